@@ -1,0 +1,35 @@
+# Two commands: `make reproduce` and `make test`. Both set up .venv from requirements.lock first.
+STUDIES ?=
+SCALE ?=
+DATA ?=
+CORES ?= $(shell nproc)
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+settings := $(strip $(if $(STUDIES),studies=$(STUDIES)) $(if $(SCALE),scale=$(SCALE)) \
+	$(if $(DATA),data=$(abspath $(DATA))))
+
+.PHONY: reproduce test lint setup
+.DELETE_ON_ERROR:
+
+reproduce: setup
+	@$(BIN)/snakemake --cores $(CORES) $(if $(settings),--config $(settings))
+
+test: setup lint
+	@$(BIN)/python -m pytest
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile rules
+
+setup: .venv/.complete
+
+# torch comes first, by itself: what depends on it must find it there. The CUDA parts of TensorFlow
+# are wanted only where there is a GPU.
+.venv/.complete: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	if command -v nvidia-smi >/dev/null; then $(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu \
+		&& $(BIN)/python -m pip install --quiet "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow_cpu==//p' requirements.lock)"; fi
+	touch $@

@@ -1,0 +1,55 @@
+"""Crossover: from raw DICOM to the papers' figures, for every study that the configuration names."""
+
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, workflow.basedir)
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/training.smk"
+include: "rules/evaluation.smk"
+include: "rules/statistics.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    metrics,
+    tables,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",
+
+
+rule figures:
+    input:
+        [figure for study in STUDIES for figure in figure_files(study)],
+
+
+rule tables:
+    input:
+        [table for study in STUDIES for table in table_files(study)],
+
+
+onstart:
+    begin_progress()
+
+
+onsuccess:
+    print(f"\nThe report: {Path('results/report.html').resolve()}")
+
+
+onerror:
+    print(f"\n{progress.failures()}What is done stays; the same command goes on from there.")

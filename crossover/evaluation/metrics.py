@@ -1,0 +1,75 @@
+"""Predictions against manual masks: the tidy table that statistics begin with."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from crossover.evaluation.overlap import dice, iou
+from crossover.evaluation.surface import surface_metrics
+from crossover.imaging.volumes import prediction_path, structure_path
+from crossover.plan import Model
+from crossover.splits import evaluation_cases
+
+COLUMNS = [
+    "model", "family", "strategy", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
+    "dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices",
+    "volume_manual_ml", "volume_predicted_ml",
+]  # fmt: skip
+
+
+def score(manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float) -> dict[str, float]:
+    """Metrics of one structure on the case's own grid: whole volume, and (`*_structure_slices`) only the
+    slices where the manual mask has the structure. See `overlap` and `surface` for empty masks."""
+    a = sitk.GetArrayFromImage(manual) > 0
+    b = sitk.GetArrayFromImage(predicted) > 0
+    spacing = manual.GetSpacing()[::-1]
+    hd95, nsd = surface_metrics(a, b, spacing, nsd_tolerance_mm)
+    with_structure = a.any(axis=(1, 2))
+    millilitre = float(np.prod(spacing)) / 1000
+    return {
+        "dsc": dice(a, b),
+        "iou": iou(a, b),
+        "hd95_mm": hd95,
+        "nsd": nsd,
+        "dsc_structure_slices": dice(a[with_structure], b[with_structure]),
+        "iou_structure_slices": iou(a[with_structure], b[with_structure]),
+        "volume_manual_ml": float(a.sum()) * millilitre,
+        "volume_predicted_ml": float(b.sum()) * millilitre,
+    }
+
+
+def score_models(
+    models: list[Model], splits: pd.DataFrame, structures: list[str], cases: Path, predictions: Path,
+    nsd_tolerance_mm: float, workers: int,
+) -> list[dict]:  # fmt: skip
+    """The metrics table's rows of some models, in the order of models, cases and structures."""
+    jobs = [
+        (model, case.cohort, case.case, structure, cases, predictions, nsd_tolerance_mm)
+        for model in models
+        for case in evaluation_cases(splits, model).itertuples()
+        for structure in structures
+    ]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda job: score_case(*job), jobs))
+
+
+def score_case(
+    model: Model, cohort: str, case: str, structure: str, cases: Path, predictions: Path, tolerance: float
+) -> dict:  # fmt: skip
+    """One row of the metrics table.
+
+    Args:
+        cases: data/cases, with a folder for each cohort.
+        predictions: results/<study>/predictions.
+    """
+    manual = sitk.ReadImage(str(structure_path(cases / cohort / case, structure)))
+    path = prediction_path(predictions, model.name, cohort, case, structure)
+    predicted = sitk.ReadImage(str(path))
+    about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
+    where = {"model": model.name, "cohort": cohort, "case": case, "structure": structure}
+    return {**about, **where, **score(manual, predicted, tolerance)}

@@ -1,0 +1,58 @@
+"""Radiomics of manual and predicted masks of the test cases, as one tidy table."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+import SimpleITK as sitk
+
+from crossover.evaluation.radiomics import first_order
+from crossover.imaging.volumes import image_path, prediction_path, structure_path
+from crossover.plan import Model
+
+COLUMNS = ("family", "strategy", "level", "n_train", "replicate")
+
+
+def radiomics_rows(
+    models: list[Model], splits: pd.DataFrame, structures: list[str], cases: Path,
+    predictions: Path | None, settings: dict, workers: int,
+) -> list[dict]:  # fmt: skip
+    """One row for each model, test case, structure and feature.
+
+    Args:
+        models: none stands for the manual masks, as the model "manual".
+        cases: data/cases. predictions: results/<study>/predictions.
+        settings: channel, bin_width and features of the study's `radiomics`.
+    """
+    test = splits[splits.part == "test"].sort_values(["cohort", "case"])
+    jobs = [
+        (model, case.cohort, case.case, structure)
+        for model in (models or [None])
+        for case in test.itertuples()
+        for structure in structures
+    ]
+    make = partial(_rows, cases=cases, predictions=predictions, settings=settings)
+    if workers == 1:
+        return [row for job in jobs for row in make(job)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+        return [row for rows in pool.map(make, jobs, chunksize=16) for row in rows]
+
+
+def _rows(job: tuple, cases: Path, predictions: Path | None, settings: dict) -> list[dict]:
+    model, cohort, case, structure = job
+    folder = cases / cohort / case
+    image = sitk.ReadImage(str(image_path(folder, settings["channel"])))
+    path = structure_path(folder, structure)
+    if model is not None and predictions is not None:
+        path = prediction_path(predictions, model.name, cohort, case, structure)
+    values = first_order(
+        image, sitk.ReadImage(str(path)), settings["features"], settings["bin_width"]
+    )
+    about = {"model": model.name if model else "manual"}
+    about |= {column: getattr(model, column, None) for column in COLUMNS}
+    about |= {"cohort": cohort, "case": case, "structure": structure}
+    return [{**about, "feature": name, "value": value} for name, value in values.items()]

@@ -1,0 +1,92 @@
+"""Which families a study has and of what kind, read from its strategies and never from names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pandas as pd
+
+from crossover.plan import plan
+from crossover.study import Strategy, Study
+
+
+@dataclass(frozen=True)
+class Family:
+    """A strategy at one of its levels.
+
+    Attributes:
+        sized: it is trained once for each of the study's sizes.
+        cohorts: what its models have seen, over the whole chain.
+        transferred: it starts from another training's weights.
+    """
+
+    name: str
+    strategy: str
+    level: str | None
+    sized: bool
+    cohorts: tuple[str, ...]
+    transferred: bool
+
+
+def families(study: Study) -> dict[str, Family]:
+    """Every family of a study by name, those without sizes first."""
+    return dict(_families(study.model_dump_json()))
+
+
+@lru_cache(maxsize=32)
+def _families(study: str) -> tuple[tuple[str, Family], ...]:
+    parsed = Study.model_validate_json(study)
+    out = []
+    for name, models in plan(parsed).families().items():
+        strategy = parsed.strategies[models[0].strategy]
+        cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
+        transferred = len(strategy.chain) > 1
+        family = Family(
+            name, models[0].strategy, models[0].level, strategy.sized, cohorts, transferred
+        )
+        out.append((name, family))
+    return tuple(out)
+
+
+def references(study: Study) -> list[str]:
+    """Families without sizes: what the sized ones are held against."""
+    return [f.name for f in families(study).values() if not f.sized]
+
+
+def compared(study: Study) -> list[str]:
+    """One family of each strategy with sizes: its first level, as the paper compares strategies."""
+    first: dict[str, str] = {}
+    for family in families(study).values():
+        if family.sized:
+            first.setdefault(family.strategy, family.name)
+    return list(first.values())
+
+
+def baseline(study: Study) -> str | None:
+    """The family trained in one step on the target cohort alone: from scratch."""
+    alone = (
+        f.name
+        for f in families(study).values()
+        if f.sized and not f.transferred and f.cohorts == (study.target,)
+    )
+    return next(alone, None)
+
+
+def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
+    """ "Cervix (all 144) → Uterus (n)": what a strategy is trained on, step by step.
+
+    Args:
+        counts: training patients of each cohort.
+    """
+
+    def part(cohort: str, n: str) -> str:
+        return f"{study.cohorts[cohort].label} ({n if n == 'n' else f'all {counts[cohort]}'})"
+
+    return " → ".join(" + ".join(part(c, n) for c, n in s.train.items()) for s in strategy.chain)
+
+
+def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows of the models that the figures show: the first replicate, no folds."""
+    shown = {m.name for m in plan(study).models.values() if m.fold is None and m.replicate == 0}
+    return table[table["model"].isin(shown)]

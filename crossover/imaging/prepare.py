@@ -1,0 +1,71 @@
+"""A cohort's cases -> bias-corrected channels -> slices, case by case behind a manifest."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from crossover import items
+from crossover.imaging import bias_field
+from crossover.imaging import slices as slicing
+from crossover.imaging.volumes import image_path, structure_path, write
+from crossover.provenance import digest, read_json
+from crossover.study import BiasField, Slices
+
+
+def correct(cases: Path, manifest: Path, settings: BiasField, code: str, workers: int) -> None:
+    """Write the corrected channels of every case (N4), keyed by the case and the settings."""
+    made = read_json(cases)["items"]
+    keys = {case: digest([item["files"], settings, code]) for case, item in made.items()}
+    items.update(manifest, keys, partial(_correct, cases.parent, settings), workers=workers)
+
+
+def _correct(cases: Path, settings: BiasField, case: str, folder: Path) -> dict:
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    source = sitk.ReadImage(str(image_path(cases / case, settings.estimate_on)))
+    field = bias_field.estimate(source, settings.shrink, settings.iterations)
+    for channel in settings.apply_to:
+        image = sitk.ReadImage(str(image_path(cases / case, channel)))
+        write(bias_field.divide(image, field), image_path(folder, channel))
+    return {"field_variation": round(bias_field.spread(field), 4)}
+
+
+def slice_cases(
+    cases: Path,
+    corrected: Path | None,
+    manifest: Path,
+    settings: Slices,
+    channels: list[str],
+    structures: list[str],
+    code: str,
+    workers: int,
+) -> None:
+    """Write `<case>/slices.npz` for every case: images (slices, rows, columns, channels) float32 and
+    masks (slices, rows, columns, structures) uint8 on the network's grid."""
+    made = read_json(cases)["items"]
+    extra = read_json(corrected)["items"] if corrected else {}
+    inputs = {case: [item["files"], extra.get(case, {}).get("files")] for case, item in made.items()}
+    keys = {
+        case: digest([files, settings, channels, structures, code]) for case, files in inputs.items()
+    }
+    folders = [p.parent for p in (corrected, cases) if p]
+    make = partial(_slice, folders, settings, channels, structures)
+    items.update(manifest, keys, make, workers=workers)
+
+
+def _slice(folders: list[Path], settings: Slices, channels, structures, case: str, out: Path) -> dict:
+    grid, images, masks = None, [], []
+    for channel in channels:
+        paths = [image_path(folder / case, channel) for folder in folders]
+        image = sitk.ReadImage(str(next(p for p in paths if p.exists())))
+        grid = grid or slicing.network_grid(image, settings)
+        resampled = slicing.to_network(image, grid)
+        images.append(slicing.normalise(resampled, settings.normalisation))
+    for structure in structures:
+        mask = sitk.ReadImage(str(structure_path(folders[-1] / case, structure)))
+        masks.append(slicing.to_network(mask, grid, mask=True))
+    np.savez(out / "slices.npz", images=np.stack(images, -1), masks=np.stack(masks, -1))
+    return {"slices": len(images[0]), "with_structure": int(np.any(masks, axis=(0, 2, 3)).sum())}

@@ -1,0 +1,74 @@
+"""Slices: a case on the grid that a network sees, and predictions back on the case's own grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+from crossover.study import Normalisation, Slices
+
+
+def network_grid(image: sitk.Image, settings: Slices) -> sitk.Image:
+    """An empty image on the network's grid: same slices and orientation, centred in plane.
+
+    Its in-plane spacing is the settings' (mm) or the image's own; its size is the settings'. With the
+    image's own spacing and sizes of one parity the grids share their pixels and nothing is blurred.
+    """
+    rows, columns = settings.size
+    own = image.GetSpacing()
+    spacing = (settings.spacing_mm or own[0], settings.spacing_mm or own[1], own[2])
+    size = (columns, rows, image.GetSize()[2])
+    shift = [
+        _half_extent(n_own, s_own) - _half_extent(n, s)
+        for n_own, s_own, n, s in zip(image.GetSize()[:2], own[:2], size[:2], spacing[:2])
+    ]
+    origin = image.TransformContinuousIndexToPhysicalPoint(
+        [shift[0] / own[0], shift[1] / own[1], 0.0]
+    )
+    grid = sitk.Image(size, sitk.sitkUInt8)
+    grid.SetSpacing(spacing)
+    grid.SetDirection(image.GetDirection())
+    grid.SetOrigin(origin)
+    return grid
+
+
+def _half_extent(n: int, spacing: float) -> float:
+    """Distance from the centre of the first pixel to the middle, rounded down to whole pixels."""
+    return (n // 2) * spacing
+
+
+def to_network(image: sitk.Image, grid: sitk.Image, mask: bool = False) -> np.ndarray:
+    """Resample onto the network's grid: (slices, rows, columns), linear or (masks) nearest.
+
+    Outside the image it is filled with the image's minimum, or 0 for masks.
+    """
+    fill = 0.0 if mask else float(sitk.GetArrayViewFromImage(image).min())
+    how = sitk.sitkNearestNeighbor if mask else sitk.sitkLinear
+    image = image if mask else sitk.Cast(image, sitk.sitkFloat32)
+    return sitk.GetArrayFromImage(sitk.Resample(image, grid, sitk.Transform(), how, fill))
+
+
+def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) -> np.ndarray:
+    """Probabilities (slices, rows, columns) on the network's grid, resampled linearly onto the case's.
+
+    Outside the network's field of view they are 0.
+    """
+    image = sitk.GetImageFromArray(probability.astype(np.float32))
+    image.CopyInformation(grid)
+    back = sitk.Resample(image, case_grid, sitk.Transform(), sitk.sitkLinear, 0.0)
+    return sitk.GetArrayFromImage(back)
+
+
+def normalise(channel: np.ndarray, settings: Normalisation) -> np.ndarray:
+    """One channel (slices, rows, columns) in its own unit -> float32, see `Normalisation`.
+
+    A constant slice or case is 0 under zscore.
+    """
+    channel = channel.astype(np.float32)
+    if settings.method == "window":
+        low, high = settings.window
+        return np.clip((channel - low) / (high - low), 0, 1)
+    axes = (0, 1, 2) if settings.per == "case" else (1, 2)
+    mean = channel.mean(axes, keepdims=True)
+    sd = channel.std(axes, keepdims=True)
+    return (channel - mean) / np.where(sd > 0, sd, 1)

@@ -1,0 +1,70 @@
+"""Reading and writing cases: image channels and structures of one patient on one grid.
+
+`<case>/image_<channel>.nii.gz` (float32 or int16, the channel's own unit), `<case>/structure_<name>.nii.gz`
+(uint8, 0 or 1), `<case>/case.json`. The third axis of each image counts the acquired slices.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+
+class GeometryError(ValueError):
+    """Two images that must share a grid don't."""
+
+
+def image_path(case: Path, channel: str) -> Path:
+    return case / f"image_{channel}.nii.gz"
+
+
+def structure_path(case: Path, structure: str) -> Path:
+    return case / f"structure_{structure}.nii.gz"
+
+
+def prediction_path(predictions: Path, model: str, cohort: str, case: str, structure: str) -> Path:
+    """Case names are unique in their cohort only, so the cohort stands in the file's name."""
+    return predictions / model / f"{cohort}_{case}_{structure}.nii.gz"
+
+
+def same_grid(a: sitk.Image, b: sitk.Image, tolerance_mm: float = 1e-2) -> bool:
+    """Whether two images have the same voxels: size, and all corners within the tolerance."""
+    if a.GetSize() != b.GetSize():
+        return False
+    corners = [[(n - 1) * bit for n, bit in zip(a.GetSize(), bits)] for bits in np.ndindex(2, 2, 2)]
+    apart = [
+        np.subtract(a.TransformIndexToPhysicalPoint(c), b.TransformIndexToPhysicalPoint(c))
+        for c in corners
+    ]
+    return float(np.abs(apart).max()) <= tolerance_mm
+
+
+def write_case(folder: Path, channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]) -> None:
+    """Write a case's images.
+
+    Raises:
+        GeometryError: naming each image that is not on the first channel's grid.
+    """
+    grid = next(iter(channels.values()))
+    named = {f"channel {n}": i for n, i in channels.items()}
+    named |= {f"structure {n}": i for n, i in structures.items()}
+    wrong = [name for name, image in named.items() if not same_grid(grid, image)]
+    if wrong:
+        raise GeometryError(f"{', '.join(wrong)}: not on the grid of channel {next(iter(channels))}")
+    for name, image in channels.items():
+        write(image, image_path(folder, name))
+    for name, image in structures.items():
+        write(sitk.Cast(image, sitk.sitkUInt8), structure_path(folder, name))
+
+
+def write(image: sitk.Image, path: Path) -> None:
+    sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
+
+
+def on_grid(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
+    """An array (slices, rows, columns) as an image on the grid of another."""
+    image = sitk.GetImageFromArray(array)
+    image.CopyInformation(grid)
+    return image

@@ -1,0 +1,201 @@
+"""Study -> stages and models: one pure function, so that the whole design can be read before it runs.
+
+A *stage* is one training; a *model* is the last stage of a chain, the thing that is evaluated. A
+beginning that several chains share is one stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+
+from crossover.study import Step, Strategy, Study
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training: on which patients, from which weights, from which level on.
+
+    Attributes:
+        train: (cohort, n) pairs; n is None for all training patients.
+        parent: the stage whose weights it starts from; None starts from random weights.
+        level: fine-tune level; None trains the whole network.
+        fold: the fold of `fold_cohort` left out of training; None for none.
+    """
+
+    name: str
+    train: tuple[tuple[str, int | None], ...]
+    parent: str | None
+    level: str | None
+    replicate: int = 0
+    fold: int | None = None
+    fold_cohort: str | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is evaluated: a strategy at a level and size, made by a stage.
+
+    `n_train` counts the training patients of the target cohort: 0 where it has none, None where it
+    is all of another cohort. `family` is the strategy with its level.
+    """
+
+    name: str
+    family: str
+    strategy: str
+    level: str | None
+    n_train: int
+    replicate: int
+    fold: int | None
+    fold_cohort: str | None
+    stage: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stages of one family that one job trains one after the other, sharing start-up and traces."""
+
+    name: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def parents(self) -> list[str]:
+        own = {stage.name for stage in self.stages}
+        return sorted({s.parent for s in self.stages if s.parent} - own)
+
+
+@dataclass(frozen=True)
+class Plan:
+    stages: dict[str, Stage]
+    models: dict[str, Model]
+    batches: dict[str, Batch]
+
+    def batch_of(self, stage: str) -> str:
+        return next(b.name for b in self.batches.values() if stage in {s.name for s in b.stages})
+
+    def families(self) -> dict[str, list[Model]]:
+        """Models by family, in the order of the study file."""
+        out: dict[str, list[Model]] = {}
+        for model in self.models.values():
+            out.setdefault(model.family, []).append(model)
+        return out
+
+    def as_dict(self) -> dict:
+        return {
+            "stages": [asdict(s) for s in self.stages.values()],
+            "models": [asdict(m) for m in self.models.values()],
+        }
+
+
+def plan(study: Study) -> Plan:
+    """Derive every stage and model of a study, parents before children."""
+    stages: dict[tuple, Stage] = {}  # by what they are, so that shared beginnings meet
+    models: dict[str, Model] = {}
+    for variant in _variants(study):
+        stage = None
+        for depth, step in enumerate(variant.steps, start=1):
+            last = depth == len(variant.steps)
+            identity = (variant.steps[:depth], variant.replicate, variant.fold if last else None)
+            if identity not in stages:
+                name = variant.name if last else f"{variant.name}.{depth}"
+                train, level = step
+                stages[identity] = Stage(
+                    name,
+                    train,
+                    stage.name if stage else None,
+                    level,
+                    variant.replicate,
+                    variant.fold if last else None,
+                    variant.fold_cohort if last and variant.fold is not None else None,
+                )
+            stage = stages[identity]
+        models[variant.name] = variant.model(stage.name, study.target)
+    by_name = {stage.name: stage for stage in stages.values()}
+    return Plan(by_name, models, _batches(by_name, models, study.execution.stages_per_job))
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """A strategy at one level, size, replicate and fold: a chain of (train, level) steps."""
+
+    strategy: str
+    level: str | None
+    n: int | None
+    replicate: int
+    fold: int | None
+    fold_cohort: str | None
+    steps: tuple
+
+    @property
+    def family(self) -> str:
+        return f"{self.strategy}-{self.level}" if self.level else self.strategy
+
+    @property
+    def name(self) -> str:
+        parts = [self.family]
+        parts += [f"n{self.n}"] if self.n is not None else []
+        parts += [f"r{self.replicate}"] if self.replicate else []
+        parts += [f"f{self.fold}"] if self.fold is not None else []
+        return "-".join(parts)
+
+    def model(self, stage: str, target: str) -> Model:
+        n_train = self.n or 0
+        return Model(
+            self.name, self.family, self.strategy, self.level, n_train, self.replicate,
+            self.fold, self.fold_cohort, stage,
+        )  # fmt: skip
+
+
+def _variants(study: Study) -> Iterator[_Variant]:
+    """Strategies without sizes come first: they are what others start from."""
+    strategies = sorted(study.strategies.items(), key=lambda item: item[1].sized)
+    for (name, strategy), replicate in product(strategies, range(study.splits.replicates)):
+        sizes = study.sizes if strategy.sized else [None]
+        for levels, n in product(_levels(strategy), sizes):
+            yield _variant(name, strategy, levels, n, replicate)
+    for (name, strategy), fold in product(strategies, range(study.splits.k_fold.k)):
+        n = study.sizes[-1] if strategy.sized else None
+        for levels in _levels(strategy):
+            variant = _variant(name, strategy, levels, n, 0, fold)
+            if variant.family in study.splits.k_fold.of:
+                yield variant
+
+
+def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
+    return product(*[step.levels or [None] for step in strategy.chain])
+
+
+def _variant(
+    name: str, strategy: Strategy, levels: tuple, n: int | None, replicate: int, fold: int | None = None
+) -> _Variant:  # fmt: skip
+    steps = tuple(
+        (_train(step, n), level) for step, level in zip(strategy.chain, levels, strict=True)
+    )
+    named = "-".join(level for level in levels if level) or None
+    fold_cohort = _counted(strategy.chain[-1]) if fold is not None else None
+    return _Variant(name, named, n, replicate, fold, fold_cohort, steps)
+
+
+def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
+    return tuple((cohort, n if size == "n" else None) for cohort, size in step.train.items())
+
+
+def _counted(step: Step) -> str:
+    """The cohort whose folds are left out: the one with sizes, else the first."""
+    return next((c for c, size in step.train.items() if size == "n"), next(iter(step.train)))
+
+
+def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
+    """Stages by the family of the model that they end, a shared beginning by itself."""
+    family = {model.stage: model.family for model in models.values()}
+    groups: dict[str, list[Stage]] = {}
+    for stage in stages.values():
+        groups.setdefault(family.get(stage.name, stage.name), []).append(stage)
+    batches = {}
+    for name, members in groups.items():
+        chunks = [members[i : i + per_job] for i in range(0, len(members), per_job)]
+        for i, chunk in enumerate(chunks, start=1):
+            label = chunk[0].name if per_job == 1 else f"{name}.b{i}"
+            batches[label] = Batch(label, tuple(chunk))
+    return batches

@@ -1,0 +1,1 @@
+"""Cases from DICOM: series by attributes, contours from RTSTRUCT or SEG."""

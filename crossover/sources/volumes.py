@@ -1,0 +1,85 @@
+"""Cases from a folder of NIfTI or NRRD volumes with a table of patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from crossover.imaging.volumes import on_grid
+from crossover.sources.settings import VolumesSource
+
+
+class VolumesError(ValueError):
+    """What the folder or its table lack, all findings at once."""
+
+
+def read_table(source: VolumesSource, root: Path) -> pd.DataFrame:
+    """The rows of this cohort, indexed by patient, all values as text.
+
+    Raises:
+        VolumesError: for a missing table or column, doubled patients, no row, or missing files.
+    """
+    path = root / source.table
+    if not path.exists():
+        raise VolumesError(f"{path} does not exist; `table:` names the table of patients")
+    table = pd.read_csv(path, dtype=str)
+    needed = {source.patient, *source.where, *source.variables}
+    if missing := sorted(needed - set(table.columns)):
+        raise VolumesError(
+            f"{path}: no column {', '.join(missing)}; there are {', '.join(table.columns)}"
+        )
+    for column, value in source.where.items():
+        table = table[table[column] == value]
+    table = table.set_index(source.patient, drop=False)
+    findings = [f"patient {p} stands in several rows" for p in set(table.index[table.index.duplicated()])]
+    for patient, row in table.iterrows():
+        gone = [f for f in sorted(set(_files(source, row.to_dict()).values())) if not (root / f).exists()]
+        findings += [f"patient {patient}: {file} does not exist" for file in gone]
+    if table.empty:
+        findings.append(f"no row with {source.where}")
+    if findings:
+        raise VolumesError(f"{path}:\n" + "\n".join(f"  {f}" for f in findings))
+    return table
+
+
+def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
+    channels = {f"channel {n}": file.format(**row) for n, file in source.channels.items()}
+    structures = {f"structure {n}": s.file.format(**row) for n, s in source.structures.items()}
+    return channels | structures
+
+
+def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
+    """The files of one patient, relative to the folder."""
+    return sorted(set(_files(source, row).values()))
+
+
+def read_patient(
+    source: VolumesSource, row: Mapping[str, str], root: Path
+) -> tuple[dict[str, sitk.Image], dict[str, sitk.Image], dict]:
+    """Channels in the files' own unit, structures as 0/1; slices are the third axis of the files.
+
+    Raises:
+        VolumesError: where a structure is empty or an image holds values that are not finite.
+    """
+    files = _files(source, row)
+    findings, channels, structures = [], {}, {}
+    for name in source.channels:
+        image = sitk.ReadImage(str(root / files[f"channel {name}"]))
+        if not np.isfinite(sitk.GetArrayViewFromImage(image)).all():
+            findings.append(f"{files[f'channel {name}']} holds values that are not finite")
+        channels[name] = image
+    for name, structure in source.structures.items():
+        image = sitk.ReadImage(str(root / files[f"structure {name}"]))
+        values = sitk.GetArrayViewFromImage(image)
+        mask = values != 0 if structure.label is None else values == structure.label
+        if not mask.any():
+            there = ", ".join(map(str, np.unique(values)[:20]))
+            findings.append(f"{files[f'structure {name}']} has no voxel of {name}; values: {there}")
+        structures[name] = on_grid(mask.astype(np.uint8), image)
+    if findings:
+        raise VolumesError("; ".join(findings))
+    return channels, structures, {}

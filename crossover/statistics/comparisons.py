@@ -1,0 +1,130 @@
+"""Do models differ? One-way analysis of variance with Tukey's test, as the studies report it.
+
+The groups are the cases under each model, taken as independent: the same patients under every model
+are not, which makes these tests conservative where cases differ more than models do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.metrics_table import compared, test_sets
+
+ANOVA = [
+    "test_set", "structure", "question", "n_train", "groups",
+    "F", "df_between", "df_within", "p", "eta_squared",
+]  # fmt: skip
+TUKEY = [
+    "test_set", "structure", "question", "n_train", "a", "b",
+    "difference", "ci_low", "ci_high", "p", "significant",
+]  # fmt: skip
+
+Groups = dict[str, np.ndarray]
+"""Model -> its cases' values, in the table's order."""
+
+
+def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """ANOVA and Tukey's honestly significant difference for each test set, structure and question.
+
+    The questions at each size n of the table: "models at n=<n>" compares all families of that size
+    and those that train on no target case (n_train 0); "levels at n=<n>" compares the families of
+    the strategies that have several levels at that size. A question with fewer than two families
+    isn't asked. A table without any size has one question, "models at n=0".
+
+    Returns:
+        (anova, tukey) with the columns `ANOVA` and `TUKEY`: `groups` is the number of families; `a`
+        and `b` are the families' models at that size, by the names that the summary gives them;
+        `difference` is mean(a) - mean(b) with its simultaneous 1 - alpha interval. eta² is the sum
+        of squares between the groups over the total one.
+
+        Degenerate questions keep their rows and what can be counted, with p NaN and significant
+        False: a group with fewer than two cases, or no variance inside any group (as when all
+        scores are 0). Missing values of the metric are left out.
+
+    Raises:
+        ValueError: the table has no such metric.
+    """
+    if metric not in table:
+        raise ValueError(f"the table has no metric {metric!r}")
+    anova, tukey = [], []
+    for test_set, rows in test_sets(compared(table)).items():
+        for structure, part in rows.groupby("structure", sort=False):
+            for question, n, families in _questions(part):
+                groups = _groups(part, families, n, metric)
+                place = {"test_set": test_set, "structure": structure, "question": question}
+                place["n_train"] = n
+                anova.append(place | {"groups": len(groups)} | one_way(groups))
+                tukey += [place | pair for pair in honest_differences(groups, alpha)]
+    return pd.DataFrame(anova, columns=ANOVA), pd.DataFrame(tukey, columns=TUKEY)
+
+
+def one_way(groups: Groups) -> dict[str, float]:
+    """One-way ANOVA: F, df_between, df_within, p, eta_squared; see `compare` for what gives NaN."""
+    from scipy.stats import f_oneway
+
+    values = list(groups.values())
+    cases = sum(map(len, values))
+    out = {"F": np.nan, "df_between": len(values) - 1, "df_within": cases - len(values)}
+    out |= {"p": np.nan, "eta_squared": np.nan}
+    if not degenerate(groups):
+        out["F"], out["p"] = map(float, f_oneway(*values))
+        # F is (SSb / df_b) / (SSw / df_w), so SSb / (SSb + SSw) follows from it
+        ratio = out["F"] * out["df_between"]
+        out["eta_squared"] = ratio / (ratio + out["df_within"])
+    return out
+
+
+def honest_differences(groups: Groups, alpha: float) -> Iterator[dict]:
+    """Tukey-Kramer for every pair: a, b, difference, ci_low, ci_high, p, significant."""
+    from statsmodels.stats.multicomp import pairwise_tukeyhsd
+
+    pairs = list(combinations(groups, 2))
+    low = high = p = np.full(len(pairs), np.nan)
+    if not degenerate(groups):
+        # groups go in as numbers: the library orders the pairs by sorted name, and b - a
+        codes = np.repeat(range(len(groups)), [len(v) for v in groups.values()])
+        found = pairwise_tukeyhsd(np.concatenate(list(groups.values())), codes, alpha)
+        low, high, p = -found.confint[:, 1], -found.confint[:, 0], found.pvalues
+    for (a, b), *interval, value in zip(pairs, low, high, p, strict=True):
+        yield {
+            "a": a,
+            "b": b,
+            "difference": _mean(groups[a]) - _mean(groups[b]),
+            "ci_low": float(interval[0]),
+            "ci_high": float(interval[1]),
+            "p": float(value),
+            "significant": bool(value < alpha),
+        }
+
+
+def degenerate(groups: Groups) -> bool:
+    """Fewer than two groups, or than two cases in one, or no variance inside any group."""
+    few = len(groups) < 2 or min(map(len, groups.values())) < 2
+    return few or all(np.ptp(values) == 0 for values in groups.values())
+
+
+def _questions(part: pd.DataFrame) -> Iterator[tuple[str, int, list[str]]]:
+    """(question, size, families) of one test set and structure."""
+    models = part[["family", "strategy", "level", "n_train"]].drop_duplicates()
+    for n in sorted(set(models["n_train"]) - {0}) or [0]:
+        here = models[models["n_train"].isin([0, n])]
+        levels = here[(here["n_train"] == n) & (here["level"] != "")]
+        several = levels.groupby("strategy")["level"].transform("nunique") > 1
+        for name, asked in (("models", here), ("levels", levels[several])):
+            families = list(dict.fromkeys(asked["family"]))
+            if len(families) > 1:
+                yield f"{name} at n={n}", int(n), families
+
+
+def _groups(part: pd.DataFrame, families: list[str], n: int, metric: str) -> Groups:
+    part = part[part["n_train"].isin([0, n])]
+    own = {family: part[part["family"] == family] for family in families}
+    return {r["model"].iloc[0]: r[metric].dropna().to_numpy(float) for r in own.values()}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan

@@ -1,0 +1,172 @@
+"""The contract between learning and statistics: one tidy table, read, checked and completed.
+
+One row for each model, test case and structure. Nothing here knows a study, a model or a cohort;
+whoever made the table, it has at least the columns of `REQUIRED`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+REQUIRED = (
+    "model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
+    "dsc", "iou", "hd95_mm", "nsd",
+)  # fmt: skip
+METRICS = ("dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices")
+VOLUMES = ("volume_manual_ml", "volume_predicted_ml")
+TEXT = ("model", "family", "strategy", "level", "cohort", "case", "structure")
+POOLED = "all"
+"""The test set of all cohorts together."""
+
+_ALWAYS = ("dsc", "iou", "nsd")  # the others may be missing: no HD95 where one mask is empty
+_KEY = ["model", "cohort", "case", "structure"]
+_SUFFIXES = re.compile(r"(-[nrf]\d+)+$")  # size, replicate and fold at the end of a model's name
+_NAMED = 5  # how many of a finding's places are named before "and ... more"
+
+
+class TableError(ValueError):
+    """A table is not what it has to be; the message lists all findings, one to a line."""
+
+
+def read_metrics(path: Path) -> pd.DataFrame:
+    """Read metrics.csv and check it.
+
+    Raises:
+        TableError: naming the file and everything that is wrong with it.
+    """
+    # text stays text: a case named 007 is no number, and a level or case named "NA" isn't missing
+    text = {column: str for column in TEXT}
+    try:
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=_missing_values())
+        return check_metrics(table)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, TableError) as error:
+        raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+
+
+def check_metrics(table: pd.DataFrame) -> pd.DataFrame:
+    """Check a metrics table and complete it.
+
+    Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64,
+    `fold` Int64 (missing for models outside k-fold), the metrics float, and `family` and
+    `strategy`, derived from `model` and `level` where the table hasn't them: the strategy is the
+    model's name without level, size, replicate and fold; the family is the strategy with its level.
+
+    Raises:
+        TableError: missing columns (all of them); else every wrong value, model described in two
+            ways, and repeated (model, cohort, case, structure), together.
+    """
+    missing = [column for column in REQUIRED if column not in table]
+    if missing:
+        raise TableError(f"missing columns: {', '.join(missing)}")
+    table = table.copy()
+    for column in set(TEXT) & set(table):
+        table[column] = table[column].astype("string").fillna("").astype(str)
+    findings = [*_numbers(table), *_texts(table)]
+    table = _with_families(table)
+    findings += [*_models(table), *_duplicates(table)]
+    if findings:
+        raise TableError("\n".join(findings))
+    return table.astype({"n_train": "int64", "replicate": "int64", "fold": "Int64"})
+
+
+def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Each cohort's rows by its name, in the table's order, then all rows as "all"."""
+    cohorts = {str(name): rows for name, rows in table.groupby("cohort", sort=False)}
+    return {**cohorts, POOLED: table}
+
+
+test_sets.__test__ = False  # pytest takes it for a test where a test module imports it
+
+
+def compared(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that models are compared by: no k-fold models, replicates averaged for each case.
+
+    A k-fold model's rows are training cases, so they must not stand beside test cases. Replicates
+    of one case are no further cases, so their mean is the case's value (missing values left out);
+    `model` is then the name of the first.
+    """
+    table = table[table["fold"].isna()]
+    by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
+    numbers = [m for m in (*METRICS, *VOLUMES) if m in table]
+    how = {"model": "first", **dict.fromkeys(numbers, "mean")}
+    table = table.sort_values("replicate", kind="stable")
+    averaged = table.groupby(by, sort=False, as_index=False).agg(how)
+    return averaged[["model", *by, *numbers]]
+
+
+def metrics_of(table: pd.DataFrame) -> list[str]:
+    """The metrics that a table has, in a fixed order."""
+    return [metric for metric in METRICS if metric in table]
+
+
+def _missing_values() -> dict[str, list[str]]:
+    numbers = ["n_train", "replicate", "fold", *METRICS, *VOLUMES]
+    return {column: ["", "NA", "NaN", "nan"] for column in numbers}
+
+
+def _numbers(table: pd.DataFrame) -> Iterator[str]:
+    """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
+    for column in ("n_train", "replicate", "fold", *METRICS, *VOLUMES):
+        if column not in table:
+            continue
+        given = table[column]
+        table[column] = values = pd.to_numeric(given, errors="coerce").astype(float)
+        blank = given.isna() | (given.astype(str).str.strip() == "")
+        wrong = values.isna() & ~blank
+        if wrong.any():
+            yield f"{column}: not a number: {_some(given[wrong].astype(str).unique())}"
+        if column in ("n_train", "replicate", *_ALWAYS) and blank.any():
+            yield f"{column}: missing in {int(blank.sum())} rows ({_rows(table[blank])})"
+        whole = column in ("n_train", "replicate", "fold")
+        top = 1 if column in METRICS and not column.startswith("hd95") else float("inf")
+        outside = (values < 0) | (values > top) | (values == float("inf"))
+        outside |= whole & values.notna() & (values % 1 != 0)
+        if outside.any():
+            kind = "a whole number from 0" if whole else f"a finite number from 0 to {top:g}"
+            yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])})"
+
+
+def _texts(table: pd.DataFrame) -> Iterator[str]:
+    for column in ("model", "cohort", "case", "structure"):
+        blank = table[column] == ""
+        if blank.any():
+            yield f"{column}: empty in {int(blank.sum())} rows"
+    if (table["cohort"] == POOLED).any():
+        yield f"cohort: {POOLED!r} is the name of all cohorts together; name the cohort otherwise"
+
+
+def _with_families(table: pd.DataFrame) -> pd.DataFrame:
+    pairs = zip(table.get("family", table["model"]), table["level"], strict=True)
+    if "strategy" not in table:
+        table["strategy"] = [_SUFFIXES.sub("", n).removesuffix(f"-{lv}") for n, lv in pairs]
+    if "family" not in table:
+        levels = table["level"].where(table["level"] == "", "-" + table["level"])
+        table["family"] = table["strategy"] + levels
+    return table
+
+
+def _models(table: pd.DataFrame) -> Iterator[str]:
+    for column in ("family", "strategy", "level", "n_train", "replicate", "fold"):
+        several = table.groupby("model", sort=False)[column].nunique(dropna=False)
+        for model in several.index[several > 1]:
+            yield f"{column}: model {model!r} has {several[model]} values; it can have one"
+
+
+def _duplicates(table: pd.DataFrame) -> Iterator[str]:
+    again = table[table.duplicated(_KEY)].drop_duplicates(_KEY)
+    if len(again):
+        yield f"more than one row for the same model, case and structure: {_rows(again)}"
+
+
+def _rows(rows: pd.DataFrame) -> str:
+    return _some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()])
+
+
+def _some(values) -> str:
+    values = list(values)
+    more = f" and {len(values) - _NAMED} more" if len(values) > _NAMED else ""
+    return ", ".join(map(str, values[:_NAMED])) + more

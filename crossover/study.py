@@ -1,0 +1,281 @@
+"""The vocabulary, typed: a study file (`config/studies/<study>.yaml`) at one scale.
+
+A study is data. Everything that the workflow does for it follows from this file, through
+`crossover.plan`; a further study is a further file. `scales:` holds, for each scale, what differs
+from the published design written above it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from crossover.sources.settings import SeriesRule, Source, Structure
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values don't change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paper(Section):
+    authors: str
+    title: str
+    journal: str
+    year: int
+    doi: str | None = None
+
+
+class Cohort(Section):
+    """The cases of one domain."""
+
+    label: str
+    role: Literal["source", "target"]
+    source: Source
+    test: Annotated[float, Field(gt=0)]
+    """Patients held out for testing: a fraction below 1, else a count."""
+
+
+class BiasField(Section):
+    """N4 (Tustison et al. 2010), estimated on one channel and divided out of the named channels."""
+
+    method: Literal["n4", "none"]
+    estimate_on: str = ""
+    apply_to: list[str] = []
+    shrink: Annotated[int, Field(ge=1)] = 4
+    iterations: list[int] = [50, 50, 50, 50]
+
+
+class Normalisation(Section):
+    """zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped."""
+
+    method: Literal["zscore", "window"]
+    per: Literal["case", "slice"] = "case"
+    window: tuple[float, float] = (0.0, 1.0)
+
+
+class Slices(Section):
+    """The slices that a network sees: the acquired planes on a centred grid of its own."""
+
+    size: tuple[int, int]
+    spacing_mm: float | None = None
+    """In-plane pixel size; None keeps the acquired one and only crops or pads."""
+    normalisation: Normalisation
+
+
+class Preparation(Section):
+    bias_field: BiasField
+    slices: Slices
+
+
+class KFold(Section):
+    """k-fold cross-validation of a strategy's models on all training patients of its cohort."""
+
+    k: Annotated[int, Field(ge=2)]
+    of: list[str] = []
+    """Families: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
+
+
+class Splits(Section):
+    seed: int
+    validation: Fraction
+    """Share of the training patients of every subset that choose the epoch and are not trained on."""
+    replicates: Annotated[int, Field(ge=1)] = 1
+    """Repetitions with another draw of the subsets and another initialisation."""
+    k_fold: KFold
+
+
+class Network(Section):
+    architecture: str
+    engine: Literal["keras"]
+    settings: dict[str, float | int | str | bool] = {}
+
+
+class Augmentation(Section):
+    """A fixed set of versions of each slice: the original, its rotations, its mirror image."""
+
+    rotations_deg: list[float] = []
+    flip: bool = False
+
+
+class Recipe(Section):
+    loss: Literal["dice_bce", "bce", "dice"]
+    optimiser: Literal["adam"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch: Annotated[int, Field(ge=1)]
+    epochs: Annotated[float, Field(gt=0)]
+    steps: tuple[int, int] | None = None
+    """Bounds on the number of steps that `epochs` gives; None for none."""
+    validations: Annotated[int, Field(ge=1)]
+    """How many times, evenly spaced, the validation DSC is taken; the best weights are kept."""
+    augmentation: Augmentation
+    background_slices: Annotated[float, Field(ge=0)]
+    """Slices without the structure in each epoch, per slice with it."""
+    seed: int
+
+
+class Training(Section):
+    """All that a stage follows from, beside its data, its parent and its code."""
+
+    network: Network
+    recipe: Recipe
+    validation: Fraction
+    size: tuple[int, int]
+    channels: list[str]
+    structures: list[str]
+
+
+class Prediction(Section):
+    """All that masks follow from, beside the weights, the cases and the code."""
+
+    network: Network
+    slices: Slices
+    channels: list[str]
+    structures: list[str]
+    threshold: Fraction
+
+
+class Step(Section):
+    """One training of a chain: patients by cohort ("all", or "n" of the study's sizes)."""
+
+    train: dict[Name, Literal["all", "n"]]
+    levels: list[str] = []
+    """Fine-tune levels; empty trains the whole network."""
+
+
+class Strategy(Section):
+    """A way to get a model: a chain of trainings, each started from the one before."""
+
+    label: str
+    chain: Annotated[list[Step], Field(min_length=1)]
+
+    @property
+    def sized(self) -> bool:
+        return any(n == "n" for step in self.chain for n in step.train.values())
+
+
+class Evaluation(Section):
+    threshold: Fraction
+    nsd_tolerance_mm: Annotated[float, Field(gt=0)]
+
+
+class Radiomics(Section):
+    """First-order features of one channel inside the structure, by pyradiomics."""
+
+    channel: str
+    bin_width: float
+    features: list[str]
+    icc: Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
+
+
+class Statistics(Section):
+    metric: Literal["dsc", "dsc_structure_slices"]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+
+
+class Overlays(Section):
+    channel: str
+    strategies: list[str]
+    sizes: list[int]
+
+
+class Figures(Section):
+    colours: dict[str, str]
+    """Strategy, or strategy-level, to colour: the same in every figure."""
+    overlays: Overlays | None = None
+
+
+class Execution(Section):
+    """How the work is laid out on a machine; changes no result."""
+
+    stages_per_job: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] = 1
+
+
+class Assumption(Section):
+    """A choice that the paper leaves open, or a deviation from it, with its reason."""
+
+    about: str
+    choice: str
+    reason: str
+
+
+class Study(Section):
+    """One paper's question at one scale."""
+
+    study: Name
+    scale: str
+    title: str
+    question: str
+    paper: Paper | None = None
+    data: str
+    """What the cohorts are, in one sentence that the report prints."""
+    cohorts: dict[Name, Cohort]
+    channels: list[Name]
+    series: dict[Name, SeriesRule] = {}
+    """Which DICOM series is which channel, for cohorts that come as DICOM."""
+    structures: dict[Name, Structure]
+    preparation: Preparation
+    splits: Splits
+    network: Network
+    recipe: Recipe
+    sizes: list[int]
+    strategies: dict[Name, Strategy]
+    evaluation: Evaluation
+    radiomics: Radiomics | None = None
+    statistics: Statistics
+    figures: Figures
+    execution: Execution = Execution()
+    published: str | None = None
+    assumptions: list[Assumption]
+
+    @property
+    def target(self) -> str:
+        """The cohort that the sizes count."""
+        return next(c for c, cohort in self.cohorts.items() if cohort.role == "target")
+
+    @classmethod
+    def of(cls, values: dict) -> Study:
+        """A study of which only some sections are known; reading another one is an AttributeError.
+
+        What draws and reports gets such a study, so that a rule depends on what it reads.
+        """
+        typed = {
+            name: TypeAdapter(cls.model_fields[name].annotation).validate_python(value)
+            for name, value in values.items()
+        }
+        return cls.model_construct(**typed)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        findings = list(self._findings())
+        if findings:
+            raise ValueError("; ".join(findings))
+        return self
+
+    def _findings(self):
+        roles = [cohort.role for cohort in self.cohorts.values()]
+        if roles.count("target") != 1:
+            yield "cohorts: exactly one must have role: target"
+        if sorted(set(self.sizes)) != self.sizes:
+            yield f"sizes: {self.sizes} must increase, without repetition"
+        for name, strategy in self.strategies.items():
+            for step in strategy.chain:
+                for cohort in set(step.train) - set(self.cohorts):
+                    yield f"strategies.{name}: no cohort {cohort!r}; there are {', '.join(self.cohorts)}"
+        families = {re.sub(r"-.*", "", f) for f in self.splits.k_fold.of}
+        for family in families - set(self.strategies):
+            yield f"splits.k_fold.of: no strategy {family!r}; there are {', '.join(self.strategies)}"
+        bias = self.preparation.bias_field
+        used = [*bias.apply_to, *([bias.estimate_on] if bias.estimate_on else [])]
+        used += [self.radiomics.channel] if self.radiomics else []
+        used += [self.figures.overlays.channel] if self.figures.overlays else []
+        for channel in sorted(set(used) - set(self.channels)):
+            yield f"no channel {channel!r}; there are {', '.join(self.channels)}"

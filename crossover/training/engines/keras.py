@@ -1,0 +1,206 @@
+"""Keras 3 on TensorFlow: one traced step for each fine-tune level, shared by the stages of a job."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+import numpy as np
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from crossover.config import canonical
+from crossover.study import Network, Recipe
+from crossover.training.engines import Arrays
+
+PREDICT_BATCH = 32
+
+
+def create(
+    network: Network, shape: tuple[int, int, int], structures: int, threads: int
+) -> KerasEngine:
+    gpus = tf.config.list_physical_devices("GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if gpus:
+        tf.config.experimental.enable_op_determinism()
+    else:  # graph optimisation takes seconds a trace and gains nothing on a CPU at these sizes
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    return KerasEngine(network, shape, structures, "GPU" if gpus else "CPU")
+
+
+class KerasEngine:
+    """See `crossover.training.engines.Engine`."""
+
+    def __init__(
+        self, network: Network, shape: tuple[int, int, int], structures: int, device: str
+    ) -> None:
+        self.versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
+        self.device = device
+        self._architecture = importlib.import_module(f"crossover.networks.{network.architecture}")
+        self._build = lambda: self._architecture.build(*shape, structures, **network.settings)
+        self._model = self._build()
+        self._steps: dict[tuple, _Step] = {}
+        self._now: _Step | None = None
+        self._forward = tf.function(
+            lambda x: ops.sigmoid(self._model(x, training=False)),
+            input_signature=[tf.TensorSpec((PREDICT_BATCH, *shape), tf.float32)],
+            autograph=False,
+        )
+
+    def start(
+        self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None
+    ) -> None:
+        keras.utils.set_random_seed(seed)
+        _assign(self._model.variables, _arrays(self._build().variables))
+        if weights is not None:
+            self.load(weights)
+        freeze(self._model, self._architecture, level)
+        kind = (canonical(recipe), level)
+        if kind not in self._steps:
+            self._steps[kind] = _Step(self._model, recipe)
+        self._now = self._steps[kind]
+        self._now.reset()
+
+    def step(self, images: np.ndarray, masks: np.ndarray) -> float:
+        return float(self._now.run(tf.constant(images), tf.constant(masks)))
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        out = []
+        for i in range(0, len(images), PREDICT_BATCH):
+            chunk = images[i : i + PREDICT_BATCH]
+            padding = [(0, PREDICT_BATCH - len(chunk))] + [(0, 0)] * 3
+            out.append(self._forward(tf.constant(np.pad(chunk, padding))).numpy()[: len(chunk)])
+        return np.concatenate(out)
+
+    def load(self, weights: Arrays) -> None:
+        _assign([v for v in self._model.variables if not _is_random_state(v)], weights)
+
+    def weights(self) -> Arrays:
+        return _arrays(v for v in self._model.variables if not _is_random_state(v))
+
+    def state(self) -> Arrays:
+        return _arrays(self._model.variables) | _arrays(self._now.optimiser.variables)
+
+    def restore(self, state: Arrays) -> None:
+        _assign(self._model.variables, state)
+        _assign(self._now.optimiser.variables, state)
+
+    def parameters(self) -> dict[str, int]:
+        trained = sum(int(np.prod(v.shape)) for v in self._model.trainable_variables)
+        return {"total": self._model.count_params(), "trained": trained}
+
+
+class _Step:
+    """The traced optimisation step at the level at which the model is frozen when it is made."""
+
+    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
+        trained = model.trainable_variables
+        self.optimiser = keras.optimizers.Adam(recipe.learning_rate)
+        self.optimiser.build(trained)
+        trunk, tail = split(model)
+        loss_of = LOSSES[recipe.loss]
+
+        def step(images, masks):
+            x = trunk(images) if trunk else images
+            with tf.GradientTape() as tape:
+                loss = loss_of(masks, tail(x, training=True))
+            self.optimiser.apply(tape.gradient(loss, trained), trained)
+            return loss
+
+        self.run = tf.function(step, autograph=False)
+        self._fresh = _arrays(self.optimiser.variables)
+
+    def reset(self) -> None:
+        _assign(self.optimiser.variables, self._fresh)
+
+
+def freeze(model: keras.Model, architecture, level: str | None) -> None:
+    """Freeze all layers of the parts before a level; None trains everything.
+
+    Raises:
+        ValueError: for a level that the architecture doesn't declare.
+    """
+    if level is not None and level not in architecture.LEVELS:
+        there = ", ".join(architecture.LEVELS)
+        raise ValueError(f"{architecture.__name__} has no level {level!r}; it has {there}")
+    first = architecture.PARTS.index(architecture.LEVELS[level]) if level else 0
+    for layer in model.layers:
+        part = layer.name.split("_")[0]
+        layer.trainable = part not in architecture.PARTS or architecture.PARTS.index(part) >= first
+
+
+def split(model: keras.Model):
+    """A model cut where its frozen layers end: (trunk, tail); the trunk is None where none is frozen.
+
+    The trunk is called without training behaviour: no dropout, and batch normalisation in inference
+    mode, or with batch statistics where the network declares that. `tail(trunk(x))` is `model(x)`.
+    """
+    frozen = {id(layer) for layer in model.layers if not layer.trainable}
+    if not frozen:
+        return None, model
+    cut = []
+    for layer in model.layers:
+        if id(layer) in frozen:
+            continue
+        for tensor in layer._inbound_nodes[0].input_tensors:  # later nodes are of other models
+            made_by = tensor._keras_history.operation
+            if id(made_by) in frozen and all(tensor is not t for t in cut):
+                cut.append(tensor)
+    trunk, tail = keras.Model(model.inputs[0], cut), keras.Model(cut, model.outputs[0])
+    batch = any(getattr(layer, "frozen", "inference") == "batch" for layer in trunk.layers)
+    return (lambda x: trunk(x, training=batch)), (lambda x, training: tail(x, training=training))
+
+
+def _bce(masks, logits):
+    return ops.mean(ops.binary_crossentropy(masks, logits, from_logits=True))
+
+
+def _dice(masks, logits):
+    """1 - soft Dice of each structure over the whole batch, averaged; smoothed by one pixel."""
+    p, axes = ops.sigmoid(logits), (0, 1, 2)
+    overlap = ops.sum(p * masks, axes)
+    return 1 - ops.mean((2 * overlap + 1) / (ops.sum(p, axes) + ops.sum(masks, axes) + 1))
+
+
+LOSSES = {"bce": _bce, "dice": _dice, "dice_bce": lambda m, x: _bce(m, x) + _dice(m, x)}
+
+
+def _is_random_state(variable) -> bool:
+    return "seed_generator" in variable.path
+
+
+def _named(variables) -> dict:
+    """Variables by path; random states by their order, since Keras numbers those by process."""
+    variables = list(variables)
+    random = [v for v in variables if _is_random_state(v)]
+    named = {v.path: v for v in variables if not _is_random_state(v)}
+    return named | {f"random_state_{i}": v for i, v in enumerate(random)}
+
+
+def _arrays(variables) -> Arrays:
+    return {name: np.array(v) for name, v in _named(variables).items()}
+
+
+def _assign(variables, arrays: Arrays) -> None:
+    """Set variables by name.
+
+    Raises:
+        ValueError: naming missing names and differing shapes, all at once.
+    """
+    variables = _named(variables)
+    wrong = [n for n, v in variables.items() if n not in arrays or arrays[n].shape != v.shape]
+    if wrong:
+        raise ValueError(
+            f"weights don't fit the network: {len(wrong)} of {len(variables)} differ or are missing, "
+            f"first {wrong[0]}; were they made with other network settings?"
+        )
+    for name, v in variables.items():
+        v.assign(arrays[name])

@@ -1,0 +1,117 @@
+"""One stage, whatever the engine: steps, validation, the best weights, resume."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from crossover.evaluation.overlap import dice
+from crossover.provenance import read_json, write_json
+from crossover.study import Recipe
+from crossover.training.data import Batches, SliceSet
+from crossover.training.engines import Arrays, Engine
+
+log = logging.getLogger(__name__)
+CHECKPOINT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best weights by validation DSC and the history: step, loss, validation_dsc."""
+
+    weights: Arrays
+    history: list[dict]
+    steps: int
+    best_step: int
+    best_dsc: float
+
+
+def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
+    """Steps of `epochs`, within the recipe's bounds."""
+    low, high = recipe.steps or (1, 10**12)
+    return int(np.clip(round(recipe.epochs * epoch_steps), low, high))
+
+
+def validation_steps(recipe: Recipe, steps: int) -> set[int]:
+    """The steps after which the validation DSC is taken, evenly spaced, the last one included."""
+    return {round(steps * (i + 1) / recipe.validations) for i in range(recipe.validations)} - {0}
+
+
+def train(
+    engine: Engine,
+    batches: Batches,
+    validation: SliceSet,
+    recipe: Recipe,
+    checkpoint: Path,
+    begin: Callable[[], None],
+) -> Trained:
+    """Train a stage to its end, from `checkpoint` where that exists.
+
+    Args:
+        begin: starts the engine on this stage's initial weights.
+        checkpoint: file stem; `.json` and `.safetensors` are kept there while training and removed at
+            the end. What it resumes from gives the same weights as an unbroken run.
+    """
+    steps = planned_steps(recipe, batches.epoch_steps)
+    checks = validation_steps(recipe, steps)
+    begin()
+    done, history, losses, best = 0, [], [], {}
+    if checkpoint.with_suffix(".json").exists():
+        done, history, best = _resume(engine, checkpoint)
+        log.info("resumed after step %d of %d", done, steps)
+    saved = monotonic()
+    for step in range(done, steps):
+        losses.append(engine.step(*batches[step]))
+        if step + 1 not in checks:
+            continue
+        score = validation_dsc(engine, validation)
+        history.append({"step": step + 1, "loss": float(np.mean(losses)), "validation_dsc": score})
+        log.info("step %d of %d: loss %.4f, validation DSC %.3f", step + 1, steps, history[-1]["loss"], score)
+        losses = []
+        if score >= max((h["validation_dsc"] for h in history[:-1]), default=-1.0):
+            best = engine.weights()
+        if monotonic() - saved > CHECKPOINT_SECONDS and step + 1 < steps:
+            _save(engine, checkpoint, step + 1, history, best)
+            saved = monotonic()
+    for suffix in (".json", ".safetensors"):
+        checkpoint.with_suffix(suffix).unlink(missing_ok=True)
+    top = max(h["validation_dsc"] for h in history)
+    best_step = max(h["step"] for h in history if h["validation_dsc"] == top)
+    return Trained(best, history, steps, best_step, top)
+
+
+def validation_dsc(engine: Engine, slices: SliceSet) -> float:
+    """Mean over cases and structures of the volume's DSC on the network's grid, threshold 0.5."""
+    predicted = engine.predict(slices.images) >= 0.5
+    scores = [
+        dice(predicted[slices.case == c, ..., s], slices.masks[slices.case == c, ..., s] > 0)
+        for c in np.unique(slices.case)
+        for s in range(slices.masks.shape[-1])
+    ]
+    return float(np.mean(scores))
+
+
+def _save(engine: Engine, checkpoint: Path, step: int, history: list[dict], best: Arrays) -> None:
+    """Arrays first, then the text that says they are whole, each written whole or not at all."""
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {f"state/{k}": v for k, v in engine.state().items()}
+    arrays |= {f"best/{k}": v for k, v in best.items()}
+    target = checkpoint.with_suffix(".safetensors")
+    part = target.with_suffix(f".{step}.part")
+    save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, part, {"step": str(step)})
+    part.replace(target)
+    write_json(checkpoint.with_suffix(".json"), {"step": step, "history": history})
+
+
+def _resume(engine: Engine, checkpoint: Path) -> tuple[int, list[dict], Arrays]:
+    text = read_json(checkpoint.with_suffix(".json"))
+    arrays = load_file(checkpoint.with_suffix(".safetensors"))
+    engine.restore({k[6:]: v for k, v in arrays.items() if k.startswith("state/")})
+    best = {k[5:]: v for k, v in arrays.items() if k.startswith("best/")}
+    return text["step"], text["history"], best

@@ -1,0 +1,107 @@
+"""Predictions -> the metrics table and the radiomics table."""
+
+
+def models_of(wildcards):
+    return PLANS[wildcards.study].families()[wildcards.family]
+
+
+def of_families(pattern):
+    """The files of a pattern for every family of the wildcards' study."""
+
+    def files(wildcards):
+        families = PLANS[wildcards.study].families()
+        return expand(pattern, family=families, study=wildcards.study)
+
+    return files
+
+
+rule evaluate:
+    input:
+        cases=of_cohorts("data/cases/{cohort}/manifest.json"),
+        splits="results/{study}/splits.csv",
+        predictions="results/{study}/predictions/{family}.json",
+        code=code("evaluate"),
+    output:
+        "results/{study}/metrics/{family}.csv",
+    log:
+        "logs/{study}/evaluate/{family}.log",
+    benchmark:
+        "logs/benchmarks/{study}/evaluate/{family}.tsv"
+    params:
+        cfg=lambda w: canonical(sections.evaluate(STUDIES[w.study], models_of(w))),
+    conda:
+        "../envs/imaging.yaml"
+    shell:
+        "python -m workflow_scripts.evaluate --cfg {params.cfg:q} --cases {input.cases} "
+        "--splits {input.splits} --predictions {input.predictions} --out {output} "
+        "--threads {threads} --log {log} 2> {log}"
+
+
+rule metrics:
+    input:
+        tables=of_families("results/{study}/metrics/{family}.csv"),
+        code=code("gather"),
+    output:
+        "results/{study}/metrics.csv",
+    log:
+        "logs/{study}/metrics.log",
+    conda:
+        "../envs/imaging.yaml"
+    shell:
+        "python -m workflow_scripts.gather --tables {input.tables} --out {output} --log {log} 2> {log}"
+
+
+rule radiomics:
+    input:
+        cases=of_cohorts("data/cases/{cohort}/manifest.json"),
+        splits="results/{study}/splits.csv",
+        predictions="results/{study}/predictions/{family}.json",
+        code=code("radiomics"),
+    output:
+        "results/{study}/radiomics/{family}.csv",
+    log:
+        "logs/{study}/radiomics/{family}.log",
+    benchmark:
+        "logs/benchmarks/{study}/radiomics/{family}.tsv"
+    params:
+        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], models_of(w))),
+    conda:
+        "../envs/imaging.yaml"
+    shell:
+        "python -m workflow_scripts.radiomics --cfg {params.cfg:q} --cases {input.cases} "
+        "--splits {input.splits} --predictions {input.predictions} --out {output} "
+        "--threads {threads} --log {log} 2> {log}"
+
+
+rule radiomics_manual:
+    input:
+        cases=of_cohorts("data/cases/{cohort}/manifest.json"),
+        splits="results/{study}/splits.csv",
+        code=code("radiomics"),
+    output:
+        "results/{study}/radiomics_manual.csv",
+    log:
+        "logs/{study}/radiomics_manual.log",
+    params:
+        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], [])),
+    conda:
+        "../envs/imaging.yaml"
+    shell:
+        "python -m workflow_scripts.radiomics --cfg {params.cfg:q} --cases {input.cases} "
+        "--splits {input.splits} --out {output} --threads {threads} --log {log} 2> {log}"
+
+
+rule radiomics_table:
+    input:
+        tables=of_families("results/{study}/radiomics/{family}.csv"),
+        manual="results/{study}/radiomics_manual.csv",
+        code=code("gather"),
+    output:
+        "results/{study}/radiomics.csv",
+    log:
+        "logs/{study}/radiomics_table.log",
+    conda:
+        "../envs/imaging.yaml"
+    shell:
+        "python -m workflow_scripts.gather --tables {input.manual} {input.tables} "
+        "--out {output} --log {log} 2> {log}"

@@ -1,0 +1,29 @@
+"""The report: one page for all studies of the run."""
+
+
+rule report:
+    input:
+        splits=[f"results/{study}/splits.csv" for study in STUDIES],
+        metrics=[f"results/{study}/metrics.csv" for study in STUDIES],
+        statistics=[f for study in STUDIES for f in statistics_files(study).values()],
+        tables=[f for study in STUDIES for f in table_files(study)],
+        figures=[f for study in STUDIES for f in figure_files(study)],
+        stages=[
+            f"results/{study}/stages/{batch}.json"
+            for study in STUDIES
+            for batch in PLANS[study].batches
+        ],
+        published=[f for study in STUDIES for f in published_file(study)],
+        code=code("report", "crossover/report/template.html.j2"),
+    output:
+        "results/report.html",
+    log:
+        "logs/report.log",
+    params:
+        cfg=canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
+        figures=[f for study in STUDIES for f in figure_files(study) if f.endswith(".png")],
+    conda:
+        "../envs/statistics.yaml"
+    shell:
+        "python -m workflow_scripts.report --cfg {params.cfg:q} --results results "
+        "--figures {params.figures} --out {output} --log {log} 2> {log}"

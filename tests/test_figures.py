@@ -1,0 +1,405 @@
+"""Every figure and the report from simulated tables of the published and of a smaller shape."""
+
+from __future__ import annotations
+
+import html
+import re
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from crossover.config import load_study
+from crossover.figures import flow, overlays, performance, reliability, style, subgroups
+from crossover.figures.anatomy import view
+from crossover.figures.families import baseline, compared, families, references
+from crossover.plan import plan
+from crossover.report import findings
+from crossover.report.page import StudyResults, render
+from crossover.study import Study
+
+METRICS = ["dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices"]
+TEST_CASES = [7, 9, 5]
+
+
+def reduced(study: Study) -> Study:
+    """Another study: two cohorts, one strategy fewer, no levels, three sizes, names of its own."""
+    values = study.model_dump(mode="json")
+    source, target = [dict(c) for c in values["cohorts"].values()]
+    values["cohorts"] = {
+        "center_a": source | {"label": "Center A"},
+        "center_b": target | {"label": "Center B"},
+    }
+    values["sizes"] = [4, 12, 40]
+    values["strategies"] = {
+        "first": {"label": "Center A only", "chain": [{"train": {"center_a": "all"}}]},
+        "tuned": {
+            "label": "A then B",
+            "chain": [{"train": {"center_a": "all"}}, {"train": {"center_b": "n"}}],
+        },
+        "alone": {"label": "Center B only", "chain": [{"train": {"center_b": "n"}}]},
+    }
+    values["splits"]["k_fold"]["of"] = ["alone"]
+    values["figures"] = {
+        "colours": {"tuned": "#0072b2"},
+        "overlays": {"channel": "adc", "strategies": ["first", "tuned"], "sizes": [4, 40]},
+    }
+    values |= {"published": None, "paper": None, "title": "A fourth study"}
+    return Study.model_validate(values)
+
+
+@pytest.fixture(scope="module", params=["published", "reduced"])
+def study(request) -> Study:
+    whole = load_study("uterus", "paper")
+    return whole if request.param == "published" else reduced(whole)
+
+
+def simulated_metrics(study: Study) -> pd.DataFrame:
+    rng, rows = np.random.default_rng(1), []
+    structure = next(iter(study.structures))
+    for i, model in enumerate(plan(study).models.values()):
+        for cohort, cases in zip(study.cohorts, TEST_CASES, strict=False):
+            mean = 0.35 + 0.06 * np.log2(model.n_train + 1) + 0.01 * (i % 5)
+            for case in range(cases):
+                dsc = float(np.clip(rng.normal(min(mean, 0.85), 0.12), 0, 1))
+                values = dict.fromkeys(METRICS, dsc) | {"hd95_mm": 30 * (1 - dsc)}
+                rows.append(
+                    {"model": model.name, "family": model.family, "strategy": model.strategy,
+                     "level": model.level, "n_train": model.n_train, "replicate": model.replicate,
+                     "fold": model.fold, "cohort": cohort, "case": f"{cohort}_{case:03d}",
+                     "structure": structure, "volume_manual_ml": 5.0,
+                     "volume_predicted_ml": 5 * dsc, **values}
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+KEYS = ["structure", "model", "family", "strategy", "level", "n_train"]
+
+
+def by_test_set(metrics: pd.DataFrame, study: Study):
+    for test_set in style.test_sets(study):
+        here = metrics if test_set == "all" else metrics[metrics["cohort"] == test_set]
+        yield test_set, here
+
+
+def simulated_summary(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    out = []
+    for test_set, here in by_test_set(metrics, study):
+        for metric in METRICS:
+            grouped = here.groupby(KEYS, dropna=False, sort=False)[metric]
+            table = grouped.agg(cases="count", mean="mean", sd="std", median="median").reset_index()
+            half = 1.96 * table["sd"] / np.sqrt(table["cases"])
+            table = table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
+            out.append(table.assign(test_set=test_set, metric=metric))
+    return pd.concat(out, ignore_index=True)
+
+
+def simulated_tests(metrics: pd.DataFrame, study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+    anova, tukey, rng = [], [], np.random.default_rng(2)
+    structure = next(iter(study.structures))
+    models = [m for m in plan(study).models.values() if m.fold is None]
+    for test_set in style.test_sets(study):
+        for n in study.sizes:
+            group = [m.name for m in models if m.n_train in (0, n)]
+            about = {"test_set": test_set, "structure": structure, "n_train": n,
+                     "question": f"models at n={n}"}  # fmt: skip
+            anova.append(about | {"groups": len(group), "F": 7.1, "df_between": len(group) - 1,
+                                  "df_within": 80, "p": 0.0004, "eta_squared": 0.2})  # fmt: skip
+            for a, b in combinations(group, 2):
+                p = float(rng.choice([0.0002, 0.02, 0.4]))
+                tukey.append(about | {"a": a, "b": b, "difference": 0.1, "ci_low": 0.01,
+                                      "ci_high": 0.2, "p": p, "significant": p < 0.05})  # fmt: skip
+    return pd.DataFrame(anova), pd.DataFrame(tukey)
+
+
+def simulated_icc(study: Study) -> pd.DataFrame:
+    rng, rows = np.random.default_rng(3), []
+    for test_set in style.test_sets(study):
+        for m in plan(study).models.values():
+            for feature in study.radiomics.features:
+                icc = float(
+                    np.clip(0.4 + 0.06 * np.log2(m.n_train + 1) + rng.normal(0, 0.05), 0, 0.97)
+                )
+                rows.append({"test_set": test_set, "structure": next(iter(study.structures)),
+                             "model": m.name, "family": m.family, "strategy": m.strategy,
+                             "level": m.level, "n_train": m.n_train, "feature": feature,
+                             "cases": 21, "icc": icc, "ci_low": icc - 0.2,
+                             "ci_high": icc + 0.6 * (1 - icc)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def simulated_splits(study: Study) -> pd.DataFrame:
+    rows = []
+    for cohort, test in zip(study.cohorts, TEST_CASES, strict=False):
+        for i in range(study.sizes[-1] + test):
+            training = i < study.sizes[-1]
+            name = f"{cohort}_{i:03d}"
+            rows.append({"cohort": cohort, "patient": name, "case": name, "replicate": 0,
+                         "part": "train" if training else "test", "rank": i if training else np.nan,
+                         "validation": training and i % 10 == 1,
+                         "fold": i % 5 if training else np.nan})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def simulated_published(study: Study) -> pd.DataFrame:
+    rows = [
+        {"test_set": test_set, "family": family, "n_train": n, "published_n_train": 2 * n,
+         "metric": "dsc", "mean": 0.5 + 0.001 * n, "ci_low": 0.45, "ci_high": 0.6}
+        for test_set in style.test_sets(study)
+        for family in compared(study) + references(study)
+        for n in (study.sizes[::2] if family not in references(study) else [0])
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def write_volumes(study: Study, metrics: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
+    """A sagittal volume for each target test case, with a ball that the models miss a bit."""
+    cases, predictions = folder / "cases", folder / "predictions"
+    structure, channel = next(iter(study.structures)), study.figures.overlays.channel
+    k, j, i = np.mgrid[0:6, 0:48, 0:40]
+    rng = np.random.default_rng(4)
+
+    def write(array: np.ndarray, path: Path) -> None:
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing((3.0, 3.0, 5.0))
+        image.SetDirection((0, 0, 1, 1, 0, 0, 0, -1, 0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(image, str(path))
+
+    ball = ((i - 18) ** 2 + (j - 22) ** 2 + 4 * (k - 3) ** 2) < 70
+    target = metrics[metrics["cohort"] == study.target]
+    for case in target["case"].unique():
+        noise = rng.normal(100, 8, ball.shape) + 60 * ball + 40 * (j > 30)
+        write(noise.astype("float32"), cases / study.target / case / f"image_{channel}.nii.gz")
+        write(ball.astype("uint8"), cases / study.target / case / f"structure_{structure}.nii.gz")
+        for model in target["model"].unique():
+            moved = np.roll(ball, rng.integers(-4, 5, 2), axis=(1, 2))
+            write(moved.astype("uint8"), predictions / model / f"{case}_{structure}.nii.gz")
+    return cases, predictions
+
+
+@pytest.fixture(scope="module")
+def frames(study: Study) -> dict[str, pd.DataFrame]:
+    metrics = simulated_metrics(study)
+    anova, tukey = simulated_tests(metrics, study)
+    return {
+        "metrics": metrics, "summary": simulated_summary(metrics, study), "anova": anova,
+        "tukey": tukey, "icc": simulated_icc(study), "splits": simulated_splits(study),
+        "published": simulated_published(study),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def figures(study: Study, frames: dict[str, pd.DataFrame], tmp_path_factory) -> dict:
+    structure = next(iter(study.structures))
+    cases, predictions = write_volumes(study, frames["metrics"], tmp_path_factory.mktemp("volumes"))
+    return {
+        "flow": flow.draw(frames["splits"], study),
+        "performance": performance.draw(frames["metrics"], study, structure),
+        "overlays": overlays.draw(frames["metrics"], study, structure, cases, predictions),
+        "subgroups": subgroups.draw(
+            frames["summary"], frames["tukey"], study, structure, frames["published"]
+        ),
+        "reliability": reliability.draw(frames["icc"], study, study.target, structure),
+    }
+
+
+def simulated_stability(study: Study) -> pd.DataFrame:
+    structure = next(iter(study.structures))
+    return pd.DataFrame(
+        [{"family": f, "structure": structure, "fold": k, "mean": 0.6 + 0.01 * k, "sd": 0.1,
+          "cases": 8, "F": 0.31, "p": 0.74}
+         for f in study.splits.k_fold.of for k in range(study.splits.k_fold.k)]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report(study: Study, frames: dict, figures: dict, tmp_path_factory) -> str:
+    tmp_path = tmp_path_factory.mktemp("report")
+    paths = {name: style.save(figure, tmp_path / name)[0] for name, figure in figures.items()}
+    frames = frames | {"stability": simulated_stability(study)}
+    facts = {"stages": 31, "wall_time_s": 4000.0, "versions": {"keras": "3.15", "numpy": "2.4"}}
+    render([StudyResults(study, frames, paths, facts)], tmp_path / "report.html")
+    return (tmp_path / "report.html").read_text()
+
+
+def texts(figure: Figure) -> list[Text]:
+    figure.draw_without_rendering()
+    # matplotlib keeps the labels of ticks beyond an axis's limits, which it doesn't draw
+    beyond = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in axis.get_major_ticks()
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+        for label in (tick.label1, tick.label2)
+    }
+    found = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
+    return [t for t in found if t not in beyond]
+
+
+def test_no_text_is_too_small_or_cut(figures):
+    for name, figure in figures.items():
+        for text in texts(figure):
+            assert text.get_fontsize() >= 6, (name, text.get_text())
+            box = text.get_window_extent()
+            where = (name, text.get_text())
+            assert box.x0 > -2 and box.y0 > -2, where
+            assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
+
+
+def test_figures_are_as_wide_as_a_page_at_most(figures):
+    for figure in figures.values():
+        assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
+
+
+def drawn_colour(handle) -> tuple[float, float, float]:
+    """Of a line, or of the collection that stands for an error bar in a legend."""
+    colour = np.atleast_1d(handle.get_color())
+    return to_rgb(colour[0] if len(colour) else colour)
+
+
+def test_a_family_has_one_colour_in_every_figure(figures, study):
+    """Legend entries with a family's label carry that family's colour, wherever they are."""
+    names = {style.family_label(study, f): f for f in families(study)}
+    seen = set()
+    for figure in figures.values():
+        for legend in figure.legends:
+            for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
+                if text.get_text() in names:
+                    family = names[text.get_text()]
+                    assert drawn_colour(handle) == to_rgb(style.family_colour(study, family))
+                    seen.add(family)
+    assert seen == set(families(study))
+
+
+def test_families_differ_by_colour_and_by_marker(study):
+    for look in (style.family_colour, style.family_marker):
+        assert len({look(study, f) for f in families(study)}) == len(families(study))
+
+
+def test_families_are_read_from_the_chains_not_from_names(study):
+    small = "alone" in study.strategies
+    assert references(study) == (["first"] if small else ["pretrained"])
+    assert baseline(study) == ("alone" if small else "scratch")
+    expected = ["tuned", "alone"] if small else ["scratch", "transfer-L1", "aggregated"]
+    assert compared(study) == expected
+
+
+def test_saving_twice_gives_the_same_bytes(study, frames, tmp_path):
+    structure = next(iter(study.structures))
+    for name in ("a", "b"):
+        style.save(performance.draw(frames["metrics"], study, structure), tmp_path / name)
+    for suffix in (".svg", ".png"):
+        first, second = (tmp_path / f"{name}{suffix}" for name in "ab")
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_drawing_leaves_the_callers_style_alone(study, frames):
+    before = dict(matplotlib.rcParams)
+    flow.draw(frames["splits"], study)
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_flow_counts_what_the_split_has(figures, study):
+    written = " ".join(t.get_text() for t in texts(figures["flow"]))
+    for n in study.sizes:
+        assert f"n = {n} (" in written
+    assert f"{TEST_CASES[0]} + {TEST_CASES[1]} = {TEST_CASES[0] + TEST_CASES[1]}" in written
+
+
+def test_overlay_case_is_the_median_of_the_last_sized_family(study, frames):
+    rows = frames["metrics"]
+    rows = rows[(rows["cohort"] == study.target) & rows["fold"].isna()]
+    case = overlays.chosen_case(rows, study)
+    family = study.figures.overlays.strategies[-1]
+    own = rows[(rows["family"] == family) & (rows["n_train"] == max(study.figures.overlays.sizes))]
+    assert own.set_index("case")["dsc"][case] == own["dsc"].median()  # an odd number of cases
+
+
+@pytest.mark.parametrize(("p", "marks"), [(0.0009, "##"), (0.04, "#"), (0.05, ""), (np.nan, "")])
+def test_marks(p, marks):
+    assert subgroups.mark(p, "#", 0.05) == marks
+
+
+def test_tukey_pairs_are_found_in_either_order(frames):
+    row = frames["tukey"].iloc[0]
+    here = frames["tukey"].iloc[:1]
+    assert subgroups.p_of(here, row["a"], row["b"]) == subgroups.p_of(here, row["b"], row["a"])
+    assert np.isnan(subgroups.p_of(here, row["a"], "nothing"))
+
+
+AXES = {
+    "L": (1, 0, 0),
+    "R": (-1, 0, 0),
+    "P": (0, 1, 0),
+    "A": (0, -1, 0),
+    "S": (0, 0, 1),
+    "I": (0, 0, -1),
+}
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAS", "PIL", "PSR", "IPL", "ASR", "LIP", "SRA"])
+def test_slices_are_hung_by_direction_cosines(code):
+    """What is at the patient's superior or anterior end comes out on top, whatever the axes."""
+    image = sitk.Image([5, 6, 3], sitk.sitkUInt8)
+    image.SetSpacing((1.0, 2.0, 4.0))
+    image.SetDirection(np.array([AXES[c] for c in code]).T.ravel().tolist())
+    across = set(code[2])
+    top, left = (
+        ("A", "R") if across & set("SI") else ("S", "A") if across & set("LR") else ("S", "R")
+    )
+    hung = view(image)
+    assert hung.letters == (left, top)
+    for side, edge in ((top, (0, slice(None))), (left, (slice(None), 0))):
+        plane = np.zeros((6, 5))  # j, i
+        axis = next(
+            i
+            for i, c in enumerate(code[:2])
+            if AXES[c][0:3] in (AXES[side], tuple(-v for v in AXES[side]))
+        )
+        end = -1 if code[axis] == side else 0
+        plane[(slice(None), end) if axis == 0 else (end, slice(None))] = 1
+        assert hung.turn(plane)[edge].all()
+    shape = np.array(hung.turn(np.zeros((6, 5))).shape)
+    assert sorted(shape * hung.spacing) == [5, 12]
+
+
+def test_report_is_self_contained(report):
+    links = re.findall(r"""(?:src|href)=["']([^"']*)""", report)
+    outside = [x for x in links if not x.startswith(("data:", "#", "https://doi.org/"))]
+    assert not outside
+    assert not re.findall(r"@import|url\(", report)
+    assert len(report) < 5_000_000
+
+
+def test_report_names_the_data_and_every_assumption(report, study):
+    text = html.unescape(report).replace("<code>", "`").replace("</code>", "`")
+    assert f'<div class="banner">{study.data}</div>' in text
+    for assumption in study.assumptions:
+        assert assumption.about in text and assumption.choice in text and assumption.reason in text
+    assert study.question in text and "1 h 06 min" in text
+    assert all(f"Figure {i}." in text for i in range(1, 6))
+
+
+def test_findings_follow_the_tables(study, frames):
+    """With large p no difference is claimed; with small p the higher mean is named."""
+    structure, scratch = next(iter(study.structures)), baseline(study)
+    other = next(f for f in compared(study) if f != scratch)
+    summary = frames["summary"].copy()
+    summary.loc[summary["family"] == other, "mean"] = 0.9
+    summary.loc[summary["family"] == scratch, "mean"] = 0.2
+    label = style.family_label(study, other)
+    for p, words in ((0.5, "not shown to differ"), (0.0001, "a higher mean")):
+        tukey = frames["tukey"].assign(p=p)
+        said = [s for s in findings.headline(summary, tukey, study, structure) if label in s]
+        assert words in said[0] and str(study.sizes[-1]) in said[0]
+        best = findings.by_size(summary, tukey, study, structure)
+        assert (best["Highest mean"] == label).all() and len(best) == len(study.sizes)

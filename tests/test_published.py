@@ -1,0 +1,153 @@
+"""The paper's numbers as data, and ours beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossover.config import ConfigError, load_study
+from crossover.published import at_sizes, beside, corresponding, load_published
+from crossover.report.tables import interval, p_value, table_one_layout, table_two, table_two_layout
+from crossover.statistics.metrics_table import check_metrics
+from crossover.statistics.summary import summarise
+from crossover.statistics.table_one import table_one
+from tests.tables import SIZES, simulated_metrics
+
+CONFIG = Path(__file__).parents[1] / "config"
+
+
+@pytest.fixture(scope="module")
+def published():
+    return load_published("uterus", CONFIG)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return load_study("uterus", "demo", CONFIG)
+
+
+@pytest.fixture(scope="module")
+def summary() -> pd.DataFrame:
+    return summarise(check_metrics(simulated_metrics()), 0.95)
+
+
+def test_every_published_table_loads_and_names_its_study(study):
+    for path in sorted((CONFIG / "published").glob("*.yaml")):
+        published = load_published(path.stem, CONFIG)
+        families = {s + (f"-{lv}" if lv else "") for s, lv in _families(published.study)}
+        orderings = {f for o in published.orderings for f in [*o.higher, *o.lower]}
+        named = {v.model.family for v in [*published.values, *published.icc]} | orderings
+        assert named <= families
+        cohorts = {*load_study(published.study, "paper", CONFIG).cohorts, "all"}
+        assert {v.test_set for v in published.values} <= cohorts
+
+
+def _families(name: str):
+    for strategy, settings in load_study(name, "paper", CONFIG).strategies.items():
+        for level in settings.chain[-1].levels or [""]:
+            yield strategy, level
+
+
+def test_table_two_is_whole(published, study):
+    table = published.table()
+    table = table[table["where"] == "Table 2"]
+    assert len(table) == 10 * 3
+    assert not table.duplicated(["family", "n_train", "test_set"]).any()
+    assert table["ci_low"].notna().all()
+    paper = load_study("uterus", "paper", CONFIG)
+    assert published.sizes == paper.sizes
+
+
+def test_table_one_adds_up(published):
+    printed = published.table_one
+    for row in printed.categorical:
+        for part, patients in printed.patients.items():
+            cells = [getattr(category, part) for category in row.categories.values()]
+            assert sum(count for count, _ in cells) == patients
+            for count, percent in cells:
+                assert percent == pytest.approx(100 * count / patients, abs=0.051)
+
+
+def test_sizes_correspond_by_position_or_value(published):
+    assert corresponding(list(SIZES), published) == dict(
+        zip([0, *SIZES], [0, 5, 13, 26, 51, 128, 256])
+    )
+    assert corresponding([2, 13], published) == {0: 0, 13: 13}
+
+
+def test_published_values_stand_beside_ours(summary, published):
+    table = beside(summary, published, list(SIZES))
+    table = table[table["metric"] == "dsc"]
+    row = table[(table["model"] == "scratch-n13") & (table["test_set"] == "uterus")]
+    assert row["published_n_train"].tolist() == [51]
+    assert row[["published_mean", "published_ci_low", "published_ci_high"]].values.tolist() == [
+        [0.65, 0.61, 0.69]
+    ]
+    both = table[(table["model"] == "transfer-L1-n3") & (table["test_set"] == "cervix")]
+    assert sorted(both["published_mean"]) == [0.67, 0.69]  # text and table
+    none = table[table["model"] == "transfer-L3-n3"]
+    assert len(none) == 3 and none["published_mean"].isna().all()
+    assert set(summary["model"]) == set(table["model"])
+
+
+def test_table_two_has_the_papers_layout(summary, published, study):
+    text = table_two_layout(table_two(summary, published, study))
+    assert list(text.columns) == [
+        "Model", "Training data", "Cervix (n = 6)", "Cervix, published",
+        "Uterus (n = 16)", "Uterus, published", "All (n = 22)", "All, published",
+    ]  # fmt: skip
+    assert len(text) == 10
+    assert (
+        text["Model"].iloc[-1] == "Pretrained" and text["Training data"].iloc[-1] == "Cervix (all)"
+    )
+    row = text[(text["Model"] == "TL (L1)") & (text["Training data"] == "Uterus (n = 3)")]
+    assert row["All, published"].tolist() == ["0.62 (0.58, 0.66)"]
+    ours = summary.query(
+        "model == 'transfer-L1-n3' and metric == 'dsc' and test_set == 'all'"
+    ).iloc[0]
+    assert row["All (n = 22)"].tolist() == [interval(ours["mean"], ours["ci_low"], ours["ci_high"])]
+
+
+def test_table_two_without_a_paper_has_every_model(summary, study):
+    text = table_two_layout(table_two(summary, None, study))
+    assert len(text) == 1 + 5 * len(SIZES)
+    assert (text["All, published"] == "").all()
+
+
+def test_table_one_has_the_papers_layout():
+    patients = pd.DataFrame({"age": [50.0, 61, 47, 58], "grade": ["well", "poor", "well", "well"]})
+    parts = pd.Series(["training", "training", "testing", "testing"])
+    text = table_one_layout(table_one(patients, parts))
+    assert list(text.columns) == ["Variable", "training", "testing", "p value"]
+    assert text["Variable"].tolist() == ["age", "grade", "  poor", "  well"]
+    assert text["training"].tolist() == ["55.50 (7.78)", "", "1 (50.0)", "1 (50.0)"]
+
+
+def test_numbers_as_text():
+    assert interval(0.618, 0.579, 0.66) == "0.62 (0.58, 0.66)"
+    assert (interval(0.5, np.nan, np.nan), interval(np.nan, 0, 1)) == ("0.50", "")
+    assert (p_value(0.0409), p_value(2e-9), p_value(np.nan)) == ("0.041", "< 0.001", "")
+
+
+def test_wrong_values_are_named_with_their_place(tmp_path):
+    (tmp_path / "published").mkdir()
+    path = tmp_path / "published" / "x.yaml"
+    value = (
+        "model: {family: a, n_train: 9}, test_set: all, metric: dsc, mean: 2, ci: [0, 1], where: T"
+    )
+    path.write_text(f"study: x\nsizes: [5]\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
+    with pytest.raises(ConfigError) as error:
+        load_published("x", tmp_path)
+    assert "x.yaml: citation: Field required" in str(error.value)
+    assert "x.yaml: values.0: " in str(error.value) and "outside its interval" in str(error.value)
+
+
+def test_published_values_come_at_our_sizes(published):
+    table = at_sizes(published, list(SIZES))
+    assert len(table) == len(published.values)
+    sizes = table[["n_train", "published_n_train"]].drop_duplicates()
+    assert sizes.set_index("n_train")["published_n_train"].to_dict() == corresponding(
+        list(SIZES), published
+    )
+    assert set(at_sizes(published, [2, 51])["n_train"]) == {0, 51}

@@ -1,0 +1,93 @@
+"""First-order features against their formulas in numpy."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from crossover.evaluation.radiomics import first_order
+
+FEATURES = [
+    "Energy", "Entropy", "Kurtosis", "Maximum", "Mean", "MeanAbsoluteDeviation", "Median",
+    "Minimum", "Range", "RootMeanSquared", "Skewness", "StandardDeviation", "Uniformity", "Variance",
+]  # fmt: skip
+RNG = np.random.default_rng(3)
+VOXELS = RNG.gamma(9, 120, (6, 20, 24)).astype(np.float32)
+
+
+def image(array: np.ndarray) -> sitk.Image:
+    out = sitk.GetImageFromArray(array)
+    out.SetSpacing((0.8, 0.8, 5.0))
+    out.SetOrigin((-12.0, 3.0, 40.0))
+    return out
+
+
+def mask(*voxels: tuple[int, int, int]) -> sitk.Image:
+    inside = np.zeros(VOXELS.shape, np.uint8)
+    for voxel in voxels:
+        inside[voxel] = 7  # any non-zero value is inside
+    return image(inside)
+
+
+def formulas(x: np.ndarray, width: float) -> dict[str, float]:
+    x = x.astype(float)
+    share = np.unique(x // width, return_counts=True)[1] / x.size
+    d = x - x.mean()
+    return {
+        "Energy": (x**2).sum(),
+        "Entropy": -(share * np.log2(share)).sum(),
+        "Kurtosis": (d**4).mean() / (d**2).mean() ** 2,
+        "Maximum": x.max(),
+        "Mean": x.mean(),
+        "MeanAbsoluteDeviation": abs(d).mean(),
+        "Median": np.median(x),
+        "Minimum": x.min(),
+        "Range": x.max() - x.min(),
+        "RootMeanSquared": np.sqrt((x**2).mean()),
+        "Skewness": (d**3).mean() / (d**2).mean() ** 1.5,
+        "StandardDeviation": x.std(),
+        "Uniformity": (share**2).sum(),
+        "Variance": x.var(),
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int16, np.uint16])
+@pytest.mark.parametrize("width", [25.0, 7.5])
+def test_features_are_their_formulas(dtype, width):
+    inside = RNG.random(VOXELS.shape) < 0.1
+    inside[:, :4] = False  # so that the box doesn't begin at the image's corner
+    voxels = VOXELS.astype(dtype)
+    found = first_order(image(voxels), image(inside.astype(np.uint8)), FEATURES, width)
+    assert list(found) == FEATURES
+    expected = formulas(voxels[inside], width)
+    for name in FEATURES:
+        assert found[name] == pytest.approx(expected[name], rel=1e-5), name
+
+
+def test_an_empty_mask_gives_no_numbers():
+    assert np.isnan(list(first_order(image(VOXELS), mask(), FEATURES, 25).values())).all()
+
+
+def test_one_voxel_has_a_mean_and_no_shape():
+    found = first_order(image(VOXELS), mask((2, 5, 23)), FEATURES, 25)
+    assert found["Mean"] == found["Minimum"] == pytest.approx(float(VOXELS[2, 5, 23]))
+    assert (found["Variance"], found["Range"], found["Uniformity"]) == (0, 0, 1)
+    assert found["Entropy"] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(found["Skewness"]) and np.isnan(found["Kurtosis"])
+
+
+def test_nothing_is_logged(capfd):
+    first_order(image(VOXELS), mask((1, 1, 1), (1, 2, 1)), FEATURES, 25)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_wrong_input_is_named():
+    with pytest.raises(ValueError, match="no features Mode, Modal; there are 10Percentile"):
+        first_order(image(VOXELS), mask(), ["Mean", "Mode", "Modal"], 25)
+    other = mask((1, 1, 1))
+    other.SetSpacing((1, 1, 5))
+    with pytest.raises(ValueError, match="different grids"):
+        first_order(image(VOXELS), other, ["Mean"], 25)
+    broken = VOXELS.copy()
+    broken[1, 1, 1] = np.nan
+    with pytest.raises(ValueError, match="no finite"):
+        first_order(image(broken), mask((1, 1, 1)), ["Mean"], 25)

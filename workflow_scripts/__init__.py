@@ -1,0 +1,1 @@
+"""One thin entry for each rule: parse, call the library, write."""

@@ -1,0 +1,15 @@
+"""Correct the bias field of a cohort's cases."""
+
+from crossover.imaging.prepare import correct
+from crossover.provenance import code_digest
+from crossover.study import BiasField
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    settings = BiasField.model_validate(job.cfg)
+    correct(job.cases, job.out, settings, code_digest("workflow_scripts/bias_field.py"), job.threads)
+
+
+if __name__ == "__main__":
+    run(main, "cases", "out")

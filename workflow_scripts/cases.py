@@ -1,0 +1,25 @@
+"""Make a cohort's cases from what was received."""
+
+from pydantic import TypeAdapter
+
+from crossover.provenance import code_digest
+from crossover.sources.cases import make_cases
+from crossover.sources.settings import SeriesRule, Source, Structure
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    make_cases(
+        job.raw,
+        job.out,
+        TypeAdapter(Source).validate_python(job.cfg["source"]),
+        TypeAdapter(dict[str, SeriesRule]).validate_python(job.cfg["series"]),
+        TypeAdapter(dict[str, Structure]).validate_python(job.cfg["structures"]),
+        job.data,
+        code_digest("workflow_scripts/cases.py"),
+        job.threads,
+    )
+
+
+if __name__ == "__main__":
+    run(main, "raw", "out", "data?")

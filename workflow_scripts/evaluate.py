@@ -1,0 +1,26 @@
+"""Score the predictions of one family's models."""
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from crossover.evaluation.metrics import COLUMNS, score_models
+from crossover.plan import Model
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
+    rows = score_models(
+        models,
+        pd.read_csv(job.splits),
+        job.cfg["structures"],
+        job.cases[0].parent.parent,
+        job.predictions.parent,
+        job.cfg["nsd_tolerance_mm"],
+        job.threads,
+    )
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(job.out, index=False)
+
+
+if __name__ == "__main__":
+    run(main, "splits", "cases*", "predictions", "out")

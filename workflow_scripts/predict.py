@@ -1,0 +1,31 @@
+"""Predict with the models of one family."""
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from crossover.plan import Model
+from crossover.provenance import code_digest
+from crossover.study import Prediction
+from crossover.training.run import Slices, predict_models
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    settings = Prediction.model_validate(job.cfg["settings"])
+    models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
+    network = settings.network
+    code = code_digest(
+        "workflow_scripts/predict.py",
+        f"crossover/networks/{network.architecture}.py",
+        f"crossover/training/engines/{network.engine}.py",
+    )
+    slices = Slices({path.parent.name: path for path in job.slices})
+    cases = job.cases[0].parent.parent
+    stages = job.stages[0].parent
+    predict_models(
+        settings, models, slices, pd.read_csv(job.splits), cases, stages, job.out, code, job.threads
+    )
+
+
+if __name__ == "__main__":
+    run(main, "slices*", "splits", "cases*", "stages*", "out")

@@ -1,0 +1,26 @@
+"""Radiomics of the manual masks, or of the masks of one family's models."""
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from crossover.evaluation.radiomics_table import radiomics_rows
+from crossover.plan import Model
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
+    rows = radiomics_rows(
+        models,
+        pd.read_csv(job.splits),
+        job.cfg["structures"],
+        job.cases[0].parent.parent,
+        job.predictions.parent if job.predictions else None,
+        job.cfg["settings"],
+        job.threads,
+    )
+    pd.DataFrame(rows).to_csv(job.out, index=False)
+
+
+if __name__ == "__main__":
+    run(main, "splits", "cases*", "predictions?", "out")

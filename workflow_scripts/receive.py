@@ -1,0 +1,18 @@
+"""Receive a cohort: write phantoms, or list what a folder of real data holds."""
+
+from pydantic import TypeAdapter
+
+from crossover.provenance import code_digest
+from crossover.sources.receive import receive
+from crossover.sources.settings import Source
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    source = TypeAdapter(Source).validate_python(job.cfg["source"])
+    code = code_digest("workflow_scripts/receive.py")
+    receive(source, job.out, job.data, code, job.threads, job.cfg["listing"])
+
+
+if __name__ == "__main__":
+    run(main, "out", "data?")

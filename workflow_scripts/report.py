@@ -1,0 +1,40 @@
+"""Write the report of all studies of a run."""
+
+import pandas as pd
+
+from crossover.published import at_sizes, load_published
+from crossover.report.facts import run_facts
+from crossover.report.page import StudyResults, render
+from crossover.study import Study
+from workflow_scripts._job import run
+
+TABLES = {
+    "metrics": "metrics.csv",
+    "splits": "splits.csv",
+    "summary": "statistics/summary.csv",
+    "anova": "statistics/anova.csv",
+    "tukey": "statistics/tukey.csv",
+    "stability": "statistics/stability.csv",
+    "icc": "statistics/icc.csv",
+    "table1": "tables/table1.csv",
+    "table2": "tables/table2.csv",
+}
+
+
+def main(job) -> None:
+    results = []
+    for values in job.cfg["studies"]:
+        study = Study.of(values)
+        folder = job.results / study.study
+        paths = {name: folder / file for name, file in TABLES.items()}
+        frames = {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+        if study.published:
+            frames["published"] = at_sizes(load_published(study.published), study.sizes)
+        figures = {f.stem: f for f in job.figures if f.parent.parent.name == study.study}
+        facts = run_facts(folder / "stages")
+        results.append(StudyResults(study, frames, figures, facts))
+    render(results, job.out)
+
+
+if __name__ == "__main__":
+    run(main, "results", "figures*", "out")

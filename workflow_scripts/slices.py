@@ -1,0 +1,23 @@
+"""Make the slices that a network sees of a cohort's cases."""
+
+from crossover.imaging.prepare import slice_cases
+from crossover.provenance import code_digest
+from crossover.study import Slices
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    slice_cases(
+        job.cases,
+        job.corrected,
+        job.out,
+        Slices.model_validate(job.cfg["slices"]),
+        job.cfg["channels"],
+        job.cfg["structures"],
+        code_digest("workflow_scripts/slices.py"),
+        job.threads,
+    )
+
+
+if __name__ == "__main__":
+    run(main, "cases", "corrected?", "out")

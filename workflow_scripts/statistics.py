@@ -1,0 +1,24 @@
+"""Summary, comparisons and stability of a study, from its metrics table."""
+
+from crossover.statistics.comparisons import compare
+from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.stability import stability
+from crossover.statistics.summary import summarise
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    metrics = read_metrics(job.metrics)
+    anova, tukey = compare(metrics, job.cfg["metric"], job.cfg["alpha"])
+    tables = {
+        "summary": summarise(metrics, job.cfg["confidence"]),
+        "anova": anova,
+        "tukey": tukey,
+        "stability": stability(metrics, job.cfg["metric"]),
+    }
+    for name, table in tables.items():
+        table.to_csv(job.out / f"{name}.csv", index=False)
+
+
+if __name__ == "__main__":
+    run(main, "metrics", "out")

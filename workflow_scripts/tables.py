@@ -1,0 +1,27 @@
+"""The paper's tables: patients by part of the split, and every model's scores beside the published."""
+
+import pandas as pd
+
+from crossover.published import load_published
+from crossover.report.tables import table_two
+from crossover.statistics.table_one import table_one
+from crossover.study import Study
+from workflow_scripts._job import run
+
+PARTS = {"train": "training", "test": "testing"}
+
+
+def main(job) -> None:
+    study = Study.of(job.cfg)
+    job.out.mkdir(parents=True, exist_ok=True)
+    splits = pd.read_csv(job.splits)
+    own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
+    patients = pd.read_csv(job.patients).drop(columns="case").set_index("patient")
+    table_one(patients, own.part.map(PARTS)).to_csv(job.out / "table1.csv", index=False)
+    published = load_published(study.published) if study.published else None
+    summary = pd.read_csv(job.summary, keep_default_na=True)
+    table_two(summary, published, study).to_csv(job.out / "table2.csv", index=False)
+
+
+if __name__ == "__main__":
+    run(main, "splits", "patients", "summary", "out")

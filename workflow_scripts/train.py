@@ -1,0 +1,36 @@
+"""Train the stages of one job."""
+
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from crossover.plan import Stage
+from crossover.progress import tell
+from crossover.provenance import code_digest
+from crossover.study import Training
+from crossover.training.run import Slices, Trainer, train_stages
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    settings = Training.model_validate(job.cfg["settings"])
+    stages = TypeAdapter(list[Stage]).validate_python(job.cfg["stages"])
+    network = settings.network
+    code = code_digest(
+        "workflow_scripts/train.py",
+        f"crossover/networks/{network.architecture}.py",
+        f"crossover/training/engines/{network.engine}.py",
+    )
+    study = job.out.parts[-3]
+    slices = Slices({path.parent.name: path for path in job.slices})
+    cache = Path(".cache/training") / study
+    trainer = Trainer(
+        settings, slices, pd.read_csv(job.splits), job.out.parent, cache, job.threads
+    )
+    train_stages(trainer, stages, job.out, code, partial(tell, study))
+
+
+if __name__ == "__main__":
+    run(main, "slices*", "splits", "out")
