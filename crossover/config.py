@@ -49,7 +49,9 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
         values["studies"] = [s for s in values["studies"].replace(",", " ").split() if s]
     settings = _validate(Settings, values, folder / "config.yaml")
     known = sorted(p.stem for p in (folder / "studies").glob("*.yaml"))
-    wrong = [f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
+    wrong = [
+        f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known
+    ]
     if wrong:
         raise ConfigError("\n".join(wrong))
     return settings

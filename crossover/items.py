@@ -95,7 +95,9 @@ def _make_all(todo, keys, make, folder: Path, workers: int) -> dict[str, str]:
     return failed
 
 
-def _guarded(name: str, key: str, make: Callable[[str, Path], dict], folder: Path) -> dict[str, str]:
+def _guarded(
+    name: str, key: str, make: Callable[[str, Path], dict], folder: Path
+) -> dict[str, str]:
     """Make one item; returns {} or {name: why it failed}."""
     own = folder / name
     start = perf_counter()

@@ -47,7 +47,7 @@ def failures() -> str:
 
 
 def line(took: list[float], what: str, stages: int, jobs: int) -> str:
-    """"stage 7 of 37 done, about 3 min left: <what>" from the seconds of the stages so far."""
+    """ "stage 7 of 37 done, about 3 min left: <what>" from the seconds of the stages so far."""
     trained = [t for t in took if t > 0]
     left = (stages - len(took)) * sum(trained) / max(len(trained), 1) / jobs
     about = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"

@@ -17,6 +17,7 @@ SCHEMA = {
     "crossover/config.py",
     "crossover/plan.py",
     "crossover/study.py",
+    "crossover/sources/phantom_settings.py",
     "crossover/sources/settings.py",
 }
 """Code that only reads, checks and derives the configuration. Its values stand whole in the rules'

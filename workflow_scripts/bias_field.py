@@ -8,7 +8,9 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     settings = BiasField.model_validate(job.cfg)
-    correct(job.cases, job.out, settings, code_digest("workflow_scripts/bias_field.py"), job.threads)
+    correct(
+        job.cases, job.out, settings, code_digest("workflow_scripts/bias_field.py"), job.threads
+    )
 
 
 if __name__ == "__main__":

@@ -26,9 +26,7 @@ def main(job) -> None:
     study = job.out.parts[-3]
     slices = Slices({path.parent.name: path for path in job.slices})
     cache = Path(".cache/training") / study
-    trainer = Trainer(
-        settings, slices, pd.read_csv(job.splits), job.out.parent, cache, job.threads
-    )
+    trainer = Trainer(settings, slices, pd.read_csv(job.splits), job.out.parent, cache, job.threads)
     train_stages(trainer, stages, job.out, code, partial(tell, study))
 
 

@@ -70,6 +70,9 @@ def score_case(
     manual = sitk.ReadImage(str(structure_path(cases / cohort / case, structure)))
     path = prediction_path(predictions, model.name, cohort, case, structure)
     predicted = sitk.ReadImage(str(path))
-    about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
+    about = {
+        c: getattr(model, c)
+        for c in ("family", "strategy", "level", "n_train", "replicate", "fold")
+    }
     where = {"model": model.name, "cohort": cohort, "case": case, "structure": structure}
     return {**about, **where, **score(manual, predicted, tolerance)}

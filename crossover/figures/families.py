@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import pandas as pd
 
@@ -31,22 +30,15 @@ class Family:
 
 def families(study: Study) -> dict[str, Family]:
     """Every family of a study by name, those without sizes first."""
-    return dict(_families(study.model_dump_json()))
-
-
-@lru_cache(maxsize=32)
-def _families(study: str) -> tuple[tuple[str, Family], ...]:
-    parsed = Study.model_validate_json(study)
-    out = []
-    for name, models in plan(parsed).families().items():
-        strategy = parsed.strategies[models[0].strategy]
+    out = {}
+    for name, models in plan(study).families().items():
+        strategy = study.strategies[models[0].strategy]
         cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
-        transferred = len(strategy.chain) > 1
-        family = Family(
-            name, models[0].strategy, models[0].level, strategy.sized, cohorts, transferred
-        )
-        out.append((name, family))
-    return tuple(out)
+        out[name] = Family(
+            name, models[0].strategy, models[0].level, strategy.sized, cohorts,
+            transferred=len(strategy.chain) > 1,
+        )  # fmt: skip
+    return out
 
 
 def references(study: Study) -> list[str]:

@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 from crossover.figures import style
 from crossover.figures.anatomy import View, view
 from crossover.figures.families import families, main_rows
+from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study import Study
 
 # red and blue as in the paper, light enough for a dark image and told apart by any reader
@@ -50,7 +51,7 @@ def draw(
     Args:
         metrics: one row for each model, case and structure.
         cases: folder with `<cohort>/<case>/image_<channel>.nii.gz` and the structures.
-        predictions: folder with `<model>/<case>_<structure>.nii.gz`.
+        predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
     """
     rows = main_rows(metrics, study)
     rows = rows[(rows["structure"] == structure) & (rows["cohort"] == study.target)]
@@ -98,13 +99,14 @@ def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
 def _plane(
     study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict
 ) -> Plane:
-    image = sitk.ReadImage(str(folder / f"image_{study.figures.overlays.channel}.nii.gz"))
-    manual = _mask(folder / f"structure_{structure}.nii.gz")
+    image = sitk.ReadImage(str(image_path(folder, study.figures.overlays.channel)))
+    manual = _mask(structure_path(folder, structure))
     k = int(np.argmax(manual.sum(axis=(1, 2))))
     hung = view(image)
     shown = {"image": sitk.GetArrayFromImage(image)[k], "manual": manual[k]}
     for model in models.values():
-        shown[model] = _mask(predictions / model / f"{case}_{structure}.nii.gz")[k]
+        path = prediction_path(predictions, model, study.target, case, structure)
+        shown[model] = _mask(path)[k]
     turned = {name: hung.turn(plane) for name, plane in shown.items()}
     window = _window([v for name, v in turned.items() if name != "image"], hung)
     cropped = {name: plane[window] for name, plane in turned.items()}

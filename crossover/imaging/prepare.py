@@ -47,16 +47,21 @@ def slice_cases(
     masks (slices, rows, columns, structures) uint8 on the network's grid."""
     made = read_json(cases)["items"]
     extra = read_json(corrected)["items"] if corrected else {}
-    inputs = {case: [item["files"], extra.get(case, {}).get("files")] for case, item in made.items()}
+    inputs = {
+        case: [item["files"], extra.get(case, {}).get("files")] for case, item in made.items()
+    }
     keys = {
-        case: digest([files, settings, channels, structures, code]) for case, files in inputs.items()
+        case: digest([files, settings, channels, structures, code])
+        for case, files in inputs.items()
     }
     folders = [p.parent for p in (corrected, cases) if p]
     make = partial(_slice, folders, settings, channels, structures)
     items.update(manifest, keys, make, workers=workers)
 
 
-def _slice(folders: list[Path], settings: Slices, channels, structures, case: str, out: Path) -> dict:
+def _slice(
+    folders: list[Path], settings: Slices, channels, structures, case: str, out: Path
+) -> dict:
     grid, images, masks = None, [], []
     for channel in channels:
         paths = [image_path(folder / case, channel) for folder in folders]

@@ -41,7 +41,9 @@ def same_grid(a: sitk.Image, b: sitk.Image, tolerance_mm: float = 1e-2) -> bool:
     return float(np.abs(apart).max()) <= tolerance_mm
 
 
-def write_case(folder: Path, channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]) -> None:
+def write_case(
+    folder: Path, channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]
+) -> None:
     """Write a case's images.
 
     Raises:
@@ -52,7 +54,9 @@ def write_case(folder: Path, channels: dict[str, sitk.Image], structures: dict[s
     named |= {f"structure {n}": i for n, i in structures.items()}
     wrong = [name for name, image in named.items() if not same_grid(grid, image)]
     if wrong:
-        raise GeometryError(f"{', '.join(wrong)}: not on the grid of channel {next(iter(channels))}")
+        raise GeometryError(
+            f"{', '.join(wrong)}: not on the grid of channel {next(iter(channels))}"
+        )
     for name, image in channels.items():
         write(image, image_path(folder, name))
     for name, image in structures.items():

@@ -20,7 +20,9 @@ class BatchNorm(keras.layers.BatchNormalization):
     def __init__(self, frozen: str = "inference", **kwargs) -> None:
         super().__init__(**kwargs)
         if frozen not in ("inference", "batch"):
-            raise ValueError(f"frozen batch normalisation is 'inference' or 'batch', not {frozen!r}")
+            raise ValueError(
+                f"frozen batch normalisation is 'inference' or 'batch', not {frozen!r}"
+            )
         self.frozen = frozen
 
     def call(self, inputs, training=None, mask=None):
@@ -28,7 +30,13 @@ class BatchNorm(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         mean, variance = ops.moments(inputs, axes=[0, 1, 2])
         return ops.batch_normalization(
-            inputs, mean, variance, axis=-1, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
+            inputs,
+            mean,
+            variance,
+            axis=-1,
+            offset=self.beta,
+            scale=self.gamma,
+            epsilon=self.epsilon,
         )
 
     def get_config(self) -> dict:

@@ -45,11 +45,15 @@ def make_cases(
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
     about = source.model_dump(mode="json", exclude={"patients", "table"})
     settings = digest([about, series, structures, code])
-    keys = {names[p]: digest([settings, item["files"], item["row"]]) for p, item in received.items()}
+    keys = {
+        names[p]: digest([settings, item["files"], item["row"]]) for p, item in received.items()
+    }
     patients = {names[p]: (p, item) for p, item in received.items()}
     make = partial(_make, patients, source, series, structures, root)
     content = items.update(manifest, keys, make, workers=workers)
-    rows = [{"case": case, "patient": case, **i["variables"]} for case, i in content["items"].items()]
+    rows = [
+        {"case": case, "patient": case, **i["variables"]} for case, i in content["items"].items()
+    ]
     pd.DataFrame(rows).to_csv(manifest.parent / "patients.csv", index=False)
 
 

@@ -44,7 +44,9 @@ def receive(
 def inventory(source: VolumesSource | DicomSource, data: Path) -> dict[str, dict]:
     """Patients of a folder with their files: {patient: {files: {path: {sha256, bytes}}, row}}."""
     if isinstance(source, DicomSource):
-        found = {patient: (files, {}) for patient, files in scan(data / source.folder, data).items()}
+        found = {
+            patient: (files, {}) for patient, files in scan(data / source.folder, data).items()
+        }
     else:
         table = volumes.read_table(source, data)
         rows = {str(p): {str(k): v for k, v in row.items()} for p, row in table.iterrows()}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from crossover.sources.phantom.settings import PhantomSource
+from crossover.sources.phantom_settings import PhantomSource
 
 
 class Structure(BaseModel, extra="forbid", frozen=True):

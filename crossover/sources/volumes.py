@@ -35,9 +35,15 @@ def read_table(source: VolumesSource, root: Path) -> pd.DataFrame:
     for column, value in source.where.items():
         table = table[table[column] == value]
     table = table.set_index(source.patient, drop=False)
-    findings = [f"patient {p} stands in several rows" for p in set(table.index[table.index.duplicated()])]
+    findings = [
+        f"patient {p} stands in several rows" for p in set(table.index[table.index.duplicated()])
+    ]
     for patient, row in table.iterrows():
-        gone = [f for f in sorted(set(_files(source, row.to_dict()).values())) if not (root / f).exists()]
+        gone = [
+            f
+            for f in sorted(set(_files(source, row.to_dict()).values()))
+            if not (root / f).exists()
+        ]
         findings += [f"patient {patient}: {file} does not exist" for file in gone]
     if table.empty:
         findings.append(f"no row with {source.where}")

@@ -53,7 +53,9 @@ class Versions:
         self._flip = augmentation.flip
         self.count = 1 + len(self._maps) + self._flip
 
-    def apply(self, images: np.ndarray, masks: np.ndarray, version: int) -> tuple[np.ndarray, np.ndarray]:
+    def apply(
+        self, images: np.ndarray, masks: np.ndarray, version: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Version `version` (0 is the original) of slices (n, rows, columns, channels) and their masks."""
         if version == 0:
             return images, masks

@@ -90,7 +90,7 @@ class Trainer:
         return {
             "stage": asdict(stage), "seed": seed, "steps": done.steps, "best_step": done.best_step,
             "best_validation_dsc": done.best_dsc, "parameters": self.engine.parameters(),
-            "patients": {use: int(len(c)) for use, c in used.items()},
+            "patients": {use: len(c) for use, c in used.items()},
             "slices": {"train": len(training.images), "versions": versions.count},
             "seconds": round(perf_counter() - start, 2), "threads": self.threads,
             "device": self.engine.device, "versions": self.engine.versions,

@@ -72,7 +72,13 @@ def train(
             continue
         score = validation_dsc(engine, validation)
         history.append({"step": step + 1, "loss": float(np.mean(losses)), "validation_dsc": score})
-        log.info("step %d of %d: loss %.4f, validation DSC %.3f", step + 1, steps, history[-1]["loss"], score)
+        log.info(
+            "step %d of %d: loss %.4f, validation DSC %.3f",
+            step + 1,
+            steps,
+            history[-1]["loss"],
+            score,
+        )
         losses = []
         if score >= max((h["validation_dsc"] for h in history[:-1]), default=-1.0):
             best = engine.weights()

@@ -90,7 +90,9 @@ def seg_mask(dataset: Dataset, segment: int, grid: sitk.Image) -> np.ndarray:
         index = np.array(grid.TransformPhysicalPointToContinuousIndex(origin))
         k = round(float(index[2]))
         if np.abs(index - [0, 0, k]).max() > 0.1 or not 0 <= k < shape[0]:
-            raise DicomError(f"SEG frame at index {np.round(index, 2).tolist()} is not on the image")
+            raise DicomError(
+                f"SEG frame at index {np.round(index, 2).tolist()} is not on the image"
+            )
         mask[k] |= frame > 0
     return mask
 

@@ -22,7 +22,9 @@ def scan(folder: Path, root: Path) -> dict[str, list[str]]:
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["PatientID"])
         except InvalidDicomError:
             continue
-        patients.setdefault(str(header.get("PatientID", "")), []).append(str(file.relative_to(root)))
+        patients.setdefault(str(header.get("PatientID", "")), []).append(
+            str(file.relative_to(root))
+        )
     if not patients:
         raise ValueError(f"{folder}: no DICOM file in it")
     return patients

@@ -10,15 +10,21 @@ A patient is a function of the cohort's settings, its seed and the patient's ind
 `<patient>/{DWI_b0,DWI_b1000,ADC,CONTOUR}/*.dcm`, and returns the patient's clinical row. Every file
 says that it is synthetic, and two runs write the same bytes.
 
-The parts: `settings` (what a cohort is), `clinical` (who the patients are), `tissues` (what tissue
+The parts: `clinical` (who the patients are), `tissues` (what tissue
 looks like), `shapes` (implicit shapes), `uterus` and `anatomy` (where everything is), `signal` (the
 MR signal), `examination` (these put together), `dicom_out` (files).
 """
 
-from .clinical import Clinical, write_clinical
-from .dicom_out import write_patient
-from .examination import Examination, Geometry, clinical_record, examine, patient_id
-from .settings import PhantomSource
+from crossover.sources.phantom.clinical import Clinical, write_clinical
+from crossover.sources.phantom.dicom_out import write_patient
+from crossover.sources.phantom.examination import (
+    Examination,
+    Geometry,
+    clinical_record,
+    examine,
+    patient_id,
+)
+from crossover.sources.phantom_settings import PhantomSource
 
 __all__ = [
     "Clinical",

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
-from .shapes import Canvas, Ellipsoid, Segment, Vector, tube, turned
-from .tissues import Tissue
+from crossover.sources.phantom.shapes import Canvas, Ellipsoid, Segment, Vector, tube, turned
+from crossover.sources.phantom.tissues import Tissue
 
 # Sacrum and coccyx from L5 down: y, z and the half-sizes front to back and along, mm.
 VERTEBRAE = (

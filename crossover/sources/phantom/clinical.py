@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .settings import PROFILES, Anatomy
+from crossover.sources.phantom.scanners import PROFILES
+from crossover.sources.phantom_settings import Anatomy
 
 COLUMNS = ("patient", "age", "histology", "grade", "t_stage", "n_stage", "scanner")
 

@@ -16,8 +16,8 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, RTStructureSetStorage
 from skimage.measure import find_contours
 
-from .examination import Examination, Geometry, examine
-from .settings import PhantomSource
+from crossover.sources.phantom.examination import Examination, Geometry, examine
+from crossover.sources.phantom_settings import PhantomSource
 
 DATE, TIME = "20000101", "120000"
 NOTE = "Synthetic phantom, Crossover"

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.sources.phantom.anatomy import Rectum, draw_rectum, paint_pelvis
+from crossover.sources.phantom.clinical import Clinical, draw_clinical
+from crossover.sources.phantom.scanners import PROFILES
+from crossover.sources.phantom.shapes import Canvas, Grid
+from crossover.sources.phantom.tissues import draw_values, tumour_means
+from crossover.sources.phantom.uterus import Uterus, draw_uterus, paint_tumour, paint_uterus
+from crossover.sources.phantom_settings import PhantomSource
+
 from . import signal
-from .anatomy import Rectum, draw_rectum, paint_pelvis
-from .clinical import Clinical, draw_clinical
-from .settings import PROFILES, PhantomSource
-from .shapes import Canvas, Grid
-from .tissues import draw_values, tumour_means
-from .uterus import Uterus, draw_uterus, paint_tumour, paint_uterus
 
 LAYERS = 3  # samples through a slice
 SAMPLE_MM = 1.6  # coarsest sampling in plane

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .settings import ScannerProfile
-from .shapes import Vector
-from .tissues import TABLE, Tissue, TissueValues
+from crossover.sources.phantom.scanners import ScannerProfile
+from crossover.sources.phantom.shapes import Vector
+from crossover.sources.phantom.tissues import TABLE, Tissue, TissueValues
 
 TE_MS = (65.0, 85.0)  # Lin 2023, Methods
 TR_MS = (3700.0, 8200.0)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .clinical import Clinical
-from .settings import Anatomy
-from .shapes import Canvas, Ellipsoid, Vector
-from .tissues import Tissue
+from crossover.sources.phantom.clinical import Clinical
+from crossover.sources.phantom.shapes import Canvas, Ellipsoid, Vector
+from crossover.sources.phantom.tissues import Tissue
+from crossover.sources.phantom_settings import Anatomy
 
 # Volumes in ml. Uterus: Lin 2023, Results (median 4.2, range 0.14 to 270); the spread puts those
 # ends about 3 SD out, where 320 patients reach. Cervix: an assumption.

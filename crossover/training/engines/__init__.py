@@ -25,9 +25,7 @@ class Engine(Protocol):
     versions: dict[str, str]
     device: str
 
-    def start(
-        self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None
-    ) -> None:
+    def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         """Begin a training: random weights from the seed, or the given ones; frozen before the level."""
 
     def step(self, images: np.ndarray, masks: np.ndarray) -> float:
@@ -52,9 +50,7 @@ class Engine(Protocol):
         """Numbers of parameters: "total", and "trained" at the present level."""
 
 
-def create(
-    network: Network, shape: tuple[int, int, int], structures: int, threads: int
-) -> Engine:
+def create(network: Network, shape: tuple[int, int, int], structures: int, threads: int) -> Engine:
     """The engine that `network.engine` names.
 
     Args:

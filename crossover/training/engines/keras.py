@@ -55,9 +55,7 @@ class KerasEngine:
             autograph=False,
         )
 
-    def start(
-        self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None
-    ) -> None:
+    def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         keras.utils.set_random_seed(seed)
         _assign(self._model.variables, _arrays(self._build().variables))
         if weights is not None:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 Anatomy = Literal["cervix", "uterus"]
+Scanner = Literal["Skyra", "TrioTim"]
 
 
 class PhantomSource(BaseModel, extra="forbid"):
@@ -22,7 +23,7 @@ class PhantomSource(BaseModel, extra="forbid"):
     slice_thickness_mm: float = Field(4, gt=0)
     slice_gap_mm: float = Field(1, ge=0)
     b_values: tuple[int, int] = Field((0, 1000), description="s/mm²")
-    scanners: dict[str, int] = Field(
+    scanners: dict[Scanner, int] = Field(
         default_factory=lambda: {"Skyra": 248, "TrioTim": 72}, description="model -> proportion"
     )
     seg_fraction: float = Field(0.5, ge=0, le=1, description="share of contours as DICOM SEG")
@@ -34,10 +35,7 @@ class PhantomSource(BaseModel, extra="forbid"):
             raise ValueError(f"slices: need 5 <= fewest <= most, got {self.slices}")
         if not 0 <= self.b_values[0] < self.b_values[1]:
             raise ValueError(f"b_values: need 0 <= low < high, got {self.b_values}")
-        known = sorted(PROFILES)
-        if not self.scanners or not set(self.scanners) <= set(known):
-            raise ValueError(f"scanners: choose from {known}, got {sorted(self.scanners)}")
-        if min(self.scanners.values()) < 0 or sum(self.scanners.values()) == 0:
+        if not self.scanners or min(self.scanners.values()) < 0 or sum(self.scanners.values()) == 0:
             raise ValueError(f"scanners: proportions must be >= 0, not all 0: {self.scanners}")
         return self
 
@@ -50,20 +48,3 @@ class PhantomSource(BaseModel, extra="forbid"):
     def slice_spacing_mm(self) -> float:
         """Distance between the centres of neighbouring slices, mm."""
         return self.slice_thickness_mm + self.slice_gap_mm
-
-
-class ScannerProfile(BaseModel, frozen=True):
-    """How one scanner model's images look. Both are 3 T Siemens systems; Skyra has the denser
-    coil arrays (more signal, flatter), TrioTim the older 6-channel matrix and weaker shim. The
-    numbers are assumptions of the right order, not measurements."""
-
-    snr_b0: float  # myometrium at b = 0, in the middle of the field of view
-    coil_depth_mm: float  # depth over which the signal of one array falls to 1/e
-    gain: float  # stored units, relative
-    distortion: float  # size of the displacements, relative
-
-
-PROFILES: dict[str, ScannerProfile] = {
-    "Skyra": ScannerProfile(snr_b0=40, coil_depth_mm=150, gain=1.0, distortion=1.0),
-    "TrioTim": ScannerProfile(snr_b0=30, coil_depth_mm=95, gain=0.65, distortion=1.3),
-}
