@@ -25,13 +25,14 @@ parameters, so a change here reruns a rule exactly where it changes that rule's 
 
 
 def digest(value: object) -> str:
-    """Of a JSON-like value, by its canonical text."""
+    """Of a JSON-like value, by its canonical text; short, for keys."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:24]
 
 
 def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @functools.cache

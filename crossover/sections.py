@@ -108,6 +108,10 @@ OVERLAID = ("overlays", "reliability")
 """Figures that show some of the models, those of `figures.overlays`."""
 
 
+BESIDE_PUBLISHED = ("subgroups",)
+"""Figures that show the paper's numbers too."""
+
+
 def design(study: Study, *more: str) -> dict:
     """The sections that say what was compared with what; `Study.of` reads them."""
     values = study.model_dump(mode="json", include={*DESIGN, *more})
@@ -116,7 +120,8 @@ def design(study: Study, *more: str) -> dict:
 
 
 def figure(study: Study, name: str) -> dict:
-    values = design(study, "statistics")
+    published = ["published"] if name in BESIDE_PUBLISHED else []
+    values = design(study, "statistics", *published)
     keep = {"colours", "overlays"} if name in OVERLAID else {"colours"}
     return {**values, "figures": study.figures.model_dump(mode="json", include=keep)}
 

@@ -88,7 +88,7 @@ class Splits(Section):
     """Share of the training patients of every subset that choose the epoch and are not trained on."""
     replicates: Annotated[int, Field(ge=1)] = 1
     """Repetitions with another draw of the subsets and another initialisation."""
-    k_fold: KFold
+    k_fold: KFold = KFold(k=5)
 
 
 class Network(Section):

@@ -13,7 +13,7 @@ from crossover.provenance import closure
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 try:
     SETTINGS = load_settings(config)
@@ -24,8 +24,9 @@ except ConfigError as error:
 
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
-DATA = SETTINGS.data
-DATA_ARGUMENT = f"--data {DATA}" if DATA else ""
+
+# Where the real data lie is no parameter of a rule: moving the folder changes no result.
+os.environ.update(CROSSOVER_DATA=SETTINGS.data or "")
 
 
 def one_of(names):
@@ -65,6 +66,106 @@ def of_cohorts(pattern):
         return expand(pattern, cohort=STUDIES[wildcards.study].cohorts, study=wildcards.study)
 
     return files
+
+
+def received(cohort):
+    """What `receive` reads: the source's settings and, of real data, the folder's listing."""
+    study = STUDIES[COHORTS[cohort]]
+    manifest = Path(f"data/raw/{cohort}/manifest.json")
+    seen = listing(study.cohorts[cohort].source.kind, SETTINGS.data, manifest)
+    return canonical({**sections.receive(study, cohort), "listing": seen})
+
+
+def corrected(wildcards):
+    """The corrected channels, where the study corrects any."""
+    method = STUDIES[wildcards.study].preparation.bias_field.method
+    manifest = f"data/corrected/{wildcards.study}/{wildcards.cohort}/manifest.json"
+    return [] if method == "none" else [manifest]
+
+
+def parents(wildcards):
+    """The jobs that made the stages from which this job's stages start."""
+    p = PLANS[wildcards.study]
+    batches = {p.batch_of(stage) for stage in p.batches[wildcards.batch].parents}
+    return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
+
+
+def stages_of_family(wildcards):
+    """The jobs that made the stages of this family's models."""
+    p = PLANS[wildcards.study]
+    batches = {p.batch_of(model.stage) for model in p.families()[wildcards.family]}
+    return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
+
+
+def models_of(wildcards):
+    return PLANS[wildcards.study].families()[wildcards.family]
+
+
+def of_families(pattern):
+    """The files of a pattern for every family of the wildcards' study."""
+
+    def files(wildcards):
+        families = PLANS[wildcards.study].families()
+        return expand(pattern, family=families, study=wildcards.study)
+
+    return files
+
+
+STATISTICS = ["summary", "anova", "tukey", "stability"]
+
+
+def statistics_files(study):
+    """The statistics of a study, by name."""
+    names = STATISTICS + (["icc"] if STUDIES[study].radiomics else [])
+    return {name: f"results/{study}/statistics/{name}.csv" for name in names}
+
+
+def table_files(study):
+    return [f"results/{study}/tables/table{i}.csv" for i in (1, 2)]
+
+
+def published_file(study):
+    """The paper's numbers as data, where the study has a paper."""
+    name = STUDIES[study].published
+    return [f"config/published/{name}.yaml"] if name else []
+
+
+FIGURES = {
+    "flow": ["splits.csv"],
+    "performance": ["metrics.csv"],
+    "overlays": ["metrics.csv"],
+    "subgroups": ["statistics/summary.csv", "statistics/tukey.csv"],
+    "reliability": ["statistics/icc.csv"],
+}
+"""Figure -> the files under results/<study>/ that it is drawn from, in the report's order."""
+
+
+def figures_of(study):
+    """The figures that a study's sections allow."""
+    without = set() if STUDIES[study].radiomics else {"reliability"}
+    without |= set() if STUDIES[study].figures.overlays else {"overlays", "reliability"}
+    return [name for name in FIGURES if name not in without]
+
+
+def figure_files(study):
+    return [
+        f"results/{study}/figures/{name}.{suffix}"
+        for name in figures_of(study)
+        for suffix in ("svg", "png")
+    ]
+
+
+def published_for_figure(wildcards):
+    shown = wildcards.figure in sections.BESIDE_PUBLISHED
+    return published_file(wildcards.study) if shown else []
+
+
+def masks_for_figure(wildcards):
+    """The overlays are drawn from images and masks, not from tables."""
+    if wildcards.figure != "overlays":
+        return []
+    families = PLANS[wildcards.study].families()
+    return expand(f"results/{wildcards.study}/predictions/{{family}}.json", family=families)
 
 
 def begin_progress():

@@ -1,14 +1,6 @@
 """Raw data -> cases -> bias-corrected channels -> slices; and the split of the patients."""
 
 
-def received(cohort):
-    """What `receive` reads: the source's settings and, of real data, the folder's listing."""
-    study = STUDIES[COHORTS[cohort]]
-    manifest = Path(f"data/raw/{cohort}/manifest.json")
-    seen = listing(study.cohorts[cohort].source.kind, DATA, manifest)
-    return canonical({**sections.receive(study, cohort), "listing": seen})
-
-
 rule receive:
     input:
         code=code("receive"),
@@ -18,13 +10,13 @@ rule receive:
         "logs/receive/{cohort}.log",
     benchmark:
         "logs/benchmarks/receive/{cohort}.tsv"
-    params:
-        cfg=lambda w: received(w.cohort),
     conda:
         "../envs/imaging.yaml"
+    params:
+        cfg=lambda w: received(w.cohort),
     shell:
         "python -m workflow_scripts.receive --cfg {params.cfg:q} --out {output} "
-        "--threads {threads} {DATA_ARGUMENT} --log {log} 2> {log}"
+        "--threads {threads} --log {log} 2> {log}"
 
 
 rule cases:
@@ -38,13 +30,13 @@ rule cases:
         "logs/cases/{cohort}.log",
     benchmark:
         "logs/benchmarks/cases/{cohort}.tsv"
-    params:
-        cfg=lambda w: canonical(sections.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
     conda:
         "../envs/imaging.yaml"
+    params:
+        cfg=lambda w: canonical(sections.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
     shell:
         "python -m workflow_scripts.cases --cfg {params.cfg:q} --raw {input.raw} "
-        "--out {output.manifest} --threads {threads} {DATA_ARGUMENT} --log {log} 2> {log}"
+        "--out {output.manifest} --threads {threads} --log {log} 2> {log}"
 
 
 rule bias_field:
@@ -57,20 +49,13 @@ rule bias_field:
         "logs/{study}/bias_field/{cohort}.log",
     benchmark:
         "logs/benchmarks/{study}/bias_field/{cohort}.tsv"
-    params:
-        cfg=lambda w: canonical(sections.bias_field(STUDIES[w.study])),
     conda:
         "../envs/imaging.yaml"
+    params:
+        cfg=lambda w: canonical(sections.bias_field(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.bias_field --cfg {params.cfg:q} --cases {input.cases} "
         "--out {output} --threads {threads} --log {log} 2> {log}"
-
-
-def corrected(wildcards):
-    """The corrected channels, where the study corrects any."""
-    method = STUDIES[wildcards.study].preparation.bias_field.method
-    manifest = f"data/corrected/{wildcards.study}/{wildcards.cohort}/manifest.json"
-    return [] if method == "none" else [manifest]
 
 
 rule slices:
@@ -84,11 +69,11 @@ rule slices:
         "logs/{study}/slices/{cohort}.log",
     benchmark:
         "logs/benchmarks/{study}/slices/{cohort}.tsv"
+    conda:
+        "../envs/imaging.yaml"
     params:
         cfg=lambda w: canonical(sections.slices(STUDIES[w.study])),
         corrected=lambda w: "".join(f"--corrected {path}" for path in corrected(w)),
-    conda:
-        "../envs/imaging.yaml"
     shell:
         "python -m workflow_scripts.slices --cfg {params.cfg:q} --cases {input.cases} "
         "{params.corrected} --out {output} --threads {threads} --log {log} 2> {log}"
@@ -102,10 +87,10 @@ rule splits:
         "results/{study}/splits.csv",
     log:
         "logs/{study}/splits.log",
-    params:
-        cfg=lambda w: canonical(sections.splits(STUDIES[w.study])),
     conda:
         "../envs/imaging.yaml"
+    params:
+        cfg=lambda w: canonical(sections.splits(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.splits --cfg {params.cfg:q} --patients {input.patients} "
         "--out {output} --log {log} 2> {log}"

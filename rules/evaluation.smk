@@ -1,20 +1,6 @@
 """Predictions -> the metrics table and the radiomics table."""
 
 
-def models_of(wildcards):
-    return PLANS[wildcards.study].families()[wildcards.family]
-
-
-def of_families(pattern):
-    """The files of a pattern for every family of the wildcards' study."""
-
-    def files(wildcards):
-        families = PLANS[wildcards.study].families()
-        return expand(pattern, family=families, study=wildcards.study)
-
-    return files
-
-
 rule evaluate:
     input:
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
@@ -27,10 +13,10 @@ rule evaluate:
         "logs/{study}/evaluate/{family}.log",
     benchmark:
         "logs/benchmarks/{study}/evaluate/{family}.tsv"
-    params:
-        cfg=lambda w: canonical(sections.evaluate(STUDIES[w.study], models_of(w))),
     conda:
         "../envs/imaging.yaml"
+    params:
+        cfg=lambda w: canonical(sections.evaluate(STUDIES[w.study], models_of(w))),
     shell:
         "python -m workflow_scripts.evaluate --cfg {params.cfg:q} --cases {input.cases} "
         "--splits {input.splits} --predictions {input.predictions} --out {output} "
@@ -63,10 +49,10 @@ rule radiomics:
         "logs/{study}/radiomics/{family}.log",
     benchmark:
         "logs/benchmarks/{study}/radiomics/{family}.tsv"
-    params:
-        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], models_of(w))),
     conda:
         "../envs/imaging.yaml"
+    params:
+        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], models_of(w))),
     shell:
         "python -m workflow_scripts.radiomics --cfg {params.cfg:q} --cases {input.cases} "
         "--splits {input.splits} --predictions {input.predictions} --out {output} "
@@ -82,10 +68,10 @@ rule radiomics_manual:
         "results/{study}/radiomics_manual.csv",
     log:
         "logs/{study}/radiomics_manual.log",
-    params:
-        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], [])),
     conda:
         "../envs/imaging.yaml"
+    params:
+        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], [])),
     shell:
         "python -m workflow_scripts.radiomics --cfg {params.cfg:q} --cases {input.cases} "
         "--splits {input.splits} --out {output} --threads {threads} --log {log} 2> {log}"

@@ -19,11 +19,11 @@ rule report:
         "results/report.html",
     log:
         "logs/report.log",
+    conda:
+        "../envs/statistics.yaml"
     params:
         cfg=canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
         figures=[f for study in STUDIES for f in figure_files(study) if f.endswith(".png")],
-    conda:
-        "../envs/statistics.yaml"
     shell:
         "python -m workflow_scripts.report --cfg {params.cfg:q} --results results "
         "--figures {params.figures} --out {output} --log {log} 2> {log}"

@@ -1,20 +1,6 @@
 """Stages and predictions: the rules that need a learning framework."""
 
 
-def parents(wildcards):
-    """The jobs that made the stages from which this job's stages start."""
-    p = PLANS[wildcards.study]
-    batches = {p.batch_of(stage) for stage in p.batches[wildcards.batch].parents}
-    return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
-
-
-def stages_of_family(wildcards):
-    """The jobs that made the stages of this family's models."""
-    p = PLANS[wildcards.study]
-    batches = {p.batch_of(model.stage) for model in p.families()[wildcards.family]}
-    return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
-
-
 rule train:
     input:
         slices=of_cohorts("data/slices/{study}/{cohort}/manifest.json"),
@@ -27,13 +13,11 @@ rule train:
         "logs/{study}/train/{batch}.log",
     benchmark:
         "logs/benchmarks/{study}/train/{batch}.tsv"
-    params:
-        cfg=lambda w: canonical(
-            sections.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])
-        ),
-    threads: lambda w: STUDIES[w.study].execution.threads
     conda:
-        "../envs/keras.yaml"
+        lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
+    threads: lambda w: STUDIES[w.study].execution.threads
+    params:
+        cfg=lambda w: canonical(sections.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
         "python -m workflow_scripts.train --cfg {params.cfg:q} --slices {input.slices} "
         "--splits {input.splits} --out {output} --threads {threads} --log {log} 2> {log}"
@@ -52,13 +36,13 @@ rule predict:
         "logs/{study}/predict/{family}.log",
     benchmark:
         "logs/benchmarks/{study}/predict/{family}.tsv"
+    conda:
+        lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
+    threads: lambda w: STUDIES[w.study].execution.threads
     params:
         cfg=lambda w: canonical(
             sections.predict(STUDIES[w.study], PLANS[w.study].families()[w.family])
         ),
-    threads: lambda w: STUDIES[w.study].execution.threads
-    conda:
-        "../envs/keras.yaml"
     shell:
         "python -m workflow_scripts.predict --cfg {params.cfg:q} --slices {input.slices} "
         "--cases {input.cases} --splits {input.splits} --stages {input.stages} --out {output} "

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -23,6 +24,8 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     Args:
         paths: names of arguments that are paths; a name that ends with `*` takes several, with `?`
             may be missing.
+
+    `data`, the folder of real data, is CROSSOVER_DATA in the environment.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--cfg", type=json.loads, default={})
@@ -33,7 +36,8 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
         parser.add_argument(
             f"--{name.rstrip('*?')}", type=Path, nargs=nargs, required=name.isidentifier()
         )
-    given = SimpleNamespace(**vars(parser.parse_args()))
+    data = os.environ.get("CROSSOVER_DATA")
+    given = SimpleNamespace(**vars(parser.parse_args()), data=Path(data) if data else None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         main(given)

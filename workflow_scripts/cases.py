@@ -22,4 +22,4 @@ def main(job) -> None:
 
 
 if __name__ == "__main__":
-    run(main, "raw", "out", "data?")
+    run(main, "raw", "out")

@@ -15,4 +15,4 @@ def main(job) -> None:
 
 
 if __name__ == "__main__":
-    run(main, "out", "data?")
+    run(main, "out")

@@ -1,0 +1,335 @@
+"""The configuration: read at every scale, and what is wrong in it named, all of it at once."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossover import sections
+from crossover.config import (
+    SCALES,
+    ConfigError,
+    canonical,
+    load_settings,
+    load_study,
+    merge,
+    read_yaml,
+)
+from crossover.guard import check
+from crossover.plan import plan
+from crossover.study import Study
+
+CONFIG = Path(__file__).parent.parent / "config"
+STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
+UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
+
+
+def write(folder: Path, values: object, name: str = "uterus") -> Path:
+    """A config folder that holds one study."""
+    (folder / "studies").mkdir(parents=True, exist_ok=True)
+    text = values if isinstance(values, str) else yaml.safe_dump(values, sort_keys=False)
+    (folder / f"studies/{name}.yaml").write_text(text)
+    return folder
+
+
+def changed(folder: Path, *changes: Callable[[dict], object]) -> Path:
+    """A config folder with the uterus study, changed."""
+    values = copy.deepcopy(UTERUS)
+    for change in changes:
+        change(values)
+    return write(folder, values)
+
+
+def refusal(folder: Path, scale: str = "demo") -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_study("uterus", scale, folder)
+    return str(caught.value)
+
+
+def put(place: str, value: object) -> Callable[[dict], None]:
+    """A change: `value` at a dotted place."""
+
+    def change(values: dict) -> None:
+        *parents, last = place.split(".")
+        for part in parents:
+            values = values[part]
+        values[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_loads_at_every_scale(name: str, scale: str):
+    study = load_study(name, scale, CONFIG)
+    assert (study.study, study.scale) == (name, scale)
+    assert all(a.about and a.choice and a.reason for a in study.assumptions)
+
+
+def test_a_scale_changes_what_it_names_and_keeps_the_rest():
+    paper, demo = (load_study("uterus", scale, CONFIG) for scale in ("paper", "demo"))
+    assert paper.recipe.epochs == 100 and demo.recipe.epochs == 3
+    assert demo.recipe.learning_rate == paper.recipe.learning_rate == 0.001
+    assert demo.cohorts["uterus"].source.patients == 80
+    assert demo.cohorts["uterus"].source.seed == paper.cohorts["uterus"].source.seed == 12
+    assert (
+        demo.network.settings
+        == paper.network.settings | UTERUS["scales"]["demo"]["network"]["settings"]
+    )
+
+
+def test_merging_replaces_lists_and_leaves_its_arguments_alone():
+    base, override = {"a": {"b": [1, 2], "c": 3}, "d": 4}, {"a": {"b": [9]}, "d": {"e": 5}}
+    before = copy.deepcopy((base, override))
+    assert merge(base, override) == {"a": {"b": [9], "c": 3}, "d": {"e": 5}}
+    assert (base, override) == before
+
+
+WRONG_KEYS = {
+    "seeed": ("", ["cohorts", "recipe", "sizes"]),
+    "recipe.learning_rat": ("recipe", ["learning_rate", "optimiser", "epochs"]),
+    "recipe.augmentation.flipp": ("recipe.augmentation", ["rotations_deg", "flip"]),
+    "preparation.slices.normalisation.methd": (
+        "preparation.slices.normalisation",
+        ["method", "per", "window"],
+    ),
+    "cohorts.cervix.lable": ("cohorts.cervix", ["label", "role", "source", "test"]),
+    "cohorts.cervix.source.matrx": ("cohorts.cervix.source", ["anatomy", "matrix", "slices"]),
+    "series.adc.modalty": ("series.adc", ["modality", "b_value", "image_type"]),
+    "strategies.scratch.chian": ("strategies.scratch", ["label", "chain"]),
+}
+
+
+@pytest.mark.parametrize("place", WRONG_KEYS)
+def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(
+    place: str, tmp_path: Path
+):
+    message = refusal(changed(tmp_path, put(place, 1)))
+    parent, valid = WRONG_KEYS[place]
+    assert "studies/uterus.yaml" in message and "unknown key" in message
+    assert parent in message and place.rsplit(".", 1)[-1] in message
+    listed = message.split("valid keys: ")[1].splitlines()[0].split(", ")
+    assert set(valid) <= set(listed)
+
+
+def test_a_wrong_key_inside_a_list_is_named_with_its_index(tmp_path: Path):
+    message = refusal(
+        changed(tmp_path, lambda v: v["strategies"]["transfer"]["chain"][1].update(level=["L1"]))
+    )
+    assert "strategies.transfer.chain.1.level: unknown key; valid keys: train, levels" in message
+
+
+WRONG_VALUES = {
+    "recipe.loss": "hinge",
+    "recipe.batch": 0,
+    "recipe.learning_rate": "fast",
+    "splits.validation": 1.5,
+    "splits.k_fold.k": 1,
+    "sizes": 5,
+    "cohorts.cervix.role": "both",
+    "cohorts.cervix.test": 0,
+    "cohorts.cervix.source.kind": "magic",
+    "cohorts.cervix.source.slices": [9, 3],
+    "statistics.confidence": 95,
+    "network.engine": "theano",
+    "structures": ["tumour"],
+}
+
+
+@pytest.mark.parametrize("place", WRONG_VALUES)
+def test_a_wrong_value_or_type_is_named_with_its_file_and_place(place: str, tmp_path: Path):
+    message = refusal(changed(tmp_path, put(place, WRONG_VALUES[place])), "paper")
+    here = [line for line in message.splitlines() if "(scale paper)" in line]
+    assert here and all("studies/uterus.yaml" in line for line in here)
+    assert place.removesuffix(".kind").removesuffix(".slices") in here[0]
+
+
+def test_a_missing_key_is_named_with_its_place(tmp_path: Path):
+    message = refusal(changed(tmp_path, lambda v: v["recipe"].pop("loss")))
+    assert "recipe.loss: Field required" in message
+
+
+def test_all_findings_are_told_at_once(tmp_path: Path):
+    places = ["recipe.loss", "recipe.optimizer", "cohorts.uterus.test", "statistics.metric"]
+    message = refusal(changed(tmp_path, *[put(place, "wrong") for place in places]))
+    assert all(place in message for place in places)
+
+
+def test_a_mistake_in_another_scale_is_found_too(tmp_path: Path):
+    message = refusal(changed(tmp_path, put("scales.smoke.recipe.batc", 4)), "demo")
+    assert "(scale smoke): recipe.batc: unknown key" in message
+
+
+def test_contradictions_between_sections_are_named_all_at_once(tmp_path: Path):
+    message = refusal(
+        changed(
+            tmp_path,
+            put("cohorts.cervix.role", "target"),
+            put("radiomics.channel", "t2"),
+            put("strategies.scratch.chain", [{"train": {"ovary": "n"}}]),
+            put("splits.k_fold.of", ["scratchy"]),
+        ),
+        "paper",
+    )
+    for what in ("role: target", "'t2'", "'ovary'; there are cervix, uterus", "'scratchy'"):
+        assert what in message
+
+
+def test_sizes_must_increase(tmp_path: Path):
+    assert "must increase" in refusal(changed(tmp_path, put("sizes", [5, 5, 13])), "paper")
+
+
+def test_an_unknown_scale_is_refused_with_those_there_are(tmp_path: Path):
+    message = refusal(changed(tmp_path), "huge")
+    assert "'huge'" in message and all(scale in message for scale in SCALES)
+    assert "'papr'" in refusal(changed(tmp_path, put("scales.papr", {})), "demo")
+
+
+def test_an_unknown_study_is_refused_with_those_there_are(tmp_path: Path):
+    folder = write(changed(tmp_path), UTERUS, "ovary")
+    with pytest.raises(ConfigError, match=r"uters.*does not exist; there are: ovary, uterus"):
+        load_study("uters", "demo", folder)
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"studies": "uters,uterus, brain", "scale": "demo"}, folder)
+    assert "'uters'; there are ovary, uterus" in str(caught.value)
+    assert "'brain'" in str(caught.value)
+
+
+def test_wrong_settings_of_a_run_are_refused(tmp_path: Path):
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"studies": ["uterus"], "scael": "demo"}, changed(tmp_path))
+    message = str(caught.value)
+    assert "config.yaml" in message and "scale: Field required" in message
+    assert "scael: unknown key; valid keys: studies, scale, data" in message
+
+
+def test_studies_may_be_given_as_one_text_and_empty_values_are_none(tmp_path: Path):
+    settings = load_settings({"studies": "uterus", "scale": "demo", "data": ""}, changed(tmp_path))
+    assert settings.studies == ["uterus"] and settings.data is None
+
+
+def test_text_that_is_no_yaml_is_refused_by_file(tmp_path: Path):
+    assert "uterus.yaml: not YAML" in refusal(write(tmp_path, "study: [uterus\n"))
+
+
+def backwards(value: object) -> object:
+    """The same mappings, written in the opposite order."""
+    if isinstance(value, dict):
+        return {k: backwards(v) for k, v in reversed(value.items())}
+    return [backwards(v) for v in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_reordering_and_commenting_a_study_changes_nothing(scale: str, tmp_path: Path):
+    text = yaml.safe_dump(backwards(UTERUS), sort_keys=False)
+    noted = "".join(f"# a note\n\n{line} # more\n" for line in text.splitlines())
+    plain = "# nothing but a comment\n" + text
+    assert yaml.safe_load(text) == UTERUS
+    loaded = [load_study("uterus", scale, write(tmp_path / "a", plain))]
+    if yaml.safe_load(noted) == UTERUS:  # a comment may not follow folded text
+        loaded.append(load_study("uterus", scale, write(tmp_path / "b", noted)))
+    assert {canonical(study) for study in loaded} == {
+        canonical(load_study("uterus", scale, CONFIG))
+    }
+
+
+def test_the_canonical_text_is_that_of_the_values():
+    assert canonical({"b": (1, 2), "a": None}) == '{"a":null,"b":[1,2]}'
+    with pytest.raises(TypeError, match="set"):
+        canonical({"a": {1}})
+
+
+def test_studies_may_share_a_cohort_but_not_define_it_differently():
+    study = load_study("uterus", "demo", CONFIG)
+    twin = study.model_copy(update={"study": "twin"})
+    check({"uterus": study, "twin": twin})
+    cervix = study.cohorts["cervix"]
+    source = cervix.source.model_copy(update={"seed": 99})
+    other = cervix.model_copy(update={"source": source})
+    twin = study.model_copy(update={"cohorts": {**study.cohorts, "cervix": other}})
+    with pytest.raises(ConfigError, match=r"cervix.*uterus.*twin"):
+        check({"uterus": study, "twin": twin})
+
+
+def every_section(study: Study) -> dict[str, object]:
+    """What every rule gets of a study."""
+    p = plan(study)
+    models = list(p.models.values())
+    out: dict[str, object] = {"design": sections.design(study), "report": sections.report(study)}
+    for cohort in study.cohorts:
+        out[f"receive {cohort}"] = sections.receive(study, cohort)
+        out[f"cases {cohort}"] = sections.cases(study, cohort)
+    for name, batch in p.batches.items():
+        out[f"train {name}"] = sections.train(study, batch)
+    for name in ("bias_field", "slices", "splits", "statistics"):
+        out[name] = getattr(sections, name)(study)
+    for name in ("predict", "evaluate"):
+        out[name] = getattr(sections, name)(study, models)
+    for name in ("performance", *sections.OVERLAID):
+        out[f"figure {name}"] = sections.figure(study, name)
+    if study.radiomics:
+        out["radiomics"] = sections.radiomics(study, models)
+        out["agreement"] = sections.agreement(study)
+    return out
+
+
+def leaves(value: object, place: str) -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            assert type(key) is str, place
+            yield from leaves(inner, f"{place}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for i, inner in enumerate(value):
+            yield from leaves(inner, f"{place}.{i}")
+    else:
+        yield place, value
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", STUDIES)
+def test_rules_get_nothing_but_json(name: str, scale: str):
+    for section, value in every_section(load_study(name, scale, CONFIG)).items():
+        wrong = [
+            p
+            for p, v in leaves(value, section)
+            if type(v) not in (str, int, float, bool, type(None))
+        ]
+        assert not wrong
+        text = canonical(value)
+        assert canonical(json.loads(text)) == text
+
+
+def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
+    """A colour is one thing of the figures and the report; a learning rate one of the training."""
+    before = every_section(load_study("uterus", "demo", CONFIG))
+
+    def touched(*changes: Callable[[dict], object]) -> set[str]:
+        after = every_section(load_study("uterus", "demo", changed(tmp_path, *changes)))
+        return {name for name in before if canonical(before[name]) != canonical(after[name])}
+
+    figures = {name for name in before if name.startswith("figure ")}
+    training = {name for name in before if name.startswith("train ")}
+    assert touched(put("figures.colours.scratch", "#000000")) == figures | {"report"}
+    assert touched(put("recipe.learning_rate", 0.01)) == training | {"report"}
+    assert touched(put("execution.threads", 7)) == set()
+    assert touched(put("radiomics.icc", "ICC(1,1)")) == {"agreement", "report"}
+    assert touched(put("evaluation.nsd_tolerance_mm", 1)) == {"evaluate", "report"}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_reordering_mappings_changes_no_rule(scale: str, tmp_path: Path):
+    """The order of the strategies says which comes first on paper; all else is by name."""
+    values = backwards(UTERUS)
+    values["strategies"] = {n: values["strategies"][n] for n in UTERUS["strategies"]}
+    before = every_section(load_study("uterus", scale, CONFIG))
+    after = every_section(load_study("uterus", scale, write(tmp_path, values)))
+    assert set(before) == set(after)
+    assert not [n for n in before if canonical(before[n]) != canonical(after[n])]
+
+
+def test_the_settings_of_the_repository_name_studies_that_exist():
+    settings = load_settings(read_yaml(CONFIG / "config.yaml"), CONFIG)
+    assert set(settings.studies) <= set(STUDIES) and settings.scale in SCALES

@@ -1,0 +1,268 @@
+"""Items behind a manifest, and what results are made from: digests and the closure of the code."""
+
+import ast
+import json
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from crossover import items, provenance
+from crossover.items import ItemsError, update
+from crossover.provenance import closure, code_digest, digest, read_json, write_json
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(p.name for p in (ROOT / "workflow_scripts").glob("[!_]*.py"))
+
+
+class Maker:
+    """Makes two files for each item, and remembers which; names in `broken` fail half-way."""
+
+    def __init__(self, *broken: str) -> None:
+        self.made: list[str] = []
+        self.broken = broken
+
+    def __call__(self, name: str, folder: Path) -> dict:
+        assert folder.is_dir() and not list(folder.iterdir()), "an empty folder"
+        self.made.append(name)
+        (folder / "deep").mkdir()
+        (folder / "deep/one.txt").write_text(f"one of {name}")
+        if name in self.broken:
+            raise ValueError(f"{name} is unreadable")
+        (folder / "two.txt").write_text("two")
+        return {"length": len(name)}
+
+
+def again(manifest: Path, keys: dict[str, str], **options: object) -> list[str]:
+    maker = Maker()
+    update(manifest, keys, maker, **options)
+    return maker.made
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """The manifest of items a and b."""
+    manifest = tmp_path / "out/manifest.json"
+    update(manifest, {"a": "1", "b": "1"}, Maker())
+    return manifest
+
+
+def test_the_manifest_lists_every_item_with_its_files_digests_and_facts(made: Path):
+    content = read_json(made)["items"]
+    assert set(content) == {"a", "b"}
+    assert content["a"]["key"] == "1" and content["a"]["length"] == 1
+    assert set(content["a"]["files"]) == {"deep/one.txt", "two.txt"}
+    one = content["a"]["files"]["deep/one.txt"]
+    assert one == {"sha256": sha256(b"one of a").hexdigest()[:24], "bytes": 8}
+    assert content["a"] == read_json(made.parent / "a" / items.RECORD)
+
+
+def test_what_is_current_is_kept_and_only_a_new_item_is_made(made: Path):
+    before = (made.parent / "a/two.txt").stat().st_mtime_ns
+    assert again(made, {"a": "1", "b": "1", "c": "1"}) == ["c"]
+    assert (made.parent / "a/two.txt").stat().st_mtime_ns == before
+    assert set(read_json(made)["items"]) == {"a", "b", "c"}
+
+
+def test_an_item_is_remade_when_its_key_changes(made: Path):
+    assert again(made, {"a": "2", "b": "1"}) == ["a"]
+    assert read_json(made)["items"]["a"]["key"] == "2"
+
+
+def test_an_item_is_remade_when_a_file_is_gone_or_has_another_size(made: Path):
+    (made.parent / "a/two.txt").unlink()
+    (made.parent / "b/deep/one.txt").write_text("cut")
+    assert again(made, {"a": "1", "b": "1"}) == ["a", "b"]
+    assert (made.parent / "b/deep/one.txt").read_text() == "one of b"
+    assert again(made, {"a": "1", "b": "1"}) == []
+
+
+def test_items_no_longer_wanted_are_removed_unless_told_to_keep_them(made: Path):
+    assert again(made, {"a": "1"}, prune=False) == []
+    assert (made.parent / "b").exists() and set(read_json(made)["items"]) == {"a"}
+    again(made, {"a": "1"})
+    assert not (made.parent / "b").exists() and (made.parent / "a/two.txt").exists()
+
+
+def test_a_failing_item_is_named_and_the_others_are_done_and_kept(tmp_path: Path):
+    manifest, keys = tmp_path / "manifest.json", {n: "1" for n in "abcd"}
+    with pytest.raises(ItemsError) as caught:
+        update(manifest, keys, Maker("b", "d"))
+    message = str(caught.value)
+    assert "2 of 4 items failed" in message
+    assert "b: ValueError: b is unreadable" in message and "d: ValueError" in message
+    assert not manifest.exists()
+    assert again(manifest, keys) == ["b", "d"]
+    assert set(read_json(manifest)["items"]) == set(keys)
+
+
+def test_a_folder_left_by_a_kill_is_made_anew(made: Path):
+    (made.parent / "a" / items.RECORD).unlink()
+    (made.parent / "a/half-written.part").write_text("x")
+    assert again(made, {"a": "1", "b": "1"}) == ["a"]
+    assert not (made.parent / "a/half-written.part").exists()
+
+
+def test_a_kill_between_items_loses_none_that_is_done(tmp_path: Path):
+    class Killed(BaseException):
+        """As the system kills: no handler of the library's catches it."""
+
+    class Interrupted(Maker):
+        def __call__(self, name: str, folder: Path) -> dict:
+            if name == "b":
+                (folder / "half").write_text("x")
+                raise Killed
+            return super().__call__(name, folder)
+
+    manifest, keys = tmp_path / "manifest.json", {n: "1" for n in "abc"}
+    with pytest.raises(Killed):
+        update(manifest, keys, Interrupted())
+    assert not manifest.exists()
+    assert again(manifest, keys) == ["b", "c"]
+
+
+def make_aside(name: str, folder: Path) -> dict:
+    if name == "bad":
+        raise ValueError("it is bad")
+    (folder / "file").write_text(name)
+    return {}
+
+
+def test_several_workers_make_the_same_manifest_as_one(tmp_path: Path):
+    keys = {n: "1" for n in ("a", "b", "c")}
+    for workers in (1, 2):
+        update(tmp_path / f"{workers}/manifest.json", keys, make_aside, workers=workers)
+    assert (tmp_path / "1/manifest.json").read_bytes() == (
+        tmp_path / "2/manifest.json"
+    ).read_bytes()
+    with pytest.raises(ItemsError, match="1 of 4 items failed:\n  bad: ValueError: it is bad"):
+        update(tmp_path / "2/manifest.json", {**keys, "bad": "1", "c": "2"}, make_aside, workers=2)
+    assert read_json(tmp_path / "2/c" / items.RECORD)["key"] == "2"
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path):
+    path = tmp_path / "deep/value.json"
+    write_json(path, {"b": [1, 2], "a": "ä"})
+    assert read_json(path) == {"a": "ä", "b": [1, 2]}
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["value.json"]
+
+
+def test_json_does_not_show_before_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "value.json"
+    write_json(path, 1)
+
+    def killed(self: Path, text: str) -> None:
+        with self.open("w") as file:
+            file.write(text[:3])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_json(path, {"a": "long text"})
+    assert json.loads(path.read_bytes()) == 1
+
+
+def test_a_digest_is_that_of_the_meaning():
+    assert digest({"a": 1, "b": (2,)}) == digest({"b": [2], "a": 1})
+    assert len({digest(v) for v in (1, 1.5, "1", None, [1], {"1": 1})}) == 6
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small project in place of this one."""
+    files = {
+        "scripts/entry.py": "import lib.deep.one\nfrom lib import two\nimport os.path, yaml\n",
+        "lib/__init__.py": "from lib import at_import\n",
+        "lib/at_import.py": "",
+        "lib/deep/__init__.py": "from .sibling import x\n",
+        "lib/deep/sibling.py": "def f():\n    from ..late import y\n",
+        "lib/deep/one.py": "from . import nephew\nfrom .. import uncle\nimport lib.two\n",
+        "lib/deep/nephew.py": "if True:\n    import lib.deep.one\n",
+        "lib/uncle.py": "",
+        "lib/late.py": "",
+        "lib/two.py": "# from lib import never\ntext = 'import lib.never'\n",
+        "lib/never.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    closure.cache_clear()
+    yield tmp_path
+    closure.cache_clear()
+
+
+def test_the_closure_finds_packages_relative_and_late_imports(project: Path):
+    there = {str(p.relative_to(project)) for p in project.rglob("*.py")}
+    found = closure("scripts/entry.py")
+    assert list(found) == sorted(there - {"lib/never.py"})
+
+
+def test_a_change_of_imported_code_changes_the_digest_and_no_other_change_does(project: Path):
+    before = code_digest("scripts/entry.py")
+    (project / "lib/never.py").write_text("changed = True")
+    assert code_digest("scripts/entry.py") == before
+    (project / "lib/late.py").write_text("changed = True")
+    assert code_digest("scripts/entry.py") != before
+
+
+def test_other_files_may_be_named_as_entries(project: Path):
+    (project / "lib/page.html").write_text("<html>")
+    assert set(closure("lib/two.py", "lib/page.html")) == {
+        "lib/__init__.py", "lib/at_import.py", "lib/page.html", "lib/two.py",
+    }  # fmt: skip
+
+
+def imported(path: str) -> set[str]:
+    """Top-level names that a file of this repository imports."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["statistics", "agreement", "figure", "tables", "report", "gather", "radiomics", "evaluate"],
+)
+def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: str):
+    files = closure(f"workflow_scripts/{script}.py")
+    assert f"workflow_scripts/{script}.py" in files and "workflow_scripts/_job.py" in files
+    assert not [f for f in files if f.startswith(("crossover/training/", "crossover/networks/"))]
+    for file in files:
+        assert not imported(file) & {"torch", "tensorflow", "keras"}, file
+
+
+def test_training_does_reach_them():
+    files = closure(
+        "workflow_scripts/train.py",
+        "crossover/networks/deeplabv3plus_xception.py",
+        "crossover/training/engines/keras.py",
+    )
+    assert "crossover/training/data.py" in files
+    assert {"tensorflow", "keras"} & set().union(*map(imported, files))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_get_their_configuration_from_their_rule_alone(script: str):
+    """A script that read the whole configuration would not rerun for what it reads."""
+    for file in closure(f"workflow_scripts/{script}"):
+        text = (ROOT / file).read_text()
+        assert not re.search(r"\bsnakemake\b", text), file
+        assert "config.yaml" not in text and "load_study(" not in text, file
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_library_holds_no_snakemake_and_every_file_of_a_closure_exists(script: str):
+    files = closure(f"workflow_scripts/{script}")
+    assert all((ROOT / file).is_file() for file in files)
+    assert not set(files) & provenance.SCHEMA
+    assert all("snakemake" not in imported(file) for file in files)

@@ -1,0 +1,179 @@
+"""The plan: which stages and models follow from a study."""
+
+import copy
+from collections import Counter
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossover.config import SCALES, load_study, merge
+from crossover.plan import Plan, plan
+from crossover.study import Study
+
+CONFIG = Path(__file__).parent.parent / "config"
+STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
+UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
+
+
+def study(scale: str = "paper", **changes: object) -> Study:
+    values = copy.deepcopy(UTERUS)
+    values = merge(values, values.pop("scales")[scale])
+    return Study.model_validate(merge(values, changes) | {"scale": scale})
+
+
+def three_step(**changes: object) -> Study:
+    """Cervix -> uterus -> a third cohort, beside cervix -> uterus."""
+    third = copy.deepcopy(UTERUS["cohorts"]["uterus"]) | {"role": "target", "label": "Ovary"}
+    first, second = {"train": {"cervix": "all"}}, {"train": {"uterus": "all"}, "levels": ["L1"]}
+    strategies = {
+        "pair": {"label": "A→B", "chain": [first, second]},
+        "triple": {"label": "A→B→C", "chain": [first, second, {"train": {"ovary": "n"}}]},
+    }
+    values = study().model_dump(mode="json")
+    values["cohorts"] = UTERUS["cohorts"] | {"ovary": third}
+    values["cohorts"]["uterus"] = values["cohorts"]["uterus"] | {"role": "source"}
+    values["strategies"] = strategies
+    values["splits"]["k_fold"]["of"] = ["triple-L1"]
+    return Study.model_validate(merge(values, changes))
+
+
+@pytest.fixture(scope="module")
+def paper() -> Plan:
+    return plan(study())
+
+
+def main_stages(p: Plan) -> list:
+    return [s for s in p.stages.values() if s.fold is None]
+
+
+def test_the_papers_design_has_31_stages_and_models(paper: Plan):
+    models = [m for m in paper.models.values() if m.fold is None]
+    families = Counter(m.strategy for m in models)
+    assert families == {"pretrained": 1, "scratch": 6, "transfer": 18, "aggregated": 6}
+    assert len(main_stages(paper)) == len(models) == 31
+
+
+def test_each_family_of_the_cross_validation_has_one_model_for_each_fold(paper: Plan):
+    folds = Counter(m.family for m in paper.models.values() if m.fold is not None)
+    assert folds == dict.fromkeys(UTERUS["splits"]["k_fold"]["of"], 5)
+    cohorts = {m.family: m.fold_cohort for m in paper.models.values() if m.fold is not None}
+    assert cohorts.pop("pretrained") == "cervix" and set(cohorts.values()) == {"uterus"}
+    sized = [m for m in paper.models.values() if m.fold is not None and m.strategy != "pretrained"]
+    assert {m.n_train for m in sized} == {256}
+
+
+def test_transfers_share_one_pretrained_stage(paper: Plan):
+    transfers = [s for s in paper.stages.values() if s.name.startswith("transfer")]
+    assert len(transfers) == 18 + 15
+    assert {s.parent for s in transfers} == {"pretrained"} == {paper.models["pretrained"].stage}
+    assert {s.level for s in transfers} == {"L1", "L2", "L3"}
+    assert all(s.train[0][0] == "uterus" for s in transfers)
+
+
+def test_a_model_says_what_its_stage_trained_on(paper: Plan):
+    model = paper.models["aggregated-n26"]
+    assert (model.family, model.level, model.n_train) == ("aggregated", None, 26)
+    assert dict(paper.stages[model.stage].train) == {"cervix": None, "uterus": 26}
+    assert paper.stages[model.stage].parent is None
+    assert paper.models["transfer-L2-n51"].family == "transfer-L2"
+    assert paper.models["pretrained"].n_train == 0
+
+
+def plans() -> list[tuple[str, Study]]:
+    out = [(f"{n} {s}", load_study(n, s, CONFIG)) for n in STUDIES for s in SCALES]
+    out.append(("three steps", three_step()))
+    out.append(("replicates", study("smoke", splits={"replicates": 3})))
+    out.append(("three steps, replicates", three_step(splits={"replicates": 2})))
+    return out
+
+
+@pytest.mark.parametrize("which", plans(), ids=lambda which: which[0])
+def test_every_plan_is_whole_and_in_order(which: tuple[str, Study]):
+    p = plan(which[1])
+    seen: set[str] = set()
+    for name, stage in p.stages.items():
+        assert name == stage.name
+        assert stage.parent is None or stage.parent in seen, "parents exist and come first"
+        seen.add(name)
+    assert {m.stage for m in p.models.values()} <= seen
+    assert all(name == m.name for name, m in p.models.items())
+    used = {m.stage for m in p.models.values()} | {s.parent for s in p.stages.values()}
+    assert seen == used - {None}, "no stage is trained for nothing"
+    identities = [
+        (s.train, s.parent, s.level, s.replicate, s.fold, s.fold_cohort) for s in p.stages.values()
+    ]
+    assert len(set(identities)) == len(identities), "nothing is trained twice"
+
+
+@pytest.mark.parametrize("per_job", [1, 2, 9, 1000])
+@pytest.mark.parametrize("which", plans(), ids=lambda which: which[0])
+def test_batches_partition_the_stages_and_wait_for_no_other_in_a_circle(
+    which: tuple[str, Study], per_job: int
+):
+    base = which[1].model_dump(mode="json")
+    p = plan(Study.model_validate(merge(base, {"execution": {"stages_per_job": per_job}})))
+    batched = [s.name for batch in p.batches.values() for s in batch.stages]
+    assert sorted(batched) == sorted(p.stages)
+    assert all(0 < len(b.stages) <= per_job for b in p.batches.values())
+    assert all(p.stages[s.name] == s for b in p.batches.values() for s in b.stages)
+    waits = {n: {p.batch_of(parent) for parent in b.parents} for n, b in p.batches.items()}
+    list(TopologicalSorter(waits).static_order())  # raises CycleError
+
+
+@pytest.mark.parametrize("per_job", [2, 9, 1000])
+def test_how_many_stages_share_a_job_changes_no_stage_and_no_model(per_job: int, paper: Plan):
+    other = plan(study(execution={"stages_per_job": per_job}))
+    assert other.as_dict() == paper.as_dict()
+    assert len(other.batches) < len(paper.batches) == len(paper.stages)
+
+
+def test_the_plan_is_a_function_of_the_study(paper: Plan):
+    assert plan(study()) == paper
+
+
+def test_a_longer_chain_shares_its_beginning_with_a_shorter_one():
+    p = plan(three_step())
+    pair, triples = p.models["pair-L1"], [m for m in p.models.values() if m.strategy == "triple"]
+    assert len(triples) == 6 + 5
+    assert {p.stages[m.stage].parent for m in triples} == {pair.stage}
+    assert len(p.stages) == 1 + 1 + 11  # A; A→B; A→B→C at six sizes and in five folds
+    root = p.stages[pair.stage].parent
+    assert p.stages[root].parent is None and dict(p.stages[root].train) == {"cervix": None}
+    assert {m.n_train for m in triples if m.fold is None} == set(UTERUS["sizes"])
+
+
+def test_levels_along_a_chain_multiply_and_name_the_family():
+    first = {"train": {"cervix": "all"}}
+    second = {"train": {"uterus": "all"}, "levels": ["L1", "L2"]}
+    third = {"train": {"uterus": "n"}, "levels": ["L2", "L3"]}
+    chain = {"strategies": {"chain": {"label": "c", "chain": [first, second, third]}}}
+    p = plan(study(**chain))
+    families = {m.family for m in p.models.values() if m.strategy == "chain"}
+    assert families == {f"chain-{a}-{b}" for a in ("L1", "L2") for b in ("L2", "L3")}
+    middle = {
+        s.parent for s in p.stages.values() if s.name.startswith("chain-") and s.level == "L3"
+    }
+    assert {p.stages[m].level for m in middle} == {"L1", "L2"} and len(middle) == 2
+
+
+def test_replicates_repeat_every_model_with_stages_of_their_own():
+    one, three = (plan(study("smoke", splits={"replicates": n})) for n in (1, 3))
+    assert len(main_stages(three)) == 3 * len(main_stages(one))
+    assert [m for m in three.models if m in one.models] == list(one.models)
+    for stage in three.stages.values():
+        if stage.parent:
+            assert three.stages[stage.parent].replicate == stage.replicate
+    assert {m.replicate for m in three.models.values() if m.fold is not None} == {0}
+    assert "transfer-L1-n8-r2" in three.models
+
+
+def test_families_hold_every_model_once(paper: Plan):
+    families = paper.families()
+    assert sorted(m.name for f in families.values() for m in f) == sorted(paper.models)
+    assert all(m.family == name for name, f in families.items() for m in f)
+
+
+def test_a_batch_is_found_by_its_stage(paper: Plan):
+    assert {paper.batch_of(name) for name in paper.stages} == set(paper.batches)

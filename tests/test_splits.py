@@ -1,0 +1,257 @@
+"""Splits: patients never cross, subsets nest, and what is left out was never trained on."""
+
+import copy
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crossover import sections
+from crossover.config import merge
+from crossover.plan import Plan, Stage, plan
+from crossover.splits import (
+    COLUMNS,
+    SplitError,
+    evaluation_cases,
+    split,
+    stage_cases,
+    validation_patients,
+)
+from crossover.study import Splits, Study
+
+CONFIG = Path(__file__).parent.parent / "config"
+UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
+few = settings(max_examples=30, deadline=None)
+counts = st.lists(st.integers(1, 3), min_size=6, max_size=30)
+"""Cases of each patient of a cohort."""
+
+
+def cohort(name: str, cases: list[int]) -> pd.DataFrame:
+    rows = [(name, f"{name}{p}", f"{name}{p}-{c}") for p, n in enumerate(cases) for c in range(n)]
+    return pd.DataFrame(rows, columns=["cohort", "patient", "case"])
+
+
+def asked(seed: int = 1, share: float = 0.1, k: int = 3, replicates: int = 1) -> Splits:
+    return Splits(seed=seed, validation=share, replicates=replicates, k_fold={"k": k})
+
+
+def divide(cases: pd.DataFrame, settings: Splits, tests: dict[str, float] | None = None):
+    names = cases.cohort.unique()
+    return split(cases, tests or dict.fromkeys(names, 0.25), settings, dict.fromkeys(names, 2))
+
+
+def order(table: pd.DataFrame, replicate: int = 0) -> list[str]:
+    own = table[(table.part == "train") & (table.replicate == replicate)]
+    return list(own.sort_values("rank").patient.drop_duplicates())
+
+
+@few
+@given(counts, counts, st.integers(0, 9), st.integers(1, 3))
+def test_every_case_stands_on_the_side_of_its_patient(a, b, seed, replicates):
+    cases = pd.concat([cohort("a", a), cohort("b", b)])
+    table = divide(cases, asked(seed, replicates=replicates))
+    assert list(table.columns) == COLUMNS
+    assert (table.groupby("patient").part.nunique() == 1).all()
+    assert set(table.case) == set(cases.case)
+    for replicate in range(replicates):
+        own = table[(table.part == "test") | (table.replicate == replicate)]
+        assert sorted(own.case) == sorted(cases.case), "each case once"
+    each = table[table.part == "train"].groupby(["patient", "replicate"])
+    assert (each[["rank", "validation", "fold"]].nunique() == 1).all(axis=None)
+
+
+@few
+@given(counts, st.integers(0, 9))
+def test_ranks_number_the_training_patients_without_a_gap(a, seed):
+    table = divide(cohort("a", a), asked(seed, replicates=2))
+    for replicate in (0, 1):
+        own = table[(table.part == "train") & (table.replicate == replicate)]
+        ranks = own.drop_duplicates("patient")["rank"]
+        assert sorted(ranks) == list(range(own.patient.nunique()))
+    assert table[table.part == "test"][["rank", "validation", "fold"]].isna().all(axis=None)
+
+
+@few
+@given(counts, st.integers(0, 9), st.floats(0.05, 0.6))
+def test_subsets_nest_and_so_do_their_validation_sets(a, seed, share):
+    table = divide(cohort("a", a), asked(seed, share))
+    most, before = len(order(table)), {"train": set(), "validation": set()}
+    for n in range(2, most + 1):
+        used = stage_cases(table, Stage("s", (("a", n),), None, None), share)
+        patient = used.case.str.split("-").str[0]
+        now = {use: set(patient[used.use == use]) for use in before}
+        assert len(set(patient)) == n
+        assert now["train"] and now["validation"] and not now["train"] & now["validation"]
+        assert all(before[use] <= now[use] for use in before)
+        before = now
+    everyone = stage_cases(table, Stage("s", (("a", None),), None, None), share)
+    assert set(everyone.case[everyone.use == "validation"]) == set(
+        table.case[table.validation.fillna(False)]
+    )
+
+
+@given(st.integers(2, 400), st.floats(0.01, 0.5))
+def test_the_validation_share_is_about_what_was_asked(n, share):
+    held = validation_patients([str(i) for i in range(n)], share)
+    assert 1 <= len(held) <= n / 2
+    assert abs(len(held) - n * share) <= 1 + n * share / 2
+    assert validation_patients([str(i) for i in range(n)], 0) == []
+
+
+@few
+@given(counts, st.integers(2, 6), st.integers(0, 9))
+def test_folds_partition_the_training_patients_evenly(a, k, seed):
+    table = divide(cohort("a", a), asked(seed, k=k, replicates=2))
+    own = table[table.part == "train"].drop_duplicates(["patient", "replicate"])
+    sizes = own[own.replicate == 0].groupby("fold").size()
+    assert sizes.sum() == len(order(table)) and sizes.max() - sizes.min() <= 1
+    assert len(sizes) == min(k, len(order(table)))
+    assert (own.groupby("patient").fold.nunique() == 1).all(), "the same in every replicate"
+
+
+@few
+@given(counts, st.integers(0, 9), st.integers(0, 29))
+def test_a_patient_who_joins_moves_nobody_past_anybody(a, seed, joins):
+    joins = min(joins, len(a))
+    everyone = cohort("a", [*a, 1])
+    newcomer = f"a{joins}"
+    tests = {"a": 2}
+    before = divide(everyone[everyone.patient != newcomer], asked(seed), tests)
+    after = divide(everyone, asked(seed), tests)
+    was, now = order(before), [p for p in order(after) if p != newcomer]
+    assert [p for p in now if p in set(was)] == was
+    out = [set(t[t.part == "test"].patient) for t in (before, after)]
+    assert out[1] <= out[0] | {newcomer}
+
+
+@few
+@given(counts, st.integers(0, 9))
+def test_the_order_of_the_rows_and_of_the_cohorts_changes_nothing(a, seed):
+    cases = pd.concat([cohort("a", a), cohort("b", a)])
+    table = divide(cases, asked(seed))
+    other = divide(cases.sample(frac=1, random_state=seed), asked(seed), {"b": 0.25, "a": 0.25})
+    by = ["cohort", "patient", "case"]
+    pd.testing.assert_frame_equal(
+        table.sort_values(by, ignore_index=True), other.sort_values(by, ignore_index=True)
+    )
+
+
+def test_seeds_cohorts_and_replicates_draw_anew():
+    first, second = (divide(cohort("a", [1] * 40), asked(seed, replicates=2)) for seed in (1, 2))
+    assert order(first) != order(second) and order(first) != order(first, 1)
+    assert set(order(first)) == set(order(first, 1)), "the test set is that of the study"
+
+
+@pytest.mark.parametrize(("test", "held"), [(0.25, 10), (25, 25), (1, 1), (0.99, 38)])
+def test_test_patients_are_a_fraction_below_1_else_a_count(test: float, held: int):
+    table = divide(cohort("a", [2] * 40), asked(), {"a": min(test, 0.95)})
+    assert table[table.part == "test"].patient.nunique() == (38 if test == 0.99 else held)
+
+
+@pytest.fixture(scope="module")
+def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
+    """Plans with the splits of their cohorts, two cases for every third patient."""
+    out = []
+    for changes in (
+        {},
+        {"splits": {"replicates": 2, "k_fold": {"k": 3, "of": UTERUS["splits"]["k_fold"]["of"]}}},
+        {"sizes": [2, 3, 8]},
+    ):
+        values = copy.deepcopy(UTERUS)
+        values = merge(values, values.pop("scales")["demo"])
+        study = Study.model_validate(
+            merge(values, {"scale": "demo", "sizes": [2, 9, 30], **changes})
+        )
+        cases = [
+            cohort(name, [1 + (i % 3 == 0) for i in range(c.source.patients)])
+            for name, c in study.cohorts.items()
+        ]
+        asks = sections.splits(study)
+        table = split(pd.concat(cases), asks["tests"], study.splits, asks["needed"])
+        out.append((study, plan(study), table))
+    return out
+
+
+def lineage(p: Plan, stage: str | None) -> list[Stage]:
+    return [p.stages[stage], *lineage(p, p.stages[stage].parent)] if stage else []
+
+
+def test_no_model_was_trained_on_what_it_is_evaluated_on(designs):
+    for study, p, table in designs:
+        patient = table.drop_duplicates("case").set_index("case").patient
+        for model in p.models.values():
+            asked_for = evaluation_cases(table, model)
+            seen = pd.concat(
+                stage_cases(table, s, study.splits.validation) for s in lineage(p, model.stage)
+            )
+            assert len(asked_for) and asked_for.case.is_unique
+            crossed = set(patient[asked_for.case]) & set(patient[seen.case])
+            assert not crossed, f"{model.name}: {crossed}"
+
+
+def test_every_stage_has_patients_to_train_on_and_others_to_choose_by(designs):
+    for study, p, table in designs:
+        for stage in p.stages.values():
+            used = stage_cases(table, stage, study.splits.validation)
+            assert {"train", "validation"} == set(used.use), stage.name
+            patients = table.drop_duplicates("case").set_index("case").patient[used.case]
+            uses = pd.Series(used.use.to_numpy(), index=patients.to_numpy())
+            assert (uses.groupby(level=0).nunique() == 1).all()
+
+
+def test_folds_together_evaluate_every_training_patient_once(designs):
+    for _, p, table in designs:
+        for family in p.families().values():
+            folds = [evaluation_cases(table, m).case for m in family if m.fold is not None]
+            if not folds:
+                continue
+            where = next(m.fold_cohort for m in family if m.fold is not None)
+            own = table[(table.cohort == where) & (table.part == "train") & (table.replicate == 0)]
+            assert sorted(pd.concat(folds)) == sorted(own.case)
+
+
+def test_models_without_a_fold_share_one_test_set_of_all_cohorts(designs):
+    for _, p, table in designs:
+        models = [m for m in p.models.values() if m.fold is None]
+        sets = {tuple(evaluation_cases(table, m).itertuples(index=False)) for m in models}
+        assert len(sets) == 1
+        assert {row.cohort for row in next(iter(sets))} == {"cervix", "uterus"}
+
+
+def test_splits_read_back_from_their_file_say_the_same(designs):
+    for study, p, table in designs[:2]:
+        back = pd.read_csv(StringIO(table.to_csv(index=False)))
+        share = study.splits.validation
+        for stage in p.stages.values():
+            ours, theirs = (stage_cases(t, stage, share) for t in (table, back))
+            assert ours.to_numpy().tolist() == theirs.to_numpy().tolist()
+        for model in p.models.values():
+            ours, theirs = (evaluation_cases(t, model) for t in (table, back))
+            assert ours.to_numpy().tolist() == theirs.to_numpy().tolist()
+
+
+def test_a_patient_in_two_cohorts_and_too_few_patients_are_told_at_once():
+    cases = pd.concat([cohort("a", [1] * 5), cohort("b", [1] * 3)])
+    stray = pd.DataFrame([("b", "a2", "x"), ("b", "a4", "y")], columns=cases.columns)
+    with pytest.raises(SplitError) as caught:
+        split(pd.concat([cases, stray]), {"a": 3, "b": 4}, asked(), {"a": 4, "b": 2})
+    message = str(caught.value)
+    assert "patient a2 is in cohorts a, b" in message and "patient a4 is in cohorts a, b" in message
+    assert "cohort a: 5 patients leave 2" in message and "4 are needed" in message
+    assert "cohort b: 5 patients leave 1" in message
+
+
+def test_just_enough_patients_are_enough():
+    cases = cohort("a", [1] * 6)
+    assert len(order(split(cases, {"a": 2}, asked(), {"a": 4}))) == 4
+    with pytest.raises(SplitError, match=r"leave 4 .* 5 are needed"):
+        split(cases, {"a": 2}, asked(), {"a": 5})
+
+
+def test_a_cohort_without_patients_is_told():
+    with pytest.raises(SplitError, match="cohort b: 0 patients"):
+        split(cohort("a", [1] * 6), {"a": 2, "b": 1}, asked(), {"a": 2, "b": 2})

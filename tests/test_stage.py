@@ -1,0 +1,95 @@
+"""A stage: steps, validation, and that a killed training goes on as if nothing had happened."""
+
+import numpy as np
+import pytest
+
+from crossover.study import Augmentation, Recipe
+from crossover.training import stage
+from crossover.training.data import Batches, SliceSet, Versions
+
+RECIPE = Recipe(
+    loss="bce", optimiser="adam", learning_rate=0.1, batch=2, epochs=3, validations=4,
+    augmentation=Augmentation(flip=True), background_slices=0, seed=1,
+)  # fmt: skip
+
+
+class Threshold:
+    """A one-weight "network": predicts the image plus its weight, and learns with momentum."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.fail_at, self.seen = fail_at, 0
+
+    def begin(self) -> None:
+        self.weight, self.momentum = np.zeros(1, np.float32), np.zeros(1, np.float32)
+
+    def step(self, images, masks) -> float:
+        if self.seen == self.fail_at:
+            raise KeyboardInterrupt
+        self.seen += 1
+        self.momentum = 0.9 * self.momentum + np.float32((masks - images).mean())
+        self.weight = self.weight + 0.1 * self.momentum
+        return float(abs(masks - images).mean())
+
+    def predict(self, images):
+        return images[..., :1] + self.weight
+
+    def weights(self):
+        return {"weight": self.weight.copy()}
+
+    def state(self):
+        return {"weight": self.weight, "momentum": self.momentum}
+
+    def restore(self, state):
+        self.weight, self.momentum = state["weight"], state["momentum"]
+
+
+def slices(seed: int = 0) -> SliceSet:
+    rng = np.random.default_rng(seed)
+    images = rng.random((6, 4, 4, 1)).astype(np.float32)
+    return SliceSet(images, (images > 0.6).astype(np.uint8), np.array([0, 0, 0, 1, 1, 1]))
+
+
+def run(engine, checkpoint, recipe=RECIPE):
+    batches = Batches(slices(), Versions(recipe.augmentation, (4, 4)), recipe.batch, 0, 5)
+    return stage.train(engine, batches, slices(1), recipe, checkpoint, engine.begin)
+
+
+@pytest.mark.parametrize("fail_at", [0, 3, 7, 11, 15])
+def test_a_killed_training_resumes_to_the_same_result(tmp_path, monkeypatch, fail_at):
+    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
+    unbroken = run(Threshold(), tmp_path / "a")
+    with pytest.raises(KeyboardInterrupt):
+        run(Threshold(fail_at), tmp_path / "b")
+    resumed = run(Threshold(), tmp_path / "b")
+    assert resumed.history == unbroken.history
+    assert np.array_equal(resumed.weights["weight"], unbroken.weights["weight"])
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_a_resumed_training_does_only_what_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
+    with pytest.raises(KeyboardInterrupt):
+        run(Threshold(fail_at=12), tmp_path / "a")
+    engine = Threshold()
+    result = run(engine, tmp_path / "a")
+    assert result.steps == 18 and engine.seen < result.steps
+
+
+def test_the_weights_kept_are_those_of_the_best_validation(tmp_path):
+    result = run(Threshold(), tmp_path / "a")
+    best = max(h["validation_dsc"] for h in result.history)
+    assert result.best_dsc == best
+    assert result.best_step == max(h["step"] for h in result.history if h["validation_dsc"] == best)
+
+
+@pytest.mark.parametrize(
+    "epochs, bounds, steps", [(3, None, 30), (3, (40, 50), 40), (9, (4, 8), 8)]
+)
+def test_steps_are_epochs_within_the_bounds(epochs, bounds, steps):
+    recipe = RECIPE.model_copy(update={"epochs": epochs, "steps": bounds})
+    assert stage.planned_steps(recipe, 10) == steps
+
+
+def test_validations_are_even_and_end_with_the_last_step():
+    assert stage.validation_steps(RECIPE, 18) == {4, 9, 14, 18}
+    assert max(stage.validation_steps(RECIPE, 2)) == 2

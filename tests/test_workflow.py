@@ -1,0 +1,132 @@
+"""The whole workflow at smoke scale from a clean state, and a second run that does nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WORKFLOW = [
+    "Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs",
+]  # fmt: skip
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    environment = {**os.environ, "PYTHONPATH": ""}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory) -> Path:
+    """A copy of the workflow, with nothing computed, after a run at smoke scale."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in WORKFLOW:
+        source = ROOT / name
+        skip = shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=skip)
+        else:
+            shutil.copy(source, folder / name)
+    run = snakemake(folder, "--config", "scale=smoke")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    assert "The report: " in run.stdout
+    assert re.search(r"stage 13 of 13 done", run.stdout), run.stdout[-3000:]
+    return folder
+
+
+def test_it_makes_the_tables_figures_and_report(smoke):
+    results = smoke / "results/uterus"
+    metrics = pd.read_csv(results / "metrics.csv")
+    main = metrics[metrics.fold.isna()]
+    assert set(main.strategy) == {"pretrained", "scratch", "transfer", "aggregated"}
+    assert set(main.groupby("model").size()) == {6}  # 2 cervix and 4 uterus test patients
+    assert not main.duplicated(["model", "cohort", "case", "structure"]).any()
+    for name in ("flow", "performance", "overlays", "subgroups", "reliability"):
+        assert (results / f"figures/{name}.svg").stat().st_size > 1000
+        assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
+    report = (smoke / "results/report.html").read_text()
+    assert "Synthetic" in report and "Assumptions" in report
+
+
+def test_test_patients_were_trained_on_by_nobody(smoke):
+    splits = pd.read_csv(smoke / "results/uterus/splits.csv")
+    parts = splits.groupby("patient").part.nunique()
+    assert (parts == 1).all()
+
+
+def test_a_second_run_does_nothing(smoke):
+    again = snakemake(smoke, "-n", "--config", "scale=smoke")
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_touched_and_reordered_files_rerun_nothing(smoke):
+    for path in (smoke / "crossover/training/data.py", smoke / "results/uterus/splits.csv"):
+        path.touch()
+    study = smoke / "config/studies/uterus.yaml"
+    text = study.read_text()
+    study.write_text("# a remark\n" + text)
+    again = snakemake(smoke, "-n", "--config", "scale=smoke")
+    study.write_text(text)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def rerun(folder: Path, *change: str) -> set[str]:
+    """Rules that a dry run would run after replacing a text in the study file."""
+    study = folder / "config/studies/uterus.yaml"
+    text = study.read_text()
+    assert change[0] in text
+    study.write_text(text.replace(*change))
+    try:
+        run = snakemake(folder, "-n", "--config", "scale=smoke", "--quiet", "host")
+    finally:
+        study.write_text(text)
+    assert run.returncode == 0, run.stderr
+    return set(re.findall(r"^(?:local)?rule (\w+):", run.stdout + run.stderr, re.M)) - {"all"}
+
+
+def test_a_colour_reruns_the_figures_and_the_report_only(smoke):
+    assert rerun(smoke, '"#009e73"', '"#009e74"') == {"figure", "report"}
+
+
+def test_a_statistics_threshold_reruns_statistics_and_after(smoke):
+    rules = rerun(smoke, "alpha: 0.05", "alpha: 0.01")
+    assert rules == {"statistics", "study_tables", "figure", "report"}
+
+
+def test_a_learning_rate_reruns_stages_and_what_follows_but_no_data(smoke):
+    rules = rerun(smoke, "learning_rate: 0.001", "learning_rate: 0.002")
+    assert {"train", "predict", "evaluate", "statistics", "report"} <= rules
+    assert not rules & {"receive", "cases", "bias_field", "slices", "splits"}
+
+
+def test_a_stages_manifest_follows_from_config_code_and_data(smoke):
+    import json
+
+    record = json.loads((smoke / "results/uterus/stages/scratch-n8/record.json").read_text())
+    assert record["threads"] == 1 and record["device"] in ("CPU", "GPU")
+    assert record["patients"] == {"train": 7, "validation": 1}
+    assert {"tensorflow", "keras"} <= set(record["versions"])
+    assert len(record["files"]["weights.safetensors"]["sha256"]) == 64
+
+
+def test_a_wrong_key_is_refused_at_once_with_its_place(smoke):
+    study = smoke / "config/studies/uterus.yaml"
+    text = study.read_text()
+    study.write_text(text.replace("learning_rate: 0.001", "learning_rat: 0.001"))
+    run = snakemake(smoke, "-n", "--config", "scale=smoke")
+    study.write_text(text)
+    said = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "recipe.learning_rat: unknown key; valid keys:" in said and "learning_rate" in said
+
+
+def test_the_workflow_passes_snakemakes_own_lint():
+    run = snakemake(ROOT, "--lint")
+    assert run.returncode == 0, run.stdout + run.stderr
