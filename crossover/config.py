@@ -47,6 +47,7 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
     values = {k: v for k, v in values.items() if v not in ("", None)}
     if isinstance(values.get("studies"), str):
         values["studies"] = [s for s in values["studies"].replace(",", " ").split() if s]
+        values["studies"] = list(dict.fromkeys(values["studies"]))
     settings = _validate(Settings, values, folder / "config.yaml")
     known = sorted(p.stem for p in (folder / "studies").glob("*.yaml"))
     wrong = [
@@ -65,13 +66,24 @@ def load_study(name: str, scale: str, folder: Path = Path("config")) -> Study:
     """
     path = folder / "studies" / f"{name}.yaml"
     values = read_yaml(path)
-    scales = values.pop("scales", {})
-    wrong = sorted(set(scales) - set(SCALES))
-    if wrong or scale not in scales:
-        what = ", ".join(map(repr, wrong or [scale]))
-        raise ConfigError(f"{path}: scale {what} unknown; it has {', '.join(scales)}")
+    scales = values.pop("scales", None) or {}
     findings, studies = [], {}
+    if values.get("study") != name:
+        findings.append(
+            f"{path}: study: must be the file's name {name!r}, not {values.get('study')!r}"
+        )
+    published = values.get("published")
+    if published is not None and not (folder / "published" / f"{published}.yaml").exists():
+        findings.append(f"{path}: published: {folder}/published/{published}.yaml does not exist")
+    for each in set(scales) - set(SCALES):
+        findings.append(f"{path}: scales: {each!r} is no scale; they are {', '.join(SCALES)}")
+    if scale not in scales:
+        there = ", ".join(s for s in SCALES if s in scales) or "none"
+        findings.append(f"{path}: no scale {scale!r}; it has {there}")
     for each in scales:  # a mistake in another scale is found now, not when that scale is run
+        if not isinstance(scales[each] or {}, dict):
+            findings.append(f"{path}: scales.{each}: a mapping is needed, not {scales[each]!r}")
+            continue
         try:
             merged = merge(values, scales[each] or {})
             studies[each] = _validate(Study, {**merged, "scale": each}, path, each)
@@ -82,14 +94,47 @@ def load_study(name: str, scale: str, folder: Path = Path("config")) -> Study:
     return studies[scale]
 
 
+def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
+    """Every study of a run.
+
+    Raises:
+        ConfigError: with the findings of all of them.
+    """
+    studies, findings = {}, []
+    for name in settings.studies:
+        try:
+            studies[name] = load_study(name, settings.scale, folder)
+        except ConfigError as error:
+            findings.append(str(error))
+    if findings:
+        raise ConfigError("\n".join(findings))
+    return studies
+
+
 def read_yaml(path: Path) -> dict:
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist; there are: {there}")
     try:
-        return yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(), _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a mapping of keys to values is needed, not {values!r}")
+    return values
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice: YAML would let the last one win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
 
 
 def merge(base: dict, override: dict) -> dict:
@@ -122,21 +167,30 @@ def _finding(model: type[BaseModel], error: dict) -> str:
 def _fields(model: type[BaseModel], place: tuple) -> list[str]:
     """The valid keys at a place in the configuration, found through the JSON schema."""
     schema = model.model_json_schema()
-    node = schema
+    nodes = [schema]
     for part in place:
-        node = _resolve(node, schema)
-        options = [_resolve(o, schema) for o in node.get("oneOf", node.get("anyOf", [node]))]
-        if "oneOf" in node:  # a discriminated union puts the chosen kind into the place
-            kinds = [o for o in options if o["properties"].get("kind", {}).get("const") == part]
-            if kinds:
-                node = kinds[0]
-                continue
-        node = next((o for o in options if o.get("type") in ("object", "array")), node)
-        child = node.get("properties", {}).get(part, node.get("additionalProperties"))
-        node = node["items"] if isinstance(part, int) else child
-        if not isinstance(node, dict):
-            return []
-    return list(_resolve(node, schema).get("properties", {}))
+        options = [o for node in nodes for o in _options(node, schema)]
+        kinds = [o for o in options if o.get("properties", {}).get("kind", {}).get("const") == part]
+        # a union told apart by its kind puts the chosen kind into the place
+        nodes = kinds or [child for o in options for child in _children(o, part)]
+    options = [o for node in nodes for o in _options(node, schema)]
+    return list(dict.fromkeys(key for o in options for key in o.get("properties", {})))
+
+
+def _options(node: dict, schema: dict) -> list[dict]:
+    """A schema node with references followed and unions opened."""
+    node = _resolve(node, schema)
+    members = node.get("oneOf", node.get("anyOf"))
+    return [o for m in members for o in _options(m, schema)] if members else [node]
+
+
+def _children(node: dict, part: str | int) -> list[dict]:
+    if isinstance(part, int):
+        return [node["items"]] if "items" in node else []
+    if part in node.get("properties", {}):
+        return [node["properties"][part]]
+    further = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+    return [child for child in further if isinstance(child, dict)]
 
 
 def _resolve(node: dict, schema: dict) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crossover import sections
 from crossover.config import ConfigError
 from crossover.study import Study
 
@@ -12,12 +13,14 @@ def check(studies: dict[str, Study]) -> None:
     Raises:
         ConfigError: where two studies define one cohort differently.
     """
-    seen: dict[str, tuple[str, object]] = {}
+    seen: dict[str, tuple[str, dict]] = {}
     for name, study in studies.items():
-        for cohort, settings in study.cohorts.items():
-            other, before = seen.setdefault(cohort, (name, settings.source))
-            if before != settings.source:
+        for cohort in study.cohorts:
+            cases = sections.cases(study, cohort)
+            other, before = seen.setdefault(cohort, (name, cases))
+            differing = [part for part in cases if cases[part] != before[part]]
+            if differing:
                 raise ConfigError(
-                    f"cohort {cohort} has one source in study {other} and another in {name}: "
-                    "give one of them another name"
+                    f"cohort {cohort} of study {name} differs from that of study {other} in "
+                    f"{', '.join(differing)}: give one of them another name"
                 )

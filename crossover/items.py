@@ -12,6 +12,7 @@ import logging
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -89,9 +90,12 @@ def _make_all(todo, keys, make, folder: Path, workers: int) -> dict[str, str]:
             failed |= _guarded(name, keys[name], make, folder)
         return failed
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        jobs = [pool.submit(_guarded, name, keys[name], make, folder) for name in todo]
+        jobs = {pool.submit(_guarded, name, keys[name], make, folder): name for name in todo}
         for job in as_completed(jobs):
-            failed |= job.result()
+            try:
+                failed |= job.result()
+            except BrokenProcessPool:
+                failed[jobs[job]] = "its process was killed, for memory perhaps"
     return failed
 
 

@@ -7,7 +7,7 @@ beginning that several chains share is one stage.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 
 from crossover.study import Step, Strategy, Study
@@ -37,8 +37,8 @@ class Stage:
 class Model:
     """What is evaluated: a strategy at a level and size, made by a stage.
 
-    `n_train` counts the training patients of the target cohort: 0 where it has none, None where it
-    is all of another cohort. `family` is the strategy with its level.
+    `n_train` is the size that the chain's steps of "n" patients had, 0 where it has no such step.
+    `family` is the strategy with its level.
     """
 
     name: str
@@ -81,12 +81,6 @@ class Plan:
             out.setdefault(model.family, []).append(model)
         return out
 
-    def as_dict(self) -> dict:
-        return {
-            "stages": [asdict(s) for s in self.stages.values()],
-            "models": [asdict(m) for m in self.models.values()],
-        }
-
 
 def plan(study: Study) -> Plan:
     """Derive every stage and model of a study, parents before children."""
@@ -96,21 +90,21 @@ def plan(study: Study) -> Plan:
         stage = None
         for depth, step in enumerate(variant.steps, start=1):
             last = depth == len(variant.steps)
-            identity = (variant.steps[:depth], variant.replicate, variant.fold if last else None)
+            begun = variant.steps[:depth]
+            # a fold stays left out from the first step that trains on its cohort
+            left_out = any(c == variant.fold_cohort for train, _ in begun for c, _ in train)
+            fold = variant.fold if left_out else None
+            identity = (begun, variant.replicate, fold)
             if identity not in stages:
-                name = variant.name if last else f"{variant.name}.{depth}"
+                name = variant.name if last else _beginning(begun, variant.replicate, fold)
                 train, level = step
+                parent = stage.name if stage else None
+                cohort = variant.fold_cohort if left_out else None
                 stages[identity] = Stage(
-                    name,
-                    train,
-                    stage.name if stage else None,
-                    level,
-                    variant.replicate,
-                    variant.fold if last else None,
-                    variant.fold_cohort if last and variant.fold is not None else None,
+                    name, train, parent, level, variant.replicate, fold, cohort
                 )
             stage = stages[identity]
-        models[variant.name] = variant.model(stage.name, study.target)
+        models[variant.name] = variant.model(stage.name)
     by_name = {stage.name: stage for stage in stages.values()}
     return Plan(by_name, models, _batches(by_name, models, study.execution.stages_per_job))
 
@@ -139,7 +133,7 @@ class _Variant:
         parts += [f"f{self.fold}"] if self.fold is not None else []
         return "-".join(parts)
 
-    def model(self, stage: str, target: str) -> Model:
+    def model(self, stage: str) -> Model:
         n_train = self.n or 0
         return Model(
             self.name, self.family, self.strategy, self.level, n_train, self.replicate,
@@ -178,7 +172,21 @@ def _variant(
 
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
-    return tuple((cohort, n if size == "n" else None) for cohort, size in step.train.items())
+    """Sorted, so that the order in which a file names the cohorts means nothing."""
+    return tuple(
+        (cohort, n if size == "n" else None) for cohort, size in sorted(step.train.items())
+    )
+
+
+def _beginning(steps: tuple, replicate: int, fold: int | None) -> str:
+    """The name of a shared beginning that no model ends on: what it was trained on, step by step."""
+    names = []
+    for train, level in steps:
+        cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
+        names.append(f"{cohorts}-{level}" if level else cohorts)
+    names += [f"r{replicate}"] if replicate else []
+    names += [f"f{fold}"] if fold is not None else []
+    return "from-" + "-".join(names)
 
 
 def _counted(step: Step) -> str:

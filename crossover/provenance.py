@@ -53,6 +53,7 @@ def closure(*entries: str) -> tuple[str, ...]:
         if path not in found:
             found.add(path)
             if path.endswith(".py"):
+                waiting += _files(path.removesuffix(".py").replace("/", "."))
                 waiting += _imports(path)
     return tuple(sorted(found))
 

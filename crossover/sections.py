@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from crossover.plan import Batch, Model
+from crossover.plan import Batch, Model, plan
 from crossover.study import Prediction, Study, Training
 
 
@@ -37,7 +37,10 @@ def slices(study: Study) -> dict:
 
 
 def splits(study: Study) -> dict:
+    folded = plan(study).models.values()
     needed = {name: study.sizes[-1] if name == study.target else 2 for name in study.cohorts}
+    for cohort in {model.fold_cohort for model in folded if model.fold is not None}:
+        needed[cohort] = max(needed[cohort], study.splits.k_fold.k + 1)
     return {
         "settings": study.splits.model_dump(mode="json", exclude={"k_fold": {"of"}}),
         "tests": {name: cohort.test for name, cohort in study.cohorts.items()},

@@ -7,6 +7,7 @@ moves nobody past anybody. All of a patient's cases go together, always.
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pandas as pd
 
@@ -77,6 +78,11 @@ def validation_patients(ranked: list[str], share: float) -> list[str]:
     return ranked[1 :: max(2, round(1 / share))] if share > 0 else []
 
 
+def read_splits(path: Path) -> pd.DataFrame:
+    """The table that `split` made; names stay text ("007" is a name)."""
+    return pd.read_csv(path, dtype={"cohort": str, "patient": str, "case": str})
+
+
 def stage_cases(splits: pd.DataFrame, stage: Stage, share: float) -> pd.DataFrame:
     """The cases that a stage uses: columns cohort, case, use ("train" or "validation")."""
     parts = []
@@ -130,6 +136,8 @@ def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, in
     for cohort, test in tests.items():
         patients = cases[cases.cohort == cohort].patient.nunique()
         train = patients - _test_size(test, patients)
+        if train == patients:
+            findings.append(f"cohort {cohort}: no test patient (cohorts.{cohort}.test)")
         if train < needed[cohort]:
             findings.append(
                 f"cohort {cohort}: {patients} patients leave {train} for training after the test set; "

@@ -7,11 +7,12 @@ from the published design written above it.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from crossover import networks
 from crossover.sources.settings import SeriesRule, Source, Structure
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -59,6 +60,12 @@ class Normalisation(Section):
     per: Literal["case", "slice"] = "case"
     window: tuple[float, float] = (0.0, 1.0)
 
+    @model_validator(mode="after")
+    def _rising(self) -> Normalisation:
+        if self.window[0] >= self.window[1]:
+            raise ValueError(f"window: {self.window} must rise")
+        return self
+
 
 class Slices(Section):
     """The slices that a network sees: the acquired planes on a centred grid of its own."""
@@ -84,7 +91,7 @@ class KFold(Section):
 
 class Splits(Section):
     seed: int
-    validation: Fraction
+    validation: Annotated[float, Field(gt=0, le=0.5)]
     """Share of the training patients of every subset that choose the epoch and are not trained on."""
     replicates: Annotated[int, Field(ge=1)] = 1
     """Repetitions with another draw of the subsets and another initialisation."""
@@ -108,10 +115,12 @@ class Recipe(Section):
     loss: Literal["dice_bce", "bce", "dice"]
     optimiser: Literal["adam"]
     learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Of the learning rate; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017)."""
     batch: Annotated[int, Field(ge=1)]
     epochs: Annotated[float, Field(gt=0)]
     steps: tuple[int, int] | None = None
-    """Bounds on the number of steps that `epochs` gives; None for none."""
+    """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
     validations: Annotated[int, Field(ge=1)]
     """How many times, evenly spaced, the validation DSC is taken; the best weights are kept."""
     augmentation: Augmentation
@@ -154,6 +163,10 @@ class Strategy(Section):
 
     label: str
     chain: Annotated[list[Step], Field(min_length=1)]
+
+    @property
+    def levels(self) -> list[str]:
+        return [level for step in self.chain for level in step.levels]
 
     @property
     def sized(self) -> bool:
@@ -260,22 +273,54 @@ class Study(Section):
             raise ValueError("; ".join(findings))
         return self
 
-    def _findings(self):
+    def _findings(self) -> Iterator[str]:
+        yield from self._about_design()
+        yield from self._about_channels()
+        yield from self._about_network()
+        yield from self._about_figures()
+
+    def _about_design(self) -> Iterator[str]:
         roles = [cohort.role for cohort in self.cohorts.values()]
         if roles.count("target") != 1:
             yield "cohorts: exactly one must have role: target"
-        if sorted(set(self.sizes)) != self.sizes:
-            yield f"sizes: {self.sizes} must increase, without repetition"
+        if not self.sizes or sorted(set(self.sizes)) != self.sizes or self.sizes[0] < 2:
+            yield f"sizes: {self.sizes} must increase from 2 or more (one to train on, one to validate)"
         for name, strategy in self.strategies.items():
             for step in strategy.chain:
                 for cohort in set(step.train) - set(self.cohorts):
                     yield f"strategies.{name}: no cohort {cohort!r}; there are {', '.join(self.cohorts)}"
-        families = {re.sub(r"-.*", "", f) for f in self.splits.k_fold.of}
-        for family in families - set(self.strategies):
-            yield f"splits.k_fold.of: no strategy {family!r}; there are {', '.join(self.strategies)}"
+        yield from self._unknown_families("splits.k_fold.of", self.splits.k_fold.of)
+
+    def _about_channels(self) -> Iterator[str]:
         bias = self.preparation.bias_field
-        used = [*bias.apply_to, *([bias.estimate_on] if bias.estimate_on else [])]
-        used += [self.radiomics.channel] if self.radiomics else []
-        used += [self.figures.overlays.channel] if self.figures.overlays else []
-        for channel in sorted(set(used) - set(self.channels)):
+        used = {*bias.apply_to, *self.series}
+        used |= {bias.estimate_on} if bias.method == "n4" else set()
+        used |= {self.radiomics.channel} if self.radiomics else set()
+        used |= {self.figures.overlays.channel} if self.figures.overlays else set()
+        for channel in sorted(used - set(self.channels)):
             yield f"no channel {channel!r}; there are {', '.join(self.channels)}"
+
+    def _about_network(self) -> Iterator[str]:
+        name = self.network.architecture
+        if name not in networks.architectures():
+            yield f"network.architecture: no {name!r}; there are {', '.join(networks.architectures())}"
+            return
+        for wrong in networks.wrong_settings(name, self.network.settings):
+            yield f"network.settings.{wrong}"
+        known = networks.declared(name).levels
+        for strategy, level in ((n, v) for n, s in self.strategies.items() for v in s.levels):
+            if level not in known:
+                yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
+
+    def _about_figures(self) -> Iterator[str]:
+        yield from self._unknown_families("figures.colours", self.figures.colours)
+        if overlays := self.figures.overlays:
+            yield from self._unknown_families("figures.overlays.strategies", overlays.strategies)
+            for size in set(overlays.sizes) - set(self.sizes):
+                yield f"figures.overlays.sizes: no size {size}; there are {self.sizes}"
+
+    def _unknown_families(self, place: str, families: Iterable[str]) -> Iterator[str]:
+        known = set(self.strategies)
+        known |= {f"{n}-{level}" for n, s in self.strategies.items() for level in s.levels}
+        for family in sorted(set(families) - known):
+            yield f"{place}: no {family!r}; there are {', '.join(sorted(known))}"

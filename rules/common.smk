@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from crossover import progress, sections
-from crossover.config import ConfigError, canonical, load_settings, load_study
+from crossover.config import ConfigError, canonical, load_settings, load_studies
 from crossover.guard import check
 from crossover.listing import listing
 from crossover.plan import plan
@@ -17,7 +17,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 try:
     SETTINGS = load_settings(config)
-    STUDIES = {name: load_study(name, SETTINGS.scale) for name in SETTINGS.studies}
+    STUDIES = load_studies(SETTINGS)
     check(STUDIES)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None

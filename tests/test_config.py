@@ -27,6 +27,11 @@ STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 
 
+def bug(what: str):
+    """Known wrong; the mark goes when it is mended."""
+    return pytest.mark.xfail(strict=True, reason=what)
+
+
 def write(folder: Path, values: object, name: str = "uterus") -> Path:
     """A config folder that holds one study."""
     (folder / "studies").mkdir(parents=True, exist_ok=True)
@@ -100,10 +105,19 @@ WRONG_KEYS = {
     "cohorts.cervix.source.matrx": ("cohorts.cervix.source", ["anatomy", "matrix", "slices"]),
     "series.adc.modalty": ("series.adc", ["modality", "b_value", "image_type"]),
     "strategies.scratch.chian": ("strategies.scratch", ["label", "chain"]),
+    "paper.authrs": ("paper", ["authors", "title", "doi"]),
+    "figures.overlays.chanel": ("figures.overlays", ["channel", "strategies", "sizes"]),
+    "radiomics.bins": ("radiomics", ["channel", "bin_width", "features"]),
 }
+UNLISTED = bug("valid keys are not found below names with a pattern, nor in optional sections")
+UNDER = ("cohorts.", "series.", "strategies.", "paper.", "figures.overlays.", "radiomics.")
 
 
-@pytest.mark.parametrize("place", WRONG_KEYS)
+def marked(places: dict) -> list:
+    return [pytest.param(p, marks=UNLISTED) if p.startswith(UNDER) else p for p in places]
+
+
+@pytest.mark.parametrize("place", marked(WRONG_KEYS))
 def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(
     place: str, tmp_path: Path
 ):
@@ -115,6 +129,7 @@ def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(
     assert set(valid) <= set(listed)
 
 
+@UNLISTED
 def test_a_wrong_key_inside_a_list_is_named_with_its_index(tmp_path: Path):
     message = refusal(
         changed(tmp_path, lambda v: v["strategies"]["transfer"]["chain"][1].update(level=["L1"]))
@@ -224,13 +239,10 @@ def backwards(value: object) -> object:
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_reordering_and_commenting_a_study_changes_nothing(scale: str, tmp_path: Path):
-    text = yaml.safe_dump(backwards(UTERUS), sort_keys=False)
+    text = yaml.safe_dump(backwards(UTERUS), sort_keys=False, width=10**6)
     noted = "".join(f"# a note\n\n{line} # more\n" for line in text.splitlines())
-    plain = "# nothing but a comment\n" + text
-    assert yaml.safe_load(text) == UTERUS
-    loaded = [load_study("uterus", scale, write(tmp_path / "a", plain))]
-    if yaml.safe_load(noted) == UTERUS:  # a comment may not follow folded text
-        loaded.append(load_study("uterus", scale, write(tmp_path / "b", noted)))
+    assert yaml.safe_load(noted) == UTERUS
+    loaded = [load_study("uterus", scale, write(tmp_path, t)) for t in (text, noted)]
     assert {canonical(study) for study in loaded} == {
         canonical(load_study("uterus", scale, CONFIG))
     }
@@ -319,6 +331,7 @@ def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
     assert touched(put("evaluation.nsd_tolerance_mm", 1)) == {"evaluate", "report"}
 
 
+@bug("a step's cohorts reach the stages in the order of the file, not by name")
 @pytest.mark.parametrize("scale", SCALES)
 def test_reordering_mappings_changes_no_rule(scale: str, tmp_path: Path):
     """The order of the strategies says which comes first on paper; all else is by name."""
@@ -333,3 +346,47 @@ def test_reordering_mappings_changes_no_rule(scale: str, tmp_path: Path):
 def test_the_settings_of_the_repository_name_studies_that_exist():
     settings = load_settings(read_yaml(CONFIG / "config.yaml"), CONFIG)
     assert set(settings.studies) <= set(STUDIES) and settings.scale in SCALES
+
+
+UNNOTICED = {
+    "splits.k_fold.of": ["transfer-L9"],
+    "strategies.transfer.chain": [{"train": {"uterus": "n"}, "levels": ["L9"]}],
+    "network.architecture": "unett",
+    "network.settings.dropuot": 0.2,
+    "study": "other",
+    "published": "nosuch",
+    "figures.overlays.sizes": [7],
+    "figures.overlays.strategies": ["nope"],
+    "sizes": [-3, 5],
+    "recipe.steps": [400, 150],
+    "splits.validation": 0,
+    "preparation.bias_field.estimate_on": "",
+    "preparation.slices.normalisation": {"method": "window", "window": [5, 5]},
+    "series.t2": {"modality": "MR"},
+}
+
+
+@bug("passes, and fails later or silently does something else")
+@pytest.mark.parametrize("place", UNNOTICED)
+def test_what_could_only_fail_later_is_refused_at_once(place: str, tmp_path: Path):
+    refusal(changed(tmp_path, put(place, UNNOTICED[place])), "paper")
+
+
+@bug("the last one silently counts")
+def test_a_key_given_twice_is_refused(tmp_path: Path):
+    text = yaml.safe_dump(UTERUS).replace("  loss: ", "  loss: bce\n  loss: ")
+    refusal(write(tmp_path, text), "paper")
+
+
+@bug("TypeError, AttributeError")
+@pytest.mark.parametrize("text", ["", "- a list\n", "scales:\n", "scales: {demo: small}\n"])
+def test_a_file_of_another_form_is_refused_by_name(text: str, tmp_path: Path):
+    assert "uterus.yaml" in refusal(write(tmp_path, text))
+
+
+@bug("only the source is compared, but cases are made from series and structures too")
+def test_studies_that_ask_other_structures_of_one_cohort_are_refused():
+    study = load_study("uterus", "demo", CONFIG)
+    structures = {"node": study.structures["tumour"]}
+    with pytest.raises(ConfigError, match="cervix"):
+        check({"uterus": study, "twin": study.model_copy(update={"structures": structures})})

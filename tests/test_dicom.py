@@ -30,6 +30,12 @@ RULES = {
 STRUCTURES = {"tumour": Structure(label="Tumour")}
 KINDS = {"SEG": 1.0, "RTSTRUCT": 0.0}
 
+
+def bug(what: str):
+    """Known wrong; the mark goes when it is mended."""
+    return pytest.mark.xfail(strict=True, reason=what)
+
+
 real = pytest.mark.skipif(not REAL.exists(), reason="the real DICOM files are not here")
 
 
@@ -196,13 +202,20 @@ def test_a_structure_in_two_objects_is_refused(copied, phantoms):
     assert "2 structures named tumour" in refusal(folder)
 
 
-def test_files_that_are_not_dicom_or_cut_short_are_named_all_of_them(copied):
+def test_files_that_are_not_dicom_are_named_all_of_them(copied):
     folder = copied()
     (folder / "ADC/note.txt").write_text("no DICOM")
-    cut = folder / "ADC/001.dcm"
-    cut.write_bytes(cut.read_bytes()[:200])
+    (folder / "ADC/empty.dcm").touch()
     message = refusal(folder)
-    assert "note.txt" in message and "001.dcm" in message
+    assert "note.txt" in message and "empty.dcm" in message
+
+
+@bug("pydicom reads what there is; without Modality the slice is passed over, and the end is lost")
+def test_a_file_cut_short_in_its_header_is_named(copied):
+    folder = copied()
+    cut = folder / "DWI_b0/001.dcm"
+    cut.write_bytes(cut.read_bytes()[:300])
+    assert "001.dcm" in refusal(folder, {"b0": RULES["b0"]})
 
 
 def test_pixels_cut_short_are_an_error(copied):
@@ -444,3 +457,122 @@ def test_reading_leaves_the_grid_of_its_argument_alone(phantoms):
     before = copy.deepcopy(channels["b0"].GetOrigin())
     on_grid(np.zeros(channels["b0"].GetSize()[::-1], np.uint8), channels["b0"])
     assert channels["b0"].GetOrigin() == before
+
+
+def for_each(folder: Path, change: Callable[[Dataset, int], object]) -> None:
+    for i, file in enumerate(files(folder)):
+        edit(file, lambda d, i=i: change(d, i))
+
+
+@bug("AttributeError for a Dataset, which names no file; other findings are lost")
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("ADC/002.dcm", "ImageOrientationPatient"),
+        ("ADC/002.dcm", "ImagePositionPatient"),
+        ("CONTOUR/rtstruct.dcm", "ROIContourSequence"),
+        ("CONTOUR/rtstruct.dcm", "StructureSetROISequence"),
+    ],
+)
+def test_a_missing_attribute_is_named_as_any_other_finding(copied, name: str, attribute: str):
+    folder = copied()
+    edit(folder / name, lambda d: delattr(d, attribute))
+    refusal(folder)
+
+
+@bug("np.stack's ValueError")
+def test_slices_of_several_sizes_are_named(copied):
+    folder = copied()
+
+    def halve(dataset: Dataset) -> None:
+        dataset.Rows //= 2
+        dataset.PixelData = dataset.PixelData[: len(dataset.PixelData) // 2]
+
+    edit(folder / "ADC/002.dcm", halve)
+    assert "ADC" in refusal(folder)
+
+
+@bug("the first slice's spacing is taken for all")
+def test_slices_of_several_pixel_spacings_are_named(copied):
+    folder = copied()
+    edit(folder / "ADC/002.dcm", lambda d: setattr(d, "PixelSpacing", ["1", "1"]))
+    assert "ADC" in refusal(folder)
+
+
+@bug("only the distance along the normal is looked at: the volume is silently sheared")
+def test_a_tilted_gantry_is_named(copied):
+    """Each slice is shifted in its own plane."""
+    folder = copied()
+
+    def shift(dataset: Dataset, i: int) -> None:
+        x, y, z = map(float, dataset.ImagePositionPatient)
+        dataset.ImagePositionPatient = [x, y + 3 * i, z]
+
+    for_each(folder / "ADC", shift)
+    assert "ADC" in refusal(folder, {"adc": RULES["adc"]}, {})
+
+
+@real
+@bug("read as if it were straight")
+def test_a_real_tilted_gantry_is_named():
+    (series,) = image_series(read(files(REAL / "failing/gantrytilting/001")))
+    with pytest.raises(DicomError):
+        to_image(series)
+
+
+@bug("the first slice's slope is taken for all; PET has another for each")
+def test_each_slice_is_rescaled_by_its_own_slope(copied, phantoms):
+    folder = copied()
+
+    def rescale(dataset: Dataset, i: int) -> None:
+        dataset.RescaleSlope, dataset.RescaleIntercept = str(1 + i), "0"
+
+    for_each(folder / "DWI_b0", rescale)
+    got = arrays(read_all(folder)[0])["b0"]
+    exam = phantoms["RTSTRUCT"][1]
+    expected = exam.b0 * (1.0 + np.arange(len(exam.b0)))[:, None, None]
+    np.testing.assert_allclose(got, expected)
+
+
+@bug("the last one is silently taken")
+def test_two_structures_of_one_name_in_one_object_are_refused(copied):
+    folder = copied()
+
+    def double(dataset: Dataset) -> None:
+        roi = copy.deepcopy(dataset.StructureSetROISequence[0])
+        drawn = copy.deepcopy(dataset.ROIContourSequence[0])
+        roi.ROINumber = drawn.ReferencedROINumber = 2
+        drawn.ContourSequence = drawn.ContourSequence[:1]
+        dataset.StructureSetROISequence.append(roi)
+        dataset.ROIContourSequence.append(drawn)
+
+    edit(folder / "CONTOUR/rtstruct.dcm", double)
+    assert "2 structures named tumour" in refusal(folder)
+
+
+@bug("what lies outside in plane is silently cut off")
+def test_a_contour_that_leaves_the_image_is_named():
+    grid = sitk.Image([12, 12, 2], sitk.sitkUInt8)
+    with pytest.raises(DicomError, match=r"outside|leaves"):
+        rtstruct_mask(contoured([square(-5.5, 5.5)]), 1, grid)
+
+
+@bug("only the position of the first pixel is looked at")
+@pytest.mark.parametrize(
+    ("sequence", "attribute", "value"),
+    [
+        ("PixelMeasuresSequence", "PixelSpacing", ["3", "3"]),
+        ("PlaneOrientationSequence", "ImageOrientationPatient", [0, 0, -1, 0, 1, 0]),
+    ],
+)
+def test_a_seg_of_other_pixels_or_another_orientation_is_refused(
+    copied, sequence: str, attribute: str, value: list
+):
+    folder = copied("SEG")
+
+    def change(dataset: Dataset) -> None:
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        setattr(shared[sequence][0], attribute, value)
+
+    edit(folder / "CONTOUR/seg.dcm", change)
+    assert "is not on the image" in refusal(folder)

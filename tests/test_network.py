@@ -83,7 +83,7 @@ def test_a_frozen_part_keeps_its_weights_and_outputs_to_the_last_bit(engine, bat
     before = [np.array(t) for t in keras.tree.flatten(trunk(batch[0]))]
     started = engine.weights()
     for _ in range(3):
-        engine.step(*batch)
+        engine.step(*batch, 1e-3)
     after = engine.weights()
     assert frozen and all(np.array_equal(after[name], value) for name, value in frozen.items())
     assert all(np.array_equal(a, b) for a, b in zip(before, keras.tree.flatten(trunk(batch[0]))))
@@ -107,7 +107,7 @@ def test_frozen_batch_statistics_are_used_where_they_are_declared(batch):
         kept = engine.weights()
         trunk, _ = split(engine._model)
         outputs[frozen] = np.array(keras.tree.flatten(trunk(batch[0]))[0])
-        engine.step(*batch)
+        engine.step(*batch, 1e-3)
         after = engine.weights()
         assert np.array_equal(
             kept["entry_conv1_bn/moving_mean"], after["entry_conv1_bn/moving_mean"]
@@ -118,7 +118,7 @@ def test_frozen_batch_statistics_are_used_where_they_are_declared(batch):
 def test_training_everything_changes_every_part(engine, batch):
     engine.start(RECIPE, 1, None, None)
     before = engine.weights()
-    engine.step(*batch)
+    engine.step(*batch, 1e-3)
     after = engine.weights()
     parts = {n.split("_")[0] for n in after if not np.array_equal(after[n], before[n])}
     assert parts == set(deeplab.PARTS)
@@ -128,22 +128,22 @@ def test_one_seed_gives_one_result_whatever_was_trained_before(engine, batch):
     results = []
     for _ in range(2):
         engine.start(RECIPE, 7, None, None)
-        losses = [engine.step(*batch) for _ in range(3)]
+        losses = [engine.step(*batch, 1e-3) for _ in range(3)]
         results.append((losses, engine.weights()))
         engine.start(RECIPE, 8, None, "L2")
-        engine.step(*batch)
+        engine.step(*batch, 1e-3)
     assert results[0][0] == results[1][0]
     assert all(np.array_equal(results[0][1][n], results[1][1][n]) for n in results[0][1])
 
 
 def test_a_restored_state_goes_on_as_the_unbroken_training(engine, batch):
     engine.start(RECIPE, 3, None, "L2")
-    engine.step(*batch)
+    engine.step(*batch, 1e-3)
     state = {name: value.copy() for name, value in engine.state().items()}
-    unbroken = [engine.step(*batch) for _ in range(3)]
+    unbroken = [engine.step(*batch, 1e-3) for _ in range(3)]
     engine.start(RECIPE, 4, None, "L2")
     engine.restore(state)
-    assert [engine.step(*batch) for _ in range(3)] == unbroken
+    assert [engine.step(*batch, 1e-3) for _ in range(3)] == unbroken
 
 
 def test_weights_of_another_network_are_refused(engine):

@@ -17,6 +17,11 @@ STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 
 
+def bug(what: str):
+    """Known wrong; the mark goes when it is mended."""
+    return pytest.mark.xfail(strict=True, reason=what)
+
+
 def study(scale: str = "paper", **changes: object) -> Study:
     values = copy.deepcopy(UTERUS)
     values = merge(values, values.pop("scales")[scale])
@@ -34,7 +39,7 @@ def three_step(**changes: object) -> Study:
     values = study().model_dump(mode="json")
     values["cohorts"] = UTERUS["cohorts"] | {"ovary": third}
     values["cohorts"]["uterus"] = values["cohorts"]["uterus"] | {"role": "source"}
-    values["strategies"] = strategies
+    values["strategies"], values["figures"] = strategies, {"colours": {}}
     values["splits"]["k_fold"]["of"] = ["triple-L1"]
     return Study.model_validate(merge(values, changes))
 
@@ -177,3 +182,20 @@ def test_families_hold_every_model_once(paper: Plan):
 
 def test_a_batch_is_found_by_its_stage(paper: Plan):
     assert {paper.batch_of(name) for name in paper.stages} == set(paper.batches)
+
+
+@bug("it is named, and seeded, after the smallest size: another size is another stage")
+def test_a_shared_beginning_keeps_its_name_when_sizes_change():
+    chain = [{"train": {"uterus": "all"}}, {"train": {"cervix": "all"}}, {"train": {"uterus": "n"}}]
+    strategies = {"long": {"label": "l", "chain": chain}}
+    few, more = (
+        {s for s in plan(study(strategies=strategies, sizes=sizes)).stages if "." in s}
+        for sizes in ([5, 13], [2, 5, 13])
+    )
+    assert len(few) == 2 and few == more
+
+
+@bug("it says 0, as if the model had seen none of the target")
+def test_a_model_of_the_whole_target_cohort_does_not_say_it_saw_none_of_it():
+    full = {"full": {"label": "All", "chain": [{"train": {"uterus": "all"}}]}}
+    assert plan(study(strategies=full)).models["full"].n_train != 0

@@ -26,6 +26,13 @@ from crossover.study import Splits, Study
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 few = settings(max_examples=30, deadline=None)
+
+
+def bug(what: str):
+    """Known wrong; the mark goes when it is mended."""
+    return pytest.mark.xfail(strict=True, reason=what)
+
+
 counts = st.lists(st.integers(1, 3), min_size=6, max_size=30)
 """Cases of each patient of a cohort."""
 
@@ -146,10 +153,10 @@ def test_seeds_cohorts_and_replicates_draw_anew():
     assert set(order(first)) == set(order(first, 1)), "the test set is that of the study"
 
 
-@pytest.mark.parametrize(("test", "held"), [(0.25, 10), (25, 25), (1, 1), (0.99, 38)])
+@pytest.mark.parametrize(("test", "held"), [(0.25, 10), (25, 25), (1, 1), (0.95, 38)])
 def test_test_patients_are_a_fraction_below_1_else_a_count(test: float, held: int):
-    table = divide(cohort("a", [2] * 40), asked(), {"a": min(test, 0.95)})
-    assert table[table.part == "test"].patient.nunique() == (38 if test == 0.99 else held)
+    table = divide(cohort("a", [2] * 40), asked(), {"a": test})
+    assert table[table.part == "test"].patient.nunique() == held
 
 
 @pytest.fixture(scope="module")
@@ -255,3 +262,30 @@ def test_just_enough_patients_are_enough():
 def test_a_cohort_without_patients_is_told():
     with pytest.raises(SplitError, match="cohort b: 0 patients"):
         split(cohort("a", [1] * 6), {"a": 2, "b": 1}, asked(), {"a": 2, "b": 2})
+
+
+@bug("only the last step leaves the fold out; its parents are trained on all patients")
+def test_a_fold_is_left_out_of_the_whole_chain():
+    """Uterus and cervix together, then uterus alone: the uterus folds must be new to both."""
+    chain = [{"train": {"uterus": "all", "cervix": "all"}}, {"train": {"uterus": "n"}}]
+    values = copy.deepcopy(UTERUS)
+    values = merge(values, values.pop("scales")["demo"]) | {"scale": "demo"}
+    values["strategies"]["twice"] = {"label": "twice", "chain": chain}
+    values["splits"]["k_fold"]["of"] = ["twice"]
+    study = Study.model_validate(values)
+    cases = [cohort(name, [1] * c.source.patients) for name, c in study.cohorts.items()]
+    asks = sections.splits(study)
+    table = split(pd.concat(cases), asks["tests"], study.splits, asks["needed"])
+    p = plan(study)
+    folds = [m for m in p.models.values() if m.fold is not None]
+    assert len(folds) == 3
+    for model in folds:
+        seen = [stage_cases(table, s, study.splits.validation) for s in lineage(p, model.stage)]
+        assert not set(evaluation_cases(table, model).case) & set(pd.concat(seen).case)
+
+
+@bug("a fold without patients, a test set without patients: models with nothing to say")
+@pytest.mark.parametrize(("test", "k"), [(2, 5), (0.01, 2)])
+def test_folds_and_test_sets_without_patients_are_told(test: float, k: int):
+    with pytest.raises(SplitError, match="cohort a"):
+        split(cohort("a", [1] * 6), {"a": test}, asked(k=k), {"a": 2})

@@ -22,12 +22,12 @@ class Threshold:
     def begin(self) -> None:
         self.weight, self.momentum = np.zeros(1, np.float32), np.zeros(1, np.float32)
 
-    def step(self, images, masks) -> float:
+    def step(self, images, masks, learning_rate) -> float:
         if self.seen == self.fail_at:
             raise KeyboardInterrupt
         self.seen += 1
         self.momentum = 0.9 * self.momentum + np.float32((masks - images).mean())
-        self.weight = self.weight + 0.1 * self.momentum
+        self.weight = self.weight + np.float32(learning_rate) * self.momentum
         return float(abs(masks - images).mean())
 
     def predict(self, images):
@@ -88,6 +88,14 @@ def test_the_weights_kept_are_those_of_the_best_validation(tmp_path):
 def test_steps_are_epochs_within_the_bounds(epochs, bounds, steps):
     recipe = RECIPE.model_copy(update={"epochs": epochs, "steps": bounds})
     assert stage.planned_steps(recipe, 10) == steps
+
+
+def test_the_cosine_schedule_falls_from_the_learning_rate_to_nothing():
+    recipe = RECIPE.model_copy(update={"schedule": "cosine"})
+    rates = [stage.learning_rate(recipe, step, 100) for step in range(101)]
+    assert rates[0] == 0.1 and rates[50] == pytest.approx(0.05) and rates[100] == pytest.approx(0)
+    assert rates == sorted(rates, reverse=True)
+    assert {stage.learning_rate(RECIPE, step, 100) for step in range(100)} == {0.1}
 
 
 def test_validations_are_even_and_end_with_the_last_step():

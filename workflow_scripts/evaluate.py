@@ -5,6 +5,7 @@ from pydantic import TypeAdapter
 
 from crossover.evaluation.metrics import COLUMNS, score_models
 from crossover.plan import Model
+from crossover.splits import read_splits
 from workflow_scripts._job import run
 
 
@@ -12,7 +13,7 @@ def main(job) -> None:
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     rows = score_models(
         models,
-        pd.read_csv(job.splits),
+        read_splits(job.splits),
         job.cfg["structures"],
         job.cases[0].parent.parent,
         job.predictions.parent,

@@ -6,7 +6,8 @@ from workflow_scripts._job import run
 
 
 def main(job) -> None:
-    pd.concat([pd.read_csv(path) for path in job.tables]).to_csv(job.out, index=False)
+    tables = [pd.read_csv(path, dtype=str, keep_default_na=False) for path in job.tables]
+    pd.concat(tables).to_csv(job.out, index=False)
 
 
 if __name__ == "__main__":

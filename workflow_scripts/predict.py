@@ -1,10 +1,10 @@
 """Predict with the models of one family."""
 
-import pandas as pd
 from pydantic import TypeAdapter
 
 from crossover.plan import Model
 from crossover.provenance import code_digest
+from crossover.splits import read_splits
 from crossover.study import Prediction
 from crossover.training.run import Slices, predict_models
 from workflow_scripts._job import run
@@ -23,7 +23,7 @@ def main(job) -> None:
     cases = job.cases[0].parent.parent
     stages = job.stages[0].parent
     predict_models(
-        settings, models, slices, pd.read_csv(job.splits), cases, stages, job.out, code, job.threads
+        settings, models, slices, read_splits(job.splits), cases, stages, job.out, code, job.threads
     )
 
 

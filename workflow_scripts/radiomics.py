@@ -5,6 +5,7 @@ from pydantic import TypeAdapter
 
 from crossover.evaluation.radiomics_table import radiomics_rows
 from crossover.plan import Model
+from crossover.splits import read_splits
 from workflow_scripts._job import run
 
 
@@ -12,7 +13,7 @@ def main(job) -> None:
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     rows = radiomics_rows(
         models,
-        pd.read_csv(job.splits),
+        read_splits(job.splits),
         job.cfg["structures"],
         job.cases[0].parent.parent,
         job.predictions.parent if job.predictions else None,

@@ -4,6 +4,7 @@ import pandas as pd
 
 from crossover.published import load_published
 from crossover.report.tables import table_two
+from crossover.splits import read_splits
 from crossover.statistics.table_one import table_one
 from crossover.study import Study
 from workflow_scripts._job import run
@@ -14,9 +15,11 @@ PARTS = {"train": "training", "test": "testing"}
 def main(job) -> None:
     study = Study.of(job.cfg)
     job.out.mkdir(parents=True, exist_ok=True)
-    splits = pd.read_csv(job.splits)
+    splits = read_splits(job.splits)
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
-    patients = pd.read_csv(job.patients).drop(columns="case").set_index("patient")
+    patients = (
+        pd.read_csv(job.patients, dtype={"patient": str}).drop(columns="case").set_index("patient")
+    )
     table_one(patients, own.part.map(PARTS)).to_csv(job.out / "table1.csv", index=False)
     published = load_published(study.published) if study.published else None
     summary = pd.read_csv(job.summary, keep_default_na=True)

@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 from pydantic import TypeAdapter
 
 from crossover.plan import Stage
 from crossover.progress import tell
 from crossover.provenance import code_digest
+from crossover.splits import read_splits
 from crossover.study import Training
 from crossover.training.run import Slices, Trainer, train_stages
 from workflow_scripts._job import run
@@ -26,7 +26,7 @@ def main(job) -> None:
     study = job.out.parts[-3]
     slices = Slices({path.parent.name: path for path in job.slices})
     cache = Path(".cache/training") / study
-    trainer = Trainer(settings, slices, pd.read_csv(job.splits), job.out.parent, cache, job.threads)
+    trainer = Trainer(settings, slices, read_splits(job.splits), job.out.parent, cache, job.threads)
     train_stages(trainer, stages, job.out, code, partial(tell, study))
 
 

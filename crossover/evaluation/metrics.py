@@ -24,7 +24,9 @@ COLUMNS = [
 
 def score(manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float) -> dict[str, float]:
     """Metrics of one structure on the case's own grid: whole volume, and (`*_structure_slices`) only the
-    slices where the manual mask has the structure. See `overlap` and `surface` for empty masks."""
+    slices where the manual mask has the structure (missing where it has it nowhere). See `overlap` and
+    `surface` for empty masks."""
+    nan = float("nan")
     a = sitk.GetArrayFromImage(manual) > 0
     b = sitk.GetArrayFromImage(predicted) > 0
     spacing = manual.GetSpacing()[::-1]
@@ -36,8 +38,8 @@ def score(manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float) ->
         "iou": iou(a, b),
         "hd95_mm": hd95,
         "nsd": nsd,
-        "dsc_structure_slices": dice(a[with_structure], b[with_structure]),
-        "iou_structure_slices": iou(a[with_structure], b[with_structure]),
+        "dsc_structure_slices": dice(a[with_structure], b[with_structure]) if a.any() else nan,
+        "iou_structure_slices": iou(a[with_structure], b[with_structure]) if a.any() else nan,
         "volume_manual_ml": float(a.sum()) * millilitre,
         "volume_predicted_ml": float(b.sum()) * millilitre,
     }

@@ -19,7 +19,7 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int]) -> sitk.Imag
     image = sitk.Cast(image, sitk.sitkFloat32)
     mask = sitk.OtsuThreshold(image, 0, 1, 200)
     if not sitk.GetArrayViewFromImage(mask).any():
-        return sitk.Image(image.GetSize(), sitk.sitkFloat32) + 1.0
+        return sitk.Cast(image * 0 + 1, sitk.sitkFloat32)
     factors = [shrink, shrink, 1]  # slices are few and thick: never thin those
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations(iterations)

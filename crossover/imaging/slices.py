@@ -64,11 +64,12 @@ def normalise(channel: np.ndarray, settings: Normalisation) -> np.ndarray:
 
     A constant slice or case is 0 under zscore.
     """
-    channel = channel.astype(np.float32)
+    channel = channel.astype(np.float64)  # a constant slice must have its own value as its mean
     if settings.method == "window":
         low, high = settings.window
-        return np.clip((channel - low) / (high - low), 0, 1)
+        return np.clip((channel - low) / (high - low), 0, 1).astype(np.float32)
     axes = (0, 1, 2) if settings.per == "case" else (1, 2)
     mean = channel.mean(axes, keepdims=True)
     sd = channel.std(axes, keepdims=True)
-    return (channel - mean) / np.where(sd > 0, sd, 1)
+    flat = sd < 1e-9 * (1 + np.abs(mean))
+    return np.where(flat, 0, (channel - mean) / np.where(flat, 1, sd)).astype(np.float32)

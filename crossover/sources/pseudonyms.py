@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
@@ -18,12 +20,26 @@ def secret() -> bytes:
         return given.encode()
     path = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "crossover" / "secret"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(32))
-    return path.read_bytes()
+        _create(path)
+    key = path.read_bytes()
+    if len(key) < 32:
+        raise ValueError(
+            f"{path} is no secret: it is too short. Restore it, or delete it for a new one"
+        )
+    return key
+
+
+def _create(path: Path) -> None:
+    """Write a new secret whole or not at all, and never over one that another job just wrote."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent)  # readable by its owner only
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32))
+    with contextlib.suppress(FileExistsError):
+        os.link(part, path)
+    os.unlink(part)
 
 
 def pseudonym(patient: str, key: bytes) -> str:
     """Twelve hexadecimal digits of HMAC-SHA256(key, patient)."""
-    return "p" + hmac.new(key, patient.strip().encode(), hashlib.sha256).hexdigest()[:12]
+    return "p" + hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:12]

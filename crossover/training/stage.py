@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,13 @@ def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
     return int(np.clip(round(recipe.epochs * epoch_steps), low, high))
 
 
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate of step `step` (from 0) of `steps`, by the recipe's schedule."""
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    return recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
+
+
 def validation_steps(recipe: Recipe, steps: int) -> set[int]:
     """The steps after which the validation DSC is taken, evenly spaced, the last one included."""
     return {round(steps * (i + 1) / recipe.validations) for i in range(recipe.validations)} - {0}
@@ -67,7 +75,7 @@ def train(
         log.info("resumed after step %d of %d", done, steps)
     saved = monotonic()
     for step in range(done, steps):
-        losses.append(engine.step(*batches[step]))
+        losses.append(engine.step(*batches[step], learning_rate(recipe, step, steps)))
         if step + 1 not in checks:
             continue
         score = validation_dsc(engine, validation)

@@ -23,13 +23,15 @@ def structure_mask(datasets: list[Dataset], names: list[str], grid: sitk.Image) 
     masks, seen = [], []
     for dataset in datasets:
         if dataset.get("Modality") == "RTSTRUCT":
-            rois = {str(r.ROIName): int(r.ROINumber) for r in dataset.StructureSetROISequence}
-            seen += rois
-            masks += [rtstruct_mask(dataset, rois[n], grid) for n in rois if _is(n, wanted)]
+            rois = [
+                (str(r.ROIName), r.ROINumber) for r in dataset.get("StructureSetROISequence", [])
+            ]
+            seen += [name for name, _ in rois]
+            masks += [rtstruct_mask(dataset, roi, grid) for n, roi in rois if _is(n, wanted)]
         elif dataset.get("Modality") == "SEG":
-            segments = {str(s.SegmentLabel): int(s.SegmentNumber) for s in dataset.SegmentSequence}
-            seen += segments
-            masks += [seg_mask(dataset, segments[n], grid) for n in segments if _is(n, wanted)]
+            segments = [(str(s.SegmentLabel), s.SegmentNumber) for s in dataset.SegmentSequence]
+            seen += [name for name, _ in segments]
+            masks += [seg_mask(dataset, number, grid) for n, number in segments if _is(n, wanted)]
     if len(masks) != 1:
         there = ", ".join(sorted(seen)) or "no RTSTRUCT or SEG with any structure"
         raise DicomError(f"{len(masks)} structures named {' or '.join(names)}; there are: {there}")
@@ -52,7 +54,8 @@ def rtstruct_mask(dataset: Dataset, roi: int, grid: sitk.Image) -> np.ndarray:
     """
     shape = grid.GetSize()[::-1]
     mask = np.zeros(shape, bool)
-    items = [c for c in dataset.ROIContourSequence if c.ReferencedROINumber == roi]
+    contours = dataset.get("ROIContourSequence", [])
+    items = [c for c in contours if c.ReferencedROINumber == roi]
     for contour in (c for item in items for c in item.get("ContourSequence", [])):
         if contour.ContourGeometricType != "CLOSED_PLANAR":
             continue
@@ -63,6 +66,9 @@ def rtstruct_mask(dataset: Dataset, roi: int, grid: sitk.Image) -> np.ndarray:
             raise DicomError(
                 f"ROI {roi}: a contour lies at slice position {k:.2f}, not on one of {shape[0]} slices"
             )
+        low, high = index[:, :2].min(), (index[:, :2] - [shape[2], shape[1]]).max()
+        if low < -1 or high > 0:
+            raise DicomError(f"ROI {roi}: a contour on slice {round(k)} leaves the image")
         mask[round(k)] ^= polygon2mask(shape[1:], index[:, [1, 0]])
     return mask
 
@@ -85,6 +91,7 @@ def seg_mask(dataset: Dataset, segment: int, grid: sitk.Image) -> np.ndarray:
         identification = _macro(groups, "SegmentIdentificationSequence")
         if identification.ReferencedSegmentNumber != segment:
             continue
+        _same_plane(groups, grid)
         plane = _macro(groups, "PlanePositionSequence")
         origin = [float(v) for v in plane.ImagePositionPatient]
         index = np.array(grid.TransformPhysicalPointToContinuousIndex(origin))
@@ -95,6 +102,17 @@ def seg_mask(dataset: Dataset, segment: int, grid: sitk.Image) -> np.ndarray:
             )
         mask[k] |= frame > 0
     return mask
+
+
+def _same_plane(groups: tuple[Dataset, ...], grid: sitk.Image) -> None:
+    """Refuse a frame whose axes or pixels differ from the image's."""
+    axes = _macro(groups, "PlaneOrientationSequence").ImageOrientationPatient
+    own = np.reshape(grid.GetDirection(), (3, 3)).T[:2].ravel()
+    if not np.allclose(np.array(axes, float), own, atol=1e-3):
+        raise DicomError("SEG frames have another orientation than the image")
+    rows, columns = (float(v) for v in _macro(groups, "PixelMeasuresSequence").PixelSpacing)
+    if not np.allclose((columns, rows), grid.GetSpacing()[:2], rtol=1e-3):
+        raise DicomError(f"SEG frames have pixels of {rows} x {columns} mm, the image others")
 
 
 def _macro(groups: tuple[Dataset, ...], name: str) -> Dataset:

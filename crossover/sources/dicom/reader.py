@@ -26,16 +26,21 @@ def read_patient(
     for name, rule in rules.items():
         try:
             channels[name] = dicom_series.to_image(dicom_series.choose(found, rule, name))
-        except dicom_series.DicomError as error:
-            findings.append(str(error))
+        except Exception as error:  # whatever one channel has, the others are looked at too
+            findings.append(_told(error, f"channel {name}"))
     for name, structure in structures.items() if channels else ():
         try:
             grid = next(iter(channels.values()))
             masks[name] = structure_mask(datasets, structure.names or [name], grid)
-        except dicom_series.DicomError as error:
-            findings.append(str(error))
+        except Exception as error:
+            findings.append(_told(error, f"structure {name}"))
     if findings:
         raise dicom_series.DicomError("; ".join(findings))
     first = found[0].first
     scanner = str(first.get("ManufacturerModelName", "unknown"))
     return channels, masks, {"scanner": scanner}
+
+
+def _told(error: Exception, what: str) -> str:
+    known = isinstance(error, dicom_series.DicomError)
+    return str(error) if known else f"{what}: {type(error).__name__}: {error}"

@@ -45,12 +45,21 @@ def read(files: Iterable[Path]) -> list[Dataset]:
     datasets, wrong = [], []
     for file in files:
         try:
-            datasets.append(pydicom.dcmread(file))
+            dataset = pydicom.dcmread(file)
         except Exception as error:  # pydicom raises many kinds for damaged files
             wrong.append(f"{file.name}: {error}")
+            continue
+        if "SOPInstanceUID" not in dataset or "SeriesInstanceUID" not in dataset or _cut(dataset):
+            wrong.append(f"{file.name}: the file ends early; copy it again")
+        datasets.append(dataset)
     if wrong:
         raise DicomError("not readable as DICOM: " + "; ".join(wrong))
     return datasets
+
+
+def _cut(dataset: Dataset) -> bool:
+    """Whether an image has no pixels: pydicom reads a file that ends in its header without a word."""
+    return "Rows" in dataset and not {"PixelData", "FloatPixelData"} & set(dataset.dir())
 
 
 def image_series(datasets: Iterable[Dataset]) -> list[Series]:
@@ -59,7 +68,13 @@ def image_series(datasets: Iterable[Dataset]) -> list[Series]:
     for dataset in datasets:
         if dataset.get("Modality") in IMAGES and "PixelData" in dataset:
             groups.setdefault(str(dataset.SeriesInstanceUID), []).append(dataset)
-    return [Series(uid, sorted(group, key=position)) for uid, group in groups.items()]
+    return [Series(uid, _sorted(group)) for uid, group in groups.items()]
+
+
+def _sorted(instances: list[Dataset]) -> list[Dataset]:
+    """Along the normal; as they are where an instance doesn't say where it lies."""
+    located = all("ImagePositionPatient" in d and "ImageOrientationPatient" in d for d in instances)
+    return sorted(instances, key=position) if located else instances
 
 
 def orientation(dataset: Dataset) -> np.ndarray:
@@ -105,25 +120,55 @@ def to_image(series: Series) -> sitk.Image:
     Raises:
         DicomError: where slices are missing or doubled, or orientations differ.
     """
+    step = _slice_distance(series)
     first = series.first
+    image = sitk.GetImageFromArray(np.stack([_values(d) for d in series.instances]))
     axes = orientation(first)
-    if any(not np.allclose(orientation(d), axes, atol=1e-4) for d in series.instances):
-        raise DicomError(f"{series.describe()}: slices differ in orientation; split the series")
-    steps = np.diff([position(d) for d in series.instances])
-    step = float(np.median(steps)) if len(steps) else float(first.get("SliceThickness", 1))
-    if len(steps) and (step <= 0 or np.abs(steps - step).max() > 0.01 * step + 1e-3):
-        found = ", ".join(f"{s:.2f}" for s in sorted({round(float(s), 2) for s in steps}))
-        raise DicomError(
-            f"{series.describe()}: slices are missing or doubled: distances of {found} mm"
-        )
-    pixels = np.stack([d.pixel_array for d in series.instances]).astype(np.float32)
-    slope, intercept = _rescale(first)
-    image = sitk.GetImageFromArray(pixels * np.float32(slope) + np.float32(intercept))
     row_spacing, column_spacing = (float(v) for v in first.PixelSpacing)
     image.SetSpacing((column_spacing, row_spacing, step))
     image.SetOrigin([float(v) for v in first.ImagePositionPatient])
     image.SetDirection(axes.T.ravel().tolist())
     return image
+
+
+def _slice_distance(series: Series) -> float:
+    """Distance between neighbouring slices in mm, once the series is known to be a regular stack."""
+    first, name = series.first, series.describe()
+    needed = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+    if lacking := [tag for tag in needed if any(tag not in d for d in series.instances)]:
+        raise DicomError(
+            f"{name}: no {', '.join(lacking)} in every image; enhanced multi-frame images are not read yet"
+        )
+    for tag in ("Rows", "Columns", "PixelSpacing"):
+        if len({str(d.get(tag)) for d in series.instances}) > 1:
+            raise DicomError(f"{name}: images differ in {tag}; split the series")
+    axes = orientation(first)
+    if any(not np.allclose(orientation(d), axes, atol=1e-4) for d in series.instances):
+        raise DicomError(f"{name}: slices differ in orientation; split the series")
+    places = np.array([[float(v) for v in d.ImagePositionPatient] for d in series.instances])
+    if len(places) == 1:
+        return float(first.get("SliceThickness", 1))
+    steps = np.diff(places @ axes[2])
+    step = float(np.median(steps))
+    if step <= 0 or np.abs(steps - step).max() > 0.01 * step + 1e-3:
+        found = ", ".join(f"{s:.2f}" for s in sorted({round(float(s), 2) for s in steps}))
+        raise DicomError(f"{name}: slices are missing or doubled: distances of {found} mm")
+    aside = (places - places[0]) @ axes[:2].T
+    if np.abs(aside).max() > 0.1:
+        raise DicomError(
+            f"{name}: slices shift by up to {np.abs(aside).max():.1f} mm within their plane (gantry tilt)"
+        )
+    return step
+
+
+def _values(dataset: Dataset) -> np.ndarray:
+    """An image's pixels in its unit, float32."""
+    try:
+        pixels = dataset.pixel_array.astype(np.float32)
+    except Exception as error:  # a missing decoder, or damaged pixel data
+        raise DicomError(f"pixels of image {dataset.get('InstanceNumber')}: {error}") from error
+    slope, intercept = _rescale(dataset)
+    return pixels * np.float32(slope) + np.float32(intercept)
 
 
 def _rescale(dataset: Dataset) -> tuple[float, float]:

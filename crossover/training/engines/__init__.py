@@ -28,7 +28,7 @@ class Engine(Protocol):
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         """Begin a training: random weights from the seed, or the given ones; frozen before the level."""
 
-    def step(self, images: np.ndarray, masks: np.ndarray) -> float:
+    def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
         """One optimisation step; returns the loss before it."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:

@@ -67,7 +67,8 @@ class KerasEngine:
         self._now = self._steps[kind]
         self._now.reset()
 
-    def step(self, images: np.ndarray, masks: np.ndarray) -> float:
+    def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
+        self._now.optimiser.learning_rate.assign(learning_rate)
         return float(self._now.run(tf.constant(images), tf.constant(masks)))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
