@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from crossover import sections
 from crossover.config import ConfigError
+from crossover.items import missing_files
+from crossover.provenance import read_json
 from crossover.study import Study
 
 
@@ -24,3 +28,34 @@ def check(studies: dict[str, Study]) -> None:
                     f"cohort {cohort} of study {name} differs from that of study {other} in "
                     f"{', '.join(differing)}: give one of them another name"
                 )
+
+
+def check_items(root: Path = Path(".")) -> None:
+    """Check that the files that manifests list are there.
+
+    Raises:
+        ConfigError: naming each manifest with files gone, and what to do.
+    """
+    patterns = [
+        "data/raw/*/manifest.json",
+        "data/cases/*/manifest.json",
+        "data/*/*/*/manifest.json",
+    ]
+    patterns += ["results/*/stages/*.json", "results/*/predictions/*.json"]
+    findings = []
+    for manifest in (m for pattern in patterns for m in sorted(root.glob(pattern))):
+        content = read_json(manifest)
+        if "listing" in content:  # real data as received lie elsewhere
+            continue
+        gone = [
+            f"{name}/{file}"
+            for name, record in content["items"].items()
+            for file in missing_files(manifest.parent / name, record)
+        ]
+        if gone:
+            findings.append(
+                f"{manifest}: {len(gone)} of its files are gone or changed in size, first {gone[0]}: "
+                "put them back, or delete the manifest to have them made again"
+            )
+    if findings:
+        raise ConfigError("\n".join(findings))

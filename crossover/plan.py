@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 from crossover.study import Step, Strategy, Study
 
@@ -202,7 +202,9 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
         groups.setdefault(family.get(stage.name, stage.name), []).append(stage)
     batches = {}
     for name, members in groups.items():
-        chunks = [members[i : i + per_job] for i in range(0, len(members), per_job)]
+        jobs = -(-len(members) // per_job)
+        cuts = [round(i * len(members) / jobs) for i in range(jobs + 1)]  # jobs of like size
+        chunks = [members[i:j] for i, j in pairwise(cuts)]
         for i, chunk in enumerate(chunks, start=1):
             label = chunk[0].name if per_job == 1 else f"{name}.b{i}"
             batches[label] = Batch(label, tuple(chunk))

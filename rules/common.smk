@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crossover import progress, sections
 from crossover.config import ConfigError, canonical, load_settings, load_studies
-from crossover.guard import check
+from crossover.guard import check, check_items
 from crossover.listing import listing
 from crossover.plan import plan
 from crossover.provenance import closure
@@ -19,6 +19,7 @@ try:
     SETTINGS = load_settings(config)
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
+    check_items()
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -22,7 +22,7 @@ rule report:
     conda:
         "../envs/statistics.yaml"
     params:
-        cfg=canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
+        cfg=lambda w: canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
         figures=[f for study in STUDIES for f in figure_files(study) if f.endswith(".png")],
     shell:
         "python -m workflow_scripts.report --cfg {params.cfg:q} --results results "

@@ -13,6 +13,7 @@ rule train:
         "logs/{study}/train/{batch}.log",
     benchmark:
         "logs/benchmarks/{study}/train/{batch}.tsv"
+    priority: 10
     conda:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads

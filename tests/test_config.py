@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,8 +34,9 @@ def bug(what: str):
 
 
 def write(folder: Path, values: object, name: str = "uterus") -> Path:
-    """A config folder that holds one study."""
+    """A config folder that holds one study, and the published numbers it may name."""
     (folder / "studies").mkdir(parents=True, exist_ok=True)
+    shutil.copytree(CONFIG / "published", folder / "published", dirs_exist_ok=True)
     text = values if isinstance(values, str) else yaml.safe_dump(values, sort_keys=False)
     (folder / f"studies/{name}.yaml").write_text(text)
     return folder
@@ -74,12 +76,18 @@ def test_every_study_loads_at_every_scale(name: str, scale: str):
     assert all(a.about and a.choice and a.reason for a in study.assumptions)
 
 
-def test_a_scale_changes_what_it_names_and_keeps_the_rest():
-    paper, demo = (load_study("uterus", scale, CONFIG) for scale in ("paper", "demo"))
-    assert paper.recipe.epochs == 100 and demo.recipe.epochs == 3
-    assert demo.recipe.learning_rate == paper.recipe.learning_rate == 0.001
-    assert demo.cohorts["uterus"].source.patients == 80
-    assert demo.cohorts["uterus"].source.seed == paper.cohorts["uterus"].source.seed == 12
+def test_a_scale_changes_what_it_names_and_keeps_the_rest(tmp_path: Path):
+    folder = changed(
+        tmp_path,
+        put("scales.demo.recipe", {"epochs": 3}),
+        put("scales.demo.cohorts.uterus.source", {"patients": 81}),
+    )
+    paper, demo = (load_study("uterus", scale, folder) for scale in ("paper", "demo"))
+    assert demo.recipe == paper.recipe.model_copy(update={"epochs": 3})
+    assert paper.recipe.epochs == UTERUS["recipe"]["epochs"] == 100
+    assert demo.recipe.learning_rate == UTERUS["recipe"]["learning_rate"] == 0.001
+    ours, theirs = (study.cohorts["uterus"].source for study in (demo, paper))
+    assert ours == theirs.model_copy(update={"patients": 81}) and theirs.patients != 81
     assert (
         demo.network.settings
         == paper.network.settings | UTERUS["scales"]["demo"]["network"]["settings"]
@@ -109,15 +117,9 @@ WRONG_KEYS = {
     "figures.overlays.chanel": ("figures.overlays", ["channel", "strategies", "sizes"]),
     "radiomics.bins": ("radiomics", ["channel", "bin_width", "features"]),
 }
-UNLISTED = bug("valid keys are not found below names with a pattern, nor in optional sections")
-UNDER = ("cohorts.", "series.", "strategies.", "paper.", "figures.overlays.", "radiomics.")
 
 
-def marked(places: dict) -> list:
-    return [pytest.param(p, marks=UNLISTED) if p.startswith(UNDER) else p for p in places]
-
-
-@pytest.mark.parametrize("place", marked(WRONG_KEYS))
+@pytest.mark.parametrize("place", WRONG_KEYS)
 def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(
     place: str, tmp_path: Path
 ):
@@ -129,7 +131,6 @@ def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(
     assert set(valid) <= set(listed)
 
 
-@UNLISTED
 def test_a_wrong_key_inside_a_list_is_named_with_its_index(tmp_path: Path):
     message = refusal(
         changed(tmp_path, lambda v: v["strategies"]["transfer"]["chain"][1].update(level=["L1"]))
@@ -262,7 +263,7 @@ def test_studies_may_share_a_cohort_but_not_define_it_differently():
     source = cervix.source.model_copy(update={"seed": 99})
     other = cervix.model_copy(update={"source": source})
     twin = study.model_copy(update={"cohorts": {**study.cohorts, "cervix": other}})
-    with pytest.raises(ConfigError, match=r"cervix.*uterus.*twin"):
+    with pytest.raises(ConfigError, match=r"cervix of study twin .*study uterus in source"):
         check({"uterus": study, "twin": twin})
 
 
@@ -315,7 +316,7 @@ def test_rules_get_nothing_but_json(name: str, scale: str):
 
 
 def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
-    """A colour is one thing of the figures and the report; a learning rate one of the training."""
+    """A colour is one thing of the figures and the report; a loss one of the training."""
     before = every_section(load_study("uterus", "demo", CONFIG))
 
     def touched(*changes: Callable[[dict], object]) -> set[str]:
@@ -325,13 +326,12 @@ def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
     figures = {name for name in before if name.startswith("figure ")}
     training = {name for name in before if name.startswith("train ")}
     assert touched(put("figures.colours.scratch", "#000000")) == figures | {"report"}
-    assert touched(put("recipe.learning_rate", 0.01)) == training | {"report"}
+    assert touched(put("recipe.loss", "bce")) == training | {"report"}
     assert touched(put("execution.threads", 7)) == set()
     assert touched(put("radiomics.icc", "ICC(1,1)")) == {"agreement", "report"}
     assert touched(put("evaluation.nsd_tolerance_mm", 1)) == {"evaluate", "report"}
 
 
-@bug("a step's cohorts reach the stages in the order of the file, not by name")
 @pytest.mark.parametrize("scale", SCALES)
 def test_reordering_mappings_changes_no_rule(scale: str, tmp_path: Path):
     """The order of the strategies says which comes first on paper; all else is by name."""
@@ -348,43 +348,48 @@ def test_the_settings_of_the_repository_name_studies_that_exist():
     assert set(settings.studies) <= set(STUDIES) and settings.scale in SCALES
 
 
-UNNOTICED = {
-    "splits.k_fold.of": ["transfer-L9"],
-    "strategies.transfer.chain": [{"train": {"uterus": "n"}, "levels": ["L9"]}],
-    "network.architecture": "unett",
-    "network.settings.dropuot": 0.2,
-    "study": "other",
-    "published": "nosuch",
-    "figures.overlays.sizes": [7],
-    "figures.overlays.strategies": ["nope"],
-    "sizes": [-3, 5],
-    "recipe.steps": [400, 150],
-    "splits.validation": 0,
-    "preparation.bias_field.estimate_on": "",
-    "preparation.slices.normalisation": {"method": "window", "window": [5, 5]},
-    "series.t2": {"modality": "MR"},
+ONLY_LATER = {
+    "splits.k_fold.of": (["transfer-L9"], "splits.k_fold.of: no 'transfer-L9'; there are"),
+    "strategies.transfer.chain": (
+        [{"train": {"uterus": "n"}, "levels": ["L9"]}],
+        "strategies.transfer: no level 'L9'",
+    ),
+    "network.architecture": ("unett", "network.architecture: no 'unett'; there are"),
+    "network.settings.dropuot": (0.2, "network.settings.dropuot"),
+    "study": ("other", "study: must be"),
+    "published": ("nosuch", "published/nosuch.yaml does not exist"),
+    "figures.overlays.sizes": ([7], "figures.overlays.sizes: no size 7"),
+    "figures.overlays.strategies": (["nope"], "figures.overlays.strategies: no 'nope'"),
+    "sizes": ([-3, 5], "sizes: [-3, 5] must increase from 2"),
+    "recipe.steps": ([400, 150], "steps"),
+    "splits.validation": (0, "splits.validation: "),
+    "preparation.bias_field.estimate_on": ("", "no channel ''"),
+    "preparation.slices.normalisation": (
+        {"method": "window", "window": [5, 5]},
+        "preparation.slices.normalisation: ",
+    ),
+    "series.t2": ({"modality": "MR"}, "no channel 't2'"),
 }
+MARKS = {"recipe.steps": bug("passes; numpy.clip of 150 < 400 is always 150")}
 
 
-@bug("passes, and fails later or silently does something else")
-@pytest.mark.parametrize("place", UNNOTICED)
+@pytest.mark.parametrize("place", [pytest.param(p, marks=MARKS.get(p, ())) for p in ONLY_LATER])
 def test_what_could_only_fail_later_is_refused_at_once(place: str, tmp_path: Path):
-    refusal(changed(tmp_path, put(place, UNNOTICED[place])), "paper")
+    value, told = ONLY_LATER[place]
+    assert told in refusal(changed(tmp_path, put(place, value)), "paper")
 
 
-@bug("the last one silently counts")
 def test_a_key_given_twice_is_refused(tmp_path: Path):
     text = yaml.safe_dump(UTERUS).replace("  loss: ", "  loss: bce\n  loss: ")
-    refusal(write(tmp_path, text), "paper")
+    message = refusal(write(tmp_path, text), "paper")
+    assert "uterus.yaml" in message and "'loss'" in message and "twice" in message
 
 
-@bug("TypeError, AttributeError")
 @pytest.mark.parametrize("text", ["", "- a list\n", "scales:\n", "scales: {demo: small}\n"])
 def test_a_file_of_another_form_is_refused_by_name(text: str, tmp_path: Path):
     assert "uterus.yaml" in refusal(write(tmp_path, text))
 
 
-@bug("only the source is compared, but cases are made from series and structures too")
 def test_studies_that_ask_other_structures_of_one_cohort_are_refused():
     study = load_study("uterus", "demo", CONFIG)
     structures = {"node": study.structures["tumour"]}

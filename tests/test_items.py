@@ -217,7 +217,6 @@ def test_other_files_may_be_named_as_entries(project: Path):
     assert {"lib/page.html", "lib/two.py"} <= set(closure("lib/two.py", "lib/page.html"))
 
 
-@pytest.mark.xfail(strict=True, reason="only of what is imported, not of the entries")
 def test_the_package_of_an_entry_runs_before_it_and_belongs_to_it(project: Path):
     assert "lib/__init__.py" in closure("lib/two.py")
 

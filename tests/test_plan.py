@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from crossover.config import SCALES, load_study, merge
 from crossover.plan import Plan, plan
@@ -130,7 +131,8 @@ def test_batches_partition_the_stages_and_wait_for_no_other_in_a_circle(
 @pytest.mark.parametrize("per_job", [2, 9, 1000])
 def test_how_many_stages_share_a_job_changes_no_stage_and_no_model(per_job: int, paper: Plan):
     other = plan(study(execution={"stages_per_job": per_job}))
-    assert other.as_dict() == paper.as_dict()
+    assert list(other.stages.items()) == list(paper.stages.items())
+    assert list(other.models.items()) == list(paper.models.items())
     assert len(other.batches) < len(paper.batches) == len(paper.stages)
 
 
@@ -184,18 +186,27 @@ def test_a_batch_is_found_by_its_stage(paper: Plan):
     assert {paper.batch_of(name) for name in paper.stages} == set(paper.batches)
 
 
-@bug("it is named, and seeded, after the smallest size: another size is another stage")
 def test_a_shared_beginning_keeps_its_name_when_sizes_change():
     chain = [{"train": {"uterus": "all"}}, {"train": {"cervix": "all"}}, {"train": {"uterus": "n"}}]
     strategies = {"long": {"label": "l", "chain": chain}}
+    figures = {"overlays": None}
     few, more = (
-        {s for s in plan(study(strategies=strategies, sizes=sizes)).stages if "." in s}
+        {
+            s
+            for s in plan(study(strategies=strategies, sizes=sizes, figures=figures)).stages
+            if s.startswith("from-")
+        }
         for sizes in ([5, 13], [2, 5, 13])
     )
     assert len(few) == 2 and few == more
 
 
-@bug("it says 0, as if the model had seen none of the target")
+@bug("n_train is 0, which crossover.statistics.comparisons takes for no target case in training")
 def test_a_model_of_the_whole_target_cohort_does_not_say_it_saw_none_of_it():
     full = {"full": {"label": "All", "chain": [{"train": {"uterus": "all"}}]}}
-    assert plan(study(strategies=full)).models["full"].n_train != 0
+    try:
+        asked = study(strategies=full)
+    except ValidationError as refused:
+        assert "strategies.full" in str(refused)
+        return
+    assert plan(asked).models["full"].n_train != 0

@@ -26,6 +26,7 @@ from crossover.study import Splits, Study
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 few = settings(max_examples=30, deadline=None)
+NO_FIGURES = {"figures": {"colours": {}, "overlays": None}}
 
 
 def bug(what: str):
@@ -83,7 +84,7 @@ def test_ranks_number_the_training_patients_without_a_gap(a, seed):
 
 
 @few
-@given(counts, st.integers(0, 9), st.floats(0.05, 0.6))
+@given(counts, st.integers(0, 9), st.floats(0.05, 0.5))
 def test_subsets_nest_and_so_do_their_validation_sets(a, seed, share):
     table = divide(cohort("a", a), asked(seed, share))
     most, before = len(order(table)), {"train": set(), "validation": set()}
@@ -171,7 +172,7 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
         values = copy.deepcopy(UTERUS)
         values = merge(values, values.pop("scales")["demo"])
         study = Study.model_validate(
-            merge(values, {"scale": "demo", "sizes": [2, 9, 30], **changes})
+            merge(values, {"scale": "demo", "sizes": [2, 9, 30], **NO_FIGURES, **changes})
         )
         cases = [
             cohort(name, [1 + (i % 3 == 0) for i in range(c.source.patients)])
@@ -264,7 +265,6 @@ def test_a_cohort_without_patients_is_told():
         split(cohort("a", [1] * 6), {"a": 2, "b": 1}, asked(), {"a": 2, "b": 2})
 
 
-@bug("only the last step leaves the fold out; its parents are trained on all patients")
 def test_a_fold_is_left_out_of_the_whole_chain():
     """Uterus and cervix together, then uterus alone: the uterus folds must be new to both."""
     chain = [{"train": {"uterus": "all", "cervix": "all"}}, {"train": {"uterus": "n"}}]
@@ -284,8 +284,59 @@ def test_a_fold_is_left_out_of_the_whole_chain():
         assert not set(evaluation_cases(table, model).case) & set(pd.concat(seen).case)
 
 
-@bug("a fold without patients, a test set without patients: models with nothing to say")
-@pytest.mark.parametrize(("test", "k"), [(2, 5), (0.01, 2)])
-def test_folds_and_test_sets_without_patients_are_told(test: float, k: int):
-    with pytest.raises(SplitError, match="cohort a"):
-        split(cohort("a", [1] * 6), {"a": test}, asked(k=k), {"a": 2})
+def test_a_test_set_without_patients_is_told():
+    with pytest.raises(SplitError, match="cohort a: no test patient"):
+        split(cohort("a", [1] * 6), {"a": 0.01}, asked(k=2), {"a": 2})
+
+
+def small(patients: int, sizes: list[int], k: int) -> tuple[Study, list[pd.DataFrame]]:
+    """The uterus study with cross-validated training from scratch, and few uteri beside its tests."""
+    values = copy.deepcopy(UTERUS)
+    values = merge(values, values.pop("scales")["demo"])
+    folds = {"k_fold": {"k": k, "of": ["scratch"]}}
+    changes = {"scale": "demo", "sizes": sizes, "splits": folds, **NO_FIGURES}
+    study = Study.model_validate(merge(values, changes))
+    uteri = patients + int(study.cohorts["uterus"].test)
+    return study, [cohort("cervix", [1] * 42), cohort("uterus", [1] * uteri)]
+
+
+def divided(study: Study, cases: list[pd.DataFrame]) -> pd.DataFrame:
+    asks = sections.splits(study)
+    return split(pd.concat(cases), asks["tests"], study.splits, asks["needed"])
+
+
+@pytest.mark.parametrize(("patients", "k"), [(4, 5), (2, 3), (5, 9)])
+def test_folds_without_patients_are_told(patients: int, k: int):
+    study, cases = small(patients, [2], k)
+    with pytest.raises(
+        SplitError, match=f"cohort uterus: {patients + 16} patients leave {patients}"
+    ):
+        divided(study, cases)
+
+
+@pytest.mark.parametrize(
+    ("patients", "sizes", "k"),
+    [
+        (5, [2, 5], 3),
+        pytest.param(3, [2, 3], 2, marks=bug("a fold of 2 of 3 leaves 1: none to choose by")),
+        pytest.param(30, [2], 5, marks=bug("the fold is taken out of the subset of n, not before")),
+        pytest.param(
+            30, [2, 4], 2, marks=bug("the fold is taken out of the subset of n, not before")
+        ),
+    ],
+)
+def test_every_fold_leaves_patients_to_train_on_and_to_choose_by(
+    patients: int, sizes: list[int], k: int
+):
+    """Refused, or else n patients, or all that the fold leaves where those are fewer."""
+    study, cases = small(patients, sizes, k)
+    try:
+        table = divided(study, cases)
+    except SplitError:
+        return
+    for stage in plan(study).stages.values():
+        used = stage_cases(table, stage, study.splits.validation)
+        assert set(used.use) == {"train", "validation"}, stage.name
+        if stage.fold is not None:
+            left = (table.part == "train") & (table.cohort == "uterus") & (table.fold != stage.fold)
+            assert len(used) == min(sizes[-1], left.sum()), stage.name

@@ -261,7 +261,6 @@ def test_values_that_are_not_finite_are_told_in_nifti_too(root: Path):
         read_patient(source(), row("MUSTERMANN-01"), root)
 
 
-@bug("descrip and aux_file of the NIfTI header go on into the case")
 def test_text_in_the_headers_of_images_stays_behind(root: Path, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     path = str(root / "MUSTERMANN-01/ct.nii.gz")
@@ -273,7 +272,7 @@ def test_text_in_the_headers_of_images_stays_behind(root: Path, tmp_path: Path, 
     assert not [p for p, text in contents(manifest.parent).items() if b"MUSTERMANN" in text]
 
 
-@bug("the message, which goes to the log, holds the path of the file")
+@bug("messages of read_patient, which go to the log, hold the paths of its files")
 def test_what_fails_is_told_without_the_identifier(root: Path, tmp_path: Path, monkeypatch, caplog):
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     image = sitk.ReadImage(str(root / "MUSTERMANN-02/labels.nii.gz"))
@@ -284,7 +283,6 @@ def test_what_fails_is_told_without_the_identifier(root: Path, tmp_path: Path, m
     assert "MUSTERMANN" not in str(caught.value) + caplog.text
 
 
-@bug("pseudonyms are then made with no key, and anyone can undo them")
 def test_an_empty_secret_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As a kill, or another job, leaves it between making the file and writing it."""
     monkeypatch.delenv("CROSSOVER_SECRET", raising=False)
@@ -298,7 +296,6 @@ def test_an_empty_secret_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(key) >= 32
 
 
-@bug("one case silently replaces the other")
 def test_patients_whose_names_differ_by_space_are_told(root: Path, monkeypatch):
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     try:
@@ -308,7 +305,7 @@ def test_patients_whose_names_differ_by_space_are_told(root: Path, monkeypatch):
     assert len(set(names.values())) == 2
 
 
-@bug("KeyError")
+@bug("KeyError from str.format in read_table, which names neither file nor columns")
 def test_a_column_that_a_file_name_wants_and_the_table_lacks_is_told(root: Path):
     assert "visit" in refusal(source(channels={"ct": "{visit}/ct.nii.gz"}), root)
 

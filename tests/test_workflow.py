@@ -1,5 +1,6 @@
 """The whole workflow at smoke scale from a clean state, and a second run that does nothing."""
 
+import json
 import os
 import re
 import shutil
@@ -106,14 +107,22 @@ def test_a_learning_rate_reruns_stages_and_what_follows_but_no_data(smoke):
     assert not rules & {"receive", "cases", "bias_field", "slices", "splits"}
 
 
-def test_a_stages_manifest_follows_from_config_code_and_data(smoke):
-    import json
-
+def test_a_stages_record_tells_what_it_was(smoke):
     record = json.loads((smoke / "results/uterus/stages/scratch-n8/record.json").read_text())
     assert record["threads"] == 1 and record["device"] in ("CPU", "GPU")
     assert record["patients"] == {"train": 7, "validation": 1}
     assert {"tensorflow", "keras"} <= set(record["versions"])
     assert len(record["files"]["weights.safetensors"]["sha256"]) == 64
+
+
+def test_a_file_that_a_manifest_lists_and_is_gone_stops_the_run(smoke):
+    weights = smoke / "results/uterus/stages/scratch-n8/weights.safetensors"
+    kept = weights.read_bytes()
+    weights.unlink()
+    run = snakemake(smoke, "-n", "--config", "scale=smoke")
+    weights.write_bytes(kept)
+    said = run.stdout + run.stderr
+    assert run.returncode != 0 and "scratch-n8/weights.safetensors" in said, said
 
 
 def test_a_wrong_key_is_refused_at_once_with_its_place(smoke):
