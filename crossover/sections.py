@@ -40,7 +40,7 @@ def splits(study: Study) -> dict:
     folded = plan(study).models.values()
     needed = {name: study.sizes[-1] if name == study.target else 2 for name in study.cohorts}
     for cohort in {model.fold_cohort for model in folded if model.fold is not None}:
-        needed[cohort] = max(needed[cohort], study.splits.k_fold.k + 1)
+        needed[cohort] = max(needed[cohort], study.splits.k_fold.k + 1, 4)
     return {
         "settings": study.splits.model_dump(mode="json", exclude={"k_fold": {"of"}}),
         "tests": {name: cohort.test for name, cohort in study.cohorts.items()},

@@ -92,11 +92,10 @@ def stage_cases(splits: pd.DataFrame, stage: Stage, share: float) -> pd.DataFram
             & (splits.part == "train")
             & (splits.replicate == stage.replicate)
         ]
-        if n is not None:
-            own = own[own["rank"] < n]
         if stage.fold_cohort == cohort:
             own = own[own.fold != stage.fold]
-        ranked = list(dict.fromkeys(own.sort_values("rank").patient))
+        ranked = list(dict.fromkeys(own.sort_values("rank").patient))[:n]
+        own = own[own.patient.isin(ranked)]
         held = own.patient.isin(validation_patients(ranked, share))
         parts.append(own.assign(use=held.map({True: "validation", False: "train"})))
     return pd.concat(parts)[["cohort", "case", "use"]].sort_values(["cohort", "case"])

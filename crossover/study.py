@@ -128,6 +128,12 @@ class Recipe(Section):
     """Slices without the structure in each epoch, per slice with it."""
     seed: int
 
+    @model_validator(mode="after")
+    def _rising(self) -> Recipe:
+        if self.steps and not 1 <= self.steps[0] <= self.steps[1]:
+            raise ValueError(f"steps: {list(self.steps)} must be a fewest of 1 or more and a most")
+        return self
+
 
 class Training(Section):
     """All that a stage follows from, beside its data, its parent and its code."""
@@ -289,6 +295,9 @@ class Study(Section):
             for step in strategy.chain:
                 for cohort in set(step.train) - set(self.cohorts):
                     yield f"strategies.{name}: no cohort {cohort!r}; there are {', '.join(self.cohorts)}"
+            targets = {c for c, cohort in self.cohorts.items() if cohort.role == "target"}
+            if not strategy.sized and any(targets & set(step.train) for step in strategy.chain):
+                yield f"strategies.{name}: a model that trains on the target has sizes: ask for n"
         yield from self._unknown_families("splits.k_fold.of", self.splits.k_fold.of)
 
     def _about_channels(self) -> Iterator[str]:

@@ -28,11 +28,6 @@ STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 
 
-def bug(what: str):
-    """Known wrong; the mark goes when it is mended."""
-    return pytest.mark.xfail(strict=True, reason=what)
-
-
 def write(folder: Path, values: object, name: str = "uterus") -> Path:
     """A config folder that holds one study, and the published numbers it may name."""
     (folder / "studies").mkdir(parents=True, exist_ok=True)
@@ -370,10 +365,9 @@ ONLY_LATER = {
     ),
     "series.t2": ({"modality": "MR"}, "no channel 't2'"),
 }
-MARKS = {"recipe.steps": bug("passes; numpy.clip of 150 < 400 is always 150")}
 
 
-@pytest.mark.parametrize("place", [pytest.param(p, marks=MARKS.get(p, ())) for p in ONLY_LATER])
+@pytest.mark.parametrize("place", ONLY_LATER)
 def test_what_could_only_fail_later_is_refused_at_once(place: str, tmp_path: Path):
     value, told = ONLY_LATER[place]
     assert told in refusal(changed(tmp_path, put(place, value)), "paper")

@@ -18,11 +18,6 @@ STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 
 
-def bug(what: str):
-    """Known wrong; the mark goes when it is mended."""
-    return pytest.mark.xfail(strict=True, reason=what)
-
-
 def study(scale: str = "paper", **changes: object) -> Study:
     values = copy.deepcopy(UTERUS)
     values = merge(values, values.pop("scales")[scale])
@@ -201,7 +196,6 @@ def test_a_shared_beginning_keeps_its_name_when_sizes_change():
     assert len(few) == 2 and few == more
 
 
-@bug("n_train is 0, which crossover.statistics.comparisons takes for no target case in training")
 def test_a_model_of_the_whole_target_cohort_does_not_say_it_saw_none_of_it():
     full = {"full": {"label": "All", "chain": [{"train": {"uterus": "all"}}]}}
     try:

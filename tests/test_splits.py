@@ -29,11 +29,6 @@ few = settings(max_examples=30, deadline=None)
 NO_FIGURES = {"figures": {"colours": {}, "overlays": None}}
 
 
-def bug(what: str):
-    """Known wrong; the mark goes when it is mended."""
-    return pytest.mark.xfail(strict=True, reason=what)
-
-
 counts = st.lists(st.integers(1, 3), min_size=6, max_size=30)
 """Cases of each patient of a cohort."""
 
@@ -318,11 +313,9 @@ def test_folds_without_patients_are_told(patients: int, k: int):
     ("patients", "sizes", "k"),
     [
         (5, [2, 5], 3),
-        pytest.param(3, [2, 3], 2, marks=bug("a fold of 2 of 3 leaves 1: none to choose by")),
-        pytest.param(30, [2], 5, marks=bug("the fold is taken out of the subset of n, not before")),
-        pytest.param(
-            30, [2, 4], 2, marks=bug("the fold is taken out of the subset of n, not before")
-        ),
+        (3, [2, 3], 2),
+        (30, [2], 5),
+        (30, [2, 4], 2),
     ],
 )
 def test_every_fold_leaves_patients_to_train_on_and_to_choose_by(

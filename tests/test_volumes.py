@@ -21,11 +21,6 @@ from crossover.sources.volumes import VolumesError, patient_files, read_patient,
 HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
 
-def bug(what: str):
-    """Known wrong; the mark goes when it is mended."""
-    return pytest.mark.xfail(strict=True, reason=what)
-
-
 real = pytest.mark.skipif(not HEADNECK.exists(), reason="the real head-and-neck CT is not here")
 PATIENTS = {"MUSTERMANN-01": "A", "MUSTERMANN-02": "B", "MUSTERMANN-03": "A"}
 
@@ -253,7 +248,6 @@ def test_without_the_folder_cases_that_are_made_are_not_asked_for_again(root: Pa
         receive(source(), tmp_path / "raw/manifest.json", None, "code", 1, None)
 
 
-@bug("ITK's NIfTI reader turns them into 0 before they are looked at")
 def test_values_that_are_not_finite_are_told_in_nifti_too(root: Path):
     bad = sitk.GetImageFromArray(np.full((4, 8, 10), np.nan, np.float32))
     sitk.WriteImage(bad, str(root / "MUSTERMANN-01/ct.nii.gz"))
@@ -272,7 +266,6 @@ def test_text_in_the_headers_of_images_stays_behind(root: Path, tmp_path: Path, 
     assert not [p for p, text in contents(manifest.parent).items() if b"MUSTERMANN" in text]
 
 
-@bug("messages of read_patient, which go to the log, hold the paths of its files")
 def test_what_fails_is_told_without_the_identifier(root: Path, tmp_path: Path, monkeypatch, caplog):
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     image = sitk.ReadImage(str(root / "MUSTERMANN-02/labels.nii.gz"))
@@ -305,7 +298,6 @@ def test_patients_whose_names_differ_by_space_are_told(root: Path, monkeypatch):
     assert len(set(names.values())) == 2
 
 
-@bug("KeyError from str.format in read_table, which names neither file nor columns")
 def test_a_column_that_a_file_name_wants_and_the_table_lacks_is_told(root: Path):
     assert "visit" in refusal(source(channels={"ct": "{visit}/ct.nii.gz"}), root)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from string import Formatter
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
@@ -27,7 +29,9 @@ def read_table(source: VolumesSource, root: Path) -> pd.DataFrame:
     if not path.exists():
         raise VolumesError(f"{path} does not exist; `table:` names the table of patients")
     table = pd.read_csv(path, dtype=str)
-    needed = {source.patient, *source.where, *source.variables}
+    names = [*source.channels.values(), *(s.file for s in source.structures.values())]
+    asked = {field for name in names for _, field, _, _ in Formatter().parse(name) if field}
+    needed = {source.patient, *source.where, *source.variables, *asked}
     if missing := sorted(needed - set(table.columns)):
         raise VolumesError(
             f"{path}: no column {', '.join(missing)}; there are {', '.join(table.columns)}"
@@ -39,11 +43,7 @@ def read_table(source: VolumesSource, root: Path) -> pd.DataFrame:
         f"patient {p} stands in several rows" for p in set(table.index[table.index.duplicated()])
     ]
     for patient, row in table.iterrows():
-        gone = [
-            f
-            for f in sorted(set(_files(source, row.to_dict()).values()))
-            if not (root / f).exists()
-        ]
+        gone = [f for f in patient_files(source, row.to_dict()) if not (root / f).exists()]
         findings += [f"patient {patient}: {file} does not exist" for file in gone]
     if table.empty:
         findings.append(f"no row with {source.where}")
@@ -63,6 +63,21 @@ def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
     return sorted(set(_files(source, row).values()))
 
 
+def _read(path: Path, what: str) -> sitk.Image:
+    """An image; what is wrong with it is told without its path, which may hold an identifier."""
+    try:
+        return sitk.ReadImage(str(path))
+    except RuntimeError:
+        raise VolumesError(f"{what}: its file is no image that ITK can read") from None
+
+
+def _finite(path: Path, image: sitk.Image) -> bool:
+    """Whether all values are finite; of NIfTI by nibabel, since ITK reads the others as 0."""
+    nifti = path.name.endswith((".nii", ".nii.gz"))
+    values = nib.load(path).dataobj if nifti else sitk.GetArrayViewFromImage(image)
+    return bool(np.isfinite(np.asarray(values)).all())
+
+
 def read_patient(
     source: VolumesSource, row: Mapping[str, str], root: Path
 ) -> tuple[dict[str, sitk.Image], dict[str, sitk.Image], dict]:
@@ -74,17 +89,17 @@ def read_patient(
     files = _files(source, row)
     findings, channels, structures = [], {}, {}
     for name in source.channels:
-        image = sitk.ReadImage(str(root / files[f"channel {name}"]))
-        if not np.isfinite(sitk.GetArrayViewFromImage(image)).all():
-            findings.append(f"{files[f'channel {name}']} holds values that are not finite")
+        image = _read(root / files[f"channel {name}"], f"channel {name}")
+        if not _finite(root / files[f"channel {name}"], image):
+            findings.append(f"{source.channels[name]} holds values that are not finite")
         channels[name] = image
     for name, structure in source.structures.items():
-        image = sitk.ReadImage(str(root / files[f"structure {name}"]))
+        image = _read(root / files[f"structure {name}"], f"structure {name}")
         values = sitk.GetArrayViewFromImage(image)
         mask = values != 0 if structure.label is None else values == structure.label
         if not mask.any():
             there = ", ".join(map(str, np.unique(values)[:20]))
-            findings.append(f"{files[f'structure {name}']} has no voxel of {name}; values: {there}")
+            findings.append(f"{structure.file} has no voxel of {name}; values: {there}")
         structures[name] = on_grid(mask.astype(np.uint8), image)
     if findings:
         raise VolumesError("; ".join(findings))
