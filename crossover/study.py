@@ -200,7 +200,11 @@ class Statistics(Section):
 
 
 class Overlays(Section):
+    """Contours drawn on one channel of one case."""
+
     channel: str
+    window: tuple[float, float] | None = None
+    """Values of the channel shown as black and white; None for its percentiles 1 and 99.5."""
     strategies: list[str]
     sizes: list[int]
 

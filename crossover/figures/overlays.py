@@ -64,7 +64,7 @@ def draw(
     first = min(column for (_, column), (_, n) in cells.items() if n)
     for (line, column), cell in cells.items():
         axes = figure.add_subplot(grid[line, column])
-        _panel(axes, plane, models[cell], own.loc[cell, "dsc"])
+        _panel(axes, plane, models[cell], own.loc[cell, "dsc"], study.figures.overlays.window)
         if line == 0:
             axes.set_title(style.family_label(study, cell[0]), loc="center")
         if column == first:
@@ -142,10 +142,12 @@ def _grid(study: Study, plane: Plane):
     return figure, figure.add_gridspec(len(chosen.sizes), len(chosen.strategies))
 
 
-def _panel(axes: Axes, plane: Plane, model: str, dsc: float) -> None:
+def _panel(
+    axes: Axes, plane: Plane, model: str, dsc: float, window: tuple[float, float] | None
+) -> None:
     height = plane.image.shape[0] * plane.spacing[0]
     width = plane.image.shape[1] * plane.spacing[1]
-    low, high = np.percentile(plane.image, [1, 99.5])
+    low, high = window or np.percentile(plane.image, [1, 99.5])
     axes.imshow(plane.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6),
                 extent=(0, width, height, 0), interpolation="nearest")  # fmt: skip
     for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):
