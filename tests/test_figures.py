@@ -181,7 +181,8 @@ def write_volumes(study: Study, metrics: pd.DataFrame, folder: Path) -> tuple[Pa
         write(ball.astype("uint8"), cases / study.target / case / f"structure_{structure}.nii.gz")
         for model in target["model"].unique():
             moved = np.roll(ball, rng.integers(-4, 5, 2), axis=(1, 2))
-            write(moved.astype("uint8"), predictions / model / f"{case}_{structure}.nii.gz")
+            name = f"{study.target}_{case}_{structure}.nii.gz"
+            write(moved.astype("uint8"), predictions / model / name)
     return cases, predictions
 
 

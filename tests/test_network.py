@@ -22,8 +22,9 @@ def small_engine(**settings) -> engines.Engine:
     return engines.create(network, (32, 32, 3), 1, threads=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def engine() -> engines.Engine:
+    """Made before all else: it sets the threads of the process."""
     return small_engine()
 
 

@@ -25,8 +25,9 @@ def create(
     network: Network, shape: tuple[int, int, int], structures: int, threads: int
 ) -> KerasEngine:
     gpus = tf.config.list_physical_devices("GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:  # once a process
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     if gpus:
@@ -185,7 +186,7 @@ def _named(variables) -> dict:
 
 
 def _arrays(variables) -> Arrays:
-    return {name: np.array(v) for name, v in _named(variables).items()}
+    return {name: keras.ops.convert_to_numpy(v) for name, v in _named(variables).items()}
 
 
 def _assign(variables, arrays: Arrays) -> None:
