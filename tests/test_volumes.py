@@ -11,10 +11,11 @@ import SimpleITK as sitk
 
 from crossover.items import ItemsError
 from crossover.provenance import read_json
-from crossover.sources.cases import case_names, make_cases
+from crossover.sources.cases import make_cases
+from crossover.sources.folder import find
 from crossover.sources.phantom import PhantomSource
-from crossover.sources.pseudonyms import pseudonym, secret
-from crossover.sources.receive import inventory, receive
+from crossover.sources.pseudonyms import case_names, pseudonym, secret
+from crossover.sources.receive import receive
 from crossover.sources.settings import VolumesSource, VolumeStructure
 from crossover.sources.volumes import VolumesError, patient_files, read_patient, read_table
 
@@ -78,13 +79,13 @@ def test_the_table_gives_the_patients_of_the_cohort(root: Path):
     assert list(read_table(source(), root).index) == list(PATIENTS)
     chosen = read_table(source(where={"center": "A"}), root)
     assert list(chosen.index) == ["MUSTERMANN-01", "MUSTERMANN-03"]
-    assert set(inventory(source(where={"center": "B"}), root)) == {"MUSTERMANN-02"}
+    assert set(find(source(where={"center": "B"}), root)) == {"MUSTERMANN-02"}
 
 
 def test_identifiers_stay_the_text_they_are(root: Path):
     retable(root, lambda t: t.assign(patient=["007", "1e3", "02"]))
     plain = source(channels={"ct": "MUSTERMANN-01/ct.nii.gz"}, structures={})
-    assert list(inventory(plain, root)) == ["007", "1e3", "02"]
+    assert list(find(plain, root)) == ["007", "1e3", "02"]
 
 
 def test_the_findings_in_a_table_are_told_at_once(root: Path):
@@ -191,14 +192,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_nothing_below_cases_tells_who_the_patients_are(
+def test_nothing_written_tells_who_the_patients_are(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     manifest = make(root, tmp_path / "out", source(), root)
     names = {p: pseudonym(p, b"a secret") for p in PATIENTS}
-    there = contents(manifest.parent)
-    assert {f"{names[p]}/image_ct.nii.gz" for p in PATIENTS} <= set(there)
+    there = contents(tmp_path / "out")
+    assert {f"cases/x/{names[p]}/image_ct.nii.gz" for p in PATIENTS} <= set(there)
     for path, text in there.items():
         for hidden in (b"MUSTERMANN", b"1950-01-02", b"a secret", str(root).encode()):
             assert hidden not in text and hidden.decode() not in path, path

@@ -14,8 +14,9 @@ from crossover.imaging.volumes import write_case
 from crossover.provenance import digest, read_json, write_json
 from crossover.sources import volumes
 from crossover.sources.dicom.reader import read_patient
-from crossover.sources.phantom import PhantomSource
-from crossover.sources.pseudonyms import pseudonym, secret
+from crossover.sources.folder import Found, find
+from crossover.sources.phantom_settings import PhantomSource
+from crossover.sources.pseudonyms import case_names
 from crossover.sources.settings import SeriesRule, Source, Structure, VolumesSource
 
 
@@ -33,49 +34,53 @@ def make_cases(
 
     Args:
         raw: the cohort's raw manifest.
-        data: the folder that its paths are relative to (phantoms: the raw manifest's own).
+        data: the folder of real data; not used by phantoms.
 
     Raises:
         crossover.items.ItemsError: naming each patient that could not be made a case, and why.
     """
     received = read_json(raw)["items"]
-    names = case_names(source, list(received))
-    root = raw.parent if isinstance(source, PhantomSource) else data
-    if root is None:
-        raise ValueError("cases must be made again: give their folder with DATA=<folder>")
+    sources = _sources(source, raw, list(received), data)
     about = source.model_dump(mode="json", exclude={"patients", "table"})
     settings = digest([about, series, structures, code])
-    keys = {
-        names[p]: digest([settings, item["files"], item["row"]]) for p, item in received.items()
-    }
-    patients = {names[p]: (p, item) for p, item in received.items()}
-    make = partial(_make, patients, source, series, structures, root)
+    keys = {c: digest([settings, item["files"], item["row"]]) for c, item in received.items()}
+    make = partial(_make, sources, source, series, structures, data)
     content = items.update(manifest, keys, make, workers=workers)
-    rows = [
-        {"case": case, "patient": case, **i["variables"]} for case, i in content["items"].items()
-    ]
+    rows = [{"case": case, "patient": case, **_row(received[case])} for case in content["items"]]
     pd.DataFrame(rows).to_csv(manifest.parent / "patients.csv", index=False)
 
 
-def case_names(source: Source, patients: list[str]) -> dict[str, str]:
-    """Patient -> case name: its own where it is public or synthetic, else a pseudonym."""
-    public = isinstance(source, PhantomSource) or getattr(source, "identifiers", "") == "public"
-    if public:
-        return {p: p for p in patients}
-    key = secret()
-    return {p: pseudonym(p, key) for p in patients}
+def _sources(source: Source, raw: Path, cases: list[str], data: Path | None) -> dict[str, Found]:
+    """Case -> files and row: below the raw manifest for phantoms, else found again in the folder."""
+    if isinstance(source, PhantomSource):
+        items_ = read_json(raw)["items"]
+        return {
+            case: Found([str(raw.parent / case / f) for f in items_[case]["files"]], {})
+            for case in cases
+        }
+    if data is None:
+        raise ValueError("cases must be made again: give their folder with DATA=<folder>")
+    found = find(source, data)
+    names = case_names(source, list(found))
+    return {
+        names[p]: Found([str(data / f) for f in patient.files], patient.row)
+        for p, patient in found.items()
+    }
 
 
-def _make(patients, source, series, structures, root: Path, case: str, folder: Path) -> dict:
-    patient, item = patients[case]
+def _row(received: dict) -> dict:
+    """The variables that go on with a case; its name stands for the patient's."""
+    return {name: value for name, value in received["row"].items() if name != "patient"}
+
+
+def _make(
+    sources: dict[str, Found], source, series, structures, data: Path | None, case: str, folder: Path
+) -> dict:  # fmt: skip
     if isinstance(source, VolumesSource):
-        channels, masks, facts = volumes.read_patient(source, item["row"], root)
-        variables = {name: item["row"][name] for name in source.variables}
+        channels, masks, facts = volumes.read_patient(source, sources[case].row, data)
     else:
-        base = root / patient if isinstance(source, PhantomSource) else root
-        files = [base / file for file in item["files"]]
+        files = [Path(file) for file in sources[case].files]
         channels, masks, facts = read_patient(files, series, structures)
-        variables = {k: v for k, v in item["row"].items() if k != "patient"}
     write_case(folder, channels, masks)
     grid = next(iter(channels.values()))
     description = {
@@ -86,7 +91,7 @@ def _make(patients, source, series, structures, root: Path, case: str, folder: P
         **facts,
     }
     write_json(folder / "case.json", description)
-    return {"variables": variables}
+    return {}
 
 
 def _millilitres(mask: sitk.Image) -> float:

@@ -10,6 +10,8 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from crossover.sources.settings import Source
+
 
 def secret() -> bytes:
     """The secret from CROSSOVER_SECRET, else from ~/.config/crossover/secret, made at first use.
@@ -43,3 +45,11 @@ def _create(path: Path) -> None:
 def pseudonym(patient: str, key: bytes) -> str:
     """Twelve hexadecimal digits of HMAC-SHA256(key, patient)."""
     return "p" + hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def case_names(source: Source, patients: list[str]) -> dict[str, str]:
+    """Patient -> case name: its own where it is public or synthetic, else a pseudonym."""
+    if source.kind == "phantom" or getattr(source, "identifiers", "") == "public":
+        return {p: p for p in patients}
+    key = secret()
+    return {p: pseudonym(p, key) for p in patients}

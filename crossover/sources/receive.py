@@ -1,7 +1,7 @@
 """Receive a cohort: what its source holds, patient by patient, as one manifest.
 
-`data/raw/<cohort>/manifest.json` lists each patient's files with digests. Phantoms are written there;
-real data stay where they are and only the inventory is written.
+`data/raw/<cohort>/manifest.json` lists each patient with the digests of the files. Phantoms are written
+there; real data stay where they are, and nothing that identifies is written.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 
 from crossover import items
 from crossover.provenance import digest, file_digest, write_json
-from crossover.sources import volumes
-from crossover.sources.dicom.scan import scan
+from crossover.sources.folder import find
 from crossover.sources.phantom import PhantomSource, patient_id, write_clinical, write_patient
+from crossover.sources.pseudonyms import case_names
 from crossover.sources.settings import DicomSource, Source, VolumesSource
 
 
@@ -42,23 +42,23 @@ def receive(
 
 
 def inventory(source: VolumesSource | DicomSource, data: Path) -> dict[str, dict]:
-    """Patients of a folder with their files: {patient: {files: {path: {sha256, bytes}}, row}}."""
-    if isinstance(source, DicomSource):
-        found = {
-            patient: (files, {}) for patient, files in scan(data / source.folder, data).items()
+    """Cases of a folder with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
+
+    Names of files and most columns may tell who a patient is: neither is kept.
+    """
+    found = find(source, data)
+    names = case_names(source, list(found))
+    keep = getattr(source, "variables", [])
+    return {
+        names[p]: {
+            "files": [
+                {"sha256": file_digest(data / f), "bytes": (data / f).stat().st_size}
+                for f in patient.files
+            ],
+            "row": {name: patient.row[name] for name in keep},
         }
-    else:
-        table = volumes.read_table(source, data)
-        rows = {str(p): {str(k): v for k, v in row.items()} for p, row in table.iterrows()}
-        found = {p: (volumes.patient_files(source, row), row) for p, row in rows.items()}
-    return {patient: _listed(data, files, row) for patient, (files, row) in found.items()}
-
-
-def _listed(data: Path, files: list[str], row: dict) -> dict:
-    listed = {
-        f: {"sha256": file_digest(data / f), "bytes": (data / f).stat().st_size} for f in files
+        for p, patient in found.items()
     }
-    return {"files": listed, "row": row}
 
 
 def _write_phantoms(source: PhantomSource, manifest: Path, code: str, workers: int) -> None:
