@@ -119,13 +119,13 @@ def design(study: Study, *more: str) -> dict:
     """The sections that say what was compared with what; `Study.of` reads them."""
     values = study.model_dump(mode="json", include={*DESIGN, *more})
     splits = study.splits.model_dump(mode="json")
-    return {**values, "splits": splits}
+    return {"figures": {"order": study.figures.order}, **values, "splits": splits}
 
 
 def figure(study: Study, name: str) -> dict:
     published = ["published"] if name in BESIDE_PUBLISHED else []
     values = design(study, "statistics", *published)
-    keep = {"colours", "overlays"} if name in OVERLAID else {"colours"}
+    keep = {"colours", "order", *(["overlays"] if name in OVERLAID else [])}
     return {**values, "figures": study.figures.model_dump(mode="json", include=keep)}
 
 

@@ -210,8 +210,10 @@ class Overlays(Section):
 
 
 class Figures(Section):
-    colours: dict[str, str]
+    colours: dict[str, str] = {}
     """Strategy, or strategy-level, to colour: the same in every figure."""
+    order: list[str] = []
+    """Strategies as figures and tables show them. A list, since the order of keys means nothing."""
     overlays: Overlays | None = None
 
 
@@ -274,6 +276,11 @@ class Study(Section):
             name: TypeAdapter(cls.model_fields[name].annotation).validate_python(value)
             for name, value in values.items()
         }
+        if "cohorts" in typed:
+            rank = {"source": 0, "target": 1}
+            typed["cohorts"] = dict(sorted(typed["cohorts"].items(), key=lambda c: rank[c[1].role]))
+        if "figures" in typed and typed["figures"].order:
+            typed["strategies"] = {n: typed["strategies"][n] for n in typed["figures"].order}
         return cls.model_construct(**typed)
 
     @model_validator(mode="after")
@@ -327,6 +334,8 @@ class Study(Section):
 
     def _about_figures(self) -> Iterator[str]:
         yield from self._unknown_families("figures.colours", self.figures.colours)
+        if self.figures.order and sorted(self.figures.order) != sorted(self.strategies):
+            yield f"figures.order: must name each of {', '.join(self.strategies)} once"
         if overlays := self.figures.overlays:
             yield from self._unknown_families("figures.overlays.strategies", overlays.strategies)
             for size in set(overlays.sizes) - set(self.sizes):

@@ -389,3 +389,12 @@ def test_studies_that_ask_other_structures_of_one_cohort_are_refused():
     structures = {"node": study.structures["tumour"]}
     with pytest.raises(ConfigError, match="cervix"):
         check({"uterus": study, "twin": study.model_copy(update={"structures": structures})})
+
+
+def test_a_figure_gets_the_strategies_in_their_order_and_no_other_section():
+    whole = load_study("uterus", "demo")
+    part = Study.of(json.loads(canonical(sections.figure(whole, "flow"))))
+    assert list(part.strategies) == whole.figures.order
+    assert part.target == whole.target
+    with pytest.raises(AttributeError):
+        _ = part.recipe

@@ -120,7 +120,7 @@ def test_table_one_has_the_papers_layout():
     parts = pd.Series(["training", "training", "testing", "testing"])
     text = table_one_layout(table_one(patients, parts))
     assert list(text.columns) == ["Variable", "training", "testing", "p value"]
-    assert text["Variable"].tolist() == ["age", "grade", "  poor", "  well"]
+    assert text["Variable"].tolist() == ["Age", "Grade", "  poor", "  well"]
     assert text["training"].tolist() == ["55.50 (7.78)", "", "1 (50.0)", "1 (50.0)"]
 
 

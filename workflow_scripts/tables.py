@@ -17,6 +17,7 @@ def main(job) -> None:
     job.out.mkdir(parents=True, exist_ok=True)
     splits = read_splits(job.splits)
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
+    own = own.sort_values("part", ascending=False)  # training first, as in the papers
     patients = (
         pd.read_csv(job.patients, dtype={"patient": str}).drop(columns="case").set_index("patient")
     )

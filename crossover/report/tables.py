@@ -79,7 +79,8 @@ def table_one_layout(table: pd.DataFrame) -> pd.DataFrame:
         p_text = "" if pd.isna(p) else p_value(p)
         continuous = part[part["category"] == ""]
         cells = {r.part: f"{r.mean:.2f} ({r.sd:.2f})" for r in continuous.itertuples()}
-        rows.append({"Variable": variable, **cells, "p value": p_text})
+        name = str(variable).replace("_", " ").capitalize()
+        rows.append({"Variable": name, **cells, "p value": p_text})
         for category, own in part[part["category"] != ""].groupby("category", sort=False):
             cells = {r.part: f"{int(r.counted)} ({r.percent:.1f})" for r in _named(own)}
             rows.append({"Variable": f"  {category}", **cells})
@@ -111,10 +112,11 @@ def _only(published: Published, where: str) -> Published:
     return published.model_copy(update={"values": values})
 
 
-def _label(study: Study, strategy: str, level: str) -> str:
+def _label(study: Study, strategy: str, level: str | float) -> str:
+    """A table read back from its file has a missing level where there is none."""
     known = study.strategies.get(strategy)
     label = known.label if known else strategy
-    return f"{label} ({level})" if level else label
+    return f"{label} ({level})" if pd.notna(level) and level else label
 
 
 def _training(study: Study, strategy: str, n: int) -> str:

@@ -148,11 +148,13 @@ def predict_models(
             settings.network, settings.slices.size, settings.channels, settings.structures, threads
         )
         engine.load(load_file(stages / by_name[name].stage / WEIGHTS))
-        for case in evaluation_cases(splits, by_name[name]).itertuples():
-            with np.load(slices.file(case.cohort, case.case)) as arrays:
-                probabilities = engine.predict(arrays["images"])
+        evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
+        together = load([slices.file(c.cohort, c.case) for c in evaluated])  # fills the batches
+        probabilities = engine.predict(together.images)
+        for i, case in enumerate(evaluated):
+            own = probabilities[together.case == i]
             for s, structure in enumerate(settings.structures):
-                mask = _on_case(probabilities[..., s], cases / case.cohort / case.case, settings)
+                mask = _on_case(own[..., s], cases / case.cohort / case.case, settings)
                 path = prediction_path(folder.parent, name, case.cohort, case.case, structure)
                 write(mask, path)
         return {}
