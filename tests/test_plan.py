@@ -151,7 +151,7 @@ def test_levels_along_a_chain_multiply_and_name_the_family():
     second = {"train": {"uterus": "all"}, "levels": ["L1", "L2"]}
     third = {"train": {"uterus": "n"}, "levels": ["L2", "L3"]}
     chain = {"strategies": {"chain": {"label": "c", "chain": [first, second, third]}}}
-    p = plan(study(**chain))
+    p = plan(study(**chain, figures={"order": []}))
     families = {m.family for m in p.models.values() if m.strategy == "chain"}
     assert families == {f"chain-{a}-{b}" for a in ("L1", "L2") for b in ("L2", "L3")}
     middle = {
@@ -184,7 +184,7 @@ def test_a_batch_is_found_by_its_stage(paper: Plan):
 def test_a_shared_beginning_keeps_its_name_when_sizes_change():
     chain = [{"train": {"uterus": "all"}}, {"train": {"cervix": "all"}}, {"train": {"uterus": "n"}}]
     strategies = {"long": {"label": "l", "chain": chain}}
-    figures = {"overlays": None}
+    figures = {"order": [], "overlays": None}
     few, more = (
         {
             s

@@ -26,7 +26,7 @@ from crossover.study import Splits, Study
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 few = settings(max_examples=30, deadline=None)
-NO_FIGURES = {"figures": {"colours": {}, "overlays": None}}
+NO_FIGURES = {"figures": {"colours": {}, "order": [], "overlays": None}}
 
 
 counts = st.lists(st.integers(1, 3), min_size=6, max_size=30)
