@@ -213,7 +213,8 @@ class Figures(Section):
     colours: dict[str, str] = {}
     """Strategy, or strategy-level, to colour: the same in every figure."""
     order: list[str] = []
-    """Strategies as figures and tables show them. A list, since the order of keys means nothing."""
+    """Strategies as figures and tables show them, others after them. A list, since the order of keys
+    means nothing."""
     overlays: Overlays | None = None
 
 
@@ -279,8 +280,9 @@ class Study(Section):
         if "cohorts" in typed:
             rank = {"source": 0, "target": 1}
             typed["cohorts"] = dict(sorted(typed["cohorts"].items(), key=lambda c: rank[c[1].role]))
-        if "figures" in typed and typed["figures"].order:
-            typed["strategies"] = {n: typed["strategies"][n] for n in typed["figures"].order}
+        if "figures" in typed:
+            named = dict.fromkeys([*typed["figures"].order, *sorted(typed["strategies"])])
+            typed["strategies"] = {name: typed["strategies"][name] for name in named}
         return cls.model_construct(**typed)
 
     @model_validator(mode="after")
@@ -334,8 +336,8 @@ class Study(Section):
 
     def _about_figures(self) -> Iterator[str]:
         yield from self._unknown_families("figures.colours", self.figures.colours)
-        if self.figures.order and sorted(self.figures.order) != sorted(self.strategies):
-            yield f"figures.order: must name each of {', '.join(self.strategies)} once"
+        for name in sorted(set(self.figures.order) - set(self.strategies)):
+            yield f"figures.order: no strategy {name!r}; there are {', '.join(self.strategies)}"
         if overlays := self.figures.overlays:
             yield from self._unknown_families("figures.overlays.strategies", overlays.strategies)
             for size in set(overlays.sizes) - set(self.sizes):
