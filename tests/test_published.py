@@ -8,7 +8,14 @@ import pytest
 
 from crossover.config import ConfigError, load_study
 from crossover.published import at_sizes, beside, corresponding, load_published
-from crossover.report.tables import interval, p_value, table_one_layout, table_two, table_two_layout
+from crossover.report.tables import (
+    interval,
+    p_value,
+    table_one_layout,
+    table_one_published,
+    table_two,
+    table_two_layout,
+)
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.summary import summarise
 from crossover.statistics.table_one import table_one
@@ -151,3 +158,12 @@ def test_published_values_come_at_our_sizes(published):
         list(SIZES), published
     )
     assert set(at_sizes(published, [2, 51])["n_train"]) == {0, 51}
+
+
+def test_the_papers_table_one_is_laid_out_as_ours():
+    text = table_one_published(load_published("uterus"))
+    assert list(text.columns) == ["Variable", "training", "testing", "p value"]
+    rows = text.set_index("Variable")
+    assert rows.loc["Age (year)"].tolist() == ["52.14 (11.15)", "52.08 (10.77)", "0.968"]
+    assert rows.loc["  Poorly"].tolist() == ["49 (19.1)", "12 (18.8)", ""]
+    assert rows.loc["Histology", "p value"] == "0.602"

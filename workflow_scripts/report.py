@@ -5,6 +5,7 @@ import pandas as pd
 from crossover.published import at_sizes, load_published
 from crossover.report.facts import run_facts
 from crossover.report.page import StudyResults, render
+from crossover.report.tables import table_one_published
 from crossover.study import Study
 from workflow_scripts._job import run
 
@@ -29,7 +30,9 @@ def main(job) -> None:
         paths = {name: folder / file for name, file in TABLES.items()}
         frames = {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
         if study.published:
-            frames["published"] = at_sizes(load_published(study.published), study.sizes)
+            published = load_published(study.published)
+            frames["published"] = at_sizes(published, study.sizes)
+            frames["table1_published"] = table_one_published(published)
         figures = {f.stem: f for f in job.figures if f.parent.parent.name == study.study}
         facts = run_facts(folder / "stages")
         results.append(StudyResults(study, frames, figures, facts))

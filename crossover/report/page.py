@@ -136,6 +136,9 @@ def _tables(results: StudyResults) -> Iterator[tuple[str, str, Table]]:
             note,
             table(table_one_layout(frames["table1"].fillna({"category": ""})), study),
         )
+    if "table1_published" in frames and len(frames["table1_published"]):
+        patients = f"Patients of the paper, {study.cohorts[study.target].label}"
+        yield patients, "As published.", table(frames["table1_published"], study)
     if "table2" in frames:
         metric = style.metric_label(study.statistics.metric)
         note = f"Mean ({confidence} CI)."

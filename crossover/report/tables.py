@@ -88,6 +88,23 @@ def table_one_layout(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).fillna("")
 
 
+def table_one_published(published: Published) -> pd.DataFrame:
+    """The paper's Table 1 in the layout of `table_one_layout`; empty where it has none."""
+    table = published.table_one
+    rows: list[dict[str, str]] = []
+    for row in table.continuous if table else []:
+        cells = {p: "{:.2f} ({:.2f})".format(*getattr(row, p)) for p in ("training", "testing")}
+        rows.append({"Variable": row.variable, **cells, "p value": p_value(row.p)})
+    for row in table.categorical if table else []:
+        rows.append({"Variable": row.variable, "p value": p_value(row.p)})
+        for name, counts in row.categories.items():
+            cells = {
+                p: "{:.0f} ({:.1f})".format(*getattr(counts, p)) for p in ("training", "testing")
+            }
+            rows.append({"Variable": f"  {name}", **cells})
+    return pd.DataFrame(rows, columns=["Variable", "training", "testing", "p value"]).fillna("")
+
+
 def interval(mean: float, low: float, high: float) -> str:
     """ "0.62 (0.58, 0.66)"; without an interval "0.62"; "" for no value."""
     if pd.isna(mean):
