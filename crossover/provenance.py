@@ -82,6 +82,11 @@ def _files(module: str) -> Iterable[str]:
             yield file
 
 
+def network_files(architecture: str, engine: str) -> tuple[str, str]:
+    """The files of a network and its engine: imported by name, so no closure finds them."""
+    return f"crossover/networks/{architecture}.py", f"crossover/training/engines/{engine}.py"
+
+
 def code_digest(*entries: str) -> str:
     """Of the contents of the closure of `entries`."""
     return digest({path: file_digest(ROOT / path) for path in closure(*entries)})

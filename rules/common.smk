@@ -9,7 +9,7 @@ from crossover.config import ConfigError, canonical, load_settings, load_studies
 from crossover.guard import check, check_items
 from crossover.listing import listing
 from crossover.plan import plan
-from crossover.provenance import closure
+from crossover.provenance import closure, network_files
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -51,11 +51,7 @@ def network_code(script):
 
     def files(wildcards):
         network = STUDIES[wildcards.study].network
-        return code(
-            script,
-            f"crossover/networks/{network.architecture}.py",
-            f"crossover/training/engines/{network.engine}.py",
-        )
+        return code(script, *network_files(network.architecture, network.engine))
 
     return files
 

@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from crossover.plan import Model
-from crossover.provenance import code_digest
+from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Prediction
 from crossover.training.run import Slices, predict_models
@@ -14,11 +14,8 @@ def main(job) -> None:
     settings = Prediction.model_validate(job.cfg["settings"])
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     network = settings.network
-    code = code_digest(
-        "workflow_scripts/predict.py",
-        f"crossover/networks/{network.architecture}.py",
-        f"crossover/training/engines/{network.engine}.py",
-    )
+    files = network_files(network.architecture, network.engine)
+    code = code_digest("workflow_scripts/predict.py", *files)
     slices = Slices({path.parent.name: path for path in job.slices})
     cases = job.cases[0].parent.parent
     stages = job.stages[0].parent

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from crossover.plan import Stage
 from crossover.progress import tell
-from crossover.provenance import code_digest
+from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Training
 from crossover.training.run import Slices, Trainer, train_stages
@@ -18,11 +18,8 @@ def main(job) -> None:
     settings = Training.model_validate(job.cfg["settings"])
     stages = TypeAdapter(list[Stage]).validate_python(job.cfg["stages"])
     network = settings.network
-    code = code_digest(
-        "workflow_scripts/train.py",
-        f"crossover/networks/{network.architecture}.py",
-        f"crossover/training/engines/{network.engine}.py",
-    )
+    files = network_files(network.architecture, network.engine)
+    code = code_digest("workflow_scripts/train.py", *files)
     study = job.out.parts[-3]
     slices = Slices({path.parent.name: path for path in job.slices})
     cache = Path(".cache/training") / study

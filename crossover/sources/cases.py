@@ -40,7 +40,7 @@ def make_cases(
         crossover.items.ItemsError: naming each patient that could not be made a case, and why.
     """
     received = read_json(raw)["items"]
-    sources = _sources(source, raw, list(received), data)
+    sources = _sources(source, raw.parent, received, data)
     about = source.model_dump(mode="json", exclude={"patients", "table"})
     settings = digest([about, series, structures, code])
     keys = {c: digest([settings, item["files"], item["row"]]) for c, item in received.items()}
@@ -50,13 +50,12 @@ def make_cases(
     pd.DataFrame(rows).to_csv(manifest.parent / "patients.csv", index=False)
 
 
-def _sources(source: Source, raw: Path, cases: list[str], data: Path | None) -> dict[str, Found]:
-    """Case -> files and row: below the raw manifest for phantoms, else found again in the folder."""
+def _sources(source: Source, raw: Path, received: dict, data: Path | None) -> dict[str, Found]:
+    """Case -> files and row: below the folder `raw` for phantoms, else found again in the data's."""
     if isinstance(source, PhantomSource):
-        items_ = read_json(raw)["items"]
         return {
-            case: Found([str(raw.parent / case / f) for f in items_[case]["files"]], {})
-            for case in cases
+            case: Found([str(raw / case / file) for file in item["files"]], {})
+            for case, item in received.items()
         }
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
