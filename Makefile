@@ -32,4 +32,5 @@ setup: .venv/.complete
 	$(BIN)/python -m pip install --quiet -r requirements.lock
 	if command -v nvidia-smi >/dev/null; then $(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu \
 		&& $(BIN)/python -m pip install --quiet "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow_cpu==//p' requirements.lock)"; fi
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	touch $@

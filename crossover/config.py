@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from crossover.study import Section, Study
 
+Model = TypeVar("Model", bound=BaseModel)
 SCALES = ("smoke", "demo", "paper")
 
 
@@ -48,7 +49,7 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
     if isinstance(values.get("studies"), str):
         values["studies"] = [s for s in values["studies"].replace(",", " ").split() if s]
         values["studies"] = list(dict.fromkeys(values["studies"]))
-    settings = _validate(Settings, values, folder / "config.yaml")
+    settings = validate(Settings, values, folder / "config.yaml")
     known = sorted(p.stem for p in (folder / "studies").glob("*.yaml"))
     wrong = [
         f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known
@@ -86,7 +87,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config")) -> Study:
             continue
         try:
             merged = merge(values, scales[each] or {})
-            studies[each] = _validate(Study, {**merged, "scale": each}, path, each)
+            studies[each] = validate(Study, {**merged, "scale": each}, path, each)
         except ConfigError as error:
             findings += str(error).splitlines()
     if findings:
@@ -146,7 +147,12 @@ def merge(base: dict, override: dict) -> dict:
     return out
 
 
-def _validate(model: type[BaseModel], values: dict, path: Path, scale: str | None = None):
+def validate(model: type[Model], values: dict, path: Path, scale: str | None = None) -> Model:
+    """The checked settings of a file.
+
+    Raises:
+        ConfigError: naming the file, each wrong key or value with its place, and the valid keys.
+    """
     try:
         return model.model_validate(values)
     except ValidationError as error:

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from time import perf_counter
 
@@ -21,10 +21,22 @@ from crossover.provenance import file_digest, read_json, write_json
 
 log = logging.getLogger(__name__)
 RECORD = "record.json"
+KILLED = "its process was killed, for memory perhaps"
 
 
 class ItemsError(RuntimeError):
-    """Some items failed; the others are done and kept."""
+    """Some items failed; the others are done and kept.
+
+    Attributes:
+        failed: name -> why.
+        records: of the others.
+    """
+
+    def __init__(self, failed: dict[str, str], records: dict[str, dict]) -> None:
+        lines = [f"  {name}: {why}" for name, why in sorted(failed.items())]
+        of = len(failed) + len(records)
+        super().__init__(f"{len(failed)} of {of} items failed:\n" + "\n".join(lines))
+        self.failed, self.records = failed, records
 
 
 def update(
@@ -36,11 +48,31 @@ def update(
     prune: bool = True,
     folder: Path | None = None,
 ) -> dict:
-    """Bring the folder of `manifest` up to date and write the manifest.
+    """Bring the items up to date (`refresh`) and write the manifest.
 
     Args:
         manifest: the JSON file to write.
-        folder: item `name` lives in `<folder>/<name>/`; by default the manifest's own folder.
+        folder: by default the manifest's own folder.
+
+    Raises:
+        ItemsError: naming every item that failed and why, after all others are done.
+    """
+    content = {"items": refresh(folder or manifest.parent, keys, make, workers, prune)}
+    write_json(manifest, content)
+    return content
+
+
+def refresh(
+    folder: Path,
+    keys: Mapping[str, str],
+    make: Callable[[str, Path], dict],
+    workers: int = 1,
+    prune: bool = True,
+) -> dict[str, dict]:
+    """Make the items that are not current, and return all records by name.
+
+    Args:
+        folder: item `name` lives in `<folder>/<name>/`.
         keys: item name -> digest of all that it is made from.
         make: called as make(name, folder) for each item to be made, with an empty folder; returns
             the item's own facts. It must be picklable when `workers` is above 1.
@@ -49,7 +81,6 @@ def update(
     Raises:
         ItemsError: naming every item that failed and why, after all others are done.
     """
-    folder = folder or manifest.parent
     folder.mkdir(parents=True, exist_ok=True)
     if prune:
         for old in folder.iterdir():
@@ -58,13 +89,10 @@ def update(
     todo = [name for name, key in keys.items() if not is_current(folder / name, key)]
     log.info("%d of %d items to make in %s", len(todo), len(keys), folder)
     failed = _make_all(todo, keys, make, folder, workers)
+    records = {name: read_json(folder / name / RECORD) for name in keys if name not in failed}
     if failed:
-        lines = [f"  {name}: {why}" for name, why in sorted(failed.items())]
-        raise ItemsError(f"{len(failed)} of {len(keys)} items failed:\n" + "\n".join(lines))
-    items = {name: read_json(folder / name / RECORD) for name in keys}
-    content = {"items": items}
-    write_json(manifest, content)
-    return content
+        raise ItemsError(failed, records)
+    return records
 
 
 def is_current(folder: Path, key: str) -> bool:
@@ -83,20 +111,52 @@ def missing_files(folder: Path, record: dict) -> list[str]:
     return [name for name, file in record["files"].items() if sizes[name] != file["bytes"]]
 
 
+def warm(module: str) -> None:
+    """Start importing what the workers will need, beside what this process does meanwhile."""
+    get_context("forkserver").set_forkserver_preload([module])
+    forkserver.ensure_running()
+
+
 def _make_all(todo, keys, make, folder: Path, workers: int) -> dict[str, str]:
     failed = {}
-    if workers == 1 or len(todo) < 2:
+    if workers == 1 or not todo:
         for name in todo:
             failed |= _guarded(name, keys[name], make, folder)
         return failed
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        jobs = {pool.submit(_guarded, name, keys[name], make, folder): name for name in todo}
+    killed = _in_pool(todo, keys, make, folder, workers, failed)
+    for name in killed:  # one took the others with it: each alone, to know which
+        if _in_pool([name], keys, make, folder, 1, failed):
+            failed[name] = KILLED
+    return failed
+
+
+def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, str]) -> list[str]:
+    """Make items in processes of their own; returns those whose process was killed."""
+    killed = []
+    context = get_context("forkserver")
+    # What `make` holds may be large: it is handed to each process once, not with each item.
+    with ProcessPoolExecutor(workers, context, initializer=_take, initargs=(make,)) as pool:
+        jobs = {}
+        for name in names:
+            try:
+                jobs[pool.submit(_guarded_taken, name, keys[name], folder)] = name
+            except BrokenProcessPool:  # by an item handed in before
+                killed.append(name)
         for job in as_completed(jobs):
             try:
                 failed |= job.result()
             except BrokenProcessPool:
-                failed[jobs[job]] = "its process was killed, for memory perhaps"
-    return failed
+                killed.append(jobs[job])
+    return killed
+
+
+def _take(make: Callable[[str, Path], dict]) -> None:
+    global _make
+    _make = make
+
+
+def _guarded_taken(name: str, key: str, folder: Path) -> dict[str, str]:
+    return _guarded(name, key, _make, folder)
 
 
 def _guarded(

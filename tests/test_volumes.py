@@ -9,20 +9,19 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from crossover.items import ItemsError
 from crossover.provenance import read_json
-from crossover.sources.cases import make_cases
-from crossover.sources.folder import find
+from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.phantom import PhantomSource
 from crossover.sources.pseudonyms import case_names, pseudonym, secret
 from crossover.sources.receive import receive
-from crossover.sources.settings import VolumesSource, VolumeStructure
-from crossover.sources.volumes import VolumesError, patient_files, read_patient, read_table
+from crossover.sources.settings import IngestRules, SeriesRule, VolumesSource, VolumeStructure
+from crossover.sources.volumes import VolumesError, patient_files, read_patient, read_table, rows
 
 HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
 
 real = pytest.mark.skipif(not HEADNECK.exists(), reason="the real head-and-neck CT is not here")
+RULES = IngestRules(series={"unused": SeriesRule(modality="CT")})
 PATIENTS = {"MUSTERMANN-01": "A", "MUSTERMANN-02": "B", "MUSTERMANN-03": "A"}
 
 
@@ -52,7 +51,7 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "incoming"
     for patient in PATIENTS:
         (folder / patient).mkdir(parents=True)
-        ct = np.random.default_rng(len(patient)).integers(-1000, 1000, (4, 8, 10)).astype(np.int16)
+        ct = np.random.default_rng(int(patient[-1])).integers(-1000, 1000, (4, 8, 10)).astype(np.int16)
         for name, array in (("ct", ct), ("labels", labels(patient))):
             image = sitk.GetImageFromArray(array)
             image.SetSpacing((2, 2, 3))
@@ -79,27 +78,37 @@ def test_the_table_gives_the_patients_of_the_cohort(root: Path):
     assert list(read_table(source(), root).index) == list(PATIENTS)
     chosen = read_table(source(where={"center": "A"}), root)
     assert list(chosen.index) == ["MUSTERMANN-01", "MUSTERMANN-03"]
-    assert set(find(source(where={"center": "B"}), root)) == {"MUSTERMANN-02"}
+    assert set(rows(source(where={"center": "B"}), root)) == {"MUSTERMANN-02"}
 
 
 def test_identifiers_stay_the_text_they_are(root: Path):
     retable(root, lambda t: t.assign(patient=["007", "1e3", "02"]))
     plain = source(channels={"ct": "MUSTERMANN-01/ct.nii.gz"}, structures={})
-    assert list(find(plain, root)) == ["007", "1e3", "02"]
+    assert list(rows(plain, root)) == ["007", "1e3", "02"]
 
 
 def test_the_findings_in_a_table_are_told_at_once(root: Path):
     (root / "MUSTERMANN-02/ct.nii.gz").unlink()
     (root / "MUSTERMANN-03/labels.nii.gz").unlink()
     retable(root, lambda t: pd.concat([t, t[:1]]))
-    message = refusal(source(), root)
+    message = refusal(source(identifiers="public"), root)
     for what in (
         "patients.csv",
         "MUSTERMANN-01 stands in several rows",
-        "MUSTERMANN-02: MUSTERMANN-02/ct.nii.gz does not exist",
-        "MUSTERMANN-03: MUSTERMANN-03/labels.nii.gz does not exist",
+        "MUSTERMANN-02: the file of channel ct is not there",
+        "MUSTERMANN-03: the file of structure parotid is not there",
     ):
         assert what in message
+
+
+def test_a_wrong_table_is_told_without_the_identifiers(root: Path, monkeypatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    (root / "MUSTERMANN-02/ct.nii.gz").unlink()
+    retable(root, lambda t: pd.concat([t, t[:1]]))
+    message = refusal(source(), root)
+    assert "MUSTERMANN" not in message.replace(str(root), "")
+    for patient in ("MUSTERMANN-01", "MUSTERMANN-02"):
+        assert pseudonym(patient, b"a secret") in message
 
 
 def test_missing_columns_are_told_at_once_with_those_there_are(root: Path):
@@ -177,7 +186,7 @@ def test_a_secret_is_made_once_outside_the_repository_and_read_by_its_owner_alon
 def make(root: Path, out: Path, source: VolumesSource, data: Path | None) -> Path:
     raw, manifest = out / "raw/x/manifest.json", out / "cases/x/manifest.json"
     receive(source, raw, root, "code", 1, "listing")
-    make_cases(raw, manifest, source, {}, {}, data, "code", 1)
+    make_cases(raw, manifest, source, RULES, data, "code", 1)
     return manifest
 
 
@@ -237,8 +246,14 @@ def test_a_case_on_two_grids_is_named_and_the_others_are_made(root: Path, tmp_pa
     image = sitk.ReadImage(str(root / "MUSTERMANN-02/labels.nii.gz"))
     image.SetOrigin((50, 0, 0))
     sitk.WriteImage(image, str(root / "MUSTERMANN-02/labels.nii.gz"))
-    with pytest.raises(ItemsError, match=r"1 of 3 .*\n.*structure parotid, structure any: not on"):
+    with pytest.raises(IngestError, match="1 of 3 cases have errors"):
         make(root, tmp_path / "out", source(identifiers="public"), root)
+    report = read_json(tmp_path / "out/cases/x/ingest.json")
+    (finding,) = report["cases"]["MUSTERMANN-02"]["findings"]
+    assert finding["code"] == "volume-refused"
+    assert "structure parotid, structure any: not on the grid" in finding["what"]
+    assert report["made"] == ["MUSTERMANN-01", "MUSTERMANN-03"]
+    assert not (tmp_path / "out/cases/x/manifest.json").exists()
     assert (tmp_path / "out/cases/x/MUSTERMANN-03/case.json").exists()
 
 
@@ -271,10 +286,11 @@ def test_what_fails_is_told_without_the_identifier(root: Path, tmp_path: Path, m
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     image = sitk.ReadImage(str(root / "MUSTERMANN-02/labels.nii.gz"))
     sitk.WriteImage(image * 0, str(root / "MUSTERMANN-02/labels.nii.gz"))
-    with pytest.raises(ItemsError) as caught:
+    with pytest.raises(IngestError) as caught:
         make(root, tmp_path / "out", source(), root)
-    assert pseudonym("MUSTERMANN-02", b"a secret") in str(caught.value)
-    assert "MUSTERMANN" not in str(caught.value) + caplog.text
+    report = (tmp_path / "out/cases/x/ingest.txt").read_text()
+    assert pseudonym("MUSTERMANN-02", b"a secret") in report
+    assert "MUSTERMANN" not in str(caught.value) + caplog.text + report
 
 
 def test_an_empty_secret_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,7 +4,7 @@ from pydantic import TypeAdapter
 
 from crossover.provenance import code_digest
 from crossover.sources.cases import make_cases
-from crossover.sources.settings import SeriesRule, Source, Structure
+from crossover.sources.settings import IngestRules, Source
 from workflow_scripts._job import run
 
 
@@ -13,8 +13,7 @@ def main(job) -> None:
         job.raw,
         job.out,
         TypeAdapter(Source).validate_python(job.cfg["source"]),
-        TypeAdapter(dict[str, SeriesRule]).validate_python(job.cfg["series"]),
-        TypeAdapter(dict[str, Structure]).validate_python(job.cfg["structures"]),
+        IngestRules(series=job.cfg["series"], structures=job.cfg["structures"]),
         job.data,
         code_digest("workflow_scripts/cases.py"),
         job.threads,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from isal import igzip
 
 
 class GeometryError(ValueError):
@@ -49,6 +50,15 @@ def write_case(
     Raises:
         GeometryError: naming each image that is not on the first channel's grid.
     """
+    check_grids(channels, structures)
+    for name, image in channels.items():
+        write(image, image_path(folder, name))
+    for name, image in structures.items():
+        write(sitk.Cast(image, sitk.sitkUInt8), structure_path(folder, name))
+
+
+def check_grids(channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]) -> None:
+    """Raise GeometryError, naming each image that is not on the first channel's grid."""
     grid = next(iter(channels.values()))
     named = {f"channel {n}": i for n, i in channels.items()}
     named |= {f"structure {n}": i for n, i in structures.items()}
@@ -57,18 +67,19 @@ def write_case(
         raise GeometryError(
             f"{', '.join(wrong)}: not on the grid of channel {next(iter(channels))}"
         )
-    for name, image in channels.items():
-        write(image, image_path(folder, name))
-    for name, image in structures.items():
-        write(sitk.Cast(image, sitk.sitkUInt8), structure_path(folder, name))
 
 
 def write(image: sitk.Image, path: Path) -> None:
-    """Write an image without its metadata: headers of received files may say whose they are."""
+    """Write `<name>.nii.gz` without metadata: headers of received files may say whose they are."""
     image = sitk.Image(image)
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
-    sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
+    plain = path.with_suffix("")
+    sitk.WriteImage(image, str(plain))
+    # A fifth of the time of ITK's own compression, which was half of an ingest.
+    packed = igzip.compress(plain.read_bytes(), compresslevel=1, mtime=0)
+    path.write_bytes(packed)
+    plain.unlink()
 
 
 def on_grid(array: np.ndarray, grid: sitk.Image) -> sitk.Image:

@@ -2,97 +2,303 @@
 
 from __future__ import annotations
 
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import SimpleITK as sitk
 
 from crossover import items
-from crossover.imaging.volumes import write_case
+from crossover.imaging.volumes import GeometryError, check_grids, write_case
 from crossover.provenance import digest, read_json, write_json
-from crossover.sources import volumes
-from crossover.sources.dicom.reader import read_patient
-from crossover.sources.folder import Found, find
+from crossover.sources import ingest_report
+from crossover.sources.dicom.examination import Reading, read_examination
+from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.scan import Examination, patient_of, read_headers, scan
+from crossover.sources.findings import Finding, unforeseen
 from crossover.sources.phantom_settings import PhantomSource
-from crossover.sources.pseudonyms import case_names
-from crossover.sources.settings import SeriesRule, Source, Structure, VolumesSource
+from crossover.sources.pseudonyms import case_names, key_of, token
+from crossover.sources.settings import DicomSource, IngestRules, Source, VolumesSource
+
+
+class CaseError(RuntimeError):
+    """A case failed in a way that nobody thought of."""
+
+
+class IngestError(RuntimeError):
+    """Some cases are excluded by errors; all others are made and kept."""
+
+
+@dataclass
+class Work:
+    """What one case is made from."""
+
+    patient: str
+    received: dict[str, str]
+    """Name of a file (its token, or its place in the row) -> SHA-256."""
+    row: dict[str, str]
+    """The variables that go on with the case."""
+    examination: Examination | None = None
+    """Of DICOM; else `source_row` names the files."""
+    source_row: dict[str, str] | None = None
+    label_maps: dict[str, Path | None] = field(default_factory=dict)
+    """Structure -> its file, None where it is not there."""
 
 
 def make_cases(
     raw: Path,
     manifest: Path,
     source: Source,
-    series: dict[str, SeriesRule],
-    structures: dict[str, Structure],
+    rules: IngestRules,
     data: Path | None,
     code: str,
     workers: int,
-) -> None:
-    """Make every case of a cohort, then `patients.csv` beside the manifest.
+) -> dict:
+    """Make every case of a cohort; then `patients.csv` and the report, `ingest.json` and `ingest.txt`.
 
     Args:
         raw: the cohort's raw manifest.
         data: the folder of real data; not used by phantoms.
 
+    Returns:
+        The report, as in `ingest.json`.
+
     Raises:
-        crossover.items.ItemsError: naming each patient that could not be made a case, and why.
+        IngestError: where a case is excluded by an error that the source does not allow by name, or no
+            case is left. The report is written all the same, the manifest is not.
     """
     received = read_json(raw)["items"]
-    sources = _sources(source, raw.parent, received, data)
-    about = source.model_dump(mode="json", exclude={"patients", "table"})
-    settings = digest([about, series, structures, code])
-    keys = {c: digest([settings, item["files"], item["row"]]) for c, item in received.items()}
-    make = partial(_make, sources, source, series, structures, data)
-    content = items.update(manifest, keys, make, workers=workers)
-    rows = [{"case": case, "patient": case, **_row(received[case])} for case in content["items"]]
-    pd.DataFrame(rows).to_csv(manifest.parent / "patients.csv", index=False)
+    folder = manifest.parent
+    if isinstance(source, DicomSource):
+        items.warm("crossover.sources.cases")
+    about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
+    settings = digest([about, rules.model_dump(mode="json"), code])
+    known = _known(source, folder, received, settings)
+    work, findings = _work(source, rules, raw.parent, received, data, known, workers)
+    keys = {c: _key(settings, w.received, w.row) for c, w in work.items()}
+    make = partial(_make, work, source, rules, data)
+    # In processes of their own: a decoder that crashes takes its process with it, not the job.
+    apart = max(2, workers) if isinstance(source, DicomSource) else workers
+    records = _refresh(folder, keys, make, apart, work)
+    more = _same_images(records)
+    for case, own in work.items():  # of what lies beside a case's own files, so not in its record
+        more[case] += own.examination.findings if own.examination else []
+    report = ingest_report.report(records, findings, more, allowed(source))
+    ingest_report.write(report, folder)
+    _raise_errors(report, folder)
+    good = {case: records[case] for case in report["made"]}
+    write_json(manifest, {"items": good})
+    rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
+    with (folder / "patients.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    return report
 
 
-def _sources(source: Source, raw: Path, received: dict, data: Path | None) -> dict[str, Found]:
-    """Case -> files and row: below the folder `raw` for phantoms, else found again in the data's."""
-    if isinstance(source, PhantomSource):
-        return {
-            case: Found([str(raw / case / file) for file in item["files"]], {})
-            for case, item in received.items()
-        }
-    if data is None:
-        raise ValueError("cases must be made again: give their folder with DATA=<folder>")
-    found = find(source, data)
-    names = case_names(source, list(found))
+def _refresh(folder: Path, keys, make, workers: int, work: Mapping[str, Work]) -> dict[str, dict]:
+    """Records of all cases; of those whose making failed, one that says so and is not kept."""
+    try:
+        return items.refresh(folder, keys, make, workers)
+    except items.ItemsError as error:
+        failed = {case: _crashed(work[case], why) for case, why in error.failed.items()}
+        return dict(sorted((error.records | failed).items()))
+
+
+def _crashed(own: Work, why: str) -> dict:
+    killed = why == items.KILLED
+    what = "the process that read its pixels was killed"
+    if not killed:
+        kind, _, message = why.partition(": ")
+        what = message if kind == CaseError.__name__ else kind
+    finding = Finding("reader-crashed" if killed else "failed", what)
     return {
-        names[p]: Found([str(data / f) for f in patient.files], patient.row)
-        for p, patient in found.items()
+        "patient": own.patient,
+        "found": [],
+        "chosen": {},
+        "images": {},
+        "findings": [finding.row()],
     }
 
 
-def _row(received: dict) -> dict:
-    """The variables that go on with a case; its name stands for the patient's."""
-    return {name: value for name, value in received["row"].items() if name != "patient"}
+def allowed(source: Source) -> set[str]:
+    return set(getattr(source, "allow", []))
+
+
+def _raise_errors(report: dict, folder: Path) -> None:
+    where = f"see {folder / ingest_report.TEXT}"
+    if not report["made"]:
+        raise IngestError(f"no case could be made: {where}")
+    if failed := report["failed"]:
+        raise IngestError(f"{len(failed)} of {len(report['cases'])} cases have errors: {where}")
+
+
+def _work(
+    source: Source, rules: IngestRules, raw: Path, received: dict, data: Path | None,
+    known: Mapping[str, list[str]], workers: int,
+) -> tuple[dict[str, Work], list[Finding]]:  # fmt: skip
+    """Case -> what it is made from; and findings about files of no case."""
+    if isinstance(source, PhantomSource):
+        return {c: _phantom(c, item, raw) for c, item in received.items()}, []
+    if data is None:
+        raise ValueError("cases must be made again: give their folder with DATA=<folder>")
+    if isinstance(source, VolumesSource):
+        from crossover.sources import volumes  # pandas and nibabel, which DICOM doesn't need
+
+        rows = volumes.rows(source, data)
+        names = case_names(source, list(rows))
+        return {names[p]: _volumes(names[p], row, received) for p, row in rows.items()}, []
+    key = key_of(source)
+    digests = {token: about["sha256"] for token, about in received.items()}
+    name = partial(_pseudonym, source)
+    found, findings = scan(data / source.folder, rules.series, name, key, workers, known)
+    return {c: _dicom(e, source, digests, data / source.folder) for c, e in found.items()}, findings
+
+
+def _pseudonym(source: DicomSource, patient: str) -> str:
+    return case_names(source, [patient])[patient]
+
+
+def _key(settings: str, received: Mapping[str, str], row: Mapping[str, str]) -> str:
+    return digest([settings, sorted(received.values()), row])
+
+
+def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[str, list[str]]:
+    """Case -> tokens of its files, for the patients with the same files and settings as before."""
+    # A new label map may belong to any patient, so with label maps all headers are read.
+    if not isinstance(source, DicomSource) or source.label_maps:
+        return {}
+    digests = {token: about["sha256"] for token, about in received.items()}
+    records = {p.parent.name: read_json(p) for p in folder.glob(f"*/{items.RECORD}")}
+    held = {c: r.get("received", {}) for c, r in records.items()}
+    changed = {
+        patient_of(c) for c, files in held.items()
+        if records[c]["key"] != _key(settings, files, {})
+        or any(digests.get(t) != sha for t, sha in files.items())
+    }  # fmt: skip
+    return {c: sorted(files) for c, files in held.items() if patient_of(c) not in changed}
+
+
+def _phantom(case: str, item: dict, raw: Path) -> Work:
+    """A phantom's files; it is read as any DICOM."""
+    files = [FileRef(str(raw / case / f), None, f) for f in sorted(item["files"])]
+    received = {f: about["sha256"] for f, about in item["files"].items()}
+    row = {name: value for name, value in item["row"].items() if name != "patient"}
+    return Work(case, received, row, Examination(case, case, files))
+
+
+def _volumes(case: str, row: dict[str, str], received: dict) -> Work:
+    item = received[case]
+    files = {str(k): about["sha256"] for k, about in enumerate(item["files"])}
+    own = {name: value for name, value in item["row"].items() if name != "patient"}
+    return Work(case, files, own, source_row=row)
+
+
+def _dicom(e: Examination, source: DicomSource, digests: Mapping[str, str], root: Path) -> Work:
+    # A file that came in since the folder was listed has no digest: the case is made again next time.
+    received = {f.token: digests.get(f.token, "") for f in e.files}
+    maps: dict[str, Path | None] = {}
+    for structure, settings in source.label_maps.items():
+        name = settings.file.format(patient=e.patient_id)
+        own = token(os.fsencode(name), key_of(source))
+        # Only a file that was found below the source: a PatientID may hold "../".
+        maps[structure] = root / name if own in digests else None
+        received |= {own: digests[own]} if own in digests else {}
+    return Work(e.patient, received, {}, e, label_maps=maps)
 
 
 def _make(
-    sources: dict[str, Found], source, series, structures, data: Path | None, case: str, folder: Path
+    work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
+    folder: Path,
 ) -> dict:  # fmt: skip
-    if isinstance(source, VolumesSource):
-        channels, masks, facts = volumes.read_patient(source, sources[case].row, data)
+    """One case: its files where nothing is wrong, and what is told of it in any case."""
+    try:
+        return _made(work[case], source, rules, data, folder)
+    except Exception as error:
+        if isinstance(source, PhantomSource):
+            raise
+        raise CaseError(unforeseen(error)) from None  # the log tells no more than that
+
+
+def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, folder: Path) -> dict:
+    if own.examination is None:
+        reading = _read_volumes(source, own, data)
     else:
-        files = [Path(file) for file in sources[case].files]
-        channels, masks, facts = read_patient(files, series, structures)
-    write_case(folder, channels, masks)
-    grid = next(iter(channels.values()))
-    description = {
-        "channels": list(channels),
-        "structures": {n: _millilitres(m) for n, m in masks.items()},
+        reading = _read_dicom(own, source, rules)
+    if not reading.failed:
+        write_case(folder, reading.channels, reading.structures)
+        write_json(folder / "case.json", _description(reading))
+    return {
+        "patient": own.patient,
+        "received": own.received,
+        "found": reading.found,
+        "chosen": reading.chosen,
+        "findings": [f.row() for f in reading.findings],
+        "images": {n: _values_digest(image) for n, image in reading.channels.items()},
+    }
+
+
+def _read_volumes(source: VolumesSource, own: Work, data: Path) -> Reading:
+    from crossover.sources import volumes
+
+    reading = Reading()
+    try:
+        reading.channels, reading.structures, reading.facts = volumes.read_patient(
+            source, own.source_row, data
+        )
+        check_grids(reading.channels, reading.structures)
+    except (volumes.VolumesError, GeometryError) as error:
+        reading.findings.append(Finding("volume-refused", str(error)))
+    return reading
+
+
+def _read_dicom(own: Work, source: Source, rules: IngestRules) -> Reading:
+    exam = own.examination
+    instances, wrong = exam.instances, []
+    if instances is None:
+        instances, wrong = read_headers(exam.files, 1)
+    maps = {n: (path, source.label_maps[n]) for n, path in own.label_maps.items()}
+    reading = read_examination(instances, rules.series, rules.structures, maps, key_of(source))
+    reading.findings = [*wrong, *reading.findings]
+    return reading
+
+
+def _description(reading: Reading) -> dict:
+    grid = next(iter(reading.channels.values()))
+    return {
+        "channels": list(reading.channels),
+        "structures": {n: _millilitres(m) for n, m in reading.structures.items()},
         "size": grid.GetSize(),
         "spacing_mm": [round(s, 5) for s in grid.GetSpacing()],
-        **facts,
+        **reading.facts,
     }
-    write_json(folder / "case.json", description)
-    return {}
 
 
 def _millilitres(mask: sitk.Image) -> float:
     voxels = int(sitk.GetArrayViewFromImage(mask).sum())
     return round(voxels * float(np.prod(mask.GetSpacing())) / 1000, 4)
+
+
+def _values_digest(image: sitk.Image) -> str:
+    return sha256(np.ascontiguousarray(sitk.GetArrayViewFromImage(image))).hexdigest()[:24]
+
+
+def _same_images(records: Mapping[str, dict]) -> dict[str, list[Finding]]:
+    """Cases whose channel is another's to the last value: one patient under two names, or a copy."""
+    out: dict[str, list[Finding]] = defaultdict(list)
+    holders: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for case, record in records.items():
+        for channel, values in record["images"].items():
+            holders[values].append((case, channel))
+    for own in (o for o in holders.values() if len({case for case, _ in o}) > 1):
+        for case, channel in own:
+            others = sorted({c for c, _ in own} - {case})
+            what = f"the image is that of {', '.join(others[:5])}"
+            out[case].append(Finding("same-image", what, f"channel {channel}"))
+    return out

@@ -42,14 +42,42 @@ def _create(path: Path) -> None:
     os.unlink(part)
 
 
+PUBLIC = b"public"
+"""The key of data that are nobody's (phantoms) or public already: it hides nothing."""
+
+
+def key_of(source: Source) -> bytes:
+    """The key that a source's names are made with."""
+    public = source.kind == "phantom" or getattr(source, "identifiers", "") == "public"
+    return PUBLIC if public else secret()
+
+
+def _keyed(key: bytes, use: str, text: bytes) -> str:
+    return hmac.new(key, use.encode() + b"\0" + text, hashlib.sha256).hexdigest()
+
+
 def pseudonym(patient: str, key: bytes) -> str:
-    """Twelve hexadecimal digits of HMAC-SHA256(key, patient)."""
-    return "p" + hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:12]
+    """A patient's name from here on: p and twelve hexadecimal digits of a keyed hash (HMAC-SHA256)."""
+    return "p" + _keyed(key, "patient", patient.encode(errors="surrogateescape"))[:12]
+
+
+def token(path: bytes, key: bytes) -> str:
+    """A file's name in findings: f and ten hexadecimal digits of a keyed hash of its path."""
+    return "f" + _keyed(key, "file", path)[:10]
+
+
+def scanner_name(serial: str, key: bytes) -> str:
+    """Tells scanners apart: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
+    return "s" + _keyed(key, "scanner", serial.encode(errors="surrogateescape"))[:6]
+
+
+def days_back(patient: str, key: bytes) -> int:
+    """By how many days this patient's dates are moved into the past: 1 to 3,650, always the same."""
+    number = int(_keyed(key, "date", patient.encode(errors="surrogateescape"))[:12], 16)
+    return 1 + number % 3650
 
 
 def case_names(source: Source, patients: list[str]) -> dict[str, str]:
     """Patient -> case name: its own where it is public or synthetic, else a pseudonym."""
-    if source.kind == "phantom" or getattr(source, "identifiers", "") == "public":
-        return {p: p for p in patients}
-    key = secret()
-    return {p: pseudonym(p, key) for p in patients}
+    key = key_of(source)
+    return {p: p if key == PUBLIC else pseudonym(p, key) for p in patients}

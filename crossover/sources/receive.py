@@ -1,20 +1,25 @@
-"""Receive a cohort: what its source holds, patient by patient, as one manifest.
+"""Receive a cohort: what its source holds, as one manifest.
 
-`data/raw/<cohort>/manifest.json` lists each patient with the digests of the files. Phantoms are written
-there; real data stay where they are, and nothing that identifies is written.
+`data/raw/<cohort>/manifest.json` lists each patient of a table, or each file of a DICOM folder, with the
+digests of the files. Phantoms are written there; real data stay where they are, and nothing that
+identifies is written.
 """
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
 from crossover import items
-from crossover.provenance import digest, file_digest, write_json
-from crossover.sources.folder import find
-from crossover.sources.phantom import PhantomSource, patient_id, write_clinical, write_patient
-from crossover.sources.pseudonyms import case_names
+from crossover.provenance import digest, file_digest, read_json, write_json
+from crossover.sources.dicom.files import walk
+from crossover.sources.phantom_settings import PhantomSource
+from crossover.sources.pseudonyms import case_names, key_of, token
 from crossover.sources.settings import DicomSource, Source, VolumesSource
+
+SEEN = "seen.json"
+"""Beside the manifest: the state and digest of each file, so that only new files are read."""
 
 
 def receive(
@@ -38,30 +43,73 @@ def receive(
             f"cohort {manifest.parent.name} comes from a folder: give it with DATA=<folder> "
             "(make) or --config data=<folder> (snakemake)"
         )
-    write_json(manifest, {"items": inventory(source, data), "listing": listing})
+    seen = _Seen(manifest.parent / SEEN, key_of(source))
+    found = _files(source, data, seen) if source.kind == "dicom" else _patients(source, data, seen)
+    write_json(manifest, {"items": found, "listing": listing})
+    seen.keep()
 
 
-def inventory(source: VolumesSource | DicomSource, data: Path) -> dict[str, dict]:
-    """Cases of a folder with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
+class _Seen:
+    """Digests of files that were read before and have the same size and time since."""
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self.path, self.key = path, key
+        self.before = read_json(path) if path.exists() else {}
+        self.now: dict[str, list] = {}
+
+    def digest(self, file: Path, name: str) -> dict:
+        about = file.stat()
+        # Keyed: the time a file was written may be that of the examination.
+        state = token(f"{about.st_size} {about.st_mtime_ns}".encode(), self.key)
+        known = self.before.get(name)
+        same = known and known[0] == state
+        self.now[name] = [state, known[1] if same else file_digest(file)]
+        return {"sha256": self.now[name][1], "bytes": about.st_size}
+
+    def keep(self) -> None:
+        write_json(self.path, self.now)
+
+
+def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, dict]:
+    """Token -> digest of each file; the members of an archive have the archive's."""
+    key = key_of(source)
+    whole: dict[str, dict] = {}
+    found = {}
+    for file in walk(data / source.folder, key)[0]:
+        if file.path not in whole:
+            try:
+                whole[file.path] = seen.digest(Path(file.path), token(os.fsencode(file.path), key))
+            except OSError:  # gone since it was listed, or a bad disk: its header says so later
+                continue
+        found[file.token] = whole[file.path]
+    return found
+
+
+def _patients(source: VolumesSource, data: Path, seen: _Seen) -> dict[str, dict]:
+    """Cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
 
     Names of files and most columns may tell who a patient is: neither is kept.
     """
-    found = find(source, data)
-    names = case_names(source, list(found))
-    keep = getattr(source, "variables", [])
+    from crossover.sources import volumes  # pandas and nibabel, which DICOM doesn't need
+
+    rows = volumes.rows(source, data)
+    names = case_names(source, list(rows))
+    key = key_of(source)
     return {
-        names[p]: {
+        names[patient]: {
             "files": [
-                {"sha256": file_digest(data / f), "bytes": (data / f).stat().st_size}
-                for f in patient.files
+                seen.digest(data / f, token(os.fsencode(f), key))
+                for f in volumes.patient_files(source, row)
             ],
-            "row": {name: patient.row[name] for name in keep},
+            "row": {name: row[name] for name in source.variables},
         }
-        for p, patient in found.items()
+        for patient, row in rows.items()
     }
 
 
 def _write_phantoms(source: PhantomSource, manifest: Path, code: str, workers: int) -> None:
+    from crossover.sources.phantom import patient_id, write_clinical
+
     settings = source.model_dump(exclude={"patients"})
     index = {patient_id(source, i): i for i in range(source.patients)}
     keys = {name: digest([settings, i, code]) for name, i in index.items()}
@@ -71,4 +119,6 @@ def _write_phantoms(source: PhantomSource, manifest: Path, code: str, workers: i
 
 
 def _phantom(source: PhantomSource, index: dict[str, int], name: str, folder: Path) -> dict:
+    from crossover.sources.phantom import write_patient
+
     return {"row": write_patient(source, index[name], folder.parent)}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from crossover.sources.phantom_settings import PhantomSource
 
@@ -14,26 +15,61 @@ class Structure(BaseModel, extra="forbid", frozen=True):
 
     label: str
     names: list[str] = []
-    """Its names in RTSTRUCT and SEG objects; the key itself where none is given."""
+    """Its names in RTSTRUCT and SEG objects; the key itself where none is given. Case, spaces and
+    punctuation don't matter: `Parotid_L` is also "PAROTID L"."""
+
+
+Plane = Literal["axial", "sagittal", "coronal"]
 
 
 class SeriesRule(BaseModel, extra="forbid", frozen=True):
     """Which DICOM series is a channel: all that is given must match."""
 
     modality: str
+    """(0008,0060): MR, CT or PT."""
+    plane: Plane | None = None
+    """The anatomical plane that the images are nearest to."""
     b_value: float | None = None
-    """Diffusion b-value in s/mm² (0018,9087)."""
+    """Diffusion b-value in s/mm², from the standard attribute or the maker's private one; never the
+    ADC map."""
     image_type: str | None = None
-    """A value of ImageType (0008,0008)."""
+    """A value of ImageType (0008,0008) or FrameType (0008,9007)."""
+    description: str | None = None
+    """A regular expression that the series' description or protocol name contains, in any case."""
+    computed_from: list[float] | None = Field(default=None, min_length=2)
+    """An ADC map may be fitted from the images at these b-values where the examination has none."""
+
+    @field_validator("description")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        return value
 
     def describe(self) -> str:
         return ", ".join(f"{k} {v}" for k, v in self.model_dump(exclude_none=True).items())
+
+
+class IngestRules(BaseModel, extra="forbid"):
+    """Which series are channels, and what structures are called: of a study, or in a file of its own."""
+
+    series: dict[str, SeriesRule] = Field(min_length=1)
+    structures: dict[str, Structure] = {}
 
 
 class VolumeStructure(BaseModel, extra="forbid"):
     file: str
     label: int | None = None
     """The structure's value in a label map; None for any non-zero value."""
+
+
+class RulesFile(IngestRules):
+    """Rules in a file of their own, for `crossover ingest --series`."""
+
+    label_maps: dict[str, VolumeStructure] = {}
+    allow: list[str] = []
 
 
 class VolumesSource(BaseModel, extra="forbid"):
@@ -56,10 +92,16 @@ class VolumesSource(BaseModel, extra="forbid"):
 
 
 class DicomSource(BaseModel, extra="forbid"):
-    """A folder of DICOM files in any layout; the study's `series` choose by attributes."""
+    """A folder or zip archive of DICOM files in any layout; the study's `series` choose by attributes."""
 
     kind: Literal["dicom"]
     folder: str = "."
+    """Folder or archive, below the folder of the data."""
+    label_maps: dict[str, VolumeStructure] = {}
+    """Structures that come as NIfTI or NRRD files beside the images. `{patient}` in a file name is
+    replaced by the PatientID."""
+    allow: list[str] = []
+    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
 Source = Annotated[PhantomSource | VolumesSource | DicomSource, Field(discriminator="kind")]

@@ -12,6 +12,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.imaging.volumes import on_grid
+from crossover.sources.pseudonyms import case_names
 from crossover.sources.settings import VolumesSource
 
 
@@ -39,17 +40,25 @@ def read_table(source: VolumesSource, root: Path) -> pd.DataFrame:
     for column, value in source.where.items():
         table = table[table[column] == value]
     table = table.set_index(source.patient, drop=False)
-    findings = [
-        f"patient {p} stands in several rows" for p in set(table.index[table.index.duplicated()])
-    ]
+    # Patients are named as their cases are: the message goes into logs.
+    names = case_names(source, [str(p) for p in table.index])
+    doubled = set(table.index[table.index.duplicated()])
+    findings = [f"patient {names[p]} stands in several rows" for p in sorted(doubled)]
     for patient, row in table.iterrows():
-        gone = [f for f in patient_files(source, row.to_dict()) if not (root / f).exists()]
-        findings += [f"patient {patient}: {file} does not exist" for file in gone]
+        files = _files(source, row.to_dict())
+        gone = [what for what, file in files.items() if not (root / file).exists()]
+        findings += [f"patient {names[patient]}: the file of {what} is not there" for what in gone]
     if table.empty:
         findings.append(f"no row with {source.where}")
     if findings:
         raise VolumesError(f"{path}:\n" + "\n".join(f"  {f}" for f in findings))
     return table
+
+
+def rows(source: VolumesSource, root: Path) -> dict[str, dict[str, str]]:
+    """Patient, by the table's own identifier -> row. These stay in memory."""
+    table = read_table(source, root)
+    return {str(p): {str(k): v for k, v in row.items()} for p, row in table.iterrows()}
 
 
 def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:

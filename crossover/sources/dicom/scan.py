@@ -1,30 +1,169 @@
-"""Which patients a folder of DICOM files holds."""
+"""What a folder of DICOM files holds: headers read once, grouped into examinations."""
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
+from types import MappingProxyType
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+
+from crossover.sources.dicom.choose import matches
+from crossover.sources.dicom.elements import text
+from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance, read_header
+from crossover.sources.dicom.stacks import stacks
+from crossover.sources.findings import Finding
+from crossover.sources.settings import SeriesRule
+
+MANY = 400
+"""Files above which headers are read by several processes."""
 
 
-def scan(folder: Path, root: Path) -> dict[str, list[str]]:
-    """Files by PatientID (0010,0020), as paths relative to `root`, in any layout below `folder`.
+@dataclass
+class Examination:
+    """One patient's study, with the structure objects that belong to it."""
 
-    Files that are not DICOM are passed over; a DICOMDIR is an index, not an image.
+    case: str
+    patient: str
+    """The patient's pseudonym."""
+    files: list[FileRef]
+    instances: list[Instance] | None = None
+    """Headers, where they were read already."""
+    findings: list[Finding] = field(default_factory=list)
+    patient_id: str = ""
+    """As received; never written."""
+
+
+def read_headers(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:
+    """Headers of all files, and what is wrong with the others."""
+    if len(files) < MANY or workers == 1:
+        read = [read_header(file) for file in files]
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+            read = list(pool.map(read_header, files, chunksize=64))
+    return [r for r in read if isinstance(r, Instance)], [r for r in read if isinstance(r, Finding)]
+
+
+def scan(
+    source: Path,
+    rules: Mapping[str, SeriesRule],
+    name: Callable[[str], str],
+    key: bytes,
+    workers: int = 1,
+    known: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> tuple[dict[str, Examination], list[Finding]]:
+    """The examinations below `source` by case name, and findings about files of none.
+
+    Args:
+        name: PatientID -> pseudonym.
+        key: the secret, for the tokens of files.
+        known: case -> tokens of its files, all there and unchanged since they were read. Only files that
+            stand in none, and those of their patients, are opened.
 
     Raises:
-        ValueError: where the folder holds no DICOM file.
+        ValueError: where there is no file at all.
     """
-    patients: dict[str, list[str]] = {}
-    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "DICOMDIR"):
-        try:
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["PatientID"])
-        except InvalidDicomError:
-            continue
-        patients.setdefault(str(header.get("PatientID", "")), []).append(
-            str(file.relative_to(root))
-        )
-    if not patients:
-        raise ValueError(f"{folder}: no DICOM file in it")
-    return patients
+    files, findings = walk(source, key)
+    token = {file.token: file for file in files}
+    held = {t for tokens in known.values() for t in tokens}
+    instances, wrong = read_headers([f for f in files if f.token not in held], workers)
+    touched = {name(i.patient) for i in instances}
+    again = [t for c, tokens in known.items() if patient_of(c) in touched for t in tokens]
+    more, also_wrong = read_headers([token[t] for t in again], workers)
+    found = group(instances + more, rules, name)
+    for case in (c for c in known if patient_of(c) not in touched):
+        found[case] = Examination(case, patient_of(case), [token[t] for t in known[case]])
+    findings = _gathered([*findings, *wrong, *also_wrong]) + _indexes(files)
+    return dict(sorted(found.items())), findings
+
+
+def patient_of(case: str) -> str:
+    """Cases of one patient's later studies have a number behind the pseudonym."""
+    return case.split("-")[0]
+
+
+def _gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """Files with one and the same thing to say, as one finding."""
+    together: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for f in findings:
+        together[f.code, f.what] += f.files
+    return [
+        Finding(code, f"{len(t)} file{'s'[: len(t) > 1]}: {what}", files=tuple(t[:5]))
+        for (code, what), t in together.items()
+    ]
+
+
+def _indexes(files: Sequence[FileRef]) -> list[Finding]:
+    """Files that a DICOMDIR lists and that are gone."""
+    out = []
+    there = {file.path.casefold() for file in files if file.member is None}
+    for file in (f for f in files if f.member is None and Path(f.path).name.upper() == "DICOMDIR"):
+        listed = _listed(file)
+        gone = sum(path.casefold() not in there for path in listed)
+        if gone:
+            what = f"{gone} of {len(listed)} files that the index lists are gone"
+            out.append(Finding("dicomdir-missing", what, files=(file.token,)))
+    return out
+
+
+def _listed(index: FileRef) -> set[str]:
+    """Paths that a DICOMDIR lists, by its records in the order they stand: their links may run in a ring."""
+    try:
+        with warnings.catch_warnings(), index.open() as opened:
+            warnings.simplefilter("ignore")
+            records = pydicom.dcmread(opened, force=True).get("DirectoryRecordSequence") or []
+            names = [text(record, "ReferencedFileID") for record in records]
+    except Exception:  # an index is a help, not a need
+        return set()
+    return {str(Path(index.path).parent.joinpath(*n.split("\\"))) for n in names if n}
+
+
+def group(
+    instances: Iterable[Instance], rules: Mapping[str, SeriesRule], name: Callable[[str], str]
+) -> dict[str, Examination]:
+    """Examinations by case name: `<pseudonym>`, and `<pseudonym>-2` and so on for later studies."""
+    patients: dict[str, list[Instance]] = defaultdict(list)
+    for instance in instances:
+        patients[instance.patient].append(instance)
+    found = {}
+    for patient, own in patients.items():
+        studies = _studies(own)
+        wanted = [s for s in studies if _holds_any(s, rules)]
+        passed = len(studies) - len(wanted) if wanted else 0
+        for k, study in enumerate(wanted or [own]):
+            case = name(patient) + (f"-{k + 1}" if k else "")
+            found[case] = Examination(case, name(patient), [i.file for i in study], study)
+            found[case].patient_id = patient
+            if passed:
+                what = f"{passed} of {len(studies)} studies hold none of the wanted series"
+                found[case].findings.append(Finding("study-passed", what))
+    return found
+
+
+def _studies(instances: Sequence[Instance]) -> list[list[Instance]]:
+    """Studies with images by date, each with the structure objects that were drawn on it."""
+    studies: dict[str, list[Instance]] = defaultdict(list)
+    for i in (i for i in instances if i.modality in IMAGES):
+        studies[i.study].append(i)
+    of_series = {i.series: uid for uid, own in studies.items() for i in own}
+    of_frame = {i.frame_of_reference: uid for uid, own in studies.items() for i in own}
+    for i in (i for i in instances if i.modality not in IMAGES):
+        drawn = Counter(of_series[s] for s in i.references if s in of_series)
+        uid = drawn.most_common(1)[0][0] if drawn else None
+        if uid is None and i.study not in studies and i.modality in STRUCTURES:
+            uid = of_frame.get(i.frame_of_reference)
+        only = next(iter(studies)) if len(studies) == 1 else i.study
+        studies[uid or (i.study if i.study in studies else only)].append(i)
+    return sorted(studies.values(), key=lambda own: (min(i.date for i in own), own[0].study))
+
+
+def _holds_any(study: Sequence[Instance], rules: Mapping[str, SeriesRule]) -> bool:
+    b_values = [b for r in rules.values() for b in r.computed_from or []]
+    more = [SeriesRule(modality=r.modality, b_value=b) for r in rules.values() for b in b_values]
+    return any(matches(s, r) for s in stacks(study) for r in [*rules.values(), *more])

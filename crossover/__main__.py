@@ -1,0 +1,3 @@
+from crossover.cli import app
+
+app(prog_name="crossover")

@@ -1,0 +1,75 @@
+"""Attributes of a data set as text or numbers, quickly and forgivingly.
+
+pydicom turns an element into Python values when it is first asked for, which costs more than reading the
+file; headers need few of its many kinds, so plain numbers and ASCII text are taken from the raw bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+
+BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
+ASCII = {"CS", "UI", "DA", "TM", "AS", "DS", "IS"}
+
+
+@functools.cache
+def _about(keyword: str) -> tuple[int, str]:
+    tag = tag_for_keyword(keyword)
+    return tag, dictionary_VR(tag)
+
+
+def text(d: Dataset, keyword: str) -> str:
+    """The attribute as text, several values parted by a backslash; "" where there is none."""
+    tag, vr = _about(keyword)
+    element = d.get_item(tag)
+    if element is None:
+        return ""
+    if isinstance(element, RawDataElement) and vr in ASCII:
+        return (element.value or b"").decode("latin-1").strip(" \0")
+    value = d[tag].value
+    return "" if value is None else str(value)
+
+
+def numbers(d: Dataset, keyword: str, n: int = 1) -> tuple[float, ...] | None:
+    """The first `n` numbers of the attribute; None where there are fewer, or one isn't finite."""
+    tag, vr = _about(keyword)
+    element = d.get_item(tag)
+    if element is None:
+        return None
+    try:
+        found = _raw(element, vr) if isinstance(element, RawDataElement) else _values(element.value)
+    except (TypeError, ValueError, struct.error):
+        return None
+    if len(found) < n or not all(map(math.isfinite, found[:n])):
+        return None
+    return found[:n]
+
+
+def number(d: Dataset, keyword: str, default: float) -> float:
+    found = numbers(d, keyword)
+    return found[0] if found else default
+
+
+def kinds(d: Dataset, keyword: str) -> tuple[str, ...]:
+    """The values of a code string, upper case."""
+    return tuple(v.strip().upper() for v in text(d, keyword).split("\\") if v.strip())
+
+
+def _raw(element: RawDataElement, vr: str) -> tuple[float, ...]:
+    value = element.value or b""
+    if vr not in BINARY:
+        return tuple(float(v) for v in value.decode("ascii").strip(" \0").split("\\") if v)
+    order, code = "<" if element.is_little_endian else ">", BINARY[vr]
+    size = struct.calcsize(code)
+    return struct.unpack(f"{order}{len(value) // size}{code}", value[: len(value) // size * size])
+
+
+def _values(value: object) -> tuple[float, ...]:
+    several = hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
+    return tuple(float(v) for v in (value if several else [value]))

@@ -1,0 +1,200 @@
+"""An examination's files -> channels, structures, and everything that is wrong with them."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import logging
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pydicom
+import SimpleITK as sitk
+from pydicom.dataset import Dataset
+
+from crossover.imaging.volumes import on_grid, same_grid
+from crossover.sources.dicom.choose import Chosen, channel
+from crossover.sources.dicom.header import STRUCTURES, Instance
+from crossover.sources.dicom.label_map import label_map_mask
+from crossover.sources.dicom.stacks import stacks
+from crossover.sources.dicom.structures import Drawable, drawables, find_structure
+from crossover.sources.findings import Finding, Refused, unforeseen
+from crossover.sources.pseudonyms import days_back, scanner_name
+from crossover.sources.settings import SeriesRule, Structure, VolumeStructure
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Reading:
+    """What an examination gave, and every finding; images are good only where no finding is an error."""
+
+    channels: dict[str, sitk.Image] = field(default_factory=dict)
+    structures: dict[str, sitk.Image] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    """Each stack and structure object, in numbers and closed words."""
+    chosen: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    facts: dict = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        return any(f.severity == "error" for f in self.findings)
+
+
+def read_examination(
+    instances: Sequence[Instance],
+    rules: Mapping[str, SeriesRule],
+    structures: Mapping[str, Structure],
+    label_maps: Mapping[str, tuple[Path | None, VolumeStructure]],
+    key: bytes,
+) -> Reading:
+    """Channels by rule, structures by name. Never raises: what is wrong is among the findings.
+
+    Args:
+        instances: headers of all files of the examination.
+        label_maps: structure -> its file beside the images, None where it is not there.
+        key: the secret, for the dates and the scanner's name.
+    """
+    out = Reading()
+    instances = _without_copies(instances, out.findings)
+    there = stacks(instances)
+    objects = [i for i in instances if i.modality in STRUCTURES]
+    out.found = [s.describe() for s in there] + [f"{i.modality} object" for i in objects]
+    drawn_on = {uid for i in objects for uid in i.references}
+    chosen: dict[str, Chosen] = {}
+    for name, rule in rules.items():
+        with _kept(out.findings, f"channel {name}"):
+            chosen[name] = channel(there, rule, drawn_on)
+            out.chosen[name] = chosen[name].how
+            out.findings += _about(chosen[name].findings, f"channel {name}")
+    out.channels = {name: c.image for name, c in chosen.items()}
+    _refuse_other_grids(out)
+    _read_structures(out, objects, structures, label_maps, chosen)
+    used = [s for c in chosen.values() for s in c.stacks]
+    if used:
+        out.facts = facts(used[0].instance, key)
+    return out
+
+
+def _read_structures(
+    out: Reading,
+    objects: list[Instance],
+    structures: Mapping[str, Structure],
+    label_maps: Mapping[str, tuple[Path | None, VolumeStructure]],
+    chosen: Mapping[str, Chosen],
+) -> None:
+    first = next(iter(chosen.values()), None)
+    if first is None:
+        return
+    frame = first.stacks[0].instance.frame_of_reference
+    there: list[Drawable] = []
+    for instance in objects:
+        with _kept(out.findings, f"{instance.modality} object"):
+            there += drawables(_load(instance))
+    for name, structure in structures.items():
+        with _kept(out.findings, f"structure {name}"):
+            if name in label_maps:
+                path, settings = label_maps[name]
+                if path is None:
+                    raise Refused("structure-missing", "its label map is not there")
+                labels = None if settings.label is None else [settings.label]
+                mask, findings = label_map_mask(path, labels, first.image)
+                out.structures[name] = on_grid(mask.astype("uint8"), first.image)
+            else:
+                names = structure.names or [name]
+                out.structures[name], findings = find_structure(there, names, first.image, frame)
+            out.findings += _about(findings, f"structure {name}")
+
+
+def _load(instance: Instance) -> Dataset:
+    """A structure object, whole."""
+    try:
+        with instance.file.open() as opened:
+            return pydicom.dcmread(opened, force=True)
+    except Exception as error:
+        what = f"a structure object: {type(error).__name__}"
+        raise Refused("unreadable", what, [instance.file.token]) from None
+
+
+class _kept:
+    """Keeps what goes wrong inside as a finding, so that everything else is looked at too.
+
+    Messages of unforeseen errors may quote a file's text: only their kind and place are kept.
+    """
+
+    def __init__(self, findings: list[Finding], about: str) -> None:
+        self.findings, self.about = findings, about
+
+    def __enter__(self) -> None:
+        self.caught = warnings.catch_warnings()
+        self.caught.__enter__()
+        warnings.simplefilter("ignore")
+
+    def __exit__(self, kind, error, trace) -> bool:
+        self.caught.__exit__()
+        if isinstance(error, Refused):
+            self.findings.append(replace(error.finding, about=self.about))
+        elif isinstance(error, (Exception, RecursionError)):
+            what = unforeseen(error)
+            log.error("%s: %s", self.about, what)
+            self.findings.append(Finding("failed", what, self.about))
+        return error is None or isinstance(error, Exception)
+
+
+def _about(findings: Iterable[Finding], what: str) -> list[Finding]:
+    return [replace(f, about=what) for f in findings]
+
+
+def _without_copies(instances: Sequence[Instance], findings: list[Finding]) -> list[Instance]:
+    """One of each SOPInstanceUID; two contents under one are an error."""
+    by_uid: dict[str, list[Instance]] = defaultdict(list)
+    for instance in instances:
+        by_uid[instance.uid].append(instance)
+    doubled = [group for group in by_uid.values() if len(group) > 1]
+    differing = [g for g in doubled if len({_digest(i) for i in g}) > 1]
+    copies = [i.file.token for g in doubled if g not in differing for i in g[1:]]
+    if copies:
+        what = f"{len(copies)} files are copies of others"
+        findings.append(Finding("duplicate-file", what, files=tuple(copies[:5])))
+    if differing:
+        tokens = tuple(i.file.token for i in differing[0])[:5]
+        what = f"{len(differing)} instances have several contents"
+        findings.append(Finding("inconsistent-instances", what, files=tokens))
+    return [group[0] for group in by_uid.values()]
+
+
+def _digest(instance: Instance) -> str:
+    with instance.file.open() as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _refuse_other_grids(out: Reading) -> None:
+    images = list(out.channels.items())
+    for name, image in images[1:]:
+        if not same_grid(images[0][1], image):
+            what = (
+                f"not on the grid of channel {images[0][0]}: {_grid(image)}, {_grid(images[0][1])}"
+            )
+            out.findings.append(Finding("other-grid", what, f"channel {name}"))
+
+
+def _grid(image: sitk.Image) -> str:
+    size = " x ".join(map(str, image.GetSize()))
+    return f"{size} voxels of {' x '.join(f'{s:.3g}' for s in image.GetSpacing())} mm"
+
+
+def facts(instance: Instance, key: bytes) -> dict:
+    """What may be told of an examination: the allow-list, the moved date, the scanner's coded name."""
+    told = dict(instance.facts)
+    told["scanner"] = scanner_name(instance.scanner, key)
+    try:
+        date = datetime.datetime.strptime(instance.date[:8], "%Y%m%d").date()
+        back = datetime.timedelta(days=days_back(instance.patient, key))
+        told["study_date_moved"] = (date - back).isoformat()
+    except (ValueError, OverflowError):
+        pass  # no date, or none that is one
+    return told

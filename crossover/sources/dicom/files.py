@@ -1,0 +1,159 @@
+"""Files below a folder, in any layout, loose or in zip archives, within bounded depth and memory."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import stat
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from crossover.sources.findings import Finding, Refused
+from crossover.sources.pseudonyms import token
+
+MAX_DEPTH = 40
+"""Folders below the source that are entered."""
+MAX_MEMBER = 1 << 30
+"""Bytes of one file in an archive; it is unpacked in memory."""
+MAX_RATIO = 1000
+"""Unpacked to packed size; beyond it, and above a megabyte, an archive is taken for a trap."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """One received file: a path, or a member of an archive. Nothing is ever unpacked to disk."""
+
+    path: str
+    member: str | None
+    token: str
+    """Names the file in findings; tells nothing of its path without the secret."""
+
+    def open(self) -> BinaryIO:
+        """The file for reading, seekable.
+
+        Raises:
+            Refused: for a member of an archive that is not what the archive says.
+        """
+        if self.member is None:
+            return open(self.path, "rb")
+        try:
+            archive = _archive(self.path)
+            with archive.open(self.member) as file:
+                # Not a byte more than declared is unpacked, and its checksum shows what was left.
+                return io.BytesIO(file.read(archive.getinfo(self.member).file_size))
+        except Exception as error:  # zipfile raises a dozen kinds, zlib its own
+            raise Refused("unreadable", f"in its archive: {type(error).__name__}") from None
+
+
+@functools.lru_cache(maxsize=2)
+def _archive(path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def walk(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
+    """All regular files of `source` (a folder, an archive or a file), sorted by path.
+
+    Links to folders are not followed, sockets and pipes not opened, names that are no UTF-8 are fine.
+
+    Args:
+        key: the secret that tokens are made with.
+
+    Raises:
+        ValueError: where `source` doesn't exist or holds no file.
+    """
+    if not source.exists():
+        raise ValueError(f"{source} does not exist: give the folder or archive of the export")
+    findings: list[Finding] = []
+    files: list[FileRef] = []
+    for path in _paths(source, key, findings):
+        name = os.fsencode(path.relative_to(source))
+        if _is_archive(path):
+            files += _members(path, name, key, findings)
+        else:
+            files.append(FileRef(str(path), None, token(name, key)))
+    if not files:
+        why = "; ".join(dict.fromkeys(f"{f.code}, {f.what}" for f in findings[:10]))
+        raise ValueError(f"{source}: no file in it" + (f" that can be read: {why}" if why else ""))
+    return files, findings
+
+
+def _paths(source: Path, key: bytes, findings: list[Finding]) -> Iterator[Path]:
+    if source.is_file():
+        yield source
+        return
+
+    def skip(code: str, what: str, path: str | Path) -> None:
+        own = token(os.fsencode(Path(path).relative_to(source)), key)
+        findings.append(Finding(code, what, files=(own,)))
+
+    def barred(error: OSError) -> None:
+        skip("unreadable", "a folder that can't be listed", error.filename)
+
+    top = len(source.parts)
+    for folder, subfolders, names in os.walk(source, onerror=barred):
+        here = Path(folder)
+        for name in (n for n in subfolders if os.path.islink(here / n)):
+            skip("link-skipped", "a link to a folder", here / name)
+        if len(here.parts) - top >= MAX_DEPTH and subfolders:
+            skip("too-deep", f"folders below level {MAX_DEPTH}", here)
+            subfolders.clear()
+        subfolders.sort()
+        for name in sorted(names):
+            if why := _no_file(here / name):
+                skip(*why, here / name)
+            else:
+                yield here / name
+
+
+def _no_file(path: Path) -> tuple[str, str] | None:
+    """Why there is nothing to be read; a pipe would be waited on for ever."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "not-dicom", "a pipe, socket or device"
+    except OSError:  # nothing there, a loop, or a path of too many letters
+        return "link-skipped", "a link or path that leads nowhere"
+    if not os.access(path, os.R_OK):
+        return "unreadable", "no permission to read it"
+    return None
+
+
+def _is_archive(path: Path) -> bool:
+    """By both ends: an image may hold the bytes of an archive's end by chance."""
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK" and zipfile.is_zipfile(file)
+    except OSError:
+        return False
+
+
+def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> Iterator[FileRef]:
+    """Members of an archive, by what its index declares; names serve as keys, never as paths."""
+    try:
+        members = [m for m in _archive(str(path)).infolist() if not m.is_dir()]
+    except Exception as error:
+        what = f"an archive that can't be read: {type(error).__name__}"
+        findings.append(Finding("zip-refused", what, files=(token(name, key),)))
+        return
+    seen = Counter(m.filename for m in members)
+    for member in members:
+        own = token(name + b"!" + member.filename.encode(errors="surrogatepass"), key)
+        packed = max(member.compress_size, 1)
+        if seen[member.filename] > 1:
+            findings.append(Finding("zip-refused", "two members of one name", files=(own,)))
+        elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Others unpack without a bound.
+            findings.append(Finding("zip-refused", "neither stored nor deflated", files=(own,)))
+        elif member.flag_bits & 1:
+            findings.append(Finding("zip-refused", "a member is encrypted", files=(own,)))
+        elif member.file_size > MAX_MEMBER or member.file_size > max(MAX_RATIO * packed, 1 << 20):
+            what = f"a member of {packed} bytes unpacks to {member.file_size}"
+            findings.append(Finding("zip-refused", what, files=(own,)))
+        elif member.filename.lower().endswith(".zip"):
+            findings.append(Finding("zip-refused", "an archive in an archive", files=(own,)))
+        else:
+            yield FileRef(str(path), member.filename, own)

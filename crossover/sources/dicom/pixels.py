@@ -1,0 +1,111 @@
+"""The values of a stack, in its unit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from itertools import groupby
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+from pydicom.pixels import get_decoder
+from pydicom.uid import UID
+
+from crossover.sources.dicom.header import Instance
+from crossover.sources.dicom.stacks import Stack, grid
+from crossover.sources.findings import Refused
+
+
+def volume(stack: Stack) -> sitk.Image:
+    """The stack as a volume: stored values x slope + intercept, int16 where that loses nothing, else float32.
+
+    HU for CT, the modality's own unit for MR.
+
+    Raises:
+        Refused: where the stack is no volume, its pixels can't be decoded, or values are no numbers.
+    """
+    lattice = grid(stack)
+    if stack.instance.modality == "CT" and not all(f.rescaled for _, f in stack.planes):
+        bare = sum(not f.rescaled for _, f in stack.planes)
+        raise Refused(
+            "no-hu", f"{bare} of {len(stack.planes)} images lack a rescale", stack.files()
+        )
+    values = np.empty(lattice.GetSize()[::-1], np.float32)
+    for k, plane in enumerate(_planes(stack)):
+        if plane.shape != values.shape[1:]:
+            raise Refused("mixed-matrix", f"slice {k + 1} has {plane.shape} pixels", stack.files())
+        frame = stack.planes[k][1]
+        if frame.slope == 0:
+            raise Refused("non-finite", f"slice {k + 1} has a rescale slope of 0", stack.files())
+        np.multiply(plane, np.float32(frame.slope), out=values[k], casting="unsafe")
+        values[k] += np.float32(frame.intercept)
+    if not np.isfinite(values).all():
+        wrong = int((~np.isfinite(values)).sum())
+        raise Refused("non-finite", f"{wrong} values are no finite numbers", stack.files())
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        raise Refused("constant", f"all its values are {low:g}", stack.files())
+    small = low >= -32768 and high <= 32767 and _whole(stack)
+    image = sitk.GetImageFromArray(values.astype(np.int16) if small else values)
+    image.CopyInformation(lattice)
+    return image
+
+
+def _whole(stack: Stack) -> bool:
+    """Whether all values are whole numbers, by slope and intercept."""
+    used = {(f.slope, f.intercept, i.pixels.plain or i.pixels.bits <= 16) for i, f in stack.planes}
+    return all(float(s).is_integer() and float(t).is_integer() and bits for s, t, bits in used)
+
+
+def _planes(stack: Stack) -> Iterator[np.ndarray]:
+    """Stored values of each plane, in the stack's order; each file is opened once for each run of planes."""
+    for _, run in groupby(stack.planes, key=lambda plane: id(plane[0])):
+        planes = list(run)
+        instance = planes[0][0]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield from _stored(instance, [frame.index for _, frame in planes])
+        except Refused:
+            raise
+        except Exception as error:  # decoders raise nearly anything for damaged data
+            what = f"{len(planes)} images can't be decoded: {type(error).__name__}"
+            raise Refused("pixels-unreadable", what, [instance.file.token]) from None
+
+
+def _stored(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
+    pixels = instance.pixels
+    shape = (instance.rows, instance.columns)
+    if not pixels.plain:
+        yield from _decoded(instance, frames)
+        return
+    dtype = np.dtype(f"<{'i' if pixels.signed else 'u'}{pixels.bits // 8}")
+    size = instance.rows * instance.columns * dtype.itemsize
+    with instance.file.open() as opened:
+        for index in frames:
+            opened.seek(pixels.offset + index * size)
+            values = np.frombuffer(opened.read(size), dtype).reshape(shape)
+            if pixels.stored < pixels.bits:  # unsigned then; the bits above may hold an overlay
+                values = values & dtype.type((1 << pixels.stored) - 1)
+            yield values
+
+
+def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
+    """By pydicom and the decoders it finds; frame by frame, so that one is in memory at a time."""
+    syntax = UID(instance.pixels.syntax)
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        what = "its transfer syntax is none that pydicom knows"
+        raise Refused("no-decoder", what, [instance.file.token]) from None
+    if not decoder.is_available:
+        needed = "; ".join(decoder.missing_dependencies) or "none is known"
+        what = f"{syntax.name} needs one of: {needed}"
+        raise Refused("no-decoder", what, [instance.file.token])
+    with instance.file.open() as opened:
+        dataset = pydicom.dcmread(opened, force=True)
+    for index in frames:
+        yield decoder.as_array(dataset, index=index, raw=True)[0].reshape(
+            instance.rows, instance.columns
+        )

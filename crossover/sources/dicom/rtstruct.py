@@ -1,0 +1,289 @@
+"""RTSTRUCT: regions of interest as contours in mm, and as voxels of an image.
+
+Contours are turned into voxels plane by plane. Each plane of contours stands for a slab that reaches
+half-way to the next plane, and at the ends as far; a voxel is inside where its centre, moved along
+the normal on its slab's plane, lies inside that plane's contours. With contours on every slice of
+the image, that is each slice filled by its own contours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from skimage.measure import points_in_poly
+
+from crossover.sources.dicom.raster import rasterise
+from crossover.sources.findings import Finding, Refused
+
+CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+FLAT = 0.1
+"""In voxels along the normal: how far a contour may leave its plane, or a plane a slice to count as on it."""
+SPREAD_MM = 10.0
+"""Contours farther apart aren't joined: nothing is known of what lies between them."""
+GAP = 1.25
+"""A distance of more than this many typical ones is a gap."""
+FAR_MM = 1e6
+
+
+class Contour(NamedTuple):
+    """Points (n, 3) in patient mm, (3006,0050), and their ContourGeometricType, (3006,0042)."""
+
+    points: NDArray[np.float64]
+    kind: str
+
+
+@dataclass(frozen=True)
+class Roi:
+    """A region of interest: its number, (3006,0022), and what is drawn of it."""
+
+    number: int
+    name: str
+    frame_of_reference: str
+    contours: list[Contour]
+
+
+class _Plane(NamedTuple):
+    """Contours of one plane: its place along the normal in mm, its slab [low, high), its rings (n, 3)."""
+
+    position: float
+    low: float
+    high: float
+    rings: list[NDArray[np.float64]]
+
+
+def rois(dataset: Dataset) -> list[Roi]:
+    """All regions of interest of an RTSTRUCT, in the order of StructureSetROISequence (3006,0020).
+
+    Never raises for what is missing: a region without contours has none, an unknown frame of reference
+    is "". Coordinates that are no numbers, or too few for the last point, become NaN.
+    """
+    frames = dataset.get("ReferencedFrameOfReferenceSequence") or [dataset]
+    frame = str(frames[0].get("FrameOfReferenceUID") or "")
+    drawn: dict[int, list[Contour]] = {}
+    for item in dataset.get("ROIContourSequence") or []:
+        contours = drawn.setdefault(_number(item, "ReferencedROINumber"), [])
+        contours += [_contour(c) for c in item.get("ContourSequence") or []]
+    return [
+        Roi(
+            number=_number(item, "ROINumber"),
+            name=str(item.get("ROIName") or ""),
+            frame_of_reference=str(item.get("ReferencedFrameOfReferenceUID") or frame),
+            contours=drawn.get(_number(item, "ROINumber"), []),
+        )
+        for item in dataset.get("StructureSetROISequence") or []
+    ]
+
+
+def _number(item: Dataset, keyword: str) -> int:
+    try:
+        return int(item.get(keyword))
+    except (TypeError, ValueError):
+        return -1
+
+
+def _contour(item: Dataset) -> Contour:
+    # Undecoded bytes: pydicom takes five times as long to make decimals of them.
+    value = item.get_item("ContourData") if "ContourData" in item else None
+    value = None if value is None else value.value
+    if isinstance(value, bytes):
+        value = value.split(b"\\") if value.strip(b" \0") else None
+    try:
+        numbers = np.atleast_1d(np.array([] if value is None else value)).astype(float)
+    except (TypeError, ValueError):
+        numbers = np.full(1, np.nan)
+    whole = np.append(numbers, np.full(-len(numbers) % 3, np.nan))
+    return Contour(whole.reshape(-1, 3), str(item.get("ContourGeometricType") or ""))
+
+
+def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
+    """A region of interest as voxels (slices, rows, columns) of an image, and what is to be said of it.
+
+    Inside is even-odd over all closed contours of a plane, see `raster.rasterise`; a contour that is there
+    twice counts once. Planes may lie along any axis of the grid, oblique to it, or between its slices;
+    a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined half-way; where
+    one is missing in between, or there are fewer than three, the gap stays empty. The mask may be empty.
+
+    Raises:
+        Refused: structure-empty (no closed contour), structure-outside, structure-refused (coordinates
+            that are no numbers or all zero; contours that aren't flat or not parallel).
+    """
+    rings, findings = _closed(roi)
+    index = [_to_index(ring, grid) for ring in rings]
+    findings += _leaving(index, grid)
+    mask = np.zeros(grid.GetSize()[::-1], bool)
+    spacing = np.array(grid.GetSpacing())
+    rings = [ring * spacing for ring in index]
+    bends = np.max([np.ptp(ring, axis=0) for ring in index], axis=0)
+    axis = next((a for a in (2, 1, 0) if bends[a] <= 2 * FLAT), None)
+    normal = _normal(rings, spacing) if axis is None else np.eye(3)[axis]
+    # The extent of a voxel along the normal: along an axis its spacing.
+    own = float(np.linalg.norm(normal * spacing))
+    planes, missing = _planes(rings, normal, own)
+    fill = _fill_oblique if axis is None else _fill_along
+    reach = fill(mask, planes, normal, spacing)
+    if reach > FLAT * own:
+        apart = f"voxels are filled from contours up to {reach:.2f} mm away along their normal"
+        findings.append(Finding("contours-spread", f"{apart}; a voxel measures {own:.2f} mm there"))
+    if missing:
+        gaps = f"{missing} gaps between {len(planes)} planes of contours"
+        findings.append(Finding("contours-skip", gaps))
+    return mask, findings
+
+
+def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
+    """Points of the closed contours, (n, 3) in mm, each once; and how many others there are."""
+    closed = [c for c in roi.contours if c.kind in CLOSED and len(c.points) > 2]
+    rings = list({c.points.tobytes(): c.points for c in closed}.values())
+    few = sum(c.kind in CLOSED for c in roi.contours) - len(closed)
+    passed = len(roi.contours) - len(closed)
+    what = (
+        f"{passed} of {len(roi.contours)} contours passed over: {few} with fewer than three points"
+    )
+    what += f", {passed - few} points or open lines"
+    if not rings:
+        raise Refused("structure-empty", what if passed else "no contours")
+    bad = sum(not (np.abs(ring) < FAR_MM).all() for ring in rings)  # NaN is not less either
+    if bad:
+        raise Refused(
+            "structure-refused",
+            f"{bad} contours hold coordinates that are no numbers, or incomplete",
+        )
+    zero = sum(not ring.any() for ring in rings)
+    if zero:
+        raise Refused("structure-refused", f"{zero} contours hold nothing but zeros")
+    return rings, [Finding("contours-passed", what)] if passed else []
+
+
+def _to_index(points: NDArray[np.float64], grid: sitk.Image) -> NDArray[np.float64]:
+    """Patient mm as continuous voxel index (x, y, z); both (n, 3)."""
+    direction = np.reshape(grid.GetDirection(), (3, 3))
+    return (points - grid.GetOrigin()) @ direction / grid.GetSpacing()
+
+
+def _leaving(index: Sequence[NDArray], grid: sitk.Image) -> list[Finding]:
+    """Whether contours (voxel index) leave the image, voxels to their outer faces."""
+    last = np.array(grid.GetSize()) - 0.5
+    low, high = (np.array([f(i, axis=0) for i in index]) for f in (np.min, np.max))
+    if (high.max(axis=0) < -0.5).any() or (low.min(axis=0) > last).any():
+        raise Refused("structure-outside", f"all of {len(index)} contours lie outside the image")
+    beyond = np.maximum(-0.5 - low, high - last).clip(0)
+    out = (beyond > FLAT / 10).any(axis=1).sum()
+    most = (beyond * grid.GetSpacing()).max()
+    what = f"{out} of {len(index)} contours reach beyond the image, by up to {most:.1f} mm"
+    return [Finding("structure-clipped", what)] if out else []
+
+
+def _normal(rings: Sequence[NDArray], spacing: NDArray) -> NDArray[np.float64]:
+    """The common normal of rings (n, 3) in mm along the grid's axes.
+
+    Raises:
+        Refused: where rings aren't flat or not parallel.
+    """
+    areas = [np.cross(r - r[0], np.roll(r, -1, axis=0) - r[0]).sum(axis=0) for r in rings]
+    normal = np.linalg.eigh(np.einsum("ri,rj->ij", areas, areas))[1][:, -1]
+    normal *= np.sign(normal[np.abs(normal).argmax()])
+    own = np.linalg.norm(normal * spacing)
+    bent = sum(np.ptp(ring @ normal) > 2 * FLAT * own for ring in rings)
+    if bent:
+        what = f"{bent} of {len(rings)} contours aren't flat, or not parallel to the others"
+        raise Refused("structure-refused", what)
+    return normal
+
+
+def _planes(rings: Sequence[NDArray], normal: NDArray, own: float) -> tuple[list[_Plane], int]:
+    """Rings (n, 3) in mm as planes with their slabs, from low to high, and the number of gaps."""
+    places = np.array([float((ring @ normal).mean()) for ring in rings])
+    order = np.argsort(places, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(places[order]) > FLAT * own) + 1)
+    positions = np.array([places[g].mean() for g in groups])
+    if max(np.ptp(places[g]) for g in groups) > 2 * FLAT * own:
+        what = f"{len(rings)} contours lie too near to each other to tell their planes"
+        raise Refused("structure-refused", what)
+    gaps = np.diff(positions)
+    typical = float(np.median(gaps)) if len(gaps) else own
+    # Two planes don't show a regular distance, and far ones nothing of what lies between them.
+    if len(gaps) < 2 or typical > SPREAD_MM:
+        typical = min(typical, own)
+    wide = gaps > GAP * typical
+    middle = positions[:-1] + gaps / 2
+    low = np.append(positions[0] - typical / 2, np.where(wide, positions[1:] - typical / 2, middle))
+    high = np.append(
+        np.where(wide, positions[:-1] + typical / 2, middle), positions[-1] + typical / 2
+    )
+    # A slice half-way between two planes goes to the upper, whatever the decimals say.
+    low, high = low - 1e-3 * own, high - 1e-3 * own
+    return [
+        _Plane(p, a, b, [rings[i] for i in group])
+        for p, a, b, group in zip(positions, low, high, groups, strict=True)
+    ], int(wide.sum())
+
+
+def _fill_along(
+    mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray
+) -> float:
+    """Fill a mask from planes along an axis of the grid; the farthest that a voxel was filled from, in mm."""
+    axis = int(normal.argmax())
+    across = [a for a in range(3) if a != axis]
+    layers = np.moveaxis(mask, 2 - axis, 0)
+    places = np.arange(len(layers)) * spacing[axis]
+    farthest = 0.0
+    for plane in planes:
+        ks = np.flatnonzero((places >= plane.low) & (places < plane.high))
+        if len(ks):
+            rings = [(ring / spacing)[:, across] for ring in plane.rings]
+            layers[ks] = rasterise(rings, layers.shape[1:])
+            farthest = max(farthest, float(np.abs(places[ks] - plane.position).max()))
+    return farthest
+
+
+def _fill_oblique(
+    mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray
+) -> float:
+    """Fill a mask from oblique planes; the farthest that a voxel was filled from, in mm."""
+    basis = np.linalg.svd(normal[None])[2][1:].T  # (3, 2), two directions within the planes
+    flat = [[ring @ basis for ring in plane.rings] for plane in planes]
+    low, high, positions = (np.array([p[i] for p in planes]) for i in (1, 2, 0))
+    x, y, z = _around(planes, normal, spacing, mask.shape[::-1])
+    farthest = 0.0
+    for k in z:
+        rows, columns = (i.ravel() for i in np.meshgrid(y, x, indexing="ij"))
+        depth = columns * (normal[0] * spacing[0]) + rows * (normal[1] * spacing[1])
+        depth += k * (normal[2] * spacing[2])
+        plane = np.searchsorted(low, depth, side="right") - 1
+        plane[depth >= high[plane]] = -1
+        order = np.argsort(plane, kind="stable")
+        cuts = np.flatnonzero(np.diff(plane[order])) + 1
+        for some in np.split(order, cuts):
+            if len(some) and (j := plane[some[0]]) >= 0:
+                points = np.column_stack([columns[some], rows[some], np.full(len(some), k)])
+                inside = _inside(points * spacing @ basis, flat[j])
+                mask[k, rows[some], columns[some]] = inside
+                far = np.abs(depth[some] - positions[j])[inside]
+                farthest = max(farthest, float(far.max(initial=0)))
+    return farthest
+
+
+def _around(
+    planes: Sequence[_Plane], normal: NDArray, spacing: NDArray, size: Sequence[int]
+) -> list[NDArray[np.int_]]:
+    """The voxels along each axis that the slabs may reach."""
+    thick = max(plane.high - plane.low for plane in planes) * np.abs(normal)
+    low = np.min([ring.min(axis=0) for plane in planes for ring in plane.rings], axis=0) - thick
+    high = np.max([ring.max(axis=0) for plane in planes for ring in plane.rings], axis=0) + thick
+    first, last = np.floor(low / spacing).astype(int), np.ceil(high / spacing).astype(int)
+    return [np.arange(max(a, 0), min(b + 1, n)) for a, b, n in zip(first, last, size)]
+
+
+def _inside(points: NDArray, rings: Sequence[NDArray]) -> NDArray[np.bool_]:
+    """Even-odd: which points (n, 2) lie inside rings (m, 2)."""
+    inside = np.zeros(len(points), bool)
+    for ring in rings:
+        near = ((points >= ring.min(axis=0)) & (points <= ring.max(axis=0))).all(axis=1)
+        inside[near] ^= points_in_poly(points[near], ring)
+    return inside

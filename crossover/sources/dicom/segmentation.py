@@ -1,0 +1,224 @@
+"""DICOM SEG: segments as voxels of an image.
+
+The frames are read by their functional groups. highdicom would do that too, but refuses files as they
+are found (a GE breast segmentation in TCIA without a complete dimension index), and one way is enough.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels import iter_pixels
+
+from crossover.sources.dicom.landing import TOLERANCE_MM, land
+from crossover.sources.findings import Finding, Refused
+
+MOST_SLICES = 2000
+"""A segment reaching over more slices than these, and than twice the image's, is a mistake."""
+
+
+class Segment(NamedTuple):
+    """A segment's number, (0062,0004), and label, (0062,0005)."""
+
+    number: int
+    label: str
+
+
+class _Frame(NamedTuple):
+    """A frame's place in the pixel data, its segment (None: all, as a label map), and its geometry in mm."""
+
+    index: int
+    segment: int | None
+    position: tuple[float, ...]
+    orientation: tuple[float, ...]
+    spacing: tuple[float, ...]
+
+
+def segments(dataset: Dataset) -> list[Segment]:
+    """All segments of a SEG, in the order of SegmentSequence (0062,0002)."""
+    return [
+        Segment(int(item.get("SegmentNumber") or 0), str(item.get("SegmentLabel") or ""))
+        for item in dataset.get("SegmentSequence") or []
+    ]
+
+
+def segment_mask(
+    dataset: Dataset, number: int, grid: sitk.Image
+) -> tuple[NDArray[np.bool_], list[Finding]]:
+    """One segment as voxels (slices, rows, columns) of an image, and what is to be said of it.
+
+    BINARY, FRACTIONAL (half of MaximumFractionalValue (0062,000E) or more is inside) and LABELMAP. Frames
+    come in any order; where there is none the segment is empty. The mask may be empty.
+
+    Raises:
+        Refused: structure-refused (another lattice than the image's, saying how it differs; frames
+            without geometry; an unknown type), structure-outside, pixels-unreadable.
+    """
+    frames = _frames(dataset)
+    planes, soft = _planes(dataset, number, frames)
+    top = f"{soft} voxels hold a fraction between 0 and 1"
+    findings = [Finding("fractional", top)] if soft else []
+    if not planes:
+        return np.zeros(grid.GetSize()[::-1], bool), findings
+    step = _step(frames, _between(dataset), grid)
+    image = _volume(planes, step, grid)
+    if _counts_from_corners(dataset, image, grid):
+        image.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5, 0.0)))
+        findings.append(Finding("half-pixel", "moved by half a pixel along rows and columns"))
+    mask, clipped = land(image, grid)
+    inside, there = int(mask.sum()), int(sum(p.sum() for p in planes.values()))
+    if clipped and not inside:
+        raise Refused("structure-outside", f"all of {there} voxels lie outside the image")
+    if clipped:
+        beyond = f"{there - inside} of {there} voxels lie beyond the image"
+        findings.append(Finding("structure-clipped", beyond))
+    return mask, findings
+
+
+def _frames(dataset: Dataset) -> list[_Frame]:
+    """All frames of a SEG; their orientation and spacing are the same.
+
+    Raises:
+        Refused: structure-refused, where they aren't, or are missing.
+    """
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    maps = dataset.get("SegmentationType") == "LABELMAP"
+    try:
+        frames = [
+            _Frame(
+                index,
+                None if maps else int(_get(g, "SegmentIdentification", "ReferencedSegmentNumber")),
+                tuple(map(float, _get(g, "PlanePosition", "ImagePositionPatient"))),
+                tuple(map(float, _get(g, "PlaneOrientation", "ImageOrientationPatient"))),
+                tuple(map(float, _get(g, "PixelMeasures", "PixelSpacing"))),
+            )
+            for index, own in enumerate(dataset.get("PerFrameFunctionalGroupsSequence") or [])
+            for g in [(own, shared)]
+        ]
+        places = np.array([f.position for f in frames]).reshape(len(frames), 3)
+        turns = np.array([f.orientation for f in frames]).reshape(len(frames), 6)
+        spacings = np.array([f.spacing for f in frames]).reshape(len(frames), 2)
+    except (TypeError, ValueError):
+        what = "its frames' segments, positions, orientations or pixel spacing are missing"
+        raise Refused("structure-refused", what) from None
+    if not all(np.isfinite(v).all() for v in (turns, spacings, places)) or (spacings <= 0).any():
+        raise Refused("structure-refused", "its frames' geometry holds values that are no numbers")
+    if len(frames) and max(np.ptp(turns, axis=0).max(), np.ptp(spacings, axis=0).max()) > 1e-4:
+        raise Refused("structure-refused", "its frames differ in orientation or pixel spacing")
+    return frames
+
+
+def _get(groups: Sequence[Dataset], macro: str, keyword: str) -> object:
+    """A value of a functional group: the frame's own, else the shared one; None where there is none."""
+    items = (g[f"{macro}Sequence"][0] for g in groups if g.get(f"{macro}Sequence"))
+    return next((item.get(keyword) for item in items if keyword in item), None)
+
+
+def _between(dataset: Dataset) -> float:
+    """SpacingBetweenSlices (0018,0088), 0 where it isn't given."""
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    frames = dataset.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
+    value = _get((shared, frames[0]), "PixelMeasures", "SpacingBetweenSlices")
+    return abs(float(value or 0))
+
+
+def _planes(
+    dataset: Dataset, number: int, frames: Sequence[_Frame]
+) -> tuple[dict[_Frame, NDArray[np.bool_]], int]:
+    """The segment's planes (rows, columns) that hold any of it; and how many values are fractions."""
+    kind = dataset.get("SegmentationType")
+    if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
+        raise Refused(
+            "structure-refused", "neither a binary, fractional nor label map segmentation"
+        )
+    top = float(dataset.get("MaximumFractionalValue") or 255)
+    mine = [f for f in frames if f.segment in (number, None)]
+    planes, soft = {}, 0
+    for frame, values in zip(mine, _decoded(dataset, [f.index for f in mine]), strict=True):
+        if kind == "FRACTIONAL":
+            inside = values >= top / 2
+            soft += int(((values > 0) & (values < top)).sum())
+        else:
+            inside = values > 0 if kind == "BINARY" else values == number
+        if inside.any():
+            planes[frame] = inside
+    return planes, soft
+
+
+def _decoded(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
+    if not indices:  # which iter_pixels takes for all
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield from iter_pixels(dataset, indices=indices, raw=True)
+    except Exception as error:  # decoders raise nearly anything for damaged data
+        what = f"frames of a segmentation can't be decoded: {type(error).__name__}"
+        raise Refused("pixels-unreadable", what) from None
+
+
+def _step(frames: Sequence[_Frame], between: float, grid: sitk.Image) -> float:
+    """The distance of a SEG's slices in mm, whatever frames are missing.
+
+    The declared one or the smallest between any two frames; the image's where there is neither.
+    """
+    normal = _directions(frames[0])[:, 2]
+    places = np.sort([np.array(f.position) @ normal for f in frames])
+    gaps = np.diff(places)
+    gaps = gaps[gaps > TOLERANCE_MM]
+    if not len(gaps):
+        axes = np.abs(np.reshape(grid.GetDirection(), (3, 3)).T @ normal)
+        return between or grid.GetSpacing()[int(axes.argmax())]
+    step = min(float(gaps.min()), between or np.inf)
+    extent = float(places[-1] - places[0])
+    return extent / round(extent / step)  # over all slices, since decimals are rounded
+
+
+def _directions(frame: _Frame) -> NDArray[np.float64]:
+    """Columns: along a row, along a column, the normal."""
+    row, column = np.reshape(frame.orientation, (2, 3))
+    return np.stack([row, column, np.cross(row, column)], axis=1)
+
+
+def _volume(planes: dict[_Frame, NDArray], step: float, grid: sitk.Image) -> sitk.Image:
+    """Planes as a volume, from the first to the last of them."""
+    directions = _directions(next(iter(planes)))
+    frames = sorted(planes, key=lambda f: float(np.array(f.position) @ directions[:, 2]))
+    first = frames[0]
+    if abs(np.linalg.det(directions) - 1) > 1e-3:
+        raise Refused("structure-refused", "its frames' rows and columns aren't at right angles")
+    steps = np.array([np.subtract(f.position, first.position) @ directions for f in frames])
+    ks = np.round(steps[:, 2] / step).astype(int)
+    off = np.abs(steps - ks[:, None] * [0, 0, step]).max()
+    if off > TOLERANCE_MM or len(set(ks)) < len(ks):
+        what = (
+            f"{len(ks)} frames are no regular volume: up to {off:.2f} mm off, or twice in a place"
+        )
+        raise Refused("structure-refused", what)
+    if ks[-1] >= max(MOST_SLICES, 2 * max(grid.GetSize())):
+        raise Refused("structure-refused", f"a segment of {len(ks)} frames over {ks[-1]} slices")
+    values = np.zeros((ks[-1] + 1, *planes[first].shape), np.uint8)
+    for frame, k in zip(frames, ks):
+        values[k] = planes[frame]
+    image = sitk.GetImageFromArray(values)
+    image.SetOrigin(first.position)
+    image.SetSpacing((first.spacing[1], first.spacing[0], step))
+    image.SetDirection(directions.ravel())
+    return image
+
+
+def _counts_from_corners(dataset: Dataset, image: sitk.Image, grid: sitk.Image) -> bool:
+    """Whether a SEG lies half a pixel off along rows and columns alike, with its source's pixels.
+
+    Some tools take ImagePositionPatient for the first pixel's corner, and give their frames its centre. Only
+    where the file says that it keeps its source's pixels, (0028,135A), and has as many.
+    """
+    off = np.array(grid.TransformPhysicalPointToContinuousIndex(image.GetOrigin()))[:2]
+    same = image.GetSize()[:2] == grid.GetSize()[:2] and np.abs(off - 0.5).max() < 0.01
+    return same and {e.value for e in dataset.iterall() if e.tag == 0x0028135A} == {"YES"}

@@ -1,0 +1,238 @@
+"""Planes -> stacks: what of a series forms one volume, and whether it does."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import SimpleITK as sitk
+
+from crossover.sources.dicom.header import IMAGES, MAX_VALUES, Frame, Instance
+from crossover.sources.findings import Refused
+
+MIN_SLICES = 3
+ALIKE_COSINE, ALIKE_SPACING_MM = 1e-3, 1e-4
+"""By how much direction cosines and pixel spacing may differ in a volume: headers are rounded."""
+EVEN_MM = 0.051
+"""By how much a slice may lie off a regular grid, or 2% of the slices' distance: headers are rounded."""
+ASIDE_MM = 0.1
+"""By how much slices may be shifted in their plane."""
+AXES = ("sagittal", "coronal", "axial")
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Planes of one series that differ in nothing but their place, sorted along their normal."""
+
+    planes: tuple[tuple[Instance, Frame], ...]
+
+    @property
+    def instance(self) -> Instance:
+        return self.planes[0][0]
+
+    @property
+    def frame(self) -> Frame:
+        return self.planes[0][1]
+
+    @property
+    def plane(self) -> str:
+        """The anatomical plane that the images are nearest to."""
+        if self.frame.orientation is None:
+            return "unknown"
+        return AXES[int(np.abs(axes(self.frame)[2]).argmax())]
+
+    @cached_property
+    def placed(self) -> bool:
+        """Whether all planes tell where they lie."""
+        return all(f.position and f.orientation and f.spacing for _, f in self.planes)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Positions along the normal in mm."""
+        return np.array([along(frame) for _, frame in self.planes])
+
+    def files(self) -> list[str]:
+        return list(dict.fromkeys(instance.file.token for instance, _ in self.planes))
+
+    def describe(self) -> str:
+        """In numbers and closed words only: "MR axial 19 x 384 x 384, 3 x 0.5 x 0.5 mm, series 4"."""
+        i, f = self.instance, self.frame
+        text = f"{i.modality} {self.plane} {len(self.planes)} x {i.rows} x {i.columns}"
+        if self.placed:
+            step = abs(float(np.median(np.diff(self.places)))) if len(self.planes) > 1 else 0.0
+            text += f", {step:.3g} x {f.spacing[0]:.3g} x {f.spacing[1]:.3g} mm"
+        if f.diffusion.b_value is not None and "ADC" not in f.kinds:
+            text += f", b {f.diffusion.b_value:g}"
+        for word in ("ADC", "LOCALIZER", "MPR", "CALC_BVALUE", "MOSAIC"):
+            text += f", {word.lower()}" if word in f.kinds else ""
+        # Some workstations number series by the date, which tells when somebody was there.
+        return text + (f", series {i.series_number}" if 0 <= i.series_number < 100_000 else "")
+
+
+def axes(frame: Frame) -> np.ndarray:
+    """Rows: along a row, along a column, the normal (patient axes, unit length)."""
+    row, column = np.reshape(frame.orientation, (2, 3))
+    row = row / np.linalg.norm(row)
+    column = column - (column @ row) * row
+    column /= np.linalg.norm(column)
+    return np.stack([row, column, np.cross(row, column)])
+
+
+def along(frame: Frame) -> float:
+    return float(axes(frame)[2] @ np.array(frame.position))
+
+
+def stacks(instances: Iterable[Instance]) -> list[Stack]:
+    """All stacks of the images among `instances`; each plane is in one of them.
+
+    Planes of a series part by orientation, matrix, kind and b-value, then, where several lie at one
+    place, by the first of direction, echo, time point and acquisition that tells them apart.
+    """
+    groups: dict[tuple, list[tuple[Instance, Frame]]] = defaultdict(list)
+    for instance in (i for i in instances if i.modality in IMAGES and i.pixels):
+        for frame in instance.frames:
+            groups[_key(instance, frame)].append((instance, frame))
+    found = [
+        Stack(tuple(part))
+        for group in groups.values()
+        for alike in _alike(group)
+        for part in _parted(alike)
+    ]
+    return sorted(found, key=lambda s: (s.instance.series_number, s.instance.series, s.describe()))
+
+
+def _key(i: Instance, f: Frame) -> tuple:
+    return (
+        i.series, i.frame_of_reference, i.rows, i.columns, i.samples, f.kinds,
+        f.diffusion.b_value, f.diffusion.isotropic, f.position is None,
+    )  # fmt: skip
+
+
+def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Frame]]]:
+    """Parts of one orientation and pixel spacing each."""
+    parts: list[list[tuple[Instance, Frame]]] = []
+    for plane in group:
+        own = next((p for p in parts if _same_view(p[0][1], plane[1])), None)
+        if own is None:
+            parts.append([plane])
+        else:
+            own.append(plane)
+    return parts
+
+
+def _same_view(a: Frame, b: Frame) -> bool:
+    turned = _apart(a.orientation, b.orientation) <= ALIKE_COSINE
+    return turned and _apart(a.spacing, b.spacing) <= ALIKE_SPACING_MM
+
+
+def _apart(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> float:
+    if a is None or b is None:
+        return 0.0 if a is b else np.inf
+    return max(abs(x - y) for x, y in zip(a, b))
+
+
+def _parted(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Frame]]]:
+    if any(f.position is None or f.orientation is None for _, f in group):
+        return [group]
+    group = sorted(group, key=lambda p: (_place(p[1]), p[0].number, p[0].uid, p[1].index))
+    places = Counter(_place(frame) for _, frame in group)
+    if len(places) == 1 or max(places.values()) == 1:
+        return [group]
+    for k in range(len(group[0][1].repeat)):
+        parts: dict[str, list] = defaultdict(list)
+        for plane in group:
+            parts[plane[1].repeat[k]].append(plane)
+        if len(parts) > 1 and all(_whole(part, places) for part in parts.values()):
+            return list(parts.values())
+    if len(set(places.values())) == 1:  # the k-th image at each place is the k-th measurement
+        times = max(places.values())
+        return [group[k::times] for k in range(times)]
+    return [group]
+
+
+def _place(frame: Frame) -> int:
+    """Position along the normal in micrometres."""
+    return round(along(frame) * 1000)
+
+
+def _whole(part: Sequence[tuple[Instance, Frame]], places: Collection[int]) -> bool:
+    """Whether the part has each place once."""
+    return Counter(_place(frame) for _, frame in part) == dict.fromkeys(places, 1)
+
+
+def grid(stack: Stack) -> sitk.Image:
+    """The stack's grid as an image without values: index (column, row, slice) to patient mm.
+
+    Raises:
+        Refused: where the planes form no regular volume, saying which of the known ways it is.
+    """
+    _refuse_what_is_no_measurement(stack)
+    n, files = len(stack.planes), stack.files()
+    placed = [f for _, f in stack.planes if f.position and f.orientation and f.spacing]
+    if len(placed) < n:
+        what = f"{n - len(placed)} of {n} images lack position, orientation or pixel spacing"
+        raise Refused("no-geometry", what, files)
+    steps = np.diff(stack.places)
+    if n > 1 and np.ptp(stack.places) < 1e-3:
+        raise Refused("one-position", f"{n} images lie at one place: a time series", files)
+    if (count := n * stack.instance.rows * stack.instance.columns) > MAX_VALUES:
+        raise Refused("too-large", f"{count} pixels in one volume", files)
+    if n < MIN_SLICES:
+        raise Refused("too-few-slices", f"{n} slices; a volume has {MIN_SLICES} or more", files)
+    if (steps < 1e-3).any():
+        raise Refused("doubled-slice", f"{int((steps < 1e-3).sum())} slices stand twice", files)
+    step = _even_step(stack, steps)
+    _refuse_shear(stack, step)
+    image = sitk.Image([stack.instance.columns, stack.instance.rows, n], sitk.sitkUInt8)
+    row_mm, column_mm = stack.frame.spacing
+    image.SetSpacing((column_mm, row_mm, step))
+    image.SetOrigin(stack.frame.position)
+    image.SetDirection(axes(stack.frame).T.ravel().tolist())
+    return image
+
+
+def _refuse_what_is_no_measurement(stack: Stack) -> None:
+    i, files = stack.instance, stack.files()
+    if i.mosaic:
+        raise Refused(
+            "mosaic", f"{len(files)} Siemens mosaics: a whole volume tiled in each", files
+        )
+    if i.samples != 1:
+        raise Refused("colour", f"{i.samples} values in each pixel", files)
+    if i.palette:
+        raise Refused("colour", f"{len(files)} images of a palette's colours", files)
+    if burnt := [j.file.token for j, _ in stack.planes if j.burnt_in]:
+        raise Refused("burnt-in", f"{len(burnt)} images say that text is burnt in", burnt)
+
+
+def _even_step(stack: Stack, steps: np.ndarray) -> float:
+    """Distance between neighbouring slices in mm."""
+    n, middle = len(stack.planes), float(np.median(steps))
+    regular = (stack.places[-1] - stack.places[0]) / (n - 1)
+    off = np.abs(stack.places - stack.places[0] - regular * np.arange(n)).max()
+    if off <= max(EVEN_MM, 0.02 * regular):
+        return float(regular)
+    times = steps / middle
+    if np.abs(times - times.round()).max() < 0.05:
+        gaps = [k for k in range(n - 1) if times[k] > 1.5]
+        lost = round(float(times.sum())) + 1 - n
+        where = ", ".join(f"{stack.places[k]:.1f} and {stack.places[k + 1]:.1f}" for k in gaps[:3])
+        raise Refused("missing-slice", f"{lost} missing, between {where} mm", stack.files())
+    found = ", ".join(f"{s:.2f}" for s in sorted({round(float(s), 2) for s in steps})[:6])
+    raise Refused("uneven-slices", f"slices lie {found} mm apart", stack.files())
+
+
+def _refuse_shear(stack: Stack, step: float) -> None:
+    """A tilted gantry shifts each slice against its neighbour, in the plane."""
+    places = np.array([f.position for _, f in stack.planes])
+    turned = axes(stack.frame)
+    aside = float(np.abs((places - places[0]) @ turned[:2].T).max())
+    if aside > ASIDE_MM:
+        angle = np.degrees(np.arctan2(aside, step * (len(places) - 1)))
+        what = f"slices shift by {aside:.1f} mm in their plane ({angle:.1f}°)"
+        told = stack.instance.tilt_deg
+        what += f"; the header says a tilt of {told:g}°" if told else ""
+        raise Refused("gantry-tilt", what, stack.files())

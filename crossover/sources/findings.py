@@ -1,0 +1,136 @@
+"""What is right and wrong with received files, in words that identify nobody.
+
+A finding is made of a code, numbers and our own words: no text that stands in a file (a name, a
+description, a path) is ever part of it, since such text may say who the patient is. Files are named by
+`FileRef.token`; `crossover whois` tells on the terminal what a token or a case stands for.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Severity = Literal["error", "warning", "note"]
+
+
+class Kind(NamedTuple):
+    """One kind of finding: how bad it is, and what to do about it."""
+
+    severity: Severity
+    remedy: str
+
+
+KINDS: dict[str, Kind] = {
+    # files
+    "not-dicom": Kind("note", "nothing, if these files are no images; else export them again"),
+    "truncated": Kind("error", "copy or export the file again"),
+    "unreadable": Kind("error", "export the file again; if it stays, send us its kind, not the file"),
+    "duplicate-file": Kind("note", "nothing: one copy was used"),
+    "inconsistent-instances": Kind("error", "export the study again: one instance has two contents"),
+    "deflated": Kind("error", "convert with `dcmconv +te` (DCMTK)"),
+    "too-large": Kind("error", "check the file: it declares more than any examination holds"),
+    "zip-refused": Kind("error", "unpack the archive yourself, where you trust it"),
+    "link-skipped": Kind("warning", "copy the folder in, or give it as the source"),
+    "too-deep": Kind("warning", "move the files nearer to the source's top"),
+    "dicomdir-missing": Kind("warning", "copy the medium again: its index lists files that are gone"),
+    "no-patient": Kind("error", "give the files a PatientID (0010,0020)"),
+    "reader-crashed": Kind("error", "export the series again, uncompressed"),
+    # images
+    "no-hu": Kind("error", "export the original CT: without its rescale, values are not HU"),
+    "series-missing": Kind("error", "export the series, or change the rule under `series:`"),
+    "series-ambiguous": Kind("error", "add `plane`, `image_type` or `description` to the rule"),
+    "series-combined": Kind("warning", "nothing, if a mean over directions is meant"),
+    "series-preferred": Kind("note", "nothing: the structures were drawn on the chosen series"),
+    "mosaic": Kind("error", "export the trace images or the map, or split mosaics with dcm2niix"),
+    "colour": Kind("error", "export the measured images: colour holds no measurement"),
+    "burnt-in": Kind("error", "export images without annotations burnt into the pixels"),
+    "no-decoder": Kind("error", "install the named decoder, or export uncompressed"),
+    "pixels-unreadable": Kind("error", "export the series again, uncompressed"),
+    "no-geometry": Kind("error", "export the original series: positions and spacing are missing"),
+    "mixed-orientation": Kind("error", "name one `plane`, or export the series alone"),
+    "mixed-matrix": Kind("error", "export the series again: its images differ in size or spacing"),
+    "too-few-slices": Kind("error", "export the whole series"),
+    "one-position": Kind("error", "choose another series: this one is no volume"),
+    "missing-slice": Kind("error", "export the series again, whole"),
+    "doubled-slice": Kind("error", "export each series once; split repeated measurements"),
+    "uneven-slices": Kind("error", "choose a series with even spacing, or resample it yourself"),
+    "gantry-tilt": Kind("error", "export a reconstruction without tilt, or resample it yourself"),
+    "non-finite": Kind("error", "export the series again: it holds values that are no numbers"),
+    "constant": Kind("error", "choose another series: all its values are the same"),
+    "adc-unit": Kind("error", "export the map with its unit, or let it be computed"),
+    "adc-computed": Kind("note", "nothing: the map was fitted as the study declares"),
+    "other-grid": Kind("error", "export channels on one grid, or resample them yourself"),
+    "two-frames": Kind("error", "contour on the chosen series, or register the two"),
+    # structures
+    "structure-missing": Kind("error", "add its name under `structures:` (`crossover whois` shows all)"),
+    "structure-doubled": Kind("error", "remove one of the structures, or name just one"),
+    "structure-empty": Kind("error", "contour it, or leave the case out"),
+    "structure-outside": Kind("error", "contour inside the image, or export the whole image"),
+    "structure-refused": Kind("error", "export the structure on the image's grid"),
+    "structure-clipped": Kind("warning", "look at the border: what lies beyond the image is cut off"),
+    "contours-skip": Kind("warning", "look at the gap: slices between contours stay empty"),
+    "contours-spread": Kind("note", "nothing: contours lie apart, each fills half-way to the next"),
+    "contours-passed": Kind("note", "nothing: points and open lines enclose no volume"),
+    "half-pixel": Kind("warning", "look at the edges: positions were taken for pixels' corners"),
+    "fractional": Kind("note", "nothing: half or more of a fraction counts as inside"),
+    # patients
+    "study-passed": Kind("note", "nothing, unless a rule under `series:` should match there"),
+    "same-image": Kind("error", "the same images stand under two patients: keep one, or give one ID"),
+    "volume-refused": Kind("error", "mend the file or the table"),
+    "failed": Kind("error", "please report this with the log"),
+}  # fmt: skip
+"""Every kind of finding. An error excludes its case; a warning wants a look; a note tells what was done."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding about a case, or about the folder as a whole."""
+
+    code: str
+    what: str
+    """What was found, with numbers and units; no text from a file."""
+    about: str = ""
+    """The channel or structure it concerns: "channel b0"."""
+    files: tuple[str, ...] = ()
+    """Tokens of the files it is about, the first few."""
+
+    @property
+    def severity(self) -> Severity:
+        return KINDS[self.code].severity
+
+    @property
+    def remedy(self) -> str:
+        return KINDS[self.code].remedy
+
+    def row(self) -> dict:
+        return {
+            "severity": self.severity, "code": self.code, "about": self.about, "what": self.what,
+            "remedy": self.remedy, "files": list(self.files),
+        }  # fmt: skip
+
+
+class Refused(ValueError):
+    """What a reader found that it can't go on with."""
+
+    def __init__(self, code: str, what: str, files: Iterable[str] = ()) -> None:
+        super().__init__(f"{code}: {what}")
+        self.finding = Finding(code, what, files=tuple(files)[:5])
+
+
+def unforeseen(error: BaseException) -> str:
+    """Kind and place of an error that nobody thought of; its message may quote a file's text."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
+
+
+def table() -> str:
+    """All kinds of findings as a Markdown table, for docs/ingest.md."""
+    rows = [f"| `{code}` | {kind.severity} | {kind.remedy} |" for code, kind in KINDS.items()]
+    return "\n".join(["| code | severity | what to do |", "|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,0 +1,57 @@
+"""A folder or archive of DICOM -> cases, outside a study: what `crossover ingest` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crossover.config import ConfigError, read_yaml, validate
+from crossover.provenance import ROOT, code_digest
+from crossover.sources.cases import make_cases
+from crossover.sources.receive import receive
+from crossover.sources.settings import DicomSource, IngestRules, RulesFile
+
+STUDIES, RULES = ROOT / "config/studies", ROOT / "config/ingest"
+
+
+def load_rules(path: Path) -> RulesFile:
+    """The rules of a file.
+
+    Raises:
+        crossover.config.ConfigError: naming the file, each wrong key or value, and the valid ones.
+    """
+    return validate(RulesFile, read_yaml(path), path)
+
+
+def study_rules(study: str) -> RulesFile:
+    """The rules of a study: its own `series` and `structures`, else those of config/ingest/<study>.yaml.
+
+    Raises:
+        crossover.config.ConfigError: where neither exists, naming those that do.
+    """
+    path = STUDIES / f"{study}.yaml"
+    values = read_yaml(path) if path.exists() else {}
+    if values.get("series"):
+        own = {key: values[key] for key in IngestRules.model_fields if key in values}
+        return validate(RulesFile, own, path)
+    if (RULES / f"{study}.yaml").exists():
+        return load_rules(RULES / f"{study}.yaml")
+    there = {p.stem for p in RULES.glob("*.yaml")}
+    there |= {p.stem for p in STUDIES.glob("*.yaml") if read_yaml(p).get("series")}
+    raise ConfigError(f"no rules for a study {study!r}; there are: {', '.join(sorted(there))}")
+
+
+def ingest(source: Path, out: Path, rules: RulesFile, workers: int) -> dict:
+    """Cases, `patients.csv`, `manifest.json` and the report below `out`; by the code of the workflow.
+
+    Returns:
+        The report, as in `ingest.json`.
+
+    Raises:
+        crossover.sources.cases.IngestError: where cases have errors that the rules don't allow.
+        ValueError: where `source` holds no file.
+    """
+    settings = DicomSource(kind="dicom", label_maps=rules.label_maps, allow=rules.allow)
+    raw = out / "received.json"
+    receive(settings, raw, source, "", workers, None)
+    code = code_digest("workflow_scripts/cases.py")
+    return make_cases(raw, out / "manifest.json", settings, rules, source, code, workers)

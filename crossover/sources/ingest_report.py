@@ -1,0 +1,102 @@
+"""The report of an ingest: one file for machines, one for people. Neither tells who anybody is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from crossover.provenance import write_json
+from crossover.sources.findings import KINDS, Finding
+
+JSON = "ingest.json"
+TEXT = "ingest.txt"
+ORDER = ("error", "warning", "note")
+
+
+def report(
+    records: Mapping[str, dict],
+    folder: Sequence[Finding],
+    more: Mapping[str, Sequence[Finding]],
+    allowed: set[str],
+) -> dict:
+    """All cases with what was found, chosen and wrong.
+
+    Args:
+        records: case -> its record.
+        folder: findings about files of no case.
+        more: case -> findings that only show when cases are compared.
+        allowed: codes and cases whose errors exclude a case without failing the run.
+
+    Returns:
+        {cases: {case: {status, found, chosen, findings}}, folder: [finding], made: [case],
+        failed: [case]}; status is "made", "excluded" (by an error) or "allowed" (excluded, as the
+        source allows).
+    """
+    cases = {}
+    for case, record in records.items():
+        findings = record["findings"] + [f.row() for f in more.get(case, ())]
+        errors = {f["code"] for f in findings if f["severity"] == "error"}
+        status = "made" if not errors else "excluded"
+        if errors and (case in allowed or errors <= allowed):
+            status = "allowed"
+        told = sorted(findings, key=lambda f: ORDER.index(f["severity"]))
+        cases[case] = {
+            "status": status, "found": record["found"], "chosen": record["chosen"],
+            "findings": told,
+        }  # fmt: skip
+    loose = [f.row() for f in folder]
+    barred = [f["code"] for f in loose if f["severity"] == "error" and f["code"] not in allowed]
+    return {
+        "cases": cases,
+        "folder": sorted(loose, key=lambda f: ORDER.index(f["severity"])),
+        "made": [c for c, about in cases.items() if about["status"] == "made"],
+        "failed": [c for c, about in cases.items() if about["status"] == "excluded"] + barred,
+    }
+
+
+def write(report: dict, folder: Path) -> None:
+    """Write both files."""
+    write_json(folder / JSON, report)
+    with (folder / TEXT).open("w", encoding="utf-8") as file:
+        show(report, Console(file=file, width=140))
+
+
+def show(report: dict, console: Console) -> None:
+    """The report as a person reads it: cases, then files of no case, then what to do."""
+    table = Table("case", "status", "chosen", "findings", show_lines=True)
+    for case, about in report["cases"].items():
+        chosen = "\n".join(f"{name}: {what}" for name, what in about["chosen"].items())
+        told = [_line(f) for f in _together(about["findings"])]
+        table.add_row(case, about["status"], chosen, "\n".join(told))
+    console.print(table)
+    for finding in report["folder"]:
+        console.print("files of no case:", _line(finding), highlight=False)
+    seen = [f for about in report["cases"].values() for f in about["findings"]] + report["folder"]
+    codes = {f["code"] for f in seen if f["severity"] != "note"}
+    if codes:
+        console.print("What to do:")
+    for code in sorted(codes):
+        console.print(f"  {code}: {KINDS[code].remedy}", highlight=False)
+    made, of = len(report["made"]), len(report["cases"])
+    console.print(f"{made} of {of} cases made, {len(report['failed'])} errors not allowed by name.")
+
+
+def _together(findings: Sequence[dict]) -> list[dict]:
+    """Findings that say the same of several channels or structures, as one."""
+    out: dict[tuple[str, str], dict] = {}
+    for f in findings:
+        one = out.setdefault((f["code"], f["what"]), {**f, "about": []})
+        one["about"].append(f["about"])
+    return [{**f, "about": ", ".join(filter(None, f["about"]))} for f in out.values()]
+
+
+def _line(finding: dict) -> str:
+    about = f"{finding['about']}: " if finding["about"] else ""
+    files = f" [{', '.join(finding['files'][:3])}]" if finding["files"] else ""
+    # Square brackets are markup to rich.
+    return f"{finding['severity']} {finding['code']}: {about}{finding['what']}{files}".replace(
+        "[", "\\["
+    )

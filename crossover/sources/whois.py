@@ -1,0 +1,70 @@
+"""What a pseudonym or a file's token stands for: told on the terminal, from the export itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydicom
+
+from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
+from crossover.sources.dicom.scan import patient_of
+from crossover.sources.dicom.stacks import stacks
+from crossover.sources.pseudonyms import pseudonym, secret
+
+
+def whois(source: Path, names: list[str]) -> Iterator[str]:
+    """Lines about each case or file among `names`, or about every case where none is given.
+
+    Whose they are, which series with which descriptions, and what the structures are called: all that
+    the report of an ingest leaves out. Never written to a file.
+    """
+    yield from map(_printable, _lines(source, names))
+
+
+def _lines(source: Path, names: list[str]) -> Iterator[str]:
+    key = secret()
+    files, _ = walk(source, key)
+    wanted = {patient_of(name) for name in names}
+    yield from (f"{f.token}: {_place(f)}" for f in files if f.token in wanted)
+    if names and not any(name.startswith("p") for name in wanted):
+        return
+    patients: dict[str, list[Instance]] = {}
+    for header in map(read_header, files):
+        if isinstance(header, Instance):
+            patients.setdefault(header.patient, []).append(header)
+    for patient, own in sorted(patients.items()):
+        name = pseudonym(patient, key)
+        if not names or name in wanted:
+            yield f"{name}: patient {patient}"
+            yield from _contents(own)
+
+
+def _contents(instances: list[Instance]) -> Iterator[str]:
+    for stack in stacks(instances):
+        text = " / ".join(filter(None, stack.instance.text.split("\n")))
+        yield f"  {stack.instance.date[:8]} {stack.describe()}: {text} ({_place(stack.instance.file)})"
+    for instance in (i for i in instances if i.modality in STRUCTURES):
+        try:
+            structures = ", ".join(_structures(instance.file))
+        except Exception as error:  # damaged files raise nearly anything
+            structures = f"can't be read: {type(error).__name__}"
+        yield f"  {instance.modality}: {structures} ({_place(instance.file)})"
+
+
+def _structures(file: FileRef) -> list[str]:
+    """What an object's structures are called."""
+    with file.open() as opened:
+        dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
+    rois = [str(r.get("ROIName", "")) for r in dataset.get("StructureSetROISequence") or []]
+    return rois + [str(s.get("SegmentLabel", "")) for s in dataset.get("SegmentSequence") or []]
+
+
+def _place(file: FileRef) -> str:
+    return file.path + (f", {file.member}" if file.member else "")
+
+
+def _printable(line: str) -> str:
+    """A name may hold what no terminal should be sent: escape sequences, or bytes that are no text."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
