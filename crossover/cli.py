@@ -32,7 +32,10 @@ def ingest(
 
     Exit status: 0 where every case was made, 1 where some have errors, 2 where the call is wrong.
     """
-    # These take a second to import, which no other command should pay for.
+    # These take a second to import: here, and beside it in the workers' process; in no other command.
+    from crossover.items import warm
+
+    warm("crossover.sources.cases")
     from crossover.provenance import read_json
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import ingest, load_rules, study_rules

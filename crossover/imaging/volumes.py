@@ -12,6 +12,9 @@ import numpy as np
 import SimpleITK as sitk
 from isal import igzip
 
+# ITK's warnings name the file they are about, and a file's name may be a patient's.
+sitk.ProcessObject.GlobalWarningDisplayOff()
+
 
 class GeometryError(ValueError):
     """Two images that must share a grid don't."""

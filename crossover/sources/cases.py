@@ -24,7 +24,14 @@ from crossover.sources.dicom.scan import Examination, patient_of, read_headers, 
 from crossover.sources.findings import Finding, unforeseen
 from crossover.sources.phantom_settings import PhantomSource
 from crossover.sources.pseudonyms import case_names, key_of, token
-from crossover.sources.settings import DicomSource, IngestRules, Source, VolumesSource
+from crossover.sources.receive import form_of
+from crossover.sources.settings import (
+    DicomSource,
+    IngestRules,
+    OpenKbpSource,
+    Source,
+    VolumesSource,
+)
 
 
 class CaseError(RuntimeError):
@@ -148,10 +155,8 @@ def _work(
         return {c: _phantom(c, item, raw) for c, item in received.items()}, []
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
-    if isinstance(source, VolumesSource):
-        from crossover.sources import volumes  # pandas and nibabel, which DICOM doesn't need
-
-        rows = volumes.rows(source, data)
+    if not isinstance(source, DicomSource):
+        rows = form_of(source).rows(source, data)
         names = case_names(source, list(rows))
         return {names[p]: _volumes(names[p], row, received) for p, row in rows.items()}, []
     key = key_of(source)
@@ -244,16 +249,16 @@ def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, fold
     }
 
 
-def _read_volumes(source: VolumesSource, own: Work, data: Path) -> Reading:
-    from crossover.sources import volumes
+def _read_volumes(source: VolumesSource | OpenKbpSource, own: Work, data: Path) -> Reading:
+    from crossover.sources.volumes import VolumesError
 
     reading = Reading()
     try:
-        reading.channels, reading.structures, reading.facts = volumes.read_patient(
+        reading.channels, reading.structures, reading.facts = form_of(source).read_patient(
             source, own.source_row, data
         )
         check_grids(reading.channels, reading.structures)
-    except (volumes.VolumesError, GeometryError) as error:
+    except (VolumesError, GeometryError) as error:
         reading.findings.append(Finding("volume-refused", str(error)))
     return reading
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 from crossover import items
 from crossover.provenance import digest, file_digest, read_json, write_json
 from crossover.sources.dicom.files import walk
 from crossover.sources.phantom_settings import PhantomSource
 from crossover.sources.pseudonyms import case_names, key_of, token
-from crossover.sources.settings import DicomSource, Source, VolumesSource
+from crossover.sources.settings import DicomSource, OpenKbpSource, Source, VolumesSource
 
 SEEN = "seen.json"
 """Beside the manifest: the state and digest of each file, so that only new files are read."""
@@ -85,21 +86,32 @@ def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, dict]:
     return found
 
 
-def _patients(source: VolumesSource, data: Path, seen: _Seen) -> dict[str, dict]:
+def form_of(source: VolumesSource | OpenKbpSource) -> ModuleType:
+    """The module that knows a table's form: `rows`, `patient_files`, `read_patient`."""
+    # Imported here: pandas and nibabel, which DICOM doesn't need.
+    if isinstance(source, OpenKbpSource):
+        from crossover.sources import openkbp
+
+        return openkbp
+    from crossover.sources import volumes
+
+    return volumes
+
+
+def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) -> dict[str, dict]:
     """Cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
 
     Names of files and most columns may tell who a patient is: neither is kept.
     """
-    from crossover.sources import volumes  # pandas and nibabel, which DICOM doesn't need
-
-    rows = volumes.rows(source, data)
+    form = form_of(source)
+    rows = form.rows(source, data)
     names = case_names(source, list(rows))
     key = key_of(source)
     return {
         names[patient]: {
             "files": [
                 seen.digest(data / f, token(os.fsencode(f), key))
-                for f in volumes.patient_files(source, row)
+                for f in form.patient_files(source, row)
             ],
             "row": {name: row[name] for name in source.variables},
         }

@@ -89,6 +89,8 @@ class VolumesSource(BaseModel, extra="forbid"):
     """Columns of the table that go on with the cases; no other column leaves the table."""
     identifiers: Literal["secret", "public"] = "secret"
     """"secret": patients get pseudonyms; "public": the table's identifiers are already public."""
+    allow: list[str] = []
+    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
 class DicomSource(BaseModel, extra="forbid"):
@@ -104,4 +106,22 @@ class DicomSource(BaseModel, extra="forbid"):
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
-Source = Annotated[PhantomSource | VolumesSource | DicomSource, Field(discriminator="kind")]
+class OpenKbpSource(BaseModel, extra="forbid"):
+    """The released CSVs of the OpenKBP challenge; a center is told by its voxels' size."""
+
+    kind: Literal["openkbp"]
+    folder: str = "provided-data"
+    pixel_mm: float
+    slice_mm: float
+    structures: dict[str, str]
+    """Structure -> its file, without suffix."""
+    identifiers: Literal["secret", "public"] = "public"
+    variables: list[str] = []
+    """Of spacing_x, spacing_y, spacing_z."""
+    allow: list[str] = []
+    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
+
+
+Source = Annotated[
+    PhantomSource | VolumesSource | DicomSource | OpenKbpSource, Field(discriminator="kind")
+]

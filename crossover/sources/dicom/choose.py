@@ -17,6 +17,9 @@ from crossover.sources.dicom.stacks import Stack
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.settings import SeriesRule
 
+ADC_LOW, ADC_HIGH = 10.0, 20_000.0
+"""Between these lies the median of any map in 10⁻⁶ mm²/s; water's is 3,000 at body temperature."""
+
 
 @dataclass
 class Chosen:
@@ -37,7 +40,17 @@ def matches(stack: Stack, rule: SeriesRule) -> bool:
         and rule.plane in (None, stack.plane)
         and (rule.image_type is None or rule.image_type.upper() in kinds)
         and (rule.description is None or _contains(stack.instance.text, rule.description))
-        and (rule.b_value is None or (_near(b_value, rule.b_value) and "ADC" not in kinds))
+        and (rule.b_value is None or (_near(b_value, rule.b_value) and not _looks_like_adc(stack)))
+    )
+
+
+def _looks_like_adc(stack: Stack) -> bool:
+    """A map by its type, its unit or its name: scanners leave a b-value in its header."""
+    named = re.search(r"\badc|apparent diff|_adc", stack.instance.text, re.IGNORECASE)
+    return (
+        "ADC" in stack.frame.kinds
+        or "m2/s" in stack.frame.unit.lower().replace("^", "")
+        or named is not None
     )
 
 
@@ -112,7 +125,8 @@ def _pick(
         return preferred, [Finding("series-preferred", what)]
     matching = preferred or matching
     one_series = len({s.instance.series for s in matching}) == 1
-    if one_series and rule.b_value is not None and len({s.plane for s in matching}) == 1:
+    alike = len({(s.plane, s.frame.kinds) for s in matching}) == 1  # else magnitude and phase
+    if one_series and rule.b_value is not None and alike:
         what = f"geometric mean of {len(matching)} measurements at b {rule.b_value:g}"
         return matching, [Finding("series-combined", what)]
     there = listed(matching)
@@ -156,6 +170,10 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
     scale = adc_scale(stack.frame.unit, values)
     if scale is None:
         what = f"no unit is named, and a median of {np.median(values):.3g} tells none"
+        raise Refused("adc-unit", what, stack.files())
+    middle = scale * float(np.median(values[values > 0])) if (values > 0).any() else 0.0
+    if not ADC_LOW <= middle <= ADC_HIGH:
+        what = f"by the unit that is named, its median is {middle:.3g} x 10⁻⁶ mm²/s"
         raise Refused("adc-unit", what, stack.files())
     return image if scale == 1 else on_grid((values * np.float32(scale)).astype(np.float32), image)
 

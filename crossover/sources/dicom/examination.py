@@ -60,6 +60,19 @@ def read_examination(
         key: the secret, for the dates and the scanner's name.
     """
     out = Reading()
+    with _kept(out.findings, ""):
+        _read(out, instances, rules, structures, label_maps, key)
+    return out
+
+
+def _read(
+    out: Reading,
+    instances: Sequence[Instance],
+    rules: Mapping[str, SeriesRule],
+    structures: Mapping[str, Structure],
+    label_maps: Mapping[str, tuple[Path | None, VolumeStructure]],
+    key: bytes,
+) -> None:
     instances = _without_copies(instances, out.findings)
     there = stacks(instances)
     objects = [i for i in instances if i.modality in STRUCTURES]
@@ -77,7 +90,6 @@ def read_examination(
     used = [s for c in chosen.values() for s in c.stacks]
     if used:
         out.facts = facts(used[0].instance, key)
-    return out
 
 
 def _read_structures(
@@ -94,7 +106,7 @@ def _read_structures(
     there: list[Drawable] = []
     for instance in objects:
         with _kept(out.findings, f"{instance.modality} object"):
-            there += drawables(_load(instance))
+            there += _load(instance)
     for name, structure in structures.items():
         with _kept(out.findings, f"structure {name}"):
             if name in label_maps:
@@ -110,14 +122,25 @@ def _read_structures(
             out.findings += _about(findings, f"structure {name}")
 
 
-def _load(instance: Instance) -> Dataset:
-    """A structure object, whole."""
+def _load(instance: Instance) -> list[Drawable]:
+    """The structures of an object."""
     try:
         with instance.file.open() as opened:
-            return pydicom.dcmread(opened, force=True)
+            dataset = pydicom.dcmread(opened, force=True)
+        if instance.modality == "SEG":  # its frames are read when a structure is drawn
+            _convert(dataset)
+        return list(drawables(dataset))
     except Exception as error:
         what = f"a structure object: {type(error).__name__}"
         raise Refused("unreadable", what, [instance.file.token]) from None
+
+
+def _convert(dataset: Dataset) -> None:
+    """Have pydicom read all values, which it puts off: damage is to show where the file is known."""
+    for tag in [t for t in dataset.keys() if t.group != 0x7FE0]:  # noqa: SIM118
+        element = dataset[tag]
+        for item in element.value if element.VR == "SQ" else ():
+            _convert(item)
 
 
 class _kept:

@@ -123,12 +123,13 @@ def _no_file(path: Path) -> tuple[str, str] | None:
 
 
 def _is_archive(path: Path) -> bool:
-    """By both ends: an image may hold the bytes of an archive's end by chance."""
+    """By its beginning: the end, which counts for `zipfile`, may be cut off, or stand in an image by chance."""
     try:
         with path.open("rb") as file:
-            return file.read(2) == b"PK" and zipfile.is_zipfile(file)
+            head = file.read(132)
     except OSError:
         return False
+    return head[:4] in (b"PK\3\4", b"PK\5\6", b"PK\7\x08") and head[128:] != b"DICM"
 
 
 def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> Iterator[FileRef]:

@@ -37,8 +37,10 @@ PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
 MAX_VALUES = 1 << 31
 """Pixels in one file: eight times a CT of 1,000 slices of 512 x 512."""
-MAX_PACKING = 5000
-"""Bytes of pixels to a byte of compressed data; a blank image in JPEG-LS has about half of that."""
+MAX_PLANE = 1 << 26
+"""Pixels in one plane: 8,192 x 8,192."""
+MAX_PACKING = 100_000
+"""Bytes of pixels to a byte of compressed data; a large blank slice in JPEG-LS has a tenth of that."""
 FAR_MM = 1e5
 """No image lies farther off, or has larger pixels."""
 
@@ -130,6 +132,8 @@ def read_header(file: FileRef) -> Instance | Finding:
 
 def _read(file: FileRef, opened: BinaryIO) -> Instance | Finding:
     head = opened.read(1024)
+    if head[:4] == b"PK\3\4" and not _is_dicom(head):
+        raise Refused("zip-refused", "an archive in an archive")
     if not _is_dicom(head):
         return Finding("not-dicom", "no DICOM", files=(file.token,))
     if DeflatedExplicitVRLittleEndian.encode() in head:  # of even length: no zero follows
@@ -146,7 +150,8 @@ def _read(file: FileRef, opened: BinaryIO) -> Instance | Finding:
         raise Refused("truncated", f"the header ends before {missing[0]}")
     if not text(dataset, "PatientID").strip():
         raise Refused("no-patient", "no PatientID")
-    pixels = _pixels(dataset, opened) if text(dataset, "Modality") in IMAGES else None
+    drawn = text(dataset, "Modality") in (*IMAGES, "SEG")
+    pixels = _pixels(dataset, opened) if drawn else None
     return _instance(file, dataset, pixels)
 
 
@@ -284,7 +289,7 @@ def _pixels(d: Dataset, opened: BinaryIO) -> Pixels:
         raise Refused("unreadable", "no size or bit depth of its pixels")
     bits = sizes[2]
     count = math.prod(sizes) // bits
-    if count > MAX_VALUES:
+    if count > MAX_VALUES or sizes[0] * sizes[1] > MAX_PLANE:
         raise Refused("too-large", f"declares {count} pixels")
     end = opened.seek(0, os.SEEK_END)
     uncompressed = syntax in PLAIN or str(syntax) == "1.2.840.10008.1.2.2"

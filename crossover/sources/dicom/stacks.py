@@ -78,7 +78,8 @@ def axes(frame: Frame) -> np.ndarray:
     row = row / np.linalg.norm(row)
     column = column - (column @ row) * row
     column /= np.linalg.norm(column)
-    return np.stack([row, column, np.cross(row, column)])
+    turned = np.stack([row, column, np.cross(row, column)])
+    return np.where(np.abs(turned) < 1e-15, 0.0, turned)  # ITK can't invert what is all but zero
 
 
 def along(frame: Frame) -> float:
@@ -210,13 +211,13 @@ def _refuse_what_is_no_measurement(stack: Stack) -> None:
 
 def _even_step(stack: Stack, steps: np.ndarray) -> float:
     """Distance between neighbouring slices in mm."""
-    n, middle = len(stack.planes), float(np.median(steps))
+    n = len(stack.planes)
     regular = (stack.places[-1] - stack.places[0]) / (n - 1)
     off = np.abs(stack.places - stack.places[0] - regular * np.arange(n)).max()
     if off <= max(EVEN_MM, 0.02 * regular):
         return float(regular)
-    times = steps / middle
-    if np.abs(times - times.round()).max() < 0.05:
+    times = steps / steps.min()
+    if times.max() < 20 and np.abs(times - times.round()).max() < 0.05:
         gaps = [k for k in range(n - 1) if times[k] > 1.5]
         lost = round(float(times.sum())) + 1 - n
         where = ", ".join(f"{stack.places[k]:.1f} and {stack.places[k + 1]:.1f}" for k in gaps[:3])

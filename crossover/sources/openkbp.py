@@ -1,0 +1,120 @@
+"""Cases from the released form of the OpenKBP challenge: one CSV of flat indices for each image and patient.
+
+A clone of the challenge's repository (github.com/ababier/open-kbp) has `provided-data/<set>/pt_<n>/` with
+`ct.csv` (index, value), `<Structure>.csv` (index) and `voxel_dimensions.csv` (mm). Indices count 128 x 128
+x 128 voxels in C order, the axes being rows (towards the back), columns (towards the patient's left) and
+slices (downwards), as users of the data found; values are HU + 1024, and 0 is everything outside the body
+(Babier et al., Medical Physics 48:5549, 2021). Nothing in the files tells the axes, so each patient is
+checked against anatomy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from crossover.imaging.volumes import on_grid
+from crossover.sources.settings import OpenKbpSource
+from crossover.sources.volumes import VolumesError
+
+SHAPE = (128, 128, 128)
+AIR = -1024
+TOLERANCE_MM = 0.05
+DIMENSIONS = "voxel_dimensions.csv"
+
+
+def rows(source: OpenKbpSource, root: Path) -> dict[str, dict[str, str]]:
+    """Patient -> where its files lie and its voxel's size; those with the source's voxel size only.
+
+    Raises:
+        VolumesError: where the folder has no patient of that size.
+    """
+    found = {}
+    for path in sorted((root / source.folder).glob(f"*/pt_*/{DIMENSIONS}")):
+        spacing = np.loadtxt(path)
+        wanted = (source.pixel_mm, source.pixel_mm, source.slice_mm)
+        if spacing.shape == (3,) and np.abs(spacing - wanted).max() < TOLERANCE_MM:
+            names = ["ct.csv", DIMENSIONS, *(f"{s}.csv" for s in source.structures.values())]
+            there = [name for name in sorted(set(names)) if (path.parent / name).exists()]
+            row = {"folder": str(path.parent.relative_to(root)), "files": ";".join(there)}
+            row |= {f"spacing_{axis}": f"{mm:g}" for axis, mm in zip("xyz", spacing)}
+            found[path.parent.name] = row
+    if not found:
+        size = f"{source.pixel_mm} x {source.pixel_mm} x {source.slice_mm} mm"
+        raise VolumesError(f"{root / source.folder}: no patient with voxels of {size} in */pt_*/")
+    return found
+
+
+def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> list[str]:
+    """The files of one patient that are there, relative to the folder of the data."""
+    return [f"{row['folder']}/{name}" for name in row["files"].split(";")]
+
+
+def read_patient(
+    source: OpenKbpSource, row: Mapping[str, str], root: Path
+) -> tuple[dict[str, sitk.Image], dict[str, sitk.Image], dict]:
+    """The CT in HU as channel `ct`, and the structures as 0/1; slices run upwards.
+
+    Raises:
+        VolumesError: where a structure is missing or empty, or lies where anatomy has it not.
+    """
+    folder = root / row["folder"]
+    stored = np.zeros(SHAPE, np.float32)
+    table = pd.read_csv(folder / "ct.csv", index_col=0)
+    np.put(stored, _indices(table, "ct"), table.iloc[:, 0].to_numpy())
+    image = sitk.GetImageFromArray(_upright(stored + AIR).astype(np.int16))
+    image.SetSpacing([float(row[f"spacing_{axis}"]) for axis in "xyz"])
+    masks, findings = {}, []
+    for name, file in source.structures.items():
+        path = folder / f"{file}.csv"
+        if not path.exists():
+            findings.append(f"structure {name} is missing")
+            continue
+        mask = np.zeros(SHAPE, np.uint8)
+        np.put(mask, _indices(pd.read_csv(path, index_col=0), name), 1)
+        masks[name] = on_grid(_upright(mask), image)
+        if not mask.any():
+            findings.append(f"structure {name} is empty")
+    findings += _misplaced({source.structures[n]: m for n, m in masks.items()})
+    if findings:
+        raise VolumesError("; ".join(findings))
+    return {"ct": image}, masks, {}
+
+
+def _indices(table: pd.DataFrame, what: str) -> np.ndarray:
+    indices = table.index.to_numpy()
+    whole = np.issubdtype(indices.dtype, np.integer)
+    if len(indices) and (not whole or indices.min() < 0 or indices.max() >= np.prod(SHAPE)):
+        raise VolumesError(f"{what}: its indices are none of {np.prod(SHAPE)} voxels")
+    return indices.astype(int)
+
+
+def _upright(stored: np.ndarray) -> np.ndarray:
+    """(rows, columns, slices downwards) -> (slices upwards, rows, columns)."""
+    return stored[:, :, ::-1].transpose(2, 0, 1)
+
+
+ANATOMY = (
+    ("RightParotid", "LeftParotid", 2, "the left parotid gland lies right of the right one"),
+    ("SpinalCord", "Brainstem", 0, "the brain stem lies below the spinal cord"),
+    ("Mandible", "SpinalCord", 1, "the mandible lies behind the spinal cord"),
+)
+"""Structure with the smaller index, with the larger, along the axis, and what is wrong where it is not so."""
+
+
+def _misplaced(masks: Mapping[str, sitk.Image]) -> list[str]:
+    """What shows that the axes are not as assumed."""
+    centre = {
+        name: np.argwhere(sitk.GetArrayViewFromImage(mask)).mean(axis=0)
+        for name, mask in masks.items()
+        if sitk.GetArrayViewFromImage(mask).any()
+    }
+    return [
+        f"{what}: its axes are not the released ones"
+        for low, high, axis, what in ANATOMY
+        if {low, high} <= set(centre) and centre[low][axis] >= centre[high][axis]
+    ]
