@@ -124,10 +124,19 @@ def _make_all(todo, keys, make, folder: Path, workers: int) -> dict[str, str]:
             failed |= _guarded(name, keys[name], make, folder)
         return failed
     killed = _in_pool(todo, keys, make, folder, workers, failed)
-    for name in killed:  # one took the others with it: each alone, to know which
-        if _in_pool([name], keys, make, folder, 1, failed):
-            failed[name] = KILLED
+    while killed:  # one took the others with it: those that had begun each alone, to know which
+        begun = [n for n in killed if _begun(folder / n)] or killed[:1]
+        for name in begun:
+            if _in_pool([name], keys, make, folder, 1, failed):
+                failed[name] = KILLED
+        killed = _in_pool(
+            [n for n in killed if n not in begun], keys, make, folder, workers, failed
+        )
     return failed
+
+
+def _begun(folder: Path) -> bool:
+    return folder.exists() and not (folder / RECORD).exists()
 
 
 def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, str]) -> list[str]:

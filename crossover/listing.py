@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossover.provenance import digest, read_json
+from crossover.sources.settings import PHANTOM_KINDS
 
 
 def listing(kind: str, data: str | None, manifest: Path) -> str | None:
@@ -13,7 +14,7 @@ def listing(kind: str, data: str | None, manifest: Path) -> str | None:
     Without the folder at hand (a clone with pulled results) it is the one kept in the raw manifest,
     so that nothing reruns; None for phantoms, which come from no folder.
     """
-    if kind == "phantom":
+    if kind in PHANTOM_KINDS:
         return None
     if data is None:
         return read_json(manifest).get("listing") if manifest.exists() else None

@@ -1036,7 +1036,7 @@ def test_a_file_that_is_of_no_patient_is_told_beside_the_cases(
     (finding,) = report["folder"]
     assert finding["code"] == code and finding["what"].startswith("1 file")
     assert report["made"] == [name("Q1")]
-    assert report["failed"] == ([] if code == "not-dicom" else [code])
+    assert report["barred"] == ([] if code == "not-dicom" else [code])
     assert (
         run(tmp_path / "source", tmp_path / "out", RULES.model_copy(update={"allow": [code]}))[
             "failed"

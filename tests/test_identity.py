@@ -109,6 +109,11 @@ EMMA = Person("ZZEMMAZZ", 5, 0.0, "20190323", "048Y")
 """Her images are damaged."""
 
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Unknown encoding"
+)  # pydicom, where the marks are written
+
+
 # The marked export
 
 

@@ -22,13 +22,13 @@ from crossover.sources.dicom.examination import Reading, read_examination
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.scan import Examination, patient_of, read_headers, scan
 from crossover.sources.findings import Finding, unforeseen
-from crossover.sources.phantom_settings import PhantomSource
 from crossover.sources.pseudonyms import case_names, key_of, token
 from crossover.sources.receive import form_of
 from crossover.sources.settings import (
     DicomSource,
     IngestRules,
     OpenKbpSource,
+    Phantom,
     Source,
     VolumesSource,
 )
@@ -142,8 +142,8 @@ def _raise_errors(report: dict, folder: Path) -> None:
     where = f"see {folder / ingest_report.TEXT}"
     if not report["made"]:
         raise IngestError(f"no case could be made: {where}")
-    if failed := report["failed"]:
-        raise IngestError(f"{len(failed)} of {len(report['cases'])} cases have errors: {where}")
+    if wrong := ingest_report.problems(report):
+        raise IngestError(f"{wrong}: {where}")
 
 
 def _work(
@@ -151,7 +151,7 @@ def _work(
     known: Mapping[str, list[str]], workers: int,
 ) -> tuple[dict[str, Work], list[Finding]]:  # fmt: skip
     """Case -> what it is made from; and findings about files of no case."""
-    if isinstance(source, PhantomSource):
+    if isinstance(source, Phantom):
         return {c: _phantom(c, item, raw) for c, item in received.items()}, []
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
@@ -226,7 +226,7 @@ def _make(
     try:
         return _made(work[case], source, rules, data, folder)
     except Exception as error:
-        if isinstance(source, PhantomSource):
+        if isinstance(source, Phantom):
             raise
         raise CaseError(unforeseen(error)) from None  # the log tells no more than that
 

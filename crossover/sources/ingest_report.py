@@ -32,7 +32,7 @@ def report(
 
     Returns:
         {cases: {case: {status, found, chosen, findings}}, folder: [finding], made: [case],
-        failed: [case]}; status is "made", "excluded" (by an error) or "allowed" (excluded, as the
+        failed: [case], barred: [code of an error about files of no case]}; status is "made", "excluded" (by an error) or "allowed" (excluded, as the
         source allows).
     """
     cases = {}
@@ -53,7 +53,8 @@ def report(
         "cases": cases,
         "folder": sorted(loose, key=lambda f: ORDER.index(f["severity"])),
         "made": [c for c, about in cases.items() if about["status"] == "made"],
-        "failed": [c for c, about in cases.items() if about["status"] == "excluded"] + barred,
+        "failed": [c for c, about in cases.items() if about["status"] == "excluded"],
+        "barred": barred,
     }
 
 
@@ -81,7 +82,14 @@ def show(report: dict, console: Console) -> None:
     for code in sorted(codes):
         console.print(f"  {code}: {KINDS[code].remedy}", highlight=False)
     made, of = len(report["made"]), len(report["cases"])
-    console.print(f"{made} of {of} cases made, {len(report['failed'])} errors not allowed by name.")
+    console.print(f"{made} of {of} cases made; {problems(report) or 'no error'}.")
+
+
+def problems(report: dict) -> str:
+    """What makes the exit status non-zero, in words; "" where nothing does."""
+    failed = [f"{len(report['failed'])} of {len(report['cases'])} cases have errors"]
+    barred = [f"{len(report['barred'])} kinds of errors about files of no case"]
+    return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
 
 
 def _together(findings: Sequence[dict]) -> list[dict]:

@@ -10,7 +10,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from crossover.sources.settings import Source
+from crossover.sources.settings import PHANTOM_KINDS, Source
 
 
 def secret() -> bytes:
@@ -48,7 +48,7 @@ PUBLIC = b"public"
 
 def key_of(source: Source) -> bytes:
     """The key that a source's names are made with."""
-    public = source.kind == "phantom" or getattr(source, "identifiers", "") == "public"
+    public = source.kind in PHANTOM_KINDS or getattr(source, "identifiers", "") == "public"
     return PUBLIC if public else secret()
 
 

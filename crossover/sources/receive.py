@@ -15,9 +15,8 @@ from types import ModuleType
 from crossover import items
 from crossover.provenance import digest, file_digest, read_json, write_json
 from crossover.sources.dicom.files import walk
-from crossover.sources.phantom_settings import PhantomSource
 from crossover.sources.pseudonyms import case_names, key_of, token
-from crossover.sources.settings import DicomSource, OpenKbpSource, Source, VolumesSource
+from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 
 SEEN = "seen.json"
 """Beside the manifest: the state and digest of each file, so that only new files are read."""
@@ -36,7 +35,7 @@ def receive(
     Raises:
         ValueError: where the source needs a folder of data and none is given.
     """
-    if isinstance(source, PhantomSource):
+    if isinstance(source, Phantom):
         _write_phantoms(source, manifest, code, workers)
         return
     if data is None:
@@ -119,18 +118,26 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) ->
     }
 
 
-def _write_phantoms(source: PhantomSource, manifest: Path, code: str, workers: int) -> None:
-    from crossover.sources.phantom import patient_id, write_clinical
+def _drawn_by(source: Phantom) -> ModuleType:
+    """The package that draws a phantom: with `patient_id`, `write_patient` and `write_clinical`."""
+    if source.kind == "head_neck_phantom":
+        from crossover.sources.phantom import head_neck
 
+        return head_neck
+    from crossover.sources import phantom
+
+    return phantom
+
+
+def _write_phantoms(source: Phantom, manifest: Path, code: str, workers: int) -> None:
+    drawn_by = _drawn_by(source)
     settings = source.model_dump(exclude={"patients"})
-    index = {patient_id(source, i): i for i in range(source.patients)}
+    index = {drawn_by.patient_id(source, i): i for i in range(source.patients)}
     keys = {name: digest([settings, i, code]) for name, i in index.items()}
     content = items.update(manifest, keys, partial(_phantom, source, index), workers=workers)
     rows = [item["row"] for item in content["items"].values()]
-    write_clinical(rows, manifest.parent / "clinical.csv")
+    drawn_by.write_clinical(rows, manifest.parent / "clinical.csv")
 
 
-def _phantom(source: PhantomSource, index: dict[str, int], name: str, folder: Path) -> dict:
-    from crossover.sources.phantom import write_patient
-
-    return {"row": write_patient(source, index[name], folder.parent)}
+def _phantom(source: Phantom, index: dict[str, int], name: str, folder: Path) -> dict:
+    return {"row": _drawn_by(source).write_patient(source, index[name], folder.parent)}

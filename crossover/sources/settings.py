@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from crossover.sources.head_neck_settings import HeadNeckSource
 from crossover.sources.phantom_settings import PhantomSource
 
 
@@ -122,6 +123,11 @@ class OpenKbpSource(BaseModel, extra="forbid"):
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
+Phantom = PhantomSource | HeadNeckSource
+"""Cohorts that are made here, of nobody's data."""
+
+PHANTOM_KINDS = ("phantom", "head_neck_phantom")
+
 Source = Annotated[
-    PhantomSource | VolumesSource | DicomSource | OpenKbpSource, Field(discriminator="kind")
+    Phantom | VolumesSource | DicomSource | OpenKbpSource, Field(discriminator="kind")
 ]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
 
+from crossover.sources.dicom.elements import numbers
 from crossover.sources.dicom.landing import TOLERANCE_MM, land
 from crossover.sources.findings import Finding, Refused
 
@@ -125,7 +126,10 @@ def _between(dataset: Dataset) -> float:
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
     value = _get((shared, frames[0]), "PixelMeasures", "SpacingBetweenSlices")
-    return abs(float(value or 0))
+    try:
+        return abs(float(value or 0))
+    except (TypeError, ValueError):  # no number, or several
+        return 0.0
 
 
 def _planes(
@@ -137,7 +141,7 @@ def _planes(
         raise Refused(
             "structure-refused", "neither a binary, fractional nor label map segmentation"
         )
-    top = float(dataset.get("MaximumFractionalValue") or 255)
+    top = (numbers(dataset, "MaximumFractionalValue") or (255.0,))[0] or 255.0
     mine = [f for f in frames if f.segment in (number, None)]
     planes, soft = {}, 0
     for frame, values in zip(mine, _decoded(dataset, [f.index for f in mine]), strict=True):
@@ -221,4 +225,4 @@ def _counts_from_corners(dataset: Dataset, image: sitk.Image, grid: sitk.Image) 
     """
     off = np.array(grid.TransformPhysicalPointToContinuousIndex(image.GetOrigin()))[:2]
     same = image.GetSize()[:2] == grid.GetSize()[:2] and np.abs(off - 0.5).max() < 0.01
-    return same and {e.value for e in dataset.iterall() if e.tag == 0x0028135A} == {"YES"}
+    return same and {str(e.value) for e in dataset.iterall() if e.tag == 0x0028135A} == {"YES"}

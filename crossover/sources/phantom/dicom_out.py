@@ -1,41 +1,36 @@
 """Write an examination as DICOM: three MR series and the contour as RTSTRUCT or SEG.
 
-Same patient, same bytes: UIDs are name-based (UUID version 5 under 2.25), dates are fixed, and what
-highdicom adds of the current time and random UIDs is replaced.
+Same patient, same bytes: what highdicom adds of the current time and random UIDs is replaced.
 """
 
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import DataElement, Dataset, dcmread, dcmwrite
-from pydicom.dataset import FileMetaDataset
+from pydicom import DataElement, Dataset, dcmread
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, RTStructureSetStorage
-from skimage.measure import find_contours
+from pydicom.uid import UID, MRImageStorage
 
-from crossover.sources.phantom.examination import Examination, Geometry, examine
+from crossover.sources.phantom.examination import Examination, examine
+from crossover.sources.phantom.files import (
+    DATE,
+    NOTE,
+    TIME,
+    Roi,
+    Uids,
+    code,
+    contours,
+    decimal,
+    identity,
+    reference,
+    save,
+    structure_set,
+)
 from crossover.sources.phantom_settings import PhantomSource
 
-DATE, TIME = "20000101", "120000"
-NOTE = "Synthetic phantom, Crossover"
 ROI = "tumour"
-# A fixed namespace for the names below; the value itself means nothing.
-NAMESPACE = uuid.UUID("5b0d9a1e-7c1c-5d53-9f0e-0c2f6f3a7d11")
 SERIES = {"DWI_low": 1, "DWI_high": 2, "ADC": 3, "CONTOUR": 4}
-
-
-class Uids:
-    """The UIDs of one patient, each a function of the cohort's seed, the patient and a name."""
-
-    def __init__(self, source: PhantomSource, index: int) -> None:
-        self._prefix = f"{source.seed}/{source.anatomy}/{index}/"
-
-    def __call__(self, *name: object) -> UID:
-        text = self._prefix + "/".join(map(str, name))
-        return UID(f"2.25.{uuid.uuid5(NAMESPACE, text).int}")
 
 
 def write_patient(source: PhantomSource, index: int, out: Path) -> dict[str, object]:
@@ -44,20 +39,20 @@ def write_patient(source: PhantomSource, index: int, out: Path) -> dict[str, obj
     Files: <patient>/{DWI_b<low>,DWI_b<high>,ADC}/<slice>.dcm and <patient>/CONTOUR/<kind>.dcm.
     """
     exam = examine(source, index)
-    uids = Uids(source, index)
+    uids = Uids(source.seed, source.anatomy, index)
     folder = Path(out) / exam.patient_id
     low, high = source.b_values
     write_series(folder / f"DWI_b{low}", _dwi(exam, uids, "DWI_low", low), exam.b0, exam, uids)
-    reference = write_series(
+    files = write_series(
         folder / f"DWI_b{high}", _dwi(exam, uids, "DWI_high", high), exam.b1000, exam, uids
     )
     write_series(folder / "ADC", _adc(exam, uids), exam.adc_um2_s, exam, uids)
-    contours = folder / "CONTOUR"
-    contours.mkdir(parents=True, exist_ok=True)
+    drawn = folder / "CONTOUR"
+    drawn.mkdir(parents=True, exist_ok=True)
     if exam.contour == "SEG":
-        _save(_segmentation(exam, uids, reference), contours / "seg.dcm")
+        save(_segmentation(exam, uids, files), drawn / "seg.dcm")
     else:
-        _save(_structure_set(exam, uids, reference), contours / "rtstruct.dcm")
+        save(_structure_set(exam, uids, files), drawn / "rtstruct.dcm")
     return exam.row
 
 
@@ -71,11 +66,11 @@ def write_series(
         base.SOPInstanceUID = uids(base.SeriesNumber, k + 1)
         base.InstanceNumber = k + 1
         position = exam.geometry.position(k)
-        base.ImagePositionPatient = [_decimal(p) for p in position]
-        base.SliceLocation = _decimal(position[0])
+        base.ImagePositionPatient = [decimal(p) for p in position]
+        base.SliceLocation = decimal(position[0])
         base.PixelData = image.astype("<u2").tobytes()
         files.append(folder / f"{k + 1:03d}.dcm")
-        _save(base, files[-1])
+        save(base, files[-1])
     return files
 
 
@@ -87,8 +82,8 @@ def _dwi(exam: Examination, uids: Uids, name: str, b_value: int) -> Dataset:
     ds.DiffusionDirectionality = "NONE" if b_value == 0 else "ISOTROPIC"
     stack = exam.b0 if name == "DWI_low" else exam.b1000
     # As a reader would set it: nearly all tissue, not the last voxel of urine.
-    ds.WindowWidth = _decimal(round(float(np.percentile(stack, 99.5))))
-    ds.WindowCenter = _decimal(round(float(np.percentile(stack, 99.5)) / 2))
+    ds.WindowWidth = decimal(round(float(np.percentile(stack, 99.5))))
+    ds.WindowCenter = decimal(round(float(np.percentile(stack, 99.5)) / 2))
     return ds
 
 
@@ -106,7 +101,7 @@ def _adc(exam: Examination, uids: Uids) -> Dataset:
     mapping.RealWorldValueIntercept, mapping.RealWorldValueSlope = 0.0, 1.0
     mapping.LUTExplanation, mapping.LUTLabel = "Apparent diffusion coefficient", "ADC"
     mapping.MeasurementUnitsCodeSequence = Items(
-        [_code("um2/s", "UCUM", "square micrometer per second")]
+        [code("um2/s", "UCUM", "square micrometer per second")]
     )
     ds.RealWorldValueMappingSequence = Items([mapping])
     return ds
@@ -123,10 +118,10 @@ def _image(exam: Examination, uids: Uids, name: str, description: str) -> Datase
     ds.EchoTime, ds.RepetitionTime = str(exam.te_ms), str(exam.tr_ms)
     ds.EchoTrainLength, ds.NumberOfAverages = "1", "4"
     ds.InPlanePhaseEncodingDirection = "ROW"  # A-P, the direction along a row
-    ds.SliceThickness = _decimal(g.thickness_mm)
-    ds.SpacingBetweenSlices = _decimal(g.spacing_mm)
-    ds.PixelSpacing = [_decimal(g.pixel_mm)] * 2
-    ds.ImageOrientationPatient = [_decimal(v) for v in g.row_direction + g.column_direction]
+    ds.SliceThickness = decimal(g.thickness_mm)
+    ds.SpacingBetweenSlices = decimal(g.spacing_mm)
+    ds.PixelSpacing = [decimal(g.pixel_mm)] * 2
+    ds.ImageOrientationPatient = [decimal(v) for v in g.row_direction + g.column_direction]
     ds.PatientPosition, ds.AcquisitionNumber = "HFS", SERIES[name]
     ds.Rows, ds.Columns = g.shape[1:]
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -137,91 +132,23 @@ def _image(exam: Examination, uids: Uids, name: str, description: str) -> Datase
 
 def _common(exam: Examination, uids: Uids, name: str, description: str) -> Dataset:
     """Patient, study, series, frame of reference and equipment."""
-    ds = Dataset()
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.PatientID = exam.patient_id
-    ds.PatientName = "Synthetic^" + exam.patient_id
-    ds.PatientBirthDate, ds.PatientSex = "", "F"
-    ds.PatientAge = f"{exam.clinical.age:03d}Y"
-    ds.PatientIdentityRemoved, ds.DeidentificationMethod = "YES", NOTE
-    ds.PatientComments = NOTE
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = uids("study"), uids("series", name)
-    ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = uids("frame of reference"), ""
-    ds.StudyDate = ds.SeriesDate = ds.ContentDate = DATE
-    ds.StudyTime = ds.SeriesTime = ds.ContentTime = TIME
-    ds.StudyID, ds.AccessionNumber, ds.ReferringPhysicianName = "1", "", ""
-    ds.StudyDescription = NOTE
+    ds = identity(exam.patient_id, "F", exam.clinical.age, uids)
+    ds.SeriesInstanceUID = uids("series", name)
     ds.SeriesNumber = SERIES[name]
     ds.SeriesDescription = f"{description} (synthetic)"
     ds.BodyPartExamined = "PELVIS"
     ds.Manufacturer, ds.ManufacturerModelName = "SIEMENS", exam.scanner
-    ds.DeviceSerialNumber, ds.SoftwareVersions = "0", NOTE
-    ds.InstitutionName = "Crossover"
     return ds
-
-
-def contours(mask: NDArray[np.bool_], geometry: Geometry) -> list[tuple[int, NDArray]]:
-    """Closed contours of a mask: (slice, points), points (n, 3) in patient mm.
-
-    They run half-way between pixel centres, so rasterising them by pixel centres, with XOR where
-    one lies inside another (a hole), gives the mask back exactly.
-    """
-    found = []
-    row, column = np.array(geometry.column_direction), np.array(geometry.row_direction)
-    for k in np.flatnonzero(mask.any(axis=(1, 2))):
-        origin = np.array(geometry.position(int(k)))
-        # Padding closes contours that touch the border.
-        for line in find_contours(np.pad(mask[k], 1).astype(float), 0.5):
-            steps = (line[:-1] - 1) * geometry.pixel_mm
-            found.append((int(k), origin + steps[:, :1] * row + steps[:, 1:] * column))
-    return found
 
 
 def _structure_set(exam: Examination, uids: Uids, files: Sequence[Path]) -> Dataset:
     """The tumour as RTSTRUCT on the high-b series, `files` in slice order."""
     ds = _common(exam, uids, "CONTOUR", "Tumour contour")
-    ds.SOPClassUID, ds.SOPInstanceUID = RTStructureSetStorage, uids("contour")
-    ds.Modality, ds.InstanceNumber = "RTSTRUCT", 1
-    ds.StructureSetLabel, ds.StructureSetDate, ds.StructureSetTime = ROI, DATE, TIME
-    ds.StructureSetDescription = f"{NOTE}; holes are inner contours (XOR)"
-    ds.ApprovalStatus = "UNAPPROVED"
-    images = [_reference(uids(SERIES["DWI_high"], k + 1)) for k in range(len(files))]
-    series = Dataset()
-    series.SeriesInstanceUID = uids("series", "DWI_high")
-    series.ContourImageSequence = Items(images)
-    study = Dataset()
-    study.ReferencedSOPClassUID = UID("1.2.840.10008.3.1.2.3.1")
-    study.ReferencedSOPInstanceUID = ds.StudyInstanceUID
-    study.RTReferencedSeriesSequence = Items([series])
-    frame = Dataset()
-    frame.FrameOfReferenceUID = ds.FrameOfReferenceUID
-    frame.RTReferencedStudySequence = Items([study])
-    ds.ReferencedFrameOfReferenceSequence = Items([frame])
-    roi = Dataset()
-    roi.ROINumber, roi.ROIName, roi.ROIGenerationAlgorithm = 1, ROI, "AUTOMATIC"
-    roi.ReferencedFrameOfReferenceUID = ds.FrameOfReferenceUID
-    ds.StructureSetROISequence = Items([roi])
-    drawn = Dataset()
-    drawn.ReferencedROINumber, drawn.ROIDisplayColor = 1, [255, 0, 0]
-    drawn.ContourSequence = Items(
-        [_contour(points, images[k]) for k, points in contours(exam.mask, exam.geometry)]
-    )
-    ds.ROIContourSequence = Items([drawn])
-    seen = Dataset()
-    seen.ObservationNumber, seen.ReferencedROINumber = 1, 1
-    seen.RTROIInterpretedType, seen.ROIInterpreter = "GTV", ""
-    ds.RTROIObservationsSequence = Items([seen])
+    ds.SOPInstanceUID = uids("contour")
+    images = [reference(MRImageStorage, uids(SERIES["DWI_high"], k + 1)) for k in range(len(files))]
+    roi = Roi(ROI, "GTV", (255, 0, 0), contours(exam.mask, exam.geometry))
+    structure_set(ds, ROI, images, uids("series", "DWI_high"), [roi])
     return ds
-
-
-def _contour(points: NDArray, image: Dataset) -> Dataset:
-    """One closed contour on one image; points (n, 3) in mm."""
-    item = Dataset()
-    item.ContourImageSequence = Items([image])
-    item.ContourGeometricType = "CLOSED_PLANAR"
-    item.NumberOfContourPoints = len(points)
-    item.ContourData = [_decimal(value) for value in points.ravel()]
-    return item
 
 
 def _segmentation(exam: Examination, uids: Uids, files: Sequence[Path]) -> Dataset:
@@ -273,32 +200,3 @@ def _fix(ds: Dataset, uids: Uids) -> None:
                 element.value = names.setdefault(uid, uids("made up", len(names)))
 
     ds.walk(visit)
-
-
-def _reference(instance: UID) -> Dataset:
-    """A reference to an MR image."""
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = MRImageStorage, instance
-    return item
-
-
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
-    """A coded concept."""
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return item
-
-
-def _decimal(value: float) -> str:
-    """A decimal string of at most 16 characters."""
-    return f"{value:.9g}"
-
-
-def _save(ds: Dataset, path: Path) -> None:
-    """Write as uncompressed explicit VR little endian."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta = meta
-    dcmwrite(path, ds, enforce_file_format=True)

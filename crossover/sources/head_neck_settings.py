@@ -1,0 +1,48 @@
+"""What a cohort of head-and-neck CT phantoms is: its settings, checked when they are read."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+Center = Literal["source", "target"]
+
+
+class HeadNeckSource(BaseModel, extra="forbid"):
+    """One center's synthetic planning CTs with twelve organs at risk. The defaults are those of the
+    paper (Chen 2023, Methods): 512 x 512 pixels of the center's own size, axial slices of 3 mm.
+
+    A smaller scale takes a smaller matrix with a smaller field of view, so that a lens stays some
+    pixels wide, and fewer, thicker slices; `scanners` and `contouring` say how the rest differs."""
+
+    kind: Literal["head_neck_phantom"] = "head_neck_phantom"
+    center: Center = Field(description="whose scanners, contrast phase and contouring protocol")
+    patients: int = Field(ge=0)
+    seed: int = Field(ge=0)
+    protocol: Center | None = Field(
+        None, description="another center's contouring protocol on this center's images"
+    )
+    matrix: int = Field(512, ge=48, description="pixels in plane, rows = columns")
+    field_of_view_mm: tuple[float, float] | None = Field(
+        None, description="smallest and largest field of view; the center's own where not given"
+    )
+    slices: tuple[int, int] = Field((95, 110), description="fewest and most axial slices")
+    slice_thickness_mm: float = Field(3, gt=0, description="slices touch: no gap")
+    fillings: float = Field(
+        0.4, ge=0, le=1, description="share of patients with metal in the teeth"
+    )
+    tumours: float = Field(1, ge=0, le=1, description="share of patients with a visible tumour")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "HeadNeckSource":
+        fewest, most = self.slices
+        if not 12 <= fewest <= most:
+            raise ValueError(f"slices: need 12 <= fewest <= most, got {self.slices}")
+        span = self.field_of_view_mm
+        if span and not 200 <= span[0] <= span[1] <= 700:
+            raise ValueError(f"field_of_view_mm: need 200 <= least <= most <= 700, got {span}")
+        return self
+
+    @property
+    def drawn_by(self) -> Center:
+        """Whose contouring protocol."""
+        return self.protocol or self.center
