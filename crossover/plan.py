@@ -21,6 +21,7 @@ class Stage:
         train: (cohort, n) pairs; n is None for all training patients.
         parent: the stage whose weights it starts from; None starts from random weights.
         level: fine-tune level; None trains the whole network.
+        structures: what the network segments, one output each.
         fold: the fold of `fold_cohort` left out of training; None for none.
     """
 
@@ -28,6 +29,7 @@ class Stage:
     train: tuple[tuple[str, int | None], ...]
     parent: str | None
     level: str | None
+    structures: tuple[str, ...]
     replicate: int = 0
     fold: int | None = None
     fold_cohort: str | None = None
@@ -38,7 +40,8 @@ class Model:
     """What is evaluated: a strategy at a level and size, made by a stage.
 
     `n_train` is the size that the chain's steps of "n" patients had, 0 where it has no such step.
-    `family` is the strategy with its level.
+    `family` is the strategy with its level; the models of one family segment one structure each where
+    the study has a network for each.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Model:
     fold: int | None
     fold_cohort: str | None
     stage: str
+    structures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -94,14 +98,14 @@ def plan(study: Study) -> Plan:
             # a fold stays left out from the first step that trains on its cohort
             left_out = any(c == variant.fold_cohort for train, _ in begun for c, _ in train)
             fold = variant.fold if left_out else None
-            identity = (begun, variant.replicate, fold)
+            identity = (begun, variant.replicate, fold, variant.structures)
             if identity not in stages:
-                name = variant.name if last else _beginning(begun, variant.replicate, fold)
+                name = variant.name if last else variant.beginning(begun, fold)
                 train, level = step
                 parent = stage.name if stage else None
                 cohort = variant.fold_cohort if left_out else None
                 stages[identity] = Stage(
-                    name, train, parent, level, variant.replicate, fold, cohort
+                    name, train, parent, level, variant.structures, variant.replicate, fold, cohort
                 )
             stage = stages[identity]
         models[variant.name] = variant.model(stage.name)
@@ -111,7 +115,10 @@ def plan(study: Study) -> Plan:
 
 @dataclass(frozen=True)
 class _Variant:
-    """A strategy at one level, size, replicate and fold: a chain of (train, level) steps."""
+    """A strategy at one level, size, replicate and fold: a chain of (train, level) steps.
+
+    `apart` is the structure where each has a network of its own, else "".
+    """
 
     strategy: str
     level: str | None
@@ -120,6 +127,8 @@ class _Variant:
     fold: int | None
     fold_cohort: str | None
     steps: tuple
+    structures: tuple[str, ...]
+    apart: str
 
     @property
     def family(self) -> str:
@@ -131,13 +140,24 @@ class _Variant:
         parts += [f"n{self.n}"] if self.n is not None else []
         parts += [f"r{self.replicate}"] if self.replicate else []
         parts += [f"f{self.fold}"] if self.fold is not None else []
-        return "-".join(parts)
+        return "-".join([*parts, self.apart]).rstrip("-")
+
+    def beginning(self, steps: tuple, fold: int | None) -> str:
+        """The name of a shared beginning that no model ends on: what it was trained on, step by step."""
+        names = []
+        for train, level in steps:
+            cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
+            names.append(f"{cohorts}-{level}" if level else cohorts)
+        names += [f"r{self.replicate}"] if self.replicate else []
+        names += [f"f{fold}"] if fold is not None else []
+        names += [self.apart] if self.apart else []
+        return "from-" + "-".join(names)
 
     def model(self, stage: str) -> Model:
         n_train = self.n or 0
         return Model(
             self.name, self.family, self.strategy, self.level, n_train, self.replicate,
-            self.fold, self.fold_cohort, stage,
+            self.fold, self.fold_cohort, stage, self.structures,
         )  # fmt: skip
 
 
@@ -146,12 +166,12 @@ def _variants(study: Study) -> Iterator[_Variant]:
     strategies = sorted(study.strategies.items(), key=lambda item: item[1].sized)
     for (name, strategy), replicate in product(strategies, range(study.splits.replicates)):
         sizes = study.sizes if strategy.sized else [None]
-        for levels, n in product(_levels(strategy), sizes):
-            yield _variant(name, strategy, levels, n, replicate)
+        for levels, n, own in product(_levels(strategy), sizes, _structures(study, strategy)):
+            yield _variant(name, strategy, levels, n, own, replicate)
     for (name, strategy), fold in product(strategies, range(study.splits.k_fold.k)):
         n = study.sizes[-1] if strategy.sized else None
-        for levels in _levels(strategy):
-            variant = _variant(name, strategy, levels, n, 0, fold)
+        for levels, own in product(_levels(strategy), _structures(study, strategy)):
+            variant = _variant(name, strategy, levels, n, own, 0, fold)
             if variant.family in study.splits.k_fold.of:
                 yield variant
 
@@ -160,15 +180,24 @@ def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
     return product(*[step.levels or [None] for step in strategy.chain])
 
 
+def _structures(study: Study, strategy: Strategy) -> list[tuple[tuple[str, ...], str]]:
+    """What each network segments, and the structure's name where each has a network of its own."""
+    names = sorted(strategy.structures or study.structures)
+    return (
+        [((name,), name) for name in names] if study.network.per_structure else [(tuple(names), "")]
+    )
+
+
 def _variant(
-    name: str, strategy: Strategy, levels: tuple, n: int | None, replicate: int, fold: int | None = None
+    name: str, strategy: Strategy, levels: tuple, n: int | None, own: tuple[tuple[str, ...], str],
+    replicate: int, fold: int | None = None,
 ) -> _Variant:  # fmt: skip
     steps = tuple(
         (_train(step, n), level) for step, level in zip(strategy.chain, levels, strict=True)
     )
     named = "-".join(level for level in levels if level) or None
     fold_cohort = _counted(strategy.chain[-1]) if fold is not None else None
-    return _Variant(name, named, n, replicate, fold, fold_cohort, steps)
+    return _Variant(name, named, n, replicate, fold, fold_cohort, steps, *own)
 
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
@@ -176,17 +205,6 @@ def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
     return tuple(
         (cohort, n if size == "n" else None) for cohort, size in sorted(step.train.items())
     )
-
-
-def _beginning(steps: tuple, replicate: int, fold: int | None) -> str:
-    """The name of a shared beginning that no model ends on: what it was trained on, step by step."""
-    names = []
-    for train, level in steps:
-        cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
-        names.append(f"{cohorts}-{level}" if level else cohorts)
-    names += [f"r{replicate}"] if replicate else []
-    names += [f"f{fold}"] if fold is not None else []
-    return "from-" + "-".join(names)
 
 
 def _counted(step: Step) -> str:

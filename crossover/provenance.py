@@ -17,6 +17,7 @@ SCHEMA = {
     "crossover/config.py",
     "crossover/plan.py",
     "crossover/study.py",
+    "crossover/sources/head_neck_settings.py",
     "crossover/sources/phantom_settings.py",
     "crossover/sources/settings.py",
 }
@@ -84,7 +85,8 @@ def _files(module: str) -> Iterable[str]:
 
 def network_files(architecture: str, engine: str) -> tuple[str, str]:
     """The files of a network and its engine: imported by name, so no closure finds them."""
-    return f"crossover/networks/{architecture}.py", f"crossover/training/engines/{engine}.py"
+    network = f"crossover/networks/{engine}/{architecture}.py"
+    return network, f"crossover/training/engines/{engine}.py"
 
 
 def code_digest(*entries: str) -> str:

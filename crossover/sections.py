@@ -32,7 +32,7 @@ def slices(study: Study) -> dict:
     return {
         "slices": study.preparation.slices.model_dump(mode="json"),
         "channels": study.channels,
-        "structures": list(study.structures),
+        "structures": sorted(study.structures),
     }
 
 
@@ -55,7 +55,7 @@ def train(study: Study, batch: Batch) -> dict:
         validation=study.splits.validation,
         size=study.preparation.slices.size,
         channels=study.channels,
-        structures=list(study.structures),
+        structures=sorted(study.structures),
     )
     return {
         "settings": settings.model_dump(mode="json"),
@@ -68,7 +68,7 @@ def predict(study: Study, models: list[Model]) -> dict:
         network=study.network,
         slices=study.preparation.slices,
         channels=study.channels,
-        structures=list(study.structures),
+        structures=sorted(study.structures),
         threshold=study.evaluation.threshold,
     )
     return {
@@ -80,7 +80,6 @@ def predict(study: Study, models: list[Model]) -> dict:
 def evaluate(study: Study, models: list[Model]) -> dict:
     return {
         "nsd_tolerance_mm": study.evaluation.nsd_tolerance_mm,
-        "structures": list(study.structures),
         "models": [asdict(model) for model in models],
     }
 
@@ -90,7 +89,7 @@ def radiomics(study: Study, models: list[Model]) -> dict:
     assert study.radiomics
     return {
         "settings": study.radiomics.model_dump(mode="json", exclude={"icc"}),
-        "structures": list(study.structures),
+        "structures": sorted(study.structures),
         "models": [asdict(model) for model in models if model.fold is None],
     }
 
@@ -104,14 +103,14 @@ def agreement(study: Study) -> dict:
     return {"icc": study.radiomics.icc, "confidence": study.statistics.confidence}
 
 
-DESIGN = ("study", "cohorts", "structures", "sizes", "strategies")
+DESIGN = ("study", "cohorts", "structures", "sizes", "strategies", "network")
 """What every figure and table says of its study."""
 
 OVERLAID = ("overlays", "reliability")
 """Figures that show some of the models, those of `figures.overlays`."""
 
 
-BESIDE_PUBLISHED = ("subgroups",)
+BESIDE_PUBLISHED = ("subgroups", "organs")
 """Figures that show the paper's numbers too."""
 
 

@@ -135,7 +135,7 @@ def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, in
     for cohort, test in tests.items():
         patients = cases[cases.cohort == cohort].patient.nunique()
         train = patients - _test_size(test, patients)
-        if train == patients:
+        if test > 0 and train == patients:
             findings.append(f"cohort {cohort}: no test patient (cohorts.{cohort}.test)")
         if train < needed[cohort]:
             findings.append(

@@ -39,8 +39,8 @@ class Cohort(Section):
     label: str
     role: Literal["source", "target"]
     source: Source
-    test: Annotated[float, Field(gt=0)]
-    """Patients held out for testing: a fraction below 1, else a count."""
+    test: Annotated[float, Field(ge=0)]
+    """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
 
 
 class BiasField(Section):
@@ -98,25 +98,66 @@ class Splits(Section):
     k_fold: KFold = KFold(k=5)
 
 
+class Device(Section):
+    """How a network computes (PyTorch only). A GPU is used where there is one; what is written here holds
+    on either, so that it is never the machine that decides."""
+
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: autocast, weights in float32."""
+    channels_last: bool = False
+    compile: bool = False
+    """Training steps by torch.compile; needs a C++ compiler."""
+    deterministic: bool = True
+    """On a GPU, only kernels that repeat to the last bit; one without such a kernel is an error."""
+
+
 class Network(Section):
     architecture: str
-    engine: Literal["keras"]
-    settings: dict[str, float | int | str | bool] = {}
+    engine: Literal["keras", "torch"]
+    settings: dict[str, float | int | str | bool | list[int]] = {}
+    """Those that the architecture declares."""
+    device: Device = Device()
+    per_structure: bool = False
+    """A network for each structure, instead of one for all."""
+
+
+class Drawn(Section):
+    """A scale, a rotation and a place, drawn anew for each slice of each batch; then one is cut out of the
+    scaled, rotated slice at that place, as large as before."""
+
+    scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
+    """Factors of which one is drawn; the place is drawn where one is not 1."""
+    rotation_deg: Annotated[float, Field(ge=0)] = 0.0
+    """Largest angle, to either side."""
 
 
 class Augmentation(Section):
-    """A fixed set of versions of each slice: the original, its rotations, its mirror image."""
+    """A fixed set of versions of each slice (the original, its rotations, its mirror image), or `drawn`."""
 
     rotations_deg: list[float] = []
     flip: bool = False
+    drawn: Drawn | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Augmentation:
+        if self.drawn and (self.rotations_deg or self.flip):
+            raise ValueError("drawn: stands instead of rotations_deg and flip, not beside them")
+        return self
 
 
 class Recipe(Section):
     loss: Literal["dice_bce", "bce", "dice"]
-    optimiser: Literal["adam"]
+    optimiser: Literal["adam", "sgd"]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """L2 penalty: this times each trained weight is added to its gradient."""
     learning_rate: Annotated[float, Field(gt=0)]
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Of the learning rate; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017)."""
+    schedule: Literal["constant", "cosine", "poly"] = "constant"
+    """Of the learning rate; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
+    poly: its value times (1 - step / steps) ** power (Caffe)."""
+    power: Annotated[float, Field(gt=0)] = 0.9
+    """Of the schedule poly."""
     batch: Annotated[int, Field(ge=1)]
     epochs: Annotated[float, Field(gt=0)]
     steps: tuple[int, int] | None = None
@@ -129,9 +170,11 @@ class Recipe(Section):
     seed: int
 
     @model_validator(mode="after")
-    def _rising(self) -> Recipe:
+    def _fitting(self) -> Recipe:
         if self.steps and not 1 <= self.steps[0] <= self.steps[1]:
             raise ValueError(f"steps: {list(self.steps)} must be a fewest of 1 or more and a most")
+        if self.momentum and self.optimiser != "sgd":
+            raise ValueError(f"momentum: {self.optimiser} has its own; it is a setting of sgd")
         return self
 
 
@@ -169,6 +212,8 @@ class Strategy(Section):
 
     label: str
     chain: Annotated[list[Step], Field(min_length=1)]
+    structures: list[str] = []
+    """Only these, where each structure has a network of its own; all by default."""
 
     @property
     def levels(self) -> list[str]:
@@ -195,6 +240,8 @@ class Radiomics(Section):
 
 class Statistics(Section):
     metric: Literal["dsc", "dsc_structure_slices"]
+    comparison: Literal["independent", "paired"] = "independent"
+    """independent: analysis of variance and Tukey's test; paired: signed-rank tests on the same cases."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
 
@@ -302,6 +349,9 @@ class Study(Section):
         roles = [cohort.role for cohort in self.cohorts.values()]
         if roles.count("target") != 1:
             yield "cohorts: exactly one must have role: target"
+        for name, cohort in self.cohorts.items():
+            if cohort.role == "target" and not cohort.test:
+                yield f"cohorts.{name}.test: the target needs patients to test on"
         if not self.sizes or sorted(set(self.sizes)) != self.sizes or self.sizes[0] < 2:
             yield f"sizes: {self.sizes} must increase from 2 or more (one to train on, one to validate)"
         for name, strategy in self.strategies.items():
@@ -311,6 +361,11 @@ class Study(Section):
             targets = {c for c, cohort in self.cohorts.items() if cohort.role == "target"}
             if not strategy.sized and any(targets & set(step.train) for step in strategy.chain):
                 yield f"strategies.{name}: a model that trains on the target has sizes: ask for n"
+            for structure in set(strategy.structures) - set(self.structures):
+                there = ", ".join(self.structures)
+                yield f"strategies.{name}: no structure {structure!r}; there are {there}"
+            if strategy.structures and not self.network.per_structure:
+                yield f"strategies.{name}: structures need network.per_structure: true"
         yield from self._unknown_families("splits.k_fold.of", self.splits.k_fold.of)
 
     def _about_channels(self) -> Iterator[str]:
@@ -329,6 +384,13 @@ class Study(Section):
             return
         for wrong in networks.wrong_settings(name, self.network.settings):
             yield f"network.settings.{wrong}"
+        for wrong in networks.wrong_size(name, self.preparation.slices.size):
+            yield f"preparation.slices.size: {wrong}"
+        engines = networks.declared(name).engines
+        if self.network.engine not in engines:
+            yield f"network.engine: {name} is built for {', '.join(engines)}, not {self.network.engine}"
+        if self.network.engine != "torch" and self.network.device != Device():
+            yield f"network.device: settings of the engine torch, not of {self.network.engine}"
         known = networks.declared(name).levels
         for strategy, level in ((n, v) for n, s in self.strategies.items() for v in s.levels):
             if level not in known:

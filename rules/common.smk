@@ -10,6 +10,7 @@ from crossover.guard import check, check_items
 from crossover.listing import listing
 from crossover.plan import plan
 from crossover.provenance import closure, network_files
+from crossover.training.devices import gpus
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -25,6 +26,11 @@ except ConfigError as error:
 
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
+
+# Jobs that compute on a GPU have one each; nobody need say how many there are.
+GPUS = gpus()
+if GPUS and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", len(GPUS))
 
 # Where the real data lie is no parameter of a rule: moving the folder changes no result.
 os.environ.update(CROSSOVER_DATA=SETTINGS.data or "")
@@ -108,13 +114,28 @@ def of_families(pattern):
     return files
 
 
-STATISTICS = ["summary", "anova", "tukey", "stability"]
+COMPARISONS = {
+    "independent": ["anova", "tukey"],
+    "paired": ["paired", "training_time", "training_time_saved"],
+}
 
 
 def statistics_files(study):
     """The statistics of a study, by name."""
-    names = STATISTICS + (["icc"] if STUDIES[study].radiomics else [])
+    names = ["summary", *COMPARISONS[STUDIES[study].statistics.comparison], "stability"]
+    names += ["icc"] if STUDIES[study].radiomics else []
     return {name: f"results/{study}/statistics/{name}.csv" for name in names}
+
+
+def stages_of_study(wildcards):
+    batches = PLANS[wildcards.study].batches
+    return [f"results/{wildcards.study}/stages/{batch}.json" for batch in batches]
+
+
+def paired_file(wildcards):
+    """The paired comparisons, where the study has them."""
+    paired = STUDIES[wildcards.study].statistics.comparison == "paired"
+    return [f"results/{wildcards.study}/statistics/paired.csv"] if paired else []
 
 
 def table_files(study):
@@ -130,6 +151,9 @@ def published_file(study):
 FIGURES = {
     "flow": ["splits.csv"],
     "performance": ["metrics.csv"],
+    "organs": ["metrics.csv", "statistics/paired.csv"],
+    "sweep": ["metrics.csv", "statistics/training_time.csv"],
+    "times": ["statistics/training_time.csv", "statistics/training_time_saved.csv"],
     "overlays": ["metrics.csv"],
     "subgroups": ["statistics/summary.csv", "statistics/tukey.csv"],
     "reliability": ["statistics/icc.csv"],
@@ -139,7 +163,12 @@ FIGURES = {
 
 def figures_of(study):
     """The figures that a study's sections allow."""
+    paired = STUDIES[study].statistics.comparison == "paired"
+    levels = {model.level for model in PLANS[study].models.values()} - {None}
     without = set() if STUDIES[study].radiomics else {"reliability"}
+    without |= {"subgroups"} if paired else {"organs", "sweep", "times"}
+    without |= {"performance"} if len(STUDIES[study].sizes) == 1 else set()
+    without |= set() if len(levels) > 1 else {"sweep"}
     without |= set() if STUDIES[study].figures.overlays else {"overlays", "reliability"}
     return [name for name in FIGURES if name not in without]
 
@@ -150,6 +179,12 @@ def figure_files(study):
         for name in figures_of(study)
         for suffix in ("svg", "png")
     ]
+
+
+def levels_for_figure(wildcards):
+    """Where the levels that the sweep shows are declared."""
+    name = STUDIES[wildcards.study].network.architecture
+    return [f"crossover/networks/{name}.py"] if wildcards.figure == "sweep" else []
 
 
 def published_for_figure(wildcards):

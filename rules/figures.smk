@@ -6,7 +6,7 @@ rule figure:
         tables=lambda w: [f"results/{w.study}/{name}" for name in FIGURES[w.figure]],
         masks=masks_for_figure,
         published=published_for_figure,
-        code=lambda w: code("figure", f"crossover/figures/{w.figure}.py"),
+        code=lambda w: code("figure", f"crossover/figures/{w.figure}.py", *levels_for_figure(w)),
     output:
         svg="results/{study}/figures/{figure}.svg",
         png="results/{study}/figures/{figure}.png",

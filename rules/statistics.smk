@@ -6,7 +6,8 @@ rule statistics:
         metrics="results/{study}/metrics.csv",
         code=code("statistics"),
     output:
-        expand("results/{{study}}/statistics/{name}.csv", name=STATISTICS),
+        "results/{study}/statistics/summary.csv",
+        "results/{study}/statistics/stability.csv",
     log:
         "logs/{study}/statistics.log",
     conda:
@@ -15,6 +16,59 @@ rule statistics:
         cfg=lambda w: canonical(sections.statistics(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.statistics --cfg {params.cfg:q} --metrics {input.metrics} "
+        "--out results/{wildcards.study}/statistics --log {log} 2> {log}"
+
+
+rule comparisons:
+    input:
+        metrics="results/{study}/metrics.csv",
+        code=code("comparisons"),
+    output:
+        "results/{study}/statistics/anova.csv",
+        "results/{study}/statistics/tukey.csv",
+    log:
+        "logs/{study}/comparisons.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        cfg=lambda w: canonical(sections.statistics(STUDIES[w.study])),
+    shell:
+        "python -m workflow_scripts.comparisons --cfg {params.cfg:q} --metrics {input.metrics} "
+        "--out results/{wildcards.study}/statistics --log {log} 2> {log}"
+
+
+rule paired:
+    input:
+        metrics="results/{study}/metrics.csv",
+        code=code("paired"),
+    output:
+        "results/{study}/statistics/paired.csv",
+    log:
+        "logs/{study}/paired.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics")),
+    shell:
+        "python -m workflow_scripts.paired --cfg {params.cfg:q} --metrics {input.metrics} "
+        "--out {output} --log {log} 2> {log}"
+
+
+rule training_time:
+    input:
+        stages=stages_of_study,
+        code=code("training_time"),
+    output:
+        "results/{study}/statistics/training_time.csv",
+        "results/{study}/statistics/training_time_saved.csv",
+    log:
+        "logs/{study}/training_time.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        cfg=lambda w: canonical(sections.design(STUDIES[w.study])),
+    shell:
+        "python -m workflow_scripts.training_time --cfg {params.cfg:q} --stages {input.stages} "
         "--out results/{wildcards.study}/statistics --log {log} 2> {log}"
 
 
@@ -40,6 +94,7 @@ rule study_tables:
         splits="results/{study}/splits.csv",
         patients=lambda w: f"data/cases/{STUDIES[w.study].target}/patients.csv",
         summary="results/{study}/statistics/summary.csv",
+        paired=paired_file,
         published=lambda w: published_file(w.study),
         code=code("tables"),
     output:
@@ -51,7 +106,8 @@ rule study_tables:
         "../envs/statistics.yaml"
     params:
         cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics", "published")),
+        paired=lambda w, input: f"--paired {input.paired}" if input.paired else "",
     shell:
         "python -m workflow_scripts.tables --cfg {params.cfg:q} --splits {input.splits} "
-        "--patients {input.patients} --summary {input.summary} "
+        "--patients {input.patients} --summary {input.summary} {params.paired} "
         "--out results/{wildcards.study}/tables --log {log} 2> {log}"

@@ -17,6 +17,8 @@ rule train:
     conda:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
+    resources:
+        gpu=min(1, len(GPUS)),
     params:
         cfg=lambda w: canonical(sections.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
@@ -40,6 +42,8 @@ rule predict:
     conda:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
+    resources:
+        gpu=min(1, len(GPUS)),
     params:
         cfg=lambda w: canonical(
             sections.predict(STUDIES[w.study], PLANS[w.study].families()[w.family])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from crossover.study import Augmentation
-from crossover.training.data import Batches, SliceSet, Versions, load
+from crossover.training.augmentation import Versions
+from crossover.training.data import Batches, SliceSet, load
 
 UTERUS = yaml.safe_load((Path(__file__).parent.parent / "config/studies/uterus.yaml").read_text())
 RECIPE = Augmentation(**UTERUS["recipe"]["augmentation"])

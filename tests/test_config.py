@@ -141,7 +141,7 @@ WRONG_VALUES = {
     "splits.k_fold.k": 1,
     "sizes": 5,
     "cohorts.cervix.role": "both",
-    "cohorts.cervix.test": 0,
+    "cohorts.cervix.test": -1,
     "cohorts.cervix.source.kind": "magic",
     "cohorts.cervix.source.slices": [9, 3],
     "statistics.confidence": 95,
@@ -356,6 +356,13 @@ ONLY_LATER = {
     "figures.overlays.sizes": ([7], "figures.overlays.sizes: no size 7"),
     "figures.overlays.strategies": (["nope"], "figures.overlays.strategies: no 'nope'"),
     "sizes": ([-3, 5], "sizes: [-3, 5] must increase from 2"),
+    "network": (
+        {"architecture": "resnet101_cascaded", "engine": "keras"},
+        "network.engine: resnet101_cascaded is built for torch, not keras",
+    ),
+    "network.device": ({"compile": True}, "network.device: settings of the engine torch"),
+    "recipe.momentum": (0.9, "momentum: adam has its own"),
+    "recipe.augmentation.drawn": ({"rotation_deg": 10}, "drawn: stands instead of rotations_deg"),
     "recipe.steps": ([400, 150], "steps"),
     "splits.validation": (0, "splits.validation: "),
     "preparation.bias_field.estimate_on": ("", "no channel ''"),
@@ -371,6 +378,13 @@ ONLY_LATER = {
 def test_what_could_only_fail_later_is_refused_at_once(place: str, tmp_path: Path):
     value, told = ONLY_LATER[place]
     assert told in refusal(changed(tmp_path, put(place, value)), "paper")
+
+
+def test_a_size_that_the_network_cannot_take_is_refused_with_one_that_it_can(tmp_path: Path):
+    change = put("network", {"architecture": "resnet101_cascaded", "engine": "torch"})
+    message = refusal(changed(tmp_path, change), "paper")
+    assert "preparation.slices.size: [256, 256]: resnet101_cascaded needs" in message
+    assert "[257, 257]" in message
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path):

@@ -239,19 +239,25 @@ def imported(path: str) -> set[str]:
 def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: str):
     files = closure(f"workflow_scripts/{script}.py")
     assert f"workflow_scripts/{script}.py" in files and "workflow_scripts/_job.py" in files
-    assert not [f for f in files if f.startswith(("crossover/training/", "crossover/networks/"))]
+    engines = ("crossover/training/", "crossover/networks/keras/", "crossover/networks/torch/")
+    assert not [f for f in files if f.startswith(engines)]
     for file in files:
         assert not imported(file) & {"torch", "tensorflow", "keras"}, file
 
 
-def test_training_does_reach_them():
+@pytest.mark.parametrize("engine", ["keras", "torch"])
+def test_training_reaches_its_own_engine_and_no_other(engine: str):
     files = closure(
         "workflow_scripts/train.py",
-        "crossover/networks/deeplabv3plus_xception.py",
-        "crossover/training/engines/keras.py",
+        *provenance.network_files("deeplabv3plus_xception", engine),
     )
-    assert "crossover/training/data.py" in files
-    assert {"tensorflow", "keras"} & set().union(*map(imported, files))
+    assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(
+        files
+    )
+    frameworks = {"torch", "tensorflow", "keras"} & set().union(*map(imported, files))
+    assert frameworks == ({"torch"} if engine == "torch" else {"tensorflow", "keras"})
+    other = {"torch": "keras", "keras": "torch"}[engine]
+    assert not [f for f in files if f"/{other}" in f]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

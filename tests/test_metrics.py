@@ -161,8 +161,8 @@ def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
     rows = [("a", "1", "test", 0, None), ("b", "1", "test", 0, None)]
     rows += [("a", "2", "train", 0, 0), ("a", "3", "train", 0, 1)]
     splits = pd.DataFrame(rows, columns=columns)
-    main = Model("m", "f-L1", "f", "L1", 5, 0, None, None, "m")
-    fold = Model("m-f1", "f-L1", "f", "L1", 5, 0, 1, "a", "m-f1")
+    main = Model("m", "f-L1", "f", "L1", 5, 0, None, None, "m", ("tumour",))
+    fold = Model("m-f1", "f-L1", "f", "L1", 5, 0, 1, "a", "m-f1", ("tumour",))
     for (cohort, case), shift in {("a", "1"): 0, ("b", "1"): 2, ("a", "3"): 5}.items():
         (cases / cohort / case).mkdir(parents=True)
         write(image(cube()), structure_path(cases / cohort / case, "tumour"))
@@ -170,7 +170,7 @@ def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
             path = prediction_path(predictions, model.name, cohort, case, "tumour")
             path.parent.mkdir(parents=True, exist_ok=True)
             write(image(cube((0, 0, shift))), path)
-    found = score_models([main, fold], splits, ["tumour"], cases, predictions, 3.0, 2)
+    found = score_models([main, fold], splits, cases, predictions, 3.0, 2)
     assert [(r["model"], r["cohort"], r["case"], r["dsc"]) for r in found] == [
         ("m", "a", "1", 1.0), ("m", "b", "1", 0.8), ("m-f1", "a", "3", 0.5),
     ]  # fmt: skip

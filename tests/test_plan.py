@@ -103,7 +103,8 @@ def test_every_plan_is_whole_and_in_order(which: tuple[str, Study]):
     used = {m.stage for m in p.models.values()} | {s.parent for s in p.stages.values()}
     assert seen == used - {None}, "no stage is trained for nothing"
     identities = [
-        (s.train, s.parent, s.level, s.replicate, s.fold, s.fold_cohort) for s in p.stages.values()
+        (s.train, s.parent, s.level, s.structures, s.replicate, s.fold, s.fold_cohort)
+        for s in p.stages.values()
     ]
     assert len(set(identities)) == len(identities), "nothing is trained twice"
 
@@ -204,3 +205,27 @@ def test_a_model_of_the_whole_target_cohort_does_not_say_it_saw_none_of_it():
         assert "strategies.full" in str(refused)
         return
     assert plan(asked).models["full"].n_train != 0
+
+
+def test_a_network_for_each_structure_is_a_stage_for_each(tmp_path):
+    study = load_study("nasopharynx", "paper")
+    p = plan(study)
+    organs = sorted(study.structures)
+    assert len(organs) == 12
+    for family in ("source", "target", "transfer-conv5"):
+        models = p.families()[family]
+        assert [m.structures for m in models] == [(organ,) for organ in organs]
+        assert all(m.name.endswith(f"-{m.structures[0]}") for m in models)
+    for model in p.families()["transfer-conv5"]:
+        assert p.stages[model.stage].parent == f"source-{model.structures[0]}"
+    swept = {m.structures[0] for m in p.families()["sweep-spp"]}
+    assert swept == set(study.strategies["sweep"].structures)
+    assert p.stages["sweep-spp-n50-lens_left"].parent == "source-lens_left"
+    together = study.model_copy(
+        update={
+            "network": study.network.model_copy(update={"per_structure": False}),
+            "strategies": {k: s for k, s in study.strategies.items() if k != "sweep"},
+        }
+    )
+    assert len(plan(together).stages) == 3
+    assert next(iter(plan(together).stages.values())).structures == tuple(organs)

@@ -84,14 +84,14 @@ def test_subsets_nest_and_so_do_their_validation_sets(a, seed, share):
     table = divide(cohort("a", a), asked(seed, share))
     most, before = len(order(table)), {"train": set(), "validation": set()}
     for n in range(2, most + 1):
-        used = stage_cases(table, Stage("s", (("a", n),), None, None), share)
+        used = stage_cases(table, Stage("s", (("a", n),), None, None, ("x",)), share)
         patient = used.case.str.split("-").str[0]
         now = {use: set(patient[used.use == use]) for use in before}
         assert len(set(patient)) == n
         assert now["train"] and now["validation"] and not now["train"] & now["validation"]
         assert all(before[use] <= now[use] for use in before)
         before = now
-    everyone = stage_cases(table, Stage("s", (("a", None),), None, None), share)
+    everyone = stage_cases(table, Stage("s", (("a", None),), None, None, ("x",)), share)
     assert set(everyone.case[everyone.use == "validation"]) == set(
         table.case[table.validation.fillna(False)]
     )

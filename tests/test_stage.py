@@ -5,7 +5,8 @@ import pytest
 
 from crossover.study import Augmentation, Recipe
 from crossover.training import stage
-from crossover.training.data import Batches, SliceSet, Versions
+from crossover.training.augmentation import Versions
+from crossover.training.data import Batches, SliceSet
 
 RECIPE = Recipe(
     loss="bce", optimiser="adam", learning_rate=0.1, batch=2, epochs=3, validations=4,
@@ -96,6 +97,14 @@ def test_the_cosine_schedule_falls_from_the_learning_rate_to_nothing():
     assert rates[0] == 0.1 and rates[50] == pytest.approx(0.05) and rates[100] == pytest.approx(0)
     assert rates == sorted(rates, reverse=True)
     assert {stage.learning_rate(RECIPE, step, 100) for step in range(100)} == {0.1}
+
+
+def test_the_poly_schedule_is_caffes():
+    recipe = RECIPE.model_copy(update={"schedule": "poly", "learning_rate": 0.00025})
+    rates = [stage.learning_rate(recipe, step, 200_000) for step in (0, 100_000, 199_999)]
+    assert rates == pytest.approx([0.00025, 0.00025 * 0.5**0.9, 0.00025 * 0.000005**0.9])
+    straight = recipe.model_copy(update={"power": 1.0})
+    assert stage.learning_rate(straight, 1, 4) == pytest.approx(0.75 * 0.00025)
 
 
 def test_validations_are_even_and_end_with_the_last_step():

@@ -14,7 +14,6 @@ def main(job) -> None:
     rows = score_models(
         models,
         read_splits(job.splits),
-        job.cfg["structures"],
         job.cases[0].parent.parent,
         job.predictions.parent,
         job.cfg["nsd_tolerance_mm"],

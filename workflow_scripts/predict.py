@@ -6,6 +6,7 @@ from crossover.plan import Model
 from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Prediction
+from crossover.training.devices import claim, gpus
 from crossover.training.run import Slices, predict_models
 from workflow_scripts._job import run
 
@@ -19,9 +20,18 @@ def main(job) -> None:
     slices = Slices({path.parent.name: path for path in job.slices})
     cases = job.cases[0].parent.parent
     stages = job.stages[0].parent
-    predict_models(
-        settings, models, slices, read_splits(job.splits), cases, stages, job.out, code, job.threads
-    )
+    with claim(gpus()):
+        predict_models(
+            settings,
+            models,
+            slices,
+            read_splits(job.splits),
+            cases,
+            stages,
+            job.out,
+            code,
+            job.threads,
+        )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from crossover.progress import tell
 from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Training
+from crossover.training.devices import claim, gpus
 from crossover.training.run import Slices, Trainer, train_stages
 from workflow_scripts._job import run
 
@@ -24,7 +25,8 @@ def main(job) -> None:
     slices = Slices({path.parent.name: path for path in job.slices})
     cache = Path(".cache/training") / study
     trainer = Trainer(settings, slices, read_splits(job.splits), job.out.parent, cache, job.threads)
-    train_stages(trainer, stages, job.out, code, partial(tell, study))
+    with claim(gpus()):
+        train_stages(trainer, stages, job.out, code, partial(tell, study))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def score(manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float) ->
 
 
 def score_models(
-    models: list[Model], splits: pd.DataFrame, structures: list[str], cases: Path, predictions: Path,
+    models: list[Model], splits: pd.DataFrame, cases: Path, predictions: Path,
     nsd_tolerance_mm: float, workers: int,
 ) -> list[dict]:  # fmt: skip
     """The metrics table's rows of some models, in the order of models, cases and structures."""
@@ -54,7 +54,7 @@ def score_models(
         (model, case.cohort, case.case, structure, cases, predictions, nsd_tolerance_mm)
         for model in models
         for case in evaluation_cases(splits, model).itertuples()
-        for structure in structures
+        for structure in model.structures
     ]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda job: score_case(*job), jobs))

@@ -33,7 +33,7 @@ def radiomics_rows(
         (model, case.cohort, case.case, structure)
         for model in (models or [None])
         for case in test.itertuples()
-        for structure in structures
+        for structure in (model.structures if model else structures)
     ]
     make = partial(_rows, cases=cases, predictions=predictions, settings=settings)
     if workers == 1:

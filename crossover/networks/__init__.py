@@ -1,49 +1,117 @@
-"""Architectures, one file each; what a file declares is read from its text, so that a configuration is
-checked without importing a learning framework."""
+"""Architectures. A file here declares one: its parts, fine-tune levels and settings; the file of the same
+name in the folder of an engine builds it. What declares imports no learning framework, so a
+configuration is checked without one."""
 
 from __future__ import annotations
 
-import ast
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
-_TYPES = {"int": int, "float": (int, float), "str": str, "bool": bool}
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+_FOLDER = Path(__file__).parent
+
+FrozenBatchNorm = Literal["inference", "batch"]
+"""What a frozen batch normalisation normalises with in a training step. "inference": its running
+statistics (Keras since 2.2; the frozen part is then a fixed function). "batch": the mini-batch's own
+statistics, without updating the running ones (Keras 2.1.4, which Lin 2023 used)."""
+
+
+class Settings(BaseModel):
+    """What a study may set of an architecture; each declares its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    width: Annotated[float, Field(gt=0)] = 1.0
+    """Factor on every layer's number of channels (1 as published)."""
+    frozen_batchnorm: FrozenBatchNorm = "inference"
+    batchnorm_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Share of the running statistics that a training step keeps."""
+
+    def channels(self, full: int) -> int:
+        """`full` channels scaled by the width, at least 8 and a multiple of 8 (exact at width 1)."""
+        return full if self.width == 1 else max(8, round(full * self.width / 8) * 8)
 
 
 @dataclass(frozen=True)
 class Declared:
-    """What an architecture's file says of itself: fine-tune levels, and settings with their types."""
+    """What an architecture's file says of it.
 
-    levels: list[str]
-    settings: dict[str, str]
+    Attributes:
+        parts: from input to output, as the layers' names begin.
+        levels: fine-tune level -> the first part that is trained.
+        engines: those that can build it.
+        size: (m, r): rows and columns of its input must be a multiple of m, plus r.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    levels: dict[str, str]
+    settings: type[Settings]
+    engines: list[str]
+    size: tuple[int, int]
+
+    def frozen(self, level: str | None) -> tuple[str, ...]:
+        """The parts that are not trained at a level; None trains everything.
+
+        Raises:
+            ValueError: for a level that the architecture doesn't declare.
+        """
+        if level is None:
+            return ()
+        if level not in self.levels:
+            raise ValueError(f"{self.name} has no level {level!r}; it has {', '.join(self.levels)}")
+        return self.parts[: self.parts.index(self.levels[level])]
 
 
 def architectures() -> list[str]:
-    """Names of the files here that build a network."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return [f.stem for f in files if "\ndef build(" in f.read_text()]
+    """Names of the architectures that some engine builds."""
+    return sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem))
 
 
 def declared(architecture: str) -> Declared:
-    """The `LEVELS` of an architecture and the keyword-only arguments of its `build`."""
-    tree = ast.parse((Path(__file__).parent / f"{architecture}.py").read_text())
-    levels, settings = [], {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "LEVELS":
-            levels = list(ast.literal_eval(node.value))
-        if isinstance(node, ast.FunctionDef) and node.name == "build":
-            settings = {a.arg: ast.unparse(a.annotation) for a in node.args.kwonlyargs}
-    return Declared(levels, settings)
+    module = importlib.import_module(f"crossover.networks.{architecture}")
+    size = getattr(module, "SIZE", (1, 0))
+    return Declared(
+        architecture, module.PARTS, module.LEVELS, module.Settings, _engines(architecture), size
+    )
+
+
+def builder(architecture: str, engine: str) -> Callable:
+    """The architecture's `build(height, width_px, channels, classes, **settings)` for an engine."""
+    return importlib.import_module(f"crossover.networks.{engine}.{architecture}").build
 
 
 def wrong_settings(architecture: str, settings: dict) -> list[str]:
     """What is wrong with a network's settings; empty where nothing is."""
-    known = declared(architecture).settings
-    wrong = [
-        f"{name}: unknown; it has {', '.join(known)}" for name in settings if name not in known
-    ]
-    for name, kind in known.items():
-        value = settings.get(name)
-        if value is not None and not isinstance(value, _TYPES[kind]):
-            wrong.append(f"{name}: a {kind} is needed, not {value!r}")
-    return wrong
+    kind = declared(architecture).settings
+    try:
+        kind(**settings)
+    except ValidationError as error:
+        return [_finding(e, kind) for e in error.errors()]
+    return []
+
+
+def wrong_size(architecture: str, size: tuple[int, int]) -> list[str]:
+    """What is wrong with the size (rows, columns) of a network's input; empty where nothing is."""
+    multiple, plus = declared(architecture).size
+    fitting = [n // multiple * multiple + plus for n in size]
+    if list(size) == fitting:
+        return []
+    return [f"{list(size)}: {architecture} needs multiples of {multiple} plus {plus}: {fitting}"]
+
+
+def _finding(error: dict, kind: type[Settings]) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown; it has {', '.join(kind.model_fields)}"
+    if error["type"] == "value_error":  # of several settings together; it names them
+        return str(error["ctx"]["error"])
+    return f"{place}: {error['msg']}, not {error['input']!r}"
+
+
+def _engines(architecture: str) -> list[str]:
+    return sorted(f.parent.name for f in _FOLDER.glob(f"*/{architecture}.py"))

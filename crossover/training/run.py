@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,9 +21,10 @@ from crossover.imaging.volumes import image_path, on_grid, prediction_path, writ
 from crossover.plan import Model, Stage
 from crossover.provenance import digest, read_json
 from crossover.splits import evaluation_cases, stage_cases
-from crossover.study import Network, Prediction, Training
+from crossover.study import Prediction, Training
 from crossover.training import engines
-from crossover.training.data import Batches, Versions, load
+from crossover.training.augmentation import augmenter
+from crossover.training.data import Batches, load
 from crossover.training.stage import train
 
 log = logging.getLogger(__name__)
@@ -47,21 +49,23 @@ class Slices:
 
 
 class Trainer:
-    """Makes stages; the engine is created for the first one that must be trained, and shared."""
+    """Makes stages; an engine is created for the first one that must be trained, and shared."""
 
     def __init__(
         self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path, threads: int
     ) -> None:  # fmt: skip
         self.settings, self.slices, self.splits = settings, slices, splits
         self.out, self.cache, self.threads = out, cache, threads
-        self._engine = None
+        self._engines: dict[int, engines.Engine] = {}
 
-    @property
-    def engine(self) -> engines.Engine:
-        if self._engine is None:
+    def engine(self, structures: int) -> engines.Engine:
+        """For networks of so many outputs."""
+        if structures not in self._engines:
             s = self.settings
-            self._engine = create_engine(s.network, s.size, s.channels, s.structures, self.threads)
-        return self._engine
+            self._engines[structures] = engines.create(
+                s.network, (*s.size, len(s.channels)), structures, self.threads
+            )
+        return self._engines[structures]
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
         """Digest of all that the stage's weights follow from."""
@@ -76,24 +80,31 @@ class Trainer:
         start = perf_counter()
         cases = stage_cases(self.splits, stage, self.settings.validation)
         used = {use: cases[cases.use == use] for use in ("train", "validation")}
-        training, validation = (self._load(used[use]) for use in ("train", "validation"))
+        training, validation = (
+            self._load(used[use]).only(_places(stage.structures, self.settings.structures))
+            for use in ("train", "validation")
+        )
+        loaded = round(perf_counter() - start, 3)
+        engine = self.engine(len(stage.structures))
         recipe = self.settings.recipe
         seed = int(digest([recipe.seed, stage.name])[:8], 16)
-        versions = Versions(recipe.augmentation, training.images.shape[1:3])
+        versions = augmenter(recipe.augmentation, training.images.shape[1:3])
         batches = Batches(training, versions, recipe.batch, recipe.background_slices, seed)
         weights = load_file(self.out / stage.parent / WEIGHTS) if stage.parent else None
-        begin = partial(self.engine.start, recipe, seed, weights, stage.level)
+        begin = partial(engine.start, recipe, seed, weights, stage.level)
         checkpoint = self.cache / stage.name / key
-        done = train(self.engine, batches, validation, recipe, checkpoint, begin)
+        done = train(engine, batches, validation, recipe, checkpoint, begin)
         save_file({k: np.ascontiguousarray(v) for k, v in done.weights.items()}, folder / WEIGHTS)
         pd.DataFrame(done.history).to_csv(folder / "history.csv", index=False)
         return {
             "stage": asdict(stage), "seed": seed, "steps": done.steps, "best_step": done.best_step,
-            "best_validation_dsc": done.best_dsc, "parameters": self.engine.parameters(),
+            "best_validation_dsc": done.best_dsc, "parameters": engine.parameters(),
             "patients": {use: len(c) for use, c in used.items()},
             "slices": {"train": len(training.images), "versions": versions.count},
-            "seconds": round(perf_counter() - start, 2), "threads": self.threads,
-            "device": self.engine.device, "versions": self.engine.versions,
+            "seconds": round(perf_counter() - start + done.before, 2),
+            "seconds_in": done.seconds | {"load": loaded},
+            "threads": self.threads,
+            "device": engine.device, "versions": engine.versions,
         }  # fmt: skip
 
     def _load(self, cases: pd.DataFrame):
@@ -140,20 +151,19 @@ def predict_models(
         cases: data/cases. stages: results/<study>/stages.
     """
     by_name = {model.name: model for model in models}
-    engine = None
+    shape = (*settings.slices.size, len(settings.channels))
+    create = functools.cache(lambda n: engines.create(settings.network, shape, n, threads))
 
     def make(name: str, folder: Path) -> dict:
-        nonlocal engine
-        engine = engine or create_engine(
-            settings.network, settings.slices.size, settings.channels, settings.structures, threads
-        )
+        structures = by_name[name].structures
+        engine = create(len(structures))
         engine.load(load_file(stages / by_name[name].stage / WEIGHTS))
         evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
         together = load([slices.file(c.cohort, c.case) for c in evaluated])  # fills the batches
         probabilities = engine.predict(together.images)
         for i, case in enumerate(evaluated):
             own = probabilities[together.case == i]
-            for s, structure in enumerate(settings.structures):
+            for s, structure in enumerate(structures):
                 mask = _on_case(own[..., s], cases / case.cohort / case.case, settings)
                 path = prediction_path(folder.parent, name, case.cohort, case.case, structure)
                 write(mask, path)
@@ -167,10 +177,8 @@ def predict_models(
     items.update(manifest, keys, make, prune=False, folder=manifest.parent)
 
 
-def create_engine(
-    network: Network, size: tuple[int, int], channels: list[str], structures: list[str], threads: int
-) -> engines.Engine:  # fmt: skip
-    return engines.create(network, (*size, len(channels)), len(structures), threads)
+def _places(wanted: Sequence[str], there: Sequence[str]) -> list[int]:
+    return [list(there).index(name) for name in wanted]
 
 
 def _on_case(probability: np.ndarray, case: Path, settings: Prediction) -> sitk.Image:

@@ -59,3 +59,17 @@ def create(network: Network, shape: tuple[int, int, int], structures: int, threa
     """
     module = importlib.import_module(f"crossover.training.engines.{network.engine}")
     return module.create(network, shape, structures, threads)
+
+
+def check_fit(shapes: dict[str, tuple[int, ...]], arrays: Arrays) -> None:
+    """Check that arrays have the shapes of a network's variables.
+
+    Raises:
+        ValueError: counting the names that are missing or differ in shape, naming the first.
+    """
+    wrong = [n for n, shape in shapes.items() if n not in arrays or arrays[n].shape != shape]
+    if wrong:
+        raise ValueError(
+            f"weights don't fit the network: {len(wrong)} of {len(shapes)} differ or are missing, "
+            f"first {wrong[0]}; were they made with other network settings?"
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 
 import numpy as np
@@ -15,8 +14,9 @@ import tensorflow as tf
 from keras import ops
 
 from crossover.config import canonical
+from crossover.networks import Declared, builder, declared
 from crossover.study import Network, Recipe
-from crossover.training.engines import Arrays
+from crossover.training.engines import Arrays, check_fit
 
 PREDICT_BATCH = 32
 
@@ -45,8 +45,9 @@ class KerasEngine:
     ) -> None:
         self.versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
         self.device = device
-        self._architecture = importlib.import_module(f"crossover.networks.{network.architecture}")
-        self._build = lambda: self._architecture.build(*shape, structures, **network.settings)
+        self._architecture = declared(network.architecture)
+        build = builder(network.architecture, "keras")
+        self._build = lambda: build(*shape, structures, **network.settings)
         self._model = self._build()
         self._steps: dict[tuple, _Step] = {}
         self._now: _Step | None = None
@@ -87,11 +88,11 @@ class KerasEngine:
         return _arrays(v for v in self._model.variables if not _is_random_state(v))
 
     def state(self) -> Arrays:
-        return _arrays(self._model.variables) | _arrays(self._now.optimiser.variables)
+        return _arrays(self._model.variables) | self._now.state()
 
     def restore(self, state: Arrays) -> None:
         _assign(self._model.variables, state)
-        _assign(self._now.optimiser.variables, state)
+        self._now.restore(state)
 
     def parameters(self) -> dict[str, int]:
         trained = sum(int(np.prod(v.shape)) for v in self._model.trainable_variables)
@@ -103,7 +104,7 @@ class _Step:
 
     def __init__(self, model: keras.Model, recipe: Recipe) -> None:
         trained = model.trainable_variables
-        self.optimiser = keras.optimizers.Adam(recipe.learning_rate)
+        self.optimiser = _optimiser(recipe)
         self.optimiser.build(trained)
         trunk, tail = split(model)
         loss_of = LOSSES[recipe.loss]
@@ -112,29 +113,40 @@ class _Step:
             x = trunk(images) if trunk else images
             with tf.GradientTape() as tape:
                 loss = loss_of(masks, tail(x, training=True))
-            self.optimiser.apply(tape.gradient(loss, trained), trained)
+            gradients = tape.gradient(loss, trained)
+            if recipe.weight_decay:
+                gradients = [g + recipe.weight_decay * v for g, v in zip(gradients, trained)]
+            self.optimiser.apply(gradients, trained)
             return loss
 
         self.run = tf.function(step, autograph=False)
-        self._fresh = _arrays(self.optimiser.variables)
+        self._fresh = self.state()
 
     def reset(self) -> None:
-        _assign(self.optimiser.variables, self._fresh)
+        self.restore(self._fresh)
+
+    def state(self) -> Arrays:
+        return {name: ops.convert_to_numpy(v) for name, v in self._variables().items()}
+
+    def restore(self, state: Arrays) -> None:
+        _set(self._variables(), state)
+
+    def _variables(self) -> dict:
+        """By name without the optimiser's own, since Keras numbers optimisers by process."""
+        return {f"optimiser/{v.path.split('/', 1)[1]}": v for v in self.optimiser.variables}
 
 
-def freeze(model: keras.Model, architecture, level: str | None) -> None:
-    """Freeze all layers of the parts before a level; None trains everything.
+def _optimiser(recipe: Recipe) -> keras.optimizers.Optimizer:
+    if recipe.optimiser == "sgd":
+        return keras.optimizers.SGD(recipe.learning_rate, recipe.momentum)
+    return keras.optimizers.Adam(recipe.learning_rate)
 
-    Raises:
-        ValueError: for a level that the architecture doesn't declare.
-    """
-    if level is not None and level not in architecture.LEVELS:
-        there = ", ".join(architecture.LEVELS)
-        raise ValueError(f"{architecture.__name__} has no level {level!r}; it has {there}")
-    first = architecture.PARTS.index(architecture.LEVELS[level]) if level else 0
+
+def freeze(model: keras.Model, architecture: Declared, level: str | None) -> None:
+    """Freeze all layers of the parts before a level; None trains everything."""
+    frozen = architecture.frozen(level)
     for layer in model.layers:
-        part = layer.name.split("_")[0]
-        layer.trainable = part not in architecture.PARTS or architecture.PARTS.index(part) >= first
+        layer.trainable = layer.name.split("_")[0] not in frozen
 
 
 def split(model: keras.Model):
@@ -186,21 +198,15 @@ def _named(variables) -> dict:
 
 
 def _arrays(variables) -> Arrays:
-    return {name: keras.ops.convert_to_numpy(v) for name, v in _named(variables).items()}
+    return {name: ops.convert_to_numpy(v) for name, v in _named(variables).items()}
 
 
 def _assign(variables, arrays: Arrays) -> None:
-    """Set variables by name.
+    _set(_named(variables), arrays)
 
-    Raises:
-        ValueError: naming missing names and differing shapes, all at once.
-    """
-    variables = _named(variables)
-    wrong = [n for n, v in variables.items() if n not in arrays or arrays[n].shape != v.shape]
-    if wrong:
-        raise ValueError(
-            f"weights don't fit the network: {len(wrong)} of {len(variables)} differ or are missing, "
-            f"first {wrong[0]}; were they made with other network settings?"
-        )
-    for name, v in variables.items():
+
+def _set(named: dict, arrays: Arrays) -> None:
+    """Set variables by name."""
+    check_fit({name: tuple(v.shape) for name, v in named.items()}, arrays)
+    for name, v in named.items():
         v.assign(arrays[name])

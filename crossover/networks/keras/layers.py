@@ -5,24 +5,16 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from crossover.networks import FrozenBatchNorm
+
 
 @keras.saving.register_keras_serializable("crossover")
 class BatchNorm(keras.layers.BatchNormalization):
-    """Batch normalisation whose behaviour when frozen is declared, not left to the Keras version.
+    """Batch normalisation whose behaviour when frozen is declared (`crossover.networks.FrozenBatchNorm`),
+    not left to the Keras version."""
 
-    Args:
-        frozen: what a frozen layer normalises with in a training step. "inference": its running
-            statistics (Keras since 2.2; the frozen part is then a fixed function). "batch": the
-            mini-batch's own statistics, without updating the running ones (Keras 2.1.4, which Lin
-            2023 used).
-    """
-
-    def __init__(self, frozen: str = "inference", **kwargs) -> None:
+    def __init__(self, frozen: FrozenBatchNorm = "inference", **kwargs) -> None:
         super().__init__(**kwargs)
-        if frozen not in ("inference", "batch"):
-            raise ValueError(
-                f"frozen batch normalisation is 'inference' or 'batch', not {frozen!r}"
-            )
         self.frozen = frozen
 
     def call(self, inputs, training=None, mask=None):

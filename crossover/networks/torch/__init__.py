@@ -1,0 +1,1 @@
+"""Networks built with PyTorch, one file for each architecture."""

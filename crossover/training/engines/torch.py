@@ -1,0 +1,211 @@
+"""PyTorch: the frozen trunk runs without gradient, the optimiser holds what is trained and no more."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # or CUDA's products don't repeat
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from crossover.networks import builder, declared
+from crossover.networks.torch.layers import frozen_mode
+from crossover.study import Device, Network, Recipe
+from crossover.training.engines import Arrays, check_fit
+
+PREDICT_PIXELS = 2**20
+"""Of the slices predicted at once."""
+
+
+def create(
+    network: Network, shape: tuple[int, int, int], structures: int, threads: int
+) -> TorchEngine:
+    torch.set_num_threads(threads)
+    _numerics(network.device)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return TorchEngine(network, shape, structures, device)
+
+
+def _numerics(settings: Device) -> None:
+    """Settings of the process: the same network on the same device repeats to the last bit."""
+    torch.use_deterministic_algorithms(settings.deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.benchmark = not settings.deterministic
+    products = "tf32" if settings.precision == "tf32" else "ieee"
+    torch.backends.cuda.matmul.fp32_precision = products
+    torch.backends.cudnn.conv.fp32_precision = products
+
+
+class TorchEngine:
+    """See `crossover.training.engines.Engine`."""
+
+    def __init__(
+        self,
+        network: Network,
+        shape: tuple[int, int, int],
+        structures: int,
+        device: torch.device,
+    ) -> None:
+        cuda = device.type == "cuda"
+        self.versions = {"torch": torch.__version__}
+        self.versions |= {"cuda": torch.version.cuda} if cuda else {}
+        self.device = torch.cuda.get_device_name(device) if cuda else "CPU"
+        self._architecture = declared(network.architecture)
+        build = builder(network.architecture, "torch")
+        self._build = lambda: build(*shape, structures, **network.settings)
+        self._settings, self._device = network.device, device
+        last = network.device.channels_last
+        self._format = torch.channels_last if last else torch.contiguous_format
+        self._model = self._build().to(device, memory_format=self._format)
+        self._halves: dict[str | None, tuple] = {}
+
+    def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
+        frozen = self._architecture.frozen(level)
+        torch.manual_seed(seed)
+        self._model.load_state_dict(self._build().state_dict())
+        if weights is not None:
+            self.load(weights)
+        for name, part in self._model.named_children():
+            part.requires_grad_(name not in frozen)
+        self._frozen, self._seed, self._steps = frozen, seed, 0
+        if level not in self._halves:
+            halves = self._model[: len(frozen)], self._model[len(frozen) :]
+            self._halves[level] = tuple(self._compiled(half) for half in halves)
+        self._trunk, self._tail = self._halves[level]
+        self._loss = LOSSES[recipe.loss]
+        self._optimiser = _optimiser(recipe, list(self._trained().values()))
+
+    def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
+        for name, part in self._model.named_children():
+            frozen_mode(part) if name in self._frozen else part.train()
+        # dropout follows from seed and step alone, as the batches do
+        torch.manual_seed(
+            int(np.random.SeedSequence([self._seed, self._steps]).generate_state(1)[0])
+        )
+        with torch.no_grad(), self._autocast():
+            features = self._trunk(self._tensor(images))
+        with self._autocast():
+            logits = self._tail(features)
+        loss = self._loss(self._tensor(masks), logits.float())
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.param_groups[0]["lr"] = learning_rate
+        self._optimiser.step()
+        self._steps += 1
+        return loss.item()
+
+    @torch.no_grad()
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        self._model.eval()
+        at_once = max(1, PREDICT_PIXELS // (images.shape[1] * images.shape[2]))
+        out = []
+        for i in range(0, len(images), at_once):
+            with self._autocast():
+                logits = self._model(self._tensor(images[i : i + at_once]))
+            out.append(_array(logits.float().sigmoid().permute(0, 2, 3, 1)))
+        return np.concatenate(out)
+
+    def load(self, weights: Arrays) -> None:
+        own = self._model.state_dict()
+        check_fit({name: tuple(v.shape) for name, v in own.items()}, weights)
+        self._model.load_state_dict({name: torch.tensor(weights[name]) for name in own})
+
+    def weights(self) -> Arrays:
+        return {name: _array(v) for name, v in self._model.state_dict().items()}
+
+    def state(self) -> Arrays:
+        slots = {
+            f"{slot}/{name}": _array(value)
+            for name, weight in self._trained().items()
+            for slot, value in self._optimiser.state[weight].items()
+            if slot != "step"  # Adam's; the engine's own
+        }
+        return self.weights() | slots | {"seed_and_steps": np.array([self._seed, self._steps])}
+
+    def restore(self, state: Arrays) -> None:
+        self.load(state)
+        self._seed, self._steps = map(int, state["seed_and_steps"])
+        slots = [name.split("/", 1) for name in state if "/" in name]
+        trained = self._trained()
+        for slot, name in slots:
+            own = self._optimiser.state[trained[name]]
+            own[slot] = torch.tensor(state[f"{slot}/{name}"], device=self._device)
+            own["step"] = torch.tensor(float(self._steps))
+
+    def parameters(self) -> dict[str, int]:
+        return {
+            "total": sum(v.numel() for v in self._model.state_dict().values()),
+            "trained": sum(v.numel() for v in self._trained().values()),
+        }
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
+
+    def _compiled(self, half: nn.Sequential) -> nn.Module:
+        """As it is where it is empty: to compile nothing stops all further compiling of Sequential."""
+        return torch.compile(half) if self._settings.compile and len(half) else half
+
+    def _tensor(self, images: np.ndarray) -> Tensor:
+        """(n, rows, columns, channels) -> (n, channels, rows, columns), on the device."""
+        moved = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2)
+        return moved.contiguous(memory_format=self._format)
+
+    def _autocast(self) -> torch.autocast:
+        wanted = self._settings.precision == "bfloat16"
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=wanted)
+
+
+class Sgd(torch.optim.Optimizer):
+    """Stochastic gradient descent in Caffe's and Keras' form: the velocity holds the learning rate, so
+    that a change of the rate is felt as the velocity turns over; PyTorch's own applies it at once."""
+
+    def __init__(
+        self, weights: list[nn.Parameter], lr: float, momentum: float, weight_decay: float
+    ) -> None:
+        super().__init__(weights, {"lr": lr})
+        self.momentum, self.weight_decay = momentum, weight_decay
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        (group,) = self.param_groups
+        weights = group["params"]
+        for weight in weights:
+            if not self.state[weight]:
+                self.state[weight]["velocity"] = torch.zeros_like(weight)
+        velocities = [self.state[weight]["velocity"] for weight in weights]
+        gradients = [weight.grad for weight in weights]
+        torch._foreach_add_(gradients, weights, alpha=self.weight_decay)
+        torch._foreach_mul_(velocities, self.momentum)
+        torch._foreach_add_(velocities, gradients, alpha=-group["lr"])
+        torch._foreach_add_(weights, velocities)
+
+
+def _optimiser(recipe: Recipe, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+    if recipe.optimiser == "sgd":
+        return Sgd(weights, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
+    return torch.optim.Adam(
+        weights, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay  # Keras' epsilon
+    )  # fmt: skip
+
+
+def _bce(masks: Tensor, logits: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, masks)
+
+
+def _dice(masks: Tensor, logits: Tensor) -> Tensor:
+    """1 - soft Dice of each structure over the whole batch, averaged; smoothed by one pixel."""
+    p, axes = logits.sigmoid(), (0, 2, 3)
+    overlap = (p * masks).sum(axes)
+    return 1 - ((2 * overlap + 1) / (p.sum(axes) + masks.sum(axes) + 1)).mean()
+
+
+LOSSES = {"bce": _bce, "dice": _dice, "dice_bce": lambda m, x: _bce(m, x) + _dice(m, x)}
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    """A copy in C order."""
+    return np.array(tensor.numpy(force=True), order="C")

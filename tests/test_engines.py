@@ -1,0 +1,343 @@
+"""What both engines promise: frozen means frozen, one seed one result, resume; and that one network with one
+recipe is the same under either."""
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_items import imported
+
+from crossover.config import load_study
+from crossover.networks import builder, declared
+from crossover.networks.convert import to_keras, to_torch
+from crossover.study import Network, Recipe
+from crossover.training import engines, stage
+from crossover.training.augmentation import Versions
+from crossover.training.data import Batches, SliceSet
+
+ROOT = Path(__file__).parent.parent
+NAME = "deeplabv3plus_xception"
+DEEPLAB = declared(NAME)
+SMALL = {"width": 0.125, "middle_units": 1, "batchnorm_momentum": 0.9}
+RECIPE = load_study("uterus", "smoke").recipe
+SGD = RECIPE.model_copy(update={"optimiser": "sgd", "momentum": 0.9, "weight_decay": 0.01})
+ENGINES = ("keras", "torch")
+
+
+def small_engine(engine: str, structures: int = 1, **settings) -> engines.Engine:
+    pytest.importorskip(engine)
+    network = Network(architecture=NAME, engine=engine, settings=SMALL | settings)
+    return engines.create(network, (32, 32, 3), structures, threads=1)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request) -> engines.Engine:
+    return small_engine(request.param)
+
+
+@pytest.fixture(scope="module")
+def batch() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(4, 32, 32, 3)).astype("float32")
+    return images, (images[..., :1] > 1).astype("float32")
+
+
+def part(name: str) -> str:
+    """The part that a weight belongs to, whichever engine named it."""
+    return re.split(r"[._/]", name)[0]
+
+
+def steps(engine: engines.Engine, batch: tuple, n: int = 3) -> list[float]:
+    return [engine.step(*batch, 1e-3) for _ in range(n)]
+
+
+@pytest.mark.parametrize("level", DEEPLAB.levels)
+def test_a_frozen_part_keeps_its_weights_and_every_other_part_is_trained(engine, batch, level):
+    engine.start(RECIPE, 1, None, level)
+    before = engine.weights()
+    steps(engine, batch)
+    after = engine.weights()
+    changed = {part(name) for name in after if not np.array_equal(after[name], before[name])}
+    assert {part(name) for name in before} == set(DEEPLAB.parts)
+    assert changed == set(DEEPLAB.parts) - set(DEEPLAB.frozen(level))
+
+
+def test_training_everything_changes_every_part(engine, batch):
+    engine.start(RECIPE, 1, None, None)
+    before = engine.weights()
+    steps(engine, batch, 1)
+    after = engine.weights()
+    changed = {part(n) for n in after if not np.array_equal(after[n], before[n])}
+    assert changed == set(DEEPLAB.parts)
+
+
+def test_one_seed_gives_one_result_whatever_was_trained_before(engine, batch):
+    results = []
+    for _ in range(2):
+        engine.start(RECIPE, 7, None, None)
+        results.append((steps(engine, batch), engine.weights()))
+        engine.start(RECIPE, 8, None, "L2")
+        steps(engine, batch, 1)
+    assert results[0][0] == results[1][0]
+    assert all(np.array_equal(results[0][1][n], results[1][1][n]) for n in results[0][1])
+    engine.start(RECIPE, 9, None, None)
+    assert steps(engine, batch) != results[0][0]
+
+
+def test_a_restored_state_goes_on_as_the_unbroken_training(engine, batch):
+    engine.start(RECIPE, 3, None, "L2")
+    steps(engine, batch, 1)
+    state = {name: value.copy() for name, value in engine.state().items()}
+    unbroken = steps(engine, batch), engine.weights()
+    engine.start(RECIPE, 4, None, "L2")
+    engine.restore(state)
+    assert steps(engine, batch) == unbroken[0]
+    after = engine.weights()
+    assert all(np.array_equal(after[n], unbroken[1][n]) for n in after)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
+    kind, batch, tmp_path, monkeypatch
+):
+    """Another process is an engine of its own that has trained something else."""
+    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
+    recipe = RECIPE.model_copy(update={"batch": 2, "steps": (8, 8), "validations": 4})
+    slices = SliceSet(batch[0], batch[1].astype(np.uint8), np.array([0, 0, 1, 1]))
+
+    def train(engine, name):
+        begin = partial(engine.start, recipe, 1, None, "L3")
+        batches = Batches(slices, Versions(recipe.augmentation, (32, 32)), 2, 0, 5)
+        return stage.train(engine, batches, slices, recipe, tmp_path / name, begin)
+
+    engine = small_engine(kind)
+    unbroken = train(engine, "unbroken")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(engine, "step", killed_after(5, engine.step))
+        train(engine, "killed")
+    other = small_engine(kind)
+    other.start(RECIPE, 2, None, "L3")
+    resumed = train(other, "killed")
+    assert resumed.history == unbroken.history
+    assert all(np.array_equal(resumed.weights[n], w) for n, w in unbroken.weights.items())
+
+
+def killed_after(steps: int, step: Callable) -> Callable:
+    count = iter(range(steps))
+
+    def run(*arguments):
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    return run
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_frozen_batch_statistics_are_used_where_they_are_declared(kind, batch):
+    losses = {}
+    for frozen in ("inference", "batch"):
+        engine = small_engine(kind, frozen_batchnorm=frozen)
+        engine.start(RECIPE, 1, None, "L1")
+        before = engine.weights()
+        losses[frozen] = engine.step(*batch, 0.0)
+        after = engine.weights()
+        running = [n for n in before if part(n) == "entry" and re.search("mean|var", n)]
+        assert running and all(np.array_equal(before[n], after[n]) for n in running)
+    assert losses["inference"] != losses["batch"]
+
+
+def test_weights_of_another_network_are_refused(engine):
+    other = small_engine("torch" if "torch" in engine.versions else "keras", middle_units=2)
+    with pytest.raises(ValueError, match="don't fit the network"):
+        other.load(engine.weights())
+
+
+def test_an_unknown_level_is_named_with_the_known_ones(engine):
+    with pytest.raises(ValueError, match="no level 'L9'; it has L1, L2, L3"):
+        engine.start(RECIPE, 1, None, "L9")
+
+
+def test_predictions_do_not_depend_on_how_slices_are_grouped(engine, batch):
+    engine.start(RECIPE, 1, None, None)
+    images = np.concatenate([batch[0]] * 9)
+    together = engine.predict(images)
+    assert together.shape == (36, 32, 32, 1) and together.dtype == np.float32
+    assert np.allclose(together[:4], engine.predict(batch[0]), atol=1e-6)
+
+
+def test_predicting_changes_no_training(engine, batch):
+    engine.start(RECIPE, 5, None, "L2")
+    plain = steps(engine, batch)
+    engine.start(RECIPE, 5, None, "L2")
+    between = []
+    for _ in range(3):
+        between += steps(engine, batch, 1)
+        engine.predict(batch[0])
+    assert between == plain
+
+
+def loss(engine: str, name: str, masks: np.ndarray, logits: np.ndarray) -> float:
+    """A loss of (n, rows, columns, structures) masks and logits."""
+    pytest.importorskip(engine)
+    losses = importlib.import_module(f"crossover.training.engines.{engine}").LOSSES
+    if engine == "torch":
+        import torch
+
+        masks, logits = (torch.from_numpy(a).permute(0, 3, 1, 2) for a in (masks, logits))
+    return float(losses[name](masks, logits))
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("name", ["bce", "dice", "dice_bce"])
+def test_each_loss_is_lower_for_the_better_prediction(kind, name):
+    mask = np.zeros((1, 8, 8, 1), "float32")
+    mask[:, 2:6, 2:6] = 1
+    right, wrong = (mask * 2 - 1) * 4, (1 - mask * 2) * 4
+    assert loss(kind, name, mask, right) < loss(kind, name, mask, wrong)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_losses_agree_with_their_formulas(kind):
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(2, 4, 4, 3)).astype("float32")
+    mask = (rng.random((2, 4, 4, 3)) > 0.5).astype("float32")
+    p = 1 / (1 + np.exp(-logits))
+    axes = (0, 1, 2)
+    dice = 1 - ((2 * (p * mask).sum(axes) + 1) / (p.sum(axes) + mask.sum(axes) + 1)).mean()
+    bce = -np.mean(mask * np.log(p) + (1 - mask) * np.log(1 - p))
+    for name, expected in (("dice", dice), ("bce", bce), ("dice_bce", dice + bce)):
+        assert loss(kind, name, mask, logits) == pytest.approx(expected, rel=1e-5)
+
+
+def random_weights(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights of a torch network with batch normalisations that are not trivial."""
+    rng = np.random.default_rng(2)
+    out = {}
+    for name, value in weights.items():
+        if name.endswith(("running_var", "bn.weight")):
+            value = rng.uniform(0.5, 2, value.shape)
+        elif value.ndim == 1:
+            value = rng.normal(0, 0.3, value.shape)
+        out[name] = value.astype("float32")
+    return out
+
+
+Twins = tuple[engines.Engine, engines.Engine, dict[str, np.ndarray]]
+
+
+def twins(**settings) -> Twins:
+    keras, torch = (small_engine(kind, 2, **settings) for kind in ENGINES)
+    weights = random_weights(torch.weights())
+    torch.load(weights)
+    keras.load(to_keras(weights))
+    return keras, torch, weights
+
+
+@pytest.fixture(scope="module")
+def small_twins() -> Twins:
+    return twins(dropout=0.0)
+
+
+def test_weights_convert_to_the_other_engine_and_back(small_twins):
+    keras, torch, weights = small_twins
+    back = to_torch(keras.weights())
+    assert set(back) == set(torch.weights()) == set(weights)
+    assert all(np.array_equal(back[name], weights[name]) for name in weights)
+
+
+def test_the_twins_give_the_same_probabilities(small_twins, batch):
+    keras, torch, weights = small_twins
+    torch.load(weights)
+    keras.load(to_keras(weights))
+    ours, theirs = torch.predict(batch[0]), keras.predict(batch[0])
+    assert ours.std() > 0.01
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_twins_give_the_same_at_output_stride_8(batch):
+    keras, torch, _ = twins(output_stride=8)
+    np.testing.assert_allclose(torch.predict(batch[0]), keras.predict(batch[0]), atol=1e-5)
+
+
+def test_the_published_twins_give_the_same(small_twins):
+    """At full width; 64 x 64, since the network is convolutional."""
+    import torch as pytorch
+
+    keras, torch = (builder(NAME, kind)(64, 64, 3) for kind in ENGINES)
+    torch.eval()
+    weights = random_weights({n: v.numpy() for n, v in torch.state_dict().items()})
+    torch.load_state_dict({n: pytorch.from_numpy(w) for n, w in weights.items()})
+    converted = to_keras(weights)
+    assert sum(w.size for w in weights.values()) == keras.count_params() == 41_253_073
+    for variable in keras.variables:
+        if variable.path in converted:
+            variable.assign(converted.pop(variable.path))
+    assert not converted
+    images = np.random.default_rng(3).normal(size=(1, 64, 64, 3)).astype("float32")
+    with pytorch.no_grad():
+        ours = torch(pytorch.from_numpy(images).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).numpy()
+    apart = np.abs(ours - keras(images, training=False).numpy())
+    assert apart.max() < 1e-3 * ours.std()
+
+
+@pytest.mark.parametrize("level", [*DEEPLAB.levels, None])
+def test_the_twins_train_as_many_parameters(small_twins, level):
+    counts = []
+    for engine in small_twins[:2]:
+        engine.start(RECIPE, 1, None, level)
+        counts.append(engine.parameters())
+    assert counts[0] == counts[1]
+    assert (counts[0]["trained"] < counts[0]["total"] / 2) == bool(level)
+
+
+@pytest.mark.parametrize(
+    "recipe, level, tolerance", [(SGD, None, 2e-3), (RECIPE, "L3", 5e-2)], ids=["sgd", "adam"]
+)
+def test_the_twins_train_to_the_same_weights(small_twins, batch, recipe: Recipe, level, tolerance):
+    """Two steps with falling learning rates: loss, optimiser, weight decay, running statistics.
+
+    Adam divides a gradient by its size, so that one near 0 moves its weight by rounding alone.
+    """
+    keras, torch, weights = small_twins
+    images, masks = batch
+    masks = np.concatenate([masks, 1 - masks], -1)
+    torch.start(recipe, 1, weights, level)
+    keras.start(recipe, 1, to_keras(weights), level)
+    for rate in (0.01, 0.002):
+        ours, theirs = (e.step(images, masks, rate) for e in (torch, keras))
+        assert ours == pytest.approx(theirs, rel=tolerance / 10)
+    after, theirs = torch.weights(), to_torch(keras.weights())
+    moved = np.concatenate([(after[n] - weights[n]).ravel() for n in weights])
+    apart = np.concatenate([(after[n] - theirs[n]).ravel() for n in weights])
+    assert np.linalg.norm(apart) < tolerance * np.linalg.norm(moved)
+
+
+def sources() -> Iterator[str]:
+    """Files that no framework belongs to."""
+    for path in sorted((ROOT / "crossover").rglob("*.py")):
+        if path.parent.name not in ENGINES and path.stem not in ENGINES:
+            yield str(path.relative_to(ROOT))
+
+
+def test_nothing_but_engines_and_their_networks_imports_a_framework():
+    files = list(sources())
+    assert "crossover/networks/resnet101_cascaded.py" in files
+    for file in files:
+        assert not imported(file) & {"torch", "tensorflow", "keras"}, file
+
+
+def test_planning_and_training_import_no_framework_before_an_engine_is_made():
+    code = (
+        "import sys; from crossover.config import load_study; import crossover.training.run\n"
+        "load_study('uterus', 'demo')\n"
+        "sys.exit(' '.join({'torch', 'tensorflow', 'keras'} & set(sys.modules)) or 0)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -1,0 +1,200 @@
+"""The PyTorch engine: batch 1, its optimiser, exact halves, and declared numerics."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from crossover.networks import declared
+from crossover.study import Augmentation, Device, Network, Recipe
+from crossover.training import engines
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+from crossover.networks.torch.layers import BatchNorm, frozen_mode  # noqa: E402
+from crossover.training.engines.torch import Sgd  # noqa: E402
+
+RESNET = declared("resnet101_cascaded")
+RECIPE = Recipe(
+    loss="bce", optimiser="sgd", momentum=0.9, weight_decay=0.0005, learning_rate=0.01,
+    schedule="poly", batch=2, epochs=1, validations=1, augmentation=Augmentation(),
+    background_slices=0, seed=1,
+)  # fmt: skip
+SMALL = {
+    "resnet101_cascaded": {"width": 0.125, "blocks": [1, 1, 3], "batchnorm_momentum": 0.9},
+    "deeplabv3plus_xception": {"width": 0.125, "middle_units": 1, "dropout": 0.5},
+}
+
+
+def make(architecture: str = "resnet101_cascaded", **device) -> engines.Engine:
+    network = Network(
+        architecture=architecture,
+        engine="torch",
+        settings=SMALL[architecture],
+        device=Device(**device),
+    )
+    return engines.create(network, (33, 33, 1), 2, threads=1)
+
+
+@pytest.fixture(scope="module")
+def engine() -> engines.Engine:
+    return make()
+
+
+@pytest.fixture(scope="module")
+def batch() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, 33, 33, 1)).astype("float32")
+    return images, np.concatenate([images > 1, images < 0], -1).astype("float32")
+
+
+@pytest.mark.parametrize("level", [*RESNET.levels, None])
+def test_only_the_trained_parts_change_weight_decay_included(engine, batch, level):
+    engine.start(RECIPE, 1, None, level)
+    before = engine.weights()
+    for _ in range(2):
+        engine.step(*batch, 0.01)
+    after = engine.weights()
+    changed = {
+        name.split(".")[0] for name in after if not np.array_equal(after[name], before[name])
+    }
+    assert changed == set(RESNET.parts) - set(RESNET.frozen(level))
+    counts = engine.parameters()
+    trained = sum(
+        v.size for n, v in after.items()
+        if n.split(".")[0] in changed and "running" not in n
+    )  # fmt: skip
+    assert counts == {"total": sum(v.size for v in after.values()), "trained": trained}
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architecture, batch):
+    engine = make(architecture)
+    images = torch.from_numpy(batch[0]).permute(0, 3, 1, 2)
+    for level in declared(architecture).levels:
+        engine.start(RECIPE, 1, None, level)
+        engine._model.eval()
+        with torch.no_grad():
+            whole = engine._model(images)
+            assert torch.equal(engine._tail(engine._trunk(images)), whole), level
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_it_trains_on_batches_of_one(architecture, batch):
+    engine = make(architecture)
+    engine.start(RECIPE, 1, None, None)
+    losses = [engine.step(batch[0][:1], batch[1][:1], 0.01) for _ in range(8)]
+    assert losses[-1] < losses[0]
+    assert all(np.isfinite(value).all() for value in engine.weights().values())
+    assert np.isfinite(engine.predict(batch[0])).all()
+
+
+def test_dropout_is_that_of_the_seed_and_the_step(batch):
+    engine = make("deeplabv3plus_xception")
+    losses = {}
+    for seed in (1, 2):
+        engine.start(RECIPE, 1, None, None)
+        engine._seed = seed
+        losses[seed] = [engine.step(*batch, 0.0) for _ in range(3)]
+    engine.start(RECIPE, 1, None, None)
+    assert losses[1] == [engine.step(*batch, 0.0) for _ in range(3)]
+    assert len({*losses[1], *losses[2]}) == 6
+
+
+def test_a_resumed_training_keeps_its_velocity(engine, batch):
+    engine.start(RECIPE, 3, None, "conv4c")
+    engine.step(*batch, 0.01)
+    state = {name: value.copy() for name, value in engine.state().items()}
+    unbroken = [engine.step(*batch, 0.005) for _ in range(2)], engine.weights()
+    other = make()
+    other.start(RECIPE, 4, None, "conv4c")
+    other.step(*batch, 0.01)
+    other.restore(state)
+    assert [other.step(*batch, 0.005) for _ in range(2)] == unbroken[0]
+    assert all(np.array_equal(v, unbroken[1][n]) for n, v in other.weights().items())
+    assert sum(name.startswith("velocity/") for name in state) == len(engine._trained())
+
+
+def test_it_starts_from_given_weights(engine, batch):
+    engine.start(RECIPE, 1, None, None)
+    given = engine.weights()
+    engine.start(RECIPE, 2, given, "spp")
+    assert all(np.array_equal(v, given[n]) for n, v in engine.weights().items())
+
+
+def test_sgd_holds_the_learning_rate_in_its_velocity():
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    optimiser = Sgd([weight], 0.1, momentum=0.9, weight_decay=0.5)
+    expected, velocity = np.array([1.0, -2.0]), np.zeros(2)
+    for rate, gradient in ((0.1, [1.0, 2.0]), (0.01, [-3.0, 0.5]), (0.02, [0.0, 1.0])):
+        weight.grad = torch.tensor(gradient)
+        optimiser.param_groups[0]["lr"] = rate
+        optimiser.step()
+        velocity = 0.9 * velocity + rate * (np.array(gradient) + 0.5 * expected)
+        expected = expected - velocity
+        np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-6)
+
+
+def test_batch_normalisation_is_that_of_its_formula():
+    torch.manual_seed(0)
+    norm = BatchNorm(3, "inference", momentum=0.9, epsilon=1e-3)
+    x = torch.randn(4, 3, 5, 5) * 2 + 1
+    out = norm(x)
+    mean, variance = x.mean((0, 2, 3)), x.var((0, 2, 3), correction=0)
+    expected = (x - mean[:, None, None]) / (variance[:, None, None] + 1e-3).sqrt()
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(norm.running_mean, 0.1 * mean)
+    torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * variance)
+    assert norm(torch.randn(1, 3, 1, 1)).abs().max() < 1e-5  # one value: variance 0
+
+
+@pytest.mark.parametrize("frozen", ["inference", "batch"])
+def test_a_frozen_part_is_without_dropout_and_normalises_as_declared(frozen):
+    norm = BatchNorm(2, frozen, momentum=0.9, epsilon=1e-3)
+    part = nn.Sequential(nn.Dropout(0.9), norm).requires_grad_(False)
+    frozen_mode(part)
+    torch.manual_seed(0)
+    x = torch.randn(3, 2, 4, 4) + 5
+    out = part(x)
+    assert torch.equal(out, part(x))
+    assert torch.equal(norm.running_mean, torch.zeros(2))
+    assert (abs(out.mean()) < 1e-3) == (frozen == "batch")
+    part.eval()
+    assert part(x).mean() > 4
+
+
+NUMERICS = [{"channels_last": True}, {"precision": "tf32"}, {"precision": "bfloat16"}]
+
+
+@pytest.mark.parametrize("device", NUMERICS, ids=str)
+def test_declared_numerics_repeat_and_stay_near_float32(engine, batch, device):
+    results = []
+    for each in (engine, make(**device), make(**device)):
+        each.start(RECIPE, 1, None, "conv4")
+        losses = [each.step(*batch, 0.01) for _ in range(3)]
+        results.append((losses, each.predict(batch[0]), each.weights()))
+    make()  # the process' settings as they were
+    plain, once, again = results
+    assert once[0] == again[0] and np.array_equal(once[1], again[1])
+    np.testing.assert_allclose(once[0], plain[0], rtol=0.02)
+    assert {v.dtype for v in once[2].values()} == {np.dtype("float32")}
+    assert all(v.flags.c_contiguous for v in once[2].values())
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_every_network_compiles_whole_and_trains_the_same(architecture, batch, monkeypatch):
+    """Traced in one piece; that its code is then also fast is the compiler's affair."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=True))
+    losses = []
+    for compile_ in (True, False):
+        engine = make(architecture, compile=compile_)
+        engine.start(RECIPE, 1, None, next(iter(declared(architecture).levels)))
+        losses.append([engine.step(*batch, 0.001) for _ in range(2)])
+        assert isinstance(engine._tail, nn.Sequential) != compile_
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_a_run_names_what_it_ran_on(engine):
+    assert engine.versions["torch"] == torch.__version__
+    assert engine.device == "CPU" or torch.cuda.is_available()
