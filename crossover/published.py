@@ -9,9 +9,15 @@ import pandas as pd
 from pydantic import Field, ValidationError, model_validator
 
 from crossover.config import ConfigError, read_yaml
-from crossover.study import Section
+from crossover.study import Fraction, Section
 
 Pair = tuple[float, float]
+VALUES = [
+    "family", "n_train", "structure", "test_set", "metric", "mean", "sd", "ci_low", "ci_high", "where",
+]  # fmt: skip
+PAIRED_TESTS = [
+    "structure", "test_set", "metric", "family_a", "n_train_a", "family_b", "n_train_b", "p", "where",
+]  # fmt: skip
 
 
 class PublishedModel(Section):
@@ -23,9 +29,12 @@ class Value(Section):
     """A printed mean of one model on one test set."""
 
     model: PublishedModel
+    structure: str | None = None
+    """None in a study of one structure; "all" for the average over several."""
     test_set: str
     metric: str
     mean: float
+    sd: Annotated[float, Field(ge=0)] | None = None
     ci: Pair | None = None
     where: str
 
@@ -47,6 +56,36 @@ class Ordering(Section):
     lower: list[str]
     p_below: float
     where: str
+
+
+class PairedTest(Section):
+    """A printed p value of two models on the same cases; `a` is named first, as "a vs. b"."""
+
+    structure: str
+    a: PublishedModel
+    b: PublishedModel
+    test_set: str
+    metric: str
+    p: Fraction
+    where: str
+
+
+class Layers(Section):
+    """A row of a printed table of layers.
+
+    `kernels` are the sides of the convolutions' squares, one after the other (or side by side, as the
+    paper says), `repeats` how many times; `outputs` are rows, columns and channels after each.
+    """
+
+    layer: str
+    kernels: list[int] = []
+    repeats: Annotated[int, Field(ge=1)] = 1
+    outputs: list[tuple[int, int, int]]
+
+
+class Architecture(Section):
+    where: str
+    rows: list[Layers]
 
 
 class IccRange(Section):
@@ -108,36 +147,59 @@ class Published(Section):
     confidence: float
     values: list[Value]
     orderings: list[Ordering] = []
+    paired: list[PairedTest] = []
     icc: list[IccRange] = []
     table_one: TableOne | None = None
+    architecture: Architecture | None = None
     facts: list[Fact] = []
     contradictions: list[Contradiction] = []
 
     @model_validator(mode="after")
     def _sizes_known(self) -> Published:
         named = {v.model.n_train for v in [*self.values, *self.icc]}
+        named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
         if unknown := sorted(named - {0, *self.sizes}):
             raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
         return self
 
     def table(self) -> pd.DataFrame:
-        """The values: family, n_train, test_set, metric, mean, ci_low, ci_high (or NaN), where."""
+        """The values: `VALUES`; numbers that aren't printed are NaN, no structure is missing."""
         rows = [
             {
                 "family": v.model.family,
                 "n_train": v.model.n_train,
+                "structure": v.structure,
                 "test_set": v.test_set,
                 "metric": v.metric,
                 "mean": v.mean,
+                "sd": float("nan") if v.sd is None else v.sd,
                 "ci_low": v.ci[0] if v.ci else float("nan"),
                 "ci_high": v.ci[1] if v.ci else float("nan"),
                 "where": v.where,
             }
             for v in self.values
         ]
-        columns = ["family", "n_train", "test_set", "metric", "mean", "ci_low", "ci_high", "where"]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=VALUES)
+
+    def paired_table(self) -> pd.DataFrame:
+        """The paired tests: structure, test_set, metric, family_a, n_train_a, family_b, n_train_b, p,
+        where."""
+        rows = [
+            {
+                "structure": t.structure,
+                "test_set": t.test_set,
+                "metric": t.metric,
+                "family_a": t.a.family,
+                "n_train_a": t.a.n_train,
+                "family_b": t.b.family,
+                "n_train_b": t.b.n_train,
+                "p": t.p,
+                "where": t.where,
+            }
+            for t in self.paired
+        ]
+        return pd.DataFrame(rows, columns=PAIRED_TESTS)
 
 
 def load_published(name: str, folder: Path = Path("config")) -> Published:
@@ -177,6 +239,11 @@ def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
     return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
 
 
+def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:
+    """The rows of a structure, and those that name none, as in a paper that has one."""
+    return table[table["structure"].isna() | (table["structure"] == structure)]
+
+
 def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.DataFrame:
     """Our summary with the published values at the corresponding size.
 
@@ -185,15 +252,19 @@ def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.
         sizes: our training sizes, in the order of the paper's.
 
     Returns:
-        The summary's rows with five more columns: published_n_train, published_mean,
+        The summary's rows with six more columns: published_n_train, published_mean, published_sd,
         published_ci_low, published_ci_high and where. Missing where the paper prints nothing; a
-        model that it prints in several places has a row for each. A score of the structure's slices
-        only ("dsc_structure_slices") stands beside the paper's score of that name ("dsc") too, as
-        papers don't always say which slices they scored.
+        model that it prints in several places has a row for each. A value without a structure stands
+        beside every structure. A score of the structure's slices only ("dsc_structure_slices") stands
+        beside the paper's score of that name ("dsc") too, as papers don't always say which slices
+        they scored.
     """
-    columns = ("mean", "ci_low", "ci_high", "metric")
+    columns = ("mean", "sd", "ci_low", "ci_high", "metric")
     theirs = at_sizes(published, sizes).rename(columns={c: f"published_{c}" for c in columns})
+    every = list(summary["structure"].unique())
+    theirs["structure"] = [[s] if pd.notna(s) else every for s in theirs["structure"]]
+    theirs = theirs.explode("structure")
     theirs["published_n_train"] = theirs["published_n_train"].astype("Int64")
     ours = summary.assign(published_metric=summary["metric"].str.removesuffix("_structure_slices"))
-    keys = ["family", "n_train", "test_set", "published_metric"]
+    keys = ["family", "n_train", "structure", "test_set", "published_metric"]
     return ours.merge(theirs, how="left", on=keys).drop(columns="published_metric")

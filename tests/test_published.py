@@ -39,15 +39,18 @@ def summary() -> pd.DataFrame:
     return summarise(check_metrics(simulated_metrics()), 0.95)
 
 
-def test_every_published_table_loads_and_names_its_study(study):
+def test_every_published_table_loads_and_names_its_study():
     for path in sorted((CONFIG / "published").glob("*.yaml")):
         published = load_published(path.stem, CONFIG)
         families = {s + (f"-{lv}" if lv else "") for s, lv in _families(published.study)}
         orderings = {f for o in published.orderings for f in [*o.higher, *o.lower]}
         named = {v.model.family for v in [*published.values, *published.icc]} | orderings
+        named |= {model.family for test in published.paired for model in (test.a, test.b)}
         assert named <= families
-        cohorts = {*load_study(published.study, "paper", CONFIG).cohorts, "all"}
-        assert {v.test_set for v in published.values} <= cohorts
+        study = load_study(published.study, "paper", CONFIG)
+        numbers = [*published.values, *published.paired]
+        assert {n.test_set for n in numbers} <= {*study.cohorts, "all"}
+        assert {n.structure for n in numbers} - {None} <= {*study.structures, "all"}
 
 
 def _families(name: str):

@@ -51,7 +51,11 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "incoming"
     for patient in PATIENTS:
         (folder / patient).mkdir(parents=True)
-        ct = np.random.default_rng(int(patient[-1])).integers(-1000, 1000, (4, 8, 10)).astype(np.int16)
+        ct = (
+            np.random.default_rng(int(patient[-1]))
+            .integers(-1000, 1000, (4, 8, 10))
+            .astype(np.int16)
+        )
         for name, array in (("ct", ct), ("labels", labels(patient))):
             image = sitk.GetImageFromArray(array)
             image.SetSpacing((2, 2, 3))

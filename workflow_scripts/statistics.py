@@ -1,6 +1,5 @@
-"""Summary, comparisons and stability of a study, from its metrics table."""
+"""Summary and stability of a study, from its metrics table."""
 
-from crossover.statistics.comparisons import compare
 from crossover.statistics.metrics_table import read_metrics
 from crossover.statistics.stability import stability
 from crossover.statistics.summary import summarise
@@ -9,11 +8,8 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     metrics = read_metrics(job.metrics)
-    anova, tukey = compare(metrics, job.cfg["metric"], job.cfg["alpha"])
     tables = {
         "summary": summarise(metrics, job.cfg["confidence"]),
-        "anova": anova,
-        "tukey": tukey,
         "stability": stability(metrics, job.cfg["metric"]),
     }
     for name, table in tables.items():

@@ -1,8 +1,10 @@
-"""The paper's tables: patients by part of the split, and every model's scores beside the published."""
+"""The paper's tables: patients by part of the split, and every model's scores beside the published;
+with paired comparisons, their p values too."""
 
 import pandas as pd
 
 from crossover.published import load_published
+from crossover.report.paired_table import table_two_paired
 from crossover.report.tables import table_two
 from crossover.splits import read_splits
 from crossover.statistics.table_one import table_one
@@ -24,8 +26,12 @@ def main(job) -> None:
     table_one(patients, own.part.map(PARTS)).to_csv(job.out / "table1.csv", index=False)
     published = load_published(study.published) if study.published else None
     summary = pd.read_csv(job.summary, keep_default_na=True)
-    table_two(summary, published, study).to_csv(job.out / "table2.csv", index=False)
+    if job.paired:
+        table = table_two_paired(summary, pd.read_csv(job.paired), published, study)
+    else:
+        table = table_two(summary, published, study)
+    table.to_csv(job.out / "table2.csv", index=False)
 
 
 if __name__ == "__main__":
-    run(main, "splits", "patients", "summary", "out")
+    run(main, "splits", "patients", "summary", "paired?", "out")

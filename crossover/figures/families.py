@@ -55,6 +55,22 @@ def compared(study: Study) -> list[str]:
     return list(first.values())
 
 
+def main_question(study: Study) -> list[str]:
+    """What the study compares first: families without sizes, then one of each strategy with sizes.
+
+    Strategies that name their structures, as a sweep of levels on a few of them, stand beside it.
+    """
+    known = families(study)
+    named = [*references(study), *compared(study)]
+    return [f for f in named if not study.strategies[known[f].strategy].structures]
+
+
+def fine_tuned(study: Study) -> str:
+    """The main question's answer to test: its last family that starts from other weights, else its last."""
+    known, named = families(study), main_question(study)
+    return ([f for f in named if known[f].transferred and known[f].sized] or named)[-1]
+
+
 def baseline(study: Study) -> str | None:
     """The family trained in one step on the target cohort alone: from scratch."""
     alone = (

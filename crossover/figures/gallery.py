@@ -11,11 +11,12 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from crossover import networks
 from crossover.study import Study
 
 
 def draw(name: str, study: Study, results: Path, cases: Path) -> Figure:
-    """Draw a figure of a study's first structure.
+    """Draw a figure: of all structures where it is made for that, else of the study's first.
 
     Args:
         results: results/<study>. cases: data/cases.
@@ -34,14 +35,37 @@ def draw(name: str, study: Study, results: Path, cases: Path) -> Figure:
         return module.draw(table("metrics.csv"), study, structure, cases, results / "predictions")
     if name == "reliability":
         return module.draw(table("statistics/icc.csv"), study, study.target, structure)
+    if name == "organs":
+        paired = table("statistics/paired.csv")
+        return module.draw(table("metrics.csv"), paired, study, _published(study))
+    if name == "sweep":
+        times = table("statistics/training_time.csv")
+        return module.draw(table("metrics.csv"), times, study, levels_of(study))
+    if name == "times":
+        times = table("statistics/training_time.csv")
+        return module.draw(times, table("statistics/training_time_saved.csv"), study)
     return module.draw(
         table("statistics/summary.csv"), table("statistics/tukey.csv"), study, structure,
-        _published(study),
+        _published(study, structure),
     )  # fmt: skip
 
 
-def _published(study: Study) -> pd.DataFrame | None:
+def levels_of(study: Study) -> dict[str, int | None]:
+    """The architecture's levels, the least re-trained first, with their number of re-trained layers.
+
+    The whole network is "", last. No number where the architecture doesn't count its layers.
+    """
+    architecture = networks.declared(study.network.architecture)
+    module = importlib.import_module(f"crossover.networks.{architecture.name}")
+    settings = architecture.settings(**study.network.settings)
+    counted = getattr(module, "retrained_layers", lambda _: {})(settings)
+    shallow = sorted(architecture.levels, key=lambda level: -len(architecture.frozen(level)))
+    return {**{level: counted.get(level) for level in shallow}, "": counted.get("all")}
+
+
+def _published(study: Study, structure: str | None = None) -> pd.DataFrame | None:
     if study.published is None:
         return None
     published = importlib.import_module("crossover.published")
-    return published.at_sizes(published.load_published(study.published), study.sizes)
+    table = published.at_sizes(published.load_published(study.published), study.sizes)
+    return table if structure is None else published.of_structure(table, structure)

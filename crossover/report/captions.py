@@ -7,9 +7,19 @@ from collections.abc import Callable
 import pandas as pd
 
 from crossover.figures import style
-from crossover.figures.families import compared, families, references
+from crossover.figures.families import (
+    baseline,
+    compared,
+    families,
+    fine_tuned,
+    main_question,
+    references,
+)
+from crossover.figures.gallery import levels_of
+from crossover.figures.organs import shown_rows
 from crossover.figures.overlays import BAR_MM
 from crossover.figures.subgroups import STRONG
+from crossover.figures.sweep import swept, swept_rows
 from crossover.study import Study
 
 Frames = dict[str, pd.DataFrame]
@@ -23,6 +33,9 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
         "overlays": ("Contours on one case", _overlays),
         "subgroups": ("Performance on each test set", _subgroups),
         "reliability": ("Reliability of radiomics features", _reliability),
+        "organs": ("Performance by structure", _organs),
+        "sweep": ("Performance and cost by number of re-trained layers", _sweep),
+        "times": ("Training time", _times),
     }
     title, text = known.get(figure, (figure.replace("_", " ").capitalize(), lambda *_: ""))
     return title, text(frames, study)
@@ -74,10 +87,10 @@ def _subgroups(frames: Frames, study: Study) -> str:
     if len(names) > 1:
         text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
     text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}."
-    if "published" in frames and len(frames["published"]) and study.paper:
+    if _of_paper(frames, study):
         text += (
-            f" Hollow: the means of {study.paper.authors.split(' ')[0]} et al. "
-            f"{study.paper.year}, of that paper's patients and at its corresponding training size."
+            f" Hollow: the means of {_of_paper(frames, study)}, of that paper's patients and at its "
+            "corresponding training size."
         )
     return text
 
@@ -93,6 +106,71 @@ def _reliability(frames: Frames, study: Study) -> str:
         f"automatic contours of up to {cases} {_target(study)} test cases. Dashed: 0.5, 0.75 and "
         "0.9, the bounds of moderate, good and excellent reliability of Koo and Li (2016)."
     )
+
+
+def _organs(frames: Frames, study: Study) -> str:
+    rows = shown_rows(frames["metrics"], study)
+    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
+    sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
+    text = (
+        f"Mean {_metric(study)} with its {confidence} confidence interval over {cases} "
+        f"{_target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
+        f"{_target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
+        f"model on the same cases, the mean difference with its {confidence} confidence interval "
+        "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
+        f"{study.statistics.alpha:g} or more."
+    )
+    if len(study.structures) > 1:
+        text += f" Mean: of each case's {len(study.structures)} structures."
+    if _of_paper(frames, study):
+        text += f" Bars: the means of {_of_paper(frames, study)}, of that paper's patients."
+    return text
+
+
+def _sweep(frames: Frames, study: Study) -> str:
+    target = frames["metrics"][frames["metrics"]["cohort"] == study.target]
+    rows = swept_rows(target, study, dict.fromkeys(levels_of(study)))
+    structures = swept(rows, study)
+    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    named = ", ".join(study.structures[s].label for s in structures)
+    text = (
+        f"Left: mean {_metric(study)} of {cases} {_target(study)} test cases for each structure "
+        f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {_target(study)} "
+        "patients, the least at the left, and the mean of each case's structures with its "
+        f"{study.statistics.confidence:.0%} confidence interval over cases. "
+        "Right: seconds for one training step"
+    )
+    return f"{text}{_machine(frames)}. Dotted: models that don't fine-tune."
+
+
+def _times(frames: Frames, study: Study) -> str:
+    text = (
+        "Left: time of a training, mean over the networks of each model, and seconds of one step"
+        f"{_machine(frames)}. Right: what fine-tuning saves against training from scratch, by its "
+        "cause; left of 0 it cost more. Cheaper steps: no gradient and no update in the frozen "
+        "layers."
+    )
+    if baseline(study) not in (None, fine_tuned(study)):
+        text += " The training of the weights that fine-tuning starts from is not counted."
+    return text
+
+
+def _machine(frames: Frames) -> str:
+    """ " (cpu, 1 thread)" of the trainings, where they agree."""
+    times = frames.get("training_time", pd.DataFrame(columns=["device", "threads"]))
+    kinds = times[["device", "threads"]].drop_duplicates()
+    if len(kinds) != 1:
+        return ""
+    device, threads = kinds.iloc[0]
+    return f" ({device}, {int(threads)} thread{'s' if threads > 1 else ''})"
+
+
+def _of_paper(frames: Frames, study: Study) -> str:
+    """ "Chen et al. 2023" where its numbers are shown."""
+    if not study.paper or not len(frames.get("published", ())):
+        return ""
+    return f"{study.paper.authors.split(' ')[0]} et al. {study.paper.year}"
 
 
 def _target(study: Study) -> str:

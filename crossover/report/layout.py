@@ -107,5 +107,7 @@ def _numeric(values: list[str]) -> bool:
 
 def _sentence(name: str) -> str:
     """A column's name as a head; what is written as text already stays."""
+    if not (name.isidentifier() and name.islower() and len(name) > 1):
+        return name
     words = name.replace("_", " ")
-    return words[:1].upper() + words[1:] if name.isidentifier() and len(name) > 1 else words
+    return words[:1].upper() + words[1:]

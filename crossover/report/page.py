@@ -18,10 +18,13 @@ from markupsafe import Markup, escape
 
 from crossover.config import SCALES
 from crossover.figures import style
-from crossover.report import findings
+from crossover.report import findings, paired_findings
 from crossover.report.captions import caption
 from crossover.report.layout import Table, stability_by_fold, table
+from crossover.report.paired_table import P, paired_layout, table_two_paired_layout
 from crossover.report.tables import table_one_layout, table_two_layout
+from crossover.report.times_table import times_layout
+from crossover.statistics.metrics_table import POOLED
 from crossover.study import Study
 
 MEANING = {
@@ -30,6 +33,17 @@ MEANING = {
     "shows the workflow and the shape of an answer, not the paper's numbers",
     "paper": "the published design: its numbers of patients, sizes, network and recipe",
 }
+SAVED = (
+    "Saved: of the time from scratch. Cheaper steps: no gradient and no update in the frozen layers; "
+    "anything else: fewer steps, batches, validation, loading, starting. The two shares add up to 100% and one is "
+    "negative where it cost time."
+)
+PAIRED = (
+    "On the target's test cases; difference: mean of the first minus the second on the same cases, with "
+    "{confidence} CI (paired t). W: the smaller rank sum. r: matched-pairs rank-biserial correlation; "
+    "dz: Cohen's, mean over SD of the differences. Corrected over the main question's comparisons: Holm "
+    "(of the exact p) and Westfall and Young (step-down, signs of a case's differences flipped together)."
+)
 MIME = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -38,8 +52,9 @@ class StudyResults:
     """What the report needs of one study.
 
     Attributes:
-        frames: any of metrics, summary, anova, tukey, stability, icc, splits, published (as the
-            statistics wrote them) and table1, table2 (tidy); a missing one is left out.
+        frames: any of metrics, summary, anova, tukey, stability, paired, training_time,
+            training_time_saved, icc, splits, published (as the statistics wrote them) and table1,
+            table2 (tidy); a missing one is left out.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
     """
@@ -117,12 +132,24 @@ def _section(results: StudyResults) -> Section:
 
 def _answers(results: StudyResults) -> Iterator[Answer]:
     study, frames = results.study, results.frames
+    if "paired" in frames and "table2" in frames:
+        yield _paired_answer(results)
+        return
     if "summary" not in frames or "tukey" not in frames:
         return
     for structure in study.structures:
         about = (frames["summary"], frames["tukey"], study, structure)
         sizes = table(findings.by_size(*about), study)
         yield Answer(study.structures[structure].label, findings.headline(*about), sizes)
+
+
+def _paired_answer(results: StudyResults) -> Answer:
+    """What the paired tables say of all structures together."""
+    study, frames = results.study, results.frames
+    sentences = paired_findings.headline(frames["table2"], frames["paired"], study)
+    if "training_time_saved" in frames:
+        sentences += paired_findings.time_saved(frames["training_time_saved"], study)
+    return Answer("", sentences, table(paired_findings.by_pair(frames["table2"], study), study))
 
 
 def _tables(results: StudyResults) -> Iterator[tuple[str, str, Table]]:
@@ -139,7 +166,13 @@ def _tables(results: StudyResults) -> Iterator[tuple[str, str, Table]]:
     if "table1_published" in frames and len(frames["table1_published"]):
         patients = f"Patients of the paper, {study.cohorts[study.target].label}"
         yield patients, "As published.", table(frames["table1_published"], study)
-    if "table2" in frames:
+    if "table2" in frames and "paired" in frames:
+        yield from _paired_tables(results)
+        saved = frames.get("training_time_saved")
+        layout = pd.DataFrame() if saved is None else times_layout(saved, study)
+        if len(layout):
+            yield "Training time", SAVED, table(layout, study)
+    elif "table2" in frames:
         metric = style.metric_label(study.statistics.metric)
         note = f"Mean ({confidence} CI)."
         if frames["table2"]["published_mean"].notna().any():
@@ -151,6 +184,30 @@ def _tables(results: StudyResults) -> Iterator[tuple[str, str, Table]]:
         metric = style.metric_label(study.statistics.metric)
         note = f"Mean (SD) {metric} of each fold; F and p over them."
         yield "Stability over folds", note, table(stability_by_fold(frames["stability"]), study)
+
+
+def _paired_tables(results: StudyResults) -> Iterator[tuple[str, str, Table]]:
+    """Table 2 as two that fit the page: scores, and p values."""
+    study, frames = results.study, results.frames
+    metric = style.metric_label(study.statistics.metric)
+    where = style.test_set_label(study, study.target)
+    cases = int(frames["table2"]["cases"].max())
+    layout = table_two_paired_layout(frames["table2"].fillna({"b": ""}), study)
+    layout = layout.loc[:, [c == "Structure" or (layout[c] != "").any() for c in layout]]
+    several = frames["table2"]["structure"].eq(POOLED).any()
+    scores = layout[[c for c in layout if not c.startswith(P)]]
+    note = f"Mean ± SD of {cases} {where} test cases."
+    note += " Average: the SD is that of all structures' cases about it." if several else ""
+    yield f"{metric} of each structure", note, table(scores, study)
+    tests = layout.drop(columns=[c for c in scores if c not in ("Structure", "n_train")])
+    note = (
+        "p of Wilcoxon's signed-rank test on the same cases, two-sided, zero differences dropped, "
+        "uncorrected: asymptotic without continuity correction (the form that gives the paper's "
+        "values), and in brackets exact."
+    )
+    note += " Average: of each case's mean over the structures." if several else ""
+    tests = tests.rename(columns=lambda c: c.removeprefix(P))
+    yield f"Differences of {metric}", note, table(tests, study)
 
 
 def _details(results: StudyResults) -> Iterator[tuple[str, str, Table]]:
@@ -171,6 +228,10 @@ def _details(results: StudyResults) -> Iterator[tuple[str, str, Table]]:
         if name in frames and len(frames[name]):
             rows = frames[name].drop(columns="n_train")
             yield f"{title} ({len(rows)} rows)", note, table(rows, study)
+    if "paired" in frames and len(frames["paired"]):
+        rows = paired_layout(frames["paired"], study)
+        note = PAIRED.format(confidence=confidence)
+        yield f"Paired comparisons ({len(rows)} rows)", note, table(rows, study)
 
 
 def _inline(path: Path) -> str:

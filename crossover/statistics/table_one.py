@@ -74,7 +74,8 @@ def equal_shares(counts: np.ndarray) -> tuple[str, float]:
     if counts.shape == (2, 2):
         return "Fisher", float(stats.fisher_exact(counts).pvalue)
     draws = stats.MonteCarloMethod(n_resamples=9999, rng=np.random.default_rng(0))
-    return "Fisher", float(stats.fisher_exact(counts, method=draws).pvalue)
+    # An array of one number, for some shapes of table.
+    return "Fisher", float(np.squeeze(stats.fisher_exact(counts, method=draws).pvalue))
 
 
 def _identifies(values: pd.Series) -> bool:

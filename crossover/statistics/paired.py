@@ -1,0 +1,316 @@
+"""Do two models differ on the same cases? Paired tests, effect sizes, and correction for their number.
+
+With d the differences of the pairs, zeros dropped (Wilcoxon 1945, and SPSS), and r the ranks of |d|,
+equal ones sharing their mean rank:
+
+* W+ and W-: sums of r where d > 0 and d < 0; the signed-rank statistic is the smaller one.
+* Asymptotic p, the form of Chen 2023: normal, variance corrected for ties, no continuity correction
+  (ten pairs that all improve: 0.00506).
+* Exact p: the share of all 2^n sign patterns of these r that are at least as far from the middle
+  (the same ten pairs: 0.00195). Ties need no other test: the distribution is that of the ranks found
+  (Streitberg & Röhmel 1986).
+* Matched-pairs rank-biserial correlation (W+ - W-) / (W+ + W-) (Kerby 2014); Cohen's
+  dz = mean(d) / SD(d); Hodges and Lehmann's estimate, the median of all (d_i + d_j) / 2, i <= j.
+
+Differences are rounded to 12 decimals first, so that equal ones are ties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from crossover.statistics.metrics_table import POOLED, compared, test_sets
+from crossover.statistics.summary import half_width
+
+PAIRED = [
+    "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b",
+    "cases", "unmatched", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "median_difference",
+    "hodges_lehmann", "improved", "worsened", "tied_ranks", "statistic",
+    "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
+    "p_holm", "p_holm_asymptotic", "p_westfall_young", "tests", "corrected_over",
+]  # fmt: skip
+DECIMALS = 12
+ENUMERATED = 14
+"""Up to so many cases, Westfall and Young's correction takes all sign patterns; above, draws."""
+DRAWS = 9999
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two families' scores by (cohort, case); `a` is the later one in the question's order."""
+
+    place: dict
+    a: pd.Series
+    b: pd.Series
+
+    @property
+    def differences(self) -> pd.Series:
+        """a - b of the cases that both have a value for."""
+        return (self.a - self.b).dropna().round(DECIMALS)
+
+
+def paired(
+    table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Compare families pair by pair on each test set and structure, cases matched by (cohort, case).
+
+    The questions are those of `comparisons.compare`: "models at n=<n>" are all pairs of families of
+    that size and of those that train on no target case (n_train 0) of which one has the size; two
+    families without sizes are compared once, at n=0.
+
+    Args:
+        main: the families of the study's main question, in order; they come first. All by default.
+
+    Returns:
+        One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
+        one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval, is
+        positive where a is higher. `cases` have both values; `unmatched` have one. `improved` and
+        `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
+
+        The main families' comparisons on one test set (all structures, sizes and pairs) are
+        corrected together, `tests` of them, named in `corrected_over`: `p_holm` from the exact p,
+        `p_holm_asymptotic` from the asymptotic one, and `p_westfall_young` (`westfall_young`), which
+        uses that the same cases are behind all of them. Other rows have none of the three.
+
+        Where a test set has several structures, rows of structure "all" compare the main families by
+        each case's mean over the structures; they are not among the corrected ones.
+
+        A comparison without pairs, or with zero differences only, keeps its row with NaN; so do the
+        t test, dz and interval of one pair, and the t test and dz of equal differences.
+
+    Raises:
+        ValueError: the table has no such metric, or no such family.
+    """
+    if metric not in table:
+        raise ValueError(f"the table has no metric {metric!r}")
+    table = compared(table)
+    known = list(dict.fromkeys(table["family"]))
+    if unknown := sorted(set(main) - set(known)):
+        raise ValueError(f"the table has no family {', '.join(unknown)}")
+    main = list(main) or known
+    order = list(dict.fromkeys([*main, *known]))
+    frames = [
+        _of_test_set(name, rows, metric, alpha, main, order)
+        for name, rows in test_sets(table).items()
+    ]
+    return pd.concat(frames, ignore_index=True)[PAIRED]
+
+
+def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
+    """All that follows from one comparison's differences (see `PAIRED`)."""
+    d = np.asarray(differences, float)
+    n, mean = len(d), float(d.mean()) if len(d) else np.nan
+    sd = d.std(ddof=1) if n > 1 else np.nan
+    half = float(half_width(np.array(sd), np.array(n), 1 - alpha))
+    magnitudes, counts = np.unique(np.abs(d[d != 0]), return_counts=True)
+    varied = n > 1 and np.ptp(d) > 0
+    return {
+        "difference": mean,
+        "ci_low": mean - half,
+        "ci_high": mean + half,
+        "median_difference": float(np.median(d)) if n else np.nan,
+        "hodges_lehmann": hodges_lehmann(d),
+        "improved": int((d > 0).sum()),
+        "worsened": int((d < 0).sum()),
+        "tied_ranks": int(counts[counts > 1].sum()) if len(magnitudes) else 0,
+        "statistic": float(min(rank_sums(d))) if (d != 0).any() else np.nan,
+        "p_wilcoxon_asymptotic": asymptotic_p(d),
+        "p_wilcoxon_exact": exact_p(d),
+        "p_t": float(stats.ttest_1samp(d, 0).pvalue) if varied else np.nan,
+        "rank_biserial": rank_biserial(d),
+        "cohen_dz": float(mean / sd) if varied else np.nan,
+    }
+
+
+def rank_sums(d: np.ndarray) -> tuple[float, float]:
+    """(W+, W-) of the differences that are not 0."""
+    d = d[d != 0]
+    ranks = stats.rankdata(np.abs(d))
+    return float(ranks[d > 0].sum()), float(ranks[d < 0].sum())
+
+
+def asymptotic_p(d: np.ndarray) -> float:
+    """Two-sided p of the signed-rank test as SPSS and Chen 2023 give it; NaN without a difference."""
+    if not (d != 0).any():
+        return np.nan
+    test = stats.wilcoxon(d, zero_method="wilcox", correction=False, method="asymptotic")
+    return float(test.pvalue)
+
+
+def exact_p(d: np.ndarray) -> float:
+    """Two-sided p over all 2^n sign patterns of the ranks found; NaN without a difference.
+
+    Twice the probability of a sum as small as the smaller one, at most 1: the distribution is
+    symmetric. Sums of doubled ranks are whole numbers, so one array holds it, built rank by rank.
+    """
+    d = d[d != 0]
+    if not len(d):
+        return np.nan
+    doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)
+    probability = np.zeros(doubled.sum() + 1)
+    probability[0] = 1.0
+    for rank in doubled:
+        probability /= 2
+        probability[rank:] = probability[rank:] + probability[:-rank]
+    smaller = round(2 * min(rank_sums(d)))
+    return float(min(1.0, 2 * probability[: smaller + 1].sum()))
+
+
+def rank_biserial(d: np.ndarray) -> float:
+    """Kerby's matched-pairs rank-biserial correlation, from -1 to 1; NaN without a difference."""
+    plus, minus = rank_sums(d)
+    return (plus - minus) / (plus + minus) if plus + minus else np.nan
+
+
+def hodges_lehmann(d: np.ndarray) -> float:
+    """The median of the Walsh averages; NaN without a case."""
+    first, second = np.triu_indices(len(d))
+    return float(np.median((d[first] + d[second]) / 2)) if len(d) else np.nan
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's (1979) step-down correction: the running maximum of (m - i) p_(i), at most 1.
+
+    A missing p counts as one of the m tests, so that a degenerate one makes no other look better.
+    """
+    order = np.argsort(p)  # NaN last
+    stepped = (len(p) - np.arange(len(p))) * p[order]
+    out = np.full(len(p), np.nan)
+    out[order] = np.minimum(np.maximum.accumulate(stepped), 1)
+    return out
+
+
+def westfall_young(differences: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Step-down max-T correction of signed-rank tests on the same cases (Westfall & Young 1993).
+
+    The signs of all of a case's differences are flipped together, which keeps how the tests depend
+    on each other; a test's statistic is |W+ - W-| / sqrt(sum of r²). A test's corrected p is the share
+    of sign patterns in which the largest statistic of it and the less extreme tests reaches its own.
+    Up to 14 cases all patterns are taken; above, 9,999 seeded draws and the data themselves.
+
+    Args:
+        differences: shape (cases, tests); NaN where a case has no pair.
+
+    Returns:
+        Corrected p of each test, NaN for one without a difference.
+    """
+    signed = np.column_stack([_signed_ranks(d) for d in differences.T])
+    size = np.sqrt((signed**2).sum(axis=0))
+    tested = np.flatnonzero(size > 0)
+    scaled = signed[:, tested] / size[tested]
+    observed = np.abs(scaled.sum(axis=0))
+    flipped = np.abs(_signs(len(differences), seed) @ scaled)
+    out = np.full(differences.shape[1], np.nan)
+    least_first = np.argsort(observed, kind="stable")
+    largest = np.maximum.accumulate(flipped[:, least_first], axis=1)
+    share = (largest >= observed[least_first] - 1e-9).mean(axis=0)
+    out[tested[least_first[::-1]]] = np.maximum.accumulate(share[::-1])
+    return out
+
+
+def _signed_ranks(d: np.ndarray) -> np.ndarray:
+    d = np.nan_to_num(d)
+    out = np.zeros(len(d))
+    out[d != 0] = np.sign(d[d != 0]) * stats.rankdata(np.abs(d[d != 0]))
+    return out
+
+
+def _signs(cases: int, seed: int) -> np.ndarray:
+    """Sign patterns, shape (patterns, cases), the one without a flip among them."""
+    if cases <= ENUMERATED:
+        bits = np.arange(2**cases)[:, None] >> np.arange(cases) & 1
+        return 1.0 - 2 * bits
+    drawn = np.random.default_rng(seed).choice([-1.0, 1.0], (DRAWS, cases))
+    return np.vstack([np.ones(cases), drawn])
+
+
+def _of_test_set(
+    name: str, rows: pd.DataFrame, metric: str, alpha: float, main: list[str], order: list[str]
+) -> pd.DataFrame:
+    pairs = [
+        pair
+        for structure, part in rows.groupby("structure", sort=False)
+        for pair in _pairs(part, metric, order, structure)
+    ]
+    if rows["structure"].nunique() > 1:
+        pairs += _over_structures(pairs, main)
+    table = pd.DataFrame([{"test_set": name} | _row(pair, alpha) for pair in pairs])
+    table = table.reindex(columns=PAIRED)
+    asked = table["family_a"].isin(main) & table["family_b"].isin(main)
+    _correct(table, pairs, np.flatnonzero(asked & (table["structure"] != POOLED)), name)
+    return table
+
+
+def _pairs(part: pd.DataFrame, metric: str, order: list[str], structure: str) -> Iterator[_Pair]:
+    """The comparisons of one structure, size by size."""
+    scores = {
+        key: (own["model"].iloc[0], own.set_index(["cohort", "case"])[metric])
+        for key, own in part.groupby(["family", "n_train"], sort=False)
+    }
+    for n in sorted({size for _, size in scores}):
+        here = sorted((k for k in scores if k[1] in (0, n)), key=lambda k: order.index(k[0]))
+        for b, a in combinations(here, 2):
+            if n in (a[1], b[1]):
+                place = {"structure": structure, "question": f"models at n={n}", "n_train": n}
+                place |= {"a": scores[a][0], "b": scores[b][0], "family_a": a[0], "family_b": b[0]}
+                yield _Pair(place, scores[a][1], scores[b][1])
+
+
+def _over_structures(pairs: list[_Pair], main: list[str]) -> list[_Pair]:
+    """The main comparisons by each case's mean over the structures that both families have."""
+    groups: dict[tuple, list[_Pair]] = {}
+    for pair in pairs:
+        names = pair.place["family_a"], pair.place["family_b"]
+        if set(names) <= set(main):
+            groups.setdefault((pair.place["n_train"], *names), []).append(pair)
+    out = []
+    for own in groups.values():
+        both = pd.concat([pd.DataFrame({"a": p.a, "b": p.b}) for p in own]).dropna()
+        means = both.groupby(level=["cohort", "case"]).mean()
+        first = own[0].place
+        # a model of one structure can't name the comparison over all: the families do
+        place = first | {"structure": POOLED, "a": first["family_a"], "b": first["family_b"]}
+        out.append(_Pair(place, means["a"], means["b"]))
+    return out
+
+
+def _row(pair: _Pair, alpha: float) -> dict:
+    d = pair.differences
+    given = (pair.a.notna().sum(), pair.b.notna().sum())
+    return {
+        **pair.place,
+        "cases": len(d),
+        "unmatched": int(sum(given) - 2 * len(d)),
+        "mean_a": pair.a.reindex(d.index).mean(),
+        "mean_b": pair.b.reindex(d.index).mean(),
+        **describe(d.to_numpy(), alpha),
+    }
+
+
+def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray, test_set: str) -> None:
+    """Fill in the corrected p values of the rows `asked`, in place."""
+    table["tests"] = 0
+    table["corrected_over"] = ""
+    if not len(asked):
+        return
+    own = table.iloc[asked]
+    matrix = pd.concat([pairs[i].differences.rename(i) for i in asked], axis=1).to_numpy(float)
+    families = len({*own["family_a"], *own["family_b"]})
+    sizes = ", ".join(str(n) for n in sorted(own["n_train"].unique()))
+    text = f"{len(own)} tests on {test_set}: structures {own['structure'].nunique()}, "
+    text += f"families {families}, n {sizes}"
+    corrected = {
+        "p_holm": holm(own["p_wilcoxon_exact"].to_numpy(float)),
+        "p_holm_asymptotic": holm(own["p_wilcoxon_asymptotic"].to_numpy(float)),
+        "p_westfall_young": westfall_young(matrix),
+        "tests": len(own),
+        "corrected_over": text,
+    }
+    for column, values in corrected.items():
+        table.loc[own.index, column] = values

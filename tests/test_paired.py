@@ -1,0 +1,308 @@
+"""Paired comparisons against printed values, all sign patterns by hand, and other implementations."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from crossover.statistics.metrics_table import check_metrics
+from crossover.statistics.paired import (
+    PAIRED,
+    asymptotic_p,
+    describe,
+    exact_p,
+    hodges_lehmann,
+    holm,
+    paired,
+    rank_biserial,
+    westfall_young,
+)
+from tests.tables import simulated_metrics
+
+# Hollander & Wolfe 1973, p. 29: depression scores of nine patients before and after; what R prints for
+# wilcox.test(x, y, paired = TRUE, conf.int = TRUE): V = 40, p = 0.03906, pseudomedian 0.46
+BEFORE = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
+AFTER = np.array([0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29])
+
+IMPROVING = np.arange(1, 11) / 100
+"""Ten cases, all better."""
+# whole numbers of hundredths: ties and zeros are common, and sums exact
+differences = st.lists(st.integers(-30, 30), min_size=1, max_size=9).map(np.array)
+some = differences.filter(lambda d: (d != 0).any()).map(lambda d: d / 100)
+
+
+def by_hand(d: np.ndarray) -> float:
+    """Two-sided p of the signed-rank sum over all 2^n signs, each written out."""
+    d = d[d != 0]
+    ranks = stats.rankdata(np.abs(d))
+    middle = ranks.sum() / 2
+    observed = abs(ranks[d > 0].sum() - middle)
+    sums = [np.dot(signs, ranks) for signs in product([0, 1], repeat=len(d))]
+    return float(np.mean([abs(s - middle) >= observed - 1e-9 for s in sums]))
+
+
+def two_models(a, b, **columns) -> pd.DataFrame:
+    """Families a and b at one size with one case for each pair of values."""
+    n = len(a)
+    table = pd.DataFrame({
+        "model": ["a-n3"] * n + ["b-n3"] * n, "level": "", "n_train": 3, "replicate": 0,
+        "fold": pd.NA, "cohort": "here", "case": [f"c{i}" for i in range(n)] * 2,
+        "structure": "organ", "dsc": [*a, *b], "iou": 0.5, "hd95_mm": 4.0, "nsd": 0.5,
+    })  # fmt: skip
+    return check_metrics(table.assign(**columns))
+
+
+def only(table: pd.DataFrame) -> pd.Series:
+    found = paired(table, "dsc", 0.05)
+    return found[found["test_set"] == "here"].iloc[0]
+
+
+# ---- one comparison
+
+
+def test_ten_that_all_improve_give_the_papers_value_and_the_exact_one():
+    found = describe(IMPROVING, 0.05)
+    assert found["p_wilcoxon_asymptotic"] == pytest.approx(0.00506, abs=5e-6)
+    assert found["p_wilcoxon_exact"] == pytest.approx(2 / 1024)
+    assert (found["improved"], found["statistic"], found["rank_biserial"]) == (10, 0, 1)
+
+
+def test_the_printed_example():
+    d = np.round(BEFORE - AFTER, 12)
+    assert exact_p(d) == pytest.approx(0.03906, abs=5e-6)
+    assert hodges_lehmann(d) == pytest.approx(0.46)
+    assert min(describe(d, 0.05)["statistic"], 45 - 40) == 5
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+def test_effect_sizes_are_those_of_pingouin():
+    import pingouin
+
+    d = describe(np.round(BEFORE - AFTER, 12), 0.05)
+    theirs = pingouin.wilcoxon(BEFORE, AFTER, method="exact").iloc[0]
+    assert d["rank_biserial"] == pytest.approx(theirs["RBC"])
+    assert d["p_wilcoxon_exact"] == pytest.approx(theirs["p_val"])
+    t = pingouin.ttest(BEFORE, AFTER, paired=True).iloc[0]
+    low, high = t["CI95"]
+    assert d["p_t"] == pytest.approx(t["p_val"])
+    assert (d["ci_low"], d["ci_high"]) == pytest.approx((low, high), abs=0.006)
+    sd = (BEFORE - AFTER).std(ddof=1)
+    assert d["cohen_dz"] == pytest.approx((BEFORE - AFTER).mean() / sd)
+
+
+def test_the_interval_is_that_of_statsmodels():
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    d = describe(np.round(BEFORE - AFTER, 12), 0.1)
+    theirs = DescrStatsW(BEFORE - AFTER).tconfint_mean(alpha=0.1)
+    assert (d["ci_low"], d["ci_high"]) == pytest.approx(theirs)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some)
+def test_the_exact_p_is_that_of_all_sign_patterns(d):
+    assert exact_p(d) == pytest.approx(by_hand(d))
+
+
+@settings(max_examples=60, deadline=None)
+@given(some)
+def test_the_asymptotic_p_follows_from_its_formula(d):
+    own = d[d != 0]
+    ranks, n = stats.rankdata(np.abs(own)), len(own)
+    _, tied = np.unique(np.abs(own), return_counts=True)
+    variance = n * (n + 1) * (2 * n + 1) / 24 - (tied**3 - tied).sum() / 48
+    z = (ranks[own > 0].sum() - n * (n + 1) / 4) / np.sqrt(variance)
+    assert asymptotic_p(d) == pytest.approx(2 * stats.norm.sf(abs(z)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(some, st.sampled_from([0.5, 2.0, 8.0]), st.randoms(use_true_random=False))
+def test_swapping_scaling_and_order(d, scale, random):
+    """a and b swapped changes signs only; a scale or another order of cases changes no p."""
+    shuffled = list(d)
+    random.shuffle(shuffled)
+    one, other = describe(d, 0.05), describe(-d, 0.05)
+    scaled = describe(scale * np.array(shuffled), 0.05)
+    for name in ("p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t"):
+        assert other[name] == pytest.approx(one[name], nan_ok=True)
+        assert scaled[name] == pytest.approx(one[name], nan_ok=True)
+    for name in ("difference", "hodges_lehmann", "rank_biserial", "cohen_dz"):
+        assert other[name] == pytest.approx(-one[name], nan_ok=True, abs=1e-12)
+    for name in ("rank_biserial", "cohen_dz"):
+        assert scaled[name] == pytest.approx(one[name], nan_ok=True, abs=1e-12)
+    assert scaled["difference"] == pytest.approx(scale * one["difference"], abs=1e-12)
+    assert (other["improved"], other["worsened"]) == (one["worsened"], one["improved"])
+    assert -1 <= rank_biserial(d) <= 1
+
+
+def test_floating_point_makes_no_false_order_among_ties():
+    """0.3 - 0.2 and 0.2 - 0.1 differ by rounding only."""
+    row = only(two_models([0.2, 0.1, 0.5, 0.3], [0.3, 0.2, 0.6, 0.5]))
+    assert row["tied_ranks"] == 3 and row["improved"] == 4
+
+
+# ---- corrections
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p):
+    from statsmodels.stats.multitest import multipletests
+
+    expected = multipletests(p, method="holm")[1]
+    assert holm(np.array(p)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_missing_p_still_counts_as_a_test():
+    assert holm(np.array([np.nan, 0.01, 0.04])) == pytest.approx([np.nan, 0.03, 0.08], nan_ok=True)
+
+
+def max_t_by_hand(matrix: np.ndarray) -> np.ndarray:
+    """Single-step and step-down max-T over all sign patterns, with loops."""
+    ranks = [stats.rankdata(np.abs(d)) for d in matrix.T]
+
+    def statistics(signs) -> np.ndarray:
+        sums = [np.dot(s * np.sign(d), r) for s, d, r in zip([signs] * len(ranks), matrix.T, ranks)]
+        return np.abs(sums) / np.array([np.sqrt((r**2).sum()) for r in ranks])
+
+    observed = statistics(np.ones(len(matrix)))
+    order = np.argsort(-observed, kind="stable")
+    patterns = [statistics(np.array(s)) for s in product([1, -1], repeat=len(matrix))]
+    out, running = np.empty(len(ranks)), 0.0
+    for k, test in enumerate(order):
+        rest = order[k:]
+        reached = np.mean([p[rest].max() >= observed[test] - 1e-9 for p in patterns])
+        running = max(running, reached)
+        out[test] = running
+    return out
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6))
+def test_westfall_young_is_the_step_down_max_t(seed):
+    matrix = np.random.default_rng(seed).normal(0.7, 1, (6, 4))
+    found = westfall_young(matrix)
+    assert found == pytest.approx(max_t_by_hand(matrix))
+    own = np.array([exact_p(d) for d in matrix.T])
+    assert (found >= own - 1e-12).all()
+
+
+def test_westfall_young_of_one_test_is_the_exact_test():
+    d = np.round(BEFORE - AFTER, 12)
+    assert westfall_young(d[:, None])[0] == pytest.approx(exact_p(d))
+
+
+def test_the_same_cases_cost_holm_what_westfall_young_keeps():
+    """36 tests of which every case says the same: the floor of the exact test stays."""
+    matrix = np.repeat(IMPROVING[:, None], 36, axis=1)
+    p = np.array([exact_p(d) for d in matrix.T])
+    assert holm(p).min() == pytest.approx(36 * 2 / 1024)
+    assert westfall_young(matrix) == pytest.approx(np.full(36, 2 / 1024))
+
+
+def test_many_cases_are_drawn_with_a_seed():
+    matrix = np.random.default_rng(0).normal(0.3, 1, (30, 3))
+    found = westfall_young(matrix)
+    assert found == pytest.approx(westfall_young(matrix))
+    assert (found >= 1 / 10000).all()
+    single = westfall_young(matrix[:, :1])[0]
+    assert single == pytest.approx(exact_p(matrix[:, 0]), abs=0.01)
+
+
+# ---- the table
+
+
+def test_questions_and_order_of_pairs():
+    table = check_metrics(simulated_metrics(sizes=(2, 8), folds=2))
+    found = paired(table, "dsc", 0.05, ["pretrained", "scratch", "transfer-L1"])
+    assert list(found.columns) == PAIRED
+    here = found[found["test_set"] == "uterus"]
+    assert set(here["question"]) == {"models at n=2", "models at n=8"}
+    assert len(here) == 2 * 15
+    assert here.iloc[0][["family_a", "family_b"]].tolist() == ["scratch", "pretrained"]
+    row = here[(here["family_a"] == "transfer-L1") & (here["n_train"] == 8)]
+    a, b = (
+        table[(table["model"] == m) & (table["cohort"] == "uterus")].set_index("case")["dsc"]
+        for m in ("transfer-L1-n8", "scratch-n8")
+    )
+    row = row[row["family_b"] == "scratch"].iloc[0]
+    assert row["difference"] == pytest.approx((a - b).mean())
+    assert row["p_wilcoxon_exact"] == pytest.approx(by_hand(np.round((a - b).to_numpy(), 12)))
+    assert (row["a"], row["cases"], row["unmatched"]) == ("transfer-L1-n8", 16, 0)
+
+
+def test_only_the_main_question_is_corrected_all_of_it_together():
+    table = check_metrics(
+        simulated_metrics(sizes=(2, 8), folds=0, structures=("left", "right"), cases={"x": 8})
+    )
+    found = paired(table, "dsc", 0.05, ["pretrained", "scratch", "transfer-L1"])
+    here = found[(found["test_set"] == "x") & (found["tests"] > 0)]
+    assert len(here) == 2 * 2 * 3 and set(here["tests"]) == {12}
+    assert set(here["corrected_over"]) == {"12 tests on x: structures 2, families 3, n 2, 8"}
+    assert here["p_holm"].to_numpy() == pytest.approx(holm(here["p_wilcoxon_exact"].to_numpy()))
+    assert here["p_westfall_young"].notna().all()
+    beside = found[(found["test_set"] == "x") & (found["tests"] == 0)]
+    assert beside["p_holm"].isna().all() and beside["p_westfall_young"].isna().all()
+    pooled = beside[beside["structure"] == "all"]
+    assert len(pooled) == 2 * 3  # the main families only
+    row = pooled[(pooled["n_train"] == 8) & (pooled["family_b"] == "scratch")].iloc[0]
+    means = table.groupby(["model", "case"])["dsc"].mean()
+    expected = means["transfer-L1-n8"] - means["scratch-n8"]
+    assert row["difference"] == pytest.approx(expected.mean())
+
+
+def test_families_without_sizes_are_compared_once():
+    table = two_models([0.1, 0.2], [0.3, 0.5], n_train=0)
+    assert set(paired(table, "dsc", 0.05)["question"]) == {"models at n=0"}
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(random):
+    table = simulated_metrics(sizes=(2, 8), cases={"cervix": 3, "uterus": 4}, folds=0)
+    order = list(range(len(table)))
+    random.shuffle(order)
+    main = ["pretrained", "scratch", "transfer-L1", "transfer-L2", "transfer-L3", "aggregated"]
+    keys = ["test_set", "question", "family_a", "family_b"]
+    one, other = (
+        paired(check_metrics(t), "dsc", 0.05, main).sort_values(keys, ignore_index=True)
+        for t in (table, table.iloc[order])
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_cases_are_matched_not_paired_by_position():
+    table = two_models([0.1, 0.2, 0.3, 0.4], [0.2, 0.4, 0.6, 0.8])
+    expected = only(table)
+    reversed_b = pd.concat([table.iloc[:4], table.iloc[:3:-1]], ignore_index=True)
+    assert only(reversed_b)["p_t"] == pytest.approx(expected["p_t"])
+    fewer = only(table.drop(index=0))
+    assert (fewer["cases"], fewer["unmatched"]) == (3, 1)
+    assert fewer["difference"] == pytest.approx(0.3)
+
+
+def test_degenerate_comparisons_keep_their_rows():
+    same = only(two_models([0.2, 0.5, 0.5], [0.2, 0.5, 0.5]))
+    assert same["difference"] == 0 and same["improved"] == 0 and same["tests"] == 1
+    empty = ["p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
+             "p_holm", "p_westfall_young", "statistic"]  # fmt: skip
+    assert same[empty].isna().all()
+    one = only(two_models([0.2], [0.5]))
+    assert one["p_wilcoxon_exact"] == 1 and np.isnan(one["p_t"]) and np.isnan(one["ci_low"])
+    equal = only(two_models([0.25, 0.5], [0.5, 0.75]))
+    assert np.isnan(equal["p_t"]) and np.isnan(equal["cohen_dz"]) and equal["ci_low"] == 0.25
+    table = two_models([0.2, 0.3], [0.5, 0.6]).assign(dsc=[np.nan, 0.3, 0.5, np.nan])
+    none = only(table)
+    assert (none["cases"], none["unmatched"]) == (0, 2) and np.isnan(none["difference"])
+
+
+def test_unknown_metrics_and_families_are_named():
+    table = two_models([0.1], [0.2])
+    with pytest.raises(ValueError, match="no metric 'sharpness'"):
+        paired(table, "sharpness", 0.05)
+    with pytest.raises(ValueError, match="no family z"):
+        paired(table, "dsc", 0.05, ["a", "z"])
