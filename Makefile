@@ -6,14 +6,18 @@ CORES ?= $(shell nproc)
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-settings := $(strip $(if $(STUDIES),studies=$(STUDIES)) $(if $(SCALE),scale=$(SCALE)) \
+settings = $(strip $(if $(STUDIES),studies=$(STUDIES)) $(if $(SCALE),scale=$(SCALE)) \
 	$(if $(DATA),data=$(abspath $(DATA))))
 
-.PHONY: reproduce test lint setup
+.PHONY: reproduce headneck test lint setup
 .DELETE_ON_ERROR:
 
 reproduce: setup
 	@$(BIN)/snakemake --cores $(CORES) $(if $(settings),--config $(settings))
+
+# Real patients: make headneck DATA=<folder>; see config/studies/headneck.yaml.
+headneck: STUDIES = headneck
+headneck: reproduce
 
 test: setup lint
 	@$(BIN)/python -m pytest

@@ -17,6 +17,8 @@ from crossover.sources.settings import SeriesRule, Source, Structure
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+MOST_OVERLAID = 4  # structures that the overlays show where none are named
+MOST_ROWS = 8  # of the overlays on a page
 
 
 class Section(BaseModel):
@@ -254,6 +256,8 @@ class Overlays(Section):
     """Values of the channel shown as black and white; None for its percentiles 1 and 99.5."""
     strategies: list[str]
     sizes: list[int]
+    structures: list[str] = []
+    """In the order of the rows; empty for all, or the first four by name where there are more."""
 
 
 class Figures(Section):
@@ -313,6 +317,12 @@ class Study(Section):
     def target(self) -> str:
         """The cohort that the sizes count."""
         return next(c for c, cohort in self.cohorts.items() if cohort.role == "target")
+
+    @property
+    def overlaid(self) -> list[str]:
+        """The structures that the overlays show."""
+        named = self.figures.overlays.structures if self.figures.overlays else []
+        return named or sorted(self.structures)[:MOST_OVERLAID]
 
     @classmethod
     def of(cls, values: dict) -> Study:
@@ -404,6 +414,25 @@ class Study(Section):
             yield from self._unknown_families("figures.overlays.strategies", overlays.strategies)
             for size in set(overlays.sizes) - set(self.sizes):
                 yield f"figures.overlays.sizes: no size {size}; there are {self.sizes}"
+            yield from self._about_overlaid(overlays)
+
+    def _about_overlaid(self, overlays: Overlays) -> Iterator[str]:
+        place = "figures.overlays.structures"
+        if len(set(overlays.structures)) < len(overlays.structures):
+            yield f"{place}: {overlays.structures} names one twice"
+        if len(self.overlaid) * len(overlays.sizes) > MOST_ROWS:
+            rows = f"{len(self.overlaid)} structures at {len(overlays.sizes)} sizes"
+            yield f"figures.overlays: {rows} are more than the {MOST_ROWS} rows of a page; name fewer"
+        there = ", ".join(self.structures)
+        for structure in sorted(set(overlays.structures) - set(self.structures)):
+            yield f"{place}: no structure {structure!r}; there are {there}"
+        for name, strategy in self.strategies.items():
+            drawn = {name, *(f"{name}-{level}" for level in strategy.levels)}
+            missing = set(self.overlaid) & set(self.structures) - set(
+                strategy.structures or self.structures
+            )
+            if drawn & set(overlays.strategies) and missing:
+                yield f"{place}: {name} has no network for {', '.join(sorted(missing))}"
 
     def _unknown_families(self, place: str, families: Iterable[str]) -> Iterator[str]:
         known = set(self.strategies)

@@ -354,6 +354,7 @@ ONLY_LATER = {
     "study": ("other", "study: must be"),
     "published": ("nosuch", "published/nosuch.yaml does not exist"),
     "figures.overlays.sizes": ([7], "figures.overlays.sizes: no size 7"),
+    "figures.overlays.structures": (["lens"], "figures.overlays.structures: no structure 'lens'"),
     "figures.overlays.strategies": (["nope"], "figures.overlays.strategies: no 'nope'"),
     "sizes": ([-3, 5], "sizes: [-3, 5] must increase from 2"),
     "network": (
@@ -378,6 +379,23 @@ ONLY_LATER = {
 def test_what_could_only_fail_later_is_refused_at_once(place: str, tmp_path: Path):
     value, told = ONLY_LATER[place]
     assert told in refusal(changed(tmp_path, put(place, value)), "paper")
+
+
+def test_overlays_of_a_strategy_without_the_structures_network_are_refused():
+    values = load_study("nasopharynx", "paper", CONFIG).model_dump(mode="json")
+    values["figures"]["overlays"]["strategies"].append("sweep-conv2")
+    with pytest.raises(ValueError, match="sweep has no network for temporal"):
+        Study.model_validate(values)
+    values["figures"]["overlays"]["structures"] = ["lens_left", "lens_left"]
+    with pytest.raises(ValueError, match="names one twice"):
+        Study.model_validate(values)
+
+
+def test_overlays_that_are_taller_than_a_page_are_refused():
+    values = load_study("headneck", "paper", CONFIG).model_dump(mode="json")
+    values["figures"]["overlays"]["sizes"] = [3, 8, 20]
+    with pytest.raises(ValueError, match="4 structures at 3 sizes are more than the 8 rows"):
+        Study.model_validate(values)
 
 
 def test_a_size_that_the_network_cannot_take_is_refused_with_one_that_it_can(tmp_path: Path):

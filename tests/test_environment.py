@@ -1,9 +1,14 @@
 """The environments that rules name hold the same pins as the lock."""
 
+import ast
+import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from crossover.provenance import closure, network_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,3 +34,47 @@ def test_every_environment_that_a_rule_names_exists():
     }
     files = {f"{p.name}" for p in (ROOT / "envs").glob("*.yaml")}
     assert {n for n in named if "{" not in n} <= files
+
+
+PACKAGE = {
+    "yaml": "pyyaml", "skimage": "scikit-image", "surface_distance": "surface-distance",
+    "radiomics": "pyradiomics", "tensorflow": "tensorflow-cpu",
+    "cycler": "matplotlib", "markupsafe": "jinja2",
+}  # fmt: skip
+"""Imported name -> package, where they differ. pydicom finds gdcm by itself."""
+NETWORKS = {"keras": "deeplabv3plus_xception", "torch": "resnet101_cascaded"}
+
+
+def imported(path: str) -> set[str]:
+    """Top-level names of packages that a source file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.add(node.module)
+    top = {name.split(".")[0] for name in found} - set(sys.stdlib_module_names)
+    top -= {"crossover", "workflow_scripts"}
+    return {PACKAGE.get(name, name).lower().replace("_", "-") for name in top}
+
+
+def rules() -> list[tuple[str, str]]:
+    """(environment, script) of each rule."""
+    out = []
+    for file in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in re.split(r"^rule ", file.read_text(), flags=re.M)[1:]:
+            script = re.search(r"-m workflow_scripts\.(\w+)", rule)
+            environment = re.search(r"envs/(\w+)\.yaml", rule)
+            names = [environment[1]] if environment else list(NETWORKS)
+            out += [(name, script[1]) for name in names]
+    return sorted(set(out))
+
+
+@pytest.mark.parametrize(("environment", "script"), rules())
+def test_an_environment_has_what_its_rules_import(environment: str, script: str):
+    more = network_files(NETWORKS[environment], environment) if environment in NETWORKS else ()
+    files = closure(f"workflow_scripts/{script}.py", *more)
+    needed = set().union(*(imported(f) for f in files if f.endswith(".py")))
+    *_, pip = yaml.safe_load((ROOT / f"envs/{environment}.yaml").read_text())["dependencies"]
+    there = {pin.split("==")[0].lower().replace("_", "-") for pin in pip["pip"]}
+    assert needed <= there

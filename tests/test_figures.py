@@ -22,8 +22,10 @@ from crossover.figures.anatomy import view
 from crossover.figures.families import baseline, compared, families, references
 from crossover.plan import plan
 from crossover.report import findings
+from crossover.report.captions import caption
 from crossover.report.page import StudyResults, render
-from crossover.study import Study
+from crossover.study import Figures, Study
+from tests.chen_tables import ORGANS, chen_metrics, chen_study
 
 METRICS = ["dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices"]
 TEST_CASES = [7, 9, 5]
@@ -160,9 +162,9 @@ def simulated_published(study: Study) -> pd.DataFrame:
 
 
 def write_volumes(study: Study, metrics: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
-    """A sagittal volume for each target test case, with a ball that the models miss a bit."""
+    """A sagittal volume for each target test case, with balls that the models miss a bit."""
     cases, predictions = folder / "cases", folder / "predictions"
-    structure, channel = next(iter(study.structures)), study.figures.overlays.channel
+    channel = study.figures.overlays.channel
     k, j, i = np.mgrid[0:6, 0:48, 0:40]
     rng = np.random.default_rng(4)
 
@@ -173,16 +175,22 @@ def write_volumes(study: Study, metrics: pd.DataFrame, folder: Path) -> tuple[Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         sitk.WriteImage(image, str(path))
 
-    ball = ((i - 18) ** 2 + (j - 22) ** 2 + 4 * (k - 3) ** 2) < 70
+    balls = {
+        structure: ((i - 18) ** 2 + (j - 22) ** 2 + 4 * (k - middle) ** 2) < 70 - 15 * number
+        for structure, (number, middle) in zip(study.structures, enumerate((3, 1, 4, 2, 3)))
+    }
     target = metrics[metrics["cohort"] == study.target]
     for case in target["case"].unique():
-        noise = rng.normal(100, 8, ball.shape) + 60 * ball + 40 * (j > 30)
+        inside = sum(balls.values())
+        noise = rng.normal(100, 8, inside.shape) + 60 * inside + 40 * (j > 30)
         write(noise.astype("float32"), cases / study.target / case / f"image_{channel}.nii.gz")
-        write(ball.astype("uint8"), cases / study.target / case / f"structure_{structure}.nii.gz")
-        for model in target["model"].unique():
-            moved = np.roll(ball, rng.integers(-4, 5, 2), axis=(1, 2))
-            name = f"{study.target}_{case}_{structure}.nii.gz"
-            write(moved.astype("uint8"), predictions / model / name)
+        for structure, ball in balls.items():
+            path = cases / study.target / case / f"structure_{structure}.nii.gz"
+            write(ball.astype("uint8"), path)
+    for row in target.drop_duplicates(["model", "case", "structure"]).itertuples():
+        moved = np.roll(balls[row.structure], rng.integers(-4, 5, 2), axis=(1, 2))
+        name = f"{study.target}_{row.case}_{row.structure}.nii.gz"
+        write(moved.astype("uint8"), predictions / row.model / name)
     return cases, predictions
 
 
@@ -204,7 +212,7 @@ def figures(study: Study, frames: dict[str, pd.DataFrame], tmp_path_factory) -> 
     return {
         "flow": flow.draw(frames["splits"], study),
         "performance": performance.draw(frames["metrics"], study, structure),
-        "overlays": overlays.draw(frames["metrics"], study, structure, cases, predictions),
+        "overlays": overlays.draw(frames["metrics"], study, cases, predictions),
         "subgroups": subgroups.draw(
             frames["summary"], frames["tukey"], study, structure, frames["published"]
         ),
@@ -323,6 +331,83 @@ def test_overlay_case_is_the_median_of_the_last_sized_family(study, frames):
     family = study.figures.overlays.strategies[-1]
     own = rows[(rows["family"] == family) & (rows["n_train"] == max(study.figures.overlays.sizes))]
     assert own.set_index("case")["dsc"][case] == own["dsc"].median()  # an odd number of cases
+
+
+def overlaid(organs: int, sizes: list[int], **more) -> Study:
+    """A study with a network for each structure, without the sweep."""
+    study = chen_study((5, 20, 50), organs, sweep=False)
+    chosen = {"channel": "ct", "strategies": ["source", "target", "transfer-conv5"]}
+    figures = Figures(order=study.figures.order, overlays=chosen | {"sizes": sizes} | more)
+    return study.model_copy(update={"figures": figures})
+
+
+def drawn_overlays(study: Study, folder: Path) -> Figure:
+    metrics = chen_metrics(study)
+    return overlays.draw(metrics, study, *write_volumes(study, metrics, folder))
+
+
+@pytest.mark.parametrize(
+    ("organs", "sizes", "more"),
+    [(4, [50], {}), (2, [5, 20, 50], {}), (4, [5, 50], {}),
+     (3, [5, 50], {"strategies": ["target", "transfer-conv5"]}),
+     (4, [20], {"structures": ["parotid_left", "brainstem"]})],
+)  # fmt: skip
+def test_overlays_have_a_row_for_each_structure_and_size(organs, sizes, more, tmp_path):
+    study = overlaid(organs, sizes, **more)
+    figure, metrics = drawn_overlays(study, tmp_path), chen_metrics(study)
+    assert study.overlaid == more.get("structures", sorted(list(ORGANS)[:organs]))
+    width, height = figure.get_size_inches() * 25.4
+    assert width <= style.PAGE_MM + 0.1 and height <= 240.1
+    labels = [axes.get_ylabel().replace("\n", " ") for axes in figure.axes]
+    written = " ".join(labels)
+    for structure in study.overlaid:
+        assert written.count(study.structures[structure].label) == 1
+    for n in sizes:
+        expected = len(study.overlaid) if len(sizes) > 1 else 0
+        assert len(re.findall(rf"n = {n}\b", written)) == expected
+    assert figure.legends[0].get_title().get_text().endswith(f", n = {sizes[0]}") == (
+        len(sizes) == 1
+    )
+    case = overlays.chosen_case(metrics[metrics["cohort"] == study.target], study)
+    expected = {
+        f"{row.dsc:.2f}"
+        for row in metrics[
+            (metrics["cohort"] == study.target) & (metrics["case"] == case)
+        ].itertuples()
+        if row.structure in study.overlaid
+        and row.family in study.figures.overlays.strategies
+        and row.n_train in (0, *sizes)
+    }
+    found = {t.get_text() for t in texts(figure)}
+    assert expected == {text for text in found if re.fullmatch(r"[01]\.\d\d", text)}
+    for text in texts(figure):
+        box = text.get_window_extent()
+        assert box.x0 > -2 and box.y0 > -2, text.get_text()
+        assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, text.get_text()
+
+
+def test_the_overlay_case_is_the_median_of_the_means_over_the_structures_shown():
+    study = overlaid(4, [20], structures=["mandible", "brainstem"])
+    scores = {"a": (0.9, 0.1, 0.0), "b": (0.4, 0.5, 1.0), "c": (0.2, 0.2, 0.9)}
+    rows = pd.DataFrame(
+        [{"family": family, "n_train": n, "case": case, "structure": structure, "dsc": dsc + shift}
+         for case, values in scores.items()
+         for structure, dsc in zip(("brainstem", "mandible", "spinal_cord"), values, strict=True)
+         for family, n, shift in (("transfer-conv5", 20, 0.0), ("target", 20, -dsc))]
+    )  # fmt: skip
+    assert overlays.chosen_case(rows, study) == "b"
+
+
+def test_many_structures_are_not_all_overlaid_unless_named():
+    assert len(overlaid(12, [50]).overlaid) == 4
+    assert overlaid(12, [50], structures=list(ORGANS)[:5]).overlaid == list(ORGANS)[:5]
+
+
+def test_the_overlays_caption_says_what_the_median_is_of(study):
+    _, several = caption("overlays", {}, overlaid(4, [50]))
+    assert "For each structure the slice" in several and "a mean over the 4 structures" in several
+    _, one = caption("overlays", {}, study)
+    assert one.startswith("The slice") and "structures" not in one
 
 
 @pytest.mark.parametrize(("p", "marks"), [(0.0009, "##"), (0.04, "#"), (0.05, ""), (np.nan, "")])

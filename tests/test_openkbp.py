@@ -11,7 +11,7 @@ from crossover.provenance import read_json
 from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.openkbp import SHAPE, patient_files, read_patient, rows
 from crossover.sources.receive import receive
-from crossover.sources.settings import IngestRules, OpenKbpSource, SeriesRule
+from crossover.sources.settings import IngestRules, OpenKbpSource
 from crossover.sources.volumes import VolumesError
 
 REAL = Path(__file__).parent.parent.parent / "shared/real/headneck"
@@ -91,8 +91,7 @@ def test_a_missing_structure_excludes_a_patient_and_may_be_allowed(tmp_path: Pat
         own = source(allow=allow)
         raw, manifest = tmp_path / "raw/x/manifest.json", tmp_path / "cases/x/manifest.json"
         receive(own, raw, tmp_path, "code", 1, None)
-        rules = IngestRules(series={"ct": SeriesRule(modality="CT")})
-        make_cases(raw, manifest, own, rules, tmp_path, "code", 1)
+        make_cases(raw, manifest, own, IngestRules(), tmp_path, "code", 1)
         return read_json(manifest)["items"]
 
     with pytest.raises(IngestError, match="1 of 2"):

@@ -14,14 +14,14 @@ from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.phantom import PhantomSource
 from crossover.sources.pseudonyms import case_names, pseudonym, secret
 from crossover.sources.receive import receive
-from crossover.sources.settings import IngestRules, SeriesRule, VolumesSource, VolumeStructure
+from crossover.sources.settings import IngestRules, VolumesSource, VolumeStructure
 from crossover.sources.volumes import VolumesError, patient_files, read_patient, read_table, rows
 
 HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
 
 real = pytest.mark.skipif(not HEADNECK.exists(), reason="the real head-and-neck CT is not here")
-RULES = IngestRules(series={"unused": SeriesRule(modality="CT")})
+RULES = IngestRules()
 PATIENTS = {"MUSTERMANN-01": "A", "MUSTERMANN-02": "B", "MUSTERMANN-03": "A"}
 
 

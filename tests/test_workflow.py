@@ -139,3 +139,35 @@ def test_a_wrong_key_is_refused_at_once_with_its_place(smoke):
 def test_the_workflow_passes_snakemakes_own_lint():
     run = snakemake(ROOT, "--lint")
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.fixture(scope="module")
+def second_study(smoke) -> Path:
+    """The same folder after the nasopharynx study: PyTorch, CT, a network for each organ."""
+    run = snakemake(smoke, "--config", "studies=nasopharynx", "scale=smoke")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    return smoke / "results/nasopharynx"
+
+
+def test_a_second_study_and_engine_run_through_the_same_rules(second_study):
+    metrics = pd.read_csv(second_study / "metrics.csv")
+    organs = set(metrics.structure)
+    assert len(organs) == 12
+    for family in ("source", "target", "transfer-conv5"):
+        assert set(metrics[metrics.family == family].structure) == organs
+    paired = pd.read_csv(second_study / "statistics/paired.csv")
+    main = paired[(paired.test_set == "target_center") & paired.corrected_over.notna()]
+    assert len(main) == 36 and (main.tests == 36).all()
+    table = pd.read_csv(second_study / "tables/table2.csv")
+    assert {"p_wilcoxon_asymptotic", "p_wilcoxon_exact", "published_p"} <= set(table)
+    for name in ("organs", "sweep", "times", "overlays", "flow"):
+        assert (second_study / f"figures/{name}.svg").stat().st_size > 1000
+    record = json.loads((second_study / "stages/target-n3-lens_left/record.json").read_text())
+    assert "torch" in record["versions"] and record["seconds_in"]["step"] > 0
+
+
+def test_both_studies_have_nothing_left_to_do(second_study):
+    config = ("--config", "studies=uterus,nasopharynx", "scale=smoke")
+    run = snakemake(second_study.parent.parent, "-n", *config)
+    jobs = re.findall(r"^rule (\w+):", run.stdout, re.M)
+    assert set(jobs) <= {"report"}, "one page for both studies"

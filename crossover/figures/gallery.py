@@ -32,7 +32,7 @@ def draw(name: str, study: Study, results: Path, cases: Path) -> Figure:
     if name == "performance":
         return module.draw(table("metrics.csv"), study, structure)
     if name == "overlays":
-        return module.draw(table("metrics.csv"), study, structure, cases, results / "predictions")
+        return module.draw(table("metrics.csv"), study, cases, results / "predictions")
     if name == "reliability":
         return module.draw(table("statistics/icc.csv"), study, study.target, structure)
     if name == "organs":

@@ -1,12 +1,14 @@
-"""Manual and predicted contours on one test case, by size and strategy (Lin, Fig. 4).
+"""Manual and predicted contours on one test case, by structure, size and strategy (Lin, Fig. 4).
 
-Drawn: the slice with the largest manual area, hung as radiologists do, with the case's DSC (no
-unit) in each corner and a scale bar in mm. The case is not picked by eye: it is the target cohort's
-test case with the median DSC under the last sized overlay family at the largest overlay size.
+Drawn: each structure's slice with the largest manual area, hung as radiologists do, with the case's
+DSC (no unit) in each corner and a scale bar in mm. The case is not picked by eye: it is the target
+cohort's test case with the median DSC, as a mean over the structures, under the last sized overlay
+family at the largest overlay size.
 """
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pandas as pd
 import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from crossover.figures import style
@@ -29,6 +32,9 @@ MANUAL, PREDICTED = ("#ff6a3d", "-"), ("#56b4ff", (0, (3, 1.2)))
 BAR_MM = 20.0
 MARGIN = 1.9  # side of the shown square, of the largest side of all contours
 SMALLEST = 0.45  # side of the shown square, at least, of the image's shorter side
+PAGE_HEIGHT_MM = 240.0
+AROUND_MM = 16.0  # height of titles and legend
+LETTER_MM = 2.1  # width of a letter of a label, about
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,8 @@ class Plane:
 
 
 @style.styled
-def draw(
-    metrics: pd.DataFrame, study: Study, structure: str, cases: Path, predictions: Path
-) -> Figure:
-    """Rows: the overlays' sizes. Columns: the overlays' families; one without sizes once, on top.
+def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) -> Figure:
+    """Rows: for each structure the overlays' sizes. Columns: the families; one without sizes once, on top.
 
     Args:
         metrics: one row for each model, case and structure.
@@ -54,39 +58,47 @@ def draw(
         predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
     """
     rows = main_rows(metrics, study)
-    rows = rows[(rows["structure"] == structure) & (rows["cohort"] == study.target)]
-    case = chosen_case(rows, study)
-    own = rows[rows["case"] == case].set_index(["family", "n_train"])
-    cells = _cells(study)
-    models = {cell: own.loc[cell, "model"] for cell in cells.values()}
-    plane = _plane(study, structure, case, cases / study.target / case, predictions, models)
-    figure, grid = _grid(study, plane)
-    first = min(column for (_, column), (_, n) in cells.items() if n)
-    for (line, column), cell in cells.items():
-        axes = figure.add_subplot(grid[line, column])
-        _panel(axes, plane, models[cell], own.loc[cell, "dsc"], study.figures.overlays.window)
-        if line == 0:
-            axes.set_title(style.family_label(study, cell[0]), loc="center")
-        if column == first:
-            axes.set_ylabel(f"n = {cell[1]}", weight="bold", size=8.5)
+    rows = rows[rows["cohort"] == study.target]
+    case, cells = chosen_case(rows, study), _cells(study)
+    own = rows[rows["case"] == case].set_index(["structure", "family", "n_train"])
+    planes = []
+    for structure in study.overlaid:
+        models = {cell: own.loc[(structure, *cell), "model"] for cell in cells.values()}
+        folder = cases / study.target / case
+        planes.append(_plane(study, structure, case, folder, predictions, models))
+    figure, grid, cell_mm = _grid(study, planes)
+    for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
+        written = _row_labels(study, structure, cells, cell_mm)
+        for (line, column), cell in cells.items():
+            axes = figure.add_subplot(grid[i * len(study.figures.overlays.sizes) + line, column])
+            one = own.loc[(structure, *cell)]
+            _panel(axes, plane, one["model"], one["dsc"], study.figures.overlays.window)
+            if i == line == 0:
+                axes.set_title(_lines(style.family_label(study, cell[0]), cell_mm), loc="center")
+            axes.set_ylabel(written.get((line, column), ""), weight="bold", size=8.5)
     handles = [Line2D([], [], color=c, linestyle=s, linewidth=1.4, label=label)
                for (c, s), label in ((MANUAL, "manual"), (PREDICTED, "predicted"))]  # fmt: skip
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    legend.set_title(f"{style.test_set_label(study, study.target)}, case {case}")
+    legend.set_title(_about_case(study, case))
     return figure
 
 
 def chosen_case(rows: pd.DataFrame, study: Study) -> str:
-    """The case of median DSC (the lower of two) under the last sized family at its largest size."""
+    """The case of median DSC (the lower of two) under the last sized family at its largest size.
+
+    Its DSC is the mean over the structures shown.
+    """
     chosen = study.figures.overlays
     family = [f for f in chosen.strategies if families(study)[f].sized][-1]
-    largest = rows[(rows["family"] == family) & (rows["n_train"] == max(chosen.sizes))]
-    ordered = largest.sort_values(["dsc", "case"])["case"].tolist()
+    shown = rows[rows["structure"].isin(study.overlaid)]
+    largest = shown[(shown["family"] == family) & (shown["n_train"] == max(chosen.sizes))]
+    means = largest.groupby("case", as_index=False)["dsc"].mean()
+    ordered = means.sort_values(["dsc", "case"])["case"].tolist()
     return ordered[(len(ordered) - 1) // 2]
 
 
 def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
-    """(row, column) -> (family, size)."""
+    """(row of a structure's, column) -> (family, size)."""
     chosen, out = study.figures.overlays, {}
     for column, family in enumerate(chosen.strategies):
         if families(study)[family].sized:
@@ -94,6 +106,34 @@ def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
         else:
             out[0, column] = (family, 0)
     return out
+
+
+def _row_labels(
+    study: Study, structure: str, cells: dict, cell_mm: float
+) -> dict[tuple[int, int], str]:
+    """(row of the structure's, column) -> the structure, the size, or both, where they are not the same
+    for the whole figure."""
+    out: dict[tuple[int, int], str] = {}
+    if len(study.overlaid) > 1:
+        out[0, 0] = _lines(study.structures[structure].label, cell_mm)
+    if len(study.overlaid) == 1 or len(study.figures.overlays.sizes) > 1:
+        first = min(column for (_, column), (_, n) in cells.items() if n)
+        for (line, column), (_, n) in cells.items():
+            if column == first:
+                above = f"{out[line, column]}\n" if (line, column) in out else ""
+                out[line, column] = f"{above}n = {n}"
+    return out
+
+
+def _lines(text: str, width_mm: float) -> str:
+    return textwrap.fill(text, max(int(width_mm / LETTER_MM), 1), break_long_words=False)
+
+
+def _about_case(study: Study, case: str) -> str:
+    """Where it is from, and the size where no row has it."""
+    sizes = study.figures.overlays.sizes
+    text = f"{style.test_set_label(study, study.target)}, case {case}"
+    return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
 
 
 def _plane(
@@ -130,16 +170,21 @@ def _window(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
     return tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
 
 
-def _grid(study: Study, plane: Plane):
-    """A figure whose cells have the plane's aspect."""
-    chosen = study.figures.overlays
-    columns = len(chosen.strategies)
-    cell = (style.PAGE_MM - 8) / max(columns, 3)
-    ratio = plane.image.shape[0] * plane.spacing[0] / (plane.image.shape[1] * plane.spacing[1])
-    width = columns * cell + 8
-    figure = style.new_figure(len(chosen.sizes) * (cell * ratio + 1) + 16, width)
+def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
+    """A figure whose cells have the planes' aspect, no taller than a page; a cell's width in mm."""
+    columns, sizes = len(study.figures.overlays.strategies), len(study.figures.overlays.sizes)
+    ratios = [
+        plane.image.shape[0] * plane.spacing[0] / (plane.image.shape[1] * plane.spacing[1])
+        for plane in planes
+        for _ in range(sizes)
+    ]
+    beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
+    tallest = (PAGE_HEIGHT_MM - AROUND_MM - len(ratios)) / sum(ratios)
+    cell = min((style.PAGE_MM - beside) / max(columns, 3), tallest)
+    height = cell * sum(ratios) + len(ratios) + AROUND_MM
+    figure = style.new_figure(height, columns * cell + beside)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    return figure, figure.add_gridspec(len(chosen.sizes), len(chosen.strategies))
+    return figure, figure.add_gridspec(len(ratios), columns, height_ratios=ratios), cell
 
 
 def _panel(

@@ -66,12 +66,16 @@ def _performance(frames: Frames, study: Study) -> str:
 def _overlays(frames: Frames, study: Study) -> str:
     chosen = study.figures.overlays
     family = [f for f in chosen.strategies if families(study)[f].sized][-1]
-    label = style.family_label(study, family)
+    under = f"under {style.family_label(study, family)} at n = {max(chosen.sizes)}"
+    shown = len(study.overlaid)
+    each, mean, whole = "The", "", "the case's whole volume"
+    if shown > 1:
+        each, mean = "For each structure the", f", as a mean over the {shown} structures,"
+        whole = "the structure in the case's whole volume"
     return (
-        f"The slice with the largest manual area of one {_target(study)} test case "
-        f"({chosen.channel}), not picked by eye: the case of median DSC under {label} at "
-        f"n = {max(chosen.sizes)}. Solid red: manual; dashed blue: predicted; number: the DSC of "
-        f"the case's whole volume; bar: {BAR_MM:.0f} mm."
+        f"{each} slice with the largest manual area of one {_target(study)} test case "
+        f"({chosen.channel}), not picked by eye: the case of median DSC{mean} {under}. Solid red: "
+        f"manual; dashed blue: predicted; number: the DSC of {whole}; bar: {BAR_MM:.0f} mm."
     )
 
 

@@ -22,8 +22,8 @@ from crossover.sources.dicom.examination import Reading, read_examination
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.scan import Examination, patient_of, read_headers, scan
 from crossover.sources.findings import Finding, unforeseen
+from crossover.sources.forms import form_of
 from crossover.sources.pseudonyms import case_names, key_of, token
-from crossover.sources.receive import form_of
 from crossover.sources.settings import (
     DicomSource,
     IngestRules,

@@ -15,6 +15,7 @@ from types import ModuleType
 from crossover import items
 from crossover.provenance import digest, file_digest, read_json, write_json
 from crossover.sources.dicom.files import walk
+from crossover.sources.forms import form_of
 from crossover.sources.pseudonyms import case_names, key_of, token
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 
@@ -83,18 +84,6 @@ def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, dict]:
                 continue
         found[file.token] = whole[file.path]
     return found
-
-
-def form_of(source: VolumesSource | OpenKbpSource) -> ModuleType:
-    """The module that knows a table's form: `rows`, `patient_files`, `read_patient`."""
-    # Imported here: pandas and nibabel, which DICOM doesn't need.
-    if isinstance(source, OpenKbpSource):
-        from crossover.sources import openkbp
-
-        return openkbp
-    from crossover.sources import volumes
-
-    return volumes
 
 
 def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) -> dict[str, dict]:

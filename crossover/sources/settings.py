@@ -56,7 +56,7 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
 class IngestRules(BaseModel, extra="forbid"):
     """Which series are channels, and what structures are called: of a study, or in a file of its own."""
 
-    series: dict[str, SeriesRule] = Field(min_length=1)
+    series: dict[str, SeriesRule] = {}
     structures: dict[str, Structure] = {}
 
 
@@ -69,6 +69,7 @@ class VolumeStructure(BaseModel, extra="forbid"):
 class RulesFile(IngestRules):
     """Rules in a file of their own, for `crossover ingest --series`."""
 
+    series: dict[str, SeriesRule] = Field(min_length=1)
     label_maps: dict[str, VolumeStructure] = {}
     allow: list[str] = []
 

@@ -31,6 +31,7 @@ ORDER = (
 )
 SIDE = {"left": 1, "right": -1}
 PTV_MM = 5.0
+ISLAND = 0.2  # a part smaller than this share of the largest is none
 LEVEL_SD_MM = 1.0  # how exactly observers agree on a first or last slice
 
 
@@ -66,6 +67,8 @@ def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
     steps = np.clip(rng.standard_normal((2, len(ORGANS))), -2, 2)
     # The eye and the pituitary are too small to be half a millimetre off.
     spread = {n: observer * (0.4 if r.share < 0.5 else 1) for n, r in rules.items()}
+    levels = {n: LEVEL_SD_MM * float(s) for n, s in zip(ORGANS, steps[1], strict=True)}
+    levels["spinal_cord"] = levels["brainstem"]  # one begins where the other ends
     return Plan(
         shapes={name: _shape(name, person.organs, rules[name]) for name in ORGANS},
         rules=rules,
@@ -73,7 +76,7 @@ def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
             n: rules[n].margin_mm + spread[n] * float(s)
             for n, s in zip(ORGANS, steps[0], strict=True)
         },
-        levels={n: LEVEL_SD_MM * float(s) for n, s in zip(ORGANS, steps[1], strict=True)},
+        levels=levels,
     )
 
 
@@ -212,7 +215,7 @@ def _remember(name: str, share: NDArray[np.float32], window: Box, out: Contours)
 
 def finish(out: Contours) -> None:
     """Take islands away, and give an organ that fills no voxel enough the one it fills most: an
-    observer draws what he knows is there."""
+    observer draws what he knows is there. A thin nerve may be left in two pieces."""
     boxes = ndimage.find_objects(out.labels, len(ORGANS))
     for number, (name, box) in enumerate(zip(ORGANS, boxes, strict=True), start=1):
         if box is None:
@@ -222,5 +225,6 @@ def finish(out: Contours) -> None:
         drawn = out.labels[box]
         parts, count = ndimage.label(drawn == number, np.ones((3, 3, 3)))
         if count > 1:
-            largest = np.bincount(parts.ravel())[1:].argmax() + 1
-            drawn[(drawn == number) & (parts != largest)] = 0
+            sizes = np.bincount(parts.ravel())
+            sizes[0] = 0
+            drawn[(drawn == number) & (sizes[parts] < ISLAND * sizes.max())] = 0

@@ -66,15 +66,16 @@ def examine(source: HeadNeckSource, index: int) -> Examination:
     geometry = scan.place_stack(source, person.body, stream(source, index, 4))
     plan = contouring.plan(person, source.drawn_by, stream(source, index, 5))
     image = np.full(geometry.shape, -1000, np.float32)
-    contours = contouring.empty(geometry)
+    contours, metals = contouring.empty(geometry), {}
     for slab in scan.slabs(geometry, person.body, person.outline.profile):
         outside = person.outline.distance(slab.field)
         image[slab.window] = scan.paint(person, slab, outside, geometry, look)
+        scan.find_metal(person, slab, metals)
         contouring.draw(person, plan, slab, outside, geometry, contours)
     contouring.finish(contours)
     return Examination(
         patient_id=patient_id(source, index),
-        hu=scan.acquire(image, geometry, look, stream(source, index, 6)),
+        hu=scan.acquire(image, metals.values(), geometry, look, stream(source, index, 6)),
         contours=contours,
         geometry=geometry,
         clinical=record,

@@ -14,7 +14,7 @@ Sizes, in ml for each side, and where they come from:
 | optic nerve | 4.9 mm with sheath, 0.7 to 1 | Imaging Med 2020;12(5):65 |
 | temporal lobe | 60 to 110, as contoured | CV 28 %: Du, Front Oncol 2021;11:599942 |
 
-Names of organs are those of `config/ingest/nasopharynx.yaml`.
+Names of organs are those of `config/studies/nasopharynx.yaml`.
 """
 
 from dataclasses import dataclass

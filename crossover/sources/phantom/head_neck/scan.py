@@ -1,6 +1,6 @@
 """From a person to stored HU: where the slices are, samples, partial volume, metal, noise."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ VERTEX_Z, CHIN_Z = 103.0, -124.0
 SIDE_MM, FRONT_MM, BACK_MM = 104.0, 124.0, 132.0  # the head with ears and mask, about the sella
 LOW_HU, HIGH_HU = -1024, 3071  # 12 bits
 METAL_HU = 6000.0
+FILLING_MM, STREAK_MM = 9.0, 3.0  # how far one is looked for; SD of the streaks along z
 COUCH = {
     "source": (0.0, 22.0, -850.0),
     "target": (9.0, 14.0, -780.0),
@@ -146,35 +147,42 @@ def paint(
     found = slab.pool(hu)
     found += np.where(found > -900, np.float32(look.scanner.water_hu), 0)
     found *= np.where(found > 200, np.float32(look.gain), 1)
-    for point in person.fillings:
-        _add_metal(found, slab, point, geometry.pixel_mm)
     return found
 
 
-def _add_metal(
-    hu: NDArray[np.float32], slab: Slab, point: tuple[float, float, float], pixel_mm: float
-) -> None:
-    """A filling of 5 mm and its streaks: dark and bright rays that fade with distance."""
-    place = np.array(point)
-    box = slab.field.box(place - 9, place + 9)
-    if box is None:
-        return
-    away = sum((p - float(c)) ** 2 for p, c in zip(slab.field.points(box), point, strict=True))
-    k, row, column = np.unravel_index(int(away.argmin()), away.shape)
-    if away[k, row, column] > 16:
-        return
-    middle, row, column = k + box[0].start, row + box[1].start, column + box[2].start
-    for s in range(len(hu)):
-        up = (middle / slab.layers - s - 0.5) * 1.0
-        thick = np.exp(-0.5 * (up * slab_thickness(slab) / 3.0) ** 2)
-        if thick > 0.05:
-            hu[s] += np.float32(thick) * _streaks(hu.shape[1:], row, column, pixel_mm)
+@dataclass(frozen=True)
+class Metal:
+    """Where a filling lies in the stack."""
+
+    away: float  # squared distance of the nearest sample, mm²
+    level: float  # slice, not a whole number
+    row: int
+    column: int
 
 
-def slab_thickness(slab: Slab) -> float:
-    """Thickness of a slice of the slab in template mm, near enough."""
-    z = slab.field.z[:, 0, 0]
-    return float(abs(z[-1] - z[0]) / max(len(z) - 1, 1) * slab.layers)
+def find_metal(person: Person, slab: Slab, found: dict[int, Metal]) -> None:
+    """Where in the stack each filling lies, from the slab that comes nearest to it."""
+    for number, point in enumerate(person.fillings):
+        place = np.array(point)
+        box = slab.field.box(place - FILLING_MM, place + FILLING_MM)
+        if box is None:
+            continue
+        points = slab.field.points(box)
+        away = sum((p - float(c)) ** 2 for p, c in zip(points, point, strict=True))
+        layer, row, column = (int(i) for i in np.unravel_index(int(away.argmin()), away.shape))
+        near = float(away[layer, row, column])
+        if near < found.get(number, Metal(FILLING_MM**2, 0, 0, 0)).away:
+            s, r, c = (part.start for part in slab.window)
+            level = s + (box[0].start + layer + 0.5) / slab.layers - 0.5
+            found[number] = Metal(near, level, r + box[1].start + row, c + box[2].start + column)
+
+
+def _add_metal(hu: NDArray[np.float32], metal: Metal, geometry: Geometry) -> None:
+    """A filling of 5 mm and its streaks, which reach some mm above and below it."""
+    up = (np.arange(len(hu)) - metal.level) * geometry.spacing_mm
+    for k in np.flatnonzero(np.abs(up) < 2.5 * STREAK_MM):
+        share = np.float32(np.exp(-0.5 * (up[k] / STREAK_MM) ** 2))
+        hu[k] += share * _streaks(hu.shape[1:], metal.row, metal.column, geometry.pixel_mm)
 
 
 def _streaks(shape: tuple[int, int], row: int, column: int, pixel_mm: float) -> NDArray[np.float32]:
@@ -189,13 +197,19 @@ def _streaks(shape: tuple[int, int], row: int, column: int, pixel_mm: float) -> 
 
 
 def acquire(
-    hu: NDArray[np.float32], geometry: Geometry, look: Look, rng: np.random.Generator
+    hu: NDArray[np.float32],
+    metals: Iterable[Metal],
+    geometry: Geometry,
+    look: Look,
+    rng: np.random.Generator,
 ) -> NDArray[np.int16]:
-    """Add couch and noise to a whole stack, in place, and store 12 bits of HU.
+    """Add metal, couch and noise to a whole stack, in place, and store 12 bits of HU.
 
     Noise is correlated in plane as the kernel does it; thick slices have less of it, skull base and
     shoulders more.
     """
+    for metal in metals:
+        _add_metal(hu, metal, geometry)
     _add_couch(hu, geometry, look)
     sigma = look.scanner.noise_hu * np.sqrt(3 / geometry.spacing_mm)
     width = look.scanner.noise_mm / geometry.pixel_mm

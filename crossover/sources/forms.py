@@ -1,0 +1,19 @@
+"""Which module reads a table of patients."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from crossover.sources.settings import OpenKbpSource, VolumesSource
+
+
+def form_of(source: VolumesSource | OpenKbpSource) -> ModuleType:
+    """The module that knows a table's form: `rows`, `patient_files`, `read_patient`."""
+    # Imported here: pandas and nibabel, which DICOM doesn't need.
+    if isinstance(source, OpenKbpSource):
+        from crossover.sources import openkbp
+
+        return openkbp
+    from crossover.sources import volumes
+
+    return volumes
