@@ -75,7 +75,7 @@ def received(cohort):
     """What `receive` reads: the source's settings and, of real data, the folder's listing."""
     study = STUDIES[COHORTS[cohort]]
     manifest = Path(f"data/raw/{cohort}/manifest.json")
-    seen = listing(study.cohorts[cohort].source.kind, SETTINGS.data, manifest)
+    seen = listing(study.cohorts[cohort].source, SETTINGS.data, manifest)
     return canonical({**sections.receive(study, cohort), "listing": seen})
 
 
