@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from crossover.listing import listing
 from crossover.provenance import read_json
 from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.openkbp import SHAPE, patient_files, read_patient, rows
 from crossover.sources.receive import receive
-from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource
+from crossover.sources.settings import IngestRules, OpenKbpSource
 from crossover.sources.volumes import VolumesError
 
 REAL = Path(__file__).parent.parent.parent / "shared/real/headneck"
@@ -117,15 +116,3 @@ def test_real_patients_survive_the_released_form(tmp_path: Path):
     channels, masks, _ = read_patient(source(), rows(source(), tmp_path)["pt_1"], tmp_path)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(channels["ct"]), own)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(masks["left"]), parts == 4)
-
-
-def test_a_new_file_is_noticed_and_its_name_is_not_to_be_guessed(tmp_path: Path, monkeypatch):
-    (tmp_path / "MUSTERMANN.dcm").write_text("x")
-    dicom = DicomSource(kind="dicom")
-    digests = []
-    for secret in ("one", "another"):
-        monkeypatch.setenv("CROSSOVER_SECRET", secret)
-        digests.append(listing(dicom, str(tmp_path), tmp_path / "manifest.json"))
-    assert digests[0] != digests[1]
-    (tmp_path / "new.dcm").write_text("y")
-    assert listing(dicom, str(tmp_path), tmp_path / "manifest.json") not in digests
