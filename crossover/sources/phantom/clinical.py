@@ -59,10 +59,10 @@ def draw_clinical(
     age = rng.normal(AGE_MEAN, AGE_SD)
     while not AGE_RANGE[0] <= age <= AGE_RANGE[1]:
         age = rng.normal(AGE_MEAN, AGE_SD)
-    drawn = {column: _pick(counts, rng) for column, counts in COUNTS[anatomy].items()}
+    drawn = {column: pick(counts, rng) for column, counts in COUNTS[anatomy].items()}
     # In the fixed order of the profiles: how a study lists its scanners must not matter.
     ordered = {model: scanners[model] for model in PROFILES if model in scanners}
-    return Clinical(age=round(age), scanner=_pick(ordered, rng), **drawn)
+    return Clinical(age=round(age), scanner=pick(ordered, rng), **drawn)
 
 
 def write_clinical(rows: Iterable[Mapping[str, object]], path: Path) -> None:
@@ -74,7 +74,7 @@ def write_clinical(rows: Iterable[Mapping[str, object]], path: Path) -> None:
         writer.writerows(sorted(rows, key=lambda row: str(row["patient"])))
 
 
-def _pick(counts: Mapping[str, int], rng: np.random.Generator) -> str:
+def pick(counts: Mapping[str, float], rng: np.random.Generator) -> str:
     """One of the keys, with probability in proportion to its count."""
     edges = np.cumsum(list(counts.values()))
     return list(counts)[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]

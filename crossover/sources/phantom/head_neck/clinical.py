@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from crossover.sources.phantom.clinical import pick
+
 COLUMNS = ("patient", "age", "sex", "t_stage", "n_stage", "scanner")
 AGE_MEAN, AGE_SD, AGE_RANGE = 47.0, 11.0, (19, 78)  # years
 SHARES: dict[str, dict[str, float]] = {
@@ -37,8 +39,8 @@ def draw_clinical(scanners: Mapping[str, float], rng: np.random.Generator) -> Cl
     age = rng.normal(AGE_MEAN, AGE_SD)
     while not AGE_RANGE[0] <= age <= AGE_RANGE[1]:
         age = rng.normal(AGE_MEAN, AGE_SD)
-    drawn = {column: _pick(shares, rng) for column, shares in SHARES.items()}
-    return Clinical(age=round(age), scanner=_pick(scanners, rng), **drawn)
+    drawn = {column: pick(shares, rng) for column, shares in SHARES.items()}
+    return Clinical(age=round(age), scanner=pick(scanners, rng), **drawn)
 
 
 def write_clinical(rows: Iterable[Mapping[str, object]], path: Path) -> None:
@@ -48,9 +50,3 @@ def write_clinical(rows: Iterable[Mapping[str, object]], path: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted(rows, key=lambda row: str(row["patient"])))
-
-
-def _pick(shares: Mapping[str, float], rng: np.random.Generator) -> str:
-    """One of the keys, with probability in proportion to its share."""
-    edges = np.cumsum(list(shares.values()))
-    return list(shares)[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
