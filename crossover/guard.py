@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crossover import sections
 from crossover.config import ConfigError
+from crossover.initial import missing
 from crossover.items import missing_files
 from crossover.provenance import read_json
 from crossover.study import Study
@@ -28,6 +29,27 @@ def check(studies: dict[str, Study]) -> None:
                     f"cohort {cohort} of study {name} differs from that of study {other} in "
                     f"{', '.join(differing)}: give one of them another name"
                 )
+
+
+def check_weights(studies: dict[str, Study]) -> dict[str, dict[str, str]]:
+    """Check that the ImageNet weights that studies begin with are at hand.
+
+    Returns:
+        study -> encoder -> why not, where the study says that random weights will do.
+
+    Raises:
+        ConfigError: where it says that nothing else will.
+    """
+    without = {name: missing(study) for name, study in studies.items()}
+    findings = [
+        f"study {name}: no ImageNet weights of {encoder}: {because}"
+        for name, encoders in without.items()
+        for encoder, because in encoders.items()
+        if studies[name].network.initial.otherwise == "stop"
+    ]
+    if findings:
+        raise ConfigError("\n".join(findings))
+    return without
 
 
 def check_items(root: Path = Path(".")) -> None:

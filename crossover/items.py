@@ -21,6 +21,8 @@ from crossover.provenance import file_digest, read_json, write_json
 
 log = logging.getLogger(__name__)
 RECORD = "record.json"
+OWN = ("key", "files")
+"""What a record holds beside the facts of its item."""
 KILLED = "its process was killed, for memory perhaps"
 
 

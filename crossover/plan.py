@@ -6,7 +6,7 @@ beginning that several chains share is one stage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -22,7 +22,11 @@ class Stage:
         parent: the stage whose weights it starts from; None starts from random weights.
         level: fine-tune level; None trains the whole network.
         structures: what the network segments, one output each.
-        fold: the fold of `fold_cohort` left out of training; None for none.
+        fold: the fold left out of training; None for none.
+        fold_cohort: the cohort whose fold is left out, to be tested on; None with a fold: that of every
+            cohort, to validate on.
+        initial: the kind of weights that a stage without parent begins with.
+        cell: architecture and encoder, of a stage of the selection; None for the study's network.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Stage:
     replicate: int = 0
     fold: int | None = None
     fold_cohort: str | None = None
+    initial: str | None = None
+    cell: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,13 @@ class Plan:
     stages: dict[str, Stage]
     models: dict[str, Model]
     batches: dict[str, Batch]
+    groups: dict[str, tuple[Model, ...]]
+    """Models of one family, or of several small ones, that one job predicts with, and one scores."""
+
+    @property
+    def selection(self) -> dict[str, Batch]:
+        """The batches that train the selection's cells."""
+        return {n: b for n, b in self.batches.items() if b.stages[0].cell}
 
     def batch_of(self, stage: str) -> str:
         return next(b.name for b in self.batches.values() if stage in {s.name for s in b.stages})
@@ -92,32 +105,59 @@ def plan(study: Study) -> Plan:
     models: dict[str, Model] = {}
     for variant in _variants(study):
         stage = None
-        for depth, step in enumerate(variant.steps, start=1):
-            last = depth == len(variant.steps)
+        for depth in range(1, len(variant.steps) + 1):
             begun = variant.steps[:depth]
-            # a fold stays left out from the first step that trains on its cohort
-            left_out = any(c == variant.fold_cohort for train, _ in begun for c, _ in train)
-            fold = variant.fold if left_out else None
-            identity = (begun, variant.replicate, fold, variant.structures)
+            fold = variant.fold if variant.leaves_out(begun) else None
+            identity = (begun, variant.initial, variant.replicate, fold, variant.structures)
             if identity not in stages:
-                name = variant.name if last else variant.beginning(begun, fold)
-                train, level = step
-                parent = stage.name if stage else None
-                cohort = variant.fold_cohort if left_out else None
-                stages[identity] = Stage(
-                    name, train, parent, level, variant.structures, variant.replicate, fold, cohort
-                )
+                stages[identity] = _stage(variant, begun, fold, stage)
             stage = stages[identity]
         models[variant.name] = variant.model(stage.name)
-    by_name = {stage.name: stage for stage in stages.values()}
-    return Plan(by_name, models, _batches(by_name, models, study.execution.stages_per_job))
+    by_name = {stage.name: stage for stage in [*_selection(study), *stages.values()]}
+    per_job = study.execution.stages_per_job
+    return Plan(by_name, models, _batches(by_name, models, per_job), _groups(models, per_job))
+
+
+def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | None) -> Stage:
+    """The last of the steps begun."""
+    train, level = begun[-1]
+    whole = len(begun) == len(variant.steps)
+    return Stage(
+        name=variant.name if whole else variant.beginning(begun, fold),
+        train=train,
+        parent=parent.name if parent else None,
+        level=level,
+        structures=variant.structures,
+        replicate=variant.replicate,
+        fold=fold,
+        fold_cohort=None if fold is None else variant.fold_cohort,
+        initial=None if parent else variant.initial,
+    )
+
+
+def _selection(study: Study) -> Iterator[Stage]:
+    """A training for each cell and fold."""
+    if study.selection is None:
+        return
+    train = tuple((cohort, None) for cohort in sorted(study.selection.train))
+    initial = study.network.initial.weights
+    for (architecture, encoder), fold in product(
+        study.selection.cells, range(study.splits.k_fold.k)
+    ):
+        for structures, apart in _structures(study, study.structures):
+            yield Stage(
+                "-".join(["cell", architecture, encoder, f"f{fold}", apart]).rstrip("-"),
+                train, None, None, structures, fold=fold, initial=initial,
+                cell=(architecture, encoder),
+            )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Variant:
     """A strategy at one level, size, replicate and fold: a chain of (train, level) steps.
 
-    `apart` is the structure where each has a network of its own, else "".
+    `apart` is the structure where each has a network of its own, else "". A fold without a cohort is
+    that of every cohort.
     """
 
     strategy: str
@@ -129,6 +169,13 @@ class _Variant:
     steps: tuple
     structures: tuple[str, ...]
     apart: str
+    initial: str
+
+    def leaves_out(self, begun: tuple) -> bool:
+        """Whether these steps leave the fold out: from the first on that trains on its cohort."""
+        return self.fold_cohort is None or any(
+            c == self.fold_cohort for train, _ in begun for c, _ in train
+        )
 
     @property
     def family(self) -> str:
@@ -144,7 +191,7 @@ class _Variant:
 
     def beginning(self, steps: tuple, fold: int | None) -> str:
         """The name of a shared beginning that no model ends on: what it was trained on, step by step."""
-        names = []
+        names = [] if self.initial == "random" else [self.initial]
         for train, level in steps:
             cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
             names.append(f"{cohorts}-{level}" if level else cohorts)
@@ -162,16 +209,21 @@ class _Variant:
 
 
 def _variants(study: Study) -> Iterator[_Variant]:
-    """Strategies without sizes come first: they are what others start from."""
-    strategies = sorted(study.strategies.items(), key=lambda item: item[1].sized)
-    for (name, strategy), replicate in product(strategies, range(study.splits.replicates)):
+    """Strategies without sizes come first, short chains before long: they are what others start from."""
+    order = sorted(
+        study.strategies.items(),
+        key=lambda item: (item[1].sized, 0 if item[1].sized else len(item[1].chain)),
+    )
+    whole = [None] if not study.folded else range(study.splits.k_fold.k)
+    for (name, strategy), replicate in product(order, range(study.splits.replicates)):
         sizes = study.sizes if strategy.sized else [None]
-        for levels, n, own in product(_levels(strategy), sizes, _structures(study, strategy)):
-            yield _variant(name, strategy, levels, n, own, replicate)
-    for (name, strategy), fold in product(strategies, range(study.splits.k_fold.k)):
+        structures = _structures(study, strategy.structures)
+        for levels, n, own, fold in product(_levels(strategy), sizes, structures, whole):
+            yield _variant(study, name, levels, n, own, replicate, fold)
+    for (name, strategy), fold in product(order, range(study.splits.k_fold.k)):
         n = study.sizes[-1] if strategy.sized else None
-        for levels, own in product(_levels(strategy), _structures(study, strategy)):
-            variant = _variant(name, strategy, levels, n, own, 0, fold)
+        for levels, own in product(_levels(strategy), _structures(study, strategy.structures)):
+            variant = _variant(study, name, levels, n, own, 0, fold)
             if variant.family in study.splits.k_fold.of:
                 yield variant
 
@@ -180,24 +232,25 @@ def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
     return product(*[step.levels or [None] for step in strategy.chain])
 
 
-def _structures(study: Study, strategy: Strategy) -> list[tuple[tuple[str, ...], str]]:
+def _structures(study: Study, wanted: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     """What each network segments, and the structure's name where each has a network of its own."""
-    names = sorted(strategy.structures or study.structures)
+    names = sorted(wanted or study.structures)
     return (
         [((name,), name) for name in names] if study.network.per_structure else [(tuple(names), "")]
     )
 
 
 def _variant(
-    name: str, strategy: Strategy, levels: tuple, n: int | None, own: tuple[tuple[str, ...], str],
+    study: Study, name: str, levels: tuple, n: int | None, own: tuple[tuple[str, ...], str],
     replicate: int, fold: int | None = None,
 ) -> _Variant:  # fmt: skip
-    steps = tuple(
-        (_train(step, n), level) for step, level in zip(strategy.chain, levels, strict=True)
-    )
+    chain = study.strategies[name].chain
+    steps = tuple((_train(step, n), level) for step, level in zip(chain, levels, strict=True))
     named = "-".join(level for level in levels if level) or None
-    fold_cohort = _counted(strategy.chain[-1]) if fold is not None else None
-    return _Variant(name, named, n, replicate, fold, fold_cohort, steps, *own)
+    left_out = fold is not None and not study.folded
+    fold_cohort = _counted(chain[-1]) if left_out else None
+    initial = chain[0].initial or study.network.initial.weights
+    return _Variant(name, named, n, replicate, fold, fold_cohort, steps, *own, initial)
 
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
@@ -213,13 +266,22 @@ def _counted(step: Step) -> str:
 
 
 def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
-    """Stages by the family of the model that they end, a shared beginning by itself."""
+    """Stages by the family of the model that they end, or their cell; a shared beginning by itself. Small
+    groups that wait for nothing of each other share a job."""
     family = {model.stage: model.family for model in models.values()}
     groups: dict[str, list[Stage]] = {}
     for stage in stages.values():
-        groups.setdefault(family.get(stage.name, stage.name), []).append(stage)
+        alone = "-".join(("cell", *stage.cell)) if stage.cell else stage.name
+        groups.setdefault(family.get(stage.name, alone), []).append(stage)
+    awaited = {stage.parent for stage in stages.values()}
+
+    def kind(members: list[Stage]) -> tuple:
+        """Groups of one kind have one network, wait for as many jobs, and are or are not waited for."""
+        waited_for = any(stage.name in awaited for stage in members)
+        return members[0].cell, _depth(members[0], stages), waited_for, members[0].structures
+
     batches = {}
-    for name, members in groups.items():
+    for name, members in _merged(groups, per_job, kind).items():
         jobs = -(-len(members) // per_job)
         cuts = [round(i * len(members) / jobs) for i in range(jobs + 1)]  # jobs of like size
         chunks = [members[i:j] for i, j in pairwise(cuts)]
@@ -227,3 +289,35 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
             label = chunk[0].name if per_job == 1 else f"{name}.b{i}"
             batches[label] = Batch(label, tuple(chunk))
     return batches
+
+
+def _groups(models: dict[str, Model], per_job: int) -> dict[str, tuple[Model, ...]]:
+    families: dict[str, list[Model]] = {}
+    for model in models.values():
+        families.setdefault(model.family, []).append(model)
+    groups = _merged(families, per_job, lambda members: members[0].structures)
+    return {name: tuple(members) for name, members in groups.items()}
+
+
+def _depth(stage: Stage, stages: dict[str, Stage]) -> int:
+    return 0 if stage.parent is None else 1 + _depth(stages[stage.parent], stages)
+
+
+def _merged(
+    groups: Mapping[str, list], most: int, kind: Callable[[list], Hashable]
+) -> dict[str, list]:
+    """Groups of one kind joined, in order, while they hold `most` members or fewer together."""
+    joined: list[tuple[Hashable, list[str], list]] = []
+    for name, members in groups.items():
+        own = kind(members)
+        room = (j for j in joined if j[0] == own and len(j[2]) + len(members) <= most)
+        into = next(room, None)
+        if into:
+            into[1].append(name)
+            into[2].extend(members)
+        else:
+            joined.append((own, [name], list(members)))
+    return {
+        names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}": members
+        for _, names, members in joined
+    }

@@ -10,15 +10,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from crossover.config import canonical
+from crossover.networks import declared
 
 ROOT = Path(__file__).resolve().parent.parent
 
 SCHEMA = {
     "crossover/config.py",
+    "crossover/design.py",
     "crossover/plan.py",
     "crossover/study.py",
     "crossover/sources/head_neck_settings.py",
     "crossover/sources/phantom_settings.py",
+    "crossover/sources/prostate_settings.py",
     "crossover/sources/settings.py",
 }
 """Code that only reads, checks and derives the configuration. Its values stand whole in the rules'
@@ -83,10 +86,12 @@ def _files(module: str) -> Iterable[str]:
             yield file
 
 
-def network_files(architecture: str, engine: str) -> tuple[str, str]:
+def network_files(architecture: str, engine: str) -> tuple[str, ...]:
     """The files of a network and its engine: imported by name, so no closure finds them."""
-    network = f"crossover/networks/{engine}/{architecture}.py"
-    return network, f"crossover/training/engines/{engine}.py"
+    folder = f"crossover/networks/{engine}"
+    files = (f"{folder}/{architecture}.py", f"crossover/training/engines/{engine}.py")
+    with_encoder = "encoder" in declared(architecture).settings.model_fields
+    return (*files, f"{folder}/imagenet.py") if with_encoder else files
 
 
 def code_digest(*entries: str) -> str:

@@ -18,6 +18,7 @@ VALUES = [
 PAIRED_TESTS = [
     "structure", "test_set", "metric", "family_a", "n_train_a", "family_b", "n_train_b", "p", "where",
 ]  # fmt: skip
+GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
 
 
 class PublishedModel(Section):
@@ -54,7 +55,51 @@ class Ordering(Section):
     n_train: list[int]
     higher: list[str]
     lower: list[str]
-    p_below: float
+    p_below: float | None = None
+    """None where no p is printed."""
+    where: str
+
+
+class Gain(Section):
+    """A printed gain of a metric: the mean of `families` above `over`, on one test set."""
+
+    metric: str
+    test_set: str
+    families: list[str]
+    over: str
+    gain: float
+    where: str
+
+
+class GridCell(Section):
+    """A printed mean and SD over the folds."""
+
+    architecture: str
+    encoder: str
+    mean: Fraction
+    sd: Annotated[float, Field(ge=0)]
+
+
+class Grid(Section):
+    """A printed table of validation scores: architectures with encoders, each trained for each fold."""
+
+    where: str
+    cohort: str
+    metric: str
+    folds: Annotated[int, Field(ge=2)]
+    cells: list[GridCell]
+    selected: tuple[str, str]
+    """Architecture and encoder."""
+
+
+class CohortRow(Section):
+    """A row of a printed table of cohorts."""
+
+    cohort: str
+    cases: Annotated[int, Field(ge=1)]
+    field_strength_t: Annotated[float, Field(gt=0)]
+    coil: str
+    slices: Annotated[int, Field(ge=1)]
     where: str
 
 
@@ -147,6 +192,9 @@ class Published(Section):
     confidence: float
     values: list[Value]
     orderings: list[Ordering] = []
+    gains: list[Gain] = []
+    grid: Grid | None = None
+    cohorts: list[CohortRow] = []
     paired: list[PairedTest] = []
     icc: list[IccRange] = []
     table_one: TableOne | None = None
@@ -200,6 +248,22 @@ class Published(Section):
             for t in self.paired
         ]
         return pd.DataFrame(rows, columns=PAIRED_TESTS)
+
+    def gains_table(self) -> pd.DataFrame:
+        """The stated gains: test_set, metric, families, over, gain, recomputed, where.
+
+        `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
+        """
+        scores = {(v.model.family, v.test_set, v.metric): v.mean for v in self.values}
+        rows = []
+        for stated in self.gains:
+            found = [
+                scores.get((family, stated.test_set, stated.metric), float("nan"))
+                for family in (*stated.families, stated.over)
+            ]
+            recomputed = sum(found[:-1]) / len(stated.families) - found[-1]
+            rows.append(stated.model_dump() | {"recomputed": recomputed})
+        return pd.DataFrame(rows, columns=GAINS)
 
 
 def load_published(name: str, folder: Path = Path("config")) -> Published:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from crossover.initial import at_hand
 from crossover.plan import Batch, Model, plan
-from crossover.study import Prediction, Study, Training
+from crossover.study import Initial, Prediction, Study, Training
 
 
 def receive(study: Study, cohort: str) -> dict:
@@ -37,10 +38,13 @@ def slices(study: Study) -> dict:
 
 
 def splits(study: Study) -> dict:
-    folded = plan(study).models.values()
-    needed = {name: study.sizes[-1] if name == study.target else 2 for name in study.cohorts}
-    for cohort in {model.fold_cohort for model in folded if model.fold is not None}:
-        needed[cohort] = max(needed[cohort], study.splits.k_fold.k + 1, 4)
+    k = study.splits.k_fold.k
+    least = k if study.folded else 2
+    needed = dict.fromkeys(study.cohorts, least)
+    if study.sizes:
+        needed[study.target] = max(study.sizes[-1], least)
+    for cohort in {model.fold_cohort for model in plan(study).models.values()} - {None}:
+        needed[cohort] = max(needed[cohort], k + 1, 4)
     return {
         "settings": study.splits.model_dump(mode="json", exclude={"k_fold": {"of"}}),
         "tests": {name: cohort.test for name, cohort in study.cohorts.items()},
@@ -49,23 +53,43 @@ def splits(study: Study) -> dict:
 
 
 def train(study: Study, batch: Batch) -> dict:
+    cell = batch.stages[0].cell
     settings = Training(
-        network=study.network,
+        network=study.network.cell(*cell) if cell else study.network,
         recipe=study.recipe,
         validation=study.splits.validation,
         size=study.preparation.slices.size,
+        standardise=study.preparation.slices.normalisation.method == "training",
         channels=study.channels,
         structures=sorted(study.structures),
     )
     return {
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
         "stages": [asdict(stage) for stage in batch.stages],
+        "initial": _initial(study, batch),
     }
+
+
+def _initial(study: Study, batch: Batch) -> dict:
+    """Encoder -> the ImageNet weights at hand, for stages that begin with such."""
+    if all(stage.initial != "imagenet" for stage in batch.stages):
+        return {}
+    cell = batch.stages[0].cell
+    if cell or not study.selection:
+        encoders = [cell[1] if cell else study.network.settings["encoder"]]
+    else:  # any of them may be selected
+        encoders = study.selection.encoders
+    return {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
+
+
+def selection(study: Study) -> dict:
+    assert study.selection
+    return {"cells": study.selection.cells}
 
 
 def predict(study: Study, models: list[Model]) -> dict:
     settings = Prediction(
-        network=study.network,
+        network=study.network.model_copy(update={"initial": Initial()}),
         slices=study.preparation.slices,
         channels=study.channels,
         structures=sorted(study.structures),
@@ -80,6 +104,7 @@ def predict(study: Study, models: list[Model]) -> dict:
 def evaluate(study: Study, models: list[Model]) -> dict:
     return {
         "nsd_tolerance_mm": study.evaluation.nsd_tolerance_mm,
+        "smallest_mask_px": study.preparation.slices.smallest_mask_px,
         "models": [asdict(model) for model in models],
     }
 
@@ -103,7 +128,7 @@ def agreement(study: Study) -> dict:
     return {"icc": study.radiomics.icc, "confidence": study.statistics.confidence}
 
 
-DESIGN = ("study", "cohorts", "structures", "sizes", "strategies", "network")
+DESIGN = ("study", "cohorts", "structures", "sizes", "strategies", "network", "selection")
 """What every figure and table says of its study."""
 
 OVERLAID = ("overlays", "reliability")
@@ -112,6 +137,9 @@ OVERLAID = ("overlays", "reliability")
 
 BESIDE_PUBLISHED = ("subgroups", "organs")
 """Figures that show the paper's numbers too."""
+
+PREPARED = ("examples",)
+"""Figures that show what became of the images before training."""
 
 
 def design(study: Study, *more: str) -> dict:
@@ -122,8 +150,9 @@ def design(study: Study, *more: str) -> dict:
 
 
 def figure(study: Study, name: str) -> dict:
-    published = ["published"] if name in BESIDE_PUBLISHED else []
-    values = design(study, "statistics", *published)
+    more = ["published"] if name in BESIDE_PUBLISHED else []
+    more += ["channels", "preparation"] if name in PREPARED else []
+    values = design(study, "statistics", *more)
     keep = {"colours", "order", *(["overlays"] if name in OVERLAID else [])}
     return {**values, "figures": study.figures.model_dump(mode="json", include=keep)}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -34,8 +35,8 @@ def split(
     Returns:
         One row for each case (and replicate, for training cases) with the `COLUMNS`: `part` is
         "test" or "train"; the subset of n patients is `rank < n`; `validation` marks those who choose
-        the weights when all are trained on; `fold` counts from 0. Rank, validation and fold are
-        missing for test cases.
+        the weights when all are trained on (nobody where the folds take turns in it); `fold` counts
+        from 0. Rank, validation and fold are missing for test cases.
 
     Raises:
         SplitError: for a patient in two cohorts, too few patients, or a size beyond the training set.
@@ -62,7 +63,8 @@ def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[
     rows = []
     for replicate in range(settings.replicates):
         ranked = _order(patients, settings.seed, cohort, f"rank{replicate}")
-        held = set(validation_patients(ranked, settings.validation))
+        share = settings.validation
+        held = set() if share == "fold" else set(validation_patients(ranked, share))
         for rank, p in enumerate(ranked):
             rows += [
                 (cohort, p, c, "train", replicate, rank, p in held, folds[p]) for c in by_patient[p]
@@ -83,8 +85,12 @@ def read_splits(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"cohort": str, "patient": str, "case": str})
 
 
-def stage_cases(splits: pd.DataFrame, stage: Stage, share: float) -> pd.DataFrame:
-    """The cases that a stage uses: columns cohort, case, use ("train" or "validation")."""
+def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold"]) -> pd.DataFrame:
+    """The cases that a stage uses: columns cohort, case, use ("train" or "validation").
+
+    Args:
+        share: of the patients, who validate; "fold": those of the stage's fold.
+    """
     parts = []
     for cohort, n in stage.train:
         own = splits[
@@ -96,14 +102,17 @@ def stage_cases(splits: pd.DataFrame, stage: Stage, share: float) -> pd.DataFram
             own = own[own.fold != stage.fold]
         ranked = list(dict.fromkeys(own.sort_values("rank").patient))[:n]
         own = own[own.patient.isin(ranked)]
-        held = own.patient.isin(validation_patients(ranked, share))
+        if share == "fold":
+            held = own.fold == stage.fold
+        else:
+            held = own.patient.isin(validation_patients(ranked, share))
         parts.append(own.assign(use=held.map({True: "validation", False: "train"})))
     return pd.concat(parts)[["cohort", "case", "use"]].sort_values(["cohort", "case"])
 
 
 def evaluation_cases(splits: pd.DataFrame, model: Model) -> pd.DataFrame:
     """The cases that a model is evaluated on: the test sets, or the fold left out; cohort and case."""
-    if model.fold is None:
+    if model.fold_cohort is None:
         own = splits[splits.part == "test"]
     else:
         own = splits[

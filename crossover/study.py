@@ -7,12 +7,10 @@ from the published design written above it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
-from crossover import networks
 from crossover.sources.settings import SeriesRule, Source, Structure
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -43,6 +41,11 @@ class Cohort(Section):
     source: Source
     test: Annotated[float, Field(ge=0)]
     """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
+    field_strength_t: Annotated[float, Field(gt=0)] | None = None
+    """Of the scanners, in tesla."""
+    coil: str = ""
+    slices_per_patient: Annotated[float, Field(gt=0)] | None = None
+    """With the structure, on average; only to tell how long training will take before there are slices."""
 
 
 class BiasField(Section):
@@ -56,9 +59,10 @@ class BiasField(Section):
 
 
 class Normalisation(Section):
-    """zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped."""
+    """zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped; training: by
+    mean and SD over the slices that the stage is trained on, whoever the case."""
 
-    method: Literal["zscore", "window"]
+    method: Literal["zscore", "window", "training"]
     per: Literal["case", "slice"] = "case"
     window: tuple[float, float] = (0.0, 1.0)
 
@@ -75,6 +79,8 @@ class Slices(Section):
     size: tuple[int, int]
     spacing_mm: float | None = None
     """In-plane pixel size; None keeps the acquired one and only crops or pads."""
+    smallest_mask_px: Annotated[int, Field(ge=0)] = 0
+    """A slice counts as one with the structure where more pixels than these of the acquired matrix are in it."""
     normalisation: Normalisation
 
 
@@ -84,20 +90,29 @@ class Preparation(Section):
 
 
 class KFold(Section):
-    """k-fold cross-validation of a strategy's models on all training patients of its cohort."""
+    """The folds of the training patients."""
 
     k: Annotated[int, Field(ge=2)]
     of: list[str] = []
-    """Families: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
+    """Families whose models are tested on the fold that they leave out, to see how much depends on the
+    patients: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
 
 
 class Splits(Section):
     seed: int
-    validation: Annotated[float, Field(gt=0, le=0.5)]
-    """Share of the training patients of every subset that choose the epoch and are not trained on."""
+    validation: float | Literal["fold"]
+    """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
+    cross-validation, every stage is trained once for each fold and validated on that fold."""
     replicates: Annotated[int, Field(ge=1)] = 1
     """Repetitions with another draw of the subsets and another initialisation."""
     k_fold: KFold = KFold(k=5)
+
+    @field_validator("validation")
+    @classmethod
+    def _is_a_share(cls, value: float | str) -> float | str:
+        if value != "fold" and not 0 < value <= 0.5:
+            raise ValueError(f"{value} is no share above 0 and up to 0.5, nor 'fold'")
+        return value
 
 
 class Device(Section):
@@ -113,14 +128,34 @@ class Device(Section):
     """On a GPU, only kernels that repeat to the last bit; one without such a kernel is an error."""
 
 
+class Initial(Section):
+    """Where a chain's first training starts."""
+
+    weights: Literal["random", "imagenet"] = "random"
+    """imagenet: of the encoder; all else begins at random."""
+    otherwise: Literal["random", "stop"] = "stop"
+    """What is done where they are not at hand."""
+
+
+SELECTED = "selected"
+"""The architecture that the study's `selection` chooses."""
+
+
 class Network(Section):
     architecture: str
+    """Its name, or "selected"."""
     engine: Literal["keras", "torch"]
     settings: dict[str, float | int | str | bool | list[int]] = {}
     """Those that the architecture declares."""
     device: Device = Device()
+    initial: Initial = Initial()
     per_structure: bool = False
     """A network for each structure, instead of one for all."""
+
+    def cell(self, architecture: str, encoder: str) -> Network:
+        """This network with an architecture and encoder of the selection."""
+        settings = {**self.settings, "encoder": encoder}
+        return self.model_copy(update={"architecture": architecture, "settings": settings})
 
 
 class Drawn(Section):
@@ -166,6 +201,8 @@ class Recipe(Section):
     """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
     validations: Annotated[int, Field(ge=1)]
     """How many times, evenly spaced, the validation DSC is taken; the best weights are kept."""
+    validate_on: Literal["volumes", "structure_slices"] = "volumes"
+    """Whether it is of whole volumes, or only of their slices with the structure."""
     augmentation: Augmentation
     background_slices: Annotated[float, Field(ge=0)]
     """Slices without the structure in each epoch, per slice with it."""
@@ -185,8 +222,10 @@ class Training(Section):
 
     network: Network
     recipe: Recipe
-    validation: Fraction
+    validation: Fraction | Literal["fold"]
     size: tuple[int, int]
+    standardise: bool
+    """By the training slices' mean and SD (see `Normalisation`)."""
     channels: list[str]
     structures: list[str]
 
@@ -207,6 +246,8 @@ class Step(Section):
     train: dict[Name, Literal["all", "n"]]
     levels: list[str] = []
     """Fine-tune levels; empty trains the whole network."""
+    initial: Literal["random", "imagenet"] | None = None
+    """Of a chain's first step: other initial weights than the network's."""
 
 
 class Strategy(Section):
@@ -226,6 +267,19 @@ class Strategy(Section):
         return any(n == "n" for step in self.chain for n in step.train.values())
 
 
+class Selection(Section):
+    """The choice of the network by cross-validation: every architecture with every encoder, each trained on
+    every fold; the highest mean validation DSC is the network of all strategies."""
+
+    train: dict[Name, Literal["all"]]
+    architectures: Annotated[list[str], Field(min_length=1)]
+    encoders: Annotated[list[str], Field(min_length=1)]
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        return [(a, e) for e in self.encoders for a in self.architectures]
+
+
 class Evaluation(Section):
     threshold: Fraction
     nsd_tolerance_mm: Annotated[float, Field(gt=0)]
@@ -242,8 +296,9 @@ class Radiomics(Section):
 
 class Statistics(Section):
     metric: Literal["dsc", "dsc_structure_slices"]
-    comparison: Literal["independent", "paired"] = "independent"
-    """independent: analysis of variance and Tukey's test; paired: signed-rank tests on the same cases."""
+    comparison: Literal["independent", "paired", "chains"] = "independent"
+    """independent: analysis of variance and Tukey's test; paired: signed-rank tests on the same cases;
+    chains: each chain against its target's baseline, on the target's cases."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
 
@@ -303,7 +358,9 @@ class Study(Section):
     splits: Splits
     network: Network
     recipe: Recipe
-    sizes: list[int]
+    selection: Selection | None = None
+    sizes: list[int] = []
+    """Numbers of the target's patients; none where every strategy takes all."""
     strategies: dict[Name, Strategy]
     evaluation: Evaluation
     radiomics: Radiomics | None = None
@@ -315,14 +372,32 @@ class Study(Section):
 
     @property
     def target(self) -> str:
-        """The cohort that the sizes count."""
+        """The cohort that the sizes count; the first of several."""
         return next(c for c, cohort in self.cohorts.items() if cohort.role == "target")
+
+    @property
+    def folded(self) -> bool:
+        """Whether every stage is trained once for each fold."""
+        return self.splits.validation == "fold"
 
     @property
     def overlaid(self) -> list[str]:
         """The structures that the overlays show."""
         named = self.figures.overlays.structures if self.figures.overlays else []
         return named or sorted(self.structures)[:MOST_OVERLAID]
+
+    @property
+    def architectures(self) -> list[str]:
+        """Those that some network of the study has."""
+        return self.selection.architectures if self.selection else [self.network.architecture]
+
+    @property
+    def initials(self) -> set[str]:
+        """The kinds of weights that some chain begins with."""
+        first = {
+            s.chain[0].initial or self.network.initial.weights for s in self.strategies.values()
+        }
+        return first | ({self.network.initial.weights} if self.selection else set())
 
     @classmethod
     def of(cls, values: dict) -> Study:
@@ -344,98 +419,9 @@ class Study(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
-        findings = list(self._findings())
-        if findings:
-            raise ValueError("; ".join(findings))
+        from crossover.design import findings
+
+        found = list(dict.fromkeys(findings(self)))  # cells may share one
+        if found:
+            raise ValueError("; ".join(found))
         return self
-
-    def _findings(self) -> Iterator[str]:
-        yield from self._about_design()
-        yield from self._about_channels()
-        yield from self._about_network()
-        yield from self._about_figures()
-
-    def _about_design(self) -> Iterator[str]:
-        roles = [cohort.role for cohort in self.cohorts.values()]
-        if roles.count("target") != 1:
-            yield "cohorts: exactly one must have role: target"
-        for name, cohort in self.cohorts.items():
-            if cohort.role == "target" and not cohort.test:
-                yield f"cohorts.{name}.test: the target needs patients to test on"
-        if not self.sizes or sorted(set(self.sizes)) != self.sizes or self.sizes[0] < 2:
-            yield f"sizes: {self.sizes} must increase from 2 or more (one to train on, one to validate)"
-        for name, strategy in self.strategies.items():
-            for step in strategy.chain:
-                for cohort in set(step.train) - set(self.cohorts):
-                    yield f"strategies.{name}: no cohort {cohort!r}; there are {', '.join(self.cohorts)}"
-            targets = {c for c, cohort in self.cohorts.items() if cohort.role == "target"}
-            if not strategy.sized and any(targets & set(step.train) for step in strategy.chain):
-                yield f"strategies.{name}: a model that trains on the target has sizes: ask for n"
-            for structure in set(strategy.structures) - set(self.structures):
-                there = ", ".join(self.structures)
-                yield f"strategies.{name}: no structure {structure!r}; there are {there}"
-            if strategy.structures and not self.network.per_structure:
-                yield f"strategies.{name}: structures need network.per_structure: true"
-        yield from self._unknown_families("splits.k_fold.of", self.splits.k_fold.of)
-
-    def _about_channels(self) -> Iterator[str]:
-        bias = self.preparation.bias_field
-        used = {*bias.apply_to, *self.series}
-        used |= {bias.estimate_on} if bias.method == "n4" else set()
-        used |= {self.radiomics.channel} if self.radiomics else set()
-        used |= {self.figures.overlays.channel} if self.figures.overlays else set()
-        for channel in sorted(used - set(self.channels)):
-            yield f"no channel {channel!r}; there are {', '.join(self.channels)}"
-
-    def _about_network(self) -> Iterator[str]:
-        name = self.network.architecture
-        if name not in networks.architectures():
-            yield f"network.architecture: no {name!r}; there are {', '.join(networks.architectures())}"
-            return
-        for wrong in networks.wrong_settings(name, self.network.settings):
-            yield f"network.settings.{wrong}"
-        for wrong in networks.wrong_size(name, self.preparation.slices.size):
-            yield f"preparation.slices.size: {wrong}"
-        engines = networks.declared(name).engines
-        if self.network.engine not in engines:
-            yield f"network.engine: {name} is built for {', '.join(engines)}, not {self.network.engine}"
-        if self.network.engine != "torch" and self.network.device != Device():
-            yield f"network.device: settings of the engine torch, not of {self.network.engine}"
-        known = networks.declared(name).levels
-        for strategy, level in ((n, v) for n, s in self.strategies.items() for v in s.levels):
-            if level not in known:
-                yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
-
-    def _about_figures(self) -> Iterator[str]:
-        yield from self._unknown_families("figures.colours", self.figures.colours)
-        for name in sorted(set(self.figures.order) - set(self.strategies)):
-            yield f"figures.order: no strategy {name!r}; there are {', '.join(self.strategies)}"
-        if overlays := self.figures.overlays:
-            yield from self._unknown_families("figures.overlays.strategies", overlays.strategies)
-            for size in set(overlays.sizes) - set(self.sizes):
-                yield f"figures.overlays.sizes: no size {size}; there are {self.sizes}"
-            yield from self._about_overlaid(overlays)
-
-    def _about_overlaid(self, overlays: Overlays) -> Iterator[str]:
-        place = "figures.overlays.structures"
-        if len(set(overlays.structures)) < len(overlays.structures):
-            yield f"{place}: {overlays.structures} names one twice"
-        if len(self.overlaid) * len(overlays.sizes) > MOST_ROWS:
-            rows = f"{len(self.overlaid)} structures at {len(overlays.sizes)} sizes"
-            yield f"figures.overlays: {rows} are more than the {MOST_ROWS} rows of a page; name fewer"
-        there = ", ".join(self.structures)
-        for structure in sorted(set(overlays.structures) - set(self.structures)):
-            yield f"{place}: no structure {structure!r}; there are {there}"
-        for name, strategy in self.strategies.items():
-            drawn = {name, *(f"{name}-{level}" for level in strategy.levels)}
-            missing = set(self.overlaid) & set(self.structures) - set(
-                strategy.structures or self.structures
-            )
-            if drawn & set(overlays.strategies) and missing:
-                yield f"{place}: {name} has no network for {', '.join(sorted(missing))}"
-
-    def _unknown_families(self, place: str, families: Iterable[str]) -> Iterator[str]:
-        known = set(self.strategies)
-        known |= {f"{n}-{level}" for n, s in self.strategies.items() for level in s.levels}
-        for family in sorted(set(families) - known):
-            yield f"{place}: no {family!r}; there are {', '.join(sorted(known))}"

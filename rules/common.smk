@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crossover import progress, sections
 from crossover.config import ConfigError, canonical, load_settings, load_studies
-from crossover.guard import check, check_items
+from crossover.guard import check, check_items, check_weights
 from crossover.listing import listing
 from crossover.plan import plan
 from crossover.provenance import closure, network_files
@@ -18,8 +18,11 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 try:
     SETTINGS = load_settings(config)
+    # Where these lie is no parameter of a rule: moving a folder changes no result.
+    os.environ.update(CROSSOVER_DATA=SETTINGS.data or "", CROSSOVER_IMAGENET=SETTINGS.imagenet or "")
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
+    WITHOUT_WEIGHTS = check_weights(STUDIES)
     check_items()
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
@@ -32,9 +35,6 @@ GPUS = gpus()
 if GPUS and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", len(GPUS))
 
-# Where the real data lie is no parameter of a rule: moving the folder changes no result.
-os.environ.update(CROSSOVER_DATA=SETTINGS.data or "")
-
 
 def one_of(names):
     return "|".join(sorted(map(re.escape, names), key=len, reverse=True)) or "none"
@@ -44,7 +44,7 @@ wildcard_constraints:
     study=one_of(STUDIES),
     cohort=one_of(COHORTS),
     batch=one_of({batch for p in PLANS.values() for batch in p.batches}),
-    family=one_of({family for p in PLANS.values() for family in p.families()}),
+    group=one_of({group for p in PLANS.values() for group in p.groups}),
 
 
 def code(script, *more):
@@ -56,8 +56,9 @@ def network_code(script):
     """As `code`, with the architecture and engine that the study names."""
 
     def files(wildcards):
-        network = STUDIES[wildcards.study].network
-        return code(script, *network_files(network.architecture, network.engine))
+        study = STUDIES[wildcards.study]
+        found = [network_files(name, study.network.engine) for name in study.architectures]
+        return code(script, *{file for files in found for file in files})
 
     return files
 
@@ -93,23 +94,33 @@ def parents(wildcards):
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
-def stages_of_family(wildcards):
-    """The jobs that made the stages of this family's models."""
+def stages_of_group(wildcards):
+    """The jobs that made the stages of this group's models."""
     p = PLANS[wildcards.study]
-    batches = {p.batch_of(model.stage) for model in p.families()[wildcards.family]}
+    batches = {p.batch_of(model.stage) for model in p.groups[wildcards.group]}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
+def selection(wildcards):
+    """The network that the selection chose, for what is made with it; nothing for the selection itself."""
+    study, batches = STUDIES[wildcards.study], PLANS[wildcards.study].selection
+    chooses = study.selection and getattr(wildcards, "batch", None) not in batches
+    return [f"results/{wildcards.study}/selection.json"] if chooses else []
+
+
+def selected(wildcards, input):
+    return f"--selection {input.selection}" if input.selection else ""
+
+
 def models_of(wildcards):
-    return PLANS[wildcards.study].families()[wildcards.family]
+    return PLANS[wildcards.study].groups[wildcards.group]
 
 
-def of_families(pattern):
-    """The files of a pattern for every family of the wildcards' study."""
+def of_groups(pattern):
+    """The files of a pattern for every group of the wildcards' study's models."""
 
     def files(wildcards):
-        families = PLANS[wildcards.study].families()
-        return expand(pattern, family=families, study=wildcards.study)
+        return expand(pattern, group=PLANS[wildcards.study].groups, study=wildcards.study)
 
     return files
 
@@ -117,13 +128,16 @@ def of_families(pattern):
 COMPARISONS = {
     "independent": ["anova", "tukey"],
     "paired": ["paired", "training_time", "training_time_saved"],
+    "chains": ["validation", "chains", "gains", "contrasts", "field_strength"],
 }
+CHAINED = [name for name, study in STUDIES.items() if study.statistics.comparison == "chains"]
 
 
 def statistics_files(study):
     """The statistics of a study, by name."""
     names = ["summary", *COMPARISONS[STUDIES[study].statistics.comparison], "stability"]
     names += ["icc"] if STUDIES[study].radiomics else []
+    names += ["cross_validation"] if STUDIES[study].selection else []
     return {name: f"results/{study}/statistics/{name}.csv" for name in names}
 
 
@@ -138,8 +152,15 @@ def paired_file(wildcards):
     return [f"results/{wildcards.study}/statistics/paired.csv"] if paired else []
 
 
+def cells_file(wildcards):
+    """The selection's validation scores, where the study has a selection."""
+    cells = f"results/{wildcards.study}/statistics/cross_validation.csv"
+    return [cells] if STUDIES[wildcards.study].selection else []
+
+
 def table_files(study):
-    return [f"results/{study}/tables/table{i}.csv" for i in (1, 2)]
+    tables = (1, 2, 3) if study in CHAINED else (1, 2)
+    return [f"results/{study}/tables/table{i}.csv" for i in tables]
 
 
 def published_file(study):
@@ -150,6 +171,10 @@ def published_file(study):
 
 FIGURES = {
     "flow": ["splits.csv"],
+    "scheme": ["splits.csv", "statistics/validation.csv"],
+    "grid": ["statistics/cross_validation.csv"],
+    "gains": ["statistics/gains.csv", "statistics/chains.csv"],
+    "examples": ["metrics.csv", "statistics/chains.csv", "statistics/validation.csv"],
     "performance": ["metrics.csv"],
     "organs": ["metrics.csv", "statistics/paired.csv"],
     "sweep": ["metrics.csv", "statistics/training_time.csv"],
@@ -161,11 +186,17 @@ FIGURES = {
 """Figure -> the files under results/<study>/ that it is drawn from, in the report's order."""
 
 
+OF_CHAINS = {"scheme", "grid", "gains", "examples"}
+
+
 def figures_of(study):
     """The figures that a study's sections allow."""
+    if study in CHAINED:
+        shown = OF_CHAINS if STUDIES[study].selection else OF_CHAINS - {"grid"}
+        return [name for name in FIGURES if name in shown]
     paired = STUDIES[study].statistics.comparison == "paired"
     levels = {model.level for model in PLANS[study].models.values()} - {None}
-    without = set() if STUDIES[study].radiomics else {"reliability"}
+    without = OF_CHAINS | (set() if STUDIES[study].radiomics else {"reliability"})
     without |= {"subgroups"} if paired else {"organs", "sweep", "times"}
     without |= {"performance"} if len(STUDIES[study].sizes) == 1 else set()
     without |= set() if len(levels) > 1 else {"sweep"}
@@ -193,15 +224,26 @@ def published_for_figure(wildcards):
 
 
 def masks_for_figure(wildcards):
-    """The overlays are drawn from images and masks, not from tables."""
-    if wildcards.figure != "overlays":
+    """Overlays and examples are drawn from images and masks, not from tables alone."""
+    if wildcards.figure not in ("overlays", "examples"):
         return []
-    families = PLANS[wildcards.study].families()
-    return expand(f"results/{wildcards.study}/predictions/{{family}}.json", family=families)
+    groups = PLANS[wildcards.study].groups
+    return expand(f"results/{wildcards.study}/predictions/{{group}}.json", group=groups)
+
+
+def corrected_for_figure(wildcards):
+    """The corrected images of every cohort, where the examples show them."""
+    study = STUDIES[wildcards.study]
+    if wildcards.figure != "examples" or study.preparation.bias_field.method == "none":
+        return []
+    return [f"data/corrected/{wildcards.study}/{cohort}/manifest.json" for cohort in study.cohorts]
 
 
 def begin_progress():
     progress.failures()
+    for name, encoders in WITHOUT_WEIGHTS.items():
+        for encoder, because in encoders.items():
+            print(f"{name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}")
     for name, p in PLANS.items():
         threads = STUDIES[name].execution.threads
         progress.begin(name, len(p.stages), max(1, workflow.cores // threads))

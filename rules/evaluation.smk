@@ -5,14 +5,14 @@ rule evaluate:
     input:
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
         splits="results/{study}/splits.csv",
-        predictions="results/{study}/predictions/{family}.json",
+        predictions="results/{study}/predictions/{group}.json",
         code=code("evaluate"),
     output:
-        "results/{study}/metrics/{family}.csv",
+        "results/{study}/metrics/{group}.csv",
     log:
-        "logs/{study}/evaluate/{family}.log",
+        "logs/{study}/evaluate/{group}.log",
     benchmark:
-        "logs/benchmarks/{study}/evaluate/{family}.tsv"
+        "logs/benchmarks/{study}/evaluate/{group}.tsv"
     conda:
         "../envs/imaging.yaml"
     params:
@@ -25,7 +25,7 @@ rule evaluate:
 
 rule metrics:
     input:
-        tables=of_families("results/{study}/metrics/{family}.csv"),
+        tables=of_groups("results/{study}/metrics/{group}.csv"),
         code=code("gather"),
     output:
         "results/{study}/metrics.csv",
@@ -41,14 +41,14 @@ rule radiomics:
     input:
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
         splits="results/{study}/splits.csv",
-        predictions="results/{study}/predictions/{family}.json",
+        predictions="results/{study}/predictions/{group}.json",
         code=code("radiomics"),
     output:
-        "results/{study}/radiomics/{family}.csv",
+        "results/{study}/radiomics/{group}.csv",
     log:
-        "logs/{study}/radiomics/{family}.log",
+        "logs/{study}/radiomics/{group}.log",
     benchmark:
-        "logs/benchmarks/{study}/radiomics/{family}.tsv"
+        "logs/benchmarks/{study}/radiomics/{group}.tsv"
     conda:
         "../envs/imaging.yaml"
     params:
@@ -79,7 +79,7 @@ rule radiomics_manual:
 
 rule radiomics_table:
     input:
-        tables=of_families("results/{study}/radiomics/{family}.csv"),
+        tables=of_groups("results/{study}/radiomics/{group}.csv"),
         manual="results/{study}/radiomics_manual.csv",
         code=code("gather"),
     output:

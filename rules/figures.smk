@@ -5,6 +5,7 @@ rule figure:
     input:
         tables=lambda w: [f"results/{w.study}/{name}" for name in FIGURES[w.figure]],
         masks=masks_for_figure,
+        corrected=corrected_for_figure,
         published=published_for_figure,
         code=lambda w: code("figure", f"crossover/figures/{w.figure}.py", *levels_for_figure(w)),
     output:
@@ -20,4 +21,5 @@ rule figure:
         cfg=lambda w: canonical(sections.figure(STUDIES[w.study], w.figure)),
     shell:
         "python -m workflow_scripts.figure --cfg {params.cfg:q} "
-        "--results results/{wildcards.study} --cases data/cases --out {output.svg} --log {log} 2> {log}"
+        "--results results/{wildcards.study} --cases data/cases "
+        "--corrected data/corrected/{wildcards.study} --out {output.svg} --log {log} 2> {log}"

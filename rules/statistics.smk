@@ -72,6 +72,28 @@ rule training_time:
         "--out results/{wildcards.study}/statistics --log {log} 2> {log}"
 
 
+rule chains:
+    input:
+        metrics="results/{study}/metrics.csv",
+        stages=stages_of_study,
+        code=code("chains"),
+    output:
+        "results/{study}/statistics/validation.csv",
+        "results/{study}/statistics/chains.csv",
+        "results/{study}/statistics/gains.csv",
+        "results/{study}/statistics/contrasts.csv",
+        "results/{study}/statistics/field_strength.csv",
+    log:
+        "logs/{study}/chains.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics")),
+    shell:
+        "python -m workflow_scripts.chains --cfg {params.cfg:q} --metrics {input.metrics} "
+        "--stages {input.stages} --out results/{wildcards.study}/statistics --log {log} 2> {log}"
+
+
 rule agreement:
     input:
         radiomics="results/{study}/radiomics.csv",
@@ -102,6 +124,8 @@ rule study_tables:
         "results/{study}/tables/table2.csv",
     log:
         "logs/{study}/tables.log",
+    wildcard_constraints:
+        study=one_of(set(STUDIES) - set(CHAINED)),
     conda:
         "../envs/statistics.yaml"
     params:
@@ -110,4 +134,31 @@ rule study_tables:
     shell:
         "python -m workflow_scripts.tables --cfg {params.cfg:q} --splits {input.splits} "
         "--patients {input.patients} --summary {input.summary} {params.paired} "
+        "--out results/{wildcards.study}/tables --log {log} 2> {log}"
+
+
+rule chains_tables:
+    input:
+        splits="results/{study}/splits.csv",
+        slices=of_cohorts("data/slices/{study}/{cohort}/manifest.json"),
+        cells=cells_file,
+        scores="results/{study}/statistics/chains.csv",
+        published=lambda w: published_file(w.study),
+        code=code("chains_tables"),
+    output:
+        "results/{study}/tables/table1.csv",
+        "results/{study}/tables/table2.csv",
+        "results/{study}/tables/table3.csv",
+    log:
+        "logs/{study}/tables.log",
+    wildcard_constraints:
+        study=one_of(CHAINED),
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics", "published")),
+        cells=lambda w, input: f"--cells {input.cells}" if input.cells else "",
+    shell:
+        "python -m workflow_scripts.chains_tables --cfg {params.cfg:q} --splits {input.splits} "
+        "--slices {input.slices} {params.cells} --scores {input.scores} "
         "--out results/{wildcards.study}/tables --log {log} 2> {log}"

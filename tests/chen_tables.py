@@ -62,7 +62,11 @@ def chen_study(sizes: tuple[int, ...] = (50,), organs: int = 12, sweep: bool = T
         "sizes": list(sizes), "strategies": strategies, "splits": {"seed": 1, "validation": 0.1},
         "network": {"architecture": "resnet101_cascaded", "engine": "torch", "per_structure": True},
         "evaluation": {"threshold": 0.5, "nsd_tolerance_mm": 3.0},
-        "statistics": {"metric": "dsc", "confidence": 0.95, "alpha": 0.05},
+        "preparation": {
+            "bias_field": {"method": "none"},
+            "slices": {"size": [417, 417], "normalisation": {"method": "window"}},
+        },
+        "statistics": {"metric": "dsc", "comparison": "paired", "confidence": 0.95, "alpha": 0.05},
         "figures": {"colours": {"source": "#7f7f7f", "target": "#d55e00", "transfer": "#0072b2"},
                     "order": list(strategies)},
         "paper": {"authors": "Chen X, Zhu J, et al.", "title": "T", "journal": "J", "year": 2023},

@@ -17,7 +17,7 @@ def slices(n: int = 4, shape: tuple[int, int] = (24, 31), structures: int = 2) -
         "float32"
     )
     masks = np.stack([images[..., 0] > 0.05 * s for s in range(structures)], -1).astype(np.uint8)
-    return SliceSet(images, masks, np.zeros(n, int))
+    return SliceSet(images, masks, np.zeros(n, int), masks.any(axis=(1, 2)))
 
 
 def cut(data: SliceSet, how: Cut) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,8 @@ def test_a_cut_at_a_place_is_that_part_of_the_scaled_slice():
 
 
 def test_outside_the_slice_the_image_goes_on_and_the_mask_is_empty():
-    ones = SliceSet(np.ones((1, 8, 8, 1), "float32"), np.ones((1, 8, 8, 1), np.uint8), np.zeros(1))
+    masks = np.ones((1, 8, 8, 1), np.uint8)
+    ones = SliceSet(masks.astype("float32"), masks, np.zeros(1), masks.any(axis=(1, 2)))
     image, mask = cut(ones, Cut(0.5, 0.0, (2.0, 2.0)))
     np.testing.assert_allclose(image, 1)
     assert mask.sum() == 16 and mask[:4, :4].all()

@@ -24,7 +24,7 @@ def slices(n: int = 7, shape: tuple[int, int] = (6, 5)) -> SliceSet:
     )
     masks = np.zeros((n, *shape, 1), np.uint8)
     masks[:, 1:3, 1:3] = (np.arange(n) % 3 != 2)[:, None, None, None]
-    return SliceSet(images, masks, np.zeros(n, int))
+    return SliceSet(images, masks, np.zeros(n, int), masks.any(axis=(1, 2)))
 
 
 def source_points(angle: float, shape: tuple[int, int]) -> np.ndarray:
@@ -137,7 +137,8 @@ def test_an_epoch_holds_every_version_of_every_slice_once(n, size, background, a
 def test_the_versions_in_an_epoch_are_all_different():
     rng = np.random.default_rng(0)
     images = rng.normal(size=(3, 8, 8, 1)).astype(np.float32)
-    data = SliceSet(images, np.ones((3, 8, 8, 1), np.uint8), np.zeros(3, int))
+    ones = np.ones((3, 8, 8, 1), np.uint8)
+    data = SliceSet(images, ones, np.zeros(3, int), ones.any(axis=(1, 2)))
     versions = Versions(RECIPE, (8, 8))
     b = Batches(data, versions, 6, 0, 1)
     expected = {
@@ -169,7 +170,7 @@ def test_the_background_is_drawn_anew_each_epoch():
 def test_slices_of_several_cases_are_read_with_their_case(tmp_path: Path):
     for case, n in enumerate((3, 2)):
         data = slices(n=n)
-        np.savez(tmp_path / f"{case}.npz", images=data.images, masks=data.masks)
+        np.savez(tmp_path / f"{case}.npz", images=data.images, masks=data.masks, large=data.large)
     read = load([tmp_path / "0.npz", tmp_path / "1.npz"])
     np.testing.assert_array_equal(read.case, [0, 0, 0, 1, 1])
     np.testing.assert_array_equal(read.images[:, 0, 0, 0], [0, 1, 2, 0, 1])

@@ -430,3 +430,29 @@ def test_a_figure_gets_the_strategies_in_their_order_and_no_other_section():
     assert part.target == whole.target
     with pytest.raises(AttributeError):
         _ = part.recipe
+
+
+def test_real_patients_replace_the_phantoms_where_data_is_given(tmp_path: Path):
+    """What a study's `real:` changes holds at every scale, and only with a folder of data."""
+
+    def change(values: dict) -> None:
+        source = {"kind": "dicom", "folder": "uterus"}
+        values["real"] = {"data": "Patients.", "cohorts": {"uterus": {"source": source}}}
+
+    folder = changed(tmp_path, change)
+    for scale in SCALES:
+        drawn, real = (load_study("uterus", scale, folder, real=r) for r in (False, True))
+        assert drawn.cohorts["uterus"].source.kind == "phantom"
+        assert real.cohorts["uterus"].source.folder == "uterus" and real.data == "Patients."
+        assert real.cohorts["uterus"].test == drawn.cohorts["uterus"].test
+        assert real.cohorts["cervix"] == drawn.cohorts["cervix"]
+    assert load_study("nasopharynx", "demo", CONFIG, real=True) == load_study(
+        "nasopharynx", "demo", CONFIG
+    )
+
+
+def test_a_mistake_in_what_real_patients_change_is_found_without_them(tmp_path: Path):
+    def change(values: dict) -> None:
+        values["real"] = {"cohorts": {"uterus": {"source": {"kind": "dicom", "fodler": "x"}}}}
+
+    assert "fodler" in refusal(changed(tmp_path, change), "demo")

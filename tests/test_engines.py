@@ -14,7 +14,7 @@ import pytest
 from test_items import imported
 
 from crossover.config import load_study
-from crossover.networks import builder, declared
+from crossover.networks import Declared, builder, declared
 from crossover.networks.convert import to_keras, to_torch
 from crossover.study import Network, Recipe
 from crossover.training import engines, stage
@@ -28,15 +28,21 @@ SMALL = {"width": 0.125, "middle_units": 1, "batchnorm_momentum": 0.9}
 RECIPE = load_study("uterus", "smoke").recipe
 SGD = RECIPE.model_copy(update={"optimiser": "sgd", "momentum": 0.9, "weight_decay": 0.01})
 ENGINES = ("keras", "torch")
+OTHERS = {"unetplusplus": {"encoder": "efficientnet-b0", "decoder_width": 0.25}}
+"""Of PyTorch alone, with what DeepLabV3+ hasn't: a drop-connect in what a level freezes."""
+KINDS = (*ENGINES, *OTHERS)
 
 
-def small_engine(engine: str, structures: int = 1, **settings) -> engines.Engine:
+def small_engine(kind: str, structures: int = 1, **settings) -> engines.Engine:
+    """DeepLabV3+ by the engine of this name, or PyTorch's network of this name."""
+    engine, name = ("torch", kind) if kind in OTHERS else (kind, NAME)
     pytest.importorskip(engine)
-    network = Network(architecture=NAME, engine=engine, settings=SMALL | settings)
+    small = OTHERS.get(kind, SMALL) | settings
+    network = Network(architecture=name, engine=engine, settings=small)
     return engines.create(network, (32, 32, 3), structures, threads=1)
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+@pytest.fixture(scope="module", params=KINDS)
 def engine(request) -> engines.Engine:
     return small_engine(request.param)
 
@@ -57,15 +63,24 @@ def steps(engine: engines.Engine, batch: tuple, n: int = 3) -> list[float]:
     return [engine.step(*batch, 1e-3) for _ in range(n)]
 
 
-@pytest.mark.parametrize("level", DEEPLAB.levels)
-def test_a_frozen_part_keeps_its_weights_and_every_other_part_is_trained(engine, batch, level):
-    engine.start(RECIPE, 1, None, level)
-    before = engine.weights()
-    steps(engine, batch)
-    after = engine.weights()
-    changed = {part(name) for name in after if not np.array_equal(after[name], before[name])}
-    assert {part(name) for name in before} == set(DEEPLAB.parts)
-    assert changed == set(DEEPLAB.parts) - set(DEEPLAB.frozen(level))
+def architecture(engine: engines.Engine) -> Declared:
+    return engine._architecture
+
+
+def levels(engine: engines.Engine) -> list[str]:
+    return list(architecture(engine).levels)
+
+
+def test_a_frozen_part_keeps_its_weights_and_every_other_part_is_trained(engine, batch):
+    declared = architecture(engine)
+    for level in declared.levels:
+        engine.start(RECIPE, 1, None, level)
+        before = engine.weights()
+        steps(engine, batch)
+        after = engine.weights()
+        changed = {part(name) for name in after if not np.array_equal(after[name], before[name])}
+        assert {part(name) for name in before} == set(declared.parts)
+        assert changed == set(declared.parts) - set(declared.frozen(level)), level
 
 
 def test_training_everything_changes_every_part(engine, batch):
@@ -74,7 +89,7 @@ def test_training_everything_changes_every_part(engine, batch):
     steps(engine, batch, 1)
     after = engine.weights()
     changed = {part(n) for n in after if not np.array_equal(after[n], before[n])}
-    assert changed == set(DEEPLAB.parts)
+    assert changed == set(architecture(engine).parts)
 
 
 def test_one_seed_gives_one_result_whatever_was_trained_before(engine, batch):
@@ -82,7 +97,7 @@ def test_one_seed_gives_one_result_whatever_was_trained_before(engine, batch):
     for _ in range(2):
         engine.start(RECIPE, 7, None, None)
         results.append((steps(engine, batch), engine.weights()))
-        engine.start(RECIPE, 8, None, "L2")
+        engine.start(RECIPE, 8, None, levels(engine)[1])
         steps(engine, batch, 1)
     assert results[0][0] == results[1][0]
     assert all(np.array_equal(results[0][1][n], results[1][1][n]) for n in results[0][1])
@@ -91,28 +106,31 @@ def test_one_seed_gives_one_result_whatever_was_trained_before(engine, batch):
 
 
 def test_a_restored_state_goes_on_as_the_unbroken_training(engine, batch):
-    engine.start(RECIPE, 3, None, "L2")
+    level = levels(engine)[0]
+    engine.start(RECIPE, 3, None, level)
     steps(engine, batch, 1)
     state = {name: value.copy() for name, value in engine.state().items()}
     unbroken = steps(engine, batch), engine.weights()
-    engine.start(RECIPE, 4, None, "L2")
+    engine.start(RECIPE, 4, None, level)
     engine.restore(state)
     assert steps(engine, batch) == unbroken[0]
     after = engine.weights()
     assert all(np.array_equal(after[n], unbroken[1][n]) for n in after)
 
 
-@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
     kind, batch, tmp_path, monkeypatch
 ):
     """Another process is an engine of its own that has trained something else."""
     monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
     recipe = RECIPE.model_copy(update={"batch": 2, "steps": (8, 8), "validations": 4})
-    slices = SliceSet(batch[0], batch[1].astype(np.uint8), np.array([0, 0, 1, 1]))
+    slices = SliceSet(
+        batch[0], batch[1].astype(np.uint8), np.array([0, 0, 1, 1]), batch[1].any(axis=(1, 2))
+    )
 
     def train(engine, name):
-        begin = partial(engine.start, recipe, 1, None, "L3")
+        begin = partial(engine.start, recipe, 1, None, levels(engine)[-1])
         batches = Batches(slices, Versions(recipe.augmentation, (32, 32)), 2, 0, 5)
         return stage.train(engine, batches, slices, recipe, tmp_path / name, begin)
 
@@ -122,7 +140,7 @@ def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
         patch.setattr(engine, "step", killed_after(5, engine.step))
         train(engine, "killed")
     other = small_engine(kind)
-    other.start(RECIPE, 2, None, "L3")
+    other.start(RECIPE, 2, None, levels(other)[-1])
     resumed = train(other, "killed")
     assert resumed.history == unbroken.history
     assert all(np.array_equal(resumed.weights[n], w) for n, w in unbroken.weights.items())
@@ -153,14 +171,20 @@ def test_frozen_batch_statistics_are_used_where_they_are_declared(kind, batch):
     assert losses["inference"] != losses["batch"]
 
 
-def test_weights_of_another_network_are_refused(engine):
-    other = small_engine("torch" if "torch" in engine.versions else "keras", middle_units=2)
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_another_network_are_refused(kind):
+    other = {"decoder_width": 0.5} if kind in OTHERS else {"middle_units": 2}
     with pytest.raises(ValueError, match="don't fit the network"):
-        other.load(engine.weights())
+        small_engine(kind, **other).load(small_engine(kind).weights())
+
+
+def test_keras_has_no_network_with_weights_of_a_part():
+    with pytest.raises(ValueError, match="no network of the engine keras"):
+        small_engine("keras").begin_from({})
 
 
 def test_an_unknown_level_is_named_with_the_known_ones(engine):
-    with pytest.raises(ValueError, match="no level 'L9'; it has L1, L2, L3"):
+    with pytest.raises(ValueError, match=f"no level 'L9'; it has {', '.join(levels(engine))}"):
         engine.start(RECIPE, 1, None, "L9")
 
 
@@ -173,9 +197,10 @@ def test_predictions_do_not_depend_on_how_slices_are_grouped(engine, batch):
 
 
 def test_predicting_changes_no_training(engine, batch):
-    engine.start(RECIPE, 5, None, "L2")
+    level = levels(engine)[0]
+    engine.start(RECIPE, 5, None, level)
     plain = steps(engine, batch)
-    engine.start(RECIPE, 5, None, "L2")
+    engine.start(RECIPE, 5, None, level)
     between = []
     for _ in range(3):
         between += steps(engine, batch, 1)

@@ -223,8 +223,8 @@ def figures(study: Study, frames: dict[str, pd.DataFrame], tmp_path_factory) -> 
 def simulated_stability(study: Study) -> pd.DataFrame:
     structure = next(iter(study.structures))
     return pd.DataFrame(
-        [{"family": f, "structure": structure, "fold": k, "mean": 0.6 + 0.01 * k, "sd": 0.1,
-          "cases": 8, "F": 0.31, "p": 0.74}
+        [{"family": f, "structure": structure, "cohort": study.target, "test": "one-way", "fold": k,
+          "mean": 0.6 + 0.01 * k, "sd": 0.1, "cases": 8, "F": 0.31, "p": 0.74}
          for f in study.splits.k_fold.of for k in range(study.splits.k_fold.k)]
     )  # fmt: skip
 

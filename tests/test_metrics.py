@@ -170,7 +170,7 @@ def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
             path = prediction_path(predictions, model.name, cohort, case, "tumour")
             path.parent.mkdir(parents=True, exist_ok=True)
             write(image(cube((0, 0, shift))), path)
-    found = score_models([main, fold], splits, cases, predictions, 3.0, 2)
+    found = score_models([main, fold], splits, cases, predictions, 3.0, 0, 2)
     assert [(r["model"], r["cohort"], r["case"], r["dsc"]) for r in found] == [
         ("m", "a", "1", 1.0), ("m", "b", "1", 0.8), ("m-f1", "a", "3", 0.5),
     ]  # fmt: skip

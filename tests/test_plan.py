@@ -101,9 +101,10 @@ def test_every_plan_is_whole_and_in_order(which: tuple[str, Study]):
     assert {m.stage for m in p.models.values()} <= seen
     assert all(name == m.name for name, m in p.models.items())
     used = {m.stage for m in p.models.values()} | {s.parent for s in p.stages.values()}
+    used |= {s.name for s in p.stages.values() if s.cell}
     assert seen == used - {None}, "no stage is trained for nothing"
     identities = [
-        (s.train, s.parent, s.level, s.structures, s.replicate, s.fold, s.fold_cohort)
+        (s.train, s.parent, s.level, s.structures, s.replicate, s.fold, s.initial, s.cell)
         for s in p.stages.values()
     ]
     assert len(set(identities)) == len(identities), "nothing is trained twice"
@@ -229,3 +230,12 @@ def test_a_network_for_each_structure_is_a_stage_for_each(tmp_path):
     )
     assert len(plan(together).stages) == 3
     assert next(iter(plan(together).stages.values())).structures == tuple(organs)
+
+
+@pytest.mark.parametrize("which", plans(), ids=lambda which: which[0])
+def test_groups_partition_the_models_and_keep_families_together(which: tuple[str, Study]):
+    p = plan(which[1])
+    grouped = [m.name for group in p.groups.values() for m in group]
+    assert sorted(grouped) == sorted(p.models)
+    of_family = Counter(f for g in p.groups.values() for f in {m.family for m in g})
+    assert set(of_family.values()) == {1}

@@ -46,10 +46,16 @@ def test_every_published_table_loads_and_names_its_study():
         orderings = {f for o in published.orderings for f in [*o.higher, *o.lower]}
         named = {v.model.family for v in [*published.values, *published.icc]} | orderings
         named |= {model.family for test in published.paired for model in (test.a, test.b)}
+        named |= {family for gain in published.gains for family in (*gain.families, gain.over)}
         assert named <= families
         study = load_study(published.study, "paper", CONFIG)
         numbers = [*published.values, *published.paired]
-        assert {n.test_set for n in numbers} <= {*study.cohorts, "all"}
+        sets = {n.test_set for n in [*numbers, *published.gains]}
+        assert sets | {row.cohort for row in published.cohorts} <= {*study.cohorts, "all"}
+        cells = (
+            {(c.architecture, c.encoder) for c in published.grid.cells} if published.grid else set()
+        )
+        assert cells == set(study.selection.cells if study.selection else [])
         assert {n.structure for n in numbers} - {None} <= {*study.structures, "all"}
 
 

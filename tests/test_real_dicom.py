@@ -375,3 +375,44 @@ def test_a_label_map_beside_the_images_becomes_a_structure(tmp_path: Path):
     for k, zone in enumerate(zones):
         mask = sitk.ReadImage(structure_path(tmp_path / "out" / case, zone))
         assert sitk.GetArrayViewFromImage(mask).sum() == (drawn == k + 1).sum() > 0
+
+
+def as_slices(path: Path, t2: Path, folder: Path) -> np.ndarray:
+    """A mask as files of the T2 series with other pixels, as I2CVB's masks are; returns its voxels."""
+    drawn = sitk.ReadImage(str(path))
+    values = sitk.GetArrayFromImage(drawn) != 0
+    folder.mkdir(parents=True)
+    for file in t2.iterdir():
+        dataset = dcmread(file)
+        k = drawn.TransformPhysicalPointToIndex([float(v) for v in dataset.ImagePositionPatient])[2]
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.PixelData = (values[k] * np.uint8(255)).tobytes()
+        dataset["PixelData"].VR = "OB"
+        dataset.save_as(folder / file.name)
+    return values
+
+
+@pytest.mark.parametrize("slices", ["positions", "names"])
+def test_a_real_gland_as_dicom_slices_is_the_same_as_a_volume(slices: str, tmp_path: Path):
+    """The masks' headers are the T2's to the last UID, so only their place tells them apart."""
+    source = tmp_path / "in/Patient 1"
+    shutil.copytree(folder_of(f"{PROSTATE}/4.*"), source / "T2W")
+    gland = REAL / "prostate-mr-masks/gland_Bosma22b.nii.gz"
+    drawn = as_slices(gland, source / "T2W", source / "GT/prostate")
+    shutil.copy(gland, source / "gland.nii.gz")
+    rules = RulesFile(
+        series={"t2": {"modality": "MR", "plane": "axial"}},
+        structures={"slices": {"label": "A"}, "volume": {"label": "B"}},
+        patients="folder",
+        label_maps={
+            "slices": {"file": "{patient}/GT/prostate", "slices": slices},
+            "volume": {"file": "{patient}/gland.nii.gz"},
+        },
+    )
+    case, about = run(tmp_path / "in", tmp_path / "out", rules)
+    assert about["status"] == "made" and about["findings"] == []
+    one, other = (
+        sitk.GetArrayFromImage(sitk.ReadImage(structure_path(tmp_path / "out" / case, name)))
+        for name in ("slices", "volume")
+    )
+    assert (one == other).all() and one.sum() == drawn.sum() > 10_000

@@ -47,7 +47,8 @@ class Threshold:
 def slices(seed: int = 0) -> SliceSet:
     rng = np.random.default_rng(seed)
     images = rng.random((6, 4, 4, 1)).astype(np.float32)
-    return SliceSet(images, (images > 0.6).astype(np.uint8), np.array([0, 0, 0, 1, 1, 1]))
+    masks = (images > 0.6).astype(np.uint8)
+    return SliceSet(images, masks, np.array([0, 0, 0, 1, 1, 1]), masks.any(axis=(1, 2)))
 
 
 def run(engine, checkpoint, recipe=RECIPE):

@@ -25,7 +25,8 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
         paths: names of arguments that are paths; a name that ends with `*` takes several, with `?`
             may be missing.
 
-    `data`, the folder of real data, is CROSSOVER_DATA in the environment.
+    `data`, the folder of real data, is CROSSOVER_DATA in the environment, and `imagenet`, that of ImageNet
+    weights, CROSSOVER_IMAGENET.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--cfg", type=json.loads, default={})
@@ -38,6 +39,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
         )
     data = os.environ.get("CROSSOVER_DATA")
     given = SimpleNamespace(**vars(parser.parse_args()), data=Path(data) if data else None)
+    given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         main(given)

@@ -17,6 +17,7 @@ def main(job) -> None:
         job.cases[0].parent.parent,
         job.predictions.parent,
         job.cfg["nsd_tolerance_mm"],
+        job.cfg["smallest_mask_px"],
         job.threads,
     )
     pd.DataFrame(rows, columns=COLUMNS).to_csv(job.out, index=False)

@@ -7,12 +7,12 @@ from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Prediction
 from crossover.training.devices import claim, gpus
-from crossover.training.run import Slices, predict_models
+from crossover.training.run import Slices, predict_models, with_selected
 from workflow_scripts._job import run
 
 
 def main(job) -> None:
-    settings = Prediction.model_validate(job.cfg["settings"])
+    settings = with_selected(Prediction.model_validate(job.cfg["settings"]), job.selection)
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     network = settings.network
     files = network_files(network.architecture, network.engine)
@@ -35,4 +35,4 @@ def main(job) -> None:
 
 
 if __name__ == "__main__":
-    run(main, "slices*", "splits", "cases*", "stages*", "out")
+    run(main, "slices*", "splits", "cases*", "stages*", "selection?", "out")

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from crossover.published import at_sizes, load_published
-from crossover.report.facts import run_facts
+from crossover.report.facts import initial_weights, run_facts
 from crossover.report.page import StudyResults, render
 from crossover.report.tables import table_one_published
 from crossover.study import Study
@@ -20,8 +20,15 @@ TABLES = {
     "training_time": "statistics/training_time.csv",
     "training_time_saved": "statistics/training_time_saved.csv",
     "icc": "statistics/icc.csv",
+    "cross_validation": "statistics/cross_validation.csv",
+    "validation": "statistics/validation.csv",
+    "chains": "statistics/chains.csv",
+    "gains": "statistics/gains.csv",
+    "contrasts": "statistics/contrasts.csv",
+    "field_strength": "statistics/field_strength.csv",
     "table1": "tables/table1.csv",
     "table2": "tables/table2.csv",
+    "table3": "tables/table3.csv",
 }
 
 
@@ -36,7 +43,9 @@ def main(job) -> None:
             published = load_published(study.published)
             frames["published"] = at_sizes(published, study.sizes)
             frames["table1_published"] = table_one_published(published)
+            frames["published_gains"] = published.gains_table()
         figures = {f.stem: f for f in job.figures if f.parent.parent.name == study.study}
+        frames["initial"] = initial_weights(folder / "stages")
         facts = run_facts(folder / "stages")
         results.append(StudyResults(study, frames, figures, facts))
     render(results, job.out)

@@ -11,12 +11,12 @@ from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Training
 from crossover.training.devices import claim, gpus
-from crossover.training.run import Slices, Trainer, train_stages
+from crossover.training.run import Initials, Slices, Trainer, train_stages, with_selected
 from workflow_scripts._job import run
 
 
 def main(job) -> None:
-    settings = Training.model_validate(job.cfg["settings"])
+    settings = with_selected(Training.model_validate(job.cfg["settings"]), job.selection)
     stages = TypeAdapter(list[Stage]).validate_python(job.cfg["stages"])
     network = settings.network
     files = network_files(network.architecture, network.engine)
@@ -24,10 +24,13 @@ def main(job) -> None:
     study = job.out.parts[-3]
     slices = Slices({path.parent.name: path for path in job.slices})
     cache = Path(".cache/training") / study
-    trainer = Trainer(settings, slices, read_splits(job.splits), job.out.parent, cache, job.threads)
+    initial = Initials(job.cfg["initial"], job.imagenet)
+    trainer = Trainer(
+        settings, slices, read_splits(job.splits), job.out.parent, cache, job.threads, initial
+    )
     with claim(gpus()):
         train_stages(trainer, stages, job.out, code, partial(tell, study))
 
 
 if __name__ == "__main__":
-    run(main, "slices*", "splits", "out")
+    run(main, "slices*", "splits", "selection?", "out")

@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
+from crossover.imaging.slices import large
 from crossover.imaging.volumes import prediction_path, structure_path
 from crossover.plan import Model
 from crossover.splits import evaluation_cases
@@ -22,24 +23,27 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def score(manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float) -> dict[str, float]:
+def score(
+    manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float, smallest_mask_px: int = 0
+) -> dict[str, float]:
     """Metrics of one structure on the case's own grid: whole volume, and (`*_structure_slices`) only the
-    slices where the manual mask has the structure (missing where it has it nowhere). See `overlap` and
-    `surface` for empty masks."""
+    slices where the manual mask has more than `smallest_mask_px` pixels (missing where there is none).
+    See `overlap` and `surface` for empty masks."""
     nan = float("nan")
     a = sitk.GetArrayFromImage(manual) > 0
     b = sitk.GetArrayFromImage(predicted) > 0
     spacing = manual.GetSpacing()[::-1]
     hd95, nsd = surface_metrics(a, b, spacing, nsd_tolerance_mm)
-    with_structure = a.any(axis=(1, 2))
+    with_structure = large(a, smallest_mask_px)
+    shown = a[with_structure], b[with_structure]
     millilitre = float(np.prod(spacing)) / 1000
     return {
         "dsc": dice(a, b),
         "iou": iou(a, b),
         "hd95_mm": hd95,
         "nsd": nsd,
-        "dsc_structure_slices": dice(a[with_structure], b[with_structure]) if a.any() else nan,
-        "iou_structure_slices": iou(a[with_structure], b[with_structure]) if a.any() else nan,
+        "dsc_structure_slices": dice(*shown) if with_structure.any() else nan,
+        "iou_structure_slices": iou(*shown) if with_structure.any() else nan,
         "volume_manual_ml": float(a.sum()) * millilitre,
         "volume_predicted_ml": float(b.sum()) * millilitre,
     }
@@ -47,21 +51,23 @@ def score(manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float) ->
 
 def score_models(
     models: list[Model], splits: pd.DataFrame, cases: Path, predictions: Path,
-    nsd_tolerance_mm: float, workers: int,
+    nsd_tolerance_mm: float, smallest_mask_px: int, workers: int,
 ) -> list[dict]:  # fmt: skip
     """The metrics table's rows of some models, in the order of models, cases and structures."""
     jobs = [
-        (model, case.cohort, case.case, structure, cases, predictions, nsd_tolerance_mm)
+        (model, case.cohort, case.case, structure, cases, predictions)
         for model in models
         for case in evaluation_cases(splits, model).itertuples()
         for structure in model.structures
     ]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(lambda job: score_case(*job), jobs))
+        how = (nsd_tolerance_mm, smallest_mask_px)
+        return list(pool.map(lambda job: score_case(*job, *how), jobs))
 
 
 def score_case(
-    model: Model, cohort: str, case: str, structure: str, cases: Path, predictions: Path, tolerance: float
+    model: Model, cohort: str, case: str, structure: str, cases: Path, predictions: Path,
+    tolerance: float, smallest_mask_px: int,
 ) -> dict:  # fmt: skip
     """One row of the metrics table.
 
@@ -77,4 +83,4 @@ def score_case(
         for c in ("family", "strategy", "level", "n_train", "replicate", "fold")
     }
     where = {"model": model.name, "cohort": cohort, "case": case, "structure": structure}
-    return {**about, **where, **score(manual, predicted, tolerance)}
+    return {**about, **where, **score(manual, predicted, tolerance, smallest_mask_px)}

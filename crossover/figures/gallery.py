@@ -15,11 +15,13 @@ from crossover import networks
 from crossover.study import Study
 
 
-def draw(name: str, study: Study, results: Path, cases: Path) -> Figure:
+def draw(
+    name: str, study: Study, results: Path, cases: Path, corrected: Path | None = None
+) -> Figure:
     """Draw a figure: of all structures where it is made for that, else of the study's first.
 
     Args:
-        results: results/<study>. cases: data/cases.
+        results: results/<study>. cases: data/cases. corrected: data/corrected/<study>, for examples.
     """
     module = importlib.import_module(f"crossover.figures.{name}")
     structure = next(iter(study.structures))
@@ -29,6 +31,17 @@ def draw(name: str, study: Study, results: Path, cases: Path) -> Figure:
 
     if name == "flow":
         return module.draw(table("splits.csv"), study)
+    if name == "scheme":
+        return module.draw(table("splits.csv"), study, table("statistics/validation.csv"))
+    if name == "grid":
+        return module.draw(table("statistics/cross_validation.csv"), study)
+    if name == "gains":
+        return module.draw(table("statistics/gains.csv"), table("statistics/chains.csv"), study)
+    if name == "examples":
+        tables = [
+            table(f"{n}.csv") for n in ("metrics", "statistics/chains", "statistics/validation")
+        ]
+        return module.draw(*tables, study, cases, corrected, results / "predictions")
     if name == "performance":
         return module.draw(table("metrics.csv"), study, structure)
     if name == "overlays":

@@ -12,7 +12,6 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.patheffects as effects
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
@@ -24,16 +23,21 @@ from matplotlib.lines import Line2D
 from crossover.figures import style
 from crossover.figures.anatomy import View, view
 from crossover.figures.families import families, main_rows
+from crossover.figures.planes import (
+    aspect,
+    contour,
+    grid,
+    largest_slice,
+    read_mask,
+    show,
+    window,
+    written,
+)
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study import Study
 
 # red and blue as in the paper, light enough for a dark image and told apart by any reader
 MANUAL, PREDICTED = ("#ff6a3d", "-"), ("#56b4ff", (0, (3, 1.2)))
-BAR_MM = 20.0
-MARGIN = 1.9  # side of the shown square, of the largest side of all contours
-SMALLEST = 0.45  # side of the shown square, at least, of the image's shorter side
-PAGE_HEIGHT_MM = 240.0
-AROUND_MM = 16.0  # height of titles and legend
 LETTER_MM = 2.1  # width of a letter of a label, about
 
 
@@ -44,8 +48,7 @@ class Plane:
     image: np.ndarray
     manual: np.ndarray
     predicted: dict[str, np.ndarray]
-    spacing: tuple[float, float]
-    letters: tuple[str, str]
+    hung: View
 
 
 @style.styled
@@ -66,16 +69,18 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
         models = {cell: own.loc[(structure, *cell), "model"] for cell in cells.values()}
         folder = cases / study.target / case
         planes.append(_plane(study, structure, case, folder, predictions, models))
-    figure, grid, cell_mm = _grid(study, planes)
+    figure, cells_of, cell_mm = _grid(study, planes)
     for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
-        written = _row_labels(study, structure, cells, cell_mm)
+        labels = _row_labels(study, structure, cells, cell_mm)
         for (line, column), cell in cells.items():
-            axes = figure.add_subplot(grid[i * len(study.figures.overlays.sizes) + line, column])
+            axes = figure.add_subplot(
+                cells_of[i * len(study.figures.overlays.sizes) + line, column]
+            )
             one = own.loc[(structure, *cell)]
             _panel(axes, plane, one["model"], one["dsc"], study.figures.overlays.window)
             if i == line == 0:
                 axes.set_title(_lines(style.family_label(study, cell[0]), cell_mm), loc="center")
-            axes.set_ylabel(written.get((line, column), ""), weight="bold", size=8.5)
+            axes.set_ylabel(labels.get((line, column), ""), weight="bold", size=8.5)
     handles = [Line2D([], [], color=c, linestyle=s, linewidth=1.4, label=label)
                for (c, s), label in ((MANUAL, "manual"), (PREDICTED, "predicted"))]  # fmt: skip
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=2)
@@ -140,84 +145,31 @@ def _plane(
     study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict
 ) -> Plane:
     image = sitk.ReadImage(str(image_path(folder, study.figures.overlays.channel)))
-    manual = _mask(structure_path(folder, structure))
-    k = int(np.argmax(manual.sum(axis=(1, 2))))
+    manual = read_mask(structure_path(folder, structure))
+    k = largest_slice(manual)
     hung = view(image)
     shown = {"image": sitk.GetArrayFromImage(image)[k], "manual": manual[k]}
     for model in models.values():
         path = prediction_path(predictions, model, study.target, case, structure)
-        shown[model] = _mask(path)[k]
+        shown[model] = read_mask(path)[k]
     turned = {name: hung.turn(plane) for name, plane in shown.items()}
-    window = _window([v for name, v in turned.items() if name != "image"], hung)
-    cropped = {name: plane[window] for name, plane in turned.items()}
-    return Plane(cropped.pop("image"), cropped.pop("manual"), cropped, hung.spacing, hung.letters)
-
-
-def _mask(path: Path) -> np.ndarray:
-    return sitk.GetArrayFromImage(sitk.ReadImage(str(path))) > 0
-
-
-def _window(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
-    """A square in mm around every contour, inside the image."""
-    union = np.any(masks, axis=0)
-    spacing, shape = np.array(hung.spacing), np.array(union.shape)
-    points = np.argwhere(union) if union.any() else shape[None] // 2
-    low, high = points.min(axis=0), points.max(axis=0) + 1
-    field = shape * spacing
-    side = max(MARGIN * ((high - low) * spacing).max(), SMALLEST * field.min())
-    size = np.minimum(np.ceil(side / spacing).astype(int), shape)
-    start = np.clip((low + high - size) // 2, 0, shape - size)
-    return tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+    square = window([v for name, v in turned.items() if name != "image"], hung)
+    cropped = {name: plane[square] for name, plane in turned.items()}
+    return Plane(cropped.pop("image"), cropped.pop("manual"), cropped, hung)
 
 
 def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
-    """A figure whose cells have the planes' aspect, no taller than a page; a cell's width in mm."""
+    """A figure whose cells have the planes' aspect; a cell's width in mm."""
     columns, sizes = len(study.figures.overlays.strategies), len(study.figures.overlays.sizes)
-    ratios = [
-        plane.image.shape[0] * plane.spacing[0] / (plane.image.shape[1] * plane.spacing[1])
-        for plane in planes
-        for _ in range(sizes)
-    ]
+    ratios = [aspect(plane.image, plane.hung.spacing) for plane in planes for _ in range(sizes)]
     beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
-    tallest = (PAGE_HEIGHT_MM - AROUND_MM - len(ratios)) / sum(ratios)
-    cell = min((style.PAGE_MM - beside) / max(columns, 3), tallest)
-    height = cell * sum(ratios) + len(ratios) + AROUND_MM
-    figure = style.new_figure(height, columns * cell + beside)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    return figure, figure.add_gridspec(len(ratios), columns, height_ratios=ratios), cell
+    return grid(ratios, columns, beside)
 
 
 def _panel(
-    axes: Axes, plane: Plane, model: str, dsc: float, window: tuple[float, float] | None
+    axes: Axes, plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None
 ) -> None:
-    height = plane.image.shape[0] * plane.spacing[0]
-    width = plane.image.shape[1] * plane.spacing[1]
-    low, high = window or np.percentile(plane.image, [1, 99.5])
-    axes.imshow(plane.image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6),
-                extent=(0, width, height, 0), interpolation="nearest")  # fmt: skip
+    show(axes, plane.image, plane.hung, limits)
     for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):
-        _contour(axes, mask, plane.spacing, colour, line)
-    _written(axes, 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)
-    _written(axes, 0.03, 0.5, plane.letters[0], ha="left", va="center")
-    _written(axes, 0.5, 0.97, plane.letters[1], ha="center", va="top")
-    bar = axes.plot([0.03 * width, 0.03 * width + BAR_MM], [0.95 * height] * 2, color="white",
-                    linewidth=1.8, solid_capstyle="butt")  # fmt: skip
-    bar[0].set_path_effects([effects.withStroke(linewidth=3, foreground="black")])
-    _written(axes, 0.03, 0.06, f"{BAR_MM:.0f} mm", ha="left", va="bottom")
-    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
-    axes.spines[:].set_visible(False)
-
-
-def _contour(axes: Axes, mask: np.ndarray, spacing: tuple[float, float], colour: str, line) -> None:
-    if not mask.any() or mask.all():
-        return
-    padded = np.pad(mask.astype(float), 1)  # closes contours at the border of the crop
-    y = (np.arange(padded.shape[0]) - 0.5) * spacing[0]
-    x = (np.arange(padded.shape[1]) - 0.5) * spacing[1]
-    axes.contour(x, y, padded, levels=[0.5], colors=[colour], linestyles=[line], linewidths=1.3)
-
-
-def _written(axes: Axes, x: float, y: float, text: str, size: float = 7, **place) -> None:
-    outline = [effects.withStroke(linewidth=1.6, foreground="black")]
-    axes.text(x, y, text, transform=axes.transAxes, color="white", size=size,
-              path_effects=outline, **place)  # fmt: skip
+        contour(axes, mask, plane.hung, colour, line)
+    written(axes, 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)

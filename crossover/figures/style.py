@@ -6,6 +6,7 @@ behind, at the width at which it is printed: 85 mm (column) or 174 mm (page).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -20,6 +21,7 @@ from crossover.figures.families import families, references
 from crossover.study import Study
 
 COLUMN_MM, PAGE_MM = 85.0, 174.0
+DPI = 300
 ALL = "all"
 """The test set that pools every cohort's test cases."""
 
@@ -35,6 +37,19 @@ LINES = [
     (0, (6, 1, 1, 1, 1, 1)),
     (0, (8, 2)),
 ]
+
+ARCHITECTURES = {
+    "unet": "U-Net",
+    "unetplusplus": "U-Net++",
+    "manet": "MA-Net",
+    "deeplabv3": "DeepLabV3",
+}
+ENCODERS = {
+    r"efficientnet-(b\d)": "EfficientNet-{}",
+    r"efficientnet_lite(\d)": "EfficientNet-Lite{}",
+    r"resnet(\d+)": "ResNet-{}",
+    r"mobilenet_(v\d)": "MobileNet{}",
+}
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib brings it along: the same glyphs on every machine
@@ -89,12 +104,12 @@ def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write `<stem>.svg` and `<stem>.png` (300 dpi): the same figure gives the same bytes."""
+    """Write `<stem>.svg` and `<stem>.png` (at `DPI`): the same figure gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     svg, png = stem.with_name(stem.name + ".svg"), stem.with_name(stem.name + ".png")
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
-        figure.savefig(svg, dpi=300, metadata={"Date": None})
-        figure.savefig(png, dpi=300, metadata={"Software": None})
+        figure.savefig(svg, dpi=DPI, metadata={"Date": None})
+        figure.savefig(png, dpi=DPI, metadata={"Software": None})
     return [svg, png]
 
 
@@ -116,6 +131,19 @@ def family_colour(study: Study, family: str) -> str:
 def _lighter(colour: str, share: float) -> str:
     mixed = [round(255 * (c + (1 - c) * share)) for c in to_rgb(colour)]
     return "#{:02x}{:02x}{:02x}".format(*mixed)
+
+
+def cohort_colour(study: Study, cohort: str) -> str:
+    """A cohort's colour where cohorts, not families, are told apart."""
+    return OKABE_ITO[list(study.cohorts).index(cohort) % len(OKABE_ITO)]
+
+
+def readable_on(colour) -> str:
+    """Ink or white, whichever has the higher contrast on a colour (WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # against white (1.05 / (l + 0.05)) and against ink, whose luminance is 0.01
+    return "white" if (luminance + 0.05) ** 2 < 1.05 * 0.06 else INK
 
 
 def family_marker(study: Study, family: str) -> str:
@@ -148,10 +176,30 @@ def test_set_label(study: Study, test_set: str) -> str:
     return "All" if test_set == ALL else study.cohorts[test_set].label
 
 
+def architecture_label(name: str) -> str:
+    """ "U-Net++" of "unetplusplus"; a name that isn't known stays."""
+    return ARCHITECTURES.get(name, name)
+
+
+def encoder_label(name: str) -> str:
+    """ "EfficientNet-B3" of "efficientnet-b3", "ResNet-18" of "resnet18"; another name stays."""
+    short = name.removeprefix("timm-").removeprefix("tf_")
+    for pattern, label in ENCODERS.items():
+        if found := re.fullmatch(pattern, short):
+            return label.format(found[1].upper())
+    return name
+
+
+def weights_label(kind: str) -> str:
+    """What a training began with: "ImageNet", "random"."""
+    return {"imagenet": "ImageNet"}.get(kind, kind)
+
+
 def metric_label(metric: str) -> str:
     """ "DSC", or "DSC, slices with the structure"."""
     name = metric.removesuffix("_structure_slices")
     label = name.removesuffix("_mm").upper() + (" (mm)" if name.endswith("_mm") else "")
+    label = "IoU" if name == "iou" else label
     return label if name == metric else f"{label}, slices with the structure"
 
 

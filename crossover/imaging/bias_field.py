@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import SimpleITK as sitk
 
+Fit = Literal["bright", "tissue"]
 
-def estimate(image: sitk.Image, shrink: int, iterations: list[int]) -> sitk.Image:
+
+def estimate(
+    image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "bright"
+) -> sitk.Image:
     """The multiplicative bias field of an image, on its own grid (float32, mean near 1).
 
     Args:
         shrink: in-plane factor by which the image is thinned for the estimation; the field is smooth
             and is evaluated at full resolution.
         iterations: per fitting level.
+        fit: the voxels that are fitted. "bright": above Otsu's threshold, as SimpleITK's documentation
+            has it; "tissue": above Otsu's threshold of the values' logarithms, which parts tissue from
+            air where a coil's near field outshines all else.
 
-    The voxels above Otsu's threshold are fitted. An image without contrast has the field 1.
+    An image without contrast has the field 1.
     """
     image = sitk.Cast(image, sitk.sitkFloat32)
-    mask = sitk.OtsuThreshold(image, 0, 1, 200)
+    seen = image if fit == "bright" else sitk.Log(sitk.Clamp(image, lowerBound=0) + 1)
+    mask = sitk.OtsuThreshold(seen, 0, 1, 200)
     if not sitk.GetArrayViewFromImage(mask).any():
         return sitk.Cast(image * 0 + 1, sitk.sitkFloat32)
     factors = [shrink, shrink, 1]  # slices are few and thick: never thin those

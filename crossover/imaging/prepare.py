@@ -44,7 +44,8 @@ def slice_cases(
     workers: int,
 ) -> None:
     """Write `<case>/slices.npz` for every case: images (slices, rows, columns, channels) float32 and
-    masks (slices, rows, columns, structures) uint8 on the network's grid."""
+    masks (slices, rows, columns, structures) uint8 on the network's grid, and large (slices,
+    structures) bool: where the mask has more than `smallest_mask_px` pixels as it was drawn."""
     made = read_json(cases)["items"]
     extra = read_json(corrected)["items"] if corrected else {}
     inputs = {
@@ -62,7 +63,7 @@ def slice_cases(
 def _slice(
     folders: list[Path], settings: Slices, channels, structures, case: str, out: Path
 ) -> dict:
-    grid, images, masks = None, [], []
+    grid, images, masks, large = None, [], [], []
     for channel in channels:
         paths = [image_path(folder / case, channel) for folder in folders]
         image = sitk.ReadImage(str(next(p for p in paths if p.exists())))
@@ -72,5 +73,14 @@ def _slice(
     for structure in structures:
         mask = sitk.ReadImage(str(structure_path(folders[-1] / case, structure)))
         masks.append(slicing.to_network(mask, grid, mask=True))
-    np.savez(out / "slices.npz", images=np.stack(images, -1), masks=np.stack(masks, -1))
-    return {"slices": len(images[0]), "with_structure": int(np.any(masks, axis=(0, 2, 3)).sum())}
+        drawn = sitk.GetArrayViewFromImage(mask) > 0
+        large.append(slicing.large(drawn, settings.smallest_mask_px))
+    shape = images[0].shape
+    shown = np.stack(large, -1) if large else np.zeros((shape[0], 0), bool)
+    np.savez(
+        out / "slices.npz",
+        images=np.stack(images, -1),
+        masks=np.stack(masks, -1) if masks else np.zeros((*shape, 0), np.uint8),
+        large=shown,
+    )
+    return {"slices": shape[0], "with_structure": int(shown.any(axis=1).sum())}

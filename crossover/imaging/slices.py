@@ -59,11 +59,19 @@ def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) ->
     return sitk.GetArrayFromImage(back)
 
 
+def large(mask: np.ndarray, smallest_px: int) -> np.ndarray:
+    """(slices,) bool: whether a mask (slices, rows, columns) has more than `smallest_px` pixels there."""
+    return np.count_nonzero(mask, axis=(1, 2)) > smallest_px
+
+
 def normalise(channel: np.ndarray, settings: Normalisation) -> np.ndarray:
     """One channel (slices, rows, columns) in its own unit -> float32, see `Normalisation`.
 
-    A constant slice or case is 0 under zscore.
+    A constant slice or case is 0 under zscore. Under "training" it is left as it is: the mean and SD are
+    those of a stage's training slices.
     """
+    if settings.method == "training":
+        return channel.astype(np.float32)
     channel = channel.astype(np.float64)  # a constant slice must have its own value as its mean
     if settings.method == "window":
         low, high = settings.window

@@ -1,5 +1,5 @@
-"""Architectures. A file here declares one: its parts, fine-tune levels and settings; the file of the same
-name in the folder of an engine builds it. What declares imports no learning framework, so a
+"""Architectures. A file here that has PARTS declares one: its parts, fine-tune levels and settings; the file
+of the same name in the folder of an engine builds it. What declares imports no learning framework, so a
 configuration is checked without one."""
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+
+class OwnSettings(Settings):
+    """Of the architectures that are built here layer by layer."""
+
     width: Annotated[float, Field(gt=0)] = 1.0
     """Factor on every layer's number of channels (1 as published)."""
     frozen_batchnorm: FrozenBatchNorm = "inference"
@@ -45,6 +49,8 @@ class Declared:
         levels: fine-tune level -> the first part that is trained.
         engines: those that can build it.
         size: (m, r): rows and columns of its input must be a multiple of m, plus r.
+        smallest_map: pixels of the smallest map that is batch-normalised, of the input's size; None
+            where a single value can be normalised too.
     """
 
     name: str
@@ -53,6 +59,7 @@ class Declared:
     settings: type[Settings]
     engines: list[str]
     size: tuple[int, int]
+    smallest_map: Callable[[tuple[int, int]], int] | None
 
     def frozen(self, level: str | None) -> tuple[str, ...]:
         """The parts that are not trained at a level; None trains everything.
@@ -69,20 +76,30 @@ class Declared:
 
 def architectures() -> list[str]:
     """Names of the architectures that some engine builds."""
-    return sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem))
+    return sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
 
 
 def declared(architecture: str) -> Declared:
     module = importlib.import_module(f"crossover.networks.{architecture}")
-    size = getattr(module, "SIZE", (1, 0))
     return Declared(
-        architecture, module.PARTS, module.LEVELS, module.Settings, _engines(architecture), size
+        architecture,
+        module.PARTS,
+        module.LEVELS,
+        module.Settings,
+        _engines(architecture),
+        getattr(module, "SIZE", (1, 0)),
+        getattr(module, "smallest_map", None),
     )
 
 
 def builder(architecture: str, engine: str) -> Callable:
     """The architecture's `build(height, width_px, channels, classes, **settings)` for an engine."""
     return importlib.import_module(f"crossover.networks.{engine}.{architecture}").build
+
+
+def encoder_weights(engine: str) -> Callable:
+    """The engine's `encoder_weights(encoder, path, sha256, channels)`: ImageNet weights by the network's names."""
+    return importlib.import_module(f"crossover.networks.{engine}.imagenet").encoder_weights
 
 
 def wrong_settings(architecture: str, settings: dict) -> list[str]:
@@ -104,6 +121,17 @@ def wrong_size(architecture: str, size: tuple[int, int]) -> list[str]:
     return [f"{list(size)}: {architecture} needs multiples of {multiple} plus {plus}: {fitting}"]
 
 
+def wrong_batch(architecture: str, batch: int, size: tuple[int, int]) -> list[str]:
+    """What is wrong with the number of slices in a batch, of a size (rows, columns); empty where nothing is."""
+    smallest = declared(architecture).smallest_map
+    if smallest is None or batch * smallest(size) > 1:
+        return []
+    return [
+        f"{batch}: {architecture} normalises maps of a single pixel at {list(size)}, "
+        "which needs 2 slices or more"
+    ]
+
+
 def _finding(error: dict, kind: type[Settings]) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
@@ -111,6 +139,11 @@ def _finding(error: dict, kind: type[Settings]) -> str:
     if error["type"] == "value_error":  # of several settings together; it names them
         return str(error["ctx"]["error"])
     return f"{place}: {error['msg']}, not {error['input']!r}"
+
+
+def _declares(file: Path) -> bool:
+    """Whether a file here declares an architecture; others have their engines' side too."""
+    return hasattr(importlib.import_module(f"crossover.networks.{file.stem}"), "PARTS")
 
 
 def _engines(architecture: str) -> list[str]:

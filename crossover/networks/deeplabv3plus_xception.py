@@ -22,7 +22,7 @@ LEVELS = {"L1": "aspp", "L2": "projection", "L3": "decoder"}
 """Lin 2023, "Model experiments" and Fig. 1."""
 
 
-class Settings(networks.Settings):
+class Settings(networks.OwnSettings):
     middle_units: Annotated[int, Field(ge=0)] = 16
     """Xception units in the middle flow (16 as published)."""
     output_stride: Literal[8, 16] = 16

@@ -43,7 +43,7 @@ stretched against the input, by 7 pixels of 96."""
 Rates = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 
 
-class Settings(networks.Settings):
+class Settings(networks.OwnSettings):
     blocks: Annotated[list[int], Field(min_length=3, max_length=3)] = [3, 4, 23]
     """Bottlenecks of Conv2, Conv3 and Conv4, as published 3, 4 and 23; Conv4 has at least 3."""
     conv4_rate: Annotated[int, Field(ge=1)] = 2

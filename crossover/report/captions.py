@@ -17,9 +17,10 @@ from crossover.figures.families import (
 )
 from crossover.figures.gallery import levels_of
 from crossover.figures.organs import shown_rows
-from crossover.figures.overlays import BAR_MM
+from crossover.figures.planes import BAR_MM
 from crossover.figures.subgroups import STRONG
 from crossover.figures.sweep import swept, swept_rows
+from crossover.plan import plan
 from crossover.study import Study
 
 Frames = dict[str, pd.DataFrame]
@@ -36,6 +37,10 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
         "organs": ("Performance by structure", _organs),
         "sweep": ("Performance and cost by number of re-trained layers", _sweep),
         "times": ("Training time", _times),
+        "scheme": ("Chains of trainings", _scheme),
+        "grid": ("Validation of every network", _grid),
+        "gains": ("What other cohorts first add to the target's own patients", _gains),
+        "examples": ("One case of each target", _examples),
     }
     title, text = known.get(figure, (figure.replace("_", " ").capitalize(), lambda *_: ""))
     return title, text(frames, study)
@@ -158,6 +163,56 @@ def _times(frames: Frames, study: Study) -> str:
     if baseline(study) not in (None, fine_tuned(study)):
         text += " The training of the weights that fine-tuning starts from is not counted."
     return text
+
+
+def _scheme(frames: Frames, study: Study) -> str:
+    shown = plan(study)
+    stages = sum(not stage.cell for stage in shown.stages.values())
+    several = f" {study.splits.k_fold.k} folds" if study.folded else "all of its kind"
+    text = (
+        f"A box is a training on a cohort's training patients, in the cohort's colour, from the weights at "
+        f"its left; a beginning that chains share is trained once. ×: how many trainings it stands for "
+        f"({several.strip()}); {stages} in all"
+    )
+    if shown.selection:
+        text += ", beside those that choose the network"
+    return f"{text}. Every model is tested on the test patients of every cohort."
+
+
+def _grid(frames: Frames, study: Study) -> str:
+    cells = frames["cross_validation"]
+    cohorts = " and ".join(study.cohorts[c].label for c in study.selection.train)
+    text = (
+        f"Mean ± SD over {cells['fold'].nunique()} folds of the validation DSC in per cent, trained on "
+        f"{cohorts}: the bluer, the higher. Frame: the network selected for every chain."
+    )
+    began = cells["initial"].dropna()
+    if (began != study.network.initial.weights).any():
+        asked = style.weights_label(study.network.initial.weights)
+        text += f" †: began with random weights, since {asked}'s were not at hand."
+    return text
+
+
+def _gains(frames: Frames, study: Study) -> str:
+    confidence = f"{study.statistics.confidence:.0%}"
+    return (
+        f"Mean difference in {_metric(study)} from the baseline of each target (grey bar: its mean), on the "
+        "same test cases, each case's score being its mean over the folds' models. Thick: the "
+        f"{confidence} interval for other patients; thin: for other patients and other trainings. Hollow: "
+        "between the two models of the best validation fold, as the paper reports. Right: the sources' field "
+        "strengths."
+    )
+
+
+def _examples(frames: Frames, study: Study) -> str:
+    method = study.preparation.bias_field.method
+    corrected = "after N4 correction; " if method != "none" else ""
+    return (
+        f"The slice with the largest manual area ({study.channels[0]}) of each target's test case of median "
+        f"score under its best chain, not picked by eye. Left: as acquired, with the manual mask; {corrected}"
+        "then the masks of the baseline and of the chain with the highest mean (named below it), each by its "
+        f"model of the best validation fold. Number: the case's {_metric(study)}; bar: {BAR_MM:.0f} mm."
+    )
 
 
 def _machine(frames: Frames) -> str:

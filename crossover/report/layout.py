@@ -18,7 +18,7 @@ NUMBER = re.compile(r"^[<>≥≤]?\s*[-+−]?\d")
 HEADS = {
     "p": "p", "F": "F", "df_between": "df between", "df_within": "df within", "a": "Model",
     "b": "Compared with", "ci_low": "CI low", "ci_high": "CI high", "eta_squared": "η²",
-    "n_train": "n", "sd": "SD",
+    "n_train": "n", "sd": "SD", "dz": "dz",
 }  # fmt: skip
 
 
@@ -48,14 +48,20 @@ def table(frame: pd.DataFrame, study: Study) -> Table:
 
 
 def stability_by_fold(stability: pd.DataFrame) -> pd.DataFrame:
-    """The folds of a family side by side, mean (SD), with F and p over them."""
+    """The folds of a family side by side, mean (SD), with F and p over them; the cohort where several
+    are tested on."""
     rows = []
-    for (family, structure), part in stability.groupby(["family", "structure"], sort=False):
-        folds = {f"Fold {int(r.fold) + 1}": f"{r.mean:.2f} ({r.sd:.2f})" for r in part.itertuples()}
+    by = ["family", "structure", "cohort"]
+    for place, part in stability.groupby(by, sort=False):
+        folds = {
+            f"Fold {int(r.fold) + 1}": f"{r.mean:.2f}" + ("" if pd.isna(r.sd) else f" ({r.sd:.2f})")
+            for r in part.itertuples()
+        }
         first = part.iloc[0]
-        row = {"family": family, "structure": structure, **folds}
+        row = dict(zip(by, place, strict=True)) | folds
         rows.append(row | {"F": first["F"], "p": first["p"]})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if stability["cohort"].nunique() > 1 else table.drop(columns="cohort")
 
 
 def _cell(column: str, value: object, study: Study) -> str:
@@ -92,6 +98,7 @@ def _labels(study: Study) -> dict[str, Callable[[str], str]]:
     return {
         "model": model, "a": model, "b": model, "family": family, "structure": structure,
         "test_set": lambda name: sets.get(name, name),
+        "cohort": lambda name: sets.get(name, name),
     }  # fmt: skip
 
 
@@ -101,7 +108,7 @@ def _unbroken(text: str) -> str:
 
 
 def _numeric(values: list[str]) -> bool:
-    written = [v for v in values if v]
+    written = [v for v in values if v not in ("", "–")]
     return bool(written) and all(NUMBER.match(v) for v in written)
 
 

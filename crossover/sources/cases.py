@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,14 +18,22 @@ from crossover.imaging.volumes import GeometryError, check_grids, write_case
 from crossover.provenance import digest, read_json, write_json
 from crossover.sources import ingest_report
 from crossover.sources.dicom.examination import Reading, read_examination
-from crossover.sources.dicom.files import FileRef
-from crossover.sources.dicom.scan import Examination, patient_of, read_headers, scan
+from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.places import (
+    Candidates,
+    LabelMapFiles,
+    candidates,
+    of_patient,
+    parted,
+)
+from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, unforeseen
 from crossover.sources.forms import form_of
-from crossover.sources.pseudonyms import case_names, key_of, token
+from crossover.sources.pseudonyms import case_names, key_of
 from crossover.sources.settings import (
     DicomSource,
     IngestRules,
+    LabelMap,
     OpenKbpSource,
     Phantom,
     Source,
@@ -54,8 +61,8 @@ class Work:
     examination: Examination | None = None
     """Of DICOM; else `source_row` names the files."""
     source_row: dict[str, str] | None = None
-    label_maps: dict[str, Path | None] = field(default_factory=dict)
-    """Structure -> its file, None where it is not there."""
+    label_maps: dict[str, list[LabelMapFiles]] = field(default_factory=dict)
+    """Structure -> what its pattern finds: one file or folder, where all is well."""
 
 
 def make_cases(
@@ -134,6 +141,10 @@ def _crashed(own: Work, why: str) -> dict:
     }
 
 
+def label_maps_of(source: Source) -> Mapping[str, LabelMap]:
+    return getattr(source, "label_maps", {})
+
+
 def allowed(source: Source) -> set[str]:
     return set(getattr(source, "allow", []))
 
@@ -152,18 +163,19 @@ def _work(
 ) -> tuple[dict[str, Work], list[Finding]]:  # fmt: skip
     """Case -> what it is made from; and findings about files of no case."""
     if isinstance(source, Phantom):
-        return {c: _phantom(c, item, raw) for c, item in received.items()}, []
+        return {c: _phantom(c, item, source, raw) for c, item in received.items()}, []
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
     if not isinstance(source, DicomSource):
         rows = form_of(source).rows(source, data)
         names = case_names(source, list(rows))
         return {names[p]: _volumes(names[p], row, received) for p, row in rows.items()}, []
-    key = key_of(source)
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
-    found, findings = scan(data / source.folder, rules.series, name, key, workers, known)
-    return {c: _dicom(e, source, digests, data / source.folder) for c, e in found.items()}, findings
+    files, findings = walk(data / source.folder, key_of(source))
+    images, maps = parted(source, files)
+    found, findings = gather(images, findings, rules.series, name, workers, known)
+    return {c: _dicom(e, source, digests, maps) for c, e in found.items()}, findings
 
 
 def _pseudonym(source: DicomSource, patient: str) -> str:
@@ -190,12 +202,16 @@ def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[
     return {c: sorted(files) for c, files in held.items() if patient_of(c) not in changed}
 
 
-def _phantom(case: str, item: dict, raw: Path) -> Work:
+def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> Work:
     """A phantom's files; it is read as any DICOM."""
-    files = [FileRef(str(raw / case / f), None, f) for f in sorted(item["files"])]
+    files = [FileRef(str(raw / case / f), None, f, place=f) for f in sorted(item["files"])]
+    maps = {n: candidates(files, m.file) for n, m in label_maps_of(source).items()}
+    own = {name: list(found.values()) for name, found in maps.items()}
+    taken = {f for found in own.values() for one in found for f in one.files}
+    images = [f for f in files if f not in taken]
     received = {f: about["sha256"] for f, about in item["files"].items()}
     row = {name: value for name, value in item["row"].items() if name != "patient"}
-    return Work(case, received, row, Examination(case, case, files))
+    return Work(case, received, row, Examination(case, case, images), label_maps=own)
 
 
 def _volumes(case: str, row: dict[str, str], received: dict) -> Work:
@@ -205,17 +221,14 @@ def _volumes(case: str, row: dict[str, str], received: dict) -> Work:
     return Work(case, files, own, source_row=row)
 
 
-def _dicom(e: Examination, source: DicomSource, digests: Mapping[str, str], root: Path) -> Work:
+def _dicom(
+    e: Examination, source: DicomSource, digests: Mapping[str, str], maps: Mapping[str, Candidates]
+) -> Work:
+    own = {n: of_patient(maps[n], m.file, e.patient_id) for n, m in source.label_maps.items()}
+    files = [*e.files, *(f for found in own.values() for one in found for f in one.files)]
     # A file that came in since the folder was listed has no digest: the case is made again next time.
-    received = {f.token: digests.get(f.token, "") for f in e.files}
-    maps: dict[str, Path | None] = {}
-    for structure, settings in source.label_maps.items():
-        name = settings.file.format(patient=e.patient_id)
-        own = token(os.fsencode(name), key_of(source))
-        # Only a file that was found below the source: a PatientID may hold "../".
-        maps[structure] = root / name if own in digests else None
-        received |= {own: digests[own]} if own in digests else {}
-    return Work(e.patient, received, {}, e, label_maps=maps)
+    received = {f.token: digests.get(f.token, "") for f in files}
+    return Work(e.patient, received, {}, e, label_maps=own)
 
 
 def _make(
@@ -268,7 +281,7 @@ def _read_dicom(own: Work, source: Source, rules: IngestRules) -> Reading:
     instances, wrong = exam.instances, []
     if instances is None:
         instances, wrong = read_headers(exam.files, 1)
-    maps = {n: (path, source.label_maps[n]) for n, path in own.label_maps.items()}
+    maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}
     reading = read_examination(instances, rules.series, rules.structures, maps, key_of(source))
     reading.findings = [*wrong, *reading.findings]
     return reading

@@ -8,6 +8,7 @@ description, a path) is ever part of it, since such text may say who the patient
 from __future__ import annotations
 
 import traceback
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +72,10 @@ KINDS: dict[str, Kind] = {
     "structure-outside": Kind("error", "contour inside the image, or export the whole image"),
     "structure-refused": Kind("error", "export the structure on the image's grid"),
     "structure-clipped": Kind("warning", "look at the border: what lies beyond the image is cut off"),
-    "contours-skip": Kind("warning", "look at the gap: slices between contours stay empty"),
+    "contours-skip": Kind("warning", "look at the gap: slices between contours or masks stay empty"),
     "contours-spread": Kind("note", "nothing: contours lie apart, each fills half-way to the next"),
     "contours-passed": Kind("note", "nothing: points and open lines enclose no volume"),
+    "mask-order": Kind("warning", "look at the mask; if the files' names are right: `slices: names`"),
     "half-pixel": Kind("warning", "look at the edges: positions were taken for pixels' corners"),
     "fractional": Kind("note", "nothing: half or more of a fraction counts as inside"),
     # patients
@@ -118,6 +120,17 @@ class Refused(ValueError):
     def __init__(self, code: str, what: str, files: Iterable[str] = ()) -> None:
         super().__init__(f"{code}: {what}")
         self.finding = Finding(code, what, files=tuple(files)[:5])
+
+
+def gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """Files with one and the same thing to say, as one finding."""
+    together: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for f in findings:
+        together[f.code, f.what] += f.files
+    return [
+        Finding(code, f"{len(t)} file{'s'[: len(t) > 1]}: {what}", files=tuple(t[:5]))
+        for (code, what), t in together.items()
+    ]
 
 
 def unforeseen(error: BaseException) -> str:

@@ -8,9 +8,9 @@ from crossover.config import ConfigError, read_yaml, validate
 from crossover.provenance import ROOT, code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive
-from crossover.sources.settings import DicomSource, IngestRules, RulesFile
+from crossover.sources.settings import DicomSource, Export, IngestRules, RulesFile
 
-STUDIES, RULES = ROOT / "config/studies", ROOT / "config/ingest"
+STUDIES = ROOT / "config/studies"
 
 
 def load_rules(path: Path) -> RulesFile:
@@ -23,20 +23,17 @@ def load_rules(path: Path) -> RulesFile:
 
 
 def study_rules(study: str) -> RulesFile:
-    """The rules of a study: its own `series` and `structures`, else those of config/ingest/<study>.yaml.
+    """The rules of a study: its `series` and `structures`.
 
     Raises:
-        crossover.config.ConfigError: where neither exists, naming those that do.
+        crossover.config.ConfigError: where it has none, naming the studies that do.
     """
     path = STUDIES / f"{study}.yaml"
     values = read_yaml(path) if path.exists() else {}
     if values.get("series"):
         own = {key: values[key] for key in IngestRules.model_fields if key in values}
         return validate(RulesFile, own, path)
-    if (RULES / f"{study}.yaml").exists():
-        return load_rules(RULES / f"{study}.yaml")
-    there = {p.stem for p in RULES.glob("*.yaml")}
-    there |= {p.stem for p in STUDIES.glob("*.yaml") if read_yaml(p).get("series")}
+    there = {p.stem for p in STUDIES.glob("*.yaml") if read_yaml(p).get("series")}
     raise ConfigError(f"no rules for a study {study!r}; there are: {', '.join(sorted(there))}")
 
 
@@ -50,7 +47,8 @@ def ingest(source: Path, out: Path, rules: RulesFile, workers: int) -> dict:
         crossover.sources.cases.IngestError: where cases have errors that the rules don't allow.
         ValueError: where `source` holds no file.
     """
-    settings = DicomSource(kind="dicom", label_maps=rules.label_maps, allow=rules.allow)
+    own = {key: getattr(rules, key) for key in Export.model_fields}
+    settings = DicomSource(kind="dicom", **own)
     raw = out / "received.json"
     receive(settings, raw, source, "", workers, None)
     code = code_digest("workflow_scripts/cases.py")

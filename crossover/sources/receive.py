@@ -15,6 +15,7 @@ from types import ModuleType
 from crossover import items
 from crossover.provenance import digest, file_digest, read_json, write_json
 from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.places import parted
 from crossover.sources.forms import form_of
 from crossover.sources.pseudonyms import case_names, key_of, token
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
@@ -72,11 +73,13 @@ class _Seen:
 
 
 def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, dict]:
-    """Token -> digest of each file; the members of an archive have the archive's."""
+    """Token -> digest of each image and label map; the members of an archive have the archive's."""
     key = key_of(source)
+    images, maps = parted(source, walk(data / source.folder, key)[0])
+    of_maps = [f for found in maps.values() for one in found.values() for f in one.files]
     whole: dict[str, dict] = {}
     found = {}
-    for file in walk(data / source.folder, key)[0]:
+    for file in [*images, *of_maps]:
         if file.path not in whole:
             try:
                 whole[file.path] = seen.digest(Path(file.path), token(os.fsencode(file.path), key))
@@ -113,6 +116,10 @@ def _drawn_by(source: Phantom) -> ModuleType:
         from crossover.sources.phantom import head_neck
 
         return head_neck
+    if source.kind == "prostate_phantom":
+        from crossover.sources.phantom import prostate
+
+        return prostate
     from crossover.sources import phantom
 
     return phantom

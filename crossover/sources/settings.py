@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from crossover.sources.head_neck_settings import HeadNeckSource
 from crossover.sources.phantom_settings import PhantomSource
+from crossover.sources.prostate_settings import ProstateSource
 
 
 class Structure(BaseModel, extra="forbid", frozen=True):
@@ -66,12 +67,59 @@ class VolumeStructure(BaseModel, extra="forbid"):
     """The structure's value in a label map; None for any non-zero value."""
 
 
-class RulesFile(IngestRules):
+class LabelMap(VolumeStructure):
+    """A structure that comes beside the images: a NIfTI or NRRD file, or a folder of DICOM slices.
+
+    `file` is its place below the source. `{patient}` in it is the patient, `*` any part of one name, and
+    `**/` any folders: "labels/**/{patient}*.nrrd", "{patient}/GT/prostate".
+    """
+
+    slices: Literal["positions", "names"] = "positions"
+    """Where a DICOM slice of the mask belongs: where its header says, or on the image's file of its own
+    name, whatever its header says of its place."""
+
+    @field_validator("file")
+    @classmethod
+    def _is_below(cls, value: str) -> str:
+        return pattern(value)
+
+
+def pattern(value: str) -> str:
+    """A pattern of paths below a source, as it is.
+
+    Raises:
+        ValueError: where no such path can be.
+    """
+    if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
+        raise ValueError(f"{value!r}: of what stands in braces only {{patient}} is known")
+    if not value or value.startswith("/") or {"", ".", ".."} & set(value.split("/")):
+        raise ValueError(f"{value!r} is no path below the source")
+    return value
+
+
+class Export(BaseModel, extra="forbid"):
+    """What is to be known of a folder of DICOM files beside its series."""
+
+    patients: Literal["id", "folder"] = "id"
+    """What tells patients apart, and stands for `{patient}`: the PatientID, or the first folder below the
+    source, where a set was given one PatientID for all, or none. An archive counts as a folder."""
+    images: str | None = None
+    """The folders that hold images, as a pattern like a label map's: "*/T2W". None: all."""
+    label_maps: dict[str, LabelMap] = {}
+    """Structures that come as files beside the images."""
+    allow: list[str] = []
+    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
+
+    @field_validator("images")
+    @classmethod
+    def _is_below(cls, value: str | None) -> str | None:
+        return pattern(value) if value is not None else None
+
+
+class RulesFile(IngestRules, Export):
     """Rules in a file of their own, for `crossover ingest --series`."""
 
     series: dict[str, SeriesRule] = Field(min_length=1)
-    label_maps: dict[str, VolumeStructure] = {}
-    allow: list[str] = []
 
 
 class VolumesSource(BaseModel, extra="forbid"):
@@ -95,17 +143,12 @@ class VolumesSource(BaseModel, extra="forbid"):
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
-class DicomSource(BaseModel, extra="forbid"):
+class DicomSource(Export):
     """A folder or zip archive of DICOM files in any layout; the study's `series` choose by attributes."""
 
     kind: Literal["dicom"]
     folder: str = "."
     """Folder or archive, below the folder of the data."""
-    label_maps: dict[str, VolumeStructure] = {}
-    """Structures that come as NIfTI or NRRD files beside the images. `{patient}` in a file name is
-    replaced by the PatientID."""
-    allow: list[str] = []
-    """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
 class OpenKbpSource(BaseModel, extra="forbid"):
@@ -124,10 +167,10 @@ class OpenKbpSource(BaseModel, extra="forbid"):
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
-Phantom = PhantomSource | HeadNeckSource
+Phantom = PhantomSource | HeadNeckSource | ProstateSource
 """Cohorts that are made here, of nobody's data."""
 
-PHANTOM_KINDS = ("phantom", "head_neck_phantom")
+PHANTOM_KINDS = ("phantom", "head_neck_phantom", "prostate_phantom")
 
 Source = Annotated[
     Phantom | VolumesSource | DicomSource | OpenKbpSource, Field(discriminator="kind")

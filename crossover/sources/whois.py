@@ -9,21 +9,26 @@ import pydicom
 
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
+from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.scan import patient_of
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.pseudonyms import pseudonym, secret
+from crossover.sources.settings import Export
 
 
-def whois(source: Path, names: list[str]) -> Iterator[str]:
+def whois(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     """Lines about each case or file among `names`, or about every case where none is given.
 
     Whose they are, which series with which descriptions, and what the structures are called: all that
     the report of an ingest leaves out. Never written to a file.
+
+    Args:
+        rules: what the source was ingested by.
     """
-    yield from map(_printable, _lines(source, names))
+    yield from map(_printable, _lines(source, names, rules))
 
 
-def _lines(source: Path, names: list[str]) -> Iterator[str]:
+def _lines(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     key = secret()
     files, _ = walk(source, key)
     wanted = {patient_of(name) for name in names}
@@ -31,7 +36,7 @@ def _lines(source: Path, names: list[str]) -> Iterator[str]:
     if names and not any(name.startswith("p") for name in wanted):
         return
     patients: dict[str, list[Instance]] = {}
-    for header in map(read_header, files):
+    for header in map(read_header, parted(rules, files)[0]):
         if isinstance(header, Instance):
             patients.setdefault(header.patient, []).append(header)
     for patient, own in sorted(patients.items()):

@@ -83,17 +83,20 @@ test_sets.__test__ = False  # pytest takes it for a test where a test module imp
 
 
 def compared(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that models are compared by: no k-fold models, replicates averaged for each case.
+    """The rows that models are compared by: one for each family, size, case and structure.
 
-    A k-fold model's rows are training cases, so they must not stand beside test cases. Replicates
-    of one case are no further cases, so their mean is the case's value (missing values left out);
-    `model` is then the name of the first.
+    A case's value is the mean over replicates and folds (missing values left out), since neither are
+    further cases; `model` is then the name of the first. Of a family that has models outside k-fold its
+    k-fold models are left out: their rows are training cases, which must not stand beside test cases. A
+    family of k-fold models only has its test cases in them: each in all folds, where every fold's model is
+    tested on the same, or in one.
     """
-    table = table[table["fold"].isna()]
+    unfolded = table["fold"].isna()
+    table = table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
     numbers = [m for m in (*METRICS, *VOLUMES) if m in table]
     how = {"model": "first", **dict.fromkeys(numbers, "mean")}
-    table = table.sort_values("replicate", kind="stable")
+    table = table.sort_values(["replicate", "fold"], kind="stable")
     averaged = table.groupby(by, sort=False, as_index=False).agg(how)
     return averaged[["model", *by, *numbers]]
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from crossover.statistics.comparisons import one_way
 
 STABILITY = [
-    "family", "strategy", "level", "n_train", "structure", "folds",
-    "fold", "cases", "mean", "sd", "F", "df_between", "df_within", "p",
+    "family", "strategy", "level", "n_train", "structure", "cohort", "folds",
+    "fold", "cases", "mean", "sd", "test", "F", "df_between", "df_within", "p",
 ]  # fmt: skip
+INDEPENDENT, REPEATED = "one-way", "repeated measures"
 
 
 def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One-way ANOVA of a metric across the folds of each family that has folds.
+    """Analysis of variance of a metric across the folds of each family that has folds.
 
-    Returns one row for each family, structure and fold: family, strategy, level, n_train,
-    structure, folds (how many), fold, cases, mean, sd (of the cases left out in that fold), and
-    F, df_between, df_within, p of the family's folds, the same in all its rows. A small p says that
-    the folds differ. F and p are NaN where a fold has fewer than two cases, there is one fold, or
-    no variance inside any fold. Empty, with these columns, for a table without folds.
+    Where each fold is tested on the cases that it left out, the folds are independent groups and the
+    analysis is one-way. Where all folds are tested on the same cases, it is that of repeated measures on
+    each cohort's cases, with Greenhouse and Geisser's correction of p: a one-way analysis would take the
+    differences between patients, which all folds share, for noise.
+
+    Returns one row for each family, structure, cohort of the cases and fold: family, strategy, level,
+    n_train, structure, cohort, folds (how many), fold, cases, mean, sd (of the fold's cases), test
+    ("one-way" or "repeated measures"), and F, df_between, df_within, p of the family's folds, the same in
+    all its rows. A small p says that the folds differ. F and p are NaN where a fold has fewer than two
+    cases, there is one fold, or nothing varies but the folds. Empty, with these columns, for a table
+    without folds.
 
     Raises:
         ValueError: the table has no such metric.
@@ -27,13 +36,46 @@ def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     if metric not in table:
         raise ValueError(f"the table has no metric {metric!r}")
     rows = []
-    by = ["family", "strategy", "level", "n_train", "structure"]
+    by = ["family", "strategy", "level", "n_train", "structure", "cohort"]
     folded = table[table["fold"].notna()].dropna(subset=metric)
     for place, part in folded.groupby(by, sort=False):
         folds = {fold: values for fold, values in part.groupby("fold")[metric]}
-        found = one_way({str(fold): v.to_numpy(float) for fold, v in folds.items()})
+        found = _across(part, metric)
         for fold, values in folds.items():
             own = {"folds": len(folds), "fold": int(fold), "cases": len(values)}
             own |= {"mean": values.mean(), "sd": values.std()}
             rows.append(dict(zip(by, place, strict=True)) | own | found)
     return pd.DataFrame(rows, columns=STABILITY)
+
+
+def repeated_measures(scores: pd.DataFrame) -> dict[str, float]:
+    """One-way analysis of variance for repeated measures: F, df_between, df_within, p.
+
+    Args:
+        scores: cases (rows) x folds (columns); cases without a score in some fold are left out.
+
+    Returns:
+        df without, p with the correction of Greenhouse and Geisser (1959); F and p NaN for fewer than two
+        cases or folds, and where no difference between the folds varies from case to case.
+    """
+    values = scores.dropna().to_numpy(float)
+    cases, folds = values.shape
+    df = folds - 1, (folds - 1) * max(cases - 1, 0)
+    out = {"F": np.nan, "df_between": df[0], "df_within": df[1], "p": np.nan}
+    within = values - values.mean(axis=1, keepdims=True)
+    rest = within - within.mean(axis=0)
+    if min(cases, folds) < 2 or np.abs(rest).max() < 1e-12:
+        return out
+    between = cases * (within.mean(axis=0) ** 2).sum()
+    f = (between / df[0]) / ((rest**2).sum() / df[1])
+    spread = np.cov(within, rowvar=False)
+    epsilon = np.trace(spread) ** 2 / (df[0] * (spread**2).sum())  # 1 for equal variances
+    return out | {"F": f, "p": float(stats.f.sf(f, epsilon * df[0], epsilon * df[1]))}
+
+
+def _across(part: pd.DataFrame, metric: str) -> dict[str, object]:
+    scores = part.pivot_table(metric, "case", "fold", aggfunc="mean")
+    if scores.notna().sum(axis=1).max() > 1:
+        return {"test": REPEATED} | repeated_measures(scores)
+    folds = {str(fold): v.to_numpy(float) for fold, v in part.groupby("fold")[metric]}
+    return {"test": INDEPENDENT} | one_way(folds)

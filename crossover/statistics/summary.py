@@ -18,7 +18,8 @@ def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     family, strategy, level, n_train, metric, cases, mean, sd, ci_low, ci_high, median. `cases`
     counts the cases with a value (HD95 may have none); `sd` has n - 1 below the line; the interval
     is Student's, mean ± t(n - 1) · sd / √n. With one case sd and interval are NaN, with none all
-    are. Replicates of a case count once, k-fold models are left out (`metrics_table.compared`).
+    are. Replicates and folds of a case count once; k-fold models of a family that has others are left
+    out (`metrics_table.compared`).
     """
     table = compared(table)
     metrics = metrics_of(table)

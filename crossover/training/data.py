@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,19 +20,48 @@ class SliceSet:
         images: (slices, rows, columns, channels) float32.
         masks: (slices, rows, columns, structures) uint8.
         case: (slices,) index of each slice's case.
+        large: (slices, structures) bool, whether the slice counts as one with the structure.
     """
 
     images: np.ndarray
     masks: np.ndarray
     case: np.ndarray
+    large: np.ndarray
 
     @property
     def has_structure(self) -> np.ndarray:
-        return self.masks.any(axis=(1, 2, 3))
+        return self.large.any(axis=1)
+
+    @property
+    def background(self) -> np.ndarray:
+        """Slices without a pixel of any structure."""
+        return ~self.masks.any(axis=(1, 2, 3))
 
     def only(self, structures: Sequence[int]) -> SliceSet:
         """With the masks of these structures alone, by their places."""
-        return SliceSet(self.images, self.masks[..., list(structures)], self.case)
+        places = list(structures)
+        return replace(self, masks=self.masks[..., places], large=self.large[:, places])
+
+    def standardised(self, moments: Moments) -> SliceSet:
+        return replace(self, images=moments.apply(self.images))
+
+
+class Moments(NamedTuple):
+    """Mean and SD of each channel, by which slices are standardised."""
+
+    mean: list[float]
+    sd: list[float]
+
+    @classmethod
+    def of(cls, images: np.ndarray) -> Moments:
+        """Of all pixels of slices (n, rows, columns, channels); a constant channel has SD 1."""
+        images = images.astype(np.float64)
+        sd = images.std(axis=(0, 1, 2))
+        return cls(images.mean(axis=(0, 1, 2)).tolist(), np.where(sd > 0, sd, 1.0).tolist())
+
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """float32, mean 0 and SD 1 where the slices are those of `of`."""
+        return ((images - np.array(self.mean)) / np.array(self.sd)).astype(np.float32)
 
 
 def load(files: Sequence[Path]) -> SliceSet:
@@ -41,6 +71,7 @@ def load(files: Sequence[Path]) -> SliceSet:
         np.concatenate([p["images"] for p in parts]),
         np.concatenate([p["masks"] for p in parts]),
         np.repeat(np.arange(len(parts)), [len(p["images"]) for p in parts]),
+        np.concatenate([p["large"] for p in parts]),
     )
 
 
@@ -49,7 +80,7 @@ class Batches:
     training sees what an unbroken one would have seen.
 
     An epoch is all versions of all slices with a structure and `background` times as many of slices
-    without (drawn anew each epoch), in random order; cuts are drawn, so that there is one version. The
+    without any (drawn anew each epoch), in random order; cuts are drawn, so that there is one version. The
     last batch of an epoch is filled from its beginning.
     """
 
@@ -58,7 +89,7 @@ class Batches:
     ) -> None:
         self.slices, self.versions, self.size, self.seed = slices, versions, size, seed
         self._with = np.flatnonzero(slices.has_structure)
-        self._without = np.flatnonzero(~slices.has_structure)
+        self._without = np.flatnonzero(slices.background)
         wanted = round(background * len(self._with))
         self._background = min(wanted, len(self._without))
         self.epoch_items = (len(self._with) + self._background) * versions.count

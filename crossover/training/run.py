@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,17 +20,20 @@ from safetensors.numpy import load_file, save_file
 from crossover import items
 from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
+from crossover.networks import encoder_weights
 from crossover.plan import Model, Stage
 from crossover.provenance import digest, read_json
 from crossover.splits import evaluation_cases, stage_cases
-from crossover.study import Prediction, Training
+from crossover.study import SELECTED, Network, Prediction, Training
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
-from crossover.training.data import Batches, load
+from crossover.training.data import Batches, Moments, load
 from crossover.training.stage import train
 
 log = logging.getLogger(__name__)
 WEIGHTS = "weights.safetensors"
+HISTORY = "history.csv"
+Settings = TypeVar("Settings", Training, Prediction)
 
 
 class Slices:
@@ -48,14 +53,62 @@ class Slices:
         return {f"{c.cohort}/{c.case}": self.sha256(c.cohort, c.case) for c in cases.itertuples()}
 
 
+def with_selected(settings: Settings, selection: Path | None) -> Settings:
+    """The settings with the network that the selection chose, where the study has one."""
+    if settings.network.architecture != SELECTED:
+        return settings
+    assert selection, "a selected network needs the selection's file"
+    chosen = read_json(selection)
+    network = settings.network.cell(chosen["architecture"], chosen["encoder"])
+    return settings.model_copy(update={"network": network})
+
+
+def what(stage: Stage) -> dict:
+    """What a stage is, but for its name, its parent's and the place of its network in the study."""
+    about = asdict(stage)
+    return {k: v for k, v in about.items() if k not in ("name", "parent", "cell")}
+
+
+class Initials:
+    """What first stages begin with: encoder -> as `crossover.initial.at_hand` found it.
+
+    Args:
+        path: where the study says that ImageNet weights are, see `crossover.study.Initial`.
+    """
+
+    def __init__(self, at_hand: dict[str, dict[str, str]], path: str) -> None:
+        self._at_hand, self._path = at_hand, path
+
+    def of(self, stage: Stage, network: Network) -> dict[str, str] | None:
+        """None for a stage with a parent."""
+        if stage.initial != "imagenet":
+            return {"weights": stage.initial} if stage.initial else None
+        return self._at_hand[str(network.settings["encoder"])]
+
+    def arrays(self, stage: Stage, network: Network, channels: int) -> engines.Arrays | None:
+        """The encoder's weights; None where the stage begins otherwise.
+
+        Raises:
+            ValueError: they are no longer those that the run was begun with.
+        """
+        about = self.of(stage, network)
+        if not about or about["weights"] != "imagenet":
+            return None
+        encoder = str(network.settings["encoder"])
+        read = encoder_weights(network.engine)
+        return read(encoder, self._path, about["sha256"], channels)
+
+
 class Trainer:
     """Makes stages; an engine is created for the first one that must be trained, and shared."""
 
     def __init__(
-        self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path, threads: int
+        self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
+        threads: int, initial: Initials | None = None,
     ) -> None:  # fmt: skip
         self.settings, self.slices, self.splits = settings, slices, splits
         self.out, self.cache, self.threads = out, cache, threads
+        self.initial = initial or Initials({}, "")
         self._engines: dict[int, engines.Engine] = {}
 
     def engine(self, structures: int) -> engines.Engine:
@@ -68,15 +121,35 @@ class Trainer:
         return self._engines[structures]
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
-        """Digest of all that the stage's weights follow from."""
+        """Digest of all that the stage's weights follow from; its name is not among it."""
         parent = keys.get(stage.parent) or _record(self.out, stage.parent).get("key")
         cases = stage_cases(self.splits, stage, self.settings.validation)
         slices = self.slices.digests(cases)
         settings = self.settings.model_dump(mode="json")
-        return digest([settings, asdict(stage), list(cases.use), slices, parent, code])
+        begins = self.initial.of(stage, self.settings.network)
+        return digest([settings, what(stage), list(cases.use), slices, begins, parent, code])
 
     def make(self, stage: Stage, key: str, folder: Path) -> dict:
-        """Train one stage into its folder: weights, history.csv; returns its facts."""
+        """Train one stage into its folder: weights, history.csv; returns its facts.
+
+        Where a stage of another name has the same key it is copied, with the facts of its training.
+        """
+        twin = self._twin(key)
+        if twin:
+            for name in (WEIGHTS, HISTORY):
+                shutil.copyfile(self.out / twin["stage"]["name"] / name, folder / name)
+            return twin | {"stage": asdict(stage), "same_as": twin["stage"]["name"]}
+        return self._train(stage, key, folder)
+
+    def _twin(self, key: str) -> dict | None:
+        """The facts of a finished stage with this key."""
+        for path in sorted(self.out.glob(f"*/{items.RECORD}")):
+            if items.is_current(path.parent, key):
+                facts = {k: v for k, v in read_json(path).items() if k not in items.OWN}
+                return facts if "same_as" not in facts else None
+        return None
+
+    def _train(self, stage: Stage, key: str, folder: Path) -> dict:
         start = perf_counter()
         cases = stage_cases(self.splits, stage, self.settings.validation)
         used = {use: cases[cases.use == use] for use in ("train", "validation")}
@@ -84,28 +157,45 @@ class Trainer:
             self._load(used[use]).only(_places(stage.structures, self.settings.structures))
             for use in ("train", "validation")
         )
+        moments = None
+        if self.settings.standardise:
+            moments = Moments.of(training.images[training.has_structure])
+            training, validation = (s.standardised(moments) for s in (training, validation))
         loaded = round(perf_counter() - start, 3)
         engine = self.engine(len(stage.structures))
         recipe = self.settings.recipe
-        seed = int(digest([recipe.seed, stage.name])[:8], 16)
+        seed = int(digest([recipe.seed, what(stage)])[:8], 16)
         versions = augmenter(recipe.augmentation, training.images.shape[1:3])
         batches = Batches(training, versions, recipe.batch, recipe.background_slices, seed)
-        weights = load_file(self.out / stage.parent / WEIGHTS) if stage.parent else None
-        begin = partial(engine.start, recipe, seed, weights, stage.level)
         checkpoint = self.cache / stage.name / key
+        begin = partial(self._begin, engine, stage, seed)
         done = train(engine, batches, validation, recipe, checkpoint, begin)
         save_file({k: np.ascontiguousarray(v) for k, v in done.weights.items()}, folder / WEIGHTS)
-        pd.DataFrame(done.history).to_csv(folder / "history.csv", index=False)
+        pd.DataFrame(done.history).to_csv(folder / HISTORY, index=False)
         return {
-            "stage": asdict(stage), "seed": seed, "steps": done.steps, "best_step": done.best_step,
+            "stage": asdict(stage), "seed": seed,
+            "network": self.settings.network.model_dump(mode="json"),
+            "initial": self.initial.of(stage, self.settings.network),
+            "standardised": moments._asdict() if moments else None, "steps": done.steps, "best_step": done.best_step,
             "best_validation_dsc": done.best_dsc, "parameters": engine.parameters(),
             "patients": {use: len(c) for use, c in used.items()},
-            "slices": {"train": len(training.images), "versions": versions.count},
+            "slices": {
+                "train": len(training.images), "with_structure": int(training.has_structure.sum()),
+                "versions": versions.count,
+            },
             "seconds": round(perf_counter() - start + done.before, 2),
             "seconds_in": done.seconds | {"load": loaded},
             "threads": self.threads,
             "device": engine.device, "versions": engine.versions,
         }  # fmt: skip
+
+    def _begin(self, engine: engines.Engine, stage: Stage, seed: int) -> None:
+        """Start the engine on the stage's initial weights."""
+        weights = load_file(self.out / stage.parent / WEIGHTS) if stage.parent else None
+        engine.start(self.settings.recipe, seed, weights, stage.level)
+        channels = len(self.settings.channels)
+        if arrays := self.initial.arrays(stage, self.settings.network, channels):
+            engine.begin_from(arrays)
 
     def _load(self, cases: pd.DataFrame):
         return load([self.slices.file(c.cohort, c.case) for c in cases.itertuples()])
@@ -157,24 +247,43 @@ def predict_models(
     def make(name: str, folder: Path) -> dict:
         structures = by_name[name].structures
         engine = create(len(structures))
-        engine.load(load_file(stages / by_name[name].stage / WEIGHTS))
+        stage = by_name[name].stage
+        engine.load(load_file(stages / stage / WEIGHTS))
         evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
-        together = load([slices.file(c.cohort, c.case) for c in evaluated])  # fills the batches
-        probabilities = engine.predict(together.images)
-        for i, case in enumerate(evaluated):
-            own = probabilities[together.case == i]
-            for s, structure in enumerate(structures):
-                mask = _on_case(own[..., s], cases / case.cohort / case.case, settings)
-                path = prediction_path(folder.parent, name, case.cohort, case.case, structure)
-                write(mask, path)
+        files = [slices.file(c.cohort, c.case) for c in evaluated]
+        folders = [cases / c.cohort / c.case for c in evaluated]
+        moments = _record(stages, stage)["standardised"]
+        for case, masks in zip(evaluated, predict_cases(engine, files, folders, settings, moments)):
+            for structure, mask in zip(structures, masks, strict=True):
+                write(mask, prediction_path(folder.parent, name, case.cohort, case.case, structure))
         return {}
 
     keys = {}
     for model in models:
-        weights = _record(stages, model.stage)["files"][WEIGHTS]["sha256"]
+        made = _record(stages, model.stage)
+        begun = [made["files"][WEIGHTS]["sha256"], made["standardised"]]
         inputs = slices.digests(evaluation_cases(splits, model))
-        keys[model.name] = digest([weights, inputs, settings.model_dump(mode="json"), code])
+        keys[model.name] = digest([begun, inputs, settings.model_dump(mode="json"), code])
     items.update(manifest, keys, make, prune=False, folder=manifest.parent)
+
+
+def predict_cases(
+    engine: engines.Engine, files: list[Path], cases: list[Path], settings: Prediction,
+    moments: dict[str, list[float]] | None,
+) -> Iterator[list[sitk.Image]]:  # fmt: skip
+    """The masks of each case, one for each output of the engine's network, on the case's own grid.
+
+    Args:
+        files: slices of each case. cases: its folder.
+        moments: by which the slices that the network was trained on were standardised.
+    """
+    together = load(files)  # fills the batches
+    if moments:
+        together = together.standardised(Moments(**moments))
+    probabilities = engine.predict(together.images)
+    for i, case in enumerate(cases):
+        own = probabilities[together.case == i]
+        yield [_on_case(own[..., s], case, settings) for s in range(own.shape[-1])]
 
 
 def _places(wanted: Sequence[str], there: Sequence[str]) -> list[int]:

@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from time import monotonic, perf_counter
+from typing import Literal
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -96,7 +98,7 @@ def train(
         if step + 1 not in checks:
             continue
         with clock("validation"):
-            score = validation_dsc(engine, validation)
+            score = validation_dsc(engine, validation, recipe.validate_on)
         history.append({"step": step + 1, "loss": float(np.mean(losses)), "validation_dsc": score})
         log.info(
             "step %d of %d: loss %.4f, validation DSC %.3f",
@@ -134,14 +136,21 @@ class _Clock:
         return {what: round(seconds, 3) for what, seconds in self.seconds.items()}
 
 
-def validation_dsc(engine: Engine, slices: SliceSet) -> float:
-    """Mean over cases and structures of the volume's DSC on the network's grid, threshold 0.5."""
-    predicted = engine.predict(slices.images) >= 0.5
-    scores = [
-        dice(predicted[slices.case == c, ..., s], slices.masks[slices.case == c, ..., s] > 0)
-        for c in np.unique(slices.case)
-        for s in range(slices.masks.shape[-1])
-    ]
+def validation_dsc(
+    engine: Engine, slices: SliceSet, on: Literal["volumes", "structure_slices"]
+) -> float:
+    """Mean over cases and structures of the DSC on the network's grid, threshold 0.5: of the whole
+    volume, or of its slices with the structure (of all that have any)."""
+    shown = slices.has_structure if on == "structure_slices" else np.ones(len(slices.case), bool)
+    predicted = np.zeros(slices.masks.shape, bool)
+    predicted[shown] = engine.predict(slices.images[shown]) >= 0.5
+    scores = []
+    for c, s in product(np.unique(slices.case), range(slices.masks.shape[-1])):
+        own = slices.case == c
+        if on == "structure_slices":
+            own &= slices.large[:, s]
+        if own.any():
+            scores.append(dice(predicted[own, ..., s], slices.masks[own, ..., s] > 0))
     return float(np.mean(scores))
 
 

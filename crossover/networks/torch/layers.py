@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crossover.networks import FrozenBatchNorm, Settings
+from crossover.networks import FrozenBatchNorm, OwnSettings
 
 
 class BatchNorm(nn.Module):
@@ -53,7 +53,7 @@ class ConvNorm(nn.Conv2d):
     """
 
     def __init__(
-        self, settings: Settings, inputs: int, outputs: int, kernel: int = 1, stride: int = 1,
+        self, settings: OwnSettings, inputs: int, outputs: int, kernel: int = 1, stride: int = 1,
         rate: int = 1, groups: int = 1, relu: bool = True, epsilon: float = 1e-3,
         padding: int | None = None,
     ) -> None:  # fmt: skip

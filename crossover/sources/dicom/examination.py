@@ -19,11 +19,13 @@ from crossover.imaging.volumes import on_grid, same_grid
 from crossover.sources.dicom.choose import Chosen, channel
 from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.label_map import label_map_mask
+from crossover.sources.dicom.mask_series import mask_series
+from crossover.sources.dicom.places import LabelMapFiles
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.dicom.structures import Drawable, drawables, find_structure
+from crossover.sources.dicom.structures import Drawable, Drawing, drawables, find_structure
 from crossover.sources.findings import Finding, Refused, unforeseen
 from crossover.sources.pseudonyms import days_back, scanner_name
-from crossover.sources.settings import SeriesRule, Structure, VolumeStructure
+from crossover.sources.settings import LabelMap, SeriesRule, Structure
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +51,14 @@ def read_examination(
     instances: Sequence[Instance],
     rules: Mapping[str, SeriesRule],
     structures: Mapping[str, Structure],
-    label_maps: Mapping[str, tuple[Path | None, VolumeStructure]],
+    label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> Reading:
     """Channels by rule, structures by name. Never raises: what is wrong is among the findings.
 
     Args:
         instances: headers of all files of the examination.
-        label_maps: structure -> its file beside the images, None where it is not there.
+        label_maps: structure -> what was found to be its label map: one thing, where all is well.
         key: the secret, for the dates and the scanner's name.
     """
     out = Reading()
@@ -70,7 +72,7 @@ def _read(
     instances: Sequence[Instance],
     rules: Mapping[str, SeriesRule],
     structures: Mapping[str, Structure],
-    label_maps: Mapping[str, tuple[Path | None, VolumeStructure]],
+    label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> None:
     instances = _without_copies(instances, out.findings)
@@ -96,7 +98,7 @@ def _read_structures(
     out: Reading,
     objects: list[Instance],
     structures: Mapping[str, Structure],
-    label_maps: Mapping[str, tuple[Path | None, VolumeStructure]],
+    label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     chosen: Mapping[str, Chosen],
 ) -> None:
     first = next(iter(chosen.values()), None)
@@ -110,16 +112,28 @@ def _read_structures(
     for name, structure in structures.items():
         with _kept(out.findings, f"structure {name}"):
             if name in label_maps:
-                path, settings = label_maps[name]
-                if path is None:
-                    raise Refused("structure-missing", "its label map is not there")
-                labels = None if settings.label is None else [settings.label]
-                mask, findings = label_map_mask(path, labels, first.image)
+                mask, findings = _label_map(*label_maps[name], first)
                 out.structures[name] = on_grid(mask.astype("uint8"), first.image)
             else:
                 names = structure.names or [name]
                 out.structures[name], findings = find_structure(there, names, first.image, frame)
             out.findings += _about(findings, f"structure {name}")
+
+
+def _label_map(found: Sequence[LabelMapFiles], rule: LabelMap, channel: Chosen) -> Drawing:
+    if not found:
+        raise Refused("structure-missing", "its label map is not there")
+    if len(found) > 1:
+        tokens = [one.files[0].token for one in found]
+        raise Refused("structure-doubled", f"{len(found)} label maps match", tokens)
+    labels = None if rule.label is None else [rule.label]
+    (one,) = found
+    if one.folder:
+        planes = channel.stacks[0].planes
+        return mask_series(one.files, labels, channel.image, planes, rule.slices)
+    if one.files[0].member:
+        raise Refused("structure-refused", "its label map lies in an archive: unpack it")
+    return label_map_mask(Path(one.files[0].path), labels, channel.image)
 
 
 def _load(instance: Instance) -> list[Drawable]:

@@ -32,6 +32,14 @@ class FileRef:
     member: str | None
     token: str
     """Names the file in findings; tells nothing of its path without the secret."""
+    place: str = ""
+    """The path below the source, an archive counting as a folder. Never written."""
+    patient: str = ""
+    """Whose it is, where its place tells and not its PatientID. Never written."""
+
+    @property
+    def name(self) -> str:
+        return (self.member or self.path).rpartition("/")[2]
 
     def open(self) -> BinaryIO:
         """The file for reading, seekable.
@@ -75,7 +83,7 @@ def walk(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
         if _is_archive(path):
             files += _members(path, name, key, findings)
         else:
-            files.append(FileRef(str(path), None, token(name, key)))
+            files.append(FileRef(str(path), None, token(name, key), os.fsdecode(name)))
     if not files:
         why = "; ".join(dict.fromkeys(f"{f.code}, {f.what}" for f in findings[:10]))
         raise ValueError(f"{source}: no file in it" + (f" that can be read: {why}" if why else ""))
@@ -141,6 +149,7 @@ def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> It
         findings.append(Finding("zip-refused", what, files=(token(name, key),)))
         return
     seen = Counter(m.filename for m in members)
+    folder = "" if name == b"." else os.fsdecode(name) + "/"  # the source itself is no folder in it
     for member in members:
         own = token(name + b"!" + member.filename.encode(errors="surrogatepass"), key)
         packed = max(member.compress_size, 1)
@@ -157,4 +166,4 @@ def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> It
         elif member.filename.lower().endswith(".zip"):
             findings.append(Finding("zip-refused", "an archive in an archive", files=(own,)))
         else:
-            yield FileRef(str(path), member.filename, own)
+            yield FileRef(str(path), member.filename, own, folder + member.filename)

@@ -83,6 +83,8 @@ class Pixels:
     stored: int
     """How many of the bits are the value's; what stands in the others is none of it."""
     signed: bool
+    count: int
+    """Images that the file declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +120,23 @@ class Instance:
     """Maker, model and serial number, for a keyed hash."""
 
 
-def read_header(file: FileRef) -> Instance | Finding:
-    """The header of one file, or why there is none. Never raises."""
+def read_header(file: FileRef, mask: bool = False) -> Instance | Finding:
+    """The header of one file, or why there is none. Never raises.
+
+    Args:
+        mask: whether it is a slice of a mask, which may be of any modality, and anybody's.
+    """
     try:
         with warnings.catch_warnings(), file.open() as opened:
             warnings.simplefilter("ignore")
-            return _read(file, opened)
+            return _read(file, opened, mask)
     except Refused as refused:
         return Finding(refused.finding.code, refused.finding.what, files=(file.token,))
     except (Exception, RecursionError) as error:  # damaged files raise nearly anything
         return Finding("unreadable", f"its header: {type(error).__name__}", files=(file.token,))
 
 
-def _read(file: FileRef, opened: BinaryIO) -> Instance | Finding:
+def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
     head = opened.read(1024)
     if head[:4] == b"PK\3\4" and not _is_dicom(head):
         raise Refused("zip-refused", "an archive in an archive")
@@ -148,9 +154,9 @@ def _read(file: FileRef, opened: BinaryIO) -> Instance | Finding:
     missing = [tag for tag in needed if not text(dataset, tag)]
     if missing:
         raise Refused("truncated", f"the header ends before {missing[0]}")
-    if not text(dataset, "PatientID").strip():
+    if not (mask or file.patient or text(dataset, "PatientID").strip()):
         raise Refused("no-patient", "no PatientID")
-    drawn = text(dataset, "Modality") in (*IMAGES, "SEG")
+    drawn = mask or text(dataset, "Modality") in (*IMAGES, "SEG")
     pixels = _pixels(dataset, opened) if drawn else None
     return _instance(file, dataset, pixels)
 
@@ -165,11 +171,11 @@ def _is_dicom(head: bytes) -> bool:
 
 def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
     modality = text(d, "Modality")
-    image = modality in IMAGES
+    image = pixels is not None and modality not in STRUCTURES
     first = next(iter(d.get("PerFrameFunctionalGroupsSequence") or []), None)
     return Instance(
         file=file,
-        patient=text(d, "PatientID").strip(),
+        patient=file.patient or text(d, "PatientID").strip(),
         study=text(d, "StudyInstanceUID"),
         date=text(d, "StudyDate") + text(d, "StudyTime"),
         series=text(d, "SeriesInstanceUID"),
@@ -300,7 +306,7 @@ def _pixels(d: Dataset, opened: BinaryIO) -> Pixels:
     whole = stored == high + 1 and bits in (8, 16, 32) and int(number(d, "SamplesPerPixel", 1)) == 1
     signed = int(number(d, "PixelRepresentation", 0)) == 1
     plain = syntax in PLAIN and whole and name == "PixelData" and not (signed and stored < bits)
-    return Pixels(offset, length, str(syntax), plain, bits, stored, signed)
+    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3])
 
 
 def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:

@@ -1,4 +1,4 @@
-"""Label maps beside the images: NIfTI, NRRD or MHA on the image's voxels."""
+"""Label maps beside the images: NIfTI, NRRD or MHA on the image's voxels, or a folder of DICOM slices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.landing import land
+from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.landing import inside, landed
+from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.findings import Finding, Refused
 
 
@@ -20,25 +22,23 @@ def label_map_mask(
 
     The map has the image's voxels; its axes may be permuted or flipped, and it may cover a part, or more.
 
+    Args:
+        path: a file, or a folder of DICOM slices, which findings name by their files' names.
+
     Raises:
         Refused: structure-refused (no readable volume of whole numbers; another lattice than the
-            image's, saying how it differs), structure-outside, structure-empty.
+            image's, saying how it differs), structure-outside, structure-empty; of a folder, what
+            `mask_series` refuses.
     """
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.is_file())
+        return mask_series([FileRef(str(p), None, p.name, p.name) for p in files], labels, grid)
     image = _read(path)
-    values = sitk.GetArrayViewFromImage(image)
-    if not (np.isfinite(values).all() and (values == np.round(values)).all()):
-        raise Refused("structure-refused", "a label map with values that are no whole numbers")
-    chosen = values != 0 if labels is None else np.isin(values, labels)
-    there = int(chosen.sum())
-    if not there:
+    chosen = inside(sitk.GetArrayViewFromImage(image), labels)
+    if not chosen.any():
         which = "with any label" if labels is None else f"with one of {len(labels)} labels"
         raise Refused("structure-empty", f"a label map without a voxel {which}")
-    mask, clipped = land(on_grid(chosen.astype(np.uint8), image), grid)
-    inside = int(mask.sum())
-    if not inside:
-        raise Refused("structure-outside", f"all of {there} voxels lie outside the image")
-    beyond = f"{there - inside} of {there} voxels lie beyond the image"
-    return mask, [Finding("structure-clipped", beyond)] if clipped else []
+    return landed(on_grid(chosen.astype(np.uint8), image), grid)
 
 
 def _read(path: Path) -> sitk.Image:

@@ -6,11 +6,22 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from crossover.sources.findings import Refused
+from crossover.sources.findings import Finding, Refused
 
 TOLERANCE_MM = 0.1
 """How far a voxel may lie off the grid's, or a fifth of the smallest voxel. Images may lie as far off their
 regular grid themselves, and NIfTI's rotations off DICOM's: 0.04 mm in masks of a real archive (PI-CAI)."""
+
+
+def inside(values: NDArray, labels: list[int] | None) -> NDArray[np.bool_]:
+    """Where values are one of the labels; None: any but 0.
+
+    Raises:
+        Refused: structure-refused, where they are no whole numbers.
+    """
+    if not (np.isfinite(values).all() and (values == np.round(values)).all()):
+        raise Refused("structure-refused", "a label map with values that are no whole numbers")
+    return values != 0 if labels is None else np.isin(values, labels)
 
 
 def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], bool]:
@@ -40,6 +51,23 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
     out = np.zeros(size[::-1], bool)
     out.T[tuple(slice(a, b) for a, b in zip(first, last))] = inner
     return out, int(np.count_nonzero(inner)) < int(np.count_nonzero(values))
+
+
+def landed(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
+    """As `land`, and how many of a mask's voxels lie beyond the grid.
+
+    Raises:
+        Refused: structure-outside, where all do; structure-refused.
+    """
+    mask, clipped = land(mask_image, grid)
+    if not clipped:
+        return mask, []
+    there = int(np.count_nonzero(sitk.GetArrayViewFromImage(mask_image)))
+    inside = int(mask.sum())
+    if not inside:
+        raise Refused("structure-outside", f"all of {there} voxels lie outside the image")
+    beyond = f"{there - inside} of {there} voxels lie beyond the image"
+    return mask, [Finding("structure-clipped", beyond)]
 
 
 def _match(mask: sitk.Image, grid: sitk.Image) -> tuple[NDArray, NDArray]:

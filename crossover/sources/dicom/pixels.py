@@ -32,7 +32,7 @@ def volume(stack: Stack) -> sitk.Image:
             "no-hu", f"{bare} of {len(stack.planes)} images lack a rescale", stack.files()
         )
     values = np.empty(lattice.GetSize()[::-1], np.float32)
-    for k, plane in enumerate(_planes(stack)):
+    for k, plane in enumerate(stored(stack)):
         if plane.shape != values.shape[1:]:
             raise Refused("mixed-matrix", f"slice {k + 1} has {plane.shape} pixels", stack.files())
         frame = stack.planes[k][1]
@@ -58,7 +58,7 @@ def _whole(stack: Stack) -> bool:
     return all(float(s).is_integer() and float(t).is_integer() and bits for s, t, bits in used)
 
 
-def _planes(stack: Stack) -> Iterator[np.ndarray]:
+def stored(stack: Stack) -> Iterator[np.ndarray]:
     """Stored values of each plane, in the stack's order; each file is opened once for each run of planes."""
     for _, run in groupby(stack.planes, key=lambda plane: id(plane[0])):
         planes = list(run)
@@ -66,7 +66,7 @@ def _planes(stack: Stack) -> Iterator[np.ndarray]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                yield from _stored(instance, [frame.index for _, frame in planes])
+                yield from _of_file(instance, [frame.index for _, frame in planes])
         except Refused:
             raise
         except Exception as error:  # decoders raise nearly anything for damaged data
@@ -74,7 +74,7 @@ def _planes(stack: Stack) -> Iterator[np.ndarray]:
             raise Refused("pixels-unreadable", what, [instance.file.token]) from None
 
 
-def _stored(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
+def _of_file(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
     pixels = instance.pixels
     shape = (instance.rows, instance.columns)
     if not pixels.plain:

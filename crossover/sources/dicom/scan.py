@@ -18,7 +18,7 @@ from crossover.sources.dicom.elements import text
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance, read_header
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.findings import Finding
+from crossover.sources.findings import Finding, gathered
 from crossover.sources.settings import SeriesRule
 
 MANY = 400
@@ -69,7 +69,18 @@ def scan(
     Raises:
         ValueError: where there is no file at all.
     """
-    files, findings = walk(source, key)
+    return gather(*walk(source, key), rules, name, workers, known)
+
+
+def gather(
+    files: Sequence[FileRef],
+    findings: Sequence[Finding],
+    rules: Mapping[str, SeriesRule],
+    name: Callable[[str], str],
+    workers: int = 1,
+    known: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> tuple[dict[str, Examination], list[Finding]]:
+    """The examinations in files, as `scan`, with what was found when these were listed."""
     token = {file.token: file for file in files}
     held = {t for tokens in known.values() for t in tokens}
     instances, wrong = read_headers([f for f in files if f.token not in held], workers)
@@ -79,24 +90,13 @@ def scan(
     found = group(instances + more, rules, name)
     for case in (c for c in known if patient_of(c) not in touched):
         found[case] = Examination(case, patient_of(case), [token[t] for t in known[case]])
-    findings = _gathered([*findings, *wrong, *also_wrong]) + _indexes(files)
-    return dict(sorted(found.items())), findings
+    told = gathered([*findings, *wrong, *also_wrong]) + _indexes(files)
+    return dict(sorted(found.items())), told
 
 
 def patient_of(case: str) -> str:
     """Cases of one patient's later studies have a number behind the pseudonym."""
     return case.split("-")[0]
-
-
-def _gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Files with one and the same thing to say, as one finding."""
-    together: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for f in findings:
-        together[f.code, f.what] += f.files
-    return [
-        Finding(code, f"{len(t)} file{'s'[: len(t) > 1]}: {what}", files=tuple(t[:5]))
-        for (code, what), t in together.items()
-    ]
 
 
 def _indexes(files: Sequence[FileRef]) -> list[Finding]:

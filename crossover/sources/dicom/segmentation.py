@@ -17,11 +17,9 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
 
 from crossover.sources.dicom.elements import numbers
-from crossover.sources.dicom.landing import TOLERANCE_MM, land
+from crossover.sources.dicom.landing import TOLERANCE_MM, landed
+from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.findings import Finding, Refused
-
-MOST_SLICES = 2000
-"""A segment reaching over more slices than these, and than twice the image's, is a mistake."""
 
 
 class Segment(NamedTuple):
@@ -67,19 +65,12 @@ def segment_mask(
     findings = [Finding("fractional", top)] if soft else []
     if not planes:
         return np.zeros(grid.GetSize()[::-1], bool), findings
-    step = _step(frames, _between(dataset), grid)
-    image = _volume(planes, step, grid)
+    image = assembled(planes, _step(frames, _between(dataset), grid), grid)
     if _counts_from_corners(dataset, image, grid):
         image.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5, 0.0)))
         findings.append(Finding("half-pixel", "moved by half a pixel along rows and columns"))
-    mask, clipped = land(image, grid)
-    inside, there = int(mask.sum()), int(sum(p.sum() for p in planes.values()))
-    if clipped and not inside:
-        raise Refused("structure-outside", f"all of {there} voxels lie outside the image")
-    if clipped:
-        beyond = f"{there - inside} of {there} voxels lie beyond the image"
-        findings.append(Finding("structure-clipped", beyond))
-    return mask, findings
+    mask, clipped = landed(image, grid)
+    return mask, findings + clipped
 
 
 def _frames(dataset: Dataset) -> list[_Frame]:
@@ -134,7 +125,7 @@ def _between(dataset: Dataset) -> float:
 
 def _planes(
     dataset: Dataset, number: int, frames: Sequence[_Frame]
-) -> tuple[dict[_Frame, NDArray[np.bool_]], int]:
+) -> tuple[list[tuple[_Frame, NDArray[np.bool_]]], int]:
     """The segment's planes (rows, columns) that hold any of it; and how many values are fractions."""
     kind = dataset.get("SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
@@ -143,7 +134,7 @@ def _planes(
         )
     top = (numbers(dataset, "MaximumFractionalValue") or (255.0,))[0] or 255.0
     mine = [f for f in frames if f.segment in (number, None)]
-    planes, soft = {}, 0
+    planes, soft = [], 0
     for frame, values in zip(mine, _decoded(dataset, [f.index for f in mine]), strict=True):
         if kind == "FRACTIONAL":
             inside = values >= top / 2
@@ -151,7 +142,7 @@ def _planes(
         else:
             inside = values > 0 if kind == "BINARY" else values == number
         if inside.any():
-            planes[frame] = inside
+            planes.append((frame, inside))
     return planes, soft
 
 
@@ -170,51 +161,17 @@ def _decoded(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
 def _step(frames: Sequence[_Frame], between: float, grid: sitk.Image) -> float:
     """The distance of a SEG's slices in mm, whatever frames are missing.
 
-    The declared one or the smallest between any two frames; the image's where there is neither.
+    The declared one, `between`, or the smallest between any two frames; the image's where there is neither.
     """
-    normal = _directions(frames[0])[:, 2]
+    normal = directions(frames[0])[:, 2]
     places = np.sort([np.array(f.position) @ normal for f in frames])
     gaps = np.diff(places)
     gaps = gaps[gaps > TOLERANCE_MM]
     if not len(gaps):
-        axes = np.abs(np.reshape(grid.GetDirection(), (3, 3)).T @ normal)
-        return between or grid.GetSpacing()[int(axes.argmax())]
-    step = min(float(gaps.min()), between or np.inf)
+        return between or step_of(grid, frames[0])
+    least = min(float(gaps.min()), between or np.inf)
     extent = float(places[-1] - places[0])
-    return extent / round(extent / step)  # over all slices, since decimals are rounded
-
-
-def _directions(frame: _Frame) -> NDArray[np.float64]:
-    """Columns: along a row, along a column, the normal."""
-    row, column = np.reshape(frame.orientation, (2, 3))
-    return np.stack([row, column, np.cross(row, column)], axis=1)
-
-
-def _volume(planes: dict[_Frame, NDArray], step: float, grid: sitk.Image) -> sitk.Image:
-    """Planes as a volume, from the first to the last of them."""
-    directions = _directions(next(iter(planes)))
-    frames = sorted(planes, key=lambda f: float(np.array(f.position) @ directions[:, 2]))
-    first = frames[0]
-    if abs(np.linalg.det(directions) - 1) > 1e-3:
-        raise Refused("structure-refused", "its frames' rows and columns aren't at right angles")
-    steps = np.array([np.subtract(f.position, first.position) @ directions for f in frames])
-    ks = np.round(steps[:, 2] / step).astype(int)
-    off = np.abs(steps - ks[:, None] * [0, 0, step]).max()
-    if off > TOLERANCE_MM or len(set(ks)) < len(ks):
-        what = (
-            f"{len(ks)} frames are no regular volume: up to {off:.2f} mm off, or twice in a place"
-        )
-        raise Refused("structure-refused", what)
-    if ks[-1] >= max(MOST_SLICES, 2 * max(grid.GetSize())):
-        raise Refused("structure-refused", f"a segment of {len(ks)} frames over {ks[-1]} slices")
-    values = np.zeros((ks[-1] + 1, *planes[first].shape), np.uint8)
-    for frame, k in zip(frames, ks):
-        values[k] = planes[frame]
-    image = sitk.GetImageFromArray(values)
-    image.SetOrigin(first.position)
-    image.SetSpacing((first.spacing[1], first.spacing[0], step))
-    image.SetDirection(directions.ravel())
-    return image
+    return extent / round(extent / least)  # over all slices, since decimals are rounded
 
 
 def _counts_from_corners(dataset: Dataset, image: sitk.Image, grid: sitk.Image) -> bool:

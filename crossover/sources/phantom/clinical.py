@@ -5,13 +5,13 @@ paper has no table, so age and a squamous : adenocarcinoma proportion of 80:20 a
 grade and stages stay empty.
 """
 
-import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
+from crossover.sources.phantom.files import write_table
 from crossover.sources.phantom.scanners import PROFILES
 from crossover.sources.phantom_settings import Anatomy
 
@@ -40,6 +40,10 @@ AGE_MEAN, AGE_SD = 52.14, 11.15  # years, Table 1; used for the cervix too
 AGE_RANGE = (25, 88)  # years, Results
 
 
+write_clinical = partial(write_table, COLUMNS)
+"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
+
+
 @dataclass(frozen=True)
 class Clinical:
     """One patient's row, in the words of the table."""
@@ -63,15 +67,6 @@ def draw_clinical(
     # In the fixed order of the profiles: how a study lists its scanners must not matter.
     ordered = {model: scanners[model] for model in PROFILES if model in scanners}
     return Clinical(age=round(age), scanner=pick(ordered, rng), **drawn)
-
-
-def write_clinical(rows: Iterable[Mapping[str, object]], path: Path) -> None:
-    """Write the rows that `write_patient` returned as clinical.csv, sorted by patient."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: str(row["patient"])))
 
 
 def pick(counts: Mapping[str, float], rng: np.random.Generator) -> str:

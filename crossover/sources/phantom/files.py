@@ -1,10 +1,11 @@
-"""What the DICOM files of every phantom share: names, dates, identity, contours, structure sets.
+"""What the files of every phantom share: names, dates, identity, contours, structure sets, tables.
 
 Same patient, same bytes: UIDs are name-based (UUID version 5 under 2.25) and dates are fixed.
 """
 
+import csv
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -218,3 +219,12 @@ def save(ds: Dataset, path: Path) -> None:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     ds.file_meta = meta
     dcmwrite(path, ds, enforce_file_format=True)
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Mapping[str, object]], path: Path) -> None:
+    """Write these columns of the patients' rows as CSV, sorted by patient."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sorted(rows, key=lambda row: str(row["patient"])))

@@ -28,6 +28,13 @@ class Engine(Protocol):
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         """Begin a training: random weights from the seed, or the given ones; frozen before the level."""
 
+    def begin_from(self, weights: Arrays) -> None:
+        """After `start`: set the weights of some whole parts, an encoder's; the others stay as they are.
+
+        Raises:
+            ValueError: where they don't fit the network, or the engine has no such weights.
+        """
+
     def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
         """One optimisation step; returns the loss before it."""
 

@@ -79,6 +79,13 @@ class TorchEngine:
         self._loss = LOSSES[recipe.loss]
         self._optimiser = _optimiser(recipe, list(self._trained().values()))
 
+    def begin_from(self, weights: Arrays) -> None:
+        parts = {name.split(".")[0] for name in weights}
+        own = {n: v for n, v in self._model.state_dict().items() if n.split(".")[0] in parts}
+        if unknown := sorted(set(weights) - set(own)):
+            raise ValueError(f"the network has no weights {unknown[0]}")
+        _set(own, weights)
+
     def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
         for name, part in self._model.named_children():
             frozen_mode(part) if name in self._frozen else part.train()
@@ -110,9 +117,7 @@ class TorchEngine:
         return np.concatenate(out)
 
     def load(self, weights: Arrays) -> None:
-        own = self._model.state_dict()
-        check_fit({name: tuple(v.shape) for name, v in own.items()}, weights)
-        self._model.load_state_dict({name: torch.tensor(weights[name]) for name in own})
+        _set(self._model.state_dict(), weights)
 
     def weights(self) -> Arrays:
         return {name: _array(v) for name, v in self._model.state_dict().items()}
@@ -172,7 +177,7 @@ class Sgd(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None) -> None:
         (group,) = self.param_groups
-        weights = group["params"]
+        weights = [weight for weight in group["params"] if weight.grad is not None]
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight]["velocity"] = torch.zeros_like(weight)
@@ -204,6 +209,12 @@ def _dice(masks: Tensor, logits: Tensor) -> Tensor:
 
 
 LOSSES = {"bce": _bce, "dice": _dice, "dice_bce": lambda m, x: _bce(m, x) + _dice(m, x)}
+
+
+def _set(own: dict[str, Tensor], weights: Arrays) -> None:
+    check_fit({name: tuple(value.shape) for name, value in own.items()}, weights)
+    for name, value in own.items():
+        value.copy_(torch.tensor(weights[name]))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

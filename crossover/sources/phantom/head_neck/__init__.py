@@ -12,11 +12,10 @@ and `<patient>/RTSTRUCT/rtstruct.dcm`, and returns the patient's clinical row. E
 it is synthetic, and two runs write the same bytes. Patients are simulated: nothing here is a
 patient's.
 
-The parts: `clinical` (who the patients are), `shapes` and `draw` (signed distances, random
-variation), `organs` (the twelve), `skeleton`, `soft_tissue`, `outline` and `tumour` (everything
-else), `person` (these put together), `body` (size and posture), `tissues` (HU), `centers` (what
-differs between the two centers), `canvas` and `scan` (images), `contouring` (truth), `examination`,
-`dicom_out` (files).
+The parts: `clinical` (who the patients are), `organs` (the twelve), `skeleton`, `soft_tissue`,
+`outline` and `tumour` (everything else), `layer` (a coat of paint), `person` (these put together),
+`body` (size and posture), `tissues` (HU), `centers` (what differs between the two centers), `scan`
+(images), `contouring` (truth), `examination`, `dicom_out` (files); shapes and painting are `solids`.
 """
 
 from crossover.sources.head_neck_settings import HeadNeckSource

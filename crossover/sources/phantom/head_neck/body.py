@@ -10,47 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.sources.phantom.head_neck.canvas import Field
-from crossover.sources.phantom.head_neck.shapes import turned
+from crossover.sources.phantom.solids.canvas import Field
+from crossover.sources.phantom.solids.shapes import turned
+from crossover.sources.phantom.solids.waves import Waves, draw_waves
 
 # The head turns about the joint between skull and atlas; below the neck's middle it doesn't.
 PIVOT = np.array([0.0, 34.0, -52.0])
 STILL_Z, FREE_Z = -135.0, -55.0
-WAVES = 12
-
-
-@dataclass(frozen=True)
-class Waves:
-    """Smooth random fields, each a sum of plane waves in scanner coordinates."""
-
-    vectors: NDArray[np.float64]  # (fields, waves, 3), 1/mm
-    phases: NDArray[np.float64]  # (fields, waves)
-    amplitude: float  # SD of a field
-
-    def fields(self, x: NDArray, y: NDArray, z: NDArray) -> list[NDArray[np.float32]]:
-        """Values at a grid of scanner coordinates (mm): (z, y, x) each."""
-        return [self._field(k, p, x, y, z) for k, p in zip(self.vectors, self.phases, strict=True)]
-
-    def _field(
-        self, k: NDArray, phase: NDArray, x: NDArray, y: NDArray, z: NDArray
-    ) -> NDArray[np.float32]:
-        # cos(a + b) = cos a cos b - sin a sin b, with b the part along x: two thin factors.
-        a = z[:, None, None] * k[:, 2] + y[None, :, None] * k[:, 1] + phase
-        b = np.outer(k[:, 0], x)
-        left = np.concatenate([np.cos(a), -np.sin(a)], axis=2).astype(np.float32)
-        right = np.concatenate([np.cos(b), np.sin(b)]).astype(np.float32)
-        return left @ right * np.float32(self.amplitude * np.sqrt(2 / len(k)))
-
-
-def draw_waves(
-    count: int, lengths_mm: tuple[float, float], amplitude: float, rng: np.random.Generator
-) -> Waves:
-    """`count` fields of an SD, of wavelengths between two."""
-    direction = rng.standard_normal((count, WAVES, 3))
-    direction /= np.linalg.norm(direction, axis=2, keepdims=True)
-    length = rng.uniform(*lengths_mm, (count, WAVES, 1))
-    phase = rng.uniform(0, 2 * np.pi, (count, WAVES))
-    return Waves(2 * np.pi * direction / length, phase, amplitude)
 
 
 @dataclass(frozen=True)

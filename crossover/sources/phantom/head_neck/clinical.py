@@ -5,14 +5,14 @@ carcinoma in southern China (three men to one woman, in their forties, most of t
 IV): an assumption.
 """
 
-import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
 from crossover.sources.phantom.clinical import pick
+from crossover.sources.phantom.files import write_table
 
 COLUMNS = ("patient", "age", "sex", "t_stage", "n_stage", "scanner")
 AGE_MEAN, AGE_SD, AGE_RANGE = 47.0, 11.0, (19, 78)  # years
@@ -21,6 +21,10 @@ SHARES: dict[str, dict[str, float]] = {
     "t_stage": {"1": 0.15, "2": 0.2, "3": 0.42, "4": 0.23},
     "n_stage": {"0": 0.15, "1": 0.42, "2": 0.31, "3": 0.12},
 }
+
+
+write_clinical = partial(write_table, COLUMNS)
+"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,3 @@ def draw_clinical(scanners: Mapping[str, float], rng: np.random.Generator) -> Cl
         age = rng.normal(AGE_MEAN, AGE_SD)
     drawn = {column: pick(shares, rng) for column, shares in SHARES.items()}
     return Clinical(age=round(age), scanner=pick(scanners, rng), **drawn)
-
-
-def write_clinical(rows: Iterable[Mapping[str, object]], path: Path) -> None:
-    """Write the rows that `write_patient` returned as clinical.csv, sorted by patient."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: str(row["patient"])))

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from crossover.sources.head_neck_settings import Center
-from crossover.sources.phantom.head_neck.canvas import Box, cover
 from crossover.sources.phantom.head_neck.centers import CENTERS, Contour, contour_of
 from crossover.sources.phantom.head_neck.organs import ORGANS, Organs
 from crossover.sources.phantom.head_neck.person import Person
 from crossover.sources.phantom.head_neck.scan import Geometry, Slab
-from crossover.sources.phantom.head_neck.shapes import Below, Shape, Union, Within
+from crossover.sources.phantom.solids.canvas import Box, cover
+from crossover.sources.phantom.solids.shapes import Below, Shape, Union, Within
 
 # Where two contours claim a voxel the first of these keeps it: no organ overlaps another.
 ORDER = (

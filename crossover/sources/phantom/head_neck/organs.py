@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.sources.phantom.head_neck.draw import SIDES, Draw, Triple, mirrored, on
-from crossover.sources.phantom.head_neck.shapes import (
+from crossover.sources.phantom.solids.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.sources.phantom.solids.shapes import (
     Below,
     Ellipsoid,
     Grown,

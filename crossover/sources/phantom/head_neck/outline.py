@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.sources.phantom.head_neck.canvas import EVERYWHERE, Field
-from crossover.sources.phantom.head_neck.draw import SIDES, Draw, Triple, on
-from crossover.sources.phantom.head_neck.shapes import (
+from crossover.sources.phantom.solids.canvas import EVERYWHERE, Field
+from crossover.sources.phantom.solids.draw import SIDES, Draw, Triple, on
+from crossover.sources.phantom.solids.shapes import (
     FAR,
     Bounds,
     Ellipsoid,

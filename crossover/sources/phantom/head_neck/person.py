@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from crossover.sources.phantom.head_neck import skeleton, soft_tissue
 from crossover.sources.phantom.head_neck.body import Body, draw_body
-from crossover.sources.phantom.head_neck.canvas import EVERYWHERE, Canvas, Layer
 from crossover.sources.phantom.head_neck.clinical import Clinical
-from crossover.sources.phantom.head_neck.draw import SIDES, Draw, Triple
+from crossover.sources.phantom.head_neck.layer import Layer
 from crossover.sources.phantom.head_neck.organs import Organs, draw_organs
 from crossover.sources.phantom.head_neck.outline import SKIN_MM, Outline, draw_outline
-from crossover.sources.phantom.head_neck.shapes import Points
 from crossover.sources.phantom.head_neck.tissues import Tissue
 from crossover.sources.phantom.head_neck.tumour import Tumour, draw_tumour
+from crossover.sources.phantom.solids.canvas import EVERYWHERE, Canvas
+from crossover.sources.phantom.solids.draw import SIDES, Draw, Triple
+from crossover.sources.phantom.solids.shapes import Points
 
 # Distance outwards from the inner table of the skull, what begins there, and its texture. From the
 # outside in; the space between bone and brain is `organs.INNER_TABLE` deep.
@@ -70,7 +71,7 @@ class Person:
         # Sulci run where the texture crosses zero, down to 14 mm below the surface.
         depth = np.maximum(distance, -14 - distance)
         share = np.clip(1 - np.abs(canvas.texture[box]) / SULCUS, 0, 1) * (depth < -1)
-        view = canvas.hu[box]
+        view = canvas.values[box]
         view += 0.9 * share * (hu[Tissue.CSF] - view)
 
 

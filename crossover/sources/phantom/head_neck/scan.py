@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from crossover.sources.head_neck_settings import HeadNeckSource
-from crossover.sources.phantom.head_neck.body import Body, Waves, draw_waves
-from crossover.sources.phantom.head_neck.canvas import Canvas, Field
+from crossover.sources.phantom.head_neck.body import Body
 from crossover.sources.phantom.head_neck.centers import CENTERS, Scanner
 from crossover.sources.phantom.head_neck.outline import Profile
 from crossover.sources.phantom.head_neck.person import Person
 from crossover.sources.phantom.head_neck.tissues import Tissue
+from crossover.sources.phantom.solids.canvas import Canvas, Field
+from crossover.sources.phantom.solids.waves import Waves, draw_waves
 
 LAYER_MM = 2.8  # coarsest sampling through a slice
 SAMPLES = 800_000  # painted at a time: bounds the memory

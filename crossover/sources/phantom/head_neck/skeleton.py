@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from crossover.sources.phantom.head_neck.canvas import Layer
-from crossover.sources.phantom.head_neck.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.sources.phantom.head_neck.layer import Layer
 from crossover.sources.phantom.head_neck.organs import CANAL_BEHIND, Eye, Jaw, Organs
-from crossover.sources.phantom.head_neck.shapes import (
+from crossover.sources.phantom.head_neck.tissues import Tissue
+from crossover.sources.phantom.solids.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.sources.phantom.solids.shapes import (
     Below,
     Ellipsoid,
     Grown,
@@ -17,7 +18,6 @@ from crossover.sources.phantom.head_neck.shapes import (
     tube,
     turned,
 )
-from crossover.sources.phantom.head_neck.tissues import Tissue
 
 
 def bone(shape: Shape, inside: Tissue = Tissue.MARROW, wall_mm: float = 1.6) -> Iterator[Layer]:

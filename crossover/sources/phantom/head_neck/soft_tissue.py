@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from crossover.sources.phantom.head_neck.canvas import Layer
-from crossover.sources.phantom.head_neck.draw import SIDES, Draw, mirrored, on
+from crossover.sources.phantom.head_neck.layer import Layer
 from crossover.sources.phantom.head_neck.organs import Organs, tentorium
-from crossover.sources.phantom.head_neck.shapes import (
+from crossover.sources.phantom.head_neck.tissues import Tissue
+from crossover.sources.phantom.solids.draw import SIDES, Draw, mirrored, on
+from crossover.sources.phantom.solids.shapes import (
     Below,
     Ellipsoid,
     Grown,
@@ -16,7 +17,6 @@ from crossover.sources.phantom.head_neck.shapes import (
     tube,
     turned,
 )
-from crossover.sources.phantom.head_neck.tissues import Tissue
 
 # Middle of the airway from the nasopharynx to the trachea, and its radius; mm.
 AIRWAY = (

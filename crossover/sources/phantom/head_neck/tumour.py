@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossover.sources.phantom.head_neck.body import Push
-from crossover.sources.phantom.head_neck.canvas import Layer
-from crossover.sources.phantom.head_neck.draw import Draw, on
-from crossover.sources.phantom.head_neck.shapes import Ellipsoid, Grown, Segment, Shape, Union
+from crossover.sources.phantom.head_neck.layer import Layer
 from crossover.sources.phantom.head_neck.tissues import Tissue
+from crossover.sources.phantom.solids.draw import Draw, on
+from crossover.sources.phantom.solids.shapes import Ellipsoid, Grown, Segment, Shape, Union
 
 # Median volume in ml by T stage and its log-normal SD: an assumption of the right order.
 VOLUME_ML = {"1": 9.0, "2": 16.0, "3": 26.0, "4": 42.0}

@@ -1,4 +1,5 @@
-"""Sample points of a scan in anatomical coordinates, and the HU painted on them.
+"""Sample points of a scan in anatomical coordinates, and the values painted on them: HU of CT, signal
+of MR.
 
 Edges are painted soft over the width that pixel and kernel blur them by, so that one sample a pixel
 gives the partial volume in plane; through the slice there are several layers of samples.
@@ -10,8 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.sources.phantom.head_neck.shapes import Points, Shape, Union
-from crossover.sources.phantom.head_neck.tissues import Tissue
+from crossover.sources.phantom.solids.shapes import Points, Shape, Union
 
 Box = tuple[slice, slice, slice]
 EVERYWHERE = (slice(None),) * 3
@@ -68,37 +68,30 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One coat of paint."""
-
-    shape: Shape
-    tissue: Tissue
-    uneven: float = 0  # HU that the texture moves it by, for one SD
-
-
-@dataclass(frozen=True)
 class Canvas:
-    """The HU of every sample; later paint covers earlier paint."""
+    """The value of every sample; later paint covers earlier paint."""
 
     field: Field
-    hu: NDArray[np.float32]
+    values: NDArray[np.float32]
     texture: NDArray[np.float32]  # mean 0, SD 1, smooth over some mm
     edge_mm: float
 
-    def paint(self, shape: Shape, hu: float, uneven: float = 0) -> None:
-        """Fill a shape with this HU; `uneven` is how far the texture moves it, HU for one SD."""
+    def paint(self, shape: Shape, value: float, uneven: float = 0) -> None:
+        """Fill a shape with this value; `uneven` is how far the texture moves it for one SD."""
         parts = shape.parts if isinstance(shape, Union) and not shape.blend else (shape,)
         for part in parts:
             low, high = part.bounds()
             box = self.field.box(low - self.edge_mm / 2, high + self.edge_mm / 2)
             if box is not None:
-                self.fill(part.distance(self.field.points(box)), box, hu, uneven)
+                self.fill(part.distance(self.field.points(box)), box, value, uneven)
 
-    def fill(self, distance: NDArray[np.float32], box: Box, hu: float, uneven: float = 0) -> None:
+    def fill(
+        self, distance: NDArray[np.float32], box: Box, value: float, uneven: float = 0
+    ) -> None:
         """As `paint`, where the distance (mm) is known already."""
         share = cover(distance, self.edge_mm)
-        view = self.hu[box]
-        change = hu - view
+        view = self.values[box]
+        change = value - view
         if uneven:
             change += uneven * self.texture[box]
         change *= share

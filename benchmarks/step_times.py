@@ -1,0 +1,90 @@
+"""Seconds of an optimisation step of every network and level that the studies train at paper scale.
+
+    python -m benchmarks.step_times [--threads 2] [--out benchmarks/step_times.csv] [study ...]
+
+What `crossover.estimate` multiplies with the number of steps. Each is the median of three steps after
+the first, at the published size; a batch above 2 is measured at 2 and scaled, since it is linear in it.
+Rows of other studies in the file stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+
+from crossover.config import load_study
+from crossover.estimate import TIMES
+from crossover.plan import plan
+from crossover.study import Network, Study
+from crossover.training import engines
+
+LARGEST_BATCH = 2
+
+
+def kinds(study: Study) -> Iterator[tuple[Network, str | None, int]]:
+    """The networks and levels that a study's stages have, and how many structures each segments."""
+    seen = set()
+    for stage in plan(study).stages.values():
+        cells = [stage.cell] if stage.cell else []
+        if study.selection and not stage.cell:
+            cells = study.selection.cells
+        for cell in cells or [None]:
+            network = study.network.cell(*cell) if cell else study.network
+            key = (cell, stage.level, len(stage.structures))
+            if key not in seen:
+                seen.add(key)
+                yield network, stage.level, len(stage.structures)
+
+
+def seconds(
+    study: Study, network: Network, level: str | None, structures: int, threads: int
+) -> float:
+    """Of one step at the study's size and batch."""
+    rows, columns = study.preparation.slices.size
+    batch = min(study.recipe.batch, LARGEST_BATCH)
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(batch, rows, columns, len(study.channels))).astype("float32")
+    masks = (rng.random((batch, rows, columns, structures)) > 0.9).astype("float32")
+    engine = engines.create(network, images.shape[1:], structures, threads)
+    engine.start(study.recipe, 0, None, level)
+    engine.step(images, masks, study.recipe.learning_rate)
+    taken = []
+    for _ in range(3):
+        start = perf_counter()
+        engine.step(images, masks, study.recipe.learning_rate)
+        taken.append(perf_counter() - start)
+    return median(taken) * study.recipe.batch / batch
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("studies", nargs="*", default=["uterus", "nasopharynx", "prostate"])
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, default=TIMES)
+    given = parser.parse_args()
+    rows = []
+    for name in given.studies:
+        study = load_study(name, "paper")
+        for network, level, structures in kinds(study):
+            took = seconds(study, network, level, structures, given.threads)
+            rows.append({
+                "study": name, "scale": "paper", "architecture": network.architecture,
+                "encoder": network.settings.get("encoder", ""), "level": level or "",
+                "seconds": round(took, 3), "threads": given.threads, "machine": platform.machine(),
+            })  # fmt: skip
+            print(*rows[-1].values(), flush=True)
+    before = pd.read_csv(given.out).fillna("") if given.out.exists() else pd.DataFrame()
+    kept = before[~before["study"].isin(given.studies)] if len(before) else before
+    pd.concat([kept, pd.DataFrame(rows)]).to_csv(given.out, index=False)
+
+
+if __name__ == "__main__":
+    main()

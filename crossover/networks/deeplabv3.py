@@ -1,0 +1,11 @@
+"""DeepLabV3 (Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017): `DeepLabV3` of
+segmentation_models_pytorch, output stride 8, rates 12, 24 and 36."""
+
+from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings
+
+__all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]
+
+
+def smallest_map(size: tuple[int, int]) -> int:
+    """Of its pyramid, one branch batch-normalises an average over the whole slice."""
+    return 1

@@ -1,0 +1,6 @@
+"""MA-Net (Fan et al., "MA-Net: a multi-scale attention network for liver and tumor segmentation", IEEE Access
+2020): `MAnet` of segmentation_models_pytorch."""
+
+from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
+
+__all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]

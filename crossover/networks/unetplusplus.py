@@ -1,0 +1,7 @@
+"""U-Net++ (Zhou et al., "UNet++: a nested U-Net architecture for medical image segmentation", DLMIA 2018):
+`UnetPlusPlus` of segmentation_models_pytorch. With efficientnet-b3, Touijer's choice, one channel and one
+structure it has 13,624,073 parameters."""
+
+from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
+
+__all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]

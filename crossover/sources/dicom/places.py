@@ -1,0 +1,83 @@
+"""Which of a source's files are images, which are label maps, and whose they are, by where they lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from crossover.sources.dicom.files import FileRef
+from crossover.sources.settings import Export
+
+
+@dataclass(frozen=True)
+class LabelMapFiles:
+    """What one label map comes in."""
+
+    files: tuple[FileRef, ...]
+    """One file, or all that lie in a folder."""
+    folder: bool
+
+
+Candidates = Mapping[str, LabelMapFiles]
+"""All that may be anybody's label map of one structure, by its place below the source."""
+
+
+def parted(
+    source: Export, files: Sequence[FileRef]
+) -> tuple[list[FileRef], dict[str, dict[str, LabelMapFiles]]]:
+    """The files that may hold images, with their patient where a folder tells; and structure -> candidates.
+
+    Raises:
+        ValueError: where no file lies where images should.
+    """
+    maps = {name: candidates(files, m.file) for name, m in source.label_maps.items()}
+    taken = {f.token for own in maps.values() for found in own.values() for f in found.files}
+    images = [f for f in files if f.token not in taken]
+    if source.images is not None:
+        wanted = matcher(source.images, None, "(/.*)?")
+        images = [f for f in images if wanted.fullmatch(f.place)]
+        if not images:
+            what = f"none of {len(files)} files lies where `images: {source.images}` says"
+            raise ValueError(f"{what}; it counts from the source's folder")
+    if source.patients == "folder":
+        images = [replace(f, patient=f.place.rpartition("/")[0].split("/")[0]) for f in images]
+    return images, maps
+
+
+def candidates(files: Iterable[FileRef], pattern: str) -> dict[str, LabelMapFiles]:
+    """What a label map's pattern finds for any patient: files of that place, or all files in such folders."""
+    wanted = matcher(pattern)
+    found: dict[str, LabelMapFiles] = {}
+    for file in files:
+        folder = file.place.rpartition("/")[0]
+        if wanted.fullmatch(folder):
+            before = found[folder].files if folder in found else ()
+            found[folder] = LabelMapFiles((*before, file), folder=True)
+        elif wanted.fullmatch(file.place):
+            found[file.place] = LabelMapFiles((file,), folder=False)
+    return found
+
+
+def of_patient(found: Candidates, pattern: str, patient: str) -> list[LabelMapFiles]:
+    """Those of one patient: one, where all is well."""
+    wanted = matcher(pattern, patient)
+    return [files for place, files in found.items() if wanted.fullmatch(place)]
+
+
+def matcher(pattern: str, patient: str | None = None, more: str = "") -> re.Pattern[str]:
+    """A pattern as a regular expression; of any patient, where none is given."""
+    parts = re.split(r"(\*\*/|\*?\{patient\}\*?|\*)", pattern)
+    return re.compile("".join(_meaning(part, patient) for part in parts) + more, re.DOTALL)
+
+
+def _meaning(part: str, patient: str | None) -> str:
+    if part in ("**/", "*"):
+        return {"**/": "(?:.*/)?", "*": "[^/]*"}[part]
+    if "{patient}" not in part:
+        return re.escape(part)
+    # A star beside a patient "7" is neither the 1 of "17" nor the 0 of "70".
+    mark = r"(?:[^\w/]|_)"
+    before = f"(?:[^/]*{mark})?" if part.startswith("*") else ""
+    after = f"(?:{mark}[^/]*)?" if part.endswith("*") else ""
+    return before + ("[^/]+" if patient is None else re.escape(patient)) + after

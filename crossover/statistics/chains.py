@@ -1,0 +1,318 @@
+"""What does training on other cohorts first add? Each chain against its target's baseline, on the same
+patients.
+
+A family of a chain has a model for each fold, all tested on the same cases of the target. A case's score
+under a family is its mean over the models, so that the patients remain the units. Beside it stands the
+score of the one model whose *validation* DSC is best, which is what Touijer 2023 reports; which model that
+is never depends on a test case. Where cases have several structures, a case's score is their mean.
+
+A mean difference has two intervals. `ci_low, ci_high` is Student's over the cases' differences, as if
+these were the only models that such a training could give. `ci_wide_low, ci_wide_high` is for other patients
+and other trainings (`crossed`). A chain's fold is paired with the same fold of what it is compared with: both
+left out the same patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from crossover.chains import BASELINE, CONTROL, ONE_SOURCE, Chain, baseline, kinds
+from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.paired import DECIMALS, describe, holm
+from crossover.statistics.summary import half_width
+
+METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou")
+CHAINS = [
+    "target", "family", "strategy", "kind", "sources", "metric", "folds", "cases",
+    "best_fold", "best_fold_mean", "mean", "sd_folds", "ci_low", "ci_high",
+]  # fmt: skip
+_TESTED = [
+    "ci_low", "ci_high", "ci_wide_low", "ci_wide_high", "improved", "worsened", "p_wilcoxon_exact",
+]  # fmt: skip
+GAINS = [
+    "target", "family", "kind", "sources", "baseline", "metric", "cases", "folds", "gain",
+    *_TESTED, "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain",
+]  # fmt: skip
+CONTRASTS = [
+    "target", "a", "b", "metric", "families_a", "families_b", "cases", "folds", "mean_a", "mean_b",
+    "difference", *_TESTED,
+]  # fmt: skip
+FIELD_STRENGTH = [
+    "target", "low_source", "low_family", "low_t", "high_source", "high_family", "high_t",
+    "metric", "cases", "folds", "difference", *_TESTED,
+]  # fmt: skip
+
+
+class Scores:
+    """Every family's scores of every cohort's test cases.
+
+    Args:
+        metrics: of `metrics_table.read_metrics`.
+        validation: of `cross_validation.validation`.
+    """
+
+    def __init__(self, metrics: pd.DataFrame, validation: pd.DataFrame) -> None:
+        self.metrics = [metric for metric in METRICS if metric in metrics]
+        run = metrics["replicate"].astype(str) + "/" + metrics["fold"].astype("string").fillna("")
+        metrics = metrics.assign(run=run)
+        means = metrics.groupby(["family", "cohort", "case", "run"])[self.metrics].mean()
+        self._tables = {
+            (*place, metric): own.droplevel([0, 1]).dropna(axis=1, how="all").dropna(how="all")
+            for metric in self.metrics
+            for place, own in means[metric].unstack("run").groupby(level=[0, 1])
+        }
+        first = metrics.drop_duplicates("model")
+        self._model = first.set_index(["family", "run"])["model"].to_dict()
+        self._validation = validation.set_index("model")
+
+    def of(self, chain: Chain, target: str, metric: str) -> pd.DataFrame:
+        """Cases (rows) x trainings (columns, named alike in every family); empty where it wasn't tested."""
+        return self._tables.get((chain.family, target, metric), pd.DataFrame())
+
+    def best(self, chain: Chain, target: str, metric: str) -> tuple[int | None, float]:
+        """(fold, test mean) of the model with the best validation DSC, the first of equals.
+
+        Raises:
+            ValueError: a model without a validation score, naming it.
+        """
+        scores = self.of(chain, target, metric)
+        models = [self._model[chain.family, run] for run in scores]
+        own = self._validation.reindex(models)
+        if missing := own.index[own["validation_dsc"].isna()].tolist():
+            raise ValueError(f"no validation score of {', '.join(missing)}")
+        best = int(np.argmax(own["validation_dsc"]))
+        fold = own["fold"].iloc[best]
+        return None if pd.isna(fold) else int(fold), float(scores.iloc[:, best].mean())
+
+
+def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.DataFrame:
+    """Every chain's scores on its target's test cases, with the columns `CHAINS`.
+
+    Returns:
+        One row for each target, family and metric. `mean` is over cases of each case's mean over the
+        family's models, with its Student interval over the cases; `sd_folds` is the SD of the models'
+        own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
+        best, `best_fold` its fold.
+    """
+    rows = []
+    for chain, target, metric in _tested(scores, of):
+        own = scores.of(chain, target, metric)
+        cases = own.mean(axis=1)
+        best, best_mean = scores.best(chain, target, metric)
+        half = float(half_width(np.array(cases.std()), np.array(len(cases)), confidence))
+        rows.append({
+            "target": target, "family": chain.family, "strategy": chain.strategy,
+            "kind": chain.kind, "sources": chain.sources, "metric": metric,
+            "folds": own.shape[1], "cases": len(cases), "best_fold": best,
+            "best_fold_mean": best_mean, "mean": cases.mean(), "sd_folds": own.mean().std(),
+            "ci_low": cases.mean() - half, "ci_high": cases.mean() + half,
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=CHAINS).astype({"best_fold": "Int64"})
+
+
+def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
+    """Every chain against the baseline of its target, on the same cases, with the columns `GAINS`.
+
+    Returns:
+        One row for each target, family that is no baseline, and metric. `gain` is the mean over the
+        cases of the difference of their means over the models, with its two 1 - alpha intervals; the
+        tests are those of `paired.describe`. `p_holm` corrects the exact p of all rows of a metric
+        together. `best_fold_gain` is between the two models whose validation DSC is best.
+    """
+    rows = []
+    for chain, target, metric in _tested(scores, of):
+        base = baseline(of, target)
+        if base is None or chain.kind == BASELINE:
+            continue
+        apart = scores.of(chain, target, metric) - scores.of(base, target, metric)
+        found = _compared([apart], alpha)
+        best = [scores.best(c, target, metric)[1] for c in (chain, base)]
+        rows.append({
+            "target": target, "family": chain.family, "kind": chain.kind, "sources": chain.sources,
+            "baseline": base.family, "metric": metric, **found,
+            "gain": found["difference"], "best_fold_gain": best[0] - best[1],
+        })  # fmt: skip
+    table = pd.DataFrame(rows, columns=GAINS)
+    if len(table):
+        p = table.groupby("metric")["p_wilcoxon_exact"]
+        table["p_holm"] = p.transform(lambda own: holm(own.to_numpy(float)))
+    return table
+
+
+def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
+    """Kinds of chains against each other, on the same cases, with the columns `CONTRASTS`.
+
+    A case's score under a kind is its mean over the kind's families that end on its cohort. Controls are
+    compared with the baseline only.
+
+    Returns:
+        One row for each pair of kinds (`a` the later one in the order of `crossover.chains.kinds`),
+        metric and target, and where there are several such targets one of target "all", over the cases
+        of all of them. `difference` is a - b; not corrected.
+    """
+    rows = []
+    for (b, a), metric in product(combinations(kinds(of), 2), scores.metrics):
+        if a == CONTROL and b != BASELINE:
+            continue
+        sides = {}
+        for target in _targets(of):
+            own = [_of_kind(scores, of, kind, target, metric) for kind in (a, b)]
+            if all(own):
+                sides[target] = [own]
+        if len(sides) > 1:
+            sides[POOLED] = [side for own in sides.values() for side in own]
+        place = {"a": a, "b": b, "metric": metric}
+        rows += [{"target": t} | place | _contrast(own, alpha) for t, own in sides.items()]
+    return pd.DataFrame(rows, columns=CONTRASTS)
+
+
+def field_strength(
+    scores: Scores, of: Sequence[Chain], strengths: Mapping[str, float | None], alpha: float
+) -> pd.DataFrame:
+    """Is a source of higher field strength the better one? With the columns `FIELD_STRENGTH`.
+
+    Args:
+        strengths: cohort -> tesla.
+
+    Returns:
+        One row for each metric, target and pair of its chains with one source each whose field
+        strengths differ; `difference` is the score with the higher minus that with the lower one, on the
+        same cases. Where there are several such targets one row of target "all", each case once (its
+        mean over its target's pairs). Not corrected.
+    """
+    rows = []
+    for metric in scores.metrics:
+        by_target = {}
+        for target in _targets(of):
+            own = []
+            for low, high in _by_strength(of, strengths, target):
+                apart = scores.of(high, target, metric) - scores.of(low, target, metric)
+                about = {"target": target, **_source("low", low, strengths)}
+                about |= {**_source("high", high, strengths), "metric": metric}
+                rows.append(about | _compared([apart], alpha))
+                own.append(apart)
+            if own:
+                by_target[target] = _mean(own)
+        if len(by_target) > 1:
+            about = {"target": POOLED, "metric": metric}
+            rows.append(about | _compared(list(by_target.values()), alpha))
+    return pd.DataFrame(rows, columns=FIELD_STRENGTH)
+
+
+def crossed(differences: Sequence[pd.DataFrame], alpha: float) -> tuple[float, float]:
+    """1 - alpha interval of a mean difference for other cases and other trainings.
+
+    Of one table with n cases and k trainings, both drawn at random and crossed, the mean's variance is
+    (MS_cases + MS_trainings - MS_rest) / (n k), at least the larger of the first two alone, with
+    Satterthwaite's degrees of freedom (Searle 1971). Several tables, of several cohorts, are weighted by their
+    cases and taken as independent. Folds share most of their patients, and one training may be tested on
+    several cohorts, so that even this interval is a little too narrow.
+
+    Args:
+        differences: shape (cases, trainings), a table for each cohort.
+
+    Returns:
+        (low, high); NaN where a table has fewer than two cases or trainings.
+    """
+    parts = [_variance(d) for d in differences]
+    weights = np.array([len(d) for d in differences], float)
+    weights /= weights.sum()
+    mean = sum(w * float(np.mean(d)) for w, d in zip(weights, differences, strict=True))
+    variances = np.array([variance for variance, _ in parts])
+    freedom = np.array([df for _, df in parts])
+    total = float((weights**2 * variances).sum())
+    if not total > 0:
+        return (mean, mean) if total == 0 else (np.nan, np.nan)
+    df = total**2 / float(((weights**2 * variances) ** 2 / freedom).sum())
+    half = float(stats.t.ppf(1 - alpha / 2, df)) * np.sqrt(total)
+    return mean - half, mean + half
+
+
+def _variance(d: pd.DataFrame) -> tuple[float, float]:
+    """(variance of the mean, its degrees of freedom) of cases x trainings."""
+    values = d.to_numpy(float)
+    n, k = values.shape
+    if n < 2 or k < 2:
+        return np.nan, np.nan
+    rows, columns, mean = values.mean(1, keepdims=True), values.mean(0), values.mean()
+    cases, trainings = k * rows.var(ddof=1), n * columns.var(ddof=1)
+    rest = ((values - rows - columns + mean) ** 2).sum() / ((n - 1) * (k - 1))
+    both = cases + trainings - rest
+    if both <= max(cases, trainings):
+        return max(cases, trainings) / (n * k), n - 1 if cases >= trainings else k - 1
+    squares = cases**2 / (n - 1) + trainings**2 / (k - 1) + rest**2 / ((n - 1) * (k - 1))
+    return both / (n * k), both**2 / squares
+
+
+def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, float]:
+    """All that follows from differences of cases x trainings, a table for each cohort of cases."""
+    known = [d.dropna(axis=1, how="all").dropna() for d in differences]
+    means = pd.concat([d.mean(axis=1) for d in known]).round(DECIMALS)
+    low, high = crossed([d for d in known if d.size], alpha) if len(means) else (np.nan, np.nan)
+    counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
+    return describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
+
+
+def _tested(scores: Scores, of: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:
+    for metric in scores.metrics:
+        for target in _targets(of):
+            for chain in of:
+                if target in chain.targets and len(scores.of(chain, target, metric)):
+                    yield chain, target, metric
+
+
+def _targets(of: Iterable[Chain]) -> list[str]:
+    return list(dict.fromkeys(target for chain in of for target in chain.targets))
+
+
+def _of_kind(
+    scores: Scores, of: Iterable[Chain], kind: str, target: str, metric: str
+) -> list[pd.DataFrame]:
+    """The scores of each family of a kind that ends on the target."""
+    named = [c for c in of if c.kind == kind and target in c.targets]
+    tables = [scores.of(c, target, metric) for c in named]
+    return [table for table in tables if len(table)]
+
+
+def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Of tables with the same cases and trainings."""
+    return sum(tables[1:], start=tables[0]) / len(tables)
+
+
+def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -> dict[str, float]:
+    """Of the families (a, b) of each target: their means, compared over all targets' cases."""
+    means = [(_mean(a), _mean(b)) for a, b in sides]
+    counts = [sum(len(side[i]) for side in sides) for i in (0, 1)]
+    cases = [pd.concat([pair[i].mean(axis=1) for pair in means]) for i in (0, 1)]
+    return {
+        "families_a": counts[0],
+        "families_b": counts[1],
+        "mean_a": cases[0].mean(),
+        "mean_b": cases[1].mean(),
+        **_compared([a - b for a, b in means], alpha),
+    }
+
+
+def _by_strength(
+    of: Sequence[Chain], strengths: Mapping[str, float | None], target: str
+) -> Iterator[tuple[Chain, Chain]]:
+    """(lower, higher) of the target's chains with one source whose field strengths differ."""
+    own = [c for c in of if c.kind == ONE_SOURCE and target in c.targets]
+    known = [c for c in own if c.source and strengths.get(c.source)]
+    for pair in combinations(known, 2):
+        low, high = sorted(pair, key=lambda chain: strengths[chain.source])
+        if strengths[low.source] < strengths[high.source]:
+            yield low, high
+
+
+def _source(side: str, chain: Chain, strengths: Mapping[str, float | None]) -> dict[str, object]:
+    return {
+        f"{side}_source": chain.sources,
+        f"{side}_family": chain.family,
+        f"{side}_t": strengths[chain.source],
+    }

@@ -1,0 +1,697 @@
+"""The prostate's published numbers, tables, figures and report, from simulated tables."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from crossover import sections
+from crossover.chains import chains
+from crossover.config import load_study
+from crossover.figures import examples, gains, gallery, grid, scheme, style
+from crossover.plan import plan
+from crossover.published import load_published
+from crossover.report import chains_findings, initialisation
+from crossover.report.captions import caption
+from crossover.report.chains_layout import by_kind, statements
+from crossover.report.chains_table import (
+    cohorts_layout,
+    cohorts_table,
+    grid_layout,
+    grid_table,
+    sources_layout,
+    sources_table,
+)
+from crossover.report.facts import initial_weights, run_facts
+from crossover.report.page import StudyResults, render
+from crossover.statistics.chains import (
+    Scores,
+    chain_scores,
+    contrasts,
+    field_strength,
+)
+from crossover.statistics.chains import gains as compute_gains
+from crossover.statistics.cross_validation import cross_validation, validation
+from crossover.statistics.metrics_table import check_metrics
+from crossover.statistics.stability import stability
+from crossover.statistics.summary import summarise
+from crossover.study import Study
+from tests.chain_tables import (
+    SITES,
+    TESTED,
+    chain_metrics,
+    chain_records,
+    chain_splits,
+    chain_study,
+    write_pictures,
+)
+from workflow_scripts import chains as chains_script
+from workflow_scripts import chains_tables as tables_script
+from workflow_scripts import report as report_script
+
+METRIC = "dsc_structure_slices"
+CONFIG = Path(__file__).parents[1] / "config"
+SLICES = {"north": 396, "east": 384, "south": 468}
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return chain_study()
+
+
+@pytest.fixture(scope="module")
+def published():
+    return load_published("prostate", CONFIG)
+
+
+def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str, pd.DataFrame]:
+    """Every table of the statistics."""
+    metrics, records = (
+        check_metrics(chain_metrics(study, **simulation)),
+        chain_records(study, None, missing),
+    )
+    validated = validation(records, plan(study).models.values())
+    scores, of = Scores(metrics, validated), chains(study)
+    strengths = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
+    chosen = study.selection
+    tried = {"cross_validation": cross_validation(records, chosen.cells)} if chosen else {}
+    return tried | {
+        "metrics": metrics, "splits": chain_splits(study), "summary": summarise(metrics, 0.95),
+        "stability": stability(metrics, METRIC), "validation": validated,
+        "chains": chain_scores(scores, of, 0.95), "gains": compute_gains(scores, of, 0.05),
+        "contrasts": contrasts(scores, of, 0.05),
+        "field_strength": field_strength(scores, of, strengths, 0.05),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def frames(study) -> dict[str, pd.DataFrame]:
+    return made(study)
+
+
+def write_records(study: Study, folder: Path, missing: tuple[str, ...] = ()) -> Path:
+    """A manifest of all stages."""
+    items = {r["stage"]["name"]: r for r in chain_records(study, None, missing)}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "all.json").write_text(json.dumps({"items": items}))
+    return folder
+
+
+# ---- what the paper printed
+
+
+def test_every_number_of_the_papers_tables_is_there(published):
+    table = published.table()
+    table = table[table["where"] == "Table III"]
+    assert len(table) == 36 and not table.duplicated(["family", "test_set", "metric"]).any()
+    assert table["mean"].between(0.80, 0.93).all()
+    named = {(c.architecture, c.encoder) for c in published.grid.cells}
+    assert len(published.grid.cells) == len(named) == 28
+    best = max(published.grid.cells, key=lambda cell: cell.mean)
+    assert (best.architecture, best.encoder) == published.grid.selected
+    assert (best.mean, best.sd) == (0.8927, 0.0162)
+    assert [(c.cases, c.slices) for c in published.cohorts] == [(30, 396), (30, 384), (19, 468)]
+
+
+def test_the_texts_gains_follow_from_the_table_but_where_it_is_said(published):
+    table = published.gains_table()
+    rounded = {(r.test_set, r.metric): round(r.recomputed, 3) == r.gain for r in table.itertuples()}
+    assert {place for place, same in rounded.items() if not same} == {
+        ("site_a", "iou"), ("site_c", "dsc")
+    }  # fmt: skip
+    about = {c.about for c in published.contradictions}
+    assert {"Gain of Site A in IoU", "Gain of Site C in DSC"} <= about
+
+
+def test_what_the_text_orders_holds_in_the_table_but_where_it_is_said(published):
+    printed = {(v.model.family, v.test_set, v.metric): v.mean for v in published.values}
+    broken = [
+        (high, low)
+        for o in published.orderings
+        for high in o.higher
+        for low in o.lower
+        if printed[high, o.test_set, o.metric] <= printed[low, o.test_set, o.metric]
+    ]
+    assert broken == [("b_a", "all")]
+    assert "All data against in-domain fine-tuning" in {c.about for c in published.contradictions}
+
+
+# ---- tables
+
+
+def test_cohorts_stand_beside_the_papers(study, frames, published):
+    ours = cohorts_table(study, frames["splits"], SLICES, None)
+    assert ours[["cases", "test_cases", "slices"]].to_numpy().tolist() == [
+        [30, 6, 396], [30, 6, 384], [19, 4, 468],
+    ]  # fmt: skip
+    text = cohorts_layout(ours)
+    assert list(text) == [
+        "Cohort",
+        "Patients",
+        "of them for testing",
+        "Field strength",
+        "Coil",
+        "Slices",
+    ]
+    assert text["Field strength"].tolist() == ["3 T", "1.5 T", "3 T"]
+    theirs = load_study("prostate", "paper", CONFIG)
+    named = {name: (c.label, 10, c.field_strength_t, c.coil) for name, c in theirs.cohorts.items()}
+    text = cohorts_layout(cohorts_table(theirs, chain_splits(study, named), {}, published))
+    assert text["Slices, published"].tolist() == ["396", "384", "468"]
+    assert text["Field strength"].tolist() == text["Field strength, published"].tolist()
+
+
+def test_networks_stand_beside_the_papers(frames, published):
+    table = grid_table(frames["cross_validation"], published)
+    assert len(table) == 28 and table["selected"].sum() == table["published_selected"].sum() == 1
+    own = table[(table["architecture"] == "unet") & (table["encoder"] == "resnet18")].iloc[0]
+    cell = frames["cross_validation"].query("architecture == 'unet' and encoder == 'resnet18'")
+    scores = cell["validation_dsc"]
+    assert (own["mean"], own["sd"], own["folds"]) == pytest.approx((scores.mean(), scores.std(), 5))
+    assert (own["published_mean"], own["published_sd"]) == (0.8672, 0.0099)
+    text = grid_layout(table)
+    assert (
+        text.loc[text["Encoder"] == "EfficientNet-B3", "U-Net++, published"].item()
+        == "89.27 ± 1.62 *"
+    )
+    assert text.loc[text["Encoder"] == "ResNet-50", "U-Net"].item() == ""  # only the paper's
+    assert sum("*" in cell for cell in text.to_numpy().ravel()) == 2
+    alone = grid_layout(grid_table(frames["cross_validation"], None))
+    assert list(alone) == ["Encoder", "U-Net", "U-Net++", "MA-Net", "DeepLabV3"]
+
+
+def test_without_a_selection_the_papers_networks_stand_alone(frames, published):
+    table = grid_table(frames["cross_validation"].iloc[:0], published)
+    assert len(table) == 28 and not table["selected"].any() and table["mean"].isna().all()
+
+
+def test_sources_by_targets_have_the_papers_shape(study, frames):
+    text = sources_layout(sources_table(frames["chains"], None, study), METRIC, study)
+    assert text["Trained before"].tolist() == [
+        "None", "North", "East", "South", "North → East", "North → South", "East → North",
+        "East → South", "South → North", "South → East", "All data", "Random weights",
+    ]  # fmt: skip
+    assert list(text)[1:3] == ["North, best fold", "North, mean (CI)"]
+    own = text.set_index("Trained before")
+    assert own.loc["North", "North, mean (CI)"] == "–" == own.loc["East → North", "East, best fold"]
+    row = frames["chains"].query("family == 'east_north' and metric == @METRIC").iloc[0]
+    assert own.loc["East", "North, best fold"] == f"{100 * row['best_fold_mean']:.1f}"
+    expected = "{:.1f} ({:.1f}, {:.1f})".format(
+        *(100 * row[c] for c in ("mean", "ci_low", "ci_high"))
+    )
+    assert own.loc["East", "North, mean (CI)"] == expected
+
+
+def test_the_papers_scores_stand_beside_ours_of_both_kinds(frames, published):
+    theirs = load_study("prostate", "paper", CONFIG)
+    rows = [("site_a", "c_a", metric) for metric in (METRIC, "dsc", "iou")]
+    rows += [("site_b", "all", METRIC), ("site_c", "random_c", METRIC)]
+    ours = pd.DataFrame(rows, columns=["target", "family", "metric"])
+    ours = ours.reindex(columns=list(frames["chains"]))
+    table = sources_table(ours, published, theirs)
+    assert table["published"].tolist()[:4] == [0.9234, 0.9234, 0.8675, 0.9083]
+    assert len(table) == 5 and np.isnan(table["published"].iloc[4])
+
+
+# ---- sentences
+
+
+def said(frames: Mapping[str, pd.DataFrame], study: Study) -> str:
+    return " ".join(chains_findings.headline(frames, study))
+
+
+def test_sentences_follow_the_tables(study):
+    text = said(made(study, noise=0.0), study)
+    assert (
+        "12 of 12 chains had a higher mean than their target's baseline (gain +5.0 to +6.0)" in text
+    )
+    assert "is above 0 for 12 and below it for 0" in text
+    assert "Two sources instead of one: +1.0 (+1.0, +1.0) over 16 test cases, higher." in text
+    assert "All data together instead of one source before the target: −1.0" in text
+    assert "Random instead of ImageNet weights, without other cohorts: −8.0 (−8.0, −8.0)" in text
+    assert (
+        "no exact signed-rank p is below 0.0312, and Holm's correction over 18 comparisons" in text
+    )
+    worse = {
+        "baseline": 0.85,
+        "one source": 0.80,
+        "two sources": 0.80,
+        "all data": 0.8,
+        "control": 0.8,
+    }
+    text = said(made(study, noise=0.0, means=worse), study)
+    assert (
+        "0 of 12 chains had a higher mean" in text and "above 0 for 0 and below it for 12" in text
+    )
+    assert (
+        "Two sources instead of one: 0.0 (0.0, 0.0) over 16 test cases, not shown to differ."
+        in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("apart", "noise", "word"),
+    [(0.05, 0.003, "supported"), (-0.05, 0.003, "not supported"), (0.0, 0.02, "can't tell")],
+)
+def test_the_verdict_on_field_strength_follows_its_interval(study, apart, noise, word):
+    low, high = ("east_north", "east_south"), ("south_north", "north_south")
+    means = dict.fromkeys(low, 0.85) | dict.fromkeys(high, 0.85 + apart)
+    text = said(made(study, noise=noise, families=means), study)
+    assert f"“A source of higher field strength is the better one”: {word}." in text
+    assert "South (3 T) minus East (1.5 T)" in text
+    assert "East is the only source of lower field strength" in text
+
+
+def test_the_verdict_uses_the_wide_interval_where_there_is_one():
+    narrow = {
+        "folds": 5,
+        "ci_low": 0.01,
+        "ci_high": 0.03,
+        "ci_wide_low": -0.01,
+        "ci_wide_high": 0.05,
+    }
+    assert chains_findings.verdict(pd.Series(narrow)) == "can't tell"
+    none = narrow | {"ci_wide_low": np.nan, "ci_wide_high": np.nan}
+    assert chains_findings.verdict(pd.Series(none)) == "can't tell"  # a case of each target
+    once = none | {"folds": 1}
+    assert chains_findings.verdict(pd.Series(once)) == "supported"
+    assert chains_findings.verdict(pd.Series(dict.fromkeys(narrow, np.nan))) == "can't tell"
+
+
+def test_how_optimistic_the_best_fold_is(study, frames):
+    own = frames["gains"].query("metric == @METRIC")
+    apart = own["best_fold_gain"] - own["gain"]
+    other = (np.sign(own["best_fold_gain"]) != np.sign(own["gain"])).sum()
+    text = said(frames, study)
+    points = chains_findings.points
+    assert f"by {points(apart.min())} to {points(apart.max())}" in text
+    assert f"the other sign in {other} of 18 comparisons" in text
+
+
+def test_a_control_against_the_same_weights_says_nothing(study):
+    text = said(made(study, missing=("efficientnet-b3",)), study)
+    assert "The control says nothing here: the baselines that should begin with ImageNet" in text
+    assert "Random instead of ImageNet" not in text
+
+
+def test_differences_are_points_with_a_sign():
+    points = chains_findings.points
+    assert [points(v) for v in (0.0312, -0.0004, -0.004, np.nan)] == ["+3.1", "0.0", "−0.4", ""]
+
+
+def test_kinds_stand_against_each_other_on_every_target(study, frames):
+    table = by_kind(frames["contrasts"], study)
+    assert list(table) == [
+        "Compared",
+        "North (6 cases)",
+        "East (6 cases)",
+        "South (4 cases)",
+        "All (16 cases)",
+    ]
+    assert table["Compared"].tolist()[:2] == [
+        "One source minus baseline",
+        "Two sources minus baseline",
+    ]
+    assert all(
+        re.fullmatch(r"[+−]?\d+\.\d \(.+\)", cell) for cell in table.iloc[:, 1:].to_numpy().ravel()
+    )
+
+
+def test_the_papers_gains_stand_beside_ours(study, frames):
+    stated = pd.DataFrame([
+        {"test_set": "north", "metric": "dsc", "families": ["east_north", "south_north"], "over": "north",
+         "gain": 0.025, "recomputed": 0.0253, "where": "here"},
+        {"test_set": "north", "metric": "dsc", "families": ["east_north"], "over": "north", "gain": 0.01,
+         "recomputed": np.nan, "where": "here"},
+    ])  # fmt: skip
+    table = statements(frames | {"published_gains": stated}, study)
+    assert table["Published"].tolist() == ["+2.5", "+1.0"]
+    ours = frames["contrasts"].query("a == 'one source' and b == 'baseline' and target == 'north'")
+    row = ours[ours["metric"] == METRIC].iloc[0]
+    expected = chains_findings.difference(row["difference"], row)
+    assert table["Here, mean (CI)"].tolist() == [expected, ""]  # one of two sources isn't the kind
+    assert statements(frames, study).empty
+
+
+# ---- what the run began with
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "never"),
+    [((), None, ""),
+     (("resnet18", "resnet34"), "had for ResNet-18 and ResNet-34: 40 trainings that should begin with them "
+      "began with random weights instead. The choice of the network is therefore not between equals. All "
+      "chains began with ImageNet", "No number"),
+     (("efficientnet-b3",), "Chains are among them.", "All chains"),
+     (("efficientnet-b0", "efficientnet-b3", "resnet18", "resnet34"), "No number of this run comes from a "
+      "network that began with ImageNet weights.", "between equals")],
+)  # fmt: skip
+def test_weights_that_could_not_be_had_are_told_first(study, tmp_path, missing, words, never):
+    initial = initial_weights(write_records(study, tmp_path, missing))
+    assert initial["stages"].sum() == 16 * 5 + 4 * 5 + 3 * 5  # all stages without a parent
+    notices = initialisation.notices(initial, study)
+    assert len(notices) == (words is not None)
+    if words:
+        assert words in notices[0] and never not in notices[0]
+
+
+def test_the_run_says_which_network_and_weights_it_had(study, tmp_path):
+    facts = run_facts(write_records(study, tmp_path, ("resnet18",)))
+    assert facts["network"] == "U-Net++ with EfficientNet-B3"
+    assert facts["began_with"] == {"ImageNet (a package)": "80 trainings", "random": "35 trainings"}
+
+
+def test_records_without_initial_weights_give_no_notice(tmp_path):
+    record = {"stage": {"name": "x", "level": None}, "steps": 1}
+    (tmp_path / "x.json").write_text(json.dumps({"items": {"x": record}}))
+    assert initial_weights(tmp_path).empty and initialisation.notices(None, chain_study()) == []
+
+
+# ---- figures
+
+
+@pytest.fixture(scope="module")
+def pictures(study, frames, tmp_path_factory) -> tuple[Path, Path, Path]:
+    rows = examples.shown(frames["metrics"], frames["chains"], frames["validation"], study)
+    models = {model for row in rows for _, model, _ in row.models}
+    metrics = frames["metrics"][frames["metrics"]["model"].isin(models)]
+    return write_pictures(study, metrics, tmp_path_factory.mktemp("pictures"))
+
+
+@pytest.fixture(scope="module")
+def figures(study, frames, pictures) -> dict[str, Figure]:
+    many = {
+        f"s{i}": (f"Hospital of the city number {i}", 20, 3.0, "phased array") for i in range(4)
+    }
+    four, two = (
+        chain_study(many, most=4),
+        chain_study(dict(list(SITES.items())[:2]), folds=2, most=2),
+    )
+    small = made(two, tested=dict.fromkeys(SITES, 1))
+    cells = cross_validation(chain_records(study, missing=("resnet18",)), study.selection.cells)
+    tables = (frames[name] for name in ("metrics", "chains", "validation"))
+    return {
+        "scheme": scheme.draw(frames["splits"], study, frames["validation"]),
+        "scheme of four": scheme.draw(chain_splits(four, many), four),
+        "scheme of the uterus": scheme.draw(chain_splits(study), load_study("uterus", "demo", CONFIG)),
+        "grid": grid.draw(cells, study),
+        "gains": gains.draw(frames["gains"], frames["chains"], study),
+        "gains of one case": gains.draw(small["gains"], small["chains"], two),
+        "examples": examples.draw(*tables, study, *pictures),
+    }  # fmt: skip
+
+
+def texts(figure: Figure) -> list[Text]:
+    figure.draw_without_rendering()
+    beyond = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in axis.get_major_ticks()
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+        for label in (tick.label1, tick.label2)
+    }
+    found = [t for t in figure.findobj(Text) if t.get_text().strip() and t.get_visible()]
+    return [t for t in found if t not in beyond]
+
+
+def test_no_text_is_too_small_cut_or_on_another(figures):
+    for name, figure in figures.items():
+        assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
+        shown = texts(figure)
+        boxes = [t.get_window_extent() for t in shown]
+        for text, box in zip(shown, boxes, strict=True):
+            where = (name, text.get_text())
+            assert text.get_fontsize() >= 6.5, where
+            assert box.x0 > -2 and box.y0 > -2, where
+            assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
+        for (one, a), (other, b) in combinations(zip(shown, boxes, strict=True), 2):
+            across = min(a.x1, b.x1) - max(a.x0, b.x0)
+            down = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert across < 1 or down < 1, (name, one.get_text(), other.get_text())
+
+
+def test_the_scheme_has_each_training_once(study, figures):
+    roots = scheme.tree(plan(study), list(study.cohorts))
+    assert list(roots) == ["imagenet", "random"]
+    nodes = [node for root in roots.values() for node, depth in scheme.walk(root) if depth]
+    assert len(nodes) == 3 + 6 + 6 + 1 + 3 and {n.trainings for n in nodes} == {5}
+    chained = [s for s in plan(study).stages.values() if not s.cell]
+    assert sum(n.trainings for n in nodes) == len(chained)
+    rows = [
+        node.row for root in roots.values() for node, _ in scheme.walk(root) if not node.children
+    ]
+    assert rows == list(range(10))
+    written = " ".join(t.get_text() for t in texts(figures["scheme"]))
+    assert written.count("× 5") == len(nodes) + 1 and "North + East + South" in written
+    assert "30 patients: 24 train, 6 test" in written and "1.5 T, coil: endorectal" in written
+    assert "4 architectures × 4 encoders × 5 folds on North: 80 trainings" in written
+
+
+def test_the_scheme_shows_beginnings_that_no_model_ends_on_and_levels():
+    uterus = load_study("uterus", "demo", CONFIG)
+    (root,) = scheme.tree(plan(uterus), list(uterus.cohorts)).values()
+    nodes = {tuple(c for c, _ in n.key): n for n, depth in scheme.walk(root) if depth == 1}
+    (tuned,) = nodes[("cervix",)].children.values()
+    assert scheme.levels_text(tuned) == "from L1, L2, L3" and tuned.ends
+    assert nodes[("cervix", "uterus")].key == (("cervix", ""), ("uterus", "n"))
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"), [((), "ImageNet"), (("efficientnet-b3",), "Random\nfor ImageNet")]
+)
+def test_the_scheme_starts_from_what_the_chains_really_began_with(study, missing, expected):
+    validated = validation(chain_records(study, None, missing), plan(study).models.values())
+    assert scheme.began("imagenet", study, validated) == expected
+    assert scheme.began("random", study, validated) == "Random"
+
+
+def test_the_grid_marks_the_best_and_what_began_otherwise(study, figures):
+    cells = cross_validation(chain_records(study, missing=("resnet18",)), study.selection.cells)
+    shown = texts(figures["grid"])
+    bold = [t.get_text() for t in shown if t.get_weight() == "bold"]
+    best = cells.groupby(["encoder", "architecture"])["validation_dsc"].agg(["mean", "std"]).max()
+    assert len(bold) == 1 and bold[0].startswith(f"{100 * best['mean']:.1f} ±")
+    marked = [t.get_text() for t in shown if "†" in t.get_text()]
+    assert (
+        marked == ["ResNet-18 †"] and figures["grid"].get_figwidth() * 25.4 <= style.COLUMN_MM + 0.1
+    )
+
+
+def test_text_is_readable_on_every_colour_of_the_grid():
+    def luminance(colour: str) -> float:
+        rgb = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+            for c in style.to_rgb(colour)
+        ]
+        return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
+
+    for share in np.linspace(0, 1, 30):
+        colour = grid.matplotlib.colormaps[grid.COLOURS](0.04 + 0.86 * share)[:3]
+        light, dark = sorted(
+            (luminance(colour), luminance(style.readable_on(colour))), reverse=True
+        )
+        assert (light + 0.05) / (dark + 0.05) > 4.1
+
+
+def test_gains_are_drawn_where_they_are(figures, frames):
+    axes = figures["gains"].axes[0]
+    labels = [t.get_text() for t in axes.get_yticklabels()]
+    y = labels.index("East → South")  # of the first target
+    row = frames["gains"].query("family == 'east_south_north' and metric == @METRIC").iloc[0]
+    drawn = [
+        line.get_xdata()[0]
+        for line in axes.lines
+        if len(line.get_xdata()) == 1 and line.get_ydata()[0] == y
+    ]
+    assert drawn == pytest.approx([100 * row["gain"], 100 * row["best_fold_gain"]])
+    written = [t.get_text() for t in texts(figures["gains"])]
+    assert "1.5 → 3 T" in written and sum(t.startswith("baseline 8") for t in written) >= 1
+    assert labels.count("Random weights") == labels.count("All data") == 3
+
+
+def test_examples_show_the_median_case_of_the_best_chain(study, frames):
+    rows = examples.shown(frames["metrics"], frames["chains"], frames["validation"], study)
+    assert [row.target for row in rows] == list(SITES)
+    for row in rows:
+        own = frames["chains"].query("target == @row.target and metric == @METRIC")
+        sourced = own[own["kind"].isin(["one source", "two sources"])]
+        best = sourced.loc[sourced["mean"].idxmax()]
+        assert [chain.family for chain, *_ in row.models] == [row.target, best["family"]]
+        assert row.models[1][1] == f"{best['family']}-f{best['best_fold']}"
+        cases = frames["metrics"].query("family == @best.family and cohort == @row.target")
+        means = cases.groupby("case")[METRIC].mean().sort_values()
+        assert row.case == means.index[(TESTED[row.target] - 1) // 2]
+
+
+def test_examples_without_a_correction_have_three_columns(study, frames, pictures):
+    cases, _, predictions = pictures
+    tables = [frames[name] for name in ("metrics", "chains", "validation")]
+    figure = examples.draw(*tables, study, cases, cases / "nowhere", predictions)
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["Manual", "Baseline", "Best chain"]
+
+
+def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_path):
+    (tmp_path / "statistics").mkdir()
+    for name in ("cross_validation", "validation", "gains", "chains"):
+        frames[name].to_csv(tmp_path / f"statistics/{name}.csv", index=False)
+    for name in ("metrics", "splits"):
+        frames[name].to_csv(tmp_path / f"{name}.csv", index=False)
+    cases, corrected, predictions = pictures
+    (tmp_path / "predictions").symlink_to(predictions)
+    for name in ("scheme", "grid", "gains", "examples"):
+        cfg = json.loads(json.dumps(sections.figure(Study.model_construct(**dict(study)), name)))
+        one, other = (
+            style.save(
+                gallery.draw(name, Study.of(cfg), tmp_path, cases, corrected),
+                tmp_path / f"{name}{i}",
+            )
+            for i in (1, 2)
+        )
+        for a, b in zip(one, other, strict=True):
+            assert a.read_bytes() == b.read_bytes()
+
+
+# ---- scripts and report
+
+
+def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
+    frames["metrics"].to_csv(tmp_path / "metrics.csv", index=False)
+    frames["splits"].to_csv(tmp_path / "splits.csv", index=False)
+    stages = write_records(study, tmp_path / "stages") / "all.json"
+    cfg = json.loads(json.dumps(sections.design(study, "statistics", "published")))
+    out = tmp_path / "statistics"
+    out.mkdir()
+    chains_script.main(
+        SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", stages=[stages], out=out)
+    )
+    for name in ("validation", "chains", "gains", "contrasts", "field_strength"):
+        expected = tmp_path / "expected.csv"
+        frames[name].to_csv(expected, index=False)
+        assert (out / f"{name}.csv").read_text() == expected.read_text()
+    slices = []
+    for cohort, count in SLICES.items():
+        path = tmp_path / cohort / "manifest.json"
+        path.parent.mkdir()
+        path.write_text(
+            json.dumps({"items": {"x": {"with_structure": count - 1}, "y": {"with_structure": 1}}})
+        )
+        slices.append(path)
+    frames["cross_validation"].to_csv(out / "cross_validation.csv", index=False)
+    job = {
+        "cfg": cfg,
+        "splits": tmp_path / "splits.csv",
+        "slices": slices,
+        "scores": out / "chains.csv",
+    }
+    job |= {"cells": out / "cross_validation.csv", "out": tmp_path / "tables"}
+    tables_script.main(SimpleNamespace(**job))
+    assert pd.read_csv(tmp_path / "tables/table1.csv")["slices"].tolist() == list(SLICES.values())
+    assert len(pd.read_csv(tmp_path / "tables/table2.csv")) == 16
+    assert len(pd.read_csv(tmp_path / "tables/table3.csv")) == len(frames["chains"])
+    job |= {"cells": None}
+    tables_script.main(SimpleNamespace(**job))
+    assert pd.read_csv(tmp_path / "tables/table2.csv").empty
+
+
+def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
+    shown = ("scheme", "grid", "gains", "examples")
+    paths = {name: style.save(figures[name], tmp_path / name)[1] for name in shown}
+    stages = write_records(study, tmp_path / "stages", ("resnet18",))
+    more = {
+        "table1": cohorts_table(study, frames["splits"], SLICES, None),
+        "table2": grid_table(frames["cross_validation"], published),
+        "table3": sources_table(frames["chains"], None, study),
+        "initial": initial_weights(stages),
+    }
+    render([StudyResults(study, frames | more, paths, run_facts(stages))], tmp_path / "report.html")
+    text = html.unescape((tmp_path / "report.html").read_text())
+    for title in ("Chains of trainings", "Validation of every network", "One case of each target"):
+        assert title in text
+    assert '<div class="banner">ImageNet weights could not be had for ResNet-18' in text
+    assert "Every training is done 5 times" in text and "Training sizes here" not in text
+    assert (
+        "more than 20 pixels of it" in text and "analysis of variance for repeated measures" in text
+    )
+    assert "DSC, slices with the structure, by what was trained on before" in text
+    assert "DSC of whole volumes, by what was trained on before" in text
+    assert "“A source of higher field strength is the better one”" in text
+    assert 'style="width: 49%"' in text  # a column's figure is as wide as a column
+    assert "Tukey" not in text and ">nan<" not in text.lower() and "None</td>" in text
+
+
+def test_the_report_of_little_has_no_holes(tmp_path):
+    """One test case for each of two targets, two folds: no interval, no test."""
+    study = chain_study(dict(list(SITES.items())[:2]), folds=2, most=2)
+    frames = made(study, tested=dict.fromkeys(SITES, 1))
+    frames["table3"] = sources_table(frames["chains"], None, study)
+    render([StudyResults(study, frames, {})], tmp_path / "report.html")
+    text = html.unescape((tmp_path / "report.html").read_text())
+    assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S).lower().replace(
+        "imagenet", ""
+    )
+    assert "Too few test cases for an interval." in text and "(1 case)" in text
+    assert ", higher." not in text and ", lower." not in text
+
+
+def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
+    """Each model is trained once: nothing can be said about other trainings."""
+    study = chain_study(
+        splits={"seed": 1, "validation": 0.2},
+        selection=None,
+        network={"architecture": "unet", "engine": "torch", "settings": {"encoder": "resnet18"},
+                 "initial": {"weights": "imagenet"}},
+    )  # fmt: skip
+    frames = made(study)
+    assert "cross_validation" not in frames and frames["gains"]["ci_wide_low"].isna().all()
+    frames["table3"] = sources_table(frames["chains"], None, study)
+    tables = [frames[name] for name in ("metrics", "chains", "validation")]
+    assert [row.models[0][1] for row in examples.shown(*tables, study)] == list(SITES)
+    drawn = {
+        "scheme": scheme.draw(frames["splits"], study, frames["validation"]),
+        "gains": gains.draw(frames["gains"], frames["chains"], study),
+    }
+    paths = {name: style.save(figure, tmp_path / name)[1] for name, figure in drawn.items()}
+    render([StudyResults(study, frames, paths)], tmp_path / "report.html")
+    text = html.unescape((tmp_path / "report.html").read_text())
+    assert "The interval for other patients is above 0 for" in text
+    assert "best validation fold, which" not in text and "Every training is done" not in text
+
+
+def test_the_reports_script_reads_every_table(study, frames, tmp_path, monkeypatch):
+    folder = tmp_path / study.study
+    for name, file in report_script.TABLES.items():
+        if name in frames:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            frames[name].to_csv(folder / file, index=False)
+    write_records(study, folder / "stages")
+    values = json.loads(json.dumps(sections.report(study)))
+    job = {
+        "cfg": {"studies": [values]},
+        "results": tmp_path,
+        "figures": [],
+        "out": tmp_path / "r.html",
+    }
+    report_script.main(SimpleNamespace(**job))
+    assert "12 of 12 chains" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["scheme", "grid", "gains", "examples"])
+def test_captions_say_what_is_drawn(study, frames, name):
+    title, text = caption(name, frames, study)
+    assert title and text.endswith(".") and "  " not in text
+    expected = {"scheme": "(5 folds); 95 in all, beside those that choose the network",
+                "grid": "over 5 folds of the validation DSC in per cent, trained on North",
+                "gains": "the 95% interval for other patients", "examples": "median score under its best"}  # fmt: skip
+    assert expected[name] in text

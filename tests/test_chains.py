@@ -1,0 +1,164 @@
+"""Cross-validation, selection and chains: the plan of Touijer's study, and what its stages are made of."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crossover import sections
+from crossover.config import load_study
+from crossover.plan import plan
+from crossover.provenance import write_json
+from crossover.splits import evaluation_cases, split, stage_cases
+from crossover.study import Prediction, Study
+from crossover.training.data import Batches, Moments, SliceSet
+from crossover.training.run import Trainer, what, with_selected
+from crossover.training.stage import validation_dsc
+
+CONFIG = Path(__file__).parent.parent / "config"
+STUDY = load_study("prostate", "paper", CONFIG)
+PLAN = plan(STUDY)
+
+
+def changed(**values: object) -> Study:
+    return Study.model_validate(STUDY.model_dump(mode="json") | values)
+
+
+def test_the_paper_has_28_networks_in_5_folds_and_16_chains():
+    cells = [s for s in PLAN.stages.values() if s.cell]
+    assert len(cells) == 28 * 5 and len(PLAN.selection) == 28 * 5  # a job each
+    chains = [m for m in PLAN.models.values() if not m.family.startswith("random")]
+    assert len({m.family for m in chains}) == 16 and len(chains) == 16 * 5
+    # all beginnings are shared: 3 + 6 + 6 chains are as many stages, and all data is one
+    assert len(PLAN.stages) == 28 * 5 + 16 * 5 + 3 * 5
+
+
+def test_a_chain_goes_through_its_sites_with_one_fold_left_out_everywhere():
+    last = PLAN.stages["b_c_a-f3"]
+    middle = PLAN.stages[last.parent]
+    first = PLAN.stages[middle.parent]
+    assert [s.train for s in (first, middle, last)] == [
+        (("site_b", None),), (("site_c", None),), (("site_a", None),)
+    ]  # fmt: skip
+    assert (middle.name, first.name) == ("b_c-f3", "b-f3")
+    assert {s.fold for s in (first, middle, last)} == {3}
+    assert {s.fold_cohort for s in (first, middle, last)} == {None}
+    assert [s.initial for s in (first, middle, last)] == ["imagenet", None, None]
+
+
+def test_the_control_differs_by_its_initial_weights_alone():
+    chain, control = (what(PLAN.stages[name]) for name in ("a-f0", "random_a-f0"))
+    assert {k for k in chain if chain[k] != control[k]} == {"initial"}
+
+
+def test_the_chosen_cell_is_the_same_training_as_the_first_of_its_chains():
+    cell = PLAN.stages["cell-unetplusplus-efficientnet-b3-f2"]
+    assert what(cell) == what(PLAN.stages["a-f2"])
+
+
+def test_only_cells_know_their_network_before_the_selection(tmp_path):
+    batch = next(b for b in PLAN.batches.values() if b.stages[0].cell == ("manet", "resnet18"))
+    network = sections.train(STUDY, batch)["settings"]["network"]
+    assert (network["architecture"], network["settings"]) == ("manet", {"encoder": "resnet18"})
+    later = sections.predict(STUDY, PLAN.families()["b_a"])["settings"]
+    write_json(tmp_path / "selection.json", {"architecture": "unet", "encoder": "resnet34"})
+    got = with_selected(Prediction.model_validate(later), tmp_path / "selection.json").network
+    assert (got.architecture, got.settings) == ("unet", {"encoder": "resnet34"})
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(6, 20), st.integers(6, 20), st.integers(0, 99))
+def test_each_training_patient_validates_in_one_fold_and_trains_in_all_others(a, b, seed):
+    rows = [(s, f"{s}{i}", f"{s}{i}") for s, n in (("site_a", a), ("site_b", b)) for i in range(n)]
+    cases = pd.DataFrame(rows, columns=["cohort", "patient", "case"])
+    asked = STUDY.splits.model_copy(update={"seed": seed})
+    table = split(cases, {"site_a": 0.2, "site_b": 0.2}, asked, {"site_a": 2, "site_b": 2})
+    tested = set(evaluation_cases(table, PLAN.models["a-f0"]).case)
+    assert tested == set(table[table.part == "test"].case)
+    stages = [PLAN.stages[f"b_a-f{f}"] for f in range(5)]
+    parents = [PLAN.stages[s.parent] for s in stages]
+    for chain, site in ((stages, "site_a"), (parents, "site_b")):
+        used = [stage_cases(table, s, "fold") for s in chain]
+        train = set(table[(table.part == "train") & (table.cohort == site)].case)
+        validating = [set(u[u.use == "validation"].case) for u in used]
+        assert sorted(c for v in validating for c in v) == sorted(train)
+        assert all(set(u.case) == train and not train & tested for u in used)
+
+
+def test_a_cohort_needs_a_patient_for_each_fold():
+    assert set(sections.splits(STUDY)["needed"].values()) == {5}
+
+
+@pytest.mark.parametrize(
+    "values, said",
+    [
+        ({"sizes": [5]}, "ask for n"),
+        ({"selection": None}, "goes with a selection"),
+        ({"splits": {"seed": 1, "validation": 0.2}}, "needs cross-validation"),
+        ({"statistics": STUDY.statistics.model_copy(update={"comparison": "paired"})}, "several"),
+        ({"recipe": STUDY.recipe.model_copy(update={"batch": 1})}, "batch"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_told(values: dict, said: str):
+    with pytest.raises(ValueError, match=said):
+        changed(**values)
+
+
+def slices() -> SliceSet:
+    """Four slices of two cases: large, small, none; large."""
+    masks = np.zeros((4, 8, 8, 1), np.uint8)
+    masks[0, :4, :4], masks[1, 0, 0], masks[3, :2] = 1, 1, 1
+    images = np.random.default_rng(3).normal(5, 2, (4, 8, 8, 1)).astype(np.float32)
+    large = np.array([[True], [False], [False], [True]])
+    return SliceSet(images, masks, np.array([0, 0, 0, 1]), large)
+
+
+def test_slices_with_a_small_mask_are_neither_trained_on_nor_background():
+    plain = SimpleNamespace(count=1, batch=lambda images, masks, *_: (images, masks))
+    for background, wanted in ((0.0, {0, 3}), (5.0, {0, 2, 3})):
+        batches = Batches(slices(), plain, 1, background, 0)
+        seen = [batches[step][0] for step in range(batches.epoch_steps)]
+        found = {int(np.flatnonzero((slices().images == s).all((1, 2, 3)))[0]) for s in seen}
+        assert found == wanted
+
+
+def test_validation_may_be_of_the_slices_with_the_structure_alone():
+    given = slices()
+    guess = (given.masks > 0).astype(np.float32)
+    guess[2] = 1  # false positives where there is no structure
+    known = {given.images[i].tobytes(): guess[i] for i in range(4)}
+    engine = SimpleNamespace(predict=lambda im: np.stack([known[i.tobytes()] for i in im]))
+    assert validation_dsc(engine, given, "structure_slices") == 1.0
+    assert validation_dsc(engine, given, "volumes") == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
+
+
+def test_standardised_training_slices_have_mean_0_and_sd_1():
+    given = slices()
+    moments = Moments.of(given.images)
+    done = given.standardised(moments).images
+    assert done.dtype == np.float32
+    assert done.mean() == pytest.approx(0, abs=1e-6) and done.std() == pytest.approx(1, abs=1e-6)
+    flat = Moments.of(np.ones((2, 4, 4, 1)))
+    assert flat.sd == [1.0] and not flat.apply(np.ones((1, 4, 4, 1))).any()
+
+
+def test_a_stage_of_another_name_but_the_same_key_is_not_trained_again(tmp_path):
+    """As the chosen cell's and the first stage of its chains."""
+    done = tmp_path / "cell"
+    done.mkdir()
+    (done / "weights.safetensors").write_bytes(b"weights")
+    (done / "history.csv").write_text("step,loss,validation_dsc\n")
+    files = {p.name: {"sha256": "", "bytes": p.stat().st_size} for p in done.iterdir()}
+    facts = {"stage": {"name": "cell"}, "steps": 7}
+    write_json(done / "record.json", {"key": "k", "files": files, **facts})
+    trainer = Trainer(SimpleNamespace(), None, None, tmp_path, tmp_path / "cache", 1)
+    folder = tmp_path / "a-f0"
+    folder.mkdir()
+    made = trainer.make(PLAN.stages["a-f0"], "k", folder)
+    assert (made["steps"], made["same_as"], made["stage"]["name"]) == (7, "cell", "a-f0")
+    assert (folder / "weights.safetensors").read_bytes() == b"weights"
+    assert trainer._twin("another key") is None

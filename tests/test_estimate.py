@@ -1,0 +1,62 @@
+"""How long training will take, told before anything runs."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crossover.config import load_study
+from crossover.estimate import TIMES, estimate, listing, stage_steps
+from crossover.plan import plan
+from crossover.provenance import write_json
+
+CONFIG = Path(__file__).parent.parent / "config"
+STUDIES = ("uterus", "nasopharynx", "prostate")
+
+
+@pytest.fixture(params=STUDIES)
+def study(request):
+    return load_study(request.param, "paper", CONFIG)
+
+
+def test_the_published_numbers_of_steps(tmp_path):
+    """Lin: 6 versions of 1,694 slices (and half as many without tumour), less those that validate, in
+    batches of 2, 100 epochs. Chen: 200,000 as published. Touijer: 4/5 of 24 patients' slices, 200 epochs."""
+    lin, chen, touijer = (load_study(name, "paper", CONFIG) for name in STUDIES)
+    largest = plan(lin).stages["scratch-n256"]
+    assert stage_steps(largest, lin, tmp_path) == pytest.approx(
+        100 * 10164 * 1.5 * 0.9 / 2, rel=0.01
+    )
+    assert {stage_steps(s, chen, tmp_path) for s in plan(chen).stages.values()} == {200_000}
+    first = plan(touijer).stages["a-f0"]
+    assert stage_steps(first, touijer, tmp_path) == 200 * round(24 * 0.8 * 13.2 / 16)
+
+
+def test_hours_are_steps_times_seconds(study, tmp_path):
+    p = plan(study)
+    rows = {
+        (*(s.cell or (study.network.architecture, "")), s.level or "") for s in p.stages.values()
+    }
+    if study.selection:
+        rows = {(*cell, "") for cell in study.selection.cells}
+    times = pd.DataFrame(rows, columns=["architecture", "encoder", "level"])
+    times = times.assign(study=study.study, scale="paper", seconds=2.0)
+    about = estimate(study, p, times, tmp_path)
+    assert (about["stages"], about["models"]) == (len(p.stages), len(p.models))
+    assert about["hours"] == pytest.approx(2 * about["steps"] / 3600)
+    lacking = estimate(study, p, times.iloc[1:], tmp_path)
+    assert (lacking["hours"] is None and len(lacking["untimed"]) == 1) or study.selection
+
+
+def test_slices_that_are_there_are_counted(tmp_path):
+    study = load_study("prostate", "paper", CONFIG)
+    made = {f"p{i}": {"with_structure": n} for i, n in enumerate((10, 30))}
+    write_json(tmp_path / "slices/prostate/site_a/manifest.json", {"items": made})
+    first = plan(study).stages["a-f0"]
+    assert stage_steps(first, study, tmp_path) == 200 * round(24 * 0.8 * 20 / 16)
+
+
+def test_every_network_of_the_published_designs_is_timed():
+    studies = {name: load_study(name, "paper", CONFIG) for name in STUDIES}
+    text = listing(studies, {name: plan(study) for name, study in studies.items()})
+    assert TIMES.exists() and "no step times" not in text and text.count("about") == 3

@@ -1,0 +1,31 @@
+"""The paper's tables of a study of chains: cohorts, networks, sources by targets, beside the published."""
+
+import pandas as pd
+
+from crossover.provenance import read_json
+from crossover.published import load_published
+from crossover.report.chains_table import cohorts_table, grid_table, sources_table
+from crossover.splits import read_splits
+from crossover.statistics.cross_validation import CELLS
+from crossover.study import Study
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    study = Study.of(job.cfg)
+    job.out.mkdir(parents=True, exist_ok=True)
+    published = load_published(study.published) if study.published else None
+    slices = {
+        path.parent.name: sum(item["with_structure"] for item in read_json(path)["items"].values())
+        for path in job.slices
+    }
+    cohorts = cohorts_table(study, read_splits(job.splits), slices, published)
+    cohorts.to_csv(job.out / "table1.csv", index=False)
+    cells = pd.read_csv(job.cells) if job.cells else pd.DataFrame(columns=CELLS)
+    grid_table(cells, published).to_csv(job.out / "table2.csv", index=False)
+    sources = sources_table(pd.read_csv(job.scores), published, study)
+    sources.to_csv(job.out / "table3.csv", index=False)
+
+
+if __name__ == "__main__":
+    run(main, "splits", "slices*", "cells?", "scores", "out")
