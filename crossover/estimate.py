@@ -7,6 +7,7 @@ one machine; another machine is slower or faster by a factor.
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import mean
 
 import pandas as pd
 
@@ -28,7 +29,7 @@ def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("d
     Returns:
         The `COLUMNS`; steps and hours are None where the patients or slices of a cohort aren't known,
         hours also where a network was not timed: `untimed` says which. Validation, reading and
-        starting are not counted. A network that a selection will choose counts as its slowest cell.
+        starting are not counted. A network that is yet to be selected counts as the mean of its cells.
     """
     steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
     own = times[(times["study"] == study.study) & (times["scale"] == study.scale)]
@@ -36,13 +37,14 @@ def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("d
         (row.architecture, row.encoder, row.level): row.seconds
         for row in own.fillna("").itertuples()
     }
-    kinds = {name: _kind(stage, study, seconds) for name, stage in plan.stages.items()}
-    untimed = sorted({" ".join(filter(None, k)) for k in kinds.values() if k not in seconds})
-    known = None not in steps.values()
-    total = sum(steps.values()) if known else None
+    kinds = {name: _kinds(stage, study) for name, stage in plan.stages.items()}
+    needed = {kind for own in kinds.values() for kind in own}
+    untimed = sorted(" ".join(filter(None, kind)) for kind in needed - set(seconds))
+    total = None if None in steps.values() else sum(steps.values())
     hours = None
-    if known and not untimed:
-        hours = sum(steps[name] * seconds[kind] for name, kind in kinds.items()) / 3600
+    if total is not None and not untimed:
+        each = {name: mean(seconds[kind] for kind in own) for name, own in kinds.items()}
+        hours = sum(steps[name] * each[name] for name in steps) / 3600
     counts = (study.study, len(plan.stages), len(plan.models), total, hours, untimed)
     return dict(zip(COLUMNS, counts, strict=True))
 
@@ -86,19 +88,18 @@ def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
     return study.cohorts[cohort].slices_per_patient
 
 
-def _kind(stage: Stage, study: Study, seconds: dict) -> tuple[str, str, str]:
-    """Architecture, encoder and level of a stage, as the times name them."""
-    level = stage.level or ""
-    if stage.cell or study.network.architecture != SELECTED:
-        encoder = str(study.network.settings.get("encoder", ""))
-        return (*(stage.cell or (study.network.architecture, encoder)), level)
-    cells = [(*cell, level) for cell in study.selection.cells]
-    return max(cells, key=lambda kind: seconds.get(kind, 0.0))
+def _kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
+    """Architecture, encoder and level of a stage, as the times name them; of all that may be selected."""
+    level, network = stage.level or "", study.network
+    if stage.cell or network.architecture != SELECTED:
+        encoder = str(network.settings.get("encoder", ""))
+        return [(*(stage.cell or (network.architecture, encoder)), level)]
+    return [(*cell, level) for cell in study.selection.cells]
 
 
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     """The estimates of a run's studies as text, a line each, with what is missing from them."""
-    times = pd.read_csv(TIMES)
+    times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
     lines = [
         "Training, as planned (hours: steps x seconds measured a step, see benchmarks/step_times.csv):"
     ]

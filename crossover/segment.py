@@ -15,7 +15,7 @@ from crossover import items
 from crossover.config import ConfigError
 from crossover.evaluation.metrics import score
 from crossover.imaging.prepare import correct, slice_cases
-from crossover.imaging.volumes import structure_path, write
+from crossover.imaging.volumes import image_path, structure_path, write
 from crossover.plan import plan
 from crossover.provenance import code_digest, read_json
 from crossover.sources.ingest import ingest
@@ -103,13 +103,31 @@ def _predicted(
     for case, folder, masks in zip(cases, folders, predicted):
         for structure, mask in zip(structures, masks, strict=True):
             write(mask, out / "predictions" / f"{case}_{structure}.nii.gz")
-            yield {"case": case, "structure": structure, **_scores(study, folder, structure, mask)}
+            drawn = structure_path(folder, structure)
+            manual = sitk.ReadImage(str(drawn)) if drawn.exists() else None
+            _picture(study, out, case, structure, mask, manual)
+            yield {"case": case, "structure": structure, **_scores(study, mask, manual)}
 
 
-def _scores(study: Study, case: Path, structure: str, mask: sitk.Image) -> dict[str, float]:
-    drawn = structure_path(case, structure)
-    manual = sitk.ReadImage(str(drawn)) if drawn.exists() else mask * 0
-    found = score(
-        manual, mask, study.evaluation.nsd_tolerance_mm, study.preparation.slices.smallest_mask_px
+def _picture(
+    study: Study, out: Path, case: str, structure: str, mask: sitk.Image, manual: sitk.Image | None
+) -> None:
+    """Of the corrected image where it was corrected."""
+    from crossover.figures import montage, style
+
+    channel = study.channels[0]
+    found = [image_path(out / folder / case, channel) for folder in ("corrected", "cases")]
+    image = sitk.ReadImage(str(next(path for path in found if path.exists())))
+    drawn = None if manual is None else sitk.GetArrayFromImage(manual) > 0
+    figure = montage.draw(image, sitk.GetArrayFromImage(mask) > 0, drawn)
+    style.save(figure, out / "pictures" / f"{case}_{structure}")
+
+
+def _scores(study: Study, mask: sitk.Image, manual: sitk.Image | None) -> dict[str, float]:
+    tolerance, smallest = (
+        study.evaluation.nsd_tolerance_mm,
+        study.preparation.slices.smallest_mask_px,
     )
-    return found if drawn.exists() else {"volume_predicted_ml": found["volume_predicted_ml"]}
+    if manual is not None:
+        return score(manual, mask, tolerance, smallest)
+    return {"volume_predicted_ml": score(mask, mask, tolerance)["volume_predicted_ml"]}

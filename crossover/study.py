@@ -55,6 +55,9 @@ class BiasField(Section):
     estimate_on: str = ""
     apply_to: list[str] = []
     shrink: Annotated[int, Field(ge=1)] = 4
+    fit: Literal["bright", "tissue"] = "bright"
+    """The voxels that the field is fitted to: above Otsu's threshold of the values, or of their logarithms,
+    where a coil's near field outshines all else."""
     iterations: list[int] = [50, 50, 50, 50]
 
 

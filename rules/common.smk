@@ -19,7 +19,9 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 try:
     SETTINGS = load_settings(config)
     # Where these lie is no parameter of a rule: moving a folder changes no result.
-    os.environ.update(CROSSOVER_DATA=SETTINGS.data or "", CROSSOVER_IMAGENET=SETTINGS.imagenet or "")
+    os.environ.update(
+        CROSSOVER_DATA=SETTINGS.data or "", CROSSOVER_IMAGENET=SETTINGS.imagenet or ""
+    )
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
     WITHOUT_WEIGHTS = check_weights(STUDIES)
@@ -247,3 +249,9 @@ def begin_progress():
     for name, p in PLANS.items():
         threads = STUDIES[name].execution.threads
         progress.begin(name, len(p.stages), max(1, workflow.cores // threads))
+
+
+if workflow.dryrun:
+    from crossover import estimate
+
+    print(estimate.listing(STUDIES, PLANS), file=sys.stderr)

@@ -48,9 +48,7 @@ rule predict:
     resources:
         gpu=min(1, len(GPUS)),
     params:
-        cfg=lambda w: canonical(
-            sections.predict(STUDIES[w.study], models_of(w))
-        ),
+        cfg=lambda w: canonical(sections.predict(STUDIES[w.study], models_of(w))),
         selection=selected,
     shell:
         "python -m workflow_scripts.predict --cfg {params.cfg:q} --slices {input.slices} "

@@ -26,7 +26,7 @@ def correct(cases: Path, manifest: Path, settings: BiasField, code: str, workers
 def _correct(cases: Path, settings: BiasField, case: str, folder: Path) -> dict:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     source = sitk.ReadImage(str(image_path(cases / case, settings.estimate_on)))
-    field = bias_field.estimate(source, settings.shrink, settings.iterations)
+    field = bias_field.estimate(source, settings.shrink, settings.iterations, settings.fit)
     for channel in settings.apply_to:
         image = sitk.ReadImage(str(image_path(cases / case, channel)))
         write(bias_field.divide(image, field), image_path(folder, channel))

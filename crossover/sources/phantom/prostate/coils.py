@@ -3,7 +3,7 @@
 The arrays before and behind the patient fall off exponentially with depth. The loop of an endorectal
 coil falls off as the field on the axis of a loop does, (1 + (d / radius)²)^-1.5 with d the distance from
 the loop's middle line; both are combined as the root of the sum of squares. The loop's strength is
-an assumption, such that the signal before the gland is 5 to 10 times weaker than behind it.
+an assumption, such that the signal at the gland's back is 6 to 11 times that at its front.
 """
 
 from dataclasses import dataclass

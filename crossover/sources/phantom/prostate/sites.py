@@ -11,10 +11,10 @@ right order.
 | maker L | Siemens | Philips | Siemens |
 | models D | TrioTim, Skyra | Achieva | TrioTim |
 | echo time | 101 to 104 ms | 110 to 120 ms | 136 to 143 ms |
-| receive field | even | 5 to 10 times weaker before the gland than behind it | uneven, shaded |
+| receive field | even | 6 to 11 times stronger at the gland's back than its front | shaded |
 | noise | low | high, but low at the coil | higher: thin slices |
 | median volume | 58 ml | 30 ml | 21 ml |
-| stored values of the peripheral zone | about 330 | 300 to 2500 | about 150 |
+| stored values of the peripheral zone | about 250 | about 600, 3000 at the coil | about 110 |
 
 Volumes are such that about as many slices a patient show more than 200 pixels of prostate as in the
 paper: 13.2, 12.8 and 24.6.
