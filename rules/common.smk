@@ -251,7 +251,8 @@ def begin_progress():
         progress.begin(name, len(p.stages), max(1, workflow.cores // threads))
 
 
-if workflow.dryrun:
+# Snakemake knows of a dry run only after it has read this, and then calls no handler.
+if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     from crossover import estimate
 
     print(estimate.listing(STUDIES, PLANS), file=sys.stderr)
