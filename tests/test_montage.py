@@ -13,7 +13,7 @@ from crossover.figures import montage
 def test_all_marked_slices_and_a_neighbour_are_shown_thinned_where_there_are_many(marked):
     shown = montage.slices(np.array(marked))
     assert shown == sorted(set(shown)) and len(shown) <= montage.MOST
-    assert 0 <= shown[0] and shown[-1] < len(marked)
+    assert shown[0] >= 0 and shown[-1] < len(marked)
     found = [k for k, m in enumerate(marked) if m]
     if found:
         assert shown[0] == max(found[0] - 1, 0)
