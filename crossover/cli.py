@@ -79,13 +79,14 @@ def segment(
     Manual masks are those that the file of rules names; the study's own rules take images alone.
     """
     from crossover.config import load_study
+    from crossover.provenance import ROOT
     from crossover.segment import segment, stage_of
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules, study_rules
 
     logging.basicConfig(level=logging.ERROR)
     try:
-        known = load_study(study, scale)
+        known = load_study(study, scale, ROOT / "config")
         stage = stage_of(known, model, results)
         rules = load_rules(series) if series else study_rules(study)
         rules = rules if series else rules.model_copy(update={"structures": {}})
