@@ -26,7 +26,7 @@ PAGES = {"independent": independent_page, "paired": paired_page, "chains": chain
 """What a study compares by -> its answers, tables and details."""
 MEANING = {
     "smoke": "a check that every step runs. Its numbers mean nothing",
-    "demo": "the published design with fewer patients, smaller images and a smaller network. It "
+    "demo": "the published design cut down: smaller images and networks, fewer patients or steps. It "
     "shows the workflow and the shape of an answer, not the paper's numbers",
     "paper": "the published design: its numbers of patients, sizes, network and recipe",
 }
