@@ -57,12 +57,18 @@ def closure(*entries: str) -> tuple[str, ...]:
         if path not in found:
             found.add(path)
             if path.endswith(".py"):
-                waiting += _files(path.removesuffix(".py").replace("/", "."))
                 waiting += _imports(path)
     return tuple(sorted(found))
 
 
-def _imports(path: str) -> Iterable[str]:
+@functools.cache  # a workflow asks for many closures, which share most of their files
+def _imports(path: str) -> tuple[str, ...]:
+    """The files that one file imports, and the `__init__` files that run before it."""
+    own = _files(path.removesuffix(".py").replace("/", "."))
+    return tuple(dict.fromkeys([*own, *_imported(path)]))
+
+
+def _imported(path: str) -> Iterable[str]:
     package = Path(path).parent.parts
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Import):
