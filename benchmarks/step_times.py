@@ -1,6 +1,6 @@
 """Seconds of an optimisation step of every network and level that the studies train at paper scale.
 
-    python -m benchmarks.step_times [--threads 2] [--out benchmarks/step_times.csv] [study ...]
+    python -m benchmarks.step_times [--threads 2] [--out config/step_times.csv] [study ...]
 
 What `crossover.estimate` multiplies with the number of steps. Each is the median of three steps after
 the first, at the published size; a batch above 2 is measured at 2 and scaled, since it is linear in it.

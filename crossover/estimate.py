@@ -1,7 +1,7 @@
 """How long a study's training will take, before anything runs: its steps times measured seconds a step.
 
-The seconds are those of `benchmarks/step_times.csv`, of the published networks at the published size on
-one machine; another machine is slower or faster by a factor.
+The seconds are those of `config/step_times.csv`, measured by `benchmarks/step_times.py`: of the published
+networks at the published size, on one machine. Another is slower or faster by a factor.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from crossover.plan import Plan, Stage
 from crossover.provenance import ROOT, read_json
 from crossover.study import SELECTED, Cohort, Study
 
-TIMES = ROOT / "benchmarks/step_times.csv"
+TIMES = ROOT / "config/step_times.csv"
 COLUMNS = ["study", "stages", "models", "steps", "hours", "untimed"]
 
 
@@ -101,7 +101,7 @@ def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     """The estimates of a run's studies as text, a line each, with what is missing from them."""
     times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
     lines = [
-        "Training, as planned (hours: steps x seconds measured a step, see benchmarks/step_times.csv):"
+        "Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"
     ]
     for name, study in studies.items():
         about = estimate(study, plans[name], times)
