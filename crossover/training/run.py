@@ -73,7 +73,7 @@ class Initials:
     """What first stages begin with: encoder -> as `crossover.initial.at_hand` found it.
 
     Args:
-        path: where the study says that ImageNet weights are, see `crossover.study.Initial`.
+        path: where the run's configuration says that ImageNet weights are, see `crossover.config.Settings`.
     """
 
     def __init__(self, at_hand: dict[str, dict[str, str]], path: str) -> None:
