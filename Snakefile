@@ -27,6 +27,9 @@ localrules:
     figures,
 
 
+refuse_what_nothing_vouches_for()
+
+
 rule all:
     default_target: True
     input:

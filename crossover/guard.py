@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from crossover import sections
 from crossover.config import ConfigError
 from crossover.initial import missing
-from crossover.items import missing_files
-from crossover.provenance import read_json
 from crossover.study import Study
+from crossover.trust import Checker, expected, told
 
 
 def check(studies: dict[str, Study]) -> None:
@@ -52,32 +52,17 @@ def check_weights(studies: dict[str, Study]) -> dict[str, dict[str, str]]:
     return without
 
 
-def check_items(root: Path = Path(".")) -> None:
-    """Check that the files that manifests list are there.
+def check_results(patterns: Iterable[str], root: Path = Path(".")) -> None:
+    """Check that results which are there are those of the jobs that are on record.
+
+    Args:
+        patterns: of rules' outputs, see `crossover.trust.expected`.
 
     Raises:
-        ConfigError: naming each manifest with files gone, and what to do.
+        ConfigError: naming files without a record, changed since, or made from others than are there,
+            and what to do.
     """
-    patterns = [
-        "data/raw/*/manifest.json",
-        "data/cases/*/manifest.json",
-        "data/*/*/*/manifest.json",
-    ]
-    patterns += ["results/*/stages/*.json", "results/*/predictions/*.json"]
-    findings = []
-    for manifest in (m for pattern in patterns for m in sorted(root.glob(pattern))):
-        content = read_json(manifest)
-        if "listing" in content:  # real data as received lie elsewhere
-            continue
-        gone = [
-            f"{name}/{file}"
-            for name, record in content["items"].items()
-            for file in missing_files(manifest.parent / name, record)
-        ]
-        if gone:
-            findings.append(
-                f"{manifest}: {len(gone)} of its files are gone or changed in size, first {gone[0]}: "
-                "put them back, or delete the manifest to have them made again"
-            )
+    checker = Checker(root)
+    findings = [f for path in expected(patterns, root) for f in checker.findings(path)]
     if findings:
-        raise ConfigError("\n".join(findings))
+        raise ConfigError(told(findings))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver, get_context
@@ -95,6 +95,11 @@ def refresh(
     if failed:
         raise ItemsError(failed, records)
     return records
+
+
+def records_of(manifests: Iterable[Path]) -> list[dict]:
+    """The records of all items that manifests list."""
+    return [r for manifest in manifests for r in read_json(manifest)["items"].values()]
 
 
 def is_current(folder: Path, key: str) -> bool:

@@ -8,11 +8,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from crossover.config import canonical
 from crossover.networks import declared
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {
     "crossover/config.py",
@@ -27,10 +29,17 @@ SCHEMA = {
 """Code that only reads, checks and derives the configuration. Its values stand whole in the rules'
 parameters, so a change here reruns a rule exactly where it changes that rule's values."""
 
+BESIDE = {"crossover/progress.py", "crossover/trail.py"}
+"""Code that tells of the work and keeps its trail; no result comes from it."""
+
 
 def digest(value: object) -> str:
     """Of a JSON-like value, by its canonical text; short, for keys."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:24]
+    return digest_of_text(canonical(value))
+
+
+def digest_of_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def file_digest(path: Path) -> str:
@@ -39,7 +48,15 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@functools.cache
+def source_digest(path: str) -> str:
+    """Of what a source file says, for a path relative to the project's root.
+
+    Of Python that is its syntax tree without docstrings: comments, layout and documentation count for
+    nothing. Of any other file it is the bytes.
+    """
+    return _source(path).digest
+
+
 def closure(*entries: str) -> tuple[str, ...]:
     """Source files of this project that `entries` import, directly or not, and the entries themselves.
 
@@ -56,40 +73,52 @@ def closure(*entries: str) -> tuple[str, ...]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            if path.endswith(".py"):
-                waiting += _imports(path)
+            if path.endswith(".py"):  # its own package runs before it
+                own = path.removesuffix(".py").replace("/", ".")
+                waiting += [f for name in (own, *_source(path).imports) for f in _files(ROOT, name)]
     return tuple(sorted(found))
 
 
+class _Source(NamedTuple):
+    imports: tuple[str, ...]
+    digest: str
+
+
+def _source(path: str) -> _Source:
+    state = (ROOT / path).stat()
+    return _read_source(ROOT, path, state.st_mtime_ns, state.st_size)
+
+
 @functools.cache  # a workflow asks for many closures, which share most of their files
-def _imports(path: str) -> tuple[str, ...]:
-    """The files that one file imports, and the `__init__` files that run before it."""
-    own = _files(path.removesuffix(".py").replace("/", "."))
-    return tuple(dict.fromkeys([*own, *_imported(path)]))
+def _read_source(root: Path, path: str, modified: int, size: int) -> _Source:
+    if not path.endswith(".py"):
+        return _Source((), file_digest(root / path)[:24])
+    tree = ast.parse((root / path).read_text())
+    imports = tuple(_imported(tree, Path(path).parent.parts))
+    for node in ast.walk(tree):
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return _Source(imports, hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:24])
 
 
-def _imported(path: str) -> Iterable[str]:
-    package = Path(path).parent.parts
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+def _imported(tree: ast.Module, package: tuple[str, ...]) -> Iterable[str]:
+    """Dotted names of all that may be modules among a file's imports."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*base, *([node.module] if node.module else [])])
-            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            yield from _files(name)
+            yield from (module, *(f"{module}.{alias.name}" for alias in node.names))
 
 
-def _files(module: str) -> Iterable[str]:
+@functools.cache
+def _files(root: Path, module: str) -> tuple[str, ...]:
     """The module's file and the `__init__` files that run before it."""
     parts = module.split(".")
     packages = ["/".join(parts[: i + 1]) for i in range(len(parts))]
-    for file in [f"{p}/__init__.py" for p in packages] + [f"{packages[-1]}.py"]:
-        if (ROOT / file).is_file() and file not in SCHEMA:
-            yield file
+    files = [f"{p}/__init__.py" for p in packages] + [f"{packages[-1]}.py"]
+    return tuple(f for f in files if f not in SCHEMA | BESIDE and (root / f).is_file())
 
 
 def network_files(architecture: str, engine: str) -> tuple[str, ...]:
@@ -100,9 +129,14 @@ def network_files(architecture: str, engine: str) -> tuple[str, ...]:
     return (*files, f"{folder}/imagenet.py") if with_encoder else files
 
 
+def sources(*entries: str) -> dict[str, str]:
+    """The closure of `entries`, each file with its digest."""
+    return {path: source_digest(path) for path in closure(*entries)}
+
+
 def code_digest(*entries: str) -> str:
-    """Of the contents of the closure of `entries`."""
-    return digest({path: file_digest(ROOT / path) for path in closure(*entries)})
+    """Of all that the closure of `entries` says."""
+    return digest(sources(*entries))
 
 
 def write_json(path: Path, value: object) -> None:

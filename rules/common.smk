@@ -1,15 +1,17 @@
 """Configuration, the studies' plans, and what rules are made of."""
 
+import functools
 import os
 import re
+from itertools import product
 from pathlib import Path
 
 from crossover import progress, sections
 from crossover.config import ConfigError, canonical, load_settings, load_studies
-from crossover.guard import check, check_items, check_weights
+from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
 from crossover.plan import plan
-from crossover.provenance import closure, network_files
+from crossover.provenance import code_digest, network_files
 from crossover.training.devices import gpus
 from snakemake.exceptions import WorkflowError
 
@@ -25,7 +27,6 @@ try:
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
     WITHOUT_WEIGHTS = check_weights(STUDIES)
-    check_items()
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -49,20 +50,22 @@ wildcard_constraints:
     group=one_of({group for p in PLANS.values() for group in p.groups}),
 
 
+@functools.cache
 def code(script, *more):
-    """The source files that a script's results depend on."""
-    return list(closure(f"workflow_scripts/{script}.py", *more))
+    """The source files that a script's results depend on: their entries and the digest of what they say."""
+    entries = [f"workflow_scripts/{script}.py", *more]
+    return canonical({"entries": entries, "digest": code_digest(*entries)})
 
 
 def network_code(script):
-    """As `code`, with the architecture and engine that the study names."""
+    """As `code`, with the architectures and the engine that the study names."""
 
-    def files(wildcards):
+    def text(wildcards):
         study = STUDIES[wildcards.study]
         found = [network_files(name, study.network.engine) for name in study.architectures]
-        return code(script, *{file for files in found for file in files})
+        return code(script, *sorted({file for files in found for file in files}))
 
-    return files
+    return text
 
 
 def of_cohorts(pattern):
@@ -108,10 +111,6 @@ def selection(wildcards):
     study, batches = STUDIES[wildcards.study], PLANS[wildcards.study].selection
     chooses = study.selection and getattr(wildcards, "batch", None) not in batches
     return [f"results/{wildcards.study}/selection.json"] if chooses else []
-
-
-def selected(wildcards, input):
-    return f"--selection {input.selection}" if input.selection else ""
 
 
 def models_of(wildcards):
@@ -256,3 +255,24 @@ if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     from crossover import estimate
 
     print(estimate.listing(STUDIES, PLANS), file=sys.stderr)
+
+
+def refuse_what_nothing_vouches_for():
+    """Stop before Snakemake takes results for fresh that it can't know to be so."""
+    own = {"study": STUDIES, "cohort": COHORTS}
+    if not workflow.is_main_process or UNCHECKED & set(sys.argv):
+        return
+    patterns = set()
+    for output in (str(o) for made in workflow.rules for o in made.output):
+        names = [name for name in own if f"{{{name}" in output] or ["study"]
+        for values in product(*(own[name] for name in names)):
+            known = dict(zip(names, values))
+            patterns.add(re.sub(r"\{(\w+)[^}]*\}", lambda m: known.get(m[1], "*"), output))
+    try:
+        check_results(patterns)
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
+
+
+UNCHECKED = {"--lint", "--unlock", "--delete-all-output", "--cleanup-metadata"}
+"""What a person may ask of Snakemake whatever the results are."""

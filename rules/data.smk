@@ -2,8 +2,6 @@
 
 
 rule receive:
-    input:
-        code=code("receive"),
     output:
         "data/raw/{cohort}/manifest.json",
     log:
@@ -13,16 +11,16 @@ rule receive:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("receive"),
         cfg=lambda w: received(w.cohort),
     shell:
-        "python -m workflow_scripts.receive --cfg {params.cfg:q} --out {output} "
-        "--threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.receive --code {params.code:q} --cfg {params.cfg:q} "
+        "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule cases:
     input:
         raw="data/raw/{cohort}/manifest.json",
-        code=code("cases"),
     output:
         manifest="data/cases/{cohort}/manifest.json",
         patients="data/cases/{cohort}/patients.csv",
@@ -33,16 +31,16 @@ rule cases:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("cases"),
         cfg=lambda w: canonical(sections.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
     shell:
-        "python -m workflow_scripts.cases --cfg {params.cfg:q} --raw {input.raw} "
-        "--out {output.manifest} --threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.cases --code {params.code:q} --cfg {params.cfg:q} "
+        "--raw {input.raw} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule bias_field:
     input:
         cases="data/cases/{cohort}/manifest.json",
-        code=code("bias_field"),
     output:
         "data/corrected/{study}/{cohort}/manifest.json",
     log:
@@ -52,17 +50,17 @@ rule bias_field:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("bias_field"),
         cfg=lambda w: canonical(sections.bias_field(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.bias_field --cfg {params.cfg:q} --cases {input.cases} "
-        "--out {output} --threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.bias_field --code {params.code:q} --cfg {params.cfg:q} "
+        "--cases {input.cases} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule slices:
     input:
         cases="data/cases/{cohort}/manifest.json",
         corrected=corrected,
-        code=code("slices"),
     output:
         "data/slices/{study}/{cohort}/manifest.json",
     log:
@@ -72,17 +70,17 @@ rule slices:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("slices"),
         cfg=lambda w: canonical(sections.slices(STUDIES[w.study])),
-        corrected=lambda w: "".join(f"--corrected {path}" for path in corrected(w)),
     shell:
-        "python -m workflow_scripts.slices --cfg {params.cfg:q} --cases {input.cases} "
-        "{params.corrected} --out {output} --threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.slices --code {params.code:q} --cfg {params.cfg:q} "
+        "--cases {input.cases} --corrected {input.corrected} --out {output} "
+        "--threads {threads} --log {log} 2> {log}"
 
 
 rule splits:
     input:
         patients=of_cohorts("data/cases/{cohort}/patients.csv"),
-        code=code("splits"),
     output:
         "results/{study}/splits.csv",
     log:
@@ -90,7 +88,8 @@ rule splits:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("splits"),
         cfg=lambda w: canonical(sections.splits(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.splits --cfg {params.cfg:q} --patients {input.patients} "
-        "--out {output} --log {log} 2> {log}"
+        "python -m workflow_scripts.splits --code {params.code:q} --cfg {params.cfg:q} "
+        "--patients {input.patients} --out {output} --log {log} 2> {log}"

@@ -6,7 +6,6 @@ rule evaluate:
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
         splits="results/{study}/splits.csv",
         predictions="results/{study}/predictions/{group}.json",
-        code=code("evaluate"),
     output:
         "results/{study}/metrics/{group}.csv",
     log:
@@ -16,25 +15,28 @@ rule evaluate:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("evaluate"),
         cfg=lambda w: canonical(sections.evaluate(STUDIES[w.study], models_of(w))),
     shell:
-        "python -m workflow_scripts.evaluate --cfg {params.cfg:q} --cases {input.cases} "
-        "--splits {input.splits} --predictions {input.predictions} --out {output} "
-        "--threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.evaluate --code {params.code:q} --cfg {params.cfg:q} "
+        "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
+        "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule metrics:
     input:
         tables=of_groups("results/{study}/metrics/{group}.csv"),
-        code=code("gather"),
     output:
         "results/{study}/metrics.csv",
     log:
         "logs/{study}/metrics.log",
     conda:
         "../envs/imaging.yaml"
+    params:
+        code=code("gather"),
     shell:
-        "python -m workflow_scripts.gather --tables {input.tables} --out {output} --log {log} 2> {log}"
+        "python -m workflow_scripts.gather --code {params.code:q} "
+        "--tables {input.tables} --out {output} --log {log} 2> {log}"
 
 
 rule radiomics:
@@ -42,7 +44,6 @@ rule radiomics:
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
         splits="results/{study}/splits.csv",
         predictions="results/{study}/predictions/{group}.json",
-        code=code("radiomics"),
     output:
         "results/{study}/radiomics/{group}.csv",
     log:
@@ -52,18 +53,18 @@ rule radiomics:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("radiomics"),
         cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], models_of(w))),
     shell:
-        "python -m workflow_scripts.radiomics --cfg {params.cfg:q} --cases {input.cases} "
-        "--splits {input.splits} --predictions {input.predictions} --out {output} "
-        "--threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.radiomics --code {params.code:q} --cfg {params.cfg:q} "
+        "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
+        "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule radiomics_manual:
     input:
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
         splits="results/{study}/splits.csv",
-        code=code("radiomics"),
     output:
         "results/{study}/radiomics_manual.csv",
     log:
@@ -71,23 +72,26 @@ rule radiomics_manual:
     conda:
         "../envs/imaging.yaml"
     params:
+        code=code("radiomics"),
         cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], [])),
     shell:
-        "python -m workflow_scripts.radiomics --cfg {params.cfg:q} --cases {input.cases} "
-        "--splits {input.splits} --out {output} --threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.radiomics --code {params.code:q} --cfg {params.cfg:q} "
+        "--cases {input.cases} --splits {input.splits} --out {output} --threads {threads} "
+        "--log {log} 2> {log}"
 
 
 rule radiomics_table:
     input:
         tables=of_groups("results/{study}/radiomics/{group}.csv"),
         manual="results/{study}/radiomics_manual.csv",
-        code=code("gather"),
     output:
         "results/{study}/radiomics.csv",
     log:
         "logs/{study}/radiomics_table.log",
     conda:
         "../envs/imaging.yaml"
+    params:
+        code=code("gather"),
     shell:
-        "python -m workflow_scripts.gather --tables {input.manual} {input.tables} "
-        "--out {output} --log {log} 2> {log}"
+        "python -m workflow_scripts.gather --code {params.code:q} "
+        "--tables {input.manual} {input.tables} --out {output} --log {log} 2> {log}"

@@ -7,7 +7,6 @@ rule figure:
         masks=masks_for_figure,
         corrected=corrected_for_figure,
         published=published_for_figure,
-        code=lambda w: code("figure", f"crossover/figures/{w.figure}.py", *levels_for_figure(w)),
     output:
         svg="results/{study}/figures/{figure}.svg",
         png="results/{study}/figures/{figure}.png",
@@ -18,8 +17,8 @@ rule figure:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=lambda w: code("figure", f"crossover/figures/{w.figure}.py", *levels_for_figure(w)),
         cfg=lambda w: canonical(sections.figure(STUDIES[w.study], w.figure)),
     shell:
-        "python -m workflow_scripts.figure --cfg {params.cfg:q} "
-        "--results results/{wildcards.study} --cases data/cases "
-        "--corrected data/corrected/{wildcards.study} --out {output.svg} --log {log} 2> {log}"
+        "python -m workflow_scripts.figure --code {params.code:q} --cfg {params.cfg:q} "
+        "--inputs {input} --out {output} --log {log} 2> {log}"

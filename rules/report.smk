@@ -14,7 +14,6 @@ rule report:
             for batch in PLANS[study].batches
         ],
         published=[f for study in STUDIES for f in published_file(study)],
-        code=code("report", "crossover/report/template.html.j2"),
     output:
         "results/report.html",
     log:
@@ -22,8 +21,8 @@ rule report:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("report", "crossover/report/template.html.j2"),
         cfg=lambda w: canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
-        figures=[f for study in STUDIES for f in figure_files(study) if f.endswith(".png")],
     shell:
-        "python -m workflow_scripts.report --cfg {params.cfg:q} --results results "
-        "--figures {params.figures} --out {output} --log {log} 2> {log}"
+        "python -m workflow_scripts.report --code {params.code:q} --cfg {params.cfg:q} "
+        "--inputs {input} --out {output} --log {log} 2> {log}"

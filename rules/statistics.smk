@@ -4,7 +4,6 @@
 rule statistics:
     input:
         metrics="results/{study}/metrics.csv",
-        code=code("statistics"),
     output:
         "results/{study}/statistics/summary.csv",
         "results/{study}/statistics/stability.csv",
@@ -13,16 +12,16 @@ rule statistics:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("statistics"),
         cfg=lambda w: canonical(sections.statistics(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.statistics --cfg {params.cfg:q} --metrics {input.metrics} "
-        "--out results/{wildcards.study}/statistics --log {log} 2> {log}"
+        "python -m workflow_scripts.statistics --code {params.code:q} --cfg {params.cfg:q} "
+        "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
 
 
 rule comparisons:
     input:
         metrics="results/{study}/metrics.csv",
-        code=code("comparisons"),
     output:
         "results/{study}/statistics/anova.csv",
         "results/{study}/statistics/tukey.csv",
@@ -31,16 +30,16 @@ rule comparisons:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("comparisons"),
         cfg=lambda w: canonical(sections.statistics(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.comparisons --cfg {params.cfg:q} --metrics {input.metrics} "
-        "--out results/{wildcards.study}/statistics --log {log} 2> {log}"
+        "python -m workflow_scripts.comparisons --code {params.code:q} --cfg {params.cfg:q} "
+        "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
 
 
 rule paired:
     input:
         metrics="results/{study}/metrics.csv",
-        code=code("paired"),
     output:
         "results/{study}/statistics/paired.csv",
     log:
@@ -48,16 +47,16 @@ rule paired:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("paired"),
         cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics")),
     shell:
-        "python -m workflow_scripts.paired --cfg {params.cfg:q} --metrics {input.metrics} "
-        "--out {output} --log {log} 2> {log}"
+        "python -m workflow_scripts.paired --code {params.code:q} --cfg {params.cfg:q} "
+        "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
 
 
 rule training_time:
     input:
         stages=stages_of_study,
-        code=code("training_time"),
     output:
         "results/{study}/statistics/training_time.csv",
         "results/{study}/statistics/training_time_saved.csv",
@@ -66,17 +65,17 @@ rule training_time:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("training_time"),
         cfg=lambda w: canonical(sections.design(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.training_time --cfg {params.cfg:q} --stages {input.stages} "
-        "--out results/{wildcards.study}/statistics --log {log} 2> {log}"
+        "python -m workflow_scripts.training_time --code {params.code:q} --cfg {params.cfg:q} "
+        "--stages {input.stages} --out {output} --log {log} 2> {log}"
 
 
 rule chains:
     input:
         metrics="results/{study}/metrics.csv",
         stages=stages_of_study,
-        code=code("chains"),
     output:
         "results/{study}/statistics/validation.csv",
         "results/{study}/statistics/chains.csv",
@@ -88,16 +87,16 @@ rule chains:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("chains"),
         cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics")),
     shell:
-        "python -m workflow_scripts.chains --cfg {params.cfg:q} --metrics {input.metrics} "
-        "--stages {input.stages} --out results/{wildcards.study}/statistics --log {log} 2> {log}"
+        "python -m workflow_scripts.chains --code {params.code:q} --cfg {params.cfg:q} "
+        "--metrics {input.metrics} --stages {input.stages} --out {output} --log {log} 2> {log}"
 
 
 rule agreement:
     input:
         radiomics="results/{study}/radiomics.csv",
-        code=code("agreement"),
     output:
         "results/{study}/statistics/icc.csv",
     log:
@@ -105,10 +104,11 @@ rule agreement:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("agreement"),
         cfg=lambda w: canonical(sections.agreement(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.agreement --cfg {params.cfg:q} --radiomics {input.radiomics} "
-        "--out {output} --log {log} 2> {log}"
+        "python -m workflow_scripts.agreement --code {params.code:q} --cfg {params.cfg:q} "
+        "--radiomics {input.radiomics} --out {output} --log {log} 2> {log}"
 
 
 rule study_tables:
@@ -118,7 +118,6 @@ rule study_tables:
         summary="results/{study}/statistics/summary.csv",
         paired=paired_file,
         published=lambda w: published_file(w.study),
-        code=code("tables"),
     output:
         "results/{study}/tables/table1.csv",
         "results/{study}/tables/table2.csv",
@@ -129,12 +128,13 @@ rule study_tables:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("tables"),
         cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics", "published")),
-        paired=lambda w, input: f"--paired {input.paired}" if input.paired else "",
     shell:
-        "python -m workflow_scripts.tables --cfg {params.cfg:q} --splits {input.splits} "
-        "--patients {input.patients} --summary {input.summary} {params.paired} "
-        "--out results/{wildcards.study}/tables --log {log} 2> {log}"
+        "python -m workflow_scripts.tables --code {params.code:q} --cfg {params.cfg:q} "
+        "--splits {input.splits} --patients {input.patients} --summary {input.summary} "
+        "--paired {input.paired} --published {input.published} --out {output} "
+        "--log {log} 2> {log}"
 
 
 rule chains_tables:
@@ -144,7 +144,6 @@ rule chains_tables:
         cells=cells_file,
         scores="results/{study}/statistics/chains.csv",
         published=lambda w: published_file(w.study),
-        code=code("chains_tables"),
     output:
         "results/{study}/tables/table1.csv",
         "results/{study}/tables/table2.csv",
@@ -156,9 +155,10 @@ rule chains_tables:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("chains_tables"),
         cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics", "published")),
-        cells=lambda w, input: f"--cells {input.cells}" if input.cells else "",
     shell:
-        "python -m workflow_scripts.chains_tables --cfg {params.cfg:q} --splits {input.splits} "
-        "--slices {input.slices} {params.cells} --scores {input.scores} "
-        "--out results/{wildcards.study}/tables --log {log} 2> {log}"
+        "python -m workflow_scripts.chains_tables --code {params.code:q} --cfg {params.cfg:q} "
+        "--splits {input.splits} --slices {input.slices} --cells {input.cells} "
+        "--scores {input.scores} --published {input.published} --out {output} "
+        "--log {log} 2> {log}"

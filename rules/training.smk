@@ -7,7 +7,6 @@ rule train:
         splits="results/{study}/splits.csv",
         parents=parents,
         selection=selection,
-        code=network_code("train"),
     output:
         "results/{study}/stages/{batch}.json",
     log:
@@ -21,11 +20,12 @@ rule train:
     resources:
         gpu=min(1, len(GPUS)),
     params:
+        code=network_code("train"),
         cfg=lambda w: canonical(sections.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
-        selection=selected,
     shell:
-        "python -m workflow_scripts.train --cfg {params.cfg:q} --slices {input.slices} "
-        "--splits {input.splits} {params.selection} --out {output} --threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.train --code {params.code:q} --cfg {params.cfg:q} "
+        "--slices {input.slices} --splits {input.splits} --selection {input.selection} "
+        "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule predict:
@@ -35,7 +35,6 @@ rule predict:
         splits="results/{study}/splits.csv",
         stages=stages_of_group,
         selection=selection,
-        code=network_code("predict"),
     output:
         "results/{study}/predictions/{group}.json",
     log:
@@ -48,12 +47,13 @@ rule predict:
     resources:
         gpu=min(1, len(GPUS)),
     params:
+        code=network_code("predict"),
         cfg=lambda w: canonical(sections.predict(STUDIES[w.study], models_of(w))),
-        selection=selected,
     shell:
-        "python -m workflow_scripts.predict --cfg {params.cfg:q} --slices {input.slices} "
-        "--cases {input.cases} --splits {input.splits} --stages {input.stages} {params.selection} "
-        "--out {output} --threads {threads} --log {log} 2> {log}"
+        "python -m workflow_scripts.predict --code {params.code:q} --cfg {params.cfg:q} "
+        "--slices {input.slices} --cases {input.cases} --splits {input.splits} "
+        "--stages {input.stages} --selection {input.selection} --out {output} "
+        "--threads {threads} --log {log} 2> {log}"
 
 
 rule selection:
@@ -61,7 +61,6 @@ rule selection:
         stages=lambda w: [
             f"results/{w.study}/stages/{batch}.json" for batch in PLANS[w.study].selection
         ],
-        code=code("selection"),
     output:
         table="results/{study}/statistics/cross_validation.csv",
         chosen="results/{study}/selection.json",
@@ -71,7 +70,8 @@ rule selection:
     conda:
         "../envs/statistics.yaml"
     params:
+        code=code("selection"),
         cfg=lambda w: canonical(sections.selection(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.selection --cfg {params.cfg:q} --stages {input.stages} --table {output.table} "
-        "--out {output.chosen} --log {log} 2> {log}"
+        "python -m workflow_scripts.selection --code {params.code:q} --cfg {params.cfg:q} "
+        "--stages {input.stages} --out {output} --log {log} 2> {log}"

@@ -20,6 +20,7 @@ from crossover import sections
 from crossover.chains import chains
 from crossover.config import load_study
 from crossover.figures import examples, gains, gallery, grid, scheme, style
+from crossover.items import records_of
 from crossover.plan import plan
 from crossover.published import load_published
 from crossover.report import chains_findings, initialisation
@@ -106,6 +107,10 @@ def write_records(study: Study, folder: Path, missing: tuple[str, ...] = ()) -> 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "all.json").write_text(json.dumps({"items": items}))
     return folder
+
+
+def records(folder: Path) -> list[dict]:
+    return records_of(folder.glob("*.json"))
 
 
 # ---- what the paper printed
@@ -358,7 +363,7 @@ def test_the_papers_gains_stand_beside_ours(study, frames):
       "network that began with ImageNet weights.", "between equals")],
 )  # fmt: skip
 def test_weights_that_could_not_be_had_are_told_first(study, tmp_path, missing, words, never):
-    initial = initial_weights(write_records(study, tmp_path, missing))
+    initial = initial_weights(records(write_records(study, tmp_path, missing)))
     assert initial["stages"].sum() == 16 * 5 + 4 * 5 + 3 * 5  # all stages without a parent
     notices = initialisation.notices(initial, study)
     assert len(notices) == (words is not None)
@@ -367,15 +372,14 @@ def test_weights_that_could_not_be_had_are_told_first(study, tmp_path, missing, 
 
 
 def test_the_run_says_which_network_and_weights_it_had(study, tmp_path):
-    facts = run_facts(write_records(study, tmp_path, ("resnet18",)))
+    facts = run_facts(records(write_records(study, tmp_path, ("resnet18",))))
     assert facts["network"] == "U-Net++ with EfficientNet-B3"
     assert facts["began_with"] == {"ImageNet (a package)": "80 trainings", "random": "35 trainings"}
 
 
-def test_records_without_initial_weights_give_no_notice(tmp_path):
+def test_records_without_initial_weights_give_no_notice():
     record = {"stage": {"name": "x", "level": None}, "steps": 1}
-    (tmp_path / "x.json").write_text(json.dumps({"items": {"x": record}}))
-    assert initial_weights(tmp_path).empty and initialisation.notices(None, chain_study()) == []
+    assert initial_weights([record]).empty and initialisation.notices(None, chain_study()) == []
 
 
 # ---- figures
@@ -573,10 +577,12 @@ def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
     cfg = json.loads(json.dumps(sections.design(study, "statistics", "published")))
     out = tmp_path / "statistics"
     out.mkdir()
+    names = ("validation", "chains", "gains", "contrasts", "field_strength")
+    written = [out / f"{name}.csv" for name in names]
     chains_script.main(
-        SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", stages=[stages], out=out)
+        SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", stages=[stages], out=written)
     )
-    for name in ("validation", "chains", "gains", "contrasts", "field_strength"):
+    for name in names:
         expected = tmp_path / "expected.csv"
         frames[name].to_csv(expected, index=False)
         assert (out / f"{name}.csv").read_text() == expected.read_text()
@@ -595,7 +601,9 @@ def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
         "slices": slices,
         "scores": out / "chains.csv",
     }
-    job |= {"cells": out / "cross_validation.csv", "out": tmp_path / "tables"}
+    (tmp_path / "tables").mkdir()
+    tables = [tmp_path / f"tables/table{i}.csv" for i in (1, 2, 3)]
+    job |= {"cells": out / "cross_validation.csv", "out": tables}
     tables_script.main(SimpleNamespace(**job))
     assert pd.read_csv(tmp_path / "tables/table1.csv")["slices"].tolist() == list(SLICES.values())
     assert len(pd.read_csv(tmp_path / "tables/table2.csv")) == 16
@@ -613,9 +621,12 @@ def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
         "table1": cohorts_table(study, frames["splits"], SLICES, None),
         "table2": grid_table(frames["cross_validation"], published),
         "table3": sources_table(frames["chains"], None, study),
-        "initial": initial_weights(stages),
+        "initial": initial_weights(records(stages)),
     }
-    render([StudyResults(study, frames | more, paths, run_facts(stages))], tmp_path / "report.html")
+    render(
+        [StudyResults(study, frames | more, paths, run_facts(records(stages)))],
+        tmp_path / "report.html",
+    )
     text = html.unescape((tmp_path / "report.html").read_text())
     for title in ("Chains of trainings", "Validation of every network", "One case of each target"):
         assert title in text
@@ -677,12 +688,8 @@ def test_the_reports_script_reads_every_table(study, frames, tmp_path, monkeypat
             frames[name].to_csv(folder / file, index=False)
     write_records(study, folder / "stages")
     values = json.loads(json.dumps(sections.report(study)))
-    job = {
-        "cfg": {"studies": [values]},
-        "results": tmp_path,
-        "figures": [],
-        "out": tmp_path / "r.html",
-    }
+    inputs = [path for path in folder.rglob("*") if path.is_file()]
+    job = {"cfg": {"studies": [values]}, "inputs": inputs, "out": tmp_path / "r.html"}
     report_script.main(SimpleNamespace(**job))
     assert "12 of 12 chains" in (tmp_path / "r.html").read_text()
 

@@ -371,7 +371,8 @@ def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
     paired_script.main(SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", out=out))
     read = pd.read_csv(out).fillna({"corrected_over": ""})
     pd.testing.assert_frame_equal(read, frames["paired"], check_dtype=False)
-    time_script.main(SimpleNamespace(cfg=cfg, stages=[tmp_path / "stages.json"], out=tmp_path))
+    written = [tmp_path / f"training_time{end}.csv" for end in ("", "_saved")]
+    time_script.main(SimpleNamespace(cfg=cfg, stages=[tmp_path / "stages.json"], out=written))
     saved = pd.read_csv(tmp_path / "training_time_saved.csv")
     pd.testing.assert_frame_equal(saved, frames["training_time_saved"], check_dtype=False)
     assert len(pd.read_csv(tmp_path / "training_time.csv")) == len(frames["training_time"])

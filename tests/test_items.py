@@ -193,9 +193,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    closure.cache_clear()
-    yield tmp_path
-    closure.cache_clear()
+    return tmp_path
 
 
 def test_the_closure_finds_packages_relative_and_late_imports(project: Path):
@@ -210,6 +208,16 @@ def test_a_change_of_imported_code_changes_the_digest_and_no_other_change_does(p
     assert code_digest("scripts/entry.py") == before
     (project / "lib/late.py").write_text("changed = True")
     assert code_digest("scripts/entry.py") != before
+
+
+def test_comments_docstrings_and_layout_are_no_change_and_code_is(project: Path):
+    text = 'import os\n\n\ndef f(a):\n    """Of old."""\n    return (a, 1)\n'
+    same = 'import os\ndef f(a):\n  "Of new." # so\n  return (a,\n    1,)\n'
+    digests = []
+    for version in (text, same, text.replace("1", "2"), text.replace('"""Of old."""', "'a' + 'b'")):
+        (project / "lib/late.py").write_text(version)
+        digests.append(code_digest("scripts/entry.py"))
+    assert digests[0] == digests[1] and len(set(digests)) == 3
 
 
 def test_other_files_may_be_named_as_entries(project: Path):

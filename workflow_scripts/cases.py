@@ -11,7 +11,7 @@ from workflow_scripts._job import run
 def main(job) -> None:
     make_cases(
         job.raw,
-        job.out,
+        job.out[0],
         TypeAdapter(Source).validate_python(job.cfg["source"]),
         IngestRules(series=job.cfg["series"], structures=job.cfg["structures"]),
         job.data,
@@ -21,4 +21,4 @@ def main(job) -> None:
 
 
 if __name__ == "__main__":
-    run(main, "raw", "out")
+    run(main, "raw", "out*")

@@ -1,8 +1,8 @@
 """Each chain against its target's baseline on the same cases, and how its models validated."""
 
 from crossover.chains import chains
+from crossover.items import records_of
 from crossover.plan import plan
-from crossover.provenance import read_json
 from crossover.statistics.chains import Scores, chain_scores, contrasts, field_strength, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import read_metrics
@@ -13,7 +13,7 @@ from workflow_scripts._job import run
 def main(job) -> None:
     study = Study.of(job.cfg)
     of, settings = chains(study), study.statistics
-    records = [r for manifest in job.stages for r in read_json(manifest)["items"].values()]
+    records = records_of(job.stages)
     validated = validation(records, plan(study).models.values())
     scores = Scores(read_metrics(job.metrics), validated)
     strengths = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
@@ -24,9 +24,9 @@ def main(job) -> None:
         "contrasts": contrasts(scores, of, settings.alpha),
         "field_strength": field_strength(scores, of, strengths, settings.alpha),
     }
-    for name, table in tables.items():
-        table.to_csv(job.out / f"{name}.csv", index=False)
+    for path in job.out:
+        tables[path.stem].to_csv(path, index=False)
 
 
 if __name__ == "__main__":
-    run(main, "metrics", "stages*", "out")
+    run(main, "metrics", "stages*", "out*")

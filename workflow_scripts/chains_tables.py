@@ -13,19 +13,19 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     study = Study.of(job.cfg)
-    job.out.mkdir(parents=True, exist_ok=True)
     published = load_published(study.published) if study.published else None
     slices = {
         path.parent.name: sum(item["with_structure"] for item in read_json(path)["items"].values())
         for path in job.slices
     }
     cohorts = cohorts_table(study, read_splits(job.splits), slices, published)
-    cohorts.to_csv(job.out / "table1.csv", index=False)
+    first, second, third = job.out
+    cohorts.to_csv(first, index=False)
     cells = pd.read_csv(job.cells) if job.cells else pd.DataFrame(columns=CELLS)
-    grid_table(cells, published).to_csv(job.out / "table2.csv", index=False)
+    grid_table(cells, published).to_csv(second, index=False)
     sources = sources_table(pd.read_csv(job.scores), published, study)
-    sources.to_csv(job.out / "table3.csv", index=False)
+    sources.to_csv(third, index=False)
 
 
 if __name__ == "__main__":
-    run(main, "splits", "slices*", "cells?", "scores", "out")
+    run(main, "splits", "slices*", "cells?", "scores", "published?", "out*")

@@ -7,9 +7,9 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     anova, tukey = compare(read_metrics(job.metrics), job.cfg["metric"], job.cfg["alpha"])
-    anova.to_csv(job.out / "anova.csv", index=False)
-    tukey.to_csv(job.out / "tukey.csv", index=False)
+    for path, table in zip(job.out, (anova, tukey), strict=True):
+        table.to_csv(path, index=False)
 
 
 if __name__ == "__main__":
-    run(main, "metrics", "out")
+    run(main, "metrics", "out*")

@@ -1,15 +1,22 @@
 """Draw one figure of a study."""
 
+from pathlib import Path
+
 from crossover.figures.gallery import draw
 from crossover.figures.style import save
 from crossover.study import Study
 from workflow_scripts._job import run
 
+CASES, CORRECTED = Path("data/cases"), Path("data/corrected")
+
 
 def main(job) -> None:
-    figure = draw(job.out.stem, Study.of(job.cfg), job.results, job.cases, job.corrected)
-    save(figure, job.out.with_suffix(""))
+    first = job.out[0]
+    results = first.parent.parent
+    study = Study.of(job.cfg)
+    figure = draw(first.stem, study, results, CASES, CORRECTED / study.study)
+    save(figure, first.with_suffix(""))
 
 
 if __name__ == "__main__":
-    run(main, "results", "cases", "corrected?", "out")
+    run(main, "inputs*", "out*")

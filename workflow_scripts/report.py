@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from crossover.items import records_of
 from crossover.published import at_sizes, load_published
 from crossover.report.facts import initial_weights, run_facts
 from crossover.report.page import StudyResults, render
@@ -36,20 +37,23 @@ def main(job) -> None:
     results = []
     for values in job.cfg["studies"]:
         study = Study.of(values)
-        folder = job.results / study.study
+        folder = job.out.parent / study.study
         paths = {name: folder / file for name, file in TABLES.items()}
-        frames = {name: pd.read_csv(path) for name, path in paths.items() if path.exists()}
+        frames = {name: pd.read_csv(path) for name, path in paths.items() if path in job.inputs}
         if study.published:
             published = load_published(study.published)
             frames["published"] = at_sizes(published, study.sizes)
             frames["table1_published"] = table_one_published(published)
             frames["published_gains"] = published.gains_table()
-        figures = {f.stem: f for f in job.figures if f.parent.parent.name == study.study}
-        frames["initial"] = initial_weights(folder / "stages")
-        facts = run_facts(folder / "stages")
+        figures = {
+            f.stem: f for f in job.inputs if f.suffix == ".png" and f.parts[-3] == study.study
+        }
+        records = records_of(f for f in job.inputs if f.parent == folder / "stages")
+        frames["initial"] = initial_weights(records)
+        facts = run_facts(records)
         results.append(StudyResults(study, frames, figures, facts))
     render(results, job.out)
 
 
 if __name__ == "__main__":
-    run(main, "results", "figures*", "out")
+    run(main, "inputs*", "out")

@@ -12,9 +12,9 @@ def main(job) -> None:
         "summary": summarise(metrics, job.cfg["confidence"]),
         "stability": stability(metrics, job.cfg["metric"]),
     }
-    for name, table in tables.items():
-        table.to_csv(job.out / f"{name}.csv", index=False)
+    for path in job.out:
+        tables[path.stem].to_csv(path, index=False)
 
 
 if __name__ == "__main__":
-    run(main, "metrics", "out")
+    run(main, "metrics", "out*")

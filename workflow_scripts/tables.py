@@ -16,22 +16,22 @@ PARTS = {"train": "training", "test": "testing"}
 
 def main(job) -> None:
     study = Study.of(job.cfg)
-    job.out.mkdir(parents=True, exist_ok=True)
     splits = read_splits(job.splits)
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
     own = own.sort_values("part", ascending=False)  # training first, as in the papers
     patients = (
         pd.read_csv(job.patients, dtype={"patient": str}).drop(columns="case").set_index("patient")
     )
-    table_one(patients, own.part.map(PARTS)).to_csv(job.out / "table1.csv", index=False)
+    first, second = job.out
+    table_one(patients, own.part.map(PARTS)).to_csv(first, index=False)
     published = load_published(study.published) if study.published else None
     summary = pd.read_csv(job.summary, keep_default_na=True)
     if job.paired:
         table = table_two_paired(summary, pd.read_csv(job.paired), published, study)
     else:
         table = table_two(summary, published, study)
-    table.to_csv(job.out / "table2.csv", index=False)
+    table.to_csv(second, index=False)
 
 
 if __name__ == "__main__":
-    run(main, "splits", "patients", "summary", "paired?", "out")
+    run(main, "splits", "patients", "summary", "paired?", "published?", "out*")

@@ -1,8 +1,8 @@
 """Training time of every stage, and what fine-tuning saved against training from scratch."""
 
 from crossover.figures.families import baseline
+from crossover.items import records_of
 from crossover.plan import plan
-from crossover.provenance import read_json
 from crossover.statistics.training_time import savings, training_times
 from crossover.study import Study
 from workflow_scripts._job import run
@@ -10,12 +10,11 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     study = Study.of(job.cfg)
-    records = [r for manifest in job.stages for r in read_json(manifest)["items"].values()]
+    records = records_of(job.stages)
     times = training_times(records, plan(study).models.values())
-    times.to_csv(job.out / "training_time.csv", index=False)
-    saved = savings(times, baseline(study))
-    saved.to_csv(job.out / "training_time_saved.csv", index=False)
+    for path, table in zip(job.out, (times, savings(times, baseline(study))), strict=True):
+        table.to_csv(path, index=False)
 
 
 if __name__ == "__main__":
-    run(main, "stages*", "out")
+    run(main, "stages*", "out*")

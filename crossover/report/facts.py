@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from crossover.figures import style
-from crossover.provenance import read_json
 from crossover.report.initialisation import summary
 
 INITIAL = ["encoder", "selection", "asked", "weights", "where", "stages"]
 
 
-def run_facts(stages: Path) -> dict[str, Any]:
-    """Facts of the stages that the manifests in a folder list.
-
-    Args:
-        stages: results/<study>/stages.
-    """
-    records = _records(stages)
+def run_facts(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Facts of stages, by their records."""
     if not records:
         return {}
     trained: dict[str, int] = {"parameters": 0}
@@ -33,7 +26,7 @@ def run_facts(stages: Path) -> dict[str, Any]:
     facts = {"stages": len(records), **_network(first)}
     copied = sum("same_as" in record for record in records)
     facts |= {"of_them_copied_from_equal_ones": copied} if copied else {}
-    begun = summary(_initial(records))
+    begun = summary(initial_weights(records))
     return facts | {
         "parameters": first["parameters"]["total"],
         "parameters_trained": trained,
@@ -46,7 +39,7 @@ def run_facts(stages: Path) -> dict[str, Any]:
     }
 
 
-def initial_weights(stages: Path) -> pd.DataFrame:
+def initial_weights(records: list[dict[str, Any]]) -> pd.DataFrame:
     """What the stages without a parent began with, with the columns `INITIAL`.
 
     Returns:
@@ -54,10 +47,6 @@ def initial_weights(stages: Path) -> pd.DataFrame:
         asked for and kind had: where they are from, and how many stages began so. Empty for records that
         don't say.
     """
-    return _initial(_records(stages))
-
-
-def _initial(records: list[dict[str, Any]]) -> pd.DataFrame:
     rows = []
     for record in records:
         about = record.get("initial")
@@ -78,13 +67,3 @@ def _network(record: dict[str, Any]) -> dict[str, str]:
         return {}
     name = style.architecture_label(network["architecture"])
     return {"network": f"{name} with {style.encoder_label(encoder)}"}
-
-
-def _records(stages: Path) -> list[dict[str, Any]]:
-    """Of every stage that a manifest in the folder lists."""
-    by_name = {
-        name: record
-        for manifest in sorted(stages.glob("*.json"))
-        for name, record in read_json(manifest)["items"].items()
-    }
-    return list(by_name.values())

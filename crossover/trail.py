@@ -1,0 +1,88 @@
+"""The trail of a result: beside each output lies `<output's stem>.trail.json`, written by the job that made it.
+
+It holds what went in and what came out, each file with its SHA-256, the settings, the source files, the
+command and the versions of what was imported. Snakemake's own record says what a job was *asked* to be, and
+can be rewritten (`snakemake --touch`); this one says what was done.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from crossover.provenance import digest, file_digest, read_json, sources, write_json
+from crossover.sources.settings import PHANTOM_KINDS
+
+SUFFIX = ".trail.json"
+
+
+def trail_path(output: Path) -> Path:
+    """Where the trail of an output lies; outputs of one stem, as a figure's SVG and PNG, share it."""
+    return output.with_suffix(SUFFIX)
+
+
+def read_trail(output: Path) -> dict | None:
+    """The trail of an output, None where there is none."""
+    path = trail_path(output)
+    return read_json(path) if path.exists() else None
+
+
+def digests(paths: Iterable[Path]) -> dict[str, str]:
+    """Path -> SHA-256, of files that are there."""
+    return {str(path): file_digest(path) for path in paths}
+
+
+def write_trails(
+    outputs: Iterable[Path], inputs: dict[str, str], settings: Any, entries: list[str], **facts: Any
+) -> None:
+    """Write the trails of one job's outputs.
+
+    Args:
+        inputs: path -> SHA-256, as the job found them.
+        settings: what the job was told of the configuration.
+        entries: of its source files, see `crossover.provenance.closure`.
+        facts: command, begun (ISO 8601, UTC), seconds, threads.
+    """
+    outputs = list(outputs)
+    content = {
+        "inputs": inputs,
+        "outputs": digests(outputs),
+        "settings": without_places(settings),
+        "settings_digest": digest(settings),
+        "code": {"entries": entries, "files": sources(*entries)},
+        "versions": versions(),
+        "platform": platform.platform(),
+        **facts,
+    }
+    for path in {trail_path(output) for output in outputs}:
+        write_json(path, content)
+
+
+def without_places(settings: Any) -> Any:
+    """Settings in which a source of real data is its kind and a digest: its folders may be named after people."""
+    if isinstance(settings, list):
+        return [without_places(value) for value in settings]
+    if not isinstance(settings, dict):
+        return settings
+    return {
+        key: {"kind": value["kind"], "digest": digest(value)}
+        if key == "source" and _is_real(value)
+        else without_places(value)
+        for key, value in settings.items()
+    }
+
+
+def _is_real(source: Any) -> bool:
+    """Whether this is a cohort's source other than a phantom; a strategy may be called source too."""
+    return isinstance(source, dict) and source.get("kind", "phantom") not in PHANTOM_KINDS
+
+
+def versions() -> dict[str, str]:
+    """Python's version, and of each package that this process has imported and that tells its own."""
+    packages = sorted(n for n in set(sys.modules) - sys.stdlib_module_names if "." not in n)
+    told = {name: vars(sys.modules[name]).get("__version__") for name in packages}
+    known = {name: version for name, version in told.items() if isinstance(version, str)}
+    return {"python": platform.python_version(), **known}
