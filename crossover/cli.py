@@ -104,6 +104,36 @@ def segment(
 
 
 @app.command()
+def plan(
+    studies: Annotated[str, typer.Option(help="Comma-separated; else those of config.yaml.")] = "",
+    scale: Annotated[str, typer.Option(help="smoke, demo or paper; else config.yaml's.")] = "",
+    data: Annotated[str, typer.Option(help="Folder with the real data.")] = "",
+    cores: Annotated[int, typer.Option(help="To estimate the time on.")] = os.cpu_count() or 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Every job, for machines.")] = False,
+) -> None:
+    """Tell what a run would make, why, and how long it will take, before anything runs.
+
+    Exit status: 0, also where nothing is to be done; 2 where a run would be refused.
+    """
+    import json
+
+    from crossover.forecast import forecast, wall_seconds
+    from crossover.forecast_table import show
+    from crossover.workflow import read_workflow
+
+    config = {"studies": studies, "scale": scale, "data": data}
+    try:
+        rows = forecast(read_workflow({k: v for k, v in config.items() if v}, cores))
+    except ConfigError as caught:
+        _stop(str(caught))
+    if as_json:
+        jobs = {"jobs": rows, "cores": cores, "expected_wall_s": wall_seconds(rows, cores)}
+        typer.echo(json.dumps(jobs, indent=1))
+    else:
+        show(rows, cores, Console())
+
+
+@app.command()
 def weights(
     encoders: Annotated[
         list[str], typer.Argument(help="As efficientnet-b3; see `selection:` of a study.")

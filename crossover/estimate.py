@@ -32,21 +32,26 @@ def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("d
         starting are not counted. A network that is yet to be selected counts as the mean of its cells.
     """
     steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
-    own = times[(times["study"] == study.study) & (times["scale"] == study.scale)]
-    seconds = {
-        (row.architecture, row.encoder, row.level): row.seconds
-        for row in own.fillna("").itertuples()
-    }
-    kinds = {name: _kinds(stage, study) for name, stage in plan.stages.items()}
-    needed = {kind for own in kinds.values() for kind in own}
+    seconds = step_seconds(study, times)
+    of_stages = {name: kinds(stage, study) for name, stage in plan.stages.items()}
+    needed = {kind for own in of_stages.values() for kind in own}
     untimed = sorted(" ".join(filter(None, kind)) for kind in needed - set(seconds))
     total = None if None in steps.values() else sum(steps.values())
     hours = None
     if total is not None and not untimed:
-        each = {name: mean(seconds[kind] for kind in own) for name, own in kinds.items()}
+        each = {name: mean(seconds[kind] for kind in own) for name, own in of_stages.items()}
         hours = sum(steps[name] * each[name] for name in steps) / 3600
     counts = (study.study, len(plan.stages), len(plan.models), total, hours, untimed)
     return dict(zip(COLUMNS, counts, strict=True))
+
+
+def step_seconds(study: Study, times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+    """Architecture, encoder and level -> seconds of a step, as measured for a study at its scale."""
+    own = times[(times["study"] == study.study) & (times["scale"] == study.scale)]
+    return {
+        (row.architecture, row.encoder, row.level): row.seconds
+        for row in own.fillna("").itertuples()
+    }
 
 
 def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | None:
@@ -84,11 +89,12 @@ def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
     manifest = data / "slices" / study.study / cohort / "manifest.json"
     if manifest.exists():
         counts = [item["with_structure"] for item in read_json(manifest)["items"].values()]
-        return sum(counts) / len(counts)
+        if counts:
+            return sum(counts) / len(counts)
     return study.cohorts[cohort].slices_per_patient
 
 
-def _kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
+def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
     """Architecture, encoder and level of a stage, as the times name them; of all that may be selected."""
     level, network = stage.level or "", study.network
     if stage.cell or network.architecture != SELECTED:

@@ -209,11 +209,11 @@ class _Variant:
 
 
 def _variants(study: Study) -> Iterator[_Variant]:
-    """Strategies without sizes come first, short chains before long: they are what others start from."""
-    order = sorted(
-        study.strategies.items(),
-        key=lambda item: (item[1].sized, 0 if item[1].sized else len(item[1].chain)),
-    )
+    """Strategies without sizes come first, short chains before long: they are what others start from.
+
+    Else by name: the order of a file's keys means nothing.
+    """
+    order = sorted(study.strategies.items(), key=lambda item: (*_early(item[1]), item[0]))
     whole = [None] if not study.folded else range(study.splits.k_fold.k)
     for (name, strategy), replicate in product(order, range(study.splits.replicates)):
         sizes = study.sizes if strategy.sized else [None]
@@ -226,6 +226,10 @@ def _variants(study: Study) -> Iterator[_Variant]:
             variant = _variant(study, name, levels, n, own, 0, fold)
             if variant.family in study.splits.k_fold.of:
                 yield variant
+
+
+def _early(strategy: Strategy) -> tuple[bool, int]:
+    return strategy.sized, 0 if strategy.sized else len(strategy.chain)
 
 
 def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:

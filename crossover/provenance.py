@@ -124,7 +124,9 @@ def _files(root: Path, module: str) -> tuple[str, ...]:
 def network_files(architecture: str, engine: str) -> tuple[str, ...]:
     """The files of a network and its engine: imported by name, so no closure finds them."""
     folder = f"crossover/networks/{engine}"
-    files = (f"{folder}/{architecture}.py", f"crossover/training/engines/{engine}.py")
+    declaration = f"crossover/networks/{architecture}.py"
+    builder = f"{folder}/{architecture}.py"
+    files = (declaration, builder, f"crossover/training/engines/{engine}.py")
     with_encoder = "encoder" in declared(architecture).settings.model_fields
     return (*files, f"{folder}/imagenet.py") if with_encoder else files
 

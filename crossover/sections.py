@@ -21,7 +21,11 @@ def cases(study: Study, cohort: str) -> dict:
     return {
         "source": study.cohorts[cohort].source.model_dump(mode="json"),
         "series": {n: r.model_dump(mode="json") for n, r in study.series.items()},
-        "structures": {n: s.model_dump(mode="json") for n, s in study.structures.items()},
+        "structures": {
+            # a structure is found by its names; what people call it changes nothing
+            n: {"label": n, "names": s.names}
+            for n, s in study.structures.items()
+        },
     }
 
 
@@ -38,6 +42,14 @@ def slices(study: Study) -> dict:
 
 
 def splits(study: Study) -> dict:
+    return {
+        "settings": study.splits.model_dump(mode="json", exclude={"k_fold": {"of"}}),
+        "tests": {name: cohort.test for name, cohort in study.cohorts.items()},
+    }
+
+
+def needed(study: Study) -> dict[str, int]:
+    """Cohort -> fewest training patients that the study can do with: a check of the split, no part of it."""
     k = study.splits.k_fold.k
     least = k if study.folded else 2
     needed = dict.fromkeys(study.cohorts, least)
@@ -45,11 +57,7 @@ def splits(study: Study) -> dict:
         needed[study.target] = max(study.sizes[-1], least)
     for cohort in {model.fold_cohort for model in plan(study).models.values()} - {None}:
         needed[cohort] = max(needed[cohort], k + 1, 4)
-    return {
-        "settings": study.splits.model_dump(mode="json", exclude={"k_fold": {"of"}}),
-        "tests": {name: cohort.test for name, cohort in study.cohorts.items()},
-        "needed": needed,
-    }
+    return needed
 
 
 def train(study: Study, batch: Batch) -> dict:
@@ -120,7 +128,11 @@ def radiomics(study: Study, models: list[Model]) -> dict:
 
 
 def statistics(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json")
+    return study.statistics.model_dump(mode="json", include={"metric", "confidence"})
+
+
+def comparisons(study: Study) -> dict:
+    return study.statistics.model_dump(mode="json", include={"metric", "alpha"})
 
 
 def agreement(study: Study) -> dict:
@@ -128,35 +140,90 @@ def agreement(study: Study) -> dict:
     return {"icc": study.radiomics.icc, "confidence": study.statistics.confidence}
 
 
-DESIGN = ("study", "cohorts", "structures", "sizes", "strategies", "network", "selection")
-"""What every figure and table says of its study."""
+def compared(study: Study) -> dict:
+    """What statistics over the models read: what was compared with what, by name, and how."""
+    how = ("statistics.metric", "statistics.alpha", "statistics.confidence")
+    return design(study, *how, labels=False)
 
-OVERLAID = ("overlays", "reliability")
-"""Figures that show some of the models, those of `figures.overlays`."""
+
+def timed(study: Study) -> dict:
+    return design(study, labels=False)
 
 
-BESIDE_PUBLISHED = ("subgroups", "organs")
+def tabulated(study: Study) -> dict:
+    return design(study, "statistics.metric", "published")
+
+
+COHORT = ("label", "role", "field_strength_t", "coil")
+NETWORK = ("per_structure", "initial")
+
+DRAWN: dict[str, tuple[str, ...]] = {
+    "flow": ("figures.colours",),
+    "scheme": (),
+    "grid": (),
+    "gains": ("statistics.metric",),
+    "examples": ("statistics.metric", "channels", "preparation"),
+    "performance": ("statistics.metric", "figures.colours"),
+    "organs": (
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    "sweep": ("statistics.metric", "statistics.confidence", "figures.colours", "network"),
+    "times": (),
+    "overlays": ("figures.overlays",),
+    "subgroups": (
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    "reliability": ("statistics.confidence", "figures.colours", "figures.overlays"),
+}
+"""Figure -> what it reads of its study beside the design: sections, or single keys of them."""
+
+BESIDE_PUBLISHED = tuple(name for name, read in DRAWN.items() if "published" in read)
 """Figures that show the paper's numbers too."""
 
-PREPARED = ("examples",)
-"""Figures that show what became of the images before training."""
 
+def design(study: Study, *more: str, labels: bool = True) -> dict:
+    """The parts that say what was compared with what; `Study.of` reads them.
 
-def design(study: Study, *more: str) -> dict:
-    """The sections that say what was compared with what; `Study.of` reads them."""
-    values = study.model_dump(mode="json", include={*DESIGN, *more})
-    splits = study.splits.model_dump(mode="json")
-    return {"figures": {"order": study.figures.order}, **values, "splits": splits}
+    Args:
+        more: sections or `section.key` to add.
+        labels: whether names for people are among them.
+    """
+    names = ("study", "structures", "sizes", "strategies", "selection")
+    values = study.model_dump(mode="json", include={*names})
+    values["cohorts"] = {
+        name: cohort.model_dump(mode="json", include={*COHORT})
+        for name, cohort in study.cohorts.items()
+    }
+    values["network"] = study.network.model_dump(mode="json", include={*NETWORK})
+    values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})
+    values["figures"] = {"order": study.figures.order}
+    if not labels:
+        for part in ("cohorts", "structures", "strategies"):
+            for name, value in values[part].items():
+                value["label"] = name
+    for field in more:
+        section, _, key = field.partition(".")
+        dumped = study.model_dump(mode="json", include={section})[section]
+        if key:
+            values[section] = {**values.get(section, {}), key: dumped[key]}
+        else:
+            values[section] = dumped
+    return values
 
 
 def figure(study: Study, name: str) -> dict:
-    more = ["published"] if name in BESIDE_PUBLISHED else []
-    more += ["channels", "preparation"] if name in PREPARED else []
-    values = design(study, "statistics", *more)
-    keep = {"colours", "order", *(["overlays"] if name in OVERLAID else [])}
-    return {**values, "figures": study.figures.model_dump(mode="json", include=keep)}
+    return design(study, *DRAWN[name])
 
 
 def report(study: Study) -> dict:
     """All that is printed: everything but how the work is laid out on a machine."""
-    return study.model_dump(mode="json", exclude={"execution"})
+    untold = {name: {"slices_per_patient"} for name in study.cohorts}
+    return study.model_dump(mode="json", exclude={"execution": True, "cohorts": untold})

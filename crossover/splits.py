@@ -90,6 +90,9 @@ def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold
 
     Args:
         share: of the patients, who validate; "fold": those of the stage's fold.
+
+    Raises:
+        SplitError: for more patients than the cohort has for training.
     """
     parts = []
     for cohort, n in stage.train:
@@ -100,7 +103,13 @@ def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold
         ]
         if stage.fold_cohort == cohort:
             own = own[own.fold != stage.fold]
-        ranked = list(dict.fromkeys(own.sort_values("rank").patient))[:n]
+        ranked = list(dict.fromkeys(own.sort_values("rank").patient))
+        if n is not None and n > len(ranked) and stage.fold_cohort != cohort:
+            raise SplitError(
+                f"stage {stage.name} needs {n} training patients of cohort {cohort}, which has "
+                f"{len(ranked)}: change `sizes`, or hold fewer out for testing (cohorts.{cohort}.test)"
+            )
+        ranked = ranked[:n]
         own = own[own.patient.isin(ranked)]
         if share == "fold":
             held = own.fold == stage.fold

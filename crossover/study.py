@@ -7,7 +7,7 @@ from the published design written above it.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
@@ -409,8 +409,7 @@ class Study(Section):
         What draws and reports gets such a study, so that a rule depends on what it reads.
         """
         typed = {
-            name: TypeAdapter(cls.model_fields[name].annotation).validate_python(value)
-            for name, value in values.items()
+            name: _known(cls.model_fields[name].annotation, value) for name, value in values.items()
         }
         if "cohorts" in typed:
             rank = {"source": 0, "target": 1}
@@ -428,3 +427,22 @@ class Study(Section):
         if found:
             raise ValueError("; ".join(found))
         return self
+
+
+def _known(annotation: Any, value: Any) -> Any:
+    """A value of a type, or as much as is given of a section."""
+    of = get_args(annotation)[1:] if get_origin(annotation) is dict else ()
+    if of and _is_section(of[0]):
+        return {name: _known(of[0], each) for name, each in value.items()}
+    fields = annotation.model_fields if _is_section(annotation) else {}
+    if all(name in value for name, field in fields.items() if field.is_required()):
+        return TypeAdapter(annotation).validate_python(value)
+    typed = {name: _known(fields[name].annotation, each) for name, each in value.items()}
+    section = annotation.model_construct(**typed)
+    for name in set(fields) - set(typed):  # no default may stand for what isn't known
+        section.__dict__.pop(name, None)
+    return section
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)

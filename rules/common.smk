@@ -213,10 +213,12 @@ def figure_files(study):
     ]
 
 
-def levels_for_figure(wildcards):
-    """Where the levels that the sweep shows are declared."""
+def figure_code(wildcards):
+    """What the gallery imports by name: the figure, the paper's numbers, the levels that the sweep shows."""
+    files = [f"crossover/figures/{wildcards.figure}.py"]
+    files += ["crossover/published.py"] if published_for_figure(wildcards) else []
     name = STUDIES[wildcards.study].network.architecture
-    return [f"crossover/networks/{name}.py"] if wildcards.figure == "sweep" else []
+    return files + ([f"crossover/networks/{name}.py"] if wildcards.figure == "sweep" else [])
 
 
 def published_for_figure(wildcards):

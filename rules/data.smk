@@ -90,6 +90,8 @@ rule splits:
     params:
         code=code("splits"),
         cfg=lambda w: canonical(sections.splits(STUDIES[w.study])),
+        # with `input` among its arguments it is no reason to run again
+        checks=lambda w, input: canonical(sections.needed(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.splits --code {params.code:q} --cfg {params.cfg:q} "
-        "--patients {input.patients} --out {output} --log {log} 2> {log}"
+        "--checks {params.checks:q} --patients {input.patients} --out {output} --log {log} 2> {log}"

@@ -17,7 +17,7 @@ rule figure:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=lambda w: code("figure", f"crossover/figures/{w.figure}.py", *levels_for_figure(w)),
+        code=lambda w: code("figure", *figure_code(w)),
         cfg=lambda w: canonical(sections.figure(STUDIES[w.study], w.figure)),
     shell:
         "python -m workflow_scripts.figure --code {params.code:q} --cfg {params.cfg:q} "

@@ -31,7 +31,7 @@ rule comparisons:
         "../envs/statistics.yaml"
     params:
         code=code("comparisons"),
-        cfg=lambda w: canonical(sections.statistics(STUDIES[w.study])),
+        cfg=lambda w: canonical(sections.comparisons(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.comparisons --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
@@ -48,7 +48,7 @@ rule paired:
         "../envs/statistics.yaml"
     params:
         code=code("paired"),
-        cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics")),
+        cfg=lambda w: canonical(sections.compared(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.paired --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
@@ -66,7 +66,7 @@ rule training_time:
         "../envs/statistics.yaml"
     params:
         code=code("training_time"),
-        cfg=lambda w: canonical(sections.design(STUDIES[w.study])),
+        cfg=lambda w: canonical(sections.timed(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.training_time --code {params.code:q} --cfg {params.cfg:q} "
         "--stages {input.stages} --out {output} --log {log} 2> {log}"
@@ -88,7 +88,7 @@ rule chains:
         "../envs/statistics.yaml"
     params:
         code=code("chains"),
-        cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics")),
+        cfg=lambda w: canonical(sections.compared(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.chains --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --stages {input.stages} --out {output} --log {log} 2> {log}"
@@ -129,7 +129,7 @@ rule study_tables:
         "../envs/statistics.yaml"
     params:
         code=code("tables"),
-        cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics", "published")),
+        cfg=lambda w: canonical(sections.tabulated(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.tables --code {params.code:q} --cfg {params.cfg:q} "
         "--splits {input.splits} --patients {input.patients} --summary {input.summary} "
@@ -156,7 +156,7 @@ rule chains_tables:
         "../envs/statistics.yaml"
     params:
         code=code("chains_tables"),
-        cfg=lambda w: canonical(sections.design(STUDIES[w.study], "statistics", "published")),
+        cfg=lambda w: canonical(sections.tabulated(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.chains_tables --code {params.code:q} --cfg {params.cfg:q} "
         "--splits {input.splits} --slices {input.slices} --cells {input.cells} "

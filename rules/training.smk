@@ -24,8 +24,8 @@ rule train:
         cfg=lambda w: canonical(sections.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
         "python -m workflow_scripts.train --code {params.code:q} --cfg {params.cfg:q} "
-        "--slices {input.slices} --splits {input.splits} --selection {input.selection} "
-        "--out {output} --threads {threads} --log {log} 2> {log}"
+        "--slices {input.slices} --splits {input.splits} --parents {input.parents} "
+        "--selection {input.selection} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule predict:

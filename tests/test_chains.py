@@ -90,7 +90,7 @@ def test_each_training_patient_validates_in_one_fold_and_trains_in_all_others(a,
 
 
 def test_a_cohort_needs_a_patient_for_each_fold():
-    assert set(sections.splits(STUDY)["needed"].values()) == {5}
+    assert set(sections.needed(STUDY).values()) == {5}
 
 
 @pytest.mark.parametrize(

@@ -272,11 +272,20 @@ def every_section(study: Study) -> dict[str, object]:
         out[f"cases {cohort}"] = sections.cases(study, cohort)
     for name, batch in p.batches.items():
         out[f"train {name}"] = sections.train(study, batch)
-    for name in ("bias_field", "slices", "splits", "statistics"):
+    for name in (
+        "bias_field",
+        "slices",
+        "splits",
+        "statistics",
+        "comparisons",
+        "compared",
+        "timed",
+        "tabulated",
+    ):
         out[name] = getattr(sections, name)(study)
     for name in ("predict", "evaluate"):
         out[name] = getattr(sections, name)(study, models)
-    for name in ("performance", *sections.OVERLAID):
+    for name in sections.DRAWN:
         out[f"figure {name}"] = sections.figure(study, name)
     if study.radiomics:
         out["radiomics"] = sections.radiomics(study, models)
@@ -318,9 +327,9 @@ def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
         after = every_section(load_study("uterus", "demo", changed(tmp_path, *changes)))
         return {name for name in before if canonical(before[name]) != canonical(after[name])}
 
-    figures = {name for name in before if name.startswith("figure ")}
+    coloured = {f"figure {n}" for n, read in sections.DRAWN.items() if "figures.colours" in read}
     training = {name for name in before if name.startswith("train ")}
-    assert touched(put("figures.colours.scratch", "#000000")) == figures | {"report"}
+    assert touched(put("figures.colours.scratch", "#000000")) == coloured | {"report"}
     assert touched(put("recipe.loss", "bce")) == training | {"report"}
     assert touched(put("execution.threads", 7)) == set()
     assert touched(put("radiomics.icc", "ICC(1,1)")) == {"agreement", "report"}
@@ -329,9 +338,7 @@ def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_reordering_mappings_changes_no_rule(scale: str, tmp_path: Path):
-    """The order of the strategies says which comes first on paper; all else is by name."""
     values = backwards(UTERUS)
-    values["strategies"] = {n: values["strategies"][n] for n in UTERUS["strategies"]}
     before = every_section(load_study("uterus", scale, CONFIG))
     after = every_section(load_study("uterus", scale, write(tmp_path, values)))
     assert set(before) == set(after)

@@ -174,7 +174,7 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
             for name, c in study.cohorts.items()
         ]
         asks = sections.splits(study)
-        table = split(pd.concat(cases), asks["tests"], study.splits, asks["needed"])
+        table = split(pd.concat(cases), asks["tests"], study.splits, sections.needed(study))
         out.append((study, plan(study), table))
     return out
 
@@ -270,7 +270,7 @@ def test_a_fold_is_left_out_of_the_whole_chain():
     study = Study.model_validate(values)
     cases = [cohort(name, [1] * c.source.patients) for name, c in study.cohorts.items()]
     asks = sections.splits(study)
-    table = split(pd.concat(cases), asks["tests"], study.splits, asks["needed"])
+    table = split(pd.concat(cases), asks["tests"], study.splits, sections.needed(study))
     p = plan(study)
     folds = [m for m in p.models.values() if m.fold is not None]
     assert len(folds) == 3
@@ -296,8 +296,8 @@ def small(patients: int, sizes: list[int], k: int) -> tuple[Study, list[pd.DataF
 
 
 def divided(study: Study, cases: list[pd.DataFrame]) -> pd.DataFrame:
-    asks = sections.splits(study)
-    return split(pd.concat(cases), asks["tests"], study.splits, asks["needed"])
+    tests = sections.splits(study)["tests"]
+    return split(pd.concat(cases), tests, study.splits, sections.needed(study))
 
 
 @pytest.mark.parametrize(("patients", "k"), [(4, 5), (2, 3), (5, 9)])

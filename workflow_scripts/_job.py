@@ -35,6 +35,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     script = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--cfg", type=json.loads, default={})
+    parser.add_argument("--checks", type=json.loads, default={}, help="changes no result")
     parser.add_argument("--code", type=json.loads, help="source files: entries and their digest")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--log", default="standard error", help="named where the job fails")
@@ -79,7 +80,7 @@ def _with_trail(
 def _command(script: str) -> str:
     """As called, but for the settings and the code, which the trail holds beside it."""
     words = sys.argv[1:]
-    for option in {"--cfg", "--code"} & set(words):
+    for option in {"--cfg", "--code", "--checks"} & set(words):
         at = words.index(option)
         del words[at : at + 2]
     return shlex.join(["python", "-m", f"workflow_scripts.{script}", *words])

@@ -11,7 +11,7 @@ def main(job) -> None:
     tables = {path.parent.name: pd.read_csv(path, dtype=str) for path in job.patients}
     cases = pd.concat([table.assign(cohort=cohort) for cohort, table in tables.items()])
     settings = Splits.model_validate(job.cfg["settings"])
-    table = split(cases, job.cfg["tests"], settings, job.cfg["needed"])
+    table = split(cases, job.cfg["tests"], settings, job.checks)
     table.to_csv(job.out, index=False)
 
 

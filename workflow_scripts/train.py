@@ -33,4 +33,4 @@ def main(job) -> None:
 
 
 if __name__ == "__main__":
-    run(main, "slices*", "splits", "selection?", "out")
+    run(main, "slices*", "splits", "parents*", "selection?", "out")

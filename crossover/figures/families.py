@@ -29,9 +29,16 @@ class Family:
 
 
 def families(study: Study) -> dict[str, Family]:
-    """Every family of a study by name, those without sizes first."""
+    """Every family of a study by name, those without sizes first, strategies in the study's order."""
     out = {}
-    for name, models in plan(study).families().items():
+    rank = {name: i for i, name in enumerate(study.strategies)}
+
+    def place(family: tuple) -> tuple:
+        strategy = study.strategies[family[1][0].strategy]
+        length = 0 if strategy.sized else len(strategy.chain)
+        return strategy.sized, length, rank[family[1][0].strategy]
+
+    for name, models in sorted(plan(study).families().items(), key=place):
         strategy = study.strategies[models[0].strategy]
         cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
         out[name] = Family(

@@ -116,6 +116,7 @@ def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
         node.levels[stage.level or ""] = None
         node.ends |= stage.name in ended
         places[stage.name] = node
+    roots = dict(sorted(roots.items(), key=lambda root: -root[1].leaves()))  # most chains first
     placed = 0
     for root in roots.values():
         _place(root, placed)

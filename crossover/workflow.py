@@ -1,0 +1,111 @@
+"""What Snakemake would run, and what stands between: the workflow's graph as plain data.
+
+The one module of the library that knows Snakemake; nothing that computes imports it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crossover.config import ConfigError
+from crossover.plan import Plan
+from crossover.study import Study
+
+PROFILE = Path("profiles/default/profile.yaml")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the graph; files are relative to the workflow's folder."""
+
+    rule: str
+    wildcards: dict[str, str]
+    outputs: list[Path]
+    inputs: list[Path]
+    settings: Any
+    code: dict[str, Any]
+    threads: int
+    needed: bool
+    reason: str
+    """In Snakemake's words."""
+    depends: list[int] = field(default_factory=list)
+    """Places of the jobs whose outputs it reads, in the list of all."""
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """The graph, inputs before what reads them, and the studies that it is made of."""
+
+    jobs: list[Job]
+    studies: dict[str, Study]
+    plans: dict[str, Plan]
+    cores: int
+
+
+def read_workflow(config: dict[str, Any], cores: int, targets: Iterable[str] = ()) -> Workflow:
+    """Build the graph in the current folder as `snakemake` would, with the default profile, and run nothing.
+
+    Args:
+        config: as after `snakemake --config`.
+        targets: rules or files; the default target where none is given.
+
+    Raises:
+        ConfigError: with what Snakemake or the workflow found wrong.
+    """
+    from humanfriendly import parse_size
+    from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import WorkflowError
+    from snakemake.settings import types
+
+    profile = yaml.safe_load(PROFILE.read_text())
+    output = types.OutputSettings(quiet={types.Quietness.ALL}, stdout=False)
+    triggers = types.RerunTrigger.parse_choices_set(profile["rerun-triggers"])
+    size = parse_size(profile["max-checksum-file-size"])
+    with SnakemakeApi(output) as api:
+        try:
+            workflow = api.workflow(
+                types.ResourceSettings(cores=cores),
+                config_settings=types.ConfigSettings(config=config),
+                snakefile=Path("Snakefile"),
+            )
+            workflow.dag(
+                types.DAGSettings(
+                    targets=frozenset(targets), rerun_triggers=triggers, max_checksum_file_size=size
+                )
+            )
+            inner = workflow._workflow  # what `snakemake --summary` does, without printing
+            inner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+            inner._build_dag()
+            return Workflow(
+                _jobs(inner.dag), inner.globals["STUDIES"], inner.globals["PLANS"], cores
+            )
+        except WorkflowError as error:
+            raise ConfigError(str(error)) from None
+
+
+def _jobs(dag: Any) -> list[Job]:
+    """The jobs that make files, in order."""
+    levels = [sorted(level, key=lambda j: (j.rule.name, *j.output)) for level in dag.toposorted()]
+    ordered = [job for level in levels for job in level if job.output]
+    places = {job: i for i, job in enumerate(ordered)}
+    return [
+        Job(
+            rule=job.rule.name,
+            wildcards=dict(job.wildcards_dict),
+            outputs=[Path(f) for f in job.output],
+            inputs=[Path(f) for f in job.input],
+            settings=json.loads(job.params.get("cfg", "{}")),
+            code=json.loads(job.params.code),
+            threads=job.threads,
+            needed=dag.needrun(job),
+            reason=str(dag.reason(job)),
+            depends=sorted(places[other] for other in dag.dependencies[job]),
+        )
+        for job in ordered
+    ]

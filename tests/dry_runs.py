@@ -1,0 +1,170 @@
+"""Dry runs by the hundred: a copy of the workflow, results that were never computed, and processes that fork.
+
+`pretend` writes a file for every output of the graph, with the job's trail and with the record that Snakemake's
+own code writes when a job has finished; from there a dry run can't tell it from a run. A *server* imports
+Snakemake and the library once and builds the graph in a fork for each request, so that a dry run costs what
+the graph costs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+WORKFLOW = (
+    "Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs",
+)  # fmt: skip
+
+
+def copy_workflow(folder: Path) -> Path:
+    """All that `snakemake` needs, with nothing computed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in WORKFLOW:
+        source = ROOT / name
+        if source.is_dir():
+            skip = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, folder / name, ignore=skip, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+class Server:
+    """Answers what a dry run in a folder would do, or pretends the run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__)), str(folder)], env=environment, cwd=folder, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def ask(self, **request) -> dict:
+        """Keys: config (as after `--config`), and pretend: whether to write "outputs" or "records".
+
+        Returns:
+            {"jobs": rows of `crossover.forecast.forecast`} or {"refused": why}.
+        """
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        if "crashed" in answer:
+            raise RuntimeError(answer["crashed"])
+        return answer
+
+    def pretend(self, config: dict) -> None:
+        """Records in a process of their own, since Snakemake remembers which files it saw."""
+        for what in ("outputs", "records"):
+            assert self.ask(config=config, pretend=what) == {}
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+# ---- in the server's process
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        request, (reader, writer) = json.loads(line), os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            with os.fdopen(writer, "w") as out:
+                json.dump(_answer(**request), out)
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            text = answer.read()
+        os.waitpid(child, 0)
+        print(text or '{"crashed": "the dry run ended without an answer"}', flush=True)
+
+
+def _answer(config: dict, pretend: str = "") -> dict:
+    import traceback
+
+    from crossover import workflow
+    from crossover.config import ConfigError
+    from crossover.forecast import forecast
+
+    try:
+        if pretend:
+            sys.argv[1:] = ["--unlock"]  # outputs without records are refused
+            workflow._jobs = _outputs if pretend == "outputs" else _records
+            workflow.read_workflow(config, 2)
+            return {}
+        return {"jobs": forecast(workflow.read_workflow(config, 2))}
+    except ConfigError as error:
+        return {"refused": str(error)}
+    except BaseException:
+        return {"crashed": traceback.format_exc()}
+
+
+def _outputs(dag) -> list:
+    """Write every job's outputs and their trail, inputs before what reads them."""
+    from crossover import trail
+
+    for job in _ordered(dag):
+        outputs = [Path(f) for f in job.output]
+        for path in outputs:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text('{"items": {}}' if path.suffix == ".json" else "patient\n")
+        settings, code = (json.loads(job.params.get(n, "{}")) for n in ("cfg", "code"))
+        for stage in settings.get("stages", []) if job.rule.name == "train" else []:
+            record = outputs[0].parent / stage["name"] / "record.json"
+            record.parent.mkdir(exist_ok=True)
+            record.write_text('{"steps": 10, "seconds": 1.0}')
+        read = trail.digests(Path(f) for f in job.input)
+        trail.write_trails(outputs, read, settings, code["entries"], seconds=1.0)
+    return []
+
+
+def _records(dag) -> list:
+    import asyncio
+
+    from snakemake.settings.types import ExecutionSettings
+
+    dag.workflow.execution_settings = ExecutionSettings()
+    for job in _ordered(dag):
+        asyncio.run(dag.workflow.persistence.finished(job))
+    return []
+
+
+def _ordered(dag) -> list:
+    return [job for level in dag.toposorted() for job in level if job.output]
+
+
+def _warm(config: dict) -> None:
+    """Import and read what every graph needs: what a first one, in a fork, has imported."""
+    from crossover.provenance import source_digest
+
+    for path in [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]:
+        source_digest(str(path))
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _answer(config)
+        others = [n for n in sys.modules if n.partition(".")[0] not in sys.stdlib_module_names]
+        os.write(writer, "\n".join(sorted(others)).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as names:
+        for name in names.read().split("\n"):
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+    os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    sys.path[0] = sys.argv[1]  # the folder's own library
+    _warm({"scale": "smoke"})
+    serve()
