@@ -23,6 +23,7 @@ include: "rules/report.smk"
 localrules:
     all,
     metrics,
+    studies,
     tables,
     figures,
 
@@ -34,6 +35,12 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        [f"results/{study}/values.json" for study in STUDIES],
+
+
+rule studies:
+    input:
+        [f"results/{study}/values.json" for study in STUDIES],
 
 
 rule figures:

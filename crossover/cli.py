@@ -134,6 +134,21 @@ def plan(
 
 
 @app.command()
+def dvc() -> None:
+    """Write dvc.yaml for the studies that config/config.yaml names: a stage for each, and the report."""
+    from crossover.dvc_file import dvc_file
+    from crossover.workflow import read_workflow
+
+    try:
+        workflow = read_workflow({}, 1)
+    except ConfigError as caught:
+        _stop(str(caught))
+    figures = [p.outputs[1] for p in workflow.jobs if p.rule == "figure"]
+    Path("dvc.yaml").write_text(dvc_file(workflow.studies, figures))
+    typer.echo(f"dvc.yaml: {', '.join(workflow.studies)}")
+
+
+@app.command()
 def weights(
     encoders: Annotated[
         list[str], typer.Argument(help="As efficientnet-b3; see `selection:` of a study.")

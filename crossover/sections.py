@@ -223,6 +223,15 @@ def figure(study: Study, name: str) -> dict:
     return design(study, *DRAWN[name])
 
 
+TOLD = ("title", "question", "paper", "data", "assumptions", "execution", "published")
+"""What is said of a study, and how its work is laid out: no result hangs on it."""
+
+
+def made_with(study: Study) -> dict:
+    """The settings that a study's results were made with, scale merged: what DVC shows as parameters."""
+    return study.model_dump(mode="json", exclude={*TOLD})
+
+
 def report(study: Study) -> dict:
     """All that is printed: everything but how the work is laid out on a machine."""
     untold = {name: {"slices_per_patient"} for name in study.cohorts}

@@ -1,4 +1,25 @@
-"""The report: one page for all studies of the run."""
+"""The numbers of each study by name, and the report: one page for all studies of the run."""
+
+
+rule values:
+    input:
+        statistics=lambda w: list(statistics_files(w.study).values()),
+        after=lambda w: [*table_files(w.study), *figure_files(w.study)],
+    output:
+        "results/{study}/values.json",
+        "results/{study}/values.tex",
+        "results/{study}/scores.json",
+        "results/{study}/params.json",
+    log:
+        "logs/{study}/values.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        code=code("values"),
+        cfg=lambda w: canonical(sections.made_with(STUDIES[w.study])),
+    shell:
+        "python -m workflow_scripts.values --code {params.code:q} --cfg {params.cfg:q} "
+        "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
 
 
 rule report:

@@ -1,0 +1,24 @@
+"""The last of a study: all its numbers by name, its scores, and the settings that they were made with.
+
+One job, after all others: settings and scores can't belong to different runs.
+"""
+
+import pandas as pd
+
+from crossover.provenance import write_json
+from crossover.values import latex, scores, values
+from workflow_scripts._job import run
+
+
+def main(job) -> None:
+    tables = {path.stem: pd.read_csv(path) for path in job.statistics}
+    named = values(tables, job.cfg["study"])
+    all_values, macros, few, settings = job.out
+    write_json(all_values, named)
+    macros.write_text(latex(named))
+    write_json(few, scores(tables["summary"], job.cfg["statistics"]["metric"]))
+    write_json(settings, job.cfg)
+
+
+if __name__ == "__main__":
+    run(main, "statistics*", "after*", "out*")
