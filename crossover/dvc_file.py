@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from crossover.study import Study
+from crossover.trail import SUFFIX
 
 HEAD = """\
 # Written by `crossover dvc` from the studies that config/config.yaml names: don't edit, write it again.
@@ -49,7 +50,8 @@ def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
         # nothing else may run here: its study's stage is done
         "cmd": f"{SNAKEMAKE} --allowed-rules report all",
         "deps": [*CODE, *read, "config/published", *(f"results/{name}" for name in studies)],
-        "outs": [_kept("results/report.html"), _kept(".snakemake/metadata")],
+        "outs": [_kept(f"results/report{end}") for end in (".html", SUFFIX)]
+        + [_kept(".snakemake/metadata")],
     }
     content = {
         "stages": stages,
