@@ -229,7 +229,9 @@ TOLD = ("title", "question", "paper", "data", "assumptions", "execution", "publi
 
 def made_with(study: Study) -> dict:
     """The settings that a study's results were made with, scale merged: what DVC shows as parameters."""
-    return study.model_dump(mode="json", exclude={*TOLD})
+    untold = {name: {"slices_per_patient"} for name in study.cohorts}
+    exclude = dict.fromkeys(TOLD, True) | {"cohorts": untold}
+    return study.model_dump(mode="json", exclude=exclude)
 
 
 def report(study: Study) -> dict:

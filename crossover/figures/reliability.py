@@ -73,7 +73,8 @@ def _panel(
 def _frame(axes: Axes, features: list[str], rows: pd.DataFrame) -> None:
     axes.set_yticks(range(len(features)), [_words(f) for f in features])
     axes.set_ylim(len(features) - 0.5, -0.5)
-    low = rows["ci_low"].min() if len(rows) else 0.0
+    known = rows["ci_low"].dropna()  # no model may have found enough to agree on
+    low = known.min() if len(known) else 0.0
     # intervals of small test sets reach far below 0, where no distinction matters
     axes.set_xlim(max(min(low - 0.05, 0.0), -0.5), 1.02)
 
