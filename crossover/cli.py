@@ -134,6 +134,81 @@ def plan(
 
 
 @app.command()
+def verify(
+    studies: Annotated[str, typer.Option(help="Comma-separated; else those of config.yaml.")] = "",
+    scale: Annotated[str, typer.Option(help="smoke, demo or paper; else config.yaml's.")] = "",
+    recompute: Annotated[
+        str, typer.Option(help="Train this stage again too, <study>/<stage>; `any` takes one.")
+    ] = "",
+) -> None:
+    """Check results against their manifests, the lock, the configuration, the code and the data.
+
+    Exit status: 0 where all is as recorded, 1 where not.
+    """
+    from crossover.recompute import recompute as train_again
+    from crossover.recompute import sample
+    from crossover.trust import told
+    from crossover.verify import up_to_date, verify
+    from crossover.workflow import read_workflow
+
+    config = {"studies": studies, "scale": scale}
+    try:
+        workflow = read_workflow({k: v for k, v in config.items() if v}, 1, checked=False)
+        checks = [*verify([p for job in workflow.jobs for p in job.outputs]), up_to_date(workflow)]
+        again = None
+        if recompute:
+            again = train_again(*(sample() if recompute == "any" else recompute.split("/", 1)))
+    except (ConfigError, ValueError) as caught:
+        _stop(str(caught))
+    for check in checks:
+        typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")
+        if check.findings:
+            typer.echo(told(check.findings))
+    if again:
+        for name, value in again.items():
+            typer.echo(f"{name}: {value}")
+    if any(check.findings for check in checks) or (again and again["verdict"] == "different"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def trace(
+    output: Annotated[Path, typer.Argument(help="A table, figure or other result.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Every file, for machines.")] = False,
+) -> None:
+    """Print the way from a result back to the files that came from the scanner."""
+    import json
+
+    from crossover.trace import picture, summary
+    from crossover.trace import trace as steps_of
+
+    try:
+        steps = steps_of(output)
+    except ValueError as caught:
+        _stop(str(caught))
+    if as_json:
+        typer.echo(json.dumps(steps, indent=1))
+        return
+    Console().print(picture(output, steps))
+    typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summary(steps)}")
+
+
+@app.command()
+def crate(
+    out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
+    studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",
+) -> None:
+    """Export results with how each was made as an RO-Crate; patients' images stay, with their digests."""
+    from crossover.crate import write_crate
+
+    try:
+        about = write_crate(out, [s for s in studies.replace(",", " ").split() if s])
+    except ValueError as caught:
+        _stop(str(caught))
+    typer.echo(f"{out}: {about}")
+
+
+@app.command()
 def dvc() -> None:
     """Write dvc.yaml for the studies that config/config.yaml names: a stage for each, and the report."""
     from crossover.dvc_file import dvc_file

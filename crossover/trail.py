@@ -57,8 +57,15 @@ def write_trails(
         "platform": platform.platform(),
         **facts,
     }
+    content["digest"] = digest(content)
     for path in {trail_path(output) for output in outputs}:
         write_json(path, content)
+
+
+def is_whole(trail: dict) -> bool:
+    """Whether a trail is as it was written."""
+    content = {key: value for key, value in trail.items() if key != "digest"}
+    return trail.get("digest") == digest(content)
 
 
 def without_places(settings: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from crossover.items import missing_files
 from crossover.provenance import digest, digest_of_text, file_digest, read_json
 from crossover.records import is_unfinished, read_record
-from crossover.trail import SUFFIX, read_trail
+from crossover.trail import SUFFIX, is_whole, read_trail, trail_path
 
 AGAIN = "delete it to have it made again"
 RESTORE = (
@@ -55,6 +55,9 @@ class Checker:
         record, trail = read_record(output, self.root), read_trail(self.root / output)
         if record is None or trail is None:
             yield Finding(str(output), "there is no record of what made it", RESTORE)
+            return
+        if not is_whole(trail):
+            yield Finding(str(trail_path(output)), "it is not as it was written", PUT_BACK)
             return
         made = trail["outputs"].get(str(output))
         if made != self.digest(output):
