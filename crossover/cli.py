@@ -163,7 +163,7 @@ def verify(
     for check in checks:
         typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")
         if check.findings:
-            typer.echo(told(check.findings))
+            typer.echo(told(check.findings, most=None))
     if again:
         for name, value in again.items():
             typer.echo(f"{name}: {value}")
@@ -189,7 +189,7 @@ def trace(
     if as_json:
         typer.echo(json.dumps(steps, indent=1))
         return
-    Console().print(picture(output, steps))
+    Console().print(picture(output, steps), soft_wrap=True)
     typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summary(steps)}")
 
 

@@ -62,7 +62,7 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
 
 
 def _trails(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
-    """The trails of the studies' jobs, and of what these read."""
+    """The trail of each of the studies' jobs, and of the jobs that made what these read."""
     found: dict[Path, dict[str, Any]] = {}
     of_cohorts = {
         c for s in studies for c in read_yaml(root / f"config/studies/{s}.yaml")["cohorts"]
@@ -74,7 +74,8 @@ def _trails(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, An
         found |= {p: read_json(p) for p in sorted((root / "results" / study).rglob(f"*{SUFFIX}"))}
     for path in sorted((root / "results").glob(f"*{SUFFIX}")):
         found[path] = read_json(path)
-    return ((path.relative_to(root), trail) for path, trail in found.items())
+    jobs = {tuple(trail["outputs"]): (path, trail) for path, trail in reversed(found.items())}
+    return ((path.relative_to(root), trail) for path, trail in jobs.values())
 
 
 def _shown(studies: list[str], root: Path) -> Iterable[Path]:

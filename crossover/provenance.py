@@ -151,3 +151,11 @@ def write_json(path: Path, value: object) -> None:
 
 def read_json(path: Path) -> dict:
     return json.loads(path.read_text())
+
+
+def read_json_or_none(path: Path) -> dict | None:
+    """None where there is no such file, or what it holds is damaged."""
+    try:
+        return read_json(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None

@@ -5,19 +5,18 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
-from crossover.provenance import read_json
+from crossover.provenance import read_json_or_none
 
 NAME_MAX = 255
 """Longest name of a file: a longer coded path is cut, its beginnings being folders with an @."""
 
 
 def read_record(output: Path, root: Path = Path(".")) -> dict | None:
-    """The record of an output (path relative to `root`), None where there is none.
+    """The record of an output (path relative to `root`), None where there is none that can be read.
 
     It has `rule`, `params` (the `repr` of each), `input`, `input_checksums`, `starttime` and `endtime` (s).
     """
-    path = root / ".snakemake/metadata" / coded(output)
-    return read_json(path) if path.exists() else None
+    return read_json_or_none(root / ".snakemake/metadata" / coded(output))
 
 
 def is_unfinished(output: Path, root: Path = Path(".")) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from crossover.provenance import digest, file_digest, read_json, sources, write_json
+from crossover.provenance import digest, file_digest, read_json_or_none, sources, write_json
 from crossover.sources.settings import PHANTOM_KINDS
 
 SUFFIX = ".trail.json"
@@ -25,9 +25,8 @@ def trail_path(output: Path) -> Path:
 
 
 def read_trail(output: Path) -> dict | None:
-    """The trail of an output, None where there is none."""
-    path = trail_path(output)
-    return read_json(path) if path.exists() else None
+    """The trail of an output, None where there is none that can be read."""
+    return read_json_or_none(trail_path(output))
 
 
 def digests(paths: Iterable[Path]) -> dict[str, str]:

@@ -54,7 +54,9 @@ class Checker:
         """What can't be right with an output, whatever Snakemake would say."""
         record, trail = read_record(output, self.root), read_trail(self.root / output)
         if record is None or trail is None:
-            yield Finding(str(output), "there is no record of what made it", RESTORE)
+            yield Finding(
+                str(output), "there is no record of what made it, or none to be read", RESTORE
+            )
             return
         if not is_whole(trail):
             yield Finding(str(trail_path(output)), "it is not as it was written", PUT_BACK)
@@ -102,17 +104,17 @@ def asked(trail: dict) -> set[str]:
     return {code, trail["settings_digest"]} - {digest({})}
 
 
-def told(findings: Iterable[Finding]) -> str:
-    """Findings as text, those of one kind together, with their number and the first of their files."""
+def told(findings: Iterable[Finding], most: int | None = 3) -> str:
+    """Findings as text, those of one kind together, with their number and the first of their files, or all."""
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         groups.setdefault((finding.what, finding.remedy), []).append(finding.file)
     return "\n".join(
-        f"{_named(files)}: {what}. What to do: {remedy}."
+        f"{_named(files, most)}: {what}. What to do: {remedy}."
         for (what, remedy), files in groups.items()
     )
 
 
-def _named(files: list[str], most: int = 3) -> str:
-    more = f" and {len(files) - most} more files" if len(files) > most else ""
+def _named(files: list[str], most: int | None) -> str:
+    more = f" and {len(files) - most} more files" if most and len(files) > most else ""
     return ", ".join(files[:most]) + more

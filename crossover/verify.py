@@ -13,7 +13,7 @@ from typing import NamedTuple
 import yaml
 
 from crossover.forecast import reasons
-from crossover.provenance import file_digest, read_json
+from crossover.provenance import file_digest, read_json_or_none
 from crossover.trail import read_trail
 from crossover.trust import AGAIN, PUT_BACK, Checker, Finding
 from crossover.workflow import Workflow
@@ -64,13 +64,15 @@ def items_check(outputs: list[Path], root: Path) -> Check:
     """Every file that a manifest lists (cases, slices, weights, masks) against its SHA-256 there."""
     count, findings = 0, []
     for manifest in (path for path in outputs if path.suffix == ".json"):
-        content = read_json(root / manifest)
-        if "items" not in content or "listing" in content:  # real data as received lie elsewhere
+        content = read_json_or_none(root / manifest)
+        if (
+            content is None or "items" not in content or "listing" in content
+        ):  # real data as received lie elsewhere
             continue
         for name, item in content["items"].items():
             folder = manifest.parent / name
             record = root / folder / "record.json"
-            if not record.exists() or read_json(record) != item:
+            if read_json_or_none(record) != item:
                 findings.append(
                     Finding(f"{folder}/record.json", f"it differs from {manifest}", PUT_BACK)
                 )

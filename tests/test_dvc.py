@@ -1,4 +1,5 @@
-"""DVC around the workflow: a clone that pulls has nothing to do, and no experiment tells what was not done."""
+"""Results that travel: a clone that pulls has nothing to do, no experiment tells what was not done, and every
+file and number can be traced and verified."""
 
 from __future__ import annotations
 
@@ -9,12 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
+from rocrate.rocrate import ROCrate
 
 from crossover.config import load_study
 from crossover.dvc_file import dvc_file
 from crossover.plan import plan
+from crossover.provenance import file_digest
+from crossover.values import rounded
 from tests.dry_runs import ROOT, copy_workflow
 
 BIN = Path(sys.executable).parent
@@ -212,3 +217,102 @@ def test_a_cohort_of_two_studies_is_made_by_the_first():
     made = [path for stage in stages.values() for out in stage["outs"] for path in out]
     assert len(made) == len(set(made)) and "data/cases/cervix" in stages["twin"]["deps"]
     assert plan(twin).stages
+
+
+# ---- trust and trails, on the same results
+
+
+def flip(path: Path) -> bytes:
+    """Change one byte in the middle; returns the file as it was."""
+    kept = path.read_bytes()
+    where = len(kept) // 2
+    path.write_bytes(kept[:where] + bytes([kept[where] ^ 1]) + kept[where + 1 :])
+    return kept
+
+
+def test_verify_finds_nothing_on_results_as_they_were_made(clone: Path):
+    said = run(clone, "crossover", "verify")
+    assert said.count("nothing wrong") == 7
+    counts = [int(line.split(": ")[1].split()[0]) for line in said.splitlines()]
+    assert all(counts) and sum(counts) > 500
+
+
+def test_verify_names_a_file_of_every_kind_with_a_flipped_byte(clone: Path):
+    kinds = (
+        "results/mini/tables/table2.csv", "results/mini/figures/flow.png", "results/mini/params.json",
+        "results/mini/stages/*/weights.safetensors", "results/mini/stages/*/record.json",
+        "results/mini/stages/*.trail.json", "results/mini/predictions/*/*.nii.gz", "results/report.html",
+        "data/raw/*/SYN*/*/*.dcm", "data/raw/*/SYN*/record.json", "data/cases/*/*/image_ct.nii.gz",
+        "data/cases/*/manifest.trail.json", "data/slices/mini/*/*/slices.npz", ".snakemake/metadata/*",
+    )  # fmt: skip
+    flipped = {}
+    for pattern in kinds:
+        path = sorted(clone.glob(pattern))[0]
+        flipped[path] = flip(path)
+    said = run(clone, "crossover", "verify", fails=True)
+    for path in flipped:
+        assert str(path.relative_to(clone)) in named_in(said), path
+    for path, kept in flipped.items():
+        path.write_bytes(kept)
+    assert run(clone, "crossover", "verify").count("nothing wrong") == 7
+
+
+def named_in(said: str) -> set[str]:
+    return {word.rstrip(":,") for word in said.split()}
+
+
+def test_a_stage_trained_again_is_the_same_to_the_bit(origin: Path):
+    said = run(origin, "crossover", "verify", "--recompute", "mini/transfer-conv5-n3-brainstem")
+    assert "verdict: identical" in said and "largest_difference: 0.0" in said
+
+
+def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
+    said = run(origin, "crossover", "trace", "results/mini/tables/table2.csv")
+    for part in (
+        "by tables",
+        "by paired",
+        "by evaluate",
+        "by predict",
+        "by train",
+        "by slices",
+        "by receive",
+    ):
+        assert part in said, part
+    assert ".dcm" in said and "6 patients received as source_center" in said
+    steps = json.loads(
+        run(origin, "crossover", "trace", "results/mini/tables/table2.csv", "--json")
+    )
+    received = steps["data/raw/target_center/manifest.json"]["received"]
+    for patient, files in received.items():
+        for name, sha256 in files.items():
+            assert sha256 == file_digest(origin / "data/raw/target_center" / patient / name)
+    assert "no such result" in run(origin, "crossover", "trace", "README.md", fails=True)
+
+
+def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: Path):
+    run(origin, "crossover", "crate", str(tmp_path / "crate"))
+    crate = ROCrate(tmp_path / "crate")
+    kinds = [entity.type for entity in crate.contextual_entities]
+    trails = [t for part in ("data", "results") for t in (origin / part).rglob("*.trail.json")]
+    jobs = {tuple(json.loads(t.read_text())["outputs"]) for t in trails}
+    assert len(jobs) > 25 and kinds.count("CreateAction") == len(jobs)
+    table = crate.get("results/mini/tables/table2.csv")
+    assert table["sha256"] == file_digest(origin / table.id)
+    (made,) = [
+        e for e in crate.contextual_entities if e.type == "CreateAction" and table in e["result"]
+    ]
+    assert made["instrument"]["name"] == "workflow_scripts/tables.py" and made["object"]
+    written = {path.suffix for path in (tmp_path / "crate").rglob("*") if path.is_file()}
+    assert not written & {".dcm", ".gz", ".npz", ".safetensors"}
+
+
+def test_a_manuscripts_numbers_are_those_of_the_tables(origin: Path):
+    named = json.loads((origin / "results/mini/values.json").read_text())
+    summary = pd.read_csv(origin / "results/mini/statistics/summary.csv")
+    row = summary[(summary.metric == "dsc") & summary["mean"].notna()].iloc[0]
+    name = f"mini/summary/dsc/{row.test_set}/{row.structure}/{row.model}/mean"
+    assert named[name] == row["mean"]
+    assert (
+        f"\\crossover@set{{{name}}}{{{rounded(row['mean'])}}}"
+        in (origin / "results/mini/values.tex").read_text()
+    )
