@@ -9,6 +9,7 @@ the graph costs.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -48,10 +49,11 @@ class Server:
         )  # fmt: skip
 
     def ask(self, **request) -> dict:
-        """Keys: config (as after `--config`), and pretend: whether to write "outputs" or "records".
+        """Keys: config (as after `--config`); pretend: to write "outputs" or "records"; why: with the forecast.
 
         Returns:
-            {"jobs": rows of `crossover.forecast.forecast`} or {"refused": why}.
+            {"jobs": rows of `crossover.forecast.forecast`, or their rule, study, cohort and outputs alone} or
+            {"refused": why}.
         """
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -89,7 +91,7 @@ def serve() -> None:
         print(text or '{"crashed": "the dry run ended without an answer"}', flush=True)
 
 
-def _answer(config: dict, pretend: str = "") -> dict:
+def _answer(config: dict, pretend: str = "", why: bool = False) -> dict:
     import traceback
 
     from crossover import workflow
@@ -102,11 +104,17 @@ def _answer(config: dict, pretend: str = "") -> dict:
             workflow._jobs = _outputs if pretend == "outputs" else _records
             workflow.read_workflow(config, 2)
             return {}
-        return {"jobs": forecast(workflow.read_workflow(config, 2))}
+        found = workflow.read_workflow(config, 2)
+        return {"jobs": forecast(found) if why else [_named(j) for j in found.jobs if j.needed]}
     except ConfigError as error:
         return {"refused": str(error)}
     except BaseException:
         return {"crashed": traceback.format_exc()}
+
+
+def _named(job) -> dict:
+    study, cohort = job.wildcards.get("study"), job.wildcards.get("cohort")
+    return {"rule": job.rule, "study": study, "cohort": cohort, "outputs": [str(job.outputs[0])]}
 
 
 def _outputs(dag) -> list:
@@ -167,4 +175,6 @@ def _warm(config: dict) -> None:
 if __name__ == "__main__":
     sys.path[0] = sys.argv[1]  # the folder's own library
     _warm({"scale": "smoke"})
+    gc.freeze()
+    gc.disable()  # each fork is short
     serve()

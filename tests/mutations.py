@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from crossover.config import ConfigError, load_study
+from crossover.config import ConfigError, merge, validate
 from crossover.guard import check
 from crossover.study import Study
 
@@ -69,29 +67,31 @@ def replaced(values: dict, place: Leaf, new: Any) -> dict:
     return out
 
 
-def mutate(
-    base: Study, values: dict, place: Leaf, old: Any, config: Path, real: bool
-) -> tuple[dict | None, Study | None]:
-    """A study's file with another value at a place, and the study that it gives; None where all are refused.
+def mutations(
+    base: Study, values: dict, place: Leaf, old: Any, real: bool
+) -> Iterator[tuple[dict, Study]]:
+    """A study's file with other values at a place, with the study that each gives at its scale.
 
-    A value that changes the study is taken before one that doesn't.
+    Values that give no valid study are left out; those that change it come first.
     """
-    kept: tuple[dict | None, Study | None] = (None, None)
-    name, scale = base.study, base.scale
-    path = config / f"studies/{name}.yaml"
-    text = path.read_text()
-    try:
-        for new in candidates(old):
-            changed = replaced(values, place, new)
-            path.write_text(yaml.safe_dump(changed, sort_keys=False, allow_unicode=True))
-            try:
-                study = load_study(name, scale, config, real)
-                check({name: study})
-            except (ConfigError, ValueError):
-                continue
-            if study != base:
-                return changed, study
-            kept = (changed, study)
-    finally:
-        path.write_text(text)
-    return kept
+    same = []
+    for new in candidates(old):
+        changed = replaced(values, place, new)
+        try:
+            study = at_scale(changed, base.scale, real)
+            check({base.study: study})
+        except (ConfigError, ValueError, TypeError, AttributeError):
+            continue
+        if study.study == base.study and study != base:
+            yield changed, study
+        elif study == base:
+            same.append((changed, study))
+    yield from same
+
+
+def at_scale(values: dict, scale: str, real: bool) -> Study:
+    """What `load_study` gives of a file's values, of this scale alone."""
+    own = copy.deepcopy(values)
+    scales, patients = own.pop("scales"), own.pop("real", None) or {}
+    merged = merge(merge(own, scales[scale] or {}), patients if real else {})
+    return validate(Study, {**merged, "scale": scale}, Path("study.yaml"))

@@ -11,10 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.dry_runs import WORKFLOW, copy_workflow
+
 ROOT = Path(__file__).parent.parent
-WORKFLOW = [
-    "Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs",
-]  # fmt: skip
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -26,14 +25,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory) -> Path:
     """A copy of the workflow, with nothing computed, after a run at smoke scale."""
-    folder = tmp_path_factory.mktemp("clone")
-    for name in WORKFLOW:
-        source = ROOT / name
-        skip = shutil.ignore_patterns("__pycache__")
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=skip)
-        else:
-            shutil.copy(source, folder / name)
+    folder = copy_workflow(tmp_path_factory.mktemp("clone"))
     run = snakemake(folder, "--config", "studies=uterus", "scale=smoke")
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert "The report: " in run.stdout
@@ -95,18 +87,65 @@ def rerun(folder: Path, *change: str) -> set[str]:
 
 
 def test_a_colour_reruns_the_figures_and_the_report_only(smoke):
-    assert rerun(smoke, '"#009e73"', '"#009e74"') == {"figure", "report"}
+    assert rerun(smoke, '"#009e73"', '"#009e74"') == {"figure", "values", "report"}
 
 
-def test_a_statistics_threshold_reruns_statistics_and_after(smoke):
+def test_a_statistics_threshold_reruns_its_comparisons_and_after(smoke):
     rules = rerun(smoke, "alpha: 0.05", "alpha: 0.01")
-    assert rules == {"statistics", "comparisons", "study_tables", "figure", "report"}
+    assert rules == {"comparisons", "figure", "values", "report"}
 
 
 def test_a_learning_rate_reruns_stages_and_what_follows_but_no_data(smoke):
     rules = rerun(smoke, "learning_rate: 0.001", "learning_rate: 0.002")
     assert {"train", "predict", "evaluate", "statistics", "report"} <= rules
     assert not rules & {"receive", "cases", "bias_field", "slices", "splits"}
+
+
+def test_the_plan_says_what_a_dry_run_says_with_the_keys_and_times(smoke):
+    study = smoke / "config/studies/uterus.yaml"
+    text = study.read_text()
+    change = ("learning_rate: 0.001", "learning_rate: 0.002")
+    study.write_text(text.replace(*change))
+    command = [
+        sys.executable,
+        "-m",
+        "crossover",
+        "plan",
+        "--studies",
+        "uterus",
+        "--scale",
+        "smoke",
+        "--json",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(smoke)}
+    told = subprocess.run(command, cwd=smoke, env=environment, capture_output=True, text=True)
+    study.write_text(text)
+    assert told.returncode == 0, told.stderr
+    jobs = json.loads(told.stdout)["jobs"]
+    assert {job["rule"] for job in jobs} == rerun(smoke, *change)
+    training = [job for job in jobs if job["rule"] == "train"]
+    assert sum(len(job["stages"]) for job in training) == 13
+    why = {"kind": "setting", "what": "recipe.learning_rate", "before": "0.001", "now": "0.002"}
+    assert all(why in job["why"] for job in training)
+    assert all(job["last_s"] > 0 and job["expected_s"] > 0 for job in jobs)
+
+
+def test_a_further_patient_redoes_no_other_patients_preparation(smoke, tmp_path):
+    for name in [*WORKFLOW, "data", ".snakemake"]:
+        copy = shutil.copytree if (smoke / name).is_dir() else shutil.copy
+        copy(smoke / name, tmp_path / name)
+    made = {p: p.stat().st_mtime_ns for p in (tmp_path / "data").rglob("record.json")}
+    study = tmp_path / "config/studies/uterus.yaml"
+    text = study.read_text()
+    more = "uterus: {source: {patients: 13, matrix: 64"
+    assert text.count(more.replace("13", "12")) == 1
+    study.write_text(text.replace(more.replace("13", "12"), more))
+    slices = "data/slices/uterus/uterus/manifest.json"
+    run = snakemake(tmp_path, "--config", "studies=uterus", "scale=smoke", "--", slices)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    now = {p: p.stat().st_mtime_ns for p in (tmp_path / "data").rglob("record.json")}
+    assert {p: now[p] for p in made} == made
+    assert len(set(now) - set(made)) == 4  # received, case, corrected, sliced
 
 
 def test_a_stages_record_tells_what_it_was(smoke):

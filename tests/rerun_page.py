@@ -1,0 +1,133 @@
+"""docs/reruns.md as data, and studies as after a run that never was."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from crossover.config import ConfigError
+from tests.dry_runs import ROOT, Server, copy_workflow
+
+SCALE = "smoke"
+TEXT = (ROOT / "docs/reruns.md").read_text()
+STUDIES = sorted(p.stem for p in (ROOT / "config/studies").glob("*.yaml"))
+
+
+# ---- the page
+
+
+def section(title: str) -> str:
+    return TEXT.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def rows(title: str) -> Iterator[list[str]]:
+    """The cells of a table's rows."""
+    for line in section(title).splitlines()[1:]:
+        if line.startswith("| `"):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def named(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+READ_BY = {
+    rule: named(readers) for rules, readers in rows("What reads what") for rule in named(rules)
+}
+LEAVES = [
+    (pattern, cell)
+    for cells in rows("A leaf of a study's file")
+    for pattern in named(cells[0])
+    for cell in [cells[1]]
+]
+REFUSED = named(section("What can't be changed alone"))
+
+
+def fits(leaf: str, pattern: str) -> bool:
+    """Whether a pattern is the leaf's beginning, key by key."""
+    keys, wanted = leaf.split("."), pattern.split(".")
+    return len(keys) >= len(wanted) and all(map(fnmatchcase, keys, wanted))
+
+
+def closed(cell: str, rules: set[str]) -> set[str]:
+    """The rules that a cell names, of those given, and with an arrow all that follow; the report with them.
+
+    A study's last job, `values`, follows all but what is only printed.
+    """
+    found: set[str] = set()
+    for rule, arrow in re.findall(r"`([^`]+)`( →)?", cell):
+        named_rules = {r for r in rules if r.startswith("figure:")} if rule == "figure" else {rule}
+        found |= following(rule, rules) if arrow else named_rules & rules
+    found |= {"values"} & rules if found - {"report"} else set()
+    return found | {"report"} if found - {"values"} else found
+
+
+def following(rule: str, rules: set[str]) -> set[str]:
+    found, waiting = set(), [rule]
+    while waiting:
+        name = waiting.pop()
+        if name in rules - found:
+            found.add(name)
+            waiting += READ_BY.get("figure" if name.startswith("figure:") else name, [])
+    return found
+
+
+# ---- the workflow
+
+
+class Pretended:
+    """One study, as after a run."""
+
+    def __init__(self, folder: Path, studies: str) -> None:
+        self.folder = copy_workflow(folder)
+        self.config = {"studies": studies, "scale": SCALE}
+        if studies == "headneck":  # it has no phantoms
+            (folder / "patients").mkdir()
+            (folder / "patients/scan.bin").write_bytes(b"1")
+            self.config["data"] = str(folder / "patients")
+        self.server = Server(self.folder)
+        self.rules = {*self.dry_run()}
+        self.first, self.studies = self.last, studies.split(",")
+        self.server.pretend(self.config)
+
+    def dry_run(self, why: bool = False) -> list[str]:
+        """The rules that would run.
+
+        Raises:
+            ConfigError: the run would be refused.
+        """
+        answer = self.server.ask(config=self.config, why=why)
+        if "refused" in answer:
+            raise ConfigError(answer["refused"])
+        self.last = answer["jobs"]
+        return sorted({name_of(job) for job in answer["jobs"]})
+
+    def after(self, path: str, text: str, why: bool = False) -> set[str]:
+        """The rules that would run if a file had another text."""
+        file = self.folder / path
+        kept, state = file.read_text(), file.stat()
+        file.write_text(text)
+        try:
+            return set(self.dry_run(why))
+        finally:
+            file.write_text(kept)
+            os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def name_of(job: dict) -> str:
+    figure = Path(job["outputs"][0]).stem
+    return f"figure:{figure}" if job["rule"] == "figure" else job["rule"]
+
+    def after(self, path: str, text: str, why: bool = False) -> set[str]:
+        """The rules that would run if a file had another text."""
+        file = self.folder / path
+        kept, state = file.read_text(), file.stat()
+        file.write_text(text)
+        try:
+            return set(self.dry_run(why))
+        finally:
+            file.write_text(kept)
+            os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))

@@ -1,0 +1,115 @@
+"""What differs, and how long it will take."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossover import trail
+from crossover.forecast import ABSENT, differences, reasons, wall_seconds
+from crossover.forecast_table import duration, show
+from crossover.workflow import Job
+
+ENTRY = "workflow_scripts/gather.py"
+
+
+def row(job: int, seconds: float | None, *after: int, threads: int = 1) -> dict:
+    return {"job": job, "expected_s": seconds, "after": list(after), "threads": threads}
+
+
+def test_differences_name_the_leaf_and_both_values():
+    before = {"recipe": {"rate": 0.1, "steps": [1, 2]}, "old": 1, "stages": [{"name": "a", "n": 1}]}
+    now = {
+        "recipe": {"rate": 0.2, "steps": [1, 3]},
+        "stages": [{"name": "b", "n": 1}, {"name": "a", "n": 2}],
+    }
+    assert set(differences(before, now)) == {
+        ("recipe.rate", "0.1", "0.2"), ("recipe.steps[1]", "2", "3"), ("old", "1", ABSENT),
+        ("stages.b", ABSENT, "{'n': 1}"), ("stages.a.n", "1", "2"),
+    }  # fmt: skip
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=2), children, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(JSON, JSON)
+def test_values_differ_exactly_where_differences_are_told(one, other):
+    assert bool(list(differences(one, other))) == (one != other)
+    assert not list(differences(one, one))
+
+
+@pytest.mark.parametrize(
+    ("rows", "cores", "seconds"),
+    [
+        ([row(0, 3.0), row(1, 4.0)], 2, 4.0),
+        ([row(0, 3.0), row(1, 4.0)], 1, 7.0),
+        ([row(0, 3.0), row(1, 4.0, 0)], 2, 7.0),
+        ([row(0, 3.0, threads=4), row(1, 4.0, threads=4)], 2, 7.0),
+        ([row(0, None), row(1, 4.0, 0)], 2, 4.0),
+        ([row(0, None)], 2, None),
+        ([], 2, 0.0),
+    ],
+)
+def test_wall_time_is_that_of_jobs_on_cores(rows, cores, seconds):
+    assert wall_seconds(rows, cores) == seconds
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=8), st.integers(1, 4))
+def test_wall_time_lies_between_its_bounds(times, cores):
+    rows = [row(i, t, *([i - 1] if i % 3 == 2 else [])) for i, t in enumerate(times)]
+    wall = wall_seconds(rows, cores)
+    assert max(max(times), sum(times) / cores) - 1e-6 <= wall <= sum(times) + 1e-6
+
+
+def test_a_job_differs_by_settings_code_and_inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out, read = Path("results/u/metrics.csv"), Path("in.csv")
+    out.parent.mkdir(parents=True)
+    out.write_text("1")
+    read.write_text("1")
+    trail.write_trails([out], trail.digests([read]), {"alpha": 1}, [ENTRY], seconds=2.0)
+
+    def told(settings: dict, inputs: list[Path], entries: list[str] = [ENTRY]) -> list[tuple]:  # noqa: B006
+        job = Job("metrics", {}, [out], inputs, settings, {"entries": entries}, 1, True, "")
+        why = reasons(job, trail.read_trail(out))
+        return [(w["kind"], w["what"], w["before"], w["now"]) for w in why]
+
+    assert told({"alpha": 1}, [read]) == []
+    assert told({"alpha": 2}, [read]) == [("setting", "alpha", "1", "2")]
+    assert ("code", "crossover/values.py", ABSENT, "changed") in told(
+        {"alpha": 1}, [read], [ENTRY, "crossover/values.py"]
+    )
+    other = Path("other.csv")
+    assert told({"alpha": 1}, [other]) == [
+        ("input", "in.csv", "read", "no longer read"), ("input", "other.csv", ABSENT, "read"),
+    ]  # fmt: skip
+    read.write_text("2")
+    assert told({"alpha": 1}, [read]) == [("input", "in.csv", "", "changed")]
+    out.unlink()
+    assert ("missing", str(out), "", "") in told({"alpha": 1}, [read])
+
+
+def test_the_table_tells_causes_once_and_jobs_by_rule(capsys):
+    from rich.console import Console
+
+    why = [{"kind": "setting", "what": "alpha", "before": "0.05", "now": "0.01"}]
+    rows = [
+        {"job": i, "rule": "figure", "study": "u", "cohort": None, "outputs": [f"results/u/figures/{i}.svg"],
+         "stages": [], "kept": [], "why": why, "last_s": 1.0, "expected_s": 1.0, "threads": 1, "after": []}
+        for i in range(3)
+    ]  # fmt: skip
+    show(rows, 2, Console(width=150))
+    said = capsys.readouterr().out
+    assert said.count("alpha") == 1 and "figure (3)" in said and "and 1 more file" in said
+    assert "3 jobs, 0 trainings; about 2.0 s on 2 cores" in said
+    show([], 2, Console())
+    assert "Nothing to be done" in capsys.readouterr().out
+
+
+def test_durations_are_told_in_the_unit_that_suits():
+    assert [duration(s) for s in (None, 0.42, 120, 36000)] == ["-", "0.4 s", "2 min", "10.0 h"]

@@ -1,0 +1,67 @@
+"""A line of every source file: exactly the rules of docs/reruns.md rerun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from crossover.config import load_study
+from tests.dry_runs import ROOT
+from tests.rerun_page import SCALE, STUDIES, Pretended, closed, name_of, named, rows
+
+SOURCES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("crossover", "workflow_scripts")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in (".py", ".j2")
+)
+
+
+@pytest.fixture(scope="module")
+def all_studies(tmp_path_factory) -> Iterator[Pretended]:
+    studies = "uterus,nasopharynx,prostate"
+    made = Pretended(tmp_path_factory.mktemp("reruns") / "w", studies)
+    yield made
+    made.server.close()
+
+
+def test_a_line_of_source_reruns_what_the_page_says(all_studies: Pretended):
+    table = [
+        (pattern, *cells[1:]) for cells in rows("A line of source") for pattern in named(cells[0])
+    ]
+    rules = {study: of_study(study, all_studies.first) for study in all_studies.studies}
+    wrong = []
+    for path in SOURCES:
+        text = (all_studies.folder / path).read_text()
+        all_studies.after(path, text + "\nchanged = True\n")
+        row = next((row for row in table if fnmatchcase(path, row[0])), (path, "no row", ""))
+        cell = row[1].replace("<its name>", Path(path).stem)
+        only = [study for study in named(row[2]) if study in all_studies.studies]
+        for study in all_studies.studies:
+            found = of_study(study, all_studies.last)
+            expected = closed(cell, rules[study]) if study in only or not only else set()
+            if found != expected - {"report"}:
+                more, less = sorted(found - expected), sorted(expected - found - {"report"})
+                wrong.append(f"{path}, {study}: reruns also {more}, and not {less}")
+        ran = {name_of(job) for job in all_studies.last}
+        if bool(ran - {"values"}) != ("report" in ran):
+            wrong.append(f"{path}: the report")
+        if not closed(cell, {"report"}.union(*rules.values())) and all_studies.last:
+            wrong.append(f"{path}: reruns something")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def of_study(name: str, jobs: list[dict]) -> set[str]:
+    return {name_of(job) for job in jobs if COHORTS.get(job["cohort"], job["study"]) == name}
+
+
+COHORTS = {c: name for name in STUDIES for c in load_study(name, SCALE).cohorts}
+
+
+@pytest.mark.parametrize("path", ["crossover/training/run.py", "workflow_scripts/_job.py"])
+def test_a_remark_in_source_reruns_nothing(all_studies: Pretended, path: str):
+    text = (all_studies.folder / path).read_text()
+    assert all_studies.after(path, text + "\n# a remark\n") == set()
