@@ -137,6 +137,9 @@ def plan(
 def verify(
     studies: Annotated[str, typer.Option(help="Comma-separated; else those of config.yaml.")] = "",
     scale: Annotated[str, typer.Option(help="smoke, demo or paper; else config.yaml's.")] = "",
+    data: Annotated[
+        str, typer.Option(help="Folder with the real data, if they were made of such.")
+    ] = "",
     recompute: Annotated[
         str, typer.Option(help="Train this stage again too, <study>/<stage>; `any` takes one.")
     ] = "",
@@ -151,13 +154,14 @@ def verify(
     from crossover.verify import up_to_date, verify
     from crossover.workflow import read_workflow
 
-    config = {"studies": studies, "scale": scale}
+    config = {"studies": studies, "scale": scale, "data": data}
     try:
         workflow = read_workflow({k: v for k, v in config.items() if v}, 1, checked=False)
         checks = [*verify([p for job in workflow.jobs for p in job.outputs]), up_to_date(workflow)]
         again = None
         if recompute:
-            again = train_again(*(sample() if recompute == "any" else recompute.split("/", 1)))
+            study, _, stage = recompute.partition("/")
+            again = train_again(*(sample() if recompute == "any" else (study, stage)))
     except (ConfigError, ValueError) as caught:
         _stop(str(caught))
     for check in checks:
@@ -198,7 +202,7 @@ def crate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",
 ) -> None:
-    """Export results with how each was made as an RO-Crate; patients' images stay, with their digests."""
+    """Export results with how each was made as an RO-Crate. Images of patients stay, also those in figures."""
     from crossover.crate import write_crate
 
     try:

@@ -16,6 +16,8 @@ from crossover.trail import SUFFIX
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 SUFFIXES = {".csv", ".json", ".svg", ".png", ".html", ".tex"}
 """Results that are put into the crate; weights, masks and images are named with their digests."""
+SHOW_IMAGES = ("overlays", "examples", "report")
+"""Results in which patients' images can be seen: named only, where a cohort's cases are real."""
 
 
 def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
@@ -80,16 +82,19 @@ def _trails(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, An
 
 def _shown(studies: list[str], root: Path) -> Iterable[Path]:
     """Results and configuration that go into the crate."""
+    real = any("listing" in read_json(m) for m in (root / "data/raw").glob("*/manifest.json"))
     for study in studies:
         folder = root / "results" / study
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES):
-            yield path.relative_to(root)
+            if not (real and path.suffix != SUFFIX and path.stem in SHOW_IMAGES):
+                yield path.relative_to(root)
         yield Path(f"config/studies/{study}.yaml")
         published = Path(f"config/published/{study}.yaml")
         if (root / published).exists():
             yield published
+    report = [] if real else ["results/report.html"]
     for name in (
-        "results/report.html",
+        *report,
         "config/config.yaml",
         "requirements.lock",
         "Snakefile",

@@ -9,7 +9,7 @@ from crossover import sections
 from crossover.config import ConfigError
 from crossover.initial import missing
 from crossover.study import Study
-from crossover.trust import Checker, expected, told
+from crossover.trust import Checker, settled, told
 
 
 def check(studies: dict[str, Study]) -> None:
@@ -52,17 +52,23 @@ def check_weights(studies: dict[str, Study]) -> dict[str, dict[str, str]]:
     return without
 
 
-def check_results(patterns: Iterable[str], root: Path = Path(".")) -> None:
+def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
     """Check that results which are there are those of the jobs that are on record.
 
     Args:
-        patterns: of rules' outputs, see `crossover.trust.expected`.
+        outputs: of all jobs of the plan.
 
     Raises:
         ConfigError: naming files without a record, changed since, or made from others than are there,
             and what to do.
     """
     checker = Checker(root)
-    findings = [f for path in expected(patterns, root) for f in checker.findings(path)]
+    findings = []
+    for path in settled(outputs, root):
+        try:
+            found = list(checker.findings(path))
+        except FileNotFoundError:  # another Snakemake has begun to make it
+            continue
+        findings += found if settled([path], root) else []
     if findings:
         raise ConfigError(told(findings))

@@ -29,6 +29,12 @@ SCHEMA = {
 """Code that only reads, checks and derives the configuration. Its values stand whole in the rules'
 parameters, so a change here reruns a rule exactly where it changes that rule's values."""
 
+STUDY = ("crossover/plan.py", "crossover/study.py")
+"""What derives from settings inside a job, for the scripts that make a `Study` of theirs: entries of their code."""
+
+SOURCES = tuple(sorted(file for file in SCHEMA if file.endswith("settings.py")))
+"""As `STUDY`, for the scripts that make a source of theirs."""
+
 BESIDE = {"crossover/progress.py", "crossover/trail.py"}
 """Code that tells of the work and keeps its trail; no result comes from it."""
 

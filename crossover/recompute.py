@@ -36,13 +36,9 @@ def recompute(study: str, stage: str, root: Path = Path(".")) -> dict[str, Any]:
     """
     stages = root / f"results/{study}/stages"
     kept = stages / stage
-    if not (kept / RECORD).exists():
-        raise ValueError(f"{kept}: there is no such stage")
-    manifest = next(
-        m for m in sorted(stages.glob("*.json")) if stage in read_json(m).get("items", ())
-    )
-    trail = read_trail(manifest)
-    assert trail, f"{manifest} has no trail"
+    if not stage or not (kept / RECORD).exists():
+        raise ValueError(f"{study}/{stage}: there is no such stage, give <study>/<stage>")
+    trail = _trail_of(stages, stage)
     again = root / f".cache/verify/verify-{study}/stages"
     shutil.rmtree(again.parent, ignore_errors=True)
     again.mkdir(parents=True)
@@ -55,6 +51,15 @@ def recompute(study: str, stage: str, root: Path = Path(".")) -> dict[str, Any]:
         (again / parent).symlink_to((stages / parent).resolve())
     _train(trail["command"], settings, again / "again.json", root)
     return {"stage": stage, **_compared(kept, again / stage, trail)}
+
+
+def _trail_of(stages: Path, stage: str) -> dict[str, Any]:
+    """The trail of the job that trained a stage, the latest where several list it."""
+    listing = [m for m in stages.glob("*.json") if stage in read_json(m).get("items", ())]
+    trails = [trail for trail in map(read_trail, listing) if trail]
+    if not trails:
+        raise ValueError(f"{stages}: no job's trail lists stage {stage}")
+    return max(trails, key=lambda trail: trail["begun"])
 
 
 def _train(command: str, settings: dict[str, Any], out: Path, root: Path) -> None:

@@ -194,7 +194,7 @@ def design(study: Study, *more: str, labels: bool = True) -> dict:
 
     Args:
         more: sections or `section.key` to add.
-        labels: whether names for people are among them.
+        labels: whether names for people of structures and strategies are among them.
     """
     names = ("study", "structures", "sizes", "strategies", "selection")
     values = study.model_dump(mode="json", include={*names})
@@ -206,7 +206,7 @@ def design(study: Study, *more: str, labels: bool = True) -> dict:
     values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})
     values["figures"] = {"order": study.figures.order}
     if not labels:
-        for part in ("cohorts", "structures", "strategies"):
+        for part in ("structures", "strategies"):
             for name, value in values[part].items():
                 value["label"] = name
     for field in more:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from crossover.items import missing_files
 from crossover.provenance import digest, digest_of_text, file_digest, read_json
 from crossover.records import is_unfinished, read_record
-from crossover.trail import SUFFIX, is_whole, read_trail, trail_path
+from crossover.trail import is_whole, read_trail, trail_path
 
 AGAIN = "delete it to have it made again"
 RESTORE = (
@@ -28,14 +28,10 @@ class Finding(NamedTuple):
     remedy: str
 
 
-def expected(patterns: Iterable[str], root: Path = Path(".")) -> list[Path]:
-    """Files that are there and are outputs of rules, unless a job is making them.
-
-    Args:
-        patterns: of rules' outputs, with * for what varies, relative to `root`.
-    """
-    found = {path.relative_to(root) for pattern in patterns for path in root.glob(pattern)}
-    return sorted(p for p in found if not p.name.endswith(SUFFIX) and not is_unfinished(p, root))
+def settled(outputs: Iterable[str | Path], root: Path = Path(".")) -> list[Path]:
+    """Those of some outputs (relative to `root`) that are there and that no job is making."""
+    there = (path for path in map(Path, outputs) if (root / path).exists())
+    return sorted(path for path in there if not is_unfinished(path, root))
 
 
 class Checker:
@@ -72,8 +68,11 @@ class Checker:
             )
             yield Finding(str(output), what, AGAIN)
         for path, then in trail["inputs"].items():
-            if self._older_than(path, output) and self.digest(path) != then:
-                what = f"it was made from another {path}, whose time is older, so Snakemake does not see it"
+            if not (self.root / path).exists() or self.digest(path) == then:
+                continue
+            seen = str(record.get("input_checksums", {}).get(path, "")).removeprefix("sha256:")
+            if self._older_than(path, output) or seen == self.digest(path):
+                what = f"it was made from another {path}, which Snakemake does not see"
                 yield Finding(str(output), what, AGAIN)
 
     def _items(self, output: Path) -> Iterable[Finding]:
@@ -92,10 +91,8 @@ class Checker:
             yield Finding(str(output), what, f"put them back, or {AGAIN}")
 
     def _older_than(self, path: str, output: Path) -> bool:
-        there = self.root / path
-        return (
-            there.exists() and there.stat().st_mtime_ns <= (self.root / output).stat().st_mtime_ns
-        )
+        times = [(self.root / file).stat().st_mtime_ns for file in (path, output)]
+        return times[0] <= times[1]
 
 
 def asked(trail: dict) -> set[str]:

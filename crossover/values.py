@@ -14,6 +14,8 @@ KEYS: dict[str, tuple[str, ...]] = {
     "paired": ("test_set", "structure", "question", "a", "b"),
     "training_time": ("stage",),
     "training_time_saved": ("structure", "n_train", "replicate", "family"),
+    "stability": ("family", "n_train", "structure", "cohort", "fold"),
+    "validation": ("model",),
     "icc": ("test_set", "structure", "model", "feature"),
     "cross_validation": ("stage",),
     "chains": ("metric", "target", "family"),
@@ -35,16 +37,16 @@ def values(tables: Mapping[str, pd.DataFrame], study: str) -> dict[str, float]:
     """Name -> value, as `uterus/summary/dsc/uterus/tumour/scratch-n13/mean`.
 
     Args:
-        tables: the study's statistics by name; those without an entry in `KEYS` are left out.
+        tables: the study's statistics by name.
 
     Raises:
-        ValueError: two rows of a table have one name.
+        ValueError: two rows of a table have one name, or `KEYS` doesn't say how its rows are named.
     """
     out: dict[str, float] = {}
-    for table, keys in KEYS.items():
-        if table not in tables:
-            continue
-        frame = tables[table]
+    for table, frame in tables.items():
+        if table not in KEYS:
+            raise ValueError(f"no names for the rows of {table}; there are: {', '.join(KEYS)}")
+        keys = KEYS[table]
         columns = [c for c in frame.select_dtypes("number") if c not in keys]
         for row in frame.to_dict("records"):
             name = "/".join([study, table, *(str(row[key]).replace(" ", "-") for key in keys)])

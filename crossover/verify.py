@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from configparser import ConfigParser
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as metadata_version
@@ -153,12 +154,9 @@ def tracked_check(root: Path) -> Check:
         path, md5 = Path(out["path"]), out["md5"]
         listed = {path: md5}
         if md5.endswith(".dir"):
-            cached = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+            cached = _cache(root) / "files/md5" / md5[:2] / md5[2:]
             if not cached.exists():
-                findings.append(
-                    Finding(str(path), "DVC's list of its files is not at hand", "`dvc fetch`")
-                )
-                continue
+                continue  # never pulled: nothing to compare with
             listed = {path / e["relpath"]: e["md5"] for e in json.loads(cached.read_text())}
         for file, expected in listed.items():
             count += 1
@@ -170,6 +168,16 @@ def tracked_check(root: Path) -> Check:
                     Finding(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it")
                 )
     return Check("tracked files against dvc.lock", count, findings)
+
+
+def _cache(root: Path) -> Path:
+    """DVC's cache, as its own configuration has it."""
+    found = root / ".dvc/cache"
+    for name in ("config", "config.local"):
+        parser = ConfigParser()
+        parser.read(root / ".dvc" / name)
+        found = (root / ".dvc" / parser.get("cache", "dir", fallback=str(found))).resolve()
+    return found
 
 
 def up_to_date(workflow: Workflow, root: Path = Path(".")) -> Check:

@@ -82,11 +82,14 @@ def read_workflow(
             )
             workflow.dag(
                 types.DAGSettings(
-                    targets=frozenset(targets), rerun_triggers=triggers, max_checksum_file_size=size
+                    targets=frozenset(targets),
+                    rerun_triggers=triggers,
+                    max_checksum_file_size=size,
+                    force_incomplete=profile["rerun-incomplete"],
                 )
             )
             inner = workflow._workflow  # what `snakemake --summary` does, without printing
-            inner._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
+            inner._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
             inner._build_dag()
             return Workflow(
                 _jobs(inner.dag), inner.globals["STUDIES"], inner.globals["PLANS"], cores

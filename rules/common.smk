@@ -11,7 +11,7 @@ from crossover.config import ConfigError, canonical, load_settings, load_studies
 from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
 from crossover.plan import plan
-from crossover.provenance import code_digest, network_files
+from crossover.provenance import SOURCES, STUDY, code_digest, network_files
 from crossover.training.devices import gpus
 from snakemake.exceptions import WorkflowError
 
@@ -215,7 +215,7 @@ def figure_files(study):
 
 def figure_code(wildcards):
     """What the gallery imports by name: the figure, the paper's numbers, the levels that the sweep shows."""
-    files = [f"crossover/figures/{wildcards.figure}.py"]
+    files = [f"crossover/figures/{wildcards.figure}.py", *STUDY]
     files += ["crossover/published.py"] if published_for_figure(wildcards) else []
     name = STUDIES[wildcards.study].network.architecture
     return files + ([f"crossover/networks/{name}.py"] if wildcards.figure == "sweep" else [])
@@ -265,17 +265,41 @@ def refuse_what_nothing_vouches_for():
     asked = UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ
     if asked or not workflow.is_main_process:
         return
-    patterns = set()
-    for output in (str(o) for made in workflow.rules for o in made.output):
-        names = [name for name in own if f"{{{name}" in output] or ["study"]
-        for values in product(*(own[name] for name in names)):
-            known = dict(zip(names, values))
-            patterns.add(re.sub(r"\{(\w+)[^}]*\}", lambda m: known.get(m[1], "*"), output))
     try:
-        check_results(patterns)
+        check_results(planned())
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
 
 
-UNCHECKED = {"--lint", "--unlock", "--delete-all-output", "--cleanup-metadata"}
+def planned():
+    """The outputs of the jobs that the studies have; what else lies there, of an older plan, is no concern."""
+    of_study = {
+        study: {
+            "batch": PLANS[study].batches,
+            "group": PLANS[study].groups,
+            "figure": figures_of(study),
+        }
+        for study in STUDIES
+    }
+    found = set()
+    for output in (str(o) for made in workflow.rules for o in made.output):
+        pattern = re.sub(r"\{(\w+)[^}]*\}", r"{\1}", output)
+        names = set(re.findall(r"\{(\w+)\}", pattern))
+        for study, own in of_study.items():
+            values = {**own, "study": [study], "cohort": STUDIES[study].cohorts}
+            found |= set(expand(pattern, **{name: values[name] for name in names}))
+    unused = {
+        f"results/{study}/{kind}/{path.name}"
+        for study in STUDIES
+        for kind, files in (
+            ("statistics", statistics_files(study).values()),
+            ("tables", table_files(study)),
+        )
+        for path in Path(f"results/{study}/{kind}").glob("*.csv")
+        if f"results/{study}/{kind}/{path.name}" not in files
+    }
+    return found - unused
+
+
+UNCHECKED = {"--forceall", "-F", "--lint", "--unlock", "--delete-all-output", "--cleanup-metadata"}
 """What a person may ask of Snakemake whatever the results are."""

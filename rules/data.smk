@@ -11,7 +11,7 @@ rule receive:
     conda:
         "../envs/imaging.yaml"
     params:
-        code=code("receive"),
+        code=code("receive", *SOURCES),
         cfg=lambda w: received(w.cohort),
     shell:
         "python -m workflow_scripts.receive --code {params.code:q} --cfg {params.cfg:q} "
@@ -31,7 +31,7 @@ rule cases:
     conda:
         "../envs/imaging.yaml"
     params:
-        code=code("cases"),
+        code=code("cases", *SOURCES),
         cfg=lambda w: canonical(sections.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
     shell:
         "python -m workflow_scripts.cases --code {params.code:q} --cfg {params.cfg:q} "

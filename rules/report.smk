@@ -42,7 +42,7 @@ rule report:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("report", "crossover/report/template.html.j2"),
+        code=code("report", "crossover/report/template.html.j2", *STUDY),
         cfg=lambda w: canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
     shell:
         "python -m workflow_scripts.report --code {params.code:q} --cfg {params.cfg:q} "

@@ -47,7 +47,7 @@ rule paired:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("paired"),
+        code=code("paired", *STUDY),
         cfg=lambda w: canonical(sections.compared(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.paired --code {params.code:q} --cfg {params.cfg:q} "
@@ -65,7 +65,7 @@ rule training_time:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("training_time"),
+        code=code("training_time", *STUDY),
         cfg=lambda w: canonical(sections.timed(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.training_time --code {params.code:q} --cfg {params.cfg:q} "
@@ -87,7 +87,7 @@ rule chains:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("chains"),
+        code=code("chains", *STUDY),
         cfg=lambda w: canonical(sections.compared(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.chains --code {params.code:q} --cfg {params.cfg:q} "
@@ -128,7 +128,7 @@ rule study_tables:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("tables"),
+        code=code("tables", *STUDY),
         cfg=lambda w: canonical(sections.tabulated(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.tables --code {params.code:q} --cfg {params.cfg:q} "
@@ -155,7 +155,7 @@ rule chains_tables:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("chains_tables"),
+        code=code("chains_tables", *STUDY),
         cfg=lambda w: canonical(sections.tabulated(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.chains_tables --code {params.code:q} --cfg {params.cfg:q} "

@@ -17,7 +17,7 @@ SUMMARY = pd.DataFrame(
 
 
 def test_values_are_named_by_study_table_row_and_column():
-    named = values({"summary": SUMMARY, "unknown": SUMMARY}, "uterus")
+    named = values({"summary": SUMMARY}, "uterus")
     assert named["uterus/summary/dsc/uterus/tumour/scratch-n5/mean"] == 0.25
     assert named["uterus/summary/dsc/uterus/tumour/scratch-n5/n_train"] == 5
     assert "uterus/summary/dsc/uterus/tumour/pretrained/sd" not in named, (
@@ -27,6 +27,8 @@ def test_values_are_named_by_study_table_row_and_column():
 
 
 def test_two_rows_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="no names for the rows of unknown"):
+        values({"unknown": SUMMARY}, "uterus")
     with pytest.raises(ValueError, match="uterus/summary/dsc/uterus/tumour/scratch-n5"):
         values({"summary": pd.concat([SUMMARY, SUMMARY])}, "uterus")
 

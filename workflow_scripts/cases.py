@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from crossover.provenance import code_digest
+from crossover.provenance import SOURCES, code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.settings import IngestRules, Source
 from workflow_scripts._job import run
@@ -15,7 +15,7 @@ def main(job) -> None:
         TypeAdapter(Source).validate_python(job.cfg["source"]),
         IngestRules(series=job.cfg["series"], structures=job.cfg["structures"]),
         job.data,
-        code_digest("workflow_scripts/cases.py"),
+        code_digest("workflow_scripts/cases.py", *SOURCES),
         job.threads,
     )
 

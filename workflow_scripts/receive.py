@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from crossover.provenance import code_digest
+from crossover.provenance import SOURCES, code_digest
 from crossover.sources.receive import receive
 from crossover.sources.settings import Source
 from workflow_scripts._job import run
@@ -10,7 +10,7 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     source = TypeAdapter(Source).validate_python(job.cfg["source"])
-    code = code_digest("workflow_scripts/receive.py")
+    code = code_digest("workflow_scripts/receive.py", *SOURCES)
     receive(source, job.out, job.data, code, job.threads, job.cfg["listing"])
 
 

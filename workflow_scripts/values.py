@@ -6,6 +6,7 @@ One job, after all others: settings and scores can't belong to different runs.
 import pandas as pd
 
 from crossover.provenance import write_json
+from crossover.trail import without_places
 from crossover.values import latex, scores, values
 from workflow_scripts._job import run
 
@@ -17,7 +18,7 @@ def main(job) -> None:
     write_json(all_values, named)
     macros.write_text(latex(named))
     write_json(few, scores(tables["summary"], job.cfg["statistics"]["metric"]))
-    write_json(settings, job.cfg)
+    write_json(settings, without_places(job.cfg))
 
 
 if __name__ == "__main__":
