@@ -404,7 +404,9 @@ class Study(Section):
 
     @classmethod
     def of(cls, values: dict) -> Study:
-        """A study of which only some sections are known; reading another one is an AttributeError.
+        """A study of which only some sections, or parts of sections, are known.
+
+        Reading what isn't known is an AttributeError, unless it has a default, which then stands for it.
 
         What draws and reports gets such a study, so that a rule depends on what it reads.
         """

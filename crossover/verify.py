@@ -172,12 +172,9 @@ def tracked_check(root: Path) -> Check:
 
 def _cache(root: Path) -> Path:
     """DVC's cache, as its own configuration has it."""
-    found = root / ".dvc/cache"
-    for name in ("config", "config.local"):
-        parser = ConfigParser()
-        parser.read(root / ".dvc" / name)
-        found = (root / ".dvc" / parser.get("cache", "dir", fallback=str(found))).resolve()
-    return found
+    parser = ConfigParser()
+    parser.read([root / ".dvc/config", root / ".dvc/config.local"])
+    return root / ".dvc" / parser.get("cache", "dir", fallback="cache")
 
 
 def up_to_date(workflow: Workflow, root: Path = Path(".")) -> Check:
