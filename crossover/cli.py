@@ -148,8 +148,6 @@ def verify(
 
     Exit status: 0 where all is as recorded, 1 where not.
     """
-    from crossover.recompute import recompute as train_again
-    from crossover.recompute import sample
     from crossover.trust import told
     from crossover.verify import up_to_date, verify
     from crossover.workflow import read_workflow
@@ -159,7 +157,10 @@ def verify(
         workflow = read_workflow({k: v for k, v in config.items() if v}, 1, checked=False)
         checks = [*verify([p for job in workflow.jobs for p in job.outputs]), up_to_date(workflow)]
         again = None
-        if recompute:
+        if recompute:  # imports what trains, slowly
+            from crossover.recompute import recompute as train_again
+            from crossover.recompute import sample
+
             study, _, stage = recompute.partition("/")
             again = train_again(*(sample() if recompute == "any" else (study, stage)))
     except (ConfigError, ValueError) as caught:

@@ -49,7 +49,7 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
     crate.root_dataset["conformsTo"] = profile
     files: dict[str, Any] = {}
     trails = list(_trails(studies or there, root))
-    shown = [path for path in _shown(studies or there, root)]
+    shown = list(_shown(studies or there, root))
     for path in shown:
         files[str(path)] = crate.add_file(root / path, str(path))
     for _, trail in trails:
@@ -86,7 +86,7 @@ def _shown(studies: list[str], root: Path) -> Iterable[Path]:
     for study in studies:
         folder = root / "results" / study
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES):
-            if not (real and path.suffix != SUFFIX and path.stem in SHOW_IMAGES):
+            if not (real and path.stem in SHOW_IMAGES):
                 yield path.relative_to(root)
         yield Path(f"config/studies/{study}.yaml")
         published = Path(f"config/published/{study}.yaml")

@@ -38,8 +38,8 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]
     for i, job in enumerate(workflow.jobs):
         if job.needed:
             why = list(own[i])
-            upstream = [workflow.jobs[k] for k in job.depends if workflow.jobs[k].needed]
-            why += [_why("follows", str(other.outputs[0])) for other in upstream]
+            after = [k for k in job.depends if workflow.jobs[k].needed]
+            why += [_why("follows", str(workflow.jobs[k].outputs[0])) for k in after]
             stages, kept = _stages(job, trails[i], why, root)
             rows.append(
                 {
@@ -54,7 +54,7 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]
                     "last_s": (trails[i] or {}).get("seconds"),
                     "expected_s": clock.expected(i, job, stages),
                     "threads": job.threads,
-                    "after": [k for k in job.depends if workflow.jobs[k].needed],
+                    "after": after,
                 }
             )
     return rows

@@ -213,7 +213,7 @@ def _variants(study: Study) -> Iterator[_Variant]:
 
     Else by name: the order of a file's keys means nothing.
     """
-    order = sorted(study.strategies.items(), key=lambda item: (*_early(item[1]), item[0]))
+    order = sorted(study.strategies.items(), key=lambda item: (*early(item[1]), item[0]))
     whole = [None] if not study.folded else range(study.splits.k_fold.k)
     for (name, strategy), replicate in product(order, range(study.splits.replicates)):
         sizes = study.sizes if strategy.sized else [None]
@@ -228,7 +228,8 @@ def _variants(study: Study) -> Iterator[_Variant]:
                 yield variant
 
 
-def _early(strategy: Strategy) -> tuple[bool, int]:
+def early(strategy: Strategy) -> tuple[bool, int]:
+    """What puts a strategy before others: no sizes, then a short chain."""
     return strategy.sized, 0 if strategy.sized else len(strategy.chain)
 
 

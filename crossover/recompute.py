@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -16,10 +16,11 @@ import pandas as pd
 from safetensors.numpy import load_file
 
 from crossover.config import canonical
+from crossover.items import RECORD
 from crossover.provenance import read_json
 from crossover.trail import read_trail, versions
+from crossover.training.run import HISTORY, WEIGHTS
 
-WEIGHTS, HISTORY, RECORD = "weights.safetensors", "history.csv", "record.json"
 DSC_TOLERANCE = 0.02
 """By how much the best validation DSC may differ where machines do: rounding in another order moves it."""
 
@@ -82,7 +83,7 @@ def _compared(kept: Path, again: Path, trail: dict[str, Any]) -> dict[str, Any]:
     scores = [read_json(folder / RECORD)["best_validation_dsc"] for folder in (kept, again)]
     steps = [len(pd.read_csv(folder / HISTORY)) for folder in (kept, again)]
     close = abs(scores[0] - scores[1]) <= DSC_TOLERANCE and steps[0] == steps[1]
-    now = {"platform": _platform(), **versions()}
+    now = {"platform": platform.platform(), **versions()}
     then = {"platform": trail["platform"], **trail["versions"]}
     return {
         "verdict": "identical" if same else "within tolerance" if close else "different",
@@ -92,12 +93,6 @@ def _compared(kept: Path, again: Path, trail: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _platform() -> str:
-    import platform
-
-    return platform.platform()
-
-
 def sample(root: Path = Path("."), seed: int = 0) -> tuple[str, str]:
     """A stage of all those that are there, (study, stage), the same for one seed.
 
@@ -105,7 +100,7 @@ def sample(root: Path = Path("."), seed: int = 0) -> tuple[str, str]:
         ValueError: there is none.
     """
     records = sorted((root / "results").glob(f"*/stages/*/{RECORD}"))
-    own = [r for r in records if "same_as" not in json.loads(r.read_text())]
+    own = [r for r in records if "same_as" not in read_json(r)]
     if not own:
         raise ValueError("there is no trained stage in results/")
     chosen = own[int(np.random.default_rng(seed).integers(len(own)))]

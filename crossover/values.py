@@ -29,7 +29,7 @@ LATEX = r"""% Written by Crossover from this study's results. \input this file, 
 \makeatletter
 \providecommand{\crossover}[1]{\ifcsname crossover@#1\endcsname\csname crossover@#1\endcsname
   \else\@latex@error{Crossover has no value #1}\@ehc\fi}
-\newcommand{\crossover@set}[2]{\expandafter\def\csname crossover@#1\endcsname{#2}}
+\providecommand{\crossover@set}[2]{\expandafter\def\csname crossover@#1\endcsname{#2}}
 """
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import yaml
 
 from crossover.forecast import reasons
+from crossover.items import RECORD
 from crossover.provenance import file_digest, read_json_or_none
 from crossover.trail import read_trail
 from crossover.trust import AGAIN, PUT_BACK, Checker, Finding
@@ -39,13 +40,15 @@ def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
         outputs: the rules' outputs, relative to `root`.
     """
     there = [path for path in outputs if (root / path).exists()]
-    trails = {path: read_trail(root / path) for path in there}
+    read = {path: read_trail(root / path) for path in there}
+    trails = {path: trail for path, trail in read.items() if trail}
+    checker = Checker(root)
     return [
         Check("outputs that are there", len(outputs), list(_missing(outputs, root))),
-        outputs_check(there, root),
+        outputs_check(there, checker),
         items_check(there, root),
-        inputs_check({p: t for p, t in trails.items() if t}, root),
-        versions_check({p: t for p, t in trails.items() if t}, root),
+        inputs_check(trails, checker),
+        versions_check(trails, root),
         tracked_check(root),
     ]
 
@@ -56,9 +59,8 @@ def _missing(outputs: list[Path], root: Path) -> Iterable[Finding]:
             yield Finding(str(path), "it is not there", "run `snakemake`, or `dvc pull`")
 
 
-def outputs_check(outputs: list[Path], root: Path) -> Check:
+def outputs_check(outputs: list[Path], checker: Checker) -> Check:
     """Outputs against their trails, trails against Snakemake's records."""
-    checker = Checker(root)
     findings = [finding for path in outputs for finding in checker.findings(path)]
     return Check("outputs against trails and records", len(outputs), findings)
 
@@ -74,10 +76,10 @@ def items_check(outputs: list[Path], root: Path) -> Check:
             continue
         for name, item in content["items"].items():
             folder = manifest.parent / name
-            record = root / folder / "record.json"
+            record = root / folder / RECORD
             if read_json_or_none(record) != item:
                 findings.append(
-                    Finding(f"{folder}/record.json", f"it differs from {manifest}", PUT_BACK)
+                    Finding(f"{folder}/{RECORD}", f"it differs from {manifest}", PUT_BACK)
                 )
             for file, about in item["files"].items():
                 count += 1
@@ -89,13 +91,13 @@ def items_check(outputs: list[Path], root: Path) -> Check:
     return Check("files against manifests", count, findings)
 
 
-def inputs_check(trails: dict[Path, dict], root: Path) -> Check:
+def inputs_check(trails: dict[Path, dict], checker: Checker) -> Check:
     """What each output was made from against what is there now."""
-    checker, findings, count = Checker(root), [], 0
+    findings, count = [], 0
     for output, trail in trails.items():
         for path, then in trail["inputs"].items():
             count += 1
-            if not (root / path).exists():
+            if not (checker.root / path).exists():
                 findings.append(
                     Finding(str(output), f"{path}, from which it was made, is gone", PUT_BACK)
                 )
@@ -148,13 +150,13 @@ def _normal(name: str) -> str:
 def tracked_check(root: Path) -> Check:
     """Every file that DVC tracks against the digest that dvc.lock, through DVC's cache, has of it."""
     count, findings = 0, []
-    lock = root / "dvc.lock"
+    lock, cache = root / "dvc.lock", _cache(root)
     stages = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
     for out in (out for stage in stages.values() for out in stage["outs"]):
         path, md5 = Path(out["path"]), out["md5"]
         listed = {path: md5}
         if md5.endswith(".dir"):
-            cached = _cache(root) / "files/md5" / md5[:2] / md5[2:]
+            cached = cache / "files/md5" / md5[:2] / md5[2:]
             if not cached.exists():
                 continue  # never pulled: nothing to compare with
             listed = {path / e["relpath"]: e["md5"] for e in json.loads(cached.read_text())}

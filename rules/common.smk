@@ -288,17 +288,8 @@ def planned():
         for study, own in of_study.items():
             values = {**own, "study": [study], "cohort": STUDIES[study].cohorts}
             found |= set(expand(pattern, **{name: values[name] for name in names}))
-    unused = {
-        f"results/{study}/{kind}/{path.name}"
-        for study in STUDIES
-        for kind, files in (
-            ("statistics", statistics_files(study).values()),
-            ("tables", table_files(study)),
-        )
-        for path in Path(f"results/{study}/{kind}").glob("*.csv")
-        if f"results/{study}/{kind}/{path.name}" not in files
-    }
-    return found - unused
+    own = {f for study in STUDIES for f in [*statistics_files(study).values(), *table_files(study)]}
+    return {f for f in found if f in own or Path(f).parent.name not in ("statistics", "tables")}
 
 
 UNCHECKED = {"--forceall", "-F", "--lint", "--unlock", "--delete-all-output", "--cleanup-metadata"}

@@ -120,14 +120,3 @@ class Pretended:
 def name_of(job: dict) -> str:
     figure = Path(job["outputs"][0]).stem
     return f"figure:{figure}" if job["rule"] == "figure" else job["rule"]
-
-    def after(self, path: str, text: str, why: bool = False) -> set[str]:
-        """The rules that would run if a file had another text."""
-        file = self.folder / path
-        kept, state = file.read_text(), file.stat()
-        file.write_text(text)
-        try:
-            return set(self.dry_run(why))
-        finally:
-            file.write_text(kept)
-            os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))

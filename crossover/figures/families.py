@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from crossover.plan import plan
+from crossover.plan import early, plan
 from crossover.study import Strategy, Study
 
 
@@ -34,9 +34,8 @@ def families(study: Study) -> dict[str, Family]:
     rank = {name: i for i, name in enumerate(study.strategies)}
 
     def place(family: tuple) -> tuple:
-        strategy = study.strategies[family[1][0].strategy]
-        length = 0 if strategy.sized else len(strategy.chain)
-        return strategy.sized, length, rank[family[1][0].strategy]
+        name = family[1][0].strategy
+        return (*early(study.strategies[name]), rank[name])
 
     for name, models in sorted(plan(study).families().items(), key=place):
         strategy = study.strategies[models[0].strategy]
