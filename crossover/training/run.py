@@ -104,8 +104,10 @@ class Trainer:
 
     def __init__(
         self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
-        threads: int, initial: Initials | None = None,
+        threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *told: None,
     ) -> None:  # fmt: skip
+        """`watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told."""
+        self.watch = watch
         self.settings, self.slices, self.splits = settings, slices, splits
         self.out, self.cache, self.threads = out, cache, threads
         self.initial = initial or Initials({}, "")
@@ -169,7 +171,8 @@ class Trainer:
         batches = Batches(training, versions, recipe.batch, recipe.background_slices, seed)
         checkpoint = self.cache / stage.name / key
         begin = partial(self._begin, engine, stage, seed)
-        done = train(engine, batches, validation, recipe, checkpoint, begin)
+        watch = partial(self.watch, stage.name)
+        done = train(engine, batches, validation, recipe, checkpoint, begin, watch)
         save_file({k: np.ascontiguousarray(v) for k, v in done.weights.items()}, folder / WEIGHTS)
         pd.DataFrame(done.history).to_csv(folder / HISTORY, index=False)
         return {

@@ -24,6 +24,9 @@ from crossover.training.engines import Arrays, Engine
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30
 
+Watch = Callable[[int, int, float, float], None]
+"""Told at each validation: step, steps in all, mean loss since the last one, validation DSC."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -72,6 +75,7 @@ def train(
     recipe: Recipe,
     checkpoint: Path,
     begin: Callable[[], None],
+    watch: Watch = lambda *told: None,
 ) -> Trained:
     """Train a stage to its end, from `checkpoint` where that exists.
 
@@ -100,13 +104,9 @@ def train(
         with clock("validation"):
             score = validation_dsc(engine, validation, recipe.validate_on)
         history.append({"step": step + 1, "loss": float(np.mean(losses)), "validation_dsc": score})
-        log.info(
-            "step %d of %d: loss %.4f, validation DSC %.3f",
-            step + 1,
-            steps,
-            history[-1]["loss"],
-            score,
-        )
+        told = step + 1, steps, history[-1]["loss"], score
+        log.info("step %d of %d: loss %.4f, validation DSC %.3f", *told)
+        watch(*told)
         losses = []
         if score >= max((h["validation_dsc"] for h in history[:-1]), default=-1.0):
             best = engine.weights()
