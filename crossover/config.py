@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from crossover.study import Section, Study
 
@@ -29,6 +29,9 @@ class Settings(Section):
     """Folder with the real data of studies that need it; never part of a rule's parameters."""
     imagenet: str | None = None
     """Folder of ImageNet weights, `<encoder>.safetensors`; else the hub's cache and packages have them."""
+    activations_gb: Annotated[float, Field(ge=0)] = 20
+    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes no
+    result."""
 
 
 def canonical(value: Any) -> str:

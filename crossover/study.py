@@ -162,13 +162,16 @@ class Network(Section):
 
 
 class Drawn(Section):
-    """A scale, a rotation and a place, drawn anew for each slice of each batch; then one is cut out of the
+    """A scale, a rotation and a place, drawn for each slice of each batch; then one is cut out of the
     scaled, rotated slice at that place, as large as before."""
 
     scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
     """Factors of which one is drawn; the place is drawn where one is not 1."""
     rotation_deg: Annotated[float, Field(ge=0)] = 0.0
     """Largest angle, to either side."""
+    versions: Annotated[int, Field(ge=1)] | None = None
+    """So many of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
+    activations can be kept. None draws anew for each batch."""
 
 
 class Augmentation(Section):
@@ -209,6 +212,9 @@ class Recipe(Section):
     augmentation: Augmentation
     background_slices: Annotated[float, Field(ge=0)]
     """Slices without the structure in each epoch, per slice with it."""
+    activations: Literal["float32", "float16"] = "float32"
+    """What a frozen part's output is rounded to, whether or not it is kept (see
+    `crossover.training.activations`): float16 takes half the room."""
     seed: int
 
     @model_validator(mode="after")

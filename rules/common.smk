@@ -22,7 +22,9 @@ try:
     SETTINGS = load_settings(config)
     # Where these lie is no parameter of a rule: moving a folder changes no result.
     os.environ.update(
-        CROSSOVER_DATA=SETTINGS.data or "", CROSSOVER_IMAGENET=SETTINGS.imagenet or ""
+        CROSSOVER_DATA=SETTINGS.data or "",
+        CROSSOVER_IMAGENET=SETTINGS.imagenet or "",
+        CROSSOVER_ACTIVATIONS_GB=str(SETTINGS.activations_gb),
     )
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)

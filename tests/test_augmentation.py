@@ -28,8 +28,8 @@ def cut(data: SliceSet, how: Cut) -> tuple[np.ndarray, np.ndarray]:
             return how
 
     chosen = Chosen(CHEN, data.images.shape[1:3])
-    images, masks = chosen.batch(data.images[:1], data.masks[:1], np.zeros(1), [0, 0])
-    return images[0], masks[0]
+    given = np.zeros(1, int), [([0, 0], 0)]
+    return chosen.images(data.images[:1], *given)[0], chosen.masks(data.masks[:1], *given)[0]
 
 
 def test_a_recipe_has_the_augmentation_that_it_names():

@@ -48,7 +48,7 @@ def test_rotations_are_those_of_scipy(shape: tuple[int, int], which: int):
     images = rng.normal(size=(2, *shape, 3)).astype(np.float32)
     masks = rng.integers(0, 2, (2, *shape, 1)).astype(np.uint8)
     angle = RECIPE.rotations_deg[which]
-    turned, turned_masks = Versions(RECIPE, shape).apply(images, masks, which + 1)
+    turned, turned_masks = apply(Versions(RECIPE, shape), images, masks, which + 1)
     expected = ndimage.rotate(images, -angle, (1, 2), reshape=False, order=1, mode="nearest")
     np.testing.assert_allclose(turned, expected, atol=1e-5)
     at = source_points(angle, shape)
@@ -58,21 +58,29 @@ def test_rotations_are_those_of_scipy(shape: tuple[int, int], which: int):
         np.testing.assert_array_equal(turned_masks[i, ..., 0][~tie], nearest[~tie])
 
 
+def apply(
+    versions: Versions, images: np.ndarray, masks: np.ndarray, version: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """All slices in one version."""
+    chosen = np.full(len(images), version)
+    return versions.images(images, chosen, []), versions.masks(masks, chosen, [])
+
+
 def test_rotations_turn_images_and_masks_the_same_way_and_back():
     y, x = np.mgrid[:33, :33]
     blob = (((y - 10) ** 2 + (x - 18) ** 2) < 30).astype(np.float32)[None, ..., None]
     versions = Versions(RECIPE, (33, 33))
     for one, back in ((1, 2), (2, 1), (3, 4)):
-        image, mask = versions.apply(blob, blob.astype(np.uint8), one)
+        image, mask = apply(versions, blob, blob.astype(np.uint8), one)
         assert np.mean((image > 0.5) != (mask > 0)) < 0.005
-        image, mask = versions.apply(image, mask, back)
+        image, mask = apply(versions, image, mask, back)
         assert 2 * np.sum(mask * blob) / (mask.sum() + blob.sum()) > 0.9
         assert np.abs(image - blob).mean() < 0.02
 
 
 def test_outside_the_slice_the_image_goes_on_and_the_mask_is_empty():
     ones = np.ones((1, 9, 9, 1), np.float32)
-    image, mask = Versions(RECIPE, (9, 9)).apply(ones, ones.astype(np.uint8), 1)
+    image, mask = apply(Versions(RECIPE, (9, 9)), ones, ones.astype(np.uint8), 1)
     np.testing.assert_allclose(image, 1, rtol=1e-6)
     assert mask[0, 4, 4, 0] == 1 and mask[0, 0, 0, 0] == 0
 
@@ -83,7 +91,7 @@ def test_the_original_comes_first_and_the_mirror_image_last():
     masks = (images > 0).astype(np.uint8)
     versions = Versions(RECIPE, (4, 5))
     for version, axis in ((0, None), (5, 2)):
-        for given_, got in zip((images, masks), versions.apply(images, masks, version)):
+        for given_, got in zip((images, masks), apply(versions, images, masks, version)):
             np.testing.assert_array_equal(got, given_ if axis is None else np.flip(given_, axis))
 
 
@@ -142,7 +150,7 @@ def test_the_versions_in_an_epoch_are_all_different():
     versions = Versions(RECIPE, (8, 8))
     b = Batches(data, versions, 6, 0, 1)
     expected = {
-        versions.apply(images, data.masks, v)[0][i].tobytes() for v in range(6) for i in range(3)
+        apply(versions, images, data.masks, v)[0][i].tobytes() for v in range(6) for i in range(3)
     }
     got = [image.tobytes() for batch in epoch(b) for image in batch]
     assert len(got) == len(expected) == 18 and set(got) == expected

@@ -14,10 +14,11 @@ from crossover.config import load_study
 from crossover.plan import plan
 from crossover.provenance import write_json
 from crossover.splits import evaluation_cases, split, stage_cases
-from crossover.study import Prediction, Study
+from crossover.study import Augmentation, Prediction, Study
+from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet
 from crossover.training.run import Trainer, what, with_selected
-from crossover.training.stage import validation_dsc
+from crossover.training.stage import scored_slices, validation_dsc
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDY = load_study("prostate", "paper", CONFIG)
@@ -118,7 +119,7 @@ def slices() -> SliceSet:
 
 
 def test_slices_with_a_small_mask_are_neither_trained_on_nor_background():
-    plain = SimpleNamespace(count=1, batch=lambda images, masks, *_: (images, masks))
+    plain = augmenter(Augmentation(), (8, 8))
     for background, wanted in ((0.0, {0, 3}), (5.0, {0, 2, 3})):
         batches = Batches(slices(), plain, 1, background, 0)
         seen = [batches[step][0] for step in range(batches.epoch_steps)]
@@ -130,10 +131,10 @@ def test_validation_may_be_of_the_slices_with_the_structure_alone():
     given = slices()
     guess = (given.masks > 0).astype(np.float32)
     guess[2] = 1  # false positives where there is no structure
-    known = {given.images[i].tobytes(): guess[i] for i in range(4)}
-    engine = SimpleNamespace(predict=lambda im: np.stack([known[i.tobytes()] for i in im]))
-    assert validation_dsc(engine, given, "structure_slices") == 1.0
-    assert validation_dsc(engine, given, "volumes") == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
+    shown = scored_slices(given, "structure_slices")
+    assert shown.tolist() == [True, False, False, True]
+    assert validation_dsc(guess[shown], given, "structure_slices") == 1.0
+    assert validation_dsc(guess, given, "volumes") == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
 
 
 def test_standardised_training_slices_have_mean_0_and_sd_1():

@@ -123,11 +123,11 @@ def test_a_frozen_encoder_is_a_fixed_function_that_training_leaves_alone(engine,
     """Without drop-connect, with its running statistics; and a trained one is not."""
     engine.start(RECIPE, 1, None, "decoder")
     before = engine.weights()
-    engine.step(*batch, 0.01)
+    engines.whole_step(engine, *batch, 0.01)
     images = torch.from_numpy(batch[0]).permute(0, 3, 1, 2)
     once, again = engine._trunk(images), engine._trunk(images)
     assert all(torch.equal(a, b) for a, b in zip(once, again))
-    engine.step(*batch, 0.01)
+    engines.whole_step(engine, *batch, 0.01)
     after = engine.weights()
     kept = [n for n in before if n.startswith("encoder.")]
     assert any("running_mean" in n for n in kept)
@@ -143,9 +143,9 @@ def test_drop_connect_is_that_of_the_seed_and_the_step(engine, batch):
     for seed in (1, 2):
         engine.start(RECIPE, 1, None, None)
         engine._seed = seed
-        losses[seed] = [engine.step(*batch, 0.0) for _ in range(3)]
+        losses[seed] = [engines.whole_step(engine, *batch, 0.0) for _ in range(3)]
     engine.start(RECIPE, 1, None, None)
-    assert losses[1] == [engine.step(*batch, 0.0) for _ in range(3)]
+    assert losses[1] == [engines.whole_step(engine, *batch, 0.0) for _ in range(3)]
     assert len({*losses[1], *losses[2]}) == 6
 
 
@@ -153,7 +153,7 @@ def test_channels_last_repeats_and_stays_near(engine, batch):
     results = []
     for each in (engine, make(channels_last=True), make(channels_last=True)):
         each.start(RECIPE, 1, None, None)
-        losses = [each.step(*batch, 0.001) for _ in range(2)]
+        losses = [engines.whole_step(each, *batch, 0.001) for _ in range(2)]
         results.append((losses, each.predict(batch[0])))
     plain, once, again = results
     assert once[0] == again[0] and np.array_equal(once[1], again[1])

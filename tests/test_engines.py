@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,9 @@ from crossover.networks.convert import to_keras, to_torch
 from crossover.study import Network, Recipe
 from crossover.training import engines, stage
 from crossover.training.augmentation import Versions
+from crossover.training.clock import Clock
 from crossover.training.data import Batches, SliceSet
+from crossover.training.inputs import Inputs
 
 ROOT = Path(__file__).parent.parent
 NAME = "deeplabv3plus_xception"
@@ -60,7 +61,7 @@ def part(name: str) -> str:
 
 
 def steps(engine: engines.Engine, batch: tuple, n: int = 3) -> list[float]:
-    return [engine.step(*batch, 1e-3) for _ in range(n)]
+    return [engines.whole_step(engine, *batch, 1e-3) for _ in range(n)]
 
 
 def architecture(engine: engines.Engine) -> Declared:
@@ -130,9 +131,14 @@ def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
     )
 
     def train(engine, name):
-        begin = partial(engine.start, recipe, 1, None, levels(engine)[-1])
+        engine.start(recipe, 1, None, levels(engine)[-1])
         batches = Batches(slices, Versions(recipe.augmentation, (32, 32)), 2, 0, 5)
-        return stage.train(engine, batches, slices, recipe, tmp_path / name, begin)
+
+        def validate() -> float:
+            return stage.validation_dsc(engine.predict(slices.images), slices, "volumes")
+
+        given = Inputs(engine, batches)
+        return stage.train(engine, given, validate, recipe, tmp_path / name, Clock())
 
     engine = small_engine(kind)
     unbroken = train(engine, "unbroken")
@@ -164,7 +170,7 @@ def test_frozen_batch_statistics_are_used_where_they_are_declared(kind, batch):
         engine = small_engine(kind, frozen_batchnorm=frozen)
         engine.start(RECIPE, 1, None, "L1")
         before = engine.weights()
-        losses[frozen] = engine.step(*batch, 0.0)
+        losses[frozen] = engines.whole_step(engine, *batch, 0.0)
         after = engine.weights()
         running = [n for n in before if part(n) == "entry" and re.search("mean|var", n)]
         assert running and all(np.array_equal(before[n], after[n]) for n in running)
@@ -336,7 +342,7 @@ def test_the_twins_train_to_the_same_weights(small_twins, batch, recipe: Recipe,
     torch.start(recipe, 1, weights, level)
     keras.start(recipe, 1, to_keras(weights), level)
     for rate in (0.01, 0.002):
-        ours, theirs = (e.step(images, masks, rate) for e in (torch, keras))
+        ours, theirs = (engines.whole_step(e, images, masks, rate) for e in (torch, keras))
         assert ours == pytest.approx(theirs, rel=tolerance / 10)
     after, theirs = torch.weights(), to_torch(keras.weights())
     moved = np.concatenate([(after[n] - weights[n]).ravel() for n in weights])

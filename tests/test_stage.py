@@ -6,7 +6,9 @@ import pytest
 from crossover.study import Augmentation, Recipe
 from crossover.training import stage
 from crossover.training.augmentation import Versions
+from crossover.training.clock import Clock
 from crossover.training.data import Batches, SliceSet
+from crossover.training.inputs import Inputs
 
 RECIPE = Recipe(
     loss="bce", optimiser="adam", learning_rate=0.1, batch=2, epochs=3, validations=4,
@@ -22,6 +24,12 @@ class Threshold:
 
     def begin(self) -> None:
         self.weight, self.momentum = np.zeros(1, np.float32), np.zeros(1, np.float32)
+
+    def fixed(self) -> bool:
+        return False
+
+    def features(self, images):
+        return images
 
     def step(self, images, masks, learning_rate) -> float:
         if self.seen == self.fail_at:
@@ -53,7 +61,13 @@ def slices(seed: int = 0) -> SliceSet:
 
 def run(engine, checkpoint, recipe=RECIPE):
     batches = Batches(slices(), Versions(recipe.augmentation, (4, 4)), recipe.batch, 0, 5)
-    return stage.train(engine, batches, slices(1), recipe, checkpoint, engine.begin)
+    held = slices(1)
+
+    def validate() -> float:
+        return stage.validation_dsc(engine.predict(held.images), held, "volumes")
+
+    engine.begin()
+    return stage.train(engine, Inputs(engine, batches), validate, recipe, checkpoint, Clock())
 
 
 @pytest.mark.parametrize("fail_at", [0, 3, 7, 11, 15])

@@ -77,7 +77,7 @@ def only_the_trained_parts_change(
     engine.start(RECIPE, 1, None, level)
     before = engine.weights()
     for _ in range(2):
-        engine.step(*batch, 0.01)
+        engines.whole_step(engine, *batch, 0.01)
     after = engine.weights()
     changed = {
         name.split(".")[0] for name in after if not np.array_equal(after[name], before[name])
@@ -107,7 +107,7 @@ def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architectu
 def test_it_trains_on_batches_of_one(architecture):
     engine, batch = make(architecture), batch_for(architecture)
     engine.start(RECIPE, 1, None, None)
-    losses = [engine.step(batch[0][:1], batch[1][:1], 0.01) for _ in range(8)]
+    losses = [engines.whole_step(engine, batch[0][:1], batch[1][:1], 0.01) for _ in range(8)]
     assert losses[-1] < losses[0]
     assert all(np.isfinite(value).all() for value in engine.weights().values())
     assert np.isfinite(engine.predict(batch[0])).all()
@@ -119,22 +119,22 @@ def test_dropout_is_that_of_the_seed_and_the_step(batch):
     for seed in (1, 2):
         engine.start(RECIPE, 1, None, None)
         engine._seed = seed
-        losses[seed] = [engine.step(*batch, 0.0) for _ in range(3)]
+        losses[seed] = [engines.whole_step(engine, *batch, 0.0) for _ in range(3)]
     engine.start(RECIPE, 1, None, None)
-    assert losses[1] == [engine.step(*batch, 0.0) for _ in range(3)]
+    assert losses[1] == [engines.whole_step(engine, *batch, 0.0) for _ in range(3)]
     assert len({*losses[1], *losses[2]}) == 6
 
 
 def test_a_resumed_training_keeps_its_velocity(engine, batch):
     engine.start(RECIPE, 3, None, "conv4c")
-    engine.step(*batch, 0.01)
+    engines.whole_step(engine, *batch, 0.01)
     state = {name: value.copy() for name, value in engine.state().items()}
-    unbroken = [engine.step(*batch, 0.005) for _ in range(2)], engine.weights()
+    unbroken = [engines.whole_step(engine, *batch, 0.005) for _ in range(2)], engine.weights()
     other = make()
     other.start(RECIPE, 4, None, "conv4c")
-    other.step(*batch, 0.01)
+    engines.whole_step(other, *batch, 0.01)
     other.restore(state)
-    assert [other.step(*batch, 0.005) for _ in range(2)] == unbroken[0]
+    assert [engines.whole_step(other, *batch, 0.005) for _ in range(2)] == unbroken[0]
     assert all(np.array_equal(v, unbroken[1][n]) for n, v in other.weights().items())
     assert sum(name.startswith("velocity/") for name in state) == len(engine._trained())
 
@@ -195,7 +195,7 @@ def test_declared_numerics_repeat_and_stay_near_float32(engine, batch, device):
     results = []
     for each in (engine, make(**device), make(**device)):
         each.start(RECIPE, 1, None, "conv4")
-        losses = [each.step(*batch, 0.01) for _ in range(3)]
+        losses = [engines.whole_step(each, *batch, 0.01) for _ in range(3)]
         results.append((losses, each.predict(batch[0]), each.weights()))
     make()  # the process' settings as they were
     plain, once, again = results
@@ -215,7 +215,7 @@ def test_every_network_compiles_whole_and_trains_the_same(architecture, monkeypa
     for compile_ in (True, False):
         engine = make(architecture, compile=compile_)
         engine.start(RECIPE, 1, None, next(iter(declared(architecture).levels)))
-        losses.append([engine.step(*batch, 0.001) for _ in range(2)])
+        losses.append([engines.whole_step(engine, *batch, 0.001) for _ in range(2)])
         assert isinstance(engine._tail, nn.Sequential) != compile_
     np.testing.assert_allclose(*losses, rtol=1e-4)
 

@@ -1,5 +1,6 @@
 """Train the stages of one job."""
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from crossover.progress import tell
 from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Training
+from crossover.training.cache import Cache
 from crossover.training.devices import claim, gpus
 from crossover.training.run import Initials, Slices, Trainer, train_stages, with_selected
 from workflow_scripts._job import run
@@ -25,8 +27,16 @@ def main(job) -> None:
     slices = Slices({path.parent.name: path for path in job.slices})
     cache = Path(".cache/training") / study
     initial = Initials(job.cfg["initial"], job.imagenet)
+    gigabytes = float(os.environ.get("CROSSOVER_ACTIVATIONS_GB") or 0)
     trainer = Trainer(
-        settings, slices, read_splits(job.splits), job.out.parent, cache, job.threads, initial
+        settings,
+        slices,
+        read_splits(job.splits),
+        job.out.parent,
+        cache,
+        job.threads,
+        initial,
+        activations=Cache(int(gigabytes * 1e9)),
     )
     with claim(gpus()):
         train_stages(trainer, stages, job.out, code, partial(tell, study))

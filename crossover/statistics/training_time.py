@@ -56,8 +56,8 @@ def training_times(records: Iterable[Mapping[str, Any]], models: Iterable[Model]
         The columns `TIMES`. A stage that several models share has a row for each, one that ends no
         model has model "". `structure` is "all" for a network of several. `seconds` is the whole
         stage, `other_seconds` what is none of steps, batches, validation and loading; it includes
-        `first_step_seconds`. A record's times are those of its `seconds_in` (step, first_step, batch,
-        validation, load); without it the parts are missing.
+        `first_step_seconds`. A record's times are those of its `seconds_in` (step, which the frozen part
+        belongs to, first_step, batch, validation, load); without it the parts are missing.
     """
     ended: dict[str, list[Model]] = {}
     for model in models:
@@ -110,6 +110,8 @@ def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
     stage = record["stage"]
     structures = stage.get("structures") or [POOLED]
     parameters, spent = record.get("parameters", {}), record.get("seconds_in")
+    if spent is not None:
+        spent = spent | {"step": spent.get("step", 0.0) + spent.get("frozen", 0.0)}
     same = ["steps", "best_step", "seconds", "threads", "device"]
     return {
         "stage": stage["name"],

@@ -6,6 +6,8 @@ continued by its edge and the mask is empty.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,30 +18,31 @@ from crossover.study import Augmentation, Drawn
 class Versions:
     """The fixed set of versions of a slice: the original, rotations about its centre, the mirror image."""
 
-    def __init__(self, augmentation: Augmentation, shape: tuple[int, int]) -> None:
-        self._maps = [_Map(shape, Cut(1.0, angle)) for angle in augmentation.rotations_deg]
-        self._flip = augmentation.flip
-        self.count = 1 + len(self._maps) + self._flip
+    drawn = "never"
 
-    def batch(
-        self, images: np.ndarray, masks: np.ndarray, versions: np.ndarray, seed: list[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Each slice in its version; nothing is drawn."""
-        out = np.empty_like(images), np.empty_like(masks)
+    def __init__(self, augmentation: Augmentation, shape: tuple[int, int]) -> None:
+        self._cuts = [Cut(1.0, angle) for angle in augmentation.rotations_deg]
+        self._flip, self._shape = augmentation.flip, shape
+        self.count = 1 + len(self._cuts) + self._flip
+
+    def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        """Each slice (n, rows, columns, channels) in its version; nothing is drawn."""
+        return self._of_versions(images, versions, _Map.image)
+
+    def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        return self._of_versions(masks, versions, _Map.mask)
+
+    def _of_versions(self, slices: np.ndarray, versions: np.ndarray, way) -> np.ndarray:
+        out = np.empty_like(slices)
         for version in np.unique(versions):
             at = np.flatnonzero(versions == version)
-            out[0][at], out[1][at] = self.apply(images[at], masks[at], int(version))
+            if version == 0:
+                out[at] = slices[at]
+            elif version <= len(self._cuts):
+                out[at] = way(_map(self._shape, self._cuts[version - 1]), slices[at])
+            else:
+                out[at] = slices[at][:, :, ::-1]
         return out
-
-    def apply(
-        self, images: np.ndarray, masks: np.ndarray, version: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Version `version` (0 is the original) of slices (n, rows, columns, channels) and their masks."""
-        if version == 0:
-            return images, masks
-        if version <= len(self._maps):
-            return self._maps[version - 1].apply(images, masks)
-        return images[:, :, ::-1], masks[:, :, ::-1]
 
 
 class Cut(NamedTuple):
@@ -54,31 +57,36 @@ class Cut(NamedTuple):
     place: tuple[float, float] = (0.0, 0.0)
 
 
-class Cuts:
-    """Cuts whose parameters follow from the seed, the step and the place in the batch alone."""
+Draws = Sequence[tuple[list[int], int]]
+"""What each slice's cut is drawn from: a seed, and the cut's place under that seed."""
 
-    count = 1
+
+class Cuts:
+    """Cuts whose parameters follow from seeds alone: those of each batch anew, or `versions` of each slice
+    once, so that they are a finite set as `Versions` are."""
 
     def __init__(self, drawn: Drawn, shape: tuple[int, int]) -> None:
-        self._drawn, self._shape = drawn, shape
+        self._settings, self._shape = drawn, shape
+        self.drawn = "once" if drawn.versions else "anew"
+        self.count = drawn.versions or 1
 
     def draw(self, seed: list[int], place: int) -> Cut:
-        """The cut of the slice at a place of a batch: the scale, the angle, then where in the slack."""
+        """The cut at a place under a seed: the scale, the angle, then where in the slack."""
         rng = np.random.default_rng([*seed, 1 + place])  # a last 0 would be as none
-        scale = float(rng.choice(self._drawn.scales))
-        angle = rng.uniform(-self._drawn.rotation_deg, self._drawn.rotation_deg)
+        scale = float(rng.choice(self._settings.scales))
+        angle = rng.uniform(-self._settings.rotation_deg, self._settings.rotation_deg)
         slack = [abs(scale - 1) * n / 2 for n in self._shape]
         return Cut(scale, angle, tuple(rng.uniform(-1, 1) * s for s in slack))
 
-    def batch(
-        self, images: np.ndarray, masks: np.ndarray, versions: np.ndarray, seed: list[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Each slice with a cut of its own; `versions` are all 0."""
-        out = np.empty_like(images), np.empty_like(masks)
-        for i in range(len(images)):
-            sources = _Map(self._shape, self.draw(seed, i))
-            out[0][i], out[1][i] = sources.apply(images[i], masks[i])
-        return out
+    def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        """Each slice (n, rows, columns, channels) with its own cut."""
+        return np.stack([self._map(d).image(i) for d, i in zip(draws, images, strict=True)])
+
+    def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        return np.stack([self._map(d).mask(m) for d, m in zip(draws, masks, strict=True)])
+
+    def _map(self, draw: tuple[list[int], int]) -> _Map:
+        return _map(self._shape, self.draw(*draw))
 
 
 def augmenter(augmentation: Augmentation, shape: tuple[int, int]) -> Versions | Cuts:
@@ -113,13 +121,22 @@ class _Map:
         nearest = np.rint(source_y).astype(int) * columns + np.rint(source_x).astype(int)
         self._nearest, self._inside = nearest.ravel(), inside.ravel().astype(np.uint8)
 
-    def apply(self, images: np.ndarray, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of slices (..., rows, columns, channels) and their masks."""
+    def image(self, images: np.ndarray) -> np.ndarray:
+        """Of slices (..., rows, columns, channels)."""
         flat = images.reshape(*images.shape[:-3], -1, images.shape[-1])
         out = sum(
             flat.take(corners, axis=-2) * weights[:, None]
             for corners, weights in zip(self._corners, self._weights)
         )
+        return out.reshape(images.shape)
+
+    def mask(self, masks: np.ndarray) -> np.ndarray:
+        """Of masks (..., rows, columns, structures)."""
         masked = masks.reshape(*masks.shape[:-3], -1, masks.shape[-1])
         masked = masked.take(self._nearest, axis=-2) * self._inside[:, None]
-        return out.reshape(images.shape), masked.reshape(masks.shape)
+        return masked.reshape(masks.shape)
+
+
+@functools.lru_cache(64)  # a version of every slice, and a batch's images and then its masks
+def _map(shape: tuple[int, int], cut: Cut) -> _Map:
+    return _Map(shape, cut)

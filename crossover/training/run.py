@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,17 +24,24 @@ from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
 from crossover.networks import encoder_weights
 from crossover.plan import Model, Stage
-from crossover.provenance import digest, read_json
+from crossover.provenance import code_digest, digest, network_files, read_json
 from crossover.splits import evaluation_cases, stage_cases
 from crossover.study import SELECTED, Network, Prediction, Training
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
-from crossover.training.data import Batches, Moments, load
-from crossover.training.stage import train
+from crossover.training.cache import Cache
+from crossover.training.clock import Clock
+from crossover.training.data import Batches, Moments, SliceSet, load
+from crossover.training.failure import TrainingFailed
+from crossover.training.inputs import Validation, inputs
+from crossover.training.stage import planned_steps, scored_slices, train, validation_dsc
 
 log = logging.getLogger(__name__)
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
+USES = {"train": "train on", "validation": "validate on"}
+SMALLER = "a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
+OFF = Cache(0)
 Settings = TypeVar("Settings", Training, Prediction)
 
 
@@ -105,9 +114,10 @@ class Trainer:
     def __init__(
         self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
         threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *told: None,
+        activations: Cache = OFF,
     ) -> None:  # fmt: skip
         """`watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told."""
-        self.watch = watch
+        self.watch, self.activations = watch, activations
         self.settings, self.slices, self.splits = settings, slices, splits
         self.out, self.cache, self.threads = out, cache, threads
         self.initial = initial or Initials({}, "")
@@ -135,13 +145,21 @@ class Trainer:
         """Train one stage into its folder: weights, history.csv; returns its facts.
 
         Where a stage of another name has the same key it is copied, with the facts of its training.
+
+        Raises:
+            TrainingFailed: what happened, and what to try.
         """
         twin = self._twin(key)
         if twin:
             for name in (WEIGHTS, HISTORY):
                 shutil.copyfile(self.out / twin["stage"]["name"] / name, folder / name)
             return twin | {"stage": asdict(stage), "same_as": twin["stage"]["name"]}
-        return self._train(stage, key, folder)
+        try:
+            return self._train(stage, key, folder)
+        except Exception as error:
+            if engines.out_of_memory(error):
+                raise TrainingFailed(f"no memory left: {error}", SMALLER) from error
+            raise
 
     def _twin(self, key: str) -> dict | None:
         """The facts of a finished stage with this key."""
@@ -152,27 +170,27 @@ class Trainer:
         return None
 
     def _train(self, stage: Stage, key: str, folder: Path) -> dict:
-        start = perf_counter()
-        cases = stage_cases(self.splits, stage, self.settings.validation)
-        used = {use: cases[cases.use == use] for use in ("train", "validation")}
-        training, validation = (
-            self._load(used[use]).only(_places(stage.structures, self.settings.structures))
-            for use in ("train", "validation")
-        )
-        moments = None
-        if self.settings.standardise:
-            moments = Moments.of(training.images[training.has_structure])
-            training, validation = (s.standardised(moments) for s in (training, validation))
-        loaded = round(perf_counter() - start, 3)
-        engine = self.engine(len(stage.structures))
-        recipe = self.settings.recipe
-        seed = int(digest([recipe.seed, what(stage)])[:8], 16)
+        start, clock = perf_counter(), Clock()
+        with clock("load"):
+            used, training, validation, moments = self._data(stage)
+        with clock("build"):
+            engine = self.engine(len(stage.structures))
+            recipe = self.settings.recipe
+            seed = int(digest([recipe.seed, what(stage)])[:8], 16)
+            self._begin(engine, stage, seed)
         versions = augmenter(recipe.augmentation, training.images.shape[1:3])
-        batches = Batches(training, versions, recipe.batch, recipe.background_slices, seed)
-        checkpoint = self.cache / stage.name / key
-        begin = partial(self._begin, engine, stage, seed)
+        batches = Batches(
+            training, versions, recipe.batch, recipe.background_slices, seed, recipe.seed
+        )
+        name = self._activations(engine, stage, moments) if engine.fixed() else ""
         watch = partial(self.watch, stage.name)
-        done = train(engine, batches, validation, recipe, checkpoint, begin, watch)
+        checkpoint = self.cache / stage.name / f"{key}.safetensors"
+        with ExitStack() as stack:
+            with clock("build"):
+                steps = planned_steps(recipe, batches.epoch_steps)
+                given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
+                validate = self._validation(engine, validation, name, stack)
+            done = train(engine, given, validate, recipe, checkpoint, clock, watch)
         save_file({k: np.ascontiguousarray(v) for k, v in done.weights.items()}, folder / WEIGHTS)
         pd.DataFrame(done.history).to_csv(folder / HISTORY, index=False)
         return {
@@ -186,11 +204,62 @@ class Trainer:
                 "train": len(training.images), "with_structure": int(training.has_structure.sum()),
                 "versions": versions.count,
             },
+            "activations": given.counts if name else None,
             "seconds": round(perf_counter() - start + done.before, 2),
-            "seconds_in": done.seconds | {"load": loaded},
+            "seconds_in": done.seconds,
             "threads": self.threads,
             "device": engine.device, "versions": engine.versions,
         }  # fmt: skip
+
+    def _data(
+        self, stage: Stage
+    ) -> tuple[dict[str, pd.DataFrame], SliceSet, SliceSet, Moments | None]:
+        """Cases by use, training and validation slices, and by what they were standardised.
+
+        Raises:
+            TrainingFailed: no slice to train on, or to validate on.
+        """
+        cases = stage_cases(self.splits, stage, self.settings.validation)
+        used = {use: cases[cases.use == use] for use in ("train", "validation")}
+        sets = {
+            use: self._load(own).only(_places(stage.structures, self.settings.structures))
+            for use, own in used.items()
+            if len(own)
+        }
+        for use, own in used.items():
+            asked = use == "train" or self.settings.recipe.validate_on == "structure_slices"
+            if use not in sets or (asked and not sets[use].has_structure.any()):
+                raise TrainingFailed(
+                    f"none of the slices of its {len(own)} cases to {USES[use]} has the structure",
+                    "more patients (sizes), or a smaller preparation.slices.smallest_mask_px",
+                )
+        training, validation = sets["train"], sets["validation"]
+        if not self.settings.standardise:
+            return used, training, validation, None
+        moments = Moments.of(training.images[training.has_structure])
+        return used, training.standardised(moments), validation.standardised(moments), moments
+
+    def _activations(self, engine: engines.Engine, stage: Stage, moments: Moments | None) -> str:
+        """Digest of all that a frozen activation follows from, beside its slice and version."""
+        s, recipe = self.settings, self.settings.recipe
+        weights = hashlib.sha256()
+        for name, value in sorted(engine.frozen().items()):
+            weights.update(name.encode() + np.ascontiguousarray(value).tobytes())
+        files = network_files(s.network.architecture, s.network.engine)
+        code = code_digest(*files, "crossover/training/data.py")
+        drawn = recipe.augmentation.drawn and recipe.seed
+        how = [recipe.augmentation, drawn, recipe.batch, recipe.activations, s.size, s.channels]
+        machine = [self.threads, engine.versions, engine.device]
+        return digest([weights.hexdigest(), s.network, stage.level, how, moments, machine, code])
+
+    def _validation(
+        self, engine: engines.Engine, slices: SliceSet, name: str, stack: ExitStack
+    ) -> Callable[[], float]:
+        on = self.settings.recipe.validate_on
+        images = slices.images[scored_slices(slices, on)]
+        kept = Validation(engine, images, self.activations, name)
+        stack.callback(kept.close)
+        return lambda: validation_dsc(kept.predict(), slices, on)
 
     def _begin(self, engine: engines.Engine, stage: Stage, seed: int) -> None:
         """Start the engine on the stage's initial weights."""
@@ -200,8 +269,10 @@ class Trainer:
         if arrays := self.initial.arrays(stage, self.settings.network, channels):
             engine.begin_from(arrays)
 
-    def _load(self, cases: pd.DataFrame):
-        return load([self.slices.file(c.cohort, c.case) for c in cases.itertuples()])
+    def _load(self, cases: pd.DataFrame) -> SliceSet:
+        places = [(c.cohort, c.case) for c in cases.itertuples()]
+        digests = [self.slices.sha256(*place) for place in places]
+        return load([self.slices.file(*place) for place in places], digests)
 
 
 def train_stages(

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Literal
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from crossover.evaluation.overlap import dice
-from crossover.provenance import read_json, write_json
 from crossover.study import Recipe
-from crossover.training.data import Batches, SliceSet
-from crossover.training.engines import Arrays, Engine
+from crossover.training.clock import Clock
+from crossover.training.data import SliceSet
+from crossover.training.engines import Arrays, Engine, Loss
+from crossover.training.failure import TrainingFailed
+from crossover.training.inputs import Inputs
 
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30
+CHECKPOINT_SHARE = 1 / 20
+"""Of the time, at most, goes into checkpoints, however long the disk takes for one."""
+
+FEWEST_VALIDATIONS = 3
+"""Before a training is stopped for having learnt nothing."""
 
 Watch = Callable[[int, int, float, float], None]
 """Told at each validation: step, steps in all, mean loss since the last one, validation DSC."""
@@ -33,7 +41,8 @@ class Trained:
     """The best weights by validation DSC and the history: step, loss, validation_dsc.
 
     `seconds` is the time spent in optimisation steps ("step", the first of a process apart, since it
-    traces the network: "first_step"), in making their batches, and in validation.
+    traces the network: "first_step"), in the frozen part ("frozen": computed, or read), in waiting for
+    batches ("batch"), and in validation (the first apart, as "first_validation").
     """
 
     weights: Arrays
@@ -68,82 +77,112 @@ def validation_steps(recipe: Recipe, steps: int) -> set[int]:
     return {round(steps * (i + 1) / recipe.validations) for i in range(recipe.validations)} - {0}
 
 
+@dataclass
+class _Course:
+    """Where a training is: all that a checkpoint holds beside the engine's state."""
+
+    step: int
+    history: list[dict]
+    losses: list[float]
+    """Since the last validation."""
+
+
 def train(
     engine: Engine,
-    batches: Batches,
-    validation: SliceSet,
+    inputs: Inputs,
+    validate: Callable[[], float],
     recipe: Recipe,
     checkpoint: Path,
-    begin: Callable[[], None],
+    clock: Clock,
     watch: Watch = lambda *told: None,
 ) -> Trained:
-    """Train a stage to its end, from `checkpoint` where that exists.
+    """Train a stage that the engine has begun to its end, from `checkpoint` where that exists.
 
     Args:
-        begin: starts the engine on this stage's initial weights.
-        checkpoint: file stem; `.json` and `.safetensors` are kept there while training and removed at
-            the end. What it resumes from gives the same weights as an unbroken run.
+        validate: gives the validation DSC of the engine's present weights.
+        checkpoint: a file kept there while training, and removed at the end. What resumes from it, after a
+            kill at any moment, gives the same weights and history as an unbroken run.
+
+    Raises:
+        TrainingFailed: the loss is no number any more, or nothing was ever learnt.
     """
-    steps = planned_steps(recipe, batches.epoch_steps)
+    steps = planned_steps(recipe, inputs.batches.epoch_steps)
     checks = validation_steps(recipe, steps)
-    begin()
-    done, history, losses, best = 0, [], [], {}
-    clock = _Clock()
-    if checkpoint.with_suffix(".json").exists():
-        done, history, best = _resume(engine, checkpoint, clock)
-        log.info("resumed after step %d of %d", done, steps)
-    before = sum(clock.seconds.values())
-    saved = monotonic()
-    for step in range(done, steps):
-        with clock("batch"):
-            batch = batches[step]
-        with clock("first_step" if step == done else "step"):
-            losses.append(engine.step(*batch, learning_rate(recipe, step, steps)))
-        if step + 1 not in checks:
-            continue
-        with clock("validation"):
-            score = validation_dsc(engine, validation, recipe.validate_on)
-        history.append({"step": step + 1, "loss": float(np.mean(losses)), "validation_dsc": score})
-        told = step + 1, steps, history[-1]["loss"], score
-        log.info("step %d of %d: loss %.4f, validation DSC %.3f", *told)
-        watch(*told)
-        losses = []
-        if score >= max((h["validation_dsc"] for h in history[:-1]), default=-1.0):
-            best = engine.weights()
-        if monotonic() - saved > CHECKPOINT_SECONDS and step + 1 < steps:
-            _save(engine, checkpoint, step + 1, history, best, clock)
-            saved = monotonic()
-    for suffix in (".json", ".safetensors"):
-        checkpoint.with_suffix(suffix).unlink(missing_ok=True)
+    course, best, before = _Course(0, [], []), {}, 0.0
+    if checkpoint.exists():
+        course, best, before = _resume(engine, checkpoint, clock)
+        log.info("resumed after step %d of %d", course.step, steps)
+    begun = course.step
+    losses: list[Loss] = list(course.losses)
+    saving = _Saving()
+    for step in range(begun, steps):
+        features, masks = inputs.of(step, steps, clock)
+        with clock("first_step" if step == begun else "step"):
+            losses.append(engine.step(features, masks, learning_rate(recipe, step, steps)))
+        due, at_end = step + 1 in checks, step + 1 == steps
+        if due:
+            with clock("step"):  # a device may still be at work on them
+                loss = float(np.mean(_finite(losses, step + 1)))
+            with clock("validation" if course.history else "first_validation"):
+                score = validate()
+            course.history.append({"step": step + 1, "loss": loss, "validation_dsc": score})
+            losses = []
+            if score >= max((h["validation_dsc"] for h in course.history[:-1]), default=-1.0):
+                best = engine.weights()
+            _told(course.history, steps, watch)
+        if saving.due() and not at_end:
+            course.step, course.losses = step + 1, _finite(losses, step + 1)
+            saving.save(engine, checkpoint, course, best, clock)
+    checkpoint.unlink(missing_ok=True)
+    history = course.history
     top = max(h["validation_dsc"] for h in history)
     best_step = max(h["step"] for h in history if h["validation_dsc"] == top)
     return Trained(best, history, steps, best_step, top, clock.rounded(), before)
 
 
-class _Clock:
-    """Seconds by what they were spent on."""
+def _finite(losses: list[Loss], step: int) -> list[float]:
+    """As numbers; the last is that of `step` (from 1)."""
+    values = [float(loss) for loss in losses]
+    for i, value in enumerate(values):
+        if not math.isfinite(value):
+            raise TrainingFailed(
+                f"the loss is {value} at step {step - len(values) + 1 + i}",
+                "a lower recipe.learning_rate; images without values beyond their range",
+            )
+    return values
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
 
-    @contextmanager
-    def __call__(self, what: str) -> Iterator[None]:
-        start = perf_counter()
-        yield
-        self.seconds[what] = self.seconds.get(what, 0.0) + perf_counter() - start
+def _told(history: list[dict], steps: int, watch: Watch) -> None:
+    """Tell of the last validation, and stop where nothing was learnt up to half of the training."""
+    step, loss, score = history[-1].values()
+    log.info("step %d of %d: loss %.4f, validation DSC %.3f", step, steps, loss, score)
+    watch(step, steps, loss, score)
+    learnt = any(h["validation_dsc"] > 0 for h in history)
+    learnt |= any(h["loss"] < history[0]["loss"] for h in history[1:])
+    if not learnt and len(history) >= FEWEST_VALIDATIONS and step >= steps / 2:
+        raise TrainingFailed(
+            f"nothing was learnt in {step} steps: the loss never fell below its first "
+            f"{history[0]['loss']:.4f}, and the validation DSC is 0 throughout",
+            "another recipe.learning_rate; masks that lie on their images",
+        )
 
-    def rounded(self) -> dict[str, float]:
-        return {what: round(seconds, 3) for what, seconds in self.seconds.items()}
+
+def scored_slices(slices: SliceSet, on: Literal["volumes", "structure_slices"]) -> np.ndarray:
+    """(slices,) bool, those that the validation DSC needs predictions of."""
+    return slices.has_structure if on == "structure_slices" else np.ones(len(slices.case), bool)
 
 
 def validation_dsc(
-    engine: Engine, slices: SliceSet, on: Literal["volumes", "structure_slices"]
+    probabilities: np.ndarray, slices: SliceSet, on: Literal["volumes", "structure_slices"]
 ) -> float:
     """Mean over cases and structures of the DSC on the network's grid, threshold 0.5: of the whole
-    volume, or of its slices with the structure (of all that have any)."""
-    shown = slices.has_structure if on == "structure_slices" else np.ones(len(slices.case), bool)
+    volume, or of its slices with the structure (of all that have any).
+
+    Args:
+        probabilities: of the `scored_slices`.
+    """
     predicted = np.zeros(slices.masks.shape, bool)
-    predicted[shown] = engine.predict(slices.images[shown]) >= 0.5
+    predicted[scored_slices(slices, on)] = probabilities >= 0.5
     scores = []
     for c, s in product(np.unique(slices.case), range(slices.masks.shape[-1])):
         own = slices.case == c
@@ -154,25 +193,43 @@ def validation_dsc(
     return float(np.mean(scores))
 
 
-def _save(
-    engine: Engine, checkpoint: Path, step: int, history: list[dict], best: Arrays, clock: _Clock
-) -> None:  # fmt: skip
-    """Arrays first, then the text that says they are whole, each written whole or not at all."""
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    arrays = {f"state/{k}": v for k, v in engine.state().items()}
-    arrays |= {f"best/{k}": v for k, v in best.items()}
-    target = checkpoint.with_suffix(".safetensors")
-    part = target.with_suffix(f".{step}.part")
-    save_file({k: np.asarray(v, order="C") for k, v in arrays.items()}, part, {"step": str(step)})
-    part.replace(target)
-    content = {"step": step, "history": history, "seconds": clock.rounded()}
-    write_json(checkpoint.with_suffix(".json"), content)
+class _Saving:
+    """When the next checkpoint is due, and how it is written: one file, whole or not at all."""
+
+    def __init__(self) -> None:
+        self._next = monotonic() + CHECKPOINT_SECONDS
+
+    def due(self) -> bool:
+        return monotonic() >= self._next
+
+    def save(
+        self, engine: Engine, checkpoint: Path, course: _Course, best: Arrays, clock: Clock
+    ) -> None:  # fmt: skip
+        """A disk without room is told in the log; the training goes on."""
+        start = monotonic()
+        arrays = {f"state/{k}": v for k, v in engine.state().items()}
+        arrays |= {f"best/{k}": v for k, v in best.items()}
+        arrays = {k: np.asarray(v, order="C") for k, v in arrays.items()}
+        text = json.dumps({**vars(course), "seconds": clock.rounded()})
+        part = checkpoint.with_suffix(".part")
+        try:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            save_file(arrays, part, {"course": text})
+            part.replace(checkpoint)
+        except Exception as error:  # safetensors has its own for a full disk
+            log.warning("no checkpoint at step %d: %s", course.step, error)
+            part.unlink(missing_ok=True)
+        took = monotonic() - start
+        self._next = monotonic() + max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
 
 
-def _resume(engine: Engine, checkpoint: Path, clock: _Clock) -> tuple[int, list[dict], Arrays]:
-    text = read_json(checkpoint.with_suffix(".json"))
-    arrays = load_file(checkpoint.with_suffix(".safetensors"))
+def _resume(engine: Engine, checkpoint: Path, clock: Clock) -> tuple[_Course, Arrays, float]:
+    """The course, the best weights, and the seconds that it took to get there, added to the clock."""
+    with safe_open(checkpoint, "np") as file:
+        course = json.loads(file.metadata()["course"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     engine.restore({k[6:]: v for k, v in arrays.items() if k.startswith("state/")})
     best = {k[5:]: v for k, v in arrays.items() if k.startswith("best/")}
-    clock.seconds = text["seconds"]
-    return text["step"], text["history"], best
+    spent = course.pop("seconds")
+    clock.add(spent)
+    return _Course(**course), best, sum(spent.values())

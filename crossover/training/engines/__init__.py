@@ -6,13 +6,17 @@ Nothing outside this folder imports a framework; `create` imports the one that a
 from __future__ import annotations
 
 import importlib
-from typing import Protocol
+from typing import Any, Protocol, SupportsFloat
 
 import numpy as np
 
 from crossover.study import Network, Recipe
 
 Arrays = dict[str, np.ndarray]
+Features = Any
+"""What the frozen part of a network gives the trained one, in the framework's own form."""
+Loss = SupportsFloat
+"""A number that may still be computed on a device: whoever needs it waits."""
 
 
 class Engine(Protocol):
@@ -35,11 +39,33 @@ class Engine(Protocol):
             ValueError: where they don't fit the network, or the engine has no such weights.
         """
 
-    def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
-        """One optimisation step; returns the loss before it."""
+    at_once: int
+    """Slices that are predicted together."""
+
+    def fixed(self) -> bool:
+        """Whether some part is frozen whose output follows from the image alone: one level's, and no batch
+        normalisation with a batch's own statistics."""
+
+    def frozen(self) -> Arrays:
+        """The weights of the frozen part."""
+
+    def features(self, images: np.ndarray) -> Features:
+        """The frozen part's output, rounded as the recipe says; the images where nothing is frozen."""
+
+    def arrays(self, features: Features) -> list[np.ndarray]:
+        """Features as arrays, slices first, to be kept."""
+
+    def kept(self, arrays: list[np.ndarray]) -> Features:
+        """The features that `arrays` gave, to the bit; after a first call of `features`."""
+
+    def step(self, features: Features, masks: np.ndarray, learning_rate: float) -> Loss:
+        """One optimisation step of what is trained; returns the loss before it."""
+
+    def validate(self, features: Features) -> np.ndarray:
+        """Probabilities of the training's network, in inference mode."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities, in inference mode."""
+        """Probabilities of the whole network, in inference mode."""
 
     def load(self, weights: Arrays) -> None:
         """Set the weights, for prediction."""
@@ -66,6 +92,19 @@ def create(network: Network, shape: tuple[int, int, int], structures: int, threa
     """
     module = importlib.import_module(f"crossover.training.engines.{network.engine}")
     return module.create(network, shape, structures, threads)
+
+
+def whole_step(
+    engine: Engine, images: np.ndarray, masks: np.ndarray, learning_rate: float
+) -> float:
+    """One optimisation step from the images on; returns the loss before it."""
+    return float(engine.step(engine.features(images), masks, learning_rate))
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error of any framework means that there was no memory left."""
+    named = type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
+    return isinstance(error, MemoryError) or named or "allocate memory" in str(error)
 
 
 def check_fit(shapes: dict[str, tuple[int, ...]], arrays: Arrays) -> None:

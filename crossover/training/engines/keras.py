@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,12 +15,14 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from crossover.config import canonical
 from crossover.networks import Declared, builder, declared
 from crossover.study import Network, Recipe
 from crossover.training.engines import Arrays, check_fit
 
+TRACED = ("loss", "optimiser", "momentum", "weight_decay", "activations")
+"""What of a recipe a traced step has in it; the learning rate is told at each step."""
 PREDICT_BATCH = 32
+"""Of the slices predicted at once."""
 
 
 def create(
@@ -44,7 +48,7 @@ class KerasEngine:
         self, network: Network, shape: tuple[int, int, int], structures: int, device: str
     ) -> None:
         self.versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
-        self.device = device
+        self.device, self.at_once = device, PREDICT_BATCH
         self._architecture = declared(network.architecture)
         build = builder(network.architecture, "keras")
         self._build = lambda: build(*shape, structures, **network.settings)
@@ -53,7 +57,7 @@ class KerasEngine:
         self._now: _Step | None = None
         self._forward = tf.function(
             lambda x: ops.sigmoid(self._model(x, training=False)),
-            input_signature=[tf.TensorSpec((PREDICT_BATCH, *shape), tf.float32)],
+            input_signature=[tf.TensorSpec((None, *shape), tf.float32)],
             autograph=False,
         )
 
@@ -63,7 +67,7 @@ class KerasEngine:
         if weights is not None:
             self.load(weights)
         freeze(self._model, self._architecture, level)
-        kind = (canonical(recipe), level)
+        kind = tuple(getattr(recipe, name) for name in TRACED) + (level,)
         if kind not in self._steps:
             self._steps[kind] = _Step(self._model, recipe)
         self._now = self._steps[kind]
@@ -72,17 +76,36 @@ class KerasEngine:
     def begin_from(self, weights: Arrays) -> None:
         raise ValueError("no network of the engine keras has weights of a part of it")
 
-    def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
+    def fixed(self) -> bool:
+        return self._now.trunk is not None and not self._now.batch_statistics
+
+    def frozen(self) -> Arrays:
+        layers = [layer for layer in self._model.layers if not layer.trainable]
+        return _arrays(v for layer in layers for v in layer.variables)
+
+    def features(self, images: np.ndarray) -> list[tf.Tensor]:
+        images = tf.constant(images)
+        return self._now.trunk(images) if self._now.trunk else [images]
+
+    def arrays(self, features: list[tf.Tensor]) -> list[np.ndarray]:
+        kept = [tf.cast(f, tf.float16) for f in features] if self._now.half else features
+        return [f.numpy() for f in kept]
+
+    def kept(self, arrays: list[np.ndarray]) -> list[tf.Tensor]:
+        return [tf.cast(tf.constant(a), tf.float32) for a in arrays]
+
+    def step(self, features: list[tf.Tensor], masks: np.ndarray, learning_rate: float) -> tf.Tensor:
         self._now.optimiser.learning_rate.assign(learning_rate)
-        return float(self._now.run(tf.constant(images), tf.constant(masks)))
+        return self._now.run(features, tf.constant(masks))
+
+    def validate(self, features: list[tf.Tensor]) -> np.ndarray:
+        forward = self._now.forward if self._now.trunk else self._forward
+        return forward(*features).numpy()
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        out = []
-        for i in range(0, len(images), PREDICT_BATCH):
-            chunk = images[i : i + PREDICT_BATCH]
-            padding = [(0, PREDICT_BATCH - len(chunk))] + [(0, 0)] * 3
-            out.append(self._forward(tf.constant(np.pad(chunk, padding))).numpy()[: len(chunk)])
-        return np.concatenate(out)
+        starts = range(0, len(images), self.at_once)
+        parts = (tf.constant(images[i : i + self.at_once]) for i in starts)
+        return np.concatenate([self._forward(part).numpy() for part in parts])
 
     def load(self, weights: Arrays) -> None:
         _assign([v for v in self._model.variables if not _is_random_state(v)], weights)
@@ -103,26 +126,37 @@ class KerasEngine:
 
 
 class _Step:
-    """The traced optimisation step at the level at which the model is frozen when it is made."""
+    """What is traced for a level, that at which the model is frozen when it is made."""
 
     def __init__(self, model: keras.Model, recipe: Recipe) -> None:
         trained = model.trainable_variables
         self.optimiser = _optimiser(recipe)
         self.optimiser.build(trained)
-        trunk, tail = split(model)
+        trunk, tail, shapes, self.batch_statistics = split(model)
+        self.half = recipe.activations == "float16"
         loss_of = LOSSES[recipe.loss]
 
-        def step(images, masks):
-            x = trunk(images) if trunk else images
+        def features(images):
+            kept = trunk(images)
+            return [tf.cast(tf.cast(f, tf.float16), f.dtype) for f in kept] if self.half else kept
+
+        def step(features, masks):
             with tf.GradientTape() as tape:
-                loss = loss_of(masks, tail(x, training=True))
+                loss = loss_of(masks, tail(features, training=True))
             gradients = tape.gradient(loss, trained)
             if recipe.weight_decay:
                 gradients = [g + recipe.weight_decay * v for g, v in zip(gradients, trained)]
             self.optimiser.apply(gradients, trained)
             return loss
 
+        anyone = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+        self.trunk = trunk and tf.function(features, input_signature=anyone, autograph=False)
         self.run = tf.function(step, autograph=False)
+        self.forward = tf.function(
+            lambda *features: ops.sigmoid(tail(list(features), training=False)),
+            input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes],
+            autograph=False,
+        )
         self._fresh = self.state()
 
     def reset(self) -> None:
@@ -152,15 +186,27 @@ def freeze(model: keras.Model, architecture: Declared, level: str | None) -> Non
         layer.trainable = layer.name.split("_")[0] not in frozen
 
 
-def split(model: keras.Model):
-    """A model cut where its frozen layers end: (trunk, tail); the trunk is None where none is frozen.
+class Halves(NamedTuple):
+    """A model cut where its frozen layers end; `tail(trunk(x))` is `model(x)`.
 
-    The trunk is called without training behaviour: no dropout, and batch normalisation in inference
-    mode, or with batch statistics where the network declares that. `tail(trunk(x))` is `model(x)`.
+    Attributes:
+        trunk: images -> the list of what crosses the cut; None where nothing is frozen. It has no training
+            behaviour: no dropout, and batch normalisation in inference mode, or with batch statistics where
+            the network declares that.
+        shapes: of what crosses the cut.
     """
+
+    trunk: Callable | None
+    tail: Callable
+    shapes: list[tuple]
+    batch_statistics: bool
+
+
+def split(model: keras.Model) -> Halves:
     frozen = {id(layer) for layer in model.layers if not layer.trainable}
     if not frozen:
-        return None, model
+        whole = [model.input_shape]
+        return Halves(None, lambda x, training: model(x[0], training=training), whole, False)
     cut = []
     for layer in model.layers:
         if id(layer) in frozen:
@@ -171,7 +217,12 @@ def split(model: keras.Model):
                 cut.append(tensor)
     trunk, tail = keras.Model(model.inputs[0], cut), keras.Model(cut, model.outputs[0])
     batch = any(getattr(layer, "frozen", "inference") == "batch" for layer in trunk.layers)
-    return (lambda x: trunk(x, training=batch)), (lambda x, training: tail(x, training=training))
+    return Halves(
+        lambda x: trunk(x, training=batch),
+        lambda x, training: tail(x, training=training),
+        [tuple(tensor.shape) for tensor in cut],
+        batch,
+    )
 
 
 def _bce(masks, logits):

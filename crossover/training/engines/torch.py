@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -62,6 +63,8 @@ class TorchEngine:
         self._format = torch.channels_last if last else torch.contiguous_format
         self._model = self._build().to(device, memory_format=self._format)
         self._halves: dict[str | None, tuple] = {}
+        self._mode = ""
+        self.at_once = max(1, PREDICT_PIXELS // (shape[0] * shape[1]))
 
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         frozen = self._architecture.frozen(level)
@@ -71,7 +74,8 @@ class TorchEngine:
             self.load(weights)
         for name, part in self._model.named_children():
             part.requires_grad_(name not in frozen)
-        self._frozen, self._seed, self._steps = frozen, seed, 0
+        self._frozen, self._seed, self._steps, self._mode = frozen, seed, 0, ""
+        self._half = recipe.activations == "float16"
         if level not in self._halves:
             halves = self._model[: len(frozen)], self._model[len(frozen) :]
             self._halves[level] = tuple(self._compiled(half) for half in halves)
@@ -86,35 +90,91 @@ class TorchEngine:
             raise ValueError(f"the network has no weights {unknown[0]}")
         _set(own, weights)
 
-    def step(self, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
-        for name, part in self._model.named_children():
-            frozen_mode(part) if name in self._frozen else part.train()
+    def fixed(self) -> bool:
+        batch = any(getattr(m, "frozen", "") == "batch" for m in self._frozen_modules())
+        return bool(self._frozen) and not batch
+
+    def frozen(self) -> Arrays:
+        return {n: v for n, v in self.weights().items() if n.split(".")[0] in self._frozen}
+
+    def features(self, images: np.ndarray) -> list[Tensor]:
+        self._to_train()
+        with torch.no_grad(), self._autocast():
+            features = self._trunk(self._tensor(images))
+        self._single = isinstance(features, Tensor)
+        features = [features] if self._single else list(features)
+        if self._half and self._frozen:
+            features = [f.half().to(f.dtype) for f in features]
+        self._kinds = [(f.dtype, _is_channels_last(f)) for f in features]
+        return features
+
+    def arrays(self, features: list[Tensor]) -> list[np.ndarray]:
+        out = []
+        for tensor in features:
+            if _is_channels_last(tensor):
+                tensor = tensor.permute(0, 2, 3, 1)
+            tensor = tensor.half() if self._half else tensor
+            bits = (
+                tensor.dtype if tensor.dtype != torch.bfloat16 else torch.int16
+            )  # unknown to NumPy
+            out.append(tensor.view(bits).numpy(force=True))
+        return out
+
+    def kept(self, arrays: list[np.ndarray]) -> list[Tensor]:
+        out = []
+        for array, (dtype, channels_last) in zip(arrays, self._kinds, strict=True):
+            tensor = torch.from_numpy(array).to(self._device)
+            tensor = tensor.to(dtype) if self._half else tensor.view(dtype)
+            out.append(tensor.permute(0, 3, 1, 2) if channels_last else tensor)
+        return out
+
+    def step(self, features: list[Tensor], masks: np.ndarray, learning_rate: float) -> Tensor:
+        self._to_train()
         # dropout follows from seed and step alone, as the batches do
         torch.manual_seed(
             int(np.random.SeedSequence([self._seed, self._steps]).generate_state(1)[0])
         )
-        with torch.no_grad(), self._autocast():
-            features = self._trunk(self._tensor(images))
         with self._autocast():
-            logits = self._tail(features)
+            logits = self._tail(features[0] if self._single else features)
         loss = self._loss(self._tensor(masks), logits.float())
         self._optimiser.zero_grad()
         loss.backward()
         self._optimiser.param_groups[0]["lr"] = learning_rate
         self._optimiser.step()
         self._steps += 1
-        return loss.item()
+        return loss.detach()
+
+    @torch.no_grad()
+    def validate(self, features: list[Tensor]) -> np.ndarray:
+        self._to_predict()
+        with self._autocast():
+            logits = self._tail(features[0] if self._single else features)
+        return _array(logits.float().sigmoid().permute(0, 2, 3, 1))
 
     @torch.no_grad()
     def predict(self, images: np.ndarray) -> np.ndarray:
-        self._model.eval()
-        at_once = max(1, PREDICT_PIXELS // (images.shape[1] * images.shape[2]))
+        self._to_predict()
         out = []
-        for i in range(0, len(images), at_once):
+        for i in range(0, len(images), self.at_once):
             with self._autocast():
-                logits = self._model(self._tensor(images[i : i + at_once]))
+                logits = self._model(self._tensor(images[i : i + self.at_once]))
             out.append(_array(logits.float().sigmoid().permute(0, 2, 3, 1)))
         return np.concatenate(out)
+
+    def _to_train(self) -> None:
+        """Into the mode of a step, once: to tell every layer takes milliseconds."""
+        if self._mode != "train":
+            for name, part in self._model.named_children():
+                frozen_mode(part) if name in self._frozen else part.train()
+            self._mode = "train"
+
+    def _to_predict(self) -> None:
+        if self._mode != "predict":
+            self._model.eval()
+            self._mode = "predict"
+
+    def _frozen_modules(self) -> Iterator[nn.Module]:
+        return (m for name in self._frozen for m in getattr(self._model, name).modules())
 
     def load(self, weights: Arrays) -> None:
         _set(self._model.state_dict(), weights)
@@ -215,6 +275,16 @@ def _set(own: dict[str, Tensor], weights: Arrays) -> None:
     check_fit({name: tuple(value.shape) for name, value in own.items()}, weights)
     for name, value in own.items():
         value.copy_(torch.tensor(weights[name]))
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    """Whether it lies so in memory, and not as by default: kernels differ, and so may the last bit."""
+    by_default = tensor.is_contiguous()
+    return (
+        tensor.dim() == 4
+        and not by_default
+        and tensor.is_contiguous(memory_format=torch.channels_last)
+    )
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -1,0 +1,178 @@
+"""What the trained part of a network is given, step by step: the frozen part's output, computed in each step
+or read from where it is kept. Both give the same, to the bit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+
+from crossover.training.activations import Activations, Spill, kinds
+from crossover.training.cache import Cache
+from crossover.training.clock import Clock
+from crossover.training.data import Batches
+from crossover.training.engines import Engine, Features
+
+log = logging.getLogger(__name__)
+USES = 1.5
+"""Activations are kept where each that must be computed will be used so many times or more."""
+
+
+class Inputs:
+    """Batches of a training, made one step ahead by another thread.
+
+    Args:
+        kept: where the frozen part's activations are; None computes them in every step.
+    """
+
+    def __init__(
+        self, engine: Engine, batches: Batches, kept: Activations | None = None
+    ) -> None:  # fmt: skip
+        self.engine, self.batches, self.kept = engine, batches, kept
+        self.counts = {"computed": 0, "read": 0}
+        self._thread = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future] | None = None
+
+    def of(self, step: int, last: int, clock: Clock) -> tuple[Features, np.ndarray]:
+        """Features and masks of a step; the next one's are begun unless this is the last."""
+        with clock("batch"):
+            images, arrays, masks = self._ahead(step).result()
+        self._next = (step + 1, self._begin(step + 1)) if step + 1 < last else None
+        with clock("frozen"):
+            if arrays is not None:
+                self.counts["read"] += 1
+                return self.engine.kept(arrays), masks
+            self.counts["computed"] += 1
+            features = self.engine.features(images)
+            if self.kept:
+                self._keep(step, features)
+        return features, masks
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    def _ahead(self, step: int) -> Future:
+        begun = self._next
+        return begun[1] if begun and begun[0] == step else self._begin(step)
+
+    def _begin(self, step: int) -> Future:
+        return self._thread.submit(self._make, step)
+
+    def _make(self, step: int) -> tuple[np.ndarray | None, list[np.ndarray] | None, np.ndarray]:
+        masks = self.batches.masks(step)
+        kept = self.kept  # may be given up meanwhile
+        arrays = kept.read(self.batches.items(step)) if kept else None
+        images = self.batches.images(step) if arrays is None else None
+        return images, arrays, masks
+
+    def _keep(self, step: int, features: Features) -> None:
+        assert self.kept
+        try:
+            self.kept.write(self.batches.items(step), self.engine.arrays(features))
+        except OSError as error:
+            log.warning("activations: no more are kept: %s", error.strerror)
+            self.kept = None
+
+
+@contextmanager
+def inputs(
+    engine: Engine, batches: Batches, steps: int, cache: Cache, name: str
+) -> Iterator[Inputs]:
+    """The inputs of a training that the engine has begun, from the cache where that pays and fits.
+
+    Args:
+        name: digest of all that a frozen activation follows from, beside slice and version.
+    """
+    with ExitStack() as stack:
+        try:
+            kept = _kept(engine, batches, steps, cache, name, stack) if engine.fixed() else None
+        except _NotKept as why:
+            log.info("activations: not kept, %s", why)
+            kept = None
+        made = Inputs(engine, batches, kept)
+        stack.callback(made.close)
+        yield made
+
+
+class _NotKept(Exception):
+    """Why activations are computed in every step."""
+
+
+def _kept(
+    engine: Engine, batches: Batches, steps: int, cache: Cache, name: str, stack: ExitStack
+) -> Activations:
+    if not cache.limit:
+        raise _NotKept("the cache is off (activations_gb: 0)")
+    if batches.versions.drawn == "anew":
+        raise _NotKept("cuts are drawn anew in every batch (augmentation.drawn.versions)")
+    images, slices = batches.images(0), batches.slices
+    first = engine.arrays(engine.features(images))
+    if not _alike(engine, images, first):
+        raise _NotKept("on this machine they depend on their place in a batch")
+    with ExitStack() as trial:
+        part = trial.enter_context(cache.part(name))
+        count = batches.versions.count
+        kept = Activations(
+            part.folder, slices.sources, slices.case, slices.place, count, kinds(first)
+        )
+        trial.callback(kept.close)
+        items = batches.distinct(steps)
+        missing, size = kept.missing(items), kept.item_bytes
+        if steps * batches.size < USES * missing:
+            raise _NotKept(f"{missing} would be computed, and used less than {USES} times each")
+        if not part.ask(missing * size):
+            raise _NotKept(f"{missing * size / 1e9:.1f} GB more don't fit (activations_gb)")
+        stack.push(trial.pop_all())
+    log.info("activations: %d of %d to compute, %.2f MB each", missing, len(items), size / 1e6)
+    return kept
+
+
+def _alike(engine: Engine, images: np.ndarray, first: list[np.ndarray]) -> bool:
+    """Whether slices of a batch give the same to the bit at other places of it."""
+    again = engine.arrays(engine.features(np.roll(images, 1, axis=0)))
+    return all(np.array_equal(np.roll(a, 1, axis=0), b) for a, b in zip(first, again, strict=True))
+
+
+class Validation:
+    """Validation slices; where a part is frozen, its output for them is computed once a training."""
+
+    def __init__(self, engine: Engine, images: np.ndarray, cache: Cache, name: str) -> None:
+        self._engine, self._images, self._cache, self._name = engine, images, cache, name
+        self._stack = ExitStack()
+        self._spill: Spill | None = None
+        self._whole = False
+
+    def predict(self) -> np.ndarray:
+        """Probabilities of all slices."""
+        return np.concatenate([self._engine.validate(features) for features in self._features()])
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _features(self) -> Iterator[Features]:
+        if self._whole:
+            yield from map(self._engine.kept, self._spill)
+            return
+        at_once = self._engine.at_once
+        for start in range(0, len(self._images), at_once):
+            features = self._engine.features(self._images[start : start + at_once])
+            self._keep(features, first=start == 0)
+            yield features
+        self._whole = self._spill is not None
+
+    def _keep(self, features: Features, first: bool) -> None:
+        if first and self._engine.fixed() and self._cache.limit:
+            part = self._stack.enter_context(self._cache.part(self._name))
+            size = sum(kind.bytes for kind in kinds(self._engine.arrays(features)))
+            if part.ask(len(self._images) * size):
+                self._spill = Spill(part.folder)
+                self._stack.callback(self._spill.close)
+        if self._spill:
+            try:
+                self._spill.append(self._engine.arrays(features))
+            except OSError as error:
+                log.warning("activations of validation slices are not kept: %s", error.strerror)
+                self._spill = None
