@@ -245,6 +245,15 @@ def weights(
 
 
 @app.command()
+def clean() -> None:
+    """Remove the kept activations of frozen parts that no training uses now; they are computed again when
+    needed."""
+    from crossover.training.cache import Cache
+
+    typer.echo(f"{Cache(0).clear() / 1e9:.2f} GB removed")
+
+
+@app.command()
 def whois(
     source: Annotated[Path, typer.Argument(help="The folder or archive that was ingested.")],
     names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from killed import killed
+from killed import same as same_result
 from test_engines import KINDS, RECIPE, levels, small_engine
 
 from crossover.study import Augmentation, Drawn, Recipe
@@ -161,6 +163,15 @@ def test_damaged_bytes_are_computed_again(tmp_path):
         file.write_bytes(content)
     again = train(engine, "L2", tmp_path, PLENTY)
     assert same(plain, again) and again[2]["computed"] > 0
+
+
+@pytest.mark.parametrize("kind, kills", [("torch", 4), ("keras", 1)])
+def test_a_training_killed_at_any_step_and_resumed_is_one_left_alone(tmp_path, kind, kills):
+    """Ten kills of each: python -m tests.killed KIND."""
+    assert killed(kind, tmp_path / "alone", 0, 0) == [60]
+    got = killed(kind, tmp_path / "killed", kills, seed=3)
+    assert len(got) == kills + 1 and got[-1] < 60
+    assert same_result(tmp_path / "alone", tmp_path / "killed")
 
 
 KINDS_OF_ARRAYS = [Kind((3, 2), "<f4"), Kind((5,), "<f2")]

@@ -125,6 +125,7 @@ def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
 ):
     """Another process is an engine of its own that has trained something else."""
     monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(stage, "CHECKPOINT_SHARE", 1e9)
     recipe = RECIPE.model_copy(update={"batch": 2, "steps": (8, 8), "validations": 4})
     slices = SliceSet(
         batch[0], batch[1].astype(np.uint8), np.array([0, 0, 1, 1]), batch[1].any(axis=(1, 2))

@@ -8,6 +8,7 @@ from crossover.training import stage
 from crossover.training.augmentation import Versions
 from crossover.training.clock import Clock
 from crossover.training.data import Batches, SliceSet
+from crossover.training.failure import TrainingFailed
 from crossover.training.inputs import Inputs
 
 RECIPE = Recipe(
@@ -59,7 +60,12 @@ def slices(seed: int = 0) -> SliceSet:
     return SliceSet(images, masks, np.array([0, 0, 0, 1, 1, 1]), masks.any(axis=(1, 2)))
 
 
-def run(engine, checkpoint, recipe=RECIPE):
+def checkpoints_at_each_step(monkeypatch) -> None:
+    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(stage, "CHECKPOINT_SHARE", 1e9)
+
+
+def run(engine, checkpoint, recipe=RECIPE, watch=lambda *told: None):
     batches = Batches(slices(), Versions(recipe.augmentation, (4, 4)), recipe.batch, 0, 5)
     held = slices(1)
 
@@ -67,23 +73,25 @@ def run(engine, checkpoint, recipe=RECIPE):
         return stage.validation_dsc(engine.predict(held.images), held, "volumes")
 
     engine.begin()
-    return stage.train(engine, Inputs(engine, batches), validate, recipe, checkpoint, Clock())
+    return stage.train(
+        engine, Inputs(engine, batches), validate, recipe, checkpoint, Clock(), watch
+    )
 
 
 @pytest.mark.parametrize("fail_at", [0, 3, 7, 11, 15])
 def test_a_killed_training_resumes_to_the_same_result(tmp_path, monkeypatch, fail_at):
-    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
+    checkpoints_at_each_step(monkeypatch)
     unbroken = run(Threshold(), tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):
         run(Threshold(fail_at), tmp_path / "b")
     resumed = run(Threshold(), tmp_path / "b")
     assert resumed.history == unbroken.history
     assert np.array_equal(resumed.weights["weight"], unbroken.weights["weight"])
-    assert not list(tmp_path.glob("*.safetensors"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_resumed_training_does_only_what_is_left(tmp_path, monkeypatch):
-    monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1)
+    checkpoints_at_each_step(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(Threshold(fail_at=12), tmp_path / "a")
     engine = Threshold()
@@ -125,3 +133,69 @@ def test_the_poly_schedule_is_caffes():
 def test_validations_are_even_and_end_with_the_last_step():
     assert stage.validation_steps(RECIPE, 18) == {4, 9, 14, 18}
     assert max(stage.validation_steps(RECIPE, 2)) == 2
+
+
+class Losing(Threshold):
+    """Learns nothing, its loss as given."""
+
+    def __init__(self, losses) -> None:
+        super().__init__()
+        self.losses = iter(losses)
+
+    def step(self, *batch) -> float:
+        return next(self.losses)
+
+    def predict(self, images):
+        return np.zeros_like(images[..., :1])
+
+
+def test_a_loss_that_is_no_number_stops_the_training_and_says_at_which_step(tmp_path):
+    with pytest.raises(TrainingFailed, match="the loss is nan at step 7; try: a lower") as failed:
+        run(Losing([1.0] * 6 + [float("nan")] * 12), tmp_path / "a")
+    assert failed.value.happened == "the loss is nan at step 7"
+
+
+def test_a_training_that_learns_nothing_is_stopped_at_half_of_it(tmp_path):
+    seen = []
+    recipe = RECIPE.model_copy(update={"validations": 6})
+    with pytest.raises(TrainingFailed, match="nothing was learnt in 9 steps"):
+        run(Losing([1.0] * 18), tmp_path / "a", recipe, lambda *told: seen.append(told[0]))
+    assert seen == [3, 6, 9]
+
+
+def test_a_falling_loss_or_any_dsc_is_learning(tmp_path):
+    """A training whose predictions stay empty is told of, but is a result."""
+    assert run(Losing(1 - 0.01 * i for i in range(18)), tmp_path / "a").best_dsc == 0
+    steady = run(Threshold(), tmp_path / "b", RECIPE.model_copy(update={"learning_rate": 1e-9}))
+    assert steady.best_dsc > 0
+
+
+def test_checkpoints_that_cannot_be_written_stop_nothing(tmp_path, monkeypatch, caplog):
+    checkpoints_at_each_step(monkeypatch)
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    plain = run(Threshold(), tmp_path / "a")
+    monkeypatch.setattr(stage, "save_file", full)
+    assert run(Threshold(), tmp_path / "b").history == plain.history
+    assert "No space left" in caplog.text
+
+
+def test_a_checkpoint_half_written_is_none(tmp_path, monkeypatch):
+    """Killed while it writes: the one before stands."""
+    checkpoints_at_each_step(monkeypatch)
+    unbroken = run(Threshold(), tmp_path / "a")
+    save, calls = stage.save_file, []
+
+    def killed(arrays, path, metadata):
+        calls.append(path)
+        if len(calls) == 5:
+            path.write_bytes(b"half")
+            raise KeyboardInterrupt
+        save(arrays, path, metadata)
+
+    monkeypatch.setattr(stage, "save_file", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(Threshold(), tmp_path / "b")
+    assert run(Threshold(), tmp_path / "b").history == unbroken.history

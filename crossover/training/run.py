@@ -173,6 +173,8 @@ class Trainer:
         start, clock = perf_counter(), Clock()
         with clock("load"):
             used, training, validation, moments = self._data(stage)
+        with clock("import"):
+            engines.module(self.settings.network)
         with clock("build"):
             engine = self.engine(len(stage.structures))
             recipe = self.settings.recipe

@@ -6,6 +6,7 @@ Nothing outside this folder imports a framework; `create` imports the one that a
 from __future__ import annotations
 
 import importlib
+from types import ModuleType
 from typing import Any, Protocol, SupportsFloat
 
 import numpy as np
@@ -90,8 +91,12 @@ def create(network: Network, shape: tuple[int, int, int], structures: int, threa
         shape: rows, columns, channels.
         threads: CPU threads of one operation; results repeat to the last bit at one number.
     """
-    module = importlib.import_module(f"crossover.training.engines.{network.engine}")
-    return module.create(network, shape, structures, threads)
+    return module(network).create(network, shape, structures, threads)
+
+
+def module(network: Network) -> ModuleType:
+    """What makes a network's engine; the first call imports the framework, for seconds."""
+    return importlib.import_module(f"crossover.training.engines.{network.engine}")
 
 
 def whole_step(
