@@ -9,8 +9,23 @@ from pydantic import ValidationError, model_validator
 
 from crossover.config import ConfigError
 from crossover.printed import (
-    Announcement, Architecture, Association, CohortRow, Contradiction, Fact, Gain, Grid, IccRange,
-    Improvement, Ordering, PairedTest, Percentage, Statement, TableOne, TestSet, Value,
+    Announcement,
+    Architecture,
+    Association,
+    CohortRow,
+    Contradiction,
+    Fact,
+    Gain,
+    Grid,
+    IccRange,
+    Improvement,
+    Ordering,
+    PairedTest,
+    Percentage,
+    Statement,
+    TableOne,
+    TestSet,
+    Value,
 )  # fmt: skip
 from crossover.printed_number import Printed, read_printed
 from crossover.study import Section

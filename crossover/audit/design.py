@@ -6,7 +6,13 @@ import math
 from collections.abc import Iterator
 
 from crossover.audit.finding import (
-    FOLLOWS, NOT, READING, UNCHECKED, Finding, places, unchecked,
+    FOLLOWS,
+    NOT,
+    READING,
+    UNCHECKED,
+    Finding,
+    places,
+    unchecked,
 )  # fmt: skip
 from crossover.printed import Grid, GridCell
 from crossover.published import Published

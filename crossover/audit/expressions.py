@@ -25,7 +25,12 @@ from crossover.audit.lookup import POOLED_STRUCTURE, first_values
 from crossover.audit.places import fact_interval
 from crossover.published import Published
 
-OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+OPERATORS = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
 class ExpressionError(ValueError):
@@ -44,7 +49,14 @@ def evaluate(text: str, published: Published) -> Interval:
         return _value(ast.parse(text, mode="eval").body, facts, functions)
     except ExpressionError as error:
         raise ExpressionError(f"{text}: {error}") from None
-    except (SyntaxError, TypeError, KeyError, StopIteration, ZeroDivisionError, AttributeError) as error:
+    except (
+        SyntaxError,
+        TypeError,
+        KeyError,
+        StopIteration,
+        ZeroDivisionError,
+        AttributeError,
+    ) as error:
         raise ExpressionError(f"{text}: {type(error).__name__} {error}") from None
 
 

@@ -72,7 +72,7 @@ def judged(
         verdict, off_by = NOT, gaps[nearest]
         reading = readings[nearest].name if len(readings) > 1 else ""
     elif len(holds) < len(readings):
-        verdict, reading = READING, " or ".join(r.name for r in holds)
+        verdict, reading = READING, "; or ".join(r.name for r in holds)
     return Finding(
         check, about, where, printed, follows_from, verdict, shown.low, shown.high, reading, off_by, note
     )  # fmt: skip

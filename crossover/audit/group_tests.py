@@ -54,7 +54,9 @@ def of_counts(counts: np.ndarray) -> list[Reading]:
     ratio = test(counts, correction=False, lambda_="log-likelihood").pvalue
     readings.append(Reading("likelihood ratio", exactly(ratio)))
     exact = fisher(counts)
-    return readings if exact is None else [*readings, Reading("Fisher's exact test", exactly(exact))]
+    return (
+        readings if exact is None else [*readings, Reading("Fisher's exact test", exactly(exact))]
+    )
 
 
 def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
@@ -84,8 +86,10 @@ def fisher(counts: np.ndarray) -> float | None:
     rows, cells = rows[order], counts[order, 1]
     if math.prod(int(n) + 1 for n in rows[:-1]) > MOST_TABLES:
         return None
+
     def log_probability(column: tuple[int, ...]) -> float:
         return sum(_log_choose(int(n), x) for n, x in zip(rows, column))
+
     seen = log_probability(tuple(int(c) for c in cells))
     scale = _log_choose(int(rows.sum()), second)
     total = 0.0
@@ -106,7 +110,11 @@ def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
     means, sds = zip(*(map(unrounded, part) for part in (row.training, row.testing)))
     difference = means[0] - means[1]
     far = max(abs(difference.low), abs(difference.high))
-    near = 0.0 if difference.low <= 0 <= difference.high else min(abs(difference.low), abs(difference.high))
+    near = (
+        0.0
+        if difference.low <= 0 <= difference.high
+        else min(abs(difference.low), abs(difference.high))
+    )
     wide, narrow = [s.high for s in sds], [s.low for s in sds]
     names = ("Welch's t", "Student's t", "normal")
     least, most = _of_difference(far, narrow, sizes), _of_difference(near, wide, sizes)
@@ -126,7 +134,9 @@ def _of_difference(difference: float, sds: list[float], sizes: list[int]) -> lis
 def _p(
     row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str
 ) -> Finding:
-    values = "; ".join(f"{r.name} {_told_p(r.value)}" for r in readings if " against " not in r.name)
+    values = "; ".join(
+        f"{r.name} {_told_p(r.value)}" for r in readings if " against " not in r.name
+    )
     grouped = [r for r in readings if " against " in r.name]
     if grouped:
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)

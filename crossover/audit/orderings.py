@@ -33,32 +33,39 @@ def orderings(published: Published) -> list[Finding]:
 def _scores(said: Ordering, published: Published) -> Iterator[Finding]:
     values = first_values(published)
     sets = [said.test_set] if said.test_set else list(published.test_sets)
-    missing = []
+    missing: dict[str, list[int]] = {}
     for n in said.n_train:
         for structure in said.structures:
             for high in said.higher:
                 for low in said.lower:
                     pairs = {}
                     for test_set in sets:
-                        a, b = (at_size(values, f, n, structure, test_set, said.metric) for f in (high, low))
+                        a, b = (
+                            at_size(values, f, n, structure, test_set, said.metric)
+                            for f in (high, low)
+                        )
                         if a and b:
                             pairs[test_set] = _Pair(a, b)
                     name = _name(high, low, n, structure, said)
                     if not pairs:
-                        missing.append(name)
+                        missing.setdefault(f"{high} above {low}", []).append(n)
                         continue
                     yield _order(said, name, pairs)
                     yield from _printed_p(said, name, pairs, published)
                     yield from _with_intervals(said, name, pairs, published)
     if missing:
-        why = f"not printed as numbers: {'; '.join(missing)}"
-        yield unchecked(CHECK, f"{', '.join(said.higher)} above {', '.join(said.lower)}", said.where,
-                        _p_text(said), why)  # fmt: skip
+        told = [f"{pair} (n = {', '.join(map(str, sizes))})" for pair, sizes in missing.items()]
+        yield unchecked(
+            CHECK, f"{', '.join(said.higher)} above {', '.join(said.lower)}", said.where, _p_text(said),
+            f"not printed as numbers: {'; '.join(told)}",
+        )  # fmt: skip
 
 
 def _name(high: str, low: str, n: int, structure: str | None, said: Ordering) -> str:
     at = f" at n = {n}" if n else ""
-    return f"{high} above {low}{at}, " + ", ".join(filter(None, (structure, said.test_set, said.metric)))
+    return f"{high} above {low}{at}, " + ", ".join(
+        filter(None, (structure, said.test_set, said.metric))
+    )
 
 
 def _p_text(said: Ordering) -> str:
@@ -70,10 +77,14 @@ def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> Finding:
         Reading(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean))
         for test_set, p in pairs.items()
     ]
-    text = "; ".join(f"{p.higher.mean.text} and {p.lower.mean.text} on {t}" for t, p in pairs.items())
+    text = "; ".join(
+        f"{p.higher.mean.text} and {p.lower.mean.text} on {t}" for t, p in pairs.items()
+    )
     where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
     note = "" if said.test_set else "the sentence names no test set"
-    return judged(CHECK, name, where, "higher", text, exactly(0), readings, relation="at_most", note=note)
+    return judged(
+        CHECK, name, where, "higher", text, exactly(0), readings, relation="at_most", note=note
+    )
 
 
 def _printed_p(
@@ -106,7 +117,9 @@ def _with_intervals(
         if not (known and pair.higher.ci and pair.lower.ci):
             continue
         on = "" if said.test_set else f"on {test_set}, "
-        p, correlation = p_of_intervals(pair.higher, pair.lower, known.cases, published.confidence, said.p_below)
+        p, correlation = p_of_intervals(
+            pair.higher, pair.lower, known.cases, published.confidence, said.p_below
+        )
         readings.append(Reading(f"{on}independent groups", p))
         if p.low > said.p_below and correlation <= 1:
             # A difference of the same cases varies less, the more their scores go together.
@@ -121,7 +134,7 @@ def _with_intervals(
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
         yield judged(
             "p and intervals", f"p of {name}", where, _p_text(said), f"intervals {text}",
-            exactly(said.p_below), readings, relation="at_least", note="; ".join(notes),
+            exactly(said.p_below), readings, relation="at_least", note=f"{'; '.join(notes)} (one comparison, uncorrected)",
         )  # fmt: skip
 
 
@@ -140,7 +153,10 @@ def p_of_intervals(
               for v in (a, b)]  # fmt: skip
     difference = unrounded(a.mean) - unrounded(b.mean)
     ends = []
-    for d, ses in ((difference.high, [e.low for e in errors]), (difference.low, [e.high for e in errors])):
+    for d, ses in (
+        (difference.high, [e.low for e in errors]),
+        (difference.low, [e.high for e in errors]),
+    ):
         se = math.hypot(*ses)
         ends.append(float(2 * stats.t.sf(max(d, 0.0) / se, 2 * n - 2)) if se else 0.0)
     if difference.high <= 0:

@@ -11,7 +11,7 @@ from crossover.published import Published
 CHECK = "signed-rank test"
 MOST_CASES = 12
 """Above, nearly every p can be had and there are too many patterns."""
-NO_TIES, TIES = "no ties", "with ties or zero differences"
+NO_TIES, TIES = "no ties", "with ties or without difference"
 
 
 def paired_tests(published: Published) -> list[Finding]:
@@ -58,7 +58,9 @@ def _possible(test: PairedTest, n: int) -> Finding:
         way = ways.get(form)
         every = every and way is not None and way.tied == 0
         if way:
-            tied = NO_TIES if way.tied == 0 else f"{TIES} of {way.tied} cases or more"
+            tied = (
+                NO_TIES if way.tied == 0 else f"{way.tied} or more cases tied or without difference"
+            )
             readings.append(Reading(f"{form}, {tied}", exactly(way.p)))
     about, source = f"p of {_name(test)}", f"two-sided p values of {n} paired cases"
     if not readings:
@@ -66,7 +68,7 @@ def _possible(test: PairedTest, n: int) -> Finding:
         readings = [Reading(f"{near.form}, nearest", exactly(near.p))]
     found = judged(CHECK, about, test.where, test.p.text, source, unrounded(test.p), readings)
     if found.verdict == FOLLOWS and not every:
-        named = " or ".join(r.name for r in readings)
+        named = "; or ".join(r.name for r in readings)
         return Finding(
             CHECK, about, test.where, test.p.text, source, READING, found.low, found.high, named
         )

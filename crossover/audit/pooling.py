@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from crossover.audit.finding import Finding, Reading, judged, places
 from crossover.audit.interval import Interval, average, exactly, unrounded
 from crossover.audit.lookup import Key, first_values, key_of, told
-from crossover.audit.spread import sd_of_interval, t_quantile
+from crossover.audit.spread import normal_quantile, sd_of_interval, t_quantile
 from crossover.printed import Value
 from crossover.published import Published
 
@@ -30,7 +30,7 @@ def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
     values = first_values(published)
     for whole in published.values:
         known = published.test_sets.get(whole.test_set)
-        if not known or not known.pools:
+        if not known or not known.pools or whole.or_of:  # it may be of another test set
             continue
         keys: list[Key] = [
             (whole.model.family, whole.model.n_train, whole.structure, part, whole.metric)
@@ -52,7 +52,7 @@ def _mean(whole: Value, parts: list[Value], cases: list[int]) -> Finding:
     terms = " + ".join(f"{n} × {p.mean.text}" for n, p in zip(cases, parts))
     note = ""
     if len(parts) == 2:
-        low, high = (min(max(v, 0), 1) for v in _share(whole, parts))
+        low, high = (min(max(0.0, v), 1.0) for v in _share(whole, parts))
         share = cases[0] / sum(cases)
         note = (
             f"a share of {low:.2f} to {high:.2f} of {parts[0].test_set} would give it; "
@@ -76,25 +76,37 @@ def _between(whole: Value, parts: list[Value]) -> Finding:
 
 def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> Finding:
     """The pooled cases' SD holds the parts' SDs and the distance of their means."""
+    readings = [
+        Reading("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
+        Reading("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
+    ]
+    low, high = whole.ci
+    half = (unrounded(high) - unrounded(low)) * exactly(0.5)
+    return judged(
+        CHECK, f"Interval of {told(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
+        f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
+        "SDs from the parts' intervals and the distance of their means", half, readings,
+        note="the interval's half width, cases independent",
+    )  # fmt: skip
+
+
+def _pooled_half_width(
+    parts: list[Value], cases: list[int], confidence: float, quantile: Callable[[int, float], float]
+) -> Interval:
     total = sum(cases)
     middle = average([exactly(p.mean) for p in parts], cases).middle
     ends = []
     for sign in (-1, 1):
         squares = 0.0
         for part, n in zip(parts, cases):
-            sd = sd_of_interval(part.ci, n, confidence)
-            # The distance of the means is uncertain by their rounding.
-            away = max(0.0, abs(part.mean - middle) + sign * part.mean.half_unit)
+            sd = sd_of_interval(part.ci, n, quantile(n, confidence))
+            # The distance from the other parts' means is uncertain by the rounding of both.
+            error = sum(m * (part.mean.half_unit + p.mean.half_unit)
+                        for p, m in zip(parts, cases) if p is not part) / total  # fmt: skip
+            away = max(0.0, abs(part.mean - middle) + sign * error)
             squares += (n - 1) * (sd.low if sign < 0 else sd.high) ** 2 + n * away**2
-        ends.append(t_quantile(total, confidence) * math.sqrt(squares / (total - 1) / total))
-    low, high = whole.ci
-    half = (unrounded(high) - unrounded(low)) * exactly(0.5)
-    return judged(
-        CHECK, f"Interval of {told(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
-        f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
-        "SDs from the parts' intervals and the distance of their means", half, [Reading("", Interval(*ends))],
-        note="the interval's half width, t distribution, cases independent",
-    )  # fmt: skip
+        ends.append(quantile(total, confidence) * math.sqrt(squares / (total - 1) / total))
+    return Interval(*ends)
 
 
 def _share(whole: Value, parts: list[Value]) -> tuple[float, float]:
@@ -118,7 +130,9 @@ def _one_weight(published: Published) -> list[Finding]:
     groups: dict[tuple[str, str, str], list[tuple[Value, list[Value]]]] = {}
     for whole, parts in _pools(published):
         if len(parts) == 2 and len({whole.where, *(p.where for p in parts)}) == 1:
-            groups.setdefault((whole.test_set, whole.metric, whole.where), []).append((whole, parts))
+            groups.setdefault((whole.test_set, whole.metric, whole.where), []).append(
+                (whole, parts)
+            )
     findings = []
     for (test_set, metric, where), members in groups.items():
         shares = [_share(whole, parts) for whole, parts in members]

@@ -22,10 +22,18 @@ def t_quantile(n: int, confidence: float) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, n - 1))
 
 
-def sd_of_interval(ci: Pair, n: int, confidence: float) -> Interval:
-    """The SD of n independent cases whose mean has this t interval."""
+@cache
+def normal_quantile(n: int, confidence: float) -> float:
+    """The same for the normal approximation, which is one for every n."""
+    from scipy import stats
+
+    return float(stats.norm.ppf((1 + confidence) / 2))
+
+
+def sd_of_interval(ci: Pair, n: int, quantile: float) -> Interval:
+    """The SD of n independent cases whose mean has this interval: mean ± quantile x SD / sqrt(n)."""
     width = unrounded(ci[1]) - unrounded(ci[0])
-    scale = math.sqrt(n) / (2 * t_quantile(n, confidence))
+    scale = math.sqrt(n) / (2 * quantile)
     return (width * exactly(scale)).clipped()
 
 
@@ -43,7 +51,9 @@ def spread(published: Published) -> list[Finding]:
         if value.ci:
             findings.append(_symmetric(value))
         if known and known.cases > 1 and (value.ci or value.sd is not None):
-            several = value.structure == "all" and value.sd is not None  # over other units than cases
+            several = (
+                value.structure == "all" and value.sd is not None
+            )  # over other units than cases
             if not several:
                 findings.append(_possible(value, known.cases, published.confidence))
     return findings
@@ -61,8 +71,14 @@ def _symmetric(value: Value) -> Finding:
     )  # fmt: skip
 
 
+def _sd(value: Value, n: int, confidence: float) -> Interval:
+    if value.sd is not None:
+        return unrounded(value.sd)
+    return sd_of_interval(value.ci, n, t_quantile(n, confidence))
+
+
 def _possible(value: Value, n: int, confidence: float) -> Finding:
-    sd = unrounded(value.sd) if value.sd is not None else sd_of_interval(value.ci, n, confidence)
+    sd = _sd(value, n, confidence)
     printed = value.sd.text if value.sd is not None else f"{value.ci[0].text} to {value.ci[1].text}"
     most = largest_sd(unrounded(value.mean).clipped(0, 1), n)
     return judged(

@@ -11,7 +11,13 @@ from crossover.printed import Statement
 from crossover.published import Published
 
 CHECK = "statement"
-WORDS = {"equals": "", "at_most": "at most ", "below": "below ", "at_least": "at least ", "above": "above "}
+WORDS = {
+    "equals": "",
+    "at_most": "at most ",
+    "below": "below ",
+    "at_least": "at least ",
+    "above": "above ",
+}
 
 
 def statements(published: Published) -> list[Finding]:
@@ -27,9 +33,12 @@ def statements(published: Published) -> list[Finding]:
 def _relation(said: Statement, published: Published) -> Finding:
     left = evaluate(said.left, published)
     readings = [Reading(name, evaluate(text, published)) for name, text in said.right.items()]
-    sides = "; or ".join(
-        f"{WORDS[said.relation]}{text} = {_told(r.value)}" for text, r in zip(said.right.values(), readings)
-    )
+    if len(readings) == 1:
+        sides = (
+            f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_told(readings[0].value)}"
+        )
+    else:
+        sides = "; ".join(f"{r.name}: {WORDS[said.relation]}{_told(r.value)}" for r in readings)
     return judged(
         CHECK, said.about, _where(said, published), _printed(said.left, published, left), sides, left,
         readings, relation=said.relation, note=said.note,
