@@ -52,7 +52,7 @@ def _whole(said: Statement, published: Published) -> Finding:
     if off > 0.5:
         verdict, reading = NOT, ""
     return Finding(
-        CHECK, said.about, _where(said, published), said.left, "a whole number", verdict, value.low,
+        CHECK, said.about, _where(said, published), _printed(said.left, published, value), "a whole number", verdict, value.low,
         value.high, reading, off if verdict == NOT else math.nan, said.note,
     )  # fmt: skip
 
