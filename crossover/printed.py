@@ -255,6 +255,8 @@ class Statement(Section):
     relation: Literal["equals", "at_most", "at_least", "below", "above", "whole"]
     right: dict[str, str] = {}
     """What the right side may mean -> expression."""
+    or_rounded: bool = False
+    """A number that isn't whole may have been rounded to one, as a share of patients is."""
     note: str = ""
     where: str
 

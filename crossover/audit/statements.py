@@ -48,12 +48,12 @@ def _relation(said: Statement, published: Published) -> Finding:
 def _whole(said: Statement, published: Published) -> Finding:
     value = evaluate(said.left, published)
     off = whole_number(value)
-    verdict, reading = (FOLLOWS, "") if off == 0 else (READING, "rounded to a whole number")
-    if off > 0.5:
-        verdict, reading = NOT, ""
+    verdict, reading = (
+        (READING, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
+    )
     return Finding(
-        CHECK, said.about, _where(said, published), _printed(said.left, published, value), "a whole number", verdict, value.low,
-        value.high, reading, off if verdict == NOT else math.nan, said.note,
+        CHECK, said.about, _where(said, published), _printed(said.left, published, value), "a whole number",
+        verdict, value.low, value.high, reading, off if verdict == NOT else math.nan, said.note,
     )  # fmt: skip
 
 
