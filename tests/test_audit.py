@@ -119,7 +119,7 @@ def pooled_paper(parts: list[np.ndarray], shift: float = 0.0, widen: float = 0.0
 def test_a_pooled_mean_and_interval_that_follow_are_accepted(a, b):
     findings = pooled(pooled_paper([np.array(a), np.array(b)]))
     assert len(findings) == 3 and {f.verdict for f in findings} <= {FOLLOWS, READING}
-    assert only(findings, "Mean of m, all, dsc").verdict == FOLLOWS
+    assert findings[0].verdict == FOLLOWS
 
 
 def test_a_pooled_mean_or_interval_that_is_altered_does_not_follow():
@@ -460,7 +460,7 @@ def test_a_share_of_patients_may_be_rounded():
     "text", ["nothing", "__import__('os')", "1 +", "score('dsc')", "a ** 2", "1 / 0", "a.b"]
 )
 def test_what_is_no_expression_of_printed_numbers_is_refused(text):
-    with pytest.raises(ExpressionError, match="^"):
+    with pytest.raises(ExpressionError, match=r"\S"):
         evaluate(text, paper())
 
 

@@ -10,7 +10,7 @@ Names are the keys of facts. Functions read the tables:
 * `convolutions(layer, ...)`, `side(layer)`: of the printed architecture: kernels times repeats; pixels of the
   last output.
 * `cells()`, `selected_mean()`, `selected_sd()`: of the printed grid.
-* `mean`, `min`, `max` of numbers.
+* `mean`, `min`, `max` of numbers; `two_sided_signs(n)`: p where all of n signs are equal.
 """
 
 from __future__ import annotations
@@ -161,6 +161,7 @@ COMBINED: dict[str, Callable[[list[Interval]], Interval]] = {
     "mean": average,
     "min": _extreme(min),
     "max": _extreme(max),
+    "two_sided_signs": lambda terms: Interval(2 * 0.5 ** terms[0].high, 2 * 0.5 ** terms[0].low),
 }
 
 

@@ -105,30 +105,47 @@ def fisher(counts: np.ndarray) -> float | None:
 def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
     """Two-sided, of two independent groups: Welch's t, Student's t and the normal approximation.
 
-    p falls with the distance of the means and rises with the SDs: its ends are theirs.
+    p falls with the distance of the means, and rises with its standard error and with fewer degrees of
+    freedom: the intervals have the ends of all three.
     """
-    means, sds = zip(*(map(unrounded, part) for part in (row.training, row.testing)))
-    difference = means[0] - means[1]
-    far = max(abs(difference.low), abs(difference.high))
-    near = (
-        0.0
-        if difference.low <= 0 <= difference.high
-        else min(abs(difference.low), abs(difference.high))
-    )
-    wide, narrow = [s.high for s in sds], [s.low for s in sds]
-    names = ("Welch's t", "Student's t", "normal")
-    least, most = _of_difference(far, narrow, sizes), _of_difference(near, wide, sizes)
-    return [Reading(n, Interval(low, high)) for n, low, high in zip(names, least, most)]
+    (m1, s1), (m2, s2) = (map(unrounded, part) for part in (row.training, row.testing))
+    n1, n2 = sizes
+    ends = [(s1.low, s2.low), (s1.high, s2.high)]
+    apart = [math.sqrt(a * a / n1 + b * b / n2) for a, b in ends]
+    pooled = [
+        math.sqrt(((n1 - 1) * a * a + (n2 - 1) * b * b) / (n1 + n2 - 2) * (1 / n1 + 1 / n2))
+        for a, b in ends
+    ]
+    most = n1 + n2 - 2
+    return [
+        Reading("Welch's t", _p_range(m1 - m2, apart, _welch_freedom(s1, s2, n1, n2))),
+        Reading("Student's t", _p_range(m1 - m2, pooled, (most, most))),
+        Reading("normal", _p_range(m1 - m2, apart, (math.inf, math.inf))),
+    ]
 
 
-def _of_difference(difference: float, sds: list[float], sizes: list[int]) -> list[float]:
+def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, float]) -> Interval:
+    """From [smallest, largest] standard error and (fewest, most) degrees of freedom."""
     from scipy import stats
 
-    (s1, s2), (n1, n2) = sds, sizes
-    welch = stats.ttest_ind_from_stats(difference, s1, n1, 0, s2, n2, equal_var=False).pvalue
-    student = stats.ttest_ind_from_stats(difference, s1, n1, 0, s2, n2).pvalue
-    normal = 2 * stats.norm.sf(difference / math.sqrt(s1**2 / n1 + s2**2 / n2))
-    return [float(welch), float(student), float(normal)]
+    sizes = abs(difference.low), abs(difference.high)
+    near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
+    low = 2 * stats.t.sf(max(sizes) / errors[0], freedom[1]) if errors[0] else 0.0
+    return Interval(float(low), float(2 * stats.t.sf(near / errors[1], freedom[0])))
+
+
+def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float, float]:
+    """Welch and Satterthwaite's degrees of freedom depend on the ratio of the variances alone; they are most,
+    n1 + n2 - 2, where each is in proportion to its n - 1, and fall to either side."""
+
+    def freedom(a: float, b: float) -> float:
+        v, w = a * a / n1, b * b / n2
+        return (v + w) ** 2 / (v * v / (n1 - 1) + w * w / (n2 - 1)) if v + w else n1 + n2 - 2
+
+    ends = [freedom(s1.low, s2.high), freedom(s1.high, s2.low)]
+    best = math.sqrt((n1 - 1) * n1 / ((n2 - 1) * n2))  # of s1 / s2
+    inside = s1.low <= best * s2.high and best * s2.low <= s1.high
+    return min(ends), n1 + n2 - 2 if inside else max(ends)
 
 
 def _p(
