@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossover.audit.finding import NOT, Finding, Reading, judged, places, unchecked
 from crossover.audit.interval import Interval, exactly, unrounded
@@ -127,7 +127,8 @@ def _with_intervals(
                 f"{on}the same cases, scores correlated by {max(correlation, 0):.2f} or more",
                 Interval(0, said.p_below),
             ))  # fmt: skip
-        notes.append(f"{on}independent groups p = {p.low:.2g} to {p.high:.2g}")
+        enough = "" if correlation <= 1 else ", no correlation of the same cases is enough"
+        notes.append(f"{on}independent groups p = {p.low:.2g} to {p.high:.2g}{enough}")
     if readings:
         ci = [v.ci for pair in pairs.values() for v in (pair.higher, pair.lower) if v.ci]
         text = "; ".join(f"{low.text} to {high.text}" for low, high in ci)
@@ -185,5 +186,5 @@ def _icc(said: Ordering, published: Published) -> Iterator[Finding]:
                 )  # fmt: skip
                 if found.verdict != NOT:
                     note = "the ends of the ranges allow it; the single features aren't printed"
-                    found = Finding(**{**vars(found), "note": note})
+                    found = replace(found, note=note)
                 yield found

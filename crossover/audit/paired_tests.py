@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from crossover.audit.finding import FOLLOWS, NOT, READING, Finding, Reading, judged
 from crossover.audit.interval import Interval, exactly, gap, unrounded
 from crossover.audit.signed_rank import FORMS, Attainable, all_improve, attainable
@@ -133,7 +136,8 @@ def _improvement(said: Improvement, tests: list[PairedTest], published: Publishe
         CHECK, said.about, said.where, f"all {n} cases", f"p values of at most {most:.4f}",
         exactly(most), readings, relation="at_least",
     )  # fmt: skip
-    note = "; ".join(notes)
-    if found.verdict == NOT:
-        note += "; each case's average over the structures isn't printed and may improve"
-    return Finding(**{**vars(found), "note": note})
+    changed: dict = {"note": "; ".join(notes)}
+    if found.verdict == NOT and len({t.structure for t in tests}) > 1:
+        reading = "each case's average over the structures, which isn't printed"
+        changed |= {"verdict": READING, "reading": reading, "off_by": math.nan}
+    return replace(found, **changed)

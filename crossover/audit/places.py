@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from crossover.audit.finding import FOLLOWS, READING, Finding, Reading, judged, places
 from crossover.audit.interval import Interval, unrounded
@@ -61,7 +62,7 @@ def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> Finding:
         own = unrounded(value.mean)
         changed = {"verdict": READING, "reading": alone[0], "note": note, "off_by": float("nan"),
                    "low": own.low, "high": own.high}  # fmt: skip
-        return Finding(**{**vars(found), **changed})
+        return replace(found, **changed)
     return found
 
 
@@ -103,7 +104,7 @@ def _fact(fact: Fact, there: Fact) -> Finding:
     found = judged(CHECK, about, where, printed, text, value, [Reading("", other)])
     if found.verdict == FOLLOWS and fact.bound != there.bound:
         changed = {"verdict": READING, "reading": "the bound is reached"}
-        return Finding(**{**vars(found), **changed})
+        return replace(found, **changed)
     return found
 
 
