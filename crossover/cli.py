@@ -199,6 +199,37 @@ def trace(
 
 
 @app.command()
+def audit(
+    studies: Annotated[list[str] | None, typer.Argument(help="Else all with a paper.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Every finding, for machines.")] = False,
+) -> None:
+    """Check a paper's printed numbers against each other: which follow from others, and which don't.
+
+    Needs no data. Exit status: 0, whatever is found; 2 where there is no such paper.
+    """
+    import json
+
+    from crossover.audit.show import for_machines, show
+    from crossover.audit.table import audit_table
+    from crossover.provenance import ROOT
+    from crossover.published import load_published
+
+    folder = ROOT / "config"
+    names = studies or sorted(path.stem for path in (folder / "published").glob("*.yaml"))
+    try:
+        papers = [load_published(name, folder) for name in names]
+    except ConfigError as caught:
+        _stop(str(caught))
+    tables = [audit_table(paper) for paper in papers]
+    if as_json:
+        found = [for_machines(paper, table) for paper, table in zip(papers, tables)]
+        typer.echo(json.dumps({"studies": found}, indent=1))
+        return
+    for paper, table in zip(papers, tables):
+        show(paper, table, Console())
+
+
+@app.command()
 def crate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",

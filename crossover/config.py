@@ -123,12 +123,12 @@ def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str,
     return studies
 
 
-def read_yaml(path: Path) -> dict:
+def read_yaml(path: Path, loader: type | None = None) -> dict:
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist; there are: {there}")
     try:
-        values = yaml.load(path.read_text(), _Loader)
+        values = yaml.load(path.read_text(), loader or Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(values, dict):
@@ -136,7 +136,7 @@ def read_yaml(path: Path) -> dict:
     return values
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Refuses a key that stands twice: YAML would let the last one win without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from crossover.config import ConfigError, read_yaml
-from crossover.study import Fraction, Section
+from crossover.config import ConfigError
+from crossover.printed import (
+    Announcement,
+    Architecture,
+    Association,
+    CohortRow,
+    Contradiction,
+    Fact,
+    Gain,
+    Grid,
+    IccRange,
+    Improvement,
+    Ordering,
+    PairedTest,
+    Percentage,
+    Statement,
+    TableOne,
+    TestSet,
+    Value,
+)  # fmt: skip
+from crossover.printed_number import Printed, read_printed
+from crossover.study import Section
 
-Pair = tuple[float, float]
 VALUES = [
     "family", "n_train", "structure", "test_set", "metric", "mean", "sd", "ci_low", "ci_high", "where",
 ]  # fmt: skip
@@ -21,168 +39,6 @@ PAIRED_TESTS = [
 GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
 
 
-class PublishedModel(Section):
-    family: str
-    n_train: Annotated[int, Field(ge=0)]
-
-
-class Value(Section):
-    """A printed mean of one model on one test set."""
-
-    model: PublishedModel
-    structure: str | None = None
-    """None in a study of one structure; "all" for the average over several."""
-    test_set: str
-    metric: str
-    mean: float
-    sd: Annotated[float, Field(ge=0)] | None = None
-    ci: Pair | None = None
-    where: str
-
-    @model_validator(mode="after")
-    def _inside(self) -> Value:
-        if self.ci and not self.ci[0] <= self.mean <= self.ci[1]:
-            raise ValueError(f"the mean {self.mean} is outside its interval {list(self.ci)}")
-        return self
-
-
-class Ordering(Section):
-    """The paper says that `higher` are above all of `lower` at each size, with p < `p_below`."""
-
-    metric: str
-    test_set: str | None
-    """None where the paper names none."""
-    n_train: list[int]
-    higher: list[str]
-    lower: list[str]
-    p_below: float | None = None
-    """None where no p is printed."""
-    where: str
-
-
-class Gain(Section):
-    """A printed gain of a metric: the mean of `families` above `over`, on one test set."""
-
-    metric: str
-    test_set: str
-    families: list[str]
-    over: str
-    gain: float
-    where: str
-
-
-class GridCell(Section):
-    """A printed mean and SD over the folds."""
-
-    architecture: str
-    encoder: str
-    mean: Fraction
-    sd: Annotated[float, Field(ge=0)]
-
-
-class Grid(Section):
-    """A printed table of validation scores: architectures with encoders, each trained for each fold."""
-
-    where: str
-    cohort: str
-    metric: str
-    folds: Annotated[int, Field(ge=2)]
-    cells: list[GridCell]
-    selected: tuple[str, str]
-    """Architecture and encoder."""
-
-
-class CohortRow(Section):
-    """A row of a printed table of cohorts."""
-
-    cohort: str
-    cases: Annotated[int, Field(ge=1)]
-    field_strength_t: Annotated[float, Field(gt=0)]
-    coil: str
-    slices: Annotated[int, Field(ge=1)]
-    where: str
-
-
-class PairedTest(Section):
-    """A printed p value of two models on the same cases; `a` is named first, as "a vs. b"."""
-
-    structure: str
-    a: PublishedModel
-    b: PublishedModel
-    test_set: str
-    metric: str
-    p: Fraction
-    where: str
-
-
-class Layers(Section):
-    """A row of a printed table of layers.
-
-    `kernels` are the sides of the convolutions' squares, one after the other (or side by side, as the
-    paper says), `repeats` how many times; `outputs` are rows, columns and channels after each.
-    """
-
-    layer: str
-    kernels: list[int] = []
-    repeats: Annotated[int, Field(ge=1)] = 1
-    outputs: list[tuple[int, int, int]]
-
-
-class Architecture(Section):
-    where: str
-    rows: list[Layers]
-
-
-class IccRange(Section):
-    """Smallest and largest ICC of a model's features."""
-
-    model: PublishedModel
-    range: Pair
-    where: str
-
-
-class ContinuousRow(Section):
-    """[mean, SD] of each part."""
-
-    variable: str
-    training: Pair
-    testing: Pair
-    p: float
-
-
-class Category(Section):
-    """[count, percent] of each part."""
-
-    training: tuple[int, float]
-    testing: tuple[int, float]
-
-
-class CategoricalRow(Section):
-    variable: str
-    p: float
-    categories: dict[str, Category]
-
-
-class TableOne(Section):
-    where: str
-    cohort: str
-    patients: dict[str, int]
-    continuous: list[ContinuousRow]
-    categorical: list[CategoricalRow]
-
-
-class Fact(Section):
-    about: str
-    value: float
-    unit: str | None = None
-    where: str
-
-
-class Contradiction(Section):
-    about: str
-    what: str
-
-
 class Published(Section):
     """Everything that a paper printed; `sizes` are the training sizes that its models name."""
 
@@ -190,16 +46,24 @@ class Published(Section):
     citation: str
     sizes: list[int]
     confidence: float
+    alpha: Printed | None = None
+    """p values below it are called significant; None where the paper names none."""
     values: list[Value]
+    test_sets: dict[str, TestSet] = {}
     orderings: list[Ordering] = []
     gains: list[Gain] = []
     grid: Grid | None = None
     cohorts: list[CohortRow] = []
+    associations: list[Association] = []
     paired: list[PairedTest] = []
+    improvements: list[Improvement] = []
     icc: list[IccRange] = []
     table_one: TableOne | None = None
     architecture: Architecture | None = None
     facts: list[Fact] = []
+    percentages: list[Percentage] = []
+    statements: list[Statement] = []
+    announcements: list[Announcement] = []
     contradictions: list[Contradiction] = []
 
     @model_validator(mode="after")
@@ -254,15 +118,15 @@ class Published(Section):
 
         `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
         """
-        scores = {(v.model.family, v.test_set, v.metric): v.mean for v in self.values}
+        scores = {(v.model.family, v.structure, v.test_set, v.metric): v.mean for v in self.values}
         rows = []
         for stated in self.gains:
             found = [
-                scores.get((family, stated.test_set, stated.metric), float("nan"))
+                scores.get((family, stated.structure, stated.test_set, stated.metric), float("nan"))
                 for family in (*stated.families, stated.over)
             ]
             recomputed = sum(found[:-1]) / len(stated.families) - found[-1]
-            rows.append(stated.model_dump() | {"recomputed": recomputed})
+            rows.append(stated.model_dump(include=set(GAINS)) | {"recomputed": recomputed})
         return pd.DataFrame(rows, columns=GAINS)
 
 
@@ -274,7 +138,7 @@ def load_published(name: str, folder: Path = Path("config")) -> Published:
     """
     path = folder / "published" / f"{name}.yaml"
     try:
-        return Published.model_validate(read_yaml(path))
+        return Published.model_validate(read_printed(path))
     except ValidationError as error:
         lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None

@@ -92,7 +92,7 @@ def test_what_the_text_repeats_is_what_its_table_has(published):
     assert (tests.groupby(keys)["p"].nunique() == 1).all()
 
 
-def test_the_contradictions_follow_from_the_numbers(published):
+def test_averages_and_p_values_by_hand(published):
     values = published.table()
     table = values[values["where"] == PLACE]
     average = values[values["structure"] == "all"].set_index("family")
@@ -105,8 +105,6 @@ def test_the_contradictions_follow_from_the_numbers(published):
     against_t = p[(p["family_b"] == "target") & (p["where"] == PLACE)]["p"]
     assert against_t.min() == 0.007
     assert p["p"].min() * 36 > 0.05  # nothing printed would pass Holm
-    named = {c.about for c in published.contradictions}
-    assert {"Average of Model_S", "Ten distinct differences", "Layers", "Crop"} <= named
 
 
 def test_which_printed_p_ten_distinct_differences_can_give(published):

@@ -1,0 +1,192 @@
+"""The audit's statistical tests against scipy and enumeration by hand."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from crossover.audit.finding import FOLLOWS, NOT, READING
+from crossover.audit.group_tests import fisher, group_tests, of_counts, of_means, of_two_groups
+from crossover.audit.interval import exactly, unrounded
+from crossover.audit.paired_tests import forms_of, paired_tests
+from crossover.audit.signed_rank import FORMS, all_improve, attainable, compositions, mean_ranks
+from crossover.printed import ContinuousRow
+from crossover.printed_number import Printed
+from crossover.statistics.paired import asymptotic_p, exact_p
+from tests.printed_papers import only, paper, printed
+
+EXACT, ASYMPTOTIC, CORRECTED = FORMS
+
+
+# ---- p from a table
+
+
+@given(st.lists(st.integers(0, 40), min_size=4, max_size=4))
+def test_fisher_of_two_categories_is_scipys(cells):
+    counts = np.array(cells).reshape(2, 2)
+    assert fisher(counts) == pytest.approx(stats.fisher_exact(counts).pvalue, rel=1e-6)
+
+
+def test_fisher_of_more_categories_is_the_sum_over_all_tables():
+    counts = np.array([[5, 1], [2, 3], [0, 4]])
+    rows, second = counts.sum(axis=1), counts[:, 1].sum()
+    law = stats.multivariate_hypergeom(rows, second)
+    seen = law.pmf(counts[:, 1])
+    tables = [x for x in product(*(range(n + 1) for n in rows)) if sum(x) == second]
+    total = sum(law.pmf(x) for x in tables if law.pmf(x) <= seen * (1 + 1e-7))
+    assert fisher(counts) == pytest.approx(total)
+
+
+def test_fisher_of_too_many_tables_is_not_tried():
+    assert fisher(np.full((6, 2), 300)) is None
+
+
+def test_readings_of_counts():
+    names = [r.name for r in of_counts(np.array([[8, 2], [1, 5]]))]
+    assert names == [
+        "chi-square",
+        "chi-square with Yates' correction",
+        "likelihood ratio",
+        "Fisher's exact test",
+    ]
+    by_hand = 16 * (8 * 5 - 2 * 1) ** 2 / (10 * 6 * 9 * 7)
+    assert of_counts(np.array([[8, 2], [1, 5]]))[0].value.low == pytest.approx(
+        stats.chi2.sf(by_hand, 1)
+    )
+    # three of one against three, four of one against three, three of two against two; four tests of each
+    assert len(of_two_groups(np.arange(1, 9).reshape(4, 2), list("abcd"))) == 7 * 4
+    assert of_two_groups(np.array([[8, 2], [1, 5]]), list("ab")) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.floats(0, 99), min_size=3, max_size=20).filter(lambda x: np.std(x) > 0.5),
+    st.lists(st.floats(0, 99), min_size=3, max_size=20).filter(lambda x: np.std(x) > 0.5),
+)
+def test_p_of_rounded_means_and_sds_holds_the_true_one(a, b):
+    pairs = [(printed(np.mean(x)), printed(np.std(x, ddof=1))) for x in (a, b)]
+    row = ContinuousRow(variable="v", training=pairs[0], testing=pairs[1], p=0.5)
+    welch, student, _ = of_means(row, [len(a), len(b)])
+    for reading, equal in ((welch, False), (student, True)):
+        p = stats.ttest_ind(a, b, equal_var=equal).pvalue
+        assert reading.value.low - 1e-9 <= p <= reading.value.high + 1e-9
+
+
+def table(p: str, counts: list[list[int]]):
+    cells = {str(k): {"training": [a, 0.0], "testing": [b, 0.0]} for k, (a, b) in enumerate(counts)}
+    patients = dict(zip(("training", "testing"), map(sum, zip(*counts))))
+    row = {"variable": "v", "p": Printed(p), "categories": cells}
+    return paper(table_one={"where": "T", "cohort": "c", "patients": patients, "continuous": [],
+                            "categorical": [row], "no_difference": {"p_below": Printed("0.05"), "where": "text"}})  # fmt: skip
+
+
+def test_a_printed_p_follows_under_the_tests_that_give_it():
+    counts = [[238, 61], [18, 3]]
+    of = {p: only(group_tests(table(p, counts)), "p of v") for p in ("0.693", "0.777", "0.700")}
+    assert of["0.693"].reading == "chi-square with Yates' correction"
+    assert of["0.777"].reading == "Fisher's exact test"
+    assert of["0.700"].verdict == NOT and of["0.700"].off_by == pytest.approx(0.0067, abs=1e-4)
+
+
+def test_no_difference_is_compared_with_the_recomputed_p():
+    assert only(group_tests(table("0.5", [[5, 5], [5, 5]])), "No sign").verdict == FOLLOWS
+    assert only(group_tests(table("0.5", [[9, 1], [1, 9]])), "No sign").verdict == NOT
+    assert (
+        only(group_tests(table("0.5", [[251, 58], [2, 3], [2, 2], [1, 1]])), "No sign").verdict
+        == READING
+    )
+
+
+# ---- signed ranks
+
+
+def test_p_values_of_three_cases_by_hand():
+    """Without ties W is 0 to 6 with 1, 1, 1, 2, 1, 1, 1 of 8 sign patterns."""
+    plain = [a.p for a in attainable(3) if a.form == EXACT and a.tied == 0]
+    assert plain == [0.25, 0.5, 0.75, 1.0]
+    assert sorted(compositions(3)) == [(1, 1, 1), (1, 2), (2, 1), (3,)]
+    assert mean_ranks((1, 2, 3)) == [1, 2.5, 2.5, 5, 5, 5]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-3, 3), min_size=6, max_size=6).filter(any))
+def test_every_set_of_differences_gives_attainable_p_values(d):
+    d = np.array(d)
+    found = {form: [a.p for a in attainable(6) if a.form == form] for form in FORMS}
+    theirs = {
+        CORRECTED: stats.wilcoxon(d, correction=True, method="asymptotic").pvalue,
+        ASYMPTOTIC: stats.wilcoxon(d, correction=False, method="asymptotic").pvalue,
+        EXACT: exact_p(d.astype(float)),
+    }
+    assert asymptotic_p(d.astype(float)) == pytest.approx(theirs[ASYMPTOTIC])
+    for form, p in theirs.items():
+        assert np.min(np.abs(np.array(found[form]) - p)) < 1e-9, form
+
+
+def test_without_ties_the_exact_values_are_scipys_and_no_others():
+    of = {
+        round(stats.wilcoxon(np.arange(1, 6) * s, method="exact").pvalue, 9)
+        for s in product([-1, 1], repeat=5)
+    }
+    assert {round(a.p, 9) for a in attainable(5) if a.form == EXACT and a.tied == 0} == of
+
+
+def test_ten_cases_that_all_improve():
+    ends = all_improve(10)
+    assert ends[EXACT].low == ends[EXACT].high == 2 / 2**10
+    assert ends[ASYMPTOTIC].high == pytest.approx(0.00506, abs=5e-6)
+    all_tied = 2 * stats.norm.sf(27.5 / math.sqrt(10 * 5.5**2 / 4))
+    assert ends[ASYMPTOTIC].low == pytest.approx(all_tied)
+
+
+def test_which_forms_give_a_printed_p():
+    five = forms_of(unrounded(Printed("0.005")), 10)
+    assert EXACT not in five and five[ASYMPTOTIC].tied == 0 and five[CORRECTED].tied == 5
+    four = forms_of(unrounded(Printed("0.004")), 10)
+    assert four[EXACT].tied == 0 and four[ASYMPTOTIC].tied == 6
+    assert forms_of(exactly(0.0005), 10) == {}
+
+
+def paired_paper(*p: str, cases: int = 10, **more):
+    a, b = ({"family": f, "n_train": 0} for f in "ab")
+    tests = [{"structure": f"s{k}", "a": a, "b": b, "test_set": "t", "metric": "dsc", "p": Printed(x), "where": "T"}
+             for k, x in enumerate(p)]  # fmt: skip
+    sets = {"t": {"cases": cases, "where": "T"}}
+    return paired_tests(paper(paired=tests, test_sets=sets, alpha=Printed("0.05"), **more))
+
+
+def test_a_p_that_ten_cases_cannot_give_does_not_follow():
+    assert only(paired_paper("0.005"), "p of s0").verdict == READING
+    assert only(paired_paper("0.001"), "p of s0").verdict == NOT
+    assert only(paired_paper("0.02", cases=5), "p of s0").verdict == NOT
+
+
+def test_one_form_must_give_all_p_values_of_a_place():
+    alone = only(paired_paper("0.005", "0.007"), "One form")
+    assert alone.verdict == READING and f"{ASYMPTOTIC}, no ties" in alone.reading
+    assert only(paired_paper("0.005", "0.001"), "One form").verdict == NOT
+
+
+def test_corrections_for_the_number_of_tests():
+    few = only(paired_paper("0.002", cases=10), "Number of p")
+    assert few.verdict == FOLLOWS
+    many = only(paired_paper(*["0.005"] * 11, "0.200"), "Number of p")
+    assert many.verdict == READING and "Holm 0, Benjamini & Hochberg 11" in many.note
+
+
+def test_a_statement_of_every_case_needs_the_p_of_every_case():
+    said = {"about": "all improve", "model": {"family": "a", "n_train": 0}, "test_set": "t",
+            "over": [{"family": "b", "n_train": 0}], "metric": "dsc", "where": "text"}  # fmt: skip
+
+    def of(*p: str):
+        return only(paired_paper(*p, improvements=[said]), "all improve")
+
+    assert (of("0.005").verdict, of("0.007").verdict) == (FOLLOWS, NOT)
+    assert of("0.005", "0.005").verdict == FOLLOWS
+    several = of("0.005", "0.007")
+    assert several.verdict == READING and "average over the structures" in several.reading
+    assert "1 of 2 p values are larger" in several.note
