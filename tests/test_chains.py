@@ -1,5 +1,6 @@
 """Cross-validation, selection and chains: the plan of Touijer's study, and what its stages are made of."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +16,10 @@ from crossover.plan import plan
 from crossover.provenance import write_json
 from crossover.splits import evaluation_cases, split, stage_cases
 from crossover.study import Augmentation, Prediction, Study
+from crossover.training import run
 from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet
+from crossover.training.failure import TrainingFailed
 from crossover.training.run import Trainer, what, with_selected
 from crossover.training.stage import scored_slices, validation_dsc
 
@@ -163,3 +166,36 @@ def test_a_stage_of_another_name_but_the_same_key_is_not_trained_again(tmp_path)
     assert (made["steps"], made["same_as"], made["stage"]["name"]) == (7, "cell", "a-f0")
     assert (folder / "weights.safetensors").read_bytes() == b"weights"
     assert trainer._twin("another key") is None
+
+
+def test_no_memory_left_fails_the_stage_with_what_to_try(tmp_path, monkeypatch):
+    trainer = Trainer(SimpleNamespace(), None, None, tmp_path, tmp_path / "cache", 1)
+    told = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
+    for error in (MemoryError("9 bytes"), told):
+        monkeypatch.setattr(trainer, "_train", lambda *_, error=error: (_ for _ in ()).throw(error))
+        with pytest.raises(TrainingFailed, match="no memory left.*a smaller recipe.batch"):
+            trainer.make(PLAN.stages["a-f0"], "k", tmp_path)
+    other = ValueError("something else")
+    monkeypatch.setattr(trainer, "_train", lambda *_: (_ for _ in ()).throw(other))
+    with pytest.raises(ValueError, match="something else"):
+        trainer.make(PLAN.stages["a-f0"], "k", tmp_path)
+
+
+@pytest.mark.parametrize("use, on", [("train", "volumes"), ("validation", "structure_slices")])
+def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch, use, on):
+    stage = PLAN.stages["a-f0"]
+    recipe = STUDY.recipe.model_copy(update={"validate_on": on})
+    settings = SimpleNamespace(
+        recipe=recipe, validation="fold", standardise=False, structures=list(stage.structures)
+    )
+    trainer = Trainer(settings, None, None, tmp_path, tmp_path / "cache", 1)
+    cases = pd.DataFrame({"cohort": "a", "case": ["t", "v"], "use": ["train", "validation"]})
+    empty = replace(slices(), large=np.zeros((4, 1), bool))
+    monkeypatch.setattr(run, "stage_cases", lambda *_: cases)
+    monkeypatch.setattr(trainer, "_load", lambda c: empty if c.use.iloc[0] == use else slices())
+    with pytest.raises(
+        TrainingFailed, match="none of the slices of its 1 cases .*smallest_mask_px"
+    ):
+        trainer._data(stage)
+    monkeypatch.setattr(trainer, "_load", lambda c: slices())
+    assert trainer._data(stage)[1].has_structure.sum() == 2
