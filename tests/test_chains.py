@@ -173,7 +173,7 @@ def test_no_memory_left_fails_the_stage_with_what_to_try(tmp_path, monkeypatch):
     told = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes")
     for error in (MemoryError("9 bytes"), told):
         monkeypatch.setattr(trainer, "_train", lambda *_, error=error: (_ for _ in ()).throw(error))
-        with pytest.raises(TrainingFailed, match="no memory left.*a smaller recipe.batch"):
+        with pytest.raises(TrainingFailed, match=r"no memory left.*a smaller recipe\.batch"):
             trainer.make(PLAN.stages["a-f0"], "k", tmp_path)
     other = ValueError("something else")
     monkeypatch.setattr(trainer, "_train", lambda *_: (_ for _ in ()).throw(other))
@@ -194,7 +194,7 @@ def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch, u
     monkeypatch.setattr(run, "stage_cases", lambda *_: cases)
     monkeypatch.setattr(trainer, "_load", lambda c: empty if c.use.iloc[0] == use else slices())
     with pytest.raises(
-        TrainingFailed, match="none of the slices of its 1 cases .*smallest_mask_px"
+        TrainingFailed, match=r"none of the slices of its 1 cases .*smallest_mask_px"
     ):
         trainer._data(stage)
     monkeypatch.setattr(trainer, "_load", lambda c: slices())
