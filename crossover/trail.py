@@ -43,7 +43,8 @@ def write_trails(
         inputs: path -> SHA-256, as the job found them.
         settings: what the job was told of the configuration.
         entries: of its source files, see `crossover.provenance.closure`.
-        facts: command, begun (ISO 8601, UTC), seconds, threads.
+        facts: command, starting (seconds from the process's start to its work, imports included), begun
+            (ISO 8601, UTC), seconds, threads.
     """
     outputs = list(outputs)
     content = {

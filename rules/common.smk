@@ -6,7 +6,7 @@ import re
 from itertools import product
 from pathlib import Path
 
-from crossover import progress, sections
+from crossover import locks, progress, sections
 from crossover.config import ConfigError, canonical, load_settings, load_studies
 from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
@@ -17,6 +17,22 @@ from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+
+LOOKS = {"--dag", "--rulegraph", "--filegraph", "--d3dag", "--summary", "--detailed-summary", "-S", "-D"}
+LOOKS |= {"--lint", "--unlock", "--list", "-l", "--list-rules", "--list-target-rules", "--lt", "--report"}
+LOOKS |= {"--list-changes", "--lc", "--list-untracked", "--lu", "--archive", "--containerize"}
+DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
+"""Whether this is a dry run: Snakemake knows only after it has read this."""
+SNAKEMAKE = "snakemake" in Path(sys.argv[0]).parts[-2:]
+
+# The lock of this folder, open until this process ends; Snakemake's own would outlive a kill.
+if SNAKEMAKE and workflow.is_main_process and not DRY and not LOOKS & set(sys.argv):
+    try:
+        LOCK = locks.take(Path(".cache/snakemake.lock"))
+    except locks.Held as by:
+        raise WorkflowError(
+            f"another Snakemake is at work in this folder: {by}. Wait until it has ended, or end it"
+        ) from None
 
 try:
     SETTINGS = load_settings(config)
@@ -252,8 +268,8 @@ def begin_progress():
         progress.begin(name, len(p.stages), max(1, workflow.cores // threads))
 
 
-# Snakemake knows of a dry run only after it has read this, and then calls no handler.
-if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+# In a dry run no handler is called.
+if DRY:
     from crossover import estimate
 
     print(estimate.listing(STUDIES, PLANS), file=sys.stderr)

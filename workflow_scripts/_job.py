@@ -6,11 +6,13 @@ Standard error is the rule's log; standard output reaches the person who runs th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
 import shlex
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
 
-from crossover import progress, trail
+from crossover import disk, locks, progress, trail
 from crossover.provenance import code_digest
 
 
@@ -32,7 +34,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     `data`, the folder of real data, is CROSSOVER_DATA in the environment, and `imagenet`, that of ImageNet
     weights, CROSSOVER_IMAGENET.
     """
-    script = Path(sys.argv[0]).stem
+    script, starting = Path(sys.argv[0]).stem, since_process_start()
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--cfg", type=json.loads, default={})
     parser.add_argument("--checks", type=json.loads, default={}, help="changes no result")
@@ -48,17 +50,44 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     given = SimpleNamespace(**vars(parser.parse_args()), data=Path(data) if data else None)
     given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    names = [name.rstrip("*?") for name in paths]
+    outputs = sorted(_listed(given, "out"))
     try:
-        _with_trail(main, given, script, [name.rstrip("*?") for name in paths])
+        with contextlib.ExitStack() as stack:
+            for path in outputs:  # whoever was left over from a run that was killed ends first
+                stack.enter_context(locks.held(path))
+            _with_trail(main, given, script, names, starting)
     except Exception as error:
-        traceback.print_exc()
-        progress.fail(f"{script} failed: {error}\n  log: {given.log}")
+        _failed(f"{script} failed: {disk.full(error, outputs[0]) or error}\n  log: {given.log}")
+        for path in outputs:
+            path.unlink(missing_ok=True)
         sys.exit(1)
 
 
+def since_process_start() -> float | None:
+    """Seconds, imports included; None where the system doesn't tell."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (OSError, AttributeError):
+        return None
+    return round(now - ticks / os.sysconf("SC_CLK_TCK"), 3)
+
+
+def _failed(what: str) -> None:
+    """On a full disk neither the log nor a file for later can be written: tell it at once."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc()
+    try:
+        progress.fail(what)
+    except OSError:
+        print(what, flush=True)
+
+
 def _with_trail(
-    main: Callable[[SimpleNamespace], None], given: SimpleNamespace, script: str, names: list[str]
-) -> None:
+    main: Callable[[SimpleNamespace], None], given: SimpleNamespace, script: str, names: list[str],
+    starting: float | None,
+) -> None:  # fmt: skip
     entries = given.code["entries"] if given.code else [f"workflow_scripts/{script}.py"]
     if given.code and code_digest(*entries) != given.code["digest"]:
         raise RuntimeError("source files changed since the workflow was started: start it again")
@@ -71,7 +100,8 @@ def _with_trail(
         given.cfg,
         entries,
         command=_command(script),
-        begun=begun.isoformat(timespec="seconds"),
+        begun=begun.isoformat(timespec="milliseconds"),
+        starting=starting,
         seconds=round(perf_counter() - start, 3),
         threads=given.threads,
     )
