@@ -18,8 +18,26 @@ from snakemake.exceptions import WorkflowError
 # Jobs run `python`: the one of this environment, also where it is not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-LOOKS = {"--dag", "--rulegraph", "--filegraph", "--d3dag", "--summary", "--detailed-summary", "-S", "-D"}
-LOOKS |= {"--lint", "--unlock", "--list", "-l", "--list-rules", "--list-target-rules", "--lt", "--report"}
+LOOKS = {
+    "--dag",
+    "--rulegraph",
+    "--filegraph",
+    "--d3dag",
+    "--summary",
+    "--detailed-summary",
+    "-S",
+    "-D",
+}
+LOOKS |= {
+    "--lint",
+    "--unlock",
+    "--list",
+    "-l",
+    "--list-rules",
+    "--list-target-rules",
+    "--lt",
+    "--report",
+}
 LOOKS |= {"--list-changes", "--lc", "--list-untracked", "--lu", "--archive", "--containerize"}
 DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
 """Whether this is a dry run: Snakemake knows only after it has read this."""
@@ -197,7 +215,7 @@ FIGURES = {
     "sweep": ["metrics.csv", "statistics/training_time.csv"],
     "times": ["statistics/training_time.csv", "statistics/training_time_saved.csv"],
     "overlays": ["metrics.csv"],
-    "subgroups": ["statistics/summary.csv", "statistics/tukey.csv"],
+    "subgroups": ["statistics/summary.csv", "statistics/tukey.csv", "metrics.csv"],
     "reliability": ["statistics/icc.csv"],
 }
 """Figure -> the files under results/<study>/ that it is drawn from, in the report's order."""
