@@ -356,6 +356,8 @@ class Execution(Section):
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
     threads: Annotated[int, Field(ge=1)] = 1
+    per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
+    """Jobs that share a GPU, where there is one."""
 
 
 class Assumption(Section):

@@ -12,7 +12,7 @@ from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
 from crossover.plan import plan
 from crossover.provenance import SOURCES, STUDY, code_digest, network_files
-from crossover.training.devices import gpus
+from crossover.training.devices import TICKETS, gpus
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -67,10 +67,14 @@ except ConfigError as error:
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
 
-# Jobs that compute on a GPU have one each; nobody need say how many there are.
+# Jobs that compute on a GPU take tickets of one; nobody need say how many there are.
 GPUS = gpus()
-if GPUS and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", len(GPUS))
+if GPUS and "gpu_tickets" not in workflow.global_resources:
+    workflow.register_resource("gpu_tickets", TICKETS * len(GPUS))
+
+
+def gpu_tickets(wildcards):
+    return TICKETS // STUDIES[wildcards.study].execution.per_gpu if GPUS else 0
 
 
 def one_of(names):
@@ -282,8 +286,9 @@ def begin_progress():
         for encoder, because in encoders.items():
             print(f"{name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}")
     for name, p in PLANS.items():
-        threads = STUDIES[name].execution.threads
-        progress.begin(name, len(p.stages), max(1, workflow.cores // threads))
+        work = STUDIES[name].execution
+        beside = [workflow.cores // work.threads, *([len(GPUS) * work.per_gpu] if GPUS else [])]
+        progress.begin(name, len(p.stages), max(1, min(beside)))
 
 
 # In a dry run no handler is called.

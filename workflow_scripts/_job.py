@@ -40,6 +40,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     parser.add_argument("--checks", type=json.loads, default={}, help="changes no result")
     parser.add_argument("--code", type=json.loads, help="source files: entries and their digest")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tickets", type=int, default=0, help="of a GPU")
     parser.add_argument("--log", default="standard error", help="named where the job fails")
     for name in paths:
         nargs = name[-1] if name[-1] in "*?" else None

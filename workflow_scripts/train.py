@@ -28,7 +28,7 @@ def main(job) -> None:
     trainer = Trainer(
         settings, slices, read_splits(job.splits), job.out.parent, cache, job.threads, initial
     )
-    with claim(gpus()):
+    with claim(gpus(), job.tickets):
         train_stages(trainer, stages, job.out, code, partial(tell, study))
 
 
