@@ -6,12 +6,14 @@ Standard error is the rule's log; standard output reaches the person who runs th
 from __future__ import annotations
 
 import argparse
+import builtins
 import contextlib
 import json
 import logging
 import os
 import shlex
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
+from typing import Any
 
 from crossover import disk, locks, progress, trail
 from crossover.provenance import code_digest
@@ -92,9 +95,10 @@ def _with_trail(
     entries = given.code["entries"] if given.code else [f"workflow_scripts/{script}.py"]
     if given.code and code_digest(*entries) != given.code["digest"]:
         raise RuntimeError("source files changed since the workflow was started: start it again")
-    begun, start = datetime.now(UTC), perf_counter()
+    begun, start, imports = datetime.now(UTC), perf_counter(), _Imports()
     read = trail.digests(p for name in names if name != "out" for p in _listed(given, name))
-    main(given)
+    with imports:
+        main(given)
     trail.write_trails(
         _listed(given, "out"),
         read,
@@ -104,8 +108,32 @@ def _with_trail(
         begun=begun.isoformat(timespec="milliseconds"),
         starting=starting,
         seconds=round(perf_counter() - start, 3),
+        importing=round(imports.seconds, 3),
         threads=given.threads,
     )
+
+
+class _Imports:
+    """Seconds of the main thread in import statements, which many functions have inside: a job's start-up too."""
+
+    def __init__(self) -> None:
+        self.seconds, self._inside = 0.0, False
+        self._import = builtins.__import__
+
+    def __enter__(self) -> None:
+        builtins.__import__ = self._timed
+
+    def __exit__(self, *_: object) -> None:
+        builtins.__import__ = self._import
+
+    def _timed(self, *args: Any, **kwargs: Any) -> Any:
+        if self._inside or threading.current_thread() is not threading.main_thread():
+            return self._import(*args, **kwargs)
+        self._inside, start = True, perf_counter()
+        try:
+            return self._import(*args, **kwargs)
+        finally:
+            self._inside, self.seconds = False, self.seconds + perf_counter() - start
 
 
 def _command(script: str) -> str:
