@@ -64,12 +64,18 @@ def jobs(root: Path) -> Iterator[Job]:
         record = read_record(Path(outputs[0]), root)
         if record is None or trail.get("starting") is None or path.stem != _stem(outputs[0]):
             continue
-        own = [part for part in Path(outputs[0]).parts if part in {*owners, *owners.values()}]
-        study = owners.get(own[0], own[0]) if own else "all studies"
+        study = _study(Path(outputs[0]).parts, owners)
         yield Job(
             study, record["rule"], trail["threads"], record["starttime"], record["endtime"],
             _spent(trail, record, outputs, root), frozenset(trail["inputs"]), frozenset(outputs),
         )  # fmt: skip
+
+
+def _study(parts: tuple[str, ...], owners: dict[str, str]) -> str:
+    """Of an output; a cohort's belongs to the study that has it, the report to all."""
+    if parts[0] == "results":
+        return parts[1] if len(parts) > 2 else "all studies"
+    return next((owners[part] for part in reversed(parts) if part in owners), "all studies")
 
 
 def _stem(output: str) -> str:
