@@ -169,6 +169,9 @@ def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, st
                 failed |= job.result()
             except BrokenProcessPool:
                 killed.append(jobs[job])
+            except disk.DiskFull:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     return killed
 
 

@@ -60,11 +60,14 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
         with contextlib.ExitStack() as stack:
             for path in outputs:  # whoever was left over from a run that was killed ends first
                 stack.enter_context(locks.held(path))
-            _with_trail(main, given, script, names, starting)
+            try:
+                _with_trail(main, given, script, names, starting)
+            except BaseException:
+                for path in outputs:  # in part perhaps
+                    path.unlink(missing_ok=True)
+                raise
     except Exception as error:
         _failed(f"{script} failed: {disk.full(error, outputs[0]) or error}\n  log: {given.log}")
-        for path in outputs:
-            path.unlink(missing_ok=True)
         sys.exit(1)
     logging.shutdown()
     sys.stdout.flush()
