@@ -13,10 +13,12 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from multiprocessing import forkserver, get_context
 from pathlib import Path
 from time import perf_counter
 
+from crossover import disk, locks
 from crossover.provenance import file_digest, read_json, write_json
 
 log = logging.getLogger(__name__)
@@ -78,10 +80,12 @@ def refresh(
         keys: item name -> digest of all that it is made from.
         make: called as make(name, folder) for each item to be made, with an empty folder; returns
             the item's own facts. It must be picklable when `workers` is above 1.
-        prune: remove folders of items that are no longer among `keys`.
+        prune: remove folders of items that are no longer among `keys`. Else the folder is taken for shared:
+            no two processes make an item of it at once, and one that another has just made is kept.
 
     Raises:
         ItemsError: naming every item that failed and why, after all others are done.
+        crossover.disk.DiskFull: what was made before is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if prune:
@@ -90,7 +94,7 @@ def refresh(
                 shutil.rmtree(old)
     todo = [name for name, key in keys.items() if not is_current(folder / name, key)]
     log.info("%d of %d items to make in %s", len(todo), len(keys), folder)
-    failed = _make_all(todo, keys, make, folder, workers)
+    failed = _make_all(todo, keys, make, folder, workers, prune)
     records = {name: read_json(folder / name / RECORD) for name in keys if name not in failed}
     if failed:
         raise ItemsError(failed, records)
@@ -124,11 +128,13 @@ def warm(module: str) -> None:
     forkserver.ensure_running()
 
 
-def _make_all(todo, keys, make, folder: Path, workers: int) -> dict[str, str]:
+def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
     failed = {}
     if workers == 1 or not todo:
         for name in todo:
-            failed |= _guarded(name, keys[name], make, folder)
+            with nullcontext() if own else locks.held(folder / name):
+                if own or not is_current(folder / name, keys[name]):
+                    failed |= _guarded(name, keys[name], make, folder)
         return failed
     killed = _in_pool(todo, keys, make, folder, workers, failed)
     while killed:  # one took the others with it: those that had begun each alone, to know which
@@ -163,6 +169,9 @@ def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, st
                 failed |= job.result()
             except BrokenProcessPool:
                 killed.append(jobs[job])
+            except disk.DiskFull:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     return killed
 
 
@@ -178,7 +187,7 @@ def _guarded_taken(name: str, key: str, folder: Path) -> dict[str, str]:
 def _guarded(
     name: str, key: str, make: Callable[[str, Path], dict], folder: Path
 ) -> dict[str, str]:
-    """Make one item; returns {} or {name: why it failed}."""
+    """Make one item; returns {} or {name: why it failed}. Raises DiskFull, as all that follow would fail."""
     own = folder / name
     start = perf_counter()
     try:
@@ -198,6 +207,9 @@ def _guarded(
         write_json(own / RECORD, record)
     except Exception as error:
         log.exception("%s failed after %.1f s", name, perf_counter() - start)
+        if no_room := disk.full(error, own):
+            shutil.rmtree(own, ignore_errors=True)
+            raise no_room from error
         return {name: f"{type(error).__name__}: {error}"}
     log.info("%s made in %.2f s", name, perf_counter() - start)
     return {}

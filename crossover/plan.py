@@ -215,7 +215,7 @@ def _variants(study: Study) -> Iterator[_Variant]:
     """
     order = sorted(study.strategies.items(), key=lambda item: (*early(item[1]), item[0]))
     whole = [None] if not study.folded else range(study.splits.k_fold.k)
-    for (name, strategy), replicate in product(order, range(study.splits.replicates)):
+    for (name, strategy), replicate in product(order, range(study.splits.replicates.count)):
         sizes = study.sizes if strategy.sized else [None]
         structures = _structures(study, strategy.structures)
         for levels, n, own, fold in product(_levels(strategy), sizes, structures, whole):

@@ -35,7 +35,7 @@ STUDY = ("crossover/plan.py", "crossover/study.py")
 SOURCES = tuple(sorted(file for file in SCHEMA if file.endswith("settings.py")))
 """As `STUDY`, for the scripts that make a source of theirs."""
 
-BESIDE = {"crossover/progress.py", "crossover/trail.py"}
+BESIDE = {"crossover/disk.py", "crossover/locks.py", "crossover/progress.py", "crossover/trail.py"}
 """Code that tells of the work and keeps its trail; no result comes from it."""
 
 
@@ -151,8 +151,12 @@ def write_json(path: Path, value: object) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
-    part.replace(path)
+    try:
+        part.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> dict:

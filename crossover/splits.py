@@ -61,8 +61,9 @@ def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[
     k = settings.k_fold.k
     folds = {p: i % k for i, p in enumerate(_order(patients, settings.seed, cohort, "fold"))}
     rows = []
-    for replicate in range(settings.replicates):
-        ranked = _order(patients, settings.seed, cohort, f"rank{replicate}")
+    for replicate in range(settings.replicates.count):
+        draw = settings.replicates.draw(replicate)
+        ranked = _order(patients, settings.seed, cohort, f"rank{draw}")
         share = settings.validation
         held = set() if share == "fold" else set(validation_patients(ranked, share))
         for rank, p in enumerate(ranked):

@@ -101,14 +101,38 @@ class KFold(Section):
     patients: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
 
 
+class Replicates(Section):
+    """Repetitions: so many draws of the subsets, each trained so many times from another initialisation."""
+
+    draws: Annotated[int, Field(ge=1)] = 1
+    trainings: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def count(self) -> int:
+        return self.draws * self.trainings
+
+    def draw(self, replicate: int) -> int:
+        """The draw of the subsets that a replicate is trained on; replicates count from 0."""
+        return replicate // self.trainings
+
+
 class Splits(Section):
     seed: int
     validation: float | Literal["fold"]
     """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
     cross-validation, every stage is trained once for each fold and validated on that fold."""
-    replicates: Annotated[int, Field(ge=1)] = 1
-    """Repetitions with another draw of the subsets and another initialisation."""
+    replicates: Replicates = Replicates()
     k_fold: KFold = KFold(k=5)
+
+    @field_validator("replicates", mode="before")
+    @classmethod
+    def _is_no_number(cls, value: Any) -> Any:
+        if isinstance(value, int):
+            raise ValueError(
+                f"{value} doesn't say of what: replicates: {{draws: {value}, trainings: 1}} draws the subsets "
+                "anew for each, trainings: trains the same subsets again"
+            )
+        return value
 
     @field_validator("validation")
     @classmethod
@@ -338,6 +362,8 @@ class Execution(Section):
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
     threads: Annotated[int, Field(ge=1)] = 1
+    per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
+    """Jobs that share a GPU, where there is one."""
 
 
 class Assumption(Section):

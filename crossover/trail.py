@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from time import perf_counter
+from typing import Any, TypeVar
 
 from crossover.provenance import digest, file_digest, read_json_or_none, sources, write_json
 from crossover.sources.settings import PHANTOM_KINDS
 
+T = TypeVar("T")
 SUFFIX = ".trail.json"
 
 
@@ -43,7 +45,8 @@ def write_trails(
         inputs: path -> SHA-256, as the job found them.
         settings: what the job was told of the configuration.
         entries: of its source files, see `crossover.provenance.closure`.
-        facts: command, begun (ISO 8601, UTC), seconds, threads.
+        facts: command, starting (seconds from the process's start to its work, imports included), begun
+            (ISO 8601, UTC), seconds (of its work), importing (of these, in import statements), threads.
     """
     outputs = list(outputs)
     content = {
@@ -55,10 +58,23 @@ def write_trails(
         "versions": versions(),
         "platform": platform.platform(),
         **facts,
+        "seconds_in": {what: round(seconds, 3) for what, seconds in _timed.items()},
     }
     content["digest"] = digest(content)
     for path in {trail_path(output) for output in outputs}:
         write_json(path, content)
+
+
+_timed: dict[str, float] = {}
+
+
+def timed(what: str, call: Callable[[], T]) -> T:
+    """Call, and have this process's trails tell the seconds, of all calls for the same together."""
+    start = perf_counter()
+    try:
+        return call()
+    finally:
+        _timed[what] = _timed.get(what, 0.0) + perf_counter() - start
 
 
 def is_whole(trail: dict) -> bool:

@@ -6,17 +6,51 @@ import re
 from itertools import product
 from pathlib import Path
 
-from crossover import progress, sections
+from crossover import locks, progress, sections
 from crossover.config import ConfigError, canonical, load_settings, load_studies
 from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
 from crossover.plan import plan
 from crossover.provenance import SOURCES, STUDY, code_digest, network_files
-from crossover.training.devices import gpus
+from crossover.training.devices import TICKETS, gpus
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+
+LOOKS = {
+    "--dag",
+    "--rulegraph",
+    "--filegraph",
+    "--d3dag",
+    "--summary",
+    "--detailed-summary",
+    "-S",
+    "-D",
+}
+LOOKS |= {
+    "--lint",
+    "--unlock",
+    "--list",
+    "-l",
+    "--list-rules",
+    "--list-target-rules",
+    "--lt",
+    "--report",
+}
+LOOKS |= {"--list-changes", "--lc", "--list-untracked", "--lu", "--archive", "--containerize"}
+DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
+"""Whether this is a dry run: Snakemake knows only after it has read this."""
+SNAKEMAKE = "snakemake" in Path(sys.argv[0]).parts[-2:]
+
+# The lock of this folder, open until this process ends; Snakemake's own would outlive a kill.
+if SNAKEMAKE and workflow.is_main_process and not DRY and not LOOKS & set(sys.argv):
+    try:
+        LOCK = locks.take(Path(".cache/snakemake.lock"))
+    except locks.Held as by:
+        raise WorkflowError(
+            f"another Snakemake is at work in this folder: {by}. Wait until it has ended, or end it"
+        ) from None
 
 try:
     SETTINGS = load_settings(config)
@@ -35,10 +69,14 @@ except ConfigError as error:
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
 
-# Jobs that compute on a GPU have one each; nobody need say how many there are.
+# Jobs that compute on a GPU take tickets of one; nobody need say how many there are.
 GPUS = gpus()
-if GPUS and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", len(GPUS))
+if GPUS and "gpu_tickets" not in workflow.global_resources:
+    workflow.register_resource("gpu_tickets", TICKETS * len(GPUS))
+
+
+def gpu_tickets(wildcards):
+    return TICKETS // STUDIES[wildcards.study].execution.per_gpu if GPUS else 0
 
 
 def one_of(names):
@@ -183,7 +221,7 @@ FIGURES = {
     "sweep": ["metrics.csv", "statistics/training_time.csv"],
     "times": ["statistics/training_time.csv", "statistics/training_time_saved.csv"],
     "overlays": ["metrics.csv"],
-    "subgroups": ["statistics/summary.csv", "statistics/tukey.csv"],
+    "subgroups": ["statistics/summary.csv", "statistics/tukey.csv", "metrics.csv"],
     "reliability": ["statistics/icc.csv"],
 }
 """Figure -> the files under results/<study>/ that it is drawn from, in the report's order."""
@@ -250,12 +288,13 @@ def begin_progress():
         for encoder, because in encoders.items():
             print(f"{name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}")
     for name, p in PLANS.items():
-        threads = STUDIES[name].execution.threads
-        progress.begin(name, len(p.stages), max(1, workflow.cores // threads))
+        work = STUDIES[name].execution
+        beside = [workflow.cores // work.threads, *([len(GPUS) * work.per_gpu] if GPUS else [])]
+        progress.begin(name, len(p.stages), max(1, min(beside)))
 
 
-# Snakemake knows of a dry run only after it has read this, and then calls no handler.
-if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+# In a dry run no handler is called.
+if DRY:
     from crossover import estimate
 
     print(estimate.listing(STUDIES, PLANS), file=sys.stderr)

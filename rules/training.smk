@@ -18,14 +18,15 @@ rule train:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
-        gpu=min(1, len(GPUS)),
+        gpu_tickets=gpu_tickets,
     params:
         code=network_code("train"),
         cfg=lambda w: canonical(sections.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
         "python -m workflow_scripts.train --code {params.code:q} --cfg {params.cfg:q} "
         "--slices {input.slices} --splits {input.splits} --parents {input.parents} "
-        "--selection {input.selection} --out {output} --threads {threads} --log {log} 2> {log}"
+        "--selection {input.selection} --out {output} --threads {threads} "
+        "--tickets {resources.gpu_tickets} --log {log} 2> {log}"
 
 
 rule predict:
@@ -45,7 +46,7 @@ rule predict:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
-        gpu=min(1, len(GPUS)),
+        gpu_tickets=gpu_tickets,
     params:
         code=network_code("predict"),
         cfg=lambda w: canonical(sections.predict(STUDIES[w.study], models_of(w))),
@@ -53,7 +54,7 @@ rule predict:
         "python -m workflow_scripts.predict --code {params.code:q} --cfg {params.cfg:q} "
         "--slices {input.slices} --cases {input.cases} --splits {input.splits} "
         "--stages {input.stages} --selection {input.selection} --out {output} "
-        "--threads {threads} --log {log} 2> {log}"
+        "--threads {threads} --tickets {resources.gpu_tickets} --log {log} 2> {log}"
 
 
 rule selection:

@@ -463,3 +463,14 @@ def test_a_mistake_in_what_real_patients_change_is_found_without_them(tmp_path: 
         values["real"] = {"cohorts": {"uterus": {"source": {"kind": "dicom", "fodler": "x"}}}}
 
     assert "fodler" in refusal(changed(tmp_path, change), "demo")
+
+
+def test_a_number_of_replicates_is_refused_with_the_new_form(tmp_path: Path):
+    said = refusal(changed(tmp_path, put("splits.replicates", 3)))
+    assert "splits.replicates" in said
+    assert "replicates: {draws: 3, trainings: 1}" in said
+
+
+@pytest.mark.parametrize("wrong", [{"draws": 0}, {"trainings": 1.5}, {"seeds": 3}])
+def test_replicates_are_counted_from_one(tmp_path: Path, wrong: dict):
+    assert "splits.replicates" in refusal(changed(tmp_path, put("splits.replicates", wrong)))

@@ -1,34 +1,55 @@
-"""Every job has a GPU of its own, and gives it back."""
+"""A job has a GPU, or its share of one, and gives it back."""
 
 import os
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from crossover.study import Execution
 from crossover.training import devices
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from crossover.training.devices import claim
-with claim(("0", "1"), Path(sys.argv[1])) as device:
+with claim(("0", "1"), int(sys.argv[2]), Path(sys.argv[1])) as device:
     print(device, flush=True)
     time.sleep(60)
 """
 
+COUNT = """
+import os, sys, time
+from pathlib import Path
+from crossover.training.devices import claim
+folder = Path(sys.argv[1])
+(folder / "in").mkdir(exist_ok=True)
+with claim(("0",), 4, folder / "locks"):
+    own = folder / "in" / str(os.getpid())
+    own.touch()
+    time.sleep(0.2)
+    print(len(list((folder / "in").iterdir())))
+    own.unlink()
+"""
+
+
+def hold(folder: Path, tickets: int = 12) -> subprocess.Popen:
+    command = [sys.executable, "-c", HOLD, str(folder), str(tickets)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
 
 def test_two_jobs_have_two_devices_and_a_killed_one_gives_its_own_back(tmp_path: Path):
-    with devices.claim(("0", "1"), tmp_path) as first:
+    with devices.claim(("0", "1"), 12, tmp_path) as first:
         assert first == "0" == os.environ["CUDA_VISIBLE_DEVICES"]
-        job = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
+        job = hold(tmp_path)
         assert job.stdout.readline().strip() == "1"
         job.kill()
         job.wait()
-        with devices.claim(("0", "1"), tmp_path) as again:
+        with devices.claim(("0", "1"), 12, tmp_path) as again:
             assert again == "1"
 
 
@@ -38,10 +59,10 @@ def test_the_environment_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.M
             monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         else:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", before)
-        with devices.claim(("1",), tmp_path):
+        with devices.claim(("1",), 12, tmp_path):
             assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
         assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
-    with devices.claim((), tmp_path) as none:
+    with devices.claim((), 12, tmp_path) as none:
         assert none is None
 
 
@@ -51,3 +72,47 @@ def test_devices_that_are_hidden_are_not_used(visible, found, monkeypatch: pytes
     devices.gpus.cache_clear()
     assert devices.gpus() == found
     devices.gpus.cache_clear()
+
+
+def test_small_jobs_share_a_device_and_a_whole_one_waits_for_all_of_its_tickets(tmp_path: Path):
+    """Of four processes with 3 tickets each and one with 12, on two devices."""
+    jobs = []
+    for _ in range(4):
+        jobs.append(hold(tmp_path, 3))
+        assert jobs[-1].stdout.readline().strip() == "0", "the fullest that has room"
+    whole = hold(tmp_path)
+    assert whole.stdout.readline().strip() == "1"
+    waiting = hold(tmp_path)
+    os.set_blocking(waiting.stdout.fileno(), False)
+    for job in jobs[:3]:
+        job.kill()
+        job.wait()
+        time.sleep(2.5 * devices.WAIT_SECONDS / 3)
+        assert not waiting.stdout.readline(), "9 tickets are not enough"
+    with devices.claim(("0", "1"), 9, tmp_path) as shared:  # nothing of them is held by who waits
+        assert shared == "0"
+    os.set_blocking(waiting.stdout.fileno(), True)
+    jobs[3].kill()
+    assert waiting.stdout.readline().strip() == "0"
+    for job in (jobs[3], whole, waiting):
+        job.kill()
+        job.wait()
+
+
+def test_many_at_once_never_hold_more_than_a_device_has(tmp_path: Path):
+    """Twelve processes claim 4 of 12 tickets of one device at the same time: three hold them."""
+    jobs = [
+        subprocess.Popen([sys.executable, "-c", COUNT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(12)
+    ]  # fmt: skip
+    most = [int(job.communicate()[0]) for job in jobs]
+    assert max(most) == 3 and not list((tmp_path / "in").iterdir())
+
+
+@pytest.mark.parametrize("per_gpu", get_args(Execution.model_fields["per_gpu"].annotation))
+def test_so_many_jobs_fit_on_a_device(tmp_path: Path, per_gpu: int):
+    with ExitStack() as stack:
+        for _ in range(per_gpu):
+            claim = devices.claim(("0", "1"), devices.TICKETS // per_gpu, tmp_path)
+            assert stack.enter_context(claim) == "0"
+        assert stack.enter_context(devices.claim(("0", "1"), 1, tmp_path)) == "1"

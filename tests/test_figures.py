@@ -24,7 +24,7 @@ from crossover.plan import plan
 from crossover.report import findings
 from crossover.report.captions import caption
 from crossover.report.page import StudyResults, render
-from crossover.study import Figures, Study
+from crossover.study import Figures, Replicates, Study
 from tests.chen_tables import ORGANS, chen_metrics, chen_study
 
 METRICS = ["dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices"]
@@ -98,6 +98,7 @@ def simulated_summary(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
             grouped = here.groupby(KEYS, dropna=False, sort=False)[metric]
             table = grouped.agg(cases="count", mean="mean", sd="std", median="median").reset_index()
             half = 1.96 * table["sd"] / np.sqrt(table["cases"])
+            table = table.assign(replicates=1, sd_replicates=np.nan)
             table = table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
             out.append(table.assign(test_set=test_set, metric=metric))
     return pd.concat(out, ignore_index=True)
@@ -214,7 +215,12 @@ def figures(study: Study, frames: dict[str, pd.DataFrame], tmp_path_factory) -> 
         "performance": performance.draw(frames["metrics"], study, structure),
         "overlays": overlays.draw(frames["metrics"], study, cases, predictions),
         "subgroups": subgroups.draw(
-            frames["summary"], frames["tukey"], study, structure, frames["published"]
+            frames["summary"],
+            frames["tukey"],
+            study,
+            structure,
+            frames["metrics"],
+            frames["published"],
         ),
         "reliability": reliability.draw(frames["icc"], study, study.target, structure),
     }
@@ -489,3 +495,53 @@ def test_findings_follow_the_tables(study, frames):
         assert words in said[0] and str(study.sizes[-1]) in said[0]
         best = findings.by_size(summary, tukey, study, structure)
         assert (best["Highest mean"] == label).all() and len(best) == len(study.sizes)
+
+
+# ---- replicates
+
+
+def drawn_points(axes) -> list[tuple[float, float]]:
+    """The marks that have a replicate's size."""
+    lines = [line for line in axes.lines if line.get_markersize() == 2]
+    return [point for line in lines for point in zip(line.get_xdata(), line.get_ydata())]
+
+
+@pytest.fixture(scope="module")
+def repeated() -> tuple[Study, pd.DataFrame]:
+    """Three replicates, the first far above the others."""
+    whole = reduced(load_study("uterus", "paper"))
+    splits = whole.splits.model_copy(update={"replicates": Replicates(draws=1, trainings=3)})
+    study = whole.model_copy(update={"splits": splits})
+    metrics = simulated_metrics(study)
+    metrics["dsc"] = (metrics["dsc"] * 0.8).where(metrics["replicate"] > 0, metrics["dsc"])
+    return study, metrics
+
+
+def test_each_replicates_mean_is_drawn_beside_the_mean_of_all(repeated):
+    study, metrics = repeated
+    structure = next(iter(study.structures))
+    figure = performance.draw(metrics, study, structure)
+    unfolded = metrics[metrics["fold"].isna()]
+    means = unfolded.groupby(["family", "n_train", "replicate"])["dsc"].mean()
+    points = drawn_points(figure.axes[0])
+    assert sorted(y for _, y in points) == pytest.approx(sorted(means))
+    marks = [c.lines[0].get_ydata()[0] for c in figure.axes[0].containers]
+    assert sorted(marks) == pytest.approx(sorted(means.groupby(level=[0, 1]).mean()))
+    _, text = caption("performance", {"metrics": metrics}, study)
+    assert "small points: 3 replicates (3 trainings), the mean of each" in text
+    one = Replicates()
+    alone = study.model_copy(update={"splits": study.splits.model_copy(update={"replicates": one})})
+    assert "replicates" not in caption("performance", {"metrics": metrics}, alone)[1]
+
+
+def test_subgroups_show_the_replicates_of_each_test_set(repeated):
+    study, metrics = repeated
+    structure = next(iter(study.structures))
+    first = metrics[metrics["replicate"] == 0]
+    summary, (_, tukey) = simulated_summary(first, study), simulated_tests(metrics, study)
+    figure = subgroups.draw(summary, tukey, study, structure, metrics)
+    cohort = next(iter(study.cohorts))
+    own = metrics[(metrics["cohort"] == cohort) & metrics["fold"].isna()]
+    own = own[own["family"].isin(compared(study)) & own["n_train"].isin(study.sizes)]
+    means = own.groupby(["family", "n_train", "replicate"])["dsc"].mean()
+    assert sorted(y for _, y in drawn_points(figure.axes[0])) == pytest.approx(sorted(means))

@@ -85,8 +85,10 @@ def test_a_model_says_what_its_stage_trained_on(paper: Plan):
 def plans() -> list[tuple[str, Study]]:
     out = [(f"{n} {s}", load_study(n, s, CONFIG)) for n in STUDIES for s in SCALES]
     out.append(("three steps", three_step()))
-    out.append(("replicates", study("smoke", splits={"replicates": 3})))
-    out.append(("three steps, replicates", three_step(splits={"replicates": 2})))
+    out.append(("replicates", study("smoke", splits={"replicates": {"draws": 3}})))
+    out.append(
+        ("three steps, replicates", three_step(splits={"replicates": {"draws": 1, "trainings": 2}}))
+    )
     return out
 
 
@@ -163,7 +165,7 @@ def test_levels_along_a_chain_multiply_and_name_the_family():
 
 
 def test_replicates_repeat_every_model_with_stages_of_their_own():
-    one, three = (plan(study("smoke", splits={"replicates": n})) for n in (1, 3))
+    one, three = (plan(study("smoke", splits={"replicates": {"draws": n}})) for n in (1, 3))
     assert len(main_stages(three)) == 3 * len(main_stages(one))
     assert [m for m in three.models if m in one.models] == list(one.models)
     for stage in three.stages.values():

@@ -39,7 +39,7 @@ def cohort(name: str, cases: list[int]) -> pd.DataFrame:
 
 
 def asked(seed: int = 1, share: float = 0.1, k: int = 3, replicates: int = 1) -> Splits:
-    return Splits(seed=seed, validation=share, replicates=replicates, k_fold={"k": k})
+    return Splits(seed=seed, validation=share, replicates={"draws": replicates}, k_fold={"k": k})
 
 
 def divide(cases: pd.DataFrame, settings: Splits, tests: dict[str, float] | None = None):
@@ -143,6 +143,17 @@ def test_the_order_of_the_rows_and_of_the_cohorts_changes_nothing(a, seed):
     )
 
 
+def test_further_trainings_take_the_subsets_of_their_draw():
+    """Replicate = draw * trainings + training; a draw's subsets are the same however often it is trained."""
+    cases = cohort("a", [1] * 40)
+    settings = Splits(seed=1, validation=0.1, replicates={"draws": 2, "trainings": 3})
+    table, draws = divide(cases, settings), divide(cases, asked(1, replicates=2))
+    assert set(table[table.part == "train"].replicate) == set(range(6))
+    for replicate in range(6):
+        assert order(table, replicate) == order(draws, replicate // 3)
+    assert order(table, 0) != order(table, 3)
+
+
 def test_seeds_cohorts_and_replicates_draw_anew():
     first, second = (divide(cohort("a", [1] * 40), asked(seed, replicates=2)) for seed in (1, 2))
     assert order(first) != order(second) and order(first) != order(first, 1)
@@ -161,7 +172,12 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
     out = []
     for changes in (
         {},
-        {"splits": {"replicates": 2, "k_fold": {"k": 3, "of": UTERUS["splits"]["k_fold"]["of"]}}},
+        {
+            "splits": {
+                "replicates": {"draws": 2},
+                "k_fold": {"k": 3, "of": UTERUS["splits"]["k_fold"]["of"]},
+            }
+        },
         {"sizes": [2, 3, 8]},
     ):
         values = copy.deepcopy(UTERUS)

@@ -1,6 +1,7 @@
 """Statistics against printed values and independent implementations; no study is needed."""
 
 import itertools
+import statistics
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,21 @@ def test_folds_are_not_compared_and_replicates_count_once(metrics):
 
 
 # ---- summary
+
+
+def test_the_spread_between_replicates_is_that_of_their_means():
+    table = simulated_metrics(replicates=3)
+    summary = summarise(check_metrics(table), 0.95)
+    row = summary.query("model == 'scratch-n13' and metric == 'dsc' and test_set == 'uterus'").iloc[
+        0
+    ]
+    own = table[(table.family == "scratch") & (table.n_train == 13) & (table.cohort == "uterus")]
+    means = [own[(own.replicate == r) & own.fold.isna()].dsc.mean() for r in range(3)]
+    assert row["replicates"] == 3
+    assert row["sd_replicates"] == pytest.approx(statistics.stdev(means))
+    assert row["mean"] == pytest.approx(statistics.mean(means))
+    once = summarise(check_metrics(simulated_metrics()), 0.95)
+    assert set(once["replicates"]) == {1} and once["sd_replicates"].isna().all()
 
 
 def test_summary_agrees_with_scipy(metrics):

@@ -6,19 +6,24 @@ Standard error is the rule's log; standard output reaches the person who runs th
 from __future__ import annotations
 
 import argparse
+import builtins
+import contextlib
 import json
 import logging
 import os
 import shlex
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from types import SimpleNamespace
+from typing import Any
 
-from crossover import progress, trail
+from crossover import disk, locks, progress, trail
 from crossover.provenance import code_digest
 
 
@@ -32,12 +37,13 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     `data`, the folder of real data, is CROSSOVER_DATA in the environment, and `imagenet`, that of ImageNet
     weights, CROSSOVER_IMAGENET.
     """
-    script = Path(sys.argv[0]).stem
+    script, starting = Path(sys.argv[0]).stem, since_process_start()
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--cfg", type=json.loads, default={})
     parser.add_argument("--checks", type=json.loads, default={}, help="changes no result")
     parser.add_argument("--code", type=json.loads, help="source files: entries and their digest")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tickets", type=int, default=0, help="of a GPU")
     parser.add_argument("--log", default="standard error", help="named where the job fails")
     for name in paths:
         nargs = name[-1] if name[-1] in "*?" else None
@@ -48,33 +54,93 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     given = SimpleNamespace(**vars(parser.parse_args()), data=Path(data) if data else None)
     given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    names = [name.rstrip("*?") for name in paths]
+    outputs = sorted(_listed(given, "out"))
     try:
-        _with_trail(main, given, script, [name.rstrip("*?") for name in paths])
+        with contextlib.ExitStack() as stack:
+            for path in outputs:  # whoever was left over from a run that was killed ends first
+                stack.enter_context(locks.held(path))
+            try:
+                _with_trail(main, given, script, names, starting)
+            except BaseException:
+                for path in outputs:  # in part perhaps
+                    path.unlink(missing_ok=True)
+                raise
     except Exception as error:
-        traceback.print_exc()
-        progress.fail(f"{script} failed: {error}\n  log: {given.log}")
+        _failed(f"{script} failed: {disk.full(error, outputs[0]) or error}\n  log: {given.log}")
         sys.exit(1)
+    logging.shutdown()
+    sys.stdout.flush()
+    # All is written and closed: to take a learning framework apart takes a second or more.
+    os._exit(0)
+
+
+def since_process_start() -> float | None:
+    """Seconds, imports included; None where the system doesn't tell."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    except (OSError, AttributeError):
+        return None
+    return round(now - ticks / os.sysconf("SC_CLK_TCK"), 3)
+
+
+def _failed(what: str) -> None:
+    """On a full disk neither the log nor a file for later can be written: tell it at once."""
+    with contextlib.suppress(OSError):
+        traceback.print_exc()
+    try:
+        progress.fail(what)
+    except OSError:
+        print(what, flush=True)
 
 
 def _with_trail(
-    main: Callable[[SimpleNamespace], None], given: SimpleNamespace, script: str, names: list[str]
-) -> None:
+    main: Callable[[SimpleNamespace], None], given: SimpleNamespace, script: str, names: list[str],
+    starting: float | None,
+) -> None:  # fmt: skip
     entries = given.code["entries"] if given.code else [f"workflow_scripts/{script}.py"]
     if given.code and code_digest(*entries) != given.code["digest"]:
         raise RuntimeError("source files changed since the workflow was started: start it again")
-    begun, start = datetime.now(UTC), perf_counter()
+    begun, start, imports = datetime.now(UTC), perf_counter(), _Imports()
     read = trail.digests(p for name in names if name != "out" for p in _listed(given, name))
-    main(given)
+    with imports:
+        main(given)
     trail.write_trails(
         _listed(given, "out"),
         read,
         given.cfg,
         entries,
         command=_command(script),
-        begun=begun.isoformat(timespec="seconds"),
+        begun=begun.isoformat(timespec="milliseconds"),
+        starting=starting,
         seconds=round(perf_counter() - start, 3),
+        importing=round(imports.seconds, 3),
         threads=given.threads,
     )
+
+
+class _Imports:
+    """Seconds of the main thread in import statements, which many functions have inside: a job's start-up too."""
+
+    def __init__(self) -> None:
+        self.seconds, self._inside = 0.0, False
+        self._import = builtins.__import__
+
+    def __enter__(self) -> None:
+        builtins.__import__ = self._timed
+
+    def __exit__(self, *_: object) -> None:
+        builtins.__import__ = self._import
+
+    def _timed(self, *args: Any, **kwargs: Any) -> Any:
+        if self._inside or threading.current_thread() is not threading.main_thread():
+            return self._import(*args, **kwargs)
+        self._inside, start = True, perf_counter()
+        try:
+            return self._import(*args, **kwargs)
+        finally:
+            self._inside, self.seconds = False, self.seconds + perf_counter() - start
 
 
 def _command(script: str) -> str:

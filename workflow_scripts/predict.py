@@ -20,7 +20,7 @@ def main(job) -> None:
     slices = Slices({path.parent.name: path for path in job.slices})
     cases = job.cases[0].parent.parent
     stages = job.stages[0].parent
-    with claim(gpus()):
+    with claim(gpus(), job.tickets):
         predict_models(
             settings,
             models,

@@ -38,7 +38,7 @@ def main(job) -> None:
         initial,
         activations=Cache(int(gigabytes * 1e9)),
     )
-    with claim(gpus()):
+    with claim(gpus(), job.tickets):
         train_stages(trainer, stages, job.out, code, partial(tell, study))
 
 

@@ -104,3 +104,34 @@ def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The rows of the models that the figures show: the first replicate, no folds."""
     shown = {m.name for m in plan(study).models.values() if m.fold is None and m.replicate == 0}
     return table[table["model"].isin(shown)]
+
+
+def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """As `main_rows`, each case's scores their means over the replicates, as in the statistics."""
+    rows = replicates_of(metrics, study)
+    if rows["replicate"].nunique() < 2:
+        return rows
+    by = ["model", "cohort", "case", "structure"]
+    counted = {*by, "n_train", "replicate", "fold"}
+    how = {c: "first" for c in rows if c not in by}
+    how |= {c: "mean" for c in rows.select_dtypes("number") if c not in counted}
+    return (
+        rows.sort_values("replicate", kind="stable")
+        .groupby(by, sort=False, as_index=False)
+        .agg(how)
+    )
+
+
+def replicates_of(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows of all replicates of the models that the figures show, each under the first one's name."""
+    models = [m for m in plan(study).models.values() if m.fold is None]
+    first = {(m.family, m.n_train, m.structures): m.name for m in models if m.replicate == 0}
+    names = {m.name: first[m.family, m.n_train, m.structures] for m in models}
+    rows = metrics[metrics["model"].isin(names)]
+    return rows.assign(model=rows["model"].map(names))
+
+
+def replicate_means(rows: pd.DataFrame, metric: str) -> list[float]:
+    """The mean of each replicate, of rows of one family; none where there is one replicate only."""
+    means = rows.groupby("replicate")[metric].mean().dropna()
+    return means.to_list() if len(means) > 1 else []

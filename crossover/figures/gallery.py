@@ -59,7 +59,7 @@ def draw(
         return module.draw(times, table("statistics/training_time_saved.csv"), study)
     return module.draw(
         table("statistics/summary.csv"), table("statistics/tukey.csv"), study, structure,
-        _published(study, structure),
+        table("metrics.csv"), _published(study, structure),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Every organ under the study's main models, and what fine-tuning adds (Chen, Table 2 as a figure).
 
 Drawn: left, for each structure and model each case as a light point and the mean with its confidence
-interval, the paper's mean as a bar; right, the fine-tuned model minus each other one, as the mean paired
+interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the fine-tuned model minus each other one, as the mean paired
 difference with its confidence interval and the exact signed-rank p. The last row is each case's mean
 over the structures. The DSC has no unit.
 """
@@ -15,7 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.figures import style
-from crossover.figures.families import fine_tuned, main_question, main_rows, references
+from crossover.figures.families import (
+    fine_tuned,
+    main_question,
+    main_scores,
+    references,
+    replicate_means,
+    replicates_of,
+)
 from crossover.published import of_structure
 from crossover.statistics.summary import half_width
 from crossover.study import Study
@@ -39,7 +46,8 @@ def draw(
         published: the paper's means, as `published.at_sizes` gives them.
     """
     names = main_question(study)
-    rows = shown_rows(metrics, study)
+    rows, each = shown_rows(metrics, study), _of_question(replicates_of(metrics, study), study)
+    metric = study.statistics.metric
     lines = [*study.structures, *([style.ALL] if len(study.structures) > 1 else [])]
     figure = style.new_figure(26 + ROW_MM * max(len(names), 3) * len(lines))
     scores, differences = figure.subplots(1, 2, width_ratios=[1.75, 1], sharey=True)
@@ -47,7 +55,14 @@ def draw(
         own = rows if structure == style.ALL else rows[rows["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
             values = own[own["family"] == family].groupby(["cohort", "case"])
-            _scores(scores, y, values[study.statistics.metric].mean().dropna(), family, study)
+            _scores(scores, y, values[metric].mean().dropna(), family, study)
+            of_family = each[each["family"] == family]
+            if structure != style.ALL:
+                of_family = of_family[of_family["structure"] == structure]
+            beside = y + 0.3 * min(SPREAD, 1 / len(names))
+            style.replicate_points(
+                scores, replicate_means(of_family, metric), beside, family, study
+            )
             _printed(scores, y, structure, family, study, published)
     _differences(differences, paired, lines, study)
     _frame(scores, differences, lines, study)
@@ -59,7 +74,10 @@ def draw(
 
 def shown_rows(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The main question's models at the largest size, on the target's test cases."""
-    rows = main_rows(metrics, study)
+    return _of_question(main_scores(metrics, study), study)
+
+
+def _of_question(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
     size = rows["n_train"].where(~rows["family"].isin(references(study)), study.sizes[-1])
     here = (rows["cohort"] == study.target) & rows["family"].isin(main_question(study))
     return rows[here & (size == study.sizes[-1])]

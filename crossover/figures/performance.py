@@ -1,7 +1,7 @@
 """DSC of every family and level against the number of labelled target patients (Lin, Fig. 3).
 
 Drawn: for each size a group of families, each case as a light point, the mean with ± 1 standard
-deviation over cases. Families without sizes stand at the left and go on as a dotted line. The DSC
+deviation over cases, and at its right the mean of each replicate, where there are several. Families without sizes stand at the left and go on as a dotted line. The DSC
 has no unit.
 """
 
@@ -14,10 +14,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.figures import style
-from crossover.figures.families import families, main_rows, references
+from crossover.figures.families import (
+    families,
+    main_scores,
+    references,
+    replicate_means,
+    replicates_of,
+)
 from crossover.study import Study
 
 GROUP = 0.84  # width of a group of families, of the 1 between groups
+BESIDE = 0.075  # from a family's mark to those of its replicates
 
 
 @style.styled
@@ -28,8 +35,8 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str) -> Figure:
         metrics: one row for each model, case and structure.
         structure: which structure's rows to draw.
     """
-    rows = main_rows(metrics, study)
-    rows = rows[rows["structure"] == structure]
+    metrics = metrics[metrics["structure"] == structure]
+    rows, each = main_scores(metrics, study), replicates_of(metrics, study)
     figure = style.new_figure(80)
     axes = figure.subplots()
     offsets = _offsets([f for f in families(study) if f not in references(study)])
@@ -41,6 +48,9 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str) -> Figure:
             values = at_size.loc[at_size["family"] == family, study.statistics.metric].dropna()
             if len(values):
                 _column(axes, position + offset, values.to_numpy(), family, study)
+                own = each[(each["family"] == family) & (each["n_train"] == size)]
+                means = replicate_means(own, study.statistics.metric)
+                style.replicate_points(axes, position + offset + BESIDE, means, family, study)
                 if not size:
                     _reference_line(
                         axes, position + offset, len(groups), values.mean(), family, study

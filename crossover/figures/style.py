@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
@@ -101,6 +103,13 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
     """An empty figure at its printed size, laid out so that labels don't overlap."""
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+
+
+def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> None:
+    """Small marks at the means of a family's replicates: `x` or `y` is the list, the other where they stand."""
+    xs, ys = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+    axes.plot(xs, ys, marker=family_marker(study, family), color=family_colour(study, family),
+              markersize=2, markeredgewidth=0, linestyle="none", zorder=6)  # fmt: skip
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -15,7 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.figures import style
-from crossover.figures.families import compared, main_rows, references
+from crossover.figures.families import (
+    compared,
+    main_rows,
+    references,
+    replicate_means,
+    replicates_of,
+)
 from crossover.study import Study
 
 ROW_MM = 3.8  # of a line of marks
@@ -31,6 +37,8 @@ class Tables:
     summary: pd.DataFrame
     tukey: pd.DataFrame
     published: pd.DataFrame
+    each: pd.DataFrame
+    """Scores of every replicate."""
 
 
 @style.styled
@@ -39,6 +47,7 @@ def draw(
     tukey: pd.DataFrame,
     study: Study,
     structure: str,
+    metrics: pd.DataFrame,
     published: pd.DataFrame | None = None,
 ) -> Figure:
     """Mean and confidence interval by size and test set, with Tukey's marks.
@@ -46,6 +55,8 @@ def draw(
     Args:
         summary: one row for each test set, structure, model and metric.
         tukey: pairs of models at each size.
+        metrics: one row for each model, case and structure: where there are several replicates the mean of
+            each is drawn beside the mark.
         published: the paper's means, drawn hollow.
     """
     sets = style.test_sets(study)
@@ -56,7 +67,7 @@ def draw(
     grid = figure.add_gridspec(2 * lines, columns, height_ratios=ratios * lines)
     for i, test_set in enumerate(sets):
         line, column = divmod(i, columns)
-        tables = _select(test_set, structure, study, summary, tukey, published)
+        tables = _select(test_set, structure, study, summary, tukey, metrics, published)
         curves = figure.add_subplot(grid[2 * line, column])
         marks = figure.add_subplot(grid[2 * line + 1, column], sharex=curves)
         _cell(curves, marks, tables, study, first=column == 0)
@@ -88,6 +99,7 @@ def _select(
     study: Study,
     summary: pd.DataFrame,
     tukey: pd.DataFrame,
+    metrics: pd.DataFrame,
     published: pd.DataFrame | None,
 ) -> Tables:
     def here(table: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +114,9 @@ def _select(
     else:
         same = (published["test_set"] == test_set) & (published["metric"].str.lower() == "dsc")
         printed = published[same]
-    return Tables(test_set, rows[rows["metric"] == metric], tests, printed)
+    each = replicates_of(metrics[metrics["structure"] == structure], study)
+    each = each if test_set == style.ALL else each[each["cohort"] == test_set]
+    return Tables(test_set, rows[rows["metric"] == metric], tests, printed, each)
 
 
 def _pairs(study: Study) -> list[tuple[str, str, str]]:
@@ -147,6 +161,10 @@ def _curves(axes: Axes, tables: Tables, study: Study) -> None:
                       linestyle=style.family_line(study, family), elinewidth=0.9, linewidth=1.1,
                       marker=style.family_marker(study, family), markersize=4.2,
                       markeredgewidth=0)  # fmt: skip
+        own = tables.each[tables.each["family"] == family]
+        for position, n in zip(x, study.sizes, strict=True):
+            means = replicate_means(own[own["n_train"] == n], study.statistics.metric)
+            style.replicate_points(axes, position + 0.06, means, family, study)
         printed = tables.published[tables.published["family"] == family]
         for row in printed[printed["n_train"].isin(study.sizes)].itertuples():
             axes.plot(study.sizes.index(row.n_train) + shift, row.mean, **_hollow(study, family))

@@ -1,7 +1,8 @@
 """DSC and cost of a training step against how much of the network is re-trained (promised by Chen).
 
 Drawn: left, for each structure the mean DSC at each level, from the last layers alone to the whole
-network, and the mean over the structures with its confidence interval over cases; right, seconds for
+network, and the mean over the structures with its confidence interval over cases, at its right the mean of each
+replicate where there are several; right, seconds for
 a training step. Dotted: the models that don't fine-tune. The DSC has no unit.
 """
 
@@ -16,7 +17,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.figures import style
-from crossover.figures.families import baseline, families, fine_tuned, main_rows, references
+from crossover.figures.families import (
+    baseline,
+    families,
+    fine_tuned,
+    main_rows,
+    main_scores,
+    references,
+    replicate_means,
+    replicates_of,
+)
 from crossover.statistics.summary import half_width
 from crossover.study import Study
 
@@ -37,8 +47,8 @@ def draw(
         levels: level -> number of re-trained layers, where it is known, from few to many; "" is the
             whole network.
     """
-    rows = swept_rows(metrics, study, levels)
-    rows = rows[rows["cohort"] == study.target]
+    metrics = metrics[metrics["cohort"] == study.target]
+    rows = swept_rows(main_scores(metrics, study), study, levels)
     structures = swept(rows, study)
     rows = rows[rows["structure"].isin(structures)]
     shown = [level for level in levels if level in set(rows["level"])]
@@ -47,6 +57,7 @@ def draw(
     figure.get_layout_engine().set(wspace=0.06)
     scores, cost = figure.subplots(1, 2, width_ratios=[1.6, 1])
     _scores(scores, rows, shown, looks, study)
+    _replicates(scores, replicates_of(metrics, study), rows, shown, study)
     _references(scores, metrics, structures, study)
     _cost(cost, times, shown, looks, study)
     for axes in (scores, cost):
@@ -97,10 +108,21 @@ def _scores(
                   capsize=2, elinewidth=1.1, zorder=5)  # fmt: skip
 
 
+def _replicates(
+    axes: Axes, each: pd.DataFrame, rows: pd.DataFrame, shown: list[str], study: Study
+) -> None:
+    """Beside each level's mean those of its replicates."""
+    for position, level in enumerate(shown):
+        own = rows[rows["level"] == level].drop_duplicates(["family", "structure"])
+        same = each[each["n_train"] == study.sizes[-1]].merge(own[["family", "structure"]])
+        means = replicate_means(same, study.statistics.metric)
+        style.replicate_points(axes, position + 0.14, means, fine_tuned(study), study)
+
+
 def _references(axes: Axes, metrics: pd.DataFrame, structures: list[str], study: Study) -> None:
     """The mean over the same structures and cases of the models that don't fine-tune."""
-    rows = main_rows(metrics, study)
-    rows = rows[(rows["cohort"] == study.target) & rows["structure"].isin(structures)]
+    rows = main_scores(metrics, study)
+    rows = rows[rows["structure"].isin(structures)]
     for family in _standing(study):
         own = rows[rows["family"] == family]
         own = own[own["n_train"].isin([0, study.sizes[-1]])]

@@ -65,6 +65,7 @@ def _performance(frames: Frames, study: Study) -> str:
         f"of {_target(study)} training patients. Each light point is a case."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))
+    text += _replicates(frames, study)
     return f"{text} Dotted: the mean of {lines}, trained on none of them." if lines else text
 
 
@@ -95,7 +96,7 @@ def _subgroups(frames: Frames, study: Study) -> str:
         text += f"; * against {against} (band: its confidence interval)"
     if len(names) > 1:
         text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
-    text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}."
+    text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{_replicates(frames, study)}"
     if _of_paper(frames, study):
         text += (
             f" Hollow: the means of {_of_paper(frames, study)}, of that paper's patients and at its "
@@ -128,7 +129,7 @@ def _organs(frames: Frames, study: Study) -> str:
         f"{_target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
         f"model on the same cases, the mean difference with its {confidence} confidence interval "
         "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
-        f"{study.statistics.alpha:g} or more."
+        f"{study.statistics.alpha:g} or more.{_replicates(frames, study)}"
     )
     if len(study.structures) > 1:
         text += f" Mean: of each case's {len(study.structures)} structures."
@@ -147,7 +148,7 @@ def _sweep(frames: Frames, study: Study) -> str:
         f"Left: mean {_metric(study)} of {cases} {_target(study)} test cases for each structure "
         f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {_target(study)} "
         "patients, the least at the left, and the mean of each case's structures with its "
-        f"{study.statistics.confidence:.0%} confidence interval over cases. "
+        f"{study.statistics.confidence:.0%} confidence interval over cases.{_replicates(frames, study)} "
         "Right: seconds for one training step"
     )
     return f"{text}{_machine(frames)}. Dotted: models that don't fine-tune."
@@ -212,6 +213,20 @@ def _examples(frames: Frames, study: Study) -> str:
         f"score under its best chain, not picked by eye. Left: as acquired, with the manual mask; {corrected}"
         "then the masks of the baseline and of the chain with the highest mean (named below it), each by its "
         f"model of the best validation fold. Number: the case's {_metric(study)}; bar: {BAR_MM:.0f} mm."
+    )
+
+
+def _replicates(frames: Frames, study: Study) -> str:
+    """What is averaged, and what the small marks are; "" where there is one replicate."""
+    of = study.splits.replicates
+    if of.count < 2:
+        return ""
+    what = [
+        f"{n} {name}" for n, name in ((of.draws, "draws"), (of.trainings, "trainings")) if n > 1
+    ]
+    return (
+        f" A case's value is its mean over the replicates; small points: {of.count} replicates "
+        f"({' of '.join(what[::-1])}), the mean of each."
     )
 
 

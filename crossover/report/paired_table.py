@@ -18,8 +18,8 @@ from crossover.study import Study
 PLACE = "Table 2"
 """Where a published value has to stand to be in the table; an average may stand anywhere."""
 COLUMNS = [
-    "structure", "n_train", "kind", "a", "b", "cases", "mean", "sd", "difference", "ci_low", "ci_high",
-    "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
+    "structure", "n_train", "kind", "a", "b", "cases", "mean", "sd", "replicates",
+    "sd_replicates", "difference", "ci_low", "ci_high", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
     "published_mean", "published_sd", "published_p",
 ]  # fmt: skip
 AVERAGE = "Average"
@@ -64,7 +64,8 @@ def table_two_paired(
 def table_two_paired_layout(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The text of `table_two_paired`.
 
-    Columns: n (only where there are several sizes), Structure, each model "0.89 ± 0.02", for each
+    Columns: n (only where there are several sizes), Structure, each model "0.89 ± 0.02" (where there are several
+    replicates "; replicates ± 0.01" after it, the SD of their means), for each
     pair "ST vs T" with "0.005 (0.002)", the asymptotic and the exact p, and what the paper has.
     """
     named = table.assign(
@@ -153,7 +154,10 @@ def _score(own: pd.DataFrame) -> dict[str, float]:
     """Mean of the structures' means, and the SD of all cases about it, from the summaries alone."""
     mean, cases = own["mean"].mean(), own["cases"].sum()
     if len(own) == 1:
-        return {"cases": cases, "mean": mean, "sd": own["sd"].iloc[0]}
+        row = own.iloc[0]
+        return {
+            n: row[n] for n in ("cases", "mean", "sd", "replicates", "sd_replicates") if n in row
+        }
     within = (own["cases"] - 1) * own["sd"].fillna(0) ** 2
     squares = (within + own["cases"] * (own["mean"] - mean) ** 2).sum()
     sd = float(np.sqrt(squares / (cases - 1))) if cases > 1 else np.nan
@@ -206,7 +210,8 @@ def _head(study: Study, kind: str, a: str, b: str) -> str:
 
 def _ours(row) -> str:
     if row.kind == "model":
-        return spread(row.mean, row.sd)
+        among = f"; replicates ± {row.sd_replicates:.2f}" if row.replicates > 1 else ""
+        return spread(row.mean, row.sd) + among
     if pd.isna(row.p_wilcoxon_asymptotic):
         return ""
     return f"{p_value(row.p_wilcoxon_asymptotic)} ({p_value(row.p_wilcoxon_exact)})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from crossover.published import Published, beside
@@ -12,6 +14,7 @@ PLACE = "Table 2"
 """Where a published value has to stand to be in table_two."""
 
 _OURS = ["cases", "mean", "ci_low", "ci_high"]
+_REPLICATES = ["replicates", "sd_replicates"]
 _THEIRS = ["published_n_train", "published_mean", "published_ci_low", "published_ci_high"]
 
 
@@ -24,7 +27,8 @@ def table_two(summary: pd.DataFrame, published: Published | None, study: Study) 
     Returns:
         One row for each structure, model and test set: structure, model_label ("TL (L1)"),
         training ("Uterus (n = 13)"), test_set, test_set_label, family, n_train, cases, mean,
-        ci_low, ci_high, published_n_train, published_mean, published_ci_low, published_ci_high;
+        ci_low, ci_high, replicates, sd_replicates, published_n_train, published_mean, published_ci_low,
+        published_ci_high;
         families in the study's order, those without target cases last, as the paper has them.
     """
     summary = summary[summary["metric"] == study.statistics.metric]
@@ -42,14 +46,17 @@ def table_two(summary: pd.DataFrame, published: Published | None, study: Study) 
     )
     rows = rows.sort_values(["order", "level", "n_train"], kind="stable")
     first = ["structure", "model_label", "training", "test_set", "test_set_label"]
-    return rows[[*first, "family", "n_train", *_OURS, *_THEIRS]].reset_index(drop=True)
+    return rows[[*first, "family", "n_train", *_OURS, *_REPLICATES, *_THEIRS]].reset_index(
+        drop=True
+    )
 
 
 def table_two_layout(table: pd.DataFrame) -> pd.DataFrame:
     """The text of `table_two`: a row for each structure, model and training data.
 
     Columns: Structure (only where there are several), Model, Training data, and for each test set
-    "Uterus (n = 64)" with "0.62 (0.58, 0.66)", and beside it "Uterus, published".
+    "Uterus (n = 64)" with "0.62 (0.58, 0.66)", and beside it "Uterus, published"; where there are several
+    replicates, "Uterus, SD of 3 replicates".
     """
     keys = ["structure", "model_label", "training"]
     out = table[keys].drop_duplicates()
@@ -60,6 +67,9 @@ def table_two_layout(table: pd.DataFrame) -> pd.DataFrame:
             ours: [interval(*r) for r in part[_OURS[1:]].itertuples(index=False)],
             theirs: [interval(*r) for r in part[_THEIRS[1:]].itertuples(index=False)],
         })  # fmt: skip
+        if (several := part["replicates"].max()) > 1:
+            spread = [interval(sd, math.nan, math.nan) for sd in part["sd_replicates"]]
+            cells[f"{label}, SD of {several:.0f} replicates"] = spread
         out = out.merge(cells, how="left", on=keys)
     if out["structure"].nunique() < 2:
         out = out.drop(columns="structure")

@@ -91,14 +91,19 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     family of k-fold models only has its test cases in them: each in all folds, where every fold's model is
     tested on the same, or in one.
     """
-    unfolded = table["fold"].isna()
-    table = table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
+    table = without_k_fold(table)
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
     numbers = [m for m in (*METRICS, *VOLUMES) if m in table]
     how = {"model": "first", **dict.fromkeys(numbers, "mean")}
     table = table.sort_values(["replicate", "fold"], kind="stable")
     averaged = table.groupby(by, sort=False, as_index=False).agg(how)
     return averaged[["model", *by, *numbers]]
+
+
+def without_k_fold(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that `compared` averages: no k-fold models of a family that has others."""
+    unfolded = table["fold"].isna()
+    return table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
 
 
 def metrics_of(table: pd.DataFrame) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crossover.statistics.metrics_table import compared, metrics_of, test_sets
+from crossover.statistics.metrics_table import compared, metrics_of, test_sets, without_k_fold
 
 MODEL = ["model", "family", "strategy", "level", "n_train"]
 
@@ -15,12 +15,15 @@ def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """Summarise a metrics table (see `metrics_table.check_metrics`).
 
     Returns one row for each test set, structure, model and metric: test_set, structure, model,
-    family, strategy, level, n_train, metric, cases, mean, sd, ci_low, ci_high, median. `cases`
+    family, strategy, level, n_train, metric, cases, mean, sd, ci_low, ci_high, median, replicates,
+    sd_replicates. `cases`
     counts the cases with a value (HD95 may have none); `sd` has n - 1 below the line; the interval
     is Student's, mean ± t(n - 1) · sd / √n. With one case sd and interval are NaN, with none all
-    are. Replicates and folds of a case count once; k-fold models of a family that has others are left
+    are. `replicates` counts the replicates and `sd_replicates` is the SD of their means over these
+    cases, n - 1 below the line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left
     out (`metrics_table.compared`).
     """
+    each = test_sets(without_k_fold(table))
     table = compared(table)
     metrics = metrics_of(table)
     parts = []
@@ -28,12 +31,20 @@ def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         by = ["structure", *MODEL, "metric"]
         long = rows.melt(["structure", *MODEL], metrics, "metric", "value")
         part = long.groupby(by, sort=False)["value"].agg(["count", "mean", "std", "median"])
-        parts.append(part.reset_index().assign(test_set=name))
+        part = part.reset_index().merge(_between_replicates(each[name], metrics), how="left")
+        parts.append(part.assign(test_set=name))
     out = pd.concat(parts, ignore_index=True).rename(columns={"count": "cases", "std": "sd"})
     half = half_width(out["sd"].to_numpy(), out["cases"].to_numpy(), confidence)
     out["ci_low"], out["ci_high"] = out["mean"] - half, out["mean"] + half
-    numbers = ["cases", "mean", "sd", "ci_low", "ci_high", "median"]
+    numbers = ["cases", "mean", "sd", "ci_low", "ci_high", "median", "replicates", "sd_replicates"]
     return out[["test_set", "structure", *MODEL, "metric", *numbers]]
+
+
+def _between_replicates(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    by = ["structure", "family", "n_train", "metric"]
+    long = rows.melt([*by[:-1], "replicate"], metrics, "metric", "value")
+    means = long.groupby([*by, "replicate"])["value"].mean().groupby(by)
+    return means.agg(replicates="size", sd_replicates="std").reset_index()
 
 
 def half_width(sd: np.ndarray, cases: np.ndarray, confidence: float) -> np.ndarray:

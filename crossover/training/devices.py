@@ -1,4 +1,7 @@
-"""GPUs of this machine, one for each job: Snakemake counts a `gpu` resource but assigns no device."""
+"""GPUs of this machine, shared by small jobs: Snakemake counts tickets but assigns no device.
+
+A device has `TICKETS`; a job takes its number of one device's, all or nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
+TICKETS = 12
+"""So that 1, 2, 3, 4, 6 or 12 jobs share a device."""
 LOCKS = Path(".cache/gpu")
 WAIT_SECONDS = 0.5
 
@@ -29,16 +35,21 @@ def gpus() -> tuple[str, ...]:
 
 
 @contextmanager
-def claim(devices: tuple[str, ...], locks: Path = LOCKS) -> Iterator[str | None]:
-    """A GPU that no other job has, as CUDA_VISIBLE_DEVICES; waits for one. None where there is none.
+def claim(
+    devices: tuple[str, ...], tickets: int = TICKETS, locks: Path = LOCKS
+) -> Iterator[str | None]:
+    """Tickets of one GPU, which is then CUDA_VISIBLE_DEVICES; waits for them. None where there is no GPU.
 
-    The lock is the system's, so a killed job gives its device back.
+    Of the devices with as many free, the fullest, so that whole ones stay free. The locks are the
+    system's: a killed job gives its tickets back.
     """
     if not devices:
         yield None
         return
     locks.mkdir(parents=True, exist_ok=True)
-    with _free(devices, locks) as device:
+    with ExitStack() as held:
+        while (device := _take(devices, tickets, locks, held)) is None:
+            time.sleep(WAIT_SECONDS)
         before = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = device
         yield device
@@ -48,19 +59,28 @@ def claim(devices: tuple[str, ...], locks: Path = LOCKS) -> Iterator[str | None]
             os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
-@contextmanager
-def _free(devices: tuple[str, ...], locks: Path) -> Iterator[str]:
-    files = {device: (locks / device.replace("/", "_")).open("w") for device in devices}
-    try:
-        while True:
-            for device, file in files.items():
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                yield device
-                return
-            time.sleep(WAIT_SECONDS)
-    finally:
-        for file in files.values():
+def _take(devices: tuple[str, ...], tickets: int, locks: Path, held: ExitStack) -> str | None:
+    """One job at a time looks, so that no two hold parts of what both need."""
+    with (locks / "counter").open("w") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        free = {device: _free(device, locks) for device in devices}
+        enough = [device for device in devices if len(free[device]) >= tickets]
+        device = min(enough, key=lambda d: len(free[d]), default=None)
+        for name, files in free.items():
+            kept = files[:tickets] if name == device else []
+            for file in files:
+                held.enter_context(file) if file in kept else file.close()
+    return device
+
+
+def _free(device: str, locks: Path) -> list[TextIO]:
+    """The locks of a device's free tickets, taken."""
+    files = []
+    for i in range(TICKETS):
+        file = (locks / f"{device.replace('/', '_')}.{i}").open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.append(file)
+        except BlockingIOError:
             file.close()
+    return files

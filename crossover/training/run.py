@@ -27,6 +27,7 @@ from crossover.plan import Model, Stage
 from crossover.provenance import code_digest, digest, network_files, read_json
 from crossover.splits import evaluation_cases, stage_cases
 from crossover.study import SELECTED, Network, Prediction, Training
+from crossover.trail import timed
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
 from crossover.training.cache import Cache
@@ -318,7 +319,8 @@ def predict_models(
     """
     by_name = {model.name: model for model in models}
     shape = (*settings.slices.size, len(settings.channels))
-    create = functools.cache(lambda n: engines.create(settings.network, shape, n, threads))
+    new = partial(engines.create, settings.network, shape, threads=threads)
+    create = functools.cache(lambda n: timed("create", partial(new, n)))
 
     def make(name: str, folder: Path) -> dict:
         structures = by_name[name].structures

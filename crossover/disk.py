@@ -1,0 +1,57 @@
+"""A full disk, told in one line: which file, and how much room is left where."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+TEXTS = tuple(os.strerror(number) for number in FULL)
+"""What libraries say that have an error of their own for it."""
+LEAST = 64 * 1024
+"""Bytes: with fewer free than these, whatever failed failed for want of room."""
+
+
+class DiskFull(RuntimeError):
+    """The message names the file and the folder with its free space."""
+
+
+def full(error: BaseException, path: Path) -> DiskFull | None:
+    """An error as that of a full disk, if it is one.
+
+    Args:
+        path: what was to be written, where the error doesn't name the file; it need not be there. Of a
+            folder it is the file in it that was written last.
+    """
+    for each in _chain(error):
+        if isinstance(each, DiskFull):
+            return each
+    named = next((e.filename for e in _chain(error) if isinstance(e, OSError) and e.filename), None)
+    file = Path(named) if isinstance(named, str) else _last(path)
+    folder = next(f for f in (file.absolute(), *file.absolute().parents) if f.is_dir())
+    free = shutil.disk_usage(folder).free
+    if not any(map(_says_so, _chain(error))) and free >= LEAST:
+        return None
+    return DiskFull(
+        f"the disk is full: {file} could not be written, {folder} has {free / 1e6:.1f} MB free. "
+        "Make room; the same command goes on from there"
+    )
+
+
+def _last(path: Path) -> Path:
+    inside = [p for p in path.rglob("*") if p.is_file()]
+    return max(inside, key=lambda p: p.stat().st_mtime_ns, default=path)
+
+
+def _says_so(error: BaseException) -> bool:
+    number = error.errno if isinstance(error, OSError) else None
+    return number in FULL or any(text in str(error) for text in TEXTS)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__

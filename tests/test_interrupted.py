@@ -1,0 +1,246 @@
+"""Two Snakemakes at once, a killed one, and what is left of it: with real processes; and a full disk."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import SimpleITK as sitk
+
+from crossover import disk, items, locks
+from crossover.imaging import volumes
+from crossover.provenance import write_json
+from tests.dry_runs import copy_workflow
+
+TARGET = "data/raw/cervix/manifest.json"
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "studies=uterus", "scale=smoke"]  # fmt: skip
+SLOW = '''
+"""Says when it begins and ends; ends when it may."""
+
+import os, time
+from pathlib import Path
+from crossover.provenance import write_json
+from workflow_scripts._job import run
+
+def main(job):
+    with open("seen", "a") as seen:
+        print("begins", os.getpid(), file=seen, flush=True)
+        while not Path("go").exists():
+            time.sleep(0.05)
+        time.sleep(0.5)
+        write_json(job.out, {"items": {}})
+        print("ends", os.getpid(), file=seen, flush=True)
+
+if __name__ == "__main__":
+    run(main, "out")
+'''
+
+
+def start(folder: Path, *more: str) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": ""}
+    return subprocess.Popen(
+        [*COMMAND, *more, "--", TARGET], cwd=folder, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+
+def seen(folder: Path) -> list[list[str]]:
+    file = folder / "seen"
+    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def until(true, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> SimpleNamespace:
+    """A run, a second beside it and a dry run; then the first is killed and a third goes on."""
+    folder = copy_workflow(tmp_path_factory.mktemp("w"))
+    (folder / "workflow_scripts/receive.py").write_text(SLOW)
+    first = start(folder)
+    until(lambda: seen(folder))
+    second, dry = start(folder), start(folder, "-n")
+    beside, looked = second.communicate()[0], dry.communicate()[0]
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    third = start(folder)
+    lines = []
+    while not any("waiting for it" in line for line in lines):
+        line = third.stdout.readline()
+        assert line, "".join(lines)
+        lines.append(line)
+    begun = len(seen(folder))
+    (folder / "go").touch()
+    after = "".join(lines) + third.communicate(timeout=100)[0]
+    again = start(folder, "-n")
+    return SimpleNamespace(
+        folder=folder, first=first.pid, beside=beside, codes=(second.returncode, dry.returncode),
+        looked=looked, after=after, third=third.returncode, begun=begun, again=again.communicate()[0],
+    )  # fmt: skip
+
+
+def test_a_second_snakemake_is_refused_and_told_of_the_first(told):
+    assert told.codes[0] == 1 and f"process {told.first}, since 2" in told.beside
+    assert "another Snakemake is at work in this folder" in told.beside
+
+
+def test_a_dry_run_beside_a_run_is_not(told):
+    assert told.codes[1] == 0 and "receive" in told.looked
+
+
+def test_after_a_kill_there_is_nothing_to_unlock(told):
+    assert told.third == 0 and "unlock" not in told.after, told.after
+    assert "Nothing to be done" in told.again
+
+
+def test_a_job_waits_for_the_one_that_a_killed_run_left(told):
+    rows = seen(told.folder)
+    orphan = rows[0][1]
+    assert told.begun == 1, "the second did not begin beside it"
+    assert [what for what, _ in rows] == ["begins", "ends", "begins", "ends"]
+    assert rows[1][1] == orphan != rows[2][1]
+    assert f"{TARGET} is being made by process {orphan}, since" in told.after
+    trail = json.loads((told.folder / "data/raw/cervix/manifest.trail.json").read_text())
+    assert 0 < trail["starting"] < 60 and trail["seconds"] >= 0.5
+
+
+# ---- locks
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from crossover.locks import held
+with held("results/x.csv", Path(sys.argv[1])):
+    print("has it", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_ends_with_its_process_and_leaves_no_file(tmp_path: Path, capsys):
+    path = locks.lock_path("results/x.csv", tmp_path)
+    job = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE)
+    job.stdout.readline()
+    with pytest.raises(locks.Held, match=f"process {job.pid}, since 2"):
+        locks.take(path)
+    job.kill()
+    job.wait()
+    with locks.held("results/x.csv", tmp_path), pytest.raises(locks.Held):
+        locks.take(path)
+    assert not path.exists() and capsys.readouterr().out == ""
+    locks.take(path).close()
+
+
+def test_a_process_that_is_started_does_not_keep_the_lock(tmp_path: Path):
+    with locks.held("a", tmp_path):
+        child = subprocess.Popen(["sleep", "30"])
+    locks.take(locks.lock_path("a", tmp_path)).close()
+    child.kill()
+    child.wait()
+
+
+def test_an_item_that_another_process_made_meanwhile_is_kept(tmp_path: Path, monkeypatch):
+    """As a training of a killed run that ended while this job waited for it."""
+    monkeypatch.chdir(tmp_path)
+    made = []
+
+    def make(name: str, folder: Path) -> dict:
+        made.append(name)
+        if name == "a":  # meanwhile another makes b
+            items.refresh(Path("stages"), {"b": "1"}, make, prune=False)
+        (folder / "weights").write_text(name)
+        return {}
+
+    items.refresh(Path("stages"), {"a": "1", "b": "1"}, make, prune=False)
+    assert made == ["a", "b"] and (tmp_path / "stages/b/weights").read_text() == "b"
+
+
+# ---- a full disk
+
+
+SCRIPT = """
+import sys, numpy as np
+from pathlib import Path
+from safetensors.numpy import save_file
+from crossover import items
+import SimpleITK as sitk
+from crossover.imaging.volumes import write
+
+def make(name, folder):
+    big = np.random.default_rng(1).random(300_000, "float32")
+    if name == "weights":
+        save_file({"w": big}, folder / "weights.safetensors")
+    elif name == "slices":
+        np.savez(folder / "slices.npz", images=big)
+    elif name == "mask":
+        write(sitk.GetImageFromArray(big.reshape(3, 100, 1000)), folder / "mask.nii.gz")
+    return {}
+
+kind, room = sys.argv[1:]
+try:
+    items.update(Path(room, "manifest.json"), {"small": "1", kind: "1", "after": "1"}, make)
+except BaseException as error:
+    print(f"{type(error).__name__}: {error}")
+print(sorted(str(p.relative_to(room)) for p in Path(room).rglob("*") if p.is_file()))
+"""
+
+
+@pytest.mark.parametrize("kind", ["weights", "slices", "mask"])
+def test_a_full_disk_is_told_in_one_line_and_no_half_file_is_left(tmp_path: Path, kind: str):
+    shell = 'mount -t tmpfs -o size=1m tmpfs "$1" && shift && exec "$@"'
+    inside = ["unshare", "-rm", "sh", "-c", shell, "sh", str(tmp_path)]
+    if not shutil.which("unshare") or subprocess.run([*inside, "true"], capture_output=True).returncode:  # fmt: skip
+        pytest.skip("no small disk can be made here")
+    code = [sys.executable, "-c", SCRIPT, kind, str(tmp_path)]
+    run = subprocess.run([*inside, *code], capture_output=True, text=True)
+    error, left = run.stdout.splitlines()
+    assert error.startswith(f"DiskFull: the disk is full: {tmp_path}/{kind}"), run.stdout
+    assert (
+        f"{tmp_path}/{kind} has " in error
+        and "MB free" in error
+        and left == "['small/record.json']"
+    ), left
+
+
+def test_a_mask_that_was_written_in_part_is_not_packed(tmp_path: Path, monkeypatch):
+    """ITK's writer of NIfTI says nothing, and there may be room again a moment later."""
+    monkeypatch.setattr(sitk, "WriteImage", lambda image, path: Path(path).write_bytes(b"x" * 400))
+    with pytest.raises(OSError, match="No space left"):
+        volumes.write(sitk.Image([20, 20, 5], sitk.sitkUInt8), tmp_path / "mask.nii.gz")
+    assert not (tmp_path / "mask.nii.gz").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_an_error_deep_down_is_a_full_disks(tmp_path: Path, number: int):
+    try:
+        try:
+            raise OSError(number, os.strerror(number), str(tmp_path / "x.csv"))
+        except OSError as error:
+            raise RuntimeError("can't save") from error
+    except RuntimeError as error:
+        told = disk.full(error, tmp_path / "other")
+    assert f"{tmp_path}/x.csv could not be written, {tmp_path} has" in str(told)
+    assert disk.full(ValueError("wrong"), tmp_path / "new/x.csv") is None
+
+
+def test_what_is_written_whole_or_not_at_all_leaves_no_part(tmp_path: Path, monkeypatch):
+    def fails(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_json(tmp_path / "a.json", 1)
+    monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError):
+        write_json(tmp_path / "a.json", 2)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "1\n"
