@@ -47,7 +47,9 @@ def learning_curves(
             rows = _curve(panel, found, f, confidence)
             place = {"test_set": test_set, "structure": structure, "family": family}
             frames.append(pd.DataFrame(place | {"metric": metric, "confidence": confidence} | rows))
-    return pd.concat(frames)[CURVES].reset_index(drop=True) if frames else pd.DataFrame(columns=CURVES)
+    return (
+        pd.concat(frames)[CURVES].reset_index(drop=True) if frames else pd.DataFrame(columns=CURVES)
+    )
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:

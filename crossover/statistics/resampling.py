@@ -160,7 +160,9 @@ def _of_patients(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarr
 def _of_replicates(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
     runs = mean_of(panel.scores, 3)  # (families, K, trainings)
     count = panel.trainings
-    apart = (runs - mean_of(runs, 2)[..., None]) * np.sqrt(count / np.maximum(count - 1, 1))[..., None]
+    apart = (runs - mean_of(runs, 2)[..., None]) * np.sqrt(count / np.maximum(count - 1, 1))[
+        ..., None
+    ]
     out = np.full((draws, *count.shape), np.nan)
     for k in range(len(panel.sizes)):
         pool = apart[:, k][~np.isnan(apart[:, k])]
