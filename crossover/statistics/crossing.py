@@ -88,7 +88,7 @@ def crossover(
     first, second = pair if (x - x.mean()) @ apart <= 0 else pair[::-1]
     means = found.means[[first, second]][:, here]
     draws = found.draws[:, [first, second]][:, :, here]
-    at, (low, high) = _stays(_apart(monotone(means)), n), (0.0, np.inf)
+    at, (low, high) = float(_stays(_apart(monotone(means)), n)), (0.0, np.inf)
     enough = len(panel.strata) > len(np.unique(panel.strata))
     if enough:
         low, high = _interval(_stays(_apart(monotone(draws)), n), confidence)
@@ -141,7 +141,7 @@ def cases_needed(
         for (f, family), target in _each(panel, [t for t in TARGETS if low <= t <= high]):
             here = ~np.isnan(found.means[f])
             n = panel.sizes[here]
-            at = _stays(target - monotone(found.means[f, here]), n)
+            at = float(_stays(target - monotone(found.means[f, here]), n))
             bounds = _interval(_stays(target - monotone(found.draws[:, f, here]), n), confidence)
             row = {
                 "test_set": test_set, "structure": structure, "metric": metric, "family": family,

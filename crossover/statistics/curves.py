@@ -55,7 +55,7 @@ def learning_curves(
 def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Percentiles along the first axis that hold the middle `confidence`; draws may be infinite."""
     ordered = np.sort(draws, axis=0)
-    outside = int((1 - confidence) / 2 * len(draws))
+    outside = int((1 - confidence) / 2 * len(draws) + 1e-9)  # 49.999... are 50
     return ordered[outside], ordered[len(draws) - 1 - outside]
 
 

@@ -84,10 +84,14 @@ def panels(table: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, Panel]]
         table: of `metrics_table.check_metrics`.
 
     Raises:
-        ValueError: the table has no such metric.
+        ValueError: the table has no such metric, or lower values of it are better.
     """
     if metric not in table:
         raise ValueError(f"the table has no metric {metric!r}")
+    if metric.startswith("hd95"):
+        raise ValueError(
+            f"{metric}: a learning curve needs a metric whose higher values are better"
+        )
     table = tested(table)
     for test_set, rows in test_sets(table[table["n_train"] > 0]).items():
         for structure, part in rows.groupby("structure", sort=False):
