@@ -61,7 +61,7 @@ def test_the_interval_of_a_mean_is_students_without_luck_of_trainings():
     half = half_width(cases.std(axis=1, ddof=1), np.array(12), 0.95)
     low, high = interval(found.draws[:, 0], 0.95)
     assert (high - low) / 2 == pytest.approx(half, rel=0.06)
-    assert (high + low) / 2 == pytest.approx(cases.mean(axis=1), abs=0.05 * half.max())
+    assert (high + low) / 2 == pytest.approx(cases.mean(axis=1), abs=0.12 * half.max())
 
 
 def test_families_share_the_resampled_patients():
