@@ -187,7 +187,11 @@ FIGURES = {
     "gains": ["statistics/gains.csv", "statistics/chains.csv"],
     "examples": ["metrics.csv", "statistics/chains.csv", "statistics/validation.csv"],
     "performance": ["metrics.csv"],
-    "learning_curves": ["metrics.csv", "statistics/learning_curves.csv", "statistics/crossover.csv"],
+    "learning_curves": [
+        "metrics.csv",
+        "statistics/learning_curves.csv",
+        "statistics/crossover.csv",
+    ],
     "organs": ["metrics.csv", "statistics/paired.csv"],
     "sweep": ["metrics.csv", "statistics/training_time.csv"],
     "times": ["statistics/training_time.csv", "statistics/training_time_saved.csv"],
