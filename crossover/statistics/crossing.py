@@ -90,7 +90,7 @@ def crossover(
     draws = found.draws[:, [first, second]][:, :, here]
     at, (low, high) = float(_stays(_apart(monotone(means)), n)), (0.0, np.inf)
     enough = len(panel.strata) > len(np.unique(panel.strata))
-    if enough:
+    if enough and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), confidence)
     both = enough and crosses(_apart(means), _apart(draws), alpha) and 0 < at < np.inf
     verdict = CROSSES if both else NONE if low == np.inf or high == 0 else OPEN
