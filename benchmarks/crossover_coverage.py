@@ -63,7 +63,7 @@ def main() -> None:
                 ].mean()
                 row["power_covered"] = power_covered(curves, design, true, given.simulations // 2)
             else:
-                row["covered"] = np.nan if np.isnan(true) else row["covered"]
+                row["covered"] = np.nan  # which of the two gains is chance, where both gain alike
             rows.append(row)
             print(
                 pd.DataFrame([row]).round(3).to_string(index=False, header=len(rows) == 1),
