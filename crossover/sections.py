@@ -135,6 +135,14 @@ def comparisons(study: Study) -> dict:
     return study.statistics.model_dump(mode="json", include={"metric", "alpha"})
 
 
+def curves(study: Study) -> dict:
+    return study.statistics.model_dump(mode="json", include={"metric", "confidence", "alpha"})
+
+
+def repeated(study: Study) -> dict:
+    return study.statistics.model_dump(mode="json", include={"metric", "alpha", "comparison"})
+
+
 def agreement(study: Study) -> dict:
     assert study.radiomics
     return {"icc": study.radiomics.icc, "confidence": study.statistics.confidence}
@@ -164,6 +172,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
     "gains": ("statistics.metric",),
     "examples": ("statistics.metric", "channels", "preparation"),
     "performance": ("statistics.metric", "figures.colours"),
+    "learning_curves": ("statistics.metric", "statistics.confidence", "figures.colours"),
     "organs": (
         "statistics.metric",
         "statistics.alpha",

@@ -12,6 +12,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "anova": ("test_set", "structure", "question"),
     "tukey": ("test_set", "structure", "question", "a", "b"),
     "paired": ("test_set", "structure", "question", "a", "b"),
+    "pairwise": ("test_set", "structure", "question", "a", "b"),
+    "repeated": ("test_set", "structure", "question", "method"),
+    "learning_curves": ("test_set", "structure", "family", "n_train"),
+    "crossover": ("test_set", "structure", "ahead", "overtakes"),
+    "cases_needed": ("test_set", "structure", "family", "target"),
     "training_time": ("stage",),
     "training_time_saved": ("structure", "n_train", "replicate", "family"),
     "stability": ("family", "n_train", "structure", "cohort", "fold"),
@@ -53,7 +58,7 @@ def values(tables: Mapping[str, pd.DataFrame], study: str) -> dict[str, float]:
             for column in columns:
                 if f"{name}/{column}" in out:
                     raise ValueError(f"two values are called {name}/{column}")
-                if not pd.isna(row[column]):
+                if math.isfinite(row[column]):  # "beyond the largest size" is no number
                     out[f"{name}/{column}"] = row[column]
     return out
 

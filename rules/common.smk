@@ -171,12 +171,16 @@ COMPARISONS = {
     "paired": ["paired", "training_time", "training_time_saved"],
     "chains": ["validation", "chains", "gains", "contrasts", "field_strength"],
 }
+CURVES = ["learning_curves", "crossover", "cases_needed"]
+"""Of studies with several sizes."""
 CHAINED = [name for name, study in STUDIES.items() if study.statistics.comparison == "chains"]
 
 
 def statistics_files(study):
     """The statistics of a study, by name."""
     names = ["summary", *COMPARISONS[STUDIES[study].statistics.comparison], "stability"]
+    names += ["pairwise", "repeated"]
+    names += CURVES if len(STUDIES[study].sizes) > 1 else []
     names += ["icc"] if STUDIES[study].radiomics else []
     names += ["cross_validation"] if STUDIES[study].selection else []
     return {name: f"results/{study}/statistics/{name}.csv" for name in names}
@@ -191,6 +195,12 @@ def paired_file(wildcards):
     """The paired comparisons, where the study has them."""
     paired = STUDIES[wildcards.study].statistics.comparison == "paired"
     return [f"results/{wildcards.study}/statistics/paired.csv"] if paired else []
+
+
+def tukey_file(wildcards):
+    """The paper's comparisons, where it took models for independent groups."""
+    independent = STUDIES[wildcards.study].statistics.comparison == "independent"
+    return [f"results/{wildcards.study}/statistics/tukey.csv"] if independent else []
 
 
 def cells_file(wildcards):
@@ -217,6 +227,11 @@ FIGURES = {
     "gains": ["statistics/gains.csv", "statistics/chains.csv"],
     "examples": ["metrics.csv", "statistics/chains.csv", "statistics/validation.csv"],
     "performance": ["metrics.csv"],
+    "learning_curves": [
+        "metrics.csv",
+        "statistics/learning_curves.csv",
+        "statistics/crossover.csv",
+    ],
     "organs": ["metrics.csv", "statistics/paired.csv"],
     "sweep": ["metrics.csv", "statistics/training_time.csv"],
     "times": ["statistics/training_time.csv", "statistics/training_time_saved.csv"],
@@ -239,7 +254,7 @@ def figures_of(study):
     levels = {model.level for model in PLANS[study].models.values()} - {None}
     without = OF_CHAINS | (set() if STUDIES[study].radiomics else {"reliability"})
     without |= {"subgroups"} if paired else {"organs", "sweep", "times"}
-    without |= {"performance"} if len(STUDIES[study].sizes) == 1 else set()
+    without |= {"performance", "learning_curves"} if len(STUDIES[study].sizes) == 1 else set()
     without |= set() if len(levels) > 1 else {"sweep"}
     without |= set() if STUDIES[study].figures.overlays else {"overlays", "reliability"}
     return [name for name in FIGURES if name not in without]

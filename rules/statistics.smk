@@ -54,6 +54,44 @@ rule paired:
         "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
 
 
+rule curves:
+    input:
+        metrics="results/{study}/metrics.csv",
+    output:
+        "results/{study}/statistics/learning_curves.csv",
+        "results/{study}/statistics/crossover.csv",
+        "results/{study}/statistics/cases_needed.csv",
+    log:
+        "logs/{study}/curves.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        code=code("curves"),
+        cfg=lambda w: canonical(sections.curves(STUDIES[w.study])),
+    shell:
+        "python -m workflow_scripts.curves --code {params.code:q} --cfg {params.cfg:q} "
+        "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
+
+
+rule repeated:
+    input:
+        metrics="results/{study}/metrics.csv",
+        tukey=tukey_file,
+    output:
+        "results/{study}/statistics/pairwise.csv",
+        "results/{study}/statistics/repeated.csv",
+    log:
+        "logs/{study}/repeated.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        code=code("repeated"),
+        cfg=lambda w: canonical(sections.repeated(STUDIES[w.study])),
+    shell:
+        "python -m workflow_scripts.repeated --code {params.code:q} --cfg {params.cfg:q} "
+        "--metrics {input.metrics} --tukey {input.tukey} --out {output} --log {log} 2> {log}"
+
+
 rule training_time:
     input:
         stages=stages_of_study,

@@ -44,6 +44,9 @@ def draw(
         return module.draw(*tables, study, cases, corrected, results / "predictions")
     if name == "performance":
         return module.draw(table("metrics.csv"), study, structure)
+    if name == "learning_curves":
+        curves, crossover = (table(f"statistics/{n}.csv") for n in ("learning_curves", "crossover"))
+        return module.draw(table("metrics.csv"), curves, crossover, study, structure)
     if name == "overlays":
         return module.draw(table("metrics.csv"), study, cases, results / "predictions")
     if name == "reliability":

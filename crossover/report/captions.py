@@ -16,14 +16,22 @@ from crossover.figures.families import (
     references,
 )
 from crossover.figures.gallery import levels_of
+from crossover.figures.learning_curves import shown_pairs
 from crossover.figures.organs import shown_rows
 from crossover.figures.planes import BAR_MM
 from crossover.figures.subgroups import STRONG
 from crossover.figures.sweep import swept, swept_rows
 from crossover.plan import plan
+from crossover.statistics.crossing import CROSSES
+from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study import Study
 
 Frames = dict[str, pd.DataFrame]
+RESAMPLED = {
+    REPLICATES: "other patients and other trainings",
+    ROUGHNESS: "other patients and, judged by how far the means stray from smooth curves, other trainings",
+    PATIENTS: "other patients, not for other trainings",
+}
 
 
 def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
@@ -31,6 +39,7 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
     known: dict[str, tuple[str, Callable[[Frames, Study], str]]] = {
         "flow": ("Flow of patients", _flow),
         "performance": ("Performance by number of labelled target patients", _performance),
+        "learning_curves": ("Learning curves and crossover", _learning_curves),
         "overlays": ("Contours on one case", _overlays),
         "subgroups": ("Performance on each test set", _subgroups),
         "reliability": ("Reliability of radiomics features", _reliability),
@@ -67,6 +76,32 @@ def _performance(frames: Frames, study: Study) -> str:
     lines = " and ".join(style.family_label(study, f) for f in references(study))
     text += _replicates(frames, study)
     return f"{text} Dotted: the mean of {lines}, trained on none of them." if lines else text
+
+
+def _learning_curves(frames: Frames, study: Study) -> str:
+    structure = next(iter(study.structures))
+    curves, pairs = (
+        t[(t["test_set"] == study.target) & (t["structure"] == structure)]
+        for t in (frames["learning_curves"], frames["crossover"])
+    )
+    confidence = f"{study.statistics.confidence:.0%}"
+    trainings = int(curves["replicates"].min())
+    several = f"{trainings} trainings" if trainings > 1 else "one training"
+    text = (
+        f"Left: mean {_metric(study)} of {int(curves['patients'].max())} {_target(study)} test cases by "
+        f"number of {_target(study)} training patients; each point is a training, {several} of each "
+        f"family and size. Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
+        f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
+        "bands that overlap may still differ. Right: the n from which one family stays ahead of another, "
+        f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow: "
+        "they are not; arrow: beyond the sizes."
+    )
+    found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
+    told = [
+        f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
+        f"n = {r.n:.0f}" for r in found.itertuples()
+    ]  # fmt: skip
+    return f"{text} {'; '.join(told) or 'No crossover is beyond chance'}."
 
 
 def _overlays(frames: Frames, study: Study) -> str:

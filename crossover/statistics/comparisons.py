@@ -53,7 +53,7 @@ def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFram
     anova, tukey = [], []
     for test_set, rows in test_sets(compared(table)).items():
         for structure, part in rows.groupby("structure", sort=False):
-            for question, n, families in _questions(part):
+            for question, n, families in questions(part):
                 groups = _groups(part, families, n, metric)
                 place = {"test_set": test_set, "structure": structure, "question": question}
                 place["n_train"] = n
@@ -107,8 +107,8 @@ def degenerate(groups: Groups) -> bool:
     return few or all(np.ptp(values) == 0 for values in groups.values())
 
 
-def _questions(part: pd.DataFrame) -> Iterator[tuple[str, int, list[str]]]:
-    """(question, size, families) of one test set and structure."""
+def questions(part: pd.DataFrame) -> Iterator[tuple[str, int, list[str]]]:
+    """(question, size, families) of one test set and structure; see `compare`."""
     models = part[["family", "strategy", "level", "n_train"]].drop_duplicates()
     for n in sorted(set(models["n_train"]) - {0}) or [0]:
         here = models[models["n_train"].isin([0, n])]

@@ -82,28 +82,29 @@ def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 test_sets.__test__ = False  # pytest takes it for a test where a test module imports it
 
 
+def tested(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of test cases: of a family that has models outside k-fold its k-fold models are left out.
+
+    Their rows are training cases, which must not stand beside test cases. A family of k-fold models only
+    has its test cases in them: each in all folds, where every fold's model is tested on the same, or in one.
+    """
+    unfolded = table["fold"].isna()
+    return table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
+
+
 def compared(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that models are compared by: one for each family, size, case and structure.
 
     A case's value is the mean over replicates and folds (missing values left out), since neither are
-    further cases; `model` is then the name of the first. Of a family that has models outside k-fold its
-    k-fold models are left out: their rows are training cases, which must not stand beside test cases. A
-    family of k-fold models only has its test cases in them: each in all folds, where every fold's model is
-    tested on the same, or in one.
+    further cases; `model` is then the name of the first. Which rows count is told by `tested`.
     """
-    table = without_k_fold(table)
+    table = tested(table)
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
     numbers = [m for m in (*METRICS, *VOLUMES) if m in table]
     how = {"model": "first", **dict.fromkeys(numbers, "mean")}
     table = table.sort_values(["replicate", "fold"], kind="stable")
     averaged = table.groupby(by, sort=False, as_index=False).agg(how)
     return averaged[["model", *by, *numbers]]
-
-
-def without_k_fold(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that `compared` averages: no k-fold models of a family that has others."""
-    unfolded = table["fold"].isna()
-    return table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
 
 
 def metrics_of(table: pd.DataFrame) -> list[str]:

@@ -49,19 +49,20 @@ def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def repeated_measures(scores: pd.DataFrame) -> dict[str, float]:
-    """One-way analysis of variance for repeated measures: F, df_between, df_within, p.
+    """One-way analysis of variance for repeated measures: F, df_between, df_within, p, epsilon.
 
     Args:
         scores: cases (rows) x folds (columns); cases without a score in some fold are left out.
 
     Returns:
-        df without, p with the correction of Greenhouse and Geisser (1959); F and p NaN for fewer than two
+        df without, p with the correction of Greenhouse and Geisser (1959), epsilon; F, p and epsilon NaN for fewer than two
         cases or folds, and where no difference between the folds varies from case to case.
     """
     values = scores.dropna().to_numpy(float)
     cases, folds = values.shape
     df = folds - 1, (folds - 1) * max(cases - 1, 0)
-    out = {"F": np.nan, "df_between": df[0], "df_within": df[1], "p": np.nan}
+    out = {"F": np.nan, "df_between": df[0], "df_within": df[1]}
+    out |= {"p": np.nan, "epsilon": np.nan}
     within = values - values.mean(axis=1, keepdims=True)
     rest = within - within.mean(axis=0)
     if min(cases, folds) < 2 or np.abs(rest).max() < 1e-12:
@@ -70,7 +71,8 @@ def repeated_measures(scores: pd.DataFrame) -> dict[str, float]:
     f = (between / df[0]) / ((rest**2).sum() / df[1])
     spread = np.cov(within, rowvar=False)
     epsilon = np.trace(spread) ** 2 / (df[0] * (spread**2).sum())  # 1 for equal variances
-    return out | {"F": f, "p": float(stats.f.sf(f, epsilon * df[0], epsilon * df[1]))}
+    p = float(stats.f.sf(f, epsilon * df[0], epsilon * df[1]))
+    return out | {"F": f, "p": p, "epsilon": float(epsilon)}
 
 
 def _across(part: pd.DataFrame, metric: str) -> dict[str, object]:

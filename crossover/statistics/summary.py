@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crossover.statistics.metrics_table import compared, metrics_of, test_sets, without_k_fold
+from crossover.statistics.metrics_table import compared, metrics_of, test_sets, tested
 
 MODEL = ["model", "family", "strategy", "level", "n_train"]
 
@@ -23,7 +23,7 @@ def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     cases, n - 1 below the line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left
     out (`metrics_table.compared`).
     """
-    each = test_sets(without_k_fold(table))
+    each = test_sets(tested(table))
     table = compared(table)
     metrics = metrics_of(table)
     parts = []

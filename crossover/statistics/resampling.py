@@ -1,0 +1,204 @@
+"""Scores at several n, and what their means could have been: other patients, other trainings.
+
+The same patients are scored under every model, so a resample takes the same patients for all families and
+sizes: a difference between families keeps what they share. A resampled mean is the mean found plus two
+deviations, each times √(ν / χ²(ν)), drawn anew, which gives it Student's tails:
+
+* Patients, resampled with replacement inside each cohort (Efron 1979); times √(n / (n - 1)), since a resample
+  of n spreads less than n new patients; ν = patients - cohorts.
+* Trainings, where every family has two or more at every size: the residuals of the replicates about their
+  mean, resampled from those of all families at that size; times √(R / (R - 1)); ν = all of them - families.
+* Trainings, where some family has one: how far its means stray from a smooth curve says how much a mean
+  hangs on its one training. Of every family the residual about 1, log2 n and 1 / n is taken; what the
+  patients make of it is subtracted; the rest, pooled over families and sizes, is a variance, drawn anew for
+  each mean. ν = residuals - what was fitted. Luck that neighbouring sizes share is not seen by this.
+  With three sizes or fewer nothing can be said of trainings: then the resamples are of patients only.
+
+Replicates and folds are both trainings; the folds count only where a family has nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.metrics_table import test_sets, tested
+
+REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
+"""What a resample stands for: column `resampled`."""
+DRAWS = 2000
+SMOOTH = 3  # terms of the smooth curve
+SEED = 20230
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The scores of all families with sizes, on one test set and structure.
+
+    Attributes:
+        sizes: n of labelled target cases, increasing, shape (K,).
+        scores: shape (families, K, trainings, cases), NaN where there is none.
+        strata: each case's cohort by number, shape (cases,).
+    """
+
+    families: list[str]
+    sizes: np.ndarray
+    scores: np.ndarray
+    strata: np.ndarray
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean over cases of each case's mean over the trainings, shape (families, K)."""
+        return mean_of(mean_of(self.scores, 2), 2)
+
+    @property
+    def patients(self) -> np.ndarray:
+        """Cases with a value, shape (families, K)."""
+        return (~np.isnan(self.scores)).any(2).sum(2)
+
+    @property
+    def trainings(self) -> np.ndarray:
+        """Trainings with a value, shape (families, K)."""
+        return (~np.isnan(self.scores)).any(3).sum(2)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Means (families, K), and what they could have been (draws, families, K)."""
+
+    panel: Panel
+    means: np.ndarray
+    draws: np.ndarray
+    resampled: str
+    training_sd: float
+    """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
+
+
+def panels(table: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, Panel]]:
+    """(test set, structure, panel) of every test set and structure with a family of several sizes.
+
+    Args:
+        table: of `metrics_table.check_metrics`.
+
+    Raises:
+        ValueError: the table has no such metric, or lower values of it are better.
+    """
+    if metric not in table:
+        raise ValueError(f"the table has no metric {metric!r}")
+    if metric.startswith("hd95"):
+        raise ValueError(
+            f"{metric}: a learning curve needs a metric whose higher values are better"
+        )
+    table = tested(table)
+    for test_set, rows in test_sets(table[table["n_train"] > 0]).items():
+        for structure, part in rows.groupby("structure", sort=False):
+            several = part.groupby("family")["n_train"].transform("nunique") > 1
+            if several.any():
+                yield test_set, str(structure), panel(part[several], metric)
+
+
+def panel(rows: pd.DataFrame, metric: str) -> Panel:
+    """The panel of the rows of one structure."""
+    families = list(dict.fromkeys(rows["family"]))
+    sizes = np.sort(rows["n_train"].unique())
+    cases = pd.MultiIndex.from_frame(rows[["cohort", "case"]].drop_duplicates())
+    run = rows["replicate"].astype(str) + "/" + rows["fold"].astype("string").fillna("")
+    place = (
+        pd.Index(families).get_indexer(rows["family"]),
+        np.searchsorted(sizes, rows["n_train"]),
+        pd.factorize(run, sort=True)[0],
+        cases.get_indexer(pd.MultiIndex.from_frame(rows[["cohort", "case"]])),
+    )
+    scores = np.full((len(families), len(sizes), max(place[2]) + 1, len(cases)), np.nan)
+    scores[place] = rows[metric].to_numpy(float)
+    return Panel(families, sizes.astype(float), scores, pd.factorize(cases.get_level_values(0))[0])
+
+
+def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
+    """Draw what the means could have been, see above; the same seed gives the same draws."""
+    rng = np.random.default_rng(seed)
+    means = panel.means
+    deviations = _of_patients(panel, draws, rng)
+    here = ~np.isnan(means)
+    if (panel.trainings[here] > 1).all():
+        training = _of_replicates(panel, draws, rng)
+        sd = _sd_of_replicates(panel)
+        return Resampled(panel, means, means + deviations + training, REPLICATES, sd)
+    variance, freedom = _roughness(panel, deviations)
+    if not freedom:
+        return Resampled(panel, means, means + deviations, PATIENTS, np.nan)
+    training = np.sqrt(variance) * rng.standard_normal(deviations.shape)
+    training *= _student(freedom, draws, rng)[:, None, None]
+    draws_ = means + deviations + training
+    return Resampled(panel, means, draws_, ROUGHNESS, float(np.sqrt(variance)))
+
+
+def mean_of(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of what is there; NaN without a warning where nothing is."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.nan_to_num(values).sum(axis) / known.sum(axis)
+
+
+def _of_patients(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
+    cases = mean_of(panel.scores, 2).reshape(-1, len(panel.strata))  # (families x K, cases)
+    known = ~np.isnan(cases)
+    weights = np.ones((draws, len(panel.strata)))
+    for stratum in np.unique(panel.strata):
+        own = panel.strata == stratum
+        n = own.sum()
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+        weights[:, own] += (drawn - 1) * np.sqrt(n / max(n - 1, 1))
+    share = known / np.maximum(known.sum(1, keepdims=True), 1)
+    centre = mean_of(cases, 1)[:, None]
+    # linear in the weights: a case that is missing under some models takes no part in their means
+    deviations = (weights - 1) @ (share * np.nan_to_num(cases - centre)).T
+    freedom = max(len(panel.strata) - len(np.unique(panel.strata)), 1)
+    deviations *= _student(freedom, draws, rng)[:, None]
+    return deviations.reshape(draws, *panel.scores.shape[:2])
+
+
+def _of_replicates(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
+    runs = mean_of(panel.scores, 3)  # (families, K, trainings)
+    count = panel.trainings
+    apart = (runs - mean_of(runs, 2)[..., None]) * np.sqrt(count / np.maximum(count - 1, 1))[
+        ..., None
+    ]
+    out = np.full((draws, *count.shape), np.nan)
+    for k in range(len(panel.sizes)):
+        pool = apart[:, k][~np.isnan(apart[:, k])]
+        scale = _student(len(pool) - (count[:, k] > 0).sum(), draws, rng)
+        for f in np.flatnonzero(count[:, k]):
+            out[:, f, k] = rng.choice(pool, (draws, count[f, k])).mean(1) * scale
+    return out
+
+
+def _sd_of_replicates(panel: Panel) -> float:
+    """SD of one training's mean about its family's at that size, pooled."""
+    runs = mean_of(panel.scores, 3)
+    squares = np.nansum((runs - mean_of(runs, 2)[..., None]) ** 2)
+    return float(np.sqrt(squares / np.maximum(panel.trainings - 1, 0).sum()))
+
+
+def _roughness(panel: Panel, deviations: np.ndarray) -> tuple[float, int]:
+    """(variance of a mean by its training, its degrees of freedom), 0 where there are none."""
+    found, freedom = 0.0, 0
+    for own, drawn in zip(panel.means, np.moveaxis(deviations, 1, 0), strict=True):
+        here = ~np.isnan(own)
+        n = panel.sizes[here]
+        if len(n) <= SMOOTH:
+            continue
+        smooth = np.column_stack([np.ones(len(n)), np.log2(n), 1 / n])
+        rest = np.eye(len(n)) - smooth @ np.linalg.pinv(smooth)
+        spread = np.cov(drawn[:, here], rowvar=False)
+        found += own[here] @ rest @ own[here] - np.trace(rest @ spread)
+        freedom += len(n) - SMOOTH
+    return max(found / freedom, 0.0) if freedom else 0.0, freedom
+
+
+def _student(freedom: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """What turns a normal draw into Student's t."""
+    return np.sqrt(freedom / rng.chisquare(freedom, draws))

@@ -1,0 +1,77 @@
+"""The figure of learning curves and crossover, and its caption, from simulated tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+
+from crossover.config import load_study
+from crossover.figures import learning_curves as drawn
+from crossover.figures import style
+from crossover.report.captions import caption
+from crossover.statistics.crossing import crossovers
+from crossover.statistics.curves import learning_curves
+from crossover.statistics.metrics_table import check_metrics
+from tests.simulated import Design, power, simulated_panel, table_of
+
+CURVES = {
+    "scratch": power(0.88, 1.5, 0.45),
+    "transfer-L1": power(0.72, 0.5, 0.9),
+    "transfer-L2": power(0.69, 0.5, 0.9),
+    "aggregated": power(0.95, 0.6, 0.4),
+}
+STUDY = load_study("uterus", "paper")
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, pd.DataFrame]:
+    panel = simulated_panel(CURVES, Design(patients=40, replicates=2, luck=0.005), 1)
+    metrics = check_metrics(table_of(panel))
+    return {
+        "metrics": metrics,
+        "learning_curves": learning_curves(metrics, "dsc", 0.95, draws=300),
+        "crossover": crossovers(metrics, "dsc", 0.95, 0.05, draws=300),
+    }
+
+
+@pytest.fixture(scope="module")
+def figure(frames) -> Figure:
+    return drawn.draw(*frames.values(), STUDY, "tumour")
+
+
+def test_every_training_is_a_point(figure, frames):
+    points = [c for c in figure.axes[0].collections if isinstance(c, PathCollection)]
+    assert len(points) == len(CURVES)
+    shown = sorted(round(y, 9) for c in points for y in c.get_offsets()[:, 1])
+    means = frames["metrics"].groupby("model")["dsc"].mean()
+    assert shown == sorted(means.round(9))
+
+
+def test_pairs_of_strategies_are_shown_with_what_was_found(figure, frames):
+    pairs = drawn.shown_pairs(frames["crossover"], STUDY)
+    pairs = pairs[pairs["test_set"] == "uterus"]
+    assert len(pairs) == 5, "the two levels of one strategy are not set against each other"
+    told = [text.get_text() for text in figure.axes[1].texts]
+    crossing = pairs[pairs["verdict"] == "crosses"]
+    assert len(told) == 5
+    assert [t for t in told if t.startswith("n = ")] == [f"n = {n:.0f}" for n in crossing["n"]]
+    assert "none in the range" in told
+
+
+def test_the_caption_says_how_sure(frames):
+    title, text = caption("learning_curves", frames, STUDY)
+    assert title == "Learning curves and crossover"
+    assert "40 Uterus test cases" in text and "2 trainings of each" in text
+    assert "other patients and other trainings" in text
+    row = frames["crossover"].query("ahead == 'transfer-L1' and overtakes == 'scratch'").iloc[0]
+    assert f"UT-only over TL (L1) at n = {row['n']:.0f}" in text
+    none = frames | {"crossover": frames["crossover"].assign(verdict="can't tell")}
+    assert caption("learning_curves", none, STUDY)[1].endswith("No crossover is beyond chance.")
+
+
+def test_the_same_tables_give_the_same_files(frames, figure, tmp_path):
+    first = style.save(figure, tmp_path / "a")
+    second = style.save(drawn.draw(*frames.values(), STUDY, "tumour"), tmp_path / "b")
+    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
