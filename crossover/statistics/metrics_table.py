@@ -91,14 +91,19 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     family of k-fold models only has its test cases in them: each in all folds, where every fold's model is
     tested on the same, or in one.
     """
-    unfolded = table["fold"].isna()
-    table = table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
+    table = on_test_cases(table)
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
     numbers = [m for m in (*METRICS, *VOLUMES) if m in table]
     how = {"model": "first", **dict.fromkeys(numbers, "mean")}
     table = table.sort_values(["replicate", "fold"], kind="stable")
     averaged = table.groupby(by, sort=False, as_index=False).agg(how)
     return averaged[["model", *by, *numbers]]
+
+
+def on_test_cases(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows without the k-fold models of families that have others: those are tested on training cases."""
+    unfolded = table["fold"].isna()
+    return table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
 
 
 def metrics_of(table: pd.DataFrame) -> list[str]:

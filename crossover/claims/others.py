@@ -1,0 +1,115 @@
+"""Parts of claims about training times, networks and crossovers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from crossover.claims.parts import FAILS, HOLDS, OPEN, Interval, Missing, Part
+from crossover.claims.scores import Sizes, part
+from crossover.claims.statements import BestNetwork, Crossover, Time
+from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.summary import half_width
+
+CROSSES, NONE = "crosses", "no crossover within the range"
+"""Verdicts of statistics/crossover.csv; its third is "can't tell"."""
+
+
+def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
+    """The mean saving in per cent over trainings (structures and replicates), Student's interval over them.
+
+    Raises:
+        Missing: no such trainings, or such as ran on different devices or with different threads.
+    """
+    rows = saved[(saved["family"] == statement.family) & (saved["scratch"] == statement.over)]
+    ours = [sizes[n] for n in statement.sizes if n in sizes]
+    if len(ours) < len(statement.sizes):
+        raise Missing(f"no training size here stands for n = {statement.sizes}")
+    rows = rows[rows["n_train"].isin(ours)]
+    single = rows[rows["structure"] != POOLED]
+    rows = single if len(single) else rows
+    if rows.empty:
+        raise Missing(f"no times of {statement.family} and {statement.over}")
+    if not rows["alike"].astype(bool).all():
+        raise Missing("the trainings ran on different devices or with different threads")
+    values = rows["saved_percent"].to_numpy(float)
+
+    def interval(confidence: float) -> Interval:
+        sd = values.std(ddof=1) if len(values) > 1 else math.nan
+        half = float(half_width(np.array(sd), np.array(len(values)), confidence))
+        return values.mean() - half, values.mean() + half
+
+    return [Part("", float(values.mean()), interval, _p(values, statement.at_least))]
+
+
+def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
+    """The network's validation DSC minus every other's, on the same folds.
+
+    The folds' training patients overlap, so that these intervals are too narrow (Nadeau & Bengio 2003).
+
+    Raises:
+        Missing: the network is not in the selection, or is alone in it.
+    """
+    scores = cells.pivot_table("validation_dsc", "fold", ["architecture", "encoder"])
+    own = (statement.architecture, statement.encoder)
+    if own not in scores:
+        raise Missing(f"no network {' with '.join(own)} in the selection")
+    parts = []
+    for other in scores:
+        if other != own:
+            apart = (scores[own] - scores[other]).dropna()
+            index = pd.MultiIndex.from_product([["folds"], apart.index], names=["cohort", "case"])
+            table = pd.DataFrame({"difference": apart.to_numpy()}, index=index)
+            parts.append(part(f"minus {' with '.join(other)}", table, statement.region, math.nan))
+    if not parts:
+        raise Missing(f"no network but {' with '.join(own)} in the selection")
+    return parts
+
+
+def crossovers(
+    statement: Crossover, table: pd.DataFrame, sizes: Sizes
+) -> tuple[list[Part], Interval]:
+    """The n at which one family overtakes the other, a part for each structure, and where n has to lie.
+
+    An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
+    structure is not corrected for their number. Where none is found the part is that n is beyond the range;
+    where the table can't tell, the part is undecided.
+
+    Raises:
+        Missing: no such comparison, or a size that stands for none.
+    """
+    if missing := [n for n in statement.between if n not in sizes]:
+        raise Missing(f"no training size here stands for n = {missing[0]}")
+    rows = table[table["test_set"] == statement.test_set]
+    rows = rows[rows["metric"] == statement.metric]
+    names = {statement.ahead, statement.overtakes}
+    rows = rows[[{r.ahead, r.overtakes} == names for r in rows.itertuples()]]
+    structures = statement.structures or list(dict.fromkeys(rows["structure"]))
+    parts = [_crossover(rows[rows["structure"] == s], statement, s) for s in structures]
+    if not parts:
+        raise Missing(f"no crossover of {statement.ahead} and {statement.overtakes} in the table")
+    return parts, (float(sizes[statement.between[0]]), float(sizes[statement.between[1]]))
+
+
+def _crossover(rows: pd.DataFrame, statement: Crossover, structure: str) -> Part:
+    if rows.empty:
+        raise Missing(f"no crossover of {structure} in the table")
+    row = rows.iloc[0]
+    found, wanted = row["verdict"], row["ahead"] == statement.ahead
+    known = {CROSSES: HOLDS if wanted else FAILS, NONE: FAILS}.get(found, OPEN)
+    name = f"{structure}: " if len(rows) > 1 else ""
+    name += str(row.get("statement", "") or found)
+    if known == OPEN:
+        return Part(name, row["n"], lambda _: (0.0, math.inf))
+    if known == FAILS:  # beyond any size, however large
+        return Part(name, row["n"], lambda _: (math.inf, math.inf))
+    return Part(name, row["n"], lambda _: (row["ci_low"], row["ci_high"]))
+
+
+def _p(values: np.ndarray, bound: float) -> float:
+    from scipy.stats import ttest_1samp
+
+    varied = len(values) > 1 and np.ptp(values) > 0
+    return float(ttest_1samp(values, bound).pvalue) if varied else math.nan
