@@ -199,6 +199,40 @@ def trace(
 
 
 @app.command()
+def claims(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="By default all with claims and results.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where the studies' results are.")] = Path(
+        "results"
+    ),
+    scale: Annotated[str, typer.Option(help="At which they were made.")] = "demo",
+    as_json: Annotated[bool, typer.Option("--json", help="Every row, for machines.")] = False,
+) -> None:
+    """Tell which of the papers' findings hold in the results that are there.
+
+    Exit status: 0 whatever the verdicts are; 2 where a file is missing or wrong.
+    """
+    import json
+
+    from crossover.claims.table import records, show, verdicts
+    from crossover.provenance import ROOT
+    from crossover.statistics.metrics_table import TableError
+
+    try:
+        found = verdicts(studies or [], results, scale, ROOT / "config")
+    except (ConfigError, TableError) as caught:
+        _stop(str(caught))
+    if as_json:
+        rows = [row for name, table in found.items() for row in records(table.assign(study=name))]
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    console = Console()
+    for name, table in found.items():
+        show(table, name, console)
+
+
+@app.command()
 def crate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",

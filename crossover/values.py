@@ -22,6 +22,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "gains": ("metric", "target", "family"),
     "contrasts": ("metric", "target", "a", "b"),
     "field_strength": ("metric", "target", "low_family", "high_family"),
+    "claims": ("id",),
 }
 """Table of statistics -> the columns that name a row; the others that are numbers are its values."""
 
@@ -53,7 +54,7 @@ def values(tables: Mapping[str, pd.DataFrame], study: str) -> dict[str, float]:
             for column in columns:
                 if f"{name}/{column}" in out:
                     raise ValueError(f"two values are called {name}/{column}")
-                if not pd.isna(row[column]):
+                if math.isfinite(row[column]):  # an interval may be open-ended
                     out[f"{name}/{column}"] = row[column]
     return out
 

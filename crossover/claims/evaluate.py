@@ -94,7 +94,7 @@ def _row(
         return row | nothing | {"verdict": NOT_RUN, "because": because}
     shown = decisive(parts, region, confidence, least)
     found = verdict(parts, region, confidence, least)
-    low, high = shown.interval(confidence)
+    low, high = shown.told or shown.interval(confidence)
     return row | {
         "verdict": found,
         "effect": shown.effect,

@@ -1,103 +1,62 @@
-"""`config/claims/<study>.yaml`, read and checked against the study that it is about."""
+"""`config/claims/<study>.yaml`, and its verdicts on the files of a run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from crossover.claims.statements import (
-    ICC,
-    BestNetwork,
-    Better,
-    Claims,
-    Crossover,
-    Majority,
-    NoDifference,
-    Statement,
-    Time,
-    Untested,
-)
+import pandas as pd
+
+from crossover.claims.statements import Claims
 from crossover.config import ConfigError, read_yaml, validate
-from crossover.plan import plan
 from crossover.published import corresponding, load_published
-from crossover.study import Study
 
-POOLED = "all"
+TABLES = (
+    "metrics.csv", "radiomics.csv", "statistics/icc.csv", "statistics/training_time_saved.csv",
+    "statistics/cross_validation.csv", "statistics/crossover.csv",
+)  # fmt: skip
+"""What claims are judged by, under results/<study>/; none but the first has to be there."""
 
 
-def claims_path(study: str, folder: Path = Path("config")) -> Path:
-    return folder / "claims" / f"{study}.yaml"
-
-
-def load_claims(study: Study, folder: Path = Path("config")) -> Claims:
+def read_claims(study: str, folder: Path = Path("config")) -> Claims:
     """Read the claims about a study.
 
     Raises:
-        ConfigError: no such file; else every wrong key, value, and name of a family, cohort, structure, network
-            or size that the study or its paper hasn't, each with the file, the claim and what is valid.
+        ConfigError: no such file, or every key and value that is wrong, with its place.
     """
-    path = claims_path(study.study, folder)
+    path = folder / "claims" / f"{study}.yaml"
     claims = validate(Claims, read_yaml(path), path)
-    findings = [f"{path}: study: {claims.study!r} is not {study.study!r}"]
-    findings = findings if claims.study != study.study else []
-    sizes = load_published(study.published, folder).sizes if study.published else []
-    for claim in claims.claims:
-        place = f"{path}: claims.{claim.id}"
-        findings += [f"{place}: {f}" for f in _unknown(claim.statement, study, sizes)]
-    if findings:
-        raise ConfigError("\n".join(findings))
+    if claims.study != study:
+        raise ConfigError(f"{path}: study: must be the file's name {study!r}, not {claims.study!r}")
     return claims
 
 
-def sizes_here(study: Study, folder: Path = Path("config")) -> dict[int, int]:
-    """The paper's training size -> this scale's."""
-    if not study.published:
-        return {n: n for n in study.sizes}
-    ours = corresponding(study.sizes, load_published(study.published, folder))
-    return {theirs: n for n, theirs in ours.items() if theirs}
+def judged(
+    settings: Mapping[str, Any], files: Iterable[Path], folder: Path = Path("config")
+) -> pd.DataFrame:
+    """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
+    Args:
+        settings: of `sections.claimed`.
+        files: those there are of `TABLES`; known by their names.
 
-def _unknown(statement: Statement, study: Study, sizes: list[int]) -> Iterator[str]:
-    if isinstance(statement, Untested):
-        return
-    if isinstance(statement, BestNetwork):
-        yield from _unknown_network(statement, study)
-        return
-    families = plan(study).families()
-    yield from _missing("family", _families(statement), families)
-    yield from _missing("size", [*statement.sizes], sizes)
-    if isinstance(statement, Time):
-        return
-    yield from _missing("test set", _test_sets(statement), [*study.cohorts, POOLED])
-    pooled = [] if isinstance(statement, Crossover) else [POOLED]
-    yield from _missing("structure", statement.structures, [*study.structures, *pooled])
-    if statement.metric == ICC and study.radiomics is None:
-        yield "metric: the study has no radiomics, so no ICC"
+    Raises:
+        ConfigError: the files of claims or of published numbers are wrong.
+        TableError: a table is not what it has to be.
+    """
+    from crossover.claims.evaluate import evaluate_claims
+    from crossover.statistics.agreement import read_radiomics
+    from crossover.statistics.metrics_table import read_metrics
 
-
-def _unknown_network(statement: BestNetwork, study: Study) -> Iterator[str]:
-    # a scale may try fewer networks: the claim is then not run there, which is no mistake
-    if study.selection is None:
-        yield "best_network: the study selects no network"
-
-
-def _families(statement: Statement) -> list[str]:
-    if isinstance(statement, Better | Majority | NoDifference):
-        return [family for of in statement.pairs for family in (*of.a, *of.b)]
-    if isinstance(statement, Crossover):
-        return [statement.ahead, statement.overtakes]
-    if isinstance(statement, Time):
-        return [statement.family, statement.over]
-    return statement.families
-
-
-def _test_sets(statement: Statement) -> list[str]:
-    if isinstance(statement, Better | Majority | NoDifference):
-        return [of.test_set for of in statement.pairs]
-    return [statement.test_set]
-
-
-def _missing(what: str, named: Iterable, known: Iterable) -> Iterator[str]:
-    known = list(known)
-    for name in dict.fromkeys(n for n in named if n not in known):
-        yield f"no {what} {name!r}; there are {', '.join(map(str, known)) or 'none'}"
+    readers = {"metrics": read_metrics, "radiomics": read_radiomics}
+    tables = {path.stem: readers.get(path.stem, pd.read_csv)(path) for path in files}
+    sizes = {n: n for n in settings["sizes"]}
+    if settings["published"]:
+        published = load_published(settings["published"], folder)
+        tables["published"] = published.table()
+        ours = corresponding(settings["sizes"], published)
+        sizes = {theirs: n for n, theirs in ours.items() if theirs}
+    claims = read_claims(settings["study"], folder).claims
+    icc = settings["icc"] or "ICC(A,1)"
+    return evaluate_claims(claims, tables, settings["confidence"], sizes, icc)

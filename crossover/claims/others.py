@@ -101,11 +101,10 @@ def _crossover(rows: pd.DataFrame, statement: Crossover, structure: str) -> Part
     known = {CROSSES: HOLDS if wanted else FAILS, NONE: FAILS}.get(found, OPEN)
     name = f"{structure}: " if len(rows) > 1 else ""
     name += str(row.get("statement", "") or found)
-    if known == OPEN:
-        return Part(name, row["n"], lambda _: (0.0, math.inf))
-    if known == FAILS:  # beyond any size, however large
-        return Part(name, row["n"], lambda _: (math.inf, math.inf))
-    return Part(name, row["n"], lambda _: (row["ci_low"], row["ci_high"]))
+    told = (row["ci_low"], row["ci_high"])
+    # none found is beyond any size, however large
+    judged = {OPEN: (0.0, math.inf), FAILS: (math.inf, math.inf), HOLDS: told}[known]
+    return Part(name, row["n"], lambda _: judged, told=told)
 
 
 def _p(values: np.ndarray, bound: float) -> float:
