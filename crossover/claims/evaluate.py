@@ -86,6 +86,8 @@ def _row(
         return row | nothing | {"verdict": NOT_RUN, "because": statement.because}
     try:
         parts, region = _parts(statement, tables, confidence, sizes, icc)
+        if not parts:
+            raise Missing("the tables have no such scores")
     except Missing as missing:
         return row | nothing | {"verdict": NOT_RUN, "because": str(missing)}
     least = statement.at_least if isinstance(statement, Majority) else None

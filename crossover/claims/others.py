@@ -85,7 +85,7 @@ def crossovers(
     rows = table[table["test_set"] == statement.test_set]
     rows = rows[rows["metric"] == statement.metric]
     names = {statement.ahead, statement.overtakes}
-    rows = rows[[{r.ahead, r.overtakes} == names for r in rows.itertuples()]]
+    rows = rows[rows["ahead"].isin(names) & rows["overtakes"].isin(names)]
     structures = statement.structures or list(dict.fromkeys(rows["structure"]))
     parts = [_crossover(rows[rows["structure"] == s], statement, s) for s in structures]
     if not parts:

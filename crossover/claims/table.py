@@ -17,7 +17,7 @@ from crossover.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
 from crossover.config import ConfigError, load_study
 
 COLOURS = {HOLDS: "green", FAILS: "red", OPEN: "yellow"}
-_WORDS = 90  # of a claim's words that are shown
+WIDE = 150  # columns of a terminal
 
 
 def verdicts(
@@ -61,20 +61,22 @@ def records(table: pd.DataFrame) -> list[dict]:
 
 
 def show(table: pd.DataFrame, study: str, console: Console) -> None:
-    """Print a study's verdicts and how many there are of each."""
-    out = Table("claim", "verdict", "effect (CI)", "p", "published", "why",
-                title=study, title_justify="left", show_lines=True)  # fmt: skip
+    """Print a study's verdicts and how many there are of each; a wide terminal shows words and reasons too."""
+    wide = console.width >= WIDE
+    heads = ["claim", *(["words"] if wide else []), "verdict", "effect (CI)", "p", "published"]
+    out = Table(*heads, *(["why"] if wide else []), title=study, title_justify="left")
+    out.show_lines = wide
     for row in table.to_dict("records"):
-        words = row["words"] if len(row["words"]) <= _WORDS else row["words"][: _WORDS - 2] + " …"
-        claim = Text.assemble((row["id"], "bold"), f"\n“{words}”")
+        words = [f"“{row['words']}” ({row['where']})", row["because"]] if wide else []
         found = Text(row["verdict"], COLOURS.get(row["verdict"], "dim"))
-        out.add_row(claim, found, effect(row), p(row["p"]), row["published"], row["because"])
+        numbers = [effect(row), p(row["p"]), row["published"]]
+        out.add_row(Text(row["id"], "bold"), *words[:1], found, *numbers, *words[1:])
     console.print(out)
     counts = table["verdict"].value_counts()
     told = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if v in counts)
     console.print(
-        f"{study}: {len(table)} claims: {told}. Effect, interval and p are those of the least clear part "
-        f"that has to hold; intervals at {table['confidence'].iloc[0]:.0%}.\n"
+        f"{study}: {len(table)} claims: {told}. Effect, interval ({table['confidence'].iloc[0]:.0%}) and p are "
+        "those of the part that decides, of all that have to hold the least clear one.\n"
     )
 
 
@@ -90,7 +92,7 @@ def effect(row: dict) -> str:
     digits = {"%": 1, "n": 0}.get(row["measure"].split()[0], 2 if not signed else 3)
     value, low, high = (f"{row[k]:{signed}.{digits}f}" for k in ("effect", "ci_low", "ci_high"))
     between = "" if math.isnan(row["ci_low"]) else f" ({low}, {high})"
-    return f"{value}{between} {row['measure']}"
+    return f"{value}{between} {row['measure']}".replace("-", "−")
 
 
 def p(value: float) -> str:
