@@ -320,10 +320,22 @@ def test_quoted_words_are_the_papers():
     texts = {"uterus": "lin2023", "nasopharynx": "chen2023", "prostate": "touijer"}
     if not papers.exists():
         pytest.skip("the papers' texts are not at hand")
-    for name, asked in SHIPPED:
-        text = plain((papers / f"{texts[name]}.txt").read_text())
-        for piece in asked.words.split("…"):
-            assert plain(piece) in text, f"{name}, {asked.id}: {piece}"
+    wrong = [
+        f"{name}, {asked.id}: {piece}"
+        for name, asked in SHIPPED
+        for piece in asked.words.split("…")
+        if not quoted(plain(piece), plain((papers / f"{texts[name]}.txt").read_text()))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def quoted(piece: str, text: str) -> bool:
+    """Whether it stands there, broken once at most: by a page's end with its figure or table."""
+    if piece in text:
+        return True
+    most = next(i for i in range(len(piece), -1, -1) if piece[:i] in text)
+    rest = piece[most:]
+    return min(most, len(rest)) > 8 and rest in text
 
 
 def plain(text: str) -> str:
