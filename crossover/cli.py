@@ -233,6 +233,32 @@ def claims(
 
 
 @app.command()
+def compare(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Tables of scores, nnU-Net's summary.json or MONAI's raw.csv: PATH or NAME=PATH."
+        ),
+    ],
+    metric: Annotated[str, typer.Option(help="What models are compared by.")] = "dsc",
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("comparison"),
+) -> None:
+    """Compare models on the same cases by scores that any tool made: tables, tests, figures and a page.
+
+    A table needs the columns model, case and a metric (dsc, iou, nsd, hd95_mm); structure, cohort, n_train,
+    replicate, fold and level may be there. Exit status: 0, or 2 where files are wrong.
+    """
+    from crossover.compare.run import compare as run
+    from crossover.statistics.metrics_table import TableError
+
+    try:
+        for line in run(files, metric, out):
+            typer.echo(line)
+    except (TableError, OSError) as caught:
+        _stop(str(caught))
+
+
+@app.command()
 def crate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",
