@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -31,40 +31,50 @@ def read_all(sources: Sequence[str], metric: str) -> tuple[pd.DataFrame, list[st
     Raises:
         TableError: all that is wrong with all files.
     """
-    tables, notes, findings = [], [], []
+    tables, notes, findings = {}, [], []
     for source in sources:
         try:
-            table, told = read_scores(source)
+            tables[source], told = read_scores(source)
+            notes += told
         except TableError as error:
             findings.append(str(error))
-            continue
-        lacking = _lacking(table, metric)
-        findings += [f"{source}: {finding}" for finding in lacking]
-        notes += told
-        tables.append((source, table))
-    if len(tables) == 1 or findings:  # each by itself, so that all is told at once
-        for source, table in tables:
-            try:
-                completed, told = _complete(table)
-            except TableError as error:
-                findings += [f"{source}: {line}" for line in str(error).splitlines()]
-        if findings:
-            raise TableError("\n".join(findings))
-        return completed, [*notes, *told]
-    completed, told = _complete(_joined([table for _, table in tables]))
+    for source, table in tables.items():
+        findings += [f"{source}: {finding}" for finding in _lacking(table, metric, tables.values())]
+    if findings:  # what else is wrong with each by itself
+        for source, table in tables.items():
+            findings += [f"{source}: {finding}" for finding in _wrong(table)]
+        raise TableError("\n".join(dict.fromkeys(findings)))
+    place = f"{sources[0]}: " if len(tables) == 1 else ""
+    try:
+        completed, told = _complete(_joined(list(tables.values())))
+    except TableError as error:
+        lines = str(error).splitlines()
+        raise TableError("\n".join(place + line for line in lines)) from None
     return completed, [*notes, *told]
 
 
-def _lacking(table: pd.DataFrame, metric: str) -> list[str]:
+def _wrong(table: pd.DataFrame) -> list[str]:
+    try:
+        _complete(table)
+    except TableError as error:
+        return str(error).splitlines()
+    return []
+
+
+def _lacking(table: pd.DataFrame, metric: str, tables: Iterable[pd.DataFrame]) -> list[str]:
+    """Columns that a file lacks; the metric may stand in another file of the same models."""
     found = []
     for column in _NEEDED:
         if column not in table:
             others = [name for name, ours in ALIASES.items() if ours == column]
             found.append(f"no column {column} (nor {', '.join(others)})")
-    if metric not in table:
+    elsewhere = {m for t in tables if metric in t and "model" in t for m in t["model"]}
+    if metric not in table and not ("model" in table and set(table["model"]) <= elsewhere):
         there = [m for m in METRICS if m in table]
         have = f"it has {', '.join(there)}" if there else f"known are {', '.join(METRICS)}"
         found.append(f"no column {metric}; {have}")
+    if table.empty:
+        found.append("the table has no rows")
     return found
 
 
@@ -115,5 +125,6 @@ def _with_trainings(table: pd.DataFrame) -> pd.DataFrame:
     model = family.copy()
     for column, letter in (("n_train", "n"), ("replicate", "r"), ("fold", "f")):
         values = table[column].astype("string").fillna("")
-        model += ("-" + letter + values).where(~values.isin(["", "0"]) | (column == "fold"), "")
+        first = values == "" if column == "fold" else values.isin(["", "0"])
+        model += ("-" + letter + values).where(~first, "")
     return table.assign(model=model, family=family, strategy=names)

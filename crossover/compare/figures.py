@@ -48,7 +48,9 @@ def figures(
             f"{label} of {called} by number of training cases, all test cases: each a light point, mean ± SD. "
             "Dotted: models without training sizes."
         )
-        yield f"sizes-{called}", text, performance.draw(rows, study, structure)
+        drawn = performance.draw(rows, study, structure)
+        drawn.axes[0].set_xlabel("Training cases")  # of which cohort a table doesn't tell
+        yield f"sizes-{called}", text, drawn
 
 
 def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, Labels]:

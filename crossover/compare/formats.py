@@ -108,11 +108,12 @@ def _nnunet(content: Any, name: str) -> tuple[pd.DataFrame, list[str]]:
             findings.append(f"metric_per_case[{place}]: no {error}, or it is no mapping")
     if findings:
         raise TableError("\n".join(findings))
-    table = pd.DataFrame(rows).assign(model=name).astype(str)
-    empty = int((table["dsc"] == "nan").sum())
+    table = pd.DataFrame(rows).assign(model=name)
+    scored = table.dropna(subset="dsc")
     notes = ["nnU-Net's summary; a structure is a label or region"]
-    notes += [f"{empty} scores of labels that are in neither mask are left out"] if empty else []
-    return table[table["dsc"] != "nan"], notes
+    if empty := len(table) - len(scored):
+        notes.append(f"{empty} scores of labels that are in neither mask are left out")
+    return scored, notes
 
 
 def _of_case(case: dict) -> Iterator[dict]:
