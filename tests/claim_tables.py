@@ -173,7 +173,7 @@ def crossovers(statement: Crossover, study: Study, side: int) -> pd.DataFrame:
     found = {
         1: ("crosses", (low + high) / 2, low + 1, high - 1),
         0: ("crosses", high, low, high + 100),
-        -1: ("no crossover within the range", np.nan, high, np.inf),
+        -1: ("no crossover within the range", np.inf, np.inf, np.inf),
     }[side]
     rows = [
         {"test_set": statement.test_set, "structure": structure, "metric": statement.metric,

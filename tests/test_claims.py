@@ -143,9 +143,15 @@ def test_a_crossover_the_other_way_is_none_of_the_claims():
     table = tables_for(asked.statement, study_of("uterus"), 1)["crossover"]
     turned = table.rename(columns={"ahead": "overtakes", "overtakes": "ahead"})
     assert judge(asked, {"crossover": turned})["verdict"] == FAILS
-    assert judge(asked, {"crossover": table.assign(verdict="can't tell")})["verdict"] == OPEN
-    late = table.assign(ci_low=129.0, ci_high=np.inf)
-    assert judge(asked, {"crossover": late})["verdict"] == FAILS
+    unsure = table.assign(verdict="can't tell")  # not even with an interval inside
+    assert judge(asked, {"crossover": unsure})["verdict"] == OPEN
+    for low, high in ((129.0, np.inf), (0.0, 50.0)):
+        found = judge(asked, {"crossover": unsure.assign(ci_low=low, ci_high=high)})
+        assert (found["verdict"], found["ci_low"], found["ci_high"]) == (FAILS, low, high)
+    assert (
+        judge(asked, {"crossover": turned.assign(verdict="can't tell", ci_low=129.0)})["verdict"]
+        == OPEN
+    )
 
 
 # ---- the numbers

@@ -7,14 +7,15 @@ import math
 import numpy as np
 import pandas as pd
 
-from crossover.claims.parts import FAILS, HOLDS, OPEN, Interval, Missing, Part
+from crossover.claims.parts import Interval, Missing, Part
 from crossover.claims.scores import Sizes, part
 from crossover.claims.statements import BestNetwork, Crossover, Time
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.summary import half_width
 
 CROSSES, NONE = "crosses", "no crossover within the range"
-"""Verdicts of statistics/crossover.csv; its third is "can't tell"."""
+"""Verdicts of statistics/crossover.csv; its third is "can't tell". There n is 0 below the smallest size and inf
+beyond the largest."""
 
 
 def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
@@ -74,8 +75,9 @@ def crossovers(
     """The n at which one family overtakes the other, a part for each structure, and where n has to lie.
 
     An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
-    structure is not corrected for their number. Where none is found the part is that n is beyond the range;
-    where the table can't tell, the part is undecided.
+    structure is not corrected for their number. It counts for the claim only where the table says that the two
+    cross, and against it wherever it lies outside; "no crossover within the range", and a crossing the other
+    way, are against it too.
 
     Raises:
         Missing: no such comparison, or a size that stands for none.
@@ -87,24 +89,27 @@ def crossovers(
     names = {statement.ahead, statement.overtakes}
     rows = rows[rows["ahead"].isin(names) & rows["overtakes"].isin(names)]
     structures = statement.structures or list(dict.fromkeys(rows["structure"]))
-    parts = [_crossover(rows[rows["structure"] == s], statement, s) for s in structures]
-    if not parts:
-        raise Missing(f"no crossover of {statement.ahead} and {statement.overtakes} in the table")
-    return parts, (float(sizes[statement.between[0]]), float(sizes[statement.between[1]]))
-
-
-def _crossover(rows: pd.DataFrame, statement: Crossover, structure: str) -> Part:
     if rows.empty:
-        raise Missing(f"no crossover of {structure} in the table")
-    row = rows.iloc[0]
-    found, wanted = row["verdict"], row["ahead"] == statement.ahead
-    known = {CROSSES: HOLDS if wanted else FAILS, NONE: FAILS}.get(found, OPEN)
-    name = f"{structure}: " if len(rows) > 1 else ""
-    name += str(row.get("statement", "") or found)
-    told = (row["ci_low"], row["ci_high"])
-    # none found is beyond any size, however large
-    judged = {OPEN: (0.0, math.inf), FAILS: (math.inf, math.inf), HOLDS: told}[known]
-    return Part(name, row["n"], lambda _: judged, told=told)
+        raise Missing(f"no crossover of {statement.ahead} and {statement.overtakes} in the table")
+    region = float(sizes[statement.between[0]]), float(sizes[statement.between[1]])
+    parts = []
+    for structure in structures:
+        if (own := rows[rows["structure"] == structure]).empty:
+            raise Missing(f"no crossover of {structure} in the table")
+        parts.append(_crossover(own.iloc[0], statement.ahead, region))
+    return parts, region
+
+
+def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
+    told = float(row["ci_low"]), float(row["ci_high"])
+    wanted, found = row["ahead"] == ahead, row["verdict"]
+    outside = told[1] < region[0] or told[0] > region[1]
+    if found == NONE or (found == CROSSES and not wanted) or (wanted and outside):
+        judged = (math.inf, math.inf)  # beyond any size, however large
+    else:
+        judged = told if wanted and found == CROSSES else (0.0, math.inf)
+    name = str(row.get("statement", "") or found)
+    return Part(name, float(row["n"]), lambda _: judged, told=told)
 
 
 def _p(values: np.ndarray, bound: float) -> float:
