@@ -134,8 +134,18 @@ def test_one_training_has_no_interval():
     asked = claim("time")
     saved = tables_for(asked.statement, study_of("uterus"), 1)["training_time_saved"].iloc[:1]
     found = judge(asked, {"training_time_saved": saved})
-    assert (found["verdict"], found["because"]) == (OPEN, "too few cases for an interval")
+    assert (found["verdict"], found["because"]) == (
+        OPEN,
+        "no interval: too few cases, or all alike",
+    )
     assert found["effect"] == saved["saved_percent"].iloc[0] and math.isnan(found["ci_low"])
+
+
+def test_scores_without_any_spread_say_nothing():
+    tables = tables_for(claim("better").statement, study_of("uterus"), 1)
+    tables["metrics"]["dsc"] = 0.0  # as after a few steps of training
+    found = judge(claim("better"), tables)
+    assert (found["verdict"], found["effect"]) == (OPEN, 0.0)
 
 
 def test_a_crossover_the_other_way_is_none_of_the_claims():

@@ -178,7 +178,7 @@ def _because(
     n = len(parts)
     if n == 1:
         few = math.isnan(parts[0].interval(confidence)[0])
-        return "too few cases for an interval" if few else parts[0].name
+        return "no interval: too few cases, or all alike" if few else parts[0].name
     inside, outside = sides(parts, region, confidence)
     wanted = f"at least {least} of {n}" if least else f"all {n}"
     text = f"{len(inside)} of {n} parts hold, {len(outside)} don't, each by itself; asked: {wanted}"

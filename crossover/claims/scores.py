@@ -153,6 +153,10 @@ def part(name: str, table: pd.DataFrame, region: Interval, published: float) -> 
     effects = means.to_numpy(float)
 
     def interval(confidence: float) -> Interval:
+        if (
+            np.ptp(table.to_numpy(float)) == 0
+        ):  # as where no model finds anything: no spread to judge by
+            return math.nan, math.nan
         if table.shape[1] > 1:
             return crossed([own for _, own in table.groupby(level="cohort")], 1 - confidence)
         half = float(half_width(np.array(means.std()), np.array(len(means)), confidence))
