@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crossover.claims import others, reliability, scores
+from crossover.claims import effects, others, reliability
 from crossover.claims.parts import (
     FAILS,
     HOLDS,
@@ -19,6 +19,7 @@ from crossover.claims.parts import (
     sides,
     verdict,
 )
+from crossover.claims.scores import Scores
 from crossover.claims.statements import (
     ICC,
     Above,
@@ -70,7 +71,7 @@ def evaluate_claims(
     """
     known = dict(tables)
     if "metrics" in known:
-        known["scores"] = scores.Scores(known["metrics"], known.get("published"), sizes)
+        known["scores"] = Scores(known["metrics"], known.get("published"), sizes)
     rows = [_row(claim, known, confidence, sizes, icc) for claim in claims]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -124,15 +125,15 @@ def _parts(
     elif isinstance(statement, BestNetwork):
         found = others.best_network(statement, table("cross_validation"))
     elif isinstance(statement, Rises):
-        found = scores.rises(statement, table("scores"))
+        found = effects.rises(statement, table("scores"))
     elif statement.metric == ICC and isinstance(statement, Better):
         found = reliability.icc_differences(statement, table("radiomics"), icc, sizes)
     elif statement.metric == ICC:
         found = reliability.icc_values(statement, table("icc"), sizes, confidence)
     elif isinstance(statement, Above | Below | Within):
-        found = scores.values(statement, table("scores"))
+        found = effects.values(statement, table("scores"))
     else:
-        found = scores.differences(statement, table("scores"))
+        found = effects.differences(statement, table("scores"))
     return list(found), statement.region
 
 

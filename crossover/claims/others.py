@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from crossover.claims.effects import part
 from crossover.claims.parts import Interval, Missing, Part
-from crossover.claims.scores import Sizes, part
+from crossover.claims.scores import Sizes
 from crossover.claims.statements import BestNetwork, Crossover, Time
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.summary import half_width

@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from crossover.claims.effects import Values
 from crossover.claims.parts import Interval, Missing, Part
-from crossover.claims.scores import Sizes, Values
+from crossover.claims.scores import Sizes
 from crossover.claims.statements import Better
 from crossover.statistics.agreement import MANUAL, Form, intraclass
 
