@@ -230,6 +230,66 @@ def audit(
 
 
 @app.command()
+def claims(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="By default all with claims and results.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where the studies' results are.")] = Path(
+        "results"
+    ),
+    scale: Annotated[str, typer.Option(help="At which they were made.")] = "demo",
+    as_json: Annotated[bool, typer.Option("--json", help="Every row, for machines.")] = False,
+) -> None:
+    """Tell which of the papers' findings hold in the results that are there.
+
+    Exit status: 0 whatever the verdicts are; 2 where a file is missing or wrong.
+    """
+    import json
+
+    from crossover.claims.table import records, show, verdicts
+    from crossover.provenance import ROOT
+    from crossover.statistics.metrics_table import TableError
+
+    try:
+        found = verdicts(studies or [], results, scale, ROOT / "config")
+    except (ConfigError, TableError) as caught:
+        _stop(str(caught))
+    if as_json:
+        rows = [row for name, table in found.items() for row in records(table.assign(study=name))]
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    console = Console()
+    for name, table in found.items():
+        show(table, name, console)
+
+
+@app.command()
+def compare(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="Tables of scores, nnU-Net's summary.json or MONAI's raw.csv: PATH or NAME=PATH."
+        ),
+    ],
+    metric: Annotated[str, typer.Option(help="What models are compared by.")] = "dsc",
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("comparison"),
+) -> None:
+    """Compare models on the same cases by scores that any tool made: tables, tests, figures and a page.
+
+    A table needs the columns model, case and a metric (dsc, iou, nsd, hd95_mm); structure, cohort, n_train,
+    replicate, fold and level may be there. Exit status: 0, or 2 where files are wrong.
+    """
+    from crossover.compare.run import compare as run
+    from crossover.statistics.metrics_table import TableError
+
+    try:
+        for line in run(files, metric, out):
+            typer.echo(line)
+    except (TableError, OSError) as caught:
+        _stop(str(caught))
+
+
+@app.command()
 def crate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",

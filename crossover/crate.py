@@ -89,9 +89,8 @@ def _shown(studies: list[str], root: Path) -> Iterable[Path]:
             if not (real and path.stem in SHOW_IMAGES):
                 yield path.relative_to(root)
         yield Path(f"config/studies/{study}.yaml")
-        published = Path(f"config/published/{study}.yaml")
-        if (root / published).exists():
-            yield published
+        about = (Path(f"config/{kind}/{study}.yaml") for kind in ("published", "claims"))
+        yield from (path for path in about if (root / path).exists())
     report = [] if real else ["results/report.html"]
     for name in (
         *report,

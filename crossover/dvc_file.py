@@ -39,6 +39,8 @@ def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
         own += [f"data/corrected/{name}"] if study.preparation.bias_field.method != "none" else []
         own += [f"data/slices/{name}", f"results/{name}"]
         published = [f"config/published/{study.published}.yaml"] if study.published else []
+        claims = Path(f"config/claims/{name}.yaml")
+        published += [str(claims)] if claims.exists() else []
         of_others = [path for path in cohorts if path not in own]
         stages[name] = {
             "cmd": f"{SNAKEMAKE} --config studies={name} -- studies",

@@ -162,6 +162,17 @@ def tabulated(study: Study) -> dict:
     return design(study, "statistics.metric", "published")
 
 
+def claimed(study: Study) -> dict:
+    """What the verdicts on the paper's findings read, beside tables: which sizes stand for the paper's."""
+    return {
+        "study": study.study,
+        "published": study.published,
+        "sizes": study.sizes,
+        "confidence": study.statistics.confidence,
+        "icc": study.radiomics.icc if study.radiomics else None,
+    }
+
+
 COHORT = ("label", "role", "field_strength_t", "coil")
 NETWORK = ("per_structure", "initial")
 

@@ -27,6 +27,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "gains": ("metric", "target", "family"),
     "contrasts": ("metric", "target", "a", "b"),
     "field_strength": ("metric", "target", "low_family", "high_family"),
+    "claims": ("id",),
 }
 """Table of statistics -> the columns that name a row; the others that are numbers are its values."""
 

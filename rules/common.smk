@@ -7,6 +7,8 @@ from itertools import product
 from pathlib import Path
 
 from crossover import locks, progress, sections
+from crossover.claims.check import check_claims
+from crossover.claims.files import TABLES as JUDGED_BY
 from crossover.config import ConfigError, canonical, load_settings, load_studies
 from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
@@ -62,6 +64,7 @@ try:
     )
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
+    check_claims(STUDIES)
     WITHOUT_WEIGHTS = check_weights(STUDIES)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
@@ -183,7 +186,22 @@ def statistics_files(study):
     names += CURVES if len(STUDIES[study].sizes) > 1 else []
     names += ["icc"] if STUDIES[study].radiomics else []
     names += ["cross_validation"] if STUDIES[study].selection else []
+    names += ["claims"] if claims_file(study) else []
     return {name: f"results/{study}/statistics/{name}.csv" for name in names}
+
+
+def claims_file(study):
+    """The paper's findings as data, where the study has such a file."""
+    path = f"config/claims/{study}.yaml"
+    return [path] if Path(path).exists() else []
+
+
+def judged_by(wildcards):
+    """The tables that the findings are judged by, of those that the study makes."""
+    study = wildcards.study
+    made = {*statistics_files(study).values(), f"results/{study}/metrics.csv"}
+    made |= {f"results/{study}/radiomics.csv"} if STUDIES[study].radiomics else set()
+    return [f for f in (f"results/{study}/{name}" for name in JUDGED_BY) if f in made]
 
 
 def stages_of_study(wildcards):

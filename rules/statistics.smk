@@ -149,6 +149,26 @@ rule agreement:
         "--radiomics {input.radiomics} --out {output} --log {log} 2> {log}"
 
 
+rule claims:
+    input:
+        claims=lambda w: claims_file(w.study),
+        published=lambda w: published_file(w.study),
+        tables=judged_by,
+    output:
+        "results/{study}/statistics/claims.csv",
+    log:
+        "logs/{study}/claims.log",
+    conda:
+        "../envs/statistics.yaml"
+    params:
+        code=code("claims"),
+        cfg=lambda w: canonical(sections.claimed(STUDIES[w.study])),
+    shell:
+        "python -m workflow_scripts.claims --code {params.code:q} --cfg {params.cfg:q} "
+        "--claims {input.claims} --published {input.published} --tables {input.tables} "
+        "--out {output} --log {log} 2> {log}"
+
+
 rule study_tables:
     input:
         splits="results/{study}/splits.csv",

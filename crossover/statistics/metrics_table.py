@@ -7,7 +7,7 @@ whoever made the table, it has at least the columns of `REQUIRED`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -47,8 +47,11 @@ def read_metrics(path: Path) -> pd.DataFrame:
         raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
 
 
-def check_metrics(table: pd.DataFrame) -> pd.DataFrame:
+def check_metrics(table: pd.DataFrame, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
     """Check a metrics table and complete it.
+
+    Args:
+        required: columns that have to be there; a metric that isn't among them may be missing anywhere.
 
     Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64,
     `fold` Int64 (missing for models outside k-fold), the metrics float, and `family` and
@@ -59,13 +62,13 @@ def check_metrics(table: pd.DataFrame) -> pd.DataFrame:
         TableError: missing columns (all of them); else every wrong value, model described in two
             ways, and repeated (model, cohort, case, structure), together.
     """
-    missing = [column for column in REQUIRED if column not in table]
+    missing = [column for column in required if column not in table]
     if missing:
         raise TableError(f"missing columns: {', '.join(missing)}")
     table = table.copy()
     for column in set(TEXT) & set(table):
         table[column] = table[column].astype("string").fillna("").astype(str)
-    findings = [*_numbers(table), *_texts(table)]
+    findings = [*_numbers(table, required), *_texts(table)]
     table = _with_families(table)
     findings += [*_models(table), *_duplicates(table)]
     if findings:
@@ -117,7 +120,7 @@ def _missing_values() -> dict[str, list[str]]:
     return {column: ["", "NA", "NaN", "nan"] for column in numbers}
 
 
-def _numbers(table: pd.DataFrame) -> Iterator[str]:
+def _numbers(table: pd.DataFrame, required: Sequence[str]) -> Iterator[str]:
     """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
     for column in ("n_train", "replicate", "fold", *METRICS, *VOLUMES):
         if column not in table:
@@ -128,7 +131,8 @@ def _numbers(table: pd.DataFrame) -> Iterator[str]:
         wrong = values.isna() & ~blank
         if wrong.any():
             yield f"{column}: not a number: {_some(given[wrong].astype(str).unique())}"
-        if column in ("n_train", "replicate", *_ALWAYS) and blank.any():
+        needed = column in ("n_train", "replicate", *_ALWAYS) and column in required
+        if needed and blank.any():
             yield f"{column}: missing in {int(blank.sum())} rows ({_rows(table[blank])})"
         whole = column in ("n_train", "replicate", "fold")
         top = 1 if column in METRICS and not column.startswith("hd95") else float("inf")

@@ -1,0 +1,96 @@
+"""A part of a claim: one effect with its interval, and the claim's verdict over all of them.
+
+A claim of n parts of which k have to lie in a region (k = n but for a majority) *holds* where at least k
+intervals lie inside, and *does not hold* where at least n - k + 1 lie outside, so that no k can be inside.
+Both are tests of a partial conjunction (Benjamini & Heller 2008), each wrong in at most alpha of all cases
+in whatever way the parts depend on each other: intervals have confidence 1 - alpha / (n - k + 1) for the first
+and 1 - alpha / k for the second. So a claim that all parts hold is tested at alpha for each (intersection-union
+test, Berger 1982), and one part fails it only after correction for their number. All else is *can't tell*.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Interval = tuple[float, float]
+HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "can't tell", "not run"
+VERDICTS = (HOLDS, FAILS, OPEN, NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One effect.
+
+    Attributes:
+        name: which it is, as "scratch at n = 13 on uterus"; "" where a claim has one.
+        interval: confidence -> (low, high); NaN where there are too few cases for one.
+        p: two-sided, of the effect being the bound of the claim's region; with two bounds, that of the
+            effect being at or beyond the nearer one.
+        published: the paper's effect, NaN where it prints none.
+        told: the interval to show, where it is not the one to judge by.
+    """
+
+    name: str
+    effect: float
+    interval: Callable[[float], Interval]
+    p: float = math.nan
+    published: float = math.nan
+    told: Interval | None = None
+
+
+class Missing(Exception):
+    """What a claim needs and the tables lack; the message says what."""
+
+
+def verdict(
+    parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None
+) -> str:
+    """Whether at least `least` of the parts (all by default) lie in the region."""
+    n, k = len(parts), least or len(parts)
+    alpha = 1 - confidence
+    inside = sum(_inside(p.interval(1 - alpha / (n - k + 1)), region) for p in parts)
+    outside = sum(_outside(p.interval(1 - alpha / k), region) for p in parts)
+    if inside >= k:
+        return HOLDS
+    return FAILS if outside >= n - k + 1 else OPEN
+
+
+def decisive(
+    parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None
+) -> Part:
+    """The part that decides: of all that have to lie in the region the least clear one."""
+    ranked = sorted(parts, key=lambda part: -_clearance(part.interval(confidence), region))
+    return ranked[(least or len(parts)) - 1]
+
+
+def sides(
+    parts: Sequence[Part], region: Interval, confidence: float
+) -> tuple[list[Part], list[Part]]:
+    """The parts whose own interval lies inside, and those whose lies outside."""
+    found = [(part, part.interval(confidence)) for part in parts]
+    inside = [part for part, interval in found if _inside(interval, region)]
+    return inside, [part for part, interval in found if _outside(interval, region)]
+
+
+def _inside(interval: Interval, region: Interval) -> bool:
+    (low, high), (least, most) = interval, region
+    if math.isinf(most):
+        return low > least
+    return high < most if math.isinf(least) else low >= least and high <= most
+
+
+def _outside(interval: Interval, region: Interval) -> bool:
+    """Not above a bound is at it or below; a region with two ends has both."""
+    (low, high), (least, most) = interval, region
+    if math.isinf(most):
+        return high <= least
+    return low >= most if math.isinf(least) else high < least or low > most
+
+
+def _clearance(interval: Interval, region: Interval) -> float:
+    clear = min(interval[0] - region[0], region[1] - interval[1])
+    return -math.inf if np.isnan(clear) else clear

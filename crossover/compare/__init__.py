@@ -1,0 +1,1 @@
+"""Tables, tests and figures from scores that any tool made."""
