@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -29,6 +29,8 @@ class Settings(Section):
     """Folder with the real data of studies that need it; never part of a rule's parameters."""
     imagenet: str | None = None
     """Folder of ImageNet weights, `<encoder>.safetensors`; else the hub's cache and packages have them."""
+    logger: Literal["none", "tensorboard"] = "none"
+    """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
 
 
 def canonical(value: Any) -> str:

@@ -35,7 +35,7 @@ STUDY = ("crossover/plan.py", "crossover/study.py")
 SOURCES = tuple(sorted(file for file in SCHEMA if file.endswith("settings.py")))
 """As `STUDY`, for the scripts that make a source of theirs."""
 
-BESIDE = {"crossover/progress.py", "crossover/trail.py"}
+BESIDE = {"crossover/curves.py", "crossover/progress.py", "crossover/trail.py"}
 """Code that tells of the work and keeps its trail; no result comes from it."""
 
 

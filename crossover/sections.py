@@ -92,7 +92,7 @@ def _initial(study: Study, batch: Batch) -> dict:
 
 def selection(study: Study) -> dict:
     assert study.selection
-    return {"cells": study.selection.cells}
+    return {"cells": study.selection.cells, "folds": study.splits.k_fold.k}
 
 
 def predict(study: Study, models: list[Model]) -> dict:

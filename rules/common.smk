@@ -20,9 +20,11 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.ge
 
 try:
     SETTINGS = load_settings(config)
-    # Where these lie is no parameter of a rule: moving a folder changes no result.
+    # No parameter of a rule: where a folder lies and who watches changes no result.
     os.environ.update(
-        CROSSOVER_DATA=SETTINGS.data or "", CROSSOVER_IMAGENET=SETTINGS.imagenet or ""
+        CROSSOVER_DATA=SETTINGS.data or "",
+        CROSSOVER_IMAGENET=SETTINGS.imagenet or "",
+        CROSSOVER_LOGGER=SETTINGS.logger,
     )
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from crossover import progress
+from crossover.curves import Curves
 from crossover.plan import Stage
-from crossover.progress import tell
 from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Training
@@ -25,11 +26,30 @@ def main(job) -> None:
     slices = Slices({path.parent.name: path for path in job.slices})
     cache = Path(".cache/training") / study
     initial = Initials(job.cfg["initial"], job.imagenet)
+    watched = progress.Watched(study)
+    curves = Curves(Path("logs/tensorboard") / study) if job.logger == "tensorboard" else None
+
+    def watch(*told) -> None:
+        watched(*told)
+        if curves:
+            curves.add(*told)
+
     trainer = Trainer(
-        settings, slices, read_splits(job.splits), job.out.parent, cache, job.threads, initial
+        settings,
+        slices,
+        read_splits(job.splits),
+        job.out.parent,
+        cache,
+        job.threads,
+        initial,
+        watch,
     )
     with claim(gpus()):
-        train_stages(trainer, stages, job.out, code, partial(tell, study))
+        train_stages(
+            trainer, stages, job.out, code, partial(progress.tell, study),
+            partial(progress.fail_one, study, job.out),
+            curves.begin if curves else lambda *told: None, job.parents,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":
