@@ -44,7 +44,7 @@ CONFIGURED = {
 FIGURES = {
     "independent": ["flow", "performance", "overlays", "subgroups", "reliability"],
     "paired": ["flow", "performance", "organs", "sweep", "times"],
-    "chains": ["flow", "scheme", "grid", "gains", "examples"],
+    "chains": ["scheme", "grid", "gains", "examples"],
 }
 HAPPENED = "the loss was NaN at step 17"
 ADVICE = "a learning rate of a third"
@@ -83,7 +83,9 @@ def uterus() -> Case:
         for cohort, case in names:
             dsc = float(np.clip(rng.normal(0.4 + 0.02 * model.n_train, 0.1), 0, 1))
             rows.append(scored(model, cohort, case, structure, dsc))
-    return Case(study, pd.DataFrame(rows), records(study), splits(study, names), pd.DataFrame(features))
+    return Case(
+        study, pd.DataFrame(rows), records(study), splits(study, names), pd.DataFrame(features)
+    )
 
 
 def nasopharynx() -> Case:
@@ -94,7 +96,7 @@ def nasopharynx() -> Case:
 
 
 def prostate() -> Case:
-    study = chain_study(folds=3, published="prostate")
+    study = chain_study(folds=3)
     return Case(study, chain_metrics(study), chain_records(study), chain_splits(study))
 
 
@@ -102,7 +104,10 @@ CASES = {"uterus": uterus, "nasopharynx": nasopharynx, "prostate": prostate}
 
 
 def scored(model: Model, cohort: str, case: str, structure: str, dsc: float) -> dict:
-    about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
+    about = {
+        c: getattr(model, c)
+        for c in ("family", "strategy", "level", "n_train", "replicate", "fold")
+    }
     same = dict.fromkeys(("dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"), dsc)
     return {
         "model": model.name, **about, "cohort": cohort, "case": case, "structure": structure,

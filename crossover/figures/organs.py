@@ -47,7 +47,10 @@ def draw(
         own = rows if structure == style.ALL else rows[rows["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
             values = own[own["family"] == family].groupby(["cohort", "case"])
-            if structure == style.ALL and values["structure"].nunique().ne(len(study.structures)).any():
+            if (
+                structure == style.ALL
+                and values["structure"].nunique().ne(len(study.structures)).any()
+            ):
                 continue  # a mean over other structures than the others'
             _scores(scores, y, values[study.statistics.metric].mean().dropna(), family, study)
             _printed(scores, y, structure, family, study, published)

@@ -103,6 +103,13 @@ def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
 
 
+def nothing(text: str) -> Figure:
+    """In place of a figure that has nothing to show, as where the trainings that it is of failed: why."""
+    figure = new_figure(14)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED)
+    return figure
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.svg` and `<stem>.png` (at `DPI`): the same figure gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,8 @@ from matplotlib.lines import Line2D
 
 from crossover.figures import style
 from crossover.figures.families import baseline, families, fine_tuned, main_rows, references
-from crossover.statistics.summary import half_width
 from crossover.plan import plan
+from crossover.statistics.summary import half_width
 from crossover.study import Study
 
 WHOLE = ""
@@ -135,7 +135,9 @@ def _cost(
     for structure, look in looks.items():
         own = rows[rows["structure"] == structure].set_index("level")["seconds_per_step"]
         axes.plot(range(len(shown)), own.reindex(shown), **look | {"linestyle": "none"})
-    mean = rows.groupby("level")["seconds_per_step"].mean().reindex(shown)
+    of_level = rows.groupby("level")["structure"].transform("nunique")
+    whole = rows[of_level == rows["structure"].nunique()]
+    mean = whole.groupby("level")["seconds_per_step"].mean().reindex(shown)
     axes.plot(range(len(shown)), mean, color=_tuned(study), **MEAN | {"marker": ""}, zorder=1)
     scratch = baseline(study)
     own = main_rows(times, study)

@@ -85,7 +85,9 @@ def select(
     lacking = {cell: asked - own.get(cell, set()) for cell in tried}
     incomplete = {cell: sorted(map(int, lacks)) for cell, lacks in lacking.items() if lacks}
     if len(incomplete) == len(tried):
-        lacks = "; ".join(f"{' with '.join(c)} lacks fold {_listed(f)}" for c, f in incomplete.items())
+        lacks = "; ".join(
+            f"{' with '.join(c)} lacks fold {_listed(f)}" for c, f in incomplete.items()
+        )
         raise ValueError(f"no network to choose from has a validation score of every fold: {lacks}")
     means = by_cell(scored)
     place = zip(means["architecture"], means["encoder"], strict=True)
