@@ -182,6 +182,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
         "published",
     ),
     "reliability": ("statistics.confidence", "figures.colours", "figures.overlays"),
+    "training_curves": (),
 }
 """Figure -> what it reads of its study beside the design: sections, or single keys of them."""
 

@@ -185,6 +185,7 @@ FIGURES = {
     "overlays": ["metrics.csv"],
     "subgroups": ["statistics/summary.csv", "statistics/tukey.csv"],
     "reliability": ["statistics/icc.csv"],
+    "training_curves": [],
 }
 """Figure -> the files under results/<study>/ that it is drawn from, in the report's order."""
 
@@ -195,7 +196,8 @@ OF_CHAINS = {"scheme", "grid", "gains", "examples"}
 def figures_of(study):
     """The figures that a study's sections allow."""
     if study in CHAINED:
-        shown = OF_CHAINS if STUDIES[study].selection else OF_CHAINS - {"grid"}
+        shown = OF_CHAINS | {"training_curves"}
+        shown -= set() if STUDIES[study].selection else {"grid"}
         return [name for name in FIGURES if name in shown]
     paired = STUDIES[study].statistics.comparison == "paired"
     levels = {model.level for model in PLANS[study].models.values()} - {None}
@@ -242,6 +244,11 @@ def corrected_for_figure(wildcards):
     if wildcards.figure != "examples" or study.preparation.bias_field.method == "none":
         return []
     return [f"data/corrected/{wildcards.study}/{cohort}/manifest.json" for cohort in study.cohorts]
+
+
+def stages_for_figure(wildcards):
+    """The curves are those of every stage."""
+    return stages_of_study(wildcards) if wildcards.figure == "training_curves" else []
 
 
 def begin_progress():

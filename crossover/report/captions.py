@@ -43,6 +43,7 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
         "grid": ("Validation of every network", _grid),
         "gains": ("What other cohorts first add to the target's own patients", _gains),
         "examples": ("One case of each target", _examples),
+        "training_curves": ("Course of every training", _training_curves),
     }
     title, text = known.get(figure, (figure.replace("_", " ").capitalize(), lambda *_: ""))
     return title, text(frames, study)
@@ -223,6 +224,15 @@ def _examples(frames: Frames, study: Study) -> str:
         "then the masks of the baseline and of the chain with the highest mean (named below it), each by its "
         f"model of the best validation fold. Number: the case's {_metric(study)}; bar: {BAR_MM:.0f} mm."
     )
+
+
+def _training_curves(frames: Frames, study: Study) -> str:
+    text = (
+        "Above: DSC on the validating patients at each check; below: the mean loss since the one before. A line is "
+        "a training, its point the step whose weights were kept"
+    )
+    failed = len(frames.get("failed", ()))
+    return f"{text}. {failed} failed and have no line." if failed else f"{text}."
 
 
 def _machine(frames: Frames) -> str:
