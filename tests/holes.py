@@ -16,7 +16,6 @@ import pandas as pd
 from crossover import sections
 from crossover.config import load_study
 from crossover.plan import Model, plan
-from crossover.published import load_published
 from crossover.study import Study
 from tests.chain_tables import chain_metrics, chain_records, chain_splits, chain_study
 from tests.chen_tables import chen_metrics, chen_records, chen_study
@@ -42,10 +41,11 @@ CONFIGURED = {
     "chains_tables": sections.tabulated, "values": sections.made_with,
 }  # fmt: skip
 FIGURES = {
-    "independent": ["flow", "performance", "overlays", "subgroups", "reliability"],
-    "paired": ["flow", "performance", "organs", "sweep", "times"],
-    "chains": ["scheme", "grid", "gains", "examples"],
+    "independent": ["flow", "performance", "subgroups", "reliability", "training_curves"],
+    "paired": ["flow", "performance", "organs", "sweep", "times", "training_curves"],
+    "chains": ["scheme", "grid", "gains", "training_curves"],
 }
+"""Figures that are drawn from tables and histories, not from masks."""
 HAPPENED = "the loss was NaN at step 17"
 ADVICE = "a learning rate of a third"
 
@@ -148,10 +148,7 @@ def with_descendants(study: Study, stages: Iterable[str]) -> dict[str, dict]:
 
 
 def make(case: Case, stages: Iterable[str], folder: Path, figures: bool = True) -> Path:
-    """Everything down to the report, with these stages failed; returns results/.
-
-    Figures are drawn from tables alone, so not overlays and examples.
-    """
+    """Everything down to the report, with these stages failed; returns results/."""
     study, failed = case.study, with_descendants(case.study, stages)
     out = folder / "results" / study.study
     lost = {m.name for m in plan(study).models.values() if m.stage in failed}
@@ -181,11 +178,10 @@ def make(case: Case, stages: Iterable[str], folder: Path, figures: bool = True) 
     statistics = sorted((out / "statistics").glob("*.csv"))
     values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]
     run("values", sections.made_with(study), statistics=statistics, after=[], out=values)
-    drawn = [name for name in FIGURES[kind] if name not in ("overlays", "examples")]
-    pictures = [out / f"figures/{name}.png" for name in drawn] if figures else []
+    pictures = [out / f"figures/{name}.png" for name in FIGURES[kind]] if figures else []
     for path in pictures:
         (out / "figures").mkdir(exist_ok=True)
-        run("figure", sections.figure(study, path.stem), inputs=[], out=[path, path])
+        run("figure", sections.figure(study, path.stem), inputs=[stages_file], out=[path, path])
     inputs = [*statistics, *pictures, *(out / "tables").glob("*.csv"), out / "metrics.csv",
               out / "splits.csv", stages_file]  # fmt: skip
     run("report", {"studies": [sections.report(study)]}, inputs=inputs,
@@ -219,6 +215,3 @@ def tables(study: Study, out: Path, folder: Path) -> None:
 def run(script: str, cfg: dict, **paths) -> None:
     module = importlib.import_module(f"workflow_scripts.{script}")
     module.main(SimpleNamespace(cfg=json.loads(json.dumps(cfg)), threads=1, **paths))
-
-
-__all__ = ["CASES", "Case", "load_published", "make", "with_descendants"]

@@ -80,7 +80,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
             last=line == lines - 1 or i + columns >= len(groups),
         )
     handles = looks.handles
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8 if len(handles) < 12 else 5),
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 9 if len(handles) < 12 else 5),
                   columnspacing=1.2, handletextpad=0.5, handlelength=1.6)  # fmt: skip
     return figure
 
