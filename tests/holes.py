@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ import pandas as pd
 
 from crossover import sections
 from crossover.config import load_study
+from crossover.figures import gallery
 from crossover.plan import Model, plan
 from crossover.study import Study
 from tests.chain_tables import chain_metrics, chain_records, chain_splits, chain_study
@@ -96,7 +97,12 @@ def nasopharynx() -> Case:
 
 
 def prostate() -> Case:
-    study = chain_study(folds=3)
+    tried = {
+        "train": {"north": "all"},
+        "architectures": ["unet", "manet"],
+        "encoders": ["resnet18"],
+    }
+    study = chain_study(folds=3, most=2, selection=tried)
     return Case(study, chain_metrics(study), chain_records(study), chain_splits(study))
 
 
@@ -137,17 +143,19 @@ def splits(study: Study, tested: Iterable[tuple[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def with_descendants(study: Study, stages: Iterable[str]) -> dict[str, dict]:
+def with_descendants(study: Study, stages: Collection[str]) -> dict[str, dict]:
     """What the manifests list when these stages fail."""
-    failed = {name: {"happened": HAPPENED, "advice": ADVICE} for name in stages}
-    for stage in plan(study).stages.values():
-        if stage.parent in failed and stage.name not in failed:
+    failed: dict[str, dict] = {}
+    for stage in plan(study).stages.values():  # parents before children
+        if stage.parent in failed:
             what = f"its parent {stage.parent} failed: {failed[stage.parent]['happened']}"
             failed[stage.name] = {"happened": what, "advice": ADVICE}
+        elif stage.name in stages:
+            failed[stage.name] = {"happened": HAPPENED, "advice": ADVICE}
     return failed
 
 
-def make(case: Case, stages: Iterable[str], folder: Path, figures: bool = True) -> Path:
+def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True) -> Path:
     """Everything down to the report, with these stages failed; returns results/."""
     study, failed = case.study, with_descendants(case.study, stages)
     out = folder / "results" / study.study
@@ -180,8 +188,9 @@ def make(case: Case, stages: Iterable[str], folder: Path, figures: bool = True) 
     run("values", sections.made_with(study), statistics=statistics, after=[], out=values)
     pictures = [out / f"figures/{name}.png" for name in FIGURES[kind]] if figures else []
     for path in pictures:
-        (out / "figures").mkdir(exist_ok=True)
-        run("figure", sections.figure(study, path.stem), inputs=[stages_file], out=[path, path])
+        path.parent.mkdir(exist_ok=True)
+        configured = Study.of(json.loads(json.dumps(sections.figure(study, path.stem))))
+        gallery.draw(path.stem, configured, out, folder, None, [stages_file]).savefig(path, dpi=20)
     inputs = [*statistics, *pictures, *(out / "tables").glob("*.csv"), out / "metrics.csv",
               out / "splits.csv", stages_file]  # fmt: skip
     run("report", {"studies": [sections.report(study)]}, inputs=inputs,

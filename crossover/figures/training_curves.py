@@ -161,9 +161,9 @@ def _title(stage: Stage, ends: dict[str, Model], study: Study) -> str:
 def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look) -> None:
     scores.plot(own["step"], own["validation_dsc"], linewidth=0.8, **look)
     losses.plot(own["step"], own["loss"], linewidth=0.8, **look)
-    best = own[own["step"] == own["best_step"]]
-    scores.plot(best["step"], best["validation_dsc"], marker="o", markersize=2.6, linestyle="none",
-                color=look["color"], markeredgewidth=0, zorder=4, clip_on=False)  # fmt: skip
+    for best in own[own["step"] == own["best_step"]].itertuples():
+        scores.plot(best.step, best.validation_dsc, marker="o", markersize=2.6, linestyle="none",
+                    color=look["color"], markeredgewidth=0, zorder=4, clip_on=False)  # fmt: skip
 
 
 def _told(axes: Axes, stages: list[str], failed: Collection[str]) -> None:
