@@ -58,7 +58,7 @@ onstart:
 
 
 onsuccess:
-    print(f"\nThe report: {Path('results/report.html').resolve()}")
+    print(f"\n{progress.failures()}The report: {Path('results/report.html').resolve()}")
 
 
 onerror:

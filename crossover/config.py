@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -32,6 +32,8 @@ class Settings(Section):
     activations_gb: Annotated[float, Field(ge=0)] = 20
     """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes no
     result."""
+    logger: Literal["none", "tensorboard"] = "none"
+    """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
 
 
 def canonical(value: Any) -> str:

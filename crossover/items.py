@@ -4,6 +4,9 @@ A rule's output is the manifest, which lists every item with the digests of its 
 a record beside its files, with the *key* it was made from: config, code and inputs. When the job runs
 again, items whose record has the present key are kept, so that a new patient redoes no other's work
 and a killed job goes on where it stopped.
+
+A manifest may also list `failed` items: what could not be made for a reason of its own, while the job as
+a whole succeeded. What reads the manifest goes on without them.
 """
 
 from __future__ import annotations
@@ -104,6 +107,15 @@ def refresh(
 def records_of(manifests: Iterable[Path]) -> list[dict]:
     """The records of all items that manifests list."""
     return [r for manifest in manifests for r in read_json(manifest)["items"].values()]
+
+
+def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
+    """The items that manifests list as failed: name -> `happened` and `advice`."""
+    return {
+        name: about
+        for manifest in manifests
+        for name, about in read_json(manifest).get("failed", {}).items()
+    }
 
 
 def is_current(folder: Path, key: str) -> bool:

@@ -35,7 +35,13 @@ STUDY = ("crossover/plan.py", "crossover/study.py")
 SOURCES = tuple(sorted(file for file in SCHEMA if file.endswith("settings.py")))
 """As `STUDY`, for the scripts that make a source of theirs."""
 
-BESIDE = {"crossover/disk.py", "crossover/locks.py", "crossover/progress.py", "crossover/trail.py"}
+BESIDE = {
+    "crossover/curves.py",
+    "crossover/disk.py",
+    "crossover/locks.py",
+    "crossover/progress.py",
+    "crossover/trail.py",
+}
 """Code that tells of the work and keeps its trail; no result comes from it."""
 
 

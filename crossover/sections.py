@@ -92,7 +92,7 @@ def _initial(study: Study, batch: Batch) -> dict:
 
 def selection(study: Study) -> dict:
     assert study.selection
-    return {"cells": study.selection.cells}
+    return {"cells": study.selection.cells, "folds": study.splits.k_fold.k}
 
 
 def predict(study: Study, models: list[Model]) -> dict:
@@ -202,6 +202,7 @@ DRAWN: dict[str, tuple[str, ...]] = {
         "published",
     ),
     "reliability": ("statistics.confidence", "figures.colours", "figures.overlays"),
+    "training_curves": (),
 }
 """Figure -> what it reads of its study beside the design: sections, or single keys of them."""
 

@@ -56,11 +56,12 @@ if SNAKEMAKE and workflow.is_main_process and not DRY and not LOOKS & set(sys.ar
 
 try:
     SETTINGS = load_settings(config)
-    # Where these lie is no parameter of a rule: moving a folder changes no result.
+    # No parameter of a rule: where a folder lies and who watches changes no result.
     os.environ.update(
         CROSSOVER_DATA=SETTINGS.data or "",
         CROSSOVER_IMAGENET=SETTINGS.imagenet or "",
         CROSSOVER_ACTIVATIONS_GB=str(SETTINGS.activations_gb),
+        CROSSOVER_LOGGER=SETTINGS.logger,
     )
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
@@ -256,6 +257,7 @@ FIGURES = {
     "overlays": ["metrics.csv"],
     "subgroups": ["statistics/summary.csv", "statistics/tukey.csv", "metrics.csv"],
     "reliability": ["statistics/icc.csv"],
+    "training_curves": [],
 }
 """Figure -> the files under results/<study>/ that it is drawn from, in the report's order."""
 
@@ -266,7 +268,8 @@ OF_CHAINS = {"scheme", "grid", "gains", "examples"}
 def figures_of(study):
     """The figures that a study's sections allow."""
     if study in CHAINED:
-        shown = OF_CHAINS if STUDIES[study].selection else OF_CHAINS - {"grid"}
+        shown = OF_CHAINS | {"training_curves"}
+        shown -= set() if STUDIES[study].selection else {"grid"}
         return [name for name in FIGURES if name in shown]
     paired = STUDIES[study].statistics.comparison == "paired"
     levels = {model.level for model in PLANS[study].models.values()} - {None}
@@ -313,6 +316,11 @@ def corrected_for_figure(wildcards):
     if wildcards.figure != "examples" or study.preparation.bias_field.method == "none":
         return []
     return [f"data/corrected/{wildcards.study}/{cohort}/manifest.json" for cohort in study.cohorts]
+
+
+def stages_for_figure(wildcards):
+    """The curves are those of every stage."""
+    return stages_of_study(wildcards) if wildcards.figure == "training_curves" else []
 
 
 def begin_progress():

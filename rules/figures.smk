@@ -6,6 +6,7 @@ rule figure:
         tables=lambda w: [f"results/{w.study}/{name}" for name in FIGURES[w.figure]],
         masks=masks_for_figure,
         corrected=corrected_for_figure,
+        stages=stages_for_figure,
         published=published_for_figure,
     output:
         svg="results/{study}/figures/{figure}.svg",

@@ -158,22 +158,28 @@ def test_one_fold_has_no_sd():
     assert select(cells(("a", "x", 0, 0.8)))["sd"] is None
 
 
-def test_a_cell_without_a_fold_is_refused_by_name():
+def test_a_cell_without_a_fold_is_not_chosen_from_and_named():
     table = cells(("a", "x", 0, 0.8), ("a", "x", 1, 0.8), ("b", "y", 1, 0.9), ("c", "y", 0, 0.9),
                   ("c", "y", 1, np.nan))  # fmt: skip
-    with pytest.raises(
-        ValueError, match="no validation score of b with y: fold 0; c with y: fold 1"
-    ):
+    chosen = select(table)
+    assert (chosen["architecture"], chosen["cells"]) == ("a", 1), "b and c have higher means"
+    assert chosen["incomplete"] == [
+        {"architecture": "b", "encoder": "y", "folds": [0]},
+        {"architecture": "c", "encoder": "y", "folds": [1]},
+    ]
+    assert "incomplete" not in select(table.iloc[:2])
+    (lost,) = select(table.iloc[:2], [("a", "x"), ("d", "z")])["incomplete"]
+    assert lost == {"architecture": "d", "encoder": "z", "folds": [0, 1]}
+
+
+def test_without_one_complete_cell_nothing_is_chosen():
+    table = cells(("a", "x", 0, 0.8), ("b", "y", 1, 0.9))
+    with pytest.raises(ValueError, match="a with x lacks fold 1; b with y lacks fold 0"):
         select(table)
-    with pytest.raises(ValueError, match="no cell"):
+    with pytest.raises(ValueError, match="a with x lacks fold 1, 2"):
+        select(table.iloc[:1], folds=3)
+    with pytest.raises(ValueError, match="no network"):
         select(table.iloc[:0])
-
-
-def test_a_cell_without_a_record_is_refused_by_name(study):
-    records = [r for r in chain_records(study) if r["stage"]["cell"] != ("unet", "resnet18")]
-    with pytest.raises(ValueError, match="no record of unet with resnet18"):
-        cross_validation(records, study.selection.cells)
-    assert len(by_cell(cross_validation(records))) == 15
 
 
 @given(st.lists(st.integers(0, 1000), min_size=4, max_size=12))
@@ -195,6 +201,8 @@ def test_validation_has_each_model_with_what_its_chain_began_with(study):
     kept = [r for r in records if r["stage"]["name"] != "east-f2"]
     with pytest.raises(ValueError, match=r"no record of stage east-f2$"):
         validation(kept, plan(study).models.values())
+    left = validation(kept, plan(study).models.values(), {"east-f2": {}})
+    assert set(table["model"]) - set(left["model"]) == {"east-f2"}
 
 
 # ---- folds that test the same patients

@@ -35,7 +35,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
             may be missing. `out` is what the job writes, all others are what it reads.
 
     `data`, the folder of real data, is CROSSOVER_DATA in the environment, and `imagenet`, that of ImageNet
-    weights, CROSSOVER_IMAGENET.
+    weights, CROSSOVER_IMAGENET, and `logger` what else trainings tell of their course, CROSSOVER_LOGGER.
     """
     script, starting = Path(sys.argv[0]).stem, since_process_start()
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
@@ -53,6 +53,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
     data = os.environ.get("CROSSOVER_DATA")
     given = SimpleNamespace(**vars(parser.parse_args()), data=Path(data) if data else None)
     given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")
+    given.logger = os.environ.get("CROSSOVER_LOGGER", "none")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     names = [name.rstrip("*?") for name in paths]
     outputs = sorted(_listed(given, "out"))

@@ -1,7 +1,7 @@
 """Each chain against its target's baseline on the same cases, and how its models validated."""
 
 from crossover.chains import chains
-from crossover.items import records_of
+from crossover.items import failed_of, records_of
 from crossover.plan import plan
 from crossover.statistics.chains import Scores, chain_scores, contrasts, field_strength, gains
 from crossover.statistics.cross_validation import validation
@@ -14,7 +14,7 @@ def main(job) -> None:
     study = Study.of(job.cfg)
     of, settings = chains(study), study.statistics
     records = records_of(job.stages)
-    validated = validation(records, plan(study).models.values())
+    validated = validation(records, plan(study).models.values(), failed_of(job.stages))
     scores = Scores(read_metrics(job.metrics), validated)
     strengths = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
     tables = {

@@ -4,6 +4,7 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from crossover.evaluation.metrics import COLUMNS, score_models
+from crossover.items import failed_of
 from crossover.plan import Model
 from crossover.splits import read_splits
 from workflow_scripts._job import run
@@ -11,8 +12,9 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
+    failed = failed_of([job.predictions])
     rows = score_models(
-        models,
+        [model for model in models if model.name not in failed],
         read_splits(job.splits),
         job.cases[0].parent.parent,
         job.predictions.parent,

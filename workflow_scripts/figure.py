@@ -14,7 +14,8 @@ def main(job) -> None:
     first = job.out[0]
     results = first.parent.parent
     study = Study.of(job.cfg)
-    figure = draw(first.stem, study, results, CASES, CORRECTED / study.study)
+    stages = [path for path in job.inputs if path.parent.name == "stages"]
+    figure = draw(first.stem, study, results, CASES, CORRECTED / study.study, stages)
     save(figure, first.with_suffix(""))
 
 

@@ -19,7 +19,6 @@ def main(job) -> None:
     code = code_digest("workflow_scripts/predict.py", *files)
     slices = Slices({path.parent.name: path for path in job.slices})
     cases = job.cases[0].parent.parent
-    stages = job.stages[0].parent
     with claim(gpus(), job.tickets):
         predict_models(
             settings,
@@ -27,7 +26,7 @@ def main(job) -> None:
             slices,
             read_splits(job.splits),
             cases,
-            stages,
+            job.stages,
             job.out,
             code,
             job.threads,

@@ -3,7 +3,8 @@
 import pandas as pd
 from pydantic import TypeAdapter
 
-from crossover.evaluation.radiomics_table import radiomics_rows
+from crossover.evaluation.radiomics_table import COLUMNS, radiomics_rows
+from crossover.items import failed_of
 from crossover.plan import Model
 from crossover.splits import read_splits
 from workflow_scripts._job import run
@@ -11,16 +12,20 @@ from workflow_scripts._job import run
 
 def main(job) -> None:
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
-    rows = radiomics_rows(
-        models,
-        read_splits(job.splits),
-        job.cfg["structures"],
-        job.cases[0].parent.parent,
-        job.predictions.parent if job.predictions else None,
-        job.cfg["settings"],
-        job.threads,
-    )
-    pd.DataFrame(rows).to_csv(job.out, index=False)
+    failed = failed_of([job.predictions] if job.predictions else [])
+    there = [model for model in models if model.name not in failed]
+    rows = []
+    if there or not models:  # no models at all: the manual masks
+        rows = radiomics_rows(
+            there,
+            read_splits(job.splits),
+            job.cfg["structures"],
+            job.cases[0].parent.parent,
+            job.predictions.parent if job.predictions else None,
+            job.cfg["settings"],
+            job.threads,
+        )
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(job.out, index=False)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from crossover.items import records_of
+from crossover.items import failed_of, records_of
 from crossover.published import at_sizes, load_published
 from crossover.report.facts import initial_weights, run_facts
+from crossover.report.failures import collapsed, failed_table
 from crossover.report.page import StudyResults, render
 from crossover.report.tables import table_one_published
 from crossover.study import Study
@@ -53,10 +54,12 @@ def main(job) -> None:
         figures = {
             f.stem: f for f in job.inputs if f.suffix == ".png" and f.parts[-3] == study.study
         }
-        records = records_of(f for f in job.inputs if f.parent == folder / "stages")
+        manifests = [f for f in job.inputs if f.parent == folder / "stages"]
+        records = records_of(manifests)
+        frames["failed"] = failed_table(failed_of(manifests))
         frames["initial"] = initial_weights(records)
         facts = run_facts(records)
-        results.append(StudyResults(study, frames, figures, facts))
+        results.append(StudyResults(study, frames, figures, facts, collapsed(records)))
     render(results, job.out)
 
 

@@ -11,7 +11,7 @@ def main(job) -> None:
     table = cross_validation(records, job.cfg["cells"])
     scores, chosen = job.out
     table.to_csv(scores, index=False)
-    write_json(chosen, select(table))
+    write_json(chosen, select(table, job.cfg["cells"], job.cfg["folds"]))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from crossover import progress
+from crossover.curves import Curves
 from crossover.plan import Stage
-from crossover.progress import tell
 from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Training
@@ -28,6 +29,14 @@ def main(job) -> None:
     cache = Path(".cache/training") / study
     initial = Initials(job.cfg["initial"], job.imagenet)
     gigabytes = float(os.environ.get("CROSSOVER_ACTIVATIONS_GB") or 0)
+    watched = progress.Watched(study)
+    curves = Curves(Path("logs/tensorboard") / study) if job.logger == "tensorboard" else None
+
+    def watch(*told) -> None:
+        watched(*told)
+        if curves:
+            curves.add(*told)
+
     trainer = Trainer(
         settings,
         slices,
@@ -36,10 +45,15 @@ def main(job) -> None:
         cache,
         job.threads,
         initial,
+        watch,
         activations=Cache(int(gigabytes * 1e9)),
     )
     with claim(gpus(), job.tickets):
-        train_stages(trainer, stages, job.out, code, partial(tell, study))
+        train_stages(
+            trainer, stages, job.out, code, partial(progress.tell, study),
+            partial(progress.fail_one, study, job.out),
+            curves.begin if curves else lambda *told: None, job.parents,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

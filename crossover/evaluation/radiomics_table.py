@@ -14,7 +14,8 @@ from crossover.evaluation.radiomics import first_order
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.plan import Model
 
-COLUMNS = ("family", "strategy", "level", "n_train", "replicate")
+ABOUT = ("family", "strategy", "level", "n_train", "replicate")
+COLUMNS = ["model", *ABOUT, "cohort", "case", "structure", "feature", "value"]
 
 
 def radiomics_rows(
@@ -53,6 +54,6 @@ def _rows(job: tuple, cases: Path, predictions: Path | None, settings: dict) -> 
         image, sitk.ReadImage(str(path)), settings["features"], settings["bin_width"]
     )
     about = {"model": model.name if model else "manual"}
-    about |= {column: getattr(model, column, None) for column in COLUMNS}
+    about |= {column: getattr(model, column, None) for column in ABOUT}
     about |= {"cohort": cohort, "case": case, "structure": structure}
     return [{**about, "feature": name, "value": value} for name, value in values.items()]

@@ -84,6 +84,8 @@ def draw(
         _row(one, study, cases, corrected, predictions)
         for one in shown(metrics, scores, validation, study)
     ]
+    if not rows:
+        return style.nothing("No target has both a baseline and a chain to show.")
     heads = ["Manual"]
     heads += ["N4-corrected"] if any(row.corrected is not None for row in rows) else []
     heads += ["Baseline", "Best chain"]

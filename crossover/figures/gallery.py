@@ -6,6 +6,7 @@ A figure's module is imported when it is drawn, so that a change in one figure i
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,12 +17,14 @@ from crossover.study import Study
 
 
 def draw(
-    name: str, study: Study, results: Path, cases: Path, corrected: Path | None = None
-) -> Figure:
+    name: str, study: Study, results: Path, cases: Path, corrected: Path | None = None,
+    stages: Sequence[Path] = (),
+) -> Figure:  # fmt: skip
     """Draw a figure: of all structures where it is made for that, else of the study's first.
 
     Args:
         results: results/<study>. cases: data/cases. corrected: data/corrected/<study>, for examples.
+        stages: manifests of the stages, for the curves.
     """
     module = importlib.import_module(f"crossover.figures.{name}")
     structure = next(iter(study.structures))
@@ -29,6 +32,8 @@ def draw(
     def table(file: str) -> pd.DataFrame:
         return pd.read_csv(results / file)
 
+    if name == "training_curves":
+        return module.draw(*module.read(stages), study)
     if name == "flow":
         return module.draw(table("splits.csv"), study)
     if name == "scheme":

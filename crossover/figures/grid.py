@@ -1,7 +1,8 @@
 """Validation DSC of every architecture with every encoder (Touijer, Table II).
 
 Drawn: the mean and SD over the folds in per cent, light yellow to blue from the lowest to the highest mean;
-the selected network has a frame. A dagger: an encoder that began with random weights because none of the
+the selected network has a frame. A network without a score of some fold has how many it has instead: it was
+not chosen from. A dagger: an encoder that began with random weights because none of the
 study's kind were at hand.
 """
 
@@ -39,11 +40,15 @@ def draw(cells: pd.DataFrame, study: Study) -> Figure:
     figure = style.new_figure(AROUND_MM + ROW_MM * len(encoders), width)
     axes = figure.add_subplot()
     chosen = select(cells)
-    low, high = means["mean"].min(), means["mean"].max()
+    complete = means[means["folds"] == chosen["folds"]]["mean"]
+    low, high = complete.min(), complete.max()
     for row, encoder in enumerate(encoders):
         for column, architecture in enumerate(architectures):
             if (encoder, architecture) in means.index:
                 own = means.loc[(encoder, architecture)]
+                if own["folds"] < chosen["folds"]:
+                    _incomplete(axes, column, row, f"{own['folds']} of {chosen['folds']} folds")
+                    continue
                 share = (own["mean"] - low) / (high - low) if high > low else 0.0
                 best = (architecture, encoder) == (chosen["architecture"], chosen["encoder"])
                 _cell(axes, column, row, own, share, best)
@@ -62,6 +67,11 @@ def _cell(axes: Axes, x: int, y: int, own: pd.Series, share: float, best: bool) 
     if best:
         axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, zorder=4, linewidth=1.8,
                                  edgecolor=style.OKABE_ITO[1], clip_on=False))  # fmt: skip
+
+
+def _incomplete(axes: Axes, x: int, y: int, text: str) -> None:
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#f0f1f3", edgecolor="white"))
+    axes.text(x, y, text, ha="center", va="center", size=6, color=style.MUTED)
 
 
 def _otherwise(cells: pd.DataFrame, study: Study) -> set[str]:

@@ -55,6 +55,11 @@ def draw(
         own = rows if structure == style.ALL else rows[rows["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
             values = own[own["family"] == family].groupby(["cohort", "case"])
+            if (
+                structure == style.ALL
+                and values["structure"].nunique().ne(len(study.structures)).any()
+            ):
+                continue  # a mean over other structures than the others'
             _scores(scores, y, values[metric].mean().dropna(), family, study)
             of_family = each[each["family"] == family]
             if structure != style.ALL:

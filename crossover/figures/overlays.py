@@ -3,7 +3,8 @@
 Drawn: each structure's slice with the largest manual area, hung as radiologists do, with the case's
 DSC (no unit) in each corner and a scale bar in mm. The case is not picked by eye: it is the target
 cohort's test case with the median DSC, as a mean over the structures, under the last sized overlay
-family at the largest overlay size.
+family at the largest overlay size (where its training failed the last that is there). A model whose training
+failed has an empty panel.
 """
 
 from __future__ import annotations
@@ -62,11 +63,14 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
     """
     rows = main_rows(metrics, study)
     rows = rows[rows["cohort"] == study.target]
+    if judge(rows, study) is None:
+        return style.nothing("No model whose contours could be shown was trained.")
     case, cells = chosen_case(rows, study), _cells(study)
     own = rows[rows["case"] == case].set_index(["structure", "family", "n_train"])
     planes = []
     for structure in study.overlaid:
-        models = {cell: own.loc[(structure, *cell), "model"] for cell in cells.values()}
+        there = [cell for cell in cells.values() if (structure, *cell) in own.index]
+        models = {cell: own.loc[(structure, *cell), "model"] for cell in there}
         folder = cases / study.target / case
         planes.append(_plane(study, structure, case, folder, predictions, models))
     figure, cells_of, cell_mm = _grid(study, planes)
@@ -76,8 +80,11 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
             axes = figure.add_subplot(
                 cells_of[i * len(study.figures.overlays.sizes) + line, column]
             )
-            one = own.loc[(structure, *cell)]
-            _panel(axes, plane, one["model"], one["dsc"], study.figures.overlays.window)
+            if (structure, *cell) in own.index:
+                one = own.loc[(structure, *cell)]
+                _panel(axes, plane, one["model"], one["dsc"], study.figures.overlays.window)
+            else:
+                _empty(axes)
             if i == line == 0:
                 axes.set_title(_lines(style.family_label(study, cell[0]), cell_mm), loc="center")
             axes.set_ylabel(labels.get((line, column), ""), weight="bold", size=8.5)
@@ -89,17 +96,36 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
 
 
 def chosen_case(rows: pd.DataFrame, study: Study) -> str:
-    """The case of median DSC (the lower of two) under the last sized family at its largest size.
+    """The case of median DSC (the lower of two) under the model that is asked (`judge`).
 
     Its DSC is the mean over the structures shown.
     """
-    chosen = study.figures.overlays
-    family = [f for f in chosen.strategies if families(study)[f].sized][-1]
+    family, size = judge(rows, study) or ("", 0)
     shown = rows[rows["structure"].isin(study.overlaid)]
-    largest = shown[(shown["family"] == family) & (shown["n_train"] == max(chosen.sizes))]
+    largest = shown[(shown["family"] == family) & (shown["n_train"] == size)]
     means = largest.groupby("case", as_index=False)["dsc"].mean()
     ordered = means.sort_values(["dsc", "case"])["case"].tolist()
     return ordered[(len(ordered) - 1) // 2]
+
+
+def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
+    """(family, size) of the model by which the case is chosen: the last sized family at its largest size; where
+    that was not trained the next smaller size, then the family before. None where none was trained."""
+    chosen = study.figures.overlays
+    sized = [f for f in chosen.strategies if families(study)[f].sized]
+    rows = rows[rows["structure"].isin(study.overlaid)]
+    there = set(zip(rows["family"], rows["n_train"], strict=True))
+    asked = [(f, n) for f in reversed(sized) for n in sorted(chosen.sizes, reverse=True)]
+    return next((one for one in asked if one in there), None)
+
+
+def _empty(axes: Axes) -> None:
+    """The panel of a model that was not trained."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.text(
+        0.5, 0.5, "failed", transform=axes.transAxes, ha="center", va="center", color=style.MUTED
+    )
 
 
 def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:

@@ -112,6 +112,13 @@ def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> N
               markersize=2, markeredgewidth=0, linestyle="none", zorder=6)  # fmt: skip
 
 
+def nothing(text: str) -> Figure:
+    """In place of a figure that has nothing to show, as where the trainings that it is of failed: why."""
+    figure = new_figure(14)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED)
+    return figure
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.svg` and `<stem>.png` (at `DPI`): the same figure gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)

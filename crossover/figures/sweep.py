@@ -27,6 +27,7 @@ from crossover.figures.families import (
     replicate_means,
     replicates_of,
 )
+from crossover.plan import plan
 from crossover.statistics.summary import half_width
 from crossover.study import Study
 
@@ -89,9 +90,15 @@ def swept_rows(table: pd.DataFrame, study: Study, levels: Mapping[str, int | Non
 
 
 def swept(rows: pd.DataFrame, study: Study) -> list[str]:
-    """The structures that have the most levels, in the study's order."""
-    counts = rows.groupby("structure")["level"].nunique()
-    return [s for s in study.structures if len(counts) and counts.get(s, 0) == counts.max()]
+    """The structures that the study trains at the most levels, in its order, of those that have any row."""
+    tuned = {f.name for f in families(study).values() if f.transferred and f.sized}
+    planned: dict[str, set[str | None]] = {}
+    for model in plan(study).models.values():
+        for structure in model.structures if model.family in tuned else ():
+            planned.setdefault(structure, set()).add(model.level)
+    most = max(map(len, planned.values()), default=0)
+    there = set(rows["structure"])
+    return [s for s in study.structures if s in there and len(planned.get(s, ())) == most]
 
 
 def _scores(
@@ -101,7 +108,9 @@ def _scores(
     for structure, look in looks.items():
         own = rows[rows["structure"] == structure].groupby("level")[metric].mean()
         axes.plot(range(len(shown)), own.reindex(shown), **look, linewidth=0.9)
-    cases = rows.groupby(["level", "cohort", "case"])[metric].mean().groupby("level")
+    of_level = rows.groupby("level")["structure"].transform("nunique")
+    whole = rows[of_level == len(looks)]  # a mean over fewer would be of something else
+    cases = whole.groupby(["level", "cohort", "case"])[metric].mean().groupby("level")
     mean, sd, count = (cases.agg(how).reindex(shown) for how in ("mean", "std", "count"))
     half = half_width(sd.to_numpy(), count.to_numpy(), study.statistics.confidence)
     axes.errorbar(range(len(shown)), mean, np.nan_to_num(half), **MEAN, color=_tuned(study),
@@ -126,7 +135,7 @@ def _references(axes: Axes, metrics: pd.DataFrame, structures: list[str], study:
     for family in _standing(study):
         own = rows[rows["family"] == family]
         own = own[own["n_train"].isin([0, study.sizes[-1]])]
-        if len(own):
+        if len(own) and own["structure"].nunique() == len(structures):
             axes.axhline(own[study.statistics.metric].mean(), **_dotted(study, family), zorder=2)
 
 
@@ -148,7 +157,9 @@ def _cost(
     for structure, look in looks.items():
         own = rows[rows["structure"] == structure].set_index("level")["seconds_per_step"]
         axes.plot(range(len(shown)), own.reindex(shown), **look | {"linestyle": "none"})
-    mean = rows.groupby("level")["seconds_per_step"].mean().reindex(shown)
+    of_level = rows.groupby("level")["structure"].transform("nunique")
+    whole = rows[of_level == rows["structure"].nunique()]
+    mean = whole.groupby("level")["seconds_per_step"].mean().reindex(shown)
     axes.plot(range(len(shown)), mean, color=_tuned(study), **MEAN | {"marker": ""}, zorder=1)
     scratch = baseline(study)
     own = main_rows(times, study)

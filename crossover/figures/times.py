@@ -71,12 +71,16 @@ def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
 
 
 def _means(times: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Of each of the main families, over its trainings at the largest size."""
+    """Of each of the main families that were trained, over its trainings at the largest size, of the
+    structures for which all of them were."""
     rows = main_rows(times, study)
     size = rows["n_train"].where(~rows["family"].isin(references(study)), study.sizes[-1])
     names = [*PARTS, "seconds", "seconds_per_step"]
-    means = rows[size == study.sizes[-1]].groupby("family")[names].mean()
-    return means.reindex(main_question(study))
+    rows = rows[(size == study.sizes[-1]) & rows["family"].isin(main_question(study))]
+    trained = rows.groupby("structure")["family"].nunique()
+    rows = rows[rows["structure"].isin(trained.index[trained == rows["family"].nunique()])]
+    means = rows.groupby("family")[names].mean()
+    return means.reindex([f for f in main_question(study) if f in means.index])
 
 
 def _total(axes: Axes, means: pd.DataFrame, study: Study) -> None:

@@ -13,11 +13,13 @@ from crossover.figures.families import (
     families,
     fine_tuned,
     main_question,
+    main_rows,
     references,
 )
 from crossover.figures.gallery import levels_of
 from crossover.figures.learning_curves import shown_pairs
 from crossover.figures.organs import shown_rows
+from crossover.figures.overlays import judge
 from crossover.figures.planes import BAR_MM
 from crossover.figures.subgroups import STRONG
 from crossover.figures.sweep import swept, swept_rows
@@ -50,6 +52,7 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
         "grid": ("Validation of every network", _grid),
         "gains": ("What other cohorts first add to the target's own patients", _gains),
         "examples": ("One case of each target", _examples),
+        "training_curves": ("Course of every training", _training_curves),
     }
     title, text = known.get(figure, (figure.replace("_", " ").capitalize(), lambda *_: ""))
     return title, text(frames, study)
@@ -106,8 +109,12 @@ def _learning_curves(frames: Frames, study: Study) -> str:
 
 def _overlays(frames: Frames, study: Study) -> str:
     chosen = study.figures.overlays
-    family = [f for f in chosen.strategies if families(study)[f].sized][-1]
-    under = f"under {style.family_label(study, family)} at n = {max(chosen.sizes)}"
+    sized = [f for f in chosen.strategies if families(study)[f].sized]
+    asked = sized[-1], max(chosen.sizes)
+    if "metrics" in frames:
+        rows = main_rows(frames["metrics"], study)
+        asked = judge(rows[rows["cohort"] == study.target], study) or asked
+    under = f"under {style.family_label(study, asked[0])} at n = {asked[1]}"
     shown = len(study.overlaid)
     each, mean, whole = "The", "", "the case's whole volume"
     if shown > 1:
@@ -144,7 +151,8 @@ def _reliability(frames: Frames, study: Study) -> str:
     if study.radiomics is None:
         return ""
     icc, radiomics = frames["icc"], study.radiomics
-    cases = int(icc.loc[icc["test_set"] == study.target, "cases"].max())
+    here = icc.loc[icc["test_set"] == study.target, "cases"]
+    cases = int(here.max()) if len(here) else 0
     return (
         f"{radiomics.icc} with {study.statistics.confidence:.0%} confidence intervals of "
         f"{icc['feature'].nunique()} first-order features ({radiomics.channel}) between manual and "
@@ -222,6 +230,9 @@ def _grid(frames: Frames, study: Study) -> str:
         f"Mean ± SD over {cells['fold'].nunique()} folds of the validation DSC in per cent, trained on "
         f"{cohorts}: the bluer, the higher. Frame: the network selected for every chain."
     )
+    counts = cells.groupby(["architecture", "encoder"])["fold"].nunique()
+    if (counts < cells["fold"].nunique()).any():
+        text += " Grey: a training of it failed, so that it was not chosen from."
     began = cells["initial"].dropna()
     if (began != study.network.initial.weights).any():
         asked = style.weights_label(study.network.initial.weights)
@@ -263,6 +274,15 @@ def _replicates(frames: Frames, study: Study) -> str:
         f" A case's value is its mean over the replicates; small points: {of.count} replicates "
         f"({' of '.join(what[::-1])}), the mean of each."
     )
+
+
+def _training_curves(frames: Frames, study: Study) -> str:
+    text = (
+        "Above: DSC on the validating patients at each check; below: the mean loss since the one before. A line is "
+        "a training, its point the step whose weights were kept"
+    )
+    failed = len(frames.get("failed", ()))
+    return f"{text}. {failed} failed and have no line." if failed else f"{text}."
 
 
 def _machine(frames: Frames) -> str:

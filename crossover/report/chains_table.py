@@ -118,9 +118,11 @@ def cohorts_layout(table: pd.DataFrame) -> pd.DataFrame:
 def grid_layout(table: pd.DataFrame) -> pd.DataFrame:
     """The text of `grid_table`: encoders down, architectures across, "89.3 ± 1.6" in per cent.
 
-    The selected network carries a *, an encoder that began with other weights than its fellows says so.
+    The selected network carries a *, an encoder that began with other weights than its fellows says so, and so
+    does a network that has fewer folds, which was not chosen from.
     """
     mixed = table["initial"].nunique() > 1
+    asked = table["folds"].max()
     rows = []
     for encoder, part in table.groupby("encoder", sort=False):
         begun = next(iter(part["initial"].dropna()), "")
@@ -129,6 +131,7 @@ def grid_layout(table: pd.DataFrame) -> pd.DataFrame:
         for cell in part.itertuples():
             head = style.architecture_label(cell.architecture)
             row[head] = _spread(cell.mean, cell.sd, cell.selected, 1)
+            row[head] += f" ({cell.folds:.0f} folds)" if cell.folds < asked else ""
             theirs = _spread(cell.published_mean, cell.published_sd, cell.published_selected, 2)
             row[f"{head}, published"] = theirs
         rows.append(row)

@@ -17,8 +17,9 @@ from markupsafe import Markup, escape
 
 from crossover.config import SCALES
 from crossover.figures.style import DPI, PAGE_MM
-from crossover.report import chains_page, independent_page, initialisation, paired_page
+from crossover.report import chains_page, failures, independent_page, initialisation, paired_page
 from crossover.report.captions import caption
+from crossover.report.layout import Table, table
 from crossover.report.parts import Answer, StudyResults, Titled
 from crossover.study import Study
 
@@ -48,6 +49,20 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Holes:
+    """Trainings that failed.
+
+    Attributes:
+        line: for the top of the page. failed: None where none failed. warning: about those that found nothing.
+    """
+
+    title: str
+    line: str
+    failed: Table | None
+    warning: str
+
+
+@dataclass(frozen=True)
 class Section:
     """One study, ready to print."""
 
@@ -60,6 +75,7 @@ class Section:
     tables: list[Titled]
     details: list[Titled]
     facts: list[tuple[str, str]]
+    holes: Holes | None
 
 
 def render(studies: list[StudyResults], out: Path) -> None:
@@ -94,7 +110,18 @@ def _section(results: StudyResults) -> Section:
         tables=list(page.tables(results)),
         details=list(page.details(results)),
         facts=[(_words(k), _fact(k, v)) for k, v in results.facts.items()],
+        holes=_holes(results),
     )
+
+
+def _holes(results: StudyResults) -> Holes | None:
+    failed = results.frames.get("failed", failures.failed_table({}))
+    line = failures.line(failed, results.collapsed)
+    if not line:
+        return None
+    shown = table(failures.failures_layout(failed, results.study), results.study)
+    warning = failures.warning(results.collapsed)
+    return Holes(failures.TITLE, line, shown if len(failed) else None, warning)
 
 
 def _inline(path: Path) -> str:

@@ -66,7 +66,7 @@ def time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
     """What fine-tuning saved against training from scratch, and by what, at the largest size."""
     scratch = baseline(study)
     rows = savings[(savings["n_train"] == study.sizes[-1]) & (savings["replicate"] == 0)]
-    whole = POOLED if (rows["structure"] == POOLED).any() else next(iter(study.structures))
+    whole = POOLED if len(study.structures) > 1 else next(iter(study.structures))
     out = []
     for family in main_question(study):
         own = rows[(rows["family"] == family) & (rows["structure"] == whole)]
@@ -77,7 +77,7 @@ def time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
 
 def _averages(table2: pd.DataFrame, study: Study) -> Iterator[str]:
     models = table2[table2["kind"] == "model"]
-    several = (models["structure"] == POOLED).any()
+    several = len(study.structures) > 1
     own = models[models["structure"] == POOLED] if several else models
     if own.empty:
         return

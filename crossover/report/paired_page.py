@@ -64,6 +64,8 @@ def _scores_and_tests(results: StudyResults) -> Iterator[Titled]:
     study, frames = results.study, results.frames
     metric = style.metric_label(study.statistics.metric)
     where = style.test_set_label(study, study.target)
+    if frames["table2"].empty:
+        return
     cases = int(frames["table2"]["cases"].max())
     layout = table_two_paired_layout(frames["table2"].fillna({"b": ""}), study)
     layout = layout.loc[:, [c == "Structure" or (layout[c] != "").any() for c in layout]]

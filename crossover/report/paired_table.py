@@ -46,7 +46,7 @@ def table_two_paired(
         (`a`), and one of kind "comparison" for each pair, `a` the later family in the study's order.
         Where there are several structures, "all" comes last: a model's mean is the average over the
         structures, its SD that of all their cases about it; a comparison is of each case's mean over
-        the structures. The paper's numbers stand beside ours at the corresponding size.
+        the structures; a model that lacks a structure has neither. The paper's numbers stand beside ours at the corresponding size.
     """
     metric = study.statistics.metric
     ours = summary[(summary["metric"] == metric) & (summary["test_set"] == study.target)]
@@ -141,7 +141,8 @@ def _rows(
         size = 0 if family in references(study) else n
         own = summary[(summary["family"] == family) & (summary["n_train"] == size)]
         own = own[own["structure"].isin(study.structures if structure == POOLED else [structure])]
-        if len(own):
+        whole = structure != POOLED or own["structure"].nunique() == len(study.structures)
+        if len(own) and whole:
             yield place | {"kind": "model", "a": family, "b": ""} | _score(own)
     for a, b in pairs_of(study):
         size = 0 if {a, b} <= set(references(study)) else n
@@ -166,7 +167,7 @@ def _score(own: pd.DataFrame) -> dict[str, float]:
 
 def _with_published(table: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
     empty = ["published_mean", "published_sd", "published_p"]
-    if published is None:
+    if published is None or table.empty:
         return table.assign(**dict.fromkeys(empty, np.nan))
     metric = study.statistics.metric.removesuffix("_structure_slices")
 

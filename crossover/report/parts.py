@@ -26,16 +26,18 @@ class StudyResults:
         frames: any of the tables that the statistics wrote (metrics, summary, anova, tukey, stability,
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
             gains, contrasts, field_strength) by their files' names, table1, table2, table3 (tidy),
-            published, table1_published, published_gains (the paper's) and initial (`facts.initial_weights`);
-            a missing one is left out.
+            published, table1_published, published_gains (the paper's), initial (`facts.initial_weights`) and
+            failed (`failures.failed_table`); a missing one is left out.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
+        collapsed: trainings that found nothing (`failures.collapsed`).
     """
 
     study: Study
     frames: dict[str, pd.DataFrame]
     figures: dict[str, Path]
     facts: dict[str, Any] = field(default_factory=dict)
+    collapsed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
     order = [s for s in [*study.structures, POOLED] if s in rows.index]
     rows = rows.loc[order]
     return pd.DataFrame({
-        "Structure": [_structure(study, s) for s in order],
+        "Structure": [_structure(study, s, rows.loc[s, "structures"]) for s in order],
         short(study, scratch): rows["seconds_scratch"].map(duration),
         short(study, family): rows["seconds"].map(duration),
         "Saved": rows["saved_percent"].map(percent),
@@ -49,7 +49,11 @@ def percent(value: float) -> str:
     return "" if pd.isna(value) else f"{value + 0.0:.0f}%".replace("-0%", "0%")
 
 
-def _structure(study: Study, name: str) -> str:
+def _structure(study: Study, name: str, summed: int) -> str:
+    """Args: summed: over how many structures, which are fewer than there are where a training failed."""
+    of = len(study.structures)
+    if name == POOLED and 1 < summed < of:
+        return f"{summed} of {of} together"
     if name == POOLED:
-        return "All together" if len(study.structures) > 1 else AVERAGE
+        return "All together" if of > 1 else AVERAGE
     return study.structures[name].label

@@ -119,7 +119,7 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
     """Every chain against the baseline of its target, on the same cases, with the columns `GAINS`.
 
     Returns:
-        One row for each target, family that is no baseline, and metric. `gain` is the mean over the
+        One row for each target with a baseline, family that is no baseline, and metric. `gain` is the mean over the
         cases of the difference of their means over the models, with its two 1 - alpha intervals; the
         tests are those of `paired.describe`. `p_holm` corrects the exact p of all rows of a metric
         together. `best_fold_gain` is between the two models whose validation DSC is best.
@@ -127,7 +127,7 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
     rows = []
     for chain, target, metric in _tested(scores, of):
         base = baseline(of, target)
-        if base is None or chain.kind == BASELINE:
+        if base is None or chain.kind == BASELINE or scores.of(base, target, metric).empty:
             continue
         apart = scores.of(chain, target, metric) - scores.of(base, target, metric)
         found = _compared([apart], alpha)
@@ -153,18 +153,24 @@ def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame
     Returns:
         One row for each pair of kinds (`a` the later one in the order of `crossover.chains.kinds`),
         metric and target, and where there are several such targets one of target "all", over the cases
-        of all of them. `difference` is a - b; not corrected.
+        of all of them. `difference` is a - b; not corrected. A target for which a family of the kinds has no
+        score, as where its trainings failed, has no row, and there is none of all targets then: what is left
+        would be a mean of something else.
     """
     rows = []
     for (b, a), metric in product(combinations(kinds(of), 2), scores.metrics):
         if a == CONTROL and b != BASELINE:
             continue
-        sides = {}
+        sides, whole = {}, True
         for target in _targets(of):
             own = [_of_kind(scores, of, kind, target, metric) for kind in (a, b)]
-            if all(own):
+            if not all(own):  # the study has no such chain
+                continue
+            if any(table.empty for tables in own for table in tables):
+                whole = False
+            else:
                 sides[target] = [own]
-        if len(sides) > 1:
+        if whole and len(sides) > 1:
             sides[POOLED] = [side for own in sides.values() for side in own]
         place = {"a": a, "b": b, "metric": metric}
         rows += [{"target": t} | place | _contrast(own, alpha) for t, own in sides.items()]
@@ -183,14 +189,18 @@ def field_strength(
         One row for each metric, target and pair of its chains with one source each whose field
         strengths differ; `difference` is the score with the higher minus that with the lower one, on the
         same cases. Where there are several such targets one row of target "all", each case once (its
-        mean over its target's pairs). Not corrected.
+        mean over its target's pairs). Not corrected. A pair of which one has no score is left out, and so is
+        the row of all targets then.
     """
     rows = []
     for metric in scores.metrics:
-        by_target = {}
+        by_target, whole = {}, True
         for target in _targets(of):
             own = []
             for low, high in _by_strength(of, strengths, target):
+                if any(scores.of(chain, target, metric).empty for chain in (low, high)):
+                    whole = False
+                    continue
                 apart = scores.of(high, target, metric) - scores.of(low, target, metric)
                 about = {"target": target, **_source("low", low, strengths)}
                 about |= {**_source("high", high, strengths), "metric": metric}
@@ -198,7 +208,7 @@ def field_strength(
                 own.append(apart)
             if own:
                 by_target[target] = _mean(own)
-        if len(by_target) > 1:
+        if whole and len(by_target) > 1:
             about = {"target": POOLED, "metric": metric}
             rows.append(about | _compared(list(by_target.values()), alpha))
     return pd.DataFrame(rows, columns=FIELD_STRENGTH)
@@ -228,20 +238,19 @@ def _targets(of: Iterable[Chain]) -> list[str]:
 def _of_kind(
     scores: Scores, of: Iterable[Chain], kind: str, target: str, metric: str
 ) -> list[pd.DataFrame]:
-    """The scores of each family of a kind that ends on the target."""
+    """The scores of each family of a kind that ends on the target; empty where it has none."""
     named = [c for c in of if c.kind == kind and target in c.targets]
-    tables = [scores.of(c, target, metric) for c in named]
-    return [table for table in tables if len(table)]
+    return [scores.of(c, target, metric) for c in named]
 
 
 def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Of tables with the same cases and trainings."""
+    """Of tables with the same cases; trainings that one of them lacks are missing."""
     return sum(tables[1:], start=tables[0]) / len(tables)
 
 
 def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -> dict[str, float]:
     """Of the families (a, b) of each target: their means, compared over all targets' cases."""
-    means = [(_mean(a), _mean(b)) for a, b in sides]
+    means = [_of_both(_mean(a), _mean(b)) for a, b in sides]
     counts = [sum(len(side[i]) for side in sides) for i in (0, 1)]
     cases = [pd.concat([pair[i].mean(axis=1) for pair in means]) for i in (0, 1)]
     return {
@@ -251,6 +260,13 @@ def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -
         "mean_b": cases[1].mean(),
         **_compared([a - b for a, b in means], alpha),
     }
+
+
+def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The trainings that both sides have."""
+    a, b = (side.dropna(axis=1, how="all") for side in (a, b))
+    both = [run for run in a if run in b]
+    return a[both], b[both]
 
 
 def _by_strength(

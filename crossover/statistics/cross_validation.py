@@ -7,7 +7,7 @@ little better than that of patients who chose nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -39,15 +39,11 @@ def cross_validation(
     Returns:
         `validation_dsc` from 0 to 1; `initial` is the kind of weights that the training began with;
         `seconds` of the whole training.
-
-    Raises:
-        ValueError: a cell without any record, naming each.
+        A cell whose training of a fold failed has no row of it.
     """
     rows = [_cell(record) for record in records if record["stage"].get("cell")]
     there = list(dict.fromkeys((row["architecture"], row["encoder"]) for row in rows))
     order = [tuple(cell) for cell in cells] or there
-    if missing := [cell for cell in order if cell not in there]:
-        raise ValueError(f"no record of {_names(missing)}")
     kept = [row for row in rows if (row["architecture"], row["encoder"]) in order]
     kept.sort(key=lambda r: (order.index((r["architecture"], r["encoder"])), r["fold"]))
     return pd.DataFrame(kept, columns=CELLS)
@@ -64,52 +60,70 @@ def by_cell(table: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def select(table: pd.DataFrame) -> dict[str, Any]:
+def select(
+    table: pd.DataFrame, cells: Sequence[tuple[str, str]] = (), folds: int | None = None
+) -> dict[str, Any]:
     """The cell with the highest mean validation DSC over the folds; of equals the first.
 
+    Cells that lack a fold's score are not chosen from: a mean over other folds is no comparison.
+
+    Args:
+        table: of `cross_validation`. cells, folds: all that were to be tried; by default those of the table.
+
     Returns:
-        architecture, encoder, initial, validation_dsc (mean), sd, folds, and how many cells there were.
+        architecture, encoder, initial, validation_dsc (mean), sd, folds, how many cells it was chosen from, and
+        where there are any the `incomplete` ones: their architecture, encoder and the folds that they lack.
 
     Raises:
-        ValueError: no cell, or cells that lack folds which others have, or their score, naming each.
+        ValueError: no cell has every fold, naming what each lacks.
     """
-    if table.empty:
-        raise ValueError("no cell to select from")
     scored = table.dropna(subset="validation_dsc")
-    folds = sorted(table["fold"].unique())
-    own = scored.groupby(["architecture", "encoder"], sort=False)["fold"].agg(set)
-    every = table[["architecture", "encoder"]].drop_duplicates().itertuples(index=False, name=None)
-    lacking = {cell: set(folds) - own.get(cell, set()) for cell in every}
-    if found := [f"{_names([c])}: fold {_listed(f)}" for c, f in lacking.items() if f]:
-        raise ValueError(f"no validation score of {'; '.join(found)}")
-    cells = by_cell(table)
-    best = cells.loc[cells["mean"].idxmax()]
+    known = table[["architecture", "encoder"]].drop_duplicates().itertuples(index=False, name=None)
+    tried = [tuple(cell) for cell in cells] or list(known)
+    asked = set(range(folds) if folds else table["fold"])
+    own = scored.groupby(["architecture", "encoder"], sort=False)["fold"].agg(set).to_dict()
+    lacking = {cell: asked - own.get(cell, set()) for cell in tried}
+    incomplete = {cell: sorted(map(int, lacks)) for cell, lacks in lacking.items() if lacks}
+    if len(incomplete) == len(tried):
+        lacks = "; ".join(
+            f"{' with '.join(c)} lacks fold {_listed(f)}" for c, f in incomplete.items()
+        )
+        raise ValueError(f"no network to choose from has a validation score of every fold: {lacks}")
+    means = by_cell(scored)
+    place = zip(means["architecture"], means["encoder"], strict=True)
+    means = means[[cell in lacking and cell not in incomplete for cell in place]]
+    best = means.loc[means["mean"].idxmax()]
+    without = [{"architecture": a, "encoder": e, "folds": f} for (a, e), f in incomplete.items()]
     return {
         "architecture": best["architecture"],
         "encoder": best["encoder"],
         "initial": best["initial"],
         "validation_dsc": float(best["mean"]),
         "sd": None if pd.isna(best["sd"]) else float(best["sd"]),
-        "folds": len(folds),
-        "cells": len(cells),
+        "folds": len(asked),
+        "cells": len(means),
+        **({"incomplete": without} if without else {}),
     }
 
 
-def validation(records: Iterable[Record], models: Iterable[Model]) -> pd.DataFrame:
+def validation(
+    records: Iterable[Record], models: Iterable[Model], failed: Collection[str] = ()
+) -> pd.DataFrame:
     """One row for each model, with the columns `VALIDATION`: how it did on the fold that chose its weights.
 
     Args:
         records: of the models' stages and of those that they start from.
         models: of the study's plan.
+        failed: stages that failed; their models have no row.
 
     Returns:
         `initial` is the kind of weights that the chain's first training began with.
 
     Raises:
-        ValueError: naming the models' stages without a record.
+        ValueError: naming the models' other stages without a record.
     """
     by_stage = {record["stage"]["name"]: record for record in records}
-    models = list(models)
+    models = [model for model in models if model.stage not in failed]
     if missing := sorted({m.stage for m in models} - set(by_stage)):
         raise ValueError(f"no record of stage {', '.join(missing)}")
     rows = [_model(model, by_stage) for model in models]
@@ -142,10 +156,6 @@ def _training(record: Record) -> dict[str, Any]:
 
 def _initial(record: Record) -> str | None:
     return (record.get("initial") or {}).get("weights")
-
-
-def _names(cells: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(" with ".join(cell) for cell in cells)
 
 
 def _listed(folds: Iterable[int]) -> str:

@@ -56,7 +56,7 @@ class _Pair:
 
 
 def paired(
-    table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] = ()
+    table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Compare families pair by pair on each test set and structure, cases matched by (cohort, case).
 
@@ -79,7 +79,8 @@ def paired(
         uses that the same cases are behind all of them. Other rows have none of the three.
 
         Where a test set has several structures, rows of structure "all" compare the main families by
-        each case's mean over the structures; they are not among the corrected ones.
+        each case's mean over the structures; they are not among the corrected ones. A pair that lacks a
+        structure which other main families have gets no such row: its mean would be of something else.
 
         A comparison without pairs, or with zero differences only, keeps its row with NaN; so do the
         t test, dz and interval of one pair, and the t test and dz of equal differences.
@@ -91,9 +92,9 @@ def paired(
         raise ValueError(f"the table has no metric {metric!r}")
     table = compared(table)
     known = list(dict.fromkeys(table["family"]))
-    if unknown := sorted(set(main) - set(known)):
+    if unknown := sorted(set(main or ()) - set(known)):
         raise ValueError(f"the table has no family {', '.join(unknown)}")
-    main = list(main) or known
+    main = known if main is None else list(main)
     order = list(dict.fromkeys([*main, *known]))
     frames = [
         _of_test_set(name, rows, metric, alpha, main, order)
@@ -263,7 +264,12 @@ def _pairs(part: pd.DataFrame, metric: str, order: list[str], structure: str) ->
 
 
 def _over_structures(pairs: list[_Pair], main: list[str]) -> list[_Pair]:
-    """The main comparisons by each case's mean over the structures that both families have."""
+    """The main comparisons by each case's mean over the structures, where both families have all."""
+    structures = {
+        pair.place["structure"]
+        for pair in pairs
+        if {pair.place["family_a"], pair.place["family_b"]} & set(main)
+    }
     groups: dict[tuple, list[_Pair]] = {}
     for pair in pairs:
         names = pair.place["family_a"], pair.place["family_b"]
@@ -271,6 +277,8 @@ def _over_structures(pairs: list[_Pair], main: list[str]) -> list[_Pair]:
             groups.setdefault((pair.place["n_train"], *names), []).append(pair)
     out = []
     for own in groups.values():
+        if len(own) < len(structures):
+            continue
         both = pd.concat([pd.DataFrame({"a": p.a, "b": p.b}) for p in own]).dropna()
         means = both.groupby(level=["cohort", "case"]).mean()
         first = own[0].place

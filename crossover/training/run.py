@@ -24,7 +24,7 @@ from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
 from crossover.networks import encoder_weights
 from crossover.plan import Model, Stage
-from crossover.provenance import code_digest, digest, network_files, read_json
+from crossover.provenance import code_digest, digest, network_files, read_json, write_json
 from crossover.splits import evaluation_cases, stage_cases
 from crossover.study import SELECTED, Network, Prediction, Training
 from crossover.trail import timed
@@ -43,6 +43,8 @@ HISTORY = "history.csv"
 USES = {"train": "train on", "validation": "validate on"}
 SMALLER = "a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
 OFF = Cache(0)
+UNMADE = "its parent failed"
+"""The key of a stage that can't be made; no record has it."""
 Settings = TypeVar("Settings", Training, Prediction)
 
 
@@ -284,19 +286,43 @@ def train_stages(
     manifest: Path,
     code: str,
     tell: Callable[[str, float], None],
+    fail: Callable[[str, str, str, bool], None] = lambda *told: None,
+    begin: Callable[[str, str], None] = lambda *told: None,
+    parents: Sequence[Path] = (),
 ) -> None:
-    """Bring the stages of one job up to date; `tell` hears of each: what, and its seconds of training.
+    """Bring the stages of one job up to date, and write its manifest.
+
+    A stage that raises `TrainingFailed`, and one whose parent did, is listed under `failed` with what happened
+    and what to try; the others go on.
+
+    Args:
+        tell: hears of each stage that is done: what, and its seconds of training.
+        fail: hears of each that failed: its name, what happened, what to try, and whether by itself.
+        begin: hears of each that is about to be trained: its name and key.
+        parents: manifests of the jobs that make the stages' parents.
 
     Raises:
-        crossover.items.ItemsError: naming the stages that failed; the others are kept.
+        crossover.items.ItemsError: naming the stages that failed in any other way; the others are kept.
     """
+    failed = items.failed_of(parents)
     keys: dict[str, str] = {}
-    for stage in stages:
-        keys[stage.name] = trainer.key(stage, code, keys)
+    for stage in stages:  # a parent that was not made has no key to tell
+        unmade = stage.parent in failed or keys.get(stage.parent or "") == UNMADE
+        keys[stage.name] = UNMADE if unmade else trainer.key(stage, code, keys)
     by_name = {stage.name: stage for stage in stages}
 
     def make(name: str, folder: Path) -> dict:
-        facts = trainer.make(by_name[name], keys[name], folder)
+        stage = by_name[name]
+        try:
+            if about := failed.get(stage.parent or ""):
+                what = f"its parent {stage.parent} failed: {about['happened']}"
+                raise TrainingFailed(what, about["advice"])
+            begin(name, keys[name])
+            facts = trainer.make(stage, keys[name], folder)
+        except TrainingFailed as error:
+            failed[name] = {"happened": error.happened, "advice": error.advice}
+            fail(name, error.happened, error.advice, stage.parent not in failed)
+            raise
         what = f"{name}, {facts['steps']} steps, validation DSC {facts['best_validation_dsc']:.2f}"
         tell(what, facts["seconds"])
         return facts
@@ -304,19 +330,37 @@ def train_stages(
     for name, key in keys.items():
         if items.is_current(trainer.out / name, key):
             tell(f"{name} (kept)", 0)
-
-    items.update(manifest, keys, make, prune=False, folder=trainer.out)
+    try:
+        records = items.refresh(trainer.out, keys, make, prune=False)
+    except items.ItemsError as error:
+        if set(error.failed) - set(failed):
+            raise
+        records = error.records
+    own = {name: failed[name] for name in keys if name in failed}
+    write_json(manifest, {"items": records, **({"failed": own} if own else {})})
 
 
 def predict_models(
     settings: Prediction, models: list[Model], slices: Slices, splits: pd.DataFrame, cases: Path,
-    stages: Path, manifest: Path, code: str, threads: int,
+    stages: Sequence[Path], manifest: Path, code: str, threads: int,
 ) -> None:  # fmt: skip
     """Write every model's masks of the cases that it is evaluated on, on their own grids.
 
+    Models whose stage failed are listed under `failed` in the manifest, and older masks of theirs removed.
+
     Args:
-        cases: data/cases. stages: results/<study>/stages.
+        cases: data/cases. stages: manifests of the models' stages, in results/<study>/stages.
     """
+    missing = items.failed_of(stages)
+    failed = {
+        model.name: missing[model.stage] | {"stage": model.stage}
+        for model in models
+        if model.stage in missing
+    }
+    for name in failed:
+        shutil.rmtree(manifest.parent / name, ignore_errors=True)
+    models = [model for model in models if model.name not in failed]
+    folder_of = stages[0].parent
     by_name = {model.name: model for model in models}
     shape = (*settings.slices.size, len(settings.channels))
     new = partial(engines.create, settings.network, shape, threads=threads)
@@ -326,11 +370,11 @@ def predict_models(
         structures = by_name[name].structures
         engine = create(len(structures))
         stage = by_name[name].stage
-        engine.load(load_file(stages / stage / WEIGHTS))
+        engine.load(load_file(folder_of / stage / WEIGHTS))
         evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
         files = [slices.file(c.cohort, c.case) for c in evaluated]
         folders = [cases / c.cohort / c.case for c in evaluated]
-        moments = _record(stages, stage)["standardised"]
+        moments = _record(folder_of, stage)["standardised"]
         for case, masks in zip(evaluated, predict_cases(engine, files, folders, settings, moments)):
             for structure, mask in zip(structures, masks, strict=True):
                 write(mask, prediction_path(folder.parent, name, case.cohort, case.case, structure))
@@ -338,11 +382,12 @@ def predict_models(
 
     keys = {}
     for model in models:
-        made = _record(stages, model.stage)
+        made = _record(folder_of, model.stage)
         begun = [made["files"][WEIGHTS]["sha256"], made["standardised"]]
         inputs = slices.digests(evaluation_cases(splits, model))
         keys[model.name] = digest([begun, inputs, settings.model_dump(mode="json"), code])
-    items.update(manifest, keys, make, prune=False, folder=manifest.parent)
+    records = items.refresh(manifest.parent, keys, make, prune=False)
+    write_json(manifest, {"items": records, **({"failed": failed} if failed else {})})
 
 
 def predict_cases(

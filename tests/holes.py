@@ -1,0 +1,226 @@
+"""Everything from the metrics table and the stages' manifests on, as the workflow's scripts make it, for
+tests in which trainings failed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from crossover import sections
+from crossover.config import load_study
+from crossover.figures import gallery
+from crossover.plan import Model, plan
+from crossover.study import Study
+from tests.chain_tables import chain_metrics, chain_records, chain_splits, chain_study
+from tests.chen_tables import chen_metrics, chen_records, chen_study
+
+STATISTICS = {
+    "independent": {
+        "statistics": ["summary", "stability"], "comparisons": ["anova", "tukey"],
+        "agreement": ["icc"],
+    },
+    "paired": {
+        "statistics": ["summary", "stability"], "paired": ["paired"],
+        "training_time": ["training_time", "training_time_saved"],
+    },
+    "chains": {
+        "statistics": ["summary", "stability"],
+        "chains": ["validation", "chains", "gains", "contrasts", "field_strength"],
+    },
+}  # fmt: skip
+CONFIGURED = {
+    "statistics": sections.statistics, "comparisons": sections.comparisons,
+    "agreement": sections.agreement, "paired": sections.compared, "chains": sections.compared,
+    "training_time": sections.timed, "tables": sections.tabulated,
+    "chains_tables": sections.tabulated, "values": sections.made_with,
+}  # fmt: skip
+FIGURES = {
+    "independent": ["flow", "performance", "subgroups", "reliability", "training_curves"],
+    "paired": ["flow", "performance", "organs", "sweep", "times", "training_curves"],
+    "chains": ["scheme", "grid", "gains", "training_curves"],
+}
+"""Figures that are drawn from tables and histories, not from masks."""
+HAPPENED = "the loss was NaN at step 17"
+ADVICE = "a learning rate of a third"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A study with simulated results of all its trainings."""
+
+    study: Study
+    metrics: pd.DataFrame
+    records: list[dict]
+    splits: pd.DataFrame
+    radiomics: pd.DataFrame | None = None
+
+
+def uterus() -> Case:
+    study = load_study("uterus", "demo")
+    study = study.model_copy(update={"sizes": [2, 13]})
+    models = plan(study).models.values()
+    rng = np.random.default_rng(1)
+    rows, features = [], []
+    structure = next(iter(study.structures))
+    names = [(c, f"{c}_{i:03d}") for c in study.cohorts for i in range(4)]
+    kinds = study.radiomics.features[:2]
+    truth = {(case, f): rng.normal(100, 20) for _, case in names for f in kinds}
+    manual = {"model": "manual", "family": "", "strategy": "", "level": "", "n_train": 0}
+    for about in [manual, *({c: getattr(m, c) for c in manual if c != "model"} | {"model": m.name}
+                            for m in models if m.fold is None)]:  # fmt: skip
+        for cohort, case in names:
+            for feature in kinds:
+                value = truth[case, feature] + rng.normal(0, 3)
+                features.append({**about, "replicate": 0, "cohort": cohort, "case": case,
+                                 "structure": structure, "feature": feature, "value": value})  # fmt: skip
+    for model in models:
+        for cohort, case in names:
+            dsc = float(np.clip(rng.normal(0.4 + 0.02 * model.n_train, 0.1), 0, 1))
+            rows.append(scored(model, cohort, case, structure, dsc))
+    return Case(
+        study, pd.DataFrame(rows), records(study), splits(study, names), pd.DataFrame(features)
+    )
+
+
+def nasopharynx() -> Case:
+    study = chen_study(organs=3)
+    names = [(c, f"{c}_{i:03d}") for c in study.cohorts for i in range(10)]
+    made = [r | {"versions": {}, "best_validation_dsc": 0.8} for r in chen_records(study)]
+    return Case(study, chen_metrics(study), made, splits(study, names))
+
+
+def prostate() -> Case:
+    tried = {
+        "train": {"north": "all"},
+        "architectures": ["unet", "manet"],
+        "encoders": ["resnet18"],
+    }
+    study = chain_study(folds=3, most=2, selection=tried)
+    return Case(study, chain_metrics(study), chain_records(study), chain_splits(study))
+
+
+CASES = {"uterus": uterus, "nasopharynx": nasopharynx, "prostate": prostate}
+
+
+def scored(model: Model, cohort: str, case: str, structure: str, dsc: float) -> dict:
+    about = {
+        c: getattr(model, c)
+        for c in ("family", "strategy", "level", "n_train", "replicate", "fold")
+    }
+    same = dict.fromkeys(("dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"), dsc)
+    return {
+        "model": model.name, **about, "cohort": cohort, "case": case, "structure": structure,
+        **same, "hd95_mm": 30 * (1 - dsc), "volume_manual_ml": 5.0, "volume_predicted_ml": 5 * dsc,
+    }  # fmt: skip
+
+
+def records(study: Study) -> list[dict]:
+    return [
+        {"stage": asdict(stage), "steps": 100, "best_step": 80, "best_validation_dsc": 0.6,
+         "parameters": {"total": 10, "trained": 5}, "threads": 1, "device": "cpu", "seconds": 9.0,
+         "versions": {"keras": "3"}, "initial": None, "network": {"architecture": "x", "settings": {}}}
+        for stage in plan(study).stages.values()
+    ]  # fmt: skip
+
+
+def splits(study: Study, tested: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    rows = []
+    for cohort in study.cohorts:
+        for i in range(study.sizes[-1]):
+            name = f"{cohort}_{900 + i}"
+            rows.append({"cohort": cohort, "patient": name, "case": name, "replicate": 0, "part": "train",
+                         "rank": i, "validation": i % 10 == 1, "fold": i % 5})  # fmt: skip
+    for cohort, name in tested:
+        rows.append({"cohort": cohort, "patient": name, "case": name, "replicate": 0, "part": "test",
+                     "rank": np.nan, "validation": False, "fold": np.nan})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def with_descendants(study: Study, stages: Collection[str]) -> dict[str, dict]:
+    """What the manifests list when these stages fail."""
+    failed: dict[str, dict] = {}
+    for stage in plan(study).stages.values():  # parents before children
+        if stage.parent in failed:
+            what = f"its parent {stage.parent} failed: {failed[stage.parent]['happened']}"
+            failed[stage.name] = {"happened": what, "advice": ADVICE}
+        elif stage.name in stages:
+            failed[stage.name] = {"happened": HAPPENED, "advice": ADVICE}
+    return failed
+
+
+def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True) -> Path:
+    """Everything down to the report, with these stages failed; returns results/."""
+    study, failed = case.study, with_descendants(case.study, stages)
+    out = folder / "results" / study.study
+    lost = {m.name for m in plan(study).models.values() if m.stage in failed}
+    (out / "stages").mkdir(parents=True)
+    (out / "statistics").mkdir()
+    kept = {r["stage"]["name"]: r for r in case.records if r["stage"]["name"] not in failed}
+    for name in kept:
+        history = {"step": [50, 100], "loss": [0.5, 0.4], "validation_dsc": [0.3, 0.6]}
+        (out / "stages" / name).mkdir()
+        pd.DataFrame(history).to_csv(out / "stages" / name / "history.csv", index=False)
+    stages_file = out / "stages/all.json"
+    stages_file.write_text(json.dumps({"items": kept, "failed": failed}))
+    case.splits.to_csv(out / "splits.csv", index=False)
+    case.metrics[~case.metrics["model"].isin(lost)].to_csv(out / "metrics.csv", index=False)
+    if case.radiomics is not None:
+        left = case.radiomics[~case.radiomics["model"].isin(lost)]
+        left.to_csv(out / "radiomics.csv", index=False)
+    if study.selection:
+        run("selection", {"cells": study.selection.cells, "folds": study.splits.k_fold.k},
+            stages=[stages_file], out=[out / "statistics/cross_validation.csv", out / "selection.json"])  # fmt: skip
+    kind = study.statistics.comparison
+    for script, names in STATISTICS[kind].items():
+        files = [out / f"statistics/{name}.csv" for name in names]
+        run(script, CONFIGURED[script](study), metrics=out / "metrics.csv", stages=[stages_file],
+            radiomics=out / "radiomics.csv", out=files if len(names) > 1 or script == "statistics" else files[0])  # fmt: skip
+    tables(study, out, folder)
+    statistics = sorted((out / "statistics").glob("*.csv"))
+    values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]
+    run("values", sections.made_with(study), statistics=statistics, after=[], out=values)
+    pictures = [out / f"figures/{name}.png" for name in FIGURES[kind]] if figures else []
+    for path in pictures:
+        path.parent.mkdir(exist_ok=True)
+        configured = Study.of(json.loads(json.dumps(sections.figure(study, path.stem))))
+        gallery.draw(path.stem, configured, out, folder, None, [stages_file]).savefig(path, dpi=20)
+    inputs = [*statistics, *pictures, *(out / "tables").glob("*.csv"), out / "metrics.csv",
+              out / "splits.csv", stages_file]  # fmt: skip
+    run("report", {"studies": [sections.report(study)]}, inputs=inputs,
+        out=folder / "results/report.html")  # fmt: skip
+    return folder / "results"
+
+
+def tables(study: Study, out: Path, folder: Path) -> None:
+    (out / "tables").mkdir()
+    about = {"splits": out / "splits.csv", "published": [], "out": []}
+    if study.statistics.comparison == "chains":
+        manifests = []
+        for cohort in study.cohorts:
+            manifests.append(folder / f"data/slices/{study.study}/{cohort}/manifest.json")
+            manifests[-1].parent.mkdir(parents=True)
+            manifests[-1].write_text(json.dumps({"items": {"a": {"with_structure": 7}}}))
+        run("chains_tables", sections.tabulated(study),
+            **about | {"out": [out / f"tables/table{i}.csv" for i in (1, 2, 3)]},
+            slices=manifests, cells=out / "statistics/cross_validation.csv",
+            scores=out / "statistics/chains.csv")  # fmt: skip
+        return
+    patients = pd.read_csv(out / "splits.csv")
+    patients = patients[patients["cohort"] == study.target][["patient", "case"]].drop_duplicates()
+    file = folder / "patients.csv"
+    patients.assign(age=range(len(patients))).to_csv(file, index=False)
+    paired = out / "statistics/paired.csv"
+    run("tables", sections.tabulated(study), **about | {"out": [out / f"tables/table{i}.csv" for i in (1, 2)]},
+        patients=file, summary=out / "statistics/summary.csv", paired=paired if paired.exists() else None)  # fmt: skip
+
+
+def run(script: str, cfg: dict, **paths) -> None:
+    module = importlib.import_module(f"workflow_scripts.{script}")
+    module.main(SimpleNamespace(cfg=json.loads(json.dumps(cfg)), threads=1, **paths))

@@ -1,0 +1,231 @@
+"""Trainings that fail: listed with what happened, the others go on, what reads them goes on without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossover import items, progress
+from crossover.items import ItemsError, failed_of
+from crossover.plan import Stage
+from crossover.provenance import read_json, write_json
+from crossover.training.failure import TrainingFailed
+from crossover.training.run import predict_models, train_stages
+
+NAN = TrainingFailed("the loss was NaN at step 7", "a lower learning rate")
+
+
+class FakeTrainer:
+    """A key is the stage's name and its parent's key; stages of `breaking` raise."""
+
+    def __init__(self, out: Path, breaking: dict[str, Exception] | None = None) -> None:
+        self.out, self.breaking = out, breaking or {}
+        self.made: list[str] = []
+
+    def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
+        record = self.out / str(stage.parent) / items.RECORD
+        parent = stage.parent and (keys.get(stage.parent) or read_json(record)["key"])
+        return f"{code}/{stage.name}/{parent}"
+
+    def make(self, stage: Stage, key: str, folder: Path) -> dict:
+        self.made.append(stage.name)
+        (folder / "half-written").write_text("")
+        if stage.name in self.breaking:
+            raise self.breaking[stage.name]
+        return {"steps": 10, "best_validation_dsc": 0.5, "seconds": 1.0}
+
+
+def stage(name: str, parent: str | None = None) -> Stage:
+    return Stage(name, (("uterus", None),), parent, None, ("tumour",))
+
+
+def run(folder: Path, stages: list[Stage], breaking=None, name="b1", parents=(), code="1"):
+    """The manifest of a job, what was tried, and what was told."""
+    trainer = FakeTrainer(folder, breaking)
+    told: dict[str, list] = {"done": [], "failed": [], "begun": []}
+    train_stages(
+        trainer, stages, folder / f"{name}.json", code, lambda what, _: told["done"].append(what),
+        lambda *failed: told["failed"].append(failed), lambda n, _: told["begun"].append(n),
+        [folder / f"{parent}.json" for parent in parents],
+    )  # fmt: skip
+    return read_json(folder / f"{name}.json"), trainer.made, told
+
+
+def test_a_training_that_fails_is_listed_and_the_others_go_on(tmp_path):
+    manifest, made, told = run(tmp_path, [stage("a"), stage("b"), stage("c")], {"b": NAN})
+    assert made == ["a", "b", "c"]
+    assert list(manifest["items"]) == ["a", "c"]
+    about = {"happened": "the loss was NaN at step 7", "advice": "a lower learning rate"}
+    assert manifest["failed"] == {"b": about} == failed_of([tmp_path / "b1.json"])
+    assert told["failed"] == [("b", *about.values(), True)]
+    assert not (tmp_path / "b" / items.RECORD).exists()
+
+
+def test_a_manifest_without_failures_is_as_it_was(tmp_path):
+    manifest, _, _ = run(tmp_path, [stage("a")])
+    assert list(manifest) == ["items"]
+
+
+def test_children_of_a_failed_training_are_listed_and_not_trained(tmp_path):
+    stages = [stage("a"), stage("b", "a"), stage("c", "b"), stage("d")]
+    manifest, made, told = run(tmp_path, stages, {"a": NAN})
+    assert made == told["begun"] == ["a", "d"]
+    assert list(manifest["items"]) == ["d"]
+    assert (
+        manifest["failed"]["c"]["happened"]
+        == "its parent b failed: its parent a failed: the loss was NaN at step 7"
+    )
+    assert manifest["failed"]["c"]["advice"] == "a lower learning rate"
+    assert [by_itself for *_, by_itself in told["failed"]] == [True, False, False]
+
+
+def test_children_in_other_jobs_too_and_what_is_left_of_an_older_one_is_gone(tmp_path):
+    run(tmp_path, [stage("a")])
+    run(tmp_path, [stage("b", "a")], name="b2", parents=["b1"])
+    assert (tmp_path / "b" / items.RECORD).exists()
+    run(tmp_path, [stage("a")], {"a": NAN}, code="2")
+    manifest, made, _ = run(
+        tmp_path, [stage("b", "a"), stage("c", "b"), stage("d")], name="b2", parents=["b1"]
+    )
+    assert made == ["d"] and set(manifest["failed"]) == {"b", "c"}
+    assert not (tmp_path / "b" / items.RECORD).exists()
+
+
+def test_what_failed_is_tried_again_when_its_job_runs_again_and_the_rest_is_kept(tmp_path):
+    run(tmp_path, [stage("a"), stage("b")], {"b": NAN})
+    manifest, made, told = run(tmp_path, [stage("a"), stage("b")])
+    assert made == ["b"] and set(manifest["items"]) == {"a", "b"} and "failed" not in manifest
+    assert told["done"][0] == "a (kept)"
+
+
+def test_any_other_exception_fails_the_job_as_ever(tmp_path):
+    with pytest.raises(ItemsError, match="ValueError: unreadable"):
+        run(tmp_path, [stage("a"), stage("b"), stage("c")],
+            {"a": NAN, "b": ValueError("unreadable")})  # fmt: skip
+    assert not (tmp_path / "b1.json").exists()
+    assert (tmp_path / "c" / items.RECORD).exists()
+
+
+def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    manifest = Path("results/uterus/stages/b1.json")
+    progress.fail_one("uterus", manifest, "a", NAN.happened, NAN.advice, True)
+    progress.fail_one("uterus", manifest, "b", "its parent a failed: …", NAN.advice, False)
+    first, second = capsys.readouterr().out.splitlines()
+    assert "stage 1 of 3" in first and "a FAILED: the loss was NaN at step 7" in first
+    assert "stage 2 of 3" in second
+    end = progress.failures()
+    assert "uterus: a failed: the loss was NaN at step 7\n  try: a lower learning rate" in end
+    assert end.count("--forcerun results/uterus/stages/b1.json") == 1, "b's job can't help"
+    assert "uterus: b failed: its parent a failed" in end
+    assert progress.failures() == ""
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_running_training_is_told_of_every_ten_seconds(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 3, 1)
+    clock = Clock()
+    watched = progress.Watched("uterus", clock)
+    for seconds, step in ((4, 100), (9, 200), (11, 240), (14, 300), (24, 500), (40, 700)):
+        clock.now = seconds
+        watched("transfer-L1-n13", step, 700, 0.3123, 0.618)
+    lines = [line.split("] ")[1] for line in capsys.readouterr().out.splitlines()]
+    start = "uterus: transfer-L1-n13: step"
+    assert lines == [  # 20 steps a second, told in time of this process alone
+        f"{start} 240 of 700, loss 0.312, validation DSC 0.62, about 23 s left of it",
+        f"{start} 500 of 700, loss 0.312, validation DSC 0.62, about 10 s left of it",
+        f"{start} 700 of 700, loss 0.312, validation DSC 0.62",
+    ]
+
+
+def test_nothing_is_told_where_no_run_was_begun(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    clock = Clock()
+    watched = progress.Watched("uterus", clock)
+    clock.now = 60.0
+    watched("a", 1, 2, 0.3, 0.6)
+    assert capsys.readouterr().out == ""
+
+
+def test_predict_lists_models_without_a_stage_and_removes_their_older_masks(tmp_path):
+    stages, out = tmp_path / "stages/b1.json", tmp_path / "predictions/group.json"
+    write_json(stages, {"items": {}, "failed": {"a": {"happened": "NaN", "advice": "less"}}})
+    old = out.parent / "model-a/uterus_1_tumour.nii.gz"
+    old.parent.mkdir(parents=True)
+    old.write_text("")
+    settings = SimpleNamespace(slices=SimpleNamespace(size=(64, 64)), channels=["t2"])
+    models = [SimpleNamespace(name="model-a", stage="a")]
+    predict_models(settings, models, None, pd.DataFrame(), tmp_path, [stages], out, "", 1)
+    assert read_json(out) == {
+        "items": {}, "failed": {"model-a": {"happened": "NaN", "advice": "less", "stage": "a"}}
+    }  # fmt: skip
+    assert not old.exists()
+
+
+# ---- TensorBoard
+
+
+def read_back(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    tags = events.Tags()["scalars"]
+    return {tag: [(e.step, round(e.value, 6)) for e in events.Scalars(tag)] for tag in tags}
+
+
+def told(folder: Path, key: str, steps: list[int], shift: float = 0.0):
+    from crossover.curves import Curves
+
+    curves = Curves(folder)
+    curves.begin("a", key)
+    for step in steps:
+        curves.add("a", step, 100, np.float32(1 / step + shift), step / 100)
+
+
+def test_tensorboard_reads_what_was_written(tmp_path):
+    told(tmp_path, "key", [10, 20, 50])
+    assert read_back(tmp_path / "a") == {
+        "loss": [(10, 0.1), (20, 0.05), (50, 0.02)],
+        "validation_dsc": [(10, 0.1), (20, 0.2), (50, 0.5)],
+    }
+
+
+def test_a_resumed_training_goes_on_in_the_same_curve(tmp_path):
+    told(tmp_path, "key", [10, 20, 30])
+    told(tmp_path, "key", [20, 30, 40], shift=1.0)  # from a checkpoint after step 10
+    losses = [(10, 0.1), (20, 1.05), (30, 1.033333), (40, 1.025)]
+    assert read_back(tmp_path / "a")["loss"] == losses
+    assert len(list((tmp_path / "a").iterdir())) == 1
+
+
+def test_a_training_made_from_something_else_begins_a_new_curve(tmp_path):
+    told(tmp_path, "key", [10, 20, 30])
+    told(tmp_path, "other", [50])
+    assert read_back(tmp_path / "a")["loss"] == [(50, 0.02)]
+
+
+def test_writing_curves_imports_no_framework():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, tempfile, pathlib; from crossover.curves import Curves\n"
+        "c = Curves(pathlib.Path(tempfile.mkdtemp())); c.begin('a', 'k'); c.add('a', 1, 2, .5, .5)\n"
+        "assert 'tensorboard' in sys.modules; print({'tensorflow', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
