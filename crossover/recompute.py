@@ -19,7 +19,7 @@ from crossover.config import canonical
 from crossover.items import RECORD
 from crossover.provenance import read_json
 from crossover.trail import read_trail, versions
-from crossover.training.run import HISTORY, WEIGHTS
+from crossover.training.files import HISTORY, WEIGHTS
 
 DSC_TOLERANCE = 0.02
 """By how much the best validation DSC may differ where machines do: rounding in another order moves it."""

@@ -82,7 +82,8 @@ def _predicted(
 ) -> Iterator[dict]:
     from safetensors.numpy import load_file
 
-    from crossover.training import engines, run
+    from crossover.training import engines, prediction
+    from crossover.training.files import WEIGHTS
 
     record = read_json(stage / items.RECORD)
     structures = record["stage"]["structures"]
@@ -95,11 +96,11 @@ def _predicted(
     )
     shape = (*settings.slices.size, len(settings.channels))
     engine = engines.create(settings.network, shape, len(structures), threads)
-    engine.load(load_file(stage / run.WEIGHTS))
+    engine.load(load_file(stage / WEIGHTS))
     files = [out / "slices" / case / "slices.npz" for case in cases]
     folders = [out / "cases" / case for case in cases]
     (out / "predictions").mkdir(exist_ok=True)
-    predicted = run.predict_cases(engine, files, folders, settings, record["standardised"])
+    predicted = prediction.predict_cases(engine, files, folders, settings, record["standardised"])
     for case, folder, masks in zip(cases, folders, predicted):
         for structure, mask in zip(structures, masks, strict=True):
             write(mask, out / "predictions" / f"{case}_{structure}.nii.gz")

@@ -20,7 +20,8 @@ from crossover.training import run
 from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet
 from crossover.training.failure import TrainingFailed
-from crossover.training.run import Trainer, what, with_selected
+from crossover.training.files import with_selected
+from crossover.training.run import Trainer, what
 from crossover.training.stage import scored_slices, validation_dsc
 
 CONFIG = Path(__file__).parent.parent / "config"

@@ -14,7 +14,8 @@ from crossover.items import ItemsError, failed_of
 from crossover.plan import Stage
 from crossover.provenance import read_json, write_json
 from crossover.training.failure import TrainingFailed
-from crossover.training.run import predict_models, train_stages
+from crossover.training.prediction import predict_models
+from crossover.training.run import train_stages
 
 NAN = TrainingFailed("the loss was NaN at step 7", "a lower learning rate")
 

@@ -7,7 +7,8 @@ from crossover.provenance import code_digest, network_files
 from crossover.splits import read_splits
 from crossover.study import Prediction
 from crossover.training.devices import claim, gpus
-from crossover.training.run import Slices, predict_models, with_selected
+from crossover.training.files import Slices, with_selected
+from crossover.training.prediction import predict_models
 from workflow_scripts._job import run
 
 

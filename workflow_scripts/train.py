@@ -14,7 +14,8 @@ from crossover.splits import read_splits
 from crossover.study import Training
 from crossover.training.cache import Cache
 from crossover.training.devices import claim, gpus
-from crossover.training.run import Initials, Slices, Trainer, train_stages, with_selected
+from crossover.training.files import Slices, with_selected
+from crossover.training.run import Initials, Trainer, train_stages
 from workflow_scripts._job import run
 
 

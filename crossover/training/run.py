@@ -1,78 +1,43 @@
-"""Train the stages of one job, and predict with the models of one family."""
+"""Train the stages of one job."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 from safetensors.numpy import load_file, save_file
 
 from crossover import items
-from crossover.imaging.slices import network_grid, to_case
-from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
 from crossover.networks import encoder_weights
-from crossover.plan import Model, Stage
+from crossover.plan import Stage
 from crossover.provenance import code_digest, digest, network_files, read_json, write_json
-from crossover.splits import evaluation_cases, stage_cases
-from crossover.study import SELECTED, Network, Prediction, Training
-from crossover.trail import timed
+from crossover.splits import stage_cases
+from crossover.study import Network, Training
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.data import Batches, Moments, SliceSet, load
 from crossover.training.failure import TrainingFailed
+from crossover.training.files import HISTORY, WEIGHTS, Slices, record_of
 from crossover.training.inputs import Validation, inputs
 from crossover.training.stage import planned_steps, scored_slices, train, validation_dsc
 
 log = logging.getLogger(__name__)
-WEIGHTS = "weights.safetensors"
-HISTORY = "history.csv"
 USES = {"train": "train on", "validation": "validate on"}
 SMALLER = "a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
 OFF = Cache(0)
 UNMADE = "its parent failed"
 """The key of a stage that can't be made; no record has it."""
-Settings = TypeVar("Settings", Training, Prediction)
-
-
-class Slices:
-    """The slices of a study's cohorts, by their manifests: {cohort: data/slices/<study>/<cohort>/manifest.json}."""
-
-    def __init__(self, manifests: dict[str, Path]) -> None:
-        self._folders = {cohort: path.parent for cohort, path in manifests.items()}
-        self._items = {cohort: read_json(path)["items"] for cohort, path in manifests.items()}
-
-    def file(self, cohort: str, case: str) -> Path:
-        return self._folders[cohort] / case / "slices.npz"
-
-    def sha256(self, cohort: str, case: str) -> str:
-        return self._items[cohort][case]["files"]["slices.npz"]["sha256"]
-
-    def digests(self, cases: pd.DataFrame) -> dict[str, str]:
-        return {f"{c.cohort}/{c.case}": self.sha256(c.cohort, c.case) for c in cases.itertuples()}
-
-
-def with_selected(settings: Settings, selection: Path | None) -> Settings:
-    """The settings with the network that the selection chose, where the study has one."""
-    if settings.network.architecture != SELECTED:
-        return settings
-    assert selection, "a selected network needs the selection's file"
-    chosen = read_json(selection)
-    network = settings.network.cell(chosen["architecture"], chosen["encoder"])
-    return settings.model_copy(update={"network": network})
 
 
 def what(stage: Stage) -> dict:
@@ -137,7 +102,7 @@ class Trainer:
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
         """Digest of all that the stage's weights follow from; its name is not among it."""
-        parent = keys.get(stage.parent) or _record(self.out, stage.parent).get("key")
+        parent = keys.get(stage.parent) or record_of(self.out, stage.parent).get("key")
         cases = stage_cases(self.splits, stage, self.settings.validation)
         slices = self.slices.digests(cases)
         settings = self.settings.model_dump(mode="json")
@@ -340,85 +305,5 @@ def train_stages(
     write_json(manifest, {"items": records, **({"failed": own} if own else {})})
 
 
-def predict_models(
-    settings: Prediction, models: list[Model], slices: Slices, splits: pd.DataFrame, cases: Path,
-    stages: Sequence[Path], manifest: Path, code: str, threads: int,
-) -> None:  # fmt: skip
-    """Write every model's masks of the cases that it is evaluated on, on their own grids.
-
-    Models whose stage failed are listed under `failed` in the manifest, and older masks of theirs removed.
-
-    Args:
-        cases: data/cases. stages: manifests of the models' stages, in results/<study>/stages.
-    """
-    missing = items.failed_of(stages)
-    failed = {
-        model.name: missing[model.stage] | {"stage": model.stage}
-        for model in models
-        if model.stage in missing
-    }
-    for name in failed:
-        shutil.rmtree(manifest.parent / name, ignore_errors=True)
-    models = [model for model in models if model.name not in failed]
-    folder_of = stages[0].parent
-    by_name = {model.name: model for model in models}
-    shape = (*settings.slices.size, len(settings.channels))
-    new = partial(engines.create, settings.network, shape, threads=threads)
-    create = functools.cache(lambda n: timed("create", partial(new, n)))
-
-    def make(name: str, folder: Path) -> dict:
-        structures = by_name[name].structures
-        engine = create(len(structures))
-        stage = by_name[name].stage
-        engine.load(load_file(folder_of / stage / WEIGHTS))
-        evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
-        files = [slices.file(c.cohort, c.case) for c in evaluated]
-        folders = [cases / c.cohort / c.case for c in evaluated]
-        moments = _record(folder_of, stage)["standardised"]
-        for case, masks in zip(evaluated, predict_cases(engine, files, folders, settings, moments)):
-            for structure, mask in zip(structures, masks, strict=True):
-                write(mask, prediction_path(folder.parent, name, case.cohort, case.case, structure))
-        return {}
-
-    keys = {}
-    for model in models:
-        made = _record(folder_of, model.stage)
-        begun = [made["files"][WEIGHTS]["sha256"], made["standardised"]]
-        inputs = slices.digests(evaluation_cases(splits, model))
-        keys[model.name] = digest([begun, inputs, settings.model_dump(mode="json"), code])
-    records = items.refresh(manifest.parent, keys, make, prune=False)
-    write_json(manifest, {"items": records, **({"failed": failed} if failed else {})})
-
-
-def predict_cases(
-    engine: engines.Engine, files: list[Path], cases: list[Path], settings: Prediction,
-    moments: dict[str, list[float]] | None,
-) -> Iterator[list[sitk.Image]]:  # fmt: skip
-    """The masks of each case, one for each output of the engine's network, on the case's own grid.
-
-    Args:
-        files: slices of each case. cases: its folder.
-        moments: by which the slices that the network was trained on were standardised.
-    """
-    together = load(files)  # fills the batches
-    if moments:
-        together = together.standardised(Moments(**moments))
-    probabilities = engine.predict(together.images)
-    for i, case in enumerate(cases):
-        own = probabilities[together.case == i]
-        yield [_on_case(own[..., s], case, settings) for s in range(own.shape[-1])]
-
-
 def _places(wanted: Sequence[str], there: Sequence[str]) -> list[int]:
     return [list(there).index(name) for name in wanted]
-
-
-def _on_case(probability: np.ndarray, case: Path, settings: Prediction) -> sitk.Image:
-    own = sitk.ReadImage(str(image_path(case, settings.channels[0])))
-    grid = network_grid(own, settings.slices)
-    mask = to_case(probability, grid, own) >= settings.threshold
-    return on_grid(mask.astype(np.uint8), own)
-
-
-def _record(stages: Path, stage: str | None) -> dict:
-    return read_json(stages / stage / items.RECORD) if stage else {}

@@ -1,0 +1,102 @@
+"""Predict with the models of one job."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from safetensors.numpy import load_file
+
+from crossover import items
+from crossover.imaging.slices import network_grid, to_case
+from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
+from crossover.plan import Model
+from crossover.provenance import digest, write_json
+from crossover.splits import evaluation_cases
+from crossover.study import Prediction
+from crossover.trail import timed
+from crossover.training import engines
+from crossover.training.data import Moments, load
+from crossover.training.files import WEIGHTS, Slices, record_of
+
+
+def predict_models(
+    settings: Prediction, models: list[Model], slices: Slices, splits: pd.DataFrame, cases: Path,
+    stages: Sequence[Path], manifest: Path, code: str, threads: int,
+) -> None:  # fmt: skip
+    """Write every model's masks of the cases that it is evaluated on, on their own grids.
+
+    Models whose stage failed are listed under `failed` in the manifest, and older masks of theirs removed.
+
+    Args:
+        cases: data/cases. stages: manifests of the models' stages, in results/<study>/stages.
+    """
+    missing = items.failed_of(stages)
+    failed = {
+        model.name: missing[model.stage] | {"stage": model.stage}
+        for model in models
+        if model.stage in missing
+    }
+    for name in failed:
+        shutil.rmtree(manifest.parent / name, ignore_errors=True)
+    models = [model for model in models if model.name not in failed]
+    folder_of = stages[0].parent
+    by_name = {model.name: model for model in models}
+    shape = (*settings.slices.size, len(settings.channels))
+    new = partial(engines.create, settings.network, shape, threads=threads)
+    create = functools.cache(lambda n: timed("create", partial(new, n)))
+
+    def make(name: str, folder: Path) -> dict:
+        structures = by_name[name].structures
+        engine = create(len(structures))
+        stage = by_name[name].stage
+        engine.load(load_file(folder_of / stage / WEIGHTS))
+        evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
+        files = [slices.file(c.cohort, c.case) for c in evaluated]
+        folders = [cases / c.cohort / c.case for c in evaluated]
+        moments = record_of(folder_of, stage)["standardised"]
+        for case, masks in zip(evaluated, predict_cases(engine, files, folders, settings, moments)):
+            for structure, mask in zip(structures, masks, strict=True):
+                write(mask, prediction_path(folder.parent, name, case.cohort, case.case, structure))
+        return {}
+
+    keys = {}
+    for model in models:
+        made = record_of(folder_of, model.stage)
+        begun = [made["files"][WEIGHTS]["sha256"], made["standardised"]]
+        inputs = slices.digests(evaluation_cases(splits, model))
+        keys[model.name] = digest([begun, inputs, settings.model_dump(mode="json"), code])
+    records = items.refresh(manifest.parent, keys, make, prune=False)
+    write_json(manifest, {"items": records, **({"failed": failed} if failed else {})})
+
+
+def predict_cases(
+    engine: engines.Engine, files: list[Path], cases: list[Path], settings: Prediction,
+    moments: dict[str, list[float]] | None,
+) -> Iterator[list[sitk.Image]]:  # fmt: skip
+    """The masks of each case, one for each output of the engine's network, on the case's own grid.
+
+    Args:
+        files: slices of each case. cases: its folder.
+        moments: by which the slices that the network was trained on were standardised.
+    """
+    together = load(files)  # fills the batches
+    if moments:
+        together = together.standardised(Moments(**moments))
+    probabilities = engine.predict(together.images)
+    for i, case in enumerate(cases):
+        own = probabilities[together.case == i]
+        yield [_on_case(own[..., s], case, settings) for s in range(own.shape[-1])]
+
+
+def _on_case(probability: np.ndarray, case: Path, settings: Prediction) -> sitk.Image:
+    own = sitk.ReadImage(str(image_path(case, settings.channels[0])))
+    grid = network_grid(own, settings.slices)
+    mask = to_case(probability, grid, own) >= settings.threshold
+    return on_grid(mask.astype(np.uint8), own)
