@@ -49,8 +49,11 @@ def predict_models(
     folder_of = stages[0].parent
     by_name = {model.name: model for model in models}
     shape = (*settings.slices.size, len(settings.channels))
-    new = partial(engines.create, settings.network, shape, threads=threads)
-    create = functools.cache(lambda n: timed("create", partial(new, n)))
+
+    @functools.cache
+    def create(structures: int) -> engines.Engine:
+        new = partial(engines.create, settings.network, shape, structures, threads)
+        return timed("create", new)
 
     def make(name: str, folder: Path) -> dict:
         structures = by_name[name].structures
