@@ -41,11 +41,11 @@ def train(study_name: str, scale: str, steps: int, threads: int) -> None:
     batches = Batches(slices, versions, recipe.batch, recipe.background_slices, 1)
     engine = engines.create(network, shape, structures, threads)
     engine.start(recipe, 1, None, None)
-    engine.step(*batches[0], recipe.learning_rate)
+    engines.whole_step(engine, *batches[0], recipe.learning_rate)
     print("ready", flush=True)
     sys.stdin.readline()
     for step in range(1, steps + 1):
-        engine.step(*batches[step], recipe.learning_rate)
+        engines.whole_step(engine, *batches[step], recipe.learning_rate)
     with open("/proc/self/status") as file:
         there = next(line.split()[1] for line in file if line.startswith("Threads"))
     print(f"trained {there}", flush=True)

@@ -1,10 +1,13 @@
-"""Our step and epoch beside the loops that the papers' authors would have written, in turn in one process.
+"""Our step and epoch beside the loops that the papers' authors would have written, each in a process of its
+own with its framework's defaults, in turn, one at a time.
 
     .venv/bin/python -m benchmarks.training [--threads 2] [--rounds 5] [--steps 6] [uterus prostate nasopharynx]
 
-The same network, batches, loss and optimiser, at the published size:
+The same network, batches, loss and optimiser, at the published size of a slice; a batch is of four slices at
+most:
 
-- uterus: Keras' `fit` over arrays in memory, versions made beforehand, frozen layers by `trainable = False`;
+- uterus: Keras' `fit` over arrays in memory (a step: `train_on_batch`), versions made beforehand, frozen layers
+  by `trainable = False`;
 - prostate: UNet++ of segmentation_models_pytorch with a DataLoader over arrays in memory and torch's Adam;
 - nasopharynx: the same plain loop with torch's SGD, `requires_grad = False` in frozen parts.
 
@@ -16,9 +19,11 @@ table (see `benchmarks.frozen_activations`).
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import platform
 from collections.abc import Callable
+from itertools import product
 from statistics import median
 from time import perf_counter
 
@@ -75,7 +80,7 @@ def keras_fit(
         )
     model.compile(keras.optimizers.Adam(study.recipe.learning_rate), LOSSES[study.recipe.loss])
     return (
-        lambda: model.fit(x[:batch], y[:batch], batch_size=batch, verbose=0),
+        lambda: model.train_on_batch(x[:batch], y[:batch]),
         lambda: model.fit(x, y, batch_size=batch, verbose=0),
     )
 
@@ -118,13 +123,9 @@ def torch_loop(
     return lambda: one(*hand), epoch
 
 
-def seconds(action: Callable[[], None]) -> float:
-    start = perf_counter()
-    action()
-    return perf_counter() - start
-
-
-def compare(study: Study, level: str | None, steps: int, rounds: int, threads: int) -> dict:
+def serve(whose: str, name: str, level: str | None, steps: int, threads: int, pipe) -> None:
+    """In a process of its own: get ready, then run a step or an epoch as often as asked, and tell its seconds."""
+    study = load_study(name, "paper")
     network = (
         study.network.cell("unetplusplus", "efficientnet-b3") if study.selection else study.network
     )
@@ -135,20 +136,51 @@ def compare(study: Study, level: str | None, steps: int, rounds: int, threads: i
     data = slices(study, -(-steps * batch // versions.count), structures)
     made = Batches(data, versions, batch, 0, 1)
     x, y = (np.concatenate(parts) for parts in zip(*(made[i] for i in range(made.epoch_steps))))
-    mine = ours(study, network, level, made, threads)
-    plain = keras_fit if network.engine == "keras" else torch_loop
-    theirs = plain(study, network, level, x, y, batch)
-    for action in (*mine, *theirs):  # traced, and memory at hand
+    if whose == "ours":
+        loop = ours(study, network, level, made, threads)
+    elif network.engine == "keras":
+        only(network.engine, threads)
+        loop = keras_fit(study, network, level, x, y, batch)
+    else:
+        only(network.engine, threads)
+        loop = torch_loop(study, network, level, x, y, batch)
+    for action in loop:  # traced, and memory at hand
         action()
-    taken = {name: [] for name in ("step", "step theirs", "epoch", "epoch theirs")}
-    for _ in range(rounds):
-        for name, action in zip(taken, (mine[0], theirs[0], mine[1], theirs[1])):
-            taken[name].append(seconds(action))
-    row = {name: median(values) for name, values in taken.items()}
-    return {
-        "study": study.study, "level": level or "all", "batch": batch, "steps an epoch": made.epoch_steps,
-        **row, "x step": row["step theirs"] / row["step"], "x epoch": row["epoch theirs"] / row["epoch"],
-    }  # fmt: skip
+    pipe.send({"batch": batch, "steps an epoch": made.epoch_steps})
+    while (which := pipe.recv()) is not None:
+        start = perf_counter()
+        loop[which]()
+        pipe.send(perf_counter() - start)
+
+
+def only(engine: str, threads: int) -> None:
+    """As many threads as ours, and no other setting."""
+    if engine == "keras":
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    else:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def compare(name: str, level: str | None, steps: int, rounds: int, threads: int) -> dict:
+    context = multiprocessing.get_context("spawn")
+    pipes, row = {}, {"study": name, "level": level or "all"}
+    for whose in ("ours", "theirs"):
+        pipes[whose], end = context.Pipe()
+        given = (whose, name, level, steps, threads, end)
+        context.Process(target=serve, args=given, daemon=True).start()
+        row |= pipes[whose].recv()
+    taken: dict[str, list[float]] = {}
+    for _, (which, what), whose in product(range(rounds), enumerate(("step", "epoch")), pipes):
+        pipes[whose].send(which)
+        taken.setdefault(f"{what} {whose}", []).append(pipes[whose].recv())
+    for pipe in pipes.values():
+        pipe.send(None)
+    row |= {what: median(values) for what, values in taken.items()}
+    return row | {f"x {w}": row[f"{w} theirs"] / row[f"{w} ours"] for w in ("step", "epoch")}
 
 
 def main() -> None:
@@ -160,9 +192,8 @@ def main() -> None:
     given = parser.parse_args()
     rows = []
     for name in given.studies:
-        study = load_study(name, "paper")
         for level in LEVELS[name]:
-            rows.append(compare(study, level, given.steps, given.rounds, given.threads))
+            rows.append(compare(name, level, given.steps, given.rounds, given.threads))
             print(rows[-1], flush=True)
     print(f"\nseconds; {given.threads} threads, {platform.machine()}")
     print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3g"))

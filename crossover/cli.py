@@ -337,8 +337,7 @@ def weights(
 
 @app.command()
 def clean() -> None:
-    """Remove the kept activations of frozen parts that no training uses now; they are computed again when
-    needed."""
+    """Remove kept activations of frozen parts that no training uses now; they are computed again when needed."""
     from crossover.training.cache import Cache
 
     typer.echo(f"{Cache(0).clear() / 1e9:.2f} GB removed")

@@ -30,8 +30,8 @@ class Settings(Section):
     imagenet: str | None = None
     """Folder of ImageNet weights, `<encoder>.safetensors`; else the hub's cache and packages have them."""
     activations_gb: Annotated[float, Field(ge=0)] = 20
-    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes no
-    result."""
+    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes how
+    long trainings take, and no other result."""
     logger: Literal["none", "tensorboard"] = "none"
     """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
 

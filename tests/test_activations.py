@@ -21,6 +21,7 @@ from crossover.training.augmentation import Cuts, augmenter
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.data import Batches, SliceSet
+from crossover.training.failure import TrainingFailed
 from crossover.training.inputs import Validation, inputs
 
 SHORT = RECIPE.model_copy(update={"batch": 2, "steps": (30, 30), "validations": 3})
@@ -174,6 +175,38 @@ def test_a_training_killed_at_any_step_and_resumed_is_one_left_alone(tmp_path, k
     assert same_result(tmp_path / "alone", tmp_path / "killed")
 
 
+def test_validation_is_in_inference_mode_whatever_the_steps_do(tmp_path):
+    """With a batch's own statistics in the frozen part of a step, what is kept is nothing and predicted is all."""
+    engine = small_engine("torch", frozen_batchnorm="batch")
+    engine.start(SHORT, 1, None, "L2")
+    images = slices().images
+    for chosen in (engine, small_engine("torch")):
+        chosen.start(SHORT, 1, None, "L2")
+        validation = Validation(chosen, images, Cache(PLENTY, tmp_path), "part")
+        for _ in range(3):  # computed, then read
+            assert np.array_equal(validation.predict(), chosen.predict(images))
+        validation.close()
+    assert len(list(tmp_path.glob("*.asked"))) == 0
+
+
+def test_predictions_that_are_no_numbers_fail_the_training(tmp_path):
+    engine = small_engine("torch")
+    engine.start(SHORT, 1, None, None)
+    engine.load({name: value * np.nan for name, value in engine.weights().items()})
+    with pytest.raises(TrainingFailed, match="no numbers"):
+        Validation(engine, slices().images, Cache(0, tmp_path), "part").predict()
+
+
+def test_a_cache_that_cannot_be_written_is_given_up(tmp_path, caplog):
+    engine = small_engine("torch")
+    (tmp_path / "file").write_text("no folder")
+    engine.start(SHORT, 1, None, "L2")
+    made, cache = batches(SHORT, slices()), Cache(PLENTY, tmp_path / "file")
+    with caplog.at_level(logging.INFO), inputs(engine, made, 30, cache, "part") as given:
+        assert given.kept is None
+    assert "not kept" in caplog.text
+
+
 KINDS_OF_ARRAYS = [Kind((3, 2), "<f4"), Kind((5,), "<f2")]
 
 
@@ -206,6 +239,49 @@ def test_what_was_written_is_read_and_nothing_else(tmp_path_factory, writes, dat
             assert all(np.array_equal(f, a) for f, a in zip(found, arrays(np.array([item]))))
 
 
+def test_what_is_being_written_by_one_thread_is_not_true_for_another(tmp_path, monkeypatch):
+    """The reader has read a hole when the writer finishes the item and marks it as sound."""
+    kept, item = some(tmp_path), np.array([5])
+    read = os.preadv
+
+    def slow(file, views, offset):
+        got = read(file, views, offset)
+        kept.write(item, arrays(item))
+        return got
+
+    kept.write(np.array([9]), arrays(np.array([9])))  # so that the file reaches beyond the hole
+    monkeypatch.setattr(activations.os, "preadv", slow)
+    assert kept.read(item) is None
+    monkeypatch.undo()
+    assert np.array_equal(kept.read(item)[0], arrays(item)[0])
+
+
+def fill(part, size: int) -> None:
+    (part.folder / f"{size}.bin").write_bytes(b"x" * size)
+
+
+def test_bytes_count_once_written_or_promised(tmp_path):
+    cache = Cache(16 * 4096, tmp_path)
+    with cache.part("a") as a, cache.part("b") as b:
+        assert a.ask(12 * 4096)
+        assert not b.ask(8 * 4096)
+        fill(a, 12 * 4096)
+        assert b.ask(4 * 4096)
+        assert not b.ask_beside(4096)
+        assert a.ask(0)
+    with cache.part("a") as a:
+        assert a.ask(0) and a.ask(4 * 4096)
+
+
+def test_what_can_never_fit_clears_nothing(tmp_path):
+    cache = Cache(16 * 4096, tmp_path)
+    with cache.part("a") as a:
+        fill(a, 4096)
+    with cache.part("b") as b:
+        assert not b.ask(17 * 4096)
+    assert list(tmp_path.glob("a/*.bin"))
+
+
 def test_the_oldest_that_nobody_uses_goes_first(tmp_path):
     cache = Cache(3000, tmp_path / "a")
     for age, name in enumerate(("old", "used", "new")):
@@ -216,7 +292,7 @@ def test_the_oldest_that_nobody_uses_goes_first(tmp_path):
     with cache.part("used"), cache.part("wanted") as part:
         assert part.ask(4096)
         assert {p.parent.name for p in cache.folder.glob("*/*.bin")} == {"used", "new"}
-        assert part.ask(4096) is True  # the new one goes as well
+        assert part.ask(4096)  # the new one goes as well
         assert not part.ask(4096)
     assert cache.clear() == 4096
     assert not list(cache.folder.glob("*/*.bin"))

@@ -39,6 +39,9 @@ class FakeTrainer:
             raise self.breaking[stage.name]
         return {"steps": 10, "best_validation_dsc": 0.5, "seconds": 1.0}
 
+    def forget(self, stage: str) -> None:
+        """Nothing was kept for it."""
+
 
 def stage(name: str, parent: str | None = None) -> Stage:
     return Stage(name, (("uterus", None),), parent, None, ("tumour",))

@@ -87,7 +87,7 @@ def test_a_killed_training_resumes_to_the_same_result(tmp_path, monkeypatch, fai
     resumed = run(Threshold(), tmp_path / "b")
     assert resumed.history == unbroken.history
     assert np.array_equal(resumed.weights["weight"], unbroken.weights["weight"])
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_a_resumed_training_does_only_what_is_left(tmp_path, monkeypatch):
@@ -199,3 +199,10 @@ def test_a_checkpoint_half_written_is_none(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(Threshold(), tmp_path / "b")
     assert run(Threshold(), tmp_path / "b").history == unbroken.history
+
+
+def test_a_damaged_checkpoint_is_a_beginning(tmp_path, monkeypatch, caplog):
+    unbroken = run(Threshold(), tmp_path / "a")
+    (tmp_path / "b").write_bytes(b"no checkpoint")
+    assert run(Threshold(), tmp_path / "b").history == unbroken.history
+    assert "damaged" in caplog.text

@@ -57,9 +57,15 @@ class Activations:
         self.item_bytes = sum(kind.bytes for kind in kinds)
         self._slots = np.bincount(case) * versions
         folder.mkdir(parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT
-        self._files = [os.open(folder / f"{source}.bin", flags, 0o644) for source in sources]
-        self._sound: set[int] = set()  # items whose bytes were read, and have their checksum
+        self._files: list[int] = []
+        self._sound: set[int] = set()  # items that were written here, or read with their checksum
+        try:
+            for source in sources:
+                path = folder / f"{source}.bin"
+                self._files.append(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
         for file in self._files:
@@ -71,17 +77,18 @@ class Activations:
         for case in np.unique(self._case[items // self._versions]):
             there = os.pread(self._files[case], int(self._slots[case]) * MARK.itemsize, 0)
             marks[case] = np.frombuffer(there.ljust(int(self._slots[case]) * 8, b"\0"), MARK)
-        return sum(marks[case][slot] == 0 for case, slot in map(self._where, items.tolist()))
+        return sum(not marks[case][slot] for case, slot in map(self._where, items.tolist()))
 
     def read(self, items: np.ndarray) -> list[np.ndarray] | None:
         """The arrays of a batch of items; None where one isn't there, whole."""
         out = [np.empty((len(items), *kind.shape), kind.dtype) for kind in self.kinds]
         for row, item in enumerate(items.tolist()):
             case, slot = self._where(item)
+            sound = item in self._sound  # asked first: another thread may be writing it
             views = [memoryview(array[row]).cast("B") for array in out]
             if os.preadv(self._files[case], views, self._offset(case, slot)) != self.item_bytes:
                 return None
-            if item not in self._sound and self._mark(case, slot) != _checksum(views):
+            if not sound and self._mark(case, slot) != _checksum(views):
                 return None
             self._sound.add(item)
         return out
@@ -121,6 +128,12 @@ def _checksum(views: list[memoryview]) -> int:
     return int(THERE) | value
 
 
+def _read(file: int, view: memoryview, offset: int) -> None:
+    while view:
+        got = os.preadv(file, [view], offset)
+        offset, view = offset + got, view[got:]
+
+
 def _write(file: int, views: list[memoryview], offset: int) -> None:
     for view in views:
         while view:
@@ -133,21 +146,24 @@ class Spill:
     killed."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = TemporaryFile(dir=folder)  # noqa: SIM115
+        self._file = TemporaryFile(buffering=0, dir=folder)  # noqa: SIM115
+        self._end = 0
         self._written: list[list[Kind]] = []
 
     def append(self, arrays: list[np.ndarray]) -> None:
         """Raises OSError where there is no room."""
-        for array in arrays:
-            self._file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+        views = [memoryview(np.ascontiguousarray(array)).cast("B") for array in arrays]
+        _write(self._file.fileno(), views, self._end)
+        self._end += sum(len(view) for view in views)
         self._written.append([Kind(a.shape, a.dtype.str) for a in arrays])
 
     def __iter__(self) -> Iterator[list[np.ndarray]]:
-        self._file.seek(0)
+        offset = 0
         for kinds_ in self._written:
             arrays = [np.empty(kind.shape, kind.dtype) for kind in kinds_]
             for array in arrays:
-                self._file.readinto(memoryview(array).cast("B"))
+                _read(self._file.fileno(), memoryview(array).cast("B"), offset)
+                offset += array.nbytes
             yield arrays
 
     def close(self) -> None:

@@ -8,13 +8,14 @@ parts that nobody uses go, the longest unused first. Locks are the system's: a k
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 FOLDER = Path(".cache/activations")
 SPARE = 2**30
@@ -23,11 +24,12 @@ IN_USE = "in-use"
 
 
 class Part(NamedTuple):
-    """A frozen part's folder, and how to ask for room to write so many bytes at most: False where they
-    don't fit. What is asked for is promised until the part is given back."""
+    """A frozen part's folder, and how to ask for room to write so many bytes at most, in it or beside it:
+    False where they don't fit. What is asked for is promised until the part is given back."""
 
     folder: Path
     ask: Callable[[int], bool]
+    ask_beside: Callable[[int], bool]
 
 
 class Cache:
@@ -42,71 +44,89 @@ class Cache:
 
     @contextmanager
     def part(self, name: str) -> Iterator[Part]:
-        """The folder of a frozen part, kept from being cleared until it is given back."""
+        """The folder of a frozen part, kept from being cleared until it is given back.
+
+        Raises:
+            OSError: the folder can't be written.
+        """
         with ExitStack() as stack:
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            folder = self.folder / name
+            self.folder.mkdir(parents=True, exist_ok=True)
             with self._locked():
-                (self.folder / name).mkdir(exist_ok=True)  # it may have been cleared just now
-                held = stack.enter_context((self.folder / name / IN_USE).open("ab"))
+                folder.mkdir(exist_ok=True)
+                held = stack.enter_context((folder / IN_USE).open("ab"))
                 fcntl.flock(held, fcntl.LOCK_SH)
                 os.utime(held.name)
-            yield Part(self.folder / name, partial(self._ask, stack))
-
-    def _ask(self, stack: ExitStack, wanted: int) -> bool:
-        with self._locked():
-            if not self._make_room(wanted):
-                return False
-            asked = (self.folder / f"{os.getpid()}-{os.urandom(4).hex()}.asked").open("wb")
-            stack.enter_context(asked)
-            stack.callback(Path(asked.name).unlink, missing_ok=True)
-            fcntl.flock(asked, fcntl.LOCK_EX)
-            asked.write(str(wanted).encode())
-            asked.flush()
-        return True
+            yield Part(folder, partial(self._ask, stack, name), partial(self._ask, stack, ""))
 
     def clear(self) -> int:
         """Remove all that nobody uses; returns the bytes."""
         if not self.folder.exists():
             return 0
         with self._locked():
-            before = self._held()
-            while self._drop_oldest():
-                pass
-            return before - self._held()
+            self._promised()  # drops those of killed jobs
+            idle = self._idle()
+            for folder, _ in idle:
+                shutil.rmtree(folder)
+            return sum(size for _, size in idle)
 
-    def _make_room(self, wanted: int) -> bool:
-        while not self._fits(wanted):
-            if not self._drop_oldest():
+    def _ask(self, stack: ExitStack, name: str, wanted: int) -> bool:
+        """Say that so much will be written, to a part or (no name) beside the parts."""
+        if not wanted:
+            return True
+        with self._locked():
+            if not self._make_room(wanted):
                 return False
+            asked = (self.folder / f"{os.getpid()}-{os.urandom(4).hex()}.asked").open("w")
+            stack.enter_context(asked)
+            stack.callback(Path(asked.name).unlink, missing_ok=True)
+            fcntl.flock(asked, fcntl.LOCK_EX)
+            json.dump([name, wanted, _held(self.folder / name) if name else 0], asked)
+            asked.flush()
         return True
 
-    def _fits(self, wanted: int) -> bool:
-        promised = wanted + self._promised()
+    def _make_room(self, wanted: int) -> bool:
+        """Clear as much as is needed; nothing where that wouldn't be enough."""
+        promised, idle = self._promised() + wanted, self._idle()
+        held = sum(_held(folder) for folder in self._parts())
         free = shutil.disk_usage(self.folder).free - SPARE
-        return self._held() + promised <= self.limit and promised <= free
-
-    def _held(self) -> int:
-        """Bytes on the disk; the files have holes."""
-        return sum(_allocated(path) for path in self.folder.glob("*/*.bin"))
+        excess = max(held + promised - self.limit, promised - free)
+        if excess > sum(size for _, size in idle):
+            return False
+        for folder, size in idle:
+            if excess <= 0:
+                break
+            shutil.rmtree(folder)
+            excess -= size
+        return True
 
     def _promised(self) -> int:
-        """Bytes that others have said; what a killed job said goes."""
+        """Bytes that others have said and not yet written; what a killed job said goes."""
         total = 0
         for path in self.folder.glob("*.asked"):
-            with path.open("rb") as file:
-                if _nobody_holds(file):
-                    path.unlink()
-                else:
-                    total += int(file.read() or 0)
+            try:
+                with path.open() as file:
+                    if _nobody_holds(file):
+                        path.unlink()
+                        continue
+                    name, wanted, before = json.load(file)
+            except (FileNotFoundError, ValueError):  # given back meanwhile
+                continue
+            written = _held(self.folder / name) - before if name else 0
+            total += max(0, wanted - max(0, written))
         return total
 
-    def _drop_oldest(self) -> bool:
-        for lock in sorted(self.folder.glob(f"*/{IN_USE}"), key=lambda p: p.stat().st_mtime):
-            with lock.open("rb") as file:
-                if _nobody_holds(file):
-                    shutil.rmtree(lock.parent)
-                    return True
-        return False
+    def _parts(self) -> list[Path]:
+        return [path.parent for path in self.folder.glob(f"*/{IN_USE}")]
+
+    def _idle(self) -> list[tuple[Path, int]]:
+        """Parts that nobody uses and their bytes, the longest unused first."""
+        idle = []
+        for folder in sorted(self._parts(), key=lambda part: (part / IN_USE).stat().st_mtime):
+            with (folder / IN_USE).open() as lock:
+                if _nobody_holds(lock):
+                    idle.append((folder, _held(folder)))
+        return idle
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -115,14 +135,12 @@ class Cache:
             yield
 
 
-def _allocated(path: Path) -> int:
-    try:
-        return path.stat().st_blocks * 512
-    except FileNotFoundError:
-        return 0
+def _held(part: Path) -> int:
+    """Bytes of a part on the disk; its files have holes."""
+    return sum(path.stat().st_blocks * 512 for path in part.glob("*.bin"))
 
 
-def _nobody_holds(file: BinaryIO) -> bool:
+def _nobody_holds(file: IO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import os
+import platform
 import shutil
 import subprocess
 import time
@@ -32,6 +33,17 @@ def gpus() -> tuple[str, ...]:
         return ()
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
     return tuple(str(i) for i, line in enumerate(listed.splitlines()) if line.startswith("GPU"))
+
+
+@functools.cache
+def processor() -> str:
+    """The CPU's model: another may round otherwise, with the same software."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 @contextmanager

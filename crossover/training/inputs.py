@@ -15,8 +15,10 @@ from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.data import Batches
 from crossover.training.engines import Engine, Features
+from crossover.training.failure import TrainingFailed
 
 log = logging.getLogger(__name__)
+LOWER_RATE = "a lower recipe.learning_rate; images without values beyond their range"
 USES = 1.5
 """Activations are kept where each that must be computed will be used so many times or more."""
 
@@ -63,10 +65,18 @@ class Inputs:
 
     def _make(self, step: int) -> tuple[np.ndarray | None, list[np.ndarray] | None, np.ndarray]:
         masks = self.batches.masks(step)
-        kept = self.kept  # may be given up meanwhile
-        arrays = kept.read(self.batches.items(step)) if kept else None
+        arrays = self._read(step)
         images = self.batches.images(step) if arrays is None else None
         return images, arrays, masks
+
+    def _read(self, step: int) -> list[np.ndarray] | None:
+        kept = self.kept  # may be given up meanwhile
+        try:
+            return kept.read(self.batches.items(step)) if kept else None
+        except OSError as error:
+            log.warning("activations: no more are read: %s", error)
+            self.kept = None
+            return None
 
     def _keep(self, step: int, features: Features) -> None:
         assert self.kept
@@ -89,7 +99,7 @@ def inputs(
     with ExitStack() as stack:
         try:
             kept = _kept(engine, batches, steps, cache, name, stack) if engine.fixed() else None
-        except _NotKept as why:
+        except (_NotKept, OSError) as why:
             log.info("activations: not kept, %s", why)
             kept = None
         made = Inputs(engine, batches, kept)
@@ -109,7 +119,10 @@ def _kept(
     if batches.versions.drawn == "anew":
         raise _NotKept("cuts are drawn anew in every batch (augmentation.drawn.versions)")
     images, slices = batches.images(0), batches.slices
-    first = engine.arrays(engine.features(images))
+    features = engine.features(images)
+    first = engine.arrays(features)
+    if not engine.same_layout(engine.kept(first), features):
+        raise _NotKept("their layout in memory is one that is not restored")
     if not _alike(engine, images, first):
         raise _NotKept("on this machine they depend on their place in a batch")
     with ExitStack() as trial:
@@ -143,36 +156,49 @@ class Validation:
         self._engine, self._images, self._cache, self._name = engine, images, cache, name
         self._stack = ExitStack()
         self._spill: Spill | None = None
-        self._whole = False
+        self._before = True  # the first prediction
 
     def predict(self) -> np.ndarray:
-        """Probabilities of all slices."""
-        return np.concatenate([self._engine.validate(features) for features in self._features()])
+        """Probabilities of all slices, in inference mode.
+
+        Raises:
+            TrainingFailed: some are no number.
+        """
+        if self._engine.fixed():
+            parts = [self._engine.validate(features) for features in self._features()]
+            probabilities = np.concatenate(parts)
+        else:
+            probabilities = self._engine.predict(self._images)
+        if not np.isfinite(probabilities).all():
+            raise TrainingFailed("predictions are no numbers any more", LOWER_RATE)
+        return probabilities
 
     def close(self) -> None:
         self._stack.close()
 
     def _features(self) -> Iterator[Features]:
-        if self._whole:
+        first, self._before = self._before, False
+        if not first and self._spill:
             yield from map(self._engine.kept, self._spill)
             return
         at_once = self._engine.at_once
         for start in range(0, len(self._images), at_once):
             features = self._engine.features(self._images[start : start + at_once])
-            self._keep(features, first=start == 0)
+            if first:
+                self._keep(features, start)
             yield features
-        self._whole = self._spill is not None
 
-    def _keep(self, features: Features, first: bool) -> None:
-        if first and self._engine.fixed() and self._cache.limit:
-            part = self._stack.enter_context(self._cache.part(self._name))
-            size = sum(kind.bytes for kind in kinds(self._engine.arrays(features)))
-            if part.ask(len(self._images) * size):
-                self._spill = Spill(part.folder)
-                self._stack.callback(self._spill.close)
-        if self._spill:
-            try:
-                self._spill.append(self._engine.arrays(features))
-            except OSError as error:
-                log.warning("activations of validation slices are not kept: %s", error.strerror)
-                self._spill = None
+    def _keep(self, features: Features, start: int) -> None:
+        try:
+            arrays = self._engine.arrays(features)
+            if start == 0 and self._cache.limit:
+                size = sum(kind.bytes for kind in kinds(arrays)) * len(self._images)
+                part = self._stack.enter_context(self._cache.part(self._name))
+                if part.ask_beside(size):
+                    self._spill = Spill(part.folder)
+                    self._stack.callback(self._spill.close)
+            if self._spill:
+                self._spill.append(arrays)
+        except OSError as error:
+            log.warning("activations of validation slices are not kept: %s", error)
+            self._spill = None

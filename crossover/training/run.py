@@ -27,6 +27,7 @@ from crossover.training.augmentation import augmenter
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.data import Batches, Moments, SliceSet, load
+from crossover.training.devices import processor
 from crossover.training.failure import TrainingFailed
 from crossover.training.files import HISTORY, WEIGHTS, Slices, record_of
 from crossover.training.inputs import Validation, inputs
@@ -178,8 +179,12 @@ class Trainer:
             "seconds": round(perf_counter() - start + done.before, 2),
             "seconds_in": done.seconds,
             "threads": self.threads,
-            "device": engine.device, "versions": engine.versions,
+            "device": engine.device, "processor": processor(), "versions": engine.versions,
         }  # fmt: skip
+
+    def forget(self, stage: str) -> None:
+        """Remove the checkpoints of a stage whose record stands."""
+        shutil.rmtree(self.cache / stage, ignore_errors=True)
 
     def _data(
         self, stage: Stage
@@ -216,10 +221,12 @@ class Trainer:
         for name, value in sorted(engine.frozen().items()):
             weights.update(name.encode() + np.ascontiguousarray(value).tobytes())
         files = network_files(s.network.architecture, s.network.engine)
-        code = code_digest(*files, "crossover/training/data.py")
+        code = code_digest(
+            *files, "crossover/training/data.py", "crossover/training/activations.py"
+        )
         drawn = recipe.augmentation.drawn and recipe.seed
         how = [recipe.augmentation, drawn, recipe.batch, recipe.activations, s.size, s.channels]
-        machine = [self.threads, engine.versions, engine.device]
+        machine = [self.threads, engine.versions, engine.device, processor()]
         return digest([weights.hexdigest(), s.network, stage.level, how, moments, machine, code])
 
     def _validation(
@@ -301,6 +308,8 @@ def train_stages(
         if set(error.failed) - set(failed):
             raise
         records = error.records
+    for name in records:
+        trainer.forget(name)
     own = {name: failed[name] for name in keys if name in failed}
     write_json(manifest, {"items": records, **({"failed": own} if own else {})})
 

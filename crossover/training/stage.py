@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -13,7 +14,7 @@ from time import monotonic
 from typing import Literal
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from crossover.evaluation.overlap import dice
@@ -22,7 +23,7 @@ from crossover.training.clock import Clock
 from crossover.training.data import SliceSet
 from crossover.training.engines import Arrays, Engine, Loss
 from crossover.training.failure import TrainingFailed
-from crossover.training.inputs import Inputs
+from crossover.training.inputs import LOWER_RATE, Inputs
 
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30
@@ -40,9 +41,10 @@ Watch = Callable[[int, int, float, float], None]
 class Trained:
     """The best weights by validation DSC and the history: step, loss, validation_dsc.
 
-    `seconds` is the time spent in optimisation steps ("step", the first of a process apart, since it
-    traces the network: "first_step"), in the frozen part ("frozen": computed, or read), in waiting for
-    batches ("batch"), and in validation (the first apart, as "first_validation").
+    `seconds` is the time spent in optimisation steps ("step", the first of an attempt apart, since it may
+    trace the network: "first_step"), in the frozen part ("frozen": computed and written, on a GPU only begun),
+    in waiting for batches and for what is read of a frozen part ("batch"), in validation (the first apart, as
+    "first_validation") and in checkpoints ("checkpoint").
     """
 
     weights: Arrays
@@ -100,8 +102,9 @@ def train(
 
     Args:
         validate: gives the validation DSC of the engine's present weights.
-        checkpoint: a file kept there while training, and removed at the end. What resumes from it, after a
-            kill at any moment, gives the same weights and history as an unbroken run.
+        checkpoint: a file kept there while training; whoever has put the result in a safe place removes it.
+            What resumes from it, after a kill at any moment, gives the same weights and history as an unbroken
+            run.
 
     Raises:
         TrainingFailed: the loss is no number any more, or nothing was ever learnt.
@@ -132,8 +135,8 @@ def train(
             _told(course.history, steps, watch)
         if saving.due() and not at_end:
             course.step, course.losses = step + 1, _finite(losses, step + 1)
-            saving.save(engine, checkpoint, course, best, clock)
-    checkpoint.unlink(missing_ok=True)
+            with clock("checkpoint"):
+                saving.save(engine, checkpoint, course, best, clock)
     history = course.history
     top = max(h["validation_dsc"] for h in history)
     best_step = max(h["step"] for h in history if h["validation_dsc"] == top)
@@ -147,7 +150,7 @@ def _finite(losses: list[Loss], step: int) -> list[float]:
         if not math.isfinite(value):
             raise TrainingFailed(
                 f"the loss is {value} at step {step - len(values) + 1 + i}",
-                "a lower recipe.learning_rate; images without values beyond their range",
+                LOWER_RATE,
             )
     return values
 
@@ -215,6 +218,8 @@ class _Saving:
         try:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
             save_file(arrays, part, {"course": text})
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
             part.replace(checkpoint)
         except Exception as error:  # safetensors has its own for a full disk
             log.warning("no checkpoint at step %d: %s", course.step, error)
@@ -224,10 +229,15 @@ class _Saving:
 
 
 def _resume(engine: Engine, checkpoint: Path, clock: Clock) -> tuple[_Course, Arrays, float]:
-    """The course, the best weights, and the seconds that it took to get there, added to the clock."""
-    with safe_open(checkpoint, "np") as file:
-        course = json.loads(file.metadata()["course"])
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    """The course, the best weights, and the seconds that it took to get there, added to the clock; the
+    beginning where the file is damaged."""
+    try:
+        with safe_open(checkpoint, "np") as file:
+            course = json.loads(file.metadata()["course"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        log.warning("%s is damaged (%s): from the beginning", checkpoint, error)
+        return _Course(0, [], []), {}, 0.0
     engine.restore({k[6:]: v for k, v in arrays.items() if k.startswith("state/")})
     best = {k[5:]: v for k, v in arrays.items() if k.startswith("best/")}
     spent = course.pop("seconds")

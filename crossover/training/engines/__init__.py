@@ -59,6 +59,9 @@ class Engine(Protocol):
     def kept(self, arrays: list[np.ndarray]) -> Features:
         """The features that `arrays` gave, to the bit; after a first call of `features`."""
 
+    def same_layout(self, one: Features, other: Features) -> bool:
+        """Whether features lie alike in memory: kernels differ by that, and so may the last bit."""
+
     def step(self, features: Features, masks: np.ndarray, learning_rate: float) -> Loss:
         """One optimisation step of what is trained; returns the loss before it."""
 
@@ -109,7 +112,8 @@ def whole_step(
 def out_of_memory(error: Exception) -> bool:
     """Whether an error of any framework means that there was no memory left."""
     named = type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
-    return isinstance(error, MemoryError) or named or "allocate memory" in str(error)
+    told = ("allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, MemoryError) or named or any(text in str(error) for text in told)
 
 
 def check_fit(shapes: dict[str, tuple[int, ...]], arrays: Arrays) -> None:

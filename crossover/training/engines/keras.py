@@ -94,6 +94,9 @@ class KerasEngine:
     def kept(self, arrays: list[np.ndarray]) -> list[tf.Tensor]:
         return [tf.cast(tf.constant(a), tf.float32) for a in arrays]
 
+    def same_layout(self, one: list[tf.Tensor], other: list[tf.Tensor]) -> bool:
+        return True  # TensorFlow has one
+
     def step(self, features: list[tf.Tensor], masks: np.ndarray, learning_rate: float) -> tf.Tensor:
         self._now.optimiser.learning_rate.assign(learning_rate)
         return self._now.run(features, tf.constant(masks))

@@ -53,7 +53,9 @@ class TorchEngine:
     ) -> None:
         cuda = device.type == "cuda"
         self.versions = {"torch": torch.__version__}
-        self.versions |= {"cuda": torch.version.cuda} if cuda else {}
+        if cuda:
+            of_cuda = {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
+            self.versions |= of_cuda
         self.device = torch.cuda.get_device_name(device) if cuda else "CPU"
         self._architecture = declared(network.architecture)
         build = builder(network.architecture, "torch")
@@ -128,6 +130,9 @@ class TorchEngine:
             out.append(tensor.permute(0, 3, 1, 2) if channels_last else tensor)
         return out
 
+    def same_layout(self, one: list[Tensor], other: list[Tensor]) -> bool:
+        return all(a.stride() == b.stride() for a, b in zip(one, other, strict=True))
+
     def step(self, features: list[Tensor], masks: np.ndarray, learning_rate: float) -> Tensor:
         self._to_train()
         # dropout follows from seed and step alone, as the batches do
@@ -198,7 +203,8 @@ class TorchEngine:
         trained = self._trained()
         for slot, name in slots:
             own = self._optimiser.state[trained[name]]
-            own[slot] = torch.tensor(state[f"{slot}/{name}"], device=self._device)
+            own[slot] = torch.zeros_like(trained[name], requires_grad=False)
+            own[slot].copy_(torch.from_numpy(state[f"{slot}/{name}"]))
             own["step"] = torch.tensor(float(self._steps))
 
     def parameters(self) -> dict[str, int]:
