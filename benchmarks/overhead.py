@@ -5,7 +5,7 @@
 
 All cores are counted from Snakemake's first to its last second. *Start and imports*: a job's process up to
 its work, import statements inside it, and its end. *Networks*: building them, and what the first step of a
-training takes more than the others (it traces). *Snakemake*: its own start and end, and cores that stand idle
+training and its first validation take more than the others (they trace). *Snakemake*: its own start and end, and cores that stand idle
 while a job is ready. *Waiting*: cores that stand idle since no job is ready. Prints a table as Markdown.
 """
 
@@ -87,7 +87,8 @@ def _spent(trail: dict, record: dict, outputs: list[str], root: Path) -> dict[st
     importing = trail["importing"]
     records = [read_json(root / f)["items"] for f in outputs if "/stages/" in f]
     stages = [r for of in records for r in of.values() if "same_as" not in r]
-    networks = sum(map(_networks, stages))
+    folder = root / Path(outputs[0]).parent
+    networks = sum(_networks(stage, folder) for stage in stages)
     if stages and not any("build" in s["seconds_in"] for s in stages):  # what isn't told apart
         first = stages[0]
         networks += max(0.0, first["seconds"] - sum(first["seconds_in"].values()) - importing)
@@ -97,10 +98,16 @@ def _spent(trail: dict, record: dict, outputs: list[str], root: Path) -> dict[st
     return dict(zip(KINDS, (around + importing, networks, work), strict=False))
 
 
-def _networks(stage: dict) -> float:
+def _networks(stage: dict, stages: Path) -> float:
+    """Building a network, and what the first step and the first validation take more than the others."""
     spent = stage["seconds_in"]
-    usual = spent.get("step", 0.0) / max(stage["steps"] - 1, 1)
-    return spent.get("build", 0.0) + max(0.0, spent.get("first_step", usual) - usual)
+    history = stages / stage["stage"]["name"] / "history.csv"
+    checks = len(history.read_text().splitlines()) - 1 if history.exists() else 1
+    traced = 0.0
+    for what, times in (("step", stage["steps"]), ("validation", checks)):
+        usual = spent.get(what, 0.0) / max(times - 1, 1)
+        traced += max(0.0, spent.get(f"first_{what}", usual) - usual)
+    return spent.get("build", 0.0) + traced
 
 
 def runs(root: Path) -> Iterator[Run]:

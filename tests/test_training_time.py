@@ -114,6 +114,8 @@ def test_the_parts_add_up_and_change_sign_when_swapped(parts, steps, others):
 def test_other_machines_are_not_alike():
     assert not savings(times({"threads": 2}), "target")["alike"].any()
     assert not savings(times({"device": "cuda"}), "target")["alike"].any()
+    read = {"activations": {"computed": 3, "read": 7}}
+    assert not savings(times(read), "target")["alike"].any()
 
 
 def test_facts_that_were_not_recorded_are_missing():

@@ -35,7 +35,9 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
     if rows.empty:
         raise Missing(f"no times of {statement.family} and {statement.over}")
     if not rows["alike"].astype(bool).all():
-        raise Missing("the trainings ran on different devices or with different threads")
+        raise Missing(
+            "the trainings ran on different devices, with different threads, or read kept activations"
+        )
     values = rows["saved_percent"].to_numpy(float)
 
     def interval(confidence: float) -> Interval:

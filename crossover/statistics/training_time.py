@@ -27,7 +27,7 @@ TIMES = [
     "stage", "parent", "model", "family", "strategy", "level", "structure", "n_train", "replicate",
     "fold", "steps", "best_step", "parameters_total", "parameters_trained", "seconds",
     "step_seconds", "batch_seconds", "validation_seconds", "load_seconds", "other_seconds",
-    "first_step_seconds", "seconds_per_step", "threads", "device",
+    "first_step_seconds", "seconds_per_step", "threads", "device", "batches_read",
 ]  # fmt: skip
 SAVINGS = [
     "structure", "n_train", "replicate", "family", "scratch", "structures",
@@ -56,7 +56,8 @@ def training_times(records: Iterable[Mapping[str, Any]], models: Iterable[Model]
         The columns `TIMES`. A stage that several models share has a row for each, one that ends no
         model has model "". `structure` is "all" for a network of several. `seconds` is the whole
         stage, `other_seconds` what is none of steps, batches, validation and loading; it includes
-        `first_step_seconds`. A record's times are those of its `seconds_in` (step, which the frozen part
+        `first_step_seconds`; `batches_read` the batches whose frozen activations had been kept (see
+        `crossover.training.activations`). A record's times are those of its `seconds_in` (step, which the frozen part
         belongs to, first_step, batch, validation, load); without it the parts are missing.
     """
     ended: dict[str, list[Model]] = {}
@@ -88,8 +89,8 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
         `*_s` of a part are the seconds that it saved (negative: it cost more), `cheaper_steps_percent`
         and `anything_else_percent` their shares of `saved_s`, NaN where nothing was saved or lost.
         `source_s` is the time of the stages that the fine-tuned one starts from, not counted.
-        `alike` says whether all ran on the same device with the same number of threads. Models of
-        k-fold are left out.
+        `alike` says whether all ran on the same device with the same number of threads, and none read
+        activations that another had computed. Models of k-fold are left out.
     """
     text = {name: times[name].astype("string").fillna("").astype(str) for name in _TEXT}
     times = times.assign(**text)[times["fold"].isna()]
@@ -101,6 +102,7 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
     pairs["alike"] = (pairs["threads"] == pairs["threads_scratch"]) & (
         pairs["device"] == pairs["device_scratch"]
     )
+    pairs["alike"] &= pairs["batches_read"] == 0
     pairs = _decomposed(pairs.assign(structures=1, scratch=scratch))
     whole = _overall(pairs).assign(scratch=scratch)
     return _shares(pd.concat([pairs, whole], ignore_index=True))[SAVINGS]
@@ -123,6 +125,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
         "parameters_total": parameters.get("total", np.nan),
         "parameters_trained": parameters.get("trained", np.nan),
         **{name: record.get(name, np.nan) for name in same},
+        "batches_read": (record.get("activations") or {}).get("read", 0),
         **{
             f"{what}_seconds": np.nan if spent is None else spent.get(what, 0.0)
             for what in ("step", "first_step", "batch", "validation", "load")
