@@ -42,6 +42,7 @@ def write_run(folder: Path) -> None:
     output = "results/s/stages/b.json"
     (folder / output).parent.mkdir(parents=True)
     stage = {
+        "stage": {"name": "x"},
         "steps": 5,
         "seconds": 9.0,
         "seconds_in": {"build": 1.0, "first_step": 3.0, "step": 4.0},
