@@ -66,6 +66,7 @@ def show(table: pd.DataFrame, study: str, console: Console) -> None:
     heads = ["claim", *(["words"] if wide else []), "verdict", "effect (CI)", "p", "published"]
     out = Table(*heads, *(["why"] if wide else []), title=study, title_justify="left")
     out.show_lines = wide
+    out.columns[0].overflow = "fold"  # a name cut short names nothing
     for row in table.to_dict("records"):
         words = [f"“{row['words']}” ({row['where']})", row["because"]] if wide else []
         found = Text(row["verdict"], COLOURS.get(row["verdict"], "dim"))
