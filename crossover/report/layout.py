@@ -28,14 +28,21 @@ class Table:
 
     Attributes:
         numeric: which columns hold numbers.
+        wraps: its first column is text in lines, not a name.
     """
 
     head: list[str]
     rows: list[list[str]]
     numeric: list[bool]
+    wraps: bool = False
+
+    @property
+    def sortable(self) -> bool:
+        """Whether rows may change places: not where some are indented under others."""
+        return len(self.rows) > 2 and not any(row[0].startswith(" ") for row in self.rows)
 
 
-def table(frame: pd.DataFrame, study: Study) -> Table:
+def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
     """Any frame as text; what names a model, family, test set or structure gets its label."""
     shown = frame.copy()
     if "structure" in shown and len(study.structures) == 1:
@@ -44,7 +51,7 @@ def table(frame: pd.DataFrame, study: Study) -> Table:
     numeric = [_numeric(values) for values in columns.values()]
     head = [HEADS.get(name, _sentence(str(name))) for name in columns]
     rows = [[_unbroken(v) for v in row] for row in zip(*columns.values(), strict=True)]
-    return Table([_unbroken(h) for h in head], rows, numeric)
+    return Table([_unbroken(h) for h in head], rows, numeric, wraps)
 
 
 def stability_by_fold(stability: pd.DataFrame) -> pd.DataFrame:
