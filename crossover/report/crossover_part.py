@@ -11,7 +11,7 @@ from crossover.figures import style
 from crossover.figures.families import families
 from crossover.figures.learning_curves import shown_pairs
 from crossover.report.layout import Table, table
-from crossover.report.parts import Part, StudyResults, Titled, listed
+from crossover.report.parts import Part, StudyResults, Titled, counted, listed
 from crossover.statistics.crossing import CROSSES, NONE
 from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study import Study
@@ -84,8 +84,8 @@ def crossover_sentences(results: StudyResults) -> list[str]:
         out.append(f"There is none within the sizes of these pairs: {pairs}.")
     left = here[~here["verdict"].isin([CROSSES, NONE])]
     if len(left):
-        of = f"{len(left)} of {len(here)} pairs of strategies" if len(here) > 1 else "the one pair"
-        out.append(f"For {of} it can't be told: the interval of n reaches beyond the sizes.")
+        of = "all" if len(left) == len(here) > 1 else f"{len(left)} of"
+        out.append(f"For {of} {counted(len(here), 'pair')} of strategies these results can't tell.")
     return out
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from crossover.claims.parts import VERDICTS
-from crossover.figures import style
 from crossover.report import failures
 from crossover.report.claims_part import verdicts_sentence
 from crossover.report.crossover_part import crossover_sentences

@@ -79,7 +79,7 @@ def disagreement(pairs: pd.DataFrame, study: Study) -> list[str]:
     why = [f"in {n} because {BECAUSE.get(name, name)}" for name, n in counts.items()]
     more = int((apart["significant_theirs"].eq(True)).sum())
     return [
-        f"{told}, decides otherwise in {len(apart)} of {counted(len(both), 'comparison')}: {listed(why)}. "
+        f"{told}, decides otherwise in {len(apart)} of {counted(len(both), 'comparison')}: {', '.join(why)}. "
         f"It finds a difference that ours doesn't in {more} of them, and ours one that it doesn't in {len(apart) - more}."
     ]
 
