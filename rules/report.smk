@@ -22,7 +22,9 @@ rule values:
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
 
 
-REPORT_PAGE = [f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js")]
+REPORT_PAGE = [
+    f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js")
+]
 
 
 rule report:
