@@ -101,6 +101,10 @@ def statement(row: dict, study: Study) -> str:
     if row["verdict"] == NONE:
         sizes = f"from n = {row['n_smallest']} to {row['n_largest']}"
         return f"No crossover {sizes}: {_ahead(row, study)} (n: {bounds})."
+    if np.isnan(row["n"]):
+        return (
+            f"Whether {overtakes} overtakes {ahead} can't be told: their means are the same here."
+        )
     return f"Whether {overtakes} overtakes {ahead} can't be told: the estimate is {number(row['n'], row)} ({bounds})."
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from crossover.claims.parts import VERDICTS
+from crossover.figures.learning_curves import shown_pairs
 from crossover.report import failures
+from crossover.report.beside_paper import disagreement
 from crossover.report.claims_part import verdicts_sentence
 from crossover.report.crossover_part import crossover_sentences
 from crossover.report.layout import Table
 from crossover.report.parts import Answer, StudyResults, counted, listed
-from crossover.report.tests_part import disagreement
 from crossover.statistics.crossing import CROSSES, NONE
 
 MOST = 2
@@ -50,7 +51,7 @@ def brief(results: StudyResults, answers: Iterable[Answer], meaning: str) -> Bri
         study.study,
         study.title,
         study.question,
-        [sentence for sentence in _found(results, list(answers))],
+        list(_found(results, list(answers))),
         [Linked(f"Scale {study.scale}, {meaning}." if meaning else f"Scale {study.scale}."),
          Linked(str(study.data)), *_sure(results)],
     )  # fmt: skip
@@ -61,7 +62,7 @@ def overview(studies: list[StudyResults]) -> Table:
     rows = [
         [
             results.study.title,
-            str(tested(results) or "–"),
+            str(patients_tested(results) or "–"),
             _crossovers(results),
             *_verdicts(results),
         ]
@@ -72,7 +73,7 @@ def overview(studies: list[StudyResults]) -> Table:
     return Table(head, rows, [False, True, False, *[True] * len(VERDICTS)], wraps=True)
 
 
-def tested(results: StudyResults, cohort: str | None = None) -> int:
+def patients_tested(results: StudyResults, cohort: str | None = None) -> int:
     """Patients with a score under a model that doesn't stand for a fold alone; of one cohort or all."""
     splits = results.frames.get("splits", pd.DataFrame())
     metrics = results.frames.get("metrics", pd.DataFrame())
@@ -99,7 +100,7 @@ def _found(results: StudyResults, answers: list[Answer]) -> Iterator[Linked]:
 
 def _sure(results: StudyResults) -> Iterator[Linked]:
     study, frames = results.study, results.frames
-    by_cohort = {c: tested(results, c) for c in study.cohorts}
+    by_cohort = {c: patients_tested(results, c) for c in study.cohorts}
     if patients := sum(by_cohort.values()):
         parts = [f"{n} of {study.cohorts[c].label}" for c, n in by_cohort.items() if n]
         yield Linked(f"Tested on {counted(patients, 'patient')}: {listed(parts)}.")
@@ -121,19 +122,12 @@ def _trained(metrics: pd.DataFrame) -> str:
     folds = int(metrics["fold"].nunique()) if metrics["fold"].notna().all() else 0
     times = folds or int(metrics.groupby(["family", "n_train"])["replicate"].nunique().min())
     if times > 1:
-        kind = "folds" if folds else "times"
-        return (
-            f"Every model was trained {times} times."
-            if kind == "times"
-            else f"Every model was trained in {times} folds."
-        )
+        return f"Every model was trained {f'in {times} folds' if folds else f'{times} times'}."
     return "Every model was trained once: tests and intervals of scores are for other patients, not for another training."
 
 
 def _crossovers(results: StudyResults) -> str:
     """ "1 found, 2 none, 3 can't tell" of the pairs of strategies on the target."""
-    from crossover.figures.learning_curves import shown_pairs
-
     table = results.frames.get("crossover", pd.DataFrame())
     if table.empty:
         return "no learning curves"

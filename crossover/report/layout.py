@@ -20,6 +20,7 @@ HEADS = {
     "b": "Compared with", "ci_low": "CI low", "ci_high": "CI high", "eta_squared": "η²",
     "n_train": "n", "sd": "SD", "dz": "dz",
 }  # fmt: skip
+Labels = dict[str, Callable[[str], str]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
     shown = frame.copy()
     if "structure" in shown and len(study.structures) == 1:
         shown = shown.drop(columns="structure")
-    columns = {name: [_cell(name, v, study) for v in shown[name]] for name in shown}
+    labels = _labels(study)
+    columns = {name: [_cell(name, v, labels) for v in shown[name]] for name in shown}
     numeric = [_numeric(values) for values in columns.values()]
     head = [HEADS.get(name, _sentence(str(name))) for name in columns]
     rows = [[_unbroken(v) for v in row] for row in zip(*columns.values(), strict=True)]
@@ -71,11 +73,11 @@ def stability_by_fold(stability: pd.DataFrame) -> pd.DataFrame:
     return table if stability["cohort"].nunique() > 1 else table.drop(columns="cohort")
 
 
-def _cell(column: str, value: object, study: Study) -> str:
+def _cell(column: str, value: object, labels: Labels) -> str:
     if pd.isna(value):
         return ""
     if isinstance(value, str):
-        return _labels(study).get(column, lambda v: v)(value)
+        return labels.get(column, lambda v: v)(value)
     if pd.api.types.is_bool(value):
         return "yes" if value else "no"
     if column == "p":
@@ -85,19 +87,20 @@ def _cell(column: str, value: object, study: Study) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _labels(study: Study) -> dict[str, Callable[[str], str]]:
+def _labels(study: Study) -> Labels:
     """Column -> what its names read as; a name that the study doesn't know stays as it is."""
     models = {m.name: m for m in plan(study).models.values()}
+    known = {name: style.family_label(study, name) for name in families(study)}
     sets = {name: style.test_set_label(study, name) for name in style.test_sets(study)}
 
     def model(name: str) -> str:
         if name not in models:
             return name
-        label = style.family_label(study, models[name].family)
+        label = known[models[name].family]
         return f"{label}, n = {models[name].n_train}" if models[name].n_train else label
 
     def family(name: str) -> str:
-        return style.family_label(study, name) if name in families(study) else name
+        return known.get(name, name)
 
     def structure(name: str) -> str:
         return study.structures[name].label if name in study.structures else name

@@ -22,6 +22,7 @@ from crossover.config import SCALES
 from crossover.figures.style import DPI, PAGE_MM
 from crossover.report import chains_page, failures, independent_page, initialisation, paired_page
 from crossover.report.audit_part import audit_part
+from crossover.report.beside_paper import beside_paper
 from crossover.report.captions import caption
 from crossover.report.claims_part import claims_part
 from crossover.report.crossover_part import crossover_part
@@ -29,7 +30,6 @@ from crossover.report.first_page import Brief, brief, overview
 from crossover.report.layout import Table, table
 from crossover.report.made import Made
 from crossover.report.parts import Answer, Part, StudyResults, Titled
-from crossover.report.tests_part import tests_part
 from crossover.study import Study
 
 PAGES = {"independent": independent_page, "paired": paired_page, "chains": chains_page}
@@ -142,7 +142,7 @@ def _section(results: StudyResults) -> Section:
 def _parts(results: StudyResults) -> Iterator[Part | None]:
     yield claims_part(results)
     yield crossover_part(results)
-    yield tests_part(results)
+    yield beside_paper(results)
     yield audit_part(results)
 
 

@@ -24,7 +24,7 @@ ALL_AT_ONCE = (
 )
 
 
-def tests_part(results: StudyResults) -> Part | None:
+def beside_paper(results: StudyResults) -> Part | None:
     """None without a table of pairs."""
     study, pairs = results.study, results.frames.get("pairwise", pd.DataFrame())
     if pairs.empty:
