@@ -14,6 +14,7 @@ MEANS = (
     "No patient's data are needed for this, and none of this run's results are in it. A number that does not follow may "
     "come from other cases, another test or a slip in typing: which, printed numbers can't tell."
 )
+NAMED = 2
 ALIKE = ["check", "printed", "reading", "where"]
 
 
@@ -71,12 +72,19 @@ def _layout(rows: list[pd.Series], study: Study) -> Table:
             "Follows from": row["follows_from"],
             "Recomputed": _range(row["low"], row["high"]),
             "Off by": "" if pd.isna(row["off_by"]) else f"{row['off_by']:.3g}",
-            "Reading": row["reading"],
+            "Reading": _readings(row["reading"]),
         }
         for row in rows
     ])  # fmt: skip
     kept = [c for c in frame if c == "About" or (frame[c] != "").any()]
     return table(frame[kept], study, wraps=True)
+
+
+def _readings(text: str) -> str:
+    """The first few of those under which it follows."""
+    names = text.split("; or ")
+    more = f"; or {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return "; or ".join(names[:NAMED]) + more
 
 
 def _range(low: float, high: float) -> str:

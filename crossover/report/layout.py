@@ -15,6 +15,8 @@ from crossover.report.tables import p_value
 from crossover.study import Study
 
 NUMBER = re.compile(r"^[<>≥≤]?\s*[-+−]?\d")
+LETTERS, WORD = re.compile(r"[^\W\d_]"), 12
+"""More letters than these behind a number are a sentence."""
 HEADS = {
     "p": "p", "F": "F", "df_between": "df between", "df_within": "df within", "a": "Model",
     "b": "Compared with", "ci_low": "CI low", "ci_high": "CI high", "eta_squared": "η²",
@@ -119,7 +121,9 @@ def _unbroken(text: str) -> str:
 
 def _numeric(values: list[str]) -> bool:
     written = [v for v in values if v not in ("", "–")]
-    return bool(written) and all(NUMBER.match(v) for v in written)
+    return bool(written) and all(
+        NUMBER.match(v) and len(LETTERS.findall(v)) <= WORD for v in written
+    )
 
 
 def _sentence(name: str) -> str:

@@ -178,6 +178,7 @@ def _inline(path: Path) -> str:
     svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
     if svg.exists():
         text = re.sub(r"\s*\n\s*", " ", svg.read_text(encoding="utf-8"))
+        text = text if "'" in text else text.replace('"', "'")
         quoted = quote(text, safe=" ='():/;,@!*~+$<>|{}[]^`")
         encoded = 4 * png.stat().st_size / 3 if png.exists() else math.inf
         if "<image" not in text and len(quoted) <= encoded:
