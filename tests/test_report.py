@@ -102,6 +102,14 @@ def test_a_study_without_claims_has_no_such_part():
     assert claims_part(results()) is None and claims_part(results(claims=claims())) is None
 
 
+def test_sizes_that_stand_for_the_papers_are_told():
+    sizes = pd.DataFrame({"ours": [0, 2, 13], "theirs": [0, 5, 26]})
+    said = claims_part(results(claims=claims(OPEN), sizes=sizes)).sentences[-1]
+    assert said.endswith("Sizes of this run stand for them: 2 for 5 and 13 for 26.")
+    same = sizes.assign(theirs=sizes["ours"])
+    assert "stand for" not in claims_part(results(claims=claims(OPEN), sizes=same)).sentences[-1]
+
+
 # ---- crossover
 
 
@@ -132,6 +140,10 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
     both = crossover_sentences(results(crossover=pd.concat([found, open_])))
     assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
+    main = crossover(CANT, 30.0, 8.0, np.inf)
+    said = crossover_sentences(results(crossover=pd.concat([open_, main])))
+    assert said[1].startswith("Whether UT-only overtakes TL (L1)") and "8 to beyond 51" in said[1]
+    assert said[2] == "For all 2 pairs of strategies these results can't tell."
     assert crossover_sentences(results(crossover=open_)) == [
         "No crossover is beyond chance.", "For 1 of 1 pair of strategies these results can't tell."]  # fmt: skip
     assert crossover_sentences(results(crossover=none)) == [

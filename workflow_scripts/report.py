@@ -4,7 +4,7 @@ import pandas as pd
 
 from crossover.audit.table import audit_table
 from crossover.items import failed_of, records_of
-from crossover.published import at_sizes, load_published
+from crossover.published import at_sizes, corresponding, load_published
 from crossover.report.facts import initial_weights, run_facts
 from crossover.report.failures import collapsed, failed_table
 from crossover.report.made import made
@@ -54,6 +54,9 @@ def main(job) -> None:
             frames["published"] = at_sizes(published, study.sizes)
             frames["table1_published"] = table_one_published(published)
             frames["published_gains"] = published.gains_table()
+            frames["sizes"] = pd.DataFrame(
+                list(corresponding(study.sizes, published).items()), columns=["ours", "theirs"]
+            )
             frames["audit"] = audit_table(published)
             said = [(c.about, c.what) for c in published.contradictions]
             frames["contradictions"] = pd.DataFrame(said, columns=["about", "what"])

@@ -36,6 +36,7 @@ def claims_part(results: StudyResults) -> Part | None:
     if claims.empty:
         return None
     how = HOW.format(confidence=f"{claims['confidence'].iloc[0]:.0%}")
+    said = [verdicts_sentence(claims), how, *_sizes(results.frames.get("sizes", pd.DataFrame()))]
     by_verdict = [
         Titled(
             f"{HEADS[verdict]} ({len(own)})", WHY[verdict], _layout(own, results.study), "claims"
@@ -44,9 +45,7 @@ def claims_part(results: StudyResults) -> Part | None:
         if len(own)
     ]
     told = len(by_verdict) - bool((claims["verdict"] == NOT_RUN).any())
-    return Part(
-        "claims", TITLE, [verdicts_sentence(claims), how], by_verdict[:told], by_verdict[told:]
-    )
+    return Part("claims", TITLE, said, by_verdict[:told], by_verdict[told:])
 
 
 def verdicts_sentence(claims: pd.DataFrame) -> str:
@@ -60,6 +59,15 @@ def verdicts_sentence(claims: pd.DataFrame) -> str:
     }
     parts = [f"{n} {words[v][n != 1]}" for v, n in counts.items()]
     return f"Of {counted(len(claims), 'finding')} of the paper {listed(parts)}."
+
+
+def _sizes(sizes: pd.DataFrame) -> list[str]:
+    """Which sizes of this run stand for the paper's."""
+    other = sizes[sizes["ours"] != sizes["theirs"]] if len(sizes) else sizes
+    if other.empty:
+        return []
+    pairs = listed([f"{r.ours} for {r.theirs}" for r in other.itertuples()])
+    return [f"n in a finding is the paper's. Sizes of this run stand for them: {pairs}."]
 
 
 def _layout(own: pd.DataFrame, study: Study):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.figures import style
-from crossover.figures.families import families
+from crossover.figures.families import baseline, families, fine_tuned
 from crossover.figures.learning_curves import shown_pairs
 from crossover.report.layout import Table, table
 from crossover.report.parts import Part, StudyResults, Titled, counted, listed
@@ -68,7 +68,8 @@ def nothing(study: Study) -> str:
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:
-    """The crossover for the first page: those beyond chance, else what can and can't be told."""
+    """The crossover for the first page: those beyond chance, else of fine-tuning and training from scratch what
+    was found; and what can't be told."""
     study = results.study
     crossover = results.frames.get("crossover", pd.DataFrame())
     if crossover.empty:
@@ -77,7 +78,10 @@ def crossover_sentences(results: StudyResults) -> list[str]:
     found = here[here["verdict"] == CROSSES]
     out = [statement(row, study) for row in found.to_dict("records")]
     if found.empty:
+        asked = {baseline(study), fine_tuned(study)}
+        of_them = [{r["ahead"], r["overtakes"]} == asked for r in here.to_dict("records")]
         out.append("No crossover is beyond chance.")
+        out += [statement(row, study) for row in here[of_them].to_dict("records")]
     none = here[here["verdict"] == NONE]
     if len(none):
         pairs = listed([_ahead(r, study) for r in none.to_dict("records")])

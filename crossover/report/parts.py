@@ -39,7 +39,8 @@ class StudyResults:
             gains, contrasts, field_strength) by their files' names, table1, table2, table3 (tidy),
             published, table1_published, published_gains (the paper's), initial (`facts.initial_weights`) and
             failed (`failures.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise, repeated,
-            audit (`audit.table.audit_table`) and contradictions; a missing one is left out.
+            audit (`audit.table.audit_table`), contradictions and sizes (ours, theirs: of the paper); a missing one is
+            left out.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
         collapsed: trainings that found nothing (`failures.collapsed`).
