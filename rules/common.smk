@@ -10,7 +10,7 @@ from crossover import locks, progress, sections
 from crossover.claims.check import check_claims
 from crossover.claims.files import TABLES as JUDGED_BY
 from crossover.config import ConfigError, canonical, load_settings, load_studies
-from crossover.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, SUFFIXES, figures_of
+from crossover.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
 from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
 from crossover.plan import plan
@@ -244,7 +244,7 @@ def figure_files(study):
     return [
         f"results/{study}/figures/{name}.{suffix}"
         for name in figures_of(STUDIES[study])
-        for suffix in SUFFIXES
+        for suffix in ("svg", "png", "pdf")
     ]
 
 

@@ -16,7 +16,7 @@ from crossover import sections
 from crossover.cli import app
 from crossover.config import ConfigError, load_study
 from crossover.figures import gallery, style
-from crossover.figures.catalogue import FIGURES, OF_IMAGES, SUFFIXES, figures_of
+from crossover.figures.catalogue import FIGURES, OF_IMAGES, figures_of
 from crossover.plan import plan
 from crossover.provenance import ROOT
 from crossover.redraw import CAPTIONS, redraw, studies_in
@@ -50,7 +50,7 @@ def test_scores_alone_give_what_is_drawn_from_scores(outcomes, results):
     drawn = [name for name in figures_of(STUDY) if outcomes[name].files]
     assert drawn == ["performance", "learning_curves", "subgroups"]
     made = {path.name for path in out.iterdir()}
-    assert made == {f"{name}.{s}" for name in drawn for s in SUFFIXES} | {CAPTIONS}
+    assert made == {f"{name}.{s}" for name in drawn for s in style.UNTIMED} | {CAPTIONS}
     assert outcomes["overlays"].because == "it shows images"
     assert outcomes["flow"].because == f"no {results / 'splits.csv'}"
     assert outcomes["reliability"].because == f"no {results / 'radiomics.csv'}"

@@ -32,8 +32,6 @@ OF_IMAGES = ("overlays", "examples")
 """Drawn from images and masks too."""
 OF_HISTORIES = ("training_curves",)
 """Drawn from the stages' histories."""
-SUFFIXES = ("svg", "png", "pdf")
-"""Of each figure's files: for pages, for slides, for journals."""
 
 
 def figures_of(study: Study) -> list[str]:

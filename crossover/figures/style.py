@@ -19,7 +19,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from crossover.figures.catalogue import SUFFIXES
 from crossover.figures.families import families, references
 from crossover.study import Study
 
@@ -90,6 +89,9 @@ RC: dict[str, Any] = {
     "pdf.fonttype": 42,  # TrueType, which journals ask for: text stays text
 }
 
+UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
+"""Suffix of a figure's files -> metadata without what differs between equal runs."""
+
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Draw under the common style, whatever the caller's matplotlib settings are."""
@@ -124,12 +126,11 @@ def nothing(text: str) -> Figure:
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.svg`, `<stem>.png` (at `DPI`) and `<stem>.pdf`: the same figure gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    untimed = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
     paths = []
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
-        for suffix in SUFFIXES:
+        for suffix, untimed in UNTIMED.items():
             paths.append(stem.with_name(f"{stem.name}.{suffix}"))
-            figure.savefig(paths[-1], dpi=DPI, metadata=untimed[suffix])
+            figure.savefig(paths[-1], dpi=DPI, metadata=untimed)
     return paths
 
 
