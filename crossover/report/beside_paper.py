@@ -8,7 +8,7 @@ from crossover.figures import style
 from crossover.report.layout import Table, table
 from crossover.report.parts import Part, StudyResults, Titled, counted, listed
 from crossover.report.tables import p_value
-from crossover.statistics.repeated import CORRECTION, PAIRING
+from crossover.statistics.repeated import CORRECTION, EXACT, PAIRING
 from crossover.study import Study
 
 TITLE = "Ours beside the paper's tests"
@@ -16,6 +16,7 @@ SHOWN = 40
 """Rows of a table that stands open; a longer one opens on a click."""
 BECAUSE = {
     PAIRING: "the same cases are compared, which theirs leaves out",
+    EXACT: "our test is exact and theirs an approximation",
     CORRECTION: "the comparisons are corrected for their number",
 }
 ALL_AT_ONCE = (
