@@ -1,4 +1,4 @@
-# Two commands: `make reproduce` and `make test`. Both set up .venv from requirements.lock first.
+# `make reproduce`, `make test`, and `make figures` for the figures alone. All set up .venv from requirements.lock first.
 STUDIES ?=
 SCALE ?=
 DATA ?=
@@ -9,7 +9,7 @@ BIN := .venv/bin
 settings = $(strip $(if $(STUDIES),studies=$(STUDIES)) $(if $(SCALE),scale=$(SCALE)) \
 	$(if $(DATA),data=$(abspath $(DATA))))
 
-.PHONY: reproduce headneck test lint setup
+.PHONY: reproduce headneck figures test lint setup
 .DELETE_ON_ERROR:
 
 reproduce: setup
@@ -18,6 +18,11 @@ reproduce: setup
 # Real patients: make headneck DATA=<folder>; see config/studies/headneck.yaml.
 headneck: STUDIES = headneck
 headneck: reproduce
+
+# Every figure again from results/<study>/metrics.csv, into figures/: no training, no images.
+comma := ,
+figures: setup
+	@$(BIN)/crossover figures $(subst $(comma), ,$(STUDIES)) $(if $(SCALE),--scale $(SCALE))
 
 test: setup lint
 	@$(BIN)/python -m pytest

@@ -290,6 +290,39 @@ def compare(
 
 
 @app.command()
+def figures(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="By default all with results.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where the studies' results are.")] = Path(
+        "results"
+    ),
+    scale: Annotated[
+        str, typer.Option(help="At which they were made; else what params.json says, or demo.")
+    ] = "",
+    out: Annotated[
+        Path, typer.Option(help="Folder for <study>/<figure>.svg, .png and .pdf.")
+    ] = Path("figures"),
+) -> None:
+    """Draw all figures again from metrics.csv and the small tables beside it: no training, no images.
+
+    What a figure can't be drawn without is said. Exit status: 0, or 2 where there are no such results.
+    """
+    from crossover.provenance import ROOT
+    from crossover.redraw import redraw, studies_in
+    from crossover.statistics.metrics_table import TableError
+
+    try:
+        for study in studies_in(results, studies or [], scale, ROOT / "config"):
+            folder = out / study.study
+            for outcome in redraw(study, results / study.study, folder):
+                told = f"not drawn: {outcome.because}" if outcome.because else "drawn"
+                typer.echo(f"{folder / outcome.figure}: {told}")
+    except (ConfigError, TableError) as caught:
+        _stop(str(caught))
+
+
+@app.command()
 def crate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",

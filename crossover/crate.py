@@ -14,7 +14,7 @@ from crossover.provenance import read_json
 from crossover.trail import SUFFIX
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-SUFFIXES = {".csv", ".json", ".svg", ".png", ".html", ".tex"}
+SUFFIXES = {".csv", ".json", ".svg", ".png", ".pdf", ".html", ".tex"}
 """Results that are put into the crate; weights, masks and images are named with their digests."""
 SHOW_IMAGES = ("overlays", "examples", "report")
 """Results in which patients' images can be seen: named only, where a cohort's cases are real."""

@@ -10,6 +10,7 @@ from crossover import locks, progress, sections
 from crossover.claims.check import check_claims
 from crossover.claims.files import TABLES as JUDGED_BY
 from crossover.config import ConfigError, canonical, load_settings, load_studies
+from crossover.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
 from crossover.guard import check, check_results, check_weights
 from crossover.listing import listing
 from crossover.plan import plan
@@ -239,53 +240,11 @@ def published_file(study):
     return [f"config/published/{name}.yaml"] if name else []
 
 
-FIGURES = {
-    "flow": ["splits.csv"],
-    "scheme": ["splits.csv", "statistics/validation.csv"],
-    "grid": ["statistics/cross_validation.csv"],
-    "gains": ["statistics/gains.csv", "statistics/chains.csv"],
-    "examples": ["metrics.csv", "statistics/chains.csv", "statistics/validation.csv"],
-    "performance": ["metrics.csv"],
-    "learning_curves": [
-        "metrics.csv",
-        "statistics/learning_curves.csv",
-        "statistics/crossover.csv",
-    ],
-    "organs": ["metrics.csv", "statistics/paired.csv"],
-    "sweep": ["metrics.csv", "statistics/training_time.csv"],
-    "times": ["statistics/training_time.csv", "statistics/training_time_saved.csv"],
-    "overlays": ["metrics.csv"],
-    "subgroups": ["statistics/summary.csv", "statistics/tukey.csv", "metrics.csv"],
-    "reliability": ["statistics/icc.csv"],
-    "training_curves": [],
-}
-"""Figure -> the files under results/<study>/ that it is drawn from, in the report's order."""
-
-
-OF_CHAINS = {"scheme", "grid", "gains", "examples"}
-
-
-def figures_of(study):
-    """The figures that a study's sections allow."""
-    if study in CHAINED:
-        shown = OF_CHAINS | {"training_curves"}
-        shown -= set() if STUDIES[study].selection else {"grid"}
-        return [name for name in FIGURES if name in shown]
-    paired = STUDIES[study].statistics.comparison == "paired"
-    levels = {model.level for model in PLANS[study].models.values()} - {None}
-    without = OF_CHAINS | (set() if STUDIES[study].radiomics else {"reliability"})
-    without |= {"subgroups"} if paired else {"organs", "sweep", "times"}
-    without |= {"performance", "learning_curves"} if len(STUDIES[study].sizes) == 1 else set()
-    without |= set() if len(levels) > 1 else {"sweep"}
-    without |= set() if STUDIES[study].figures.overlays else {"overlays", "reliability"}
-    return [name for name in FIGURES if name not in without]
-
-
 def figure_files(study):
     return [
         f"results/{study}/figures/{name}.{suffix}"
-        for name in figures_of(study)
-        for suffix in ("svg", "png")
+        for name in figures_of(STUDIES[study])
+        for suffix in ("svg", "png", "pdf")
     ]
 
 
@@ -304,7 +263,7 @@ def published_for_figure(wildcards):
 
 def masks_for_figure(wildcards):
     """Overlays and examples are drawn from images and masks, not from tables alone."""
-    if wildcards.figure not in ("overlays", "examples"):
+    if wildcards.figure not in OF_IMAGES:
         return []
     groups = PLANS[wildcards.study].groups
     return expand(f"results/{wildcards.study}/predictions/{{group}}.json", group=groups)
@@ -320,7 +279,7 @@ def corrected_for_figure(wildcards):
 
 def stages_for_figure(wildcards):
     """The curves are those of every stage."""
-    return stages_of_study(wildcards) if wildcards.figure == "training_curves" else []
+    return stages_of_study(wildcards) if wildcards.figure in OF_HISTORIES else []
 
 
 def begin_progress():
@@ -359,7 +318,7 @@ def planned():
         study: {
             "batch": PLANS[study].batches,
             "group": PLANS[study].groups,
-            "figure": figures_of(study),
+            "figure": figures_of(STUDIES[study]),
         }
         for study in STUDIES
     }

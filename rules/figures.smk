@@ -1,4 +1,4 @@
-"""One rule for each figure: its tables in, SVG and PNG out."""
+"""One rule for each figure: its tables in, SVG, PNG and PDF out."""
 
 
 rule figure:
@@ -11,6 +11,7 @@ rule figure:
     output:
         svg="results/{study}/figures/{figure}.svg",
         png="results/{study}/figures/{figure}.png",
+        pdf="results/{study}/figures/{figure}.pdf",
     log:
         "logs/{study}/figures/{figure}.log",
     wildcard_constraints:

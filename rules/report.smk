@@ -22,6 +22,11 @@ rule values:
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
 
 
+REPORT_PAGE = [
+    f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js")
+]
+
+
 rule report:
     input:
         splits=[f"results/{study}/splits.csv" for study in STUDIES],
@@ -42,7 +47,7 @@ rule report:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("report", "crossover/report/template.html.j2", *STUDY),
+        code=code("report", *REPORT_PAGE, *STUDY),
         cfg=lambda w: canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
     shell:
         "python -m workflow_scripts.report --code {params.code:q} --cfg {params.cfg:q} "

@@ -6,6 +6,7 @@ import html
 import re
 from itertools import combinations
 from pathlib import Path
+from urllib.parse import unquote
 
 import matplotlib
 import numpy as np
@@ -465,11 +466,21 @@ def test_slices_are_hung_by_direction_cosines(code):
 
 
 def test_report_is_self_contained(report):
-    links = re.findall(r"""(?:src|href)=["']([^"']*)""", report)
-    outside = [x for x in links if not x.startswith(("data:", "#", "https://doi.org/"))]
+    embedded = re.findall(r'src="data:([^"]*)"', report)
+    page = re.sub(r'src="data:[^"]*"', "", report)
+    outside = [x for x in linked(page) if not x.startswith(("#", "https://doi.org/"))]
     assert not outside
-    assert not re.findall(r"@import|url\(", report)
-    assert len(report) < 5_000_000
+    assert not re.findall(r"@import|url\(|<link|<iframe|fetch\(|XMLHttpRequest", page)
+    drawn = [unquote(x) for x in embedded if x.startswith("image/svg+xml,")]
+    assert drawn and all(x.startswith(("image/svg+xml,", "image/png;base64,")) for x in embedded)
+    for svg in drawn:
+        assert not [x for x in linked(svg) if not x.startswith("#")]
+        assert not re.findall(r"@import|url\((?!#)|<image|<script", svg)
+    assert len(embedded) == len(set(embedded)) and len(report) < 1_500_000
+
+
+def linked(text: str) -> list[str]:
+    return re.findall(r"""(?:src|href)=["']([^"']*)""", text)
 
 
 def test_report_names_the_data_and_every_assumption(report, study):

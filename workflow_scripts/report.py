@@ -2,10 +2,12 @@
 
 import pandas as pd
 
+from crossover.audit.table import audit_table
 from crossover.items import failed_of, records_of
-from crossover.published import at_sizes, load_published
+from crossover.published import at_sizes, corresponding, load_published
 from crossover.report.facts import initial_weights, run_facts
 from crossover.report.failures import collapsed, failed_table
+from crossover.report.made import made
 from crossover.report.page import StudyResults, render
 from crossover.report.tables import table_one_published
 from crossover.study import Study
@@ -24,6 +26,7 @@ TABLES = {
     "learning_curves": "statistics/learning_curves.csv",
     "crossover": "statistics/crossover.csv",
     "cases_needed": "statistics/cases_needed.csv",
+    "claims": "statistics/claims.csv",
     "training_time": "statistics/training_time.csv",
     "training_time_saved": "statistics/training_time_saved.csv",
     "icc": "statistics/icc.csv",
@@ -51,15 +54,23 @@ def main(job) -> None:
             frames["published"] = at_sizes(published, study.sizes)
             frames["table1_published"] = table_one_published(published)
             frames["published_gains"] = published.gains_table()
+            frames["sizes"] = pd.DataFrame(
+                list(corresponding(study.sizes, published).items()), columns=["ours", "theirs"]
+            )
+            frames["audit"] = audit_table(published)
+            said = [(c.about, c.what) for c in published.contradictions]
+            frames["contradictions"] = pd.DataFrame(said, columns=["about", "what"])
         figures = {
             f.stem: f for f in job.inputs if f.suffix == ".png" and f.parts[-3] == study.study
         }
+        ways = {name: made(path) for name, path in paths.items() if name in frames}
+        ways |= {f"figures/{name}": made(path) for name, path in figures.items()}
         manifests = [f for f in job.inputs if f.parent == folder / "stages"]
         records = records_of(manifests)
         frames["failed"] = failed_table(failed_of(manifests))
         frames["initial"] = initial_weights(records)
         facts = run_facts(records)
-        results.append(StudyResults(study, frames, figures, facts, collapsed(records)))
+        results.append(StudyResults(study, frames, figures, facts, collapsed(records), ways))
     render(results, job.out)
 
 

@@ -14,6 +14,7 @@ from crossover import sections
 from crossover.claims.check import check_claims
 from crossover.claims.files import TABLES, judged
 from crossover.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
+from crossover.claims.words import effect, p
 from crossover.config import ConfigError, load_study
 
 COLOURS = {HOLDS: "green", FAILS: "red", OPEN: "yellow"}
@@ -83,20 +84,3 @@ def show(table: pd.DataFrame, study: str, console: Console) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in (folder / name for name in TABLES) if path.exists()]
-
-
-def effect(row: dict) -> str:
-    """ "+0.07 (+0.01, +0.13) difference of DSC"; without an interval "16.4 % of training time saved"."""
-    if math.isnan(row["effect"]):
-        return ""
-    signed = "+" if "difference" in row["measure"] else ""
-    digits = {"%": 1, "n": 0}.get(row["measure"].split()[0], 2 if not signed else 3)
-    value, low, high = (f"{row[k]:{signed}.{digits}f}" for k in ("effect", "ci_low", "ci_high"))
-    between = "" if math.isnan(row["ci_low"]) else f" ({low}, {high})"
-    return f"{value}{between} {row['measure']}".replace("-", "−")
-
-
-def p(value: float) -> str:
-    if math.isnan(value):
-        return ""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -25,6 +25,7 @@ def figures(
         tests: of `statistics.paired.paired`.
     """
     rows, tests, labels = _renamed(compared(table), tests)
+    rows = rows.assign(replicate=0)  # they are means over the replicates
     label = style.metric_label(metric)
     for cohort, called in labels["cohort"].items():
         study = _study(rows, labels, metric, confidence, cohort)

@@ -73,7 +73,7 @@ def _flow(frames: Frames, study: Study) -> str:
 def _performance(frames: Frames, study: Study) -> str:
     cases = _cases(frames, study)
     text = (
-        f"Mean and standard deviation of {_metric(study)} over {_counted(cases, study)}, by number "
+        f"Points and bars: mean and standard deviation of {_metric(study)} over {_counted(cases, study)}, by number "
         f"of {_target(study)} training patients. Each light point is a case."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))
@@ -130,8 +130,8 @@ def _overlays(frames: Frames, study: Study) -> str:
 def _subgroups(frames: Frames, study: Study) -> str:
     names = [style.family_label(study, f) for f in compared(study)]
     text = (
-        f"Mean {_metric(study)} with its {study.statistics.confidence:.0%} confidence interval on "
-        "each test set. Below: Tukey's honestly significant difference"
+        f"Points and bars: mean {_metric(study)} with its {study.statistics.confidence:.0%} confidence interval "
+        f"on each test set, of {_counted(_cases(frames, study), study)}. Below: Tukey's honestly significant difference"
     )
     if references(study):
         against = " and ".join(style.family_label(study, f) for f in references(study))
@@ -154,7 +154,7 @@ def _reliability(frames: Frames, study: Study) -> str:
     here = icc.loc[icc["test_set"] == study.target, "cases"]
     cases = int(here.max()) if len(here) else 0
     return (
-        f"{radiomics.icc} with {study.statistics.confidence:.0%} confidence intervals of "
+        f"Points and bars: {radiomics.icc} with {study.statistics.confidence:.0%} confidence intervals of "
         f"{icc['feature'].nunique()} first-order features ({radiomics.channel}) between manual and "
         f"automatic contours of up to {cases} {_target(study)} test cases. Dashed: 0.5, 0.75 and "
         "0.9, the bounds of moderate, good and excellent reliability of Koo and Li (2016)."
@@ -167,7 +167,7 @@ def _organs(frames: Frames, study: Study) -> str:
     confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
-        f"Mean {_metric(study)} with its {confidence} confidence interval over {cases} "
+        f"Points and bars: mean {_metric(study)} with its {confidence} confidence interval over {cases} "
         f"{_target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
         f"{_target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
         f"model on the same cases, the mean difference with its {confidence} confidence interval "
@@ -199,8 +199,8 @@ def _sweep(frames: Frames, study: Study) -> str:
 
 def _times(frames: Frames, study: Study) -> str:
     text = (
-        "Left: time of a training, mean over the networks of each model, and seconds of one step"
-        f"{_machine(frames)}. Right: what fine-tuning saves against training from scratch, by its "
+        f"Left: time of a training, mean over the networks of each model{_networks(frames, study)}, and seconds "
+        f"of one step{_machine(frames)}. Right: what fine-tuning saves against training from scratch, by its "
         "cause; left of 0 it cost more. Cheaper steps: no gradient and no update in the frozen "
         "layers."
     )
@@ -244,7 +244,7 @@ def _gains(frames: Frames, study: Study) -> str:
     confidence = f"{study.statistics.confidence:.0%}"
     return (
         f"Mean difference in {_metric(study)} from the baseline of each target (grey bar: its mean), on the "
-        "same test cases, each case's score being its mean over the folds' models. Thick: the "
+        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the folds' models. Thick: the "
         f"{confidence} interval for other patients; thin: for other patients and other trainings. Hollow: "
         "between the two models of the best validation fold, as the paper reports. Right: the sources' field "
         "strengths."
@@ -281,7 +281,8 @@ def _training_curves(frames: Frames, study: Study) -> str:
         "Above: DSC on the validating patients at each check; below: the mean loss since the one before. A line is "
         "a training, its point the step whose weights were kept"
     )
-    failed = len(frames.get("failed", ()))
+    failed, planned = len(frames.get("failed", ())), len(plan(study).stages)
+    text += f"; {planned - failed} trainings"
     return f"{text}. {failed} failed and have no line." if failed else f"{text}."
 
 
@@ -293,6 +294,27 @@ def _machine(frames: Frames) -> str:
         return ""
     device, threads = kinds.iloc[0]
     return f" ({device}, {int(threads)} thread{'s' if threads > 1 else ''})"
+
+
+def _networks(frames: Frames, study: Study) -> str:
+    """ " (12 each)", " (1 to 12)": at the largest size."""
+    times = frames.get("training_time", pd.DataFrame())
+    if times.empty:
+        return ""
+    rows = times[
+        times["n_train"].isin([0, study.sizes[-1]]) & times["family"].isin(main_question(study))
+    ]
+    counts = rows.groupby("family")["stage"].nunique()
+    if counts.empty:
+        return ""
+    each = f"{counts.max()} each" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
+    return f" ({each})"
+
+
+def _of_targets(frames: Frames, study: Study) -> str:
+    """ "Site A 6, Site B 6"."""
+    counts = frames["gains"].groupby("target", sort=False)["cases"].max()
+    return ", ".join(f"{style.test_set_label(study, name)} {n}" for name, n in counts.items())
 
 
 def _of_paper(frames: Frames, study: Study) -> str:

@@ -56,25 +56,26 @@ def tables(results: StudyResults) -> Iterator[Titled]:
     confidence = f"{study.statistics.confidence:.0%}"
     if "table1" in frames:
         note = "Slices: those with the structure, of all patients."
-        yield "Cohorts", note, table(cohorts_layout(frames["table1"]), study)
+        yield Titled("Cohorts", note, table(cohorts_layout(frames["table1"]), study), "table1")
     if "table2" in frames and frames["table2"]["folds"].notna().any():
         note = (
             "Validation DSC in per cent, mean ± SD over the folds; * the selected network. It chose the "
             "weights of each training and the network, so it is better than that of new patients."
         )
-        yield "Networks", note, table(grid_layout(frames["table2"]), study)
+        yield Titled("Networks", note, table(grid_layout(frames["table2"]), study), "table2")
     if "table3" in frames:
         for metric in scored(study):
             layout = sources_layout(frames["table3"], metric, study)
             title = f"{style.metric_label(metric)}, by what was trained on before"
-            yield title, SOURCES.format(confidence=confidence), table(layout, study)
+            note = SOURCES.format(confidence=confidence)
+            yield Titled(title, note, table(layout, study), "table3")
     stated = statements(frames, study)
     if len(stated):
         note = (
             "Mean gain of the chains with one source over the baseline, in percentage points. From its table: what the published scores "
             "give. A statement is supported where the interval for other patients and trainings is above 0."
         )
-        yield "Gains that the paper states", note, table(stated, study)
+        yield Titled("Gains that the paper states", note, table(stated, study), "gains")
 
 
 def details(results: StudyResults) -> Iterator[Titled]:
@@ -86,31 +87,30 @@ def details(results: StudyResults) -> Iterator[Titled]:
         for metric in [m for m in whole if m not in scored(study)]:
             layout = sources_layout(frames["table3"], metric, study)
             title = f"{style.metric_label(metric)} of whole volumes, by what was trained on before"
-            yield title, SOURCES.format(confidence=confidence), table(layout, study)
+            note = SOURCES.format(confidence=confidence)
+            yield Titled(title, note, table(layout, study), "table3")
     if "gains" in frames and len(frames["gains"]):
         for metric in whole:
             rows = frames["gains"][frames["gains"]["metric"] == metric]
             note = GAINS.format(tests=len(rows), confidence=confidence)
             title = f"Gains in {style.metric_label(metric)} ({len(rows)} rows)"
-            yield title, note, table(gains_layout(rows, study), study)
+            yield Titled(title, note, table(gains_layout(rows, study), study), "gains")
     if "field_strength" in frames and len(frames["field_strength"]):
         rows = of_metric(frames["field_strength"], study)
         note = KINDS.format(confidence=confidence)
-        yield "Field strength of the source", note, table(strengths_layout(rows, study), study)
+        layout = table(strengths_layout(rows, study), study)
+        yield Titled("Field strength of the source", note, layout, "field_strength")
     if "summary" in frames:
         note = (
             f"Mean {style.metric_label(study.statistics.metric)} in per cent over folds and cases; in "
             "brackets the cohorts that the last training was not on."
         )
         layout = everywhere(frames["summary"], study)
-        yield "Every chain on every cohort", note, table(layout, study)
+        yield Titled("Every chain on every cohort", note, table(layout, study), "summary")
     if "validation" in frames:
         note = "Validation DSC in per cent of each fold's model; * the best, by validation."
-        yield (
-            "Validation of the chains",
-            note,
-            table(folds_layout(frames["validation"], study), study),
-        )
+        layout = table(folds_layout(frames["validation"], study), study)
+        yield Titled("Validation of the chains", note, layout, "validation")
     if "stability" in frames:
         rows = _on_targets(frames["stability"], study)
         yield from stability(StudyResults(study, {"stability": rows}, {}))

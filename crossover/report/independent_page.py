@@ -33,7 +33,7 @@ def tables(results: StudyResults) -> Iterator[Titled]:
             note += " Published: of the paper's patients, at the corresponding training size."
         layout = table_two_layout(frames["table2"])
         layout = layout.loc[:, [c == "" or (layout[c] != "").any() for c in layout]]
-        yield f"{metric} on each test set", note, table(layout, study)
+        yield Titled(f"{metric} on each test set", note, table(layout, study), "table2")
     yield from stability(results)
 
 
@@ -54,4 +54,4 @@ def details(results: StudyResults) -> Iterator[Titled]:
     for name, (title, note) in notes.items():
         if name in frames and len(frames[name]):
             rows = frames[name].drop(columns="n_train")
-            yield f"{title} ({len(rows)} rows)", note, table(rows, study)
+            yield Titled(f"{title} ({len(rows)} rows)", note, table(rows, study), name)

@@ -15,11 +15,14 @@ from crossover.report.tables import p_value
 from crossover.study import Study
 
 NUMBER = re.compile(r"^[<>≥≤]?\s*[-+−]?\d")
+LETTERS, WORD = re.compile(r"[^\W\d_]"), 12
+"""More letters than these behind a number are a sentence."""
 HEADS = {
     "p": "p", "F": "F", "df_between": "df between", "df_within": "df within", "a": "Model",
     "b": "Compared with", "ci_low": "CI low", "ci_high": "CI high", "eta_squared": "η²",
     "n_train": "n", "sd": "SD", "dz": "dz",
 }  # fmt: skip
+Labels = dict[str, Callable[[str], str]]
 
 
 @dataclass(frozen=True)
@@ -28,23 +31,31 @@ class Table:
 
     Attributes:
         numeric: which columns hold numbers.
+        wraps: its first column is text in lines, not a name.
     """
 
     head: list[str]
     rows: list[list[str]]
     numeric: list[bool]
+    wraps: bool = False
+
+    @property
+    def sortable(self) -> bool:
+        """Whether rows may change places: not where some are indented under others."""
+        return len(self.rows) > 2 and not any(row[0].startswith(" ") for row in self.rows)
 
 
-def table(frame: pd.DataFrame, study: Study) -> Table:
+def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
     """Any frame as text; what names a model, family, test set or structure gets its label."""
     shown = frame.copy()
     if "structure" in shown and len(study.structures) == 1:
         shown = shown.drop(columns="structure")
-    columns = {name: [_cell(name, v, study) for v in shown[name]] for name in shown}
+    labels = _labels(study)
+    columns = {name: [_cell(name, v, labels) for v in shown[name]] for name in shown}
     numeric = [_numeric(values) for values in columns.values()]
     head = [HEADS.get(name, _sentence(str(name))) for name in columns]
     rows = [[_unbroken(v) for v in row] for row in zip(*columns.values(), strict=True)]
-    return Table([_unbroken(h) for h in head], rows, numeric)
+    return Table([_unbroken(h) for h in head], rows, numeric, wraps)
 
 
 def stability_by_fold(stability: pd.DataFrame) -> pd.DataFrame:
@@ -64,11 +75,11 @@ def stability_by_fold(stability: pd.DataFrame) -> pd.DataFrame:
     return table if stability["cohort"].nunique() > 1 else table.drop(columns="cohort")
 
 
-def _cell(column: str, value: object, study: Study) -> str:
+def _cell(column: str, value: object, labels: Labels) -> str:
     if pd.isna(value):
         return ""
     if isinstance(value, str):
-        return _labels(study).get(column, lambda v: v)(value)
+        return labels.get(column, lambda v: v)(value)
     if pd.api.types.is_bool(value):
         return "yes" if value else "no"
     if column == "p":
@@ -78,19 +89,20 @@ def _cell(column: str, value: object, study: Study) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _labels(study: Study) -> dict[str, Callable[[str], str]]:
+def _labels(study: Study) -> Labels:
     """Column -> what its names read as; a name that the study doesn't know stays as it is."""
     models = {m.name: m for m in plan(study).models.values()}
+    known = {name: style.family_label(study, name) for name in families(study)}
     sets = {name: style.test_set_label(study, name) for name in style.test_sets(study)}
 
     def model(name: str) -> str:
         if name not in models:
             return name
-        label = style.family_label(study, models[name].family)
+        label = known[models[name].family]
         return f"{label}, n = {models[name].n_train}" if models[name].n_train else label
 
     def family(name: str) -> str:
-        return style.family_label(study, name) if name in families(study) else name
+        return known.get(name, name)
 
     def structure(name: str) -> str:
         return study.structures[name].label if name in study.structures else name
@@ -109,7 +121,9 @@ def _unbroken(text: str) -> str:
 
 def _numeric(values: list[str]) -> bool:
     written = [v for v in values if v not in ("", "–")]
-    return bool(written) and all(NUMBER.match(v) for v in written)
+    return bool(written) and all(
+        NUMBER.match(v) and len(LETTERS.findall(v)) <= WORD for v in written
+    )
 
 
 def _sentence(name: str) -> str:

@@ -7,10 +7,13 @@ Its sentences, captions and counts come from the tables (`findings`, `captions`)
 from __future__ import annotations
 
 import base64
+import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -18,9 +21,15 @@ from markupsafe import Markup, escape
 from crossover.config import SCALES
 from crossover.figures.style import DPI, PAGE_MM
 from crossover.report import chains_page, failures, independent_page, initialisation, paired_page
+from crossover.report.audit_part import audit_part
+from crossover.report.beside_paper import beside_paper
 from crossover.report.captions import caption
+from crossover.report.claims_part import claims_part
+from crossover.report.crossover_part import crossover_part
+from crossover.report.first_page import Brief, brief, overview
 from crossover.report.layout import Table, table
-from crossover.report.parts import Answer, StudyResults, Titled
+from crossover.report.made import Made
+from crossover.report.parts import Answer, Part, StudyResults, Titled
 from crossover.study import Study
 
 PAGES = {"independent": independent_page, "paired": paired_page, "chains": chains_page}
@@ -39,13 +48,17 @@ class Picture:
     """A figure with its words, inlined.
 
     Attributes:
+        number: in its study.
         width: of a page's, in per cent, so that letters have one size in all figures.
     """
 
+    name: str
+    number: int
     title: str
     caption: str
     data: str
     width: int
+    made: Made | None
 
 
 @dataclass(frozen=True)
@@ -64,18 +77,26 @@ class Holes:
 
 @dataclass(frozen=True)
 class Section:
-    """One study, ready to print."""
+    """One study, ready to print.
+
+    Attributes:
+        pictures: those that stand under Figures. apart: those that stand in a part, by name.
+    """
 
     study: Study
+    brief: Brief
     meaning: str
     published_scale: str
     notices: list[str]
     answers: list[Answer]
     pictures: list[Picture]
+    apart: dict[str, Picture]
     tables: list[Titled]
     details: list[Titled]
+    parts: list[Part]
     facts: list[tuple[str, str]]
     holes: Holes | None
+    made: dict[str, Made]
 
 
 def render(studies: list[StudyResults], out: Path) -> None:
@@ -90,27 +111,52 @@ def render(studies: list[StudyResults], out: Path) -> None:
     environment.filters["code"] = _code
     page = environment.get_template("template.html.j2")
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page.render(sections=[_section(s) for s in studies]), encoding="utf-8")
+    sections = [_section(s) for s in studies]
+    out.write_text(page.render(sections=sections, overview=overview(studies)), encoding="utf-8")
 
 
 def _section(results: StudyResults) -> Section:
-    study, frames = results.study, results.frames
+    study = results.study
     page = PAGES[study.statistics.comparison]
-    pictures = [
-        Picture(*caption(name, frames, study), _inline(path), _width(path))
-        for name, path in results.figures.items()
-    ]
+    answers, meaning = list(page.answers(results)), MEANING.get(study.scale, "")
+    parts = [part for part in _parts(results) if part]
+    pictures, apart = _pictures(results, [part.figure for part in parts])
     return Section(
         study=study,
-        meaning=MEANING.get(study.scale, ""),
+        brief=brief(results, answers, meaning),
+        meaning=meaning,
         published_scale=SCALES[-1],
-        notices=initialisation.notices(frames.get("initial"), study),
-        answers=list(page.answers(results)),
+        notices=initialisation.notices(results.frames.get("initial"), study),
+        answers=answers,
         pictures=pictures,
+        apart=apart,
         tables=list(page.tables(results)),
         details=list(page.details(results)),
+        parts=parts,
         facts=[(_words(k), _fact(k, v)) for k, v in results.facts.items()],
         holes=_holes(results),
+        made=results.made,
+    )
+
+
+def _parts(results: StudyResults) -> Iterator[Part | None]:
+    yield claims_part(results)
+    yield crossover_part(results)
+    yield beside_paper(results)
+    yield audit_part(results)
+
+
+def _pictures(results: StudyResults, named: list[str]) -> tuple[list[Picture], dict[str, Picture]]:
+    """Those under Figures, then those that parts name, numbered in this order."""
+    names = sorted(results.figures, key=lambda name: name in named)
+    pictures = [
+        Picture(name, i, *caption(name, results.frames, results.study), _inline(path), _width(path),
+                results.made.get(f"figures/{name}"))
+        for i, (name, path) in enumerate(((n, results.figures[n]) for n in names), 1)
+    ]  # fmt: skip
+    return (
+        [p for p in pictures if p.name not in named],
+        {p.name: p for p in pictures if p.name in named},
     )
 
 
@@ -119,16 +165,25 @@ def _holes(results: StudyResults) -> Holes | None:
     line = failures.line(failed, results.collapsed)
     if not line:
         return None
-    shown = table(failures.failures_layout(failed, results.study), results.study)
+    shown = table(failures.failures_layout(failed, results.study), results.study, wraps=True)
     warning = failures.warning(results.collapsed)
     return Holes(failures.TITLE, line, shown if len(failed) else None, warning)
 
 
 def _inline(path: Path) -> str:
-    """The figure as a data URI. An SVG that carries pixels gains nothing over its PNG."""
-    if path.suffix == ".svg" and b"<image" in path.read_bytes():
-        png = path.with_suffix(".png")
-        path = png if png.exists() else path
+    """The figure as a data URI, its SVG where that is no larger than its PNG and carries no pixels.
+
+    An SVG's text is no base64, which is a third larger.
+    """
+    svg, png = path.with_suffix(".svg"), path.with_suffix(".png")
+    if svg.exists():
+        text = re.sub(r"\s*\n\s*", " ", svg.read_text(encoding="utf-8"))
+        text = text if "'" in text else text.replace('"', "'")
+        quoted = quote(text, safe=" ='():/;,@!*~+$<>|{}[]^`")
+        encoded = 4 * png.stat().st_size / 3 if png.exists() else math.inf
+        if "<image" not in text and len(quoted) <= encoded:
+            return f"data:{MIME['.svg']},{quoted}"
+        path = png if png.exists() else svg
     return f"data:{MIME[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 

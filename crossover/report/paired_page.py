@@ -47,7 +47,7 @@ def tables(results: StudyResults) -> Iterator[Titled]:
         saved = frames.get("training_time_saved")
         layout = pd.DataFrame() if saved is None else times_layout(saved, study)
         if len(layout):
-            yield "Training time", SAVED, table(layout, study)
+            yield Titled("Training time", SAVED, table(layout, study), "training_time_saved")
     yield from stability(results)
 
 
@@ -57,7 +57,8 @@ def details(results: StudyResults) -> Iterator[Titled]:
     if "paired" in frames and len(frames["paired"]):
         rows = paired_layout(frames["paired"], study)
         note = PAIRED.format(confidence=f"{study.statistics.confidence:.0%}")
-        yield f"Paired comparisons ({len(rows)} rows)", note, table(rows, study)
+        title = f"Paired comparisons ({len(rows)} rows)"
+        yield Titled(title, note, table(rows, study), "paired")
 
 
 def _scores_and_tests(results: StudyResults) -> Iterator[Titled]:
@@ -73,7 +74,7 @@ def _scores_and_tests(results: StudyResults) -> Iterator[Titled]:
     scores = layout[[c for c in layout if not c.startswith(P)]]
     note = f"Mean ± SD of {cases} {where} test cases."
     note += " Average: the SD is that of all structures' cases about it." if several else ""
-    yield f"{metric} of each structure", note, table(scores, study)
+    yield Titled(f"{metric} of each structure", note, table(scores, study), "table2")
     tests = layout.drop(columns=[c for c in scores if c not in ("Structure", "n_train")])
     note = (
         "p of Wilcoxon's signed-rank test on the same cases, two-sided, zero differences dropped, "
@@ -82,4 +83,4 @@ def _scores_and_tests(results: StudyResults) -> Iterator[Titled]:
     )
     note += " Average: of each case's mean over the structures." if several else ""
     tests = tests.rename(columns=lambda c: c.removeprefix(P))
-    yield f"Differences of {metric}", note, table(tests, study)
+    yield Titled(f"Differences of {metric}", note, table(tests, study), "table2")

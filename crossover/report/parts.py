@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from crossover.figures import style
 from crossover.report.layout import Table, stability_by_fold, table
+from crossover.report.made import Made
 from crossover.report.tables import table_one_layout
 from crossover.study import Study
 
-Titled = tuple[str, str, Table]
-"""Title, note, table."""
+
+class Titled(NamedTuple):
+    """A table with its words.
+
+    Attributes:
+        of: the frame that it shows, by the name in `StudyResults.frames`: the way to its trail.
+    """
+
+    title: str
+    note: str
+    table: Table
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,10 +38,13 @@ class StudyResults:
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
             gains, contrasts, field_strength) by their files' names, table1, table2, table3 (tidy),
             published, table1_published, published_gains (the paper's), initial (`facts.initial_weights`) and
-            failed (`failures.failed_table`); a missing one is left out.
+            failed (`failures.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise, repeated,
+            audit (`audit.table.audit_table`), contradictions and sizes (ours, theirs: of the paper); a missing one is
+            left out.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
         collapsed: trainings that found nothing (`failures.collapsed`).
+        made: how frames and figures were made, by their names, figures as "figures/flow".
     """
 
     study: Study
@@ -38,6 +52,7 @@ class StudyResults:
     figures: dict[str, Path]
     facts: dict[str, Any] = field(default_factory=dict)
     collapsed: list[str] = field(default_factory=list)
+    made: dict[str, Made] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,16 +69,35 @@ class Answer:
     summary: Table
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of a study's page.
+
+    Attributes:
+        name: of its anchor.
+        tables: that stand open. details: that open on a click.
+        figure: the name of a figure that stands here, "" for none.
+    """
+
+    name: str
+    title: str
+    sentences: list[str]
+    tables: list[Titled] = field(default_factory=list)
+    details: list[Titled] = field(default_factory=list)
+    figure: str = ""
+
+
 def patients(results: StudyResults) -> Iterator[Titled]:
     """Table 1 of the target's patients, ours and the paper's."""
     study, frames = results.study, results.frames
     label = study.cohorts[study.target].label
     if "table1" in frames:
         layout = table_one_layout(frames["table1"].fillna({"category": ""}))
-        yield f"Patients, {label}", "Mean (SD) or number (%).", table(layout, study)
+        shown = table(layout, study)
+        yield Titled(f"Patients, {label}", "Mean (SD) or number (%).", shown, "table1")
     if "table1_published" in frames and len(frames["table1_published"]):
         theirs = table(frames["table1_published"], study)
-        yield f"Patients of the paper, {label}", "As published.", theirs
+        yield Titled(f"Patients of the paper, {label}", "As published.", theirs, "published")
 
 
 def stability(results: StudyResults) -> Iterator[Titled]:
@@ -78,4 +112,14 @@ def stability(results: StudyResults) -> Iterator[Titled]:
                 "measures, p with Greenhouse and Geisser's correction."
             )
         layout = stability_by_fold(rows)
-        yield "Stability over folds", note, table(layout, results.study)
+        yield Titled("Stability over folds", note, table(layout, results.study), "stability")
+
+
+def counted(number: int, what: str) -> str:
+    """ "1 training", "3 trainings"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def listed(parts: list[str]) -> str:
+    """ "a, b and c"."""
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else "".join(parts)

@@ -8,7 +8,8 @@ each case.
 
 Theirs: of independent groups one-way analysis of variance and Tukey's test, of paired studies the asymptotic
 signed-rank test without correction. Where the two decide otherwise, `because` says which of our two steps
-did it: that cases are paired, or the correction for the number of tests.
+did it: that cases are paired (or, where theirs are too, that the test is exact), or the correction for the
+number of tests.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ REPEATED = [
 ANOVA, FRIEDMAN, MIXED = "repeated-measures ANOVA", "Friedman", "mixed model"
 THEIRS = {"independent": "Tukey", "paired": "signed-rank, asymptotic", "chains": ""}
 PAIRING, CORRECTION = "the same cases are compared", "the number of tests"
+EXACT = "the test is exact"
 BOOTSTRAPS = 4999
 _PLACE = ["test_set", "structure", "question"]
 
@@ -63,8 +65,8 @@ def pairwise(
         `tests` of this table, missing ones among them, and where there is one cohort without its
         repetition as test set "all"; `significant` p_holm < alpha. `theirs` names the
         paper's way, "" where it has none; then `p_theirs`, `significant_theirs`, `agrees` and `because`
-        are missing. `because`, where they don't agree: "the same cases are compared", or "the number of
-        tests" where p_wilcoxon alone decides as theirs.
+        are missing. `because`, where they don't agree: "the number of tests" where p_wilcoxon alone decides
+        as theirs, else "the same cases are compared" or, where theirs compares them too, "the test is exact".
 
     Raises:
         ValueError: the table has no such metric.
@@ -81,7 +83,8 @@ def pairwise(
     out["p_theirs"] = _pairs_of_paper(out, comparison, lambda: _tukey(table, metric, alpha, tukey))
     out = _agreement(out, alpha)
     uncorrected = (out["p_wilcoxon"] < alpha) == out["significant_theirs"]
-    because = uncorrected.map({True: CORRECTION, False: PAIRING})
+    other = EXACT if comparison == "paired" else PAIRING
+    because = uncorrected.map({True: CORRECTION, False: other})
     out["because"] = because.where(out["agrees"].eq(False).fillna(False))
     return out[PAIRWISE]
 

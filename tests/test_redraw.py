@@ -1,0 +1,140 @@
+"""All figures again from metrics.csv: the same to the byte, and what can't be drawn is said."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from crossover import sections
+from crossover.cli import app
+from crossover.config import ConfigError, load_study
+from crossover.figures import gallery, style
+from crossover.figures.catalogue import FIGURES, OF_IMAGES, figures_of
+from crossover.plan import plan
+from crossover.provenance import ROOT
+from crossover.redraw import CAPTIONS, redraw, studies_in
+from crossover.statistics.comparisons import compare
+from crossover.statistics.metrics_table import check_metrics
+from crossover.statistics.summary import summarise
+from crossover.study import Study
+from tests.tables import CASES, simulated_metrics, simulated_radiomics
+
+STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [2, 13]})
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    """results/uterus with scores of the demo's sizes and families, and nothing else."""
+    folder = tmp_path_factory.mktemp("r") / "results/uterus"
+    folder.mkdir(parents=True)
+    table = simulated_metrics(sizes=tuple(STUDY.sizes), folds=0)
+    table[table["model"].isin(plan(STUDY).models)].to_csv(folder / "metrics.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outcomes(results, tmp_path_factory) -> dict:
+    out = tmp_path_factory.mktemp("figures")
+    return {o.figure: o for o in redraw(STUDY, results, out)} | {"out": out}
+
+
+def test_scores_alone_give_what_is_drawn_from_scores(outcomes, results):
+    out = outcomes["out"]
+    drawn = [name for name in figures_of(STUDY) if outcomes[name].files]
+    assert drawn == ["performance", "learning_curves", "subgroups"]
+    made = {path.name for path in out.iterdir()}
+    assert made == {f"{name}.{s}" for name in drawn for s in style.UNTIMED} | {CAPTIONS}
+    assert outcomes["overlays"].because == "it shows images"
+    assert outcomes["flow"].because == f"no {results / 'splits.csv'}"
+    assert outcomes["reliability"].because == f"no {results / 'radiomics.csv'}"
+    assert str(results / "stages") in outcomes["training_curves"].because
+
+
+def test_the_figures_are_those_of_the_workflow(outcomes, results, tmp_path):
+    """Statistics as their rules make them, drawn as the rule draws."""
+    (tmp_path / "statistics").mkdir()
+    metrics = check_metrics(pd.read_csv(results / "metrics.csv"))
+    metrics.to_csv(tmp_path / "metrics.csv", index=False)
+    how = STUDY.statistics
+    summarise(metrics, how.confidence).to_csv(tmp_path / "statistics/summary.csv", index=False)
+    _, tukey = compare(metrics, how.metric, how.alpha)
+    tukey.to_csv(tmp_path / "statistics/tukey.csv", index=False)
+    asked = Study.of(json.loads(json.dumps(sections.figure(STUDY, "subgroups"))))
+    expected = style.save(gallery.draw("subgroups", asked, tmp_path, tmp_path), tmp_path / "s")
+    for path, again in zip(expected, outcomes["subgroups"].files, strict=True):
+        assert path.read_bytes() == again.read_bytes()
+
+
+def test_captions_have_the_numbers_of_these_results(outcomes):
+    text = (outcomes["out"] / CAPTIONS).read_text()
+    assert f"{sum(CASES.values())} test cases (Cervix {CASES['cervix']}, Uterus {CASES['uterus']})" in text  # fmt: skip
+    assert text.count("\n\n**") == 2 and "Points and bars" in text and "bands" in text
+
+
+def test_fonts_are_embedded_and_widths_are_a_journals(outcomes):
+    for name in ("performance", "learning_curves", "subgroups"):
+        pdf = (outcomes["out"] / f"{name}.pdf").read_bytes()
+        assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf
+        svg = (outcomes["out"] / f"{name}.svg").read_text()
+        assert "<text" not in svg and "<image" not in svg
+        width = float(re.search(r'width="([\d.]+)pt"', svg)[1]) / 72 * 25.4
+        assert any(width == pytest.approx(mm, abs=0.5) for mm in (style.COLUMN_MM, style.PAGE_MM))
+
+
+def test_the_small_tables_beside_the_scores_are_used(results, tmp_path):
+    own = tmp_path / "uterus"
+    own.mkdir()
+    (own / "metrics.csv").write_bytes((results / "metrics.csv").read_bytes())
+    radiomics = simulated_radiomics(sizes=tuple(STUDY.sizes))
+    radiomics[radiomics["model"].isin([*plan(STUDY).models, "manual"])].to_csv(own / "radiomics.csv", index=False)  # fmt: skip
+    (own / "figures").mkdir()
+    (own / "figures/overlays.svg").write_text("<svg/>")
+    found = {o.figure: o for o in redraw(STUDY, own, tmp_path / "out") if o.figure in ("reliability", "overlays")}  # fmt: skip
+    assert found["reliability"].files
+    assert found["overlays"].because.endswith("overlays.svg is left as it is")
+    assert (own / "figures/overlays.svg").read_text() == "<svg/>"
+
+
+def test_scores_of_another_scale_are_refused(results):
+    assert [s.scale for s in studies_in(results.parent, [], "", ROOT / "config")] == ["demo"]
+    with pytest.raises(ConfigError, match=r"at scale smoke uterus has no model .*--scale"):
+        studies_in(results.parent, ["uterus"], "smoke", ROOT / "config")
+    with pytest.raises(ConfigError, match=r"no metrics\.csv of prostate; there is that of: uterus"):
+        studies_in(results.parent, ["prostate"], "", ROOT / "config")
+
+
+def test_the_scale_is_that_of_the_results(results, tmp_path):
+    own = tmp_path / "uterus"
+    own.mkdir()
+    (own / "metrics.csv").write_text("model\nscratch-n2\n")
+    (own / "params.json").write_text('{"scale": "smoke"}')
+    [study] = studies_in(tmp_path, [], "", ROOT / "config")
+    assert study.scale == "smoke"
+
+
+def test_the_command_says_what_is_wrong(tmp_path):
+    ran = CliRunner().invoke(app, ["figures", "--results", str(tmp_path)])
+    assert ran.exit_code == 2 and "no metrics.csv of any study" in ran.output
+
+
+def test_no_learning_framework_is_imported():
+    program = (
+        "import sys, crossover.redraw, crossover.figures.gallery, crossover.report.captions;"
+        "print([m for m in ('tensorflow', 'keras', 'torch') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert ran.stdout.strip() == "[]", ran.stderr
+
+
+@pytest.mark.parametrize("name", ["uterus", "nasopharynx", "prostate"])
+def test_every_figure_of_a_study_is_known_and_says_what_it_reads(name):
+    figures = figures_of(load_study(name, "demo"))
+    assert figures and set(figures) <= set(FIGURES) == set(sections.DRAWN)
+    assert set(OF_IMAGES) & set(figures), "each study shows images once"

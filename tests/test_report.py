@@ -1,0 +1,417 @@
+"""The report: what its first page and parts say follows the tables, and its file works wherever it is opened."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossover.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
+from crossover.config import load_study
+from crossover.report import page
+from crossover.report.audit_part import audit_part
+from crossover.report.beside_paper import beside_paper
+from crossover.report.claims_part import claims_part
+from crossover.report.crossover_part import crossover_part, crossover_sentences
+from crossover.report.first_page import brief, overview, patients_tested
+from crossover.report.layout import Table
+from crossover.report.made import Made, made
+from crossover.report.parts import Answer, StudyResults
+from crossover.statistics.crossing import CROSSES, NONE
+from crossover.statistics.crossing import OPEN as CANT
+from crossover.statistics.repeated import CORRECTION, PAIRING
+from crossover.statistics.resampling import PATIENTS, ROUGHNESS
+from crossover.trail import trail_path
+
+STUDY = load_study("uterus", "demo")
+PROSTATE = load_study("prostate", "demo")
+LABELS = {"transfer-L1": "TL (L1)", "scratch": "UT-only", "aggregated": "Aggregated"}
+
+
+def results(study=STUDY, **frames) -> StudyResults:
+    return StudyResults(study, frames, {})
+
+
+def claims(*verdicts: str) -> pd.DataFrame:
+    return pd.DataFrame([
+        {"id": f"c{i}", "words": f"words {i}", "where": "Table 2", "kind": "better", "verdict": v,
+         "effect": 0.1, "ci_low": 0.02, "ci_high": 0.18, "p": 0.01, "published": "+0.12",
+         "because": f"because {i}", "measure": "difference of DSC", "reading": np.nan, "parts": 1,
+         "confidence": 0.95}
+        for i, v in enumerate(verdicts)
+    ])  # fmt: skip
+
+
+def crossover(verdict: str, n: float, low: float, high: float, **changes) -> pd.DataFrame:
+    row = {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "ahead": "transfer-L1",
+           "overtakes": "scratch", "verdict": verdict, "n": n, "ci_low": low, "ci_high": high,
+           "confidence": 0.95, "form": "monotone", "n_power": 30.0, "sizes": 4, "n_smallest": 5,
+           "n_largest": 51, "patients": 16, "replicates": 1, "resampled": ROUGHNESS, "statement": ""}  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+def pairs(**changes) -> pd.DataFrame:
+    row = {"test_set": "uterus", "structure": "tumour", "question": "models at n=13", "n_train": 13,
+           "a": "scratch-n13", "b": "transfer-L1-n13", "family_a": "scratch", "family_b": "transfer-L1",
+           "cases": 16, "mean_a": 0.5, "mean_b": 0.6, "difference": -0.1, "ci_low": -0.2, "ci_high": -0.01,
+           "cohen_dz": 0.5, "rank_biserial": 0.4, "p_wilcoxon": 0.02, "p_t": 0.02, "p_holm": 0.2, "tests": 90,
+           "significant": False, "theirs": "Tukey", "p_theirs": 0.01, "significant_theirs": True,
+           "agrees": False, "because": CORRECTION}  # fmt: skip
+    return pd.DataFrame([row | changes])
+
+
+def cells(table: Table) -> str:
+    return " | ".join(cell for row in table.rows for cell in row).replace("\u00a0", " ")
+
+
+# ---- claims
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_a_claim_stands_under_its_verdict(verdict):
+    part = claims_part(results(claims=claims(verdict)))
+    [shown] = part.tables + part.details
+    assert (shown in part.details) == (verdict == NOT_RUN)
+    words = {HOLDS: "1 holds", FAILS: "1 does not hold", OPEN: "1 can't be told", NOT_RUN: "1 was not run"}  # fmt: skip
+    assert [w in part.sentences[0] for w in words.values()] == [v == verdict for v in words]
+    for text in ("“words 0”", "Table 2", "+0.100 (+0.020, +0.180)", "0.010", "+0.12", "because 0"):
+        assert text in cells(shown.table)
+
+
+def test_claims_are_counted_and_grouped():
+    part = claims_part(results(claims=claims(OPEN, HOLDS, NOT_RUN, HOLDS, FAILS)))
+    assert part.sentences[0] == (
+        "Of 5 findings of the paper 2 hold, 1 does not hold, 1 can't be told and 1 was not run."
+    )
+    assert [t.title.split(" (")[0] for t in part.tables] == [
+        "Hold here", "Do not hold here", "Can't be told from these results"]  # fmt: skip
+    assert [len(t.table.rows) for t in part.tables + part.details] == [2, 1, 1, 1]
+
+
+def test_a_study_without_claims_has_no_such_part():
+    assert claims_part(results()) is None and claims_part(results(claims=claims())) is None
+
+
+def test_sizes_that_stand_for_the_papers_are_told():
+    sizes = pd.DataFrame({"ours": [0, 2, 13], "theirs": [0, 5, 26]})
+    said = claims_part(results(claims=claims(OPEN), sizes=sizes)).sentences[-1]
+    assert said.endswith("Sizes of this run stand for them: 2 for 5 and 13 for 26.")
+    same = sizes.assign(theirs=sizes["ours"])
+    assert "stand for" not in claims_part(results(claims=claims(OPEN), sizes=same)).sentences[-1]
+
+
+# ---- crossover
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (crossover(CROSSES, 23.4, 12, 51),
+         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to 51); below, TL (L1) is ahead."),
+        (crossover(CROSSES, 23.4, 12, np.inf),
+         "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); below, TL (L1) is ahead."),
+        (crossover(NONE, np.inf, np.inf, np.inf),
+         "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only (n: 95% CI beyond 51)."),
+        (crossover(NONE, 0.0, 0.0, 0.0),
+         "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1) (n: 95% CI below 5)."),
+        (crossover(CANT, 0.0, 0.0, np.inf),
+         "Whether UT-only overtakes TL (L1) can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
+        (crossover(CANT, np.nan, 0.0, np.inf),
+         "Whether UT-only overtakes TL (L1) can't be told: their means are the same here."),
+    ],
+)  # fmt: skip
+def test_the_crossover_is_said_with_its_interval(table, said):
+    assert crossover_part(results(crossover=table)).sentences[0] == said
+
+
+def test_the_first_page_has_crossovers_only_where_there_are():
+    found = crossover(CROSSES, 23.4, 12, 51)
+    open_ = crossover(CANT, 9.0, 0.0, np.inf, overtakes="aggregated")
+    none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
+    both = crossover_sentences(results(crossover=pd.concat([found, open_])))
+    assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
+    main = crossover(CANT, 30.0, 8.0, np.inf)
+    said = crossover_sentences(results(crossover=pd.concat([open_, main])))
+    assert said[1].startswith("Whether UT-only overtakes TL (L1)") and "8 to beyond 51" in said[1]
+    assert said[2] == "For all 2 pairs of strategies these results can't tell."
+    assert crossover_sentences(results(crossover=open_)) == [
+        "No crossover is beyond chance.", "For 1 of 1 pair of strategies these results can't tell."]  # fmt: skip
+    assert crossover_sentences(results(crossover=none)) == [
+        "No crossover is beyond chance.",
+        "There is none within the sizes of these pairs: TL (L1) stays ahead of Aggregated."]  # fmt: skip
+    elsewhere = crossover(CROSSES, 23.4, 12, 51, test_set="cervix")
+    assert "at n" not in " ".join(crossover_sentences(results(crossover=pd.concat([open_, elsewhere]))))  # fmt: skip
+
+
+def test_what_is_assumed_of_trainings_follows_what_was_resampled():
+    one = crossover_part(results(crossover=crossover(CROSSES, 23.4, 12, 51))).sentences[-1]
+    other = crossover(CROSSES, 23.4, 12, 51, resampled=PATIENTS)
+    assert "stray from smooth curves" in one and "stray" not in crossover_part(results(crossover=other)).sentences[-1]  # fmt: skip
+
+
+def test_without_sizes_the_report_says_that_nothing_can_be_located():
+    part = crossover_part(results(PROSTATE))
+    assert part.sentences == [crossover_sentences(results(PROSTATE))[0]]
+    assert "no training sizes" in part.sentences[0] and not part.tables and not part.figure
+    single = STUDY.model_copy(update={"sizes": [50]})
+    assert "one training size, n = 50" in crossover_part(results(single)).sentences[0]
+
+
+def test_cases_needed_stand_in_a_row_for_each_score():
+    rows = [(0.6, "scratch", 12.3, 5.2, np.inf), (0.6, "transfer-L1", 0.0, 0.0, 8.0), (0.7, "scratch", np.inf, np.inf, np.inf)]  # fmt: skip
+    needed = pd.DataFrame([
+        {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "family": f, "target": t, "n": n,
+         "ci_low": low, "ci_high": high, "confidence": 0.95, "form": "monotone", "n_smallest": 5,
+         "n_largest": 51} for t, f, n, low, high in rows
+    ])  # fmt: skip
+    part = crossover_part(results(crossover=crossover(CROSSES, 23.4, 12, 51), cases_needed=needed))
+    table = part.tables[1].table
+    assert table.head[0] == "DSC" and set(table.head[1:]) == {"UT-only", "TL (L1)"}
+    by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
+    assert by_head[0]["UT-only"] == "13 (6 to > 51)" and by_head[0]["TL (L1)"] == "≤ 5 (≤ 5 to 8)"
+    assert by_head[1] == {"DSC": "0.7", "UT-only": "> 51", "TL (L1)": ""}
+
+
+# ---- tests side by side
+
+
+def test_where_tests_disagree_is_said_and_why():
+    apart = pd.concat([pairs(), pairs(because=PAIRING, significant=True, significant_theirs=False)])
+    agreed = pairs(agrees=True, because=np.nan)
+    part = beside_paper(results(pairwise=pd.concat([apart, agreed])))
+    assert "decides otherwise in 2 of 3 comparisons" in part.sentences[1]
+    assert "in 1 because the comparisons are corrected" in part.sentences[1]
+    assert "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1." in part.sentences[1]  # fmt: skip
+    [table] = part.tables
+    assert table.title == "Where the two disagree (2)" and "−0.100 (−0.200, −0.010)" in cells(table.table)  # fmt: skip
+    alike = beside_paper(results(pairwise=agreed))
+    assert "decides as ours in all 1 comparison" in alike.sentences[1] and not alike.tables
+
+
+def test_a_paper_without_tests_is_not_said_to_disagree():
+    part = beside_paper(results(pairwise=pairs(theirs="", agrees=np.nan, because=np.nan)))
+    assert part.sentences[1].startswith("The paper makes no test") and not part.tables
+    none = beside_paper(results(pairwise=pairs(agrees=np.nan, because=np.nan)))
+    assert "gives no p here" in none.sentences[1]
+
+
+# ---- audit
+
+
+def findings(*verdicts: str) -> pd.DataFrame:
+    return pd.DataFrame([
+        {"study": "uterus", "check": "gain", "about": f"about {i}", "where": "Table 2", "printed": "0.7",
+         "follows_from": "0.2 + 0.3", "verdict": v, "low": 0.45, "high": 0.55, "reading": "",
+         "off_by": 0.1 if v == NOT else np.nan, "note": ""} for i, v in enumerate(verdicts)
+    ])  # fmt: skip
+
+
+def test_the_audit_shows_what_does_not_follow():
+    part = audit_part(results(audit=findings(FOLLOWS, NOT, READING, READING, UNCHECKED)))
+    for words in ("1 follow from them", "2 only under a reading", "1 do not follow", "1 can't"):
+        assert words in part.sentences[0]
+    [table], [under] = part.tables, part.details
+    assert "about 1 | Table 2 | 0.7 | 0.2 + 0.3 | 0.45 to 0.55 | 0.1" in cells(table.table)
+    assert "about 2 and 1 more" in cells(under.table)
+    whole = audit_part(results(audit=findings(FOLLOWS)))
+    assert not whole.tables and not whole.details and "0 do not follow" in whole.sentences[0]
+    assert audit_part(results()) is None
+
+
+# ---- first page
+
+
+def scores(replicates: int = 1) -> dict[str, pd.DataFrame]:
+    rows = [{"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"} for c in ("cervix", "uterus") for i in range(4)]  # fmt: skip
+    tested_ = pd.DataFrame(rows).assign(part="test", replicate=0)
+    unscored = tested_.tail(1).assign(case="other", patient="other")
+    trained = tested_.head(1).assign(part="train", patient="t")
+    metrics = tested_.assign(family="scratch", n_train=5, fold=np.nan, model="scratch-n5")
+    metrics = pd.concat([metrics.assign(replicate=r) for r in range(replicates)])
+    return {"splits": pd.concat([tested_, unscored, trained]), "metrics": metrics}
+
+
+def said(linked) -> str:
+    return " ".join(s.text for s in linked)
+
+
+def test_the_first_page_follows_the_tables():
+    answers = [Answer("", ["First.", "Second.", "Third."], Table([], [], []))]
+    failed = pd.DataFrame([{"stage": "a", "happened": "the loss was NaN", "advice": ""}])
+    one = results(**scores(), claims=claims(HOLDS, OPEN), crossover=crossover(CROSSES, 23.4, 12, 51),
+                  pairwise=pairs(), failed=failed)  # fmt: skip
+    about = brief(one, answers, "a meaning")
+    assert about.question == STUDY.question
+    found, sure = said(about.found), said(about.sure)
+    assert "at n = 23" in found and "First. Second." in found and "Third" not in found
+    assert "1 holds" in found and "1 can't be told" in found
+    assert STUDY.data in sure and "Scale demo, a meaning." in sure
+    assert (
+        "Tested on 4 patients: 2 of Cervix and 2 of Uterus." in sure and patients_tested(one) == 4
+    )
+    assert "1 training failed" in sure and "trained once" in sure and "decides otherwise in 1 of 1" in sure  # fmt: skip
+    other = results(**scores(replicates=3), claims=claims(FAILS, FAILS), crossover=crossover(CANT, 9, 0, np.inf),
+                    pairwise=pairs(agrees=True, because=np.nan))  # fmt: skip
+    about = brief(other, [], "")
+    found, sure = said(about.found), said(about.sure)
+    assert "No crossover is beyond chance" in found and "2 do not hold" in found and "0 hold" in found  # fmt: skip
+    assert "failed" not in sure and "trained 3 times" in sure and "otherwise" not in sure
+
+
+def test_the_overview_counts_every_study():
+    found = results(**scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51))  # fmt: skip
+    table = overview([found, results(PROSTATE)])
+    assert table.rows[0][1:] == ["4", "1 found", "2", "0", "0", "1"]
+    assert table.rows[1][1:] == ["–", "no learning curves", "–", "–", "–", "–"]
+
+
+# ---- trails
+
+
+def left_trail(file: Path, inputs: int = 3, **changes) -> None:
+    file.write_text("a,b\n")
+    name = f"results/uterus/statistics/{file.name}"
+    content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)}, "outputs": {name: made(file).sha256},
+               "settings_digest": "s" * 24, "code": {"entries": ["workflow_scripts/claims.py"]},
+               "begun": "2026-01-01", "seconds": 1.0}  # fmt: skip
+    trail_path(file).write_text(json.dumps(content | changes))
+
+
+def test_how_a_table_was_made_is_told_without_times(tmp_path):
+    file = tmp_path / "claims.csv"
+    left_trail(file)
+    first = made(file)
+    assert (first.file, first.script) == ("results/uterus/statistics/claims.csv", "workflow_scripts.claims")  # fmt: skip
+    assert first.settings == "s" * 12 and first.inputs[1] == ("in01.csv", "0" * 12)
+    left_trail(file, begun="2027-07-07", seconds=99.0)
+    assert made(file) == first
+    left_trail(file, inputs=40)
+    assert len(made(file).inputs) + made(file).more == 40 and made(file).more > 0
+
+
+def test_a_changed_file_and_one_without_a_trail_are_told(tmp_path):
+    file = tmp_path / "claims.csv"
+    left_trail(file)
+    whole = {"outputs": {"results/claims.csv": file_digest_of(file)}}
+    left_trail(file, **whole)
+    assert not made(file).changed
+    file.write_text("c,d\n")
+    assert made(file).changed
+    trail_path(file).unlink()
+    assert made(file).script == "" and made(file).file == "claims.csv"
+
+
+def file_digest_of(file: Path) -> str:
+    from crossover.provenance import file_digest
+
+    return file_digest(file)
+
+
+# ---- the page
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="495pt" viewBox="0 0 9 9"><path d="M0 0"/></svg>'
+    (folder / "learning_curves.svg").write_text(svg)
+    (folder / "flow.svg").write_text(svg.replace("9 9", "8 8"))
+    way = Made(
+        "results/uterus/x.csv", "abc", "workflow_scripts.claims", "def", (("in.csv", "012"),)
+    )
+    frames = scores() | {
+        "claims": claims(HOLDS, OPEN, NOT_RUN), "crossover": crossover(CROSSES, 23.4, 12, 51),
+        "learning_curves": pd.DataFrame([{"test_set": "uterus", "structure": "tumour", "patients": 16, "replicates": 1,
+                                          "resampled": ROUGHNESS}]),
+        "pairwise": pairs(), "audit": findings(NOT, FOLLOWS),
+    }  # fmt: skip
+    names = ["claims", "crossover", "pairwise", "published", "figures/flow", "figures/learning_curves"]  # fmt: skip
+    of = StudyResults(STUDY, frames, {}, {}, [], dict.fromkeys(names, way))
+    of = replace(of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"})  # fmt: skip
+    for name in ("a.html", "b.html"):
+        page.render([of, results(PROSTATE)], folder / name)
+    assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
+    return (folder / "a.html").read_text()
+
+
+def test_every_link_leads_somewhere_and_every_name_is_one(whole):
+    ids = re.findall(r'\bid="([^"]+)"', whole)
+    assert len(ids) == len(set(ids))
+    targets = set(re.findall(r'href="#([^"]+)"', whole))
+    assert targets <= set(ids) and {"findings-title"} <= set(ids)
+    assert {f"uterus-{name}" for name in ("claims", "crossover", "tests", "audit")} <= targets
+
+
+def test_every_table_and_figure_leads_to_its_trail(whole):
+    body = whole.split("<body>")[1].split('class="study" id="prostate"')[0]
+    of_study = body.split('class="study" id="uterus"')[1]
+    figures = of_study.count("<figure>")
+    tables = of_study.count("<table") - 1  # the assumptions' is the study's own text
+    assert figures == 2 and tables >= 6
+    assert of_study.count("<summary>How this was made") == figures + tables
+    assert "crossover trace results/uterus/x.csv" in of_study
+
+
+def test_the_learning_curves_stand_once_with_the_crossover(whole):
+    text = html.unescape(whole)
+    assert text.count("Learning curves and crossover.</strong>") == 1
+    assert text.index("Figure 1. Flow") < text.index('id="uterus-crossover"') < text.index("Figure 2. Learning")  # fmt: skip
+
+
+def test_keyboard_and_readers_find_their_way(whole):
+    assert '<html lang="en">' in whole and whole.index('class="skip" href="#main"') < whole.index("<nav")  # fmt: skip
+    assert whole.count("<h1") == 1 and set(re.findall(r'tabindex="(.+?)"', whole)) == {"0"}
+    levels = [int(n) for n in re.findall(r"<h([1-6])", whole)]
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+    assert all('aria-label="' in b or ">" in b for b in re.findall(r"<button[^>]*>", whole))
+    assert len(re.findall(r"<img ", whole)) == len(
+        re.findall(r'<img src="[^"]*" alt="Figure', whole)
+    )
+    for rule in (":focus-visible", "@media print", "details::details-content", "@page"):
+        assert rule in whole
+    assert "aria-sort" in whole and "showModal" in whole
+
+
+def test_there_is_nothing_empty(whole):
+    text = re.sub(r"<style>.*?</style>|<script>.*?</script>|src=\"data:[^\"]*\"", "", whole, flags=re.S)  # fmt: skip
+    assert not re.search(r"\bnan\b|undefined", re.sub(r"<[^>]+>", " ", text))
+    assert not re.search(r"<(ul|ol|dl|tbody|p)[^>]*>\s*</\1>", text)
+    assert "{{" not in text and "{%" not in text
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs node")
+def test_tables_sort_by_the_numbers_that_cells_begin_with():
+    script = Path(page.__file__).parent / "script.js.j2"
+    columns = {
+        "±": ["0.89 ± 0.02", "10.1 ± 3", "9 ± 1"], "ci": ["+0.10 (+0.02, +0.2)", "−0.30 (−0.4, 0.1)", "0.00"],
+        "p": ["0.041", "< 0.001", "0.001"], "ends": ["beyond 256", "23", "below 5"], "cases": ["> 51", "13 (6 to > 51)", "≤ 5"],
+        "thousands": ["1,200", "900", "12"], "text": ["n = 13", "n = 2", "b"], "empty": ["", "2", "1"],
+    }  # fmt: skip
+    program = (
+        f"const {{sorted}} = require({json.dumps(str(script))}); const out = {{}};"
+        f"for (const [name, texts] of Object.entries({json.dumps(columns)})) {{"
+        "const rows = texts.map(t => ({cells: [{textContent: t}]}));"
+        "out[name] = [false, true].map(d => sorted(rows, 0, d).map(r => r.cells[0].textContent)); }"
+        "console.log(JSON.stringify(out));"
+    )
+    ran = subprocess.run(["node", "-e", program], capture_output=True, text=True, check=True)
+    found = json.loads(ran.stdout)
+    assert found["±"][0] == ["0.89 ± 0.02", "9 ± 1", "10.1 ± 3"]
+    assert found["±"][1] == found["±"][0][::-1]
+    assert found["ci"][0] == ["−0.30 (−0.4, 0.1)", "0.00", "+0.10 (+0.02, +0.2)"]
+    assert found["p"][0] == ["< 0.001", "0.001", "0.041"]
+    assert found["ends"][0] == ["below 5", "23", "beyond 256"]
+    assert found["cases"][0] == ["≤ 5", "13 (6 to > 51)", "> 51"]
+    assert found["thousands"][0] == ["12", "900", "1,200"]
+    assert found["text"][0] == ["b", "n = 2", "n = 13"]
+    assert found["empty"] == [["1", "2", ""], ["2", "1", ""]]
