@@ -3,7 +3,7 @@ own with its framework's defaults, in turn, one at a time.
 
     .venv/bin/python -m benchmarks.training [--threads 2] [--rounds 5] [--steps 6] [uterus prostate nasopharynx]
 
-The same network, batches, loss and optimiser, at the published size of a slice; a batch is of four slices at
+The same network, batches, loss and optimiser, at the published size of a slice; a batch is of two slices at
 most:
 
 - uterus: Keras' `fit` over arrays in memory (a step: `train_on_batch`), versions made beforehand, frozen layers
@@ -39,8 +39,8 @@ from crossover.training.clock import Clock
 from crossover.training.data import Batches
 from crossover.training.inputs import Inputs
 
-LEVELS = {"uterus": [None, "L1", "L3"], "prostate": [None], "nasopharynx": [None, "conv5"]}
-LARGEST_BATCH = 4
+LEVELS = {"uterus": [None, "L3"], "prostate": [None], "nasopharynx": [None, "conv5"]}
+LARGEST_BATCH = 2
 
 Loop = tuple[Callable[[], None], Callable[[], None]]
 """One step of a batch at hand; an epoch."""
@@ -159,6 +159,7 @@ def only(engine: str, threads: int) -> None:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     else:
         import torch
 
