@@ -12,7 +12,8 @@ from crossover.figures.families import baseline, families, fine_tuned
 from crossover.figures.learning_curves import shown_pairs
 from crossover.report.layout import Table, table
 from crossover.report.parts import Part, StudyResults, Titled, counted, listed
-from crossover.statistics.crossing import CROSSES, NONE
+from crossover.statistics.crossing import CROSSES, NONE, number
+from crossover.statistics.crossing import bounds as interval_of
 from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study import Study
 
@@ -96,7 +97,7 @@ def crossover_sentences(results: StudyResults) -> list[str]:
 def statement(row: dict, study: Study) -> str:
     """One pair in a sentence."""
     ahead, overtakes = (style.family_label(study, row[k]) for k in ("ahead", "overtakes"))
-    bounds = f"{row['confidence']:.0%} CI {_bounds(row)}"
+    bounds = f"{row['confidence']:.0%} CI {interval_of(row)}"
     if row["verdict"] == CROSSES:
         return (
             f"{overtakes} overtakes {ahead} at n = {number(row['n'], row)} labelled cases ({bounds}); below, "
@@ -110,20 +111,6 @@ def statement(row: dict, study: Study) -> str:
             f"Whether {overtakes} overtakes {ahead} can't be told: their means are the same here."
         )
     return f"Whether {overtakes} overtakes {ahead} can't be told: the estimate is {number(row['n'], row)} ({bounds})."
-
-
-def number(n: float, row: dict) -> str:
-    """ "90", "below 5", "beyond 256", "none" where two curves are the same."""
-    if np.isnan(n):
-        return "none"
-    if n == 0:
-        return f"below {row['n_smallest']}"
-    return f"beyond {row['n_largest']}" if n == np.inf else f"{n:.0f}"
-
-
-def _bounds(row: dict) -> str:
-    low, high = number(row["ci_low"], row), number(row["ci_high"], row)
-    return low if low == high else f"{low} to {high}"
 
 
 def _ahead(row: dict, study: Study) -> str:
@@ -157,7 +144,7 @@ def _pairs(rows: pd.DataFrame, study: Study, where: bool = False) -> Table:
         place = {"Test set": style.test_set_label(study, row["test_set"])} if where else {}
         place |= {"Structure": study.structures[row["structure"]].label} if several else {}
         by_power = "" if pd.isna(row["n_power"]) else number(row["n_power"], row)
-        numbers = {"n": number(row["n"], row), "CI": _bounds(row), "By power laws": by_power,
+        numbers = {"n": number(row["n"], row), "CI": interval_of(row), "By power laws": by_power,
                    "Patients": str(int(row["patients"])), "Trainings of each": str(int(row["replicates"]))}  # fmt: skip
         out.append(place | pair | {"Verdict": row["verdict"]} | numbers)
     frame = pd.DataFrame(out).fillna("")

@@ -193,12 +193,12 @@ def _statement(row: dict) -> str:
     ahead, overtakes = row["ahead"], row["overtakes"]
     text = f"{overtakes} overtakes {ahead}"
     if row["verdict"] == CROSSES:
-        return f"{text} at n = {_number(row['n'], row)} ({_bounds(row)})"
+        return f"{text} at n = {number(row['n'], row)} ({_bounds(row)})"
     if row["verdict"] == NONE:
         first, second = (ahead, overtakes) if row["ci_low"] == np.inf else (overtakes, ahead)
         sizes = f"from n = {row['n_smallest']} to {row['n_largest']}"
         return f"no crossover {sizes}: {first} stays ahead of {second} ({_bounds(row)})"
-    return f"can't tell whether {text}: estimate {_number(row['n'], row)} ({_bounds(row)})"
+    return f"can't tell whether {text}: estimate {number(row['n'], row)} ({_bounds(row)})"
 
 
 def _needs(row: dict) -> str:
@@ -216,12 +216,17 @@ def _needs(row: dict) -> str:
 
 
 def _bounds(row: dict) -> str:
-    low, high = _number(row["ci_low"], row), _number(row["ci_high"], row)
-    return f"{row['confidence']:.0%} CI {low if low == high else f'{low} to {high}'}"
+    return f"{row['confidence']:.0%} CI {bounds(row)}"
 
 
-def _number(n: float, row: dict) -> str:
-    """ "90", "below 5", "beyond 256"."""
+def bounds(row: dict) -> str:
+    """The interval of a row's n: "51 to beyond 256"; one end where both are the same."""
+    low, high = number(row["ci_low"], row), number(row["ci_high"], row)
+    return low if low == high else f"{low} to {high}"
+
+
+def number(n: float, row: dict) -> str:
+    """An n of a row of the table: "90", "below 5", "beyond 256", "none" where two curves are the same."""
     if np.isnan(n):
         return "none"
     if n == 0:
