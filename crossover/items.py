@@ -104,6 +104,11 @@ def refresh(
     return records
 
 
+def write_manifest(manifest: Path, records: dict[str, dict], failed: dict[str, dict]) -> None:
+    """The records of what was made and, where something failed, why (see `failed_of`)."""
+    write_json(manifest, {"items": records, **({"failed": failed} if failed else {})})
+
+
 def records_of(manifests: Iterable[Path]) -> list[dict]:
     """The records of all items that manifests list."""
     return [r for manifest in manifests for r in read_json(manifest)["items"].values()]

@@ -17,7 +17,7 @@ from crossover import items
 from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
 from crossover.plan import Model
-from crossover.provenance import digest, write_json
+from crossover.provenance import digest
 from crossover.splits import evaluation_cases
 from crossover.study import Prediction
 from crossover.trail import timed
@@ -76,7 +76,7 @@ def predict_models(
         inputs = slices.digests(evaluation_cases(splits, model))
         keys[model.name] = digest([begun, inputs, settings.model_dump(mode="json"), code])
     records = items.refresh(manifest.parent, keys, make, prune=False)
-    write_json(manifest, {"items": records, **({"failed": failed} if failed else {})})
+    items.write_manifest(manifest, records, failed)
 
 
 def predict_cases(

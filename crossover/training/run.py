@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 from crossover import items
 from crossover.networks import encoder_weights
 from crossover.plan import Stage
-from crossover.provenance import code_digest, digest, network_files, read_json, write_json
+from crossover.provenance import code_digest, digest, network_files, read_json
 from crossover.splits import stage_cases
 from crossover.study import Network, Training
 from crossover.training import engines
@@ -311,7 +311,7 @@ def train_stages(
     for name in records:
         trainer.forget(name)
     own = {name: failed[name] for name in keys if name in failed}
-    write_json(manifest, {"items": records, **({"failed": own} if own else {})})
+    items.write_manifest(manifest, records, own)
 
 
 def _places(wanted: Sequence[str], there: Sequence[str]) -> list[int]:
