@@ -360,7 +360,7 @@ REFUSED = {
     far: "structure-refused: a mask of 5 planes over",
     half: "structure-refused: .* no whole numbers",
     not_numbers: "structure-refused: .* no whole numbers",
-    photograph: r"structure-refused: a slice holds \d+ different values",
+    photograph: r"structure-refused: it holds \d+ different values",
     inverted: "structure-refused: all its pixels are inside",
     empty: "structure-empty: none of 7 slices",
 }

@@ -714,12 +714,12 @@ def test_label_maps_refused(tmp_path):
     assert code(image * 0) == "structure-empty"
     assert code(image * 0.5) == "structure-refused"
     assert code(image / 0) == "structure-refused"
-    assert code(image[:, :, 0]) == "structure-refused"
-    assert code(sitk.Compose(image, image)) == "structure-refused"
+    assert code(image[:, :, 0]) == "volume-axes"
+    assert code(sitk.Compose(image, image)) == "volume-axes"
     path.write_bytes(b"secret")
-    assert refusal(label_map_mask, path, None, lattice()) == "structure-refused"
+    assert refusal(label_map_mask, path, None, lattice()) == "volume-unreadable"
     missing = tmp_path / "secret.nii"
-    assert refusal(label_map_mask, missing, None, lattice()) == "structure-refused"
+    assert refusal(label_map_mask, missing, None, lattice()) == "volume-unreadable"
 
 
 def test_label_map_beyond_the_image(tmp_path):

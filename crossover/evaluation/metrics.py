@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
+from crossover.imaging.grids import GeometryError, difference, same_grid
 from crossover.imaging.slices import large
 from crossover.imaging.volumes import prediction_path, structure_path
 from crossover.plan import Model
@@ -28,7 +29,15 @@ def score(
 ) -> dict[str, float]:
     """Metrics of one structure on the case's own grid: whole volume, and (`*_structure_slices`) only the
     slices where the manual mask has more than `smallest_mask_px` pixels (missing where there is none).
-    See `overlap` and `surface` for empty masks."""
+    See `overlap` and `surface` for empty masks.
+
+    Raises:
+        GeometryError: the two are on different grids, saying how they differ.
+    """
+    if not same_grid(manual, predicted):
+        raise GeometryError(
+            f"the prediction is not on the manual mask's grid: {difference(predicted, manual)}"
+        )
     nan = float("nan")
     a = sitk.GetArrayFromImage(manual) > 0
     b = sitk.GetArrayFromImage(predicted) > 0

@@ -7,6 +7,9 @@ import logging
 import numpy as np
 import SimpleITK as sitk
 
+from crossover.imaging.grids import GeometryError, difference, same_grid
+from crossover.imaging.volumes import on_grid
+
 _UNDEFINED_WHEN_FLAT = {"Skewness", "Kurtosis"}
 
 
@@ -29,7 +32,8 @@ def first_order(
         so NaN (pyradiomics says 0).
 
     Raises:
-        ValueError: unknown features (all named); image and mask on different grids; a value inside
+        ValueError: unknown features (all named); image and mask on different grids (a
+            `GeometryError`, saying how they differ); a value inside
             the mask that is no finite number.
     """
     from radiomics.firstorder import RadiomicsFirstOrder  # 0.3 s that only this needs
@@ -38,7 +42,11 @@ def first_order(
     unknown = [name for name in features if name not in known]
     if unknown:
         raise ValueError(f"no features {', '.join(unknown)}; there are {', '.join(known)}")
-    _check_grid(image, mask)
+    if not same_grid(image, mask):
+        raise GeometryError(f"image and mask are on different grids: {difference(mask, image)}")
+    mask = on_grid(
+        sitk.GetArrayViewFromImage(mask), image
+    )  # pyradiomics has a tolerance of its own
     inside = sitk.GetArrayViewFromImage(mask) != 0
     if not inside.any() or not features:
         return dict.fromkeys(features, np.nan)
@@ -55,15 +63,6 @@ def first_order(
     found = extractor.execute()
     undefined = _UNDEFINED_WHEN_FLAT if values.min() == values.max() else ()
     return {name: np.nan if name in undefined else float(found[name]) for name in features}
-
-
-def _check_grid(image: sitk.Image, mask: sitk.Image) -> None:
-    same = image.GetSize() == mask.GetSize() and all(
-        np.allclose(getattr(image, get)(), getattr(mask, get)(), atol=1e-4)
-        for get in ("GetSpacing", "GetOrigin", "GetDirection")
-    )
-    if not same:
-        raise ValueError("image and mask are on different grids")
 
 
 def _box(inside: np.ndarray) -> tuple[slice, ...]:

@@ -14,12 +14,10 @@ import numpy as np
 import SimpleITK as sitk
 from isal import igzip
 
+from crossover.imaging.grids import GeometryError, difference, same_grid
+
 # ITK's warnings name the file they are about, and a file's name may be a patient's.
 sitk.ProcessObject.GlobalWarningDisplayOff()
-
-
-class GeometryError(ValueError):
-    """Two images that must share a grid don't."""
 
 
 def image_path(case: Path, channel: str) -> Path:
@@ -33,18 +31,6 @@ def structure_path(case: Path, structure: str) -> Path:
 def prediction_path(predictions: Path, model: str, cohort: str, case: str, structure: str) -> Path:
     """Case names are unique in their cohort only, so the cohort stands in the file's name."""
     return predictions / model / f"{cohort}_{case}_{structure}.nii.gz"
-
-
-def same_grid(a: sitk.Image, b: sitk.Image, tolerance_mm: float = 1e-2) -> bool:
-    """Whether two images have the same voxels: size, and all corners within the tolerance."""
-    if a.GetSize() != b.GetSize():
-        return False
-    corners = [[(n - 1) * bit for n, bit in zip(a.GetSize(), bits)] for bits in np.ndindex(2, 2, 2)]
-    apart = [
-        np.subtract(a.TransformIndexToPhysicalPoint(c), b.TransformIndexToPhysicalPoint(c))
-        for c in corners
-    ]
-    return float(np.abs(apart).max()) <= tolerance_mm
 
 
 def write_case(
@@ -63,15 +49,17 @@ def write_case(
 
 
 def check_grids(channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]) -> None:
-    """Raise GeometryError, naming each image that is not on the first channel's grid."""
+    """Raise GeometryError, naming each image that is not on the first channel's grid, and how it differs."""
     grid = next(iter(channels.values()))
     named = {f"channel {n}": i for n, i in channels.items()}
     named |= {f"structure {n}": i for n, i in structures.items()}
-    wrong = [name for name, image in named.items() if not same_grid(grid, image)]
+    wrong = {n: difference(i, grid) for n, i in named.items() if not same_grid(grid, i)}
     if wrong:
-        raise GeometryError(
-            f"{', '.join(wrong)}: not on the grid of channel {next(iter(channels))}"
+        first = next(iter(channels))
+        told = "; ".join(
+            f"{name}: not on the grid of channel {first}: {how}" for name, how in wrong.items()
         )
+        raise GeometryError(told)
 
 
 def write(image: sitk.Image, path: Path) -> None:

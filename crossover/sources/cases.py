@@ -14,10 +14,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover import items
-from crossover.imaging.volumes import GeometryError, check_grids, write_case
+from crossover.imaging.volumes import write_case
 from crossover.provenance import digest, read_json, write_json
 from crossover.sources import ingest_report
-from crossover.sources.dicom.examination import Reading, read_examination
+from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.places import (
     Candidates,
@@ -30,14 +30,13 @@ from crossover.sources.dicom.scan import Examination, gather, patient_of, read_h
 from crossover.sources.findings import Finding, unforeseen
 from crossover.sources.forms import form_of
 from crossover.sources.pseudonyms import case_names, key_of
+from crossover.sources.reading import Reading
 from crossover.sources.settings import (
     DicomSource,
     IngestRules,
     LabelMap,
-    OpenKbpSource,
     Phantom,
     Source,
-    VolumesSource,
 )
 
 
@@ -246,7 +245,7 @@ def _make(
 
 def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, folder: Path) -> dict:
     if own.examination is None:
-        reading = _read_volumes(source, own, data)
+        reading = form_of(source).read_patient(source, own.source_row, data)
     else:
         reading = _read_dicom(own, source, rules)
     if not reading.failed:
@@ -260,20 +259,6 @@ def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, fold
         "findings": [f.row() for f in reading.findings],
         "images": {n: _values_digest(image) for n, image in reading.channels.items()},
     }
-
-
-def _read_volumes(source: VolumesSource | OpenKbpSource, own: Work, data: Path) -> Reading:
-    from crossover.sources.volumes import VolumesError
-
-    reading = Reading()
-    try:
-        reading.channels, reading.structures, reading.facts = form_of(source).read_patient(
-            source, own.source_row, data
-        )
-        check_grids(reading.channels, reading.structures)
-    except (VolumesError, GeometryError) as error:
-        reading.findings.append(Finding("volume-refused", str(error)))
-    return reading
 
 
 def _read_dicom(own: Work, source: Source, rules: IngestRules) -> Reading:

@@ -18,12 +18,15 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.imaging.volumes import on_grid
+from crossover.sources.findings import Finding, Refused
+from crossover.sources.reading import Reading, kept
 from crossover.sources.settings import OpenKbpSource
 from crossover.sources.volumes import VolumesError
 
 SHAPE = (128, 128, 128)
 AIR = -1024
-TOLERANCE_MM = 0.05
+VOXEL_SIZES_APART_MM = 0.05
+"""A center is told by its voxels' size, which this table of its own rounds."""
 DIMENSIONS = "voxel_dimensions.csv"
 
 
@@ -37,7 +40,7 @@ def rows(source: OpenKbpSource, root: Path) -> dict[str, dict[str, str]]:
     for path in sorted((root / source.folder).glob(f"*/pt_*/{DIMENSIONS}")):
         spacing = np.loadtxt(path)
         wanted = (source.pixel_mm, source.pixel_mm, source.slice_mm)
-        if spacing.shape == (3,) and np.abs(spacing - wanted).max() < TOLERANCE_MM:
+        if spacing.shape == (3,) and np.abs(spacing - wanted).max() < VOXEL_SIZES_APART_MM:
             names = ["ct.csv", DIMENSIONS, *(f"{s}.csv" for s in source.structures.values())]
             there = [name for name in sorted(set(names)) if (path.parent / name).exists()]
             row = {"folder": str(path.parent.relative_to(root)), "files": ";".join(there)}
@@ -54,14 +57,22 @@ def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> list[str]:
     return [f"{row['folder']}/{name}" for name in row["files"].split(";")]
 
 
-def read_patient(
-    source: OpenKbpSource, row: Mapping[str, str], root: Path
-) -> tuple[dict[str, sitk.Image], dict[str, sitk.Image], dict]:
+def read_patient(source: OpenKbpSource, row: Mapping[str, str], root: Path) -> Reading:
     """The CT in HU as channel `ct`, and the structures as 0/1; slices run upwards.
 
-    Raises:
-        VolumesError: where a structure is missing or empty, or lies where anatomy has it not.
+    A structure that is missing or empty, or lies where anatomy has it not, is a finding, volume-refused.
     """
+    out = Reading()
+    with kept(out.findings, ""):
+        out.channels, out.structures, wrong = _read(source, row, root)
+        out.findings += [Finding("volume-refused", what) for what in wrong]
+    return out
+
+
+def _read(
+    source: OpenKbpSource, row: Mapping[str, str], root: Path
+) -> tuple[dict[str, sitk.Image], dict[str, sitk.Image], list[str]]:
+    """Channels, structures, and what is wrong with them."""
     folder = root / row["folder"]
     stored = np.zeros(SHAPE, np.float32)
     table = pd.read_csv(folder / "ct.csv", index_col=0)
@@ -80,16 +91,14 @@ def read_patient(
         if not mask.any():
             findings.append(f"structure {name} is empty")
     findings += _misplaced({source.structures[n]: m for n, m in masks.items()})
-    if findings:
-        raise VolumesError("; ".join(findings))
-    return {"ct": image}, masks, {}
+    return {"ct": image}, masks, findings
 
 
 def _indices(table: pd.DataFrame, what: str) -> np.ndarray:
     indices = table.index.to_numpy()
     whole = np.issubdtype(indices.dtype, np.integer)
     if len(indices) and (not whole or indices.min() < 0 or indices.max() >= np.prod(SHAPE)):
-        raise VolumesError(f"{what}: its indices are none of {np.prod(SHAPE)} voxels")
+        raise Refused("volume-refused", f"{what}: its indices are none of {np.prod(SHAPE)} voxels")
     return indices.astype(int)
 
 

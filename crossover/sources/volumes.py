@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from crossover.imaging.grids import GeometryError, reoriented
 from crossover.imaging.volumes import on_grid
+from crossover.sources.dicom.landing import contradictory, landed
+from crossover.sources.findings import Refused
 from crossover.sources.pseudonyms import case_names
+from crossover.sources.reading import Reading, kept
 from crossover.sources.settings import VolumesSource
+from crossover.sources.volume_file import read_image, read_mask
 
 
 class VolumesError(ValueError):
@@ -72,44 +77,39 @@ def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
     return sorted(set(_files(source, row).values()))
 
 
-def _read(path: Path, what: str) -> sitk.Image:
-    """An image; what is wrong with it is told without its path, which may hold an identifier."""
-    try:
-        return sitk.ReadImage(str(path))
-    except RuntimeError:
-        raise VolumesError(f"{what}: its file is no image that ITK can read") from None
+def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> Reading:
+    """Channels in the files' own unit, structures as 0/1, and every finding.
 
-
-def _finite(path: Path, image: sitk.Image) -> bool:
-    """Whether all values are finite; of NIfTI by nibabel, since ITK reads the others as 0."""
-    nifti = path.name.endswith((".nii", ".nii.gz"))
-    values = nib.load(path).dataobj if nifti else sitk.GetArrayViewFromImage(image)
-    return bool(np.isfinite(np.asarray(values)).all())
-
-
-def read_patient(
-    source: VolumesSource, row: Mapping[str, str], root: Path
-) -> tuple[dict[str, sitk.Image], dict[str, sitk.Image], dict]:
-    """Channels in the files' own unit, structures as 0/1; slices are the third axis of the files.
-
-    Raises:
-        VolumesError: where a structure is empty or an image holds values that are not finite.
+    All lie on the first channel's grid: an image with the same voxels may store its axes in another order or
+    direction, and a mask may cover a part of them. Slices are the third axis of the first channel's file.
     """
-    files = _files(source, row)
-    findings, channels, structures = [], {}, {}
+    out, files = Reading(), _files(source, row)
     for name in source.channels:
-        image = _read(root / files[f"channel {name}"], f"channel {name}")
-        if not _finite(root / files[f"channel {name}"], image):
-            findings.append(f"{source.channels[name]} holds values that are not finite")
-        channels[name] = image
+        about = f"channel {name}"
+        with kept(out.findings, about):
+            image, findings = read_image(root / files[about])
+            out.findings += [replace(f, about=about) for f in findings]
+            out.channels[name] = _on_first(image, out.channels)
+    grid, doubtful = next(iter(out.channels.values()), None), contradictory(out.findings)
     for name, structure in source.structures.items():
-        image = _read(root / files[f"structure {name}"], f"structure {name}")
-        values = sitk.GetArrayViewFromImage(image)
-        mask = values != 0 if structure.label is None else values == structure.label
-        if not mask.any():
-            there = ", ".join(map(str, np.unique(values)[:20]))
-            findings.append(f"{structure.file} has no voxel of {name}; values: {there}")
-        structures[name] = on_grid(mask.astype(np.uint8), image)
-    if findings:
-        raise VolumesError("; ".join(findings))
-    return channels, structures, {}
+        about = f"structure {name}"
+        with kept(out.findings, about):
+            labels = None if structure.label is None else [structure.label]
+            image, findings = read_mask(root / files[about], labels)
+            out.findings += [replace(f, about=about) for f in findings]
+            if grid is not None:
+                mask, findings = landed(image, grid, doubtful or contradictory(findings))
+                out.structures[name] = on_grid(mask.astype(np.uint8), grid)
+                out.findings += [replace(f, about=about) for f in findings]
+    return out
+
+
+def _on_first(image: sitk.Image, channels: Mapping[str, sitk.Image]) -> sitk.Image:
+    """An image on the grid of the first of the channels before it."""
+    for name, grid in channels.items():
+        try:
+            return reoriented(image, grid)
+        except GeometryError as error:
+            what = f"not on the grid of channel {name}: {error}"
+            raise Refused("other-grid", what) from None
+    return image

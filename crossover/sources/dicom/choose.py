@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
-from crossover.imaging.volumes import on_grid, same_grid
+from crossover.imaging.grids import same_grid
+from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.stacks import Stack

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import logging
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pydicom
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from crossover.imaging.volumes import on_grid, same_grid
+from crossover.imaging.grids import same_grid
+from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.choose import Chosen, channel
 from crossover.sources.dicom.header import STRUCTURES, Instance
 from crossover.sources.dicom.label_map import label_map_mask
@@ -23,28 +22,10 @@ from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.dicom.places import LabelMapFiles
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.dicom.structures import Drawable, Drawing, drawables, find_structure
-from crossover.sources.findings import Finding, Refused, unforeseen
+from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import days_back, scanner_name
+from crossover.sources.reading import Reading, kept
 from crossover.sources.settings import LabelMap, SeriesRule, Structure
-
-log = logging.getLogger(__name__)
-
-
-@dataclass
-class Reading:
-    """What an examination gave, and every finding; images are good only where no finding is an error."""
-
-    channels: dict[str, sitk.Image] = field(default_factory=dict)
-    structures: dict[str, sitk.Image] = field(default_factory=dict)
-    found: list[str] = field(default_factory=list)
-    """Each stack and structure object, in numbers and closed words."""
-    chosen: dict[str, str] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    facts: dict = field(default_factory=dict)
-
-    @property
-    def failed(self) -> bool:
-        return any(f.severity == "error" for f in self.findings)
 
 
 def read_examination(
@@ -62,7 +43,7 @@ def read_examination(
         key: the secret, for the dates and the scanner's name.
     """
     out = Reading()
-    with _kept(out.findings, ""):
+    with kept(out.findings, ""):
         _read(out, instances, rules, structures, label_maps, key)
     return out
 
@@ -82,7 +63,7 @@ def _read(
     drawn_on = {uid for i in objects for uid in i.references}
     chosen: dict[str, Chosen] = {}
     for name, rule in rules.items():
-        with _kept(out.findings, f"channel {name}"):
+        with kept(out.findings, f"channel {name}"):
             chosen[name] = channel(there, rule, drawn_on)
             out.chosen[name] = chosen[name].how
             out.findings += _about(chosen[name].findings, f"channel {name}")
@@ -107,10 +88,10 @@ def _read_structures(
     frame = first.stacks[0].instance.frame_of_reference
     there: list[Drawable] = []
     for instance in objects:
-        with _kept(out.findings, f"{instance.modality} object"):
+        with kept(out.findings, f"{instance.modality} object"):
             there += _load(instance)
     for name, structure in structures.items():
-        with _kept(out.findings, f"structure {name}"):
+        with kept(out.findings, f"structure {name}"):
             if name in label_maps:
                 mask, findings = _label_map(*label_maps[name], first)
                 out.structures[name] = on_grid(mask.astype("uint8"), first.image)
@@ -155,31 +136,6 @@ def _convert(dataset: Dataset) -> None:
         element = dataset[tag]
         for item in element.value if element.VR == "SQ" else ():
             _convert(item)
-
-
-class _kept:
-    """Keeps what goes wrong inside as a finding, so that everything else is looked at too.
-
-    Messages of unforeseen errors may quote a file's text: only their kind and place are kept.
-    """
-
-    def __init__(self, findings: list[Finding], about: str) -> None:
-        self.findings, self.about = findings, about
-
-    def __enter__(self) -> None:
-        self.caught = warnings.catch_warnings()
-        self.caught.__enter__()
-        warnings.simplefilter("ignore")
-
-    def __exit__(self, kind, error, trace) -> bool:
-        self.caught.__exit__()
-        if isinstance(error, Refused):
-            self.findings.append(replace(error.finding, about=self.about))
-        elif isinstance(error, (Exception, RecursionError)):
-            what = unforeseen(error)
-            log.error("%s: %s", self.about, what)
-            self.findings.append(Finding("failed", what, self.about))
-        return error is None or isinstance(error, Exception)
 
 
 def _about(findings: Iterable[Finding], what: str) -> list[Finding]:

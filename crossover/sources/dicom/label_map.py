@@ -8,11 +8,11 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.files import FileRef
-from crossover.sources.dicom.landing import inside, landed
+from crossover.sources.dicom.landing import contradictory, landed
 from crossover.sources.dicom.mask_series import mask_series
-from crossover.sources.findings import Finding, Refused
+from crossover.sources.findings import Finding
+from crossover.sources.volume_file import read_mask
 
 
 def label_map_mask(
@@ -26,32 +26,12 @@ def label_map_mask(
         path: a file, or a folder of DICOM slices, which findings name by their files' names.
 
     Raises:
-        Refused: structure-refused (no readable volume of whole numbers; another lattice than the
-            image's, saying how it differs), structure-outside, structure-empty; of a folder, what
-            `mask_series` refuses.
+        Refused: what `read_mask` refuses; structure-refused (another lattice than the image's, saying how it
+            differs), structure-outside; of a folder, what `mask_series` refuses.
     """
     if path.is_dir():
         files = sorted(p for p in path.iterdir() if p.is_file())
         return mask_series([FileRef(str(p), None, p.name, p.name) for p in files], labels, grid)
-    image = _read(path)
-    chosen = inside(sitk.GetArrayViewFromImage(image), labels)
-    if not chosen.any():
-        which = "with any label" if labels is None else f"with one of {len(labels)} labels"
-        raise Refused("structure-empty", f"a label map without a voxel {which}")
-    return landed(on_grid(chosen.astype(np.uint8), image), grid)
-
-
-def _read(path: Path) -> sitk.Image:
-    """A volume with one number a voxel; messages of SimpleITK hold the path, so they are kept back."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        axes, numbers = reader.GetDimension(), reader.GetNumberOfComponents()
-        image = reader.Execute() if (axes, numbers) == (3, 1) else None
-    except RuntimeError:
-        raise Refused("structure-refused", "a label map that can't be read") from None
-    if image is None:
-        what = f"a label map with {axes} axes and {numbers} numbers a voxel; it should be 3 and 1"
-        raise Refused("structure-refused", what)
-    return image
+    image, findings = read_mask(path, labels)
+    mask, more = landed(image, grid, contradictory(findings))
+    return mask, findings + more

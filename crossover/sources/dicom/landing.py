@@ -2,33 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from crossover.imaging.grids import GeometryError, laid_on, match, reoriented
 from crossover.sources.findings import Finding, Refused
 
-TOLERANCE_MM = 0.1
-"""How far a voxel may lie off the grid's, or a fifth of the smallest voxel. Images may lie as far off their
-regular grid themselves, and NIfTI's rotations off DICOM's: 0.04 mm in masks of a real archive (PI-CAI)."""
+WHOLE = 1e-3
+"""How far a label may be off a whole number: slopes that were 1 are written as 0.9999999975."""
+
+MOST_LABELS = 256
+"""Different values in a mask or one slice of it, of any label; more are an image's."""
+
+LISTED = 20
+"""Values of a mask that a message lists."""
 
 
-def inside(values: NDArray, labels: list[int] | None) -> NDArray[np.bool_]:
+def inside(
+    values: NDArray, labels: list[int] | None, scaling: tuple[float, float] = (1.0, 0.0)
+) -> NDArray[np.bool_]:
     """Where values are one of the labels; None: any but 0.
 
+    Args:
+        scaling: slope and intercept that the values were made with; messages name them.
+
     Raises:
-        Refused: structure-refused, where they are no whole numbers.
+        Refused: structure-refused, where they are no whole numbers, or too many different ones.
     """
-    if not (np.isfinite(values).all() and (values == np.round(values)).all()):
-        raise Refused("structure-refused", "a label map with values that are no whole numbers")
-    return values != 0 if labels is None else np.isin(values, labels)
+    if values.dtype.kind not in "biu":
+        values = _whole(values, scaling)
+    chosen = values != 0 if labels is None else np.isin(values, labels)
+    if labels is None and (different := len(np.unique(values[chosen]))) > MOST_LABELS:
+        what = f"it holds {different} different values: an image, no mask"
+        raise Refused("structure-refused", what)
+    return chosen
+
+
+def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
+    """Values without what rounding put off whole numbers."""
+    if wrong := int(np.count_nonzero(~np.isfinite(values))):
+        what = f"{wrong} of {values.size} values are no whole numbers but NaN or infinite: write 0 there"
+        raise Refused("structure-refused", what)
+    rounded = np.rint(values)
+    off = np.abs(values - rounded) > WHOLE
+    if off.any():
+        what = f"{np.count_nonzero(off)} of {values.size} values are no whole numbers ({listed(values[off])})"
+        if scaling != (1.0, 0.0):
+            what += f" after slope {scaling[0]:.10g} and intercept {scaling[1]:.10g}"
+        what += ": threshold it, or resample labels by nearest neighbour, and save whole numbers"
+        raise Refused("structure-refused", what)
+    return rounded
+
+
+def listed(values: Iterable[float]) -> str:
+    """The smallest few of the different values."""
+    there = np.unique(np.asarray(list(values) if isinstance(values, set) else values))
+    more = ", ..." if len(there) > LISTED else ""
+    return ", ".join(f"{v:.6g}" for v in there[:LISTED].tolist()) + more
+
+
+def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
+    """As `inside`, for all values of a mask.
+
+    Raises:
+        Refused: also structure-empty, telling the labels that are there, and structure-refused where no voxel
+            is outside.
+    """
+    chosen = inside(values, labels, scaling)
+    if not chosen.any():
+        if labels is None:
+            raise Refused("structure-empty", "a label map without a voxel with any label")
+        which = " or ".join(map(str, labels))
+        what = f"a label map without a voxel of label {which}; there are {listed(values)}"
+        raise Refused("structure-empty", what)
+    if chosen.all():
+        raise Refused("structure-refused", "all its voxels are inside: none is 0")
+    return chosen
 
 
 def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], bool]:
     """A mask (non-zero is inside) on the voxels of a grid, and whether any of it lay beyond the grid.
 
-    The mask's voxels must be the grid's, all corners within `TOLERANCE_MM`; its axes may be permuted or
-    flipped, and it may cover a part of the grid, or more.
+    The mask's voxels must be the grid's, all corners within the tolerance of `crossover.imaging.grids`; its
+    axes may be permuted or flipped, and it may cover a part of the grid, or more.
 
     Returns:
         (slices, rows, columns); voxels that the mask doesn't cover are outside.
@@ -36,29 +95,34 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
     Raises:
         Refused: structure-refused, saying how the mask's lattice differs.
     """
-    turn, start = _match(mask_image, grid)
-    axes = np.abs(turn).argmax(axis=1)  # of the mask, in the order of the grid's
-    values = sitk.GetArrayViewFromImage(mask_image).T != 0
-    values = np.transpose(values, axes)
-    for axis, flipped in enumerate(turn.sum(axis=1) < 0):
-        if flipped:
-            values = np.flip(values, axis)
-            start[axis] -= values.shape[axis] - 1
-    size = np.array(grid.GetSize())
-    first = np.clip(start, 0, size)
-    last = np.clip(start + values.shape, 0, size)
-    inner = values[tuple(slice(a, b) for a, b in zip(first - start, last - start))]
-    out = np.zeros(size[::-1], bool)
-    out.T[tuple(slice(a, b) for a, b in zip(first, last))] = inner
-    return out, int(np.count_nonzero(inner)) < int(np.count_nonzero(values))
+    try:
+        turn, start = match(mask_image, grid)
+    except GeometryError as error:
+        what = f"its voxels aren't the image's: {error}"
+        raise Refused("structure-refused", what) from None
+    values = sitk.GetArrayViewFromImage(mask_image) != 0
+    out = laid_on(values, turn, start, grid)
+    return out, int(np.count_nonzero(out)) < int(np.count_nonzero(values))
 
 
-def landed(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
+def landed(
+    mask_image: sitk.Image, grid: sitk.Image, whole: bool = False
+) -> tuple[NDArray[np.bool_], list[Finding]]:
     """As `land`, and how many of a mask's voxels lie beyond the grid.
+
+    Args:
+        whole: whether the mask must cover the grid exactly, for headers that contradict themselves: a part
+            of the grid may be the whole in the wrong place.
 
     Raises:
         Refused: structure-outside, where all do; structure-refused.
     """
+    if whole:
+        try:
+            return sitk.GetArrayFromImage(reoriented(mask_image, grid)) != 0, []
+        except GeometryError as error:
+            what = f"a header contradicts itself, and its voxels aren't the image's: {error}"
+            raise Refused("structure-refused", what) from None
     mask, clipped = land(mask_image, grid)
     if not clipped:
         return mask, []
@@ -70,29 +134,6 @@ def landed(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_],
     return mask, [Finding("structure-clipped", beyond)]
 
 
-def _match(mask: sitk.Image, grid: sitk.Image) -> tuple[NDArray, NDArray]:
-    """Voxel index of the mask -> of the grid: a signed permutation (3, 3) and a start (3,), whole numbers."""
-    own, other = (np.reshape(i.GetDirection(), (3, 3)) for i in (grid, mask))
-    spacing = np.array(grid.GetSpacing())
-    exact = (own.T @ other) * mask.GetSpacing() / spacing[:, None]
-    origin = (np.array(mask.GetOrigin()) - grid.GetOrigin()) @ own / spacing
-    turn, start = np.round(exact).astype(int), np.round(origin).astype(int)
-    corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(mask.GetSize()) - 1)
-    off = (corners @ (exact - turn).T + origin - start) * spacing
-    whole = (turn @ turn.T == np.eye(3)).all()
-    if not whole or np.abs(off).max() > min(TOLERANCE_MM, 0.2 * spacing.min()):
-        raise Refused("structure-refused", _difference(mask, grid, origin - start))
-    return turn, start
-
-
-def _difference(mask: sitk.Image, grid: sitk.Image, off: NDArray) -> str:
-    """How two lattices differ: spacing, angle and offset in mm; `off` is the offset in the grid's voxels."""
-    own, other = (np.reshape(i.GetDirection(), (3, 3)) for i in (grid, mask))
-    nearest = np.abs(own.T @ other).max(axis=0).clip(0, 1)
-    angle = float(np.degrees(np.arccos(nearest)).max())
-    spacings = (" x ".join(f"{s:.4g}" for s in i.GetSpacing()) for i in (mask, grid))
-    offset = ", ".join(f"{v:.2f}" for v in np.abs(off * grid.GetSpacing()))
-    return (
-        "its voxels aren't the image's: {} mm against {} mm, ".format(*spacings)
-        + f"axes {angle:.2f} degrees apart, centres ({offset}) mm off at its first voxel"
-    )
+def contradictory(findings: Iterable[Finding]) -> bool:
+    """Whether a file's header gives two places; see `landed`."""
+    return any(f.code == "header-forms" for f in findings)

@@ -13,17 +13,15 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.header import STRUCTURES, Frame, Instance, read_header
-from crossover.sources.dicom.landing import TOLERANCE_MM, inside, landed
+from crossover.sources.dicom.landing import LISTED, inside, landed, listed
 from crossover.sources.dicom.pixels import stored
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.dicom.stacks import Stack
 from crossover.sources.findings import Finding, Refused, gathered
-
-MOST_LABELS = 256
-"""Different values in one slice of a mask, of any label; more are an image's."""
 
 Slice = tuple[Instance, Frame]
 
@@ -60,8 +58,6 @@ def mask_series(
         raise Refused("structure-refused", f"{doubled} of its slices stand twice")
     chosen = _chosen(slices, labels)
     held = [k for k, plane in enumerate(chosen) if plane.any()]
-    if not held:
-        raise Refused("structure-empty", f"none of {len(slices)} slices holds the structure")
     if by == "names":
         volume = _on_slices({places[k]: chosen[k] for k in held}, grid)
     else:
@@ -120,8 +116,9 @@ def _by_positions(slices: Sequence[Slice], grid: sitk.Image) -> list[int]:
     if bare:
         what = f"{bare} of {len(frames)} slices lack position, orientation or pixel spacing"
         raise Refused("no-geometry", f"{what}; `slices: names` does without")
-    turned = np.ptp(np.array([f.orientation for f in frames]), axis=0).max()
-    if turned > 1e-3 or np.ptp(np.array([f.spacing for f in frames]), axis=0).max() > 1e-4:
+    turns, spacings = [f.orientation for f in frames], [f.spacing for f in frames]
+    one = slices[0][0]
+    if spread_mm(turns, spacings, (one.rows, one.columns)) > TOLERANCE_MM:
         raise Refused("structure-refused", "its slices differ in orientation or pixel spacing")
     along = np.array([f.position for f in frames]) @ directions(frames[0])[:, 2]
     return np.round((along - along.min()) / step_of(grid, frames[0])).astype(int).tolist()
@@ -156,16 +153,18 @@ def _order(slices: Sequence[Slice], names: dict[str, int], image: Sequence[Slice
 
 def _chosen(slices: Sequence[Slice], labels: list[int] | None) -> list[NDArray[np.bool_]]:
     """The pixels of each slice that hold one of the labels."""
-    out = []
+    out, there = [], set()
     for (_, frame), values in zip(slices, stored(Stack(tuple(slices))), strict=True):
-        if (frame.slope, frame.intercept) != (1.0, 0.0):
+        scaling = (frame.slope, frame.intercept)
+        if scaling != (1.0, 0.0):
             values = values * frame.slope + frame.intercept
-        out.append(inside(values, labels))
-        if (different := len(np.unique(values[out[-1]]))) > MOST_LABELS:
-            what = f"a slice holds {different} different values: an image, no mask"
-            raise Refused("structure-refused", what)
+        out.append(inside(values, labels, scaling))
+        there |= set(np.unique(np.round(values, 3))[: LISTED + 1].tolist())
     if all(plane.all() for plane in out):
         raise Refused("structure-refused", "all its pixels are inside: none is 0")
+    if not any(plane.any() for plane in out):
+        what = f"none of {len(slices)} slices holds the structure; their values: {listed(there)}"
+        raise Refused("structure-empty", what)
     return out
 
 

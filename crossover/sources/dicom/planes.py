@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from crossover.sources.dicom.landing import TOLERANCE_MM
+from crossover.imaging.grids import TOLERANCE_MM
 from crossover.sources.findings import Refused
 
 MOST_SLICES = 2000

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
 
+from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.sources.dicom.elements import numbers
-from crossover.sources.dicom.landing import TOLERANCE_MM, landed
+from crossover.sources.dicom.landing import landed
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.findings import Finding, Refused
 
@@ -101,7 +102,8 @@ def _frames(dataset: Dataset) -> list[_Frame]:
         raise Refused("structure-refused", what) from None
     if not all(np.isfinite(v).all() for v in (turns, spacings, places)) or (spacings <= 0).any():
         raise Refused("structure-refused", "its frames' geometry holds values that are no numbers")
-    if len(frames) and max(np.ptp(turns, axis=0).max(), np.ptp(spacings, axis=0).max()) > 1e-4:
+    size = (int(dataset.get("Rows") or 1), int(dataset.get("Columns") or 1))
+    if len(frames) and spread_mm(turns, spacings, size) > TOLERANCE_MM:
         raise Refused("structure-refused", "its frames differ in orientation or pixel spacing")
     return frames
 

@@ -1,0 +1,269 @@
+"""A volume from one file: NIfTI, NRRD, MetaImage or what else ITK reads, with all that may be wrong with it.
+
+NIfTI is read by nibabel, and not by ITK, which reads a file that is cut short as zeros, NaN as 0, and takes
+another of two contradicting headers (qform, sform) by their codes. Messages name no file and quote no text of it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+from isal import igzip, isal_zlib
+from nibabel.imageglobals import LoggingOutputSuppressor
+from numpy.typing import NDArray
+
+from crossover.imaging.grids import GeometryError, corners, right_angles, tolerance_mm
+from crossover.imaging.volumes import on_grid
+from crossover.sources.dicom.landing import checked
+from crossover.sources.findings import Finding, Refused
+
+GZIP = b"\x1f\x8b"
+NIFTI = {b"n+1\0": nib.Nifti1Image, b"n+2\0": nib.Nifti2Image}
+MM = {"meter": 1000.0, "micron": 0.001}
+"""Units of NIfTI's xyzt_units other than mm, in mm; 0 ("unknown") is mm by custom."""
+TO_LPS = np.diag([-1.0, -1.0, 1.0])
+"""NIfTI's axes point right, anterior and superior; ITK's and DICOM's left, posterior and superior."""
+FORMS = (
+    (b"NRRD", 0, "NRRD"),
+    (b"DICM", 128, "DICOM"),
+    (b"ObjectType", 0, "MetaImage"),
+    (b"NDims", 0, "MetaImage"),
+    (b"\x89HDF", 0, "HDF5"),
+    (b"PK\x03\x04", 0, "a zip archive"),
+    (b"version https://git-lfs", 0, "a pointer of Git LFS, whose content was not downloaded"),
+    (b"/annex/objects/", 0, "a pointer of git-annex, whose content was not downloaded"),
+    (b"<", 0, "a web page or XML"),
+)
+"""First bytes, where they stand, and what a file is that begins so."""
+
+
+class Volume(NamedTuple):
+    """A volume of one number a voxel; what is to be told of its file; slope and intercept of its values."""
+
+    image: sitk.Image
+    findings: list[Finding]
+    scaling: tuple[float, float] = (1.0, 0.0)
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a volume with three axes (further axes of length 1 are dropped).
+
+    Raises:
+        Refused: volume-unreadable (missing, empty, cut short, damaged, no image), volume-axes (not three, or
+            several numbers a voxel: colours, vectors, complex numbers), volume-header (axes not at right
+            angles; voxels of no size; a qform and an sform with other voxel sizes).
+    """
+    if not path.is_file():
+        what = "it is a folder, and not a file" if path.is_dir() else "its file is not there"
+        raise Refused("volume-unreadable", what)
+    if path.stat().st_size == 0:
+        raise Refused("volume-unreadable", "its file is empty (0 bytes)")
+    try:
+        with _opened(path) as (stream, packed):
+            head = stream.read(544)
+            stream.seek(0)
+            kind = NIFTI.get(head[344:348]) or NIFTI.get(head[4:8])
+            if kind is not None:
+                return _nifti(kind, stream, _misnamed(path, packed))
+    except (EOFError, OSError, zlib.error, isal_zlib.error) as error:
+        what = f"its file is cut short or damaged ({type(error).__name__})"
+        raise Refused("volume-unreadable", what) from None
+    return _by_itk(path, head, packed)
+
+
+def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Finding]]:
+    """A file's voxels that hold one of `labels`, as 0/1 (uint8) on its own grid; None: any but 0.
+
+    Raises:
+        Refused: as `read_volume`; structure-refused, where values are no whole numbers, too many different
+            ones, or none is outside; structure-empty, telling the labels that are there.
+    """
+    volume = read_volume(path)
+    values = sitk.GetArrayViewFromImage(volume.image)
+    mask = checked(values, labels, volume.scaling)
+    return on_grid(mask.astype(np.uint8), volume.image), volume.findings
+
+
+def read_image(path: Path) -> tuple[sitk.Image, list[Finding]]:
+    """An image of finite values that are not all the same, in its file's own unit; float64 as float32.
+
+    Raises:
+        Refused: as `read_volume`; non-finite; constant.
+    """
+    image, findings, _ = read_volume(path)
+    values = sitk.GetArrayViewFromImage(image)
+    if values.dtype.kind == "f":
+        wrong = int(np.count_nonzero(~np.isfinite(values)))
+        if wrong:
+            what = f"{wrong} of {values.size} values are no finite numbers"
+            raise Refused("non-finite", what)
+        if values.dtype == np.float64:
+            image = sitk.Cast(image, sitk.sitkFloat32)
+    if (low := values.min()) == values.max():
+        raise Refused("constant", f"all its values are {low:g}")
+    return image, findings
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
+    """A file's bytes, unpacked where they are gzip's, whatever its name says; and whether they are."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == GZIP
+        raw.seek(0)
+        yield (igzip.IGzipFile(fileobj=raw) if packed else raw), packed
+
+
+def _misnamed(path: Path, packed: bool) -> list[Finding]:
+    """That a file's name says gzip, and its content doesn't, or the other way round."""
+    if packed == path.name.lower().endswith(".gz"):
+        return []
+    said, found = ("not ", "") if packed else ("", "not ")
+    what = f"its name says that it is {said}packed by gzip, and it is {found}packed: read as it is"
+    return [Finding("file-name", what)]
+
+
+def _nifti(kind: type[nib.Nifti1Image], stream: BinaryIO, findings: list[Finding]) -> Volume:
+    try:
+        with LoggingOutputSuppressor():
+            read = kind.from_stream(stream)
+            scaling = (read.dataobj.slope, read.dataobj.inter)
+            shape = _three(read.shape)
+            image_grid, more = _nifti_grid(read.header, shape)
+    except (EOFError, OSError, GeometryError, Refused):
+        raise
+    except Exception as error:  # nibabel raises several kinds for damaged headers
+        what = f"its NIfTI header is damaged ({type(error).__name__})"
+        raise Refused("volume-unreadable", what) from None
+    dtype = read.get_data_dtype()
+    if dtype.names or dtype.kind == "c":
+        raise Refused("volume-axes", _components(dtype))
+    values = np.asanyarray(read.dataobj.get_unscaled()).reshape(shape, order="F")
+    while stream.read(1 << 20):  # a packed file's check stands at its end
+        pass
+    if scaling != (1.0, 0.0):
+        values = values * np.float64(scaling[0]) + scaling[1]
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        values = values.astype(np.float64)
+    native = np.ascontiguousarray(values.T, values.dtype.newbyteorder("="))
+    image = sitk.GetImageFromArray(native)
+    image.CopyInformation(image_grid)
+    return Volume(image, [*findings, *more], scaling)
+
+
+def _components(dtype: np.dtype) -> str:
+    if dtype.names:
+        return f"a voxel has {len(dtype.names)} numbers (colours): save one number a voxel"
+    return "a voxel has a complex number: save its magnitude"
+
+
+def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Three axes of a shape whose further ones have length 1."""
+    if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape) < 1:
+        sizes = " x ".join(map(str, shape))
+        what = f"it has {len(shape)} axes ({sizes}) and should have 3: give one volume a file"
+        raise Refused("volume-axes", what)
+    return shape[:3]
+
+
+def _nifti_grid(
+    header: nib.Nifti1Header, size: tuple[int, int, int]
+) -> tuple[sitk.Image, list[Finding]]:
+    """The grid of a NIfTI header in mm, as an image of one byte a voxel's worth of geometry; and findings.
+
+    The sform counts where both are set (as for nibabel), if the qform has the same voxel sizes.
+    """
+    sform, sform_code = header.get_sform(coded=True)
+    try:
+        qform, qform_code = header.get_qform(coded=True)
+    except ValueError:
+        raise Refused("volume-header", "its qform holds no rotation") from None
+    unit = MM.get(header.get_xyzt_units()[0], 1.0)
+    findings = []
+    if not sform_code and not qform_code:  # as ITK does
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([*header.get_zooms()[:3], 1.0])
+        what = "its header tells neither position nor orientation (qform and sform are unset)"
+        findings.append(Finding("no-orientation", what))
+    else:
+        affine = sform if sform_code else qform
+        if sform_code and qform_code:
+            findings += _contradiction(sform, qform, unit, size)
+    axes = TO_LPS @ affine[:3, :3] * unit
+    try:
+        directions = right_angles(axes, size)
+    except GeometryError as error:
+        raise Refused("volume-header", str(error)) from None
+    origin = TO_LPS @ affine[:3, 3] * unit
+    if not np.isfinite(origin).all():
+        raise Refused("volume-header", "its header gives a position that is no number")
+    return _grid(size, origin, np.linalg.norm(axes, axis=0), directions), findings
+
+
+def _contradiction(
+    sform: NDArray, qform: NDArray, unit: float, size: tuple[int, int, int]
+) -> list[Finding]:
+    """Whether the two forms of a header put a corner elsewhere.
+
+    Raises:
+        Refused: volume-header, where they give the voxels other sizes.
+    """
+    at = np.c_[corners(size), np.ones(8)]
+    far = np.linalg.norm(at @ (sform - qform).T * unit, axis=1).max()
+    spacings = [np.linalg.norm(f[:3, :3], axis=0) * unit for f in (sform, qform)]
+    allowed = tolerance_mm(spacings[0])
+    if far <= allowed:
+        return []
+    told = " and ".join(" x ".join(f"{v:.4g}" for v in s) for s in spacings)
+    if not (np.abs(spacings[0] - spacings[1]) * (np.array(size) - 1) <= allowed).all():
+        what = f"its sform and qform give voxels of other sizes: {told} mm"
+        raise Refused("volume-header", what)
+    return [
+        Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform is taken")
+    ]
+
+
+def _grid(
+    size: tuple[int, ...], origin: NDArray, spacing: NDArray, directions: NDArray
+) -> sitk.Image:
+    """An image that holds a geometry; its voxels hold nothing."""
+    image = sitk.Image([int(n) for n in size], sitk.sitkUInt8)
+    image.SetOrigin([float(v) for v in origin])
+    image.SetSpacing([float(v) for v in spacing])
+    image.SetDirection([float(v) for v in directions.ravel()])
+    return image
+
+
+def _by_itk(path: Path, head: bytes, packed: bool) -> Volume:
+    """What is no NIfTI; SimpleITK's messages hold the path, so they are kept back."""
+    form = next((form for start, at, form in FORMS if head[at:].startswith(start)), "")
+    if packed:
+        what = f"it is packed by gzip and holds {form or 'no NIfTI image'}: unpack it"
+        raise Refused("volume-unreadable", what)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        numbers, kind = reader.GetNumberOfComponents(), reader.GetPixelID()
+        shape = _three(reader.GetSize())
+        if numbers != 1 or kind in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
+            what = f"a voxel has {numbers} numbers (colours, vectors or overlapping segments)"
+            raise Refused("volume-axes", f"{what}: save one number a voxel, as a label map")
+        image = reader.Execute()
+    except RuntimeError:
+        is_it = f"it is {form}" if form else "it is cut short, damaged or no image"
+        raise Refused("volume-unreadable", f"ITK can't read it under its name: {is_it}") from None
+    while image.GetDimension() > 3:
+        image = image[..., 0]
+    axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    try:
+        directions = right_angles(axes, shape)
+    except GeometryError as error:
+        raise Refused("volume-header", str(error)) from None
+    image.SetDirection(directions.ravel().tolist())
+    return Volume(image, [])
