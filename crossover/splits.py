@@ -23,7 +23,11 @@ class SplitError(ValueError):
 
 
 def split(
-    cases: pd.DataFrame, tests: dict[str, float], settings: Splits, needed: dict[str, int]
+    cases: pd.DataFrame,
+    tests: dict[str, float],
+    settings: Splits,
+    needed: dict[str, int],
+    images: pd.DataFrame,
 ) -> pd.DataFrame:
     """Split every cohort of a study.
 
@@ -31,6 +35,7 @@ def split(
         cases: columns cohort, patient, case.
         tests: cohort -> patients held out for testing, a fraction below 1, else a count.
         needed: cohort -> fewest training patients that its study can do with.
+        images: columns cohort, case, channel and image, a digest of the image's values.
 
     Returns:
         One row for each case (and replicate, for training cases) with the `COLUMNS`: `part` is
@@ -39,9 +44,9 @@ def split(
         from 0. Rank, validation and fold are missing for test cases.
 
     Raises:
-        SplitError: for a patient in two cohorts, too few patients, or a size beyond the training set.
+        SplitError: for a patient or an image in two cohorts, too few patients, or a size beyond the training set.
     """
-    findings = _findings(cases, tests, needed)
+    findings = [*_findings(cases, tests, needed), *_copies(images)]
     if findings:
         raise SplitError("\n".join(findings))
     rows = []
@@ -162,3 +167,20 @@ def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, in
                 f"{needed[cohort]} are needed (cohorts.{cohort}.test, sizes)"
             )
     return findings
+
+
+def _copies(images: pd.DataFrame) -> list[str]:
+    """Images that stand in several cohorts; those of one cohort were told when its cases were made."""
+    findings = {}
+    for _, own in images.groupby("image", sort=False):
+        if own.cohort.nunique() == 1:
+            continue
+        held = own.drop_duplicates(["cohort", "case"]).sort_values(["cohort", "case"])
+        where = " and ".join(f"case {c.case} of cohort {c.cohort}" for c in held.itertuples())
+        channels = ", ".join(sorted(set(own.channel)))
+        findings[where] = ", ".join(filter(None, [findings.get(where), channels]))
+    return [
+        f"same-image: {where} hold the same image ({channels}): one patient under two names would be "
+        "trained on and tested. Leave the case out of all cohorts but one"
+        for where, channels in findings.items()
+    ]

@@ -81,6 +81,7 @@ rule slices:
 rule splits:
     input:
         patients=of_cohorts("data/cases/{cohort}/patients.csv"),
+        cases=of_cohorts("data/cases/{cohort}/manifest.json"),
     output:
         "results/{study}/splits.csv",
     log:
@@ -94,4 +95,4 @@ rule splits:
         checks=lambda w, input: canonical(sections.needed(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.splits --code {params.code:q} --cfg {params.cfg:q} "
-        "--checks {params.checks:q} --patients {input.patients} --out {output} --log {log} 2> {log}"
+        "--checks {params.checks:q} --patients {input.patients} --cases {input.cases} --out {output} --log {log} 2> {log}"

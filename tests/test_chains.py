@@ -27,6 +27,7 @@ from crossover.training.stage import scored_slices, validation_dsc
 CONFIG = Path(__file__).parent.parent / "config"
 STUDY = load_study("prostate", "paper", CONFIG)
 PLAN = plan(STUDY)
+NO_IMAGES = pd.DataFrame(columns=["cohort", "case", "channel", "image"])
 
 
 def changed(**values: object) -> Study:
@@ -81,7 +82,9 @@ def test_each_training_patient_validates_in_one_fold_and_trains_in_all_others(a,
     rows = [(s, f"{s}{i}", f"{s}{i}") for s, n in (("site_a", a), ("site_b", b)) for i in range(n)]
     cases = pd.DataFrame(rows, columns=["cohort", "patient", "case"])
     asked = STUDY.splits.model_copy(update={"seed": seed})
-    table = split(cases, {"site_a": 0.2, "site_b": 0.2}, asked, {"site_a": 2, "site_b": 2})
+    table = split(
+        cases, {"site_a": 0.2, "site_b": 0.2}, asked, {"site_a": 2, "site_b": 2}, NO_IMAGES
+    )
     tested = set(evaluation_cases(table, PLAN.models["a-f0"]).case)
     assert tested == set(table[table.part == "test"].case)
     stages = [PLAN.stages[f"b_a-f{f}"] for f in range(5)]

@@ -26,6 +26,7 @@ from crossover.study import Splits, Study
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
 few = settings(max_examples=30, deadline=None)
+NO_IMAGES = pd.DataFrame(columns=["cohort", "case", "channel", "image"])
 NO_FIGURES = {"figures": {"colours": {}, "order": [], "overlays": None}}
 
 
@@ -44,7 +45,8 @@ def asked(seed: int = 1, share: float = 0.1, k: int = 3, replicates: int = 1) ->
 
 def divide(cases: pd.DataFrame, settings: Splits, tests: dict[str, float] | None = None):
     names = cases.cohort.unique()
-    return split(cases, tests or dict.fromkeys(names, 0.25), settings, dict.fromkeys(names, 2))
+    tests = tests or dict.fromkeys(names, 0.25)
+    return split(cases, tests, settings, dict.fromkeys(names, 2), NO_IMAGES)
 
 
 def order(table: pd.DataFrame, replicate: int = 0) -> list[str]:
@@ -190,7 +192,9 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
             for name, c in study.cohorts.items()
         ]
         asks = sections.splits(study)
-        table = split(pd.concat(cases), asks["tests"], study.splits, sections.needed(study))
+        table = split(
+            pd.concat(cases), asks["tests"], study.splits, sections.needed(study), NO_IMAGES
+        )
         out.append((study, plan(study), table))
     return out
 
@@ -257,7 +261,7 @@ def test_a_patient_in_two_cohorts_and_too_few_patients_are_told_at_once():
     cases = pd.concat([cohort("a", [1] * 5), cohort("b", [1] * 3)])
     stray = pd.DataFrame([("b", "a2", "x"), ("b", "a4", "y")], columns=cases.columns)
     with pytest.raises(SplitError) as caught:
-        split(pd.concat([cases, stray]), {"a": 3, "b": 4}, asked(), {"a": 4, "b": 2})
+        split(pd.concat([cases, stray]), {"a": 3, "b": 4}, asked(), {"a": 4, "b": 2}, NO_IMAGES)
     message = str(caught.value)
     assert "patient a2 is in cohorts a, b" in message and "patient a4 is in cohorts a, b" in message
     assert "cohort a: 5 patients leave 2" in message and "4 are needed" in message
@@ -266,14 +270,14 @@ def test_a_patient_in_two_cohorts_and_too_few_patients_are_told_at_once():
 
 def test_just_enough_patients_are_enough():
     cases = cohort("a", [1] * 6)
-    assert len(order(split(cases, {"a": 2}, asked(), {"a": 4}))) == 4
+    assert len(order(split(cases, {"a": 2}, asked(), {"a": 4}, NO_IMAGES))) == 4
     with pytest.raises(SplitError, match=r"leave 4 .* 5 are needed"):
-        split(cases, {"a": 2}, asked(), {"a": 5})
+        split(cases, {"a": 2}, asked(), {"a": 5}, NO_IMAGES)
 
 
 def test_a_cohort_without_patients_is_told():
     with pytest.raises(SplitError, match="cohort b: 0 patients"):
-        split(cohort("a", [1] * 6), {"a": 2, "b": 1}, asked(), {"a": 2, "b": 2})
+        split(cohort("a", [1] * 6), {"a": 2, "b": 1}, asked(), {"a": 2, "b": 2}, NO_IMAGES)
 
 
 def test_a_fold_is_left_out_of_the_whole_chain():
@@ -286,7 +290,7 @@ def test_a_fold_is_left_out_of_the_whole_chain():
     study = Study.model_validate(values)
     cases = [cohort(name, [1] * c.source.patients) for name, c in study.cohorts.items()]
     asks = sections.splits(study)
-    table = split(pd.concat(cases), asks["tests"], study.splits, sections.needed(study))
+    table = split(pd.concat(cases), asks["tests"], study.splits, sections.needed(study), NO_IMAGES)
     p = plan(study)
     folds = [m for m in p.models.values() if m.fold is not None]
     assert len(folds) == 3
@@ -297,7 +301,7 @@ def test_a_fold_is_left_out_of_the_whole_chain():
 
 def test_a_test_set_without_patients_is_told():
     with pytest.raises(SplitError, match="cohort a: no test patient"):
-        split(cohort("a", [1] * 6), {"a": 0.01}, asked(k=2), {"a": 2})
+        split(cohort("a", [1] * 6), {"a": 0.01}, asked(k=2), {"a": 2}, NO_IMAGES)
 
 
 def small(patients: int, sizes: list[int], k: int) -> tuple[Study, list[pd.DataFrame]]:
@@ -313,7 +317,7 @@ def small(patients: int, sizes: list[int], k: int) -> tuple[Study, list[pd.DataF
 
 def divided(study: Study, cases: list[pd.DataFrame]) -> pd.DataFrame:
     tests = sections.splits(study)["tests"]
-    return split(pd.concat(cases), tests, study.splits, sections.needed(study))
+    return split(pd.concat(cases), tests, study.splits, sections.needed(study), NO_IMAGES)
 
 
 @pytest.mark.parametrize(("patients", "k"), [(4, 5), (2, 3), (5, 9)])
@@ -349,3 +353,20 @@ def test_every_fold_leaves_patients_to_train_on_and_to_choose_by(
         if stage.fold is not None:
             left = (table.part == "train") & (table.cohort == "uterus") & (table.fold != stage.fold)
             assert len(used) == min(sizes[-1], left.sum()), stage.name
+
+
+def test_an_image_in_two_cohorts_is_an_error_that_names_the_cases_and_all_findings_at_once():
+    cases = pd.concat([cohort("a", [1] * 8), cohort("b", [1] * 8)])
+    held = [
+        ("a", "a0-0", "t2", "one"), ("a", "a0-0", "adc", "two"), ("a", "a1-0", "t2", "three"),
+        ("b", "b3-0", "t2", "one"), ("b", "b3-0", "adc", "two"), ("b", "b4-0", "t2", "four"),
+        ("a", "a2-0", "t2", "five"), ("a", "a3-0", "t2", "five"),  # `cases` tells of one cohort's own
+    ]  # fmt: skip
+    images = pd.DataFrame(held, columns=["cohort", "case", "channel", "image"])
+    with pytest.raises(SplitError) as caught:
+        split(cases, {"a": 2, "b": 0.01}, asked(), {"a": 2, "b": 2}, images)
+    none, same = str(caught.value).splitlines()
+    assert none.startswith("cohort b: no test patient")
+    assert same.startswith(
+        "same-image: case a0-0 of cohort a and case b3-0 of cohort b hold the same image (t2, adc)"
+    )

@@ -1,7 +1,10 @@
 """Split the patients of a study's cohorts."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from crossover.provenance import read_json
 from crossover.splits import split
 from crossover.study import Splits
 from workflow_scripts._job import run
@@ -11,9 +14,20 @@ def main(job) -> None:
     tables = {path.parent.name: pd.read_csv(path, dtype=str) for path in job.patients}
     cases = pd.concat([table.assign(cohort=cohort) for cohort, table in tables.items()])
     settings = Splits.model_validate(job.cfg["settings"])
-    table = split(cases, job.cfg["tests"], settings, job.checks)
+    images = pd.concat([_images(path) for path in job.cases])
+    table = split(cases, job.cfg["tests"], settings, job.checks, images)
     table.to_csv(job.out, index=False)
 
 
+def _images(manifest: Path) -> pd.DataFrame:
+    """The digests of a cohort's images: columns cohort, case, channel, image."""
+    rows = [
+        (manifest.parent.name, case, channel, image)
+        for case, record in read_json(manifest)["items"].items()
+        for channel, image in record["images"].items()
+    ]
+    return pd.DataFrame(rows, columns=["cohort", "case", "channel", "image"])
+
+
 if __name__ == "__main__":
-    run(main, "patients*", "out")
+    run(main, "patients*", "cases*", "out")

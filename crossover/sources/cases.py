@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from crossover import items
 from crossover.imaging.volumes import write_case
 from crossover.provenance import digest, read_json, write_json
 from crossover.sources import ingest_report
+from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.places import (
@@ -99,7 +98,7 @@ def make_cases(
     # In processes of their own: a decoder that crashes takes its process with it, not the job.
     apart = max(2, workers) if isinstance(source, DicomSource) else workers
     records = _refresh(folder, keys, make, apart, work)
-    more = _same_images(records)
+    more = same_images(records)
     for case, own in work.items():  # of what lies beside a case's own files, so not in its record
         more[case] += own.examination.findings if own.examination else []
     report = ingest_report.report(records, findings, more, allowed(source))
@@ -257,7 +256,7 @@ def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, fold
         "found": reading.found,
         "chosen": reading.chosen,
         "findings": [f.row() for f in reading.findings],
-        "images": {n: _values_digest(image) for n, image in reading.channels.items()},
+        "images": {n: values_digest(image) for n, image in reading.channels.items()},
     }
 
 
@@ -286,22 +285,3 @@ def _description(reading: Reading) -> dict:
 def _millilitres(mask: sitk.Image) -> float:
     voxels = int(sitk.GetArrayViewFromImage(mask).sum())
     return round(voxels * float(np.prod(mask.GetSpacing())) / 1000, 4)
-
-
-def _values_digest(image: sitk.Image) -> str:
-    return sha256(np.ascontiguousarray(sitk.GetArrayViewFromImage(image))).hexdigest()[:24]
-
-
-def _same_images(records: Mapping[str, dict]) -> dict[str, list[Finding]]:
-    """Cases whose channel is another's to the last value: one patient under two names, or a copy."""
-    out: dict[str, list[Finding]] = defaultdict(list)
-    holders: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for case, record in records.items():
-        for channel, values in record["images"].items():
-            holders[values].append((case, channel))
-    for own in (o for o in holders.values() if len({case for case, _ in o}) > 1):
-        for case, channel in own:
-            others = sorted({c for c, _ in own} - {case})
-            what = f"the image is that of {', '.join(others[:5])}"
-            out[case].append(Finding("same-image", what, f"channel {channel}"))
-    return out

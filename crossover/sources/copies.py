@@ -1,0 +1,65 @@
+"""Copies of images: the same values under two names.
+
+Found whatever the type that values are stored in (whole numbers or float32), a constant added to all of them,
+and the order and direction of stored axes. Not found: images that were cropped, resampled, multiplied, or
+changed in any voxel; and flipped copies of an image whose planes' sums read the same from both ends.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Mapping
+from hashlib import sha256
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from crossover.sources.findings import Finding
+
+EQUAL = 1e-9
+"""Sums of planes that differ by less, relative to the largest, are equal: their order of adding differs."""
+
+
+def values_digest(image: sitk.Image) -> str:
+    """Of an image's values above their least, as float32, in an order of axes that the values decide."""
+    values = sitk.GetArrayViewFromImage(image).astype(np.float32)
+    values -= values.min()
+    rows = values.sum(axis=0, dtype=np.float64)  # of whole numbers all sums are exact, in any order
+    sums = [values.sum(axis=(1, 2), dtype=np.float64), rows.sum(axis=1), rows.sum(axis=0)]
+    for axis, profile in enumerate(sums):
+        if _compared(profile[::-1], profile) < 0:
+            values, sums[axis] = np.flip(values, axis), profile[::-1]
+    ordered = sorted(
+        range(len(sums)), key=functools.cmp_to_key(lambda i, j: _order(sums[i], sums[j]))
+    )
+    digest = sha256(str([len(sums[axis]) for axis in ordered]).encode())
+    digest.update(np.ascontiguousarray(values.transpose(ordered)))
+    return digest.hexdigest()[:24]
+
+
+def _order(a: NDArray, b: NDArray) -> int:
+    return len(a) - len(b) or _compared(a, b)
+
+
+def _compared(a: NDArray, b: NDArray) -> int:
+    """Which of two profiles has the smaller first value that differs: -1 the first, 1 the second, 0 none."""
+    apart = a - b
+    differing = np.flatnonzero(np.abs(apart) > EQUAL * np.abs(a).max())
+    return int(np.sign(apart[differing[0]])) if len(differing) else 0
+
+
+def same_images(records: Mapping[str, dict]) -> dict[str, list[Finding]]:
+    """Cases whose channel is another's to the last value: one patient under two names, or a copy."""
+    out: dict[str, list[Finding]] = defaultdict(list)
+    holders: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for case, record in records.items():
+        for channel, values in record["images"].items():
+            holders[values].append((case, channel))
+    for own in (o for o in holders.values() if len({case for case, _ in o}) > 1):
+        for case, channel in own:
+            others = sorted({c for c, _ in own} - {case})
+            what = f"the image is that of {', '.join(others[:5])}"
+            out[case].append(Finding("same-image", what, f"channel {channel}"))
+    return out

@@ -1,0 +1,68 @@
+"""Copies of images are found by their values, however these are stored."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from crossover.sources.copies import same_images, values_digest
+
+
+def of(array: np.ndarray) -> str:
+    return values_digest(sitk.GetImageFromArray(np.ascontiguousarray(array)))
+
+
+VALUES = np.random.default_rng(3).integers(-1000, 2000, (5, 6, 6)).astype(np.int16)
+
+
+@given(
+    st.permutations([0, 1, 2]),
+    st.sets(st.integers(0, 2)),
+    st.sampled_from([np.int16, np.int32, np.float32, np.float64]),
+    st.sampled_from([0, 1024]),
+)
+@settings(deadline=None)
+def test_type_offset_and_order_of_axes_change_nothing(order, flipped, dtype, offset):
+    stored = np.flip(VALUES, tuple(flipped)).transpose(order).astype(dtype) + dtype(offset)
+    assert of(stored) == of(VALUES)
+
+
+@given(
+    arrays(np.float32, (3, 4, 4), elements=st.floats(-1e6, 1e6, width=32)),
+    st.permutations([0, 1, 2]),
+)
+@settings(deadline=None, max_examples=50)
+def test_images_of_one_digest_hold_the_same_values(values, order):
+    """However equal the sums of an image's planes are."""
+    other = values.copy()
+    other[1, 2, 3] = values.max() + 1
+    assert of(values) != of(other.transpose(order))
+
+
+def test_noise_in_float32_is_found_whatever_the_order_of_axes():
+    values = np.random.default_rng(4).normal(size=(9, 7, 7)).astype(np.float32)
+    assert of(values.transpose(2, 0, 1)[::-1]) == of(values)
+
+
+@pytest.mark.parametrize("change", ["voxel", "crop", "scale"])
+def test_what_is_no_copy(change: str):
+    other = VALUES.copy()
+    if change == "voxel":
+        other[2, 3, 4] += 1
+    other = {"voxel": other, "crop": VALUES[:, 1:], "scale": VALUES * 2}[change]
+    assert of(other) != of(VALUES)
+
+
+def test_every_case_with_anothers_image_is_told():
+    records = {
+        "p1": {"images": {"b0": "x", "adc": "y"}},
+        "p2": {"images": {"b0": "z", "adc": "x"}},
+        "p3": {"images": {"b0": "w"}},
+    }
+    found = same_images(records)
+    assert {c: [(f.about, f.what) for f in own] for c, own in found.items()} == {
+        "p1": [("channel b0", "the image is that of p2")],
+        "p2": [("channel adc", "the image is that of p1")],
+    }
