@@ -76,13 +76,16 @@ def segment(
 ) -> None:
     """Segment examinations with a trained model: masks, a picture of each, scores where there are manual masks.
 
-    Manual masks are those that the file of rules names; the study's own rules take images alone.
+    Manual masks are those that the file of rules names; the study's own rules take images alone. Exit status: 0
+    where all was done, 1 where some was not (scores.csv has why), 2 where the call is wrong.
     """
     from crossover.config import load_study
+    from crossover.disk import DiskFull
     from crossover.provenance import ROOT
     from crossover.segment import segment, stage_of
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules, study_rules
+    from crossover.sources.ingest_report import TEXT
 
     logging.basicConfig(level=logging.ERROR)
     try:
@@ -94,13 +97,27 @@ def segment(
     except IngestError as caught:
         typer.echo(f"error: {caught}", err=True)
         raise typer.Exit(1) from None
-    except (ConfigError, ValueError) as caught:
+    except (ConfigError, ValueError, DiskFull) as caught:
         _stop(str(caught))
+    except OSError as caught:  # without the path, which may hold a name
+        _stop(f"{out} can't be written: {caught.strerror}")
     table.to_csv(out / "scores.csv", index=False)
-    typer.echo(table.round(3).to_string(index=False))
+    shown = table.dropna(subset="structure").drop(columns="not_done")
+    typer.echo(
+        shown.round(3).to_string(index=False) if len(shown) else "no case could be segmented"
+    )
     typer.echo(
         f"masks: {out / 'predictions'}, pictures: {out / 'pictures'}, scores: {out / 'scores.csv'}"
     )
+    left = table[table.not_done != ""].drop_duplicates("case")
+    for row in left.fillna("").itertuples():
+        what = "its manual masks were not all compared with" if row.structure else "not segmented"
+        typer.echo(f"{row.case}: {what}: {row.not_done}", err=True)
+    if len(left):
+        typer.echo(
+            f"error: {len(left)} cases were not done in full: see {out / 'cases' / TEXT}", err=True
+        )
+        raise typer.Exit(1)
 
 
 @app.command()

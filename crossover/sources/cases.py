@@ -71,44 +71,48 @@ def make_cases(
     data: Path | None,
     code: str,
     workers: int,
+    lenient: bool = False,
 ) -> dict:
     """Make every case of a cohort; then `patients.csv` and the report, `ingest.json` and `ingest.txt`.
 
     Args:
         raw: the cohort's raw manifest.
         data: the folder of real data; not used by phantoms.
+        lenient: make what can be made: structures with errors are left out of their cases, and cases with
+            errors out of the manifest.
 
     Returns:
         The report, as in `ingest.json`.
 
     Raises:
         IngestError: where a case is excluded by an error that the source does not allow by name, or no
-            case is left. The report is written all the same, the manifest is not.
+            case is left; if lenient, where there is no case at all. The report is written all the same, the manifest is not.
     """
     received = read_json(raw)["items"]
     folder = manifest.parent
     if isinstance(source, DicomSource):
         items.warm("crossover.sources.cases")
     about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
-    settings = digest([about, rules.model_dump(mode="json"), code])
+    settings = digest([about, rules.model_dump(mode="json"), code, lenient])
     known = _known(source, folder, received, settings)
     work, findings = _work(source, rules, raw.parent, received, data, known, workers)
     keys = {c: _key(settings, w.received, w.row) for c, w in work.items()}
-    make = partial(_make, work, source, rules, data)
+    make = partial(_make, work, source, rules, data, lenient)
     # In processes of their own: a decoder that crashes takes its process with it, not the job.
     apart = max(2, workers) if isinstance(source, DicomSource) else workers
     records = _refresh(folder, keys, make, apart, work)
     more = same_images(records)
     for case, own in work.items():  # of what lies beside a case's own files, so not in its record
         more[case] += own.examination.findings if own.examination else []
-    report = ingest_report.report(records, findings, more, allowed(source))
+    report = ingest_report.report(records, findings, more, allowed(source), lenient)
     ingest_report.write(report, folder)
-    _raise_errors(report, folder)
+    if not lenient or not report["cases"]:
+        _raise_errors(report, folder)
     good = {case: records[case] for case in report["made"]}
     write_json(manifest, {"items": good})
     rows = [{"case": case, "patient": work[case].patient, **work[case].row} for case in good]
     with (folder / "patients.csv").open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        table = csv.DictWriter(file, list(rows[0] if rows else ()), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
     return report
@@ -230,26 +234,29 @@ def _dicom(
 
 
 def _make(
-    work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
-    folder: Path,
+    work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, lenient: bool,
+    case: str, folder: Path,
 ) -> dict:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
-        return _made(work[case], source, rules, data, folder)
+        return _made(work[case], source, rules, data, lenient, folder)
     except Exception as error:
         if isinstance(source, Phantom):
             raise
         raise CaseError(unforeseen(error)) from None  # the log tells no more than that
 
 
-def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, folder: Path) -> dict:
+def _made(
+    own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
+) -> dict:
     if own.examination is None:
         reading = form_of(source).read_patient(source, own.source_row, data)
     else:
         reading = _read_dicom(own, source, rules)
-    if not reading.failed:
-        write_case(folder, reading.channels, reading.structures)
-        write_json(folder / "case.json", _description(reading))
+    good = reading.without_wrong_structures() if lenient else reading
+    if not good.failed:
+        write_case(folder, good.channels, good.structures)
+        write_json(folder / "case.json", _description(good))
     return {
         "patient": own.patient,
         "received": own.received,

@@ -1,8 +1,7 @@
 """Copies of images: the same values under two names.
 
-Found whatever the type that values are stored in (whole numbers or float32), a constant added to all of them,
-and the order and direction of stored axes. Not found: images that were cropped, resampled, multiplied, or
-changed in any voxel; and flipped copies of an image whose planes' sums read the same from both ends.
+Found whatever the type that values are stored in (whole numbers or float32) and the order and direction of
+stored axes. Not found: images that were cropped, resampled, rescaled, or changed in any voxel; and flipped copies of an image whose planes' sums read the same from both ends.
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ EQUAL = 1e-9
 
 
 def values_digest(image: sitk.Image) -> str:
-    """Of an image's values above their least, as float32, in an order of axes that the values decide."""
-    values = sitk.GetArrayViewFromImage(image).astype(np.float32)
-    values -= values.min()
+    """Of an image's values as float32, in an order of axes that the values decide."""
+    values = sitk.GetArrayViewFromImage(image).astype(np.float32) + np.float32(0)  # -0.0 is 0.0
     rows = values.sum(axis=0, dtype=np.float64)  # of whole numbers all sums are exact, in any order
     sums = [values.sum(axis=(1, 2), dtype=np.float64), rows.sum(axis=1), rows.sum(axis=0)]
     for axis, profile in enumerate(sums):

@@ -37,8 +37,11 @@ def study_rules(study: str) -> RulesFile:
     raise ConfigError(f"no rules for a study {study!r}; there are: {', '.join(sorted(there))}")
 
 
-def ingest(source: Path, out: Path, rules: RulesFile, workers: int) -> dict:
+def ingest(source: Path, out: Path, rules: RulesFile, workers: int, lenient: bool = False) -> dict:
     """Cases, `patients.csv`, `manifest.json` and the report below `out`; by the code of the workflow.
+
+    Args:
+        lenient: as of `make_cases`.
 
     Returns:
         The report, as in `ingest.json`.
@@ -52,4 +55,4 @@ def ingest(source: Path, out: Path, rules: RulesFile, workers: int) -> dict:
     raw = out / "received.json"
     receive(settings, raw, source, "", workers, None)
     code = code_digest("workflow_scripts/cases.py")
-    return make_cases(raw, out / "manifest.json", settings, rules, source, code, workers)
+    return make_cases(raw, out / "manifest.json", settings, rules, source, code, workers, lenient)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from crossover.provenance import write_json
 from crossover.sources.findings import KINDS, Finding
+from crossover.sources.reading import of_structure
 
 JSON = "ingest.json"
 TEXT = "ingest.txt"
@@ -21,6 +22,7 @@ def report(
     folder: Sequence[Finding],
     more: Mapping[str, Sequence[Finding]],
     allowed: set[str],
+    lenient: bool = False,
 ) -> dict:
     """All cases with what was found, chosen and wrong.
 
@@ -29,6 +31,7 @@ def report(
         folder: findings about files of no case.
         more: case -> findings that only show when cases are compared.
         allowed: codes and cases whose errors exclude a case without failing the run.
+        lenient: whether errors of structures exclude none.
 
     Returns:
         {cases: {case: {status, found, chosen, findings}}, folder: [finding], made: [case],
@@ -38,7 +41,8 @@ def report(
     cases = {}
     for case, record in records.items():
         findings = record["findings"] + [f.row() for f in more.get(case, ())]
-        errors = {f["code"] for f in findings if f["severity"] == "error"}
+        wrong = [f for f in findings if f["severity"] == "error"]
+        errors = {f["code"] for f in wrong if not (lenient and of_structure(f["about"]))}
         status = "made" if not errors else "excluded"
         if errors and (case in allowed or errors <= allowed):
             status = "allowed"

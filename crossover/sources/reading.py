@@ -29,6 +29,19 @@ class Reading:
     def failed(self) -> bool:
         return any(f.severity == "error" for f in self.findings)
 
+    def without_wrong_structures(self) -> Reading:
+        """Without the structures that have errors, and without these errors."""
+        errors = [f for f in self.findings if f.severity == "error" and of_structure(f.about)]
+        wrong = {f.about for f in errors}
+        good = {n: m for n, m in self.structures.items() if f"structure {n}" not in wrong}
+        rest = [f for f in self.findings if f not in errors]
+        return replace(self, structures=good, findings=rest)
+
+
+def of_structure(about: str) -> bool:
+    """Whether a finding concerns a structure, or an object that holds some, and no image."""
+    return about.startswith("structure ") or about.endswith(" object")
+
 
 class kept:
     """Keeps what goes wrong inside as a finding, so that everything else is looked at too.
