@@ -110,8 +110,9 @@ def segment(
         f"masks: {out / 'predictions'}, pictures: {out / 'pictures'}, scores: {out / 'scores.csv'}"
     )
     left = table[table.not_done != ""].drop_duplicates("case")
-    for row in left.fillna("").itertuples():
-        what = "its manual masks were not all compared with" if row.structure else "not segmented"
+    for row in left.itertuples():
+        unscored = isinstance(row.structure, str)
+        what = "its manual masks were not all compared with" if unscored else "not segmented"
         typer.echo(f"{row.case}: {what}: {row.not_done}", err=True)
     if len(left):
         typer.echo(

@@ -1,9 +1,24 @@
-"""`crossover segment` and `crossover weights`: what is refused, before any work, and how it is told."""
+"""`crossover segment` and `crossover weights`: what is done, what is refused, and how it is told."""
 
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
+from dicom_exports import block, write
+from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+from crossover import segment as segmenting
 from crossover.cli import app
+from crossover.config import load_study
+from crossover.imaging import prepare
+from crossover.plan import plan
+from crossover.provenance import ROOT, write_json
+from crossover.training import engines
+from crossover.training.files import WEIGHTS
 
 SEGMENT = ["--study", "prostate", "--scale", "smoke"]
 
@@ -41,3 +56,132 @@ def test_an_unknown_study_or_scale_is_told_with_those_there_are(tmp_path):
 def test_an_encoder_without_weights_is_told_with_those_that_have_some():
     text = said("weights", "efficientnet-b9")
     assert "efficientnet-b3" in text and "resnet50" in text
+
+
+# What can be done is done
+
+
+class Threshold:
+    """In an engine's place: what is brighter than the slices' mean is inside."""
+
+    def load(self, weights: dict) -> None:
+        pass
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        return (images > images.mean()).astype(np.float32)
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where b_a-f0 is, as if it were trained."""
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    study = load_study("prostate", "smoke", ROOT / "config")
+    stage = tmp_path / "results/prostate/stages" / plan(study).models["b_a-f0"].stage
+    about = {
+        "stage": {"structures": ["prostate"]},
+        "network": study.network.model_dump(mode="json"),
+        "standardised": None,
+    }
+    write_json(stage / "record.json", about)
+    save_file({"w": np.zeros(1)}, stage / WEIGHTS)
+    monkeypatch.setattr(engines, "create", lambda *_: Threshold())
+    monkeypatch.setattr(segmenting, "_picture", lambda *_: None)
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """Q1, Q3 and Q4 as they should be, Q2 with two slices."""
+    folder = tmp_path / "export"
+    for seed, patient in enumerate(("Q1", "Q2", "Q3", "Q4")):
+        shape = (2 if patient == "Q2" else 4, 12, 10)
+        content = block(shape=shape, seed=seed, spacing=(3.0, 4.0, 4.0))
+        write(folder / patient / "t2", content, PatientID=patient, SeriesDescription="t2")
+    return folder
+
+
+RULES = """
+patients: folder
+images: "*/t2"
+series: {t2: {modality: MR, description: t2}}
+structures: {prostate: {label: Prostate}}
+label_maps: {prostate: {file: "{patient}/gland"}}
+"""
+
+
+def segmented(export: Path, results: Path, *more: str) -> tuple[int, pd.DataFrame, str]:
+    """Exit status, scores.csv by the number of the patient, and what was said."""
+    out = results.parent / "out"
+    places = [str(export), str(out), "--results", str(results), "--workers", "1"]
+    done = CliRunner().invoke(app, ["segment", *places, *SEGMENT, "--model", "b_a-f0", *more])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    table = pd.read_csv(out / "scores.csv", keep_default_na=False)
+    return done.exit_code, table, done.output
+
+
+def masks(results: Path) -> set[str]:
+    folder = results.parent / "out/predictions"
+    return {p.name.removesuffix("_prostate.nii.gz") for p in folder.glob("*.nii.gz")}
+
+
+def test_an_examination_that_is_refused_stops_no_other(results: Path, export: Path):
+    status, table, said = segmented(export, results)
+    good, bad = table[table.not_done == ""], table[table.not_done != ""]
+    assert status == 1 and len(good) == 3 and masks(results) == set(good.case)
+    assert bad.structure.tolist() == [""]
+    assert bad.not_done.tolist() == ["too-few-slices: channel t2: 2 slices; a volume has 3 or more"]
+    assert f"{bad.case.item()}: not segmented: too-few-slices" in said
+    assert "1 cases were not done in full" in said and not re.search("Q[1234]", said)
+    shutil.rmtree(export / "Q2")
+    status, table, _ = segmented(export, results)
+    assert status == 0 and len(table) == 3 and (table.not_done == "").all()
+
+
+def test_nothing_but_refused_examinations_is_told_with_each_cause(results: Path, export: Path):
+    for patient in ("Q1", "Q3", "Q4"):
+        shutil.rmtree(export / patient)
+    status, table, said = segmented(export, results)
+    assert status == 1 and len(table) == 1 and "no case could be segmented" in said
+
+
+@pytest.mark.parametrize("step", ["bias field", "slices", "prediction"])
+def test_an_examination_that_fails_later_stops_no_other(
+    results: Path, export: Path, monkeypatch, step: str
+):
+    place, name = {
+        "bias field": (prepare.bias_field, "estimate"),
+        "slices": (prepare.slicing, "network_grid"),
+        "prediction": (Threshold, "predict"),
+    }[step]
+    whole, calls = getattr(place, name), []
+
+    def second_fails(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise FloatingPointError("as it happens")
+        return whole(*arguments)
+
+    monkeypatch.setattr(place, name, second_fails)
+    status, table, _ = segmented(export, results)
+    failed = table[table.not_done.str.contains("as it happens")]
+    assert status == 1 and len(failed) == 1 and len(masks(results)) == 2
+    assert set(table.case) - masks(results) == {*failed.case, *table[table.structure == ""].case}
+
+
+def test_a_manual_mask_with_an_error_keeps_no_examination_from_being_segmented(
+    results: Path, export: Path, tmp_path: Path
+):
+    shutil.rmtree(export / "Q2")
+    inside = np.zeros((4, 12, 10))
+    inside[1:3, 4:8, 3:7] = 1
+    good = block(shape=(4, 12, 10), spacing=(3.0, 4.0, 4.0)).holding(inside)
+    write(export / "Q1/gland", good, PatientID="Q1", SeriesNumber=2)
+    write(export / "Q3/gland", good.holding(inside * 0), PatientID="Q3", SeriesNumber=2)
+    (tmp_path / "rules.yaml").write_text(RULES)
+    status, table, said = segmented(export, results, "--series", str(tmp_path / "rules.yaml"))
+    assert status == 1 and len(masks(results)) == 3
+    scored = table[table.dsc != ""]
+    assert len(scored) == 1 and scored.not_done.tolist() == [""]
+    causes = {text.split(":")[0] for text in table[table.dsc == ""].not_done}
+    assert causes == {"structure-empty", "structure-missing"}
+    assert said.count("its manual masks were not all compared with") == 2
