@@ -10,9 +10,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from crossover.clone import in_workflow_folder
 from crossover.config import ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+Results = Annotated[
+    Path | None, typer.Option(help="Where the studies' results are, by default the clone's.")
+]
+RESULTS = Path("results")
 
 
 @app.callback()
@@ -62,6 +69,7 @@ def ingest(
 
 
 @app.command()
+@in_workflow_folder
 def segment(
     source: Annotated[Path, typer.Argument(help="Folder or zip archive with examinations.")],
     out: Annotated[Path, typer.Argument(help="Folder for the masks, pictures and scores.")],
@@ -71,7 +79,7 @@ def segment(
     series: Annotated[
         Path | None, typer.Option(help="Rules of this YAML file instead of the study's.")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where the study's results are.")] = Path("results"),
+    results: Results = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Segment examinations with a trained model: masks, a picture of each, scores where there are manual masks.
@@ -90,7 +98,7 @@ def segment(
     logging.basicConfig(level=logging.ERROR)
     try:
         known = load_study(study, scale, ROOT / "config")
-        stage = stage_of(known, model, results)
+        stage = stage_of(known, model, results or RESULTS)
         rules = load_rules(series) if series else study_rules(study)
         rules = rules if series else rules.model_copy(update={"structures": {}})
         table = segment(source, out, known, stage, rules, workers)
@@ -122,6 +130,7 @@ def segment(
 
 
 @app.command()
+@in_workflow_folder
 def plan(
     studies: Annotated[str, typer.Option(help="Comma-separated; else those of config.yaml.")] = "",
     scale: Annotated[str, typer.Option(help="smoke, demo or paper; else config.yaml's.")] = "",
@@ -152,6 +161,7 @@ def plan(
 
 
 @app.command()
+@in_workflow_folder
 def verify(
     studies: Annotated[str, typer.Option(help="Comma-separated; else those of config.yaml.")] = "",
     scale: Annotated[str, typer.Option(help="smoke, demo or paper; else config.yaml's.")] = "",
@@ -202,11 +212,12 @@ def trace(
     """Print the way from a result back to the files that came from the scanner."""
     import json
 
-    from crossover.trace import picture, summary
+    from crossover.trace import picture, place, summary
     from crossover.trace import trace as steps_of
 
     try:
-        steps = steps_of(output)
+        root, output = place(output)
+        steps = steps_of(output, root)
     except ValueError as caught:
         _stop(str(caught))
     if as_json:
@@ -248,13 +259,12 @@ def audit(
 
 
 @app.command()
+@in_workflow_folder
 def claims(
     studies: Annotated[
         list[str] | None, typer.Argument(help="By default all with claims and results.")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where the studies' results are.")] = Path(
-        "results"
-    ),
+    results: Results = None,
     scale: Annotated[str, typer.Option(help="At which they were made.")] = "demo",
     as_json: Annotated[bool, typer.Option("--json", help="Every row, for machines.")] = False,
 ) -> None:
@@ -269,7 +279,7 @@ def claims(
     from crossover.statistics.metrics_table import TableError
 
     try:
-        found = verdicts(studies or [], results, scale, ROOT / "config")
+        found = verdicts(studies or [], results or RESULTS, scale, ROOT / "config")
     except (ConfigError, TableError) as caught:
         _stop(str(caught))
     if as_json:
@@ -308,13 +318,12 @@ def compare(
 
 
 @app.command()
+@in_workflow_folder
 def figures(
     studies: Annotated[
         list[str] | None, typer.Argument(help="By default all with results.")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where the studies' results are.")] = Path(
-        "results"
-    ),
+    results: Results = None,
     scale: Annotated[
         str, typer.Option(help="At which they were made; else what params.json says, or demo.")
     ] = "",
@@ -330,6 +339,7 @@ def figures(
     from crossover.redraw import redraw, studies_in
     from crossover.statistics.metrics_table import TableError
 
+    results = results or RESULTS
     try:
         for study in studies_in(results, studies or [], scale, ROOT / "config"):
             folder = out / study.study
@@ -341,6 +351,7 @@ def figures(
 
 
 @app.command()
+@in_workflow_folder
 def crate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated; else all with results.")] = "",
@@ -356,6 +367,7 @@ def crate(
 
 
 @app.command()
+@in_workflow_folder
 def dvc() -> None:
     """Write dvc.yaml for the studies that config/config.yaml names: a stage for each, and the report."""
     from crossover.dvc_file import dvc_file
@@ -387,6 +399,7 @@ def weights(
 
 
 @app.command()
+@in_workflow_folder
 def clean() -> None:
     """Remove kept activations of frozen parts that no training uses now; they are computed again when needed."""
     from crossover.training.cache import Cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,24 @@ from crossover.trail import read_trail
 
 MOST = 2
 """Files of one kind that a picture of the way shows."""
+
+
+def place(output: Path) -> tuple[Path, Path]:
+    """The workflow's folder in which a result lies, wherever that is, and the result's path from there.
+
+    Raises:
+        ValueError: no job left a trail of it, or it lies elsewhere than its trail says.
+    """
+    file = Path(os.path.abspath(output))
+    trail = (read_trail(file) if file.is_file() else None) or {}
+    for name in trail.get("outputs", {}):
+        parts = Path(name).parts
+        if file.parts[-len(parts) :] == parts:
+            return Path(*file.parts[: -len(parts)]), Path(name)
+    if not trail:
+        raise ValueError(f"{output}: there is no such result with a trail beside it")
+    names = ", ".join(trail.get("outputs", {}))
+    raise ValueError(f"{output}: the trail beside it is of {names}: it was moved or renamed")
 
 
 def trace(output: Path, root: Path = Path(".")) -> dict[str, dict[str, Any]]:
@@ -85,6 +104,8 @@ def summary(steps: dict[str, dict[str, Any]]) -> str:
             files = sum(map(len, patients.values()))
             of = "" if set(patients) == {"files"} else f" of {len(patients)} patients"
             parts.append(f"{files} files{of} received as {Path(path).parent.name}")
+    if gone := sum(step["sha256"] is None for step in steps.values()):
+        parts.append(f"{gone} files on the way are not there any more")
     return "; ".join(parts) or "nothing received: it comes from settings alone"
 
 
@@ -116,5 +137,7 @@ def _grow(node: Tree, path: str, steps: dict[str, dict[str, Any]], opened: set[s
 def _label(path: str, step: dict[str, Any], read: str | None) -> str:
     by = f"  by {step['by']}, {step['begun'][:10]}" if step["by"] else ""
     now = step["sha256"]
-    changed = "  [red]changed since[/red]" if read and now != read else ""
+    changed = ""
+    if read and now != read:
+        changed = "  [red]changed since[/red]" if now else "  [red]not there any more[/red]"
     return f"{path}{by}  sha256 {(read or now or 'gone')[:12]}{changed}"

@@ -1,0 +1,118 @@
+"""Commands give the same answer from any folder, or say in a line where to call them."""
+
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from crossover import clone
+from crossover.cli import app
+from crossover.clone import in_workflow_folder, workflow_folder
+from crossover.provenance import ROOT
+from crossover.trail import digests, write_trails
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Another clone than the one that the program lies in."""
+    for mark in clone.MARKS:
+        (tmp_path / "home" / mark).mkdir(parents=True)
+    (tmp_path / "home/results/study").mkdir(parents=True)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "else where"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_workflow_is_that_of_the_nearest_clone_else_the_programs_own(
+    home: Path, elsewhere: Path
+):
+    assert workflow_folder(home) == workflow_folder(home / "results/study") == home
+    assert workflow_folder(elsewhere) == ROOT
+
+
+def called(*arguments: str) -> dict:
+    seen: dict = {}
+    own = typer.Typer()
+
+    @own.command()
+    @in_workflow_folder
+    def command(path: Path, data: str = "", results: Path | None = None) -> None:
+        seen.update(cwd=Path.cwd(), path=path, data=data, results=results)
+
+    before = os.getcwd()
+    assert CliRunner().invoke(own, list(arguments)).exit_code == 0
+    assert os.getcwd() == before
+    return seen
+
+
+def test_paths_are_those_of_the_callers_folder(home: Path, elsewhere: Path, monkeypatch):
+    assert called("a/b", "--data", "raw") == {
+        "cwd": ROOT, "path": elsewhere / "a/b", "data": str(elsewhere / "raw"), "results": None,
+    }  # fmt: skip
+    assert called("/a", "--results", "../r")["results"] == elsewhere / "../r"
+    monkeypatch.chdir(home)
+    assert called("a/b", "--data", "raw") == {
+        "cwd": home, "path": Path("a/b"), "data": "raw", "results": None,
+    }  # fmt: skip
+
+
+def test_without_a_clone_a_line_says_so(elsewhere: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clone, "ROOT", elsewhere)
+    done = CliRunner().invoke(app, ["plan"])
+    assert done.exit_code == 2 and done.output.count("\n") == 1
+    assert "call it in a clone" in done.output
+
+
+@pytest.mark.parametrize(
+    "command", ["segment", "plan", "verify", "claims", "figures", "crate", "dvc", "clean"]
+)
+def test_commands_that_read_the_clone_go_there(command: str):
+    (own,) = [c for c in app.registered_commands if c.callback.__name__ == command]
+    assert own.callback.__wrapped__
+
+
+@pytest.fixture
+def result(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """results/study/b.csv, made from a.csv, made from a file of the configuration."""
+    monkeypatch.chdir(home)
+    made = [Path("config/studies/study.yaml"), Path("results/a.csv"), Path("results/study/b.csv")]
+    for file in made:
+        file.write_text(str(file))
+    for source, file in itertools.pairwise(made):
+        script = "workflow_scripts/splits.py"
+        write_trails([file], digests([source]), {}, [script], command="python", begun="2026-01-01")
+    return home / made[-1]
+
+
+def traced(path: Path | str) -> str:
+    done = CliRunner().invoke(app, ["trace", str(path)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_trace_is_the_same_from_any_folder(result: Path, tmp_path: Path, monkeypatch):
+    own = traced("results/study/b.csv")
+    assert "config/studies/study.yaml" in own and "changed" not in own
+    monkeypatch.chdir(result.parent)
+    assert traced("b.csv") == traced("../study/b.csv") == own
+    monkeypatch.chdir(tmp_path)
+    assert traced(result) == own
+
+
+def test_a_trace_tells_what_is_gone_and_what_was_moved(result: Path, tmp_path: Path):
+    shutil.copytree(result.parent.parent, tmp_path / "copy/results")
+    said = traced(tmp_path / "copy/results/study/b.csv")
+    assert "not there any more" in said and "settings alone" not in said
+    moved = shutil.copytree(result.parent, tmp_path / "moved")
+    done = CliRunner().invoke(app, ["trace", str(moved / "b.csv")])
+    assert done.exit_code == 2 and "it was moved or renamed" in done.output
