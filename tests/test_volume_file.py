@@ -253,6 +253,17 @@ def no_spacing(path: Path) -> Path:
     return put(path / "a.nii", content)
 
 
+def edited(at: int, content: bytes, suffix: str = ".nii.gz") -> Callable:
+    """A header with other bytes."""
+
+    def make(path: Path) -> Path:
+        whole = bytearray(nifti(values()))
+        whole[at : at + len(content)] = content
+        return put(path / f"a{suffix}", bytes(whole))
+
+    return make
+
+
 REFUSED = {
     "a folder": (folder, "volume-unreadable: it is a folder"),
     "nothing": (lambda path: path / "a.nii", "volume-unreadable: its file is not there"),
@@ -283,6 +294,19 @@ REFUSED = {
         other_sizes,
         "volume-header: its sform and qform give voxels of other sizes: 1 x 1 x 2.5 and 2 x 2 x 2.5",
     ),
+    "more voxels than the file holds": (
+        edited(42, np.array([30000] * 3, "<i2").tobytes()),
+        "volume-unreadable: .*too small for what its header says",
+    ),
+    "an unknown type": (
+        edited(70, np.array([9999], "<i2").tobytes()),
+        r"volume-unreadable: its NIfTI header is damaged \(HeaderDataError\)",
+    ),
+    "an infinite slope": (
+        edited(112, np.array([np.inf], "<f4").tobytes()),
+        "volume-header: its slope",
+    ),
+    "an unknown place": (edited(292, np.array([np.nan], "<f4").tobytes()), "volume-header: "),
     "no spacing": (no_spacing, "volume-header: its header gives voxels of 0 x"),
 }
 

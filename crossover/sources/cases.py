@@ -154,7 +154,8 @@ def allowed(source: Source) -> set[str]:
 def _raise_errors(report: dict, folder: Path) -> None:
     where = f"see {folder / ingest_report.TEXT}"
     if not report["made"]:
-        raise IngestError(f"no case could be made: {where}")
+        why = "; ".join(f["what"] for f in report["folder"] if not report["cases"])
+        raise IngestError(f"no case could be made{f' ({why})' if why else ''}: {where}")
     if wrong := ingest_report.problems(report):
         raise IngestError(f"{wrong}: {where}")
 

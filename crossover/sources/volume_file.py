@@ -6,6 +6,8 @@ another of two contradicting headers (qform, sform) by their codes. Messages nam
 
 from __future__ import annotations
 
+import logging
+import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,6 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 from isal import igzip, isal_zlib
-from nibabel.imageglobals import LoggingOutputSuppressor
 from numpy.typing import NDArray
 
 from crossover.imaging.grids import GeometryError, corners, right_angles, tolerance_mm
@@ -24,7 +25,12 @@ from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import checked
 from crossover.sources.findings import Finding, Refused
 
+# It tells of damaged headers on the terminal; what is wrong with them is a finding.
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
+
 GZIP = b"\x1f\x8b"
+MOST_PACKED = 1100
+"""How many bytes gzip can hold in one: 1032 by its format."""
 NIFTI = {b"n+1\0": nib.Nifti1Image, b"n+2\0": nib.Nifti2Image}
 MM = {"meter": 1000.0, "micron": 0.001}
 """Units of NIfTI's xyzt_units other than mm, in mm; 0 ("unknown") is mm by custom."""
@@ -71,7 +77,10 @@ def read_volume(path: Path) -> Volume:
             stream.seek(0)
             kind = NIFTI.get(head[344:348]) or NIFTI.get(head[4:8])
             if kind is not None:
-                return _nifti(kind, stream, _misnamed(path, packed))
+                most = path.stat().st_size * (MOST_PACKED if packed else 1)
+                return _nifti(kind, stream, most, _misnamed(path, packed))
+    except PermissionError:
+        raise Refused("volume-unreadable", "nobody here may read its file") from None
     except (EOFError, OSError, zlib.error, isal_zlib.error) as error:
         what = f"its file is cut short or damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
@@ -129,21 +138,29 @@ def _misnamed(path: Path, packed: bool) -> list[Finding]:
     return [Finding("file-name", what)]
 
 
-def _nifti(kind: type[nib.Nifti1Image], stream: BinaryIO, findings: list[Finding]) -> Volume:
+def _nifti(
+    kind: type[nib.Nifti1Image], stream: BinaryIO, most: int, findings: list[Finding]
+) -> Volume:
+    """Read NIfTI; `most` are the bytes that the stream can hold."""
     try:
-        with LoggingOutputSuppressor():
-            read = kind.from_stream(stream)
-            scaling = (read.dataobj.slope, read.dataobj.inter)
-            shape = _three(read.shape)
-            image_grid, more = _nifti_grid(read.header, shape)
-    except (EOFError, OSError, GeometryError, Refused):
+        header = kind.header_class.from_fileobj(stream)
+        stream.seek(0)
+        read = kind.from_stream(stream)
+        scaling = (read.dataobj.slope, read.dataobj.inter)
+        shape, dtype = _three(read.shape), read.get_data_dtype()
+        place, more = _nifti_place(header, shape)
+    except (EOFError, OSError, Refused):
         raise
     except Exception as error:  # nibabel raises several kinds for damaged headers
         what = f"its NIfTI header is damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
-    dtype = read.get_data_dtype()
     if dtype.names or dtype.kind == "c":
         raise Refused("volume-axes", _components(dtype))
+    if np.isinf([float(header["scl_slope"]), float(header["scl_inter"])]).any():
+        raise Refused("volume-header", "its slope or intercept is infinite")
+    if math.prod(shape) * dtype.itemsize > most:
+        what = "its file is cut short or damaged (it is too small for what its header says)"
+        raise Refused("volume-unreadable", what)
     values = np.asanyarray(read.dataobj.get_unscaled()).reshape(shape, order="F")
     while stream.read(1 << 20):  # a packed file's check stands at its end
         pass
@@ -151,9 +168,10 @@ def _nifti(kind: type[nib.Nifti1Image], stream: BinaryIO, findings: list[Finding
         values = values * np.float64(scaling[0]) + scaling[1]
     if values.dtype.kind == "f" and values.dtype.itemsize > 8:
         values = values.astype(np.float64)
-    native = np.ascontiguousarray(values.T, values.dtype.newbyteorder("="))
-    image = sitk.GetImageFromArray(native)
-    image.CopyInformation(image_grid)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T, values.dtype.newbyteorder("=")))
+    image.SetOrigin(place.origin.tolist())
+    image.SetSpacing(place.spacing.tolist())
+    image.SetDirection(place.directions.ravel().tolist())
     return Volume(image, [*findings, *more], scaling)
 
 
@@ -172,10 +190,18 @@ def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape[:3]
 
 
-def _nifti_grid(
+class _Place(NamedTuple):
+    """Of a volume in the patient, in mm, as ITK has it."""
+
+    origin: NDArray
+    spacing: NDArray
+    directions: NDArray
+
+
+def _nifti_place(
     header: nib.Nifti1Header, size: tuple[int, int, int]
-) -> tuple[sitk.Image, list[Finding]]:
-    """The grid of a NIfTI header in mm, as an image of one byte a voxel's worth of geometry; and findings.
+) -> tuple[_Place, list[Finding]]:
+    """Where a NIfTI header puts a volume, and findings.
 
     The sform counts where both are set (as for nibabel), if the qform has the same voxel sizes.
     """
@@ -202,7 +228,7 @@ def _nifti_grid(
     origin = TO_LPS @ affine[:3, 3] * unit
     if not np.isfinite(origin).all():
         raise Refused("volume-header", "its header gives a position that is no number")
-    return _grid(size, origin, np.linalg.norm(axes, axis=0), directions), findings
+    return _Place(origin, np.linalg.norm(axes, axis=0), directions), findings
 
 
 def _contradiction(
@@ -226,17 +252,6 @@ def _contradiction(
     return [
         Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform is taken")
     ]
-
-
-def _grid(
-    size: tuple[int, ...], origin: NDArray, spacing: NDArray, directions: NDArray
-) -> sitk.Image:
-    """An image that holds a geometry; its voxels hold nothing."""
-    image = sitk.Image([int(n) for n in size], sitk.sitkUInt8)
-    image.SetOrigin([float(v) for v in origin])
-    image.SetSpacing([float(v) for v in spacing])
-    image.SetDirection([float(v) for v in directions.ravel()])
-    return image
 
 
 def _by_itk(path: Path, head: bytes, packed: bool) -> Volume:

@@ -10,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pydicom
-import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
-from crossover.imaging.grids import same_grid
+from crossover.imaging.grids import difference, same_grid
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.choose import Chosen, channel
 from crossover.sources.dicom.header import STRUCTURES, Instance
@@ -169,15 +168,8 @@ def _refuse_other_grids(out: Reading) -> None:
     images = list(out.channels.items())
     for name, image in images[1:]:
         if not same_grid(images[0][1], image):
-            what = (
-                f"not on the grid of channel {images[0][0]}: {_grid(image)}, {_grid(images[0][1])}"
-            )
+            what = f"not on the grid of channel {images[0][0]}: {difference(image, images[0][1])}"
             out.findings.append(Finding("other-grid", what, f"channel {name}"))
-
-
-def _grid(image: sitk.Image) -> str:
-    size = " x ".join(map(str, image.GetSize()))
-    return f"{size} voxels of {' x '.join(f'{s:.3g}' for s in image.GetSpacing())} mm"
 
 
 def facts(instance: Instance, key: bytes) -> dict:
