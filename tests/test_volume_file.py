@@ -321,6 +321,20 @@ def test_what_is_no_volume_is_refused_with_its_cause(kind: str, tmp_path: Path):
         assert str(tmp_path) not in said and "report this" not in said
 
 
+@given(st.lists(st.tuples(st.integers(0, 347), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(deadline=None, max_examples=40)
+def test_whatever_a_header_says_it_is_read_or_refused(tmp_path_factory, damage):
+    content = bytearray(nifti(values()))
+    for at, byte in damage:
+        content[at] = byte
+    path = put(tmp_path_factory.getbasetemp() / "damaged.nii", bytes(content))
+    try:
+        image, _, _ = read_volume(path)
+    except Refused:
+        return
+    assert image.GetDimension() == 3 and image.GetNumberOfComponentsPerPixel() == 1
+
+
 SOFT = np.where(labels() > 0, 0.98, 0.01).astype(np.float32)
 HALF = labels(np.float32) * 0.5
 HOLED = np.where(labels() > 1, np.nan, labels()).astype(np.float32)

@@ -81,7 +81,7 @@ def read_volume(path: Path) -> Volume:
                 return _nifti(kind, stream, most, _misnamed(path, packed))
     except PermissionError:
         raise Refused("volume-unreadable", "nobody here may read its file") from None
-    except (EOFError, OSError, zlib.error, isal_zlib.error) as error:
+    except (EOFError, OSError, OverflowError, zlib.error, isal_zlib.error) as error:
         what = f"its file is cut short or damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
     return _by_itk(path, head, packed)
