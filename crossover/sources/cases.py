@@ -97,7 +97,7 @@ def make_cases(
     known = _known(source, folder, received, settings)
     work, findings = _work(source, rules, raw.parent, received, data, known, workers)
     keys = {c: _key(settings, w.received, w.row) for c, w in work.items()}
-    make = partial(_make, work, source, rules, data, lenient)
+    make = partial(_make, work, source, rules, data, lenient=lenient)
     # In processes of their own: a decoder that crashes takes its process with it, not the job.
     apart = max(2, workers) if isinstance(source, DicomSource) else workers
     records = _refresh(folder, keys, make, apart, work)
@@ -235,8 +235,8 @@ def _dicom(
 
 
 def _make(
-    work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, lenient: bool,
-    case: str, folder: Path,
+    work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
+    folder: Path, lenient: bool = False,
 ) -> dict:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
