@@ -32,7 +32,10 @@ def workflow_folder(start: Path) -> Path:
 
 
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that works in the workflow's folder; paths that it is given are those of the caller's folder."""
+    """A command that works in the workflow's folder; paths that it is given are those of the caller's folder.
+
+    Where there is no clone, as beside an installed package, it works where it is called if it is told `results`.
+    """
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> None:
@@ -40,8 +43,10 @@ def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
         try:
             home = workflow_folder(here)
         except ConfigError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
+            if values.get("results") is None:
+                typer.echo(f"error: {error}", err=True)
+                raise typer.Exit(2) from None
+            home = here
         if home != here:
             values = {name: _from(here, name, value) for name, value in values.items()}
         with contextlib.chdir(home):
