@@ -22,6 +22,8 @@ from crossover.provenance import file_digest
 from crossover.values import rounded
 from tests.dry_runs import ROOT, copy_workflow
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 STUDY = "config/studies/mini.yaml"
 RATE = "scales.smoke.recipe.learning_rate"

@@ -28,7 +28,7 @@ from crossover.sources.settings import RulesFile, SeriesRule, Structure
 
 REAL = Path(__file__).parents[2] / "shared/real/dicom"
 BIN = Path(sys.executable).parent
-pytestmark = pytest.mark.skipif(not REAL.exists(), reason="the real DICOM files are not here")
+pytestmark = pytest.mark.real
 
 PROSTATE = "prostate-mr-siemens-private-bvalues/ProstateX-0000/07-07-2011"
 LUNG = "lung-ct-rtstruct-varian/LUNG1-001/image"

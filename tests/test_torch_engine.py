@@ -9,6 +9,8 @@ from crossover.networks import Declared, declared, wrong_batch
 from crossover.study import Augmentation, Device, Network, Recipe
 from crossover.training import engines
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
