@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from crossover import redraw as redrawing
 from crossover import sections
 from crossover.cli import app
-from crossover.config import ConfigError, load_study
+from crossover.config import ConfigError, canonical, load_study
 from crossover.figures import gallery, style
 from crossover.figures.catalogue import FIGURES, OF_IMAGES, figures_of
 from crossover.plan import plan
@@ -138,3 +141,43 @@ def test_every_figure_of_a_study_is_known_and_says_what_it_reads(name):
     figures = figures_of(load_study(name, "demo"))
     assert figures and set(figures) <= set(FIGURES) == set(sections.DRAWN)
     assert set(OF_IMAGES) & set(figures), "each study shows images once"
+
+
+SHOWN = ROOT / "docs/demo/uterus"
+MADE_AGAIN = """the README's figure is of another run. Make it again:
+    make reproduce STUDIES=uterus SCALE=demo
+    cp results/uterus/metrics.csv results/uterus/params.json docs/demo/uterus/
+    .venv/bin/crossover figures uterus --results docs/demo --out docs/demo"""
+DECIDES = {
+    "cohorts",
+    "channels",
+    "preparation",
+    "splits",
+    "network",
+    "recipe",
+    "sizes",
+    "strategies",
+    "evaluation",
+}
+"""The settings that scores come from."""
+
+
+def test_the_readmes_figure_is_the_one_that_the_command_beside_it_draws(tmp_path, monkeypatch):
+    command = "crossover figures uterus --results docs/demo --out docs/demo"
+    text = (ROOT / "README.md").read_text()
+    assert command in text and "](docs/demo/uterus/subgroups.png)" in text
+    monkeypatch.setattr(redrawing, "figures_of", lambda study: ["subgroups"])
+    (study,) = studies_in(SHOWN.parent, ["uterus"], "", ROOT / "config")
+    assert [o.because for o in redraw(study, SHOWN, tmp_path)] == [""]
+    now, shown = (matplotlib.image.imread(folder / "subgroups.png") for folder in (tmp_path, SHOWN))
+    assert now.shape == shown.shape, MADE_AGAIN
+    assert (np.abs(now - shown).max(axis=-1) > 0.1).mean() < 0.001, MADE_AGAIN
+
+
+def test_the_readmes_figure_is_of_the_demo_as_it_is_configured():
+    study = load_study("uterus", "demo")
+    made_with = json.loads((SHOWN / "params.json").read_text())
+    now = json.loads(canonical(sections.made_with(study)))
+    changed = sorted(key for key in DECIDES if made_with.get(key) != now.get(key))
+    assert not changed, f"{', '.join(changed)}: {MADE_AGAIN}"
+    assert set(pd.read_csv(SHOWN / "metrics.csv")["model"]) == set(plan(study).models), MADE_AGAIN
