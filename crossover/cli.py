@@ -1,4 +1,4 @@
-"""The command line: `crossover ingest` and what goes with it."""
+"""The command line: a function for each command, which imports what it needs when it runs."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 from pathlib import Path
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from crossover import trail
 from crossover.config import ConfigError, canonical
 from crossover.guard import check_results
-from crossover.provenance import ROOT, code_digest
+from crossover.provenance import code_digest
 from crossover.workflow import coded, is_unfinished, read_record
 
 PLANNED = ["results/uterus/stages/a.json", *(f"results/uterus/t{i}.csv" for i in range(5))]
@@ -167,23 +166,3 @@ def test_records_are_found_where_snakemake_keeps_them(name):
 
 def test_there_is_no_record_of_what_snakemake_never_made(tmp_path):
     assert read_record(Path("results/none.csv"), tmp_path) is None
-
-
-def texts(tree: ast.AST) -> list[str]:
-    """All strings of a module but its docstrings."""
-    bare = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
-    constants = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and n not in bare]
-    return [n.value for n in constants if isinstance(n.value, str)]
-
-
-def test_one_module_of_the_library_knows_snakemake():
-    """What it is called from the outside may stand in messages; its interface, files and options may not."""
-    knowing = set()
-    for path in sorted((ROOT / "crossover").rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        imports = [a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names]
-        imports += [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-        known = any(name.split(".")[0] == "snakemake" for name in imports)
-        if known or any(".snakemake" in text or "snakemake -" in text for text in texts(tree)):
-            knowing.add(str(path.relative_to(ROOT)))
-    assert knowing == {"crossover/workflow.py"}
