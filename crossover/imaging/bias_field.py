@@ -24,7 +24,8 @@ def estimate(
         iterations: per fitting level.
         fit: the voxels that are fitted. "bright": above Otsu's threshold, as SimpleITK's documentation
             has it; "tissue": above Otsu's threshold of the values' logarithms, which parts tissue from
-            air where a coil's near field outshines all else.
+            air where a coil's near field outshines all else. Where either holds little of the body, as on pelvic
+            diffusion images, the field follows organs and is worse than none (docs/bias-field.md).
 
     An image without contrast has the field 1.
     """
