@@ -4,7 +4,7 @@
 
 Of the first patients of one cohort of a study. `left` is the SD of the logarithm of the true weight over N4's field,
 which is 0 where nothing is left and doesn't change with a factor: in tissue, and within 10 mm in plane of the structure.
-The first row is that of no correction; `worse` counts the patients with more than that.
+`fitted` is the share of the volume that the field is fitted to. The first row is that of no correction; `worse` counts the patients with more than that.
 """
 
 from __future__ import annotations
@@ -60,17 +60,21 @@ def rows(study: str, cohort: str, scale: str, patients: int) -> Iterator[dict]:
     for index in range(patients):
         image, weight, *places = examined(settings.cohorts[cohort].source, index)
         before = [left(weight, 1, where) for where in places]
-        yield row("none", [], before, before)
+        yield row("none", [], 0.0, before, before)
         for fit, iterations in TRIED:
             found = bias_field.estimate(image, shrink, iterations, fit)
             field = sitk.GetArrayViewFromImage(found)
-            yield row(fit, iterations, before, [left(weight, field, where) for where in places])
+            share = float(sitk.GetArrayFromImage(bias_field.fitted(image, fit)).mean())
+            after = [left(weight, field, where) for where in places]
+            yield row(fit, iterations, share, before, after)
 
 
-def row(fit: str, iterations: list[int], before: list[float], after: list[float]) -> dict:
+def row(
+    fit: str, iterations: list[int], share: float, before: list[float], after: list[float]
+) -> dict:
     worse = [now > then for then, now in zip(before, after, strict=True)]
     return {
-        "fit": fit, "iterations": "+".join(map(str, iterations)), "tissue": after[0], "about": after[1],
+        "fit": fit, "iterations": "+".join(map(str, iterations)), "fitted": share, "tissue": after[0], "about": after[1],
         "worse tissue": worse[0], "worse about": worse[1],
     }  # fmt: skip
 
@@ -87,7 +91,7 @@ def _otsu(values: NDArray) -> float:
 def table(found: pd.DataFrame) -> pd.DataFrame:
     """Means over the patients, and in how many there is more than without a correction."""
     groups = found.groupby(["fit", "iterations"], sort=False)
-    means = groups[["tissue", "about"]].mean().round(4)
+    means = groups[["fitted", "tissue", "about"]].mean().round(4)
     return means.join(groups[["worse tissue", "worse about"]].sum())
 
 
