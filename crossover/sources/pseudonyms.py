@@ -8,6 +8,7 @@ import hmac
 import os
 import secrets
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from crossover.sources.settings import PHANTOM_KINDS, Source
@@ -73,9 +74,10 @@ def token(path: bytes, key: bytes) -> str:
     return "f" + _keyed(key, "file", path)[:10]
 
 
-def scan_name(files: list[str], key: bytes) -> str:
-    """Tells a patient's scans apart: six hexadecimal digits of a keyed hash of their files' names."""
-    return _keyed(key, "scan", "\0".join(sorted(files)).encode(errors="surrogateescape"))[:6]
+def scan_name(values: Sequence[str], key: bytes) -> str:
+    """Tells the scans of one patient apart: six hexadecimal digits of a keyed hash of the row's values in
+    the columns that name its files, in the order of the columns' names."""
+    return _keyed(key, "scan", "\0".join(values).encode(errors="surrogateescape"))[:6]
 
 
 def scanner_name(serial: str, key: bytes) -> str:

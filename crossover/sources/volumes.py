@@ -29,7 +29,8 @@ class VolumesError(ValueError):
 def rows(source: VolumesSource, root: Path) -> Rows:
     """The cases of this cohort; a patient of several rows has a case for each.
 
-    Such a case is called after its patient and its files, so that no other row changes its name.
+    Such a case is called after its patient and what names its files, so that neither the table's order nor
+    a further row changes its name.
 
     Raises:
         VolumesError: for a table that can't be read, a missing column, identifiers that can't name files,
@@ -63,8 +64,8 @@ def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str
     for number, patient in ids.items():
         case = names[patient]
         if times[patient] > 1:
-            files = list(_files(source, own.loc[number]).values())
-            case = f"{case}-{scan_name(files, key_of(source))}"
+            values = [own.at[number, c] for c in sorted(_asked(source) - {source.patient})]
+            case = f"{case}-{scan_name(values, key_of(source))}"
         out[number] = (case, names[patient])
     return out
 
@@ -117,8 +118,12 @@ def _patterns(source: VolumesSource) -> dict[str, str]:
 
 def _needed(source: VolumesSource) -> set[str]:
     """The columns that the table must have."""
-    asked = {column for file in _patterns(source).values() for column in columns_in(file)}
-    return {source.patient, *source.where, *source.variables, *asked}
+    return {source.patient, *source.where, *source.variables, *_asked(source)}
+
+
+def _asked(source: VolumesSource) -> set[str]:
+    """The columns that name files."""
+    return {column for file in _patterns(source).values() for column in columns_in(file)}
 
 
 def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
@@ -168,8 +173,7 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
 
 def _wrong_row(source: VolumesSource, root: Path, row: Mapping[str, str]) -> list[str]:
     """What a row lacks: values, or files, named by the pattern that they were looked for by."""
-    used = {c for file in _patterns(source).values() for c in columns_in(file)} | {source.patient}
-    if empty := sorted(column for column in used if not row[column]):
+    if empty := sorted(c for c in _asked(source) | {source.patient} if not row[c]):
         return [f"no value in column {', '.join(empty)}"]
     wrong: dict[str, list[str]] = {}
     for what, pattern in _patterns(source).items():

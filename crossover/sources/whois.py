@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
+import pandas as pd
 import pydicom
 
 from crossover.core.tables import TableError, read_table
@@ -14,9 +16,11 @@ from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.scan import patient_of
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.pseudonyms import VARIABLE, pseudonym, secret, secret_file
+from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret, secret_file
 from crossover.sources.settings import Export
 
+MOST_COLUMNS = 3
+"""Of a table, that name a scan's files together."""
 TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 
 
@@ -69,27 +73,36 @@ def _tables(source: Path) -> list[Path]:
 
 
 def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
-    """Rows whose cell in any column is a name's, as itself or by its pseudonym; without names, the cells of
-    each table's first column whose values all differ."""
+    """Rows of which any cell is a name's patient, as itself or by its pseudonym. Without names, all rows, by
+    the column `patient` or else the first."""
     key = secret()
-    asked: dict[str, list[str]] = {}
-    for name in wanted:  # a patient of several rows has cases called p…-3fa21c
-        asked.setdefault(name, []).append(name)
-        asked.setdefault(patient_of(name), []).append(name)
     for path in tables:
         try:
             rows = read_table(path).rows
         except (TableError, OSError):
             continue  # no table of patients
-        listed = next((c for c in rows if rows[c].is_unique), None) if not wanted else None
-        for column in rows if wanted else filter(None, [listed]):
+        columns = list(rows) if wanted else (["patient"] if "patient" in rows else list(rows)[:1])
+        for column in columns:
             for number, cell in rows[column].items():
-                name = pseudonym(cell, key)
-                found = {n for own in (name, cell) for n in asked.get(own, []) if cell}
-                if found or not wanted:
-                    met |= found
-                    who = ", ".join(sorted(found)) or name
+                own = {cell, pseudonym(cell, key)} - {""} if cell else set()
+                found = {n for n in wanted if n in own or n.rpartition("-")[0] in own}
+                found = {n for n in found if n in own or _is_scan(n, number, rows, column, key)}
+                met |= found
+                if found or (own and not wanted):
+                    who = ", ".join(sorted(found)) or pseudonym(cell, key)
                     yield f"{who}: row {number} of {path.name}, {column} {cell}"
+
+
+def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: bytes) -> bool:
+    """Whether a row is the scan behind the dash of a case's name, by any columns that may name its files."""
+    others = sorted(set(rows) - {patient})
+    values = dict(zip(others, rows.loc[number, others]))
+    scan = name.rpartition("-")[2]
+    return any(
+        scan_name([values[c] for c in columns], key) == scan
+        for n in range(1, MOST_COLUMNS + 1)
+        for columns in combinations(others, n)
+    )
 
 
 def _exported(source: Path, wanted: set[str], met: set[str], rules: Export) -> Iterator[str]:
