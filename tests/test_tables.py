@@ -65,8 +65,8 @@ def tables(draw, alphabet: str = "aZ09 .,;|\t\n\"'äÖ–€#=-") -> list[list[s
 def test_a_table_reads_back_the_same_in_any_dialect_and_encoding(
     folder, table, dialect, encoding, quoting
 ):
-    if len(table[0]) == 1:
-        quoting = csv.QUOTE_ALL  # nothing else tells what divides one column
+    if len(table[0]) == 1 or dialect[1] == "\r":
+        quoting = csv.QUOTE_ALL  # nothing else tells what divides one column; line ends in cells
     content = MARKS.get(encoding, b"") + written(table, *dialect, quoting).encode(encoding)
     # two characters of Windows-1252 may be one of UTF-8
     assume(encoding != "cp1252" or not re.search(rb"[\xc2-\xdf][\x80-\xbf]", content))
