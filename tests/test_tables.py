@@ -182,6 +182,14 @@ def test_rows_columns_and_names_that_are_wrong_are_told_at_once(folder):
     ]
 
 
+def test_a_column_whose_name_is_nearly_the_one_asked_for_is_told(folder):
+    (finding,) = refusal(folder, "Center,Patient ID\nA,P1\n", needed=["patientid"])
+    assert (
+        finding
+        == "no column patientid; the name of column 2 differs from patientid by case or blanks only"
+    )
+
+
 def test_a_first_row_that_may_be_a_patient_is_not_quoted(folder):
     (finding,) = refusal(folder, "MUSTERMANN,ours\nMEIER,ours\n", needed=["id"])
     assert finding == "no column id; is row 1, of 2 cells, a header?"

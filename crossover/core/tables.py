@@ -365,6 +365,10 @@ def _doubled(top: int, header: list[str], repeated: Collection[str]) -> list[str
 def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[str]) -> str:
     """A header that has none of the names may be no header but a patient: it is not quoted."""
     what = f"no column {', '.join(missing)}"
+    same = {"".join(name.casefold().split()): k for k, name in enumerate(header, 1)}
+    for name in missing:
+        if place := same.get("".join(name.casefold().split())):
+            return f"{what}; the name of column {place} differs from {name} by case or blanks only"
     if set(header) & set(needed):
         return f"{what}; there are {', '.join(filter(None, header))}"
     return f"{what}; is row {top}, of {len(header)} cells, a header?"

@@ -151,7 +151,8 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str) -> Iter
         if pd.api.types.is_numeric_dtype(given):
             values, blank = given.astype(float), given.isna()
         else:
-            text = given.astype("string").fillna("").astype(str)
+            plain = given.dtype == "str" and not given.isna().any()
+            text = given if plain else given.astype("string").fillna("").astype(str)
             values, wrong = numbers(text, decimal)
             yield from wrong
             blank = pd.Series(
