@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table
@@ -149,19 +150,18 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str) -> Iter
             continue
         given = table[column]
         if pd.api.types.is_numeric_dtype(given):
-            values, blank = given.astype(float), given.isna()
+            values = given.astype(float)
         else:
             plain = given.dtype == "str" and not given.isna().any()
-            text = given if plain else given.astype("string").fillna("").astype(str)
-            values, wrong = numbers(text, decimal)
+            given = given if plain else given.astype("string").fillna("").astype(str)
+            values, wrong = numbers(given, decimal)
             yield from wrong
-            blank = pd.Series(
-                [cell.strip().lower() in MISSING for cell in text.tolist()], text.index
-            )
         table[column] = values
         needed = column in ("n_train", "replicate", *_ALWAYS) and column in required
-        if needed and blank.any():
-            yield f"{column}: missing in {int(blank.sum())} rows ({_rows(table[blank])})"
+        gone = np.flatnonzero(values.isna()) if needed else []
+        blank = [k for k in gone if str(given.iloc[k]).strip().lower() in MISSING]
+        if blank:
+            yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"
         whole = column in ("n_train", "replicate", "fold")
         top = 1 if column in METRICS and not column.startswith("hd95") else float("inf")
         outside = (values < 0) | (values > top) | (values == float("inf"))
