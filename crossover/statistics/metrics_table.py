@@ -166,6 +166,12 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str) -> Iter
         top = 1 if column in METRICS and not column.startswith("hd95") else float("inf")
         outside = (values < 0) | (values > top) | (values == float("inf"))
         outside |= whole & values.notna() & (values % 1 != 0)
+        if (endless := np.isinf(values)).any():
+            yield (
+                f"{column}: infinite in {int(endless.sum())} rows ({_rows(table[endless])}); leave such cells "
+                "empty, so that they count as missing, or write the worst value that there can be"
+            )
+        outside &= ~endless
         if outside.any():
             to = f" to {top:g}" if top < float("inf") else ""
             kind = "a whole number from 0" if whole else f"a finite number from 0{to}"
