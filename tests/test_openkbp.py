@@ -60,10 +60,10 @@ def test_a_patient_is_read_as_it_was_written(tmp_path: Path, patient):
     hu, labels = patient
     write(tmp_path, "pt_1", hu, labels)
     write(tmp_path, "pt_2", hu, labels, mm=(4.68, 4.68, 3.0))
-    found = rows(source(), tmp_path)
+    found = rows(source(), tmp_path).cases
     assert list(found) == ["pt_1"]
-    assert all((tmp_path / f).exists() for f in patient_files(source(), found["pt_1"]))
-    reading = read_patient(source(), found["pt_1"], tmp_path)
+    assert all((tmp_path / f).exists() for f in patient_files(source(), found["pt_1"].row))
+    reading = read_patient(source(), found["pt_1"].row, tmp_path)
     channels, masks = reading.channels, reading.structures
     assert not reading.findings
     np.testing.assert_array_equal(sitk.GetArrayFromImage(channels["ct"]), hu)
@@ -80,7 +80,7 @@ def test_axes_that_are_not_the_released_ones_show_in_the_anatomy(
     hu, labels = (np.flip(a, axis) for a in patient)
     write(tmp_path, "pt_1", hu, labels)
     all_ = source(structures={n.lower(): n for n in ORGANS.values()})
-    reading = read_patient(all_, rows(all_, tmp_path)["pt_1"], tmp_path)
+    reading = read_patient(all_, rows(all_, tmp_path).cases["pt_1"].row, tmp_path)
     assert reading.failed and any(what in f.what for f in reading.findings)
 
 
@@ -115,7 +115,7 @@ def test_real_patients_survive_the_released_form(tmp_path: Path):
     own[: len(hu)] = hu
     parts[: len(hu)] = sitk.GetArrayFromImage(sitk.ReadImage(str(REAL / "pt_1/structures.nii.gz")))
     write(tmp_path, "pt_1", own, parts)
-    reading = read_patient(source(), rows(source(), tmp_path)["pt_1"], tmp_path)
+    reading = read_patient(source(), rows(source(), tmp_path).cases["pt_1"].row, tmp_path)
     channels, masks = reading.channels, reading.structures
     np.testing.assert_array_equal(sitk.GetArrayFromImage(channels["ct"]), own)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(masks["left"]), parts == 4)
