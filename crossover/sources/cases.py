@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -92,10 +92,14 @@ def make_cases(
     if isinstance(source, DicomSource):
         items.warm("crossover.sources.cases")
     about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
-    settings = digest([about, rules.model_dump(mode="json"), code])
+
+    def settings(case: str) -> str:
+        own = rules.of(case, patient_of(case))
+        return digest([about, own.model_dump(mode="json"), code])
+
     known = _known(source, folder, received, settings)
     work, findings = _work(source, rules, raw.parent, received, data, known, workers)
-    keys = {c: _key(settings, w.received, w.row) for c, w in work.items()}
+    keys = {c: _key(settings(c), w.received, w.row) for c, w in work.items()}
     make = partial(_make, work, source, rules, data)
     # In processes of their own: a decoder that crashes takes its process with it, not the job.
     apart = max(2, workers) if isinstance(source, DicomSource) else workers
@@ -186,7 +190,9 @@ def _key(settings: str, received: Mapping[str, str], row: Mapping[str, str]) -> 
     return digest([settings, sorted(received.values()), row])
 
 
-def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[str, list[str]]:
+def _known(
+    source: Source, folder: Path, received: dict, settings: Callable[[str], str]
+) -> dict[str, list[str]]:
     """Case -> tokens of its files, for the patients with the same files and settings as before."""
     # A new label map may belong to any patient, so with label maps all headers are read.
     if not isinstance(source, DicomSource) or source.label_maps:
@@ -196,7 +202,7 @@ def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[
     held = {c: r.get("received", {}) for c, r in records.items()}
     changed = {
         patient_of(c) for c, files in held.items()
-        if records[c]["key"] != _key(settings, files, {})
+        if records[c]["key"] != _key(settings(c), files, {})
         or any(digests.get(t) != sha for t, sha in files.items())
     }  # fmt: skip
     return {c: sorted(files) for c, files in held.items() if patient_of(c) not in changed}
@@ -237,7 +243,7 @@ def _make(
 ) -> dict:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
-        return _made(work[case], source, rules, data, folder)
+        return _made(work[case], source, rules.of(case, work[case].patient), data, folder)
     except Exception as error:
         if isinstance(source, Phantom):
             raise

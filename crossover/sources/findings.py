@@ -26,6 +26,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     # files
+    "no-image": Kind("note", "nothing: such objects hold no image that could be a channel"),
     "not-dicom": Kind("note", "nothing, if these files are no images; else export them again"),
     "truncated": Kind("error", "copy or export the file again"),
     "unreadable": Kind("error", "export the file again; if it stays, send us its kind, not the file"),
@@ -44,6 +45,8 @@ KINDS: dict[str, Kind] = {
     "series-missing": Kind("error", "export the series, or change the rule under `series:`"),
     "series-ambiguous": Kind("error", "add `plane`, `image_type` or `description` to the rule"),
     "series-combined": Kind("warning", "nothing, if a mean over directions is meant"),
+    "series-repeated": Kind("note", "nothing: the rule says which of several is taken"),
+    "series-unlike": Kind("warning", "look at the series; name theirs by `description`"),
     "series-preferred": Kind("note", "nothing: the structures were drawn on the chosen series"),
     "mosaic": Kind("error", "export the trace images or the map, or split mosaics with dcm2niix"),
     "colour": Kind("error", "export the measured images: colour holds no measurement"),
@@ -63,6 +66,9 @@ KINDS: dict[str, Kind] = {
     "constant": Kind("error", "choose another series: all its values are the same"),
     "adc-unit": Kind("error", "export the map with its unit, or let it be computed"),
     "adc-computed": Kind("note", "nothing: the map was fitted as the study declares"),
+    "adc-implausible": Kind("warning", "look at the map and at what it was fitted from"),
+    "b-calculated": Kind("note", "nothing: the rule takes calculated images"),
+    "b-doubtful": Kind("warning", "look at the image: it may be of another measurement"),
     "other-grid": Kind("error", "export channels on one grid, or resample them yourself"),
     "two-frames": Kind("error", "contour on the chosen series, or register the two"),
     # structures
@@ -79,6 +85,7 @@ KINDS: dict[str, Kind] = {
     "half-pixel": Kind("warning", "look at the edges: positions were taken for pixels' corners"),
     "fractional": Kind("note", "nothing: half or more of a fraction counts as inside"),
     # patients
+    "rule-unused": Kind("note", "nothing, unless a case of this source is meant: see its name in the report"),
     "study-passed": Kind("note", "nothing, unless a rule under `series:` should match there"),
     "same-image": Kind("error", "the same images stand under two patients: keep one, or give one ID"),
     "volume-refused": Kind("error", "mend the file or the table"),

@@ -17,9 +17,12 @@ from typing import BinaryIO
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    RTStructureSetStorage,
+    UID_dictionary,
 )
 
 from crossover.sources.dicom.diffusion import Diffusion, diffusion
@@ -95,6 +98,8 @@ class Instance:
     patient: str
     study: str
     date: str
+    acquired: str
+    """When its acquisition began, else its series, as fourteen digits and more; "" where no time is told."""
     series: str
     uid: str
     modality: str
@@ -142,10 +147,17 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
         raise Refused("zip-refused", "an archive in an archive")
     if not _is_dicom(head):
         return Finding("not-dicom", "no DICOM", files=(file.token,))
+    if what := no_image(
+        _class_in(head)
+    ):  # before it is parsed: it may be large, cut off or deflated
+        return Finding("no-image", what, files=(file.token,))
     if DeflatedExplicitVRLittleEndian.encode() in head:  # of even length: no zero follows
         raise Refused("deflated", "the whole file is deflated")
     opened.seek(0)
     dataset = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
+    sop_class = text(dataset, "SOPClassUID")
+    if what := no_image(sop_class, "Rows" not in dataset):
+        return Finding("no-image", what, files=(file.token,))
     if "MediaStorageDirectory" in str(text(dataset.file_meta, "MediaStorageSOPClassUID")):
         return Finding("not-dicom", "an index", files=(file.token,))
     if "DirectoryRecordSequence" in dataset:
@@ -159,6 +171,40 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
     drawn = mask or text(dataset, "Modality") in (*IMAGES, "SEG")
     pixels = _pixels(dataset, opened) if drawn else None
     return _instance(file, dataset, pixels)
+
+
+def _class_in(head: bytes) -> str:
+    """SOP class of the file's meta information (0002,0002); "" where its first bytes hold none."""
+    at = head.find(b"\2\0\2\0UI", 132)
+    if at < 0:
+        return ""
+    start, length = at + 8, int.from_bytes(head[at + 6 : at + 8], "little")
+    return head[start : start + length].decode("ascii", "replace").strip("\0 ")
+
+
+def no_image(sop_class: str, bare: bool = False) -> str:
+    """What an object is, where its SOP class holds neither an image nor a structure; else "".
+
+    By the names of PS3.6: raw data, presentation states, reports, waveforms, spectra, plans, registrations.
+    Dose is no image of the patient. A private class is known by what it lacks.
+
+    Args:
+        bare: whether the object has no rows of pixels.
+    """
+    if sop_class not in UID_dictionary:
+        return "an object of a private class, without pixels" if sop_class and bare else ""
+    name, kind = UID(sop_class).name, UID(sop_class).type
+    drawn = "Image" in name or name in WITH_PIXELS or sop_class == RTStructureSetStorage
+    storage = kind == "SOP Class" and not drawn and "Directory" not in name
+    return f"{name} is no image" if storage else ""
+
+
+WITH_PIXELS = (
+    "Segmentation Storage",
+    "Label Map Segmentation Storage",
+    "Height Map Segmentation Storage",
+    "Parametric Map Storage",
+)
 
 
 def _is_dicom(head: bytes) -> bool:
@@ -178,6 +224,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         patient=file.patient or text(d, "PatientID").strip(),
         study=text(d, "StudyInstanceUID"),
         date=text(d, "StudyDate") + text(d, "StudyTime"),
+        acquired=_acquired(d),
         series=text(d, "SeriesInstanceUID"),
         uid=text(d, "SOPInstanceUID"),
         modality=modality,
@@ -200,6 +247,19 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
             text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
         ),
     )
+
+
+def _acquired(d: Dataset) -> str:
+    """From AcquisitionDateTime (0008,002A), or date and time of the acquisition or the series."""
+    whole = text(d, "AcquisitionDateTime")
+    if len(whole) >= 14 and whole[:14].isdecimal():
+        return whole
+    for of in ("Acquisition", "Series"):
+        date = text(d, f"{of}Date") or text(d, "StudyDate")
+        time = text(d, f"{of}Time").replace(":", "")
+        if time[:6].isdecimal() and len(time) >= 6 and date.replace(".", "").isdecimal():
+            return date.replace(".", "") + time
+    return ""
 
 
 def _frames(d: Dataset) -> Iterator[Frame]:
@@ -241,7 +301,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
     own = next((v for p in parts if (v := kinds(p, "FrameType"))), kinds(whole, "ImageType"))
     rescale = _rescale(parts)
     slope, intercept, unit = rescale or (1.0, 0.0, "")
-    found = diffusion(parts, whole, own)
+    found = diffusion(parts, whole, own, unit)
     return Frame(
         index=index,
         position=_within(first("ImagePositionPatient", 3), -FAR_MM, FAR_MM),
