@@ -147,16 +147,14 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
         raise Refused("zip-refused", "an archive in an archive")
     if not _is_dicom(head):
         return Finding("not-dicom", "no DICOM", files=(file.token,))
-    if what := no_image(
-        _class_in(head)
-    ):  # before it is parsed: it may be large, cut off or deflated
+    sop_class = _class_in(head)
+    if what := no_image(sop_class):  # before it is parsed: it may be large, cut off or deflated
         return Finding("no-image", what, files=(file.token,))
     if DeflatedExplicitVRLittleEndian.encode() in head:  # of even length: no zero follows
         raise Refused("deflated", "the whole file is deflated")
     opened.seek(0)
     dataset = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
-    sop_class = text(dataset, "SOPClassUID")
-    if what := no_image(sop_class, "Rows" not in dataset):
+    if what := no_image(sop_class or text(dataset, "SOPClassUID"), "Rows" not in dataset):
         return Finding("no-image", what, files=(file.token,))
     if "MediaStorageDirectory" in str(text(dataset.file_meta, "MediaStorageSOPClassUID")):
         return Finding("not-dicom", "an index", files=(file.token,))
@@ -192,7 +190,8 @@ def no_image(sop_class: str, bare: bool = False) -> str:
         bare: whether the object has no rows of pixels.
     """
     if sop_class not in UID_dictionary:
-        return "an object of a private class, without pixels" if sop_class and bare else ""
+        private = bare and sop_class and UID(sop_class).is_valid
+        return "an object of a private class, without pixels" if private else ""
     name, kind = UID(sop_class).name, UID(sop_class).type
     drawn = "Image" in name or name in WITH_PIXELS or sop_class == RTStructureSetStorage
     storage = kind == "SOP Class" and not drawn and "Directory" not in name
