@@ -94,8 +94,7 @@ def make_cases(
     about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
 
     def settings(case: str) -> str:
-        own = rules.of(case, patient_of(case))
-        return digest([about, own.model_dump(mode="json"), code])
+        return digest([about, _rules_of(rules, case).model_dump(mode="json"), code])
 
     known = _known(source, folder, received, settings)
     work, findings = _work(source, rules, raw.parent, received, data, known, workers)
@@ -118,6 +117,12 @@ def make_cases(
         table.writeheader()
         table.writerows(rows)
     return report
+
+
+def _rules_of(rules: IngestRules, case: str) -> IngestRules:
+    """The rules as they hold for one case."""
+    series = {name: rule.of(case, patient_of(case)) for name, rule in rules.series.items()}
+    return rules.model_copy(update={"series": series})
 
 
 def _refresh(folder: Path, keys, make, workers: int, work: Mapping[str, Work]) -> dict[str, dict]:
@@ -243,7 +248,7 @@ def _make(
 ) -> dict:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
-        return _made(work[case], source, rules.of(case, work[case].patient), data, folder)
+        return _made(work[case], source, _rules_of(rules, case), data, folder)
     except Exception as error:
         if isinstance(source, Phantom):
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -87,11 +87,6 @@ class IngestRules(BaseModel, extra="forbid"):
 
     series: dict[str, SeriesRule] = {}
     structures: dict[str, Structure] = {}
-
-    def of(self, case: str, patient: str) -> Self:
-        """The rules as they hold for one case."""
-        series = {name: rule.of(case, patient) for name, rule in self.series.items()}
-        return self.model_copy(update={"series": series})
 
 
 class VolumeStructure(BaseModel, extra="forbid"):
