@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import dicom_exports as export
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from crossover.sources.dicom.derived import added_name, made
+from crossover.sources.dicom.derived import Made, added_name, made
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.header import read_header
 from crossover.sources.findings import Finding
@@ -67,12 +68,14 @@ KINDS = {
         (["DERIVED", "SECONDARY", "OTHER"], "perfusion"),
         (["ORIGINAL", "PRIMARY", "OTHER"], "ep2d_diff_FA"),
     ],
-    "derived": [
+    "calculated": [
         (TRACEW, "ep2d_diff_tra_DYNDISTCALC_BVAL"),
         (["DERIVED", "PRIMARY", "DIFFUSION", "CALC_BVALUE", "TRACEW"], ""),
         (["DERIVED", "SECONDARY", "COMPUTED_DWI"], ""),
         (["DERIVED", "PRIMARY", "OTHER"], "DW Synthetic: Ax DWI b1400"),
         (["ORIGINAL", "PRIMARY", "OTHER"], "cDWI b1500"),
+    ],
+    "derived": [
         (["DERIVED", "SECONDARY", "PROCESSED"], ""),
         (["DERIVED", "PRIMARY", "DIFFUSION", "SOMETHING_NEW"], ""),
     ],
@@ -88,7 +91,7 @@ def test_what_an_image_is_stands_in_its_type_and_name(kinds: list, text: str, wa
 
 def test_what_an_image_is_stands_in_its_unit_and_its_sequence():
     assert made(DWI, "10^-6 mm^2/s", "", "", False) == "map"
-    assert made(TRACEW, "US", "", "*ep_b50_800", True) == "derived"
+    assert made(TRACEW, "US", "", "*ep_b50_800", True) == "calculated"
     assert made(TRACEW, "US", "", "*ep_b50t", True) == "measured"
     assert made(["DERIVED", "PRIMARY", "NEW"], "", "", "", True) == "measured"  # of one direction
 
@@ -109,7 +112,7 @@ def test_a_word_for_a_map_makes_a_map_whatever_stands_beside_it(kinds, first, te
 def test_any_words_are_read(kinds, unit, description, protocol, sequence, one):
     named = added_name(description, protocol)
     assert named in description
-    assert made(kinds, unit, named, sequence, one) in ("measured", "derived", "map")
+    assert made(kinds, unit, named, sequence, one) in get_args(Made)
 
 
 @given(NEUTRAL, st.sampled_from(["ORIGINAL", "DERIVED"]))
@@ -185,17 +188,17 @@ def test_a_calculated_image_counts_only_where_the_rule_says_so(how: str, tmp_pat
     export.weighted(tmp_path, {1400: block(seed=1)}, SeriesNumber=8, **CALCULATED[how])
     finding = refusal(tmp_path, b_value=1400)
     assert finding.code == "series-missing"
-    assert "derived" in finding.what and "`calculated: true`" in finding.what
+    assert "b 1400" in finding.what and "`calculated: true`" in finding.what
     found = chosen(tmp_path, b_value=1400, calculated=True)
     assert_is(found.image, block(seed=1))
     assert [f.code for f in found.findings] == ["b-calculated"]
-    assert "derived" in found.how
+    assert "calculated" in found.how
     export.weighted(tmp_path, {1400: block(seed=2)}, SeriesNumber=4, ImageType=TRACEW)
     for allowed in (False, True):
         found = chosen(tmp_path, b_value=1400, calculated=allowed)
         assert_is(found.image, block(seed=2))
         assert found.findings == []
-    assert "1 derived passed over" in found.how
+    assert "1 calculated or derived passed over" in found.how
 
 
 def test_the_sequence_of_what_was_made_from_several_b_values_names_none(tmp_path: Path):

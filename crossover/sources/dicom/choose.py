@@ -56,7 +56,7 @@ def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
     """b-values are whole numbers; some scanners write 999.99."""
     d = stack.frame.diffusion
     near = d.b_value is not None and abs(d.b_value - b_value) < 1
-    return near and (d.made == "measured" or (calculated and d.made == "derived"))
+    return near and (d.made == "measured" or (calculated and d.made != "map"))
 
 
 def _contains(text: str, pattern: str) -> bool:
@@ -93,7 +93,7 @@ def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
     if rule.b_value is not None and any(
         matches(s, rule.model_copy(update={"calculated": True})) for s in found
     ):
-        what += "; of the derived ones one has this b-value: `calculated: true` takes it"
+        what += "; of those that are calculated or derived one has it: `calculated: true` takes it"
     return what
 
 
@@ -179,8 +179,8 @@ def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
     before others, and the scanner's own trace before single directions, which it was made from."""
     directed = {s.instance.series for s in matching if s.frame.diffusion.direction}
     steps = {
-        "derived": lambda s: s.frame.diffusion.made == "measured",
-        "echo-planar": lambda s: s.frame.diffusion.b_value or s.frame.diffusion.known_by == "header",
+        "calculated or derived": lambda s: s.frame.diffusion.made == "measured",
+        "not known for diffusion images": lambda s: s.frame.diffusion.b_value or s.frame.diffusion.known_by == "header",
         "trace": lambda s: s.frame.diffusion.isotropic or _undirected(s, directed),
     }  # fmt: skip
     why = []
@@ -192,8 +192,7 @@ def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
         if step == "trace":
             why.append(f"the scanner's trace image; {n} of single directions passed over")
         else:
-            what = "derived" if step == "derived" else "not known for diffusion images"
-            why.append(f"{n} {what} passed over")
+            why.append(f"{n} {step} passed over")
         matching = kept
     return matching, why
 
@@ -209,8 +208,9 @@ def _doubts(matching: Sequence[Stack], rule: SeriesRule) -> list[Finding]:
     if rule.b_value is None:
         return []
     out = []
-    if all(s.frame.diffusion.made == "derived" for s in matching):
-        out.append(Finding("b-calculated", f"b {rule.b_value:g} is derived, as the rule allows"))
+    if all(s.frame.diffusion.made != "measured" for s in matching):
+        how = " or ".join(sorted({s.frame.diffusion.made for s in matching}))
+        out.append(Finding("b-calculated", f"b {rule.b_value:g} is {how}, as the rule allows"))
     if rule.b_value < 1 and all(s.frame.diffusion.known_by == "readout" for s in matching):
         what = "b 0 by its b-value, and diffusion by no more than its echo-planar readout"
         out.append(Finding("b-doubtful", what))

@@ -12,9 +12,9 @@ import re
 from collections.abc import Collection
 from typing import Literal
 
-Made = Literal["measured", "derived", "map"]
-"""A signal as measured, or averaged over directions or repetitions; an image that was calculated for a
-b-value, or derived in a way that we don't know; values that are no signal (ADC, FA, T2, phase, ...)."""
+Made = Literal["measured", "calculated", "derived", "map"]
+"""A signal as measured, or averaged over directions or repetitions; the signal that was calculated for a
+b-value; what was derived in a way that we don't know; values that are no signal (ADC, FA, T2, phase, ...)."""
 
 TRACES = frozenset(("TRACEW", "TRACE", "ISO", "ISODWI", "ISOTROPIC", "COMBINED"))
 """Means over directions that scanners make: Siemens, GE and Philips."""
@@ -64,7 +64,7 @@ _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 def made(
     kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool
 ) -> Made:
-    """What an image with a b-value is, in the order: a map, else derived, else measured.
+    """What an image with a b-value is, in the order: a map, calculated, measured, else derived.
 
     Args:
         kinds: values of ImageType or FrameType, upper case.
@@ -84,9 +84,9 @@ def made(
     if is_derived and not clear and _MAP_NAMES_OF_DERIVED.search(named):
         return "map"
     if any(map(_CALCULATED.fullmatch, kinds)) or _CALCULATED_NAMES.search(named):
-        return "derived"
+        return "calculated"
     if _SEVERAL_B.search(sequence):
-        return "derived"
+        return "calculated"
     known = trace or single_b_value or all(map(_NEUTRAL.fullmatch, kinds))
     return "measured" if known or not is_derived else "derived"
 
