@@ -1,5 +1,6 @@
 """Which images a channel is made of: measured ones, of the right series, and told; and what holds no image."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -576,6 +577,21 @@ def test_an_image_whose_pixels_are_missing_stays_truncated(modality: str, tmp_pa
     }  # fmt: skip
     path = bare(tmp_path / "x", classes[modality], Modality=modality)
     assert header(path).code == "truncated"
+
+
+@pytest.mark.parametrize("keyword", ["SOPClassUID", "MediaStorageSOPClassUID"])
+def test_an_image_with_one_damaged_class_is_an_image(keyword: str, tmp_path: Path):
+    """A single digit makes a class of overlays of it."""
+    for path in write(tmp_path, block()):
+        content = path.read_bytes()
+        classes = [
+            m.end() for m in re.finditer(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(?=4\0)", content)
+        ]
+        at = classes[keyword == "SOPClassUID"]
+        path.write_bytes(content[:at] + b"8" + content[at + 1 :])
+        d = dcmread(path)
+        assert (d if keyword in d else d.file_meta)[keyword].value.endswith("1.1.8")
+    assert_is(chosen(tmp_path).image, block())
 
 
 def test_an_image_of_a_private_class_is_an_image(tmp_path: Path):

@@ -10,7 +10,7 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -147,14 +147,15 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
         raise Refused("zip-refused", "an archive in an archive")
     if not _is_dicom(head):
         return Finding("not-dicom", "no DICOM", files=(file.token,))
-    sop_class = _class_in(head)
-    if what := no_image(sop_class):  # before it is parsed: it may be large, cut off or deflated
+    classes = {_uid_in(head, b"\2\0\2\0"), _uid_in(head, b"\x08\0\x16\0")} - {""}
+    if what := no_image(classes):  # before it is parsed: it may be large, cut off or deflated
         return Finding("no-image", what, files=(file.token,))
     if DeflatedExplicitVRLittleEndian.encode() in head:  # of even length: no zero follows
         raise Refused("deflated", "the whole file is deflated")
     opened.seek(0)
     dataset = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
-    if what := no_image(sop_class or text(dataset, "SOPClassUID"), "Rows" not in dataset):
+    classes |= {text(dataset, "SOPClassUID")} - {""}
+    if what := no_image(classes, "Rows" not in dataset):
         return Finding("no-image", what, files=(file.token,))
     if "MediaStorageDirectory" in str(text(dataset.file_meta, "MediaStorageSOPClassUID")):
         return Finding("not-dicom", "an index", files=(file.token,))
@@ -171,26 +172,33 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
     return _instance(file, dataset, pixels)
 
 
-def _class_in(head: bytes) -> str:
-    """SOP class of the file's meta information (0002,0002); "" where its first bytes hold none."""
-    at = head.find(b"\2\0\2\0UI", 132)
+def _uid_in(head: bytes, tag: bytes) -> str:
+    """A UID with explicit VR among a file's first bytes; "" where they hold none."""
+    at = head.find(tag + b"UI")
     if at < 0:
         return ""
     start, length = at + 8, int.from_bytes(head[at + 6 : at + 8], "little")
     return head[start : start + length].decode("ascii", "replace").strip("\0 ")
 
 
-def no_image(sop_class: str, bare: bool = False) -> str:
+def no_image(classes: Collection[str], bare: bool = False) -> str:
     """What an object is, where its SOP class holds neither an image nor a structure; else "".
 
     By the names of PS3.6: raw data, presentation states, reports, waveforms, spectra, plans, registrations.
     Dose is no image of the patient. A private class is known by what it lacks.
 
     Args:
+        classes: of the file's meta information (0002,0002) and of the data set (0008,0016): where they
+            contradict each other, one is damaged, and the object may be an image.
         bare: whether the object has no rows of pixels.
     """
+    said = [_no_image(sop_class, bare) for sop_class in sorted(classes)]
+    return said[0] if said and all(said) else ""
+
+
+def _no_image(sop_class: str, bare: bool) -> str:
     if sop_class not in UID_dictionary:
-        private = bare and sop_class and UID(sop_class).is_valid
+        private = bare and UID(sop_class).is_valid
         return "an object of a private class, without pixels" if private else ""
     name, kind = UID(sop_class).name, UID(sop_class).type
     drawn = "Image" in name or name in WITH_PIXELS or sop_class == RTStructureSetStorage
