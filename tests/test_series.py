@@ -452,6 +452,21 @@ def test_a_rule_takes_one_of_several_volumes_of_a_series(which: str, taken: int,
     assert_is(chosen(tmp_path, repeated=which).image, block(seed=taken))
 
 
+def test_what_differs_in_more_than_time_is_no_repetition(tmp_path: Path):
+    write(tmp_path, block())
+    write(tmp_path, block(shape=(5, 7, 8)), start=5)
+    assert refusal(tmp_path, repeated="first").code == "mixed-matrix"
+
+
+def test_a_map_that_is_named_by_its_type_may_have_a_b_value(tmp_path: Path):
+    """As GE's, by a type that tells nothing."""
+    kinds = ["DERIVED", "SECONDARY", "PROCESSED"]
+    write(tmp_path, block(low=500, high=2500), ImageType=kinds, DiffusionBValue=1000.0)
+    rule = {"image_type": "PROCESSED", "computed_from": [0, 1000]}
+    assert_is(chosen(tmp_path, **rule).image, block(low=500, high=2500))
+    assert refusal(tmp_path, computed_from=[0, 1000]).code == "series-missing"
+
+
 @settings(max_examples=12, deadline=None)
 @given(st.permutations(range(3)), st.sampled_from(["first", "last", "most_slices"]))
 def test_the_order_of_arrival_decides_nothing(tmp_path_factory, order: list[int], which: str):

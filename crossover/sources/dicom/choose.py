@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from crossover.imaging.volumes import on_grid, same_grid
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import volume
-from crossover.sources.dicom.stacks import Stack
+from crossover.sources.dicom.stacks import Stack, same_view
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.settings import Repeated, SeriesRule
 
@@ -43,13 +43,15 @@ def matches(stack: Stack, rule: SeriesRule) -> bool:
         and (rule.image_type is None or rule.image_type.upper() in kinds)
         and (rule.description is None or _contains(i.text, rule.description))
         and (rule.b_value is None or _weighted(stack, rule.b_value, rule.calculated))
-        and not (rule.computed_from and _is_source(stack))  # which the description may match too
+        and not _is_source(stack, rule)
     )
 
 
-def _is_source(stack: Stack) -> bool:
+def _is_source(stack: Stack, rule: SeriesRule) -> bool:
+    """Whether a map may be fitted from it: it is none itself, though the description matches it too."""
     d = stack.frame.diffusion
-    return d.b_value is not None and d.made != "map"
+    fitted = rule.computed_from is not None and rule.image_type is None
+    return fitted and d.b_value is not None and d.made != "map"
 
 
 def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
@@ -119,13 +121,9 @@ def _told(rule: SeriesRule) -> str:
 
 
 def _plain(value: object) -> str:
-    return (
-        str(value).lower()
-        if isinstance(value, bool)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _pick(
@@ -150,16 +148,22 @@ def _pick(
     if len(series) > 1 and (taken := _repeated(series, rule.repeated)):
         findings += _of_several(taken, series, rule.repeated)
         matching, series = taken, [taken]
-    alike = len({(s.plane, s.frame.kinds) for s in matching}) == 1  # else magnitude and phase
     if len(matching) == 1:
         return matching, why, findings
-    if len(series) == 1 and rule.b_value is not None and alike:
+    alike = len(series) == 1 and all(_alike(matching[0], s) for s in matching)
+    if alike and rule.b_value is not None:
         what = f"geometric mean of {len(matching)} measurements at b {rule.b_value:g}"
         return matching, why, [*findings, Finding("series-combined", what)]
-    if len(series) == 1 and alike and (taken := _repeated([[s] for s in matching], rule.repeated)):
+    if alike and (taken := _repeated([[s] for s in matching], rule.repeated)):
         what = f"the {_words(rule.repeated)} of {len(matching)} volumes of one series"
         return taken, why, [*findings, Finding("series-repeated", what)]
     raise _open(matching, rule)
+
+
+def _alike(a: Stack, b: Stack) -> bool:
+    """Whether both may be of one measurement: magnitude and phase, two planes or two sizes are not."""
+    sizes = [(s.instance.rows, s.instance.columns, s.frame.kinds) for s in (a, b)]
+    return sizes[0] == sizes[1] and same_view(a.frame, b.frame)
 
 
 def _open(matching: list[Stack], rule: SeriesRule) -> Refused:

@@ -145,7 +145,7 @@ def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fra
     """Parts of one orientation and pixel spacing each."""
     parts: list[list[tuple[Instance, Frame]]] = []
     for plane in group:
-        own = next((p for p in parts if _same_view(p[0][1], plane[1])), None)
+        own = next((p for p in parts if same_view(p[0][1], plane[1])), None)
         if own is None:
             parts.append([plane])
         else:
@@ -153,7 +153,8 @@ def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fra
     return parts
 
 
-def _same_view(a: Frame, b: Frame) -> bool:
+def same_view(a: Frame, b: Frame) -> bool:
+    """Whether orientation and pixel spacing differ by no more than rounding."""
     turned = _apart(a.orientation, b.orientation) <= ALIKE_COSINE
     return turned and _apart(a.spacing, b.spacing) <= ALIKE_SPACING_MM
 
