@@ -196,7 +196,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         tilt_deg=number(d, "GantryDetectorTilt", 0.0),
         pixels=pixels,
         frames=tuple(_frames(d)) if image else (),
-        references=tuple(_references(d)) if modality in STRUCTURES else (),
+        references=tuple(references(d)) if modality in STRUCTURES else (),
         facts=tuple(_facts(d, first)),
         scanner="\n".join(
             text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
@@ -348,7 +348,7 @@ def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
     return opened.tell(), int.from_bytes(head[8:12], order), names[element]
 
 
-def _references(d: Dataset) -> Iterator[str]:
+def references(d: Dataset) -> Iterator[str]:
     """Series that contours or segments were drawn on."""
     for frame in d.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:

@@ -31,6 +31,7 @@ SPREAD_MM = 10.0
 GAP = 1.25
 """A distance of more than this many typical ones is a gap."""
 FAR_MM = 1e6
+CODES = "RTROIIdentificationCodeSequence"
 
 
 class Contour(NamedTuple):
@@ -48,6 +49,10 @@ class Roi:
     name: str
     frame_of_reference: str
     contours: list[Contour]
+    descriptions: tuple[str, ...] = ()
+    """ROIDescription (3006,0028) and ROIObservationLabel (3006,0085)."""
+    kind: Dataset | None = None
+    """What it is by a code, the item of RTROIIdentificationCodeSequence (3006,0086)."""
     shared: str = ""
     """What else has its number, so that contours can't be told apart; "" where nothing has."""
 
@@ -74,6 +79,10 @@ def rois(dataset: Dataset) -> list[Roi]:
         if contours := [_contour(c) for c in item.get("ContourSequence") or []]:
             drawn[_number(item, "ReferencedROINumber")].append(contours)
     items = dataset.get("StructureSetROISequence") or []
+    observed = {
+        _number(item, "ReferencedROINumber"): item
+        for item in dataset.get("RTROIObservationsSequence") or []
+    }
     times = Counter(_number(item, "ROINumber") for item in items)
     return [
         Roi(
@@ -81,11 +90,18 @@ def rois(dataset: Dataset) -> list[Roi]:
             name=str(item.get("ROIName") or ""),
             frame_of_reference=str(item.get("ReferencedFrameOfReferenceUID") or frame),
             contours=[c for contours in drawn[number] for c in contours] if number >= 0 else [],
+            descriptions=_descriptions(item, observed.get(number)),
+            kind=next(iter((observed.get(number) or {}).get(CODES) or []), None),
             shared=_shared(times[number], len(drawn[number])),
         )
         for item in items
         for number in [_number(item, "ROINumber")]
     ]
+
+
+def _descriptions(item: Dataset, observed: Dataset | None) -> tuple[str, ...]:
+    told = (item.get("ROIDescription"), (observed or {}).get("ROIObservationLabel"))
+    return tuple(str(text) for text in told if text)
 
 
 def _shared(regions: int, parts: int) -> str:
@@ -95,7 +111,7 @@ def _shared(regions: int, parts: int) -> str:
     return f"{regions} structures and {parts} sets of contours have its ROI number"
 
 
-def unclaimed(dataset: Dataset) -> list[Finding]:
+def unclaimed_contours(dataset: Dataset) -> list[Finding]:
     """Whether an RTSTRUCT holds contours for ROI numbers that none of its structures has."""
     known = {_number(i, "ROINumber") for i in dataset.get("StructureSetROISequence") or []} - {-1}
     drawn = dataset.get("ROIContourSequence") or []
