@@ -183,3 +183,96 @@ def seg(values: np.ndarray, on: sitk.Image, kind="BINARY", labels=("Tumour",), *
         device_serial_number="0",
         **more,
     )
+
+
+def plain_seg(
+    values: np.ndarray,
+    on: sitk.Image,
+    kind: str = "BINARY",
+    *,
+    order: Sequence[int] | None = None,
+    between: float | None = None,
+    thickness: float | None = None,
+    empty: bool = False,
+    bits: int = 8,
+) -> Dataset:
+    """A SEG with values (segments, slices, rows, columns) of 0 and 1, element for element.
+
+    Args:
+        order: of the frames; of one segment after the other, from the first slice on, where none is given.
+        between: SpacingBetweenSlices; the lattice's spacing by default, 0 for none.
+        thickness: SliceThickness; the lattice's spacing by default, 0 for none.
+        empty: whether there are frames for slices that hold nothing.
+        bits: allocated, of a label map.
+    """
+    d = Dataset()
+    d.Modality, d.SegmentationType, d.FrameOfReferenceUID = "SEG", kind, FRAME
+    d.SegmentSequence = Items([segment_item(n + 1, f"Segment {n + 1}") for n in range(len(values))])
+    if kind == "LABELMAP":
+        assert (values.sum(axis=0) <= 1).all()
+        values = (values * np.arange(1, len(values) + 1)[:, None, None, None]).sum(axis=0)[None]
+    places = [p for p in np.ndindex(*values.shape[:2]) if empty or values[p].any()]
+    places = [places[i] for i in order] if order is not None else places
+    shared, turn = Dataset(), np.reshape(on.GetDirection(), (3, 3))
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = Items([Dataset()]), Items()
+    shared.PlaneOrientationSequence[0].ImageOrientationPatient = _ds(turn.T[:2].ravel())
+    shared.PixelMeasuresSequence.append(measures := Dataset())
+    measures.PixelSpacing = _ds(on.GetSpacing()[1::-1])
+    for keyword, own in {"SpacingBetweenSlices": between, "SliceThickness": thickness}.items():
+        if own != 0:
+            setattr(measures, keyword, _ds([on.GetSpacing()[2] if own is None else own])[0])
+    d.SharedFunctionalGroupsSequence = Items([shared])
+    d.PerFrameFunctionalGroupsSequence = Items([_groups(s, k, on, kind) for s, k in places])
+    d.NumberOfFrames, (d.Rows, d.Columns), d.SamplesPerPixel = len(places), values.shape[2:], 1
+    d.PhotometricInterpretation, d.PixelRepresentation = "MONOCHROME2", 0
+    d.BitsAllocated = d.BitsStored = bits if kind == "LABELMAP" else 1
+    d.HighBit = d.BitsStored - 1
+    frames = np.array([values[place] for place in places]).reshape(-1, *values.shape[2:])
+    if kind == "LABELMAP":
+        content = frames.astype(f"<u{bits // 8}").tobytes()
+    else:
+        content = np.packbits(frames.ravel() > 0, bitorder="little").tobytes()
+    d.PixelData = content + b"\0" * (len(content) % 2)
+    d.file_meta = FileMetaDataset()
+    d.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return d
+
+
+def _ds(numbers: Sequence[float]) -> list[str]:
+    return [f"{n:.10g}" for n in numbers]
+
+
+def _groups(segment: int, k: int, on: sitk.Image, kind: str) -> Dataset:
+    own = Dataset()
+    own.PlanePositionSequence = Items([Dataset()])
+    place = to_mm(np.array([[0, 0, k]]), on)[0]
+    own.PlanePositionSequence[0].ImagePositionPatient = _ds(place)
+    if kind != "LABELMAP":
+        own.SegmentIdentificationSequence = Items([Dataset()])
+        own.SegmentIdentificationSequence[0].ReferencedSegmentNumber = segment + 1
+    return own
+
+
+def segment_item(
+    number: int,
+    label: str,
+    description: str = "",
+    code: tuple[str, str, str] = ("108369006", "SCT", "Neoplasm"),
+    side: tuple[str, str, str] | None = None,
+) -> Dataset:
+    """An item of SegmentSequence; `code` and `side` are value, scheme and meaning."""
+    item = Dataset()
+    item.SegmentNumber, item.SegmentLabel = number, label
+    if description:
+        item.SegmentDescription = description
+    item.SegmentedPropertyTypeCodeSequence = Items([code_item(*code)])
+    if side:
+        kind = item.SegmentedPropertyTypeCodeSequence[0]
+        kind.SegmentedPropertyTypeModifierCodeSequence = Items([code_item(*side)])
+    return item
+
+
+def code_item(value: str, scheme: str, meaning: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
+    return code

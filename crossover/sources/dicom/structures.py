@@ -221,16 +221,20 @@ def _standard(code: Dataset | None) -> str:
     """
     if code is None:
         return ""
-    scheme = str(code.get("CodingSchemeDesignator") or "")
-    return _in_dictionary(str(code.get("CodeValue") or ""), scheme)
+    scheme, value = (str(code.get(k) or "") for k in ("CodingSchemeDesignator", "CodeValue"))
+    own, known = normal_name(str(code.get("CodeMeaning") or "")), _in_dictionary(value, scheme)
+    return next(
+        (meaning for meaning in known if normal_name(meaning) == own), next(iter(known), "")
+    )
 
 
 @functools.cache
-def _in_dictionary(value: str, scheme: str) -> str:
+def _in_dictionary(value: str, scheme: str) -> list[str]:
+    """What the standard calls a code, which may be several things, the shortest first."""
     if scheme not in ("SCT", "SRT", "DCM"):
-        return ""
+        return []
     wanted = Code(value, scheme, "")
-    return next((code.meaning for code in _dictionary() if code == wanted), "")
+    return sorted((code.meaning for code in _dictionary() if code == wanted), key=len)
 
 
 @functools.cache
