@@ -5,6 +5,7 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from pydicom import dcmread
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import (
@@ -32,6 +33,7 @@ from structure_exports import (
 
 from crossover.sources.dicom.segmentation import segment_mask
 from crossover.sources.dicom.structures import drawables, find_structure, unclaimed
+from crossover.sources.settings import Structure
 
 
 @st.composite
@@ -224,6 +226,13 @@ def test_segments_by_number():
     assert taken(["2"], dataset) == (1, [])  # its label
     assert taken([2], dataset) == (2, ["structure-named"])
     assert taken(["2", 2], dataset) == (1, ["name-ambiguous"])
+
+
+def test_names_are_text_or_whole_numbers():
+    assert Structure(label="x", names=["2", 2]).names == ["2", 2]
+    for odd in (True, 2.5, None):
+        with pytest.raises(ValidationError):
+            Structure(label="x", names=[odd])
 
 
 def test_segments_by_the_meaning_of_their_code():
