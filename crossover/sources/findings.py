@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
     # structures
     "structure-missing": Kind("error", "add its name under `structures:` (`crossover whois` shows all)"),
     "structure-doubled": Kind("error", "remove one of the structures, or name just one"),
-    "structure-named": Kind("note", "nothing, if that is the structure: its label is another"),
+    "structure-named": Kind("note", "nothing, if that is the structure: no name or label matched"),
     "structure-preferred": Kind("note", "nothing: the one drawn on the chosen series was taken"),
     "name-ambiguous": Kind("warning", "look at which was taken; else name it by what it alone has"),
     "structure-empty": Kind("error", "contour it, or leave the case out"),

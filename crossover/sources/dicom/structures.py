@@ -120,14 +120,14 @@ def _named(
         return [], []
     first = min(place for place, _ in places)
     named = [s for place, s in places if place == first]
-    others = [s for place, s in places if place != first]
+    others = [(BY[place], s) for place, s in places if place != first]
     findings = []
     if first:
         what = f"known by its {BY[first]}: {_listed(named)}"
         findings.append(Finding("structure-named", what))
     if others:
-        what = f"{_listed(named)} was taken by its {BY[first]}; one of its names is also "
-        what += f"another thing of {_listed(others)}"
+        by = " or ".join(dict.fromkeys(by for by, _ in others))
+        what = f"taken by its {BY[first]}: {_listed(named)}; by {by} it would be {_listed(s for _, s in others)}"
         findings.append(Finding("name-ambiguous", what))
     return named, findings
 
