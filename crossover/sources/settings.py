@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, field_validator
 
 from crossover.core.names import file_name
 from crossover.sources.head_neck_settings import HeadNeckSource
@@ -20,9 +20,10 @@ class Structure(BaseModel, extra="forbid", frozen=True):
     """What is segmented."""
 
     label: str
-    names: list[str] = []
-    """Its names in RTSTRUCT and SEG objects; the key itself where none is given. Case, spaces and
-    punctuation don't matter: `Parotid_L` is also "PAROTID L"."""
+    names: list[str | StrictInt] = []
+    """What RTSTRUCT and SEG objects call it; the key itself where none is given. Case, spaces and
+    punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
+    labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments."""
 
 
 Plane = Literal["axial", "sagittal", "coronal"]

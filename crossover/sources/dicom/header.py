@@ -88,6 +88,8 @@ class Pixels:
     signed: bool
     count: int
     """Images that the file declares."""
+    contradiction: str = ""
+    """What the header says of the pixels and can't be; such values would be misread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +250,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         tilt_deg=number(d, "GantryDetectorTilt", 0.0),
         pixels=pixels,
         frames=tuple(_frames(d)) if image else (),
-        references=tuple(_references(d)) if modality in STRUCTURES else (),
+        references=tuple(references(d)) if modality in STRUCTURES else (),
         facts=tuple(_facts(d, first)),
         scanner="\n".join(
             text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
@@ -369,11 +371,34 @@ def _pixels(d: Dataset, opened: BinaryIO) -> Pixels:
     needed = max(1, count * bits // 8 // (1 if uncompressed else MAX_PACKING))
     if offset + max(needed, length if length != 0xFFFFFFFF else 0) > end:
         raise Refused("truncated", f"{end - offset} of {needed} bytes of its pixels are there")
-    stored, high = int(number(d, "BitsStored", bits)), int(number(d, "HighBit", bits - 1))
-    whole = stored == high + 1 and bits in (8, 16, 32) and int(number(d, "SamplesPerPixel", 1)) == 1
-    signed = int(number(d, "PixelRepresentation", 0)) == 1
+    stored, signed = stored_bits(d), int(number(d, "PixelRepresentation", 0)) == 1
+    whole = bits in (8, 16, 32) and int(number(d, "SamplesPerPixel", 1)) == 1
     plain = syntax in PLAIN and whole and name == "PixelData" and not (signed and stored < bits)
-    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3])
+    odd = contradiction(d)
+    # Another matrix, depth or number of frames than declared; a few bytes are padding.
+    if not odd and uncompressed and length * 8 >= (count + count // sizes[3]) * bits:
+        odd = f"{length} bytes of pixels, where {needed} are declared"
+    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3], odd)
+
+
+def stored_bits(d: Dataset) -> int:
+    """BitsStored (0028,0101); where it isn't given, as many as HighBit (0028,0102) or BitsAllocated tell."""
+    high = number(d, "HighBit", number(d, "BitsAllocated", 0) - 1)
+    return int(number(d, "BitsStored", high + 1))
+
+
+def contradiction(d: Dataset) -> str:
+    """What of the bits of stored values can't be, by PS3.5, 8.1.1; "" where nothing is wrong.
+
+    HighBit (0028,0102) is one less than BitsStored (0028,0101), which is BitsAllocated (0028,0100) at most.
+    Old files kept values in the upper bits; as many have a wrong HighBit only, so neither is guessed.
+    """
+    bits, stored = int(number(d, "BitsAllocated", 0)), stored_bits(d)
+    high, sign = int(number(d, "HighBit", stored - 1)), int(number(d, "PixelRepresentation", 0))
+    if high == stored - 1 and 1 <= stored <= bits and sign in (0, 1):
+        return ""
+    told = f"{bits} bits allocated, {stored} stored, the highest being bit {high}"
+    return told if sign in (0, 1) else f"{told}; representation {sign}"
 
 
 def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
@@ -390,7 +415,7 @@ def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
     return opened.tell(), int.from_bytes(head[8:12], order), names[element]
 
 
-def _references(d: Dataset) -> Iterator[str]:
+def references(d: Dataset) -> Iterator[str]:
     """Series that contours or segments were drawn on."""
     for frame in d.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:
