@@ -28,7 +28,8 @@ def tables(results: StudyResults) -> Iterator[Titled]:
     yield from patients(results)
     if "table2" in frames:
         metric = style.metric_label(study.statistics.metric)
-        note = f"Mean ({study.statistics.confidence:.0%} CI)."
+        how = method(study.statistics.metric)
+        note = f"Mean ({study.statistics.confidence:.0%} CI, {how})."
         if frames["table2"]["published_mean"].notna().any():
             note += " Published: of the paper's patients, at the corresponding training size."
         layout = table_two_layout(frames["table2"])

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from crossover.statistics.scales import KNOWN, scale
+
 REQUIRED = (
     "model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
     "dsc", "iou", "hd95_mm", "nsd",
 )  # fmt: skip
-METRICS = ("dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices")
+METRICS = tuple(KNOWN)
 VOLUMES = ("volume_manual_ml", "volume_predicted_ml")
 TEXT = ("model", "family", "strategy", "level", "cohort", "case", "structure")
 POOLED = "all"
@@ -135,7 +137,7 @@ def _numbers(table: pd.DataFrame, required: Sequence[str]) -> Iterator[str]:
         if needed and blank.any():
             yield f"{column}: missing in {int(blank.sum())} rows ({_rows(table[blank])})"
         whole = column in ("n_train", "replicate", "fold")
-        top = 1 if column in METRICS and not column.startswith("hd95") else float("inf")
+        top = scale(column)[1]
         outside = (values < 0) | (values > top) | (values == float("inf"))
         outside |= whole & values.notna() & (values % 1 != 0)
         if outside.any():

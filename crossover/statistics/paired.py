@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from crossover.statistics.intervals import ended, half_width, of_differences
 from crossover.statistics.metrics_table import POOLED, compared, test_sets
-from crossover.statistics.summary import half_width
+from crossover.statistics.scales import scale
 
 PAIRED = [
     "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b",
@@ -69,8 +70,8 @@ def paired(
 
     Returns:
         One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
-        one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval, is
-        positive where a is higher. `cases` have both values; `unmatched` have one. `improved` and
+        one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval (up to the ends of
+        the metric's scale), is positive where a is higher. `cases` have both values; `unmatched` have one. `improved` and
         `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
@@ -100,7 +101,11 @@ def paired(
         _of_test_set(name, rows, metric, alpha, main, order)
         for name, rows in test_sets(table).items()
     ]
-    return pd.concat(frames, ignore_index=True)[PAIRED]
+    out = pd.concat(frames, ignore_index=True)[PAIRED]
+    out["ci_low"], out["ci_high"] = ended(
+        out["ci_low"], out["ci_high"], of_differences(scale(metric))
+    )
+    return out
 
 
 def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
