@@ -9,6 +9,7 @@ from crossover.report import findings
 from crossover.report.layout import table
 from crossover.report.parts import Answer, StudyResults, Titled, patients, stability
 from crossover.report.tables import table_two_layout
+from crossover.statistics.scales import method
 
 
 def answers(results: StudyResults) -> Iterator[Answer]:
