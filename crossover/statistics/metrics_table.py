@@ -49,11 +49,14 @@ def read_metrics(path: Path) -> pd.DataFrame:
         raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
 
 
-def check_metrics(table: pd.DataFrame, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
+def check_metrics(
+    table: pd.DataFrame, required: Sequence[str] = REQUIRED, infinite: bool = False
+) -> pd.DataFrame:
     """Check a metrics table and complete it.
 
     Args:
         required: columns that have to be there; a metric that isn't among them may be missing anywhere.
+        infinite: whether a distance may be infinite, which other tools write where one mask is empty.
 
     Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64,
     `fold` Int64 (missing for models outside k-fold), the metrics float, and `family` and
@@ -70,7 +73,7 @@ def check_metrics(table: pd.DataFrame, required: Sequence[str] = REQUIRED) -> pd
     table = table.copy()
     for column in set(TEXT) & set(table):
         table[column] = table[column].astype("string").fillna("").astype(str)
-    findings = [*_numbers(table, required), *_texts(table)]
+    findings = [*_numbers(table, required, infinite), *_texts(table)]
     table = _with_families(table)
     findings += [*_models(table), *_duplicates(table)]
     if findings:
@@ -105,7 +108,9 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     """
     table = tested(table)
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
-    numbers = [m for m in (*METRICS, *VOLUMES) if m in table]
+    known = (*METRICS, *VOLUMES)
+    others = [c for c in table.select_dtypes("float") if c not in (*known, "n_train", "fold")]
+    numbers = [*(m for m in known if m in table), *others]
     how = {"model": "first", **dict.fromkeys(numbers, "mean")}
     table = table.sort_values(["replicate", "fold"], kind="stable")
     averaged = table.groupby(by, sort=False, as_index=False).agg(how)
@@ -122,7 +127,7 @@ def _missing_values() -> dict[str, list[str]]:
     return {column: ["", "NA", "NaN", "nan"] for column in numbers}
 
 
-def _numbers(table: pd.DataFrame, required: Sequence[str]) -> Iterator[str]:
+def _numbers(table: pd.DataFrame, required: Sequence[str], infinite: bool) -> Iterator[str]:
     """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
     for column in ("n_train", "replicate", "fold", *METRICS, *VOLUMES):
         if column not in table:
@@ -138,11 +143,15 @@ def _numbers(table: pd.DataFrame, required: Sequence[str]) -> Iterator[str]:
             yield f"{column}: missing in {int(blank.sum())} rows ({_rows(table[blank])})"
         whole = column in ("n_train", "replicate", "fold")
         top = scale(column)[1]
-        outside = (values < 0) | (values > top) | (values == float("inf"))
+        outside = (values < 0) | (values > top)
+        if not (infinite and column in METRICS and top == float("inf")):
+            outside |= values == float("inf")
         outside |= whole & values.notna() & (values % 1 != 0)
         if outside.any():
             kind = "a whole number from 0" if whole else f"a finite number from 0 to {top:g}"
-            yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])})"
+            percent = top == 1 and 1 < values[outside].max() <= 100
+            advice = "; are they per cent? Divide them by 100" if percent else ""
+            yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])}){advice}"
 
 
 def _texts(table: pd.DataFrame) -> Iterator[str]:

@@ -52,8 +52,10 @@ class _Pair:
 
     @property
     def differences(self) -> pd.Series:
-        """a - b of the cases that both have a value for."""
-        return (self.a - self.b).dropna().round(DECIMALS)
+        """a - b of the cases that both have a value for; 0 where both are infinite."""
+        a, b = self.a.align(self.b, join="inner")
+        apart = (a - b).where(~(np.isinf(a) & np.isinf(b)), 0.0)
+        return apart.dropna().round(DECIMALS)
 
 
 def paired(
@@ -83,6 +85,9 @@ def paired(
         each case's mean over the structures; they are not among the corrected ones. A pair that lacks a
         structure which other main families have gets no such row: its mean would be of something else.
 
+        An infinite score (a distance to an empty mask) is the largest of all in ranks and medians; then there
+        is no mean difference, interval, t test or dz.
+
         A comparison without pairs, or with zero differences only, keeps its row with NaN; so do the
         t test, dz and interval of one pair, and the t test and dz of equal differences.
 
@@ -111,11 +116,14 @@ def paired(
 def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
     """All that follows from one comparison's differences (see `PAIRED`)."""
     d = np.asarray(differences, float)
-    n, mean = len(d), float(d.mean()) if len(d) else np.nan
-    sd = d.std(ddof=1) if n > 1 else np.nan
+    finite = (
+        d if np.isfinite(d).all() else np.full(len(d), np.nan)
+    )  # no mean of infinite differences
+    n, mean = len(d), float(finite.mean()) if len(d) else np.nan
+    sd = finite.std(ddof=1) if n > 1 else np.nan
     half = float(half_width(np.array(sd), np.array(n), 1 - alpha))
     magnitudes, counts = np.unique(np.abs(d[d != 0]), return_counts=True)
-    varied = n > 1 and np.ptp(d) > 0
+    varied = n > 1 and np.ptp(finite) > 0
     return {
         "difference": mean,
         "ci_low": mean - half,
@@ -177,7 +185,8 @@ def rank_biserial(d: np.ndarray) -> float:
 def hodges_lehmann(d: np.ndarray) -> float:
     """The median of the Walsh averages; NaN without a case."""
     first, second = np.triu_indices(len(d))
-    return float(np.median((d[first] + d[second]) / 2)) if len(d) else np.nan
+    with np.errstate(invalid="ignore"):  # of infinite differences of both signs
+        return float(np.median((d[first] + d[second]) / 2)) if len(d) else np.nan
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -12,13 +14,18 @@ from crossover.statistics.scales import scale
 MODEL = ["model", "family", "strategy", "level", "n_train"]
 
 
-def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def summarise(
+    table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Summarise a metrics table (see `metrics_table.check_metrics`).
+
+    Args:
+        metrics: by default those of the table that are known (`metrics_table.metrics_of`).
 
     Returns one row for each test set, structure, model and metric: test_set, structure, model,
     family, strategy, level, n_train, metric, cases, mean, sd, ci_low, ci_high, median, replicates,
     sd_replicates. `cases`
-    counts the cases with a value (HD95 may have none); `sd` has n - 1 below the line; the interval
+    counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean); `sd` has n - 1 below the line; the interval
     is Student's on the logit of a metric from 0 to 1 and on the logarithm of a distance
     (`intervals`). With one case sd and interval are NaN, with none all
     are. `replicates` counts the replicates and `sd_replicates` is the SD of their means over these
@@ -27,7 +34,7 @@ def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     """
     each = test_sets(tested(table))
     table = compared(table)
-    metrics = metrics_of(table)
+    metrics = metrics_of(table) if metrics is None else list(metrics)
     parts = []
     for name, rows in test_sets(table).items():
         by = ["structure", *MODEL, "metric"]
