@@ -66,14 +66,20 @@ def read_all(
     try:
         whole, more = _complete(whole, said)
     except TableError as error:
-        lines = str(error).splitlines()
-        raise TableError("\n".join(place + line for line in lines)) from None
+        lines = [place + line + _advice(line) for line in str(error).splitlines()]
+        raise TableError("\n".join(lines)) from None
     return whole, [*notes, *told, *names, *more]
 
 
 def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
     """The metrics of a table: those that are known, and those asked for."""
     return [m for m in dict.fromkeys((*METRICS, *said.metrics)) if m in table]
+
+
+def _advice(finding: str) -> str:
+    if not finding.startswith("more than one row"):
+        return ""
+    return "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train)"
 
 
 def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said) -> Iterable[str]:
@@ -102,9 +108,10 @@ def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
     return found
 
 
-def _never(tables: Iterable[pd.DataFrame], said: Said, structures: Mapping[str, str]) -> list[str]:
+def _never(
+    tables: Iterable[pd.DataFrame], called: set[str], said: Said, structures: Mapping[str, str]
+) -> list[str]:
     """What the person named and no file has."""
-    tables = list(tables)
     there = {column for table in tables for column in table}
     found = [
         f"no file has a metric {m}; there are {', '.join(m for m in METRICS if m in there) or 'none'}"

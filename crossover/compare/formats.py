@@ -68,7 +68,7 @@ def read_scores(source: str, said: Said) -> Scores:
     name, path = _named(source)
     try:
         scores = _read(path, name, said)
-    except (TableError, Unreadable) as error:
+    except (TableError, Unreadable, OSError) as error:
         raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
     scores.notes = [f"{path}: {note}" for note in scores.notes]
     scores.findings = [f"{path}: {finding}" for finding in scores.findings]
@@ -84,7 +84,7 @@ def _named(source: str) -> tuple[str, Path]:
 
 def _read(path: Path, name: str, said: Said) -> Scores:
     if not path.is_file():
-        raise TableError("there is no such file")
+        raise TableError("a folder, not a file" if path.is_dir() else "there is no such file")
     if path.suffix.lower() == ".json":
         return _nnunet(_json(path), path, name, said)
     table = read_table(path, repeated=("mean",))
@@ -164,6 +164,8 @@ def _labels(case: dict, first: bool) -> Iterator[tuple[dict, dict]]:
     """(case and structure, its metrics); in nnU-Net 1 labels stand beside the files' names."""
     labels = case if first else case["metrics"]
     name = (case.get("reference") or case["test"]) if first else case["reference_file"]
+    if not isinstance(name, str):
+        raise ValueError(f"the case's file is no name: {name!r}")
     for label, metrics in labels.items():
         if isinstance(metrics, dict):
             yield {"case": stem(name), "structure": f"label {label}"}, metrics
@@ -221,6 +223,6 @@ def _monai(table: Table, path: Path, name: str, said: Said) -> Scores:
 
 def stem(file: str) -> str:
     """A file's name without folders and without the extension of an image."""
-    name = PurePosixPath(str(file).replace("\\", "/")).name
+    name = PurePosixPath(file.replace("\\", "/")).name.strip()
     suffix = next((s for s in _SUFFIXES if name.lower().endswith(s)), "")
     return name[: len(name) - len(suffix)]
