@@ -342,6 +342,20 @@ def test_a_level_of_cases_is_no_level_of_models_unless_said_so(tmp_path):
     assert set(pairs["structure"]) == {"T12", "L1", "all"}
 
 
+def test_a_label_of_cases_is_no_structure_unless_said_so(tmp_path):
+    path = by_hand(
+        tmp_path, scores("p1,benign", "p2,malign", "p3,benign", head="model,case,label,dsc")
+    )
+    pairs, told = compared(path)
+    assert pairs["cases"].tolist() == [3] and "say --column structure=label if it is" in told
+    pairs, _ = compared(path, columns=["structure=label"])
+    assert dict(zip(pairs["structure"], pairs["cases"], strict=True)) == {
+        "benign": 2,
+        "malign": 1,
+        "all": 3,
+    }
+
+
 def test_of_several_columns_for_one_thing_the_finest_is_taken_and_the_rest_named(tmp_path):
     head = "model,dataset,site,case,label,organ,dsc"
     rows = [

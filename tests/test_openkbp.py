@@ -113,6 +113,8 @@ def test_real_patients_survive_the_released_form(tmp_path: Path):
     own[: len(hu)] = hu
     parts[: len(hu)] = sitk.GetArrayFromImage(sitk.ReadImage(str(REAL / "pt_1/structures.nii.gz")))
     write(tmp_path, "pt_1", own, parts)
-    channels, masks, _ = read_patient(source(), rows(source(), tmp_path).cases["pt_1"].row, tmp_path)
+    channels, masks, _ = read_patient(
+        source(), rows(source(), tmp_path).cases["pt_1"].row, tmp_path
+    )
     np.testing.assert_array_equal(sitk.GetArrayFromImage(channels["ct"]), own)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(masks["left"]), parts == 4)

@@ -94,7 +94,8 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
     """The columns that have a role, by its name; what was taken for what; and what is unclear.
 
     Several columns that may have one role: the one named as the role; else the one that tells rows apart which
-    the others don't. `level` describes a model; a column of that name with several values in one doesn't.
+    the others don't. A guess that the rows speak against isn't made: a level has one value in a model, and a case
+    has several structures where there are several.
     """
     taken: dict[str, str] = {}  # role -> column
     findings: list[str] = []
@@ -111,11 +112,11 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
             findings.append(
                 f"{listed} may each be the {role}: say which, as --column {role}={columns[0]}"
             )
-    notes = _level(table, taken, said)
+    notes = _doubtful(table, taken, said)
     unused = [str(c) for c in table if c not in taken.values()]
     said_so = {c for names in said.columns.values() for c in names}
-    as_named = [c for r, c in taken.items() if c == r and c not in said_so]
-    guesses = [f"{c} is {r}" for r, c in taken.items() if c != r and c not in said_so]
+    as_named = [c for r, c in taken.items() if c.lower() == r and c not in said_so]
+    guesses = [f"{c} is {r}" for r, c in taken.items() if c.lower() != r and c not in said_so]
     text = "; ".join(", ".join(part) for part in (as_named, guesses) if part)
     notes = [f"columns by their names: {text}" if text else "", *notes]
     notes.append(f"columns not used: {', '.join(unused)}" if unused else "")
@@ -152,18 +153,29 @@ def _finest(columns: pd.DataFrame, names: bool) -> str | None:
     return str(columns.columns[0]) if same else None
 
 
-def _level(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[str]:
-    """Takes a guessed level away that describes no model, in place."""
-    if "level" not in taken or "level" in said.columns or "model" not in taken:
-        return []
-    column = taken["level"]
-    if (table.groupby(table[taken["model"]])[column].nunique() <= 1).all():
-        return []
-    del taken["level"]
-    return [
-        f"column {column} has several values in one model, so that it is not taken for the model's level: say "
-        f"--column level={column} if it is"
-    ]
+def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[str]:
+    """Takes guesses away that the rows speak against, in place; says so."""
+    notes = []
+    against = {
+        "level": (["model"], lambda values: values.max() > 1, "has several values in one model"),
+        "structure": (["model", "case", "cohort"], lambda values: values.max() == 1,
+                      "has one value for each case, and several in all"),
+    }  # fmt: skip
+    for role, (places, wrong, why) in against.items():
+        column = taken.get(role)
+        by = [table[taken[place]] for place in places if place in taken]
+        guessed = column and role not in said.columns and column.lower() != "structure"
+        if (
+            guessed
+            and by
+            and table[column].nunique() > 1
+            and wrong(table.groupby(by)[column].nunique())
+        ):
+            del taken[role]
+            notes.append(
+                f"column {column} {why}: not taken for the {role}; say --column {role}={column} if it is"
+            )
+    return notes
 
 
 def _measure(name: str) -> str:
