@@ -28,11 +28,13 @@ def figures(
     """
     rows = compared(table).dropna(subset=metric)
     infinite = int(np.isinf(rows[metric]).sum())
-    rows = rows[np.isfinite(rows[metric])]
     rows, tests, labels = _renamed(rows, tests)
     rows = rows.assign(replicate=0)  # they are means over the replicates
     label = style.metric_label(metric)
-    left = f" {infinite} infinite values, of empty masks, are not shown." if infinite else ""
+    left = (
+        f" {infinite} infinite values, of empty masks, are not shown, nor is a mean of them."
+        if infinite else ""
+    )  # fmt: skip
     for cohort, called in labels["cohort"].items():
         study = _study(rows, labels, metric, confidence, cohort)
         cases = rows.loc[rows["cohort"] == cohort, "case"].nunique()

@@ -98,8 +98,11 @@ def _scores(axes: Axes, y: float, values: pd.Series, family: str, study: Study) 
     if values.empty:
         return
     colour = style.family_colour(study, family)
-    axes.scatter(values, np.full(len(values), y), s=7, color=colour, alpha=0.3, linewidths=0)
+    finite = values[np.isfinite(values)]
+    axes.scatter(finite, np.full(len(finite), y), s=7, color=colour, alpha=0.3, linewidths=0)
     mean, how = values.mean(), study.statistics
+    if np.isinf(mean):  # of a distance to an empty mask
+        return
     low, high = mean_interval(mean, values.std(), len(values), how.confidence, scale(how.metric))
     error = np.nan_to_num([[mean - low], [high - mean]])
     axes.errorbar(mean, y, xerr=error, color=colour, elinewidth=1.1,
