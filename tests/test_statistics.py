@@ -74,7 +74,7 @@ def test_every_finding_is_named_at_once():
     table = pd.concat([table, table.iloc[[7]]])
     with pytest.raises(TableError) as error:
         check_metrics(table)
-    for finding in ("dsc: not a number: high", "iou: not a finite number from 0 to 1 in 1 rows (a-n3/2",
+    for finding in ("dsc: not a number: row 0 ('high')", "iou: not a finite number from 0 to 1 in 1 rows (a-n3/2",
                     "n_train: not a whole number", "model 'a-n3' has 2 values", "b-n3/4/organ"):  # fmt: skip
         assert finding in str(error.value)
 
@@ -95,7 +95,7 @@ def test_reading_gives_back_what_was_written(metrics, tmp_path):
 def test_an_error_while_reading_names_the_file(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("model,case\nm,1\n")
-    with pytest.raises(TableError, match=r"metrics\.csv: missing columns: level, n_train"):
+    with pytest.raises(TableError, match=r"metrics\.csv: no column level, n_train"):
         read_metrics(path)
 
 

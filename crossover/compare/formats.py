@@ -19,9 +19,8 @@ from typing import Any
 import pandas as pd
 
 from crossover.compare.roles import ROLES, Said, assign, hint
-from crossover.core.tables import Table, named_rows, numbers, read_table
-from crossover.core.tables import TableError as Unreadable
-from crossover.statistics.metrics_table import METRICS, TableError
+from crossover.core.tables import Table, TableError, named_rows, numbers, read_table
+from crossover.statistics.metrics_table import METRICS
 
 _SUFFIXES = (
     ".nii.gz",
@@ -68,7 +67,7 @@ def read_scores(source: str, said: Said) -> Scores:
     name, path = _named(source)
     try:
         scores = _read(path, name, said)
-    except (TableError, Unreadable, OSError) as error:
+    except (TableError, OSError) as error:
         raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
     scores.notes = [f"{path}: {note}" for note in scores.notes]
     scores.findings = [f"{path}: {finding}" for finding in scores.findings]

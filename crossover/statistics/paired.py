@@ -167,13 +167,14 @@ def exact_p(d: np.ndarray) -> float:
     if not len(d):
         return np.nan
     doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)
-    probability = np.zeros(doubled.sum() + 1)
+    smaller = round(2 * min(rank_sums(d)))
+    probability = np.zeros(smaller + 1)  # larger sums are not asked for
     probability[0] = 1.0
     for rank in doubled:
         probability /= 2
-        probability[rank:] = probability[rank:] + probability[:-rank]
-    smaller = round(2 * min(rank_sums(d)))
-    return float(min(1.0, 2 * probability[: smaller + 1].sum()))
+        if rank <= smaller:
+            probability[rank:] = probability[rank:] + probability[:-rank]
+    return float(min(1.0, 2 * probability.sum()))
 
 
 def rank_biserial(d: np.ndarray) -> float:
