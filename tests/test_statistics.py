@@ -92,6 +92,21 @@ def test_reading_gives_back_what_was_written(metrics, tmp_path):
     pd.testing.assert_frame_equal(read_metrics(tmp_path / "metrics.csv"), table)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"sep": ";", "decimal": ","}, {"sep": "\t", "encoding": "utf-16"}, {"encoding": "cp1252"}],
+)
+def test_a_table_that_a_person_made_is_read_as_the_same(metrics, tmp_path, caplog, how):
+    table = metrics.assign(case=metrics["case"].str.replace("cervix-", "fü"))
+    gone = table.assign(hd95_mm=table["hd95_mm"].where(table.index > 1))
+    written = gone.assign(hd95_mm=gone["hd95_mm"].astype(object), note="Köln")
+    written.loc[[0, 1], "hd95_mm"] = ["inf", "NaN"]
+    written.to_csv(tmp_path / "metrics.csv", index=False, **how)
+    found = read_metrics(tmp_path / "metrics.csv").drop(columns="note")
+    pd.testing.assert_frame_equal(found, gone, check_exact=True)
+    assert "hd95_mm is infinite in row 2: taken as missing" in caplog.text
+
+
 def test_an_error_while_reading_names_the_file(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("model,case\nm,1\n")

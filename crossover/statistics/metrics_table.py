@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table
@@ -158,25 +159,30 @@ def _numbers(
             continue
         given = table[column]
         if pd.api.types.is_numeric_dtype(given):
-            values, blank = given.astype(float), given.isna()
+            values = given.astype(float)
         else:
             plain = given.dtype == "str" and not given.isna().any()
-            text = given if plain else given.astype("string").fillna("").astype(str)
-            values, wrong = numbers(text, decimal)
+            given = given if plain else given.astype("string").fillna("").astype(str)
+            values, wrong = numbers(given, decimal)
             yield from wrong
-            blank = pd.Series(
-                [cell.strip().lower() in MISSING for cell in text.tolist()], text.index
-            )
         table[column] = values
         needed = column in ("n_train", "replicate", *_ALWAYS) and column in required
-        if needed and blank.any():
-            yield f"{column}: missing in {int(blank.sum())} rows ({_rows(table[blank])})"
+        gone = np.flatnonzero(values.isna()) if needed else []
+        blank = [k for k in gone if str(given.iloc[k]).strip().lower() in MISSING]
+        if blank:
+            yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"
         whole = column in ("n_train", "replicate", "fold")
         top = scale(column)[1]
         outside = (values < 0) | (values > top)
         if not (infinite and column in METRICS and top == float("inf")):
             outside |= values == float("inf")
         outside |= whole & values.notna() & (values % 1 != 0)
+        if (endless := np.isinf(values)).any():
+            yield (
+                f"{column}: infinite in {int(endless.sum())} rows ({_rows(table[endless])}); leave such cells "
+                "empty, so that they count as missing, or write the worst value that there can be"
+            )
+        outside &= ~endless
         if outside.any():
             to = f" to {top:g}" if top < float("inf") else ""
             kind = "a whole number from 0" if whole else f"a finite number from 0{to}"
