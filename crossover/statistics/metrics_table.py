@@ -174,10 +174,10 @@ def _numbers(
         whole = column in ("n_train", "replicate", "fold")
         top = scale(column)[1]
         outside = (values < 0) | (values > top)
-        if not (infinite and column in METRICS and top == float("inf")):
-            outside |= values == float("inf")
         outside |= whole & values.notna() & (values % 1 != 0)
-        if (endless := np.isinf(values)).any():
+        distance = infinite and column in METRICS and top == float("inf")
+        endless = np.isneginf(values) if distance else np.isinf(values)
+        if endless.any():
             yield (
                 f"{column}: infinite in {int(endless.sum())} rows ({_rows(table[endless])}); leave such cells "
                 "empty, so that they count as missing, or write the worst value that there can be"
