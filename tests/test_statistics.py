@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from crossover.statistics.agreement import agreement, check_radiomics, intraclass, read_radiomics
 from crossover.statistics.comparisons import compare, honest_differences, one_way
@@ -154,8 +154,10 @@ def test_summary_agrees_with_scipy(metrics):
         0
     ]
     values = metrics.query("model == 'scratch-n13' and cohort == 'uterus'")["dsc"]
-    low, high = stats.t.interval(0.9, len(values) - 1, values.mean(), stats.sem(values))
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))
+    mean = values.mean()  # Student's interval by the delta method on the logit scale
+    se = stats.sem(values) / (mean * (1 - mean))
+    logits = stats.t.interval(0.9, len(values) - 1, special.logit(mean), se)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(special.expit(logits))
     expected = (values.mean(), values.std(), values.median(), 16)
     assert tuple(row[["mean", "sd", "median", "cases"]]) == pytest.approx(expected)
 

@@ -308,7 +308,7 @@ def _table(
         raise TableError("\n".join(["the table is empty", *findings]))
     top, header = next(iter(filled.items()))
     del filled[top]
-    while not header[-1]:
+    while not header[-1] or _surplus(header, filled, repeated):
         header.pop()
     findings = findings + _uneven(filled, header) + _doubled(top, header, repeated)
     if missing := [c for c in dict.fromkeys(needed) if c not in header]:
@@ -327,6 +327,12 @@ def _table(
     columns = list(zip(*filled.values())) if filled else [()] * len(header)
     rows = pd.DataFrame({header[k]: list(columns[k]) for k in keep}, index=list(filled), dtype=str)
     return Table(rows, notes, decimal)
+
+
+def _surplus(header: list[str], filled: dict[int, list[str]], repeated: Collection[str]) -> bool:
+    """Whether the last name repeats another, and no row has a cell for it."""
+    again = header[-1] in repeated and header[-1] in header[:-1]
+    return again and all(len(cells) < len(header) for cells in filled.values())
 
 
 def _uneven(filled: dict[int, list[str]], header: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -93,10 +93,14 @@ def make_cases(
     if isinstance(source, DicomSource):
         items.warm("crossover.sources.cases")
     about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
-    settings = digest([about, rules.model_dump(mode="json"), code, lenient])
+
+    def settings(case: str) -> str:
+        own = _rules_of(rules, case).model_dump(mode="json")
+        return digest([about, own, code, lenient])
+
     known = _known(source, folder, received, settings)
     work, findings = _work(source, rules, raw.parent, received, data, known, workers)
-    keys = {c: _key(settings, w.received, w.row) for c, w in work.items()}
+    keys = {c: _key(settings(c), w.received, w.row) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
     # In processes of their own: a decoder that crashes takes its process with it, not the job.
     apart = max(2, workers) if isinstance(source, DicomSource) else workers
@@ -116,6 +120,12 @@ def make_cases(
         table.writeheader()
         table.writerows(rows)
     return report
+
+
+def _rules_of(rules: IngestRules, case: str) -> IngestRules:
+    """The rules as they hold for one case."""
+    series = {name: rule.of(case, patient_of(case)) for name, rule in rules.series.items()}
+    return rules.model_copy(update={"series": series})
 
 
 def _refresh(folder: Path, keys, make, workers: int, work: Mapping[str, Work]) -> dict[str, dict]:
@@ -188,7 +198,9 @@ def _key(settings: str, received: Mapping[str, str], row: Mapping[str, str]) -> 
     return digest([settings, sorted(received.values()), row])
 
 
-def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[str, list[str]]:
+def _known(
+    source: Source, folder: Path, received: dict, settings: Callable[[str], str]
+) -> dict[str, list[str]]:
     """Case -> tokens of its files, for the patients with the same files and settings as before."""
     # A new label map may belong to any patient, so with label maps all headers are read.
     if not isinstance(source, DicomSource) or source.label_maps:
@@ -198,7 +210,7 @@ def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[
     held = {c: r.get("received", {}) for c, r in records.items()}
     changed = {
         patient_of(c) for c, files in held.items()
-        if records[c]["key"] != _key(settings, files, {})
+        if records[c]["key"] != _key(settings(c), files, {})
         or any(digests.get(t) != sha for t, sha in files.items())
     }  # fmt: skip
     return {c: sorted(files) for c, files in held.items() if patient_of(c) not in changed}
@@ -238,7 +250,7 @@ def _make(
 ) -> dict:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
-        return _made(work[case], source, rules, data, lenient, folder)
+        return _made(work[case], source, _rules_of(rules, case), data, lenient, folder)
     except Exception as error:
         if isinstance(source, Phantom):
             raise

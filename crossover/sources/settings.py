@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, field_validator
 
 from crossover.core.names import file_name
 from crossover.sources.head_neck_settings import HeadNeckSource
@@ -20,12 +20,23 @@ class Structure(BaseModel, extra="forbid", frozen=True):
     """What is segmented."""
 
     label: str
-    names: list[str] = []
-    """Its names in RTSTRUCT and SEG objects; the key itself where none is given. Case, spaces and
-    punctuation don't matter: `Parotid_L` is also "PAROTID L"."""
+    names: list[str | StrictInt] = []
+    """What RTSTRUCT and SEG objects call it; the key itself where none is given. Case, spaces and
+    punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
+    labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments."""
 
 
 Plane = Literal["axial", "sagittal", "coronal"]
+
+
+Repeated = Literal["refuse", "first", "last", "most_slices"]
+
+
+class SeriesChoice(BaseModel, extra="forbid", frozen=True):
+    """Which of several series is one patient's, where the rule alone would leave it open."""
+
+    series_number: int | None = None
+    repeated: Repeated | None = None
 
 
 class SeriesRule(BaseModel, extra="forbid", frozen=True):
@@ -36,14 +47,35 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
     plane: Plane | None = None
     """The anatomical plane that the images are nearest to."""
     b_value: float | None = None
-    """Diffusion b-value in s/mm², from the standard attribute or the maker's private one; never the
-    ADC map."""
+    """Diffusion b-value in s/mm², from the standard attribute or the maker's private one; measured images
+    only, never a map."""
+    calculated: bool = False
+    """Whether images that were calculated for the b-value, or derived in an unknown way, count too;
+    measured ones go before them."""
     image_type: str | None = None
     """A value of ImageType (0008,0008) or FrameType (0008,9007)."""
     description: str | None = None
     """A regular expression that the series' description or protocol name contains, in any case."""
     computed_from: list[float] | None = Field(default=None, min_length=2)
-    """An ADC map may be fitted from the images at these b-values where the examination has none."""
+    """An ADC map may be fitted from the images at these b-values where the examination has none: from those
+    that match all else that is given, but for `image_type`."""
+    series_number: int | None = None
+    """SeriesNumber (0020,0011)."""
+    repeated: Repeated = "refuse"
+    """Which of several series (or volumes of one) that match is taken, by the time of acquisition or, where
+    not all tell it, by number."""
+    by_patient: dict[str, SeriesChoice] = {}
+    """Case or patient, by the pseudonym in the report -> what holds for it instead."""
+
+    def of(self, case: str, patient: str) -> SeriesRule:
+        """The rule as it holds for one case; what names the case goes before what names its patient."""
+        own = self.by_patient.get(case) or self.by_patient.get(patient) or SeriesChoice()
+        return self.model_copy(update={"by_patient": {}, **own.model_dump(exclude_none=True)})
+
+    def at_b_value(self, b_value: float) -> SeriesRule:
+        """The rule of the images that an ADC map is fitted from."""
+        other = {"b_value": b_value, "image_type": None, "computed_from": None}
+        return self.model_copy(update=other)
 
     @field_validator("description")
     @classmethod
@@ -53,9 +85,6 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
         except re.error as error:
             raise ValueError(f"no regular expression: {error}") from None
         return value
-
-    def describe(self) -> str:
-        return ", ".join(f"{k} {v}" for k, v in self.model_dump(exclude_none=True).items())
 
 
 class IngestRules(BaseModel, extra="forbid"):

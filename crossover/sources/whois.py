@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 import pydicom
+from pydicom.dataset import Dataset
 
 from crossover.core.tables import TableError, read_table
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted
+from crossover.sources.dicom.rtstruct import rois
 from crossover.sources.dicom.scan import patient_of
+from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret, secret_file
 from crossover.sources.settings import Export
@@ -141,11 +144,18 @@ def _contents(instances: list[Instance]) -> Iterator[str]:
 
 
 def _structures(file: FileRef) -> list[str]:
-    """What an object's structures are called."""
+    """What an object's structures are called: number, name or label, description, meaning of their code."""
     with file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
-    rois = [str(r.get("ROIName", "")) for r in dataset.get("StructureSetROISequence") or []]
-    return rois + [str(s.get("SegmentLabel", "")) for s in dataset.get("SegmentSequence") or []]
+    found = [(r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)]
+    for s in segments(dataset):
+        sides = map(_meaning, s.modifiers)
+        found.append((s.number, s.label, s.description, _meaning(s.kind), *sides))
+    return [f"{number} " + " / ".join(filter(None, told)) for number, *told in found]
+
+
+def _meaning(code: Dataset | None) -> str:
+    return "" if code is None else str(code.get("CodeMeaning") or "")
 
 
 def _place(file: FileRef) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table
+from crossover.statistics.scales import KNOWN, scale
 
 __all__ = [
     "TableError",
@@ -31,7 +32,7 @@ REQUIRED = (
     "model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
     "dsc", "iou", "hd95_mm", "nsd",
 )  # fmt: skip
-METRICS = ("dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices")
+METRICS = tuple(KNOWN)
 VOLUMES = ("volume_manual_ml", "volume_predicted_ml")
 TEXT = ("model", "family", "strategy", "level", "cohort", "case", "structure")
 POOLED = "all"
@@ -73,13 +74,17 @@ def _finite_distances(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFra
 
 
 def check_metrics(
-    table: pd.DataFrame, required: Sequence[str] = REQUIRED, decimal: str = "."
+    table: pd.DataFrame,
+    required: Sequence[str] = REQUIRED,
+    decimal: str = ".",
+    infinite: bool = False,
 ) -> pd.DataFrame:
     """Check a metrics table and complete it.
 
     Args:
         required: columns that have to be there; a metric that isn't among them may be missing anywhere.
         decimal: the decimal sign of numbers that are text, as `core.tables.Table.decimal`.
+        infinite: whether a distance may be infinite, which other tools write where one mask is empty.
 
     Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64,
     `fold` Int64 (missing for models outside k-fold), the metrics float, and `family` and
@@ -96,7 +101,7 @@ def check_metrics(
     table = table.copy()
     for column in set(TEXT) & set(table):
         table[column] = table[column].astype("string").fillna("").astype(str)
-    findings = [*_numbers(table, required, decimal), *_texts(table)]
+    findings = [*_numbers(table, required, decimal, infinite), *_texts(table)]
     table = _with_families(table)
     findings += [*_models(table), *_duplicates(table)]
     if findings:
@@ -131,7 +136,9 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     """
     table = tested(table)
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
-    numbers = [m for m in (*METRICS, *VOLUMES) if m in table]
+    known = (*METRICS, *VOLUMES)
+    others = [c for c in table.select_dtypes("float") if c not in (*known, "n_train", "fold")]
+    numbers = [*(m for m in known if m in table), *others]
     how = {"model": "first", **dict.fromkeys(numbers, "mean")}
     table = table.sort_values(["replicate", "fold"], kind="stable")
     averaged = table.groupby(by, sort=False, as_index=False).agg(how)
@@ -143,7 +150,9 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     return [metric for metric in METRICS if metric in table]
 
 
-def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str) -> Iterator[str]:
+def _numbers(
+    table: pd.DataFrame, required: Sequence[str], decimal: str, infinite: bool
+) -> Iterator[str]:
     """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
     for column in ("n_train", "replicate", "fold", *METRICS, *VOLUMES):
         if column not in table:
@@ -163,10 +172,12 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str) -> Iter
         if blank:
             yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"
         whole = column in ("n_train", "replicate", "fold")
-        top = 1 if column in METRICS and not column.startswith("hd95") else float("inf")
-        outside = (values < 0) | (values > top) | (values == float("inf"))
+        top = scale(column)[1]
+        outside = (values < 0) | (values > top)
         outside |= whole & values.notna() & (values % 1 != 0)
-        if (endless := np.isinf(values)).any():
+        distance = infinite and column in METRICS and top == float("inf")
+        endless = np.isneginf(values) if distance else np.isinf(values)
+        if endless.any():
             yield (
                 f"{column}: infinite in {int(endless.sum())} rows ({_rows(table[endless])}); leave such cells "
                 "empty, so that they count as missing, or write the worst value that there can be"
@@ -175,7 +186,9 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str) -> Iter
         if outside.any():
             to = f" to {top:g}" if top < float("inf") else ""
             kind = "a whole number from 0" if whole else f"a finite number from 0{to}"
-            yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])})"
+            percent = top == 1 and 1 < values[outside].max() <= 100
+            advice = "; are they per cent? Divide them by 100" if percent else ""
+            yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])}){advice}"
 
 
 def _texts(table: pd.DataFrame) -> Iterator[str]:
