@@ -15,6 +15,7 @@ from crossover import items
 from crossover.config import ConfigError
 from crossover.evaluation.metrics import score
 from crossover.imaging.prepare import correct, slice_cases
+from crossover.imaging.stored import IMAGES
 from crossover.imaging.volumes import image_path, structure_path, write
 from crossover.plan import plan
 from crossover.provenance import code_digest, read_json
@@ -97,7 +98,7 @@ def _predicted(
     shape = (*settings.slices.size, len(settings.channels))
     engine = engines.create(settings.network, shape, len(structures), threads)
     engine.load(load_file(stage / WEIGHTS))
-    files = [out / "slices" / case / "slices.npz" for case in cases]
+    files = [out / "slices" / case / IMAGES for case in cases]
     folders = [out / "cases" / case for case in cases]
     (out / "predictions").mkdir(exist_ok=True)
     predicted = prediction.predict_cases(engine, files, folders, settings, record["standardised"])
