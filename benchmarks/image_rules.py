@@ -1,0 +1,139 @@
+"""The image rules' speed-up with two threads, on one cohort: each rule's job as Snakemake would start it, its
+start and imports included, with one thread and with more in turn.
+
+    .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2] [--rounds 3]
+
+`evaluate` and `radiomics` score one model's masks of all patients; the masks stand for a model's by being the
+manual ones, moved by a pixel. Medians over the rounds; the outputs of all rounds must be the same to the bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+
+from crossover import sections
+from crossover.config import canonical, load_study
+from crossover.imaging.volumes import prediction_path, structure_path, write
+from crossover.plan import plan
+from crossover.provenance import ROOT, file_digest, write_json
+from crossover.splits import COLUMNS
+from crossover.study import Study
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", default="uterus")
+    parser.add_argument("--cohort", default="uterus")
+    parser.add_argument("--scale", default="demo")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    study = load_study(args.study, args.scale, ROOT / "config")
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for rule, config, words in rules(study, args.cohort):
+            took: dict[int, list[float]] = {1: [], args.threads: []}
+            made = set()
+            for _ in range(args.rounds):
+                for threads, seconds in took.items():
+                    clear(words["out"][0].parent)
+                    seconds.append(timed(rule, config, words, threads))
+                    made.add(outputs(words["out"][0].parent))
+            one, more = (median(seconds) for seconds in took.values())
+            rows.append([rule, one, more, one / more, len(made) == 1])
+            print(*rows[-1], flush=True)
+    heads = ["rule", "1 thread s", f"{args.threads} threads s", "x", "same bits"]
+    print(pd.DataFrame(rows, columns=heads).round(2).to_markdown(index=False))
+
+
+def rules(study: Study, cohort: str) -> Iterator[tuple[str, dict, dict[str, list[Path]]]]:
+    """Rule, settings and paths of each job; what one makes the next reads."""
+    name = study.study
+    manifest = "manifest.json"
+    raw, cases = Path("data/raw", cohort, manifest), Path("data/cases", cohort, manifest)
+    corrected, slices = (
+        Path("data", kind, name, cohort, manifest) for kind in ("corrected", "slices")
+    )
+    yield "receive", {**sections.receive(study, cohort), "listing": None}, {"out": [raw]}
+    of_cases = {"raw": [raw], "out": [cases, cases.with_name("patients.csv")]}
+    yield "cases", sections.cases(study, cohort), of_cases
+    if study.preparation.bias_field.method != "none":
+        of_field = {"cases": [cases], "out": [corrected]}
+        yield "bias_field", sections.bias_field(study), of_field
+    more = {"corrected": [corrected]} if corrected.exists() else {}
+    yield "slices", sections.slices(study), {"cases": [cases], **more, "out": [slices]}
+    model = next(iter(plan(study).models.values()))
+    splits, predictions = all_tested(cases, cohort), Path("results", name, "predictions")
+    predict(cases, cohort, predictions, model.name, model.structures)
+    read = {"cases": [cases], "splits": [splits], "predictions": [predictions / "all.json"]}
+    scored = sections.evaluate(study, []) | {"models": [asdict(model)]}
+    yield "evaluate", scored, read | {"out": [Path("results", name, "metrics/all.csv")]}
+    if study.radiomics:
+        features = sections.radiomics(study, []) | {"models": [asdict(model)]}
+        yield "radiomics", features, read | {"out": [Path("results", name, "radiomics/all.csv")]}
+
+
+def all_tested(cases: Path, cohort: str) -> Path:
+    patients = pd.read_csv(cases.with_name("patients.csv"), dtype=str)
+    table = patients.reindex(columns=COLUMNS).assign(cohort=cohort, part="test", replicate=0)
+    table.to_csv("splits.csv", index=False)
+    return Path("splits.csv")
+
+
+def predict(cases: Path, cohort: str, out: Path, model: str, structures: tuple[str, ...]) -> None:
+    (out / model).mkdir(parents=True)
+    for case in json.loads(cases.read_text())["items"]:
+        for structure in structures:
+            mask = sitk.ReadImage(str(structure_path(cases.parent / case, structure)))
+            moved = sitk.GetImageFromArray(np.roll(sitk.GetArrayFromImage(mask), 1, axis=2))
+            moved.CopyInformation(mask)
+            write(moved, prediction_path(out, model, cohort, case, structure))
+    write_json(out / "all.json", {"items": {}})
+
+
+def timed(rule: str, config: dict, paths: dict[str, list[Path]], threads: int) -> float:
+    words = [sys.executable, "-m", f"workflow_scripts.{rule}", "--cfg", canonical(config)]
+    for option, own in paths.items():
+        words += [f"--{option}", *map(str, own)]
+    own = {f"{pool}_NUM_THREADS": str(threads) for pool in ("OMP", "OPENBLAS", "MKL")}
+    paths["out"][0].parent.mkdir(parents=True, exist_ok=True)
+    start = perf_counter()
+    with Path("log").open("w") as log:
+        done = subprocess.run(
+            [*words, "--threads", str(threads)],
+            env=os.environ | own | {"PYTHONPATH": str(ROOT)},
+            stderr=log,
+        )
+    if done.returncode:
+        raise RuntimeError(Path("log").read_text())
+    return perf_counter() - start
+
+
+def clear(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def outputs(folder: Path) -> str:
+    """Of all files' names and bytes, but for the trails."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and ".trail." not in p.name)
+    return json.dumps([[str(p), file_digest(p)] for p in files])
+
+
+if __name__ == "__main__":
+    main()
