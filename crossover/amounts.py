@@ -1,13 +1,23 @@
-"""How much a cohort holds: as counted where its cases are there, else as its phantoms will be drawn."""
+"""How much a cohort holds: as counted where its cases are there, else as its phantoms will be drawn or as the sizes
+of received files tell about."""
 
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from crossover.provenance import read_json
-from crossover.sources.settings import Phantom
+from crossover.sources.forms import form_of
+from crossover.sources.settings import DicomSource, Phantom, VolumesSource
 from crossover.study import Study
+
+LARGEST_IMAGE = 512**2
+"""Pixels of a received image at most, where a file has several images, or is packed."""
+PACKED_BYTES = 1.35
+"""Of a voxel in a .nii.gz or .nrrd."""
+DICOM_BYTES = 2.0
 
 
 class Amount(NamedTuple):
@@ -26,9 +36,12 @@ class Amount(NamedTuple):
         return self.patients * self.slices * self.pixels
 
 
-def amount(study: Study, cohort: str, data: Path = Path("data")) -> Amount | None:
-    """What is known of a cohort; None of real patients who are not cases yet."""
-    return counted(data / "cases" / cohort) or drawn(study, cohort)
+def amount(
+    study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None
+) -> Amount | None:
+    """What is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
+    own = counted(data / "cases" / cohort) or drawn(study, cohort)
+    return listed(study, cohort, received) if own is None and received else own
 
 
 def counted(cases: Path) -> Amount | None:
@@ -49,3 +62,42 @@ def drawn(study: Study, cohort: str) -> Amount | None:
     if not isinstance(source, Phantom):
         return None
     return Amount(source.patients, sum(source.slices) / 2, source.matrix**2)
+
+
+def listed(study: Study, cohort: str, received: Path) -> Amount | None:
+    """By the sizes of received files: about, and rather too much than too little.
+
+    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder; volumes to
+    be packed.
+    """
+    source, channels = study.cohorts[cohort].source, len(study.channels)
+    if isinstance(source, DicomSource):
+        files, bytes_, patients = _below(received / source.folder)
+        pixels = min(bytes_ / DICOM_BYTES / max(files, 1), LARGEST_IMAGE)
+        voxels = bytes_ / DICOM_BYTES / channels
+    elif isinstance(source, VolumesSource):
+        try:
+            form = form_of(source)
+            rows = form.rows(source, received)
+            files = {f for row in rows.values() for f in form.patient_files(source, row)}
+            bytes_ = sum((received / file).stat().st_size for file in files)
+        except (
+            ValueError,
+            KeyError,
+            OSError,
+        ):  # what is wrong with them is told when they are received
+            return None
+        patients, pixels, voxels = len(rows), LARGEST_IMAGE, bytes_ / PACKED_BYTES / channels
+    else:
+        return None
+    return Amount(patients, voxels / pixels / patients, pixels) if patients and pixels else None
+
+
+@functools.cache
+def _below(folder: Path) -> tuple[int, int, int]:
+    """Files, their bytes, and folders or files at the first level."""
+    sizes = [os.stat(Path(at, file)).st_size for at, _, files in os.walk(folder) for file in files]
+    if folder.is_file():
+        return 1, folder.stat().st_size, 1
+    inside = list(folder.iterdir()) if folder.is_dir() else []
+    return len(sizes), sum(sizes), len([p for p in inside if p.is_dir()] or inside)
