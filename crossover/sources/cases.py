@@ -115,7 +115,7 @@ def make_cases(
 
 
 def _refresh(
-    folder: Path, keys, make, workers: int, work: Mapping[str, Work], apart: bool
+    folder: Path, keys, make, workers: int, work: Mapping[str, Work], apart: bool = False
 ) -> dict[str, dict]:
     """Records of all cases; of those whose making failed, one that says so and is not kept.
 
