@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from crossover.provenance import read_json
+from crossover.provenance import read_json_or_none
 from crossover.sources.forms import form_of
 from crossover.sources.settings import DicomSource, Phantom, VolumesSource
 from crossover.study import Study
@@ -45,15 +45,15 @@ def amount(
 
 
 def counted(cases: Path) -> Amount | None:
-    """Of cases that are there; None where there is none."""
-    try:
-        names = read_json(cases / "manifest.json")["items"]
-        sizes = [read_json(cases / name / "case.json")["size"] for name in names]
-    except FileNotFoundError:
+    """Of cases that are there; None where there is none, or none that can be read."""
+    names = (read_json_or_none(cases / "manifest.json") or {}).get("items", {})
+    about = [read_json_or_none(cases / name / "case.json") for name in names]
+    if not about or None in about:
         return None
+    sizes = [own["size"] for own in about]
     slices = sum(size[2] for size in sizes)
     pixels = sum(size[0] * size[1] * size[2] for size in sizes)
-    return Amount(len(sizes), slices / len(sizes), pixels / slices) if sizes else None
+    return Amount(len(sizes), slices / len(sizes), pixels / slices)
 
 
 def drawn(study: Study, cohort: str) -> Amount | None:
