@@ -2,6 +2,7 @@
 start and imports included, with one thread and with more in turn.
 
     .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2] [--rounds 3]
+        [--patients 40]
 
 `evaluate` and `radiomics` score one model's masks of all patients; the masks stand for a model's by being the
 manual ones, moved by a pixel. Medians over the rounds; the outputs of all rounds must be the same to the bit.
@@ -40,10 +41,13 @@ def main() -> None:
     parser.add_argument("--study", default="uterus")
     parser.add_argument("--cohort", default="uterus")
     parser.add_argument("--scale", default="demo")
+    parser.add_argument("--patients", type=int, help="of a phantom; else as many as the study has")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     study = load_study(args.study, args.scale, ROOT / "config")
+    if args.patients:
+        study.cohorts[args.cohort].source.patients = args.patients
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
