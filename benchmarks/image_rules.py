@@ -4,7 +4,7 @@ start and imports included, with one thread and with more in turn.
     .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2] [--rounds 3]
         [--patients 40]
 
-`evaluate` and `radiomics` score one model's masks of all patients; the masks stand for a model's by being the
+`evaluate` and `radiomics` score models' masks of all patients; the masks stand for a model's by being the
 manual ones, moved by a pixel. Medians over the rounds; the outputs of all rounds must be the same to the bit.
 
 Where other work runs beside it, wall times mean little: `by processor` is what the processor seconds allow, those
@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--cohort", default="uterus")
     parser.add_argument("--scale", default="demo")
     parser.add_argument("--patients", type=int, help="of a phantom; else as many as the study has")
+    parser.add_argument("--models", type=int, default=1, help="that are scored")
+    parser.add_argument("--rules", nargs="*", help="that are timed; else all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
@@ -53,7 +55,10 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for rule, config, words in rules(study, args.cohort):
+        for rule, config, words in rules(study, args.cohort, args.models):
+            if args.rules and rule not in args.rules:
+                timed(rule, config, words, args.threads)
+                continue
             took: dict[int, list[tuple[float, float]]] = {1: [], args.threads: []}
             made = set()
             for _ in range(args.rounds):
@@ -70,7 +75,9 @@ def main() -> None:
     print(pd.DataFrame(rows, columns=heads).round(2).to_markdown(index=False))
 
 
-def rules(study: Study, cohort: str) -> Iterator[tuple[str, dict, dict[str, list[Path]]]]:
+def rules(
+    study: Study, cohort: str, count: int
+) -> Iterator[tuple[str, dict, dict[str, list[Path]]]]:
     """Rule, settings and paths of each job; what one makes the next reads."""
     name = study.study
     manifest = "manifest.json"
@@ -86,14 +93,15 @@ def rules(study: Study, cohort: str) -> Iterator[tuple[str, dict, dict[str, list
         yield "bias_field", sections.bias_field(study), of_field
     more = {"corrected": [corrected]} if corrected.exists() else {}
     yield "slices", sections.slices(study), {"cases": [cases], **more, "out": [slices]}
-    model = next(iter(plan(study).models.values()))
+    models = list(plan(study).models.values())[:count]
     splits, predictions = all_tested(cases, cohort), Path("results", name, "predictions")
-    predict(cases, cohort, predictions, model.name, model.structures)
+    for model in models:
+        predict(cases, cohort, predictions, model.name, model.structures)
     read = {"cases": [cases], "splits": [splits], "predictions": [predictions / "all.json"]}
-    scored = sections.evaluate(study, []) | {"models": [asdict(model)]}
+    scored = sections.evaluate(study, []) | {"models": [asdict(m) for m in models]}
     yield "evaluate", scored, read | {"out": [Path("results", name, "metrics/all.csv")]}
     if study.radiomics:
-        features = sections.radiomics(study, []) | {"models": [asdict(model)]}
+        features = sections.radiomics(study, []) | {"models": [asdict(m) for m in models]}
         yield "radiomics", features, read | {"out": [Path("results", name, "radiomics/all.csv")]}
 
 

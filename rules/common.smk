@@ -86,21 +86,21 @@ def gpu_tickets(wildcards):
     return TICKETS // STUDIES[wildcards.study].execution.per_gpu if GPUS else 0
 
 
-THREAD_VOXELS = 2_000_000
-"""That a process of an image rule must have to do: it takes a second to start."""
+IMAGE_VOXELS, MASK_VOXELS = 2_000_000, 20_000_000
+"""That a process of an image rule must have to do, a second's work: it takes as long to start."""
 
 
-def worth(voxels):
+def worth(voxels, each):
     """Processes side by side that so many voxels keep at work: all cores, where cases are large or unknown."""
     cores = workflow.resource_settings.cores or 1
-    return cores if voxels is None else max(1, min(cores, int(voxels // THREAD_VOXELS)))
+    return cores if voxels is None else max(1, min(cores, int(voxels // each)))
 
 
 def of_cohort(wildcards):
     """The processes of a rule that goes through a cohort's cases."""
     study = STUDIES[COHORTS[wildcards.cohort]]
     held = amount(study, wildcards.cohort)
-    return worth(held and held.voxels * len(study.channels))
+    return worth(held and held.voxels * len(study.channels), IMAGE_VOXELS)
 
 
 def of_masks(wildcards):
@@ -108,13 +108,13 @@ def of_masks(wildcards):
     study = STUDIES[wildcards.study]
     held = [amount(study, name) for name in study.cohorts]
     if None in held:
-        return worth(None)
+        return worth(None, MASK_VOXELS)
     group = getattr(wildcards, "group", None)
     models = PLANS[wildcards.study].groups[group] if group else ()
     masks = sum(len(m.structures) for m in models) or len(study.structures)
     tests = zip(held, study.cohorts.values())
     tested = sum(h.voxels * (c.test if c.test < 1 else c.test / h.patients) for h, c in tests)
-    return worth(tested * masks)
+    return worth(tested * masks, MASK_VOXELS)
 
 
 def one_of(names):
