@@ -244,22 +244,22 @@ def _blocks(bytes_: float) -> float:
 
 
 def _rows(study: Study) -> pd.DataFrame:
-    """What was measured of the study's networks, at its scale if any was."""
+    """What was measured of the study's networks at its scale, else of the same architectures as published."""
     table = pd.read_csv(MEMORY, dtype={"encoder": str}).fillna({"encoder": ""})
-    own = table[table["study"] == study.study]
     network = study.network
     if network.architecture == SELECTED:
-        own = own[own["architecture"].isin(study.selection.architectures)]
+        cells = study.selection.cells
     else:
-        like = table["architecture"] == network.architecture
-        own = own if len(own) else table[like & (table["scale"] == "paper")]
-    at_scale = own[own["scale"] == study.scale]
-    return at_scale if len(at_scale) else own
+        cells = [(network.architecture, str(network.settings.get("encoder", "")))]
+    names = pd.Series(list(zip(table["architecture"], table["encoder"])), table.index)
+    like = table[names.isin(cells)]
+    own = like[(like["study"] == study.study) & (like["scale"] == study.scale)]
+    return own if len(own) else like[like["scale"] == "paper"]
 
 
 def _peak(study: Study) -> float | None:
-    rows = _rows(study)
-    return float(rows["peak_gb"].max()) * 1e9 if len(rows) else None
+    measured = _rows(study)["peak_gb"].dropna()
+    return float(measured.max()) * 1e9 if len(measured) else None
 
 
 def _weights(study: Study, root: Path) -> float | None:

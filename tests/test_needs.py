@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -123,7 +122,8 @@ def test_memory_is_that_of_trainings_side_by_side():
     studies = {name: load_study(name, "paper", CONFIG) for name in STUDIES}
     plans = {name: plan(study) for name, study in studies.items()}
     for own in memory(studies, plans, 16):
-        assert own.beside == 4 and own.training > 0.3e9 and own.all == 4 * own.training
+        assert own.beside == 4
+        assert own.training is None or own.all == 4 * own.training > 1e9
     assert Memory("s", None, 2).all is None
     uterus = studies["uterus"]
     assert [side_by_side(uterus, plans["uterus"], cores) for cores in (1, 4, 9, 10**6)] == [
@@ -131,18 +131,18 @@ def test_memory_is_that_of_trainings_side_by_side():
     ]  # fmt: skip
 
 
-def test_every_shipped_study_and_scale_has_been_measured():
-    measured = pd.read_csv(MEMORY)
-    assert set(measured["study"]) == set(STUDIES)
+def test_the_parameters_of_every_published_network_are_known():
+    known = pd.read_csv(MEMORY, dtype={"encoder": str}).fillna({"encoder": ""})
+    published = known[known["scale"] == "paper"].set_index(["study", "architecture", "encoder"])
     for name in STUDIES:
-        scales = set(measured.loc[measured["study"] == name, "scale"])
-        assert scales == {"smoke", "demo", "paper"}, name
-    assert np.isfinite(measured[["parameters", "peak_gb"]]).all().all()
+        study = load_study(name, "paper", CONFIG)
+        cells = study.selection.cells if study.selection else [(study.network.architecture, "")]
+        assert all(published.loc[(name, *cell), "parameters"] > 1e6 for cell in cells)
 
 
 def test_a_network_is_taken_to_need_what_others_of_its_architecture_did():
     study = load_study("uterus", "paper", CONFIG)
     mine = study.model_copy(update={"study": "mine"})
-    assert needs._peak(mine) == needs._peak(study)
+    assert needs._weights(mine, Path("nowhere")) == 4 * 41_253_073
     network = study.network.model_copy(update={"architecture": "something_else"})
-    assert needs._peak(mine.model_copy(update={"network": network})) is None
+    assert needs._weights(mine.model_copy(update={"network": network}), Path("x")) is None
