@@ -4,8 +4,8 @@ size, a few steps and one validation, in a process of its own.
     .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 3] [--cells unet/resnet18 ...] [uterus nasopharynx prostate]
 
 Slices are drawn for one case and linked under the names of all, so the disk holds few of them while a training
-finds as many and as large files as it would. Of the validation slices the network predicts two batches, and the
-others get their scores from these: to predict thousands on a CPU takes hours and no more memory.
+finds as many and as large files as it would. Of the validation slices the network predicts one batch, and the
+others get their scores from it: to predict thousands on a CPU takes hours and no more memory.
 
 `peak` is the process's largest resident memory (`ru_maxrss`), what it holds of its libraries' files included.
 Slices are read, not mapped, so none of it is theirs; what the system keeps of read files in memory is free for
@@ -42,17 +42,8 @@ from crossover.training.files import Slices
 from crossover.training.run import Trainer
 
 STUDIES = ("uterus", "nasopharynx", "prostate")
-COLUMNS = [
-    "study",
-    "scale",
-    "architecture",
-    "encoder",
-    "parameters",
-    "peak_gb",
-    "slices",
-    "machine",
-]
-PREDICTED = 2
+COLUMNS = ["study", "scale", "architecture", "encoder", "parameters", "peak_gb", "machine"]
+PREDICTED = 1
 """Batches of validation slices that the network predicts."""
 
 
