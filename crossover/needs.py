@@ -258,8 +258,9 @@ def _rows(study: Study) -> pd.DataFrame:
 
 
 def _peak(study: Study) -> float | None:
-    measured = _rows(study)["peak_gb"].dropna()
-    return float(measured.max()) * 1e9 if len(measured) else None
+    """Bytes; None where a network that may be trained was not measured."""
+    peaks = _rows(study)["peak_gb"]
+    return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
 
 
 def _weights(study: Study, root: Path) -> float | None:
