@@ -78,8 +78,8 @@ def listed(study: Study, cohort: str, received: Path) -> Amount | None:
     elif isinstance(source, VolumesSource):
         try:
             form = form_of(source)
-            rows = form.rows(source, received)
-            files = {f for row in rows.values() for f in form.patient_files(source, row)}
+            rows = [row for _, row in form.rows(source, received).cases.values()]
+            files = {f for row in rows for f in form.patient_files(source, row)}
             bytes_ = sum((received / file).stat().st_size for file in files)
         except (
             ValueError,

@@ -280,20 +280,37 @@ def compare(
             help="Tables of scores, nnU-Net's summary.json or MONAI's raw.csv: PATH or NAME=PATH."
         ),
     ],
-    metric: Annotated[str, typer.Option(help="What models are compared by.")] = "dsc",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What models are compared by; may be repeated. By default all that are known."
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="ROLE=NAME: the column NAME is the model, case, structure, cohort, n_train, "
+            "replicate, fold, level or metric; ROLE= for none. May be repeated."
+        ),
+    ] = None,
+    structure: Annotated[
+        list[str] | None,
+        typer.Option(help="NEW=OLD: the structure OLD of any file is called NEW. May be repeated."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("comparison"),
 ) -> None:
     """Compare models on the same cases by scores that any tool made: tables, tests, figures and a page.
 
-    A table needs the columns model, case and a metric (dsc, iou, nsd, hd95_mm); structure, cohort, n_train,
-    replicate, fold and level may be there. Exit status: 0, or 2 where files are wrong.
+    A table (CSV, TSV, semicolons, Excel) needs the columns model, case and one or more metrics; structure, cohort,
+    n_train, replicate, fold and level may be there. What was taken for what is printed. Exit status: 0, or 2
+    where files are wrong.
     """
-    from crossover.compare.run import compare as run
+    from crossover.compare.run import comparison, write
     from crossover.statistics.metrics_table import TableError
 
     try:
-        for line in run(files, metric, out):
-            typer.echo(line)
+        found = comparison(files, metric or [], column or [], structure or [])
+        typer.echo("\n".join([*found.notes, write(found, out)]))
     except (TableError, OSError) as caught:
         _stop(str(caught))
 
@@ -387,21 +404,29 @@ def clean() -> None:
 
 @app.command()
 def whois(
-    source: Annotated[Path, typer.Argument(help="The folder or archive that was ingested.")],
+    source: Annotated[
+        Path, typer.Argument(help="The folder, archive or table of patients that was ingested.")
+    ],
     names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
     series: Annotated[
         Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")
     ] = None,
 ) -> None:
-    """Tell on the terminal which patient or file a name in a report stands for. Identifies patients."""
+    """Tell on the terminal which patient or file a name in a report stands for. Identifies patients.
+
+    Exit status: 0; 1 where a name stands for nothing there, as under another secret; 2 where the call is wrong.
+    """
     from crossover.sources.ingest import load_rules
     from crossover.sources.settings import Export
-    from crossover.sources.whois import whois
+    from crossover.sources.whois import Unknown, whois
 
     try:
         rules = load_rules(series) if series else Export()
         for line in whois(source, names or [], rules):
             typer.echo(line)
+    except Unknown as caught:
+        typer.echo(str(caught), err=True)
+        raise typer.Exit(1) from None
     except (ConfigError, ValueError) as caught:
         _stop(str(caught))
 

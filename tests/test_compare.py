@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 from crossover.cli import app
 from crossover.compare.complete import read_all
 from crossover.compare.formats import read_scores
+from crossover.compare.roles import Said
+from crossover.compare.run import comparison
 from crossover.statistics.metrics_table import TableError
 from tests.tables import simulated_metrics
 
@@ -79,16 +82,16 @@ def test_the_page_shows_all_and_needs_nothing_from_elsewhere(tmp_path):
     out = tmp_path / "out"
     table = simulated_metrics(sizes=(2, 8), folds=0, structures=("gland", "duct"))
     table.to_csv(tmp_path / "m.csv", index=False)
-    assert run(tmp_path / "m.csv", "--out", out).exit_code == 0
+    assert run(tmp_path / "m.csv", "--metric", "dsc", "--out", out).exit_code == 0
     page = Linked()
     page.feed((out / "index.html").read_text())
     assert page.links and all((out / link).is_file() for link in page.links)
     pictures = {Path(link).name for link in page.links if link.endswith(".svg")}
     assert pictures == {
-        "scores-cervix.svg",
-        "scores-uterus.svg",
-        "sizes-gland.svg",
-        "sizes-duct.svg",
+        "scores-dsc-cervix.svg",
+        "scores-dsc-uterus.svg",
+        "sizes-dsc-gland.svg",
+        "sizes-dsc-duct.svg",
     }
     assert {p.name for p in (out / "figures").glob("*.svg")} == pictures
     assert "+" in page.text and "transfer-L1-n8" in page.text
@@ -114,8 +117,8 @@ def test_nnunets_summary_is_read(tmp_path):
     labels = ("1", "(1, 2)")
     a = nnunet(tmp_path / "a.json", A, labels)
     b = nnunet(tmp_path / "b.json", B, labels)
-    table, notes = read_all([f"base={a}", f"tuned={b}"], "dsc")
-    assert len(table) == 2 * (2 * 6 - 1) and any("neither mask" in note for note in notes)
+    table, notes = read_all([f"base={a}", f"tuned={b}"], Said())
+    assert table["dsc"].count() == 2 * (2 * 6 - 1) and any("neither mask" in note for note in notes)
     assert table["structure"].unique().tolist() == ["label 1", "label (1, 2)"]
     assert table["case"].tolist()[:2] == ["case_000", "case_000"]
     own = table.query("model == 'tuned' and structure == 'label 1'")
@@ -136,7 +139,7 @@ def test_a_models_folds_are_put_together(tmp_path):
         case["reference_file"] = f"/r/other_{i}.nii.gz"
     second.write_text(json.dumps(content))
     other = nnunet(tmp_path / "b.json", B[:3])
-    table, _ = read_all([f"x={first}", f"x={second}", f"y={other}"], "dsc")
+    table, _ = read_all([f"x={first}", f"x={second}", f"y={other}"], Said())
     assert table.groupby("model")["case"].nunique().to_dict() == {"x": 5, "y": 3}
 
 
@@ -150,15 +153,15 @@ def test_monais_raw_scores_are_read(tmp_path):
         path.write_text(
             f"{head}\n/d/a/img.nii.gz,0.9000,nan,0.9000\n/d/b/img.nii.gz,0.8000,0.7000,0.7500\n"
         )
-    table, notes = read_all([f"Net={dice}", f"Net={iou}"], "dsc")
+    table, notes = read_all([f"Net={dice}", f"Net={iou}"], Said())
     assert table["case"].unique().tolist() == [
         "/d/a/img.nii.gz",
         "/d/b/img.nii.gz",
     ]  # told apart by folder
-    assert table[["dsc", "iou"]].notna().all(axis=None) and len(table) == 3
+    assert table[["dsc", "iou"]].notna().all(axis=1).sum() == 3 == table["dsc"].count()
     assert any("background" in note for note in notes)
-    with pytest.raises(TableError, match="tells no metric"):
-        read_scores(f"Net={dice.rename(tmp_path / 'hausdorff_raw.csv')}")
+    said = read_scores(f"Net={dice.rename(tmp_path / 'hausdorff_raw.csv')}", Said()).findings
+    assert "tells no metric" in said[0] and "--column hd95_mm=hausdorff" in said[0]
 
 
 def test_other_names_of_columns_and_trainings_of_a_model(tmp_path):
@@ -168,28 +171,33 @@ def test_other_names_of_columns_and_trainings_of_a_model(tmp_path):
         for m in ("U", "V") for n in (5, 10) for s in (0, 1)
     ]  # fmt: skip
     path = by_hand(tmp_path, "\n".join(rows))
-    table, notes = read_all([str(path)], "dsc")
+    table, notes = read_all([str(path)], Said(["n_train=n"]))
     assert sorted(table["model"].unique()) == [
         "U-n10", "U-n10-r1", "U-n5", "U-n5-r1", "V-n10", "V-n10-r1", "V-n5", "V-n5-r1"
     ]  # fmt: skip
     assert set(table["family"]) == {"U", "V"} and set(table["case"]) == {"007"}
     said = " ".join(notes)
-    assert "Method is model" in said and "Dice is dsc" in said and "ignored: age" in said
+    assert "Method is model" in said and "Dice is dsc" in said and "not used: age" in said
 
 
 @pytest.mark.parametrize(
     ("text", "findings"),
     [
-        ("model,dsc\na,1.5\nb,x\n", ["no column case", "dsc: not a number: x", "from 0 to 1 in 1 rows"]),
-        ("model,case,dsc\na,1,0.5\na,1,0.6\n,2,0.5\n", ["more than one row", "model: empty in 1 rows"]),
-        ("model,case,iou\na,1,0.5\n", ["no column dsc; it has iou"]),
-        ("name,who\na,1\n", ["no column model", "no column case", "no column dsc; known are"]),
+        ("model,dsc\na,1.5\nb,x\n", ["no column case", "dsc: not a number: row 3 ('x')", "from 0 to 1 in 1 rows"]),
+        ("model,case,dsc\na,1,0.5\na,1,0.6\n,2,0.5\n", ["more than one row", "model: empty in row 4"]),
+        ("name,who\na,1\n", ["no column model", "no column case", "no column of a metric; known are"]),
         ("model,case,dsc\na,1,0.5\na,2,0.5\n", ["one model: there is nothing to compare it with"]),
-        ("model,case,dsc\na,1,0.5\nb,2,0.5\n", ["no two models have a case in common"]),
+        ("model,case,dsc\na,1,0.5\nb,2,0.5\n", ["no two models have a case and structure in common", "only under a: 1; only under b: 2"]),
         ("model,case,structure,dsc\na,1,all,0.5\na,1,liver,0.5\n", ["'all' is the name of all structures"]),
         ("model,case,cohort,dsc\na,1,all,0.5\nb,1,all,0.5\n", ["'all' is the name of all cohorts"]),
         ("", ["the table is empty"]),
         ("model,case,dsc\n", ["the table has no rows"]),
+        ("model,case,dsc\na,1,70.5\nb,1,81\n", ["from 0 to 1 in 2 rows", "are they per cent?"]),
+        ("model,case,dsc\na,1,inf\nb,1,0.5\n", ["dsc: infinite in 1 rows (a/1/structure)"]),
+        ("model,case,hd95\na,1,-inf\nb,1,0.5\n", ["hd95_mm: infinite in 1 rows (a/1/structure)"]),
+        ("model,case,dice,dice_score\na,1,0.5,0.6\nb,1,0.5,0.5\n", ["'dice' and 'dice_score' may each be the dsc"]),
+        ("model,case,site,center,dsc\na,1,x,u,0.5\na,2,x,v,0.5\nb,3,y,u,0.5\n", ["--column cohort=site"]),
+        ("model,case,dsc\na,001,0.5\na,01,0.5\nb,1,0.5\n", ["which of these are the same?", "a: 001, 01; b: 1"]),
     ],
 )  # fmt: skip
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(tmp_path, text, findings):
@@ -209,7 +217,322 @@ def test_wrong_files_are_all_named(tmp_path):
     found = run(good, f"x={tmp_path}/v1.json", f"y={tmp_path}/broken.json", f"z={tmp_path}/half.json",
                 f"w={tmp_path}/none.csv", "--out", tmp_path / "out")  # fmt: skip
     assert found.exit_code == 2
-    for finding in ("a.json: the model has no name", "v1.json: no metric_per_case", "broken.json: neither",
+    for finding in ("a.json: the model has no name", "v1.json: no list of cases", "broken.json: no JSON",
                     "half.json: metric_per_case[2]: no 'reference_file'", "none.csv: there is no such file"):  # fmt: skip
         assert finding in found.output
-    assert "no metric 'assd'; there are dsc" in run(good, "--metric", "assd").output
+    assert "a.json: model: empty" not in found.output
+    good = by_hand(tmp_path)
+    asked = run(good, "--metric", "assd", "--column", "case=pid", "--structure", "liver=1")
+    for finding in ("no file has a metric assd_mm; there are dsc", "--column case=pid: no file has a column of this name",
+                    "no file has a structure 1"):  # fmt: skip
+        assert finding in asked.output
+    assert "no role 'organ'; there are model, case" in run(good, "--column", "organ=x").output
+
+
+# ---- what people call things
+
+
+def scores(*rows: str, head: str = "model,case,dsc") -> str:
+    """A table in which model b is 0.1 better than a in each of the rows (what stands between model and score)."""
+    lines = [
+        f"{m},{row},{0.5 + i / 100 + k / 10}"
+        for k, m in enumerate("ab")
+        for i, row in enumerate(rows)
+    ]
+    return "\n".join([head, *lines, ""])
+
+
+def compared(files: object, **how: list[str]) -> tuple[pd.DataFrame, str]:
+    """The pairs of all test sets by themselves, and what was told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = comparison([str(f) for f in (files if isinstance(files, list) else [files])], **how)
+    pairs = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
+    return pairs.query("test_set != 'all'"), "\n".join(found.notes)
+
+
+def refused(files: object, **how: list[str]) -> str:
+    with pytest.raises(TableError) as error:
+        compared(files, **how)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shown"),
+    [
+        (["p 1", "p 2"], ["P 1", "P 2"], "'P 1' is taken for 'p 1'"),
+        (["01", "02", "10"], ["1", "2", "10"], "'1' is taken for '01'"),
+        (["p_01", "p_02"], ["P-1", "p 2"], "'P-1' is taken for 'p_01'"),
+        (["c1", "c2"], ["/r/c1.nii.gz", "d\\c2.nrrd"], "'/r/c1.nii.gz' is taken for 'c1'"),
+    ],
+)
+def test_names_that_can_mean_one_thing_only_are_matched_and_told(tmp_path, a, b, shown):
+    (tmp_path / "a.csv").write_text("case,dsc\n" + "".join(f"{c},0.5\n" for c in a))
+    (tmp_path / "b.csv").write_text(
+        "case,dsc\n" + "".join(f"{c},0.{i + 6}\n" for i, c in enumerate(b))
+    )
+    pairs, told = compared([f"a={tmp_path}/a.csv", f"b={tmp_path}/b.csv"])
+    assert pairs["cases"].tolist() == [len(a)] and shown in told
+    assert "only under" not in told
+
+
+def test_blanks_around_names_are_no_other_names(tmp_path):
+    path = by_hand(tmp_path, scores("p1", "p2").replace("b,p2,", "b,p2 ,"))
+    pairs, told = compared(path)
+    assert pairs["cases"].tolist() == [2] and "blanks around the text cut off: row 5" in told
+
+
+def test_cases_and_structures_of_one_model_only_are_named_with_what_was_tried(tmp_path):
+    text = scores("p1,liver", "p2,liver", head="model,case,structure,dsc")
+    text += "a,p9,liver,0.5\nb,p8,liver,0.5\nb,p1,spleen,0.5\n"
+    pairs, told = compared(by_hand(tmp_path, text))
+    assert set(pairs["cases"]) == {2}
+    assert (
+        "cases only under a: p9; only under b: p8; tried to match them without letters' case"
+        in told
+    )
+    assert "structures only under b: spleen" in told
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        (("class0", "class1", "class2"), "'class1' is taken for 'label 1'"),
+        (
+            ("background", "liver", "spleen"),
+            "structures only under nn: label 1, label 2; only under monai: background",
+        ),
+        # two classes without the background, or one with it? The numbers don't say
+        (
+            ("class0", "class1"),
+            "structures only under nn: label 1, label 2; only under monai: class0, class1",
+        ),
+    ],
+)
+def test_structures_by_number_are_matched_where_their_numbers_say_so(tmp_path, classes, told):
+    nn = nnunet(tmp_path / "nn.json", A, ("1", "2"))
+    monai = tmp_path / "mean_dice_raw.csv"
+    rows = [f"/x/case_{i:03d}.nii.gz" + f",{b}" * len(classes) + ",0.5" for i, b in enumerate(B)]
+    monai.write_text("\n".join([",".join(("filename", *classes, "mean")), *rows, ""]))
+    both = [f"nn={nn}", f"monai={monai}"]
+    assert told in (compared(both)[1] if classes[-1] == "class2" else refused(both))
+    if classes[-1] == "spleen":
+        pairs, _ = compared([f"nn={nn}", f"monai={monai}"], structures=["liver=label 1"])
+        assert set(pairs["structure"]) == {"liver", "all"} and set(pairs["cases"]) == {6}
+
+
+# ---- which column is what
+
+
+def test_a_column_n_is_no_training_size_unless_said_so(tmp_path):
+    path = by_hand(tmp_path, scores("p1,4000", "p2,5000", head="model,case,n,dsc"))
+    pairs, told = compared(path)
+    assert pairs["n_train"].tolist() == [0] and "say --column n_train=n if it is" in told
+    path = by_hand(tmp_path, scores("p1,5", "p2,5", "p1,10", "p2,10", head="model,case,n,dsc"))
+    assert "more than one row" in refused(path)
+    pairs, _ = compared(path, columns=["n_train=n"])
+    assert pairs["n_train"].tolist() == [5, 10]
+
+
+def test_a_level_of_cases_is_no_level_of_models_unless_said_so(tmp_path):
+    path = by_hand(tmp_path, scores("p1,T12", "p2,L1", head="model,case,level,dsc"))
+    pairs, told = compared(path)
+    assert pairs["a"].tolist() == ["b"] and "say --column level=level if it is" in told
+    pairs, _ = compared(path, columns=["structure=level"])
+    assert set(pairs["structure"]) == {"T12", "L1", "all"}
+
+
+def test_a_label_of_cases_is_no_structure_unless_said_so(tmp_path):
+    path = by_hand(
+        tmp_path, scores("p1,benign", "p2,malign", "p3,benign", head="model,case,label,dsc")
+    )
+    pairs, told = compared(path)
+    assert pairs["cases"].tolist() == [3] and "say --column structure=label if it is" in told
+    pairs, _ = compared(path, columns=["structure=label"])
+    assert dict(zip(pairs["structure"], pairs["cases"], strict=True)) == {
+        "benign": 2,
+        "malign": 1,
+        "all": 3,
+    }
+
+
+def test_of_several_columns_for_one_thing_the_finest_is_taken_and_the_rest_named(tmp_path):
+    head = "model,dataset,site,case,label,organ,dsc"
+    rows = [
+        f"trial,{s},p{i},{k},{o}"
+        for s in "NS"
+        for i in (1, 2)
+        for k, o in ((1, "liver"), (2, "spleen"))
+    ]
+    path = by_hand(tmp_path, scores(*rows, head=head))
+    pairs, told = compared(path)
+    assert set(pairs["test_set"]) == {"N", "S"} and set(pairs["structure"]) == {
+        "liver",
+        "spleen",
+        "all",
+    }
+    assert "organ is structure, site is cohort" in told and "not used: dataset, label" in told
+    pairs, _ = compared(path, columns=["structure=label"])
+    assert set(pairs["structure"]) == {"1", "2", "all"}
+    assert "more than one row" in refused(path, columns=["cohort=dataset"])
+
+
+def test_a_person_says_which_column_is_the_metric_and_which_is_none(tmp_path):
+    path = by_hand(tmp_path, scores("p1,0", "p2,1", head="model,case,fold,mine"))
+    assert "no column of a metric" in refused(path)
+    pairs, told = compared(path, columns=["dsc=mine", "fold="])
+    assert set(pairs["metric"]) == {"dsc"} and "not used: fold" in told
+    pairs, told = compared(path, metrics=["mine"])
+    assert set(pairs["metric"]) == {"mine"} and "mine is no metric that is known" in told
+
+
+# ---- metrics
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("Dice", "dsc"), ("mean_dice", "dsc"), ("Dice Similarity Coefficient", "dsc"), ("DSC", "dsc"),
+        ("Generalized_Dice", "generalized_dice"), ("Jaccard index", "iou"), ("IoU", "iou"), ("val_mean_iou", "iou"),
+        ("HD95 (mm)", "hd95_mm"), ("hausdorff_distance_95", "hd95_mm"), ("95% HD", "hd95_mm"),
+        ("Hausdorff Distance", ""), ("Surface Dice", "nsd"), ("NSD", "nsd"), ("ASSD", "assd_mm"),
+        ("Avg. Symmetric Surface Distance", "assd_mm"), ("Recall", "sensitivity"), ("dice_loss", ""),
+        ("age", ""), ("mean", ""), ("Dice1", ""),
+    ],
+)  # fmt: skip
+def test_metrics_by_the_names_that_tools_give_them(name, metric):
+    assert Said().metric(name) == metric
+
+
+def test_metrics_side_by_side_by_default_or_those_asked_for(tmp_path):
+    text = "model,case,dice,hd95,age\n"
+    text += "".join(
+        f"{m},p{i},0.{i + k},{9 - i - k},{i}\n" for k, m in enumerate("ab") for i in range(3, 6)
+    )
+    path = by_hand(tmp_path, text)
+    pairs, _ = compared(path)
+    assert pairs["metric"].tolist() == ["dsc", "hd95_mm"] and pairs[
+        "difference"
+    ].tolist() == pytest.approx([0.1, -1])
+    pairs, _ = compared(path, metrics=["HD95", "dsc"])
+    assert pairs["metric"].tolist() == ["hd95_mm", "dsc"]
+
+
+def test_a_metric_that_one_model_lacks_is_told_and_the_others_compared(tmp_path):
+    path = by_hand(tmp_path, "model,case,dsc,iou\na,1,0.5,0.4\na,2,0.6,0.5\nb,1,0.7,\nb,2,0.8,\n")
+    pairs, told = compared(path)
+    assert pairs["metric"].tolist() == ["dsc"] and "iou: b without" in told
+    found = run(path, "--metric", "dsc", "--metric", "iou", "--out", tmp_path / "none")
+    assert (
+        found.exit_code == 2
+        and "iou: no two models" in found.output
+        and not (tmp_path / "none").exists()
+    )
+
+
+def test_files_of_one_model_with_different_metrics_stand_side_by_side(tmp_path):
+    sources = []
+    for k, model in enumerate("ab"):
+        for metric, value in (("dice", 0.8), ("iou", 0.7)):
+            path = tmp_path / model / f"mean_{metric}_raw.csv"
+            path.parent.mkdir(exist_ok=True)
+            rows = [f"/d/img_{i}.nii.gz,{value - i / 50 + k / 10},0.5" for i in range(3)]
+            path.write_text("\n".join(["filename,liver,mean", *rows, ""]))
+            sources.append(f"{model}={path}")
+    pairs, _ = compared(sources)
+    assert pairs["metric"].tolist() == ["dsc", "iou"] and pairs["cases"].tolist() == [3, 3]
+
+
+def test_infinite_distances_are_the_worst_and_missing_ones_left_out(tmp_path):
+    """An infinite distance: one mask is empty. None: both are."""
+    a, b = [4.0, 5.0, np.inf, np.nan, 6.0, np.inf], [3.5, 4.4, 5.5, np.nan, 5.3, np.inf]
+    rows = [f"{m},p{i},{v}" for m, values in (("a", a), ("b", b)) for i, v in enumerate(values)]
+    path = by_hand(tmp_path, "\n".join(["model,case,hd95_mm", *rows, ""]))
+    pairs, told = compared(path)
+    (row,) = pairs.to_dict("records")
+    assert (row["cases"], row["improved"], row["worsened"]) == (5, 0, 4)
+    assert row["p_wilcoxon_exact"] == pytest.approx(2 / 2**4)  # -0.5, -0.6, -0.7 and -inf; one tie
+    assert np.isnan(row["difference"]) and np.isnan(row["ci_low"]) and np.isnan(row["p_t"])
+    assert row["median_difference"] == pytest.approx(-0.6)
+    assert "2 of a, 1 of b (a/p2/structure, a/p5/structure, b/p5/structure): infinite" in told
+    assert "1 of a, 1 of b (a/p3/structure, b/p3/structure): no value" in told
+    summary = comparison([str(path)]).summary.query("test_set == 'test'")
+    assert summary["median"].tolist() == [6.0, 5.3] and summary["mean"].tolist() == [np.inf] * 2
+    assert summary["ci_low"].isna().all()
+
+
+# ---- files
+
+
+@pytest.mark.parametrize(
+    ("encode", "told"),
+    [
+        (lambda t: t.replace(",", ";").replace(".", ",").encode(), "semicolons"),
+        (lambda t: t.replace(",", "\t").encode("utf-16"), "columns"),
+        (lambda t: b"\xef\xbb\xbf" + t.encode(), "columns"),
+        (lambda t: t.replace("base", "f\u00fcr").encode("cp1252"), "Windows-1252"),
+    ],
+)
+def test_tables_in_other_encodings_and_with_other_separators(tmp_path, encode, told):
+    path = by_hand(tmp_path)
+    path.write_bytes(encode(path.read_text()))
+    pairs, output = compared(path)
+    assert (
+        pairs["difference"].tolist() == pytest.approx([np.subtract(B, A).mean()]) and told in output
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_summaries_in_other_encodings(tmp_path, encoding):
+    path = nnunet(tmp_path / "a.json", A)
+    path.write_text(path.read_text(), encoding=encoding)
+    read = read_scores(f"x={path}", Said())
+    assert read.rows["dsc"].tolist() == pytest.approx(A) and not read.findings
+
+
+def test_nnunet_1s_summary_is_read_without_its_background(tmp_path):
+    cases = [
+        {"0": {"Dice": 0.99}, "1": {"Dice": a, "Jaccard": a / (2 - a), "Hausdorff Distance 95": 3.0 + i,
+         "Hausdorff Distance": 9.0 + i, "Accuracy": 1.0}, "2": {"Dice": None if i else float("nan")},
+         "reference": f"/r/c{i}.nii.gz", "test": f"/p/c{i}.nii.gz"}
+        for i, a in enumerate(A)
+    ]  # fmt: skip
+    path = tmp_path / "v1.json"
+    path.write_text(json.dumps({"author": "x", "results": {"all": cases, "mean": {}}, "task": "T"}))
+    read = read_scores(f"x={path}", Said())
+    own = read.rows.query("structure == 'label 1'")
+    assert own["dsc"].tolist() == pytest.approx(A) and own["case"].tolist()[0] == "c0"
+    assert own["hd95_mm"].tolist() == [3.0 + i for i in range(6)] and own["hd_mm"].iloc[0] == 9
+    assert set(read.rows["structure"]) == {"label 1", "label 2"} and "background" in read.notes[-1]
+    assert read.rows.query("structure == 'label 2'")["dsc"].isna().all()
+    cases[1]["1"]["Dice"] = "high"
+    path.write_text(json.dumps({"results": {"all": cases}}))
+    assert (
+        "results.all[1]: Dice is no number: 'high'" in read_scores(f"x={path}", Said()).findings[0]
+    )
+
+
+def test_monais_tabs_and_names_that_are_no_known_metric(tmp_path):
+    text = "filename\tliver\tmean\n" + "".join(f"/d/{i}.nii\t{b}\t0.5\n" for i, b in enumerate(B))
+    path = tmp_path / "val_mean_dice_raw.csv"
+    path.write_text(text)
+    read = read_scores(f"x={path}", Said())
+    assert read.rows["dsc"].tolist() == pytest.approx(B) and not read.findings
+    loss = path.rename(tmp_path / "val_dice_loss_raw.csv")
+    assert "--metric val_dice_loss" in read_scores(f"x={loss}", Said()).findings[0]
+    assert "val_dice_loss" in read_scores(f"x={loss}", Said((), ["val_dice_loss"])).rows
+    assert "iou" in read_scores(f"x={loss}", Said(["iou=val_dice_loss"])).rows
+
+
+def test_the_page_has_a_section_for_each_metric_and_draws_what_is_finite(tmp_path):
+    text = (
+        "model,case,dsc,hd95\na,1,0.5,inf\na,2,0.6,4\na,3,0.7,5\nb,1,0.7,9\nb,2,0.8,3\nb,3,0.9,2\n"
+    )
+    out = tmp_path / "out"
+    found = run(by_hand(tmp_path, text), "--out", out)
+    assert found.exit_code == 0 and "Warning" not in found.output
+    page = (out / "index.html").read_text()
+    for said in ("DSC: differences", "HD95 (mm): scores", "lower is better", "t on the logit scale", "t on the log scale",
+                 "1 infinite values", "<td>none</td>"):  # fmt: skip
+        assert said in page
+    assert pd.read_csv(out / "pairs.csv").columns[0] == "metric"

@@ -17,7 +17,9 @@ import dicom_exports as export
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_exports import B_PLACES, COMPRESSED, Block, Part, block, differences, write
+from dicom_exports import B_PLACES, COMPRESSED, Block, Part, block, write
+from dicom_reading import assert_is, chosen, codes, headers, name, refusal
+from dicom_reading import run as run_by
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
@@ -35,42 +37,15 @@ from typer.testing import CliRunner
 
 from crossover.cli import app
 from crossover.sources import ingest_report
-from crossover.sources.cases import IngestError
 from crossover.sources.dicom import scan
-from crossover.sources.dicom.choose import Chosen, channel
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
-from crossover.sources.dicom.files import walk
-from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.findings import Finding, Refused
-from crossover.sources.ingest import ingest, study_rules
-from crossover.sources.pseudonyms import pseudonym, secret
-from crossover.sources.settings import RulesFile, SeriesRule
+from crossover.sources.ingest import study_rules
+from crossover.sources.settings import RulesFile
 
 DCM2NIIX = Path(sys.executable).parent / "dcm2niix"
 ADC_KINDS = ["DERIVED", "PRIMARY", "DIFFUSION", "ADC"]
 DWI_KINDS = ["ORIGINAL", "PRIMARY", "DIFFUSION", "NONE"]
-
-
-def headers(folder: Path) -> list[Instance]:
-    instances, wrong = scan.read_headers(walk(folder, b"key")[0], 1)
-    assert not wrong
-    return instances
-
-
-def chosen(folder: Path, drawn_on: Collection[str] = (), modality: str = "MR", **rule) -> Chosen:
-    return channel(stacks(headers(folder)), SeriesRule(modality=modality, **rule), drawn_on)
-
-
-def refusal(folder: Path, **rule) -> Finding:
-    with pytest.raises(Refused) as caught:
-        chosen(folder, **rule)
-    return caught.value.finding
-
-
-def assert_is(image: sitk.Image, wanted: Block, values: float = 0.0, mm: float = 1e-6) -> None:
-    apart = differences(image, wanted)
-    assert apart[0] <= values and apart[1] <= mm, apart
 
 
 # Geometry
@@ -684,12 +659,20 @@ def test_a_map_whose_unit_cannot_be_the_one_that_is_named_is_refused(tmp_path: P
     assert finding.code == "adc-unit" and re.search(r"1\.\d+e\+09", finding.what)
 
 
-def test_magnitude_and_phase_are_not_combined(tmp_path: Path):
+def test_a_phase_image_is_no_signal(tmp_path: Path):
     for n, kind in enumerate(("M", "P")):
         kinds = ["ORIGINAL", "PRIMARY", "DIFFUSION", kind]
         write(tmp_path, block(seed=n), start=9 * n, ImageType=kinds, DiffusionBValue=1000.0)
+    assert_is(chosen(tmp_path, b_value=1000).image, block(seed=0))
+    assert_is(chosen(tmp_path, image_type="P").image, block(seed=1))
+
+
+def test_images_of_two_kinds_are_not_combined(tmp_path: Path):
+    for n, kind in enumerate(("ND", "NORM")):
+        kinds = ["ORIGINAL", "PRIMARY", "DIFFUSION", kind]
+        write(tmp_path, block(seed=n), start=9 * n, ImageType=kinds, DiffusionBValue=1000.0)
     assert refusal(tmp_path, b_value=1000).code == "doubled-slice"
-    assert_is(chosen(tmp_path, b_value=1000, image_type="M").image, block(seed=0))
+    assert_is(chosen(tmp_path, b_value=1000, image_type="NORM").image, block(seed=1))
 
 
 def test_a_map_is_not_computed_from_images_on_two_grids(tmp_path: Path):
@@ -733,20 +716,7 @@ def write_patient(folder: Path, patient: str, seed: int, study: str = "1") -> Pa
 
 
 def run(source: Path, out: Path, rules: RulesFile = RULES) -> dict:
-    """The report, whether cases failed or not."""
-    try:
-        ingest(source, out, rules, 1)
-    except IngestError as error:
-        assert "ingest.txt" in str(error)
-    return json.loads((out / ingest_report.JSON).read_text())
-
-
-def codes(report: dict, case: str) -> list[str]:
-    return [f["code"] for f in report["cases"][case]["findings"]]
-
-
-def name(patient: str, study: int = 1) -> str:
-    return pseudonym(patient, secret()) + (f"-{study}" if study > 1 else "")
+    return run_by(source, out, rules)
 
 
 def made_files(out: Path) -> dict[str, tuple[int, int]]:

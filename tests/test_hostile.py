@@ -515,7 +515,8 @@ def test_a_volume_that_is_nowhere_is_refused(
 NO_MEASUREMENT = {
     "RescaleSlope": ([b"0", b"1e300"], "non-finite"),
     "RescaleIntercept": ([b"1e300", b"-1e39"], "non-finite"),
-    "BitsAllocated": ([US(12), US(1), US(13)], "pixels-unreadable"),
+    "BitsAllocated": ([US(12), US(13)], "pixels-unreadable"),
+    "BitsStored": ([US(1), US(17), US(0)], "bits-contradict"),
     "BurnedInAnnotation": ([b"YES"], "burnt-in"),
 }
 

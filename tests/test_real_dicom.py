@@ -228,6 +228,15 @@ def test_the_computed_map_agrees_with_the_scanners():
         assert 1.0 < np.median(b[inside] / a[inside]) < 1.06
 
 
+def test_the_scanners_calculated_image_is_no_measured_one():
+    """Its ImageType is that of the measured ones; its name and its sequence tell."""
+    with pytest.raises(Refused, match=r"series-missing.*`calculated: true`"):
+        prostate_channel(prostate(), b_value=1000)
+    found = channel(prostate(), SeriesRule(modality="MR", b_value=1000, calculated=True), ())
+    assert [f.code for f in found.findings] == ["b-calculated"]
+    assert found.stacks[0].instance.series_number == 8
+
+
 MASKS = {
     "gland_Bosma22b": "t2", "gland_Guerbet23": "t2", "lesion_human": "t2",
     "lesion_human_resampled": "t2", "zones_HeviAI23": "t2", "zones_Yuan23": "t2",
@@ -266,6 +275,7 @@ def weighted(*b_values: int) -> dict:
     return {f"b{b}": {"modality": "MR", "b_value": b} for b in b_values}
 
 
+CALCULATED = {"b1000": {"modality": "MR", "b_value": 1000, "calculated": True}}
 SETS = {
     # folder: rules, then the codes of the case's errors and warnings
     "failing/gantrytilting": (CT, "gantry-tilt"),
@@ -283,9 +293,9 @@ SETS = {
     "compressed/compressed_rle": (MR, ""),
     "compressed/anatomical/002_non_isotropic": (MR, ""),
     "compressed/rgb": (MR, "colour"),
-    "prostate-mr-missing-slice": (weighted(1000), "missing-slice"),
+    "prostate-mr-missing-slice": (CALCULATED, "missing-slice"),
     "vendors/ge/dti/001": (weighted(0, 1000), ""),
-    "vendors/ge/dti/002": (weighted(0), "series-combined"),
+    "vendors/ge/dti/002": (weighted(0), "b-doubtful series-combined"),  # nothing tells of diffusion
     "vendors/philips_enhanced/dti/001": (weighted(0, 1300), "series-combined"),
     "vendors/siemens/dti_classic/001": (weighted(0, 1000), ""),
     "vendors/siemens_multiframe": (MR, ""),

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from crossover.statistics.agreement import agreement, check_radiomics, intraclass, read_radiomics
 from crossover.statistics.comparisons import compare, honest_differences, one_way
@@ -74,7 +74,7 @@ def test_every_finding_is_named_at_once():
     table = pd.concat([table, table.iloc[[7]]])
     with pytest.raises(TableError) as error:
         check_metrics(table)
-    for finding in ("dsc: not a number: high", "iou: not a finite number from 0 to 1 in 1 rows (a-n3/2",
+    for finding in ("dsc: not a number: row 0 ('high')", "iou: not a finite number from 0 to 1 in 1 rows (a-n3/2",
                     "n_train: not a whole number", "model 'a-n3' has 2 values", "b-n3/4/organ"):  # fmt: skip
         assert finding in str(error.value)
 
@@ -92,10 +92,25 @@ def test_reading_gives_back_what_was_written(metrics, tmp_path):
     pd.testing.assert_frame_equal(read_metrics(tmp_path / "metrics.csv"), table)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"sep": ";", "decimal": ","}, {"sep": "\t", "encoding": "utf-16"}, {"encoding": "cp1252"}],
+)
+def test_a_table_that_a_person_made_is_read_as_the_same(metrics, tmp_path, caplog, how):
+    table = metrics.assign(case=metrics["case"].str.replace("cervix-", "fü"))
+    gone = table.assign(hd95_mm=table["hd95_mm"].where(table.index > 1))
+    written = gone.assign(hd95_mm=gone["hd95_mm"].astype(object), note="Köln")
+    written.loc[[0, 1], "hd95_mm"] = ["inf", "NaN"]
+    written.to_csv(tmp_path / "metrics.csv", index=False, **how)
+    found = read_metrics(tmp_path / "metrics.csv").drop(columns="note")
+    pd.testing.assert_frame_equal(found, gone, check_exact=True)
+    assert "hd95_mm is infinite in row 2: taken as missing" in caplog.text
+
+
 def test_an_error_while_reading_names_the_file(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("model,case\nm,1\n")
-    with pytest.raises(TableError, match=r"metrics\.csv: missing columns: level, n_train"):
+    with pytest.raises(TableError, match=r"metrics\.csv: no column level, n_train"):
         read_metrics(path)
 
 
@@ -139,8 +154,10 @@ def test_summary_agrees_with_scipy(metrics):
         0
     ]
     values = metrics.query("model == 'scratch-n13' and cohort == 'uterus'")["dsc"]
-    low, high = stats.t.interval(0.9, len(values) - 1, values.mean(), stats.sem(values))
-    assert (row["ci_low"], row["ci_high"]) == pytest.approx((low, high))
+    mean = values.mean()  # Student's interval by the delta method on the logit scale
+    se = stats.sem(values) / (mean * (1 - mean))
+    logits = stats.t.interval(0.9, len(values) - 1, special.logit(mean), se)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(special.expit(logits))
     expected = (values.mean(), values.std(), values.median(), 16)
     assert tuple(row[["mean", "sd", "median", "cases"]]) == pytest.approx(expected)
 

@@ -2,7 +2,9 @@
 
 A case's effect is its mean over the trainings of a model (replicates or folds). Where models were trained
 several times, the interval is for other patients and other trainings (`statistics.crossed`), each training
-paired with that of the same replicate and fold; else Student's over the cases. p is that of the signed-rank
+paired with that of the same replicate and fold; else Student's over the cases. That of a mean is made on the
+logit (of a distance: the logarithm), that of a difference ends where the metric's scale does
+(`statistics.intervals`). p is that of the signed-rank
 test, exact, and of Student's two one-sided tests where a region has two ends.
 """
 
@@ -27,8 +29,9 @@ from crossover.claims.statements import (
     Within,
 )
 from crossover.statistics.crossed import crossed
+from crossover.statistics.intervals import around, ended, half_width, of_differences
 from crossover.statistics.paired import DECIMALS, exact_p
-from crossover.statistics.summary import half_width
+from crossover.statistics.scales import Scale, scale
 
 Compared = Better | Majority | NoDifference
 Values = Above | Below | Within
@@ -59,7 +62,7 @@ def values(statement: Values, scores: Scores) -> Iterator[Part]:
                 name = _named(family, scores, [family], test_set, structure, n)
                 table = _by_case(scores.of(family, n, test_set, metric, structure))
                 printed = scores.printed(family, n, test_set, metric, structure)
-                yield part(name, table, statement.region, printed)
+                yield mean_part(name, table, statement.region, printed, scale(metric))
 
 
 def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
@@ -73,25 +76,51 @@ def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
                 printed = scores.printed(*sides[0]) - scores.printed(*sides[1])
                 name = f"{family}, n = {more} minus n = {fewer}, on {test_set}"
                 name += f", {structure}" if len(scores.structures) > 1 else ""
-                yield part(name, table, statement.region, printed)
+                yield part(name, table, statement.region, printed, scale(metric))
 
 
-def part(name: str, table: pd.DataFrame, region: Interval, published: float) -> Part:
-    """Of effects of cases (by cohort and name) x trainings."""
-    means = table.mean(axis=1).round(DECIMALS)
-    effects = means.to_numpy(float)
+def part(name: str, table: pd.DataFrame, region: Interval, published: float, scale: Scale) -> Part:
+    """Of differences of cases (by cohort and name) x trainings, of values on a scale."""
 
     def interval(confidence: float) -> Interval:
-        if (
-            np.ptp(table.to_numpy(float)) == 0
-        ):  # as where no model finds anything: no spread to judge by
-            return math.nan, math.nan
-        if table.shape[1] > 1:
-            return crossed([own for _, own in table.groupby(level="cohort")], 1 - confidence)
-        half = float(half_width(np.array(means.std()), np.array(len(means)), confidence))
-        return float(means.mean()) - half, float(means.mean()) + half
+        low, high = ended(*_symmetric(table, confidence), of_differences(scale))
+        return float(low), float(high)
 
-    return Part(name, float(means.mean()), interval, _p(effects, region), published)
+    return _part_of(name, table, region, published, interval)
+
+
+def mean_part(
+    name: str, table: pd.DataFrame, region: Interval, published: float, scale: Scale
+) -> Part:
+    """Of values of cases (by cohort and name) x trainings, on a scale."""
+
+    def interval(confidence: float) -> Interval:
+        low, high = _symmetric(table, confidence)
+        low, high = around((low + high) / 2, (high - low) / 2, scale)
+        return float(low), float(high)
+
+    return _part_of(name, table, region, published, interval)
+
+
+def _part_of(
+    name: str, table: pd.DataFrame, region: Interval, published: float,
+    interval: Callable[[float], Interval],
+) -> Part:  # fmt: skip
+    means = table.mean(axis=1).round(DECIMALS)
+    return Part(name, float(means.mean()), interval, _p(means.to_numpy(float), region), published)
+
+
+def _symmetric(table: pd.DataFrame, confidence: float) -> Interval:
+    """Of the mean of cases x trainings; NaN where all are alike."""
+    if (
+        np.ptp(table.to_numpy(float)) == 0
+    ):  # as where no model finds anything: no spread to judge by
+        return math.nan, math.nan
+    if table.shape[1] > 1:
+        return crossed([own for _, own in table.groupby(level="cohort")], 1 - confidence)
+    means = table.mean(axis=1).round(DECIMALS)
+    half = float(half_width(means.std(), len(means), confidence))
+    return float(means.mean()) - half, float(means.mean()) + half
 
 
 def _part(
@@ -111,7 +140,8 @@ def _part(
     of, structure, n = places[0]
     pair = f"{' + '.join(of.a)} minus {' + '.join(of.b)}"
     name = _named(pair, scores, [*of.a, *of.b], of.test_set, structure, n)
-    return part(name if len(places) == 1 else "", table, statement.region, float(np.mean(printed)))
+    name = name if len(places) == 1 else ""
+    return part(name, table, statement.region, float(np.mean(printed)), scale(metric))
 
 
 def _places(statement: Compared, scores: Scores) -> list[tuple[Comparison, str, int]]:

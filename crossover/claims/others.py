@@ -11,8 +11,9 @@ from crossover.claims.effects import part
 from crossover.claims.parts import Interval, Missing, Part
 from crossover.claims.scores import Sizes
 from crossover.claims.statements import BestNetwork, Crossover, Time
+from crossover.statistics.intervals import ended, half_width
 from crossover.statistics.metrics_table import POOLED
-from crossover.statistics.summary import half_width
+from crossover.statistics.scales import PERCENT_SAVED, SHARE
 
 CROSSES, NONE = "crosses", "no crossover within the range"
 """Verdicts of statistics/crossover.csv; its third is "can't tell". There n is 0 below the smallest size and inf
@@ -42,8 +43,9 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
 
     def interval(confidence: float) -> Interval:
         sd = values.std(ddof=1) if len(values) > 1 else math.nan
-        half = float(half_width(np.array(sd), np.array(len(values)), confidence))
-        return values.mean() - half, values.mean() + half
+        half = half_width(sd, len(values), confidence)
+        low, high = ended(values.mean() - half, values.mean() + half, PERCENT_SAVED)
+        return float(low), float(high)
 
     return [Part("", float(values.mean()), interval, _p(values, statement.at_least))]
 
@@ -66,7 +68,8 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
             apart = (scores[own] - scores[other]).dropna()
             index = pd.MultiIndex.from_product([["folds"], apart.index], names=["cohort", "case"])
             table = pd.DataFrame({"difference": apart.to_numpy()}, index=index)
-            parts.append(part(f"minus {' with '.join(other)}", table, statement.region, math.nan))
+            name = f"minus {' with '.join(other)}"
+            parts.append(part(name, table, statement.region, math.nan, SHARE))
     if not parts:
         raise Missing(f"no network but {' with '.join(own)} in the selection")
     return parts

@@ -21,7 +21,7 @@ from crossover.claims.effects import Values
 from crossover.claims.parts import Interval, Missing, Part
 from crossover.claims.scores import Sizes
 from crossover.claims.statements import Better
-from crossover.statistics.agreement import MANUAL, Form, intraclass
+from crossover.statistics.agreement import MANUAL, Form, estimate
 
 DRAWS = 4999
 """Of the bootstrap, seeded: the same table gives the same interval."""
@@ -129,7 +129,7 @@ def _icc(manual: np.ndarray, automatic: np.ndarray, form: Form) -> np.ndarray:
     raters = n * apart.mean(axis=1) ** 2 / 2
     error = apart.var(axis=1, ddof=ddof) / 2
     counts = np.full(between.shape, float(n))
-    return intraclass(between, raters, error, counts, 2, form, 0.95)[0]
+    return estimate(between, raters, error, counts, 2, form)
 
 
 def _percentiles(drawn: np.ndarray, confidence: float) -> Interval:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from crossover.figures import organs, performance, style
 from crossover.statistics.metrics_table import compared
+from crossover.statistics.scales import SHARE, method, scale
 from crossover.study import Statistics, Study
 
 Labels = Mapping[str, Mapping[str, str]]
@@ -24,24 +26,30 @@ def figures(
         table: of `complete.read_all`.
         tests: of `statistics.paired.paired`.
     """
-    rows, tests, labels = _renamed(compared(table), tests)
+    rows = compared(table).dropna(subset=metric)
+    infinite = int(np.isinf(rows[metric]).sum())
+    rows, tests, labels = _renamed(rows, tests)
     rows = rows.assign(replicate=0)  # they are means over the replicates
     label = style.metric_label(metric)
+    left = (
+        f" {infinite} infinite values, of empty masks, are not shown, nor is a mean of them."
+        if infinite else ""
+    )  # fmt: skip
     for cohort, called in labels["cohort"].items():
         study = _study(rows, labels, metric, confidence, cohort)
         cases = rows.loc[rows["cohort"] == cohort, "case"].nunique()
         shown = style.family_label(study, organs.fine_tuned(study))
         text = (
             f"{label} of {cases} cases of {called}, each a light point, mean with {confidence:.0%} confidence "
-            f"interval. Right: {shown} minus each other model on the same cases, mean difference with "
+            f"interval ({method(metric)}). Right: {shown} minus each other model on the same cases, mean difference with "
             f"{confidence:.0%} confidence interval (paired t) and the exact p of Wilcoxon's signed-rank test, "
             "uncorrected."
         )
         text += f" Models with training sizes: at n = {study.sizes[-1]}." if study.sizes[-1] else ""
-        yield f"scores-{called}", text, organs.draw(rows, tests, study)
+        yield f"scores-{metric}-{called}", text + left, organs.draw(rows, tests, study)
     if rows["n_train"].gt(0).sum() == 0 or rows.loc[rows["n_train"] > 0, "n_train"].nunique() < 2:
         return
-    if metric == "hd95_mm":  # that figure's axis is from 0 to 1
+    if scale(metric) != SHARE:  # that figure's axis is from 0 to 1
         return
     study = _study(rows, labels, metric, confidence, next(iter(labels["cohort"])))
     for structure, called in labels["structure"].items():
@@ -51,7 +59,7 @@ def figures(
         )
         drawn = performance.draw(rows, study, structure)
         drawn.axes[0].set_xlabel("Training cases")  # of which cohort a table doesn't tell
-        yield f"sizes-{called}", text, drawn
+        yield f"sizes-{metric}-{called}", text, drawn
 
 
 def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, Labels]:

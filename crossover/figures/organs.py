@@ -24,7 +24,8 @@ from crossover.figures.families import (
     replicates_of,
 )
 from crossover.published import of_structure
-from crossover.statistics.summary import half_width
+from crossover.statistics.intervals import mean_interval
+from crossover.statistics.scales import scale
 from crossover.study import Study
 
 ROW_MM = 3.0  # of each model
@@ -97,9 +98,14 @@ def _scores(axes: Axes, y: float, values: pd.Series, family: str, study: Study) 
     if values.empty:
         return
     colour = style.family_colour(study, family)
-    axes.scatter(values, np.full(len(values), y), s=7, color=colour, alpha=0.3, linewidths=0)
-    half = half_width(values.std(), len(values), study.statistics.confidence)
-    axes.errorbar(values.mean(), y, xerr=np.nan_to_num(half), color=colour, elinewidth=1.1,
+    finite = values[np.isfinite(values)]
+    axes.scatter(finite, np.full(len(finite), y), s=7, color=colour, alpha=0.3, linewidths=0)
+    mean, how = values.mean(), study.statistics
+    if np.isinf(mean):  # of a distance to an empty mask
+        return
+    low, high = mean_interval(mean, values.std(), len(values), how.confidence, scale(how.metric))
+    error = np.nan_to_num([[mean - low], [high - mean]])
+    axes.errorbar(mean, y, xerr=error, color=colour, elinewidth=1.1,
                   capsize=1.8, marker=style.family_marker(study, family), markersize=4.4,
                   markeredgecolor=style.INK, markeredgewidth=0.4, zorder=4)  # fmt: skip
 

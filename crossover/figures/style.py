@@ -20,6 +20,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from crossover.figures.families import families, references
+from crossover.statistics.scales import KNOWN
 from crossover.study import Study
 
 COLUMN_MM, PAGE_MM = 85.0, 174.0
@@ -217,11 +218,8 @@ def weights_label(kind: str) -> str:
 
 
 def metric_label(metric: str) -> str:
-    """ "DSC", or "DSC, slices with the structure"."""
-    name = metric.removesuffix("_structure_slices")
-    label = name.removesuffix("_mm").upper() + (" (mm)" if name.endswith("_mm") else "")
-    label = "IoU" if name == "iou" else label
-    return label if name == metric else f"{label}, slices with the structure"
+    """ "DSC", or "DSC, slices with the structure"; the name itself of a metric that isn't known."""
+    return KNOWN[metric].label if metric in KNOWN else metric
 
 
 test_sets.__test__ = test_set_label.__test__ = False  # not tests, whatever their names begin with

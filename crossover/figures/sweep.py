@@ -28,7 +28,8 @@ from crossover.figures.families import (
     replicates_of,
 )
 from crossover.plan import plan
-from crossover.statistics.summary import half_width
+from crossover.statistics.intervals import mean_interval
+from crossover.statistics.scales import scale
 from crossover.study import Study
 
 WHOLE = ""
@@ -112,8 +113,9 @@ def _scores(
     whole = rows[of_level == len(looks)]  # a mean over fewer would be of something else
     cases = whole.groupby(["level", "cohort", "case"])[metric].mean().groupby("level")
     mean, sd, count = (cases.agg(how).reindex(shown) for how in ("mean", "std", "count"))
-    half = half_width(sd.to_numpy(), count.to_numpy(), study.statistics.confidence)
-    axes.errorbar(range(len(shown)), mean, np.nan_to_num(half), **MEAN, color=_tuned(study),
+    low, high = mean_interval(mean, sd, count, study.statistics.confidence, scale(metric))
+    error = np.nan_to_num([mean - low, high - mean])
+    axes.errorbar(range(len(shown)), mean, error, **MEAN, color=_tuned(study),
                   capsize=2, elinewidth=1.1, zorder=5)  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from crossover.figures.sweep import swept, swept_rows
 from crossover.plan import plan
 from crossover.statistics.crossing import CROSSES
 from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
+from crossover.statistics.scales import method
 from crossover.study import Study
 
 Frames = dict[str, pd.DataFrame]
@@ -131,7 +132,7 @@ def _subgroups(frames: Frames, study: Study) -> str:
     names = [style.family_label(study, f) for f in compared(study)]
     text = (
         f"Points and bars: mean {_metric(study)} with its {study.statistics.confidence:.0%} confidence interval "
-        f"on each test set, of {_counted(_cases(frames, study), study)}. Below: Tukey's honestly significant difference"
+        f"({_method(study)}) on each test set, of {_counted(_cases(frames, study), study)}. Below: Tukey's honestly significant difference"
     )
     if references(study):
         against = " and ".join(style.family_label(study, f) for f in references(study))
@@ -167,8 +168,8 @@ def _organs(frames: Frames, study: Study) -> str:
     confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
-        f"Points and bars: mean {_metric(study)} with its {confidence} confidence interval over {cases} "
-        f"{_target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
+        f"Points and bars: mean {_metric(study)} with its {confidence} confidence interval "
+        f"({_method(study)}) over {cases} {_target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
         f"{_target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
         f"model on the same cases, the mean difference with its {confidence} confidence interval "
         "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
@@ -191,7 +192,7 @@ def _sweep(frames: Frames, study: Study) -> str:
         f"Left: mean {_metric(study)} of {cases} {_target(study)} test cases for each structure "
         f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {_target(study)} "
         "patients, the least at the left, and the mean of each case's structures with its "
-        f"{study.statistics.confidence:.0%} confidence interval over cases.{_replicates(frames, study)} "
+        f"{study.statistics.confidence:.0%} confidence interval over cases ({_method(study)}).{_replicates(frames, study)} "
         "Right: seconds for one training step"
     )
     return f"{text}{_machine(frames)}. Dotted: models that don't fine-tune."
@@ -330,6 +331,10 @@ def _target(study: Study) -> str:
 
 def _metric(study: Study) -> str:
     return style.metric_label(study.statistics.metric)
+
+
+def _method(study: Study) -> str:
+    return method(study.statistics.metric)
 
 
 def _cases(frames: Frames, study: Study) -> dict[str, int]:

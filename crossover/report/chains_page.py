@@ -31,8 +31,8 @@ KINDS = (
 )
 SOURCES = (
     "In per cent, on the target's test cases. Best fold: the model of the best validation DSC, as the paper "
-    "reports. Mean: over the folds' models, with the {confidence} CI over test cases. None: the target's "
-    "patients alone, which the paper prints where source and target meet."
+    "reports. Mean: over the folds' models, with the {confidence} CI over test cases (t on the logit scale). "
+    "None: the target's patients alone, which the paper prints where source and target meet."
 )
 GAINS = (
     "Each chain minus its target's baseline on the same test cases, in percentage points, a case's score being "

@@ -9,6 +9,7 @@ from crossover.report import findings
 from crossover.report.layout import table
 from crossover.report.parts import Answer, StudyResults, Titled, patients, stability
 from crossover.report.tables import table_two_layout
+from crossover.statistics.scales import method
 
 
 def answers(results: StudyResults) -> Iterator[Answer]:
@@ -28,7 +29,8 @@ def tables(results: StudyResults) -> Iterator[Titled]:
     yield from patients(results)
     if "table2" in frames:
         metric = style.metric_label(study.statistics.metric)
-        note = f"Mean ({study.statistics.confidence:.0%} CI)."
+        how = method(study.statistics.metric)
+        note = f"Mean ({study.statistics.confidence:.0%} CI, {how})."
         if frames["table2"]["published_mean"].notna().any():
             note += " Published: of the paper's patients, at the corresponding training size."
         layout = table_two_layout(frames["table2"])

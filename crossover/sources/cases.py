@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
@@ -92,10 +92,13 @@ def make_cases(
     if isinstance(source, DicomSource):
         items.warm("crossover.sources.cases")
     about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
-    settings = digest([about, rules.model_dump(mode="json"), code])
+
+    def settings(case: str) -> str:
+        return digest([about, _rules_of(rules, case).model_dump(mode="json"), code])
+
     known = _known(source, folder, received, settings)
     work, findings = _work(source, rules, raw.parent, received, data, known, workers)
-    keys = {c: _key(settings, w.received, w.row) for c, w in work.items()}
+    keys = {c: _key(settings(c), w.received, w.row) for c, w in work.items()}
     make = partial(_make, work, source, rules, data)
     records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
     more = _same_images(records)
@@ -112,6 +115,12 @@ def make_cases(
         table.writeheader()
         table.writerows(rows)
     return report
+
+
+def _rules_of(rules: IngestRules, case: str) -> IngestRules:
+    """The rules as they hold for one case."""
+    series = {name: rule.of(case, patient_of(case)) for name, rule in rules.series.items()}
+    return rules.model_copy(update={"series": series})
 
 
 def _refresh(
@@ -171,9 +180,8 @@ def _work(
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
     if not isinstance(source, DicomSource):
-        rows = form_of(source).rows(source, data)
-        names = case_names(source, list(rows))
-        return {names[p]: _volumes(names[p], row, received) for p, row in rows.items()}, []
+        cases, told = form_of(source).rows(source, data)
+        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, told
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
     files, findings = walk(data / source.folder, key_of(source))
@@ -190,7 +198,9 @@ def _key(settings: str, received: Mapping[str, str], row: Mapping[str, str]) -> 
     return digest([settings, sorted(received.values()), row])
 
 
-def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[str, list[str]]:
+def _known(
+    source: Source, folder: Path, received: dict, settings: Callable[[str], str]
+) -> dict[str, list[str]]:
     """Case -> tokens of its files, for the patients with the same files and settings as before."""
     # A new label map may belong to any patient, so with label maps all headers are read.
     if not isinstance(source, DicomSource) or source.label_maps:
@@ -200,7 +210,7 @@ def _known(source: Source, folder: Path, received: dict, settings: str) -> dict[
     held = {c: r.get("received", {}) for c, r in records.items()}
     changed = {
         patient_of(c) for c, files in held.items()
-        if records[c]["key"] != _key(settings, files, {})
+        if records[c]["key"] != _key(settings(c), files, {})
         or any(digests.get(t) != sha for t, sha in files.items())
     }  # fmt: skip
     return {c: sorted(files) for c, files in held.items() if patient_of(c) not in changed}
@@ -218,11 +228,10 @@ def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> Work:
     return Work(case, received, row, Examination(case, case, images), label_maps=own)
 
 
-def _volumes(case: str, row: dict[str, str], received: dict) -> Work:
-    item = received[case]
+def _volumes(patient: str, row: dict[str, str], item: dict) -> Work:
     files = {str(k): about["sha256"] for k, about in enumerate(item["files"])}
     own = {name: value for name, value in item["row"].items() if name != "patient"}
-    return Work(case, files, own, source_row=row)
+    return Work(patient, files, own, source_row=row)
 
 
 def _dicom(
@@ -241,7 +250,7 @@ def _make(
 ) -> dict:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
-        return _made(work[case], source, rules, data, folder)
+        return _made(work[case], source, _rules_of(rules, case), data, folder)
     except Exception as error:
         if isinstance(source, Phantom):
             raise

@@ -5,23 +5,38 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, StrictInt, field_validator
 
+from crossover.core.names import file_name
 from crossover.sources.head_neck_settings import HeadNeckSource
 from crossover.sources.phantom_settings import PhantomSource
 from crossover.sources.prostate_settings import ProstateSource
+
+FileName = Annotated[str, AfterValidator(file_name)]
+"""A channel or structure: files of cases are called after it."""
 
 
 class Structure(BaseModel, extra="forbid", frozen=True):
     """What is segmented."""
 
     label: str
-    names: list[str] = []
-    """Its names in RTSTRUCT and SEG objects; the key itself where none is given. Case, spaces and
-    punctuation don't matter: `Parotid_L` is also "PAROTID L"."""
+    names: list[str | StrictInt] = []
+    """What RTSTRUCT and SEG objects call it; the key itself where none is given. Case, spaces and
+    punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
+    labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments."""
 
 
 Plane = Literal["axial", "sagittal", "coronal"]
+
+
+Repeated = Literal["refuse", "first", "last", "most_slices"]
+
+
+class SeriesChoice(BaseModel, extra="forbid", frozen=True):
+    """Which of several series is one patient's, where the rule alone would leave it open."""
+
+    series_number: int | None = None
+    repeated: Repeated | None = None
 
 
 class SeriesRule(BaseModel, extra="forbid", frozen=True):
@@ -32,14 +47,35 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
     plane: Plane | None = None
     """The anatomical plane that the images are nearest to."""
     b_value: float | None = None
-    """Diffusion b-value in s/mm², from the standard attribute or the maker's private one; never the
-    ADC map."""
+    """Diffusion b-value in s/mm², from the standard attribute or the maker's private one; measured images
+    only, never a map."""
+    calculated: bool = False
+    """Whether images that were calculated for the b-value, or derived in an unknown way, count too;
+    measured ones go before them."""
     image_type: str | None = None
     """A value of ImageType (0008,0008) or FrameType (0008,9007)."""
     description: str | None = None
     """A regular expression that the series' description or protocol name contains, in any case."""
     computed_from: list[float] | None = Field(default=None, min_length=2)
-    """An ADC map may be fitted from the images at these b-values where the examination has none."""
+    """An ADC map may be fitted from the images at these b-values where the examination has none: from those
+    that match all else that is given, but for `image_type`."""
+    series_number: int | None = None
+    """SeriesNumber (0020,0011)."""
+    repeated: Repeated = "refuse"
+    """Which of several series (or volumes of one) that match is taken, by the time of acquisition or, where
+    not all tell it, by number."""
+    by_patient: dict[str, SeriesChoice] = {}
+    """Case or patient, by the pseudonym in the report -> what holds for it instead."""
+
+    def of(self, case: str, patient: str) -> SeriesRule:
+        """The rule as it holds for one case; what names the case goes before what names its patient."""
+        own = self.by_patient.get(case) or self.by_patient.get(patient) or SeriesChoice()
+        return self.model_copy(update={"by_patient": {}, **own.model_dump(exclude_none=True)})
+
+    def at_b_value(self, b_value: float) -> SeriesRule:
+        """The rule of the images that an ADC map is fitted from."""
+        other = {"b_value": b_value, "image_type": None, "computed_from": None}
+        return self.model_copy(update=other)
 
     @field_validator("description")
     @classmethod
@@ -50,19 +86,66 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
             raise ValueError(f"no regular expression: {error}") from None
         return value
 
-    def describe(self) -> str:
-        return ", ".join(f"{k} {v}" for k, v in self.model_dump(exclude_none=True).items())
-
 
 class IngestRules(BaseModel, extra="forbid"):
     """Which series are channels, and what structures are called: of a study, or in a file of its own."""
 
-    series: dict[str, SeriesRule] = {}
-    structures: dict[str, Structure] = {}
+    series: dict[FileName, SeriesRule] = {}
+    structures: dict[FileName, Structure] = {}
+
+
+COLUMN = re.compile(r"{([^{}]*)}")
+
+
+def columns_in(value: str) -> list[str]:
+    """The columns that a pattern of files names: "{id}/{visit}.nii.gz" -> id, visit."""
+    return [name.strip() for name in COLUMN.findall(value)]
+
+
+def columns_pattern(value: str) -> str:
+    """A pattern of files below the data, `{column}` in it for a patient's value, as it is.
+
+    What stands in braces is a column's name, whatever characters it has; this is no format of Python's.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    if {"{", "}"} & set(COLUMN.sub("", value)):
+        raise ValueError(
+            f"{value!r}: each brace needs its other, with a column's name between them"
+        )
+    for name in columns_in(value):
+        if not name or name.isdigit():
+            raise ValueError(f"{value!r}: {{{name}}} names no column; write {{column}}")
+        if re.search(r"![rsa]$|:[^:]*$", name):
+            raise ValueError(
+                f"{value!r}: {{{name}}} has a format, which is not known here: a column's values are taken "
+                "as they stand; write {column}, and add a column that holds what the files are called"
+            )
+    return below(value)
+
+
+def below(value: str) -> str:
+    """A path below the folder of the data, as it is.
+
+    Raises:
+        ValueError: where it leads out of it.
+    """
+    if leads_out(value):
+        raise ValueError(f"{value!r} is no path below the folder of the data")
+    return value
+
+
+def leads_out(path: str) -> bool:
+    """Whether a path is absolute or goes up; links are followed, since whoever made them meant it."""
+    return not path or path.startswith(("/", "~")) or ".." in re.split(r"[/\\]", path)
+
+
+ColumnsPattern = Annotated[str, AfterValidator(columns_pattern)]
 
 
 class VolumeStructure(BaseModel, extra="forbid"):
-    file: str
+    file: ColumnsPattern
     label: int | None = None
     """The structure's value in a label map; None for any non-zero value."""
 
@@ -74,6 +157,7 @@ class LabelMap(VolumeStructure):
     `**/` any folders: "labels/**/{patient}*.nrrd", "{patient}/GT/prostate".
     """
 
+    file: str
     slices: Literal["positions", "names"] = "positions"
     """Where a DICOM slice of the mask belongs: where its header says, or on the image's file of its own
     name, whatever its header says of its place."""
@@ -105,7 +189,7 @@ class Export(BaseModel, extra="forbid"):
     source, where a set was given one PatientID for all, or none. An archive counts as a folder."""
     images: str | None = None
     """The folders that hold images, as a pattern like a label map's: "*/T2W". None: all."""
-    label_maps: dict[str, LabelMap] = {}
+    label_maps: dict[FileName, LabelMap] = {}
     """Structures that come as files beside the images."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
@@ -119,26 +203,29 @@ class Export(BaseModel, extra="forbid"):
 class RulesFile(IngestRules, Export):
     """Rules in a file of their own, for `crossover ingest --series`."""
 
-    series: dict[str, SeriesRule] = Field(min_length=1)
+    series: dict[FileName, SeriesRule] = Field(min_length=1)
 
 
 class VolumesSource(BaseModel, extra="forbid"):
-    """A folder of NIfTI or NRRD volumes with a table of patients.
+    """A folder of NIfTI or NRRD volumes with a table of patients: a row for each scan.
 
-    `{column}` in a file name is replaced by the patient's value in that column of the table.
+    `{column}` in a file name is replaced by the row's value in that column of the table. Rows with the same
+    patient are several cases of that patient, whom no split divides.
     """
 
     kind: Literal["volumes"]
-    table: str = "patients.csv"
+    table: Annotated[str, AfterValidator(below)] = "patients.csv"
+    """CSV, TSV, semicolons or .xlsx; see `crossover.core.tables`."""
     patient: str = "patient"
     where: dict[str, str] = {}
     """Column -> value: which rows of the table are this cohort."""
-    channels: dict[str, str]
-    structures: dict[str, VolumeStructure]
+    channels: dict[FileName, ColumnsPattern]
+    structures: dict[FileName, VolumeStructure]
     variables: list[str] = []
     """Columns of the table that go on with the cases; no other column leaves the table."""
     identifiers: Literal["secret", "public"] = "secret"
-    """"secret": patients get pseudonyms; "public": the table's identifiers are already public."""
+    """"secret": patients get pseudonyms; "public": the table's identifiers are already public, and files
+    are called after them."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
@@ -158,7 +245,7 @@ class OpenKbpSource(BaseModel, extra="forbid"):
     folder: str = "provided-data"
     pixel_mm: float
     slice_mm: float
-    structures: dict[str, str]
+    structures: dict[FileName, FileName]
     """Structure -> its file, without suffix."""
     identifiers: Literal["secret", "public"] = "public"
     variables: list[str] = []

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f
 
-from crossover.statistics.metrics_table import TableError, test_sets
+from crossover.core.tables import TableError, read_table
+from crossover.statistics.intervals import ended
+from crossover.statistics.metrics_table import test_sets
 
 Form = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
 MANUAL = "manual"
@@ -34,13 +36,16 @@ def read_radiomics(path: Path) -> pd.DataFrame:
     Raises:
         TableError: naming the file and what `check_radiomics` finds.
     """
-    text = {column: str for column in REQUIRED if column not in ("n_train", "value")}
-    missing = {"value": ["", "nan", "NaN"], "n_train": [""]}
-    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
     try:
-        return check_radiomics(table)
+        read = read_table(path, needed=REQUIRED)
+        (n_train, wrong), (value, more) = read.numbers("n_train"), read.numbers("value")
+        if wrong + more:
+            raise TableError("\n".join(wrong + more))
+        return check_radiomics(
+            read.rows.assign(n_train=n_train, value=value).reset_index(drop=True)
+        )
     except TableError as error:
-        raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+        raise error.of(path) from None
 
 
 def check_radiomics(table: pd.DataFrame) -> pd.DataFrame:
@@ -123,6 +128,11 @@ def intraclass(
 
     McGraw & Wong 1996, tables 4 and 7; Shrout & Fleiss 1979 name them (1,1), (2,1), (3,1).
 
+    An ICC of k raters lies between -1 / (k - 1) and 1. The formulas of ICC(A,1) go below that where the raters'
+    mean square is below the error's, which makes their variance negative (11 cases, two raters: down to -11/9 =
+    -1.22): estimate and interval then end at -1 / (k - 1). No true value lies beyond, so that this
+    changes no coverage.
+
     Args:
         between, raters, error: mean squares of cases, raters and residual, shape (m,).
         n: cases, shape (m,).
@@ -132,33 +142,61 @@ def intraclass(
         interval is also NaN where both raters agree exactly.
     """
     n = np.where(n > 1, n, np.nan)
+    icc = _formula(between, raters, error, n, k, form)
     with np.errstate(divide="ignore", invalid="ignore"):
         if form == "ICC(A,1)":
-            return _absolute(between, raters, error, n, k, confidence)
-        if form == "ICC(C,1)":
-            return _one_f(between, error, n - 1, (n - 1) * (k - 1), k, confidence)
-        within = (raters * (k - 1) + error * (n - 1) * (k - 1)) / (n * (k - 1))
-        return _one_f(between, within, n - 1, n * (k - 1), k, confidence)
+            low, high = _absolute(icc, between, raters, error, n, k, confidence)
+        elif form == "ICC(C,1)":
+            low, high = _one_f(between, error, n - 1, (n - 1) * (k - 1), k, confidence)
+        else:
+            within = _within(raters, error, n, k)
+            low, high = _one_f(between, within, n - 1, n * (k - 1), k, confidence)
+    scale = (-1 / (k - 1), 1.0)
+    return np.clip(icc, *scale), *ended(low, high, scale)
+
+
+def estimate(
+    between: np.ndarray, raters: np.ndarray, error: np.ndarray, n: np.ndarray, k: int, form: Form
+) -> np.ndarray:
+    """The ICC of `intraclass` without its interval."""
+    icc = _formula(between, raters, error, np.where(n > 1, n, np.nan), k, form)
+    return np.clip(icc, -1 / (k - 1), 1)
+
+
+def _formula(between, raters, error, n, k, form: Form):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if form == "ICC(A,1)":
+            return (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
+        error = error if form == "ICC(C,1)" else _within(raters, error, n, k)
+        return (between - error) / (between + (k - 1) * error)
+
+
+def _within(raters, error, n, k):
+    """Mean square within cases."""
+    return (raters * (k - 1) + error * (n - 1) * (k - 1)) / (n * (k - 1))
 
 
 def _one_f(between, error, df1, df2, k, confidence):
-    """ICC(1,1) and ICC(C,1): both follow from one F ratio, and so do their intervals."""
-    icc = (between - error) / (between + (k - 1) * error)
+    """Interval of ICC(1,1) and ICC(C,1), which follow from one F ratio."""
     tail, ratio = (1 + confidence) / 2, between / error
     low, high = ratio / f.ppf(tail, df1, df2), ratio * f.ppf(tail, df2, df1)
-    return icc, (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
+    return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
 
 
-def _absolute(between, raters, error, n, k, confidence):
-    """ICC(A,1), with Satterthwaite's degrees of freedom v for the interval."""
-    icc = (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
-    a = k * icc / (n * (1 - icc))
-    b = 1 + k * icc * (n - 1) / (n * (1 - icc))
+def _absolute(icc, between, raters, error, n, k, confidence):
+    """Interval of ICC(A,1), with Satterthwaite's degrees of freedom v.
+
+    v is at least the raters' own k - 1, as of any sum of variances with positive weights. A negative ICC
+    makes one weight negative, and v fell to 0 there and the F quantile rose until it overflowed.
+    """
+    a = k * icc  # McGraw and Wong's a and b, both times n (1 - icc), which v doesn't depend on
+    b = n * (1 - icc) + k * icc * (n - 1)
     v = (a * raters + b * error) ** 2
     v /= (a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
+    v = np.maximum(v, k - 1)
     tail = (1 + confidence) / 2
     rest = k * raters + (k * n - k - n) * error
     f_low, f_high = f.ppf(tail, n - 1, v), f.ppf(tail, v, n - 1)
     low = n * (between - f_low * error) / (f_low * rest + n * between)
     high = n * (f_high * between - error) / (rest + n * f_high * between)
-    return icc, low, high
+    return low, high

@@ -22,11 +22,12 @@ import pandas as pd
 
 from crossover.chains import BASELINE, CONTROL, ONE_SOURCE, Chain, baseline, kinds
 from crossover.statistics.crossed import crossed
+from crossover.statistics.intervals import ended, mean_interval, of_differences
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.paired import DECIMALS, describe, holm
-from crossover.statistics.summary import half_width
+from crossover.statistics.scales import SHARE
 
-METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou")
+METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou")  # all from 0 to 1
 CHAINS = [
     "target", "family", "strategy", "kind", "sources", "metric", "folds", "cases",
     "best_fold", "best_fold_mean", "mean", "sd_folds", "ci_low", "ci_high",
@@ -95,7 +96,7 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
 
     Returns:
         One row for each target, family and metric. `mean` is over cases of each case's mean over the
-        family's models, with its Student interval over the cases; `sd_folds` is the SD of the models'
+        family's models, with its interval over the cases (`intervals.mean_interval`); `sd_folds` is the SD of the models'
         own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
         best, `best_fold` its fold.
     """
@@ -104,13 +105,13 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
         own = scores.of(chain, target, metric)
         cases = own.mean(axis=1)
         best, best_mean = scores.best(chain, target, metric)
-        half = float(half_width(np.array(cases.std()), np.array(len(cases)), confidence))
+        low, high = mean_interval(cases.mean(), cases.std(), len(cases), confidence, SHARE)
         rows.append({
             "target": target, "family": chain.family, "strategy": chain.strategy,
             "kind": chain.kind, "sources": chain.sources, "metric": metric,
             "folds": own.shape[1], "cases": len(cases), "best_fold": best,
             "best_fold_mean": best_mean, "mean": cases.mean(), "sd_folds": own.mean().std(),
-            "ci_low": cases.mean() - half, "ci_high": cases.mean() + half,
+            "ci_low": float(low), "ci_high": float(high),
         })  # fmt: skip
     return pd.DataFrame(rows, columns=CHAINS).astype({"best_fold": "Int64"})
 
@@ -220,7 +221,10 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
     means = pd.concat([d.mean(axis=1) for d in known]).round(DECIMALS)
     low, high = crossed([d for d in known if d.size], alpha) if len(means) else (np.nan, np.nan)
     counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
-    return describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
+    out = describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
+    for ends in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
+        out |= zip(ends, map(float, ended(*(out[end] for end in ends), of_differences(SHARE))))
+    return out
 
 
 def _tested(scores: Scores, of: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:

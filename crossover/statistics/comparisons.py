@@ -12,7 +12,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from crossover.statistics.intervals import ended, of_differences
 from crossover.statistics.metrics_table import compared, test_sets
+from crossover.statistics.scales import scale
 
 ANOVA = [
     "test_set", "structure", "question", "n_train", "groups",
@@ -38,7 +40,8 @@ def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFram
     Returns:
         (anova, tukey) with the columns `ANOVA` and `TUKEY`: `groups` is the number of families; `a`
         and `b` are the families' models at that size, by the names that the summary gives them;
-        `difference` is mean(a) - mean(b) with its simultaneous 1 - alpha interval. eta² is the sum
+        `difference` is mean(a) - mean(b) with its simultaneous 1 - alpha interval, up to the ends of the
+        metric's scale. eta² is the sum
         of squares between the groups over the total one.
 
         Degenerate questions keep their rows and what can be counted, with p NaN and significant
@@ -59,7 +62,11 @@ def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFram
                 place["n_train"] = n
                 anova.append(place | {"groups": len(groups)} | one_way(groups))
                 tukey += [place | pair for pair in honest_differences(groups, alpha)]
-    return pd.DataFrame(anova, columns=ANOVA), pd.DataFrame(tukey, columns=TUKEY)
+    pairs = pd.DataFrame(tukey, columns=TUKEY)
+    pairs["ci_low"], pairs["ci_high"] = ended(
+        pairs["ci_low"].astype(float), pairs["ci_high"].astype(float), of_differences(scale(metric))
+    )
+    return pd.DataFrame(anova, columns=ANOVA), pairs
 
 
 def one_way(groups: Groups) -> dict[str, float]:

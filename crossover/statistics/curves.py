@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.forms import FEWEST, monotone, power_curve, power_law
+from crossover.statistics.intervals import ended
 from crossover.statistics.resampling import DRAWS, Panel, Resampled, panels, resample
+from crossover.statistics.scales import Scale, scale
 
 CURVES = [
     "test_set", "structure", "family", "metric", "n_train", "mean", "ci_low", "ci_high", "confidence",
@@ -29,7 +31,7 @@ def learning_curves(
         One row for each test set, structure, family of several sizes and size. `mean` is over `patients`
         of each one's mean over `replicates`, with its interval from resamples of what `resampled` says:
         "patients and replicates"; "patients and roughness" or "patients", where some family has one
-        training at a size. `training_sd` is the SD of a mean by the luck of one training, the same for a
+        training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the SD of a mean by the luck of one training, the same for a
         test set and structure; NaN where nothing says it.
 
         `fitted_monotone` is the isotonic regression with its interval `fit_low, fit_high`; `fitted_power`
@@ -44,7 +46,7 @@ def learning_curves(
     for test_set, structure, panel in panels(table, metric):
         found = resample(panel, draws)
         for f, family in enumerate(panel.families):
-            rows = _curve(panel, found, f, confidence)
+            rows = _curve(panel, found, f, confidence, scale(metric))
             place = {"test_set": test_set, "structure": structure, "family": family}
             frames.append(pd.DataFrame(place | {"metric": metric, "confidence": confidence} | rows))
     return (
@@ -59,12 +61,14 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarr
     return ordered[outside], ordered[len(draws) - 1 - outside]
 
 
-def _curve(panel: Panel, found: Resampled, f: int, confidence: float) -> dict[str, object]:
+def _curve(
+    panel: Panel, found: Resampled, f: int, confidence: float, scale: Scale
+) -> dict[str, object]:
     here = ~np.isnan(found.means[f])
     n, means, draws = panel.sizes[here], found.means[f, here], found.draws[:, f, here]
-    low, high = interval(draws, confidence)
+    low, high = ended(*interval(draws, confidence), scale)
     rising = monotone(means)
-    fit_low, fit_high = interval(monotone(draws), confidence)
+    fit_low, fit_high = ended(*interval(monotone(draws), confidence), scale)
     power = power_law(means, n) if len(n) >= FEWEST else np.full(3, np.nan)
     fitted = power_curve(power, n)
     return {

@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from crossover.statistics.intervals import ended, half_width, of_differences
 from crossover.statistics.metrics_table import POOLED, compared, test_sets
-from crossover.statistics.summary import half_width
+from crossover.statistics.scales import scale
 
 PAIRED = [
     "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b",
@@ -51,8 +52,10 @@ class _Pair:
 
     @property
     def differences(self) -> pd.Series:
-        """a - b of the cases that both have a value for."""
-        return (self.a - self.b).dropna().round(DECIMALS)
+        """a - b of the cases that both have a value for; 0 where both are infinite."""
+        a, b = self.a.align(self.b, join="inner")
+        apart = (a - b).where(~(np.isinf(a) & np.isinf(b)), 0.0)
+        return apart.dropna().round(DECIMALS)
 
 
 def paired(
@@ -69,8 +72,8 @@ def paired(
 
     Returns:
         One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
-        one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval, is
-        positive where a is higher. `cases` have both values; `unmatched` have one. `improved` and
+        one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval (up to the ends of
+        the metric's scale), is positive where a is higher. `cases` have both values; `unmatched` have one. `improved` and
         `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
@@ -81,6 +84,9 @@ def paired(
         Where a test set has several structures, rows of structure "all" compare the main families by
         each case's mean over the structures; they are not among the corrected ones. A pair that lacks a
         structure which other main families have gets no such row: its mean would be of something else.
+
+        An infinite score (a distance to an empty mask) is the largest of all in ranks and medians; then there
+        is no mean difference, interval, t test or dz.
 
         A comparison without pairs, or with zero differences only, keeps its row with NaN; so do the
         t test, dz and interval of one pair, and the t test and dz of equal differences.
@@ -100,17 +106,24 @@ def paired(
         _of_test_set(name, rows, metric, alpha, main, order)
         for name, rows in test_sets(table).items()
     ]
-    return pd.concat(frames, ignore_index=True)[PAIRED]
+    out = pd.concat(frames, ignore_index=True)[PAIRED]
+    out["ci_low"], out["ci_high"] = ended(
+        out["ci_low"], out["ci_high"], of_differences(scale(metric))
+    )
+    return out
 
 
 def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
     """All that follows from one comparison's differences (see `PAIRED`)."""
     d = np.asarray(differences, float)
-    n, mean = len(d), float(d.mean()) if len(d) else np.nan
-    sd = d.std(ddof=1) if n > 1 else np.nan
+    finite = (
+        d if np.isfinite(d).all() else np.full(len(d), np.nan)
+    )  # no mean of infinite differences
+    n, mean = len(d), float(finite.mean()) if len(d) else np.nan
+    sd = finite.std(ddof=1) if n > 1 else np.nan
     half = float(half_width(np.array(sd), np.array(n), 1 - alpha))
     magnitudes, counts = np.unique(np.abs(d[d != 0]), return_counts=True)
-    varied = n > 1 and np.ptp(d) > 0
+    varied = n > 1 and np.ptp(finite) > 0
     return {
         "difference": mean,
         "ci_low": mean - half,
@@ -154,13 +167,14 @@ def exact_p(d: np.ndarray) -> float:
     if not len(d):
         return np.nan
     doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)
-    probability = np.zeros(doubled.sum() + 1)
+    smaller = round(2 * min(rank_sums(d)))
+    probability = np.zeros(smaller + 1)  # larger sums are not asked for
     probability[0] = 1.0
     for rank in doubled:
         probability /= 2
-        probability[rank:] = probability[rank:] + probability[:-rank]
-    smaller = round(2 * min(rank_sums(d)))
-    return float(min(1.0, 2 * probability[: smaller + 1].sum()))
+        if rank <= smaller:
+            probability[rank:] = probability[rank:] + probability[:-rank]
+    return float(min(1.0, 2 * probability.sum()))
 
 
 def rank_biserial(d: np.ndarray) -> float:
@@ -172,7 +186,8 @@ def rank_biserial(d: np.ndarray) -> float:
 def hodges_lehmann(d: np.ndarray) -> float:
     """The median of the Walsh averages; NaN without a case."""
     first, second = np.triu_indices(len(d))
-    return float(np.median((d[first] + d[second]) / 2)) if len(d) else np.nan
+    with np.errstate(invalid="ignore"):  # of infinite differences of both signs
+        return float(np.median((d[first] + d[second]) / 2)) if len(d) else np.nan
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from crossover.statistics.intervals import mean_interval
 from crossover.statistics.metrics_table import compared, metrics_of, test_sets, tested
+from crossover.statistics.scales import scale
 
 MODEL = ["model", "family", "strategy", "level", "n_train"]
 
 
-def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+def summarise(
+    table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Summarise a metrics table (see `metrics_table.check_metrics`).
+
+    Args:
+        metrics: by default those of the table that are known (`metrics_table.metrics_of`).
 
     Returns one row for each test set, structure, model and metric: test_set, structure, model,
     family, strategy, level, n_train, metric, cases, mean, sd, ci_low, ci_high, median, replicates,
     sd_replicates. `cases`
-    counts the cases with a value (HD95 may have none); `sd` has n - 1 below the line; the interval
-    is Student's, mean ± t(n - 1) · sd / √n. With one case sd and interval are NaN, with none all
+    counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean); `sd` has n - 1 below the line; the interval
+    is Student's on the logit of a metric from 0 to 1 and on the logarithm of a distance
+    (`intervals`). With one case sd and interval are NaN, with none all
     are. `replicates` counts the replicates and `sd_replicates` is the SD of their means over these
     cases, n - 1 below the line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left
     out (`metrics_table.compared`).
     """
     each = test_sets(tested(table))
     table = compared(table)
-    metrics = metrics_of(table)
+    metrics = metrics_of(table) if metrics is None else list(metrics)
     parts = []
     for name, rows in test_sets(table).items():
         by = ["structure", *MODEL, "metric"]
@@ -34,8 +43,9 @@ def summarise(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
         part = part.reset_index().merge(_between_replicates(each[name], metrics), how="left")
         parts.append(part.assign(test_set=name))
     out = pd.concat(parts, ignore_index=True).rename(columns={"count": "cases", "std": "sd"})
-    half = half_width(out["sd"].to_numpy(), out["cases"].to_numpy(), confidence)
-    out["ci_low"], out["ci_high"] = out["mean"] - half, out["mean"] + half
+    for metric, own in out.groupby("metric", sort=False):
+        bounds = mean_interval(own["mean"], own["sd"], own["cases"], confidence, scale(str(metric)))
+        out.loc[own.index, ["ci_low", "ci_high"]] = np.column_stack(bounds)
     numbers = ["cases", "mean", "sd", "ci_low", "ci_high", "median", "replicates", "sd_replicates"]
     return out[["test_set", "structure", *MODEL, "metric", *numbers]]
 
@@ -45,13 +55,3 @@ def _between_replicates(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     long = rows.melt([*by[:-1], "replicate"], metrics, "metric", "value")
     means = long.groupby([*by, "replicate"])["value"].mean().groupby(by)
     return means.agg(replicates="size", sd_replicates="std").reset_index()
-
-
-def half_width(sd: np.ndarray, cases: np.ndarray, confidence: float) -> np.ndarray:
-    """Half of Student's confidence interval of a mean, t((1 + confidence) / 2; n - 1) · sd / √n.
-
-    All arguments broadcast; NaN for fewer than two cases.
-    """
-    cases = np.asarray(cases, float)
-    enough = np.where(cases > 1, cases, np.nan)
-    return stats.t.ppf((1 + confidence) / 2, enough - 1) * sd / np.sqrt(enough)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +13,14 @@ import SimpleITK as sitk
 from crossover.imaging.volumes import on_grid, same_grid
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import volume
-from crossover.sources.dicom.stacks import Stack
+from crossover.sources.dicom.stacks import Stack, same_view
 from crossover.sources.findings import Finding, Refused
-from crossover.sources.settings import SeriesRule
+from crossover.sources.settings import Repeated, SeriesRule
 
 ADC_LOW, ADC_HIGH = 10.0, 20_000.0
 """Between these lies the median of any map in 10⁻⁶ mm²/s; water's is 3,000 at body temperature."""
+TISSUE_ADC = 100.0, 4_000.0
+"""Between these lies the median of a map in a patient, in 10⁻⁶ mm²/s: a fit outside them used wrong images."""
 
 
 @dataclass
@@ -33,34 +35,34 @@ class Chosen:
 
 def matches(stack: Stack, rule: SeriesRule) -> bool:
     """Whether all that the rule gives holds of the stack."""
-    kinds = stack.frame.kinds
-    b_value = stack.frame.diffusion.b_value
+    i, kinds = stack.instance, stack.frame.kinds
     return (
-        stack.instance.modality == rule.modality
+        i.modality == rule.modality
         and rule.plane in (None, stack.plane)
+        and rule.series_number in (None, i.series_number)
         and (rule.image_type is None or rule.image_type.upper() in kinds)
-        and (rule.description is None or _contains(stack.instance.text, rule.description))
-        and (rule.b_value is None or (_near(b_value, rule.b_value) and not _looks_like_adc(stack)))
+        and (rule.description is None or _contains(i.text, rule.description))
+        and (rule.b_value is None or _weighted(stack, rule.b_value, rule.calculated))
+        and not _is_source(stack, rule)
     )
 
 
-def _looks_like_adc(stack: Stack) -> bool:
-    """A map by its type, its unit or its name: scanners leave a b-value in its header."""
-    named = re.search(r"\badc|apparent diff|_adc", stack.instance.text, re.IGNORECASE)
-    return (
-        "ADC" in stack.frame.kinds
-        or "m2/s" in stack.frame.unit.lower().replace("^", "")
-        or named is not None
-    )
+def _is_source(stack: Stack, rule: SeriesRule) -> bool:
+    """Whether a map may be fitted from it: it is none itself, though the description matches it too."""
+    d = stack.frame.diffusion
+    fitted = rule.computed_from is not None and rule.image_type is None
+    return fitted and d.b_value is not None and d.made != "map"
+
+
+def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
+    """b-values are whole numbers; some scanners write 999.99."""
+    d = stack.frame.diffusion
+    near = d.b_value is not None and abs(d.b_value - b_value) < 1
+    return near and (d.made == "measured" or (calculated and d.made != "map"))
 
 
 def _contains(text: str, pattern: str) -> bool:
     return re.search(pattern, text, re.IGNORECASE) is not None
-
-
-def _near(found: float | None, wanted: float) -> bool:
-    """b-values are whole numbers; some scanners write 999.99."""
-    return found is not None and abs(found - wanted) < 1
 
 
 def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
@@ -68,6 +70,7 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
 
     Args:
         found: all stacks of the examination.
+        rule: as it holds for the case.
         drawn_on: UIDs of the series that its structures were drawn on; they decide between several.
 
     Raises:
@@ -77,13 +80,23 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
     if not matching and rule.computed_from:
         return _computed(found, rule, drawn_on)
     if not matching:
-        raise Refused("series-missing", f"none matches {_told(rule)}; there are: {listed(found)}")
-    picked, findings = _pick(matching, rule, drawn_on)
+        raise Refused("series-missing", _missing(found, rule))
+    picked, why, findings = _pick(matching, rule, drawn_on)
     image = volume(picked[0]) if len(picked) == 1 else _mean(picked)
     if _is_adc(rule, picked[0]):
         image = _in_adc_unit(image, picked[0])
     how = "; ".join(s.describe() for s in picked[:2]) + (" and more" if len(picked) > 2 else "")
-    return Chosen(image, picked, how, findings)
+    told = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
+    return Chosen(image, picked, how + told, findings)
+
+
+def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
+    what = f"none matches {_told(rule)}; there are: {listed(found)}"
+    if rule.b_value is not None and any(
+        matches(s, rule.model_copy(update={"calculated": True})) for s in found
+    ):
+        what += "; of those that are calculated or derived one has it: `calculated: true` takes it"
+    return what
 
 
 def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
@@ -101,44 +114,163 @@ def listed(found: Sequence[Stack]) -> str:
 
 def _told(rule: SeriesRule) -> str:
     """A rule is the study's own text, but a description in it may quote a hospital's."""
-    told = rule.model_dump(exclude_none=True, exclude={"description", "computed_from"})
-    text = ", ".join(f"{name} {value}" for name, value in told.items())
+    other = {"description", "computed_from", "by_patient"}
+    told = rule.model_dump(exclude_defaults=True, exclude=other)
+    text = ", ".join(f"{name} {_plain(value)}" for name, value in told.items())
     return text + (", and its description" if rule.description else "")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _pick(
     matching: list[Stack], rule: SeriesRule, drawn_on: Collection[str]
-) -> tuple[list[Stack], list[Finding]]:
-    """One stack; or several directions of one diffusion measurement.
+) -> tuple[list[Stack], list[str], list[Finding]]:
+    """One stack, or several directions of one diffusion measurement; why; and what is to be told of it.
 
     Raises:
         Refused: where it stays open which one is meant.
     """
     matching = [s for s in matching if _may_be_a_volume(s)] or matching
-    if len(matching) > 1 and rule.b_value is not None:
-        matching = [s for s in matching if s.frame.diffusion.isotropic] or matching
+    why: list[str] = []
+    if rule.b_value is not None:
+        matching, why = _signals(matching)
+    findings = _doubts(matching, rule)
+    if len(matching) > 1 and (preferred := [s for s in matching if s.instance.series in drawn_on]):
+        if len(preferred) == 1:
+            what = f"{len(matching)} series match; the structures were drawn on this one"
+            return preferred, why, [*findings, Finding("series-preferred", what)]
+        matching = preferred
+    series = _by_series(matching)
+    if len(series) > 1 and (taken := _repeated(series, rule.repeated)):
+        findings += _of_several(taken, series, rule.repeated)
+        matching, series = taken, [taken]
     if len(matching) == 1:
-        return matching, []
-    preferred = [s for s in matching if s.instance.series in drawn_on]
-    if len(preferred) == 1:
-        what = f"{len(matching)} series match; the structures were drawn on this one"
-        return preferred, [Finding("series-preferred", what)]
-    matching = preferred or matching
-    one_series = len({s.instance.series for s in matching}) == 1
-    alike = len({(s.plane, s.frame.kinds) for s in matching}) == 1  # else magnitude and phase
-    if one_series and rule.b_value is not None and alike:
+        return matching, why, findings
+    alike = len(series) == 1 and all(_alike(matching[0], s) for s in matching)
+    if alike and rule.b_value is not None:
         what = f"geometric mean of {len(matching)} measurements at b {rule.b_value:g}"
-        return matching, [Finding("series-combined", what)]
+        return matching, why, [*findings, Finding("series-combined", what)]
+    if alike and (taken := _repeated([[s] for s in matching], rule.repeated)):
+        what = f"the {_words(rule.repeated)} of {len(matching)} volumes of one series"
+        return taken, why, [*findings, Finding("series-repeated", what)]
+    raise _open(matching, rule)
+
+
+def _alike(a: Stack, b: Stack) -> bool:
+    """Whether both may be of one measurement: magnitude and phase, two planes or two sizes are not."""
+    sizes = [(s.instance.rows, s.instance.columns, s.frame.kinds) for s in (a, b)]
+    return sizes[0] == sizes[1] and same_view(a.frame, b.frame)
+
+
+def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
+    """What says that several match, and how they differ."""
     there = listed(matching)
-    if one_series:
-        turned = len({s.frame.orientation for s in matching})
-        sizes = len({(s.instance.rows, s.instance.columns, s.frame.spacing) for s in matching})
-        code = (
-            "mixed-orientation" if turned > 1 else "mixed-matrix" if sizes > 1 else "doubled-slice"
-        )
-        raise Refused(code, f"one series holds {len(matching)} volumes: {there}", _files(matching))
-    what = f"{len(matching)} match {_told(rule)}: {there}"
-    raise Refused("series-ambiguous", what, _files(matching))
+    if len(_by_series(matching)) > 1:
+        what = f"{len(matching)} match {_told(rule)}: {there}"
+        return Refused("series-ambiguous", what, _files(matching))
+    turned = len({s.frame.orientation for s in matching})
+    sizes = len({(s.instance.rows, s.instance.columns, s.frame.spacing) for s in matching})
+    code = "mixed-orientation" if turned > 1 else "mixed-matrix" if sizes > 1 else "doubled-slice"
+    return Refused(code, f"one series holds {len(matching)} volumes: {there}", _files(matching))
+
+
+def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
+    """Of the images at one b-value: measured ones before calculated ones, those known for diffusion images
+    before others, and the scanner's own trace before single directions, which it was made from."""
+    directed = {s.instance.series for s in matching if s.frame.diffusion.direction}
+    steps = {
+        "calculated or derived": lambda s: s.frame.diffusion.made == "measured",
+        "not known for diffusion images": lambda s: s.frame.diffusion.b_value or s.frame.diffusion.known_by == "header",
+        "trace": lambda s: s.frame.diffusion.isotropic or _undirected(s, directed),
+    }  # fmt: skip
+    why = []
+    for step, better in steps.items():
+        kept = [s for s in matching if better(s)]
+        n = len(matching) - len(kept)
+        if not kept or not n:
+            continue
+        if step == "trace":
+            why.append(f"the scanner's trace image; {n} of single directions passed over")
+        else:
+            why.append(f"{n} {step} passed over")
+        matching = kept
+    return matching, why
+
+
+def _undirected(stack: Stack, directed: Collection[str]) -> bool:
+    """A weighted image without a direction in a series whose others have one is the mean over them."""
+    d = stack.frame.diffusion
+    return bool(d.b_value) and d.direction is None and stack.instance.series in directed
+
+
+def _doubts(matching: Sequence[Stack], rule: SeriesRule) -> list[Finding]:
+    """What the chosen images' headers leave in doubt of their b-value."""
+    if rule.b_value is None:
+        return []
+    out = []
+    if all(s.frame.diffusion.made != "measured" for s in matching):
+        how = " or ".join(sorted({s.frame.diffusion.made for s in matching}))
+        out.append(Finding("b-calculated", f"b {rule.b_value:g} is {how}, as the rule allows"))
+    if rule.b_value < 1 and all(s.frame.diffusion.known_by == "readout" for s in matching):
+        what = "b 0 by its b-value, and diffusion by no more than its echo-planar readout"
+        out.append(Finding("b-doubtful", what))
+    return out
+
+
+def _by_series(found: Sequence[Stack]) -> list[list[Stack]]:
+    groups: dict[str, list[Stack]] = defaultdict(list)
+    for stack in found:
+        groups[stack.instance.series].append(stack)
+    return list(groups.values())
+
+
+def _repeated(groups: list[list[Stack]], which: Repeated) -> list[Stack]:
+    """The one of several repetitions that a rule takes; none where it takes none, or two are as good."""
+    if which == "refuse":
+        return []
+    if which == "most_slices":
+        order = [(max(len(s.planes) for s in group),) for group in groups]
+    else:
+        order = [_when(group) for group in groups]
+        if not all(time for time, *_ in order):
+            order = [("", *rest) for _, *rest in order]
+    best = min(order) if which == "first" else max(order)
+    return groups[order.index(best)] if order.count(best) == 1 else []
+
+
+def _when(group: Sequence[Stack]) -> tuple[str, int, tuple[float, ...], int]:
+    """Time of acquisition ("" where it isn't told), number of the series, time point, number of the image."""
+    planes = [plane for stack in group for plane in stack.planes]
+    time = min(instance.acquired for instance, _ in planes)
+    points = tuple(_number(word) for word in min(frame.repeat[2:4] for _, frame in planes))
+    return time, planes[0][0].series_number, points, min(i.number for i, _ in planes)
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return 0.0
+
+
+def _of_several(
+    taken: Sequence[Stack], series: Sequence[Sequence[Stack]], which: Repeated
+) -> list[Finding]:
+    """That a repeated series was chosen, and whether the others have its name."""
+    names = {group[0].instance.text.split("\n")[0].strip().casefold() for group in series}
+    out = [Finding("series-repeated", f"the {_words(which)} of {len(series)} series that match")]
+    if len(names) > 1:
+        what = f"the {len(series)} series that match have {len(names)} different descriptions"
+        out.append(Finding("series-unlike", what, files=tuple(_files(list(taken)))[:5]))
+    return out
+
+
+def _words(which: Repeated) -> str:
+    return "one with most slices" if which == "most_slices" else which
 
 
 def _may_be_a_volume(stack: Stack) -> bool:
@@ -179,17 +311,45 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
 
 
 def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
-    """The ADC map fitted from the images at the declared b-values."""
-    parts = {
-        b: channel(found, SeriesRule(modality=rule.modality, plane=rule.plane, b_value=b), drawn_on)
-        for b in rule.computed_from
-    }
+    """The ADC map fitted from the images at the declared b-values; from one series where one holds them all."""
+    rules = {b: rule.at_b_value(b) for b in rule.computed_from}
+    found = _measured_together(found, list(rules.values()), drawn_on)
+    parts = {b: channel(found, own, drawn_on) for b, own in rules.items()}
     first = next(iter(parts.values())).image
     b_values = ", ".join(f"{b:g}" for b in parts)
     if not all(same_grid(first, part.image) for part in parts.values()):
         raise Refused("other-grid", f"the images at b {b_values} lie on different grids")
     arrays = {b: sitk.GetArrayFromImage(part.image).astype(np.float64) for b, part in parts.items()}
+    adc = fit_adc(arrays)
     note = Finding("adc-computed", f"fitted from b {b_values} s/mm²")
-    findings = [note] + [f for part in parts.values() for f in part.findings]
+    findings = [note, *_implausible(adc, arrays[min(arrays)])]
+    findings += [f for part in parts.values() for f in part.findings]
     used = [s for part in parts.values() for s in part.stacks]
-    return Chosen(on_grid(fit_adc(arrays), first), used, f"fitted from b {b_values}", findings)
+    how = f"fitted from b {b_values}: " + "; ".join(part.how for part in parts.values())
+    return Chosen(on_grid(adc, first), used, how, findings)
+
+
+def _measured_together(
+    found: Sequence[Stack], rules: Sequence[SeriesRule], drawn_on: Collection[str]
+) -> Sequence[Stack]:
+    """The stacks of the series that holds images for all rules; of several the one that is drawn on, or
+    that `repeated` takes. All stacks where there is no such series."""
+    each = [_signals([s for s in found if matches(s, rule)])[0] for rule in rules]
+    common = set.intersection(*({s.instance.series for s in own} for own in each))
+    common = common & set(drawn_on) or common
+    series = [
+        g for g in _by_series([s for own in each for s in own]) if g[0].instance.series in common
+    ]
+    taken = _repeated(series, rules[0].repeated) if len(series) > 1 else []
+    kept = {taken[0].instance.series} if taken else common
+    return [s for s in found if s.instance.series in kept] or found
+
+
+def _implausible(adc: np.ndarray, signal: np.ndarray) -> list[Finding]:
+    """Where the median in the patient, a tenth of the brightest signal and more, is that of no tissue."""
+    inside = adc[signal > 0.1 * np.percentile(signal, 99)]
+    middle = float(np.median(inside)) if inside.size else 0.0
+    if TISSUE_ADC[0] <= middle <= TISSUE_ADC[1]:
+        return []
+    what = f"the fitted map's median in the patient is {middle:.3g} x 10⁻⁶ mm²/s"
+    return [Finding("adc-implausible", what)]

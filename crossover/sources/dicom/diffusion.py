@@ -6,12 +6,16 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydicom.dataset import Dataset
 
+from crossover.sources.dicom.derived import TRACES, Made, added_name, made
 from crossover.sources.dicom.elements import numbers, text
+
+PHILIPS = "Philips Imaging DD 001"
+"""Creator of the private elements that its diffusion is told in."""
 
 
 class Diffusion(NamedTuple):
@@ -23,30 +27,45 @@ class Diffusion(NamedTuple):
     """Unit gradient direction; None for none, for a trace image, or where it isn't told."""
     isotropic: bool
     """A trace-weighted image: a mean over directions, made on the scanner."""
+    made: Made = "measured"
+    """Whether the values are a signal, as measured; images without a b-value count as such."""
+    known_by: Literal["", "readout", "header"] = ""
+    """What shows that an image at b = 0 belongs to a diffusion measurement: its header, no more than its
+    echo-planar readout, or nothing. GE, Philips and Canon write 0 to images of any kind."""
 
 
-def diffusion(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...]) -> Diffusion:
+NONE = Diffusion(None, None, False)
+
+
+def diffusion(
+    parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...], unit: str
+) -> Diffusion:
     """From the standard attributes, else from the maker's private ones.
 
     Standard: DiffusionBValue (0018,9087). Siemens: (0019,xx0C), the CSA header (0029,1010), or the
-    sequence name `ep_b1000t`. GE: first value of (0043,xx39). Philips: (2001,xx03). A b-value of 0 counts
-    only where the image is known for a diffusion measurement: GE and Philips write it to others too.
+    sequence name `ep_b1000t`. GE: first value of (0043,xx39). Philips: (2001,xx03). Canon: ImageComments
+    (0020,4000); its images without any are b = 0 where the series' others have more.
 
     Args:
         parts: the plane's functional groups, then the data set.
         whole: the data set.
         kinds: ImageType or FrameType, upper case.
+        unit: of the rescaled values.
     """
     b_value = next((b for p in parts if (b := _standard(p)) is not None), None)
     if b_value is None:
         b_value = next((b for p in parts if (b := _private(p, whole)) is not None), None)
-    if b_value is not None and not (0 <= b_value < 100_000):
-        b_value = None
-    if b_value == 0 and not _is_diffusion(parts, whole, kinds):
-        b_value = None
-    isotropic = "TRACEW" in kinds or "TRACE" in kinds or _directionality(parts) == "ISOTROPIC"
+    if b_value is None or not (0 <= b_value < 100_000):
+        return NONE
+    trace = _directionality(parts, whole) == "ISOTROPIC" or _vendor_trace(whole)
+    isotropic = not TRACES.isdisjoint(kinds) or (trace and b_value > 0)
     direction = None if isotropic or not b_value else _direction(parts)
-    return Diffusion(b_value, direction, isotropic)
+    named = added_name(text(whole, "SeriesDescription"), text(whole, "ProtocolName"))
+    named += "\n" + text(whole, "DerivationDescription")
+    one = isotropic or direction is not None
+    is_made = made(kinds, unit, named, text(whole, "SequenceName"), one)
+    known_by = _known_by(parts, whole, kinds) if b_value == 0 and is_made == "measured" else ""
+    return Diffusion(b_value, direction, isotropic, is_made, known_by)
 
 
 def _standard(part: Dataset) -> float | None:
@@ -62,7 +81,10 @@ def _private(part: Dataset, whole: Dataset) -> float | None:
         # GE adds a multiple of 100,000 to tell other things by.
         return None if value is None else value % 100_000
     if "PHILIPS" in maker:
-        return _first(part, 0x2001, 0x03, "Philips Imaging DD 001")
+        return _first(part, 0x2001, 0x03, PHILIPS)
+    if "CANON" in maker or "TOSHIBA" in maker:
+        comment = re.match(r"b=(\d{1,5}(?:\.\d+)?)\b", text(part, "ImageComments").strip())
+        return float(comment[1]) if comment else (0.0 if part is whole else None)
     return None
 
 
@@ -71,7 +93,8 @@ def _siemens(part: Dataset) -> float | None:
     if value is None and "SIEMENS CSA HEADER" in part.private_creators(0x0029):
         value = _csa(part)
     if value is None:
-        name = re.search(r"ep_b(\d{1,5})", text(part, "SequenceName"))
+        # `ep_b50_800` names the b-values that something was calculated from.
+        name = re.search(r"ep_b(\d{1,5})(?![\d_])", text(part, "SequenceName"))
         value = float(name[1]) if name else None
     return value
 
@@ -89,14 +112,24 @@ def _csa(part: Dataset) -> float | None:
 
 def _first(part: Dataset, group: int, element: int, creator: str) -> float | None:
     """First number of a private element: by its creator, else at the block the maker always uses."""
+    found = _element(part, group, element, creator)
+    return None if found is None else _float(found)
+
+
+def _private_text(part: Dataset, group: int, element: int, creator: str) -> str:
+    """A private element as text; "" where there is none."""
+    found = _element(part, group, element, creator)
+    if isinstance(found, bytes):
+        found = found.decode("ascii", "replace")
+    return "" if found is None else str(found).strip("\0 ")
+
+
+def _element(part: Dataset, group: int, element: int, creator: str) -> object:
     try:
-        found = part.private_block(group, creator)[element]
+        return part.private_block(group, creator)[element].value
     except KeyError:
         tag = (group, 0x1000 + element)
-        if tag not in part:
-            return None
-        found = part[tag]
-    return _float(found.value)
+        return part[tag].value if tag in part else None
 
 
 def _float(value: object) -> float | None:
@@ -117,32 +150,70 @@ def _float(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _is_diffusion(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...]) -> bool:
+def _known_by(
+    parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...]
+) -> Literal["", "readout", "header"]:
+    """What shows that an image with a b-value of 0 belongs to a diffusion measurement."""
+    if not TRACES.isdisjoint(kinds):
+        return "header"
+    if "DERIVED" in kinds:  # as of the maps, which have all that follows
+        return "header" if "DIFFUSION" in kinds and "OTHER" not in kinds else ""
+    contrast = next((v for p in parts if (v := text(p, "AcquisitionContrast"))), "")
+    if "DIFFUSION" in (*kinds, contrast) or _directionality(parts, whole):
+        return "header"
+    technique = _private_text(whole, 0x2001, 0x20, PHILIPS)
+    if re.search(
+        r"dwi|diff(?!icult|er)|dti", f"{text(whole, 'SeriesDescription')} {technique}", re.I
+    ):
+        return "header"
     planar = "EP" in text(whole, "ScanningSequence").split("\\") or "EPI" in kinds
     planar = planar or text(whole, "EchoPlanarPulseSequence") == "YES"
-    return planar or "DIFFUSION" in kinds or bool(_directionality(parts))
+    return "readout" if planar else ""
 
 
-def _directionality(parts: Sequence[Dataset]) -> str:
-    return next((v for p in parts if (v := text(p, "DiffusionDirectionality"))), "")
+def _directionality(parts: Sequence[Dataset], whole: Dataset) -> str:
+    """DIRECTIONAL, ISOTROPIC, BMATRIX or NONE; "" where nothing is told.
+
+    Standard: (0018,9075). Siemens: (0019,xx0D).
+    """
+    if standard := next((v for p in parts if (v := text(p, "DiffusionDirectionality"))), ""):
+        return standard.upper()
+    if "SIEMENS" in text(whole, "Manufacturer").upper():
+        return _private_text(whole, 0x0019, 0x0D, "SIEMENS MR HEADER").upper()
+    return ""
+
+
+def _vendor_trace(whole: Dataset) -> bool:
+    """Philips: (2001,xx04) is I, for isotropic. GE: (0043,xx30) is 19, T2-weighted trace."""
+    maker = text(whole, "Manufacturer").upper()
+    if "PHILIPS" in maker:
+        return _private_text(whole, 0x2001, 0x04, PHILIPS) == "I"
+    return maker.startswith("GE") and _first(whole, 0x0043, 0x30, "GEMS_PARM_01") == 19
 
 
 def _direction(parts: Sequence[Dataset]) -> tuple[float, ...] | None:
-    """The gradient's direction, to tell measurements apart; in the axes its maker uses."""
+    """The gradient's direction, to tell measurements apart; in the axes its maker uses.
+
+    None for a vector of zeros, which Philips writes to its trace images.
+    """
     for part in parts:
         nested = part.get("DiffusionGradientDirectionSequence")
-        standard = (nested[0] if nested else part).get("DiffusionGradientOrientation")
-        if standard is not None and len(standard) == 3:
-            return tuple(round(float(v), 4) for v in standard)
-        blocks = [
-            [(0x0019, 0x100E)],
-            [(0x0019, 0x10BB), (0x0019, 0x10BC), (0x0019, 0x10BD)],
-            [(0x2005, 0x10B0), (0x2005, 0x10B1), (0x2005, 0x10B2)],
-        ]
-        for tags in blocks:
-            if all(tag in part for tag in tags):
-                values = [_values(part[tag].value) for tag in tags]
-                return tuple(round(v, 4) for value in values for v in value)
+        own = nested[0] if nested else part
+        found = numbers(own, "DiffusionGradientOrientation", 3) or _private_direction(part)
+        if found is not None:
+            return tuple(round(v, 4) for v in found) if any(found) else None
+    return None
+
+
+def _private_direction(part: Dataset) -> tuple[float, ...] | None:
+    blocks = [
+        [(0x0019, 0x100E)],
+        [(0x0019, 0x10BB), (0x0019, 0x10BC), (0x0019, 0x10BD)],
+        [(0x2005, 0x10B0), (0x2005, 0x10B1), (0x2005, 0x10B2)],
+    ]
+    for tags in blocks:
+        if all(tag in part for tag in tags):
+            return tuple(v for tag in tags for v in _values(part[tag].value))
     return None
 
 

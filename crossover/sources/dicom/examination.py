@@ -22,7 +22,13 @@ from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.dicom.places import LabelMapFiles
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.dicom.structures import Drawable, Drawing, drawables, find_structure
+from crossover.sources.dicom.structures import (
+    Drawable,
+    Drawing,
+    drawables,
+    find_structure,
+    unclaimed,
+)
 from crossover.sources.findings import Finding, Refused, unforeseen
 from crossover.sources.pseudonyms import days_back, scanner_name
 from crossover.sources.settings import LabelMap, SeriesRule, Structure
@@ -105,10 +111,16 @@ def _read_structures(
     if first is None:
         return
     frame = first.stacks[0].instance.frame_of_reference
+    drawn_on = [
+        {s.instance.series for c in some for s in c.stacks} for some in ([first], chosen.values())
+    ]
     there: list[Drawable] = []
     for instance in objects:
         with _kept(out.findings, f"{instance.modality} object"):
-            there += _load(instance)
+            own, findings = _load(instance)
+            there += own
+            out.findings += _about(findings, f"{instance.modality} object")
+    out.found += [structure.describe() for structure in there]
     for name, structure in structures.items():
         with _kept(out.findings, f"structure {name}"):
             if name in label_maps:
@@ -116,7 +128,9 @@ def _read_structures(
                 out.structures[name] = on_grid(mask.astype("uint8"), first.image)
             else:
                 names = structure.names or [name]
-                out.structures[name], findings = find_structure(there, names, first.image, frame)
+                out.structures[name], findings = find_structure(
+                    there, names, first.image, frame, drawn_on
+                )
             out.findings += _about(findings, f"structure {name}")
 
 
@@ -136,14 +150,15 @@ def _label_map(found: Sequence[LabelMapFiles], rule: LabelMap, channel: Chosen) 
     return label_map_mask(Path(one.files[0].path), labels, channel.image)
 
 
-def _load(instance: Instance) -> list[Drawable]:
-    """The structures of an object."""
+def _load(instance: Instance) -> tuple[list[Drawable], list[Finding]]:
+    """The structures of an object, and what in it belongs to none of them."""
     try:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True)
         if instance.modality == "SEG":  # its frames are read when a structure is drawn
             _convert(dataset)
-        return list(drawables(dataset))
+        loose = [replace(f, files=(instance.file.token,)) for f in unclaimed(dataset)]
+        return list(drawables(dataset)), loose
     except Exception as error:
         what = f"a structure object: {type(error).__name__}"
         raise Refused("unreadable", what, [instance.file.token]) from None

@@ -10,16 +10,19 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    RTStructureSetStorage,
+    UID_dictionary,
 )
 
 from crossover.sources.dicom.diffusion import Diffusion, diffusion
@@ -85,6 +88,8 @@ class Pixels:
     signed: bool
     count: int
     """Images that the file declares."""
+    contradiction: str = ""
+    """What the header says of the pixels and can't be; such values would be misread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ class Instance:
     patient: str
     study: str
     date: str
+    acquired: str
+    """When its acquisition began, else its series, as fourteen digits and more; "" where no time is told."""
     series: str
     uid: str
     modality: str
@@ -142,10 +149,16 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
         raise Refused("zip-refused", "an archive in an archive")
     if not _is_dicom(head):
         return Finding("not-dicom", "no DICOM", files=(file.token,))
+    classes = {_uid_in(head, b"\2\0\2\0"), _uid_in(head, b"\x08\0\x16\0")} - {""}
+    if what := no_image(classes):  # before it is parsed: it may be large, cut off or deflated
+        return Finding("no-image", what, files=(file.token,))
     if DeflatedExplicitVRLittleEndian.encode() in head:  # of even length: no zero follows
         raise Refused("deflated", "the whole file is deflated")
     opened.seek(0)
     dataset = pydicom.dcmread(opened, stop_before_pixels=True, force=True)
+    classes |= {text(dataset, "SOPClassUID")} - {""}
+    if what := no_image(classes, "Rows" not in dataset):
+        return Finding("no-image", what, files=(file.token,))
     if "MediaStorageDirectory" in str(text(dataset.file_meta, "MediaStorageSOPClassUID")):
         return Finding("not-dicom", "an index", files=(file.token,))
     if "DirectoryRecordSequence" in dataset:
@@ -159,6 +172,48 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
     drawn = mask or text(dataset, "Modality") in (*IMAGES, "SEG")
     pixels = _pixels(dataset, opened) if drawn else None
     return _instance(file, dataset, pixels)
+
+
+def _uid_in(head: bytes, tag: bytes) -> str:
+    """A UID with explicit VR among a file's first bytes; "" where they hold none."""
+    at = head.find(tag + b"UI")
+    if at < 0:
+        return ""
+    start, length = at + 8, int.from_bytes(head[at + 6 : at + 8], "little")
+    return head[start : start + length].decode("ascii", "replace").strip("\0 ")
+
+
+def no_image(classes: Collection[str], bare: bool = False) -> str:
+    """What an object is, where its SOP class holds neither an image nor a structure; else "".
+
+    By the names of PS3.6: raw data, presentation states, reports, waveforms, spectra, plans, registrations.
+    Dose is no image of the patient. A private class is known by what it lacks.
+
+    Args:
+        classes: of the file's meta information (0002,0002) and of the data set (0008,0016): where they
+            contradict each other, one is damaged, and the object may be an image.
+        bare: whether the object has no rows of pixels.
+    """
+    said = [_no_image(sop_class, bare) for sop_class in sorted(classes)]
+    return said[0] if said and all(said) else ""
+
+
+def _no_image(sop_class: str, bare: bool) -> str:
+    if sop_class not in UID_dictionary:
+        private = bare and UID(sop_class).is_valid
+        return "an object of a private class, without pixels" if private else ""
+    name, kind = UID(sop_class).name, UID(sop_class).type
+    drawn = "Image" in name or name in WITH_PIXELS or sop_class == RTStructureSetStorage
+    storage = kind == "SOP Class" and not drawn and "Directory" not in name
+    return f"{name} is no image" if storage else ""
+
+
+WITH_PIXELS = (
+    "Segmentation Storage",
+    "Label Map Segmentation Storage",
+    "Height Map Segmentation Storage",
+    "Parametric Map Storage",
+)
 
 
 def _is_dicom(head: bytes) -> bool:
@@ -178,6 +233,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         patient=file.patient or text(d, "PatientID").strip(),
         study=text(d, "StudyInstanceUID"),
         date=text(d, "StudyDate") + text(d, "StudyTime"),
+        acquired=_acquired(d),
         series=text(d, "SeriesInstanceUID"),
         uid=text(d, "SOPInstanceUID"),
         modality=modality,
@@ -194,12 +250,25 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         tilt_deg=number(d, "GantryDetectorTilt", 0.0),
         pixels=pixels,
         frames=tuple(_frames(d)) if image else (),
-        references=tuple(_references(d)) if modality in STRUCTURES else (),
+        references=tuple(references(d)) if modality in STRUCTURES else (),
         facts=tuple(_facts(d, first)),
         scanner="\n".join(
             text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
         ),
     )
+
+
+def _acquired(d: Dataset) -> str:
+    """From AcquisitionDateTime (0008,002A), or date and time of the acquisition or the series."""
+    whole = text(d, "AcquisitionDateTime")
+    if len(whole) >= 14 and whole[:14].isdecimal():
+        return whole
+    for of in ("Acquisition", "Series"):
+        date = text(d, f"{of}Date") or text(d, "StudyDate")
+        time = text(d, f"{of}Time").replace(":", "")
+        if time[:6].isdecimal() and len(time) >= 6 and date.replace(".", "").isdecimal():
+            return date.replace(".", "") + time
+    return ""
 
 
 def _frames(d: Dataset) -> Iterator[Frame]:
@@ -241,7 +310,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
     own = next((v for p in parts if (v := kinds(p, "FrameType"))), kinds(whole, "ImageType"))
     rescale = _rescale(parts)
     slope, intercept, unit = rescale or (1.0, 0.0, "")
-    found = diffusion(parts, whole, own)
+    found = diffusion(parts, whole, own, unit)
     return Frame(
         index=index,
         position=_within(first("ImagePositionPatient", 3), -FAR_MM, FAR_MM),
@@ -302,11 +371,34 @@ def _pixels(d: Dataset, opened: BinaryIO) -> Pixels:
     needed = max(1, count * bits // 8 // (1 if uncompressed else MAX_PACKING))
     if offset + max(needed, length if length != 0xFFFFFFFF else 0) > end:
         raise Refused("truncated", f"{end - offset} of {needed} bytes of its pixels are there")
-    stored, high = int(number(d, "BitsStored", bits)), int(number(d, "HighBit", bits - 1))
-    whole = stored == high + 1 and bits in (8, 16, 32) and int(number(d, "SamplesPerPixel", 1)) == 1
-    signed = int(number(d, "PixelRepresentation", 0)) == 1
+    stored, signed = stored_bits(d), int(number(d, "PixelRepresentation", 0)) == 1
+    whole = bits in (8, 16, 32) and int(number(d, "SamplesPerPixel", 1)) == 1
     plain = syntax in PLAIN and whole and name == "PixelData" and not (signed and stored < bits)
-    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3])
+    odd = contradiction(d)
+    # Another matrix, depth or number of frames than declared; a few bytes are padding.
+    if not odd and uncompressed and length * 8 >= (count + count // sizes[3]) * bits:
+        odd = f"{length} bytes of pixels, where {needed} are declared"
+    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3], odd)
+
+
+def stored_bits(d: Dataset) -> int:
+    """BitsStored (0028,0101); where it isn't given, as many as HighBit (0028,0102) or BitsAllocated tell."""
+    high = number(d, "HighBit", number(d, "BitsAllocated", 0) - 1)
+    return int(number(d, "BitsStored", high + 1))
+
+
+def contradiction(d: Dataset) -> str:
+    """What of the bits of stored values can't be, by PS3.5, 8.1.1; "" where nothing is wrong.
+
+    HighBit (0028,0102) is one less than BitsStored (0028,0101), which is BitsAllocated (0028,0100) at most.
+    Old files kept values in the upper bits; as many have a wrong HighBit only, so neither is guessed.
+    """
+    bits, stored = int(number(d, "BitsAllocated", 0)), stored_bits(d)
+    high, sign = int(number(d, "HighBit", stored - 1)), int(number(d, "PixelRepresentation", 0))
+    if high == stored - 1 and 1 <= stored <= bits and sign in (0, 1):
+        return ""
+    told = f"{bits} bits allocated, {stored} stored, the highest being bit {high}"
+    return told if sign in (0, 1) else f"{told}; representation {sign}"
 
 
 def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
@@ -323,7 +415,7 @@ def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
     return opened.tell(), int.from_bytes(head[8:12], order), names[element]
 
 
-def _references(d: Dataset) -> Iterator[str]:
+def references(d: Dataset) -> Iterator[str]:
     """Series that contours or segments were drawn on."""
     for frame in d.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:

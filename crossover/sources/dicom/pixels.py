@@ -9,12 +9,22 @@ from itertools import groupby
 import numpy as np
 import pydicom
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+)
 
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.stacks import Stack, grid
 from crossover.sources.findings import Refused
+
+JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 
 
 def volume(stack: Stack) -> sitk.Image:
@@ -59,7 +69,15 @@ def _whole(stack: Stack) -> bool:
 
 
 def stored(stack: Stack) -> Iterator[np.ndarray]:
-    """Stored values of each plane, in the stack's order; each file is opened once for each run of planes."""
+    """Stored values of each plane, in the stack's order; each file is opened once for each run of planes.
+
+    Raises:
+        Refused: bits-contradict, pixels-unreadable, no-decoder.
+    """
+    odd = {i.file.token: i.pixels.contradiction for i, _ in stack.planes if i.pixels.contradiction}
+    if odd:
+        what = f"{len(odd)} of {len(stack.files())} files: {next(iter(odd.values()))}"
+        raise Refused("bits-contradict", what, odd)
     for _, run in groupby(stack.planes, key=lambda plane: id(plane[0])):
         planes = list(run)
         instance = planes[0][0]
@@ -105,7 +123,45 @@ def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
         raise Refused("no-decoder", what, [instance.file.token])
     with instance.file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True)
+    shape = (instance.rows, instance.columns)
     for index in frames:
-        yield decoder.as_array(dataset, index=index, raw=True)[0].reshape(
-            instance.rows, instance.columns
-        )
+        if syntax in JPEG:
+            yield _jpeg(dataset, index, instance).reshape(shape)
+        else:
+            yield decoder.as_array(dataset, index=index, raw=True)[0].reshape(shape)
+
+
+def _jpeg(dataset: Dataset, index: int, instance: Instance) -> np.ndarray:
+    """A frame in JPEG, whose own precision counts: decoders cut values to the header's BitsStored.
+
+    Raises:
+        Refused: bits-contradict, where values don't fit in what the header says of them.
+    """
+    pixels, syntax = instance.pixels, UID(instance.pixels.syntax)
+    own = _precision(get_frame(dataset.PixelData, index, number_of_frames=pixels.count))
+    bits = dict(bits_stored=own, pixel_representation=0, bits_allocated=8 if own <= 8 else 16)
+    values = get_decoder(syntax).as_array(dataset, index=index, raw=True, **bits)[0]
+    values, stored = values.astype(np.int32), pixels.stored
+    above, most = values >> stored, 1 << (stored - 1)
+    if not pixels.signed:
+        right = above == 0
+    elif own < stored:  # nothing tells a sign from a large number
+        right = values < 1 << (own - 1)
+    else:  # above the stored bits stand zeros, or the sign again
+        right = (above == 0) | ((above == (1 << (own - stored)) - 1) & (values & most > 0))
+        values = (values & (most - 1)) - (values & most)
+    if not right.all():
+        what = f"a frame of {own} bits holds values beyond the {stored} that the header says"
+        raise Refused("bits-contradict", what, [instance.file.token])
+    return values
+
+
+def _precision(frame: bytes) -> int:
+    """Bits of a sample by the frame's SOF marker (ISO 10918-1, B.2.2)."""
+    at = 2
+    while frame[at] == 0xFF:
+        kind = frame[at + 1]
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            return frame[at + 4]
+        at += 1 if kind == 0xFF else 2 + int.from_bytes(frame[at + 2 : at + 4])
+    raise ValueError("no start of frame")

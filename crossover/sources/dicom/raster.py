@@ -41,6 +41,12 @@ def rasterise(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> N
     return mask
 
 
+def filled(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """As `rasterise`, by even-odd alone: of two rings with a common edge no pixel is inside both."""
+    start, end, _ = _edges(rings)
+    return _inside(start, end, shape)
+
+
 def _edges(rings: Sequence[NDArray]) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
     """Start and end (edges, 2) of all rings' edges, and the ring of each."""
     lengths = np.array([len(r) for r in rings], np.intp)

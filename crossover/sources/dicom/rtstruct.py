@@ -8,6 +8,7 @@ the image, that is each slice filled by its own contours.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from pydicom.dataset import Dataset
 from skimage.measure import points_in_poly
 
 from crossover.sources.dicom.raster import rasterise
+from crossover.sources.dicom.rings import once, overlaps
 from crossover.sources.findings import Finding, Refused
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -29,6 +31,7 @@ SPREAD_MM = 10.0
 GAP = 1.25
 """A distance of more than this many typical ones is a gap."""
 FAR_MM = 1e6
+CODES = "RTROIIdentificationCodeSequence"
 
 
 class Contour(NamedTuple):
@@ -46,6 +49,12 @@ class Roi:
     name: str
     frame_of_reference: str
     contours: list[Contour]
+    descriptions: tuple[str, ...] = ()
+    """ROIDescription (3006,0028) and ROIObservationLabel (3006,0085)."""
+    kind: Dataset | None = None
+    """What it is by a code, the item of RTROIIdentificationCodeSequence (3006,0086)."""
+    shared: str = ""
+    """What else has its number, so that contours can't be told apart; "" where nothing has."""
 
 
 class _Plane(NamedTuple):
@@ -65,19 +74,52 @@ def rois(dataset: Dataset) -> list[Roi]:
     """
     frames = dataset.get("ReferencedFrameOfReferenceSequence") or [dataset]
     frame = str(frames[0].get("FrameOfReferenceUID") or "")
-    drawn: dict[int, list[Contour]] = {}
+    drawn: dict[int, list[list[Contour]]] = defaultdict(list)
     for item in dataset.get("ROIContourSequence") or []:
-        contours = drawn.setdefault(_number(item, "ReferencedROINumber"), [])
-        contours += [_contour(c) for c in item.get("ContourSequence") or []]
+        if contours := [_contour(c) for c in item.get("ContourSequence") or []]:
+            drawn[_number(item, "ReferencedROINumber")].append(contours)
+    items = dataset.get("StructureSetROISequence") or []
+    observed = {
+        _number(item, "ReferencedROINumber"): item
+        for item in dataset.get("RTROIObservationsSequence") or []
+    }
+    times = Counter(_number(item, "ROINumber") for item in items)
     return [
         Roi(
-            number=_number(item, "ROINumber"),
+            number=number,
             name=str(item.get("ROIName") or ""),
             frame_of_reference=str(item.get("ReferencedFrameOfReferenceUID") or frame),
-            contours=drawn.get(_number(item, "ROINumber"), []),
+            contours=[c for contours in drawn[number] for c in contours] if number >= 0 else [],
+            descriptions=_descriptions(item, observed.get(number)),
+            kind=next(iter((observed.get(number) or {}).get(CODES) or []), None),
+            shared=_shared(times[number], len(drawn[number])),
         )
-        for item in dataset.get("StructureSetROISequence") or []
+        for item in items
+        for number in [_number(item, "ROINumber")]
     ]
+
+
+def _descriptions(item: Dataset, observed: Dataset | None) -> tuple[str, ...]:
+    told = (item.get("ROIDescription"), (observed or {}).get("ROIObservationLabel"))
+    return tuple(str(text) for text in told if text)
+
+
+def _shared(regions: int, parts: int) -> str:
+    """What of a region's number is not its own: regions of that number, and sets of contours for it."""
+    if not parts or (regions, parts) == (1, 1):
+        return ""
+    return f"{regions} structures and {parts} sets of contours have its ROI number"
+
+
+def unclaimed_contours(dataset: Dataset) -> list[Finding]:
+    """Whether an RTSTRUCT holds contours for ROI numbers that none of its structures has."""
+    known = {_number(i, "ROINumber") for i in dataset.get("StructureSetROISequence") or []} - {-1}
+    drawn = dataset.get("ROIContourSequence") or []
+    loose = [i for i in drawn if i.get("ContourSequence")]
+    loose = [i for i in loose if _number(i, "ReferencedROINumber") not in known]
+    contours = sum(len(i.ContourSequence) for i in loose)
+    what = f"{contours} contours in {len(loose)} sets have a ROI number that no structure has"
+    return [Finding("numbers-unknown", what)] if loose else []
 
 
 def _number(item: Dataset, keyword: str) -> int:
@@ -105,14 +147,17 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     """A region of interest as voxels (slices, rows, columns) of an image, and what is to be said of it.
 
     Inside is even-odd over all closed contours of a plane, see `raster.rasterise`; a contour that is there
-    twice counts once. Planes may lie along any axis of the grid, oblique to it, or between its slices;
+    twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between its slices;
     a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined half-way; where
     one is missing in between, or there are fewer than three, the gap stays empty. The mask may be empty.
 
     Raises:
-        Refused: structure-empty (no closed contour), structure-outside, structure-refused (coordinates
-            that are no numbers or all zero; contours that aren't flat or not parallel).
+        Refused: numbers-shared, structure-empty (no closed contour), structure-outside, structure-refused
+            (coordinates that are no numbers or all zero; contours that aren't flat or not parallel),
+            contours-redrawn (one outline twice on a plane, not quite the same).
     """
+    if roi.shared:
+        raise Refused("numbers-shared", roi.shared)
     rings, findings = _closed(roi)
     index = [_to_index(ring, grid) for ring in rings]
     findings += _leaving(index, grid)
@@ -125,6 +170,8 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     # The extent of a voxel along the normal: along an axis its spacing.
     own = float(np.linalg.norm(normal * spacing))
     planes, missing = _planes(rings, normal, own)
+    planes, told = _each_once(planes, normal, float(spacing.min()))
+    findings += told
     fill = _fill_oblique if axis is None else _fill_along
     reach = fill(mask, planes, normal, spacing)
     if reach > FLAT * own:
@@ -137,9 +184,9 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
 
 
 def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
-    """Points of the closed contours, (n, 3) in mm, each once; and how many others there are."""
+    """Points of the closed contours, (n, 3) in mm; and how many others there are."""
     closed = [c for c in roi.contours if c.kind in CLOSED and len(c.points) > 2]
-    rings = list({c.points.tobytes(): c.points for c in closed}.values())
+    rings = [c.points for c in closed]
     few = sum(c.kind in CLOSED for c in roi.contours) - len(closed)
     passed = len(roi.contours) - len(closed)
     what = (
@@ -222,6 +269,35 @@ def _planes(rings: Sequence[NDArray], normal: NDArray, own: float) -> tuple[list
         _Plane(p, a, b, [rings[i] for i in group])
         for p, a, b, group in zip(positions, low, high, groups, strict=True)
     ], int(wide.sum())
+
+
+def _each_once(
+    planes: Sequence[_Plane], normal: NDArray, pixel: float
+) -> tuple[list[_Plane], list[Finding]]:
+    """Planes without the rings that stand on them already; what was left out, and what overlaps.
+
+    Raises:
+        Refused: contours-redrawn.
+    """
+    basis = np.linalg.svd(normal[None])[2][1:].T  # (3, 2), two directions within the planes
+    out, copies, redrawn, partly = [], 0, 0, 0
+    for plane in planes:
+        flat = [ring @ basis / pixel for ring in plane.rings]
+        kept = once(flat, FLAT)
+        twice, part = overlaps([flat[k] for k in kept])
+        copies, redrawn, partly = copies + len(flat) - len(kept), redrawn + twice, partly + part
+        out.append(plane._replace(rings=[plane.rings[k] for k in kept]))
+    if redrawn:
+        what = f"{redrawn} pairs of contours on one plane each are nearly the same"
+        raise Refused("contours-redrawn", what)
+    findings = []
+    if copies:
+        what = f"{copies} contours stand on their plane already: each counts once"
+        findings.append(Finding("contours-doubled", what))
+    if partly:
+        what = f"{partly} pairs of contours overlap in part: what both enclose is outside"
+        findings.append(Finding("contours-overlap", what))
+    return out, findings
 
 
 def _fill_along(

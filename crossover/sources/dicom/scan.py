@@ -90,7 +90,7 @@ def gather(
     found = group(instances + more, rules, name)
     for case in (c for c in known if patient_of(c) not in touched):
         found[case] = Examination(case, patient_of(case), [token[t] for t in known[case]])
-    told = gathered([*findings, *wrong, *also_wrong]) + _indexes(files)
+    told = gathered([*findings, *wrong, *also_wrong]) + _indexes(files) + _strangers(rules, found)
     return dict(sorted(found.items())), told
 
 
@@ -164,6 +164,14 @@ def _studies(instances: Sequence[Instance]) -> list[list[Instance]]:
 
 
 def _holds_any(study: Sequence[Instance], rules: Mapping[str, SeriesRule]) -> bool:
-    b_values = [b for r in rules.values() for b in r.computed_from or []]
-    more = [SeriesRule(modality=r.modality, b_value=b) for r in rules.values() for b in b_values]
-    return any(matches(s, r) for s in stacks(study) for r in [*rules.values(), *more])
+    wanted = [*rules.values()]
+    wanted += [r.at_b_value(b) for r in rules.values() for b in r.computed_from or []]
+    return any(matches(s, r) for s in stacks(study) for r in wanted)
+
+
+def _strangers(rules: Mapping[str, SeriesRule], cases: Collection[str]) -> list[Finding]:
+    """Cases that a rule names under `by_patient` and that are not here."""
+    known = {*cases, *map(patient_of, cases)}
+    named = {case for rule in rules.values() for case in rule.by_patient}
+    what = f"{len(named - known)} of {len(named)} names under `by_patient` are no case here"
+    return [Finding("rule-unused", what)] if named - known else []

@@ -15,18 +15,31 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
+from pydicom.uid import UID, ExplicitVRBigEndian
 
 from crossover.sources.dicom.elements import numbers
+from crossover.sources.dicom.header import contradiction
 from crossover.sources.dicom.landing import TOLERANCE_MM, landed
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.findings import Finding, Refused
 
+THICK = 1.5
+"""Slices of this many of the image's are thicker than the image's."""
+
 
 class Segment(NamedTuple):
-    """A segment's number, (0062,0004), and label, (0062,0005)."""
+    """A segment as SegmentSequence (0062,0002) describes it."""
 
     number: int
+    """SegmentNumber (0062,0004); 0 where it has none."""
     label: str
+    """SegmentLabel (0062,0005): dcmqi writes one for all where it isn't told better."""
+    description: str
+    """SegmentDescription (0062,0006)."""
+    kind: Dataset | None
+    """What it is by a code, the item of SegmentedPropertyTypeCodeSequence (0062,000F)."""
+    modifiers: tuple[Dataset, ...]
+    """Left or right, say: items of SegmentedPropertyTypeModifierCodeSequence (0062,0011)."""
 
 
 class _Frame(NamedTuple):
@@ -41,10 +54,33 @@ class _Frame(NamedTuple):
 
 def segments(dataset: Dataset) -> list[Segment]:
     """All segments of a SEG, in the order of SegmentSequence (0062,0002)."""
-    return [
-        Segment(int(item.get("SegmentNumber") or 0), str(item.get("SegmentLabel") or ""))
-        for item in dataset.get("SegmentSequence") or []
+    return [_segment(item) for item in dataset.get("SegmentSequence") or []]
+
+
+def _segment(item: Dataset) -> Segment:
+    kind = next(iter(item.get("SegmentedPropertyTypeCodeSequence") or []), None)
+    modifiers = [  # the standard has them in the code's item, some writers beside it
+        modifier
+        for holder in (kind, item)
+        if holder is not None
+        for modifier in holder.get("SegmentedPropertyTypeModifierCodeSequence") or []
     ]
+    label, description = (str(item.get(f"Segment{k}") or "") for k in ("Label", "Description"))
+    number = int(item.get("SegmentNumber") or 0)
+    return Segment(number, label, description, kind, tuple(modifiers))
+
+
+def unclaimed_frames(dataset: Dataset) -> list[Finding]:
+    """Whether a SEG holds frames of segments that it does not describe."""
+    known = {segment.number for segment in segments(dataset)}
+    if dataset.get("SegmentationType") == "LABELMAP":
+        return []
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    frames = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    named = [_get((f, shared), "SegmentIdentification", "ReferencedSegmentNumber") for f in frames]
+    loose = sum(number is not None and number not in known for number in named)
+    what = f"{loose} frames have a segment number that no segment has"
+    return [Finding("numbers-unknown", what)] if loose else []
 
 
 def segment_mask(
@@ -57,15 +93,21 @@ def segment_mask(
 
     Raises:
         Refused: structure-refused (another lattice than the image's, saying how it differs; frames
-            without geometry; an unknown type), structure-outside, pixels-unreadable.
+            without geometry; an unknown type), structure-outside, numbers-shared, bits-contradict,
+            pixels-unreadable.
     """
+    if (times := [segment.number for segment in segments(dataset)].count(number)) > 1:
+        raise Refused("numbers-shared", f"{times} segments have its number")
+    if odd := contradiction(dataset):
+        raise Refused("bits-contradict", f"a segmentation: {odd}")
     frames = _frames(dataset)
     planes, soft = _planes(dataset, number, frames)
     top = f"{soft} voxels hold a fraction between 0 and 1"
     findings = [Finding("fractional", top)] if soft else []
     if not planes:
         return np.zeros(grid.GetSize()[::-1], bool), findings
-    image = assembled(planes, _step(frames, _between(dataset), grid), grid)
+    step = _step(frames, _spacing(dataset), grid)
+    image = assembled(planes, step, grid)
     if _counts_from_corners(dataset, image, grid):
         image.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5, 0.0)))
         findings.append(Finding("half-pixel", "moved by half a pixel along rows and columns"))
@@ -112,15 +154,26 @@ def _get(groups: Sequence[Dataset], macro: str, keyword: str) -> object:
     return next((item.get(keyword) for item in items if keyword in item), None)
 
 
-def _between(dataset: Dataset) -> float:
-    """SpacingBetweenSlices (0018,0088), 0 where it isn't given."""
+class _Spacing(NamedTuple):
+    """What a SEG says of its slices in mm, 0 where it says nothing."""
+
+    between: float
+    """SpacingBetweenSlices (0018,0088); its sign tells nothing of frames that have their own place."""
+    thickness: float
+    """SliceThickness (0018,0050)."""
+
+
+def _spacing(dataset: Dataset) -> _Spacing:
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     frames = dataset.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
-    value = _get((shared, frames[0]), "PixelMeasures", "SpacingBetweenSlices")
-    try:
-        return abs(float(value or 0))
-    except (TypeError, ValueError):  # no number, or several
-        return 0.0
+
+    def told(keyword: str) -> float:
+        try:
+            return abs(float(_get((shared, frames[0]), "PixelMeasures", keyword) or 0))
+        except (TypeError, ValueError):  # no number, or several
+            return 0.0
+
+    return _Spacing(told("SpacingBetweenSlices"), told("SliceThickness"))
 
 
 def _planes(
@@ -152,24 +205,59 @@ def _decoded(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield from iter_pixels(dataset, indices=indices, raw=True)
+            if dataset.BitsAllocated == 1 and not _encapsulated(dataset):
+                yield from _unpacked(dataset, indices)
+            else:
+                yield from iter_pixels(dataset, indices=indices, raw=True)
+    except Refused:
+        raise
     except Exception as error:  # decoders raise nearly anything for damaged data
         what = f"frames of a segmentation can't be decoded: {type(error).__name__}"
         raise Refused("pixels-unreadable", what) from None
 
 
-def _step(frames: Sequence[_Frame], between: float, grid: sitk.Image) -> float:
+def _encapsulated(dataset: Dataset) -> bool:
+    return UID(dataset.file_meta.TransferSyntaxUID).is_encapsulated
+
+
+def _unpacked(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
+    """Frames of one bit a pixel, which follow each other without padding: a byte may hold parts of two.
+
+    pydicom (3.0) drops the last pixels of a frame that reaches into one byte more than its own bits need.
+
+    Raises:
+        Refused: bits-contradict, where there are more or fewer bytes than the frames' bits fill.
+    """
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    size, data = rows * columns, dataset.PixelData
+    needed = -(-size * int(dataset.NumberOfFrames) // 8)
+    if len(data) > needed + 1:  # frames padded to whole bytes, say
+        what = f"{len(data)} bytes of frames of one bit a pixel, which fill {needed}"
+        raise Refused("bits-contradict", what)
+    if dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian:  # in another order, within words
+        raise Refused("pixels-unreadable", "one bit a pixel in big-endian words")
+    for index in indices:
+        first, last = index * size, (index + 1) * size
+        content = np.frombuffer(data[first // 8 : -(-last // 8)], np.uint8)
+        bits = np.unpackbits(content, bitorder="little")[first % 8 :]
+        yield bits[:size].reshape(rows, columns)
+
+
+def _step(frames: Sequence[_Frame], told: _Spacing, grid: sitk.Image) -> float:
     """The distance of a SEG's slices in mm, whatever frames are missing.
 
-    The declared one, `between`, or the smallest between any two frames; the image's where there is neither.
+    The declared one, or the smallest between any two frames; the image's where there is neither, or where
+    frames stand several of the image's slices apart and nothing says that they are so thick.
     """
-    normal = directions(frames[0])[:, 2]
+    normal, own = directions(frames[0])[:, 2], step_of(grid, frames[0])
     places = np.sort([np.array(f.position) @ normal for f in frames])
     gaps = np.diff(places)
     gaps = gaps[gaps > TOLERANCE_MM]
     if not len(gaps):
-        return between or step_of(grid, frames[0])
-    least = min(float(gaps.min()), between or np.inf)
+        return told.between or own
+    least = min(float(gaps.min()), told.between or np.inf)
+    if not told.between and told.thickness < THICK * own and least > THICK * own:
+        least = own
     extent = float(places[-1] - places[0])
     return extent / round(extent / least)  # over all slices, since decimals are rounded
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
 
+from crossover.sources.dicom.diffusion import NONE
 from crossover.sources.dicom.header import IMAGES, MAX_VALUES, Frame, Instance
 from crossover.sources.findings import Refused
 
@@ -64,9 +65,11 @@ class Stack:
         if self.placed:
             step = abs(float(np.median(np.diff(self.places)))) if len(self.planes) > 1 else 0.0
             text += f", {step:.3g} x {f.spacing[0]:.3g} x {f.spacing[1]:.3g} mm"
-        if f.diffusion.b_value is not None and "ADC" not in f.kinds:
-            text += f", b {f.diffusion.b_value:g}"
-        for word in ("ADC", "LOCALIZER", "MPR", "CALC_BVALUE", "MOSAIC"):
+        d = f.diffusion
+        if d.b_value is not None and d.made != "map":
+            text += f", b {d.b_value:g}" + (", trace" if d.isotropic else "")
+        text += f", {d.made}" if d.made != "measured" else ""
+        for word in ("ADC", "LOCALIZER", "MPR", "MOSAIC"):
             text += f", {word.lower()}" if word in f.kinds else ""
         # Some workstations number series by the date, which tells when somebody was there.
         return text + (f", series {i.series_number}" if 0 <= i.series_number < 100_000 else "")
@@ -93,9 +96,10 @@ def stacks(instances: Iterable[Instance]) -> list[Stack]:
     place, by the first of direction, echo, time point and acquisition that tells them apart.
     """
     groups: dict[tuple, list[tuple[Instance, Frame]]] = defaultdict(list)
-    for instance in (i for i in instances if i.modality in IMAGES and i.pixels):
-        for frame in instance.frames:
-            groups[_key(instance, frame)].append((instance, frame))
+    for instance, frame in _known_zeros(
+        [i for i in instances if i.modality in IMAGES and i.pixels]
+    ):
+        groups[_key(instance, frame)].append((instance, frame))
     found = [
         Stack(tuple(part))
         for group in groups.values()
@@ -105,10 +109,35 @@ def stacks(instances: Iterable[Instance]) -> list[Stack]:
     return sorted(found, key=lambda s: (s.instance.series_number, s.instance.series, s.describe()))
 
 
+def _known_zeros(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Frame]]:
+    """All planes; a b-value of 0 stays where the image, or others of its series, tell of a diffusion measurement.
+
+    A derived image is known by others of its own kind only: maps stand in one series with their sources.
+    """
+    weighted: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for i in instances:
+        kinds = {
+            f.kinds for f in i.frames if f.diffusion.b_value and f.diffusion.made == "measured"
+        }
+        weighted[i.series] |= kinds
+    for i in instances:
+        mates = weighted[i.series]
+        for f in i.frames:
+            d = f.diffusion
+            if d.b_value == 0 and d.made == "measured" and d.known_by != "header":
+                if f.kinds in mates or (mates and "DERIVED" not in f.kinds):
+                    d = d._replace(known_by="header")
+                elif not d.known_by:
+                    d = NONE
+                f = replace(f, diffusion=d)
+            yield i, f
+
+
 def _key(i: Instance, f: Frame) -> tuple:
+    d = f.diffusion
     return (
         i.series, i.frame_of_reference, i.rows, i.columns, i.samples, f.kinds,
-        f.diffusion.b_value, f.diffusion.isotropic, f.position is None,
+        d.b_value, d.isotropic, d.made, f.position is None,
     )  # fmt: skip
 
 
@@ -116,7 +145,7 @@ def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fra
     """Parts of one orientation and pixel spacing each."""
     parts: list[list[tuple[Instance, Frame]]] = []
     for plane in group:
-        own = next((p for p in parts if _same_view(p[0][1], plane[1])), None)
+        own = next((p for p in parts if same_view(p[0][1], plane[1])), None)
         if own is None:
             parts.append([plane])
         else:
@@ -124,7 +153,8 @@ def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fra
     return parts
 
 
-def _same_view(a: Frame, b: Frame) -> bool:
+def same_view(a: Frame, b: Frame) -> bool:
+    """Whether orientation and pixel spacing differ by no more than rounding."""
     turned = _apart(a.orientation, b.orientation) <= ALIKE_COSINE
     return turned and _apart(a.spacing, b.spacing) <= ALIKE_SPACING_MM
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -11,21 +12,44 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import Code, codes
 
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.rtstruct import roi_mask, rois
-from crossover.sources.dicom.segmentation import segment_mask, segments
+from crossover.sources.dicom.header import references
+from crossover.sources.dicom.rtstruct import Roi, roi_mask, rois, unclaimed_contours
+from crossover.sources.dicom.segmentation import Segment, segment_mask, segments, unclaimed_frames
 from crossover.sources.findings import Finding, Refused
 
 Drawing = tuple[NDArray[np.bool_], list[Finding]]
 
+BY = ("name", "description", "coded meaning", "number")
+"""What a structure may be known by. Of several structures, those count that an earlier one tells."""
+
 
 class Drawable(NamedTuple):
-    """A structure of a dataset: its normal name, frame of reference, and how to draw it on a grid."""
+    """A structure of a dataset: what it is known by, where it lies, and how to draw it on a grid."""
 
-    name: str
+    kind: str
+    """"SEG segment" or "RTSTRUCT structure"."""
+    number: int
+    names: tuple[frozenset[str], ...]
+    """Its normal names by each of `BY` but the number: it may have several descriptions and meanings."""
+    meaning: str
+    """What it is by its code, in the standard's words; "" where they have none for it."""
     frame_of_reference: str
+    series: frozenset[str]
+    """UIDs of the series that its object says it was drawn on."""
     draw: Callable[[sitk.Image], Drawing]
+
+    def describe(self) -> str:
+        """In numbers and closed words only: "SEG segment 2: Lymph node"."""
+        return f"{self.kind} {self.number}" + (f": {self.meaning}" if self.meaning else "")
+
+    def known_by(self, names: Collection[str | int]) -> int | None:
+        """The place in `BY` of what one of the names is; None where it has none of them."""
+        wanted = {normal_name(name) for name in names if isinstance(name, str)} - {""}
+        place = next((k for k, own in enumerate(self.names) if own & wanted), None)
+        return len(self.names) if place is None and self.number in names else place
 
 
 def normal_name(name: str) -> str:
@@ -35,32 +59,88 @@ def normal_name(name: str) -> str:
 
 
 def find_structure(
-    there: Sequence[Drawable], names: Sequence[str], grid: sitk.Image, frame_of_reference: str
+    there: Sequence[Drawable],
+    names: Sequence[str | int],
+    grid: sitk.Image,
+    frame_of_reference: str,
+    drawn_on: Sequence[Collection[str]] = (),
 ) -> tuple[sitk.Image, list[Finding]]:
     """The one among an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
 
-    Names are compared by `normal_name`. Of several with the name those in another frame of reference than
-    the image's, and then the empty ones, are passed over; the same mask twice counts once.
+    Names are compared by `normal_name` with labels and ROI names, else descriptions, else coded meanings;
+    whole numbers with segment and ROI numbers. Of several those in another frame of reference than the
+    image's, those drawn on another series than the image's where some were drawn on it, and then the
+    empty ones, are passed over; the same mask twice counts once.
+
+    Args:
+        drawn_on: UIDs of the image's series; then of others, if no structure was drawn on these.
 
     Raises:
         Refused: structure-missing, two-frames, structure-doubled, structure-empty, or what
             `roi_mask` and `segment_mask` refuse.
     """
-    wanted = {normal_name(name) for name in names} - {""}
-    named = [s for s in there if s.name in wanted]
-    if not named:
-        what = f"none of {len(there)} structures has its name"
-        raise Refused("structure-missing", what)
     known = {"", frame_of_reference}
-    here = [s for s in named if not frame_of_reference or s.frame_of_reference in known]
-    if not here:
+    here = [s for s in there if not frame_of_reference or s.frame_of_reference in known]
+    named, findings = _named(here, names)
+    if not named and _named(there, names)[0]:
         what = "it was drawn in another frame of reference than the image's"
         raise Refused("two-frames", what)
-    drawings = _drawings(here, grid)
+    if not named:
+        raise Refused("structure-missing", _missing(there))
+    named, passed = _drawn_on(named, drawn_on)
+    drawings = _drawings(named, grid)
     if any((mask != drawings[0][0]).any() for mask, _ in drawings[1:]):
-        raise Refused("structure-doubled", f"{len(drawings)} structures have its name, and differ")
-    mask, findings = drawings[0]
-    return on_grid(mask.astype(np.uint8), grid), findings
+        what = f"{len(drawings)} structures have its name, and differ: {_listed(named)}"
+        raise Refused("structure-doubled", what)
+    mask, own = drawings[0]
+    return on_grid(mask.astype(np.uint8), grid), [*findings, *passed, *own]
+
+
+def _drawn_on(
+    named: list[Drawable], series: Sequence[Collection[str]]
+) -> tuple[list[Drawable], list[Finding]]:
+    """Those of several that refer to the first series that any refers to; all where none does."""
+    for some in series if len(named) > 1 else ():
+        if own := [s for s in named if s.series & set(some)]:
+            passed = len(named) - len(own)
+            what = (
+                f"{passed} of {len(named)} structures of its name refer to other series, or to none"
+            )
+            return own, [Finding("structure-preferred", what)] if passed else []
+    return named, []
+
+
+def _named(
+    there: Sequence[Drawable], names: Collection[str | int]
+) -> tuple[list[Drawable], list[Finding]]:
+    """Those with one of the names, by the first of `BY` that tells any; and what else tells some."""
+    places = [(s.known_by(names), s) for s in there]
+    places = [(place, s) for place, s in places if place is not None]
+    if not places:
+        return [], []
+    first = min(place for place, _ in places)
+    named = [s for place, s in places if place == first]
+    others = [(BY[place], s) for place, s in places if place != first]
+    findings = []
+    if first:
+        what = f"known by its {BY[first]}: {_listed(named)}"
+        findings.append(Finding("structure-named", what))
+    if others:
+        by = " or ".join(dict.fromkeys(by for by, _ in others))
+        what = f"taken by its {BY[first]}: {_listed(named)}; by {by} it would be {_listed(s for _, s in others)}"
+        findings.append(Finding("name-ambiguous", what))
+    return named, findings
+
+
+def _listed(structures: Iterable[Drawable]) -> str:
+    lines = list(dict.fromkeys(s.describe() for s in structures))
+    return "; ".join(lines[:12] + ([f"{len(lines) - 12} others"] if len(lines) > 12 else []))
+
+
+def _missing(there: Sequence[Drawable]) -> str:
+    what = f"none of {len(there)} structures has its name"
+    coded = [s for s in there if s.meaning]
+    return what + (f"; there are {_listed(coded)}" if coded else "")
 
 
 def _drawings(structures: Sequence[Drawable], grid: sitk.Image) -> list[Drawing]:
@@ -87,11 +167,76 @@ def _drawings(structures: Sequence[Drawable], grid: sitk.Image) -> list[Drawing]
 
 def drawables(dataset: Dataset) -> Iterator[Drawable]:
     """All structures of an RTSTRUCT or SEG; none of another object."""
+    series = frozenset(references(dataset)) - {""}
     if dataset.get("Modality") == "RTSTRUCT":
         for roi in rois(dataset):
-            yield Drawable(normal_name(roi.name), roi.frame_of_reference, partial(roi_mask, roi))
+            yield _of_roi(roi, series)
     elif dataset.get("Modality") == "SEG":
         frame = str(dataset.get("FrameOfReferenceUID") or "")
-        for number, label in segments(dataset):
-            draw = partial(segment_mask, dataset, number)
-            yield Drawable(normal_name(label), frame, draw)
+        for segment in segments(dataset):
+            draw = partial(segment_mask, dataset, segment.number)
+            yield _of_segment(segment, frame, series, draw)
+
+
+def unclaimed(dataset: Dataset) -> list[Finding]:
+    """What of an RTSTRUCT or SEG belongs to none of its structures, by their numbers."""
+    return unclaimed_frames(dataset) if dataset.Modality == "SEG" else unclaimed_contours(dataset)
+
+
+def _of_roi(roi: Roi, series: frozenset[str]) -> Drawable:
+    names = (_normal([roi.name]), _normal(roi.descriptions), _normal(_meanings(roi.kind)))
+    draw = partial(roi_mask, roi)
+    told = _standard(roi.kind)
+    kind = "RTSTRUCT structure"
+    return Drawable(kind, roi.number, names, told, roi.frame_of_reference, series, draw)
+
+
+def _of_segment(
+    segment: Segment, frame: str, series: frozenset[str], draw: Callable[[sitk.Image], Drawing]
+) -> Drawable:
+    meanings = list(_meanings(segment.kind))
+    for modifier in segment.modifiers:
+        for side in _meanings(modifier):
+            meanings += [f"{side} {m}" for m in meanings] + [f"{m} {side}" for m in meanings]
+    names = (_normal([segment.label]), _normal([segment.description]), _normal(meanings))
+    told = ", ".join(filter(None, map(_standard, (segment.kind, *segment.modifiers))))
+    return Drawable("SEG segment", segment.number, names, told, frame, series, draw)
+
+
+def _normal(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(normal_name(name) for name in names) - {""}
+
+
+def _meanings(code: Dataset | None) -> list[str]:
+    """What a code means, as the file says, and in the standard's words."""
+    if code is None:
+        return []
+    return list(filter(None, (str(code.get("CodeMeaning") or ""), _standard(code))))
+
+
+def _standard(code: Dataset | None) -> str:
+    """What a code means in the standard's words; "" for one that isn't in its dictionary.
+
+    A file's own words may say anything, also who the patient is.
+    """
+    if code is None:
+        return ""
+    scheme, value = (str(code.get(k) or "") for k in ("CodingSchemeDesignator", "CodeValue"))
+    own, known = normal_name(str(code.get("CodeMeaning") or "")), _in_dictionary(value, scheme)
+    return next(
+        (meaning for meaning in known if normal_name(meaning) == own), next(iter(known), "")
+    )
+
+
+@functools.cache
+def _in_dictionary(value: str, scheme: str) -> list[str]:
+    """What the standard calls a code, which may be several things, the shortest first."""
+    if scheme not in ("SCT", "SRT", "DCM"):
+        return []
+    wanted = Code(value, scheme, "")
+    return sorted((code.meaning for code in _dictionary() if code == wanted), key=len)
+
+
+@functools.cache
+def _dictionary() -> list[Code]:
+    return [getattr(own, key) for own in (codes.SCT, codes.DCM) for key in own.dir()]

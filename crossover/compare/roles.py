@@ -1,0 +1,187 @@
+"""Which column of a table of scores is what: said by the person, else guessed from its name, and told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from crossover.statistics.metrics_table import METRICS, TableError
+
+ROLES = {
+    "model": ("model", "method", "algorithm"),
+    "case": ("case", "case_id", "subject", "subject_id", "patient", "patient_id"),
+    "structure": ("structure", "organ", "label", "class", "roi"),
+    "cohort": ("cohort", "test_set", "site", "center", "centre", "dataset"),
+    "n_train": ("n_train",),
+    "replicate": ("replicate", "seed"),
+    "fold": ("fold",),
+    "level": ("level",),
+    "family": ("family",),
+    "strategy": ("strategy",),
+}
+"""What describes a row -> names by which a column is taken for it, the more likely first."""
+MEASURES = {
+    "dsc": ("dsc", "dice", "dice_score", "dice_coefficient", "dice_similarity_coefficient"),
+    "iou": ("iou", "jaccard", "jaccard_index", "jaccard_score", "intersection_over_union"),
+    "nsd": ("nsd", "surface_dice", "surface_dsc", "normalized_surface_dice", "normalised_surface_dice",
+            "normalized_surface_distance", "normalised_surface_distance"),
+    "hd95_mm": ("hd95_mm", "hd95", "95hd", "hausdorff95", "hausdorff_distance_95", "hausdorff_distance_95_mm",
+                "robust_hausdorff", "robust_hausdorff_95"),
+    "hd_mm": ("hd_mm", "hd100", "maximum_hausdorff_distance", "max_hausdorff_distance"),
+    "assd_mm": ("assd_mm", "assd", "average_symmetric_surface_distance", "avg_symmetric_surface_distance"),
+    "generalized_dice": ("generalized_dice", "generalised_dice", "generalized_dice_score", "generalised_dice_score"),
+    "sensitivity": ("sensitivity", "recall", "true_positive_rate"),
+    "precision": ("precision", "positive_predictive_value"),
+    "specificity": ("specificity", "true_negative_rate"),
+    **{m: (m,) for m in ("dsc_structure_slices", "iou_structure_slices")},
+}  # fmt: skip
+"""A metric -> names that tools give it, compared without blanks, signs and the case of letters."""
+_HINTS = {
+    "n": "column {0} is not taken for the number of training cases: say --column n_train={0} if it is",
+    "hausdorff": "{0} may be the largest distance or a percentile: say --column hd_mm={0} or "
+    "--column hd95_mm={0} to have it compared",
+}
+_HINTS |= dict.fromkeys(("hd", "hausdorffdistance"), _HINTS["hausdorff"])
+_PREFIXES = re.compile(r"^(val|valid|validation|test|mean)[_ -]+", re.IGNORECASE)
+
+
+class Said:
+    """What a person says of columns and metrics.
+
+    Args:
+        columns: "role=name" each; an empty name says that no column has the role.
+        metrics: those to compare by, in order; all that are known where there are none.
+
+    Raises:
+        TableError: no such role.
+    """
+
+    def __init__(self, columns: Iterable[str] = (), metrics: Sequence[str] = ()) -> None:
+        self.metrics = list(dict.fromkeys(map(_measure, metrics)))
+        self.columns: dict[str, list[str]] = {}
+        findings = []
+        for text in columns:
+            role, equals, name = (part.strip() for part in text.partition("="))
+            if not equals:
+                findings.append(f"--column {text!r}: write ROLE=NAME, as structure=organ")
+            elif role not in (*ROLES, *METRICS, *self.metrics):
+                roles = ", ".join((*ROLES, *METRICS))
+                findings.append(f"--column {text!r}: no role {role!r}; there are {roles}")
+            self.columns.setdefault(role, []).append(name)
+        if findings:
+            raise TableError("\n".join(findings))
+
+    def metric(self, name: str) -> str:
+        """The metric of a tool's name for it, "" for none that is known or asked for."""
+        for role, names in self.columns.items():
+            if name in names:
+                return role if role not in ROLES else ""
+        if name in self.metrics:
+            return name
+        found = _measure(name) if _measure(name) in MEASURES else ""
+        if not found and (rest := _PREFIXES.sub("", name)) != name:
+            return self.metric(rest)
+        return "" if self.nowhere(found) else found
+
+    def nowhere(self, role: str) -> bool:
+        """Whether the person says that no column has this role."""
+        return "" in self.columns.get(role, [])
+
+
+def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The columns that have a role, by its name; what was taken for what; and what is unclear.
+
+    Several columns that may have one role: the one named as the role; else the one that tells rows apart which
+    the others don't. A guess that the rows speak against isn't made: a level has one value in a model, and a case
+    has several structures where there are several.
+    """
+    taken: dict[str, str] = {}  # role -> column
+    findings: list[str] = []
+    for role, names in said.columns.items():
+        if column := next((name for name in names if name in table), None):
+            taken[role] = column
+    for role, columns in _candidates(table, said, taken).items():
+        exact = [c for c in columns if c.lower() == role]
+        chosen = exact[0] if exact else _finest(table[columns], role in ROLES)
+        if chosen:
+            taken[role] = chosen
+        else:
+            listed = " and ".join(map(repr, columns))
+            findings.append(
+                f"{listed} may each be the {role}: say which, as --column {role}={columns[0]}"
+            )
+    notes = _doubtful(table, taken, said)
+    unused = [str(c) for c in table if c not in taken.values()]
+    said_so = {c for names in said.columns.values() for c in names}
+    as_named = [c for r, c in taken.items() if c.lower() == r and c not in said_so]
+    guesses = [f"{c} is {r}" for r, c in taken.items() if c.lower() != r and c not in said_so]
+    text = "; ".join(", ".join(part) for part in (as_named, guesses) if part)
+    notes = [f"columns by their names: {text}" if text else "", *notes]
+    notes.append(f"columns not used: {', '.join(unused)}" if unused else "")
+    notes += [hint(c) for c in unused]
+    out = table[list(taken.values())].set_axis(list(taken), axis=1)
+    return out, [note for note in notes if note], findings
+
+
+def hint(name: str) -> str:
+    """What to say where a column or metric of this name is one of several things; "" for no such name."""
+    return _HINTS.get(_key(_PREFIXES.sub("", name)), "").format(name)
+
+
+def _candidates(
+    table: pd.DataFrame, said: Said, taken: Mapping[str, str]
+) -> Mapping[str, list[str]]:
+    out: dict[str, list[str]] = {}
+    free = {_key(column): column for column in table if column not in taken.values()}
+    for role, names in ROLES.items():
+        if role not in taken and not said.nowhere(role):
+            out[role] = [free[key] for key in map(_key, names) if key in free]
+    for column in free.values():
+        if (metric := said.metric(column)) and metric not in taken:
+            out.setdefault(metric, []).append(column)
+    return {role: columns for role, columns in out.items() if columns}
+
+
+def _finest(columns: pd.DataFrame, names: bool) -> str | None:
+    """The first column whose value tells those of all others (of scores: is theirs); None where there is none."""
+    for column in columns:
+        if names and not columns.drop_duplicates()[column].duplicated().any():
+            return str(column)
+    same = columns.eq(columns.iloc[:, 0], axis=0).all(axis=None)
+    return str(columns.columns[0]) if same else None
+
+
+def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[str]:
+    """Takes guesses away that the rows speak against, in place; says so."""
+    notes = []
+    against = {
+        "level": (["model"], lambda values: values.max() > 1, "has several values in one model"),
+        "structure": (["model", "case", "cohort"], lambda values: values.max() == 1,
+                      "has one value for each case, and several in all"),
+    }  # fmt: skip
+    for role, (places, wrong, why) in against.items():
+        column = taken.get(role)
+        by = [table[taken[place]] for place in places if place in taken]
+        guessed = column and role not in said.columns and column.lower() != "structure"
+        if (
+            guessed
+            and by
+            and table[column].nunique() > 1
+            and wrong(table.groupby(by)[column].nunique())
+        ):
+            del taken[role]
+            notes.append(
+                f"column {column} {why}: not taken for the {role}; say --column {role}={column} if it is"
+            )
+    return notes
+
+
+def _measure(name: str) -> str:
+    """The metric that a tool's name stands for; the name itself where none is known."""
+    return next((m for m, names in MEASURES.items() if _key(name) in map(_key, names)), name)
+
+
+def _key(name: object) -> str:
+    return re.sub(r"[^0-9a-z]", "", str(name).lower())

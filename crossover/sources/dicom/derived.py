@@ -1,0 +1,100 @@
+"""Whether the values of an MR image are a measured signal, or were made from other images.
+
+Scanners leave b-values, echo times and series' names of the measured images in what they make from them:
+an ADC, FA or perfusion map may have a b-value of 0, and an image calculated for b 1400 looks like a
+measured one. What tells them apart is ImageType (0008,0008) or FrameType (0008,9007), the unit, what the
+scanner adds to the series' name, and some private elements.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Literal
+
+Made = Literal["measured", "calculated", "derived", "map"]
+"""A signal as measured, or averaged over directions or repetitions; the signal that was calculated for a
+b-value; what was derived in a way that we don't know; values that are no signal (ADC, FA, T2, phase, ...)."""
+
+TRACES = frozenset(("TRACEW", "TRACE", "ISO", "ISODWI", "ISOTROPIC", "COMBINED"))
+"""Means over directions that scanners make: Siemens, GE and Philips."""
+
+_NO_SIGNAL = re.compile(
+    r"""
+    [DE]?ADC | EXP | EXPADC | (COL)?FA | R[AD] | VR | M[DK] | A[DK] | TENSOR.* | EIGEN.* | IVIM.* | KURT.*
+    | DIFFUSION_(ANISO|ATTNTD) | ANISO.*
+    | PERFUSION.* | ASL | FMRI | R?(REL)?CB[FV].* | (REL)?MTT | TTP | TMAX.* | [PG]BP
+    | KTRANS | KEP | V[EP] | I?AUC.* | SER | PE\d+ | WASH.*
+    | T1 | T2 | T2_?STAR | T2\* | R1 | R2 | R2_?STAR | R2\* | RHO | PROTON_DENSITY | SUSCEPTIBILITY | QSM
+    | .*MAPS? | MAP[_ ].* | QUANTITY | FF | PDFF | TEMPERATURE | VELOCITY | FLOW_ENCODED
+    | SUB(TRACT(ION|ED)?)? | DIVISION | RATIO | MULTIPLICATION | ST(AN)?D_?DEV.*
+    | M(AX|IN)?_?IP(_.*)? | MNIP | PROJECTION.* | VOLUME_RENDER
+    | P | PHASE | REAL | IMAGINARY
+    """,
+    re.VERBOSE,
+)
+_CALCULATED = re.compile(r"CALC.*|COMPUTED.*|SYN(TH.*)?|CDWI.*")
+_NEUTRAL = re.compile(
+    r"""
+    ORIGINAL | DERIVED | PRIMARY | SECONDARY | MIXED | NONE | OTHER | DIFFUSION | DWI | EPI? | EP2D | MB
+    | M | M_(SE|FFE|IR) | MAGNITUDE | SE | FFE | IR | MEAN | AVERAGE | MOCO | RESAMPLED | MPR | AXIAL | MOSAIC
+    | ND | NORM | DIS[23]D | DFC | MFSPLIT | F[MS]\d.* | SH\d.*
+    """,
+    re.VERBOSE,
+)
+"""Of a derived image, what says nothing of how it was derived, or that its signal stayed."""
+
+_MAP_NAMES = re.compile(
+    r"(?<![a-z])[ed]?adc|apparent.diff|average.dc|anisotrop|(?<![a-z])colfa(?![a-z])|_fa$|eigen|ktrans",
+    re.IGNORECASE,
+)
+_MAP_NAMES_OF_DERIVED = re.compile(
+    r"(?<![a-z])(fa|md|exp|exponential|tensor|map|t[12][\W_]*fit|perf|perfusion|sub|subtract\w*)(?![a-z])",
+    re.IGNORECASE,
+)
+_CALCULATED_NAMES = re.compile(
+    r"calc[\W_]*b|calculated|computed|(?<![a-z])cdwi|(?<![a-z])dw[\W_]+synth|synth\w*[\W_]*(dw|b\d)",
+    re.IGNORECASE,
+)
+"""Siemens: "...CALC_BVAL"; GE: "DW Synthetic: ..."; Canon and others: "computed DWI", "cDWI"."""
+_SEVERAL_B = re.compile(r"ep_b\d+_\d+")
+"""Siemens' sequence name of what was made from several b-values: `*ep_b50_800`."""
+
+
+def made(
+    kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool
+) -> Made:
+    """What an image with a b-value is, in the order: a map, calculated, measured, else derived.
+
+    Args:
+        kinds: values of ImageType or FrameType, upper case.
+        unit: of the rescaled values.
+        named: what tells the series' content, as `added_name` gives it.
+        sequence: SequenceName (0018,0024).
+        single_b_value: whether the image tells a direction, or that it is isotropic: then its signal is
+            that of one b-value, whatever else was done.
+    """
+    is_derived = "DERIVED" in kinds
+    trace = not TRACES.isdisjoint(kinds)
+    clear = trace or ("DIFFUSION" in kinds and not is_derived)
+    if any(map(_NO_SIGNAL.fullmatch, kinds)) or "m2/s" in unit.lower().replace("^", ""):
+        return "map"
+    if not clear and _MAP_NAMES.search(named):
+        return "map"
+    if is_derived and not clear and _MAP_NAMES_OF_DERIVED.search(named):
+        return "map"
+    if any(map(_CALCULATED.fullmatch, kinds)) or _CALCULATED_NAMES.search(named):
+        return "calculated"
+    if _SEVERAL_B.search(sequence):
+        return "calculated"
+    known = trace or single_b_value or all(map(_NEUTRAL.fullmatch, kinds))
+    return "measured" if known or not is_derived else "derived"
+
+
+def added_name(description: str, protocol: str) -> str:
+    """What a series' description says beyond the protocol's name, which all that it measures and makes share.
+
+    Scanners append to it: of the protocol "dwi_adc", "dwi_adc_ADC" is the map and "dwi_adc" the measured
+    image. The whole description where the protocol has no name or another one, or the same.
+    """
+    return description.removeprefix(protocol) or description
