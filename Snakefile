@@ -54,6 +54,7 @@ rule tables:
 
 
 onstart:
+    refuse_what_the_disk_cannot_hold()
     begin_progress()
 
 

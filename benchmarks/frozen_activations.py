@@ -72,7 +72,9 @@ def stage(
         given = stack.enter_context(
             inputs(engine, batches, epochs * batches.epoch_steps, cache, "benchmark")
         )
-        validation = Validation(engine, held.images, cache, "benchmark")
+        validation = Validation(
+            engine, held.images, np.arange(len(held.images)), cache, "benchmark"
+        )
         stack.callback(validation.close)
 
         def validate() -> float:

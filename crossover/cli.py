@@ -138,26 +138,35 @@ def plan(
     cores: Annotated[int, typer.Option(help="To estimate the time on.")] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="Every job, for machines.")] = False,
 ) -> None:
-    """Tell what a run would make, why, and how long it will take, before anything runs.
+    """Tell what a run would make, why, how long it will take and what memory and disk, before anything runs.
 
     Exit status: 0, also where nothing is to be done; 2 where a run would be refused.
     """
     import json
 
+    from crossover import needs
     from crossover.forecast import forecast, wall_seconds
     from crossover.forecast_table import show
+    from crossover.needs_table import for_machines, show_needs
     from crossover.workflow import read_workflow
 
     config = {"studies": studies, "scale": scale, "data": data}
     try:
-        rows = forecast(read_workflow({k: v for k, v in config.items() if v}, cores))
+        workflow = read_workflow({k: v for k, v in config.items() if v}, cores)
+        rows = forecast(workflow)
     except ConfigError as caught:
         _stop(str(caught))
+    disk = needs.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
+    memory = needs.memory(workflow.studies, workflow.plans, cores)
     if as_json:
         jobs = {"jobs": rows, "cores": cores, "expected_wall_s": wall_seconds(rows, cores)}
-        typer.echo(json.dumps(jobs, indent=1))
+        typer.echo(json.dumps(jobs | for_machines(disk, memory), indent=1))
     else:
         show(rows, cores, Console())
+        if rows:
+            show_needs(disk, memory, workflow, Console())
+    if refused := needs.refusal(disk):
+        _stop(refused) if workflow.disk_check else typer.echo(refused, err=True)
 
 
 @app.command()

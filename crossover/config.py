@@ -33,6 +33,8 @@ class Settings(Section):
     activations_gb: Annotated[float, Field(ge=0)] = 20
     """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes how
     long trainings take, and no other result."""
+    disk_check: bool = True
+    """Whether a run that the disk seems too small for is refused (see `crossover.needs`)."""
     logger: Literal["none", "tensorboard"] = "none"
     """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 RECORD = "record.json"
 OWN = ("key", "files")
 """What a record holds beside the facts of its item."""
+CHUNK = 4
+"""Jobs of tens of milliseconds that are handed to a process at a time: few, so that all end together."""
 KILLED = "its process was killed, for memory perhaps"
 
 
@@ -75,6 +77,7 @@ def refresh(
     make: Callable[[str, Path], dict],
     workers: int = 1,
     prune: bool = True,
+    apart: bool = False,
 ) -> dict[str, dict]:
     """Make the items that are not current, and return all records by name.
 
@@ -85,6 +88,7 @@ def refresh(
             the item's own facts. It must be picklable when `workers` is above 1.
         prune: remove folders of items that are no longer among `keys`. Else the folder is taken for shared:
             no two processes make an item of it at once, and one that another has just made is kept.
+        apart: make them in other processes also where `workers` is 1: one that crashes is one item's failure.
 
     Raises:
         ItemsError: naming every item that failed and why, after all others are done.
@@ -97,7 +101,9 @@ def refresh(
                 shutil.rmtree(old)
     todo = [name for name, key in keys.items() if not is_current(folder / name, key)]
     log.info("%d of %d items to make in %s", len(todo), len(keys), folder)
-    failed = _make_all(todo, keys, make, folder, workers, prune)
+    failed = _make_all(
+        todo, keys, make, folder, 0 if workers == 1 and not apart else workers, prune
+    )
     records = {name: read_json(folder / name / RECORD) for name in keys if name not in failed}
     if failed:
         raise ItemsError(failed, records)
@@ -145,9 +151,17 @@ def warm(module: str) -> None:
     forkserver.ensure_running()
 
 
+def pool(
+    workers: int, initializer: Callable[..., None] | None = None, *given: object
+) -> ProcessPoolExecutor:
+    """Processes for work side by side; see `warm`. They are told what is given by their initializer."""
+    return ProcessPoolExecutor(workers, get_context("forkserver"), initializer, given)
+
+
 def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
     failed = {}
-    if workers == 1 or not todo:
+    """With no workers in this process."""
+    if not workers or not todo:
         for name in todo:
             with nullcontext() if own else locks.held(folder / name):
                 if own or not is_current(folder / name, keys[name]):
@@ -172,13 +186,12 @@ def _begun(folder: Path) -> bool:
 def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, str]) -> list[str]:
     """Make items in processes of their own; returns those whose process was killed."""
     killed = []
-    context = get_context("forkserver")
     # What `make` holds may be large: it is handed to each process once, not with each item.
-    with ProcessPoolExecutor(workers, context, initializer=_take, initargs=(make,)) as pool:
+    with pool(workers, _take, make) as processes:
         jobs = {}
         for name in names:
             try:
-                jobs[pool.submit(_guarded_taken, name, keys[name], folder)] = name
+                jobs[processes.submit(_guarded_taken, name, keys[name], folder)] = name
             except BrokenProcessPool:  # by an item handed in before
                 killed.append(name)
         for job in as_completed(jobs):
@@ -187,7 +200,7 @@ def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, st
             except BrokenProcessPool:
                 killed.append(jobs[job])
             except disk.DiskFull:
-                pool.shutdown(wait=False, cancel_futures=True)
+                processes.shutdown(wait=False, cancel_futures=True)
                 raise
     return killed
 

@@ -69,7 +69,6 @@ def train(study: Study, batch: Batch) -> dict:
         size=study.preparation.slices.size,
         standardise=study.preparation.slices.normalisation.method == "training",
         channels=study.channels,
-        structures=sorted(study.structures),
     )
     return {
         "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),

@@ -16,6 +16,7 @@ from crossover import disk, items
 from crossover.config import ConfigError
 from crossover.evaluation.metrics import score
 from crossover.imaging.prepare import correct, slice_cases
+from crossover.imaging.stored import IMAGES
 from crossover.imaging.volumes import image_path, structure_path, write
 from crossover.plan import plan
 from crossover.provenance import code_digest, read_json, write_json
@@ -160,7 +161,7 @@ def _predicted(
     engine.load(load_file(stage / WEIGHTS))
     (out / "predictions").mkdir(exist_ok=True)
     for case in cases:
-        slices, folder = out / "slices" / case / "slices.npz", out / "cases" / case
+        slices, folder = out / "slices" / case / IMAGES, out / "cases" / case
         try:
             (masks,) = prediction.predict_cases(
                 engine, [slices], [folder], settings, record["standardised"]

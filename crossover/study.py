@@ -261,7 +261,6 @@ class Training(Section):
     standardise: bool
     """By the training slices' mean and SD (see `Normalisation`)."""
     channels: list[str]
-    structures: list[str]
 
 
 class Prediction(Section):

@@ -104,6 +104,8 @@ class Workflow:
     studies: dict[str, Study]
     plans: dict[str, Plan]
     cores: int
+    disk_check: bool = True
+    """Whether the run is refused where the disk seems too small."""
 
 
 def read_workflow(
@@ -148,14 +150,14 @@ def read_workflow(
             inner = workflow._workflow  # what `snakemake --summary` does, without printing
             inner._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
             inner._build_dag()
-            return Workflow(
-                _jobs(inner.dag), inner.globals["STUDIES"], inner.globals["PLANS"], cores
-            )
+            known = inner.globals
+            check = known["SETTINGS"].disk_check
+            return Workflow(jobs(inner.dag), known["STUDIES"], known["PLANS"], cores, check)
         except WorkflowError as error:
             raise ConfigError(str(error)) from None
 
 
-def _jobs(dag: Any) -> list[Job]:
+def jobs(dag: Any) -> list[Job]:
     """The jobs that make files, in order."""
     levels = [sorted(level, key=lambda j: (j.rule.name, *j.output)) for level in dag.toposorted()]
     ordered = [job for level in levels for job in level if job.output]

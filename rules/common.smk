@@ -6,7 +6,8 @@ import re
 from itertools import product
 from pathlib import Path
 
-from crossover import locks, progress, sections
+from crossover import locks, needs, progress, sections
+from crossover.amounts import amount
 from crossover.claims.check import check_claims
 from crossover.claims.files import TABLES as JUDGED_BY
 from crossover.config import ConfigError, canonical, load_settings, load_studies
@@ -16,6 +17,7 @@ from crossover.listing import listing
 from crossover.plan import plan
 from crossover.provenance import SOURCES, STUDY, code_digest, network_files
 from crossover.training.devices import TICKETS, gpus
+from crossover.workflow import jobs
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -82,6 +84,37 @@ if GPUS and "gpu_tickets" not in workflow.global_resources:
 
 def gpu_tickets(wildcards):
     return TICKETS // STUDIES[wildcards.study].execution.per_gpu if GPUS else 0
+
+
+IMAGE_VOXELS, MASK_VOXELS = 2_000_000, 20_000_000
+"""That a process of an image rule must have to do, a second's work: it takes as long to start."""
+
+
+def worth(voxels, each):
+    """Processes side by side that so many voxels keep at work: all cores, where cases are large or unknown."""
+    cores = workflow.resource_settings.cores or 1
+    return cores if voxels is None else max(1, min(cores, int(voxels // each)))
+
+
+def of_cohort(wildcards):
+    """The processes of a rule that goes through a cohort's cases."""
+    study = STUDIES[COHORTS[wildcards.cohort]]
+    held = amount(study, wildcards.cohort)
+    return worth(held and held.voxels * len(study.channels), IMAGE_VOXELS)
+
+
+def of_masks(wildcards):
+    """The processes of a rule that goes through the masks of test cases: a group's, or the manual ones."""
+    study = STUDIES[wildcards.study]
+    held = [amount(study, name) for name in study.cohorts]
+    if None in held:
+        return worth(None, MASK_VOXELS)
+    group = getattr(wildcards, "group", None)
+    models = PLANS[wildcards.study].groups[group] if group else ()
+    masks = sum(len(m.structures) for m in models) or len(study.structures)
+    tests = zip(held, study.cohorts.values())
+    tested = sum(h.voxels * (c.test if c.test < 1 else c.test / h.patients) for h, c in tests)
+    return worth(tested * masks, MASK_VOXELS)
 
 
 def one_of(names):
@@ -282,14 +315,24 @@ def stages_for_figure(wildcards):
     return stages_of_study(wildcards) if wildcards.figure in OF_HISTORIES else []
 
 
+def refuse_what_the_disk_cannot_hold():
+    """Before any job runs; with `disk_check: false` it is told."""
+    needed = needs.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
+    refused = needs.refusal(needed)
+    if refused and SETTINGS.disk_check:
+        raise WorkflowError(refused)
+    if refused:
+        print(f"disk_check is off: {refused}", file=sys.stderr)
+
+
 def begin_progress():
     progress.failures()
     for line in WITHOUT_WEIGHTS:
         print(line)
     for name, p in PLANS.items():
-        work = STUDIES[name].execution
-        beside = [workflow.cores // work.threads, *([len(GPUS) * work.per_gpu] if GPUS else [])]
-        progress.begin(name, len(p.stages), max(1, min(beside)))
+        beside = [needs.side_by_side(STUDIES[name], p, workflow.cores)]
+        beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
+        progress.begin(name, len(p.stages), min(beside))
 
 
 # In a dry run no handler is called.

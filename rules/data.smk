@@ -10,6 +10,7 @@ rule receive:
         "logs/benchmarks/receive/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
+    threads: of_cohort
     params:
         code=code("receive", *SOURCES),
         cfg=lambda w: received(w.cohort),
@@ -30,6 +31,7 @@ rule cases:
         "logs/benchmarks/cases/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
+    threads: of_cohort
     params:
         code=code("cases", *SOURCES),
         cfg=lambda w: canonical(sections.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
@@ -49,6 +51,7 @@ rule bias_field:
         "logs/benchmarks/{study}/bias_field/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
+    threads: of_cohort
     params:
         code=code("bias_field"),
         cfg=lambda w: canonical(sections.bias_field(STUDIES[w.study])),
@@ -69,6 +72,7 @@ rule slices:
         "logs/benchmarks/{study}/slices/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
+    threads: of_cohort
     params:
         code=code("slices"),
         cfg=lambda w: canonical(sections.slices(STUDIES[w.study])),

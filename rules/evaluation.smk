@@ -14,6 +14,7 @@ rule evaluate:
         "logs/benchmarks/{study}/evaluate/{group}.tsv"
     conda:
         "../envs/imaging.yaml"
+    threads: of_masks
     params:
         code=code("evaluate"),
         cfg=lambda w: canonical(sections.evaluate(STUDIES[w.study], models_of(w))),
@@ -52,6 +53,7 @@ rule radiomics:
         "logs/benchmarks/{study}/radiomics/{group}.tsv"
     conda:
         "../envs/imaging.yaml"
+    threads: of_masks
     params:
         code=code("radiomics"),
         cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], models_of(w))),
@@ -71,6 +73,7 @@ rule radiomics_manual:
         "logs/{study}/radiomics_manual.log",
     conda:
         "../envs/imaging.yaml"
+    threads: of_masks
     params:
         code=code("radiomics"),
         cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], [])),

@@ -102,7 +102,7 @@ def _answer(config: dict, pretend: str = "", why: bool = False) -> dict:
     try:
         if pretend:
             sys.argv[1:] = ["--unlock"]  # outputs without records are refused
-            workflow._jobs = _outputs if pretend == "outputs" else _records
+            workflow.jobs = _outputs if pretend == "outputs" else _records
             workflow.read_workflow(config, 2)
             return {}
         found = workflow.read_workflow(config, 2)

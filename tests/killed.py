@@ -48,7 +48,7 @@ def train(kind: str, folder: Path) -> None:
         Cache(10**9, folder / "kept"),
     )
     with inputs(engine, made, STEPS, cache, "part") as given:
-        validation = Validation(engine, held.images, cache, "part")
+        validation = Validation(engine, held.images, np.arange(len(held.images)), cache, "part")
 
         def validate() -> float:
             return stage.validation_dsc(validation.predict(), held, "volumes")

@@ -63,7 +63,9 @@ def train(engine, level, folder, limit, recipe=SHORT, data=None, seed=5, weights
     cache = Cache(limit, folder)
     steps = stage.planned_steps(recipe, made.epoch_steps)
     with inputs(engine, made, steps, cache, f"part-{level}") as given:
-        validation = Validation(engine, held.images, cache, f"part-{level}")
+        validation = Validation(
+            engine, held.images, np.arange(len(held.images)), cache, f"part-{level}"
+        )
 
         def validate() -> float:
             return stage.validation_dsc(validation.predict(), held, "volumes")
@@ -184,9 +186,13 @@ def test_validation_is_in_inference_mode_whatever_the_steps_do(tmp_path):
     images = slices().images
     for chosen in (engine, small_engine("torch")):
         chosen.start(SHORT, 1, None, "L2")
-        validation = Validation(chosen, images, Cache(PLENTY, tmp_path), "part")
+        validation = Validation(
+            chosen, images, np.arange(len(images)), Cache(PLENTY, tmp_path), "part"
+        )
         for _ in range(3):  # computed, then read
-            assert np.array_equal(validation.predict(), chosen.predict(images))
+            assert np.array_equal(
+                np.concatenate(list(validation.predict())), chosen.predict(images)
+            )
         validation.close()
     assert len(list(tmp_path.glob("*.asked"))) == 0
 
@@ -196,7 +202,9 @@ def test_predictions_that_are_no_numbers_fail_the_training(tmp_path):
     engine.start(SHORT, 1, None, None)
     engine.load({name: value * np.nan for name, value in engine.weights().items()})
     with pytest.raises(TrainingFailed, match="no numbers"):
-        Validation(engine, slices().images, Cache(0, tmp_path), "part").predict()
+        list(
+            Validation(engine, slices().images, np.arange(6), Cache(0, tmp_path), "part").predict()
+        )
 
 
 def test_a_cache_that_cannot_be_written_is_given_up(tmp_path, caplog):

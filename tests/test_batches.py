@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from crossover.study import Augmentation
 from crossover.training.augmentation import Versions
-from crossover.training.data import Batches, SliceSet, load
+from crossover.training.data import Batches, SliceSet
 
 UTERUS = yaml.safe_load((Path(__file__).parent.parent / "config/studies/uterus.yaml").read_text())
 RECIPE = Augmentation(**UTERUS["recipe"]["augmentation"])
@@ -173,13 +173,3 @@ def test_the_background_is_drawn_anew_each_epoch():
         seen = np.unique(np.rint(np.concatenate(epoch(b, which))[:, 0, 0, 0]).astype(int))
         drawn.add(tuple(seen[seen % 3 == 2]))
     assert {len(d) for d in drawn} == {4} and len(drawn) > 1
-
-
-def test_slices_of_several_cases_are_read_with_their_case(tmp_path: Path):
-    for case, n in enumerate((3, 2)):
-        data = slices(n=n)
-        np.savez(tmp_path / f"{case}.npz", images=data.images, masks=data.masks, large=data.large)
-    read = load([tmp_path / "0.npz", tmp_path / "1.npz"])
-    np.testing.assert_array_equal(read.case, [0, 0, 0, 1, 1])
-    np.testing.assert_array_equal(read.images[:, 0, 0, 0], [0, 1, 2, 0, 1])
-    np.testing.assert_array_equal(read.has_structure, [True, True, False, True, True])

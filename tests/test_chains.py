@@ -140,14 +140,16 @@ def test_validation_may_be_of_the_slices_with_the_structure_alone():
     guess[2] = 1  # false positives where there is no structure
     shown = scored_slices(given, "structure_slices")
     assert shown.tolist() == [True, False, False, True]
-    assert validation_dsc(guess[shown], given, "structure_slices") == 1.0
-    assert validation_dsc(guess, given, "volumes") == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
+    assert validation_dsc([guess[shown]], given, "structure_slices") == 1.0
+    assert validation_dsc([guess[:1], guess[1:]], given, "volumes") == pytest.approx(
+        (2 * 17 / (17 + 81) + 1) / 2
+    )
 
 
 def test_standardised_training_slices_have_mean_0_and_sd_1():
     given = slices()
     moments = Moments.of(given.images)
-    done = given.standardised(moments).images
+    done = given.standardised(moments).images[np.arange(4)]
     assert done.dtype == np.float32
     assert done.mean() == pytest.approx(0, abs=1e-6) and done.std() == pytest.approx(1, abs=1e-6)
     flat = Moments.of(np.ones((2, 4, 4, 1)))
@@ -189,17 +191,18 @@ def test_no_memory_left_fails_the_stage_with_what_to_try(tmp_path, monkeypatch):
 def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch, use, on):
     stage = PLAN.stages["a-f0"]
     recipe = STUDY.recipe.model_copy(update={"validate_on": on})
-    settings = SimpleNamespace(
-        recipe=recipe, validation="fold", standardise=False, structures=list(stage.structures)
-    )
+    settings = SimpleNamespace(recipe=recipe, validation="fold", standardise=False)
     trainer = Trainer(settings, None, None, tmp_path, tmp_path / "cache", 1)
     cases = pd.DataFrame({"cohort": "a", "case": ["t", "v"], "use": ["train", "validation"]})
     empty = replace(slices(), large=np.zeros((4, 1), bool))
     monkeypatch.setattr(run, "stage_cases", lambda *_: cases)
-    monkeypatch.setattr(trainer, "_load", lambda c: empty if c.use.iloc[0] == use else slices())
+    of_case = {"t": "train", "v": "validation"}
+    monkeypatch.setattr(
+        run, "load", lambda _, own, __: empty if of_case[own[0].case] == use else slices()
+    )
     with pytest.raises(
         TrainingFailed, match=r"none of the slices of its 1 cases .*smallest_mask_px"
     ):
         trainer._data(stage)
-    monkeypatch.setattr(trainer, "_load", lambda c: slices())
+    monkeypatch.setattr(run, "load", lambda *_: slices())
     assert trainer._data(stage)[1].has_structure.sum() == 2

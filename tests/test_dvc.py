@@ -254,7 +254,8 @@ def test_verify_names_a_file_of_every_kind_with_a_flipped_byte(clone: Path):
         "results/mini/stages/*/weights.safetensors", "results/mini/stages/*/record.json",
         "results/mini/stages/*.trail.json", "results/mini/predictions/*/*.nii.gz", "results/report.html",
         "data/raw/*/SYN*/*/*.dcm", "data/raw/*/SYN*/record.json", "data/cases/*/*/image_ct.nii.gz",
-        "data/cases/*/manifest.trail.json", "data/slices/mini/*/*/slices.npz", ".snakemake/metadata/*",
+        "data/cases/*/manifest.trail.json", "data/slices/mini/*/*/images.npy",
+        "data/slices/mini/*/*/mask_*.npy", ".snakemake/metadata/*",
     )  # fmt: skip
     flipped = {}
     for pattern in kinds:

@@ -138,7 +138,7 @@ def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
         batches = Batches(slices, Versions(recipe.augmentation, (32, 32)), 2, 0, 5)
 
         def validate() -> float:
-            return stage.validation_dsc(engine.predict(slices.images), slices, "volumes")
+            return stage.validation_dsc([engine.predict(slices.images)], slices, "volumes")
 
         given = Inputs(engine, batches)
         return stage.train(engine, given, validate, recipe, tmp_path / name, Clock())

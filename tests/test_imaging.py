@@ -260,17 +260,19 @@ def test_cases_become_corrected_channels_and_slices(tmp_path: Path):
     slice_cases(cases, corrected, out, zscore, ["b0", "adc"], ["tumour"], "code", 1)
     record = read_json(out)["items"]["p1"]
     assert (record["slices"], record["with_structure"]) == (10, 4)
-    arrays = np.load(tmp_path / "slices/p1/slices.npz")
-    assert arrays["images"].shape == (10, 48, 56, 2) and arrays["images"].dtype == np.float32
-    np.testing.assert_array_equal(arrays["masks"][..., 0], centred(mask, 48, 56, 0))
+    assert record["large"] == record["shown"] == {"tumour": "0001111000"}
+    images = np.load(tmp_path / "slices/p1/images.npy")
+    masks = np.load(tmp_path / "slices/p1/mask_tumour.npy")
+    assert images.shape == (10, 48, 56, 2) and images.dtype == np.float32
+    np.testing.assert_array_equal(np.unpackbits(masks, -1), centred(mask, 48, 56, 0))
     n4_b0 = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "corrected/p1/image_b0.nii.gz")))
     for channel, array in ((0, n4_b0), (1, sitk.GetArrayFromImage(image) * 2)):
         cut = centred(array, 48, 56, 0)
         expected = (cut - cut.mean()) / cut.std()
-        np.testing.assert_allclose(arrays["images"][..., channel], expected, atol=1e-3)
-    before = (tmp_path / "slices/p1/slices.npz").stat().st_mtime_ns
+        np.testing.assert_allclose(images[..., channel], expected, atol=1e-3)
+    before = (tmp_path / "slices/p1/images.npy").stat().st_mtime_ns
     slice_cases(cases, corrected, out, zscore, ["b0", "adc"], ["tumour"], "code", 1)
-    assert (tmp_path / "slices/p1/slices.npz").stat().st_mtime_ns == before
+    assert (tmp_path / "slices/p1/images.npy").stat().st_mtime_ns == before
 
 
 def test_files_are_compressed_and_the_same_bytes_twice(tmp_path: Path):

@@ -177,6 +177,7 @@ from pathlib import Path
 from safetensors.numpy import save_file
 from crossover import items
 import SimpleITK as sitk
+from crossover.imaging import stored
 from crossover.imaging.volumes import write
 
 def make(name, folder):
@@ -184,7 +185,7 @@ def make(name, folder):
     if name == "weights":
         save_file({"w": big}, folder / "weights.safetensors")
     elif name == "slices":
-        np.savez(folder / "slices.npz", images=big)
+        stored.write(folder, big.reshape(3, 100, 1000, 1), {})
     elif name == "mask":
         write(sitk.GetImageFromArray(big.reshape(3, 100, 1000)), folder / "mask.nii.gz")
     return {}

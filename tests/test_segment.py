@@ -64,6 +64,8 @@ def test_an_encoder_without_weights_is_told_with_those_that_have_some():
 class Threshold:
     """In an engine's place: what is brighter than the slices' mean is inside."""
 
+    at_once = 100
+
     def load(self, weights: dict) -> None:
         pass
 

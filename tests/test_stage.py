@@ -72,7 +72,7 @@ def run(engine, checkpoint, recipe=RECIPE, watch=lambda *told: None):
     held = slices(1)
 
     def validate() -> float:
-        return stage.validation_dsc(engine.predict(held.images), held, "volumes")
+        return stage.validation_dsc([engine.predict(held.images)], held, "volumes")
 
     engine.begin()
     return stage.train(

@@ -286,3 +286,49 @@ def test_all_studies_have_nothing_left_to_do(third_study):
     jobs = re.findall(r"^rule (\w+):", run.stdout, re.M)
     assert set(jobs) <= {"report"}, "one page for all studies"
     assert "prostate (smoke): 42 trainings, 38 models" in run.stdout + run.stderr
+
+
+@pytest.fixture
+def no_room(tmp_path: Path) -> dict[str, str]:
+    """The environment of processes that find a disk with 1 kB left, and the workflow's copy as their folder."""
+    small = tmp_path / "small"
+    small.mkdir()
+    told = "import shutil, collections\nkind = collections.namedtuple('usage', 'total used free')\n"
+    (small / "sitecustomize.py").write_text(told + "shutil.disk_usage = lambda _: kind(9, 8, 1000)")
+    copy_workflow(tmp_path / "clone")
+    return {**os.environ, "PYTHONPATH": f"{small}:{tmp_path / 'clone'}"}
+
+
+def test_a_run_that_the_disk_cannot_hold_is_refused_before_anything_runs(no_room, tmp_path):
+    words = [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "studies=uterus"]
+    begun = {"cwd": tmp_path / "clone", "env": no_room, "capture_output": True, "text": True}
+    run = subprocess.run([*words, "scale=smoke"], **begun)
+    assert run.returncode != 0
+    plan = [sys.executable, "-m", "crossover", "plan", "--studies", "uterus"]
+    assert subprocess.run(plan, **begun).returncode == 2
+    said = run.stdout + run.stderr
+    assert "0.0 MB free" in said and "disk_check=false" in said, said[-2000:]
+    assert not (tmp_path / "clone/data").exists() and "finished job" not in said.lower()
+
+
+def test_the_plan_tells_needs_and_threads_and_the_check_can_be_turned_off(no_room, tmp_path):
+    settings = tmp_path / "clone/config/config.yaml"
+    settings.write_text(settings.read_text().replace("disk_check: true", "disk_check: false"))
+    words = [sys.executable, "-m", "crossover", "plan", "--studies", "uterus", "--scale", "paper"]
+    run = subprocess.run(
+        [*words, "--json", "--cores", "8"], cwd=tmp_path / "clone", env=no_room, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert run.returncode == 0 and "disk_check" in run.stderr, "it is told, no more"
+    told = json.loads(run.stdout)
+    files = {need["files"]: need for need in told["disk"] if need["study"] == "uterus"}
+    assert set(files) == {
+        "raw data", "cases", "corrected images", "slices", "weights", "predictions",
+        "tables and figures", "checkpoints, while training",
+    }  # fmt: skip
+    assert all(need["missing"] == need["bytes"] > 0 for need in files.values())
+    assert told["memory"][0]["side_by_side"] == 2
+    of_rules = {job["rule"]: job["threads"] for job in told["jobs"] if job["cohort"] != "cervix"}
+    several = {"receive", "cases", "bias_field", "slices", "evaluate", "radiomics"}
+    assert all(2 <= of_rules[rule] <= 8 for rule in several), of_rules
+    assert (of_rules["splits"], of_rules["train"]) == (1, 4)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from multiprocessing import forkserver, get_context
 
 POOLS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -9,6 +10,15 @@ POOLS = (
 )  # fmt: skip
 """What libraries read when they are imported, so before all else: how many threads they may start."""
 
+IN_PROCESSES = {"receive", "cases", "bias_field", "slices", "evaluate", "radiomics"}
+"""Entries whose threads are processes of one thread each."""
+
 if sys.argv[0] == "-m":  # a job, which is being looked for; its arguments are there
     _given = sys.argv.index("--threads") + 1 if "--threads" in sys.argv[:-1] else None
-    os.environ.update(dict.fromkeys(POOLS, sys.argv[_given] if _given else "1"))
+    _threads = sys.argv[_given] if _given else "1"
+    _name = sys.orig_argv[sys.orig_argv.index("-m") + 1]
+    _processes = _name.removeprefix("workflow_scripts.") in IN_PROCESSES
+    os.environ.update(dict.fromkeys(POOLS, "1" if _processes else _threads))
+    if _processes and _threads != "1":  # they import what they need beside this process
+        get_context("forkserver").set_forkserver_preload([_name])
+        forkserver.ensure_running()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from crossover import items
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.grids import GeometryError, difference, same_grid
@@ -69,9 +70,15 @@ def score_models(
         for case in evaluation_cases(splits, model).itertuples()
         for structure in model.structures
     ]
-    with ThreadPoolExecutor(workers) as pool:
-        how = (nsd_tolerance_mm, smallest_mask_px)
-        return list(pool.map(lambda job: score_case(*job, *how), jobs))
+    score_ = partial(_score_job, nsd_tolerance_mm, smallest_mask_px)
+    if workers == 1:
+        return [score_(job) for job in jobs]
+    with items.pool(workers) as processes:
+        return list(processes.map(score_, jobs, chunksize=items.CHUNK))
+
+
+def _score_job(tolerance: float, smallest_mask_px: int, job: tuple) -> dict:
+    return score_case(*job, tolerance, smallest_mask_px)
 
 
 def score_case(

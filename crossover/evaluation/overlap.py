@@ -7,8 +7,12 @@ import numpy as np
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
     """Dice similarity coefficient 2|A∩B| / (|A| + |B|) of boolean arrays; 1 where both are empty."""
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0
+    return dice_of(int(a.sum()), int(b.sum()), int((a & b).sum()))
+
+
+def dice_of(a: int, b: int, both: int) -> float:
+    """As `dice`, of numbers of pixels."""
+    return 2 * both / (a + b) if a + b else 1.0
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
 import SimpleITK as sitk
 
+from crossover import items
 from crossover.evaluation.radiomics import first_order
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.plan import Model
@@ -39,8 +38,8 @@ def radiomics_rows(
     make = partial(_rows, cases=cases, predictions=predictions, settings=settings)
     if workers == 1:
         return [row for job in jobs for row in make(job)]
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        return [row for rows in pool.map(make, jobs, chunksize=16) for row in rows]
+    with items.pool(workers) as processes:
+        return [r for rows in processes.map(make, jobs, chunksize=items.CHUNK) for r in rows]
 
 
 def _rows(job: tuple, cases: Path, predictions: Path | None, settings: dict) -> list[dict]:

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover import items
-from crossover.imaging import bias_field
+from crossover.imaging import bias_field, stored
 from crossover.imaging import slices as slicing
 from crossover.imaging.volumes import image_path, structure_path, write
 from crossover.provenance import digest, read_json
@@ -43,9 +43,11 @@ def slice_cases(
     code: str,
     workers: int,
 ) -> None:
-    """Write `<case>/slices.npz` for every case: images (slices, rows, columns, channels) float32 and
-    masks (slices, rows, columns, structures) uint8 on the network's grid, and large (slices,
-    structures) bool: where the mask has more than `smallest_mask_px` pixels as it was drawn."""
+    """Write the slices of every case on the network's grid, see `crossover.imaging.stored`.
+
+    A case's record tells, of each slice by a 0 or 1, for each structure: `large`, whether the mask has more
+    than `smallest_mask_px` pixels as it was drawn, and `shown`, whether it has any on the network's grid.
+    """
     made = read_json(cases)["items"]
     extra = read_json(corrected)["items"] if corrected else {}
     inputs = {
@@ -63,7 +65,7 @@ def slice_cases(
 def _slice(
     folders: list[Path], settings: Slices, channels, structures, case: str, out: Path
 ) -> dict:
-    grid, images, masks, large = None, [], [], []
+    grid, images, masks, large = None, [], {}, {}
     for channel in channels:
         paths = [image_path(folder / case, channel) for folder in folders]
         image = sitk.ReadImage(str(next(p for p in paths if p.exists())))
@@ -72,15 +74,18 @@ def _slice(
         images.append(slicing.normalise(resampled, settings.normalisation))
     for structure in structures:
         mask = sitk.ReadImage(str(structure_path(folders[-1] / case, structure)))
-        masks.append(slicing.to_network(mask, grid, mask=True))
+        masks[structure] = slicing.to_network(mask, grid, mask=True)
         drawn = sitk.GetArrayViewFromImage(mask) > 0
-        large.append(slicing.large(drawn, settings.smallest_mask_px))
-    shape = images[0].shape
-    shown = np.stack(large, -1) if large else np.zeros((shape[0], 0), bool)
-    np.savez(
-        out / "slices.npz",
-        images=np.stack(images, -1),
-        masks=np.stack(masks, -1) if masks else np.zeros((*shape, 0), np.uint8),
-        large=shown,
-    )
-    return {"slices": shape[0], "with_structure": int(shown.any(axis=1).sum())}
+        large[structure] = slicing.large(drawn, settings.smallest_mask_px)
+    stored.write(out, np.stack(images, -1), masks)
+    with_structure = np.any(list(large.values()), axis=0).sum() if large else 0
+    return {
+        "slices": len(images[0]),
+        "with_structure": int(with_structure),
+        "large": {name: _bits(own) for name, own in large.items()},
+        "shown": {name: _bits(mask.any(axis=(1, 2))) for name, mask in masks.items()},
+    }
+
+
+def _bits(values: np.ndarray) -> str:
+    return "".join("01"[int(value)] for value in values)

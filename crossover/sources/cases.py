@@ -102,9 +102,7 @@ def make_cases(
     work, findings = _work(source, rules, raw.parent, received, data, known, workers)
     keys = {c: _key(settings(c), w.received, w.row) for c, w in work.items()}
     make = partial(_make, work, source, rules, data, lenient=lenient)
-    # In processes of their own: a decoder that crashes takes its process with it, not the job.
-    apart = max(2, workers) if isinstance(source, DicomSource) else workers
-    records = _refresh(folder, keys, make, apart, work)
+    records = _refresh(folder, keys, make, workers, work, isinstance(source, DicomSource))
     more = same_images(records)
     for case, own in work.items():  # of what lies beside a case's own files, so not in its record
         more[case] += own.examination.findings if own.examination else []
@@ -128,10 +126,16 @@ def _rules_of(rules: IngestRules, case: str) -> IngestRules:
     return rules.model_copy(update={"series": series})
 
 
-def _refresh(folder: Path, keys, make, workers: int, work: Mapping[str, Work]) -> dict[str, dict]:
-    """Records of all cases; of those whose making failed, one that says so and is not kept."""
+def _refresh(
+    folder: Path, keys, make, workers: int, work: Mapping[str, Work], apart: bool = False
+) -> dict[str, dict]:
+    """Records of all cases; of those whose making failed, one that says so and is not kept.
+
+    Args:
+        apart: in processes of their own: a decoder that crashes takes its process with it, not the job.
+    """
     try:
-        return items.refresh(folder, keys, make, workers)
+        return items.refresh(folder, keys, make, workers, apart=apart)
     except items.ItemsError as error:
         failed = {case: _crashed(work[case], why) for case, why in error.failed.items()}
         return dict(sorted((error.records | failed).items()))

@@ -8,6 +8,9 @@ identifies is written.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -45,7 +48,7 @@ def receive(
             f"cohort {manifest.parent.name} comes from a folder: give it with DATA=<folder> "
             "(make) or --config data=<folder> (snakemake)"
         )
-    seen = _Seen(manifest.parent / SEEN, key_of(source))
+    seen = _Seen(manifest.parent / SEEN, key_of(source), workers)
     found = _files(source, data, seen) if source.kind == "dicom" else _patients(source, data, seen)
     write_json(manifest, {"items": found, "listing": listing})
     seen.keep()
@@ -54,16 +57,25 @@ def receive(
 class _Seen:
     """Digests of files that were read before and have the same size and time since."""
 
-    def __init__(self, path: Path, key: bytes) -> None:
-        self.path, self.key = path, key
+    def __init__(self, path: Path, key: bytes, workers: int = 1) -> None:
+        self.path, self.key, self.workers = path, key, workers
         self.before = read_json(path) if path.exists() else {}
         self.now: dict[str, list] = {}
+
+    def ahead(self, files: Iterable[tuple[Path, str]]) -> None:
+        """Read files side by side, so that `digest` knows them; those that can't be read wait for it."""
+        with ThreadPoolExecutor(self.workers) as pool:
+            list(pool.map(lambda file: self._try(*file), files))
+
+    def _try(self, file: Path, name: str) -> None:
+        with suppress(OSError):
+            self.digest(file, name)
 
     def digest(self, file: Path, name: str) -> dict:
         about = file.stat()
         # Keyed: the time a file was written may be that of the examination.
         state = token(f"{about.st_size} {about.st_mtime_ns}".encode(), self.key)
-        known = self.before.get(name)
+        known = self.now.get(name) or self.before.get(name)
         same = known and known[0] == state
         self.now[name] = [state, known[1] if same else file_digest(file)]
         return {"sha256": self.now[name][1], "bytes": about.st_size}
@@ -79,6 +91,8 @@ def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, dict]:
     of_maps = [f for found in maps.values() for one in found.values() for f in one.files]
     whole: dict[str, dict] = {}
     found = {}
+    paths = dict.fromkeys(file.path for file in [*images, *of_maps])
+    seen.ahead((Path(path), token(os.fsencode(path), key)) for path in paths)
     for file in [*images, *of_maps]:
         if file.path not in whole:
             try:
@@ -96,6 +110,9 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) ->
     """
     form = form_of(source)
     key = key_of(source)
+    cases = form.rows(source, data).cases
+    files = {f for _, row in cases.values() for f in form.patient_files(source, row)}
+    seen.ahead((data / f, token(os.fsencode(f), key)) for f in files)
     return {
         case: {
             "files": [
@@ -104,7 +121,7 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) ->
             ],
             "row": {name: row[name] for name in source.variables},
         }
-        for case, (_, row) in form.rows(source, data).cases.items()
+        for case, (_, row) in cases.items()
     }
 
 

@@ -1,15 +1,19 @@
-"""Training data: slices in memory, and batches that follow from a seed and the step."""
+"""Training data: slices, read as they are needed, and batches that follow from a seed and the step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from crossover.imaging.stored import IMAGES, Stack, Stored, StoredMasks, mask_name
 from crossover.training.augmentation import Cuts, Draws, Versions
+from crossover.training.files import Place, Slices
+
+PIXELS_AT_ONCE = 2**21
+"""That are in memory at a time where all pixels of a set are gone through."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +25,16 @@ class SliceSet:
         masks: (slices, rows, columns, structures) uint8.
         case: (slices,) index of each slice's case.
         large: (slices, structures) bool, whether the slice counts as one with the structure.
-        sources: digest of each case's slices, in hexadecimal; empty where nobody asks for it.
+        sources: digest of each case's images, in hexadecimal; empty where nobody asks for it.
+        shown: (slices, structures) bool, whether the mask has a pixel; None where masks in memory tell it.
     """
 
-    images: np.ndarray
-    masks: np.ndarray
+    images: Stack
+    masks: Stack
     case: np.ndarray
     large: np.ndarray
     sources: tuple[str, ...] = ()
+    shown: np.ndarray | None = None
 
     @property
     def place(self) -> np.ndarray:
@@ -42,15 +48,11 @@ class SliceSet:
     @property
     def background(self) -> np.ndarray:
         """Slices without a pixel of any structure."""
-        return ~self.masks.any(axis=(1, 2, 3))
-
-    def only(self, structures: Sequence[int]) -> SliceSet:
-        """With the masks of these structures alone, by their places."""
-        places = list(structures)
-        return replace(self, masks=self.masks[..., places], large=self.large[:, places])
+        shown = np.any(self.masks, axis=(1, 2)) if self.shown is None else self.shown
+        return ~shown.any(axis=1)
 
     def standardised(self, moments: Moments) -> SliceSet:
-        return replace(self, images=moments.apply(self.images))
+        return replace(self, images=Standardised(self.images, moments))
 
 
 class Moments(NamedTuple):
@@ -60,27 +62,94 @@ class Moments(NamedTuple):
     sd: list[float]
 
     @classmethod
-    def of(cls, images: np.ndarray) -> Moments:
-        """Of all pixels of slices (n, rows, columns, channels); a constant channel has SD 1."""
-        images = images.astype(np.float64)
-        sd = images.std(axis=(0, 1, 2))
-        return cls(images.mean(axis=(0, 1, 2)).tolist(), np.where(sd > 0, sd, 1.0).tolist())
+    def of(cls, images: Stack, which: np.ndarray | None = None) -> Moments:
+        """Of all pixels of slices (n, rows, columns, channels), or of some of them; a constant channel has SD 1.
+
+        They are NumPy's `mean` and `std` of all in one array of float64, to the bit: the sums are taken in
+        its order.
+        """
+        places = np.arange(len(images)) if which is None else np.arange(len(images))[which]
+        count = len(places) * int(np.prod(images.shape[1:3]))
+        mean = _sum(images, places, np.zeros(1)) / count
+        sd = np.sqrt(_sum(images, places, mean, squared=True) / count)
+        return cls(mean.tolist(), np.where(sd > 0, sd, 1.0).tolist())
 
     def apply(self, images: np.ndarray) -> np.ndarray:
         """float32, mean 0 and SD 1 where the slices are those of `of`."""
         return ((images - np.array(self.mean)) / np.array(self.sd)).astype(np.float32)
 
 
-def load(files: Sequence[Path], sources: Sequence[str] = ()) -> SliceSet:
-    """Read the slices of cases, one npz file each (see the rule `slices`), and their digests."""
-    parts = [np.load(file) for file in files]
+def _sum(images: Stack, places: np.ndarray, minus: np.ndarray, squared: bool = False) -> np.ndarray:
+    """Of all values less `minus`, or of their squares, by channel.
+
+    NumPy adds several channels pixel after pixel, and one in halves, each a multiple of 8 pixels.
+    """
+    of_slice = int(np.prod(images.shape[1:3]))
+
+    def values(begin: int, end: int) -> np.ndarray:
+        """(pixels, channels) float64."""
+        first, last = begin // of_slice, -(-end // of_slice)
+        own = images[places[first:last]].reshape(-1, images.shape[-1]).astype(np.float64)
+        own = own[begin - first * of_slice : end - first * of_slice] - minus
+        return own * own if squared else own
+
+    def halves(begin: int, end: int) -> np.ndarray:
+        if end - begin <= PIXELS_AT_ONCE:
+            return values(begin, end).ravel().sum(keepdims=True)
+        middle = (end - begin) // 2
+        middle = begin + middle - middle % 8
+        return halves(begin, middle) + halves(middle, end)
+
+    pixels = len(places) * of_slice
+    if images.shape[-1] == 1:
+        return halves(0, pixels)
+    total = np.zeros((1, images.shape[-1]))
+    for begin in range(0, pixels, PIXELS_AT_ONCE):
+        own = values(begin, min(begin + PIXELS_AT_ONCE, pixels))
+        total = np.concatenate([total, own]).sum(axis=0, keepdims=True)
+    return total[0]
+
+
+class Standardised:
+    """Slices as `Moments` standardise them."""
+
+    def __init__(self, images: Stack, moments: Moments) -> None:
+        self._images, self._moments, self.shape = images, moments, images.shape
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, which: np.ndarray) -> np.ndarray:
+        return self._moments.apply(self._images[which])
+
+
+def load(slices: Slices, cases: Sequence[Place], structures: Sequence[str]) -> SliceSet:
+    """The slices of cases, with the masks of some structures; nothing is read before it is asked for."""
+    images = Stored([slices.file(place, IMAGES) for place in cases])
+    masks = [Stored([slices.file(place, mask_name(s)) for place in cases]) for s in structures]
+    counts = [slices.record(place)["slices"] for place in cases]
     return SliceSet(
-        np.concatenate([p["images"] for p in parts]),
-        np.concatenate([p["masks"] for p in parts]),
-        np.repeat(np.arange(len(parts)), [len(p["images"]) for p in parts]),
-        np.concatenate([p["large"] for p in parts]),
-        tuple(sources),
+        images,
+        StoredMasks(masks, images.shape[2]),
+        np.repeat(np.arange(len(counts)), counts),
+        _told(slices, cases, structures, "large"),
+        tuple(slices.sha256(place, IMAGES) for place in cases),
+        _told(slices, cases, structures, "shown"),
     )
+
+
+def _told(
+    slices: Slices, cases: Sequence[Place], structures: Sequence[str], what: str
+) -> np.ndarray:
+    """(slices, structures) bool."""
+    columns = ["".join(slices.record(place)[what][s] for place in cases) for s in structures]
+    return np.array([[bit == "1" for bit in column] for column in columns]).T
+
+
+def in_turn(count: int, at_once: int) -> Iterator[np.ndarray]:
+    """The places of so many slices, some at once."""
+    for begin in range(0, count, at_once):
+        yield np.arange(begin, min(begin + at_once, count))
 
 
 class Batches:

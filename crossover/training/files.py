@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
+from crossover.imaging.stored import IMAGES, mask_name
 from crossover.items import RECORD
 from crossover.provenance import read_json
 from crossover.study import SELECTED, Prediction, Training
@@ -16,6 +18,13 @@ HISTORY = "history.csv"
 Settings = TypeVar("Settings", Training, Prediction)
 
 
+class Place(NamedTuple):
+    """Where a case is among a study's: cases' names are unique in their cohort."""
+
+    cohort: str
+    case: str
+
+
 class Slices:
     """The slices of a study's cohorts, by their manifests: {cohort: data/slices/<study>/<cohort>/manifest.json}."""
 
@@ -23,14 +32,29 @@ class Slices:
         self._folders = {cohort: path.parent for cohort, path in manifests.items()}
         self._items = {cohort: read_json(path)["items"] for cohort, path in manifests.items()}
 
-    def file(self, cohort: str, case: str) -> Path:
-        return self._folders[cohort] / case / "slices.npz"
+    def record(self, place: Place) -> dict:
+        return self._items[place.cohort][place.case]
 
-    def sha256(self, cohort: str, case: str) -> str:
-        return self._items[cohort][case]["files"]["slices.npz"]["sha256"]
+    def file(self, place: Place, name: str) -> Path:
+        return self._folders[place.cohort] / place.case / name
 
-    def digests(self, cases: pd.DataFrame) -> dict[str, str]:
-        return {f"{c.cohort}/{c.case}": self.sha256(c.cohort, c.case) for c in cases.itertuples()}
+    def sha256(self, place: Place, name: str) -> str:
+        return self.record(place)["files"][name]["sha256"]
+
+    def digests(self, cases: pd.DataFrame, structures: Sequence[str] = ()) -> dict[str, list[str]]:
+        """Case -> digests of all that a network sees of it: the images, and what is known of some structures."""
+        return {
+            f"{place.cohort}/{place.case}": [
+                self.sha256(place, IMAGES),
+                *(self.sha256(place, mask_name(s)) for s in structures),
+                *(self.record(place)["large"][s] for s in structures),
+            ]
+            for place in places(cases)
+        }
+
+
+def places(cases: pd.DataFrame) -> list[Place]:
+    return [Place(c.cohort, c.case) for c in cases.itertuples()]
 
 
 def with_selected(settings: Settings, selection: Path | None) -> Settings:

@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
+from crossover.imaging.stored import Stack
 from crossover.training.activations import Activations, Spill, kinds
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
-from crossover.training.data import Batches
+from crossover.training.data import Batches, in_turn
 from crossover.training.engines import Engine, Features
 from crossover.training.failure import TrainingFailed
 
@@ -152,50 +153,58 @@ def _alike(engine: Engine, images: np.ndarray, first: list[np.ndarray]) -> bool:
 class Validation:
     """Validation slices; where a part is frozen, its output for them is computed once a training."""
 
-    def __init__(self, engine: Engine, images: np.ndarray, cache: Cache, name: str) -> None:
-        self._engine, self._images, self._cache, self._name = engine, images, cache, name
+    def __init__(
+        self, engine: Engine, images: Stack, which: np.ndarray, cache: Cache, name: str
+    ) -> None:
+        """`which`: the places of the slices that are predicted."""
+        self._engine, self._images, self._which = engine, images, which
+        self._cache, self._name = cache, name
         self._stack = ExitStack()
         self._spill: Spill | None = None
         self._before = True  # the first prediction
 
-    def predict(self) -> np.ndarray:
-        """Probabilities of all slices, in inference mode.
+    def predict(self) -> Iterator[np.ndarray]:
+        """Probabilities in inference mode, of as many slices at once as the engine takes, in order.
 
         Raises:
             TrainingFailed: some are no number.
         """
-        if self._engine.fixed():
-            parts = [self._engine.validate(features) for features in self._features()]
-            probabilities = np.concatenate(parts)
-        else:
-            probabilities = self._engine.predict(self._images)
-        if not np.isfinite(probabilities).all():
-            raise TrainingFailed("predictions are no numbers any more", LOWER_RATE)
-        return probabilities
+        parts = (
+            map(self._engine.validate, self._features())
+            if self._engine.fixed()
+            else map(self._engine.predict, self._parts())
+        )
+        for probabilities in parts:
+            if not np.isfinite(probabilities).all():
+                raise TrainingFailed("predictions are no numbers any more", LOWER_RATE)
+            yield probabilities
 
     def close(self) -> None:
         self._stack.close()
+
+    def _parts(self) -> Iterator[np.ndarray]:
+        for places in in_turn(len(self._which), self._engine.at_once):
+            yield self._images[self._which[places]]
 
     def _features(self) -> Iterator[Features]:
         first, self._before = self._before, False
         if not first and self._spill:
             yield from map(self._engine.kept, self._spill)
             return
-        at_once = self._engine.at_once
-        for start in range(0, len(self._images), at_once):
-            features = self._engine.features(self._images[start : start + at_once])
+        for i, images in enumerate(self._parts()):
+            features = self._engine.features(images)
             if first:
-                self._keep(features, start)
+                self._keep(features, i)
             yield features
 
-    def _keep(self, features: Features, start: int) -> None:
+    def _keep(self, features: Features, part: int) -> None:
         try:
             arrays = self._engine.arrays(features)
-            if start == 0 and self._cache.limit:
-                size = sum(kind.bytes for kind in kinds(arrays)) * len(self._images)
-                part = self._stack.enter_context(self._cache.part(self._name))
-                if part.ask_beside(size):
-                    self._spill = Spill(part.folder)
+            if part == 0 and self._cache.limit:
+                size = sum(kind.bytes for kind in kinds(arrays)) * len(self._which)
+                room = self._stack.enter_context(self._cache.part(self._name))
+                if room.ask_beside(size):
+                    self._spill = Spill(room.folder)
                     self._stack.callback(self._spill.close)
             if self._spill:
                 self._spill.append(arrays)

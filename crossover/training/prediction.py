@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from crossover import items
 from crossover.imaging.slices import network_grid, to_case
+from crossover.imaging.stored import IMAGES, Stored
 from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
 from crossover.plan import Model
 from crossover.provenance import digest
@@ -22,8 +23,8 @@ from crossover.splits import evaluation_cases
 from crossover.study import Prediction
 from crossover.trail import timed
 from crossover.training import engines
-from crossover.training.data import Moments, load
-from crossover.training.files import WEIGHTS, Slices, record_of
+from crossover.training.data import Moments, Standardised, in_turn
+from crossover.training.files import WEIGHTS, Place, Slices, record_of
 
 
 def predict_models(
@@ -61,7 +62,7 @@ def predict_models(
         stage = by_name[name].stage
         engine.load(load_file(folder_of / stage / WEIGHTS))
         evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
-        files = [slices.file(c.cohort, c.case) for c in evaluated]
+        files = [slices.file(Place(c.cohort, c.case), IMAGES) for c in evaluated]
         folders = [cases / c.cohort / c.case for c in evaluated]
         moments = record_of(folder_of, stage)["standardised"]
         for case, masks in zip(evaluated, predict_cases(engine, files, folders, settings, moments)):
@@ -86,16 +87,26 @@ def predict_cases(
     """The masks of each case, one for each output of the engine's network, on the case's own grid.
 
     Args:
-        files: slices of each case. cases: its folder.
+        files: images of each case's slices. cases: its folder.
         moments: by which the slices that the network was trained on were standardised.
     """
-    together = load(files)  # fills the batches
-    if moments:
-        together = together.standardised(Moments(**moments))
-    probabilities = engine.predict(together.images)
-    for i, case in enumerate(cases):
-        own = probabilities[together.case == i]
+    stored = Stored(files)
+    images = Standardised(stored, Moments(**moments)) if moments else stored
+    batches = in_turn(len(images), engine.at_once)  # filled across cases
+    probabilities = (engine.predict(images[places]) for places in batches)
+    for case, own in zip(cases, _cut(probabilities, stored.counts), strict=True):
         yield [_on_case(own[..., s], case, settings) for s in range(own.shape[-1])]
+
+
+def _cut(parts: Iterator[np.ndarray], counts: Sequence[int]) -> Iterator[np.ndarray]:
+    """Arrays one after the other, cut anew into so many rows each."""
+    held = [next(parts)]
+    for count in counts:
+        while sum(map(len, held)) < count:
+            held.append(next(parts))
+        together = np.concatenate(held)
+        yield together[:count]
+        held = [together[count:].copy()]
 
 
 def _on_case(probability: np.ndarray, case: Path, settings: Prediction) -> sitk.Image:

@@ -29,7 +29,7 @@ from crossover.training.clock import Clock
 from crossover.training.data import Batches, Moments, SliceSet, load
 from crossover.training.devices import processor
 from crossover.training.failure import TrainingFailed
-from crossover.training.files import HISTORY, WEIGHTS, Slices, record_of
+from crossover.training.files import HISTORY, WEIGHTS, Slices, places, record_of
 from crossover.training.inputs import Validation, inputs
 from crossover.training.stage import planned_steps, scored_slices, train, validation_dsc
 
@@ -105,7 +105,7 @@ class Trainer:
         """Digest of all that the stage's weights follow from; its name is not among it."""
         parent = keys.get(stage.parent) or record_of(self.out, stage.parent).get("key")
         cases = stage_cases(self.splits, stage, self.settings.validation)
-        slices = self.slices.digests(cases)
+        slices = self.slices.digests(cases, stage.structures)
         settings = self.settings.model_dump(mode="json")
         begins = self.initial.of(stage, self.settings.network)
         return digest([settings, what(stage), list(cases.use), slices, begins, parent, code])
@@ -197,7 +197,7 @@ class Trainer:
         cases = stage_cases(self.splits, stage, self.settings.validation)
         used = {use: cases[cases.use == use] for use in ("train", "validation")}
         sets = {
-            use: self._load(own).only(_places(stage.structures, self.settings.structures))
+            use: load(self.slices, places(own), stage.structures)
             for use, own in used.items()
             if len(own)
         }
@@ -211,7 +211,7 @@ class Trainer:
         training, validation = sets["train"], sets["validation"]
         if not self.settings.standardise:
             return used, training, validation, None
-        moments = Moments.of(training.images[training.has_structure])
+        moments = Moments.of(training.images, training.has_structure)
         return used, training.standardised(moments), validation.standardised(moments), moments
 
     def _activations(self, engine: engines.Engine, stage: Stage, moments: Moments | None) -> str:
@@ -233,8 +233,8 @@ class Trainer:
         self, engine: engines.Engine, slices: SliceSet, name: str, stack: ExitStack
     ) -> Callable[[], float]:
         on = self.settings.recipe.validate_on
-        images = slices.images[scored_slices(slices, on)]
-        kept = Validation(engine, images, self.activations, name)
+        scored = np.flatnonzero(scored_slices(slices, on))
+        kept = Validation(engine, slices.images, scored, self.activations, name)
         stack.callback(kept.close)
         return lambda: validation_dsc(kept.predict(), slices, on)
 
@@ -245,11 +245,6 @@ class Trainer:
         channels = len(self.settings.channels)
         if arrays := self.initial.arrays(stage, self.settings.network, channels):
             engine.begin_from(arrays)
-
-    def _load(self, cases: pd.DataFrame) -> SliceSet:
-        places = [(c.cohort, c.case) for c in cases.itertuples()]
-        digests = [self.slices.sha256(*place) for place in places]
-        return load([self.slices.file(*place) for place in places], digests)
 
 
 def train_stages(
@@ -312,7 +307,3 @@ def train_stages(
         trainer.forget(name)
     own = {name: failed[name] for name in keys if name in failed}
     items.write_manifest(manifest, records, own)
-
-
-def _places(wanted: Sequence[str], there: Sequence[str]) -> list[int]:
-    return [list(there).index(name) for name in wanted]

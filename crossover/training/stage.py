@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from crossover.evaluation.overlap import dice
+from crossover.evaluation.overlap import dice_of
 from crossover.study import Recipe
 from crossover.training.clock import Clock
 from crossover.training.data import SliceSet
@@ -176,23 +176,32 @@ def scored_slices(slices: SliceSet, on: Literal["volumes", "structure_slices"]) 
 
 
 def validation_dsc(
-    probabilities: np.ndarray, slices: SliceSet, on: Literal["volumes", "structure_slices"]
+    probabilities: Iterable[np.ndarray],
+    slices: SliceSet,
+    on: Literal["volumes", "structure_slices"],
 ) -> float:
     """Mean over cases and structures of the DSC on the network's grid, threshold 0.5: of the whole
     volume, or of its slices with the structure (of all that have any).
 
     Args:
-        probabilities: of the `scored_slices`.
+        probabilities: of the `scored_slices`, in order, of some slices after the other.
     """
-    predicted = np.zeros(slices.masks.shape, bool)
-    predicted[scored_slices(slices, on)] = probabilities >= 0.5
-    scores = []
-    for c, s in product(np.unique(slices.case), range(slices.masks.shape[-1])):
-        own = slices.case == c
-        if on == "structure_slices":
-            own &= slices.large[:, s]
-        if own.any():
-            scores.append(dice(predicted[own, ..., s], slices.masks[own, ..., s] > 0))
+    scored = np.flatnonzero(scored_slices(slices, on))
+    cases, structures = slices.case.max() + 1, slices.masks.shape[-1]
+    pixels = np.zeros((3, cases, structures), np.int64)  # drawn, predicted, both
+    begin = 0
+    for part in probabilities:
+        own = scored[begin : begin + len(part)]
+        begin += len(part)
+        counts = slices.large[own] if on == "structure_slices" else np.ones((len(own), 1), bool)
+        drawn, predicted = slices.masks[own] > 0, part >= 0.5
+        for total, shown in zip(pixels, (drawn, predicted, drawn & predicted), strict=True):
+            np.add.at(total, slices.case[own], counts * np.count_nonzero(shown, axis=(1, 2)))
+    scores = [
+        dice_of(*pixels[:, c, s].tolist())
+        for c, s in product(np.unique(slices.case), range(structures))
+        if on == "volumes" or slices.large[slices.case == c, s].any()
+    ]
     return float(np.mean(scores))
 
 

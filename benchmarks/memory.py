@@ -1,0 +1,192 @@
+"""Peak memory of one training: the largest of each study, with all of its patients and slices at their full
+size, a few steps and one validation, in a process of its own.
+
+    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 3] [--cells unet/resnet18 ...] [uterus nasopharynx prostate]
+
+Slices are drawn for one case and linked under the names of all, so the disk holds few of them while a training
+finds as many and as large files as it would. Of the validation slices the network predicts one batch, and the
+others get their scores from it: to predict thousands on a CPU takes hours and no more memory.
+
+`peak` is the process's largest resident memory (`ru_maxrss`), what it holds of its libraries' files included.
+Slices are read, not mapped, so none of it is theirs; what the system keeps of read files in memory is free for
+whoever needs it, and not counted. The rows are those of `config/memory.csv`, which `crossover plan` reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+
+from crossover.amounts import amount
+from crossover.config import load_study
+from crossover.imaging import stored
+from crossover.plan import Stage, plan
+from crossover.provenance import ROOT, write_json
+from crossover.splits import split
+from crossover.study import SELECTED, Network, Study, Training
+from crossover.training import engines
+from crossover.training.files import Slices
+from crossover.training.run import Trainer
+
+STUDIES = ("uterus", "nasopharynx", "prostate")
+COLUMNS = ["study", "scale", "architecture", "encoder", "parameters", "peak_gb", "machine"]
+PREDICTED = 1
+"""Batches of validation slices that the network predicts."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("studies", nargs="*", default=STUDIES)
+    parser.add_argument("--scale", default="paper")
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--cells", nargs="*", help="of a study that selects; else all")
+    parser.add_argument("--one", action="store_true", help="in this process")
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(measure(args)))
+        return
+    rows = []
+    for name in args.studies:
+        study = load_study(name, args.scale, ROOT / "config")
+        cells = ["/".join(cell) for cell in study.selection.cells] if study.selection else [""]
+        for cell in args.cells or cells:
+            words = ["--one", name, "--scale", args.scale, "--steps", str(args.steps)]
+            words += ["--threads", str(args.threads), *(["--cells", cell] if cell else [])]
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks.memory", *words],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            if done.returncode:
+                print(f"{name} {cell}: failed or was killed ({done.returncode})")
+                continue
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+            print(json.dumps(rows[-1]), flush=True)
+    table = pd.DataFrame(rows)
+    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores")
+    if rows:
+        print(table.to_markdown(index=False))
+        print(table[COLUMNS].to_csv(index=False))
+
+
+def measure(args: argparse.Namespace) -> dict:
+    study = load_study(args.studies[0], args.scale, ROOT / "config")
+    stage = max(plan(study).stages.values(), key=lambda s: patients(study, s))
+    network = study.network
+    if network.architecture == SELECTED:
+        network = network.cell(*args.cells[0].split("/"))
+    stage = replace(stage, parent=None, level=None, initial=None, cell=None)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        return trained(study, network, stage, args)
+
+
+def patients(study: Study, stage: Stage) -> int:
+    held = {name: amount(study, name) for name in study.cohorts}
+    return sum(n or held[cohort].patients for cohort, n in stage.train)
+
+
+def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespace) -> dict:
+    manifests, cases = {}, []
+    for name, _ in sorted(stage.train):
+        manifests[name] = link(study, name, stage)
+        own = json.loads(manifests[name].read_text())["items"]
+        cases += [{"cohort": name, "patient": case, "case": case} for case in own]
+    tests = {name: study.cohorts[name].test for name in manifests}
+    needed = dict.fromkeys(manifests, 2)
+    splits = split(pd.DataFrame(cases), tests, study.splits, needed)
+    recipe = study.recipe.model_copy(
+        update={"steps": (args.steps, args.steps), "validations": 1, "epochs": 1}
+    )
+    settings = Training(
+        network=network, recipe=recipe, validation=study.splits.validation,
+        size=study.preparation.slices.size, channels=study.channels,
+        standardise=study.preparation.slices.normalisation.method == "training",
+    )  # fmt: skip
+    trainer = Trainer(settings, Slices(manifests), splits, Path("out"), Path("cache"), args.threads)
+    sparing(trainer)
+    Path("out/it").mkdir(parents=True)
+    start = perf_counter()
+    facts = trainer.make(stage, "key", Path("out/it"))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    settings_ = network.settings
+    return {
+        "study": study.study, "scale": study.scale, "architecture": network.architecture,
+        "encoder": settings_.get("encoder", ""), "parameters": facts["parameters"]["total"],
+        "peak_gb": round(peak, 2), "slices": facts["slices"]["train"],
+        "machine": platform.machine(), "cases": len(cases), "batch": recipe.batch,
+        "stored_gb": round(sum(map(stored_bytes, manifests.values())) / 1e9, 1),
+        "seconds": round(perf_counter() - start),
+    }  # fmt: skip
+
+
+def link(study: Study, cohort: str, stage: Stage) -> Path:
+    """The manifest of a cohort's slices, all of them one case's."""
+    own, structures = amount(study, cohort), stage.structures
+    rows, columns = study.preparation.slices.size
+    count = round(own.slices)
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(count, rows, columns, len(study.channels))).astype(np.float32)
+    masks = np.zeros((count, rows, columns), np.uint8)
+    masks[::2, rows // 4 : rows // 2, columns // 4 : columns // 2] = 1
+    first = Path("first", cohort)
+    first.mkdir(parents=True)
+    stored.write(first, images, dict.fromkeys(structures, masks))
+    bits = "".join("10"[i % 2] for i in range(count))
+    record = {
+        "files": {p.name: {"sha256": "0" * 64, "bytes": p.stat().st_size} for p in first.iterdir()},
+        "slices": count,
+        "large": dict.fromkeys(structures, bits),
+        "shown": dict.fromkeys(structures, bits),
+    }
+    folder = Path("slices", cohort)
+    for i in range(own.patients):
+        case = folder / f"{cohort}{i:04}"
+        case.mkdir(parents=True)
+        for file in first.iterdir():
+            os.link(file, case / file.name)
+    names = [case.name for case in sorted(folder.iterdir())]
+    write_json(folder / "manifest.json", {"items": dict.fromkeys(names, record)})
+    return folder / "manifest.json"
+
+
+def stored_bytes(manifest: Path) -> int:
+    records = json.loads(manifest.read_text())["items"].values()
+    return sum(file["bytes"] for record in records for file in record["files"].values())
+
+
+def sparing(trainer: Trainer) -> None:
+    """Have the trainer's engine predict a few batches, and give their probabilities for all further ones."""
+    own = trainer.engine
+
+    def engine(structures: int) -> engines.Engine:
+        made = own(structures)
+        predict, seen = made.predict, []
+
+        def few(images: np.ndarray) -> np.ndarray:
+            if len(seen) < PREDICTED:
+                seen.append(predict(images))
+            return seen[0][: len(images)].copy()
+
+        made.predict = few
+        return made
+
+    trainer.engine = engine
+
+
+if __name__ == "__main__":
+    main()

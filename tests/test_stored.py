@@ -1,0 +1,192 @@
+"""Slices on disk: what is read of them is what an array in memory would give, and no more is read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_activations import DRAWN, SHORT, train
+from test_engines import levels, small_engine
+
+from crossover.imaging import stored
+from crossover.imaging.stored import IMAGES, Stored, mask_name
+from crossover.provenance import write_json
+from crossover.training import data
+from crossover.training.augmentation import augmenter
+from crossover.training.data import Batches, Moments, SliceSet, Standardised, load
+from crossover.training.files import Place, Slices
+from crossover.training.prediction import _cut
+from crossover.training.stage import scored_slices, validation_dsc
+
+COUNTS = (3, 1, 4)
+FEW = {"steps": (6, 6), "validations": 2}
+PLACES = [Place("a", f"p{i}") for i in range(len(COUNTS))]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory) -> tuple[Slices, SliceSet]:
+    """The same slices of three cases with three structures, on disk and in memory."""
+    folder, rng = tmp_path_factory.mktemp("slices"), np.random.default_rng(0)
+    images = rng.normal(3, 2, (sum(COUNTS), 32, 32, 3)).astype(np.float32)
+    masks = (rng.random((sum(COUNTS), 32, 32, 3)) > 0.9).astype(np.uint8)
+    masks[[0, 5]] = 0
+    masks[2, ..., 1] = 0
+    large = masks.sum(axis=(1, 2)) > 95
+    items, begin, shas = {}, 0, tuple(f"{i + 7:016x}" for i in range(len(COUNTS)))
+    for (_, case), count, sha in zip(PLACES, COUNTS, shas):
+        own = slice(begin, begin + count)
+        begin += count
+        (folder / case).mkdir()
+        stored.write(
+            folder / case, images[own], {f"s{k}": masks[own][..., k] * 255 for k in range(3)}
+        )
+        names = [IMAGES, *(mask_name(f"s{k}") for k in range(3))]
+        items[case] = {
+            "files": {
+                name: {"sha256": sha if name == IMAGES else f"{sha}{name}"} for name in names
+            },
+            "slices": count,
+            "large": {f"s{k}": bits(large[own, k]) for k in range(3)},
+            "shown": {f"s{k}": bits(masks[own][..., k].any(axis=(1, 2))) for k in range(3)},
+        }
+    write_json(folder / "manifest.json", {"items": items})
+    case = np.repeat(np.arange(len(COUNTS)), COUNTS)
+    return Slices({"a": folder / "manifest.json"}), SliceSet(images, masks, case, large, shas)
+
+
+def bits(values: np.ndarray) -> str:
+    return "".join("01"[int(v)] for v in values)
+
+
+def only(whole: SliceSet, *structures: int) -> SliceSet:
+    chosen = list(structures)
+    return replace(whole, masks=whole.masks[..., chosen], large=whole.large[:, chosen])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    which=st.lists(st.integers(0, sum(COUNTS) - 1), max_size=9),
+    chosen=st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True),
+)
+def test_what_is_read_is_what_was_written(kept, which, chosen):
+    slices, whole = kept
+    read, own = load(slices, PLACES, [f"s{k}" for k in chosen]), only(whole, *chosen)
+    index = np.array(which, int)
+    for one, other in ((read.images, own.images), (read.masks, own.masks)):
+        assert one.shape == other.shape and len(one) == len(other)
+        assert one[index].dtype == other.dtype
+        np.testing.assert_array_equal(one[index], other[index])
+        np.testing.assert_array_equal(one[read.has_structure], other[own.has_structure])
+    for name in ("case", "large", "background", "has_structure", "place"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(own, name))
+    assert read.sources == own.sources
+
+
+def test_only_the_structures_asked_for_are_read(kept, monkeypatch):
+    slices, _ = kept
+    opened = set()
+    own = Path.open
+    monkeypatch.setattr(
+        Path, "open", lambda path, *how, **more: opened.add(path.name) or own(path, *how, **more)
+    )
+    read = load(slices, PLACES, ["s1"])
+    read.masks[np.arange(3)], read.images[np.arange(3)]
+    assert opened == {IMAGES, mask_name("s1")}
+
+
+def test_a_set_of_slices_takes_no_memory_until_they_are_read(kept, monkeypatch):
+    """A batch reads its own slices, each once."""
+    slices, _ = kept
+    counted = []
+    read = Stored._read
+    monkeypatch.setattr(
+        Stored, "_read", lambda own, place, out: counted.append(place) or read(own, place, out)
+    )
+    made = Batches(load(slices, PLACES, ["s0"]), augmenter(SHORT.augmentation, (32, 32)), 2, 0.5, 1)
+    assert not counted
+    made[0]
+    assert len(counted) == 2 * 2, "images and masks of two slices"
+
+
+def test_another_structures_mask_changes_no_digest(kept):
+    import pandas as pd
+
+    slices, _ = kept
+    cases = pd.DataFrame(PLACES)
+    one, all_ = slices.digests(cases, ["s0"]), slices.digests(cases, ["s0", "s1", "s2"])
+    assert all(len(one[case]) == 3 and len(all_[case]) == 7 for case in one)
+    assert not any("s1" in text for own in one.values() for text in own)
+
+
+def test_files_that_do_not_belong_together_or_end_early_are_named(tmp_path: Path):
+    for name, shape in (("a", (2, 4, 4, 1)), ("b", (2, 4, 5, 1))):
+        np.save(tmp_path / f"{name}.npy", np.zeros(shape, np.float32))
+    with pytest.raises(ValueError, match=r"b\.npy"):
+        Stored([tmp_path / "a.npy", tmp_path / "b.npy"])
+    with (tmp_path / "a.npy").open("r+b") as file:
+        file.truncate(200)
+    with pytest.raises(OSError, match=r"a\.npy ends before"):
+        Stored([tmp_path / "a.npy"])[np.array([1])]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 9])
+@pytest.mark.parametrize("at_once", [16, 256, 1000, 2**21])
+def test_mean_and_sd_are_numpys_to_the_bit(channels, at_once, monkeypatch):
+    monkeypatch.setattr(data, "PIXELS_AT_ONCE", at_once)
+    images = np.random.default_rng(channels).normal(900, 70, (11, 13, 17, channels))
+    images = images.astype(np.float32)
+    which = np.arange(11) % 3 > 0
+    exact = images[which].astype(np.float64)
+    moments = Moments.of(images, which)
+    assert moments.mean == exact.mean(axis=(0, 1, 2)).tolist()
+    assert moments.sd == exact.std(axis=(0, 1, 2)).tolist()
+    np.testing.assert_array_equal(
+        Standardised(images, moments)[np.array([4, 1])], moments.apply(images)[[4, 1]]
+    )
+
+
+@pytest.mark.parametrize("recipe", [SHORT, DRAWN], ids=["versions", "drawn"])
+def test_a_training_from_disk_is_one_from_memory_to_the_bit(kept, recipe, tmp_path):
+    """Weights, history and validation DSC, standardised slices, all trained and with a frozen part."""
+    slices, whole = kept
+    moments = Moments.of(whole.images)
+    on_disk = load(slices, PLACES, ["s1"]).standardised(moments)
+    in_memory = replace(only(whole, 1), images=moments.apply(whole.images))
+    engine, few = small_engine("torch"), recipe.model_copy(update=FEW)
+    for level in (None, levels(engine)[0]):
+        one, other = (
+            train(engine, level, tmp_path / f"{name}-{level}", 10**8, few, own)
+            for name, own in (("disk", on_disk), ("memory", in_memory))
+        )
+        assert one[1] == other[1] and one[2] == other[2]
+        assert all(np.array_equal(one[0][name], other[0][name]) for name in other[0])
+
+
+@pytest.mark.parametrize("on", ["volumes", "structure_slices"])
+def test_the_validation_dsc_of_parts_is_that_of_whole_volumes(kept, on):
+    from crossover.evaluation.overlap import dice
+
+    slices, whole = kept
+    guess = np.random.default_rng(4).random(whole.masks.shape)
+    scored = scored_slices(whole, on)
+    expected = []
+    for c in range(len(COUNTS)):
+        for s in range(3):
+            own = (whole.case == c) & (whole.large[:, s] | (on == "volumes"))
+            if own.any():
+                expected.append(dice(guess[own, ..., s] >= 0.5, whole.masks[own, ..., s] > 0))
+    read = load(slices, PLACES, ["s0", "s1", "s2"])
+    for at_once in (1, 3, 8):
+        parts = [guess[scored][i : i + at_once] for i in range(0, scored.sum(), at_once)]
+        assert validation_dsc(parts, read, on) == float(np.mean(expected))
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=5), st.integers(1, 6))
+def test_predictions_are_cut_into_cases_wherever_batches_end(counts, at_once):
+    rows = np.arange(sum(counts))
+    parts = [rows[i : i + at_once] for i in range(0, len(rows), at_once)]
+    cut = list(_cut(iter(parts), counts))
+    assert [len(own) for own in cut] == counts
+    np.testing.assert_array_equal(np.concatenate(cut), rows)
