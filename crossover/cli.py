@@ -79,14 +79,14 @@ def segment(
     Manual masks are those that the file of rules names; the study's own rules take images alone.
     """
     from crossover.config import load_study
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.segment import segment, stage_of
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules, study_rules
 
     logging.basicConfig(level=logging.ERROR)
     try:
-        known = load_study(study, scale, ROOT / "config")
+        known = load_study(study, scale, CONFIG)
         stage = stage_of(known, model, results)
         rules = load_rules(series) if series else study_rules(study)
         rules = rules if series else rules.model_copy(update={"structures": {}})
@@ -211,10 +211,10 @@ def audit(
 
     from crossover.audit.show import for_machines, show
     from crossover.audit.table import audit_table
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.published import load_published
 
-    folder = ROOT / "config"
+    folder = CONFIG
     names = studies or sorted(path.stem for path in (folder / "published").glob("*.yaml"))
     try:
         papers = [load_published(name, folder) for name in names]
@@ -247,11 +247,11 @@ def claims(
     import json
 
     from crossover.claims.table import records, show, verdicts
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.statistics.metrics_table import TableError
 
     try:
-        found = verdicts(studies or [], results, scale, ROOT / "config")
+        found = verdicts(studies or [], results, scale, CONFIG)
     except (ConfigError, TableError) as caught:
         _stop(str(caught))
     if as_json:
@@ -308,12 +308,12 @@ def figures(
 
     What a figure can't be drawn without is said. Exit status: 0, or 2 where there are no such results.
     """
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.redraw import redraw, studies_in
     from crossover.statistics.metrics_table import TableError
 
     try:
-        for study in studies_in(results, studies or [], scale, ROOT / "config"):
+        for study in studies_in(results, studies or [], scale, CONFIG):
             folder = out / study.study
             for outcome in redraw(study, results / study.study, folder):
                 told = f"not drawn: {outcome.because}" if outcome.because else "drawn"

@@ -14,6 +14,9 @@ from crossover.config import canonical
 from crossover.networks import declared
 
 ROOT = Path(__file__).resolve().parent.parent
+_IN_WHEEL = Path(__file__).resolve().parent / "_config"
+CONFIG = _IN_WHEEL if _IN_WHEEL.is_dir() else ROOT / "config"
+"""The configuration that goes with this code: a wheel has a copy of the repository's `config/`."""
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {

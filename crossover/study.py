@@ -319,7 +319,7 @@ class Evaluation(Section):
 
 
 class Radiomics(Section):
-    """First-order features of one channel inside the structure, by pyradiomics."""
+    """First-order features of one channel inside the structure, as pyradiomics defines them."""
 
     channel: str
     bin_width: float
