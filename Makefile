@@ -11,12 +11,12 @@ export PYTHON STUDIES SCALE DATA
 
 .PHONY: reproduce headneck figures test lint setup setup-dev lock
 
-# Snakemake reads a value as YAML: the folder is quoted as YAML quotes.
+# Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
 reproduce: setup
 	@set --; \
 	[ -z "$$STUDIES" ] || set -- "$$@" "studies=$$STUDIES"; \
 	[ -z "$$SCALE" ] || set -- "$$@" "scale=$$SCALE"; \
-	[ -z "$$DATA" ] || set -- "$$@" "data='$$(realpath -ms -- "$$DATA" | sed "s/'/''/g")'"; \
+	[ -z "$$DATA" ] || set -- "$$@" "data= '$$(realpath -ms -- "$$DATA" | sed "s/'/''/g")' "; \
 	[ $$# = 0 ] || set -- --config "$$@"; \
 	$(BIN)/snakemake --cores $(CORES) "$$@"
 

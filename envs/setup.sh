@@ -92,12 +92,14 @@ if ! has "packages $(sum $LOCK envs/setup.sh) in $(readlink -f .venv)" || ! .ven
 fi
 if [ "${1:-}" = dev ] && ! has dev; then add dev dev; fi
 project="project $(sum pyproject.toml)"
-if ! has "$project"; then add project "$project"; fi
+if ! has "$project"; then
+    add project "$project"
+    [ ! -e $WHOLE ] || sed -i '/^project /d' $WHOLE
+fi
 [ ${#names[@]} -gt 0 ] || exit 0
 
 trap 'echo "set-up stopped in $title; the next call does it again" >&2; exit 130' INT TERM
 touch $WHOLE $LOG
-sed -i '/^project /d' $WHOLE
 for i in "${!names[@]}"; do
     title="step $((i + 1)) of ${#names[@]}, ${TITLE[${names[i]}]}"
     echo "set-up, $title"
