@@ -16,6 +16,8 @@ WHOLE=.venv/.complete
 BUILDS='^(setuptools|wheel)=='  # with which source archives are built: no other versions, no other index look-ups
 DEV='^# Only for tests'
 
+export PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off
+
 sum() { cat "$@" | sha256sum | cut -d' ' -f1; }
 has() { [ -e $WHOLE ] && grep -qxF "$1" $WHOLE; }
 run_part() { sed "/$DEV/,\$d" $LOCK; }
@@ -25,7 +27,7 @@ stop() { echo "set-up: $1" >&2; exit 1; }
 # pip, by the lock alone. All it says goes to the log; here: each 25th package, large files, and when it unpacks.
 pip() {
     local count=0 line
-    .venv/bin/python -m pip "$@" --no-input --disable-pip-version-check --progress-bar off 2>&1 | while IFS= read -r line; do
+    .venv/bin/python -m pip "$@" 2>&1 | while IFS= read -r line; do
         echo "$line" >>$LOG
         if [[ $line == Collecting* ]]; then
             count=$((count + 1))
@@ -40,14 +42,15 @@ pip() {
 from_lock() { pip install --require-hashes --no-deps --no-build-isolation --use-pep517 -r "$@"; }
 
 interpreter() {
-    local name
-    for name in ${PYTHON:-python3.11 python3}; do
+    local name tried=("${PYTHON:-python3.11}")
+    [ -n "${PYTHON:-}" ] || tried+=(python3)
+    for name in "${tried[@]}"; do
         if "$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
             command -v "$name"
             return
         fi
     done
-    stop "no Python 3.11 with venv found (tried: ${PYTHON:-python3.11 python3}). Install it (Debian, Ubuntu: python3.11 and python3.11-venv), or name it: make PYTHON=/path/to/python3.11"
+    stop "no Python 3.11 with venv found (tried: ${tried[*]}). Install it (Debian, Ubuntu: python3.11 and python3.11-venv), or name it: make PYTHON=/path/to/python3.11"
 }
 
 step_environment() { "$python" -m venv .venv >>$LOG 2>&1 && from_lock <(grep -E "$BUILDS" $LOCK); }

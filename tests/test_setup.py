@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_a_failed_step_is_named_and_done_again(clone: Clone, failing: str, at: s
     assert f"{at}, " in said and "no such file" in said and ".venv/setup.log" in said
     steps = [PROJECT] if failing == "editable" else [*PACKAGES, PROJECT]
     assert clone.setup() == (0, steps, "")
+
+
+def test_with_a_gpu_tensorflow_is_the_one_for_it(clone: Clone):
+    (Path(os.environ["PATH"]) / "nvidia-smi").symlink_to(shutil.which("true", path="/bin:/usr/bin"))
+    assert clone.setup() == (0, [*PACKAGES, "TensorFlow for the GPU", PROJECT], "")
+    version = re.search(r"^tensorflow-cpu==(\S+)", RUN, re.M)[1]
+    calls = [line for line in clone.installed() if "tensorflow" in line and line.startswith("pip")]
+    assert calls == [
+        "pip -m pip uninstall --yes tensorflow-cpu",
+        f"pip -m pip install tensorflow[and-cuda]=={version}",
+    ]
 
 
 def test_a_failed_step_for_tests_leaves_what_runs(clone: Clone):
