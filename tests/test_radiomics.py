@@ -1,10 +1,13 @@
 """First-order features against their formulas in numpy."""
 
+from importlib.metadata import version as metadata_version
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from crossover.evaluation.radiomics import first_order
+from crossover.trail import versions
 
 FEATURES = [
     "Energy", "Entropy", "Kurtosis", "Maximum", "Mean", "MeanAbsoluteDeviation", "Median",
@@ -110,3 +113,9 @@ def test_wrong_input_is_named():
     broken[1, 1, 1] = np.nan
     with pytest.raises(ValueError, match="no finite"):
         first_order(image(broken), mask((1, 1, 1)), ["Mean"], 25)
+
+
+def test_the_trail_tells_by_what_version():
+    """The package itself tells none."""
+    first_order(image(VOXELS), mask((1, 1, 1)), ["Mean"], 25)
+    assert versions()["numpyradiomics"] == metadata_version("numpyradiomics")
