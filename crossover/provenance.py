@@ -10,12 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from crossover.config import canonical
+from crossover.config import PACKAGED, canonical
 from crossover.networks import declared
 
 ROOT = Path(__file__).resolve().parent.parent
-_IN_WHEEL = Path(__file__).resolve().parent / "_config"
-CONFIG = _IN_WHEEL if _IN_WHEEL.is_dir() else ROOT / "config"
+CONFIG = PACKAGED or ROOT / "config"
 """The configuration that goes with this code: a wheel has a copy of the repository's `config/`."""
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
