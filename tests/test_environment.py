@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires
@@ -239,3 +240,16 @@ def test_the_package_imports_what_it_declares():
     assert {canonicalize_name(n) for n in found} <= direct(
         "ingest", "torch", "keras", "workflow"
     ).keys()
+
+
+def test_a_wheel_holds_what_commands_read(tmp_path):
+    call = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", tmp_path]
+    subprocess.run(
+        [*call, "build_py", "--build-lib", tmp_path], cwd=ROOT, check=True, capture_output=True
+    )
+    config = sorted(p.relative_to(ROOT / "config") for p in (ROOT / "config").rglob("*.yaml"))
+    assert config == sorted(
+        p.relative_to(tmp_path / "crossover/_config") for p in tmp_path.rglob("_config/**/*.yaml")
+    )
+    templates = {str(p.relative_to(ROOT)) for p in (ROOT / "crossover").rglob("*.j2")}
+    assert templates == {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.j2")} != set()
