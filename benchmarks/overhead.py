@@ -26,7 +26,7 @@ from time import perf_counter
 import pandas as pd
 
 from crossover.provenance import read_json
-from crossover.records import read_record
+from crossover.workflow import Record, read_record
 
 KINDS = ["start and imports", "networks", "work", "Snakemake", "waiting"]
 COPIED = ("Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs")
@@ -66,7 +66,7 @@ def jobs(root: Path) -> Iterator[Job]:
             continue
         study = _study(Path(outputs[0]).parts, owners)
         yield Job(
-            study, record["rule"], trail["threads"], record["starttime"], record["endtime"],
+            study, record.rule, trail["threads"], record.begun, record.ended,
             _spent(trail, record, outputs, root), frozenset(trail["inputs"]), frozenset(outputs),
         )  # fmt: skip
 
@@ -82,8 +82,8 @@ def _stem(output: str) -> str:
     return f"{Path(output).stem}.trail"  # of a job's several trails the first output's counts
 
 
-def _spent(trail: dict, record: dict, outputs: list[str], root: Path) -> dict[str, float]:
-    whole = record["endtime"] - record["starttime"]
+def _spent(trail: dict, record: Record, outputs: list[str], root: Path) -> dict[str, float]:
+    whole = record.ended - record.begun
     importing = trail["importing"]
     records = [read_json(root / f)["items"] for f in outputs if "/stages/" in f]
     stages = [r for of in records for r in of.values() if "same_as" not in r]

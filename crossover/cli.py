@@ -1,4 +1,4 @@
-"""The command line: `crossover ingest` and what goes with it."""
+"""The command line: a function for each command, which imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ def figures(
         Path, typer.Option(help="Folder for <study>/<figure>.svg, .png and .pdf.")
     ] = Path("figures"),
 ) -> None:
-    """Draw all figures again from metrics.csv and the small tables beside it: no training, no images.
+    """Draw all figures but those that show images again, from metrics.csv and the small tables beside it.
 
     What a figure can't be drawn without is said. Exit status: 0, or 2 where there are no such results.
     """

@@ -9,6 +9,7 @@ import yaml
 
 from crossover.study import Study
 from crossover.trail import SUFFIX
+from crossover.workflow import MAKE_REPORT, MAKE_STUDY, RECORDS
 
 HEAD = """\
 # Written by `crossover dvc` from the studies that config/config.yaml names: don't edit, write it again.
@@ -21,7 +22,7 @@ CODE = [
     "Snakefile", "rules", "workflow_scripts", "crossover", "profiles", "requirements.lock", "config/config.yaml",
 ]  # fmt: skip
 # The environment of the repository, also in DVC's temporary copies of it, which have none.
-SNAKEMAKE = 'PATH="$DVC_ROOT/.venv/bin:$PATH" snakemake'
+ENVIRONMENT = 'PATH="$DVC_ROOT/.venv/bin:$PATH"'
 
 
 def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
@@ -43,17 +44,17 @@ def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
         published += [str(claims)] if claims.exists() else []
         of_others = [path for path in cohorts if path not in own]
         stages[name] = {
-            "cmd": f"{SNAKEMAKE} --config studies={name} -- studies",
+            "cmd": f"{ENVIRONMENT} {MAKE_STUDY.format(study=name)}",
             "deps": [*CODE, f"config/studies/{name}.yaml", *published, *of_others],
             "outs": [_kept(path) for path in own],
         }
     read = [f"config/studies/{name}.yaml" for name in studies]
     stages["report"] = {
         # nothing else may run here: its study's stage is done
-        "cmd": f"{SNAKEMAKE} --allowed-rules report all",
+        "cmd": f"{ENVIRONMENT} {MAKE_REPORT}",
         "deps": [*CODE, *read, "config/published", *(f"results/{name}" for name in studies)],
         "outs": [_kept(f"results/report{end}") for end in (".html", SUFFIX)]
-        + [_kept(".snakemake/metadata")],
+        + [_kept(str(RECORDS))],
     }
     content = {
         "stages": stages,

@@ -31,25 +31,43 @@ def check(studies: dict[str, Study]) -> None:
                 )
 
 
-def check_weights(studies: dict[str, Study]) -> dict[str, dict[str, str]]:
+def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
     """Check that the ImageNet weights that studies begin with are at hand.
 
+    Args:
+        dry: whether nothing will be trained: what would stop a run is told, and stops nothing.
+
     Returns:
-        study -> encoder -> why not, where the study says that random weights will do.
+        What to tell before anything else, a line each: encoders that begin at random instead, since their study
+        says that this will do, and in a dry run those that a run would stop for.
 
     Raises:
-        ConfigError: where it says that nothing else will.
+        ConfigError: where a study says that nothing else will do, with what to do.
     """
-    without = {name: missing(study) for name, study in studies.items()}
-    findings = [
-        f"study {name}: no ImageNet weights of {encoder}: {because}"
-        for name, encoders in without.items()
-        for encoder, because in encoders.items()
-        if studies[name].network.initial.otherwise == "stop"
-    ]
-    if findings:
-        raise ConfigError("\n".join(findings))
-    return without
+    told, stopping = [], []
+    for name, study in studies.items():
+        without = missing(study)
+        if without and study.network.initial.otherwise == "stop":
+            stopping += [
+                f"study {name}: no ImageNet weights of {encoder}: {because}"
+                for encoder, because in without.items()
+            ] + [_weights_remedy(name, list(without))]
+        else:
+            told += [
+                f"study {name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}"
+                for encoder, because in without.items()
+            ]
+    if stopping and not dry:
+        raise ConfigError("\n".join(stopping))
+    return told + [f"A run would stop: {line}" for line in stopping]
+
+
+def _weights_remedy(study: str, encoders: list[str]) -> str:
+    return (
+        f"study {study}: what to do: `crossover weights {' '.join(encoders)}` downloads them once; or name a folder of "
+        "<encoder>.safetensors (imagenet in config/config.yaml, or --config imagenet=<folder>); or set "
+        f"`network.initial.otherwise: random` in config/studies/{study}.yaml, which is another study than the paper's"
+    )
 
 
 def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:

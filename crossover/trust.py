@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from ast import literal_eval
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from crossover.items import missing_files
 from crossover.provenance import digest, digest_of_text, file_digest, read_json
-from crossover.records import is_unfinished, read_record
 from crossover.trail import is_whole, read_trail, trail_path
+from crossover.workflow import RECORDS, is_unfinished, read_record
 
 AGAIN = "delete it to have it made again"
 RESTORE = (
-    "bring .snakemake/metadata and the *.trail.json files back with the results (`dvc pull`, or copy them "
+    f"bring {RECORDS} and the *.trail.json files back with the results (`dvc pull`, or copy them "
     "along), or delete the files to have them made again"
 )
 PUT_BACK = f"put it back as it was (`dvc checkout`), or {AGAIN}"
@@ -62,7 +61,7 @@ class Checker:
             yield Finding(str(output), "it is not what its job wrote", PUT_BACK)
         else:
             yield from self._items(output)
-        if not asked(trail) <= {digest_of_text(literal_eval(p)) for p in record["params"] or ()}:
+        if not asked(trail) <= set(map(digest_of_text, record.parameters)):
             what = (
                 "Snakemake's record names other settings or code than it was made with (`--touch`?)"
             )
@@ -70,8 +69,7 @@ class Checker:
         for path, then in trail["inputs"].items():
             if not (self.root / path).exists() or self.digest(path) == then:
                 continue
-            seen = str(record.get("input_checksums", {}).get(path, "")).removeprefix("sha256:")
-            if self._older_than(path, output) or seen == self.digest(path):
+            if self._older_than(path, output) or record.inputs.get(path) == self.digest(path):
                 what = f"it was made from another {path}, which Snakemake does not see"
                 yield Finding(str(output), what, AGAIN)
 

@@ -1,12 +1,15 @@
-"""What Snakemake would run, and what stands between: the workflow's graph as plain data.
+"""All that the library knows of Snakemake: the graph of jobs as plain data, the records that Snakemake 9 keeps of
+what made a file (`.snakemake/metadata/<coded path>`), and the commands that other tools run.
 
-The one module of the library that knows Snakemake; nothing that computes imports it.
+No other module of the library imports Snakemake or reads its files; nothing that computes imports this one.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from ast import literal_eval
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +19,63 @@ import yaml
 
 from crossover.config import ConfigError
 from crossover.plan import Plan
+from crossover.provenance import read_json_or_none
 from crossover.study import Study
 
 PROFILE = Path("profiles/default/profile.yaml")
+RECORDS = Path(".snakemake/metadata")
+"""The folder of the records."""
+UNFINISHED = Path(".snakemake/incomplete")
+NAME_MAX = 255
+"""Longest name of a file: a longer coded path is cut, its beginnings being folders with an @."""
+
+MAKE_STUDY = "snakemake --config studies={study} -- studies"
+"""Makes all of one study but the report."""
+MAKE_REPORT = "snakemake --allowed-rules report all"
+"""Makes the report, and refuses to run anything else."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What Snakemake keeps of the job that made a file."""
+
+    rule: str
+    parameters: tuple[str, ...]
+    """Their values; each parameter of this workflow's rules is a text."""
+    inputs: dict[str, str]
+    """Input -> SHA-256, of those that Snakemake took the checksum of."""
+    begun: float
+    """Seconds since the epoch, like `ended`."""
+    ended: float
+
+
+def read_record(output: Path, root: Path = Path(".")) -> Record | None:
+    """The record of an output (path relative to `root`), None where there is none that can be read."""
+    kept = read_json_or_none(root / RECORDS / coded(output))
+    if kept is None:
+        return None
+    checksums = {
+        p: str(c).removeprefix("sha256:") for p, c in kept.get("input_checksums", {}).items()
+    }
+    return Record(
+        rule=kept.get("rule", ""),
+        parameters=tuple(map(literal_eval, kept.get("params") or ())),
+        inputs=checksums,
+        begun=kept.get("starttime", 0.0),
+        ended=kept.get("endtime", 0.0),
+    )
+
+
+def is_unfinished(output: Path, root: Path = Path(".")) -> bool:
+    """Whether a job is making the output now, or was killed while it did; Snakemake makes it again."""
+    return (root / UNFINISHED / coded(output)).exists()
+
+
+def coded(output: Path) -> str:
+    """The path of an output as its record is named."""
+    text = urlsafe_b64encode(str(output).encode()).decode()
+    parts = [text[i : i + NAME_MAX - 1] for i in range(0, len(text), NAME_MAX - 1)]
+    return "/".join(["@" + part for part in parts[:-1]] + [parts[-1]])
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ try:
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
     check_claims(STUDIES)
-    WITHOUT_WEIGHTS = check_weights(STUDIES)
+    WITHOUT_WEIGHTS = check_weights(STUDIES, dry=DRY)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
@@ -284,9 +284,8 @@ def stages_for_figure(wildcards):
 
 def begin_progress():
     progress.failures()
-    for name, encoders in WITHOUT_WEIGHTS.items():
-        for encoder, because in encoders.items():
-            print(f"{name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}")
+    for line in WITHOUT_WEIGHTS:
+        print(line)
     for name, p in PLANS.items():
         work = STUDIES[name].execution
         beside = [workflow.cores // work.threads, *([len(GPUS) * work.per_gpu] if GPUS else [])]
@@ -297,7 +296,7 @@ def begin_progress():
 if DRY:
     from crossover import estimate
 
-    print(estimate.listing(STUDIES, PLANS), file=sys.stderr)
+    print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
 
 
 def refuse_what_nothing_vouches_for():

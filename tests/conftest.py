@@ -1,10 +1,32 @@
-"""The order of the test files: the longest first, so that no worker is left with one at the end."""
+"""Tiers of tests, and their order.
 
+`slow`: trains a network or runs the workflow; `make test-quick` leaves these out. `real`: reads real patients in
+`shared/` beside the project, which a clone does not have. `gpu`: needs a GPU. What needs something that is not here
+is skipped, and pytest says so.
+"""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
 LONGEST = (
     "test_workflow", "test_dvc", "test_reruns_of_source", "test_reruns", "test_engines", "test_encoder_decoder",
 )  # fmt: skip
+"""The longest files come first, so that no worker is left with one at the end."""
 
 
-def pytest_collection_modifyitems(items: list) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {name: i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
+    for item in items:
+        if item.get_closest_marker("real") and not SHARED.exists():
+            item.add_marker(pytest.mark.skip(reason="shared/ with real patients is not here"))
+        if item.get_closest_marker("gpu") and not _has_gpu():
+            item.add_marker(pytest.mark.skip(reason="there is no GPU"))
+
+
+def _has_gpu() -> bool:
+    from crossover.training.devices import gpus
+
+    return bool(gpus())

@@ -13,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -151,30 +152,70 @@ def _ordered(dag) -> list:
     return [job for level in dag.toposorted() for job in level if job.output]
 
 
-def _warm(config: dict) -> None:
-    """Import and read what every graph needs: what a first one, in a fork, has imported."""
+_PARSED: dict[tuple, object] = {}
+"""Text of rules, or of YAML, with its reader -> what was read: the same in every graph but for the file that a
+test writes."""
+
+
+def _read_once() -> None:
+    """Let Snakemake's parser and YAML read a text that they have read before from memory."""
+    import yaml
+
+    importlib.import_module("snakemake.api")  # before its workflow: they import each other
+    from snakemake import workflow
+
+    parse, load = workflow.parse, yaml.load
+
+    def parse_once(path, own, linemap, overwrite_shellcmd=None, rulecount=0):
+        key = (Path(path.get_path_or_uri(secret_free=True)).read_text(), rulecount)
+        if key not in _PARSED:
+            found = {}
+            _PARSED[key] = (*parse(path, own, found, overwrite_shellcmd, rulecount), found)
+        code, count, found = _PARSED[key]
+        linemap |= found
+        return code, count
+
+    def load_once(text, Loader):
+        if not isinstance(text, str):
+            return load(text, Loader)
+        key = (text, Loader.__module__, Loader.__qualname__)
+        if key not in _PARSED:
+            _PARSED[key] = pickle.dumps(load(text, Loader))
+        return pickle.loads(_PARSED[key])
+
+    workflow.parse, yaml.load = parse_once, load_once
+
+
+def _warm(configs: list[dict]) -> None:
+    """Import and read what every graph needs: what the first ones, in a fork, have imported and read."""
     from crossover.provenance import source_digest
 
+    _read_once()
     for path in [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]:
         source_digest(str(path))
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _answer(config)
+        os.close(reader)
+        for config in configs:
+            _answer(config)
         others = [n for n in sys.modules if n.partition(".")[0] not in sys.stdlib_module_names]
-        os.write(writer, "\n".join(sorted(others)).encode())
+        with os.fdopen(writer, "wb") as out:
+            pickle.dump((sorted(others), _PARSED), out)
         os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as names:
-        for name in names.read().split("\n"):
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
+    with os.fdopen(reader, "rb") as told:
+        names, parsed = pickle.load(told)
     os.waitpid(child, 0)
+    _PARSED.update(parsed)
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
 
 
 if __name__ == "__main__":
     sys.path[0] = sys.argv[1]  # the folder's own library
-    _warm({"scale": "smoke"})
+    _warm([{"scale": "smoke"}])
     gc.freeze()
     gc.disable()  # each fork is short
     serve()

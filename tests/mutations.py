@@ -16,7 +16,7 @@ Leaf = tuple[str | int, ...]
 OTHERS = {
     "adam": ["sgd"], "sgd": ["adam"], "cosine": ["constant"], "constant": ["cosine"], "poly": ["constant"],
     "n4": ["none"], "none": ["n4"], "keras": ["torch"], "torch": ["keras"], "MR": ["CT"], "CT": ["MR"],
-    "random": ["imagenet"], "imagenet": ["random"], "stop": ["random"], "source": ["target"],
+    "random": ["imagenet", "stop"], "imagenet": ["random"], "stop": ["random"], "source": ["target"],
     "target": ["source"], "inference": ["batch"], "training": ["zscore"], "zscore": ["training"],
     "window": ["zscore"], "case": ["slice"], "all": ["n"], "n": ["all"], "tissue": ["bright"],
     "bright": ["tissue"], "fold": [0.2], "structure_slices": ["volumes"], "volumes": ["structure_slices"],

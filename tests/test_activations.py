@@ -24,6 +24,8 @@ from crossover.training.data import Batches, SliceSet
 from crossover.training.failure import TrainingFailed
 from crossover.training.inputs import Validation, inputs
 
+pytestmark = pytest.mark.slow
+
 SHORT = RECIPE.model_copy(update={"batch": 2, "steps": (30, 30), "validations": 3})
 HALF = SHORT.model_copy(update={"activations": "float16"})
 DRAWN = SHORT.model_copy(

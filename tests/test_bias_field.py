@@ -1,8 +1,11 @@
 """N4 on a thinned image: how far its field may lie from that of the full resolution, and what it fits."""
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 
+from benchmarks.true_shading import examined, left
+from crossover.config import load_study
 from crossover.imaging import bias_field
 from crossover.sources.phantom.prostate import Examination, examine
 from tests.prostate_phantoms import across, demo, volume
@@ -53,3 +56,31 @@ def test_n4_reduces_a_near_field_the_more_tissue_it_fits():
     left = {f: across(exam, exam.weight / field(image, 4, f)) for f in ("bright", "tissue")}
     assert before > 4
     assert left["tissue"] < 0.75 * before and left["tissue"] < 0.75 * left["bright"]
+
+
+def found(study: str, cohort: str, **changes: object) -> tuple[sitk.Image, np.ndarray, np.ndarray]:
+    """The image that N4 would see, the true weight of the coils, and the structure with what lies about it."""
+    source = load_study(study, "demo").cohorts[cohort].source.model_copy(update=changes)
+    image, weight, _, about = examined(source, 0)
+    return image, weight, about
+
+
+@pytest.mark.parametrize("cohort", ["site_a", "site_b", "site_c"])
+def test_the_prostate_studys_correction_leaves_less_of_the_true_shading(cohort: str):
+    """Less of it about the gland at each site; how much less hangs on the coils."""
+    image, weight, about = found("prostate", cohort, matrix=64, slices=(8, 8), slice_thickness_mm=6)
+    bias = load_study("prostate", "demo").preparation.bias_field
+    field = bias_field.estimate(image, bias.shrink, bias.iterations, bias.fit)
+    assert left(weight, sitk.GetArrayViewFromImage(field), about) < left(weight, 1, about)
+
+
+@pytest.mark.parametrize("fit", ["bright", "tissue"])
+@pytest.mark.parametrize("cohort", ["cervix", "uterus"])
+def test_n4_would_add_shading_about_the_tumours_of_the_uterus_study_so_it_corrects_none(
+    cohort, fit
+):
+    """Published iterations: the coils' weight varies by 2 % there, and the field that N4 finds by more."""
+    image, weight, about = found("uterus", cohort, matrix=64)
+    field = bias_field.estimate(image, 4, [50] * 4, fit)
+    assert left(weight, sitk.GetArrayViewFromImage(field), about) > 2 * left(weight, 1, about)
+    assert load_study("uterus", "demo").preparation.bias_field.method == "none"

@@ -373,7 +373,7 @@ ONLY_LATER = {
     "recipe.augmentation.drawn": ({"rotation_deg": 10}, "drawn: stands instead of rotations_deg"),
     "recipe.steps": ([400, 150], "steps"),
     "splits.validation": (0, "splits.validation: "),
-    "preparation.bias_field.estimate_on": ("", "no channel ''"),
+    "preparation.bias_field": ({"method": "n4"}, "no channel ''"),
     "preparation.slices.normalisation": (
         {"method": "window", "window": [5, 5]},
         "preparation.slices.normalisation: ",

@@ -22,6 +22,8 @@ from crossover.provenance import file_digest
 from crossover.values import rounded
 from tests.dry_runs import ROOT, copy_workflow
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 STUDY = "config/studies/mini.yaml"
 RATE = "scales.smoke.recipe.learning_rate"
@@ -58,6 +60,8 @@ def small_study() -> dict:
     values["figures"]["order"].remove("sweep")
     values["figures"]["overlays"]["structures"] = list(organs)
     values["scales"] = {"smoke": values["scales"]["smoke"]}
+    for cohort in values["scales"]["smoke"]["cohorts"].values():  # half the files
+        cohort["source"] |= {"slices": [12, 12], "slice_thickness_mm": 14.0}
     return values
 
 
@@ -90,14 +94,21 @@ def commit(folder: Path, why: str) -> None:
     run(folder, "git", "commit", "-q", "-m", why)
 
 
-@pytest.fixture
-def clone(origin: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "elsewhere/clone"
-    run(tmp_path, "git", "clone", "-q", str(origin), str(folder))
+@pytest.fixture(scope="module")
+def pulled(origin: Path) -> Path:
+    """Another folder, after `git clone` and `dvc pull`; no test changes it."""
+    folder = origin.parent / "elsewhere/clone"
+    run(origin.parent, "git", "clone", "-q", str(origin), str(folder))
     (folder / ".venv").symlink_to(BIN.parent)
     (folder / ".git/info/exclude").write_text(".venv\n")
     run(folder, "dvc", "pull")
     return folder
+
+
+@pytest.fixture
+def clone(pulled: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return shutil.copytree(pulled, tmp_path / "clone", symlinks=True)
 
 
 def edit(folder: Path, key: str, value: object) -> None:
@@ -128,14 +139,14 @@ def weights(folder: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in paths}
 
 
-def test_a_clone_that_pulls_has_nothing_to_do(origin: Path, clone: Path):
-    assert "Nothing to be done" in run(clone, "snakemake", "-n")
-    assert "Nothing to be done" in run(clone, "make", "-o", "setup", "reproduce", "CORES=2")
-    assert "up to date" in run(clone, "dvc", "status")
+def test_a_clone_that_pulls_has_nothing_to_do(origin: Path, pulled: Path):
+    assert "Nothing to be done" in run(pulled, "snakemake", "-n")
+    assert "Nothing to be done" in run(pulled, "make", "-o", "setup", "reproduce", "CORES=2")
+    assert "up to date" in run(pulled, "dvc", "status")
     figures = sorted(path.relative_to(origin) for path in origin.glob("results/mini/figures/*.*"))
     assert len(figures) >= 9
     for path in [*figures, Path("results/report.html")]:
-        assert (clone / path).read_bytes() == (origin / path).read_bytes()
+        assert (pulled / path).read_bytes() == (origin / path).read_bytes()
 
 
 def test_one_key_changed_in_the_clone_reruns_its_part_and_dvc_tells(clone: Path):
@@ -229,11 +240,11 @@ def flip(path: Path) -> bytes:
     return kept
 
 
-def test_verify_finds_nothing_on_results_as_they_were_made(clone: Path):
-    said = run(clone, "crossover", "verify")
+def test_verify_finds_nothing_on_results_as_they_were_made(pulled: Path):
+    said = run(pulled, "crossover", "verify")
     assert said.count("nothing wrong") == 7
     counts = [int(line.split(": ")[1].split()[0]) for line in said.splitlines()]
-    assert all(counts) and sum(counts) > 500
+    assert all(counts) and sum(counts) > 400
 
 
 def test_verify_names_a_file_of_every_kind_with_a_flipped_byte(clone: Path):

@@ -30,7 +30,10 @@ RECIPE = Recipe(
     augmentation=Augmentation(), background_slices=0, seed=1,
 )  # fmt: skip
 
-pytestmark = pytest.mark.filterwarnings("ignore:`timm-` encoders:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:`timm-` encoders:DeprecationWarning"),
+]
 
 
 def plain(architecture: str, encoder: str, channels: int = 1, classes: int = 1):

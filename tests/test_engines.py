@@ -22,6 +22,8 @@ from crossover.training.clock import Clock
 from crossover.training.data import Batches, SliceSet
 from crossover.training.inputs import Inputs
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 NAME = "deeplabv3plus_xception"
 DEEPLAB = declared(NAME)

@@ -12,6 +12,8 @@ import pytest
 from safetensors.numpy import save_file
 from skimage import data
 
+from crossover.config import ConfigError, load_study
+from crossover.guard import check_weights
 from crossover.networks import imagenet
 from crossover.networks.imagenet import PACKAGES, REVISIONS, find, looked_in
 from crossover.provenance import file_digest
@@ -153,6 +155,33 @@ def test_finding_imports_no_framework_no_client_and_no_package():
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_at_the_papers_scale_a_run_stops_without_them_and_says_what_to_do():
+    study = load_study("prostate", "paper")
+    with pytest.raises(ConfigError) as caught:
+        check_weights({"prostate": study})
+    encoders = study.selection.encoders
+    *findings, remedy = str(caught.value).splitlines()
+    for encoder, finding in zip(encoders, findings, strict=True):
+        assert f"no ImageNet weights of {encoder}: " in finding and REVISIONS[encoder] in finding
+    assert f"`crossover weights {' '.join(encoders)}`" in remedy and "imagenet=<folder>" in remedy
+
+
+def test_a_dry_run_at_the_papers_scale_tells_that_it_would_stop():
+    told = check_weights({"prostate": load_study("prostate", "paper")}, dry=True)
+    assert len(told) == 8 and all(line.startswith("A run would stop: ") for line in told)
+
+
+@pytest.mark.parametrize("scale", ["demo", "smoke"])
+def test_at_smaller_scales_a_training_begins_at_random_without_them_and_says_so(scale, monkeypatch):
+    study = load_study("prostate", scale)
+    assert check_weights({"prostate": study}) == [], "they are in packages of the lock"
+    monkeypatch.setattr(imagenet, "find_spec", lambda name: None)
+    for encoder, line in zip(
+        study.selection.encoders, check_weights({"prostate": study}), strict=True
+    ):
+        assert f"{encoder} begins with RANDOM weights" in line and "is not installed" in line
 
 
 def photograph(name: str) -> torch.Tensor:

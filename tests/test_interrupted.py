@@ -19,6 +19,8 @@ from crossover.imaging import volumes
 from crossover.provenance import write_json
 from tests.dry_runs import copy_workflow
 
+pytestmark = pytest.mark.slow
+
 TARGET = "data/raw/cervix/manifest.json"
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "studies=uterus", "scale=smoke"]  # fmt: skip
 SLOW = '''

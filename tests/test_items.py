@@ -240,6 +240,34 @@ def imported(path: str) -> set[str]:
     return names
 
 
+def texts(path: str) -> list[str]:
+    """All strings of a file but its docstrings."""
+    tree = ast.parse((ROOT / path).read_text())
+    bare = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    constants = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and n not in bare]
+    return [n.value for n in constants if isinstance(n.value, str)]
+
+
+LIBRARY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "crossover").rglob("*.py"))
+
+
+def test_one_module_of_the_library_knows_snakemake():
+    """Messages may name its command; its interface, its files and its options stand in one place."""
+    knowing = {
+        file for file in LIBRARY
+        if "snakemake" in imported(file)
+        or any(".snakemake" in text or "snakemake -" in text for text in texts(file))
+    }  # fmt: skip
+    assert knowing == {"crossover/workflow.py"}
+
+
+def test_a_learning_framework_is_imported_by_its_engine_and_its_networks_only():
+    frameworks = {"torch", "keras", "tensorflow", "timm", "torchvision", "segmentation_models_pytorch"}  # fmt: skip
+    homes = "crossover/networks/keras/", "crossover/networks/torch/", "crossover/training/engines/"
+    using = {file for file in LIBRARY if imported(file) & frameworks}
+    assert using and all(file.startswith(homes) for file in using)
+
+
 @pytest.mark.parametrize(
     "script",
     ["statistics", "agreement", "figure", "tables", "report", "gather", "radiomics", "evaluate"],

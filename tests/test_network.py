@@ -6,6 +6,8 @@ import pytest
 from crossover.config import load_study
 from crossover.study import Network
 
+pytestmark = pytest.mark.slow
+
 keras = pytest.importorskip("keras")
 from crossover.networks import declared  # noqa: E402
 from crossover.networks.keras import deeplabv3plus_xception as deeplab  # noqa: E402

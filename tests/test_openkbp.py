@@ -104,7 +104,7 @@ def test_a_folder_without_such_patients_is_told(tmp_path: Path):
         rows(source(), tmp_path)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the real head-and-neck CT is not here")
+@pytest.mark.real
 def test_real_patients_survive_the_released_form(tmp_path: Path):
     """A real patient written as the challenge did, and read again; the anatomy is where it must be."""
     image = sitk.ReadImage(str(REAL / "pt_1/ct.nii.gz"))

@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from crossover import redraw as redrawing
 from crossover import sections
 from crossover.cli import app
-from crossover.config import ConfigError, load_study
+from crossover.config import ConfigError, canonical, load_study
 from crossover.figures import gallery, style
 from crossover.figures.catalogue import FIGURES, OF_IMAGES, figures_of
 from crossover.plan import plan
@@ -91,12 +94,14 @@ def test_fonts_are_embedded_and_widths_are_a_journals(outcomes):
 def test_the_small_tables_beside_the_scores_are_used(results, tmp_path):
     own = tmp_path / "uterus"
     own.mkdir()
-    (own / "metrics.csv").write_bytes((results / "metrics.csv").read_bytes())
-    radiomics = simulated_radiomics(sizes=tuple(STUDY.sizes))
-    radiomics[radiomics["model"].isin([*plan(STUDY).models, "manual"])].to_csv(own / "radiomics.csv", index=False)  # fmt: skip
+    study = STUDY.model_copy(update={"sizes": STUDY.sizes[-1:]})  # no learning curves to compute
+    metrics = pd.read_csv(results / "metrics.csv")
+    metrics[metrics["model"].isin(plan(study).models)].to_csv(own / "metrics.csv", index=False)
+    radiomics = simulated_radiomics(sizes=tuple(study.sizes))
+    radiomics[radiomics["model"].isin([*plan(study).models, "manual"])].to_csv(own / "radiomics.csv", index=False)  # fmt: skip
     (own / "figures").mkdir()
     (own / "figures/overlays.svg").write_text("<svg/>")
-    found = {o.figure: o for o in redraw(STUDY, own, tmp_path / "out") if o.figure in ("reliability", "overlays")}  # fmt: skip
+    found = {o.figure: o for o in redraw(study, own, tmp_path / "out") if o.figure in ("reliability", "overlays")}  # fmt: skip
     assert found["reliability"].files
     assert found["overlays"].because.endswith("overlays.svg is left as it is")
     assert (own / "figures/overlays.svg").read_text() == "<svg/>"
@@ -138,3 +143,52 @@ def test_every_figure_of_a_study_is_known_and_says_what_it_reads(name):
     figures = figures_of(load_study(name, "demo"))
     assert figures and set(figures) <= set(FIGURES) == set(sections.DRAWN)
     assert set(OF_IMAGES) & set(figures), "each study shows images once"
+
+
+SHOWN = ROOT / "docs/demo/uterus"
+MADE_AGAIN = """the README's figure is of another run. Make it again:
+    make reproduce STUDIES=uterus SCALE=demo
+    cp results/uterus/metrics.csv results/uterus/params.json docs/demo/uterus/
+    .venv/bin/crossover figures uterus --results docs/demo --out docs/demo"""
+DECIDES = {
+    "cohorts",
+    "channels",
+    "preparation",
+    "splits",
+    "network",
+    "recipe",
+    "sizes",
+    "strategies",
+    "evaluation",
+}
+"""The settings that scores come from."""
+
+
+def test_the_readmes_figure_is_of_the_scores_beside_it(tmp_path, monkeypatch):
+    """Its curves, drawn again; the marks below them take seconds to compute, and stand in the same table."""
+    text = (ROOT / "README.md").read_text()
+    assert "crossover figures uterus --results docs/demo --out docs/demo" in text
+    assert "](docs/demo/uterus/subgroups.png)" in text
+    assert (SHOWN / "metrics.csv").exists(), MADE_AGAIN
+    (study,) = studies_in(SHOWN.parent, ["uterus"], "", ROOT / "config")
+    unmarked = pd.DataFrame(columns=["test_set", "structure", "question", "n_train", "a", "b", "p"])
+    monkeypatch.setattr(redrawing, "figures_of", lambda study: ["subgroups"])
+    monkeypatch.setitem(
+        redrawing.COMPUTED, "statistics/tukey.csv", lambda *_: {"statistics/tukey.csv": unmarked}
+    )
+    monkeypatch.setattr(style, "UNTIMED", {"png": style.UNTIMED["png"]})
+    assert [outcome.because for outcome in redraw(study, SHOWN, tmp_path)] == [""]
+    now, shown = (matplotlib.image.imread(folder / "subgroups.png") for folder in (tmp_path, SHOWN))
+    assert now.shape == shown.shape, MADE_AGAIN
+    curves = np.abs(now - shown)[: now.shape[0] // 2].max(axis=-1)
+    assert (curves > 0.1).mean() < 0.0001, MADE_AGAIN
+
+
+def test_the_readmes_figure_is_of_the_demo_as_it_is_configured():
+    assert (SHOWN / "params.json").exists(), MADE_AGAIN
+    study = load_study("uterus", "demo")
+    made_with = json.loads((SHOWN / "params.json").read_text())
+    now = json.loads(canonical(sections.made_with(study)))
+    changed = sorted(key for key in DECIDES if made_with.get(key) != now.get(key))
+    assert not changed, f"{', '.join(changed)}: {MADE_AGAIN}"
+    assert set(pd.read_csv(SHOWN / "metrics.csv")["model"]) == set(plan(study).models), MADE_AGAIN

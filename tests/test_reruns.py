@@ -12,6 +12,8 @@ from tests.dry_runs import copy_workflow
 from tests.mutations import leaves, mutations, written
 from tests.rerun_page import LEAVES, REFUSED, SCALE, STUDIES, Pretended, closed, fits
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=STUDIES)
 def pretended(request, tmp_path_factory) -> Iterator[Pretended]:

@@ -12,6 +12,8 @@ from crossover.config import load_study
 from tests.dry_runs import ROOT
 from tests.rerun_page import SCALE, STUDIES, Pretended, closed, name_of, named, rows
 
+pytestmark = pytest.mark.slow
+
 SOURCES = sorted(
     str(path.relative_to(ROOT))
     for folder in ("crossover", "workflow_scripts")

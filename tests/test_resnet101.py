@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from crossover.networks import builder, declared, wrong_settings, wrong_size
 from crossover.networks.resnet101_cascaded import LEVELS, PARTS, Settings, retrained_layers
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 

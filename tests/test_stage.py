@@ -11,6 +11,8 @@ from crossover.training.data import Batches, SliceSet
 from crossover.training.failure import TrainingFailed
 from crossover.training.inputs import Inputs
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(
     loss="bce", optimiser="adam", learning_rate=0.1, batch=2, epochs=3, validations=4,
     augmentation=Augmentation(flip=True), background_slices=0, seed=1,

@@ -793,7 +793,7 @@ def test_structures_in_another_frame_of_reference():
 
 # Real files
 
-real = pytest.mark.skipif(not REAL.exists(), reason="the real DICOM files are not here")
+real = pytest.mark.real
 
 
 def stacked(folder: Path) -> sitk.Image:

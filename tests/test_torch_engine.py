@@ -9,6 +9,8 @@ from crossover.networks import Declared, declared, wrong_batch
 from crossover.study import Augmentation, Device, Network, Recipe
 from crossover.training import engines
 
+pytestmark = pytest.mark.slow
+
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
@@ -223,3 +225,17 @@ def test_every_network_compiles_whole_and_trains_the_same(architecture, monkeypa
 def test_a_run_names_what_it_ran_on(engine):
     assert engine.versions["torch"] == torch.__version__
     assert engine.device == "CPU" or torch.cuda.is_available()
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_as_the_processor_does(monkeypatch):
+    losses = {}
+    for found in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found)
+        engine = make()
+        engine.start(RECIPE, 1, None, "conv4")
+        losses[engine.device] = [
+            engines.whole_step(engine, *batch_for("resnet101_cascaded"), 0.01) for _ in range(3)
+        ]
+    on_gpu, on_cpu = losses.values()
+    np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3)

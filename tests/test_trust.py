@@ -14,7 +14,7 @@ from crossover import trail
 from crossover.config import ConfigError, canonical
 from crossover.guard import check_results
 from crossover.provenance import code_digest
-from crossover.records import coded, is_unfinished, read_record
+from crossover.workflow import coded, is_unfinished, read_record
 
 PLANNED = ["results/uterus/stages/a.json", *(f"results/uterus/t{i}.csv" for i in range(5))]
 TABLE = Path("results/uterus/metrics.csv")

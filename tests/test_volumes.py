@@ -20,7 +20,7 @@ from crossover.sources.volumes import VolumesError, patient_files, read_patient,
 HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
 
-real = pytest.mark.skipif(not HEADNECK.exists(), reason="the real head-and-neck CT is not here")
+real = pytest.mark.real
 RULES = IngestRules()
 PATIENTS = {"MUSTERMANN-01": "A", "MUSTERMANN-02": "B", "MUSTERMANN-03": "A"}
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.dry_runs import WORKFLOW, copy_workflow
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 
 

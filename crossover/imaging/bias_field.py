@@ -24,13 +24,13 @@ def estimate(
         iterations: per fitting level.
         fit: the voxels that are fitted. "bright": above Otsu's threshold, as SimpleITK's documentation
             has it; "tissue": above Otsu's threshold of the values' logarithms, which parts tissue from
-            air where a coil's near field outshines all else.
+            air where a coil's near field outshines all else. Where either holds little of the body, as on pelvic
+            diffusion images, the field follows organs and is worse than none (docs/bias-field.md).
 
     An image without contrast has the field 1.
     """
     image = sitk.Cast(image, sitk.sitkFloat32)
-    seen = image if fit == "bright" else sitk.Log(sitk.Clamp(image, lowerBound=0) + 1)
-    mask = sitk.OtsuThreshold(seen, 0, 1, 200)
+    mask = fitted(image, fit)
     if not sitk.GetArrayViewFromImage(mask).any():
         return sitk.Cast(image * 0 + 1, sitk.sitkFloat32)
     factors = [shrink, shrink, 1]  # slices are few and thick: never thin those
@@ -39,6 +39,12 @@ def estimate(
     n4.SetNumberOfThreads(1)  # cases run side by side; one thread repeats to the last bit
     n4.Execute(sitk.Shrink(image, factors), sitk.Shrink(mask, factors))
     return sitk.Exp(sitk.Cast(n4.GetLogBiasFieldAsImage(image), sitk.sitkFloat32))
+
+
+def fitted(image: sitk.Image, fit: Fit) -> sitk.Image:
+    """1 at the voxels of an image (float32) that the field is fitted to, else 0."""
+    seen = image if fit == "bright" else sitk.Log(sitk.Clamp(image, lowerBound=0) + 1)
+    return sitk.OtsuThreshold(seen, 0, 1, 200)
 
 
 def divide(image: sitk.Image, field: sitk.Image) -> sitk.Image:

@@ -1,4 +1,4 @@
-"""Pseudonyms: a keyed hash with a secret kept outside the repository (invariant 7)."""
+"""Pseudonyms: a keyed hash with a secret kept outside the repository."""
 
 from __future__ import annotations
 

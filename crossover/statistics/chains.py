@@ -3,7 +3,7 @@ patients.
 
 A family of a chain has a model for each fold, all tested on the same cases of the target. A case's score
 under a family is its mean over the models, so that the patients remain the units. Beside it stands the
-score of the one model whose *validation* DSC is best, which is what Touijer 2023 reports; which model that
+score of the one model whose *validation* DSC is best, which is what Touijer 2024 reports; which model that
 is never depends on a test case. Where cases have several structures, a case's score is their mean.
 
 A mean difference has two intervals. `ci_low, ci_high` is Student's over the cases' differences, as if

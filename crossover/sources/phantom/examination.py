@@ -54,6 +54,7 @@ class Examination:
     b1000: NDArray[np.uint16]  # magnitude at the higher b-value, 1000 s/mm² by default
     adc_um2_s: NDArray[np.uint16]  # 10^-6 mm²/s
     mask: NDArray[np.bool_]  # the tumour as seen on the (distorted) DWI, necrosis included
+    weight: NDArray[np.float32]  # the coils' sensitivity on both images: what N4 is to find
     geometry: Geometry
     clinical: Clinical
     contour: str  # "SEG" or "RTSTRUCT"
@@ -133,6 +134,7 @@ def _attempt(
         b1000=high,
         adc_um2_s=signal.adc_map(low, high, source.b_values),
         mask=signal.pool(tumour, (LAYERS, n)) >= 0.5,
+        weight=np.broadcast_to(weight, low.shape),
         geometry=geometry,
         clinical=record,
         contour=contour,

@@ -1,6 +1,7 @@
 """The one protocol that training and prediction know of a learning framework.
 
-Nothing outside this folder imports a framework; `create` imports the one that a study names.
+Here and in the folders of `crossover.networks` that are named as an engine is a framework imported, and nowhere else;
+`create` imports the one that a study names.
 """
 
 from __future__ import annotations
