@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -175,17 +176,29 @@ def validate(model: type[Model], values: dict, path: Path, scale: str | None = N
         return model.model_validate(values)
     except ValidationError as error:
         where = f"{path}" + (f" (scale {scale})" if scale else "")
-        lines = [f"{where}: {_finding(model, e)}" for e in error.errors()]
+        lines = [f"{where}: {_finding(model, e, values)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
 
 
-def _finding(model: type[BaseModel], error: dict) -> str:
-    place = ".".join(str(part) for part in error["loc"])
+def _finding(model: type[BaseModel], error: dict, values: dict) -> str:
+    place = ".".join(_typed(error["loc"], values))
     if error["type"] == "extra_forbidden":
         valid = _fields(model, error["loc"][:-1])
         return f"{place}: unknown key" + (f"; valid keys: {', '.join(valid)}" if valid else "")
     given = "" if error["type"] in ("missing", "value_error") else f", not {error['input']!r}"
     return f"{place + ': ' if place else ''}{error['msg']}{given}"
+
+
+def _typed(place: tuple, values: Any) -> Iterator[str]:
+    """A place as it stands in the file: without the kinds that tell a union apart."""
+    for part in place:
+        if isinstance(values, dict) and part not in values and part == values.get("kind"):
+            continue
+        yield str(part)
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            values = None
 
 
 def _fields(model: type[BaseModel], place: tuple) -> list[str]:

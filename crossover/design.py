@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from crossover import networks
+from crossover.core.names import alike
 from crossover.study import MOST_ROWS, SELECTED, Device, Network, Overlays, Study
 
 
 def findings(study: Study) -> Iterator[str]:
     """Each with its place and what is valid."""
+    for place in ("cohorts", "channels", "structures", "strategies"):
+        for names in alike(getattr(study, place)):
+            yield f"{place}: {', '.join(names)} differ by case only, and files are called after them"
     yield from _about_design(study)
     yield from _about_channels(study)
     yield from _about_network(study)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from crossover import sections
 from crossover.config import ConfigError, canonical, load_study
+from crossover.core.tables import TableError, read_table
 from crossover.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
 from crossover.plan import plan
 from crossover.study import Study
@@ -52,7 +53,7 @@ def studies_in(results: Path, names: list[str], scale: str, config: Path) -> lis
         )
     studies = [load_study(name, scale or _scale(results / name), config) for name in names or known]
     for study in studies:
-        models = set(pd.read_csv(results / study.study / METRICS, usecols=["model"])["model"])
+        models = _models(results / study.study / METRICS)
         if others := sorted(models - set(plan(study).models)):
             raise ConfigError(
                 f"{results / study.study / METRICS}: at scale {study.scale} {study.study} has no model "
@@ -233,6 +234,13 @@ NEEDS = {
     "statistics/gains.csv": (METRICS, VALIDATION),
     "statistics/icc.csv": ("radiomics.csv",),
 }
+
+
+def _models(path: Path) -> set[str]:
+    try:
+        return set(read_table(path, needed=["model"]).rows["model"])
+    except TableError as error:
+        raise error.of(path) from None
 
 
 def _scale(results: Path) -> str:

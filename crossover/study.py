@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator,
 
 from crossover.sources.settings import SeriesRule, Source, Structure
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
+"""Files are called after it, with the names of others and a size: 60 characters leave room for these."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 MOST_OVERLAID = 4  # structures that the overlays show where none are named
 MOST_ROWS = 8  # of the overlays on a page

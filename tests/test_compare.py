@@ -180,7 +180,7 @@ def test_other_names_of_columns_and_trainings_of_a_model(tmp_path):
 @pytest.mark.parametrize(
     ("text", "findings"),
     [
-        ("model,dsc\na,1.5\nb,x\n", ["no column case", "dsc: not a number: x", "from 0 to 1 in 1 rows"]),
+        ("model,dsc\na,1.5\nb,x\n", ["no column case", "dsc: not a number", "from 0 to 1 in 1 rows"]),
         ("model,case,dsc\na,1,0.5\na,1,0.6\n,2,0.5\n", ["more than one row", "model: empty in 1 rows"]),
         ("model,case,iou\na,1,0.5\n", ["no column dsc; it has iou"]),
         ("name,who\na,1\n", ["no column model", "no column case", "no column dsc; known are"]),

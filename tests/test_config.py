@@ -158,6 +158,13 @@ def test_a_wrong_value_or_type_is_named_with_its_file_and_place(place: str, tmp_
     assert place.removesuffix(".kind").removesuffix(".slices") in here[0]
 
 
+def test_names_that_files_can_not_be_told_apart_by_are_named(tmp_path: Path):
+    twin = changed(tmp_path, lambda v: v["structures"].update(Tumour=v["structures"]["tumour"]))
+    assert "structures: tumour, Tumour differ by case only" in refusal(twin)
+    long = changed(tmp_path, lambda v: v["structures"].update({"x" * 61: {"label": ""}}))
+    assert "at most 60 characters" in refusal(long)
+
+
 def test_a_missing_key_is_named_with_its_place(tmp_path: Path):
     message = refusal(changed(tmp_path, lambda v: v["recipe"].pop("loss")))
     assert "recipe.loss: Field required" in message

@@ -60,10 +60,10 @@ def test_a_patient_is_read_as_it_was_written(tmp_path: Path, patient):
     hu, labels = patient
     write(tmp_path, "pt_1", hu, labels)
     write(tmp_path, "pt_2", hu, labels, mm=(4.68, 4.68, 3.0))
-    found = rows(source(), tmp_path)
+    found = rows(source(), tmp_path).cases
     assert list(found) == ["pt_1"]
-    assert all((tmp_path / f).exists() for f in patient_files(source(), found["pt_1"]))
-    channels, masks, _ = read_patient(source(), found["pt_1"], tmp_path)
+    assert all((tmp_path / f).exists() for f in patient_files(source(), found["pt_1"].row))
+    channels, masks, _ = read_patient(source(), found["pt_1"].row, tmp_path)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(channels["ct"]), hu)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(masks["left"]), labels == 4)
     assert channels["ct"].GetSpacing() == pytest.approx((3.906, 3.906, 2.5))
@@ -79,7 +79,7 @@ def test_axes_that_are_not_the_released_ones_show_in_the_anatomy(
     write(tmp_path, "pt_1", hu, labels)
     all_ = source(structures={n.lower(): n for n in ORGANS.values()})
     with pytest.raises(VolumesError, match=what):
-        read_patient(all_, rows(all_, tmp_path)["pt_1"], tmp_path)
+        read_patient(all_, rows(all_, tmp_path).cases["pt_1"].row, tmp_path)
 
 
 def test_a_missing_structure_excludes_a_patient_and_may_be_allowed(tmp_path: Path, patient):
@@ -113,6 +113,8 @@ def test_real_patients_survive_the_released_form(tmp_path: Path):
     own[: len(hu)] = hu
     parts[: len(hu)] = sitk.GetArrayFromImage(sitk.ReadImage(str(REAL / "pt_1/structures.nii.gz")))
     write(tmp_path, "pt_1", own, parts)
-    channels, masks, _ = read_patient(source(), rows(source(), tmp_path)["pt_1"], tmp_path)
+    channels, masks, _ = read_patient(
+        source(), rows(source(), tmp_path).cases["pt_1"].row, tmp_path
+    )
     np.testing.assert_array_equal(sitk.GetArrayFromImage(channels["ct"]), own)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(masks["left"]), parts == 4)

@@ -442,7 +442,8 @@ def test_whois_goes_by_folders_where_the_ingest_did(tmp_path: Path):
     by_folder = CliRunner().invoke(app, ["whois", *told, "--series", str(tmp_path / "rules.yaml")])
     for number in (383, 1036):
         assert f": patient Patient {number}\n" in by_folder.output
-    assert CliRunner().invoke(app, ["whois", *told]).output == ""
+    by_id = CliRunner().invoke(app, ["whois", *told])
+    assert by_id.exit_code == 1 and "patient Patient" not in by_id.output
 
 
 def test_the_table_of_cases_has_a_patient_for_each_folder(tmp_path: Path):

@@ -74,7 +74,7 @@ def test_every_finding_is_named_at_once():
     table = pd.concat([table, table.iloc[[7]]])
     with pytest.raises(TableError) as error:
         check_metrics(table)
-    for finding in ("dsc: not a number: high", "iou: not a finite number from 0 to 1 in 1 rows (a-n3/2",
+    for finding in ("dsc: not a number: row 0 ('high')", "iou: not a finite number from 0 to 1 in 1 rows (a-n3/2",
                     "n_train: not a whole number", "model 'a-n3' has 2 values", "b-n3/4/organ"):  # fmt: skip
         assert finding in str(error.value)
 
@@ -92,10 +92,25 @@ def test_reading_gives_back_what_was_written(metrics, tmp_path):
     pd.testing.assert_frame_equal(read_metrics(tmp_path / "metrics.csv"), table)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [{"sep": ";", "decimal": ","}, {"sep": "\t", "encoding": "utf-16"}, {"encoding": "cp1252"}],
+)
+def test_a_table_that_a_person_made_is_read_as_the_same(metrics, tmp_path, caplog, how):
+    table = metrics.assign(case=metrics["case"].str.replace("cervix-", "fü"))
+    gone = table.assign(hd95_mm=table["hd95_mm"].where(table.index > 1))
+    written = gone.assign(hd95_mm=gone["hd95_mm"].astype(object), note="Köln")
+    written.loc[[0, 1], "hd95_mm"] = ["inf", "NaN"]
+    written.to_csv(tmp_path / "metrics.csv", index=False, **how)
+    found = read_metrics(tmp_path / "metrics.csv").drop(columns="note")
+    pd.testing.assert_frame_equal(found, gone, check_exact=True)
+    assert "hd95_mm is infinite in row 2: taken as missing" in caplog.text
+
+
 def test_an_error_while_reading_names_the_file(tmp_path):
     path = tmp_path / "metrics.csv"
     path.write_text("model,case\nm,1\n")
-    with pytest.raises(TableError, match=r"metrics\.csv: missing columns: level, n_train"):
+    with pytest.raises(TableError, match=r"metrics\.csv: no column level, n_train"):
         read_metrics(path)
 
 

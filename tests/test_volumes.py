@@ -2,20 +2,26 @@
 
 import gzip
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
+from typer.testing import CliRunner
 
+from crossover.cli import app
+from crossover.config import ConfigError, validate
 from crossover.provenance import read_json
 from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.phantom import PhantomSource
 from crossover.sources.pseudonyms import case_names, pseudonym, secret
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, VolumesSource, VolumeStructure
-from crossover.sources.volumes import VolumesError, patient_files, read_patient, read_table, rows
+from crossover.sources.volumes import VolumesError, patient_files, read_patient, rows
+from crossover.splits import split
+from crossover.study import Cohort, Splits
 
 HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 
@@ -69,7 +75,7 @@ def root(tmp_path: Path) -> Path:
 
 def refusal(source: VolumesSource, root: Path) -> str:
     with pytest.raises(VolumesError) as caught:
-        read_table(source, root)
+        rows(source, root)
     return str(caught.value)
 
 
@@ -78,41 +84,206 @@ def retable(root: Path, change) -> None:
     change(table).to_csv(root / "patients.csv", index=False)
 
 
+def patients(source: VolumesSource, root: Path) -> list[str]:
+    """The table's own identifiers of a cohort's cases."""
+    return [row[source.patient] for _, row in rows(source, root).cases.values()]
+
+
 def test_the_table_gives_the_patients_of_the_cohort(root: Path):
-    assert list(read_table(source(), root).index) == list(PATIENTS)
-    chosen = read_table(source(where={"center": "A"}), root)
-    assert list(chosen.index) == ["MUSTERMANN-01", "MUSTERMANN-03"]
-    assert set(rows(source(where={"center": "B"}), root)) == {"MUSTERMANN-02"}
+    assert patients(source(), root) == list(PATIENTS)
+    assert patients(source(where={"center": "A"}), root) == ["MUSTERMANN-01", "MUSTERMANN-03"]
+    assert patients(source(where={"center": "B"}), root) == ["MUSTERMANN-02"]
 
 
-def test_identifiers_stay_the_text_they_are(root: Path):
-    retable(root, lambda t: t.assign(patient=["007", "1e3", "02"]))
+@pytest.fixture
+def own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+
+
+def given(root: Path, text: str, encoding: str = "utf-8") -> None:
+    (root / "patients.csv").write_bytes(text.encode(encoding))
+
+
+@pytest.mark.parametrize("ids", [["007", "1e3", "02"], ["NA", "nan", "None"]])
+def test_identifiers_stay_the_text_they_are(root: Path, ids: list[str]):
+    retable(root, lambda t: t.assign(patient=ids))
     plain = source(channels={"ct": "MUSTERMANN-01/ct.nii.gz"}, structures={})
-    assert list(rows(plain, root)) == ["007", "1e3", "02"]
+    assert patients(plain, root) == ids
 
 
-def test_the_findings_in_a_table_are_told_at_once(root: Path):
+@pytest.mark.parametrize(
+    ("text", "encoding", "note"),
+    [
+        ("patient;center;clinic\nMUSTERMANN-01;A;Köln\n", "utf-8-sig", "semicolons"),
+        ("patient,center,clinic\nMUSTERMANN-01 ,A,Köln\n,,\n", "cp1252", "Windows-1252"),
+        ("patient\tcenter\nMUSTERMANN-01\t A\n", "utf-16", "row 2 column 2 (center)"),
+    ],
+)
+def test_a_table_may_have_any_form_and_what_was_done_is_told(
+    own_secret, root, text, encoding, note
+):
+    given(root, text, encoding)
+    cases, findings = rows(source(where={"center": "A"}), root)
+    assert [row["patient"] for _, row in cases.values()] == ["MUSTERMANN-01"]
+    told = "\n".join(f.what for f in findings)
+    assert note in told and "MUSTERMANN" not in told and {f.severity for f in findings} == {"note"}
+
+
+def test_a_row_that_where_nearly_takes_is_told(own_secret, root: Path):
+    given(root, "patient,center\nMUSTERMANN-01,Site A\nMUSTERMANN-02,site a\nMUSTERMANN-03,B\n")
+    cases, (finding,) = rows(source(where={"center": "Site A"}), root)
+    assert len(cases) == 1 and finding.code == "row-passed" and "row 3" in finding.what
+
+
+def test_the_findings_in_a_table_are_told_at_once_by_row_and_pattern_not_by_identifier(
+    own_secret, root
+):
     (root / "MUSTERMANN-02/ct.nii.gz").unlink()
     (root / "MUSTERMANN-03/labels.nii.gz").unlink()
-    retable(root, lambda t: pd.concat([t, t[:1]]))
-    message = refusal(source(identifiers="public"), root)
-    for what in (
-        "patients.csv",
-        "MUSTERMANN-01 stands in several rows",
-        "MUSTERMANN-02: the file of channel ct is not there",
-        "MUSTERMANN-03: the file of structure parotid is not there",
-    ):
-        assert what in message
-
-
-def test_a_wrong_table_is_told_without_the_identifiers(root: Path, monkeypatch):
-    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
-    (root / "MUSTERMANN-02/ct.nii.gz").unlink()
-    retable(root, lambda t: pd.concat([t, t[:1]]))
+    retable(root, lambda t: pd.concat([t, t[:1], pd.DataFrame({"center": ["A"]}), t[2:]]))
+    name = {p: pseudonym(p, b"a secret") for p in PATIENTS}
     message = refusal(source(), root)
-    assert "MUSTERMANN" not in message.replace(str(root), "")
-    for patient in ("MUSTERMANN-01", "MUSTERMANN-02"):
-        assert pseudonym(patient, b"a secret") in message
+    assert message.splitlines() == [
+        "patients.csv:",
+        f"  row 3, patient {name['MUSTERMANN-02']}: channel ct ({{patient}}/ct.nii.gz): no file there",
+        f"  row 4, patient {name['MUSTERMANN-03']}: structure parotid ({{patient}}/labels.nii.gz), "
+        "structure any ({patient}/labels.nii.gz): no file there",
+        "  row 6: no value in column patient",
+        f"  row 7, patient {name['MUSTERMANN-03']}: structure parotid ({{patient}}/labels.nii.gz), "
+        "structure any ({patient}/labels.nii.gz): no file there",
+        *[
+            f"  rows {rows}, patient {name[p]}: one patient with the same files; remove the copies, or name "
+            "the files of two scans by a column that tells them apart"
+            for p, rows in (("MUSTERMANN-01", "2 and 5"), ("MUSTERMANN-03", "4 and 7"))
+        ],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("patient", "told"),
+    [
+        ("mustermann-01", "one whose name differs by case or blanks only"),
+        ("7", "one with 3 digits where column patient has 1: leading zeros were lost"),
+        ("../MUSTERMANN-01", "leads out of the folder of the data"),
+        ("/etc", "leads out of the folder of the data"),
+        ("a\\MUSTERMANN-01", "a backslash: write /"),
+    ],
+)
+def test_why_a_file_is_not_found_is_told_without_the_identifier(own_secret, root, patient, told):
+    (root / "007").mkdir()
+    (root / "007/ct.nii.gz").touch()
+    given(root, f"patient,center\n{patient},A\n")
+    message = refusal(source(structures={}), root)
+    assert told in message and "row 2" in message and "MUSTERMANN" not in message.upper()
+
+
+def test_a_column_of_any_name_holds_the_files(own_secret, root: Path):
+    given(root, "patient,ct.path (1)\nP1,MUSTERMANN-01/ct.nii.gz\n")
+    dotted = source(channels={"ct": "{ct.path (1)}"}, structures={}, variables=[])
+    ((_, row),) = rows(dotted, root).cases.values()
+    assert patient_files(dotted, row) == ["MUSTERMANN-01/ct.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["{id:03d}.nii", "{id!r}", "{}", "{0}", "{id", "id}", "{{id}}", "../{id}", "/{id}", ""],
+)
+def test_a_pattern_that_is_none_is_an_error_of_the_configuration_that_names_the_key(pattern: str):
+    values = {
+        "kind": "volumes",
+        "channels": {"t2": pattern},
+        "structures": {"gland": {"file": pattern}},
+    }
+    with pytest.raises(ConfigError) as caught:
+        validate(
+            Cohort, {"label": "", "role": "target", "test": 1, "source": values}, Path("s.yaml")
+        )
+    first, second = str(caught.value).splitlines()
+    assert "s.yaml: source.channels.t2: " in first and "source.structures.gland.file: " in second
+    assert repr(pattern) in first
+
+
+SCANS = "patient,scan,center\nP1,MUSTERMANN-01,A\nP1,MUSTERMANN-02,A\nP2,MUSTERMANN-03,A\n"
+
+
+def scans() -> VolumesSource:
+    files = {"gland": {"file": "{scan}/labels.nii.gz", "label": 4}}
+    return source(channels={"ct": "{scan}/ct.nii.gz"}, structures=files)
+
+
+def test_two_scans_of_a_patient_are_two_cases_that_no_split_divides(own_secret, root, tmp_path):
+    given(root, SCANS)
+    manifest = make(root, tmp_path / "out", scans(), root)
+    table = pd.read_csv(manifest.parent / "patients.csv", dtype=str).assign(cohort="x")
+    names = [pseudonym(p, b"a secret") for p in ("P1", "P1", "P2")]
+    assert table.patient.tolist() == names
+    assert table.case.nunique() == 3 and table.case[2] == names[2]
+    assert all(re.fullmatch(f"{names[0]}-[0-9a-f]{{6}}", case) for case in table.case[:2])
+    report = read_json(manifest.parent / "ingest.json")
+    assert "rows 2 and 3 of the table: scans of one patient" in str(report)
+    for seed in range(8):
+        parts = split(table, {"x": 1}, Splits(seed=seed, validation=0.5), {"x": 1})
+        assert (parts.groupby("patient").part.nunique() == 1).all() and len(parts) == 3
+
+
+def test_a_further_row_renames_no_scan(own_secret, root: Path):
+    given(root, SCANS)
+    before = rows(scans(), root).cases
+    given(root, "patient,scan,center\n" + "\n".join(reversed(SCANS.splitlines()[1:])))
+    assert {c: r.row["scan"] for c, r in before.items()} == {
+        c: r.row["scan"] for c, r in rows(scans(), root).cases.items()
+    }
+
+
+def whois(*names: str) -> tuple[int, str]:
+    run = CliRunner().invoke(app, ["whois", *names])
+    return run.exit_code, run.output
+
+
+def test_whois_tells_the_row_and_identifier_of_a_table(own_secret, root: Path):
+    given(root, SCANS)
+    table, third = str(root / "patients.csv"), pseudonym("P2", b"a secret")
+    assert whois(table, third) == (0, f"{third}: row 4 of patients.csv, patient P2\n")
+    for case, own in rows(scans(), root).cases.items():
+        row = 2 + int(own.row["scan"][-1]) - 1
+        expected = f"{case}: row {row} of patients.csv, patient {own.row['patient']}\n"
+        assert whois(str(root), case) == (0, expected)
+    assert whois(table)[1].count(pseudonym("P1", b"a secret")) == 2
+
+
+def test_whois_under_another_secret_says_that_nothing_matches_and_why(
+    own_secret, root, tmp_path, monkeypatch
+):
+    known, unknown = pseudonym("MUSTERMANN-01", b"a secret"), pseudonym("MUSTERMANN-02", b"other")
+    status, told = whois(str(root), known, unknown)
+    assert status == 1 and f"{known}: row 2 of patients.csv" in told
+    assert f"is {unknown} by the secret of this call (CROSSOVER_SECRET): another secret" in told
+    monkeypatch.delenv("CROSSOVER_SECRET")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    status, told = whois(str(root), known)
+    assert status == 2 and "there is no secret here" in told and not (tmp_path / "none").exists()
+
+
+def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_written(
+    root, tmp_path
+):
+    ids = ["A/00", "ok", "..", "con", "x" * 101, "Ok", "a:b", ".x"]
+    given(root, "patient,center\n" + "".join(f"{i},A\n" for i in ids))
+    plain = source(channels={"ct": "MUSTERMANN-01/ct.nii.gz"}, structures={}, identifiers="public")
+    with pytest.raises(VolumesError) as caught:
+        make(root, tmp_path / "out", plain, root)
+    message = str(caught.value)
+    for told in (
+        "row 2: the identifier in column patient holds /: with `identifiers: public`",
+        "rows 4 and 9: the identifier in column patient begins with a dot",
+        "row 5: the identifier in column patient is reserved by Windows",
+        "row 6: the identifier in column patient is longer than 100 bytes",
+        "rows 3 and 7: identifiers differ by case only",
+        "row 8: the identifier in column patient holds :",
+    ):
+        assert told in message
+    assert not (tmp_path / "out").exists()
+    assert set(rows(plain.model_copy(update={"identifiers": "secret"}), root).cases)
 
 
 def test_missing_columns_are_told_at_once_with_those_there_are(root: Path):
@@ -335,14 +506,14 @@ def headneck(center: str) -> VolumesSource:
 
 @real
 def test_the_real_table_has_52_patients_of_one_center_and_30_of_the_other():
-    tables = {center: read_table(headneck(center), HEADNECK) for center in "AB"}
-    assert {c: len(t) for c, t in tables.items()} == {"A": 52, "B": 30}
-    assert not set(tables["A"].index) & set(tables["B"].index)
+    cases = {center: rows(headneck(center), HEADNECK).cases for center in "AB"}
+    assert {c: len(t) for c, t in cases.items()} == {"A": 52, "B": 30}
+    assert not set(cases["A"]) & set(cases["B"])
 
 
 @real
 def test_a_real_case_is_read_with_its_left_parotid():
-    row = read_table(headneck("A"), HEADNECK).iloc[0].to_dict()
+    _, row = next(iter(rows(headneck("A"), HEADNECK).cases.values()))
     channels, masks, _ = read_patient(headneck("A"), row, HEADNECK)
     mask = sitk.GetArrayFromImage(masks["left"]) > 0
     ml = mask.sum() * np.prod(masks["left"].GetSpacing()) / 1000

@@ -167,9 +167,8 @@ def _work(
     if data is None:
         raise ValueError("cases must be made again: give their folder with DATA=<folder>")
     if not isinstance(source, DicomSource):
-        rows = form_of(source).rows(source, data)
-        names = case_names(source, list(rows))
-        return {names[p]: _volumes(names[p], row, received) for p, row in rows.items()}, []
+        cases, told = form_of(source).rows(source, data)
+        return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, told
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
     files, findings = walk(data / source.folder, key_of(source))
@@ -214,11 +213,10 @@ def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> Work:
     return Work(case, received, row, Examination(case, case, images), label_maps=own)
 
 
-def _volumes(case: str, row: dict[str, str], received: dict) -> Work:
-    item = received[case]
+def _volumes(patient: str, row: dict[str, str], item: dict) -> Work:
     files = {str(k): about["sha256"] for k, about in enumerate(item["files"])}
     own = {name: value for name, value in item["row"].items() if name != "patient"}
-    return Work(case, files, own, source_row=row)
+    return Work(patient, files, own, source_row=row)
 
 
 def _dicom(

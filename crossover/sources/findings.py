@@ -80,6 +80,9 @@ KINDS: dict[str, Kind] = {
     "fractional": Kind("note", "nothing: half or more of a fraction counts as inside"),
     # patients
     "study-passed": Kind("note", "nothing, unless a rule under `series:` should match there"),
+    "table-read": Kind("note", "nothing: it tells how the table of patients was read"),
+    "row-passed": Kind("warning", "correct the rows' cells if they belong to the cohort, or `where:`"),
+    "several-scans": Kind("note", "nothing: each row is a case, and no split divides a patient's cases"),
     "same-image": Kind("error", "the same images stand under two patients: keep one, or give one ID"),
     "volume-refused": Kind("error", "mend the file or the table"),
     "failed": Kind("error", "please report this with the log"),

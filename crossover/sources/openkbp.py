@@ -18,6 +18,8 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.imaging.volumes import on_grid
+from crossover.sources.forms import CaseRow, Rows
+from crossover.sources.pseudonyms import case_names
 from crossover.sources.settings import OpenKbpSource
 from crossover.sources.volumes import VolumesError
 
@@ -27,8 +29,8 @@ TOLERANCE_MM = 0.05
 DIMENSIONS = "voxel_dimensions.csv"
 
 
-def rows(source: OpenKbpSource, root: Path) -> dict[str, dict[str, str]]:
-    """Patient -> where its files lie and its voxel's size; those with the source's voxel size only.
+def rows(source: OpenKbpSource, root: Path) -> Rows:
+    """Where each patient's files lie and its voxel's size; those with the source's voxel size only.
 
     Raises:
         VolumesError: where the folder has no patient of that size.
@@ -46,7 +48,8 @@ def rows(source: OpenKbpSource, root: Path) -> dict[str, dict[str, str]]:
     if not found:
         size = f"{source.pixel_mm} x {source.pixel_mm} x {source.slice_mm} mm"
         raise VolumesError(f"{root / source.folder}: no patient with voxels of {size} in */pt_*/")
-    return found
+    names = case_names(source, list(found))
+    return Rows({names[p]: CaseRow(names[p], row) for p, row in found.items()}, [])
 
 
 def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> list[str]:

@@ -8,9 +8,17 @@ import hmac
 import os
 import secrets
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from crossover.sources.settings import PHANTOM_KINDS, Source
+
+VARIABLE = "CROSSOVER_SECRET"
+
+
+def secret_file() -> Path:
+    """Where the secret is kept, unless CROSSOVER_SECRET gives it."""
+    return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "crossover" / "secret"
 
 
 def secret() -> bytes:
@@ -18,9 +26,9 @@ def secret() -> bytes:
 
     Whoever has it can link pseudonyms to patients; whoever loses it gets other pseudonyms.
     """
-    if given := os.environ.get("CROSSOVER_SECRET"):
+    if given := os.environ.get(VARIABLE):
         return given.encode()
-    path = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "crossover" / "secret"
+    path = secret_file()
     if not path.exists():
         _create(path)
     key = path.read_bytes()
@@ -64,6 +72,12 @@ def pseudonym(patient: str, key: bytes) -> str:
 def token(path: bytes, key: bytes) -> str:
     """A file's name in findings: f and ten hexadecimal digits of a keyed hash of its path."""
     return "f" + _keyed(key, "file", path)[:10]
+
+
+def scan_name(values: Sequence[str], key: bytes) -> str:
+    """Tells the scans of one patient apart: six hexadecimal digits of a keyed hash of the row's values in
+    the columns that name its files, in the order of the columns' names."""
+    return _keyed(key, "scan", "\0".join(values).encode(errors="surrogateescape"))[:6]
 
 
 def scanner_name(serial: str, key: bytes) -> str:

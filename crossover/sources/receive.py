@@ -17,7 +17,7 @@ from crossover.provenance import digest, file_digest, read_json, write_json
 from crossover.sources.dicom.files import walk
 from crossover.sources.dicom.places import parted
 from crossover.sources.forms import form_of
-from crossover.sources.pseudonyms import case_names, key_of, token
+from crossover.sources.pseudonyms import key_of, token
 from crossover.sources.settings import DicomSource, OpenKbpSource, Phantom, Source, VolumesSource
 
 SEEN = "seen.json"
@@ -95,18 +95,16 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) ->
     Names of files and most columns may tell who a patient is: neither is kept.
     """
     form = form_of(source)
-    rows = form.rows(source, data)
-    names = case_names(source, list(rows))
     key = key_of(source)
     return {
-        names[patient]: {
+        case: {
             "files": [
                 seen.digest(data / f, token(os.fsencode(f), key))
                 for f in form.patient_files(source, row)
             ],
             "row": {name: row[name] for name in source.variables},
         }
-        for patient, row in rows.items()
+        for case, (_, row) in form.rows(source, data).cases.items()
     }
 
 

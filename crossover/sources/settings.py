@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
+from crossover.core.names import file_name
 from crossover.sources.head_neck_settings import HeadNeckSource
 from crossover.sources.phantom_settings import PhantomSource
 from crossover.sources.prostate_settings import ProstateSource
+
+FileName = Annotated[str, AfterValidator(file_name)]
+"""A channel or structure: files of cases are called after it."""
 
 
 class Structure(BaseModel, extra="forbid", frozen=True):
@@ -57,12 +61,62 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
 class IngestRules(BaseModel, extra="forbid"):
     """Which series are channels, and what structures are called: of a study, or in a file of its own."""
 
-    series: dict[str, SeriesRule] = {}
-    structures: dict[str, Structure] = {}
+    series: dict[FileName, SeriesRule] = {}
+    structures: dict[FileName, Structure] = {}
+
+
+COLUMN = re.compile(r"{([^{}]*)}")
+
+
+def columns_in(value: str) -> list[str]:
+    """The columns that a pattern of files names: "{id}/{visit}.nii.gz" -> id, visit."""
+    return [name.strip() for name in COLUMN.findall(value)]
+
+
+def columns_pattern(value: str) -> str:
+    """A pattern of files below the data, `{column}` in it for a patient's value, as it is.
+
+    What stands in braces is a column's name, whatever characters it has; this is no format of Python's.
+
+    Raises:
+        ValueError: where it is none.
+    """
+    if {"{", "}"} & set(COLUMN.sub("", value)):
+        raise ValueError(
+            f"{value!r}: each brace needs its other, with a column's name between them"
+        )
+    for name in columns_in(value):
+        if not name or name.isdigit():
+            raise ValueError(f"{value!r}: {{{name}}} names no column; write {{column}}")
+        if re.search(r"![rsa]$|:[^:]*$", name):
+            raise ValueError(
+                f"{value!r}: {{{name}}} has a format, which is not known here: a column's values are taken "
+                "as they stand; write {column}, and add a column that holds what the files are called"
+            )
+    return below(value)
+
+
+def below(value: str) -> str:
+    """A path below the folder of the data, as it is.
+
+    Raises:
+        ValueError: where it leads out of it.
+    """
+    if leads_out(value):
+        raise ValueError(f"{value!r} is no path below the folder of the data")
+    return value
+
+
+def leads_out(path: str) -> bool:
+    """Whether a path is absolute or goes up; links are followed, since whoever made them meant it."""
+    return not path or path.startswith(("/", "~")) or ".." in re.split(r"[/\\]", path)
+
+
+ColumnsPattern = Annotated[str, AfterValidator(columns_pattern)]
 
 
 class VolumeStructure(BaseModel, extra="forbid"):
-    file: str
+    file: ColumnsPattern
     label: int | None = None
     """The structure's value in a label map; None for any non-zero value."""
 
@@ -74,6 +128,7 @@ class LabelMap(VolumeStructure):
     `**/` any folders: "labels/**/{patient}*.nrrd", "{patient}/GT/prostate".
     """
 
+    file: str
     slices: Literal["positions", "names"] = "positions"
     """Where a DICOM slice of the mask belongs: where its header says, or on the image's file of its own
     name, whatever its header says of its place."""
@@ -105,7 +160,7 @@ class Export(BaseModel, extra="forbid"):
     source, where a set was given one PatientID for all, or none. An archive counts as a folder."""
     images: str | None = None
     """The folders that hold images, as a pattern like a label map's: "*/T2W". None: all."""
-    label_maps: dict[str, LabelMap] = {}
+    label_maps: dict[FileName, LabelMap] = {}
     """Structures that come as files beside the images."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
@@ -119,26 +174,29 @@ class Export(BaseModel, extra="forbid"):
 class RulesFile(IngestRules, Export):
     """Rules in a file of their own, for `crossover ingest --series`."""
 
-    series: dict[str, SeriesRule] = Field(min_length=1)
+    series: dict[FileName, SeriesRule] = Field(min_length=1)
 
 
 class VolumesSource(BaseModel, extra="forbid"):
-    """A folder of NIfTI or NRRD volumes with a table of patients.
+    """A folder of NIfTI or NRRD volumes with a table of patients: a row for each scan.
 
-    `{column}` in a file name is replaced by the patient's value in that column of the table.
+    `{column}` in a file name is replaced by the row's value in that column of the table. Rows with the same
+    patient are several cases of that patient, whom no split divides.
     """
 
     kind: Literal["volumes"]
-    table: str = "patients.csv"
+    table: Annotated[str, AfterValidator(below)] = "patients.csv"
+    """CSV, TSV, semicolons or .xlsx; see `crossover.core.tables`."""
     patient: str = "patient"
     where: dict[str, str] = {}
     """Column -> value: which rows of the table are this cohort."""
-    channels: dict[str, str]
-    structures: dict[str, VolumeStructure]
+    channels: dict[FileName, ColumnsPattern]
+    structures: dict[FileName, VolumeStructure]
     variables: list[str] = []
     """Columns of the table that go on with the cases; no other column leaves the table."""
     identifiers: Literal["secret", "public"] = "secret"
-    """"secret": patients get pseudonyms; "public": the table's identifiers are already public."""
+    """"secret": patients get pseudonyms; "public": the table's identifiers are already public, and files
+    are called after them."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
@@ -158,7 +216,7 @@ class OpenKbpSource(BaseModel, extra="forbid"):
     folder: str = "provided-data"
     pixel_mm: float
     slice_mm: float
-    structures: dict[str, str]
+    structures: dict[FileName, FileName]
     """Structure -> its file, without suffix."""
     identifiers: Literal["secret", "public"] = "public"
     variables: list[str] = []

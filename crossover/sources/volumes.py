@@ -2,74 +2,220 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from string import Formatter
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from crossover.core.names import alike, unsafe
+from crossover.core.tables import Table, TableError, broken, named_rows, read_table
 from crossover.imaging.volumes import on_grid
-from crossover.sources.pseudonyms import case_names
-from crossover.sources.settings import VolumesSource
+from crossover.sources.findings import Finding
+from crossover.sources.forms import CaseRow, Rows
+from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
+from crossover.sources.settings import COLUMN, VolumesSource, columns_in, leads_out
 
 
 class VolumesError(ValueError):
     """What the folder or its table lack, all findings at once."""
 
 
-def read_table(source: VolumesSource, root: Path) -> pd.DataFrame:
-    """The rows of this cohort, indexed by patient, all values as text.
+def rows(source: VolumesSource, root: Path) -> Rows:
+    """The cases of this cohort; a patient of several rows has a case for each.
+
+    Such a case is called after its patient and what names its files, so that neither the table's order nor
+    a further row changes its name.
 
     Raises:
-        VolumesError: for a missing table or column, doubled patients, no row, or missing files.
+        VolumesError: for a table that can't be read, a missing column, identifiers that can't name files,
+            doubled rows, no row, or missing files: all of them, by row, without text of the table.
     """
-    path = root / source.table
-    if not path.exists():
-        raise VolumesError(f"{path} does not exist; `table:` names the table of patients")
-    table = pd.read_csv(path, dtype=str)
-    names = [*source.channels.values(), *(s.file for s in source.structures.values())]
-    asked = {field for name in names for _, field, _, _ in Formatter().parse(name) if field}
-    needed = {source.patient, *source.where, *source.variables, *asked}
-    if missing := sorted(needed - set(table.columns)):
-        raise VolumesError(
-            f"{path}: no column {', '.join(missing)}; there are {', '.join(table.columns)}"
-        )
-    for column, value in source.where.items():
-        table = table[table[column] == value]
-    table = table.set_index(source.patient, drop=False)
-    # Patients are named as their cases are: the message goes into logs.
-    names = case_names(source, [str(p) for p in table.index])
-    doubled = set(table.index[table.index.duplicated()])
-    findings = [f"patient {names[p]} stands in several rows" for p in sorted(doubled)]
-    for patient, row in table.iterrows():
-        files = _files(source, row.to_dict())
-        gone = [what for what, file in files.items() if not (root / file).exists()]
-        findings += [f"patient {names[patient]}: the file of {what} is not there" for what in gone]
-    if table.empty:
+    table = _read_table(source, root)
+    own, passed = _of_cohort(source, table.rows)
+    findings = [f for column in sorted(_needed(source)) for f in broken(own[column])]
+    if key_of(source) == PUBLIC:
+        findings += _unsafe(source, own[source.patient])
+    named = _named(source, own)
+    cases = {case: CaseRow(patient, dict(own.loc[n])) for n, (case, patient) in named.items()}
+    for number, row in own.to_dict("index").items():
+        who = f"row {number}" + (f", patient {named[number][1]}" if number in named else "")
+        findings += [f"{who}: {wrong}" for wrong in _wrong_row(source, root, row)]
+    findings += _copies(named)
+    if own.empty:
         findings.append(f"no row with {source.where}")
     if findings:
-        raise VolumesError(f"{path}:\n" + "\n".join(f"  {f}" for f in findings))
-    return table
+        findings += [f.what for f in passed]
+        raise VolumesError(f"{source.table}:\n" + "\n".join(f"  {f}" for f in findings))
+    told = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
+    return Rows(cases, [*told, *passed, *_repeated(named)])
 
 
-def rows(source: VolumesSource, root: Path) -> dict[str, dict[str, str]]:
-    """Patient, by the table's own identifier -> row. These stay in memory."""
-    table = read_table(source, root)
-    return {str(p): {str(k): v for k, v in row.items()} for p, row in table.iterrows()}
+def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str]]:
+    """Row -> its case and patient; rows without a patient are left out."""
+    ids = {number: patient for number, patient in own[source.patient].items() if patient}
+    names, times = case_names(source, list(ids.values())), Counter(ids.values())
+    out = {}
+    for number, patient in ids.items():
+        case = names[patient]
+        if times[patient] > 1:
+            values = [own.at[number, c] for c in sorted(_asked(source) - {source.patient})]
+            case = f"{case}-{scan_name(values, key_of(source))}"
+        out[number] = (case, names[patient])
+    return out
 
 
-def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
-    channels = {f"channel {n}": file.format(**row) for n, file in source.channels.items()}
-    structures = {f"structure {n}": s.file.format(**row) for n, s in source.structures.items()}
-    return channels | structures
+def _copies(named: Mapping[int, tuple[str, str]]) -> list[str]:
+    at: dict[tuple[str, str], list[int]] = {}
+    for number, own in named.items():
+        at.setdefault(own, []).append(number)
+    return [
+        f"{named_rows(numbers)}, patient {patient}: one patient with the same files; remove the copies, or "
+        "name the files of two scans by a column that tells them apart"
+        for (_, patient), numbers in at.items()
+        if len(numbers) > 1
+    ]
+
+
+def _repeated(named: Mapping[int, tuple[str, str]]) -> list[Finding]:
+    """Patients of several rows."""
+    at: dict[str, list[int]] = {}
+    for number, (_, patient) in named.items():
+        at.setdefault(patient, []).append(number)
+    return [
+        Finding("several-scans", f"{named_rows(own)} of the table: scans of one patient, {patient}")
+        for patient, own in at.items()
+        if len(own) > 1
+    ]
 
 
 def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
-    """The files of one patient, relative to the folder."""
+    """The files of one row, relative to the folder."""
     return sorted(set(_files(source, row).values()))
+
+
+def _read_table(source: VolumesSource, root: Path) -> Table:
+    try:
+        return read_table(root / source.table, needed=sorted(_needed(source)))
+    except FileNotFoundError:
+        raise VolumesError(
+            f"{source.table} does not exist in the folder of the data; `table:` names the table of patients"
+        ) from None
+    except TableError as error:
+        lines = "\n".join(f"  {line}" for line in str(error).splitlines())
+        raise VolumesError(f"{source.table}:\n{lines}") from None
+
+
+def _patterns(source: VolumesSource) -> dict[str, str]:
+    channels = {f"channel {name}": file for name, file in source.channels.items()}
+    return channels | {f"structure {name}": s.file for name, s in source.structures.items()}
+
+
+def _needed(source: VolumesSource) -> set[str]:
+    """The columns that the table must have."""
+    return {source.patient, *source.where, *source.variables, *_asked(source)}
+
+
+def _asked(source: VolumesSource) -> set[str]:
+    """The columns that name files."""
+    return {column for file in _patterns(source).values() for column in columns_in(file)}
+
+
+def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
+    """ "channel t2" -> its file, relative to the folder."""
+    return {what: _filled(file, row) for what, file in _patterns(source).items()}
+
+
+def _filled(file: str, row: Mapping[str, str]) -> str:
+    return COLUMN.sub(lambda found: row[found[1].strip()], file)
+
+
+def _of_cohort(source: VolumesSource, table: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
+    """The rows that `where` takes, and a warning of those that it nearly takes."""
+    taken = pd.Series(True, table.index)
+    nearly = taken.copy()
+    for column, value in source.where.items():
+        taken &= table[column] == value.strip()
+        nearly &= table[column].map(_folded) == _folded(value)
+    passed = list(table.index[nearly & ~taken])
+    if not passed:
+        return table[taken], []
+    what = f"not of the cohort, though by case or blanks only: {named_rows(passed)} (where: {source.where})"
+    return table[taken], [Finding("row-passed", what)]
+
+
+def _folded(text: str) -> str:
+    """What is left of a text where case, blanks and the form of accents don't count."""
+    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
+    """Public identifiers that can't name files, by row; they are not quoted."""
+    why: dict[str, list[int]] = {}
+    for number, name in ids.items():
+        if reason := unsafe(name) if name else "":  # an empty one is told with its row
+            why.setdefault(reason, []).append(number)
+    remedy = "with `identifiers: public` files are called after it; write others, or take `secret`"
+    findings = [
+        f"{named_rows(numbers)}: the identifier in column {source.patient} {reason}: {remedy}"
+        for reason, numbers in why.items()
+    ]
+    for group in alike(ids):
+        numbers = [number for number, name in ids.items() if name in group]
+        findings.append(f"{named_rows(numbers)}: identifiers differ by case only: {remedy}")
+    return findings
+
+
+def _wrong_row(source: VolumesSource, root: Path, row: Mapping[str, str]) -> list[str]:
+    """What a row lacks: values, or files, named by the pattern that they were looked for by."""
+    if empty := sorted(c for c in _asked(source) | {source.patient} if not row[c]):
+        return [f"no value in column {', '.join(empty)}"]
+    wrong: dict[str, list[str]] = {}
+    for what, pattern in _patterns(source).items():
+        file = _filled(pattern, row)
+        if leads_out(file):
+            wrong.setdefault("leads out of the folder of the data", []).append(
+                f"{what} ({pattern})"
+            )
+        elif not (root / file).is_file():
+            why = "no file there" + _instead(root, row, pattern)
+            wrong.setdefault(why, []).append(f"{what} ({pattern})")
+    return [f"{', '.join(places)}: {why}" for why, places in wrong.items()]
+
+
+def _instead(root: Path, row: Mapping[str, str], pattern: str) -> str:
+    """Which file there is instead, as far as that tells nobody's identifier."""
+    for column in columns_in(pattern):
+        value = row[column]
+        for digits in range(len(value) + 1, 13) if value.isdecimal() else ():
+            if (root / _filled(pattern, {**row, column: value.zfill(digits)})).is_file():
+                return (
+                    f", but one with {digits} digits where column {column} has {len(value)}: leading zeros "
+                    "were lost; make the column text and write it again"
+                )
+        if "\\" in value:
+            return f", and column {column} holds a backslash: write /"
+    return (
+        ", but one whose name differs by case or blanks only" if _near(root, pattern, row) else ""
+    )
+
+
+def _near(root: Path, pattern: str, row: Mapping[str, str]) -> bool:
+    here = root
+    for part in Path(_filled(pattern, row)).parts:
+        if not (here / part).exists():
+            there = os.listdir(here) if here.is_dir() else []
+            same = [name for name in there if _folded(name) == _folded(part)]
+            if len(same) != 1:
+                return False
+            part = same[0]
+        here /= part
+    return True
 
 
 def _read(path: Path, what: str) -> sitk.Image:

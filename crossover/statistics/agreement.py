@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f
 
-from crossover.statistics.metrics_table import TableError, test_sets
+from crossover.core.tables import TableError, read_table
+from crossover.statistics.metrics_table import test_sets
 
 Form = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
 MANUAL = "manual"
@@ -34,13 +35,16 @@ def read_radiomics(path: Path) -> pd.DataFrame:
     Raises:
         TableError: naming the file and what `check_radiomics` finds.
     """
-    text = {column: str for column in REQUIRED if column not in ("n_train", "value")}
-    missing = {"value": ["", "nan", "NaN"], "n_train": [""]}
-    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=missing)
     try:
-        return check_radiomics(table)
+        read = read_table(path, needed=REQUIRED)
+        (n_train, wrong), (value, more) = read.numbers("n_train"), read.numbers("value")
+        if wrong + more:
+            raise TableError("\n".join(wrong + more))
+        return check_radiomics(
+            read.rows.assign(n_train=n_train, value=value).reset_index(drop=True)
+        )
     except TableError as error:
-        raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+        raise error.of(path) from None
 
 
 def check_radiomics(table: pd.DataFrame) -> pd.DataFrame:

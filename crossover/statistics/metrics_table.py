@@ -6,11 +6,26 @@ whoever made the table, it has at least the columns of `REQUIRED`.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+
+from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table
+
+__all__ = [
+    "TableError",
+    "check_metrics",
+    "compared",
+    "metrics_of",
+    "read_metrics",
+    "test_sets",
+    "tested",
+]
+log = logging.getLogger(__name__)
 
 REQUIRED = (
     "model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
@@ -28,30 +43,43 @@ _SUFFIXES = re.compile(r"(-[nrf]\d+)+$")  # size, replicate and fold at the end 
 _NAMED = 5  # how many of a finding's places are named before "and ... more"
 
 
-class TableError(ValueError):
-    """A table is not what it has to be; the message lists all findings, one to a line."""
-
-
 def read_metrics(path: Path) -> pd.DataFrame:
-    """Read metrics.csv and check it.
+    """Read metrics.csv, also one that a person made, and check it.
+
+    A distance (hd95_mm) that is infinite, as other tools write it where one mask is empty, is missing, as
+    in our own tables: its DSC of 0 counts. This and what else was done to read the table is logged.
 
     Raises:
         TableError: naming the file and everything that is wrong with it.
     """
-    # text stays text: a case named 007 is no number, and a level or case named "NA" isn't missing
-    text = {column: str for column in TEXT}
     try:
-        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=_missing_values())
-        return check_metrics(table)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, TableError) as error:
-        raise TableError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+        read = read_table(path, needed=REQUIRED)
+        table, notes = _finite_distances(read.rows, read.notes)
+        checked = check_metrics(table, decimal=read.decimal).reset_index(drop=True)
+    except TableError as error:
+        raise error.of(path) from None
+    for note in notes:
+        log.warning("%s: %s", path, note)
+    return checked
 
 
-def check_metrics(table: pd.DataFrame, required: Sequence[str] = REQUIRED) -> pd.DataFrame:
+def _finite_distances(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    infinite = table["hd95_mm"].str.lower().isin(["inf", "+inf", "infinity", "∞"])
+    if not infinite.any():
+        return table, notes
+    rows = named_rows(list(table.index[infinite]))
+    told = f"hd95_mm is infinite in {rows}: taken as missing, as where one mask is empty"
+    return table.assign(hd95_mm=table["hd95_mm"].mask(infinite, "")), [*notes, told]
+
+
+def check_metrics(
+    table: pd.DataFrame, required: Sequence[str] = REQUIRED, decimal: str = "."
+) -> pd.DataFrame:
     """Check a metrics table and complete it.
 
     Args:
         required: columns that have to be there; a metric that isn't among them may be missing anywhere.
+        decimal: the decimal sign of numbers that are text, as `core.tables.Table.decimal`.
 
     Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64,
     `fold` Int64 (missing for models outside k-fold), the metrics float, and `family` and
@@ -68,7 +96,7 @@ def check_metrics(table: pd.DataFrame, required: Sequence[str] = REQUIRED) -> pd
     table = table.copy()
     for column in set(TEXT) & set(table):
         table[column] = table[column].astype("string").fillna("").astype(str)
-    findings = [*_numbers(table, required), *_texts(table)]
+    findings = [*_numbers(table, required, decimal), *_texts(table)]
     table = _with_families(table)
     findings += [*_models(table), *_duplicates(table)]
     if findings:
@@ -115,36 +143,44 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     return [metric for metric in METRICS if metric in table]
 
 
-def _missing_values() -> dict[str, list[str]]:
-    numbers = ["n_train", "replicate", "fold", *METRICS, *VOLUMES]
-    return {column: ["", "NA", "NaN", "nan"] for column in numbers}
-
-
-def _numbers(table: pd.DataFrame, required: Sequence[str]) -> Iterator[str]:
+def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str) -> Iterator[str]:
     """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
     for column in ("n_train", "replicate", "fold", *METRICS, *VOLUMES):
         if column not in table:
             continue
         given = table[column]
-        table[column] = values = pd.to_numeric(given, errors="coerce").astype(float)
-        blank = given.isna() | (given.astype(str).str.strip() == "")
-        wrong = values.isna() & ~blank
-        if wrong.any():
-            yield f"{column}: not a number: {_some(given[wrong].astype(str).unique())}"
+        if pd.api.types.is_numeric_dtype(given):
+            values = given.astype(float)
+        else:
+            plain = given.dtype == "str" and not given.isna().any()
+            given = given if plain else given.astype("string").fillna("").astype(str)
+            values, wrong = numbers(given, decimal)
+            yield from wrong
+        table[column] = values
         needed = column in ("n_train", "replicate", *_ALWAYS) and column in required
-        if needed and blank.any():
-            yield f"{column}: missing in {int(blank.sum())} rows ({_rows(table[blank])})"
+        gone = np.flatnonzero(values.isna()) if needed else []
+        blank = [k for k in gone if str(given.iloc[k]).strip().lower() in MISSING]
+        if blank:
+            yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"
         whole = column in ("n_train", "replicate", "fold")
         top = 1 if column in METRICS and not column.startswith("hd95") else float("inf")
         outside = (values < 0) | (values > top) | (values == float("inf"))
         outside |= whole & values.notna() & (values % 1 != 0)
+        if (endless := np.isinf(values)).any():
+            yield (
+                f"{column}: infinite in {int(endless.sum())} rows ({_rows(table[endless])}); leave such cells "
+                "empty, so that they count as missing, or write the worst value that there can be"
+            )
+        outside &= ~endless
         if outside.any():
-            kind = "a whole number from 0" if whole else f"a finite number from 0 to {top:g}"
+            to = f" to {top:g}" if top < float("inf") else ""
+            kind = "a whole number from 0" if whole else f"a finite number from 0{to}"
             yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])})"
 
 
 def _texts(table: pd.DataFrame) -> Iterator[str]:
     for column in ("model", "cohort", "case", "structure"):
+        yield from broken(table[column])
         blank = table[column] == ""
         if blank.any():
             yield f"{column}: empty in {int(blank.sum())} rows"

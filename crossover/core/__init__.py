@@ -1,0 +1,1 @@
+"""Digests, files, locks, tables that a person wrote, messages: what knows nothing of studies."""

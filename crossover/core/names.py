@@ -1,0 +1,48 @@
+"""Which names can be those of files, on any file system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+LONGEST = 100
+"""Bytes of a name in UTF-8: files add endings to it, and most file systems end at 255."""
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def unsafe(name: str) -> str:
+    """Why a name can't become a file's, in words that don't quote it; "" where it can."""
+    if not name:
+        return "is empty"
+    if match := _FORBIDDEN.search(name):
+        sign = match[0]
+        return f"holds {sign}" if sign.isprintable() else "holds a control character"
+    if name[0] in ".-~ " or name[-1] in ". ":
+        return f"{'begins' if name[0] in '.-~ ' else 'ends'} with a dot, dash, tilde or blank"
+    if not name.isprintable() or len(name.encode(errors="replace")) > LONGEST:
+        return (
+            f"is longer than {LONGEST} bytes"
+            if name.isprintable()
+            else "holds invisible characters"
+        )
+    return "is reserved by Windows" if _RESERVED.fullmatch(name) else ""
+
+
+def alike(names: Iterable[str]) -> list[list[str]]:
+    """Groups of different names that are one on file systems which don't tell case apart."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(name.casefold(), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def file_name(name: str) -> str:
+    """The name, as it is.
+
+    Raises:
+        ValueError: where it can't be that of a file.
+    """
+    if why := unsafe(name):
+        raise ValueError(f"{name!r} becomes a file's name, which can't be: it {why}")
+    return name

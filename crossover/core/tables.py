@@ -1,0 +1,461 @@
+"""Tables that a person made: the one reader of CSV, TSV, semicolons and Excel workbooks.
+
+Everything is read as text: `007` and `NA` stay what they are. What can be read is read, and `notes` tell
+what was done; what can't is a `TableError` that names each place by row and column. Rows are counted as a
+spreadsheet shows them: the header of most tables is row 1. No note or error of `read_table` quotes a cell
+below the header, since cells may tell who a patient is.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+import zipfile
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_HEAD = 50_000  # characters that the separator is chosen by
+_NAMED = 8  # how many rows a message names before "and ... more"
+_BLANK = " \t\n\r\v\f\x85\xa0\u2007\u2009\u200b\u200e\u200f\u202f\u2060\u3000\ufeff"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LOST = "\ufffd"  # what stands for bytes that are no text
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe\0\0", "utf-32-le"), (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"),
+)  # fmt: skip
+_OTHERS = {
+    b"\xd0\xcf\x11\xe0": "an Excel file of before 2007, or one with a password",
+    b"\x1f\x8b": "compressed with gzip", b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz",
+    b"%PDF": "a PDF", b"PAR1": "a Parquet file",
+}  # fmt: skip
+_AS_TABLE = "save the table as .xlsx or as CSV in UTF-8"
+_MIXED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+_ERROR = re.compile(r"#[A-ZÀ-Þ/0]+[!?]|#N/A|#NV|#GETTING_DATA")
+"""Cells that a spreadsheet could not compute: #REF!, #DIV/0!, in other languages too (#BEZUG!)."""
+MISSING = {"", "na", "n/a", "nan", "none", "null", "#n/a", "#nv", "<na>"}
+"""What stands for a missing number, in lower case."""
+_INFINITE = {
+    "inf": 1,
+    "+inf": 1,
+    "-inf": -1,
+    "infinity": 1,
+    "+infinity": 1,
+    "-infinity": -1,
+    "∞": 1,
+    "-∞": -1,
+}
+_NUMBER = re.compile(r"[+-]?(?:\d+(?P<sign>[.,]?)\d*|(?P<first>[.,])\d+)(?:[eE][+-]?\d+)?")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
+
+UNSURE = (
+    "thousands or a decimal sign? Write numbers without thousands separators, with a decimal point"
+)
+
+
+class TableError(ValueError):
+    """A table is not what it has to be; the message lists all findings, one to a line."""
+
+    def of(self, path: Path) -> TableError:
+        """The same, each line with the file's name."""
+        return TableError("\n".join(f"{path}: {line}" for line in str(self).splitlines()))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as text, blanks around each cell cut off."""
+
+    rows: pd.DataFrame
+    """All columns are text, "" where a cell is empty; the index is the row's number in a spreadsheet."""
+    notes: list[str]
+    """What was done to read it, a sentence each."""
+    decimal: str = "."
+    """The decimal sign that the table as a whole shows, "" where it shows both."""
+
+    def numbers(self, column: str) -> tuple[pd.Series, list[str]]:
+        """A column's numbers and what is wrong with it; see `numbers`."""
+        return numbers(self.rows[column], self.decimal)
+
+
+def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str] = ()) -> Table:
+    """Read a table, whatever its separator, encoding and line ends; an .xlsx is known by its content.
+
+    Args:
+        needed: columns that must be there.
+        repeated: columns that may stand several times; the first counts.
+
+    Raises:
+        TableError: for a file that is no table, an unknown encoding, columns that are missing or stand
+            twice, rows with more or fewer cells than the header: all of them, without the file's name.
+        OSError: where there is no such file, or it can't be read.
+    """
+    content = Path(path).read_bytes()
+    if content.startswith(b"PK\x03\x04"):
+        records, notes = _workbook(content)
+        return _table(records, notes, [], ".", needed, repeated)
+    text, notes, cause = _decoded(content)
+    records, more, findings, separator = _records(text)
+    findings += _unread(records, cause) if cause or _CONTROL.search(text) else []
+    if not cause and notes and (place := _first(records, lambda cell: not cell.isascii())):
+        notes = [f"{note}; look at {place}" for note in notes]
+    decimal, commas = _decimal(separator, records)
+    notes += ["decimal commas"] if commas else []
+    # tables that machines wrote mostly hold none: these are read in half the time
+    blanks = '"' in text or any(sign in text for sign in _BLANK if sign not in f"\r\n{separator}")
+    return _table(records, notes + more, findings, decimal, needed, repeated, blanks)
+
+
+def numbers(column: pd.Series, decimal: str = ".") -> tuple[pd.Series, list[str]]:
+    """Text as numbers: empty cells, NA, n/a and NaN are missing, inf and -inf infinite.
+
+    A comma is a decimal comma where it can be nothing else, and "1,234" where the column or else the
+    table (`decimal`) shows what it is.
+
+    Args:
+        column: text; its name and index (rows) go into the findings.
+
+    Returns:
+        Floats, NaN for what is missing or wrong; and the findings, with the rows and cells.
+    """
+    cells = column.tolist()
+    if decimal == "." and set("".join(cells)) <= set("0123456789+-.eE"):
+        try:
+            values = [float(cell) if cell else float("nan") for cell in cells]
+            return pd.Series(values, column.index, float, name=column.name), []
+        except ValueError:
+            pass
+    cells = [cell.strip(_BLANK).replace("−", "-") for cell in cells]
+    own = _sure_signs(cells)
+    sign = own.pop() if len(own) == 1 else "" if own else decimal
+    values = []
+    wrong: dict[str, list[str]] = {}
+    for row, cell in zip(column.index, cells):
+        value, why = _number(cell, sign)
+        values.append(value)
+        if why:
+            wrong.setdefault(why, []).append(f"row {row} ({cell!r})")
+    findings = [f"{column.name}: {why}: {some(places)}" for why, places in wrong.items()]
+    return pd.Series(values, column.index, float, name=column.name), findings
+
+
+def broken(column: pd.Series) -> list[str]:
+    """What is wrong with a column of text: cells that the spreadsheet could not compute (#REF!)."""
+    cells = column.tolist()
+    if "#" not in "".join(cells):
+        return []
+    rows = [row for row, cell in zip(column.index, cells) if _ERROR.fullmatch(cell)]
+    return [f"{column.name}: an error of the spreadsheet in {named_rows(rows)}"] if rows else []
+
+
+def named_rows(rows: Sequence[int]) -> str:
+    """ "row 3", "rows 3, 5 and 9", or the first few and how many more."""
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    if len(rows) > _NAMED:
+        return f"rows {some(rows)}"
+    return f"rows {', '.join(map(str, rows[:-1]))} and {rows[-1]}"
+
+
+def some(places: Sequence[object]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return ", ".join(map(str, places[:_NAMED])) + more
+
+
+def _number(cell: str, sign: str) -> tuple[float, str]:
+    """A cell's value and "", or NaN and what is wrong."""
+    word = cell.lower()
+    if word in MISSING:
+        return float("nan"), ""
+    if word in _INFINITE:
+        return _INFINITE[word] * float("inf"), ""
+    match = _NUMBER.fullmatch(cell)
+    if not match or not cell.isascii():
+        return float("nan"), "not a number"
+    if _GROUPED.fullmatch(cell) and match["sign"] != sign:
+        return float("nan"), UNSURE
+    return float(cell.replace(",", ".")), ""
+
+
+def _sure_signs(cells: Iterable[str]) -> set[str]:
+    """The decimal signs of those cells whose sign can't be one between thousands."""
+    found = set()
+    for cell in cells:
+        match = _NUMBER.fullmatch(cell) if cell[-1:].isdigit() or cell[-1:] in ".," else None
+        if match and not _GROUPED.fullmatch(cell):
+            found.add(match["sign"] or match["first"] or "")
+    return found - {""}
+
+
+def _decimal(separator: str, records: list[list[str]]) -> tuple[str, bool]:
+    """The sign that the whole table shows, as `Table.decimal`; whether there are decimal commas."""
+    if separator == ",":
+        return ".", False
+    found = _sure_signs(cell.strip(_BLANK) for record in records for cell in record)
+    if len(found) == 1:
+        return min(found), found == {","}
+    return "" if found else "," if separator == ";" else ".", bool(found)
+
+
+def _decoded(content: bytes) -> tuple[str, list[str], str]:
+    """Text; notes about the encoding; and why bytes could not be read, where there are such (U+FFFD)."""
+    for start, what in _OTHERS.items():
+        if content.startswith(start):
+            raise TableError(f"no table: the file is {what}; {_AS_TABLE}")
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            text = content[len(mark) :].decode(encoding, "replace")
+            return text, [], f"no text in {encoding.upper()}, as the file's first bytes say it is"
+    if b"\0" in content:
+        raise TableError(f"no table: byte {content.index(0) + 1} is no text; {_AS_TABLE}")
+    try:
+        return content.decode(), [], ""
+    except UnicodeDecodeError:
+        pass
+    if _MIXED.search(content):
+        return content.decode(errors="replace"), [], "no UTF-8, though other characters are"
+    try:
+        return (
+            content.decode("cp1252"),
+            ["not in UTF-8: read as Windows-1252 (Western European)"],
+            "",
+        )
+    except UnicodeDecodeError:
+        return content.decode("cp1252", "replace"), [], "neither UTF-8 nor Windows-1252"
+
+
+def _records(text: str) -> tuple[list[list[str]], list[str], list[str], str]:
+    """Cells of each row, notes, findings, and the separator."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    told = re.match(r"sep=(.)\n", text, re.IGNORECASE)  # Excel's own; it shows no such row
+    if told and told[1] in SEPARATORS:
+        records, findings = _parsed(text[told.end() :], told[1])
+        return records, [], findings, told[1]
+    head = text if len(text) <= _HEAD else text[: text.rfind("\n", 0, _HEAD) + 1] or text
+    fits = {s: _fit(_parsed(head, s)[0]) for s in SEPARATORS}
+    best = max(fits, key=fits.__getitem__)
+    records, findings = _parsed(text, best)
+    equal = [s for s in fits if fits[s] == fits[best]]
+    if fits[best][0] and len(equal) > 1:
+        names = " and ".join(SEPARATORS[s] for s in equal)
+        findings.append(f"cells may be separated by {names}: put cells that hold one in quotes")
+    notes = [f"cells are separated by {SEPARATORS[best]}"] if best in ";|" else []
+    return records, notes, findings, best
+
+
+def _parsed(text: str, separator: str) -> tuple[list[list[str]], list[str]]:
+    reader = csv.reader(io.StringIO(text, newline="\n"), delimiter=separator, strict=True)
+    records: list[list[str]] = []
+    try:
+        records.extend(reader)
+    except csv.Error:
+        row = len(records) + 1
+        return records, [f'row {row}: its quotation marks don\'t close; write "" for one in a cell']
+    return records, []
+
+
+def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
+    """How well a separator suits: it divides the header, the rows have as many cells, and these are many."""
+    filled = [record for record in records if any(cell.strip(_BLANK) for cell in record)]
+    if not filled:
+        return False, 1.0, 2  # all that stands there separates
+    columns = len(filled[0])
+    same = sum(len(record) == columns for record in filled[1:])
+    return columns > 1, same / (len(filled) - 1) if filled[1:] else 1.0, columns
+
+
+def _first(records: list[list[str]], wanted) -> str:
+    """The first cell that is `wanted`: "row 3 column 2"."""
+    for number, record in enumerate(records, 1):
+        for place, cell in enumerate(record, 1):
+            if wanted(cell):
+                return f"row {number} column {place}"
+    return ""
+
+
+def _unread(records: list[list[str]], cause: str) -> list[str]:
+    findings = []
+    if cause and (place := _first(records, lambda cell: _LOST in cell)):
+        findings.append(f"{place}: {cause}; save the table as CSV in UTF-8")
+    if place := _first(records, lambda cell: _CONTROL.search(cell) is not None):
+        findings.append(f"{place}: holds a control character: type the cell anew")
+    return findings
+
+
+def _table(
+    records: list[list[str]], notes: list[str], findings: list[str], decimal: str,
+    needed: Iterable[str], repeated: Collection[str], blanks: bool = True,
+) -> Table:  # fmt: skip
+    """Header and rows, blanks cut off; rows and columns without any text left out."""
+    trimmed: list[tuple[int, int]] = []
+    filled: dict[int, list[str]] = {}
+    blank = []
+    for number, record in enumerate(records, 1):
+        cells = [cell.strip(_BLANK) for cell in record] if blanks else record
+        if not any(cells):
+            blank += [number] if cells or number < len(records) else []
+            continue
+        if blanks and cells != record:
+            places = [k for k, (a, b) in enumerate(zip(cells, record)) if a != b and a]
+            trimmed += [(number, k) for k in places]
+        filled[number] = cells
+    if not filled:
+        raise TableError("\n".join(["the table is empty", *findings]))
+    top, header = next(iter(filled.items()))
+    del filled[top]
+    while not header[-1]:
+        header.pop()
+    findings = findings + _uneven(filled, header) + _doubled(top, header, repeated)
+    if missing := [c for c in dict.fromkeys(needed) if c not in header]:
+        findings.append(_lacking(missing, header, top, needed))
+    nameless = [k + 1 for k, name in enumerate(header) if not name]
+    keep = [k for k, name in enumerate(header) if name and header.index(name) == k]
+    if findings:
+        raise TableError("\n".join(findings))
+    if blank:
+        notes = notes + [f"without any text, left out: {named_rows(blank)}"]
+    if nameless:
+        notes = notes + [f"without a name, left out: column {', '.join(map(str, nameless))}"]
+    if trimmed:
+        shown = [f"row {n} column {k + 1} ({header[k]})" for n, k in trimmed if k < len(header)]
+        notes = notes + [f"blanks around the text cut off: {some(shown)}"]
+    columns = list(zip(*filled.values())) if filled else [()] * len(header)
+    rows = pd.DataFrame({header[k]: list(columns[k]) for k in keep}, index=list(filled), dtype=str)
+    return Table(rows, notes, decimal)
+
+
+def _uneven(filled: dict[int, list[str]], header: list[str]) -> list[str]:
+    """Cuts empty cells beyond the header off, in place; rows with more or fewer cells are findings."""
+    wrong: dict[int, list[int]] = {}
+    for number, cells in filled.items():
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
+        if len(cells) != len(header):
+            wrong.setdefault(len(cells), []).append(number)
+    findings = [
+        f"{named_rows(rows)}: {n} {'cells' if n > 1 else 'cell'} where the header has {len(header)}"
+        + (f"; no cell in column {n + 1} ({header[n]})" if n < len(header) else "")
+        for n, rows in wrong.items()
+    ]
+    if (
+        len(wrong) == 1
+        and len(next(iter(wrong.values()))) == len(filled)
+        and min(wrong) > len(header)
+    ):
+        findings[0] += "; do decimal commas or separators stand in cells without quotation marks?"
+    return findings
+
+
+def _doubled(top: int, header: list[str], repeated: Collection[str]) -> list[str]:
+    places: dict[str, list[str]] = {}
+    for k, name in enumerate(header):
+        places.setdefault(name, []).append(str(k + 1))
+    return [
+        f"row {top}: {name!r} is the name of columns {' and '.join(own)}; give each its own"
+        for name, own in places.items()
+        if len(own) > 1 and name and name not in repeated
+    ]
+
+
+def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[str]) -> str:
+    """A header that has none of the names may be no header but a patient: it is not quoted."""
+    what = f"no column {', '.join(missing)}"
+    same = {"".join(name.casefold().split()): k for k, name in enumerate(header, 1)}
+    for name in missing:
+        if place := same.get("".join(name.casefold().split())):
+            return f"{what}; the name of column {place} differs from {name} by case or blanks only"
+    if set(header) & set(needed):
+        return f"{what}; there are {', '.join(filter(None, header))}"
+    return f"{what}; is row {top}, of {len(header)} cells, a header?"
+
+
+def _workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
+    """The rows of the one visible sheet that holds anything, and notes.
+
+    Raises:
+        TableError: for another kind of file, several such sheets, or formulas whose values were not saved.
+    """
+    from openpyxl import load_workbook
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if "xl/workbook.xml" not in archive.namelist():
+                raise TableError(f"no table: an archive that is no Excel workbook; {_AS_TABLE}")
+        book = load_workbook(io.BytesIO(content), read_only=True)
+        values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        held = {
+            s.title: _sheet(s, values[s.title])
+            for s in book.worksheets
+            if s.sheet_state == "visible"
+        }
+    except TableError:
+        raise
+    except Exception as error:  # damaged workbooks raise nearly anything
+        raise TableError(
+            f"the workbook can't be read ({type(error).__name__}); {_AS_TABLE}"
+        ) from None
+    held = {title: sheet for title, sheet in held.items() if any(any(r) for r in sheet[0])}
+    if len(held) > 1:
+        names = ", ".join(repr(title) for title in held)
+        raise TableError(
+            f"several sheets hold something: {names}; leave the table's alone in the file"
+        )
+    if not held:
+        return [], []
+    records, notes, uncomputed = next(iter(held.values()))
+    if uncomputed:
+        raise TableError(
+            f"formulas without a value: {'; '.join(uncomputed[:_NAMED])}; open the workbook in Excel and save it"
+        )
+    width = max(map(len, records))
+    return [record + [""] * (width - len(record)) for record in records], notes
+
+
+def _sheet(formulas, values) -> tuple[list[list[str]], list[str], list[str]]:
+    """Cells as text; notes; and places of formulas that were never computed."""
+    records, dates, padded, uncomputed = [], [], [], []
+    formulas.reset_dimensions()
+    values.reset_dimensions()
+    for number, (typed, shown) in enumerate(zip(formulas.iter_rows(), values.iter_rows()), 1):
+        record = []
+        for place, (own, cell) in enumerate(zip(typed, shown), 1):
+            if cell.value is None and own.data_type == "f":
+                uncomputed.append(f"row {number} column {place}")
+            text = _text(cell.value, getattr(cell, "number_format", ""))
+            if isinstance(cell.value, datetime.date):
+                dates.append(number)
+            elif (
+                isinstance(cell.value, (int, float))
+                and text.startswith("0")
+                and len(text) > 1
+                and text.isdigit()
+            ):
+                padded.append(number)
+            record.append(text)
+        records.append(record)
+    notes = [f"dates read as YYYY-MM-DD: {named_rows(list(dict.fromkeys(dates)))}"] if dates else []
+    if padded:
+        notes.append(
+            f"numbers with leading zeros, as Excel shows them: {named_rows(list(dict.fromkeys(padded)))}"
+        )
+    return records, notes, uncomputed
+
+
+def _text(value: object, shown_as: str) -> str:
+    """A cell's value as text: 7.0 is "7", and "007" where its format is 000."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, (int, float)):
+        if abs(value) < 1e15 and value == int(value):
+            return str(int(value)).zfill(len(shown_as) if set(shown_as) == {"0"} else 0)
+        return repr(value)
+    if isinstance(value, datetime.datetime):
+        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
+    return str(value)
