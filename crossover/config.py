@@ -15,6 +15,9 @@ from crossover.study import Section, Study
 
 Model = TypeVar("Model", bound=BaseModel)
 SCALES = ("smoke", "demo", "paper")
+_IN_WHEEL = Path(__file__).resolve().parent / "_config"
+PACKAGED = _IN_WHEEL if _IN_WHEEL.is_dir() else None
+"""A wheel's copy of the repository's `config/`; None in a clone, where that is read."""
 
 
 class ConfigError(ValueError):

@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from crossover.config import canonical
+from crossover.config import PACKAGED, canonical
 from crossover.networks import declared
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIG = PACKAGED or ROOT / "config"
+"""The configuration that goes with this code: a wheel has a copy of the repository's `config/`."""
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import ValidationError, model_validator
 
-from crossover.config import ConfigError
+from crossover.config import PACKAGED, ConfigError
 from crossover.printed import (
     Announcement,
     Architecture,
@@ -130,7 +130,7 @@ class Published(Section):
         return pd.DataFrame(rows, columns=GAINS)
 
 
-def load_published(name: str, folder: Path = Path("config")) -> Published:
+def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Published:
     """Read `published/<name>.yaml`.
 
     Raises:

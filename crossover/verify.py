@@ -110,7 +110,7 @@ def inputs_check(trails: dict[Path, dict], checker: Checker) -> Check:
 
 def versions_check(trails: dict[Path, dict], root: Path) -> Check:
     """The packages that each output was made with against the lock."""
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", (root / LOCK).read_text(), re.M))
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / LOCK).read_text(), re.M))
     locked = {_normal(name): version for name, version in pins.items()}
     names = packages_distributions()
     told = [(out, *item) for out, trail in trails.items() for item in trail["versions"].items()]

@@ -19,8 +19,6 @@ from crossover.figures.families import (
 from crossover.figures.gallery import levels_of
 from crossover.figures.learning_curves import shown_pairs
 from crossover.figures.organs import shown_rows
-from crossover.figures.overlays import judge
-from crossover.figures.planes import BAR_MM
 from crossover.figures.subgroups import STRONG
 from crossover.figures.sweep import swept, swept_rows
 from crossover.plan import plan
@@ -109,6 +107,10 @@ def _learning_curves(frames: Frames, study: Study) -> str:
 
 
 def _overlays(frames: Frames, study: Study) -> str:
+    # these read images, for which the base has no package
+    from crossover.figures.overlays import judge
+    from crossover.figures.planes import BAR_MM
+
     chosen = study.figures.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     asked = sized[-1], max(chosen.sizes)
@@ -253,6 +255,8 @@ def _gains(frames: Frames, study: Study) -> str:
 
 
 def _examples(frames: Frames, study: Study) -> str:
+    from crossover.figures.planes import BAR_MM
+
     method = study.preparation.bias_field.method
     corrected = "after N4 correction; " if method != "none" else ""
     return (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from crossover.config import ConfigError, read_yaml, validate
-from crossover.provenance import ROOT, code_digest
+from crossover.provenance import CONFIG, code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, Export, IngestRules, RulesFile
 
-STUDIES = ROOT / "config/studies"
+STUDIES = CONFIG / "studies"
 
 
 def load_rules(path: Path) -> RulesFile:

@@ -1,0 +1,62 @@
+"""Writes requirements.lock from pyproject.toml, by uv: `make lock`, or `make lock UPGRADE=--upgrade` for newer versions.
+
+One line for each package: its version, the SHA-256 of each file on PyPI that CPython 3.11 on Linux x86-64 can
+install, and their names. Versions stay as they are where pyproject.toml allows them. First what runs, then what
+only the extra `dev` brings, from the line `DEV` on.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+LOCK = Path("requirements.lock")
+HEAD = "# Written by `make lock` (envs/lock.py) from pyproject.toml. Don't edit; envs/setup.sh installs it."
+DEV = "# Only for tests, benchmarks and `make lock`: the extra `dev`."
+RUN = ("ingest", "torch", "keras", "workflow")
+TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
+
+
+def main(uv: str, *options: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        pins = Path(folder) / "requirements.txt"  # uv keeps the versions of the file it writes to
+        known = LOCK.read_text() if LOCK.exists() else ""
+        pins.write_text("\n".join(re.findall(r"^[\w.-]+==\S+", known, re.M)) + "\n")
+        compile_to(pins, uv, "--all-extras", *options)
+        whole = packages(pins, uv, "--all-extras")
+        run = packages(pins, uv, *(word for extra in RUN for word in ("--extra", extra)))
+    runs = {package["name"] for package in run}
+    parts = [HEAD, *(line(p) for p in run)]
+    parts += [DEV, *(line(p) for p in whole if p["name"] not in runs)]
+    LOCK.write_text("\n".join(parts) + "\n")
+    print(f"{LOCK}: {len(run)} packages that run, {len(whole) - len(run)} more for `dev`")
+
+
+def packages(pins: Path, uv: str, *extras: str) -> list[dict]:
+    """What these extras need, as pinned, as PEP 751 writes it."""
+    out = pins.with_name("pylock.toml")
+    compile_to(out, uv, *extras, "--constraints", str(pins), "--format", "pylock.toml")
+    return tomllib.loads(out.read_text())["packages"]
+
+
+def compile_to(out: Path, uv: str, *options: str) -> None:
+    """Raises subprocess.CalledProcessError where there is no solution; uv has told why."""
+    call = [uv, "pip", "compile", "pyproject.toml", "--group", "weights", *TARGET, *options]
+    call += ["--quiet", "--no-annotate", "--output-file", str(out)]
+    subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+
+
+def line(package: dict) -> str:
+    """The lock's line: of the wheels if there are any, else of the source archive."""
+    files = package.get("wheels") or [package["sdist"]]
+    hashes = sorted(f"--hash=sha256:{file['hashes']['sha256']}" for file in files)
+    names = sorted(file["url"].rsplit("/", 1)[1] for file in files)
+    return f"{package['name']}=={package['version']} {' '.join(hashes)}  # {' '.join(names)}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
