@@ -150,8 +150,8 @@ def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
         return None
     return "\n".join(found) + (
         "\nMake room, link data/ or results/ to a larger disk, or run fewer studies or a smaller scale "
-        "(STUDIES=, SCALE=). These are estimates: with disk_check: false in config/config.yaml, or "
-        "snakemake --config disk_check=false, the run begins all the same"
+        "(STUDIES=, SCALE=). These are estimates: with disk_check: false in config/config.yaml the run "
+        "begins all the same"
     )
 
 

@@ -87,7 +87,7 @@ def gpu_tickets(wildcards):
 
 
 IMAGE_VOXELS, MASK_VOXELS = 2_000_000, 20_000_000
-"""That a process of an image rule must have to do, a second's work: it takes as long to start."""
+"""Voxels that take a second, as long as a process takes to start: each process of the image rules gets as many."""
 
 
 def worth(voxels, each):
@@ -104,7 +104,7 @@ def of_cohort(wildcards):
 
 
 def of_masks(wildcards):
-    """The processes of a rule that goes through the masks of test cases: a group's, or the manual ones."""
+    """The processes of a rule that goes through the masks of test cases, of a group or manual ones."""
     study = STUDIES[wildcards.study]
     held = [amount(study, name) for name in study.cohorts]
     if None in held:

@@ -148,7 +148,7 @@ def test_a_further_patient_redoes_no_other_patients_preparation(smoke, tmp_path)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     now = {p: p.stat().st_mtime_ns for p in (tmp_path / "data").rglob("record.json")}
     assert {p: now[p] for p in made} == made
-    assert len(set(now) - set(made)) == 4  # received, case, corrected, sliced
+    assert len(set(now) - set(made)) == 3  # received, case, sliced
 
 
 def test_a_stages_record_tells_what_it_was(smoke):
@@ -307,7 +307,7 @@ def test_a_run_that_the_disk_cannot_hold_is_refused_before_anything_runs(no_room
     plan = [sys.executable, "-m", "crossover", "plan", "--studies", "uterus"]
     assert subprocess.run(plan, **begun).returncode == 2
     said = run.stdout + run.stderr
-    assert "0.0 MB free" in said and "disk_check=false" in said, said[-2000:]
+    assert "0.0 MB free" in said and "disk_check: false" in said, said[-2000:]
     assert not (tmp_path / "clone/data").exists() and "finished job" not in said.lower()
 
 
@@ -323,12 +323,12 @@ def test_the_plan_tells_needs_and_threads_and_the_check_can_be_turned_off(no_roo
     told = json.loads(run.stdout)
     files = {need["files"]: need for need in told["disk"] if need["study"] == "uterus"}
     assert set(files) == {
-        "raw data", "cases", "corrected images", "slices", "weights", "predictions",
-        "tables and figures", "checkpoints, while training",
+        "raw data", "cases", "slices", "weights", "predictions", "tables and figures",
+        "checkpoints, while training",
     }  # fmt: skip
     assert all(need["missing"] == need["bytes"] > 0 for need in files.values())
     assert told["memory"][0]["side_by_side"] == 2
     of_rules = {job["rule"]: job["threads"] for job in told["jobs"] if job["cohort"] != "cervix"}
-    several = {"receive", "cases", "bias_field", "slices", "evaluate", "radiomics"}
+    several = {"receive", "cases", "slices", "evaluate", "radiomics"}
     assert all(2 <= of_rules[rule] <= 8 for rule in several), of_rules
     assert (of_rules["splits"], of_rules["train"]) == (1, 4)

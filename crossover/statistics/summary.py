@@ -43,6 +43,7 @@ def summarise(
         part = part.reset_index().merge(_between_replicates(each[name], metrics), how="left")
         parts.append(part.assign(test_set=name))
     out = pd.concat(parts, ignore_index=True).rename(columns={"count": "cases", "std": "sd"})
+    out[["ci_low", "ci_high"]] = np.nan  # of no row, where all trainings failed
     for metric, own in out.groupby("metric", sort=False):
         bounds = mean_interval(own["mean"], own["sd"], own["cases"], confidence, scale(str(metric)))
         out.loc[own.index, ["ci_low", "ci_high"]] = np.column_stack(bounds)
