@@ -53,8 +53,8 @@ class Server:
         """Keys: config (as after `--config`); pretend: to write "outputs" or "records"; why: with the forecast.
 
         Returns:
-            {"jobs": rows of `crossover.forecast.forecast`, or their rule, study, cohort and outputs alone} or
-            {"refused": why}.
+            {"jobs": rows of `crossover.forecast.forecast`, or their rule, study, cohort, outputs, place in the graph,
+            places of what they depend on, and entries of their code} or {"refused": why}.
         """
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -106,16 +106,24 @@ def _answer(config: dict, pretend: str = "", why: bool = False) -> dict:
             workflow.read_workflow(config, 2)
             return {}
         found = workflow.read_workflow(config, 2)
-        return {"jobs": forecast(found) if why else [_named(j) for j in found.jobs if j.needed]}
+        named = [_named(i, job) for i, job in enumerate(found.jobs) if job.needed]
+        return {"jobs": forecast(found) if why else named}
     except ConfigError as error:
         return {"refused": str(error)}
     except BaseException:
         return {"crashed": traceback.format_exc()}
 
 
-def _named(job) -> dict:
-    study, cohort = job.wildcards.get("study"), job.wildcards.get("cohort")
-    return {"rule": job.rule, "study": study, "cohort": cohort, "outputs": [str(job.outputs[0])]}
+def _named(place: int, job) -> dict:
+    return {
+        "rule": job.rule,
+        "study": job.wildcards.get("study"),
+        "cohort": job.wildcards.get("cohort"),
+        "outputs": [str(job.outputs[0])],
+        "place": place,
+        "depends": job.depends,
+        "entries": job.code["entries"],
+    }
 
 
 def _outputs(dag) -> list:

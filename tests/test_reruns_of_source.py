@@ -1,4 +1,8 @@
-"""A line of every source file: exactly the rules of docs/reruns.md rerun."""
+"""A line of every source file: exactly the rules of docs/reruns.md rerun.
+
+Which jobs depend on a file follows from the graph: those whose code's entries import it, and all that read what they
+make. For a file of each row of the page, Snakemake says so itself.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from crossover.config import load_study
+from crossover.provenance import closure
 from tests.dry_runs import ROOT
 from tests.rerun_page import SCALE, STUDIES, Pretended, closed, name_of, named, rows
 
@@ -30,30 +35,51 @@ def all_studies(tmp_path_factory) -> Iterator[Pretended]:
     made.server.close()
 
 
+TABLE = [(pattern, *cells[1:]) for cells in rows("A line of source") for pattern in named(cells[0])]
+
+
+def row_of(path: str) -> tuple[str, ...]:
+    return next((row for row in TABLE if fnmatchcase(path, row[0])), (path, "no row", ""))
+
+
+def dependent(path: str, jobs: list[dict]) -> list[dict]:
+    """The jobs that rerun, of a graph in which inputs come before what reads them."""
+    found: dict[int, dict] = {}
+    for job in jobs:
+        if path in closure(*job["entries"]) or found.keys() & set(job["depends"]):
+            found[job["place"]] = job
+    return list(found.values())
+
+
 def test_a_line_of_source_reruns_what_the_page_says(all_studies: Pretended):
-    table = [
-        (pattern, *cells[1:]) for cells in rows("A line of source") for pattern in named(cells[0])
-    ]
     rules = {study: of_study(study, all_studies.first) for study in all_studies.studies}
     wrong = []
     for path in SOURCES:
-        text = (all_studies.folder / path).read_text()
-        all_studies.after(path, text + "\nchanged = True\n")
-        row = next((row for row in table if fnmatchcase(path, row[0])), (path, "no row", ""))
+        jobs = dependent(path, all_studies.first)
+        row = row_of(path)
         cell = row[1].replace("<its name>", Path(path).stem)
         only = [study for study in named(row[2]) if study in all_studies.studies]
         for study in all_studies.studies:
-            found = of_study(study, all_studies.last)
+            found = of_study(study, jobs)
             expected = closed(cell, rules[study]) if study in only or not only else set()
             if found != expected - {"report"}:
                 more, less = sorted(found - expected), sorted(expected - found - {"report"})
                 wrong.append(f"{path}, {study}: reruns also {more}, and not {less}")
-        ran = {name_of(job) for job in all_studies.last}
+        ran = {name_of(job) for job in jobs}
         if bool(ran - {"values"}) != ("report" in ran):
             wrong.append(f"{path}: the report")
-        if not closed(cell, {"report"}.union(*rules.values())) and all_studies.last:
+        if not closed(cell, {"report"}.union(*rules.values())) and jobs:
             wrong.append(f"{path}: reruns something")
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_snakemake_reruns_what_depends_on_a_line_of_source(all_studies: Pretended):
+    of_rows = {row_of(path)[0]: path for path in SOURCES}
+    for path in of_rows.values():
+        text = (all_studies.folder / path).read_text()
+        all_studies.after(path, text + "\nchanged = True\n")
+        asked = [job["place"] for job in all_studies.last]
+        assert asked == [job["place"] for job in dependent(path, all_studies.first)], path
 
 
 def of_study(name: str, jobs: list[dict]) -> set[str]:
