@@ -61,6 +61,8 @@ from workflow_scripts import chains as chains_script
 from workflow_scripts import chains_tables as tables_script
 from workflow_scripts import report as report_script
 
+pytestmark = pytest.mark.slow
+
 METRIC = "dsc_structure_slices"
 CONFIG = Path(__file__).parents[1] / "config"
 SLICES = {"north": 396, "east": 384, "south": 468}

@@ -47,6 +47,8 @@ from tests.chen_tables import (
 from workflow_scripts import paired as paired_script
 from workflow_scripts import training_time as time_script
 
+pytestmark = pytest.mark.slow
+
 MAIN = ["source", "target", "transfer-conv5"]
 
 

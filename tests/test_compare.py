@@ -78,6 +78,7 @@ def test_three_columns_are_enough(tmp_path):
         assert said in found.output and said in (out / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_page_shows_all_and_needs_nothing_from_elsewhere(tmp_path):
     out = tmp_path / "out"
     table = simulated_metrics(sizes=(2, 8), folds=0, structures=("gland", "duct"))

@@ -309,6 +309,7 @@ def test_families_are_read_from_the_chains_not_from_names(study):
     assert compared(study) == expected
 
 
+@pytest.mark.slow
 def test_saving_twice_gives_the_same_bytes(study, frames, tmp_path):
     structure = next(iter(study.structures))
     for name in ("a", "b"):
@@ -465,6 +466,7 @@ def test_slices_are_hung_by_direction_cosines(code):
     assert sorted(shape * hung.spacing) == [5, 12]
 
 
+@pytest.mark.slow
 def test_report_is_self_contained(report):
     embedded = re.findall(r'src="data:([^"]*)"', report)
     page = re.sub(r'src="data:[^"]*"', "", report)

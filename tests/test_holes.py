@@ -26,6 +26,8 @@ from tests.chen_tables import chen_metrics, chen_study
 from tests.holes import ADVICE, CASES, HAPPENED, Case, make, with_descendants
 from tests.test_figures import write_volumes
 
+pytestmark = pytest.mark.slow
+
 
 def stages_of(study: Study, *, family: str = "", strategy: str = "", one: str = "") -> list[str]:
     models = plan(study).models.values()

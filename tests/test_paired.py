@@ -260,6 +260,7 @@ def test_families_without_sizes_are_compared_once():
     assert set(paired(table, "dsc", 0.05)["question"]) == {"models at n=0"}
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(random):

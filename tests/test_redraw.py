@@ -29,6 +29,8 @@ from crossover.statistics.summary import summarise
 from crossover.study import Study
 from tests.tables import CASES, simulated_metrics, simulated_radiomics
 
+pytestmark = pytest.mark.slow
+
 STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [2, 13]})
 
 
