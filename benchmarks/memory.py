@@ -108,7 +108,8 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
         cases += [{"cohort": name, "patient": case, "case": case} for case in own]
     tests = {name: study.cohorts[name].test for name in manifests}
     needed = dict.fromkeys(manifests, 2)
-    splits = split(pd.DataFrame(cases), tests, study.splits, needed)
+    images = pd.DataFrame(columns=["cohort", "case", "channel", "image"])  # copies, on purpose
+    splits = split(pd.DataFrame(cases), tests, study.splits, needed, images)
     recipe = study.recipe.model_copy(
         update={"steps": (args.steps, args.steps), "validations": 1, "epochs": 1}
     )
