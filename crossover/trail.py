@@ -10,9 +10,6 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as metadata_version
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
@@ -106,12 +103,8 @@ def _is_real(source: Any) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Python's version, and of each package that this process has imported and that tells its own, itself or by
-    what is on record of its installation under the same name."""
+    """Python's version, and of each package that this process has imported and that tells its own."""
     packages = sorted(n for n in set(sys.modules) - sys.stdlib_module_names if "." not in n)
     told = {name: vars(sys.modules[name]).get("__version__") for name in packages}
-    for name in (name for name, version in told.items() if not isinstance(version, str)):
-        with suppress(PackageNotFoundError):
-            told[name] = metadata_version(name)
     known = {name: version for name, version in told.items() if isinstance(version, str)}
     return {"python": platform.python_version(), **known}

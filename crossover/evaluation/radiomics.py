@@ -44,9 +44,6 @@ def first_order(
         raise ValueError(f"no features {', '.join(unknown)}; there are {', '.join(known)}")
     if not same_grid(image, mask):
         raise GeometryError(f"image and mask are on different grids: {difference(mask, image)}")
-    mask = on_grid(
-        sitk.GetArrayViewFromImage(mask), image
-    )  # pyradiomics has a tolerance of its own
     inside = sitk.GetArrayViewFromImage(mask) != 0
     if not inside.any() or not features:
         return dict.fromkeys(features, np.nan)
@@ -56,7 +53,8 @@ def first_order(
     box = _box(inside)
     # it warns of StandardDeviation, which is off by default only for being Variance's root
     logging.getLogger("radiomics").setLevel(logging.ERROR)
-    crop = sitk.Cast(mask[box] != 0, sitk.sitkUInt8)
+    # on the image's own grid: pyradiomics has another tolerance
+    crop = on_grid(inside.astype(np.uint8), image)[box]
     extractor = RadiomicsFirstOrder(image[box], crop, binWidth=bin_width)
     for name in features:
         extractor.enableFeatureByName(name)
