@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.imaging import bias_field
-from crossover.sources.phantom.prostate import Examination, ProstateSource, examine
+from crossover.phantoms.prostate.patients import Examination, ProstateSource, examine
 
 ITERATIONS = [50, 50, 50, 50]  # SimpleITK's default
 

@@ -23,8 +23,9 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from crossover.config import load_study
-from crossover.study import Augmentation, Recipe, Study
+from crossover.study.config import load_study
+from crossover.study.schema import Study
+from crossover.study.sections import Augmentation, Recipe
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
 from crossover.training.cache import Cache

@@ -46,13 +46,13 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
+from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import of_patient, parted
 from crossover.sources.dicom.scan import gather
 from crossover.sources.dicom.stacks import Stack, stacks
-from crossover.sources.phantom import PhantomSource, write_patient
 from crossover.sources.pseudonyms import pseudonym
 from crossover.sources.settings import Export, LabelMap, SeriesRule, Structure
 

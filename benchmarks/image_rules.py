@@ -29,13 +29,15 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from crossover import sections
-from crossover.config import canonical, load_study
+from crossover.core.configuration import canonical
+from crossover.core.files import file_digest, write_json
+from crossover.core.paths import ROOT
 from crossover.imaging.volumes import prediction_path, structure_path, write
-from crossover.plan import plan
-from crossover.provenance import ROOT, file_digest, write_json
-from crossover.splits import COLUMNS
-from crossover.study import Study
+from crossover.study import parameters
+from crossover.study.config import load_study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
+from crossover.study.splits import COLUMNS
 
 
 def main() -> None:
@@ -85,23 +87,23 @@ def rules(
     corrected, slices = (
         Path("data", kind, name, cohort, manifest) for kind in ("corrected", "slices")
     )
-    yield "receive", {**sections.receive(study, cohort), "listing": None}, {"out": [raw]}
+    yield "receive", {**parameters.receive(study, cohort), "listing": None}, {"out": [raw]}
     of_cases = {"raw": [raw], "out": [cases, cases.with_name("patients.csv")]}
-    yield "cases", sections.cases(study, cohort), of_cases
+    yield "cases", parameters.cases(study, cohort), of_cases
     if study.preparation.bias_field.method != "none":
         of_field = {"cases": [cases], "out": [corrected]}
-        yield "bias_field", sections.bias_field(study), of_field
+        yield "bias_field", parameters.bias_field(study), of_field
     more = {"corrected": [corrected]} if corrected.exists() else {}
-    yield "slices", sections.slices(study), {"cases": [cases], **more, "out": [slices]}
+    yield "slices", parameters.slices(study), {"cases": [cases], **more, "out": [slices]}
     models = list(plan(study).models.values())[:count]
     splits, predictions = all_tested(cases, cohort), Path("results", name, "predictions")
     for model in models:
         predict(cases, cohort, predictions, model.name, model.structures)
     read = {"cases": [cases], "splits": [splits], "predictions": [predictions / "all.json"]}
-    scored = sections.evaluate(study, []) | {"models": [asdict(m) for m in models]}
+    scored = parameters.evaluate(study, []) | {"models": [asdict(m) for m in models]}
     yield "evaluate", scored, read | {"out": [Path("results", name, "metrics/all.csv")]}
     if study.radiomics:
-        features = sections.radiomics(study, []) | {"models": [asdict(m) for m in models]}
+        features = parameters.radiomics(study, []) | {"models": [asdict(m) for m in models]}
         yield "radiomics", features, read | {"out": [Path("results", name, "radiomics/all.csv")]}
 
 

@@ -30,13 +30,15 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from crossover.amounts import amount
-from crossover.config import load_study
+from crossover.core.files import write_json
+from crossover.core.paths import ROOT
+from crossover.execution.cohort_size import amount
 from crossover.imaging import stored
-from crossover.plan import Stage, plan
-from crossover.provenance import ROOT, write_json
-from crossover.splits import split
-from crossover.study import SELECTED, Network, Study, Training
+from crossover.study.config import load_study
+from crossover.study.plan import Stage, plan
+from crossover.study.schema import Study
+from crossover.study.sections import SELECTED, Network, Training
+from crossover.study.splits import split
 from crossover.training import engines
 from crossover.training.files import Slices
 from crossover.training.run import Trainer

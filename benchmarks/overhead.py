@@ -25,8 +25,8 @@ from time import perf_counter
 
 import pandas as pd
 
-from crossover.provenance import read_json
-from crossover.workflow import Record, read_record
+from crossover.core.files import read_json
+from crossover.execution.workflow import Record, read_record
 
 KINDS = ["start and imports", "networks", "work", "Snakemake", "waiting"]
 COPIED = ("Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs")

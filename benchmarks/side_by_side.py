@@ -23,7 +23,7 @@ def train(study_name: str, scale: str, steps: int, threads: int) -> None:
     """In a process of its own: get ready, say so, wait for a line, train, say how many threads there were."""
     import numpy as np
 
-    from crossover.config import load_study
+    from crossover.study.config import load_study
     from crossover.training import engines
     from crossover.training.augmentation import augmenter
     from crossover.training.data import Batches, SliceSet

@@ -2,7 +2,7 @@
 
     python -m benchmarks.step_times [--threads 2] [--out config/step_times.csv] [study ...]
 
-What `crossover.estimate` multiplies with the number of steps. Each is the median of three steps after
+What `crossover.execution.estimate` multiplies with the number of steps. Each is the median of three steps after
 the first, at the published size; a batch above 2 is measured at 2 and scaled, since it is linear in it.
 Rows of other studies in the file stay.
 """
@@ -20,10 +20,11 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from crossover.config import load_study
-from crossover.estimate import TIMES
-from crossover.plan import plan
-from crossover.study import Network, Study
+from crossover.execution.estimate import TIMES
+from crossover.study.config import load_study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
+from crossover.study.sections import Network
 from crossover.training import engines
 
 LARGEST_BATCH = 2

@@ -31,8 +31,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.frozen_activations import recipe, slices
-from crossover.config import load_study
-from crossover.study import Network, Study
+from crossover.study.config import load_study
+from crossover.study.schema import Study
+from crossover.study.sections import Network
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
 from crossover.training.clock import Clock

@@ -18,10 +18,10 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from crossover.config import load_study
 from crossover.imaging import bias_field
-from crossover.sources import phantom
-from crossover.sources.phantom import prostate
+from crossover.phantoms.pelvis import patients as pelvis
+from crossover.phantoms.prostate import patients as prostate
+from crossover.study.config import load_study
 
 ABOUT_MM = 10.0
 TRIED: list[tuple[bias_field.Fit, list[int]]] = [
@@ -34,7 +34,7 @@ def examined(source: object, index: int) -> tuple[sitk.Image, NDArray, NDArray, 
     if (
         source.kind == "phantom"
     ):  # nine tenths of the volume are tissue, dark where fat is suppressed
-        exam = phantom.examine(source, index)
+        exam = pelvis.examine(source, index)
         array, mask, geometry = exam.b0, exam.mask, exam.geometry
     else:
         exam = prostate.examine(source, index)

@@ -2,7 +2,7 @@
 
 import sys
 
-from crossover.cli import app
+from crossover.cli.app import app
 
 
 def main() -> None:

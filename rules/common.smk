@@ -6,18 +6,22 @@ import re
 from itertools import product
 from pathlib import Path
 
-from crossover import locks, needs, progress, sections
-from crossover.amounts import amount
-from crossover.claims.check import check_claims
-from crossover.claims.files import TABLES as JUDGED_BY
-from crossover.config import ConfigError, canonical, load_settings, load_studies
-from crossover.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
-from crossover.guard import check, check_results, check_weights
-from crossover.listing import listing
-from crossover.plan import plan
-from crossover.provenance import SOURCES, STUDY, code_digest, network_files
+from crossover.core import locks
+from crossover.execution import requirements, progress
+from crossover.study import parameters
+from crossover.execution.cohort_size import amount
+from crossover.findings.claims.check import check_claims
+from crossover.findings.claims.files import TABLES as JUDGED_BY
+from crossover.core.configuration import ConfigError, canonical
+from crossover.study.config import load_settings, load_studies
+from crossover.analyses.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
+from crossover.execution.preflight import check, check_results, check_weights
+from crossover.sources.inventory import listing
+from crossover.study.plan import plan
+from crossover.core.source_code import SOURCES, STUDY, code_digest
+from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.workflow import jobs
+from crossover.execution.workflow import jobs
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -160,7 +164,7 @@ def received(cohort):
     study = STUDIES[COHORTS[cohort]]
     manifest = Path(f"data/raw/{cohort}/manifest.json")
     seen = listing(study.cohorts[cohort].source, SETTINGS.data, manifest)
-    return canonical({**sections.receive(study, cohort), "listing": seen})
+    return canonical({**parameters.receive(study, cohort), "listing": seen})
 
 
 def corrected(wildcards):
@@ -283,14 +287,14 @@ def figure_files(study):
 
 def figure_code(wildcards):
     """What the gallery imports by name: the figure, the paper's numbers, the levels that the sweep shows."""
-    files = [f"crossover/figures/{wildcards.figure}.py", *STUDY]
-    files += ["crossover/published.py"] if published_for_figure(wildcards) else []
+    files = [f"crossover/analyses/figures/{wildcards.figure}.py", *STUDY]
+    files += ["crossover/findings/published.py"] if published_for_figure(wildcards) else []
     name = STUDIES[wildcards.study].network.architecture
     return files + ([f"crossover/networks/{name}.py"] if wildcards.figure == "sweep" else [])
 
 
 def published_for_figure(wildcards):
-    shown = wildcards.figure in sections.BESIDE_PUBLISHED
+    shown = wildcards.figure in parameters.BESIDE_PUBLISHED
     return published_file(wildcards.study) if shown else []
 
 
@@ -317,8 +321,8 @@ def stages_for_figure(wildcards):
 
 def refuse_what_the_disk_cannot_hold():
     """Before any job runs; with `disk_check: false` it is told."""
-    needed = needs.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
-    refused = needs.refusal(needed)
+    needed = requirements.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
+    refused = requirements.refusal(needed)
     if refused and SETTINGS.disk_check:
         raise WorkflowError(refused)
     if refused:
@@ -330,7 +334,7 @@ def begin_progress():
     for line in WITHOUT_WEIGHTS:
         print(line)
     for name, p in PLANS.items():
-        beside = [needs.side_by_side(STUDIES[name], p, workflow.cores)]
+        beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
         beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
         progress.begin(name, len(p.stages), min(beside))
 

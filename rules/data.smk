@@ -34,7 +34,7 @@ rule cases:
     threads: of_cohort
     params:
         code=code("cases", *SOURCES),
-        cfg=lambda w: canonical(sections.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
+        cfg=lambda w: canonical(parameters.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
     shell:
         "python -m workflow_scripts.cases --code {params.code:q} --cfg {params.cfg:q} "
         "--raw {input.raw} --out {output} --threads {threads} --log {log} 2> {log}"
@@ -54,7 +54,7 @@ rule bias_field:
     threads: of_cohort
     params:
         code=code("bias_field"),
-        cfg=lambda w: canonical(sections.bias_field(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.bias_field(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.bias_field --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --out {output} --threads {threads} --log {log} 2> {log}"
@@ -75,7 +75,7 @@ rule slices:
     threads: of_cohort
     params:
         code=code("slices"),
-        cfg=lambda w: canonical(sections.slices(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.slices(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.slices --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --corrected {input.corrected} --out {output} "
@@ -94,9 +94,9 @@ rule splits:
         "../envs/imaging.yaml"
     params:
         code=code("splits"),
-        cfg=lambda w: canonical(sections.splits(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.splits(STUDIES[w.study])),
         # with `input` among its arguments it is no reason to run again
-        checks=lambda w, input: canonical(sections.needed(STUDIES[w.study])),
+        checks=lambda w, input: canonical(parameters.needed(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.splits --code {params.code:q} --cfg {params.cfg:q} "
         "--checks {params.checks:q} --patients {input.patients} --cases {input.cases} --out {output} --log {log} 2> {log}"

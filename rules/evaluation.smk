@@ -17,7 +17,7 @@ rule evaluate:
     threads: of_masks
     params:
         code=code("evaluate"),
-        cfg=lambda w: canonical(sections.evaluate(STUDIES[w.study], models_of(w))),
+        cfg=lambda w: canonical(parameters.evaluate(STUDIES[w.study], models_of(w))),
     shell:
         "python -m workflow_scripts.evaluate --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
@@ -56,7 +56,7 @@ rule radiomics:
     threads: of_masks
     params:
         code=code("radiomics"),
-        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], models_of(w))),
+        cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], models_of(w))),
     shell:
         "python -m workflow_scripts.radiomics --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
@@ -76,7 +76,7 @@ rule radiomics_manual:
     threads: of_masks
     params:
         code=code("radiomics"),
-        cfg=lambda w: canonical(sections.radiomics(STUDIES[w.study], [])),
+        cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], [])),
     shell:
         "python -m workflow_scripts.radiomics --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --splits {input.splits} --out {output} --threads {threads} "

@@ -20,7 +20,7 @@ rule figure:
         "../envs/statistics.yaml"
     params:
         code=lambda w: code("figure", *figure_code(w)),
-        cfg=lambda w: canonical(sections.figure(STUDIES[w.study], w.figure)),
+        cfg=lambda w: canonical(parameters.figure(STUDIES[w.study], w.figure)),
     shell:
         "python -m workflow_scripts.figure --code {params.code:q} --cfg {params.cfg:q} "
         "--inputs {input} --out {output} --log {log} 2> {log}"

@@ -16,7 +16,7 @@ rule values:
         "../envs/statistics.yaml"
     params:
         code=code("values"),
-        cfg=lambda w: canonical(sections.made_with(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.values --code {params.code:q} --cfg {params.cfg:q} "
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
@@ -48,7 +48,9 @@ rule report:
         "../envs/statistics.yaml"
     params:
         code=code("report", *REPORT_PAGE, *STUDY),
-        cfg=lambda w: canonical({"studies": [sections.report(study) for study in STUDIES.values()]}),
+        cfg=lambda w: canonical(
+            {"studies": [parameters.report(study) for study in STUDIES.values()]}
+        ),
     shell:
         "python -m workflow_scripts.report --code {params.code:q} --cfg {params.cfg:q} "
         "--inputs {input} --out {output} --log {log} 2> {log}"

@@ -13,7 +13,7 @@ rule statistics:
         "../envs/statistics.yaml"
     params:
         code=code("statistics"),
-        cfg=lambda w: canonical(sections.statistics(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.statistics(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.statistics --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
@@ -31,7 +31,7 @@ rule comparisons:
         "../envs/statistics.yaml"
     params:
         code=code("comparisons"),
-        cfg=lambda w: canonical(sections.comparisons(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.comparisons(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.comparisons --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
@@ -48,7 +48,7 @@ rule paired:
         "../envs/statistics.yaml"
     params:
         code=code("paired", *STUDY),
-        cfg=lambda w: canonical(sections.compared(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.compared(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.paired --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
@@ -67,7 +67,7 @@ rule curves:
         "../envs/statistics.yaml"
     params:
         code=code("curves"),
-        cfg=lambda w: canonical(sections.curves(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.curves(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.curves --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --out {output} --log {log} 2> {log}"
@@ -86,7 +86,7 @@ rule repeated:
         "../envs/statistics.yaml"
     params:
         code=code("repeated"),
-        cfg=lambda w: canonical(sections.repeated(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.repeated(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.repeated --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --tukey {input.tukey} --out {output} --log {log} 2> {log}"
@@ -104,7 +104,7 @@ rule training_time:
         "../envs/statistics.yaml"
     params:
         code=code("training_time", *STUDY),
-        cfg=lambda w: canonical(sections.timed(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.timed(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.training_time --code {params.code:q} --cfg {params.cfg:q} "
         "--stages {input.stages} --out {output} --log {log} 2> {log}"
@@ -126,7 +126,7 @@ rule chains:
         "../envs/statistics.yaml"
     params:
         code=code("chains", *STUDY),
-        cfg=lambda w: canonical(sections.compared(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.compared(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.chains --code {params.code:q} --cfg {params.cfg:q} "
         "--metrics {input.metrics} --stages {input.stages} --out {output} --log {log} 2> {log}"
@@ -143,7 +143,7 @@ rule agreement:
         "../envs/statistics.yaml"
     params:
         code=code("agreement"),
-        cfg=lambda w: canonical(sections.agreement(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.agreement(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.agreement --code {params.code:q} --cfg {params.cfg:q} "
         "--radiomics {input.radiomics} --out {output} --log {log} 2> {log}"
@@ -162,7 +162,7 @@ rule claims:
         "../envs/statistics.yaml"
     params:
         code=code("claims"),
-        cfg=lambda w: canonical(sections.claimed(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.claimed(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.claims --code {params.code:q} --cfg {params.cfg:q} "
         "--claims {input.claims} --published {input.published} --tables {input.tables} "
@@ -187,7 +187,7 @@ rule study_tables:
         "../envs/statistics.yaml"
     params:
         code=code("tables", *STUDY),
-        cfg=lambda w: canonical(sections.tabulated(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.tabulated(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.tables --code {params.code:q} --cfg {params.cfg:q} "
         "--splits {input.splits} --patients {input.patients} --summary {input.summary} "
@@ -214,7 +214,7 @@ rule chains_tables:
         "../envs/statistics.yaml"
     params:
         code=code("chains_tables", *STUDY),
-        cfg=lambda w: canonical(sections.tabulated(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.tabulated(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.chains_tables --code {params.code:q} --cfg {params.cfg:q} "
         "--splits {input.splits} --slices {input.slices} --cells {input.cells} "

@@ -21,7 +21,7 @@ rule train:
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("train"),
-        cfg=lambda w: canonical(sections.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
+        cfg=lambda w: canonical(parameters.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
         "python -m workflow_scripts.train --code {params.code:q} --cfg {params.cfg:q} "
         "--slices {input.slices} --splits {input.splits} --parents {input.parents} "
@@ -49,7 +49,7 @@ rule predict:
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("predict"),
-        cfg=lambda w: canonical(sections.predict(STUDIES[w.study], models_of(w))),
+        cfg=lambda w: canonical(parameters.predict(STUDIES[w.study], models_of(w))),
     shell:
         "python -m workflow_scripts.predict --code {params.code:q} --cfg {params.cfg:q} "
         "--slices {input.slices} --cases {input.cases} --splits {input.splits} "
@@ -72,7 +72,7 @@ rule selection:
         "../envs/statistics.yaml"
     params:
         code=code("selection"),
-        cfg=lambda w: canonical(sections.selection(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.selection(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.selection --code {params.code:q} --cfg {params.cfg:q} "
         "--stages {input.stages} --out {output} --log {log} 2> {log}"

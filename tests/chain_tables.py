@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from crossover.chains import Chain, chains
-from crossover.plan import Model, plan
-from crossover.study import Study
+from crossover.study.chains import Chain, chains
+from crossover.study.plan import Model, plan
+from crossover.study.schema import Study
 
 SITES = {
     "north": ("North", 30, 3.0, "surface"),

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from crossover.plan import plan
-from crossover.study import Study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 
 ORGANS = {
     "brainstem": ("Brain stem", 0.81, 0.88, 0.89),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from crossover.claims.statements import (
+from crossover.findings.claims.statements import (
     ICC,
     Above,
     Below,
@@ -21,9 +21,9 @@ from crossover.claims.statements import (
     Time,
     Within,
 )
-from crossover.plan import plan
 from crossover.statistics.metrics_table import check_metrics
-from crossover.study import Study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 
 CASES = 12
 FEATURES = ("Entropy", "Mean", "Variance")

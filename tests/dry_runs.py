@@ -53,7 +53,7 @@ class Server:
         """Keys: config (as after `--config`); pretend: to write "outputs" or "records"; why: with the forecast.
 
         Returns:
-            {"jobs": rows of `crossover.forecast.forecast`, or their rule, study, cohort, outputs, place in the graph,
+            {"jobs": rows of `crossover.execution.forecast.forecast`, or their rule, study, cohort, outputs, place in the graph,
             places of what they depend on, and entries of their code} or {"refused": why}.
         """
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -95,9 +95,9 @@ def serve() -> None:
 def _answer(config: dict, pretend: str = "", why: bool = False) -> dict:
     import traceback
 
-    from crossover import workflow
-    from crossover.config import ConfigError
-    from crossover.forecast import forecast
+    from crossover.core.configuration import ConfigError
+    from crossover.execution import workflow
+    from crossover.execution.forecast import forecast
 
     try:
         if pretend:
@@ -128,7 +128,8 @@ def _named(place: int, job) -> dict:
 
 def _outputs(dag) -> list:
     """Write every job's outputs and their trail, inputs before what reads them."""
-    from crossover import trail
+    from crossover.core import provenance
+    from crossover.sources.redaction import without_places
 
     for job in _ordered(dag):
         outputs = [Path(f) for f in job.output]
@@ -140,8 +141,10 @@ def _outputs(dag) -> list:
             record = outputs[0].parent / stage["name"] / "record.json"
             record.parent.mkdir(exist_ok=True)
             record.write_text('{"steps": 10, "seconds": 1.0}')
-        read = trail.digests(Path(f) for f in job.input)
-        trail.write_trails(outputs, read, settings, code["entries"], seconds=1.0)
+        read = provenance.digests(Path(f) for f in job.input)
+        provenance.write_trails(
+            outputs, read, settings, code["entries"], redact=without_places, seconds=1.0
+        )
     return []
 
 
@@ -196,7 +199,7 @@ def _read_once() -> None:
 
 def _warm(configs: list[dict]) -> None:
     """Import and read what every graph needs: what the first ones, in a fork, have imported and read."""
-    from crossover.provenance import source_digest
+    from crossover.core.source_code import source_digest
 
     _read_once()
     for path in [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]:

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from crossover import sections
-from crossover.config import load_study
-from crossover.figures import gallery
-from crossover.plan import Model, plan
-from crossover.study import Study
+from crossover.analyses.figures import gallery
+from crossover.study import parameters
+from crossover.study.config import load_study
+from crossover.study.plan import Model, plan
+from crossover.study.schema import Study
 from tests.chain_tables import chain_metrics, chain_records, chain_splits, chain_study
 from tests.chen_tables import chen_metrics, chen_records, chen_study
 
@@ -36,10 +36,10 @@ STATISTICS = {
     },
 }  # fmt: skip
 CONFIGURED = {
-    "statistics": sections.statistics, "comparisons": sections.comparisons,
-    "agreement": sections.agreement, "paired": sections.compared, "chains": sections.compared,
-    "training_time": sections.timed, "tables": sections.tabulated,
-    "chains_tables": sections.tabulated, "values": sections.made_with,
+    "statistics": parameters.statistics, "comparisons": parameters.comparisons,
+    "agreement": parameters.agreement, "paired": parameters.compared, "chains": parameters.compared,
+    "training_time": parameters.timed, "tables": parameters.tabulated,
+    "chains_tables": parameters.tabulated, "values": parameters.made_with,
 }  # fmt: skip
 FIGURES = {
     "independent": ["flow", "performance", "subgroups", "reliability", "training_curves"],
@@ -185,15 +185,15 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
     tables(study, out, folder)
     statistics = sorted((out / "statistics").glob("*.csv"))
     values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]
-    run("values", sections.made_with(study), statistics=statistics, after=[], out=values)
+    run("values", parameters.made_with(study), statistics=statistics, after=[], out=values)
     pictures = [out / f"figures/{name}.png" for name in FIGURES[kind]] if figures else []
     for path in pictures:
         path.parent.mkdir(exist_ok=True)
-        configured = Study.of(json.loads(json.dumps(sections.figure(study, path.stem))))
+        configured = Study.of(json.loads(json.dumps(parameters.figure(study, path.stem))))
         gallery.draw(path.stem, configured, out, folder, None, [stages_file]).savefig(path, dpi=20)
     inputs = [*statistics, *pictures, *(out / "tables").glob("*.csv"), out / "metrics.csv",
               out / "splits.csv", stages_file]  # fmt: skip
-    run("report", {"studies": [sections.report(study)]}, inputs=inputs,
+    run("report", {"studies": [parameters.report(study)]}, inputs=inputs,
         out=folder / "results/report.html")  # fmt: skip
     return folder / "results"
 
@@ -207,7 +207,7 @@ def tables(study: Study, out: Path, folder: Path) -> None:
             manifests.append(folder / f"data/slices/{study.study}/{cohort}/manifest.json")
             manifests[-1].parent.mkdir(parents=True)
             manifests[-1].write_text(json.dumps({"items": {"a": {"with_structure": 7}}}))
-        run("chains_tables", sections.tabulated(study),
+        run("chains_tables", parameters.tabulated(study),
             **about | {"out": [out / f"tables/table{i}.csv" for i in (1, 2, 3)]},
             slices=manifests, cells=out / "statistics/cross_validation.csv",
             scores=out / "statistics/chains.csv")  # fmt: skip
@@ -217,7 +217,7 @@ def tables(study: Study, out: Path, folder: Path) -> None:
     file = folder / "patients.csv"
     patients.assign(age=range(len(patients))).to_csv(file, index=False)
     paired = out / "statistics/paired.csv"
-    run("tables", sections.tabulated(study), **about | {"out": [out / f"tables/table{i}.csv" for i in (1, 2)]},
+    run("tables", parameters.tabulated(study), **about | {"out": [out / f"tables/table{i}.csv" for i in (1, 2)]},
         patients=file, summary=out / "statistics/summary.csv", paired=paired if paired.exists() else None)  # fmt: skip
 
 

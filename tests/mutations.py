@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from crossover.config import ConfigError, merge, validate
-from crossover.guard import check
-from crossover.study import Study
+from crossover.core.configuration import ConfigError, merge, validate
+from crossover.execution.preflight import check
+from crossover.study.schema import Study
 
 Leaf = tuple[str | int, ...]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossover.audit.finding import Finding
-from crossover.printed_number import Printed
-from crossover.published import Published
+from crossover.findings.audit.finding import Finding
+from crossover.findings.printed_number import Printed
+from crossover.findings.published import Published
 
 
 def paper(**parts: Any) -> Published:

@@ -3,7 +3,7 @@
 import numpy as np
 import SimpleITK as sitk
 
-from crossover.sources.phantom.prostate import Examination, ProstateSource
+from crossover.phantoms.prostate.patients import Examination, ProstateSource
 
 
 def demo(site: str = "A", **changes: object) -> ProstateSource:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from crossover.config import ConfigError
+from crossover.core.configuration import ConfigError
 from tests.dry_runs import ROOT, Server, copy_workflow
 
 SCALE = "smoke"

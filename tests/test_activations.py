@@ -14,7 +14,7 @@ from killed import killed
 from killed import same as same_result
 from test_engines import KINDS, RECIPE, levels, small_engine
 
-from crossover.study import Augmentation, Drawn, Recipe
+from crossover.study.sections import Augmentation, Drawn, Recipe
 from crossover.training import activations, stage
 from crossover.training.activations import Activations, Kind
 from crossover.training.augmentation import Cuts, augmenter

@@ -8,21 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossover.audit.averages import averages
-from crossover.audit.counts import counts
-from crossover.audit.design import design
-from crossover.audit.expressions import ExpressionError, evaluate, whole_number
-from crossover.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, Reading, judged
-from crossover.audit.gains import gains
-from crossover.audit.interval import Interval, average, exactly, gap, likely_average, unrounded
-from crossover.audit.orderings import orderings, p_of_intervals
-from crossover.audit.overlap import mean_iou_range, overlap
-from crossover.audit.places import same_numbers
-from crossover.audit.pooling import pooled
-from crossover.audit.spread import largest_sd, sd_of_interval, spread, t_quantile
-from crossover.audit.statements import statements
-from crossover.printed import Value
-from crossover.printed_number import Printed
+from crossover.findings.audit.averages import averages
+from crossover.findings.audit.counts import counts
+from crossover.findings.audit.design import design
+from crossover.findings.audit.expressions import ExpressionError, evaluate, whole_number
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, Reading, judged
+from crossover.findings.audit.gains import gains
+from crossover.findings.audit.interval import (
+    Interval,
+    average,
+    exactly,
+    gap,
+    likely_average,
+    unrounded,
+)
+from crossover.findings.audit.orderings import orderings, p_of_intervals
+from crossover.findings.audit.overlap import mean_iou_range, overlap
+from crossover.findings.audit.places import same_numbers
+from crossover.findings.audit.pooling import pooled
+from crossover.findings.audit.spread import largest_sd, sd_of_interval, spread, t_quantile
+from crossover.findings.audit.statements import statements
+from crossover.findings.printed import Value
+from crossover.findings.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
 
 unit = st.floats(0.001, 0.999)

@@ -7,13 +7,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from crossover.audit.expressions import named
-from crossover.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
-from crossover.audit.table import COLUMNS, audit_table
-from crossover.cli import app
-from crossover.printed_number import Printed, read_printed
-from crossover.provenance import ROOT
-from crossover.published import Published, load_published
+from crossover.cli.app import app
+from crossover.core.paths import ROOT
+from crossover.findings.audit.expressions import named
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.findings.audit.table import COLUMNS, audit_table
+from crossover.findings.printed_number import Printed, read_printed
+from crossover.findings.published import Published, load_published
 
 STUDIES = ("uterus", "nasopharynx", "prostate")
 # What once stood in the files by hand -> how the check's finding begins, and its verdict.

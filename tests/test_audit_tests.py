@@ -9,13 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossover.audit.finding import FOLLOWS, NOT, READING
-from crossover.audit.group_tests import fisher, group_tests, of_counts, of_means, of_two_groups
-from crossover.audit.interval import exactly, unrounded
-from crossover.audit.paired_tests import forms_of, paired_tests
-from crossover.audit.signed_rank import FORMS, all_improve, attainable, compositions, mean_ranks
-from crossover.printed import ContinuousRow
-from crossover.printed_number import Printed
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING
+from crossover.findings.audit.group_tests import (
+    fisher,
+    group_tests,
+    of_counts,
+    of_means,
+    of_two_groups,
+)
+from crossover.findings.audit.interval import exactly, unrounded
+from crossover.findings.audit.paired_tests import forms_of, paired_tests
+from crossover.findings.audit.signed_rank import (
+    FORMS,
+    all_improve,
+    attainable,
+    compositions,
+    mean_ranks,
+)
+from crossover.findings.printed import ContinuousRow
+from crossover.findings.printed_number import Printed
 from crossover.statistics.paired import asymptotic_p, exact_p
 from tests.printed_papers import only, paper, printed
 

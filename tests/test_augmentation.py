@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from crossover.study import Augmentation, Drawn
+from crossover.study.sections import Augmentation, Drawn
 from crossover.training.augmentation import Cut, Cuts, Versions, augmenter
 from crossover.training.data import Batches, SliceSet
 

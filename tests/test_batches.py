@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from crossover.study import Augmentation
+from crossover.study.sections import Augmentation
 from crossover.training.augmentation import Versions
 from crossover.training.data import Batches, SliceSet
 

@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 
 from benchmarks.true_shading import examined, left
-from crossover.config import load_study
 from crossover.imaging import bias_field
-from crossover.sources.phantom.prostate import Examination, examine
+from crossover.phantoms.prostate.patients import Examination, examine
+from crossover.study.config import load_study
 from tests.prostate_phantoms import across, demo, volume
 
 

@@ -16,13 +16,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from crossover import sections
-from crossover.chains import chains
-from crossover.config import load_study
-from crossover.figures import examples, gains, gallery, grid, scheme, style
-from crossover.items import records_of
-from crossover.plan import plan
-from crossover.published import load_published
+from crossover.analyses.figures import examples, gains, gallery, grid, scheme, style
+from crossover.core.incremental import records_of
+from crossover.findings.published import load_published
 from crossover.report import chains_findings, initialisation
 from crossover.report.captions import caption
 from crossover.report.chains_layout import by_kind, statements
@@ -47,7 +43,11 @@ from crossover.statistics.cross_validation import cross_validation, validation
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.stability import stability
 from crossover.statistics.summary import summarise
-from crossover.study import Study
+from crossover.study import parameters
+from crossover.study.chains import chains
+from crossover.study.config import load_study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 from tests.chain_tables import (
     SITES,
     TESTED,
@@ -554,7 +554,7 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_pa
     cases, corrected, predictions = pictures
     (tmp_path / "predictions").symlink_to(predictions)
     for name in ("scheme", "grid", "gains", "examples"):
-        cfg = json.loads(json.dumps(sections.figure(Study.model_construct(**dict(study)), name)))
+        cfg = json.loads(json.dumps(parameters.figure(Study.model_construct(**dict(study)), name)))
         one, other = (
             style.save(
                 gallery.draw(name, Study.of(cfg), tmp_path, cases, corrected),
@@ -573,7 +573,7 @@ def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
     frames["metrics"].to_csv(tmp_path / "metrics.csv", index=False)
     frames["splits"].to_csv(tmp_path / "splits.csv", index=False)
     stages = write_records(study, tmp_path / "stages") / "all.json"
-    cfg = json.loads(json.dumps(sections.design(study, "statistics", "published")))
+    cfg = json.loads(json.dumps(parameters.design(study, "statistics", "published")))
     out = tmp_path / "statistics"
     out.mkdir()
     names = ("validation", "chains", "gains", "contrasts", "field_strength")
@@ -686,7 +686,7 @@ def test_the_reports_script_reads_every_table(study, frames, tmp_path, monkeypat
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             frames[name].to_csv(folder / file, index=False)
     write_records(study, folder / "stages")
-    values = json.loads(json.dumps(sections.report(study)))
+    values = json.loads(json.dumps(parameters.report(study)))
     inputs = [path for path in folder.rglob("*") if path.is_file()]
     job = {"cfg": {"studies": [values]}, "inputs": inputs, "out": tmp_path / "r.html"}
     report_script.main(SimpleNamespace(**job))

@@ -17,8 +17,6 @@ from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.multitest import multipletests
 
-from crossover.chains import CONTROL, Chain, baseline, chains, kinds
-from crossover.plan import plan
 from crossover.statistics.chains import (
     CHAINS,
     CONTRASTS,
@@ -35,7 +33,9 @@ from crossover.statistics.cross_validation import by_cell, cross_validation, sel
 from crossover.statistics.metrics_table import check_metrics, compared
 from crossover.statistics.stability import repeated_measures, stability
 from crossover.statistics.summary import summarise
-from crossover.study import Study
+from crossover.study.chains import CONTROL, Chain, baseline, chains, kinds
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 from tests.chain_tables import (
     ARCHITECTURES,
     ENCODERS,
@@ -112,8 +112,8 @@ def test_two_cohorts_of_three_are_pooled_data_and_three_sources_are_counted(stud
 
 def test_nothing_that_counts_or_draws_imports_a_framework():
     modules = (
-        "crossover.statistics.chains, crossover.statistics.cross_validation, crossover.figures.grid, "
-        "crossover.figures.scheme, crossover.figures.gains, crossover.figures.examples, "
+        "crossover.statistics.chains, crossover.statistics.cross_validation, crossover.analyses.figures.grid, "
+        "crossover.analyses.figures.scheme, crossover.analyses.figures.gains, crossover.analyses.figures.examples, "
         "crossover.report.page, workflow_scripts.chains, workflow_scripts.chains_tables, "
         "workflow_scripts.figure, workflow_scripts.report"
     )

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossover import sections
-from crossover.config import load_study
-from crossover.plan import plan
-from crossover.provenance import write_json
-from crossover.splits import evaluation_cases, split, stage_cases
-from crossover.study import Augmentation, Prediction, Study
+from crossover.core.files import write_json
+from crossover.study import parameters
+from crossover.study.config import load_study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
+from crossover.study.sections import Augmentation, Prediction
+from crossover.study.splits import evaluation_cases, split, stage_cases
 from crossover.training import run
 from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet
@@ -68,9 +69,9 @@ def test_the_chosen_cell_is_the_same_training_as_the_first_of_its_chains():
 
 def test_only_cells_know_their_network_before_the_selection(tmp_path):
     batch = next(b for b in PLAN.batches.values() if b.stages[0].cell == ("manet", "resnet18"))
-    network = sections.train(STUDY, batch)["settings"]["network"]
+    network = parameters.train(STUDY, batch)["settings"]["network"]
     assert (network["architecture"], network["settings"]) == ("manet", {"encoder": "resnet18"})
-    later = sections.predict(STUDY, PLAN.families()["b_a"])["settings"]
+    later = parameters.predict(STUDY, PLAN.families()["b_a"])["settings"]
     write_json(tmp_path / "selection.json", {"architecture": "unet", "encoder": "resnet34"})
     got = with_selected(Prediction.model_validate(later), tmp_path / "selection.json").network
     assert (got.architecture, got.settings) == ("unet", {"encoder": "resnet34"})
@@ -98,7 +99,7 @@ def test_each_training_patient_validates_in_one_fold_and_trains_in_all_others(a,
 
 
 def test_a_cohort_needs_a_patient_for_each_fold():
-    assert set(sections.needed(STUDY).values()) == {5}
+    assert set(parameters.needed(STUDY).values()) == {5}
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy import stats
 
-from crossover.config import load_study
-from crossover.figures import gallery, organs, style, sweep, times
-from crossover.figures.families import baseline, fine_tuned, main_question
-from crossover.plan import plan
-from crossover.published import at_sizes, beside, load_published, of_structure
+from crossover.analyses.figures import gallery, organs, style, sweep, times
+from crossover.findings.published import at_sizes, beside, load_published, of_structure
 from crossover.report import paired_findings
 from crossover.report.page import StudyResults, render
 from crossover.report.paired_table import (
@@ -34,7 +31,10 @@ from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import asymptotic_p, paired
 from crossover.statistics.summary import summarise
 from crossover.statistics.training_time import savings, training_times
-from crossover.study import Study
+from crossover.study.config import load_study
+from crossover.study.families import baseline, fine_tuned, main_question
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 from tests.chen_tables import (
     CASES,
     LAYERS,

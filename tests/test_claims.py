@@ -17,21 +17,22 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from typer.testing import CliRunner
 
-from crossover import sections
-from crossover.chains import chains
-from crossover.claims.check import check_claims
-from crossover.claims.evaluate import COLUMNS, evaluate_claims
-from crossover.claims.files import judged, read_claims
-from crossover.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, Part, decisive, verdict
-from crossover.claims.statements import Claim, Untested
-from crossover.cli import app
-from crossover.config import ConfigError, load_study
-from crossover.published import load_published
+from crossover.cli.app import app
+from crossover.core.configuration import ConfigError
+from crossover.findings.claims.check import check_claims
+from crossover.findings.claims.evaluate import COLUMNS, evaluate_claims
+from crossover.findings.claims.files import judged, read_claims
+from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, Part, decisive, verdict
+from crossover.findings.claims.statements import Claim, Untested
+from crossover.findings.published import load_published
 from crossover.statistics.agreement import agreement, check_radiomics
 from crossover.statistics.chains import Scores, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import paired
+from crossover.study import parameters
+from crossover.study.chains import chains
+from crossover.study.config import load_study
 from tests.chain_tables import chain_metrics, chain_records, chain_study
 from tests.claim_tables import tables_for
 from tests.tables import SIZES, simulated_metrics, simulated_radiomics
@@ -185,7 +186,7 @@ def test_chains_are_judged_for_other_patients_and_other_trainings():
     study = chain_study(folds=3, most=2)
     metrics = check_metrics(chain_metrics(study))
     records = chain_records(study)
-    from crossover.plan import plan
+    from crossover.study.plan import plan
 
     validated = validation(records, plan(study).models.values())
     table = gains(Scores(metrics, validated), chains(study), 0.05)
@@ -236,7 +237,7 @@ def test_iccs_are_those_of_the_table_and_their_differences():
 
 def test_the_interval_of_an_icc_at_another_confidence_is_near_the_exact_one():
     table = check_radiomics(simulated_radiomics(cases={"cervix": 6, "uterus": 40}))
-    from crossover.claims.reliability import _at_confidence
+    from crossover.findings.claims.reliability import _at_confidence
 
     icc95, icc99 = (
         agreement(table, "ICC(A,1)", c).query("test_set == 'uterus'") for c in (0.95, 0.99)
@@ -403,7 +404,7 @@ def test_the_command_tells_verdicts_of_the_results_that_are_there(tmp_path):
     }
     assert rows["more-data-helps"]["verdict"] == HOLDS
     assert rows["crossover-to-aggregated"]["because"] == "no table crossover"
-    settings = sections.claimed(load_study("uterus", "demo", CONFIG))
+    settings = parameters.claimed(load_study("uterus", "demo", CONFIG))
     table = judged(settings, [folder / "metrics.csv"], CONFIG)
     assert {r["id"]: r["verdict"] for r in rows.values()} == dict(
         zip(table["id"], table["verdict"], strict=True)

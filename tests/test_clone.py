@@ -9,11 +9,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from crossover import clone
-from crossover.cli import app
-from crossover.clone import in_workflow_folder, workflow_folder
-from crossover.provenance import ROOT
-from crossover.trail import digests, write_trails
+from crossover.cli import clone
+from crossover.cli.app import app
+from crossover.cli.clone import in_workflow_folder, workflow_folder
+from crossover.core.paths import ROOT
+from crossover.core.provenance import digests, write_trails
+from crossover.sources.redaction import without_places
 
 
 @pytest.fixture
@@ -91,7 +92,15 @@ def result(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file.write_text(str(file))
     for source, file in itertools.pairwise(made):
         script = "workflow_scripts/splits.py"
-        write_trails([file], digests([source]), {}, [script], command="python", begun="2026-01-01")
+        write_trails(
+            [file],
+            digests([source]),
+            {},
+            [script],
+            redact=without_places,
+            command="python",
+            begun="2026-01-01",
+        )
     return home / made[-1]
 
 

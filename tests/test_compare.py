@@ -13,11 +13,11 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from crossover.cli import app
-from crossover.compare.complete import read_all
-from crossover.compare.formats import read_scores
-from crossover.compare.roles import Said
-from crossover.compare.run import comparison
+from crossover.cli.app import app
+from crossover.report.compare.complete import read_all
+from crossover.report.compare.formats import read_scores
+from crossover.report.compare.roles import Said
+from crossover.report.compare.run import comparison
 from crossover.statistics.metrics_table import TableError
 from tests.tables import simulated_metrics
 

@@ -9,19 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from crossover import sections
-from crossover.config import (
-    SCALES,
-    ConfigError,
-    canonical,
-    load_settings,
-    load_study,
-    merge,
-    read_yaml,
-)
-from crossover.guard import check
-from crossover.plan import plan
-from crossover.study import Study
+from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
+from crossover.execution.preflight import check
+from crossover.study import parameters
+from crossover.study.config import SCALES, load_settings, load_study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
@@ -273,12 +266,15 @@ def every_section(study: Study) -> dict[str, object]:
     """What every rule gets of a study."""
     p = plan(study)
     models = list(p.models.values())
-    out: dict[str, object] = {"design": sections.design(study), "report": sections.report(study)}
+    out: dict[str, object] = {
+        "design": parameters.design(study),
+        "report": parameters.report(study),
+    }
     for cohort in study.cohorts:
-        out[f"receive {cohort}"] = sections.receive(study, cohort)
-        out[f"cases {cohort}"] = sections.cases(study, cohort)
+        out[f"receive {cohort}"] = parameters.receive(study, cohort)
+        out[f"cases {cohort}"] = parameters.cases(study, cohort)
     for name, batch in p.batches.items():
-        out[f"train {name}"] = sections.train(study, batch)
+        out[f"train {name}"] = parameters.train(study, batch)
     for name in (
         "bias_field",
         "slices",
@@ -289,14 +285,14 @@ def every_section(study: Study) -> dict[str, object]:
         "timed",
         "tabulated",
     ):
-        out[name] = getattr(sections, name)(study)
+        out[name] = getattr(parameters, name)(study)
     for name in ("predict", "evaluate"):
-        out[name] = getattr(sections, name)(study, models)
-    for name in sections.DRAWN:
-        out[f"figure {name}"] = sections.figure(study, name)
+        out[name] = getattr(parameters, name)(study, models)
+    for name in parameters.DRAWN:
+        out[f"figure {name}"] = parameters.figure(study, name)
     if study.radiomics:
-        out["radiomics"] = sections.radiomics(study, models)
-        out["agreement"] = sections.agreement(study)
+        out["radiomics"] = parameters.radiomics(study, models)
+        out["agreement"] = parameters.agreement(study)
     return out
 
 
@@ -334,7 +330,7 @@ def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
         after = every_section(load_study("uterus", "demo", changed(tmp_path, *changes)))
         return {name for name in before if canonical(before[name]) != canonical(after[name])}
 
-    coloured = {f"figure {n}" for n, read in sections.DRAWN.items() if "figures.colours" in read}
+    coloured = {f"figure {n}" for n, read in parameters.DRAWN.items() if "figures.colours" in read}
     training = {name for name in before if name.startswith("train ")}
     assert touched(put("figures.colours.scratch", "#000000")) == coloured | {"report"}
     assert touched(put("recipe.loss", "bce")) == training | {"report"}
@@ -439,7 +435,7 @@ def test_studies_that_ask_other_structures_of_one_cohort_are_refused():
 
 def test_a_figure_gets_the_strategies_in_their_order_and_no_other_section():
     whole = load_study("uterus", "demo")
-    part = Study.of(json.loads(canonical(sections.figure(whole, "flow"))))
+    part = Study.of(json.loads(canonical(parameters.figure(whole, "flow"))))
     assert list(part.strategies) == whole.figures.order
     assert part.target == whole.target
     with pytest.raises(AttributeError):

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from crossover.study import Execution
+from crossover.study.sections import Execution
 from crossover.training import devices
 
 HOLD = """

@@ -15,11 +15,11 @@ import pytest
 import yaml
 from rocrate.rocrate import ROCrate
 
-from crossover.config import load_study
-from crossover.dvc_file import dvc_file
-from crossover.plan import plan
-from crossover.provenance import file_digest
-from crossover.values import rounded
+from crossover.core.files import file_digest
+from crossover.execution.dvc_file import dvc_file
+from crossover.report.values import rounded
+from crossover.study.config import load_study
+from crossover.study.plan import plan
 from tests.dry_runs import ROOT, copy_workflow
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 
 from crossover.networks import builder, declared, wrong_batch, wrong_settings, wrong_size
 from crossover.networks.encoder_decoder import Encoder
-from crossover.study import Augmentation, Device, Network, Recipe
+from crossover.study.sections import Augmentation, Device, Network, Recipe
 from crossover.training import engines
 
 torch = pytest.importorskip("torch")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from test_items import imported
 
-from crossover.config import load_study
 from crossover.networks import Declared, builder, declared
 from crossover.networks.convert import to_keras, to_torch
-from crossover.study import Network, Recipe
+from crossover.study.config import load_study
+from crossover.study.sections import Network, Recipe
 from crossover.training import engines, stage
 from crossover.training.augmentation import Versions
 from crossover.training.clock import Clock
@@ -369,7 +369,7 @@ def test_nothing_but_engines_and_their_networks_imports_a_framework():
 
 def test_planning_and_training_import_no_framework_before_an_engine_is_made():
     code = (
-        "import sys; from crossover.config import load_study; import crossover.training.run\n"
+        "import sys; from crossover.study.config import load_study; import crossover.training.run\n"
         "load_study('uterus', 'demo')\n"
         "sys.exit(' '.join({'torch', 'tensorflow', 'keras'} & set(sys.modules)) or 0)"
     )

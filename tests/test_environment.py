@@ -15,8 +15,9 @@ from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
+from crossover.core.source_code import closure
 from crossover.networks import architectures, declared
-from crossover.provenance import closure, network_files
+from crossover.networks.source_code import network_files
 
 ROOT = Path(__file__).parent.parent
 PLATFORMS = ["linux_x86_64", "manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64"]
@@ -200,9 +201,9 @@ def test_an_environment_has_what_its_rules_import(environment: str, script: str)
 
 
 BASE = (
-    "crossover/__main__.py", "crossover/compare/run.py", "crossover/published.py", "crossover/audit/show.py",
-    "crossover/audit/table.py", "crossover/claims/table.py", "crossover/redraw.py",
-    "crossover/figures/gallery.py", "crossover/report/captions.py",
+    "crossover/__main__.py", "crossover/report/compare/run.py", "crossover/findings/published.py", "crossover/findings/audit/show.py",
+    "crossover/findings/audit/table.py", "crossover/findings/claims/table.py", "crossover/report/redraw.py",
+    "crossover/analyses/figures/gallery.py", "crossover/report/captions.py",
 )  # fmt: skip
 """What `crossover compare`, `audit`, `claims` and `figures` import."""
 
@@ -230,9 +231,9 @@ def imported_at_once(*entries: str) -> set[str]:
 
 
 def test_the_base_imports_what_it_declares():
-    from crossover.figures.catalogue import FIGURES, OF_IMAGES
+    from crossover.analyses.figures.catalogue import FIGURES, OF_IMAGES
 
-    drawn = [f"crossover/figures/{name}.py" for name in FIGURES if name not in OF_IMAGES]
+    drawn = [f"crossover/analyses/figures/{name}.py" for name in FIGURES if name not in OF_IMAGES]
     assert imported_at_once(*BASE, *drawn) <= direct().keys()
 
 

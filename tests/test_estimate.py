@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crossover.config import load_study
-from crossover.estimate import TIMES, estimate, listing, stage_steps
-from crossover.plan import plan
-from crossover.provenance import write_json
+from crossover.core.files import write_json
+from crossover.execution.estimate import TIMES, estimate, listing, stage_steps
+from crossover.study.config import load_study
+from crossover.study.plan import plan
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = ("uterus", "nasopharynx", "prostate")

@@ -10,15 +10,15 @@ import SimpleITK as sitk
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
+from crossover.core.files import read_json
 from crossover.imaging.volumes import same_grid
-from crossover.provenance import read_json
+from crossover.phantoms.pelvis.patients import Examination, PhantomSource, examine, write_patient
 from crossover.sources.cases import make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
 from crossover.sources.dicom.files import walk
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.findings import KINDS, table
 from crossover.sources.ingest import ingest, study_rules
-from crossover.sources.phantom import Examination, PhantomSource, examine, write_patient
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, RulesFile, SeriesRule, Structure
 

@@ -35,7 +35,7 @@ from pydicom.uid import (
 from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
-from crossover.cli import app
+from crossover.cli.app import app
 from crossover.sources import ingest_report
 from crossover.sources.dicom import scan
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc

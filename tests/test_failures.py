@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover import items, progress
-from crossover.items import ItemsError, failed_of
-from crossover.plan import Stage
-from crossover.provenance import read_json, write_json
+from crossover.core import incremental
+from crossover.core.files import read_json, write_json
+from crossover.core.incremental import ItemsError, failed_of
+from crossover.execution import progress
+from crossover.study.plan import Stage
 from crossover.training.failure import TrainingFailed
 from crossover.training.prediction import predict_models
 from crossover.training.run import train_stages
@@ -28,7 +29,7 @@ class FakeTrainer:
         self.made: list[str] = []
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
-        record = self.out / str(stage.parent) / items.RECORD
+        record = self.out / str(stage.parent) / incremental.RECORD
         parent = stage.parent and (keys.get(stage.parent) or read_json(record)["key"])
         return f"{code}/{stage.name}/{parent}"
 
@@ -66,7 +67,7 @@ def test_a_training_that_fails_is_listed_and_the_others_go_on(tmp_path):
     about = {"happened": "the loss was NaN at step 7", "advice": "a lower learning rate"}
     assert manifest["failed"] == {"b": about} == failed_of([tmp_path / "b1.json"])
     assert told["failed"] == [("b", *about.values(), True)]
-    assert not (tmp_path / "b" / items.RECORD).exists()
+    assert not (tmp_path / "b" / incremental.RECORD).exists()
 
 
 def test_a_manifest_without_failures_is_as_it_was(tmp_path):
@@ -90,13 +91,13 @@ def test_children_of_a_failed_training_are_listed_and_not_trained(tmp_path):
 def test_children_in_other_jobs_too_and_what_is_left_of_an_older_one_is_gone(tmp_path):
     run(tmp_path, [stage("a")])
     run(tmp_path, [stage("b", "a")], name="b2", parents=["b1"])
-    assert (tmp_path / "b" / items.RECORD).exists()
+    assert (tmp_path / "b" / incremental.RECORD).exists()
     run(tmp_path, [stage("a")], {"a": NAN}, code="2")
     manifest, made, _ = run(
         tmp_path, [stage("b", "a"), stage("c", "b"), stage("d")], name="b2", parents=["b1"]
     )
     assert made == ["d"] and set(manifest["failed"]) == {"b", "c"}
-    assert not (tmp_path / "b" / items.RECORD).exists()
+    assert not (tmp_path / "b" / incremental.RECORD).exists()
 
 
 def test_what_failed_is_tried_again_when_its_job_runs_again_and_the_rest_is_kept(tmp_path):
@@ -111,7 +112,7 @@ def test_any_other_exception_fails_the_job_as_ever(tmp_path):
         run(tmp_path, [stage("a"), stage("b"), stage("c")],
             {"a": NAN, "b": ValueError("unreadable")})  # fmt: skip
     assert not (tmp_path / "b1.json").exists()
-    assert (tmp_path / "c" / items.RECORD).exists()
+    assert (tmp_path / "c" / incremental.RECORD).exists()
 
 
 def test_the_terminal_hears_of_a_failure_at_once_and_at_the_end(tmp_path, monkeypatch, capsys):
@@ -192,7 +193,7 @@ def read_back(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def told(folder: Path, key: str, steps: list[int], shift: float = 0.0):
-    from crossover.curves import Curves
+    from crossover.training.tensorboard import Curves
 
     curves = Curves(folder)
     curves.begin("a", key)
@@ -227,7 +228,7 @@ def test_writing_curves_imports_no_framework():
     import sys
 
     code = (
-        "import sys, tempfile, pathlib; from crossover.curves import Curves\n"
+        "import sys, tempfile, pathlib; from crossover.training.tensorboard import Curves\n"
         "c = Curves(pathlib.Path(tempfile.mkdtemp())); c.begin('a', 'k'); c.add('a', 1, 2, .5, .5)\n"
         "assert 'tensorboard' in sys.modules; print({'tensorflow', 'torch'} & set(sys.modules))"
     )

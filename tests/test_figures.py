@@ -17,15 +17,16 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from crossover.config import load_study
-from crossover.figures import flow, overlays, performance, reliability, style, subgroups
-from crossover.figures.anatomy import view
-from crossover.figures.families import baseline, compared, families, references
-from crossover.plan import plan
+from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
+from crossover.analyses.figures.anatomy import view
 from crossover.report import findings
 from crossover.report.captions import caption
 from crossover.report.page import StudyResults, render
-from crossover.study import Figures, Replicates, Study
+from crossover.study.config import load_study
+from crossover.study.families import baseline, compared, families, references
+from crossover.study.plan import plan
+from crossover.study.schema import Study
+from crossover.study.sections import Figures, Replicates
 from tests.chen_tables import ORGANS, chen_metrics, chen_study
 
 METRICS = ["dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices"]

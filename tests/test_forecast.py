@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover import trail
-from crossover.forecast import ABSENT, differences, reasons, wall_seconds
-from crossover.forecast_table import duration, show
-from crossover.workflow import Job
+from crossover.core import provenance
+from crossover.execution.forecast import ABSENT, differences, reasons, wall_seconds
+from crossover.execution.forecast_table import duration, show
+from crossover.execution.workflow import Job
+from crossover.sources.redaction import without_places
 
 ENTRY = "workflow_scripts/gather.py"
 
@@ -72,17 +73,19 @@ def test_a_job_differs_by_settings_code_and_inputs(tmp_path, monkeypatch):
     out.parent.mkdir(parents=True)
     out.write_text("1")
     read.write_text("1")
-    trail.write_trails([out], trail.digests([read]), {"alpha": 1}, [ENTRY], seconds=2.0)
+    provenance.write_trails(
+        [out], provenance.digests([read]), {"alpha": 1}, [ENTRY], redact=without_places, seconds=2.0
+    )
 
     def told(settings: dict, inputs: list[Path], entries: list[str] = [ENTRY]) -> list[tuple]:  # noqa: B006
         job = Job("metrics", {}, [out], inputs, settings, {"entries": entries}, 1, True, "")
-        why = reasons(job, trail.read_trail(out))
+        why = reasons(job, provenance.read_trail(out))
         return [(w["kind"], w["what"], w["before"], w["now"]) for w in why]
 
     assert told({"alpha": 1}, [read]) == []
     assert told({"alpha": 2}, [read]) == [("setting", "alpha", "1", "2")]
-    assert ("code", "crossover/values.py", ABSENT, "changed") in told(
-        {"alpha": 1}, [read], [ENTRY, "crossover/values.py"]
+    assert ("code", "crossover/report/values.py", ABSENT, "changed") in told(
+        {"alpha": 1}, [read], [ENTRY, "crossover/report/values.py"]
     )
     other = Path("other.csv")
     assert told({"alpha": 1}, [other]) == [

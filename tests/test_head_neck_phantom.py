@@ -13,13 +13,9 @@ import SimpleITK as sitk
 from pydantic import TypeAdapter, ValidationError
 from scipy import ndimage
 
-from crossover.provenance import read_json
-from crossover.sources.cases import make_cases
-from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import FileRef
-from crossover.sources.dicom.scan import read_headers
-from crossover.sources.ingest import study_rules
-from crossover.sources.phantom.head_neck import (
+from crossover.core.files import read_json
+from crossover.phantoms.head_neck.body import draw_body
+from crossover.phantoms.head_neck.patients import (
     CENTERS,
     ORGANS,
     Examination,
@@ -31,8 +27,12 @@ from crossover.sources.phantom.head_neck import (
     write_clinical,
     write_patient,
 )
-from crossover.sources.phantom.head_neck.body import draw_body
-from crossover.sources.phantom.head_neck.scan import place_stack
+from crossover.phantoms.head_neck.scan import place_stack
+from crossover.sources.cases import make_cases
+from crossover.sources.dicom.examination import read_examination
+from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.scan import read_headers
+from crossover.sources.ingest import study_rules
 from crossover.sources.receive import receive
 from crossover.sources.settings import Source, Structure
 

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.chains import chains
-from crossover.figures import examples, overlays, training_curves
-from crossover.figures.families import main_question
-from crossover.plan import plan
-from crossover.provenance import read_json
+from crossover.analyses.figures import examples, overlays, training_curves
+from crossover.core.files import read_json
 from crossover.report import failures
 from crossover.statistics.chains import Scores, contrasts, field_strength, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import paired
-from crossover.study import Study
+from crossover.study.chains import chains
+from crossover.study.families import main_question
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 from tests.chain_tables import chain_metrics, chain_records, chain_study, write_pictures
 from tests.chen_tables import chen_metrics, chen_study
 from tests.holes import ADVICE, CASES, HAPPENED, Case, make, with_descendants
@@ -295,7 +295,7 @@ def test_curves_of_nothing_at_all_are_drawn(cases):
 
 
 def test_histories_are_read_from_the_stages(tmp_path):
-    from crossover.provenance import write_json
+    from crossover.core.files import write_json
 
     write_json(tmp_path / "b.json", {"items": {"a": {"best_step": 2}}, "failed": {"c": {}}})
     (tmp_path / "a").mkdir()

@@ -39,7 +39,8 @@ from pydicom.uid import (
 )
 
 from benchmarks import fuzz_ingest
-from crossover import items
+from crossover.core import incremental
+from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
 from crossover.sources import cases
 from crossover.sources.cases import Work, make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
@@ -48,7 +49,6 @@ from crossover.sources.dicom.header import Instance, read_header
 from crossover.sources.dicom.scan import Examination, scan
 from crossover.sources.findings import KINDS, Finding
 from crossover.sources.ingest import ingest
-from crossover.sources.phantom import PhantomSource, write_patient
 from crossover.sources.pseudonyms import pseudonym
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, RulesFile, SeriesRule, Structure
@@ -377,8 +377,8 @@ def test_sequences_in_sequences_without_an_end_are_named(slices: list[bytes], tm
 def test_a_sequence_that_runs_to_the_end_of_the_file_is_named(slices: list[bytes], tmp_path: Path):
     start = slices[0].index(b"\x08\x00\x60\x00")
     opening = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
-    items = (b"\xfe\xff\x00\xe0" + bytes(4)) * 20_000
-    assert code(slices[0][:start] + opening + items, tmp_path) in ("unreadable", "truncated")
+    incremental = (b"\xfe\xff\x00\xe0" + bytes(4)) * 20_000
+    assert code(slices[0][:start] + opening + incremental, tmp_path) in ("unreadable", "truncated")
 
 
 MEMORY = """
@@ -574,9 +574,9 @@ def test_any_identity_gives_a_pseudonym_and_no_path(slices: list[bytes], tmp_pat
 
 def test_an_item_that_kills_its_process_is_named_and_the_others_are_made(tmp_path: Path):
     keys = {f"i{k:02d}": "key" for k in range(20)}
-    with pytest.raises(items.ItemsError) as caught:
-        items.refresh(tmp_path, keys, crashing.make, workers=2)
-    assert caught.value.failed == {"i07": items.KILLED}
+    with pytest.raises(incremental.ItemsError) as caught:
+        incremental.refresh(tmp_path, keys, crashing.make, workers=2)
+    assert caught.value.failed == {"i07": incremental.KILLED}
     assert set(caught.value.records) == set(keys) - {"i07"}
 
 
@@ -586,7 +586,7 @@ def test_a_case_whose_reader_crashes_is_excluded_and_the_others_are_kept(tmp_pat
     records = cases._refresh(tmp_path, dict.fromkeys(names, "key"), crashing.make, 2, work)
     told = {name: [f["code"] for f in record["findings"]] for name, record in records.items()}
     assert told == {"i06": [], "i07": ["reader-crashed"], "i08": []}
-    assert not (tmp_path / "i07" / items.RECORD).exists()  # so that it is tried again
+    assert not (tmp_path / "i07" / incremental.RECORD).exists()  # so that it is tried again
 
 
 COMPRESSED = (

@@ -32,6 +32,7 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
 
 from crossover.imaging.volumes import on_grid
+from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
 from crossover.sources import cases
 from crossover.sources.cases import Work
 from crossover.sources.dicom.examination import facts
@@ -41,7 +42,6 @@ from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import Examination
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.findings import KINDS
-from crossover.sources.phantom import PhantomSource, write_patient
 from crossover.sources.pseudonyms import days_back
 from crossover.sources.settings import DicomSource, IngestRules
 

@@ -12,11 +12,12 @@ import pytest
 from safetensors.numpy import save_file
 from skimage import data
 
-from crossover.config import ConfigError, load_study
-from crossover.guard import check_weights
+from crossover.core.configuration import ConfigError
+from crossover.core.files import file_digest
+from crossover.execution.preflight import check_weights
 from crossover.networks import imagenet
 from crossover.networks.imagenet import PACKAGES, REVISIONS, find, looked_in
-from crossover.provenance import file_digest
+from crossover.study.config import load_study
 
 torch = pytest.importorskip("torch")
 from crossover.networks.torch import imagenet as reader  # noqa: E402

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from crossover import items
+from crossover.core import incremental
+from crossover.core.files import read_json
 from crossover.imaging import bias_field
 from crossover.imaging.grids import same_grid
 from crossover.imaging.prepare import correct, slice_cases
+from crossover.imaging.settings import BiasField, Normalisation, Slices
 from crossover.imaging.slices import network_grid, normalise, to_case, to_network
 from crossover.imaging.volumes import (
     GeometryError,
@@ -22,8 +24,6 @@ from crossover.imaging.volumes import (
     write,
     write_case,
 )
-from crossover.provenance import read_json
-from crossover.study import BiasField, Normalisation, Slices
 
 NONE = Normalisation(method="window", window=(0, 1))
 
@@ -250,7 +250,7 @@ def test_cases_become_corrected_channels_and_slices(tmp_path: Path):
         return {}
 
     cases = tmp_path / "cases/manifest.json"
-    items.update(cases, {"p1": "1"}, make)
+    incremental.update(cases, {"p1": "1"}, make)
     n4 = BiasField(method="n4", estimate_on="b0", apply_to=["b0"], shrink=4, iterations=[5])
     corrected, out = tmp_path / "corrected/manifest.json", tmp_path / "slices/manifest.json"
     correct(cases, corrected, n4, "code", 1)

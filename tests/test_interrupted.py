@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import SimpleITK as sitk
 
-from crossover import disk, items, locks
+from crossover.core import disk, incremental, locks
+from crossover.core.files import write_json
 from crossover.imaging import volumes
-from crossover.provenance import write_json
 from tests.dry_runs import copy_workflow
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ SLOW = '''
 
 import os, time
 from pathlib import Path
-from crossover.provenance import write_json
+from crossover.core.files import write_json
 from workflow_scripts._job import run
 
 def main(job):
@@ -160,11 +160,11 @@ def test_an_item_that_another_process_made_meanwhile_is_kept(tmp_path: Path, mon
     def make(name: str, folder: Path) -> dict:
         made.append(name)
         if name == "a":  # meanwhile another makes b
-            items.refresh(Path("stages"), {"b": "1"}, make, prune=False)
+            incremental.refresh(Path("stages"), {"b": "1"}, make, prune=False)
         (folder / "weights").write_text(name)
         return {}
 
-    items.refresh(Path("stages"), {"a": "1", "b": "1"}, make, prune=False)
+    incremental.refresh(Path("stages"), {"a": "1", "b": "1"}, make, prune=False)
     assert made == ["a", "b"] and (tmp_path / "stages/b/weights").read_text() == "b"
 
 

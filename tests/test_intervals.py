@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from crossover.claims.effects import mean_part, part
-from crossover.claims.reliability import icc_differences
-from crossover.claims.statements import Better
+from crossover.findings.claims.effects import mean_part, part
+from crossover.findings.claims.reliability import icc_differences
+from crossover.findings.claims.statements import Better
 from crossover.statistics.agreement import MANUAL, check_radiomics, intraclass
 from crossover.statistics.comparisons import compare
 from crossover.statistics.curves import learning_curves

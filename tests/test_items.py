@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from crossover import items, provenance
-from crossover.items import ItemsError, update
-from crossover.provenance import closure, code_digest, digest, read_json, write_json
+from crossover.core import incremental, source_code
+from crossover.core.files import digest, read_json, write_json
+from crossover.core.incremental import ItemsError, update
+from crossover.core.source_code import closure, code_digest
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(p.name for p in (ROOT / "workflow_scripts").glob("[!_]*.py"))
@@ -56,7 +57,7 @@ def test_the_manifest_lists_every_item_with_its_files_digests_and_facts(made: Pa
     one = content["a"]["files"]["deep/one.txt"]
     assert sha256(b"one of a").hexdigest().startswith(one["sha256"]) and one["bytes"] == 8
     assert len(one["sha256"]) >= 24
-    assert content["a"] == read_json(made.parent / "a" / items.RECORD)
+    assert content["a"] == read_json(made.parent / "a" / incremental.RECORD)
 
 
 def test_what_is_current_is_kept_and_only_a_new_item_is_made(made: Path):
@@ -99,7 +100,7 @@ def test_a_failing_item_is_named_and_the_others_are_done_and_kept(tmp_path: Path
 
 
 def test_a_folder_left_by_a_kill_is_made_anew(made: Path):
-    (made.parent / "a" / items.RECORD).unlink()
+    (made.parent / "a" / incremental.RECORD).unlink()
     (made.parent / "a/half-written.part").write_text("x")
     assert again(made, {"a": "1", "b": "1"}) == ["a"]
     assert not (made.parent / "a/half-written.part").exists()
@@ -139,7 +140,7 @@ def test_several_workers_make_the_same_manifest_as_one(tmp_path: Path):
     ).read_bytes()
     with pytest.raises(ItemsError, match="1 of 4 items failed:\n  bad: ValueError: it is bad"):
         update(tmp_path / "2/manifest.json", {**keys, "bad": "1", "c": "2"}, make_aside, workers=2)
-    assert read_json(tmp_path / "2/c" / items.RECORD)["key"] == "2"
+    assert read_json(tmp_path / "2/c" / incremental.RECORD)["key"] == "2"
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path):
@@ -192,7 +193,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(source_code, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -258,7 +259,7 @@ def test_one_module_of_the_library_knows_snakemake():
         if "snakemake" in imported(file)
         or any(".snakemake" in text or "snakemake -" in text for text in texts(file))
     }  # fmt: skip
-    assert knowing == {"crossover/workflow.py"}
+    assert knowing == {"crossover/execution/workflow.py"}
 
 
 def test_a_learning_framework_is_imported_by_its_engine_and_its_networks_only():
@@ -285,7 +286,7 @@ def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: st
 def test_training_reaches_its_own_engine_and_no_other(engine: str):
     files = closure(
         "workflow_scripts/train.py",
-        *provenance.network_files("deeplabv3plus_xception", engine),
+        *source_code.network_files("deeplabv3plus_xception", engine),
     )
     assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(
         files
@@ -309,5 +310,5 @@ def test_scripts_get_their_configuration_from_their_rule_alone(script: str):
 def test_the_library_holds_no_snakemake_and_every_file_of_a_closure_exists(script: str):
     files = closure(f"workflow_scripts/{script}")
     assert all((ROOT / file).is_file() for file in files)
-    assert not set(files) & provenance.SCHEMA
+    assert not set(files) & source_code.SCHEMA
     assert all("snakemake" not in imported(file) for file in files)

@@ -7,13 +7,13 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from crossover.config import load_study
-from crossover.figures import learning_curves as drawn
-from crossover.figures import style
+from crossover.analyses.figures import learning_curves as drawn
+from crossover.analyses.figures import style
 from crossover.report.captions import caption
 from crossover.statistics.crossing import crossovers
 from crossover.statistics.curves import learning_curves
 from crossover.statistics.metrics_table import check_metrics
+from crossover.study.config import load_study
 from tests.simulated import Design, power, simulated_panel, table_of
 
 CURVES = {

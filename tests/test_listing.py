@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crossover.listing import listing
+from crossover.sources.inventory import listing
 from crossover.sources.settings import DicomSource
 
 

@@ -14,7 +14,7 @@ from crossover.evaluation.metrics import score, score_models
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.volumes import prediction_path, structure_path, write
-from crossover.plan import Model
+from crossover.study.plan import Model
 
 masks = arrays(bool, (4, 5, 6))
 some = settings(max_examples=50, deadline=None)

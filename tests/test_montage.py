@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.figures import montage
+from crossover.analyses.figures import montage
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=90))

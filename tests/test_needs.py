@@ -5,14 +5,23 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from crossover import amounts, needs
-from crossover.amounts import Amount, amount
-from crossover.config import load_study
-from crossover.needs import CHECKPOINTS, MEMORY, Memory, Need, disk, memory, refusal, side_by_side
-from crossover.plan import plan
-from crossover.provenance import write_json
+from crossover.core.files import write_json
+from crossover.execution import cohort_size, requirements
+from crossover.execution.cohort_size import Amount, amount
+from crossover.execution.requirements import (
+    CHECKPOINTS,
+    MEMORY,
+    Memory,
+    Need,
+    disk,
+    memory,
+    refusal,
+    side_by_side,
+)
+from crossover.execution.workflow import Job
 from crossover.sources.settings import DicomSource, VolumesSource
-from crossover.workflow import Job
+from crossover.study.config import load_study
+from crossover.study.plan import plan
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = ("uterus", "nasopharynx", "prostate")
@@ -85,11 +94,11 @@ def test_patients_who_are_no_cases_yet_are_told_about_by_their_files(tmp_path):
             (tmp_path / "in" / patient / f"{i}").write_bytes(bytes(2 * 64 * 64))
     held = amount(study, "cervix", tmp_path, tmp_path)
     assert held == Amount(3, pytest.approx(10 / 3), 64 * 64)
-    amounts._below.cache_clear()
+    cohort_size._below.cache_clear()
     (tmp_path / "in/all.zip").write_bytes(bytes(2 * 512 * 512 * 30))
     large = amount(study, "cervix", tmp_path, tmp_path)
     assert large.pixels <= 512 * 512 and large.voxels > held.voxels
-    amounts._below.cache_clear()
+    cohort_size._below.cache_clear()
 
 
 def test_volumes_are_told_about_by_the_files_that_their_table_names(tmp_path):
@@ -107,7 +116,7 @@ def test_volumes_are_told_about_by_the_files_that_their_table_names(tmp_path):
 
 
 def test_a_run_that_the_disk_holds_is_not_refused(tmp_path):
-    free = needs.shutil.disk_usage(tmp_path).free
+    free = requirements.shutil.disk_usage(tmp_path).free
     few, many = (Need("s", "slices", bytes_, 0, Path("data/x")) for bytes_ in (free / 2, free * 2))
     assert refusal([few], tmp_path) is None
     assert refusal([many._replace(expected=None)], tmp_path) is None, "nothing is known"
@@ -143,6 +152,6 @@ def test_the_parameters_of_every_published_network_are_known():
 def test_a_network_is_taken_to_need_what_others_of_its_architecture_did():
     study = load_study("uterus", "paper", CONFIG)
     mine = study.model_copy(update={"study": "mine"})
-    assert needs._weights(mine, Path("nowhere")) == 4 * 41_253_073
+    assert requirements._weights(mine, Path("nowhere")) == 4 * 41_253_073
     network = study.network.model_copy(update={"architecture": "something_else"})
-    assert needs._weights(mine.model_copy(update={"network": network}), Path("x")) is None
+    assert requirements._weights(mine.model_copy(update={"network": network}), Path("x")) is None

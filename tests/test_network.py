@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from crossover.config import load_study
-from crossover.study import Network
+from crossover.study.config import load_study
+from crossover.study.sections import Network
 
 pytestmark = pytest.mark.slow
 

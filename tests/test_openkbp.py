@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from crossover.provenance import read_json
+from crossover.core.files import read_json
 from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.openkbp import SHAPE, patient_files, read_patient, rows
 from crossover.sources.receive import receive

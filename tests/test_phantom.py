@@ -12,7 +12,9 @@ from matplotlib.path import Path as Polygon
 from pydantic import ValidationError
 from pydicom import Dataset, dcmread
 
-from crossover.sources.phantom import (
+from crossover.phantoms.kit.implicit import IDENTITY, Ellipsoid
+from crossover.phantoms.pelvis.dicom_out import contours
+from crossover.phantoms.pelvis.patients import (
     Examination,
     PhantomSource,
     clinical_record,
@@ -21,9 +23,7 @@ from crossover.sources.phantom import (
     write_clinical,
     write_patient,
 )
-from crossover.sources.phantom.dicom_out import contours
-from crossover.sources.phantom.shapes import IDENTITY, Ellipsoid
-from crossover.sources.phantom.uterus import draw_uterus, draw_volume
+from crossover.phantoms.pelvis.uterus import draw_uterus, draw_volume
 
 ANATOMIES = ("cervix", "uterus")
 
@@ -252,7 +252,7 @@ def test_clinical_csv(tmp_path: Path):
 
 def test_volume_of_a_painted_shape():
     """The arithmetic behind everything: an ellipsoid sampled on a grid has its volume."""
-    from crossover.sources.phantom.shapes import Canvas, Grid
+    from crossover.phantoms.kit.implicit import Canvas, Grid
 
     axis = (np.arange(80) - 39.5).astype(np.float32)
     y = np.broadcast_to(axis, (80, 80, 80)).copy()

@@ -9,9 +9,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from crossover.config import SCALES, load_study, merge
-from crossover.plan import Plan, plan
-from crossover.study import Study
+from crossover.core.configuration import merge
+from crossover.study.config import SCALES, load_study
+from crossover.study.plan import Plan, plan
+from crossover.study.schema import Study
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))

@@ -20,10 +20,10 @@ from pydantic import TypeAdapter, ValidationError
 from pydicom import dcmread
 from typer.testing import CliRunner
 
-from crossover.cli import app
+from crossover.cli.app import app
+from crossover.core.files import read_json
+from crossover.core.incremental import RECORD
 from crossover.imaging.volumes import image_path, on_grid, structure_path
-from crossover.items import RECORD
-from crossover.provenance import read_json
 from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.pixels import volume

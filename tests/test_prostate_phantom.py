@@ -11,10 +11,12 @@ import SimpleITK as sitk
 from pydantic import TypeAdapter, ValidationError
 from scipy import ndimage
 
+from crossover.core.files import read_json
 from crossover.imaging.volumes import image_path, structure_path
-from crossover.provenance import read_json
-from crossover.sources.cases import make_cases
-from crossover.sources.phantom.prostate import (
+from crossover.phantoms.kit.solids.draw import Draw
+from crossover.phantoms.prostate.examination import stream
+from crossover.phantoms.prostate.gland import draw_gland
+from crossover.phantoms.prostate.patients import (
     CENTRAL,
     PERIPHERAL,
     PROFILES,
@@ -26,11 +28,9 @@ from crossover.sources.phantom.prostate import (
     write_clinical,
     write_patient,
 )
-from crossover.sources.phantom.prostate.examination import stream
-from crossover.sources.phantom.prostate.gland import draw_gland
-from crossover.sources.phantom.prostate.scan import place_stack
-from crossover.sources.phantom.prostate.viscera import draw_balloon
-from crossover.sources.phantom.solids.draw import Draw
+from crossover.phantoms.prostate.scan import place_stack
+from crossover.phantoms.prostate.viscera import draw_balloon
+from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, Source
 from tests.prostate_phantoms import across, demo, tiny, volume

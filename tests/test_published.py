@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.config import ConfigError, load_study
-from crossover.published import at_sizes, beside, corresponding, load_published
+from crossover.core.configuration import ConfigError
+from crossover.findings.published import at_sizes, beside, corresponding, load_published
 from crossover.report.tables import (
     interval,
     p_value,
@@ -19,6 +19,7 @@ from crossover.report.tables import (
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.summary import summarise
 from crossover.statistics.table_one import table_one
+from crossover.study.config import load_study
 from tests.tables import SIZES, simulated_metrics
 
 CONFIG = Path(__file__).parents[1] / "config"

@@ -14,19 +14,20 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from crossover import redraw as redrawing
-from crossover import sections
-from crossover.cli import app
-from crossover.config import ConfigError, canonical, load_study
-from crossover.figures import gallery, style
-from crossover.figures.catalogue import FIGURES, OF_IMAGES, figures_of
-from crossover.plan import plan
-from crossover.provenance import ROOT
-from crossover.redraw import CAPTIONS, redraw, studies_in
+from crossover.analyses.figures import gallery, style
+from crossover.analyses.figures.catalogue import FIGURES, OF_IMAGES, figures_of
+from crossover.cli.app import app
+from crossover.core.configuration import ConfigError, canonical
+from crossover.core.paths import ROOT
+from crossover.report import redraw as redrawing
+from crossover.report.redraw import CAPTIONS, redraw, studies_in
 from crossover.statistics.comparisons import compare
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.summary import summarise
-from crossover.study import Study
+from crossover.study import parameters
+from crossover.study.config import load_study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 from tests.tables import CASES, simulated_metrics, simulated_radiomics
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,7 @@ def test_the_figures_are_those_of_the_workflow(outcomes, results, tmp_path):
     summarise(metrics, how.confidence).to_csv(tmp_path / "statistics/summary.csv", index=False)
     _, tukey = compare(metrics, how.metric, how.alpha)
     tukey.to_csv(tmp_path / "statistics/tukey.csv", index=False)
-    asked = Study.of(json.loads(json.dumps(sections.figure(STUDY, "subgroups"))))
+    asked = Study.of(json.loads(json.dumps(parameters.figure(STUDY, "subgroups"))))
     expected = style.save(gallery.draw("subgroups", asked, tmp_path, tmp_path), tmp_path / "s")
     for path, again in zip(expected, outcomes["subgroups"].files, strict=True):
         assert path.read_bytes() == again.read_bytes()
@@ -133,7 +134,7 @@ def test_the_command_says_what_is_wrong(tmp_path):
 
 def test_no_learning_framework_is_imported():
     program = (
-        "import sys, crossover.redraw, crossover.figures.gallery, crossover.report.captions;"
+        "import sys, crossover.report.redraw, crossover.analyses.figures.gallery, crossover.report.captions;"
         "print([m for m in ('tensorflow', 'keras', 'torch') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
@@ -143,7 +144,7 @@ def test_no_learning_framework_is_imported():
 @pytest.mark.parametrize("name", ["uterus", "nasopharynx", "prostate"])
 def test_every_figure_of_a_study_is_known_and_says_what_it_reads(name):
     figures = figures_of(load_study(name, "demo"))
-    assert figures and set(figures) <= set(FIGURES) == set(sections.DRAWN)
+    assert figures and set(figures) <= set(FIGURES) == set(parameters.DRAWN)
     assert set(OF_IMAGES) & set(figures), "each study shows images once"
 
 
@@ -190,7 +191,7 @@ def test_the_readmes_figure_is_of_the_demo_as_it_is_configured():
     assert (SHOWN / "params.json").exists(), MADE_AGAIN
     study = load_study("uterus", "demo")
     made_with = json.loads((SHOWN / "params.json").read_text())
-    now = json.loads(canonical(sections.made_with(study)))
+    now = json.loads(canonical(parameters.made_with(study)))
     changed = sorted(key for key in DECIDES if made_with.get(key) != now.get(key))
     assert not changed, f"{', '.join(changed)}: {MADE_AGAIN}"
     assert set(pd.read_csv(SHOWN / "metrics.csv")["model"]) == set(plan(study).models), MADE_AGAIN

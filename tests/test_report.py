@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
-from crossover.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
-from crossover.config import load_study
+from crossover.core.provenance import trail_path
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
 from crossover.report import page
 from crossover.report.audit_part import audit_part
 from crossover.report.beside_paper import beside_paper
@@ -31,7 +31,7 @@ from crossover.statistics.crossing import CROSSES, NONE
 from crossover.statistics.crossing import OPEN as CANT
 from crossover.statistics.repeated import CORRECTION, PAIRING
 from crossover.statistics.resampling import PATIENTS, ROUGHNESS
-from crossover.trail import trail_path
+from crossover.study.config import load_study
 
 STUDY = load_study("uterus", "demo")
 PROSTATE = load_study("prostate", "demo")
@@ -312,7 +312,7 @@ def test_a_changed_file_and_one_without_a_trail_are_told(tmp_path):
 
 
 def file_digest_of(file: Path) -> str:
-    from crossover.provenance import file_digest
+    from crossover.core.files import file_digest
 
     return file_digest(file)
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from crossover.config import ConfigError, load_study, read_yaml
+from crossover.core.configuration import ConfigError, read_yaml
+from crossover.study.config import load_study
 from tests.dry_runs import copy_workflow
 from tests.mutations import leaves, mutations, written
 from tests.rerun_page import LEAVES, REFUSED, SCALE, STUDIES, Pretended, closed, fits

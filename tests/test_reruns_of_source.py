@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from crossover.config import load_study
-from crossover.provenance import closure
+from crossover.core.source_code import closure
+from crossover.study.config import load_study
 from tests.dry_runs import ROOT
 from tests.rerun_page import SCALE, STUDIES, Pretended, closed, name_of, named, rows
 

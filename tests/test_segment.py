@@ -11,12 +11,13 @@ from dicom_exports import block, write
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
-from crossover import segment as segmenting
-from crossover.cli import app
-from crossover.config import load_study
+from crossover.cli.app import app
+from crossover.core.files import write_json
+from crossover.core.paths import ROOT
+from crossover.execution import segment as segmenting
 from crossover.imaging import prepare
-from crossover.plan import plan
-from crossover.provenance import ROOT, write_json
+from crossover.study.config import load_study
+from crossover.study.plan import plan
 from crossover.training import engines
 from crossover.training.files import WEIGHTS
 

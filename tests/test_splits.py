@@ -10,10 +10,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossover import sections
-from crossover.config import merge
-from crossover.plan import Plan, Stage, plan
-from crossover.splits import (
+from crossover.core.configuration import merge
+from crossover.study import parameters
+from crossover.study.plan import Plan, Stage, plan
+from crossover.study.schema import Study
+from crossover.study.sections import Splits
+from crossover.study.splits import (
     COLUMNS,
     SplitError,
     evaluation_cases,
@@ -21,7 +23,6 @@ from crossover.splits import (
     stage_cases,
     validation_patients,
 )
-from crossover.study import Splits, Study
 
 CONFIG = Path(__file__).parent.parent / "config"
 UTERUS = yaml.safe_load((CONFIG / "studies/uterus.yaml").read_text())
@@ -191,9 +192,9 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
             cohort(name, [1 + (i % 3 == 0) for i in range(c.source.patients)])
             for name, c in study.cohorts.items()
         ]
-        asks = sections.splits(study)
+        asks = parameters.splits(study)
         table = split(
-            pd.concat(cases), asks["tests"], study.splits, sections.needed(study), NO_IMAGES
+            pd.concat(cases), asks["tests"], study.splits, parameters.needed(study), NO_IMAGES
         )
         out.append((study, plan(study), table))
     return out
@@ -289,8 +290,10 @@ def test_a_fold_is_left_out_of_the_whole_chain():
     values["splits"]["k_fold"]["of"] = ["twice"]
     study = Study.model_validate(values)
     cases = [cohort(name, [1] * c.source.patients) for name, c in study.cohorts.items()]
-    asks = sections.splits(study)
-    table = split(pd.concat(cases), asks["tests"], study.splits, sections.needed(study), NO_IMAGES)
+    asks = parameters.splits(study)
+    table = split(
+        pd.concat(cases), asks["tests"], study.splits, parameters.needed(study), NO_IMAGES
+    )
     p = plan(study)
     folds = [m for m in p.models.values() if m.fold is not None]
     assert len(folds) == 3
@@ -316,8 +319,8 @@ def small(patients: int, sizes: list[int], k: int) -> tuple[Study, list[pd.DataF
 
 
 def divided(study: Study, cases: list[pd.DataFrame]) -> pd.DataFrame:
-    tests = sections.splits(study)["tests"]
-    return split(pd.concat(cases), tests, study.splits, sections.needed(study), NO_IMAGES)
+    tests = parameters.splits(study)["tests"]
+    return split(pd.concat(cases), tests, study.splits, parameters.needed(study), NO_IMAGES)
 
 
 @pytest.mark.parametrize(("patients", "k"), [(4, 5), (2, 3), (5, 9)])

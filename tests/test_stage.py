@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crossover.study import Augmentation, Recipe
+from crossover.study.sections import Augmentation, Recipe
 from crossover.training import stage
 from crossover.training.augmentation import Versions
 from crossover.training.clock import Clock

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from test_activations import DRAWN, SHORT, train
 from test_engines import levels, small_engine
 
+from crossover.core.files import write_json
 from crossover.imaging import stored
 from crossover.imaging.stored import IMAGES, Stored, mask_name
-from crossover.provenance import write_json
 from crossover.training import data
 from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet, Standardised, load

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crossover.networks import Declared, declared, wrong_batch
-from crossover.study import Augmentation, Device, Network, Recipe
+from crossover.study.sections import Augmentation, Device, Network, Recipe
 from crossover.training import engines
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossover.plan import Model, plan
 from crossover.statistics.training_time import SAVINGS, TIMES, savings, training_times
+from crossover.study.plan import Model, plan
 from tests.chen_tables import chen_records, chen_study
 
 

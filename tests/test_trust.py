@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossover import trail
-from crossover.config import ConfigError, canonical
-from crossover.guard import check_results
-from crossover.provenance import code_digest
-from crossover.workflow import coded, is_unfinished, read_record
+from crossover.core import provenance
+from crossover.core.configuration import ConfigError, canonical
+from crossover.core.source_code import code_digest
+from crossover.execution.preflight import check_results
+from crossover.execution.workflow import coded, is_unfinished, read_record
+from crossover.sources.redaction import without_places
 
 PLANNED = ["results/uterus/stages/a.json", *(f"results/uterus/t{i}.csv" for i in range(5))]
 TABLE = Path("results/uterus/metrics.csv")
@@ -40,7 +41,14 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         os.utime(path, (time, time))
-    trail.write_trails([TABLE], trail.digests([Path("in.csv")]), SETTINGS, [ENTRY], seconds=1.5)
+    provenance.write_trails(
+        [TABLE],
+        provenance.digests([Path("in.csv")]),
+        SETTINGS,
+        [ENTRY],
+        redact=without_places,
+        seconds=1.5,
+    )
     record(tmp_path, TABLE, SETTINGS)
     return tmp_path
 
@@ -61,7 +69,7 @@ def test_results_without_a_record_or_a_trail_are_refused(results):
     there.unlink()
     assert "results/uterus/metrics.csv: there is no record" in refusal() and "dvc pull" in refusal()
     there.write_text(kept)
-    trail.trail_path(TABLE).unlink()
+    provenance.trail_path(TABLE).unlink()
     assert "there is no record" in refusal()
 
 
@@ -85,7 +93,7 @@ def test_an_input_that_snakemakes_record_of_another_run_has_is_refused(results):
     os.utime("in.csv", (2500, 2500))
     path = record(results, TABLE, SETTINGS)
     content = json.loads(path.read_text())
-    (seen,) = trail.digests([Path("in.csv")]).values()
+    (seen,) = provenance.digests([Path("in.csv")]).values()
     path.write_text(json.dumps(content | {"input_checksums": {"in.csv": f"sha256:{seen}"}}))
     assert "it was made from another in.csv" in refusal()
 
@@ -105,7 +113,7 @@ def test_outputs_of_a_job_that_runs_or_was_killed_are_left_to_snakemake(results)
     mark = Path(".snakemake/incomplete") / coded(TABLE)
     mark.parent.mkdir()
     mark.touch()
-    trail.trail_path(TABLE).unlink()
+    provenance.trail_path(TABLE).unlink()
     assert is_unfinished(TABLE)
     check_results([str(TABLE), *PLANNED])
 
@@ -123,7 +131,7 @@ def test_files_that_a_manifest_lists_must_be_there(results):
     manifest.parent.mkdir()
     listed = {"a": {"key": "k", "files": {"weights": {"bytes": 3, "sha256": "0"}}}}
     manifest.write_text(json.dumps({"items": listed}))
-    trail.write_trails([manifest], {}, SETTINGS, [ENTRY])
+    provenance.write_trails([manifest], {}, SETTINGS, [ENTRY], redact=without_places)
     record(results, manifest, SETTINGS)
     assert "results/uterus/stages/a.json: 1 of its files are gone" in refusal()
     (manifest.parent / "a").mkdir()
@@ -135,9 +143,11 @@ def test_outputs_of_one_stem_share_a_trail_that_says_all(results):
     pair = [Path("results/f.svg"), Path("results/f.png")]
     for path in pair:
         path.write_text(path.suffix)
-    trail.write_trails(pair, {"in.csv": "0"}, SETTINGS, [ENTRY], seconds=2)
-    read = trail.read_trail(pair[0])
-    assert read == trail.read_trail(pair[1]) and set(read["outputs"]) == set(map(str, pair))
+    provenance.write_trails(
+        pair, {"in.csv": "0"}, SETTINGS, [ENTRY], redact=without_places, seconds=2
+    )
+    read = provenance.read_trail(pair[0])
+    assert read == provenance.read_trail(pair[1]) and set(read["outputs"]) == set(map(str, pair))
     assert read["settings"] == SETTINGS and read["seconds"] == 2
     assert set(read["code"]["files"]) >= {ENTRY, "workflow_scripts/_job.py"}
     assert read["versions"]["python"].startswith("3.")
@@ -147,11 +157,11 @@ def test_a_trail_names_no_place_of_real_patients():
     """An export's folder may be called after somebody."""
     source = {"kind": "dicom", "folder": "Doe_Jane"}
     settings = {"cohorts": {"a": {"source": source}}, "strategies": {"source": {"label": "S"}}}
-    cleaned = trail.without_places(settings)
+    cleaned = without_places(settings)
     assert "Jane" not in json.dumps(cleaned) and cleaned["strategies"] == settings["strategies"]
     assert cleaned["cohorts"]["a"]["source"]["kind"] == "dicom"
     phantom = {"cohorts": {"a": {"source": {"kind": "phantom", "seed": 1}}}}
-    assert trail.without_places(phantom) == phantom
+    assert without_places(phantom) == phantom
 
 
 @settings(deadline=None)  # the first imports Snakemake

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.values import KEYS, latex, rounded, scores, values
+from crossover.report.values import KEYS, latex, rounded, scores, values
 
 SUMMARY = pd.DataFrame(
     {

@@ -11,18 +11,18 @@ import pytest
 import SimpleITK as sitk
 from typer.testing import CliRunner
 
-from crossover.cli import app
-from crossover.config import ConfigError, validate
-from crossover.provenance import read_json
+from crossover.cli.app import app
+from crossover.core.configuration import ConfigError, validate
+from crossover.core.files import read_json
+from crossover.phantoms.pelvis.patients import PhantomSource
 from crossover.sources.cases import IngestError, make_cases
-from crossover.sources.phantom import PhantomSource
 from crossover.sources.pseudonyms import case_names, pseudonym, secret
 from crossover.sources.reading import Reading
 from crossover.sources.receive import receive
 from crossover.sources.settings import IngestRules, VolumesSource, VolumeStructure
 from crossover.sources.volumes import VolumesError, patient_files, read_patient, rows
-from crossover.splits import split
-from crossover.study import Cohort, Splits
+from crossover.study.sections import Cohort, Splits
+from crossover.study.splits import split
 
 HEADNECK = Path(__file__).parent.parent.parent / "shared/real/headneck"
 

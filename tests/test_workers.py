@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from crossover.evaluation.metrics import score_models
 from crossover.evaluation.radiomics_table import radiomics_rows
 from crossover.imaging.volumes import image_path, prediction_path, structure_path, write
-from crossover.plan import Model
 from crossover.sources.receive import SEEN, _Seen
+from crossover.study.plan import Model
 
 MODEL = Model("m", "m", "m", None, 0, 0, None, None, "m", ("a",))
 

@@ -23,8 +23,9 @@ from time import perf_counter
 from types import SimpleNamespace
 from typing import Any
 
-from crossover import disk, locks, progress, trail
-from crossover.provenance import code_digest
+from crossover.core import disk, locks, provenance
+from crossover.core.source_code import code_digest
+from crossover.execution import progress
 
 
 def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
@@ -104,10 +105,10 @@ def _with_trail(
     if given.code and code_digest(*entries) != given.code["digest"]:
         raise RuntimeError("source files changed since the workflow was started: start it again")
     begun, start, imports = datetime.now(UTC), perf_counter(), _Imports()
-    read = trail.digests(p for name in names if name != "out" for p in _listed(given, name))
+    read = provenance.digests(p for name in names if name != "out" for p in _listed(given, name))
     with imports:
         main(given)
-    trail.write_trails(
+    provenance.write_trails(
         _listed(given, "out"),
         read,
         given.cfg,

@@ -1,8 +1,8 @@
 """Correct the bias field of a cohort's cases."""
 
+from crossover.core.source_code import code_digest
 from crossover.imaging.prepare import correct
-from crossover.provenance import code_digest
-from crossover.study import BiasField
+from crossover.imaging.settings import BiasField
 from workflow_scripts._job import run
 
 

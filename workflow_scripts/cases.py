@@ -2,7 +2,7 @@
 
 from pydantic import TypeAdapter
 
-from crossover.provenance import SOURCES, code_digest
+from crossover.core.source_code import SOURCES, code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.settings import IngestRules, Source
 from workflow_scripts._job import run

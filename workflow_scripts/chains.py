@@ -1,12 +1,12 @@
 """Each chain against its target's baseline on the same cases, and how its models validated."""
 
-from crossover.chains import chains
-from crossover.items import failed_of, records_of
-from crossover.plan import plan
+from crossover.core.incremental import failed_of, records_of
 from crossover.statistics.chains import Scores, chain_scores, contrasts, field_strength, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import read_metrics
-from crossover.study import Study
+from crossover.study.chains import chains
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 from workflow_scripts._job import run
 
 

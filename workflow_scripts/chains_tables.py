@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from crossover.provenance import read_json
-from crossover.published import load_published
+from crossover.core.files import read_json
+from crossover.findings.published import load_published
 from crossover.report.chains_table import cohorts_table, grid_table, sources_table
-from crossover.splits import read_splits
 from crossover.statistics.cross_validation import CELLS
-from crossover.study import Study
+from crossover.study.schema import Study
+from crossover.study.splits import read_splits
 from workflow_scripts._job import run
 
 

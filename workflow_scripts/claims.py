@@ -1,6 +1,6 @@
 """Whether each of the paper's findings holds in this study's tables."""
 
-from crossover.claims.files import judged
+from crossover.findings.claims.files import judged
 from workflow_scripts._job import run
 
 

@@ -3,10 +3,10 @@
 import pandas as pd
 from pydantic import TypeAdapter
 
+from crossover.core.incremental import failed_of
 from crossover.evaluation.metrics import COLUMNS, score_models
-from crossover.items import failed_of
-from crossover.plan import Model
-from crossover.splits import read_splits
+from crossover.study.plan import Model
+from crossover.study.splits import read_splits
 from workflow_scripts._job import run
 
 

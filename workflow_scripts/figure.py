@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from crossover.figures.gallery import draw
-from crossover.figures.style import save
-from crossover.study import Study
+from crossover.analyses.figures.gallery import draw
+from crossover.analyses.figures.style import save
+from crossover.study.schema import Study
 from workflow_scripts._job import run
 
 CASES, CORRECTED = Path("data/cases"), Path("data/corrected")

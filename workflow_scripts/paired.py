@@ -1,9 +1,9 @@
 """Paired comparisons of a study's models on the same cases, from its metrics table."""
 
-from crossover.figures.families import main_question
 from crossover.statistics.metrics_table import read_metrics
 from crossover.statistics.paired import paired
-from crossover.study import Study
+from crossover.study.families import main_question
+from crossover.study.schema import Study
 from workflow_scripts._job import run
 
 

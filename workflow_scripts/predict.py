@@ -2,10 +2,11 @@
 
 from pydantic import TypeAdapter
 
-from crossover.plan import Model
-from crossover.provenance import code_digest, network_files
-from crossover.splits import read_splits
-from crossover.study import Prediction
+from crossover.core.source_code import code_digest
+from crossover.networks.source_code import network_files
+from crossover.study.plan import Model
+from crossover.study.sections import Prediction
+from crossover.study.splits import read_splits
 from crossover.training.devices import claim, gpus
 from crossover.training.files import Slices, with_selected
 from crossover.training.prediction import predict_models

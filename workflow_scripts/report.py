@@ -2,15 +2,15 @@
 
 import pandas as pd
 
-from crossover.audit.table import audit_table
-from crossover.items import failed_of, records_of
-from crossover.published import at_sizes, corresponding, load_published
+from crossover.core.incremental import failed_of, records_of
+from crossover.findings.audit.table import audit_table
+from crossover.findings.published import at_sizes, corresponding, load_published
 from crossover.report.facts import initial_weights, run_facts
 from crossover.report.failures import collapsed, failed_table
 from crossover.report.made import made
 from crossover.report.page import StudyResults, render
 from crossover.report.tables import table_one_published
-from crossover.study import Study
+from crossover.study.schema import Study
 from workflow_scripts._job import run
 
 TABLES = {

@@ -1,7 +1,7 @@
 """Choose the network: the cell of the highest mean validation DSC over the folds."""
 
-from crossover.items import records_of
-from crossover.provenance import write_json
+from crossover.core.files import write_json
+from crossover.core.incremental import records_of
 from crossover.statistics.cross_validation import cross_validation, select
 from workflow_scripts._job import run
 

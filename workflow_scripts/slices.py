@@ -1,8 +1,8 @@
 """Make the slices that a network sees of a cohort's cases."""
 
+from crossover.core.source_code import code_digest
 from crossover.imaging.prepare import slice_cases
-from crossover.provenance import code_digest
-from crossover.study import Slices
+from crossover.imaging.settings import Slices
 from workflow_scripts._job import run
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossover.provenance import read_json
-from crossover.splits import split
-from crossover.study import Splits
+from crossover.core.files import read_json
+from crossover.study.sections import Splits
+from crossover.study.splits import split
 from workflow_scripts._job import run
 
 

@@ -3,12 +3,12 @@ with paired comparisons, their p values too."""
 
 import pandas as pd
 
-from crossover.published import load_published
+from crossover.findings.published import load_published
 from crossover.report.paired_table import table_two_paired
 from crossover.report.tables import table_two
-from crossover.splits import read_splits
 from crossover.statistics.table_one import table_one
-from crossover.study import Study
+from crossover.study.schema import Study
+from crossover.study.splits import read_splits
 from workflow_scripts._job import run
 
 PARTS = {"train": "training", "test": "testing"}

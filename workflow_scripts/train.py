@@ -6,16 +6,17 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from crossover import progress
-from crossover.curves import Curves
-from crossover.plan import Stage
-from crossover.provenance import code_digest, network_files
-from crossover.splits import read_splits
-from crossover.study import Training
+from crossover.core.source_code import code_digest
+from crossover.execution import progress
+from crossover.networks.source_code import network_files
+from crossover.study.plan import Stage
+from crossover.study.sections import Training
+from crossover.study.splits import read_splits
 from crossover.training.cache import Cache
 from crossover.training.devices import claim, gpus
 from crossover.training.files import Slices, with_selected
 from crossover.training.run import Initials, Trainer, train_stages
+from crossover.training.tensorboard import Curves
 from workflow_scripts._job import run
 
 

@@ -1,10 +1,10 @@
 """Training time of every stage, and what fine-tuning saved against training from scratch."""
 
-from crossover.figures.families import baseline
-from crossover.items import records_of
-from crossover.plan import plan
+from crossover.core.incremental import records_of
 from crossover.statistics.training_time import savings, training_times
-from crossover.study import Study
+from crossover.study.families import baseline
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 from workflow_scripts._job import run
 
 

@@ -5,9 +5,9 @@ One job, after all others: settings and scores can't belong to different runs.
 
 import pandas as pd
 
-from crossover.provenance import write_json
-from crossover.trail import without_places
-from crossover.values import latex, scores, values
+from crossover.core.files import write_json
+from crossover.report.values import latex, scores, values
+from crossover.sources.redaction import without_places
 from workflow_scripts._job import run
 
 

@@ -1,1 +1,5 @@
-"""Digests, files, locks, tables that a person wrote, messages: what knows nothing of studies."""
+"""What every other package may need and what knows nothing of studies: configuration files, digests, JSON files, locks,
+tables that a person wrote, work that is redone only where it must be, and the provenance record of an output.
+
+It imports no other package of the library. Begin with `files` and `incremental`.
+"""

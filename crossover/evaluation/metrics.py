@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from crossover import items
+from crossover.core import incremental
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.grids import GeometryError, difference, same_grid
 from crossover.imaging.slices import large
 from crossover.imaging.volumes import prediction_path, structure_path
-from crossover.plan import Model
-from crossover.splits import evaluation_cases
+from crossover.study.plan import Model
+from crossover.study.splits import evaluation_cases
 
 COLUMNS = [
     "model", "family", "strategy", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
@@ -73,8 +73,8 @@ def score_models(
     score_ = partial(_score_job, nsd_tolerance_mm, smallest_mask_px)
     if workers == 1:
         return [score_(job) for job in jobs]
-    with items.pool(workers) as processes:
-        return list(processes.map(score_, jobs, chunksize=items.CHUNK))
+    with incremental.pool(workers) as processes:
+        return list(processes.map(score_, jobs, chunksize=incremental.CHUNK))
 
 
 def _score_job(tolerance: float, smallest_mask_px: int, job: tuple) -> dict:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import SimpleITK as sitk
 
-from crossover import items
+from crossover.core import incremental
 from crossover.evaluation.radiomics import first_order
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
-from crossover.plan import Model
+from crossover.study.plan import Model
 
 ABOUT = ("family", "strategy", "level", "n_train", "replicate")
 COLUMNS = ["model", *ABOUT, "cohort", "case", "structure", "feature", "value"]
@@ -38,8 +38,8 @@ def radiomics_rows(
     make = partial(_rows, cases=cases, predictions=predictions, settings=settings)
     if workers == 1:
         return [row for job in jobs for row in make(job)]
-    with items.pool(workers) as processes:
-        return [r for rows in processes.map(make, jobs, chunksize=items.CHUNK) for r in rows]
+    with incremental.pool(workers) as processes:
+        return [r for rows in processes.map(make, jobs, chunksize=incremental.CHUNK) for r in rows]
 
 
 def _rows(job: tuple, cases: Path, predictions: Path | None, settings: dict) -> list[dict]:

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from crossover import items
+from crossover.core import incremental
+from crossover.core.files import digest, read_json
 from crossover.imaging import bias_field, stored
 from crossover.imaging import slices as slicing
+from crossover.imaging.settings import BiasField, Slices
 from crossover.imaging.volumes import image_path, structure_path, write
-from crossover.provenance import digest, read_json
-from crossover.study import BiasField, Slices
 
 
 def correct(cases: Path, manifest: Path, settings: BiasField, code: str, workers: int) -> None:
     """Write the corrected channels of every case (N4), keyed by the case and the settings."""
     made = read_json(cases)["items"]
     keys = {case: digest([item["files"], settings, code]) for case, item in made.items()}
-    items.update(manifest, keys, partial(_correct, cases.parent, settings), workers=workers)
+    incremental.update(manifest, keys, partial(_correct, cases.parent, settings), workers=workers)
 
 
 def _correct(cases: Path, settings: BiasField, case: str, folder: Path) -> dict:
@@ -59,7 +59,7 @@ def slice_cases(
     }
     folders = [p.parent for p in (corrected, cases) if p]
     make = partial(_slice, folders, settings, channels, structures)
-    items.update(manifest, keys, make, workers=workers)
+    incremental.update(manifest, keys, make, workers=workers)
 
 
 def _slice(

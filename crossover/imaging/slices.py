@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from crossover.study import Normalisation, Slices
+from crossover.imaging.settings import Normalisation, Slices
 
 
 def network_grid(image: sitk.Image, settings: Slices) -> sitk.Image:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from crossover.provenance import file_digest
+from crossover.core.files import file_digest
 
 REVISIONS = {
     "efficientnet-b0": "1bbe7ecc1d5ea1d2058de1a2db063b8701aff314",

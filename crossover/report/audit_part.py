@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crossover.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.report.layout import Table, table
 from crossover.report.parts import Part, StudyResults, Titled
-from crossover.study import Study
+from crossover.study.schema import Study
 
 TITLE = "Audit of the printed numbers"
 MEANS = (

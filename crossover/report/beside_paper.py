@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report.layout import Table, table
 from crossover.report.parts import Part, StudyResults, Titled, counted, listed
 from crossover.report.tables import p_value
 from crossover.statistics.repeated import CORRECTION, EXACT, PAIRING
-from crossover.study import Study
+from crossover.study.schema import Study
 
 TITLE = "Ours beside the paper's tests"
 SHOWN = 40

@@ -6,8 +6,16 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from crossover.figures import style
-from crossover.figures.families import (
+from crossover.analyses.figures import style
+from crossover.analyses.figures.gallery import levels_of
+from crossover.analyses.figures.learning_curves import shown_pairs
+from crossover.analyses.figures.organs import shown_rows
+from crossover.analyses.figures.subgroups import STRONG
+from crossover.analyses.figures.sweep import swept, swept_rows
+from crossover.statistics.crossing import CROSSES
+from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
+from crossover.statistics.scales import method
+from crossover.study.families import (
     baseline,
     compared,
     families,
@@ -16,16 +24,8 @@ from crossover.figures.families import (
     main_rows,
     references,
 )
-from crossover.figures.gallery import levels_of
-from crossover.figures.learning_curves import shown_pairs
-from crossover.figures.organs import shown_rows
-from crossover.figures.subgroups import STRONG
-from crossover.figures.sweep import swept, swept_rows
-from crossover.plan import plan
-from crossover.statistics.crossing import CROSSES
-from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
-from crossover.statistics.scales import method
-from crossover.study import Study
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 
 Frames = dict[str, pd.DataFrame]
 RESAMPLED = {
@@ -108,8 +108,8 @@ def _learning_curves(frames: Frames, study: Study) -> str:
 
 def _overlays(frames: Frames, study: Study) -> str:
     # these read images, for which the base has no package
-    from crossover.figures.overlays import judge
-    from crossover.figures.planes import BAR_MM
+    from crossover.analyses.figures.overlays import judge
+    from crossover.analyses.figures.planes import BAR_MM
 
     chosen = study.figures.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
@@ -255,7 +255,7 @@ def _gains(frames: Frames, study: Study) -> str:
 
 
 def _examples(frames: Frames, study: Study) -> str:
-    from crossover.figures.planes import BAR_MM
+    from crossover.analyses.figures.planes import BAR_MM
 
     method = study.preparation.bias_field.method
     corrected = "after N4 correction; " if method != "none" else ""

@@ -7,18 +7,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from crossover.chains import (
-    ALL_DATA,
-    BASELINE,
-    CONTROL,
-    COUNTED,
-    ONE_SOURCE,
-    TWO_SOURCES,
-)
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report.chains_table import percent, tesla
 from crossover.statistics.metrics_table import POOLED
-from crossover.study import Study
+from crossover.study.chains import ALL_DATA, BASELINE, CONTROL, COUNTED, ONE_SOURCE, TWO_SOURCES
+from crossover.study.schema import Study
 
 Frames = Mapping[str, pd.DataFrame]
 SUPPORTED, NOT_SUPPORTED, OPEN = "supported", "not supported", "can't tell"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crossover.chains import BASELINE, chains
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report.chains_findings import (
     bounds,
     cases_text,
@@ -17,7 +16,8 @@ from crossover.report.chains_findings import (
 from crossover.report.chains_table import NONE, percent, tesla
 from crossover.report.tables import p_value
 from crossover.statistics.metrics_table import POOLED
-from crossover.study import Study
+from crossover.study.chains import BASELINE, chains
+from crossover.study.schema import Study
 
 
 def by_kind(contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from crossover.chains import chains
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report import chains_findings
 from crossover.report.chains_findings import of_metric
 from crossover.report.chains_layout import (
@@ -23,7 +22,8 @@ from crossover.report.chains_layout import (
 from crossover.report.chains_table import cohorts_layout, grid_layout, sources_layout
 from crossover.report.layout import table
 from crossover.report.parts import Answer, StudyResults, Titled, stability
-from crossover.study import Study
+from crossover.study.chains import chains
+from crossover.study.schema import Study
 
 KINDS = (
     "Mean difference on the same cases in percentage points, with the {confidence} interval for other patients "

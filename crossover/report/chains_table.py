@@ -10,11 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from crossover.chains import Chain, chains, kinds
-from crossover.figures import style
-from crossover.published import Published, at_sizes
+from crossover.analyses.figures import style
+from crossover.findings.published import Published, at_sizes
 from crossover.statistics.cross_validation import by_cell, select
-from crossover.study import Study
+from crossover.study.chains import Chain, chains, kinds
+from crossover.study.schema import Study
 
 PLACE = "Table III"
 """Where a published score has to stand to be in `chains_table`."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crossover.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
-from crossover.claims.words import effect
+from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
+from crossover.findings.claims.words import effect
 from crossover.report.layout import table
 from crossover.report.parts import Part, StudyResults, Titled, counted, listed
 from crossover.report.tables import p_value
-from crossover.study import Study
+from crossover.study.schema import Study
 
 TITLE = "Claims: do the paper's findings hold here?"
 HEADS = {

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from crossover.figures import style
-from crossover.figures.families import baseline, families, fine_tuned
-from crossover.figures.learning_curves import shown_pairs
+from crossover.analyses.figures import style
+from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.layout import Table, table
 from crossover.report.parts import Part, StudyResults, Titled, counted, listed
 from crossover.statistics.crossing import CROSSES, NONE, number
 from crossover.statistics.crossing import bounds as interval_of
 from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
-from crossover.study import Study
+from crossover.study.families import baseline, families, fine_tuned
+from crossover.study.schema import Study
 
 TITLE = "Crossover: how many labelled cases?"
 HOW = (

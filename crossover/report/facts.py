@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report.initialisation import summary
 
 INITIAL = ["encoder", "selection", "asked", "weights", "where", "stages"]

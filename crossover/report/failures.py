@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from crossover.figures import style
-from crossover.plan import Model, Plan, Stage, plan
-from crossover.study import Study
+from crossover.analyses.figures import style
+from crossover.study.plan import Model, Plan, Stage, plan
+from crossover.study.schema import Study
 
 FAILED = ["stage", "happened", "advice"]
 TITLE = "Trainings that failed"

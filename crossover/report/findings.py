@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from crossover.figures import style
-from crossover.figures.families import baseline, compared, families, main_rows, references
-from crossover.figures.subgroups import p_of
+from crossover.analyses.figures import style
+from crossover.analyses.figures.subgroups import p_of
 from crossover.report.tables import interval, p_value
-from crossover.study import Study
+from crossover.study.families import baseline, compared, families, main_rows, references
+from crossover.study.schema import Study
 
 
 def headline(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, structure: str) -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from crossover.claims.parts import VERDICTS
-from crossover.figures.learning_curves import shown_pairs
+from crossover.analyses.figures.learning_curves import shown_pairs
+from crossover.findings.claims.parts import VERDICTS
 from crossover.report import failures
 from crossover.report.beside_paper import disagreement
 from crossover.report.claims_part import verdicts_sentence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report import findings
 from crossover.report.layout import table
 from crossover.report.parts import Answer, StudyResults, Titled, patients, stability

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crossover.figures import style
-from crossover.study import Study
+from crossover.analyses.figures import style
+from crossover.study.schema import Study
 
 
 def notices(initial: pd.DataFrame | None, study: Study) -> list[str]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from crossover.figures import style
-from crossover.figures.families import families
-from crossover.plan import plan
+from crossover.analyses.figures import style
 from crossover.report.tables import p_value
-from crossover.study import Study
+from crossover.study.families import families
+from crossover.study.plan import plan
+from crossover.study.schema import Study
 
 NUMBER = re.compile(r"^[<>≥≤]?\s*[-+−]?\d")
 LETTERS, WORD = re.compile(r"[^\W\d_]"), 12

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from crossover.provenance import file_digest
-from crossover.trail import read_trail
+from crossover.core.files import file_digest
+from crossover.core.provenance import read_trail
 
 MOST = 12
 """Inputs that are named; the rest are counted, and `crossover trace` names them."""

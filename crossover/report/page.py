@@ -18,8 +18,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from crossover.config import SCALES
-from crossover.figures.style import DPI, PAGE_MM
+from crossover.analyses.figures.style import DPI, PAGE_MM
 from crossover.report import chains_page, failures, independent_page, initialisation, paired_page
 from crossover.report.audit_part import audit_part
 from crossover.report.beside_paper import beside_paper
@@ -30,7 +29,8 @@ from crossover.report.first_page import Brief, brief, overview
 from crossover.report.layout import Table, table
 from crossover.report.made import Made
 from crossover.report.parts import Answer, Part, StudyResults, Titled
-from crossover.study import Study
+from crossover.study.config import SCALES
+from crossover.study.schema import Study
 
 PAGES = {"independent": independent_page, "paired": paired_page, "chains": chains_page}
 """What a study compares by -> its answers, tables and details."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from crossover.figures import style
-from crossover.figures.families import baseline, main_question
+from crossover.analyses.figures import style
 from crossover.report.paired_table import pairs_of, short
 from crossover.report.tables import interval, p_value
 from crossover.statistics.metrics_table import POOLED
-from crossover.study import Study
+from crossover.study.families import baseline, main_question
+from crossover.study.schema import Study
 
 TESTS = {
     "p_wilcoxon_asymptotic": "asymptotic",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report import paired_findings
 from crossover.report.layout import table
 from crossover.report.paired_table import P, paired_layout, table_two_paired_layout

@@ -8,12 +8,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from crossover.figures import style
-from crossover.figures.families import main_question, references
-from crossover.published import Published, at_sizes, corresponding
+from crossover.analyses.figures import style
+from crossover.findings.published import Published, at_sizes, corresponding
 from crossover.report.tables import p_value
 from crossover.statistics.metrics_table import POOLED
-from crossover.study import Study
+from crossover.study.families import main_question, references
+from crossover.study.schema import Study
 
 PLACE = "Table 2"
 """Where a published value has to stand to be in the table; an average may stand anywhere."""

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from crossover.figures import style
+from crossover.analyses.figures import style
 from crossover.report.layout import Table, stability_by_fold, table
 from crossover.report.made import Made
 from crossover.report.tables import table_one_layout
-from crossover.study import Study
+from crossover.study.schema import Study
 
 
 class Titled(NamedTuple):

@@ -6,9 +6,10 @@ import math
 
 import pandas as pd
 
-from crossover.published import Published, beside
+from crossover.findings.published import Published, beside
 from crossover.statistics.metrics_table import POOLED
-from crossover.study import Step, Strategy, Study
+from crossover.study.schema import Study
+from crossover.study.sections import Step, Strategy
 
 PLACE = "Table 2"
 """Where a published value has to stand to be in table_two."""

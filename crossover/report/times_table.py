@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from crossover.figures.families import baseline, fine_tuned
 from crossover.report.paired_table import AVERAGE, short
 from crossover.statistics.metrics_table import POOLED
-from crossover.study import Study
+from crossover.study.families import baseline, fine_tuned
+from crossover.study.schema import Study
 
 
 def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from crossover import items
+from crossover.core import incremental
+from crossover.core.files import digest, read_json, write_json
 from crossover.imaging.volumes import write_case
-from crossover.provenance import digest, read_json, write_json
 from crossover.sources import ingest_report
 from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
@@ -35,6 +35,7 @@ from crossover.sources.settings import (
     IngestRules,
     LabelMap,
     Phantom,
+    ProstateSource,
     Source,
 )
 
@@ -91,7 +92,7 @@ def make_cases(
     received = read_json(raw)["items"]
     folder = manifest.parent
     if isinstance(source, DicomSource):
-        items.warm("crossover.sources.cases")
+        incremental.warm("crossover.sources.cases")
     about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
 
     def settings(case: str) -> str:
@@ -135,14 +136,14 @@ def _refresh(
         apart: in processes of their own: a decoder that crashes takes its process with it, not the job.
     """
     try:
-        return items.refresh(folder, keys, make, workers, apart=apart)
-    except items.ItemsError as error:
+        return incremental.refresh(folder, keys, make, workers, apart=apart)
+    except incremental.ItemsError as error:
         failed = {case: _crashed(work[case], why) for case, why in error.failed.items()}
         return dict(sorted((error.records | failed).items()))
 
 
 def _crashed(own: Work, why: str) -> dict:
-    killed = why == items.KILLED
+    killed = why == incremental.KILLED
     what = "the process that read its pixels was killed"
     if not killed:
         kind, _, message = why.partition(": ")
@@ -158,6 +159,8 @@ def _crashed(own: Work, why: str) -> dict:
 
 
 def label_maps_of(source: Source) -> Mapping[str, LabelMap]:
+    if isinstance(source, ProstateSource):
+        return {name: LabelMap(file=file) for name, file in source.mask_files.items()}
     return getattr(source, "label_maps", {})
 
 
@@ -210,7 +213,7 @@ def _known(
     if not isinstance(source, DicomSource) or source.label_maps:
         return {}
     digests = {token: about["sha256"] for token, about in received.items()}
-    records = {p.parent.name: read_json(p) for p in folder.glob(f"*/{items.RECORD}")}
+    records = {p.parent.name: read_json(p) for p in folder.glob(f"*/{incremental.RECORD}")}
     held = {c: r.get("received", {}) for c, r in records.items()}
     changed = {
         patient_of(c) for c, files in held.items()

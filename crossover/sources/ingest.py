@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crossover.config import ConfigError, read_yaml, validate
-from crossover.provenance import CONFIG, code_digest
+from crossover.core.configuration import ConfigError, read_yaml, validate
+from crossover.core.paths import CONFIG
+from crossover.core.source_code import code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, Export, IngestRules, RulesFile
@@ -17,7 +18,7 @@ def load_rules(path: Path) -> RulesFile:
     """The rules of a file.
 
     Raises:
-        crossover.config.ConfigError: naming the file, each wrong key or value, and the valid ones.
+        crossover.core.configuration.ConfigError: naming the file, each wrong key or value, and the valid ones.
     """
     return validate(RulesFile, read_yaml(path), path)
 
@@ -26,7 +27,7 @@ def study_rules(study: str) -> RulesFile:
     """The rules of a study: its `series` and `structures`.
 
     Raises:
-        crossover.config.ConfigError: where it has none, naming the studies that do.
+        crossover.core.configuration.ConfigError: where it has none, naming the studies that do.
     """
     path = STUDIES / f"{study}.yaml"
     values = read_yaml(path) if path.exists() else {}

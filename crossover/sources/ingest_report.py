@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from crossover.provenance import write_json
+from crossover.core.files import write_json
 from crossover.sources.findings import KINDS, Finding
 from crossover.sources.reading import of_structure
 

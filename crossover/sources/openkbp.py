@@ -19,9 +19,9 @@ import SimpleITK as sitk
 
 from crossover.imaging.volumes import on_grid
 from crossover.sources.findings import Finding, Refused
-from crossover.sources.forms import CaseRow, Rows
 from crossover.sources.pseudonyms import case_names
 from crossover.sources.reading import Reading, kept
+from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OpenKbpSource
 from crossover.sources.volumes import VolumesError
 

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from crossover import items
-from crossover.provenance import digest, file_digest, read_json, write_json
+from crossover.core import incremental
+from crossover.core.files import digest, file_digest, read_json, write_json
 from crossover.sources.dicom.files import walk
 from crossover.sources.dicom.places import parted
 from crossover.sources.forms import form_of
@@ -128,16 +128,16 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) ->
 def _drawn_by(source: Phantom) -> ModuleType:
     """The package that draws a phantom: with `patient_id`, `write_patient` and `write_clinical`."""
     if source.kind == "head_neck_phantom":
-        from crossover.sources.phantom import head_neck
+        from crossover.phantoms.head_neck import patients as head_neck
 
         return head_neck
     if source.kind == "prostate_phantom":
-        from crossover.sources.phantom import prostate
+        from crossover.phantoms.prostate import patients as prostate
 
         return prostate
-    from crossover.sources import phantom
+    from crossover.phantoms.pelvis import patients as pelvis
 
-    return phantom
+    return pelvis
 
 
 def _write_phantoms(source: Phantom, manifest: Path, code: str, workers: int) -> None:
@@ -145,7 +145,7 @@ def _write_phantoms(source: Phantom, manifest: Path, code: str, workers: int) ->
     settings = source.model_dump(exclude={"patients"})
     index = {drawn_by.patient_id(source, i): i for i in range(source.patients)}
     keys = {name: digest([settings, i, code]) for name, i in index.items()}
-    content = items.update(manifest, keys, partial(_phantom, source, index), workers=workers)
+    content = incremental.update(manifest, keys, partial(_phantom, source, index), workers=workers)
     rows = [item["row"] for item in content["items"].values()]
     drawn_by.write_clinical(rows, manifest.parent / "clinical.csv")
 

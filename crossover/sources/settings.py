@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, field_validator
 
 from crossover.core.names import file_name
-from crossover.sources.head_neck_settings import HeadNeckSource
-from crossover.sources.phantom_settings import PhantomSource
-from crossover.sources.prostate_settings import ProstateSource
+from crossover.phantoms.head_neck.settings import HeadNeckSource
+from crossover.phantoms.pelvis.settings import PhantomSource
+from crossover.phantoms.prostate.settings import ProstateSource
 
 FileName = Annotated[str, AfterValidator(file_name)]
 """A channel or structure: files of cases are called after it."""

@@ -19,9 +19,9 @@ from crossover.imaging.grids import GeometryError, reoriented
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, landed
 from crossover.sources.findings import Finding, Refused
-from crossover.sources.forms import CaseRow, Rows
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
 from crossover.sources.reading import Reading, kept
+from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import COLUMN, VolumesSource, columns_in, leads_out
 from crossover.sources.volume_file import read_image, read_mask
 

@@ -20,12 +20,12 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from crossover.chains import BASELINE, CONTROL, ONE_SOURCE, Chain, baseline, kinds
 from crossover.statistics.crossed import crossed
 from crossover.statistics.intervals import ended, mean_interval, of_differences
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.paired import DECIMALS, describe, holm
 from crossover.statistics.scales import SHARE
+from crossover.study.chains import BASELINE, CONTROL, ONE_SOURCE, Chain, baseline, kinds
 
 METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou")  # all from 0 to 1
 CHAINS = [
@@ -152,7 +152,7 @@ def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame
     compared with the baseline only.
 
     Returns:
-        One row for each pair of kinds (`a` the later one in the order of `crossover.chains.kinds`),
+        One row for each pair of kinds (`a` the later one in the order of `crossover.study.chains.kinds`),
         metric and target, and where there are several such targets one of target "all", over the cases
         of all of them. `difference` is a - b; not corrected. A target for which a family of the kinds has no
         score, as where its trainings failed, has no row, and there is none of all targets then: what is left

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from crossover.plan import Model
+from crossover.study.plan import Model
 
 CELLS = [
     "architecture", "encoder", "initial", "fold", "stage", "validation_dsc", "best_step", "steps",

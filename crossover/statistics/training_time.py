@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crossover.plan import Model
 from crossover.statistics.metrics_table import POOLED
+from crossover.study.plan import Model
 
 TIMES = [
     "stage", "parent", "model", "family", "strategy", "level", "structure", "n_train", "replicate",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from crossover.study import Augmentation, Drawn
+from crossover.study.sections import Augmentation, Drawn
 
 
 class Versions:

@@ -8,10 +8,10 @@ from typing import NamedTuple, TypeVar
 
 import pandas as pd
 
+from crossover.core.files import read_json
+from crossover.core.incremental import RECORD
 from crossover.imaging.stored import IMAGES, mask_name
-from crossover.items import RECORD
-from crossover.provenance import read_json
-from crossover.study import SELECTED, Prediction, Training
+from crossover.study.sections import SELECTED, Prediction, Training
 
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"

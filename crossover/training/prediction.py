@@ -13,15 +13,15 @@ import pandas as pd
 import SimpleITK as sitk
 from safetensors.numpy import load_file
 
-from crossover import items
+from crossover.core import incremental
+from crossover.core.files import digest
+from crossover.core.provenance import timed
 from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.stored import IMAGES, Stored
 from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
-from crossover.plan import Model
-from crossover.provenance import digest
-from crossover.splits import evaluation_cases
-from crossover.study import Prediction
-from crossover.trail import timed
+from crossover.study.plan import Model
+from crossover.study.sections import Prediction
+from crossover.study.splits import evaluation_cases
 from crossover.training import engines
 from crossover.training.data import Moments, Standardised, in_turn
 from crossover.training.files import WEIGHTS, Place, Slices, record_of
@@ -38,7 +38,7 @@ def predict_models(
     Args:
         cases: data/cases. stages: manifests of the models' stages, in results/<study>/stages.
     """
-    missing = items.failed_of(stages)
+    missing = incremental.failed_of(stages)
     failed = {
         model.name: missing[model.stage] | {"stage": model.stage}
         for model in models
@@ -76,8 +76,8 @@ def predict_models(
         begun = [made["files"][WEIGHTS]["sha256"], made["standardised"]]
         inputs = slices.digests(evaluation_cases(splits, model))
         keys[model.name] = digest([begun, inputs, settings.model_dump(mode="json"), code])
-    records = items.refresh(manifest.parent, keys, make, prune=False)
-    items.write_manifest(manifest, records, failed)
+    records = incremental.refresh(manifest.parent, keys, make, prune=False)
+    incremental.write_manifest(manifest, records, failed)
 
 
 def predict_cases(

@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
 
-from crossover import items
+from crossover.core import incremental
+from crossover.core.files import digest, read_json
+from crossover.core.source_code import code_digest
 from crossover.networks import encoder_weights
-from crossover.plan import Stage
-from crossover.provenance import code_digest, digest, network_files, read_json
-from crossover.splits import stage_cases
-from crossover.study import Network, Training
+from crossover.networks.source_code import network_files
+from crossover.study.plan import Stage
+from crossover.study.sections import Network, Training
+from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.augmentation import augmenter
 from crossover.training.cache import Cache
@@ -48,10 +50,10 @@ def what(stage: Stage) -> dict:
 
 
 class Initials:
-    """What first stages begin with: encoder -> as `crossover.initial.at_hand` found it.
+    """What first stages begin with: encoder -> as `crossover.study.initial_weights.at_hand` found it.
 
     Args:
-        path: where the run's configuration says that ImageNet weights are, see `crossover.config.Settings`.
+        path: where the run's configuration says that ImageNet weights are, see `crossover.study.config.Settings`.
     """
 
     def __init__(self, at_hand: dict[str, dict[str, str]], path: str) -> None:
@@ -132,9 +134,9 @@ class Trainer:
 
     def _twin(self, key: str) -> dict | None:
         """The facts of a finished stage with this key."""
-        for path in sorted(self.out.glob(f"*/{items.RECORD}")):
-            if items.is_current(path.parent, key):
-                facts = {k: v for k, v in read_json(path).items() if k not in items.OWN}
+        for path in sorted(self.out.glob(f"*/{incremental.RECORD}")):
+            if incremental.is_current(path.parent, key):
+                facts = {k: v for k, v in read_json(path).items() if k not in incremental.OWN}
                 return facts if "same_as" not in facts else None
         return None
 
@@ -269,9 +271,9 @@ def train_stages(
         parents: manifests of the jobs that make the stages' parents.
 
     Raises:
-        crossover.items.ItemsError: naming the stages that failed in any other way; the others are kept.
+        crossover.core.incremental.ItemsError: naming the stages that failed in any other way; the others are kept.
     """
-    failed = items.failed_of(parents)
+    failed = incremental.failed_of(parents)
     keys: dict[str, str] = {}
     for stage in stages:  # a parent that was not made has no key to tell
         unmade = stage.parent in failed or keys.get(stage.parent or "") == UNMADE
@@ -295,15 +297,15 @@ def train_stages(
         return facts
 
     for name, key in keys.items():
-        if items.is_current(trainer.out / name, key):
+        if incremental.is_current(trainer.out / name, key):
             tell(f"{name} (kept)", 0)
     try:
-        records = items.refresh(trainer.out, keys, make, prune=False)
-    except items.ItemsError as error:
+        records = incremental.refresh(trainer.out, keys, make, prune=False)
+    except incremental.ItemsError as error:
         if set(error.failed) - set(failed):
             raise
         records = error.records
     for name in records:
         trainer.forget(name)
     own = {name: failed[name] for name in keys if name in failed}
-    items.write_manifest(manifest, records, own)
+    incremental.write_manifest(manifest, records, own)

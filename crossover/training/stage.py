@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from crossover.evaluation.overlap import dice_of
-from crossover.study import Recipe
+from crossover.study.sections import Recipe
 from crossover.training.clock import Clock
 from crossover.training.data import SliceSet
 from crossover.training.engines import Arrays, Engine, Loss

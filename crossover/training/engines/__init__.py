@@ -12,7 +12,7 @@ from typing import Any, Protocol, SupportsFloat
 
 import numpy as np
 
-from crossover.study import Network, Recipe
+from crossover.study.sections import Network, Recipe
 
 Arrays = dict[str, np.ndarray]
 Features = Any

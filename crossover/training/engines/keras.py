@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import ops
 
 from crossover.networks import Declared, builder, declared
-from crossover.study import Network, Recipe
+from crossover.study.sections import Network, Recipe
 from crossover.training.engines import Arrays, check_fit
 
 TRACED = ("loss", "optimiser", "momentum", "weight_decay", "activations")

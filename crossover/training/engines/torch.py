@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from crossover.networks import builder, declared
 from crossover.networks.torch.layers import frozen_mode
-from crossover.study import Device, Network, Recipe
+from crossover.study.sections import Device, Network, Recipe
 from crossover.training.engines import Arrays, check_fit
 
 PREDICT_PIXELS = 2**20

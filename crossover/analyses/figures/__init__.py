@@ -1,0 +1,1 @@
+"""One file for each figure; `catalogue` says which a study has."""

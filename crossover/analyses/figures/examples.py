@@ -1,0 +1,190 @@
+"""One test case of each target: manual mask, corrected image, and two models' masks (Touijer, Fig. 1).
+
+Drawn: the slice with the largest manual area of the case with the median score (the lower of two)
+under the target's best chain, so none is picked by eye. The models are those of the best validation fold
+of the baseline and of that chain; their scores of the case, in per cent, stand in the corner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from crossover.analyses.figures import style
+from crossover.analyses.figures.anatomy import View, view
+from crossover.analyses.figures.planes import (
+    aspect,
+    contour,
+    grid,
+    largest_slice,
+    read_mask,
+    show,
+    window,
+    written,
+)
+from crossover.imaging.volumes import image_path, prediction_path, structure_path
+from crossover.study.chains import BASELINE, COUNTED, Chain, chains
+from crossover.study.schema import Study
+
+# the paper's purple, and a yellow that any reader tells from it
+MANUAL, PREDICTED = ("#c56bff", "-"), ("#ffd24a", (0, (3, 1.2)))
+SHADE = 0.35  # opacity of the manual mask
+LABELS_MM = 9.0
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a target's row is of.
+
+    Attributes:
+        models: (chain, model, its score of the case): the baseline, then the best chain.
+    """
+
+    target: str
+    case: str
+    models: list[tuple[Chain, str, float]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A slice of a case, hung and cropped; no corrected image where none was made."""
+
+    shown: Shown
+    image: np.ndarray
+    corrected: np.ndarray | None
+    manual: np.ndarray
+    predicted: list[np.ndarray]
+    hung: View
+
+
+@style.styled
+def draw(
+    metrics: pd.DataFrame, scores: pd.DataFrame, validation: pd.DataFrame, study: Study,
+    cases: Path, corrected: Path, predictions: Path,
+) -> Figure:  # fmt: skip
+    """A row for each target.
+
+    Args:
+        metrics: one row for each model, case and structure.
+        scores: of `statistics.chains.chain_scores`. validation: of `cross_validation.validation`.
+        cases: folder with `<cohort>/<case>/image_<channel>.nii.gz` and the structures.
+        corrected: folder with the corrected channels, laid out alike.
+        predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
+    """
+    rows = [
+        _row(one, study, cases, corrected, predictions)
+        for one in shown(metrics, scores, validation, study)
+    ]
+    if not rows:
+        return style.nothing("No target has both a baseline and a chain to show.")
+    heads = ["Manual"]
+    heads += ["N4-corrected"] if any(row.corrected is not None for row in rows) else []
+    heads += ["Baseline", "Best chain"]
+    ratios = [aspect(row.image, row.hung.spacing) for row in rows]
+    figure, places, _ = grid(ratios, len(heads), LABELS_MM)
+    for i, row in enumerate(rows):
+        panels = [figure.add_subplot(places[i, j]) for j in range(len(heads))]
+        _draw(panels, row, study)
+        if i == 0:
+            for axes, head in zip(panels, heads, strict=True):
+                axes.set_title(head, loc="center")
+    legend = [
+        Patch(facecolor=to_rgba(MANUAL[0], SHADE), edgecolor=MANUAL[0], label="manual"),
+        Line2D(
+            [], [], color=PREDICTED[0], linestyle=PREDICTED[1], linewidth=1.4, label="predicted"
+        ),
+    ]
+    figure.legend(handles=legend, loc="outside lower center", ncols=2)
+    return figure
+
+
+def shown(
+    metrics: pd.DataFrame, scores: pd.DataFrame, validation: pd.DataFrame, study: Study
+) -> list[Shown]:
+    """The case and the models of each target's row; targets without a chain of several steps have none.
+
+    The best chain is that of the highest mean over cases and folds.
+    """
+    metric, known = study.statistics.metric, {chain.family: chain for chain in chains(study)}
+    scores = scores[scores["metric"] == metric]
+    out = []
+    for target in study.cohorts:
+        own = scores[scores["target"] == target]
+        base, others = own[own["kind"] == BASELINE], own[own["kind"].isin(COUNTED[1:])]
+        if base.empty or others["mean"].isna().all():
+            continue
+        pair = [base.iloc[0], others.loc[others["mean"].idxmax()]]
+        rows = metrics[metrics["cohort"] == target]
+        case = median_case(rows[rows["family"] == pair[1]["family"]], metric)
+        ours = rows[rows["case"] == case].groupby("model")[metric].mean()
+        named = [(p["family"], _model(validation, p["family"], p["best_fold"])) for p in pair]
+        out.append(Shown(target, case, [(known[f], m, ours[m]) for f, m in named]))
+    return out
+
+
+def _model(validation: pd.DataFrame, family: str, fold: float) -> str:
+    """The family's model of a fold; its only one where it has no folds."""
+    own = validation[validation["family"] == family]
+    return own["model"].iloc[0] if pd.isna(fold) else own.loc[own["fold"] == fold, "model"].item()
+
+
+def median_case(rows: pd.DataFrame, metric: str) -> str:
+    """The case of median score, the lower of two; a case's score is its mean over the rows."""
+    means = rows.groupby("case", as_index=False)[metric].mean().dropna()
+    ordered = means.sort_values([metric, "case"])["case"].tolist()
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def _row(one: Shown, study: Study, cases: Path, corrected: Path, predictions: Path) -> Row:
+    folder, channel = cases / one.target / one.case, study.channels[0]
+    structure = next(iter(study.structures))
+    image = sitk.ReadImage(str(image_path(folder, channel)))
+    manual = read_mask(structure_path(folder, structure))
+    k, hung = largest_slice(manual), view(image)
+    after = image_path(corrected / one.target / one.case, channel)
+    paths = [
+        prediction_path(predictions, model, one.target, one.case, structure)
+        for _, model, _ in one.models
+    ]
+    masks = [hung.turn(mask[k]) for mask in (manual, *map(read_mask, paths))]
+    square = window(masks, hung)
+    images = [
+        hung.turn(sitk.GetArrayFromImage(source)[k])[square]
+        for source in (image, *([sitk.ReadImage(str(after))] if after.exists() else []))
+    ]
+    manual, *predicted = (mask[square] for mask in masks)
+    return Row(one, images[0], images[1] if len(images) > 1 else None, manual, predicted, hung)
+
+
+def _draw(panels: list[Axes], row: Row, study: Study) -> None:
+    first, *middle, baseline, best = panels
+    show(first, row.image, row.hung)
+    _shade(first, row.manual, row.hung)
+    contour(first, row.manual, row.hung, *MANUAL)
+    first.set_ylabel(study.cohorts[row.shown.target].label, weight="bold", size=8.5)
+    for axes in middle:
+        show(axes, row.image if row.corrected is None else row.corrected, row.hung)
+    pairs = zip((baseline, best), row.predicted, row.shown.models, strict=True)
+    for axes, mask, (chain, _, score) in pairs:
+        show(axes, row.image if row.corrected is None else row.corrected, row.hung)
+        contour(axes, mask, row.hung, *PREDICTED)
+        contour(axes, row.manual, row.hung, *MANUAL)
+        written(axes, 0.97, 0.03, f"{100 * score:.1f}%", ha="right", va="bottom", size=9)
+        if chain.sources:
+            axes.set_xlabel(f"first {chain.sources}", size=7, labelpad=2)
+
+
+def _shade(axes: Axes, mask: np.ndarray, hung: View) -> None:
+    height, width = (n * mm for n, mm in zip(mask.shape, hung.spacing, strict=True))
+    colour = np.zeros((*mask.shape, 4))
+    colour[mask] = to_rgba(MANUAL[0], SHADE)
+    axes.imshow(colour, extent=(0, width, height, 0), interpolation="nearest")

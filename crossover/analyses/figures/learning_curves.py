@@ -1,0 +1,141 @@
+"""Learning curves on the target's test cases, and from how many cases on one family is ahead of another.
+
+Drawn, left: for each family with sizes every training's mean as a point, the monotone fit as a line and its
+interval as a band, over n on a log2 axis. Right: for each pair of strategies the n from which the one that
+gains is ahead, with its interval; an arrow leaves the range of sizes. The DSC has no unit; n counts patients.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+from crossover.analyses.figures import style
+from crossover.statistics.crossing import CROSSES, NONE
+from crossover.study.families import families
+from crossover.study.schema import Study
+
+ROW_MM = 7.0
+OFFSET = 0.012  # of log2 n for each family, so that points of equal height are told apart
+
+
+@style.styled
+def draw(
+    metrics: pd.DataFrame,
+    curves: pd.DataFrame,
+    crossover: pd.DataFrame,
+    study: Study,
+    structure: str,
+) -> Figure:
+    """Curves and crossovers of one structure on the target's test cases.
+
+    Args:
+        metrics: one row for each model, case and structure.
+        curves: of `statistics.curves.learning_curves`. crossover: of `statistics.crossing.crossovers`.
+    """
+    metrics, curves, crossover = (
+        t[(t["structure"] == structure) & (t[column] == study.target)]
+        for t, column in ((metrics, "cohort"), (curves, "test_set"), (crossover, "test_set"))
+    )
+    pairs = shown_pairs(crossover, study)
+    figure = style.new_figure(max(78, 36 + ROW_MM * len(pairs)))
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    sizes = sorted(curves["n_train"].unique())
+    names = [f for f in families(study) if f in set(curves["family"])]
+    for i, family in enumerate(names):
+        shift = 2 ** ((i - (len(names) - 1) / 2) * OFFSET * np.log2(sizes[-1] / sizes[0]))
+        own = curves[curves["family"] == family].sort_values("n_train")
+        _curve(left, own, _points(metrics, family, study), shift, family, study)
+    _frame(left, sizes, study)
+    left.set_ylabel(style.metric_label(study.statistics.metric))
+    left.set_title("Learning curves")
+    _crossovers(right, pairs, sizes, study)
+    handles = [_handle(family, study) for family in names]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), 6),
+                  columnspacing=1.4, handletextpad=0.5)  # fmt: skip
+    return figure
+
+
+def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The pairs of different strategies; levels of one strategy against each other are in the table."""
+    known = families(study)
+    kept = [known[a].strategy != known[b].strategy
+            for a, b in zip(crossover["ahead"], crossover["overtakes"], strict=True)]  # fmt: skip
+    return crossover[np.array(kept, bool)]
+
+
+def _points(metrics: pd.DataFrame, family: str, study: Study) -> pd.Series:
+    """The mean of every training by n, folds left out."""
+    own = metrics[(metrics["family"] == family) & metrics["fold"].isna()]
+    means = own.groupby(["n_train", "replicate"])[study.statistics.metric].mean()
+    return means.droplevel("replicate")
+
+
+def _curve(
+    axes: Axes, own: pd.DataFrame, points: pd.Series, shift: float, family: str, study: Study
+) -> None:
+    colour = style.family_colour(study, family)
+    axes.fill_between(own["n_train"], own["fit_low"], own["fit_high"], color=colour, alpha=0.09,
+                      linewidth=0)  # fmt: skip
+    axes.plot(own["n_train"], own["fitted_monotone"], color=colour,
+              linestyle=style.family_line(study, family))  # fmt: skip
+    axes.scatter(points.index * shift, points, s=13, color=colour, zorder=4,
+                 marker=style.family_marker(study, family), edgecolors=style.INK, linewidths=0.4)  # fmt: skip
+
+
+def _frame(axes: Axes, sizes: list[int], study: Study) -> None:
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks(sizes, [str(n) for n in sizes])
+    edge = (sizes[-1] / sizes[0]) ** 0.06
+    axes.set_xlim(sizes[0] / edge, sizes[-1] * edge)
+    axes.set_xlabel(
+        f"Training patients of the target cohort ({style.test_set_label(study, study.target)})"
+    )
+    axes.grid(axis="both")
+
+
+def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study) -> None:
+    _frame(axes, sizes, study)
+    axes.set_xlabel("n from which the first stays ahead")
+    axes.set_title("Crossover")
+    low_edge, high_edge = axes.get_xlim()
+    for y, row in enumerate(pairs.itertuples()):
+        colour = style.family_colour(study, row.overtakes)
+        low, high = max(row.ci_low, low_edge), min(row.ci_high, high_edge)
+        if low < high:
+            axes.plot([low, high], [y, y], color=colour, linewidth=1.4, solid_capstyle="butt")
+        for open_, edge, marker in (
+            (row.ci_low < low_edge, low_edge, "<"), (row.ci_high > high_edge, high_edge, ">"),
+        ):  # fmt: skip
+            if open_:
+                axes.plot(edge, y, marker=marker, color=colour, markersize=4.5, clip_on=False)
+        if low_edge < row.n < high_edge:
+            sure = row.verdict == CROSSES
+            axes.plot(row.n, y, marker=style.family_marker(study, row.overtakes), markersize=5.5,
+                      color=colour if sure else "white", markeredgecolor=colour, zorder=4)  # fmt: skip
+        text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range"}.get(
+            row.verdict, "can't tell"
+        )
+        axes.text(1.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
+    names = [
+        f"{style.family_label(study, row.overtakes)}\nover {style.family_label(study, row.ahead)}"
+        for row in pairs.itertuples()
+    ]
+    axes.set_yticks(range(len(names)), names, fontsize=6.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+
+
+def _handle(family: str, study: Study) -> Line2D:
+    return Line2D([], [], color=style.family_colour(study, family), markersize=4,
+                  marker=style.family_marker(study, family), linestyle=style.family_line(study, family),
+                  markeredgecolor=style.INK, markeredgewidth=0.4,
+                  label=style.family_label(study, family))  # fmt: skip

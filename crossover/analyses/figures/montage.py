@@ -1,0 +1,58 @@
+"""Every slice of one case with the predicted contour and, where there is one, the manual contour."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import SimpleITK as sitk
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from crossover.analyses.figures import planes, style
+from crossover.analyses.figures.anatomy import view
+
+MANUAL, PREDICTED = ("#c964f5", "-"), ("#ffd13b", (0, (3, 1.2)))
+MOST, COLUMNS = 24, 4
+"""Slices on a picture; of a longer volume, evenly spaced ones."""
+
+
+@style.styled
+def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) -> Figure:
+    """A cell for each slice that has some of either mask, and for some where none has.
+
+    Args:
+        predicted, manual: (slices, rows, columns) bool, on the image's voxels.
+    """
+    either = predicted if manual is None else predicted | manual
+    shown = slices(either.any(axis=(1, 2)))
+    hung = view(image)
+    values = sitk.GetArrayFromImage(image)
+    limits = tuple(np.percentile(values, [1, 99.5]))
+    crop = planes.window([hung.turn(either.any(axis=0))], hung)
+    ratio = planes.aspect(hung.turn(values[0])[crop], hung.spacing)
+    figure, grid, _ = planes.grid([ratio] * math.ceil(len(shown) / COLUMNS), COLUMNS, 0)
+    for i, k in enumerate(shown):
+        axes = figure.add_subplot(grid[divmod(i, COLUMNS)])
+        planes.show(axes, hung.turn(values[k])[crop], hung, limits)
+        for mask, (colour, line) in ((manual, MANUAL), (predicted, PREDICTED)):
+            if mask is not None:
+                planes.contour(axes, hung.turn(mask[k])[crop], hung, colour, line)
+        planes.written(axes, 0.97, 0.03, f"slice {k + 1}", ha="right", va="bottom")
+    kinds = {"manual": MANUAL, "predicted": PREDICTED}
+    handles = [
+        Line2D([], [], color=colour, linestyle=line, label=name)
+        for name, (colour, line) in kinds.items()
+        if name == "predicted" or manual is not None
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def slices(marked: np.ndarray) -> list[int]:
+    """From one slice before the first marked one to one after the last, thinned to `MOST`; where none is
+    marked, of all."""
+    found = np.flatnonzero(marked)
+    first, last = (max(found[0] - 1, 0), found[-1] + 1) if len(found) else (0, len(marked) - 1)
+    span = np.arange(first, min(last, len(marked) - 1) + 1)
+    return span[np.unique(np.linspace(0, len(span) - 1, MOST).round().astype(int))].tolist()

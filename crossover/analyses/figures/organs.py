@@ -1,0 +1,194 @@
+"""Every organ under the study's main models, and what fine-tuning adds (Chen, Table 2 as a figure).
+
+Drawn: left, for each structure and model each case as a light point and the mean with its confidence
+interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the fine-tuned model minus each other one, as the mean paired
+difference with its confidence interval and the exact signed-rank p. The last row is each case's mean
+over the structures. The DSC has no unit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from crossover.analyses.figures import style
+from crossover.findings.published import of_structure
+from crossover.statistics.intervals import mean_interval
+from crossover.statistics.scales import scale
+from crossover.study.families import (
+    fine_tuned,
+    main_question,
+    main_scores,
+    references,
+    replicate_means,
+    replicates_of,
+)
+from crossover.study.schema import Study
+
+ROW_MM = 3.0  # of each model
+SPREAD = 0.56  # of the 1 between structures, taken by three models; more take more of it
+
+
+@style.styled
+def draw(
+    metrics: pd.DataFrame,
+    paired: pd.DataFrame,
+    study: Study,
+    published: pd.DataFrame | None = None,
+) -> Figure:
+    """The target's test cases, at the study's largest size.
+
+    Args:
+        metrics: one row for each model, case and structure.
+        paired: of `statistics.paired.paired`.
+        published: the paper's means, as `published.at_sizes` gives them.
+    """
+    names = main_question(study)
+    rows, each = shown_rows(metrics, study), _of_question(replicates_of(metrics, study), study)
+    metric = study.statistics.metric
+    lines = [*study.structures, *([style.ALL] if len(study.structures) > 1 else [])]
+    figure = style.new_figure(26 + ROW_MM * max(len(names), 3) * len(lines))
+    scores, differences = figure.subplots(1, 2, width_ratios=[1.75, 1], sharey=True)
+    for line, structure in enumerate(lines):
+        own = rows if structure == style.ALL else rows[rows["structure"] == structure]
+        for family, y in zip(names, _places(line, len(names)), strict=True):
+            values = own[own["family"] == family].groupby(["cohort", "case"])
+            if (
+                structure == style.ALL
+                and values["structure"].nunique().ne(len(study.structures)).any()
+            ):
+                continue  # a mean over other structures than the others'
+            _scores(scores, y, values[metric].mean().dropna(), family, study)
+            of_family = each[each["family"] == family]
+            if structure != style.ALL:
+                of_family = of_family[of_family["structure"] == structure]
+            beside = y + 0.3 * min(SPREAD, 1 / len(names))
+            style.replicate_points(
+                scores, replicate_means(of_family, metric), beside, family, study
+            )
+            _printed(scores, y, structure, family, study, published)
+    _differences(differences, paired, lines, study)
+    _frame(scores, differences, lines, study)
+    legend = _handles(study, published is not None)
+    figure.legend(handles=legend, loc="outside lower center", ncols=min(len(legend), 5),
+                  columnspacing=1.6, handletextpad=0.5)  # fmt: skip
+    return figure
+
+
+def shown_rows(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The main question's models at the largest size, on the target's test cases."""
+    return _of_question(main_scores(metrics, study), study)
+
+
+def _of_question(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    size = rows["n_train"].where(~rows["family"].isin(references(study)), study.sizes[-1])
+    here = (rows["cohort"] == study.target) & rows["family"].isin(main_question(study))
+    return rows[here & (size == study.sizes[-1])]
+
+
+def _places(line: int, count: int) -> np.ndarray:
+    step = min(SPREAD / max(count - 1, 1), 0.84 / count)
+    return line + (np.arange(count) - (count - 1) / 2) * step
+
+
+def _scores(axes: Axes, y: float, values: pd.Series, family: str, study: Study) -> None:
+    if values.empty:
+        return
+    colour = style.family_colour(study, family)
+    finite = values[np.isfinite(values)]
+    axes.scatter(finite, np.full(len(finite), y), s=7, color=colour, alpha=0.3, linewidths=0)
+    mean, how = values.mean(), study.statistics
+    if np.isinf(mean):  # of a distance to an empty mask
+        return
+    low, high = mean_interval(mean, values.std(), len(values), how.confidence, scale(how.metric))
+    error = np.nan_to_num([[mean - low], [high - mean]])
+    axes.errorbar(mean, y, xerr=error, color=colour, elinewidth=1.1,
+                  capsize=1.8, marker=style.family_marker(study, family), markersize=4.4,
+                  markeredgecolor=style.INK, markeredgewidth=0.4, zorder=4)  # fmt: skip
+
+
+def _printed(
+    axes: Axes, y: float, structure: str, family: str, study: Study, published: pd.DataFrame | None
+) -> None:
+    if published is None:
+        return
+    size = 0 if family in references(study) else study.sizes[-1]
+    own = published[(published["family"] == family) & (published["n_train"] == size)]
+    own = of_structure(own[own["test_set"] == study.target], structure)
+    for mean in own["mean"].drop_duplicates():
+        axes.plot(mean, y, marker="|", markersize=6.5, markeredgewidth=1.3, linestyle="none",
+                  color=style.family_colour(study, family), zorder=3)  # fmt: skip
+
+
+def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Study) -> None:
+    """The fine-tuned model against each of the others, in the other one's colour."""
+    tuned = fine_tuned(study)
+    others = [f for f in main_question(study) if f != tuned]
+    here = paired[(paired["test_set"] == study.target) & (paired["n_train"] == study.sizes[-1])]
+    here = pd.concat([here, _turned(here)])
+    here = here[here["family_a"] == tuned]
+    axes.axvline(0, color=style.MUTED, linewidth=0.7)
+    for line, structure in enumerate(lines):
+        for other, y in zip(others, _places(line, len(others)), strict=True):
+            pair = here[(here["structure"] == structure) & (here["family_b"] == other)]
+            for row in pair.itertuples():
+                _difference(axes, y, row, other, study)
+
+
+def _turned(rows: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons the other way round."""
+    return rows.assign(
+        family_a=rows["family_b"],
+        family_b=rows["family_a"],
+        difference=-rows["difference"],
+        ci_low=-rows["ci_high"],
+        ci_high=-rows["ci_low"],
+    )
+
+
+def _difference(axes: Axes, y: float, row, other: str, study: Study) -> None:
+    error = [[row.difference - row.ci_low], [row.ci_high - row.difference]]
+    axes.errorbar(row.difference, y, xerr=np.nan_to_num(error), capsize=1.8, elinewidth=1.1,
+                  color=style.family_colour(study, other), markersize=4, markeredgewidth=0.4,
+                  marker=style.family_marker(study, other), markeredgecolor=style.INK)  # fmt: skip
+    p = row.p_wilcoxon_exact
+    text = "" if pd.isna(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    # the axes' right edge in x, the row in y
+    axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), size=7, va="center",
+              color=style.INK if p < study.statistics.alpha else style.MUTED)  # fmt: skip
+
+
+def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> None:
+    labels = ["Mean" if s == style.ALL else study.structures[s].label for s in lines]
+    scores.set_yticks(range(len(lines)), labels)
+    scores.set_ylim(len(lines) - 0.5, -0.5)
+    for axes in (scores, differences):
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x")
+        for i in range(0, len(lines), 2):
+            axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0, zorder=0)
+        if style.ALL in lines:
+            axes.axhline(len(lines) - 1.5, color=style.MUTED, linewidth=0.6)
+    differences.tick_params(labelleft=False)
+    metric = style.metric_label(study.statistics.metric)
+    confidence = f"{study.statistics.confidence:.0%} CI"
+    scores.set_xlabel(f"{metric} (mean, {confidence})")
+    differences.set_xlabel(f"Paired difference ({confidence})")
+    scores.set_title("Scores")
+    differences.set_title(f"{style.family_label(study, fine_tuned(study))} minus each")
+
+
+def _handles(study: Study, published: bool) -> list[Line2D]:
+    out = [
+        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f),
+               markersize=4.4, linewidth=1.1, markeredgecolor=style.INK, markeredgewidth=0.4,
+               label=style.family_label(study, f))
+        for f in main_question(study)
+    ]  # fmt: skip
+    if published:
+        out.append(Line2D([], [], marker="|", color=style.MUTED, linestyle="none", markersize=6.5,
+                          markeredgewidth=1.3, label="published mean"))  # fmt: skip
+    return out

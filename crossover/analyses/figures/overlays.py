@@ -1,0 +1,201 @@
+"""Manual and predicted contours on one test case, by structure, size and strategy (Lin, Fig. 4).
+
+Drawn: each structure's slice with the largest manual area, hung as radiologists do, with the case's
+DSC (no unit) in each corner and a scale bar in mm. The case is not picked by eye: it is the target
+cohort's test case with the median DSC, as a mean over the structures, under the last sized overlay
+family at the largest overlay size (where its training failed the last that is there). A model whose training
+failed has an empty panel.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.lines import Line2D
+
+from crossover.analyses.figures import style
+from crossover.analyses.figures.anatomy import View, view
+from crossover.analyses.figures.planes import (
+    aspect,
+    contour,
+    grid,
+    largest_slice,
+    read_mask,
+    show,
+    window,
+    written,
+)
+from crossover.imaging.volumes import image_path, prediction_path, structure_path
+from crossover.study.families import families, main_rows
+from crossover.study.schema import Study
+
+# red and blue as in the paper, light enough for a dark image and told apart by any reader
+MANUAL, PREDICTED = ("#ff6a3d", "-"), ("#56b4ff", (0, (3, 1.2)))
+LETTER_MM = 2.1  # width of a letter of a label, about
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One slice, turned for the screen and cropped."""
+
+    image: np.ndarray
+    manual: np.ndarray
+    predicted: dict[str, np.ndarray]
+    hung: View
+
+
+@style.styled
+def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) -> Figure:
+    """Rows: for each structure the overlays' sizes. Columns: the families; one without sizes once, on top.
+
+    Args:
+        metrics: one row for each model, case and structure.
+        cases: folder with `<cohort>/<case>/image_<channel>.nii.gz` and the structures.
+        predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
+    """
+    rows = main_rows(metrics, study)
+    rows = rows[rows["cohort"] == study.target]
+    if judge(rows, study) is None:
+        return style.nothing("No model whose contours could be shown was trained.")
+    case, cells = chosen_case(rows, study), _cells(study)
+    own = rows[rows["case"] == case].set_index(["structure", "family", "n_train"])
+    planes = []
+    for structure in study.overlaid:
+        there = [cell for cell in cells.values() if (structure, *cell) in own.index]
+        models = {cell: own.loc[(structure, *cell), "model"] for cell in there}
+        folder = cases / study.target / case
+        planes.append(_plane(study, structure, case, folder, predictions, models))
+    figure, cells_of, cell_mm = _grid(study, planes)
+    for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
+        labels = _row_labels(study, structure, cells, cell_mm)
+        for (line, column), cell in cells.items():
+            axes = figure.add_subplot(
+                cells_of[i * len(study.figures.overlays.sizes) + line, column]
+            )
+            if (structure, *cell) in own.index:
+                one = own.loc[(structure, *cell)]
+                _panel(axes, plane, one["model"], one["dsc"], study.figures.overlays.window)
+            else:
+                _empty(axes)
+            if i == line == 0:
+                axes.set_title(_lines(style.family_label(study, cell[0]), cell_mm), loc="center")
+            axes.set_ylabel(labels.get((line, column), ""), weight="bold", size=8.5)
+    handles = [Line2D([], [], color=c, linestyle=s, linewidth=1.4, label=label)
+               for (c, s), label in ((MANUAL, "manual"), (PREDICTED, "predicted"))]  # fmt: skip
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    legend.set_title(_about_case(study, case))
+    return figure
+
+
+def chosen_case(rows: pd.DataFrame, study: Study) -> str:
+    """The case of median DSC (the lower of two) under the model that is asked (`judge`).
+
+    Its DSC is the mean over the structures shown.
+    """
+    family, size = judge(rows, study) or ("", 0)
+    shown = rows[rows["structure"].isin(study.overlaid)]
+    largest = shown[(shown["family"] == family) & (shown["n_train"] == size)]
+    means = largest.groupby("case", as_index=False)["dsc"].mean()
+    ordered = means.sort_values(["dsc", "case"])["case"].tolist()
+    return ordered[(len(ordered) - 1) // 2]
+
+
+def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
+    """(family, size) of the model by which the case is chosen: the last sized family at its largest size; where
+    that was not trained the next smaller size, then the family before. None where none was trained."""
+    chosen = study.figures.overlays
+    sized = [f for f in chosen.strategies if families(study)[f].sized]
+    rows = rows[rows["structure"].isin(study.overlaid)]
+    there = set(zip(rows["family"], rows["n_train"], strict=True))
+    asked = [(f, n) for f in reversed(sized) for n in sorted(chosen.sizes, reverse=True)]
+    return next((one for one in asked if one in there), None)
+
+
+def _empty(axes: Axes) -> None:
+    """The panel of a model that was not trained."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.text(
+        0.5, 0.5, "failed", transform=axes.transAxes, ha="center", va="center", color=style.MUTED
+    )
+
+
+def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
+    """(row of a structure's, column) -> (family, size)."""
+    chosen, out = study.figures.overlays, {}
+    for column, family in enumerate(chosen.strategies):
+        if families(study)[family].sized:
+            out |= {(line, column): (family, n) for line, n in enumerate(chosen.sizes)}
+        else:
+            out[0, column] = (family, 0)
+    return out
+
+
+def _row_labels(
+    study: Study, structure: str, cells: dict, cell_mm: float
+) -> dict[tuple[int, int], str]:
+    """(row of the structure's, column) -> the structure, the size, or both, where they are not the same
+    for the whole figure."""
+    out: dict[tuple[int, int], str] = {}
+    if len(study.overlaid) > 1:
+        out[0, 0] = _lines(study.structures[structure].label, cell_mm)
+    if len(study.overlaid) == 1 or len(study.figures.overlays.sizes) > 1:
+        first = min(column for (_, column), (_, n) in cells.items() if n)
+        for (line, column), (_, n) in cells.items():
+            if column == first:
+                above = f"{out[line, column]}\n" if (line, column) in out else ""
+                out[line, column] = f"{above}n = {n}"
+    return out
+
+
+def _lines(text: str, width_mm: float) -> str:
+    return textwrap.fill(text, max(int(width_mm / LETTER_MM), 1), break_long_words=False)
+
+
+def _about_case(study: Study, case: str) -> str:
+    """Where it is from, and the size where no row has it."""
+    sizes = study.figures.overlays.sizes
+    text = f"{style.test_set_label(study, study.target)}, case {case}"
+    return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
+
+
+def _plane(
+    study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict
+) -> Plane:
+    image = sitk.ReadImage(str(image_path(folder, study.figures.overlays.channel)))
+    manual = read_mask(structure_path(folder, structure))
+    k = largest_slice(manual)
+    hung = view(image)
+    shown = {"image": sitk.GetArrayFromImage(image)[k], "manual": manual[k]}
+    for model in models.values():
+        path = prediction_path(predictions, model, study.target, case, structure)
+        shown[model] = read_mask(path)[k]
+    turned = {name: hung.turn(plane) for name, plane in shown.items()}
+    square = window([v for name, v in turned.items() if name != "image"], hung)
+    cropped = {name: plane[square] for name, plane in turned.items()}
+    return Plane(cropped.pop("image"), cropped.pop("manual"), cropped, hung)
+
+
+def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
+    """A figure whose cells have the planes' aspect; a cell's width in mm."""
+    columns, sizes = len(study.figures.overlays.strategies), len(study.figures.overlays.sizes)
+    ratios = [aspect(plane.image, plane.hung.spacing) for plane in planes for _ in range(sizes)]
+    beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
+    return grid(ratios, columns, beside)
+
+
+def _panel(
+    axes: Axes, plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None
+) -> None:
+    show(axes, plane.image, plane.hung, limits)
+    for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):
+        contour(axes, mask, plane.hung, colour, line)
+    written(axes, 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)

@@ -1,0 +1,122 @@
+"""DSC of every family and level against the number of labelled target patients (Lin, Fig. 3).
+
+Drawn: for each size a group of families, each case as a light point, the mean with ± 1 standard
+deviation over cases, and at its right the mean of each replicate, where there are several. Families without sizes stand at the left and go on as a dotted line. The DSC
+has no unit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from crossover.analyses.figures import style
+from crossover.study.families import (
+    families,
+    main_scores,
+    references,
+    replicate_means,
+    replicates_of,
+)
+from crossover.study.schema import Study
+
+GROUP = 0.84  # width of a group of families, of the 1 between groups
+BESIDE = 0.075  # from a family's mark to those of its replicates
+
+
+@style.styled
+def draw(metrics: pd.DataFrame, study: Study, structure: str) -> Figure:
+    """Mean ± SD of the study's metric on all test cases, by size and family.
+
+    Args:
+        metrics: one row for each model, case and structure.
+        structure: which structure's rows to draw.
+    """
+    metrics = metrics[metrics["structure"] == structure]
+    rows, each = main_scores(metrics, study), replicates_of(metrics, study)
+    figure = style.new_figure(80)
+    axes = figure.subplots()
+    offsets = _offsets([f for f in families(study) if f not in references(study)])
+    groups = [0, *study.sizes] if references(study) else study.sizes
+    for position, size in enumerate(groups):
+        at_size = rows[rows["n_train"] == size]
+        shift = offsets if size else _offsets(references(study))
+        for family, offset in shift.items():
+            values = at_size.loc[at_size["family"] == family, study.statistics.metric].dropna()
+            if len(values):
+                _column(axes, position + offset, values.to_numpy(), family, study)
+                own = each[(each["family"] == family) & (each["n_train"] == size)]
+                means = replicate_means(own, study.statistics.metric)
+                style.replicate_points(axes, position + offset + BESIDE, means, family, study)
+                if not size:
+                    _reference_line(
+                        axes, position + offset, len(groups), values.mean(), family, study
+                    )
+    _frame(axes, study, groups)
+    axes.set_title(_title(rows, study, structure))
+    figure.legend(handles=_handles(study), loc="outside lower center", ncols=len(families(study)),
+                  columnspacing=1.4, handletextpad=0.5)  # fmt: skip
+    return figure
+
+
+def _offsets(names: list[str]) -> dict[str, float]:
+    """Where each family stands inside its group."""
+    width = GROUP / max(len(names), 3)
+    return {name: (i - (len(names) - 1) / 2) * width for i, name in enumerate(names)}
+
+
+def _column(axes: Axes, x: float, values: np.ndarray, family: str, study: Study) -> None:
+    colour = style.family_colour(study, family)
+    # spread by rank in a fixed low-discrepancy order: no random numbers, no two points alike
+    spread = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.11
+    axes.scatter(x + spread, np.sort(values), s=2.4, color=colour, alpha=0.4, linewidths=0)
+    sd = values.std(ddof=1) if len(values) > 1 else 0.0
+    axes.errorbar(x, values.mean(), sd, color=colour, marker=style.family_marker(study, family),
+                  markersize=4.6, markeredgecolor=style.INK, markeredgewidth=0.4, elinewidth=1.1,
+                  capsize=2, capthick=1.1, zorder=4)  # fmt: skip
+
+
+def _reference_line(
+    axes: Axes, start: float, end: int, mean: float, family: str, study: Study
+) -> None:
+    colour = style.family_colour(study, family)
+    axes.plot(
+        [start, end - 0.5],
+        [mean, mean],
+        color=colour,
+        linewidth=0.9,
+        linestyle=style.REFERENCE_LINE,
+    )
+
+
+def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
+    axes.set_xticks(range(len(groups)), [str(size) for size in groups])
+    axes.tick_params(axis="x", length=0)
+    for boundary in range(1, len(groups)):
+        axes.axvline(boundary - 0.5, color=style.RULE, linewidth=0.5)
+    axes.set_xlim(-0.5, len(groups) - 0.5)
+    axes.set_ylim(-0.02, 1.02)
+    axes.grid(axis="y")
+    label = study.cohorts[study.target].label
+    axes.set_xlabel(f"Training patients of the target cohort ({label})")
+    axes.set_ylabel(f"{style.metric_label(study.statistics.metric)} (mean ± SD)")
+
+
+def _title(rows: pd.DataFrame, study: Study, structure: str) -> str:
+    counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
+    parts = [f"{style.test_set_label(study, c)} {counts.get(c, 0)}" for c in study.cohorts]
+    of = "" if len(study.structures) == 1 else f"{study.structures[structure].label}: "
+    return f"{of}All test cases (n = {counts.sum()}: {', '.join(parts)})"
+
+
+def _handles(study: Study) -> list[Line2D]:
+    return [
+        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f),
+               markersize=4.6, linewidth=1.1, markeredgecolor=style.INK, markeredgewidth=0.4,
+               linestyle="-" if kind.sized else style.REFERENCE_LINE,
+               label=style.family_label(study, f))
+        for f, kind in families(study).items()
+    ]  # fmt: skip

@@ -1,0 +1,102 @@
+"""One slice of a case as a reader sees it: hung as radiologists do, cropped, with contours and a scale bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.patheffects as effects
+import numpy as np
+import SimpleITK as sitk
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+
+from crossover.analyses.figures import style
+from crossover.analyses.figures.anatomy import View
+
+BAR_MM = 20.0
+MARGIN = 1.9  # side of the shown square, of the largest side of all contours
+SMALLEST = 0.45  # side of the shown square, at least, of the image's shorter side
+PAGE_HEIGHT_MM = 240.0
+AROUND_MM = 16.0  # height of titles and legend
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """(slices, rows, columns) bool."""
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path))) > 0
+
+
+def largest_slice(mask: np.ndarray) -> int:
+    """The slice with the largest area, the first of equals."""
+    return int(np.argmax(mask.sum(axis=(1, 2))))
+
+
+def window(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
+    """A square in mm around every contour, inside the image."""
+    union = np.any(masks, axis=0)
+    spacing, shape = np.array(hung.spacing), np.array(union.shape)
+    points = np.argwhere(union) if union.any() else shape[None] // 2
+    low, high = points.min(axis=0), points.max(axis=0) + 1
+    field = shape * spacing
+    side = max(MARGIN * ((high - low) * spacing).max(), SMALLEST * field.min())
+    size = np.minimum(np.ceil(side / spacing).astype(int), shape)
+    start = np.clip((low + high - size) // 2, 0, shape - size)
+    return tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+
+
+def aspect(image: np.ndarray, spacing: tuple[float, float]) -> float:
+    """Height over width of a slice in mm."""
+    return image.shape[0] * spacing[0] / (image.shape[1] * spacing[1])
+
+
+def grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, GridSpec, float]:
+    """A figure with rows of cells of these aspects, no taller than a page; a cell's width in mm.
+
+    Args:
+        beside: mm for the labels of the rows.
+    """
+    tallest = (PAGE_HEIGHT_MM - AROUND_MM - len(ratios)) / sum(ratios)
+    cell = min((style.PAGE_MM - beside) / max(columns, 3), tallest)
+    height = cell * sum(ratios) + len(ratios) + AROUND_MM
+    figure = style.new_figure(height, columns * cell + beside)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    return figure, figure.add_gridspec(len(ratios), columns, height_ratios=ratios), cell
+
+
+def show(
+    axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] | None = None
+) -> None:
+    """A slice in grey, in mm, with which sides of the patient are at its left and top, and a scale bar.
+
+    Args:
+        limits: values shown as black and white; None for percentiles 1 and 99.5.
+    """
+    height, width = (n * mm for n, mm in zip(image.shape, hung.spacing, strict=True))
+    low, high = limits or np.percentile(image, [1, 99.5])
+    axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6),
+                extent=(0, width, height, 0), interpolation="nearest")  # fmt: skip
+    written(axes, 0.03, 0.5, hung.letters[0], ha="left", va="center")
+    written(axes, 0.5, 0.97, hung.letters[1], ha="center", va="top")
+    bar = axes.plot([0.03 * width, 0.03 * width + BAR_MM], [0.95 * height] * 2, color="white",
+                    linewidth=1.8, solid_capstyle="butt")  # fmt: skip
+    bar[0].set_path_effects([effects.withStroke(linewidth=3, foreground="black")])
+    written(axes, 0.03, 0.06, f"{BAR_MM:.0f} mm", ha="left", va="bottom")
+    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
+    axes.spines[:].set_visible(False)
+
+
+def contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) -> None:
+    """The mask's outline in mm; none where it is empty or everywhere."""
+    if not mask.any() or mask.all():
+        return
+    padded = np.pad(mask.astype(float), 1)  # closes contours at the border of the crop
+    y = (np.arange(padded.shape[0]) - 0.5) * hung.spacing[0]
+    x = (np.arange(padded.shape[1]) - 0.5) * hung.spacing[1]
+    axes.contour(x, y, padded, levels=[0.5], colors=[colour], linestyles=[line], linewidths=1.3)
+
+
+def written(axes: Axes, x: float, y: float, text: str, size: float = 7, **place) -> None:
+    """White text with a black edge, at a place from 0 to 1."""
+    outline = [effects.withStroke(linewidth=1.6, foreground="black")]
+    axes.text(x, y, text, transform=axes.transAxes, color="white", size=size,
+              path_effects=outline, **place)  # fmt: skip

@@ -1,0 +1,84 @@
+"""ICC of first-order radiomics features between manual and automatic contours (Lin, Fig. 6).
+
+Drawn: a panel for each size; in it a row for each feature, and for each family the ICC with its
+confidence interval. The ICC has no unit; 1 is perfect agreement.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from crossover.analyses.figures import style
+from crossover.study.families import families, main_rows
+from crossover.study.schema import Study
+
+BANDS = (0.5, 0.75, 0.9)
+"""Poor, moderate, good, excellent: the bounds of Koo and Li 2016."""
+
+
+@style.styled
+def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str) -> Figure:
+    """ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
+
+    Args:
+        icc: one row for each test set, structure, model and feature.
+        test_set: a cohort, or "all".
+    """
+    chosen = study.figures.overlays
+    names = [f for f in chosen.strategies if families(study)[f].sized]
+    rows = main_rows(icc, study)
+    rows = rows[(rows["test_set"] == test_set) & (rows["structure"] == structure)]
+    rows = rows[rows["n_train"].isin(chosen.sizes) & rows["family"].isin(names)]
+    features = list(dict.fromkeys(rows["feature"]))
+    figure = style.new_figure(32 + 5 * max(len(features), 4))
+    panels = figure.subplots(1, len(chosen.sizes), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, size in zip(panels, chosen.sizes, strict=True):
+        _panel(axes, rows[rows["n_train"] == size], names, features, study)
+        axes.set_title(f"n = {size}")
+        axes.tick_params(axis="y", length=0)
+    _frame(panels[0], features, rows)
+    cases = int(rows["cases"].max()) if len(rows) else 0
+    confidence = f"{study.statistics.confidence:.0%} CI"
+    for axes in panels:
+        axes.set_xlabel(f"ICC ({confidence})")
+    label = style.test_set_label(study, test_set)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center",
+                  ncols=max(len(names), 1), title=f"{label} test cases (n = {cases})")  # fmt: skip
+    return figure
+
+
+def _panel(
+    axes: Axes, rows: pd.DataFrame, names: list[str], features: list[str], study: Study
+) -> None:
+    for bound in BANDS:
+        axes.axvline(bound, color=style.RULE, linewidth=0.6, linestyle=(0, (2, 2)))
+    for i in range(0, len(features), 2):
+        axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+    step = 0.5 / max(len(names), 1)
+    for j, family in enumerate(names):
+        own = rows[rows["family"] == family].set_index("feature").reindex(features)
+        y = [i + (j - (len(names) - 1) / 2) * step for i in range(len(features))]
+        below, above = own["icc"] - own["ci_low"], own["ci_high"] - own["icc"]
+        error = [below.clip(lower=0), above.clip(lower=0)]
+        axes.errorbar(own["icc"], y, xerr=error, linestyle="none", elinewidth=1,
+                      color=style.family_colour(study, family), markersize=4,
+                      marker=style.family_marker(study, family), markeredgecolor="white",
+                      markeredgewidth=0.4, label=style.family_label(study, family))  # fmt: skip
+
+
+def _frame(axes: Axes, features: list[str], rows: pd.DataFrame) -> None:
+    axes.set_yticks(range(len(features)), [_words(f) for f in features])
+    axes.set_ylim(len(features) - 0.5, -0.5)
+    known = rows["ci_low"].dropna()  # no model may have found enough to agree on
+    low = known.min() if len(known) else 0.0
+    # intervals of small test sets reach far below 0, where no distinction matters
+    axes.set_xlim(max(min(low - 0.05, 0.0), -0.5), 1.02)
+
+
+def _words(feature: str) -> str:
+    """ "MeanAbsoluteDeviation" -> "Mean absolute deviation"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", feature).capitalize()

@@ -1,0 +1,225 @@
+"""One look for every figure: fonts, colours, markers, names of things, and deterministic files.
+
+A figure is a `matplotlib.figure.Figure` made without pyplot, so that drawing leaves no global state
+behind, at the width at which it is printed: 85 mm (column) or 174 mm (page).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from crossover.statistics.scales import KNOWN
+from crossover.study.families import families, references
+from crossover.study.schema import Study
+
+COLUMN_MM, PAGE_MM = 85.0, 174.0
+DPI = 300
+ALL = "all"
+"""The test set that pools every cohort's test cases."""
+
+INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#d0d4d9"
+OKABE_ITO = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6e6e6e", "#000000"]
+MARKERS = ["D", "o", "s", "^", "v", "P", "X", "<", ">", "h"]
+REFERENCE_LINE = (0, (1, 2))
+LINES = [
+    (0, ()),
+    (0, (5, 1.5)),
+    (0, (3, 1, 1, 1)),
+    (0, (2, 1)),
+    (0, (6, 1, 1, 1, 1, 1)),
+    (0, (8, 2)),
+]
+
+ARCHITECTURES = {
+    "unet": "U-Net",
+    "unetplusplus": "U-Net++",
+    "manet": "MA-Net",
+    "deeplabv3": "DeepLabV3",
+}
+ENCODERS = {
+    r"efficientnet-(b\d)": "EfficientNet-{}",
+    r"efficientnet_lite(\d)": "EfficientNet-Lite{}",
+    r"resnet(\d+)": "ResNet-{}",
+    r"mobilenet_(v\d)": "MobileNet{}",
+}
+
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # matplotlib brings it along: the same glyphs on every machine
+    "font.size": 7.5,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "legend.frameon": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": cycler(color=OKABE_ITO),
+    "axes.axisbelow": True,
+    "grid.color": "#e6e8eb",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "figure.facecolor": "white",
+    "svg.fonttype": "path",  # text as outlines: a reader's fonts change nothing
+    "svg.hashsalt": "crossover",
+    "pdf.fonttype": 42,  # TrueType, which journals ask for: text stays text
+}
+
+UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
+"""Suffix of a figure's files -> metadata without what differs between equal runs."""
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draw under the common style, whatever the caller's matplotlib settings are."""
+
+    @wraps(draw)
+    def wrapped(*args, **kwargs) -> Figure:
+        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
+    """An empty figure at its printed size, laid out so that labels don't overlap."""
+    return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+
+
+def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> None:
+    """Small marks at the means of a family's replicates: `x` or `y` is the list, the other where they stand."""
+    xs, ys = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+    axes.plot(xs, ys, marker=family_marker(study, family), color=family_colour(study, family),
+              markersize=2, markeredgewidth=0, linestyle="none", zorder=6)  # fmt: skip
+
+
+def nothing(text: str) -> Figure:
+    """In place of a figure that has nothing to show, as where the trainings that it is of failed: why."""
+    figure = new_figure(14)
+    figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED)
+    return figure
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write `<stem>.svg`, `<stem>.png` (at `DPI`) and `<stem>.pdf`: the same figure gives the same bytes."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = []
+    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
+        for suffix, untimed in UNTIMED.items():
+            paths.append(stem.with_name(f"{stem.name}.{suffix}"))
+            figure.savefig(paths[-1], dpi=DPI, metadata=untimed)
+    return paths
+
+
+def family_colour(study: Study, family: str) -> str:
+    """The study's colour of a family or its strategy, else one that colour-blind readers tell."""
+    colours = study.figures.colours
+    known = families(study)
+    if family in colours:
+        return colours[family]
+    strategy = known[family].strategy
+    siblings = [f.name for f in known.values() if f.strategy == strategy]
+    if strategy in colours:
+        return _lighter(colours[strategy], siblings.index(family) / len(siblings))
+    free = [c for c in OKABE_ITO if c not in colours.values()] or OKABE_ITO
+    unnamed = [f for f in known if f not in colours and known[f].strategy not in colours]
+    return free[unnamed.index(family) % len(free)]
+
+
+def _lighter(colour: str, share: float) -> str:
+    mixed = [round(255 * (c + (1 - c) * share)) for c in to_rgb(colour)]
+    return "#{:02x}{:02x}{:02x}".format(*mixed)
+
+
+def cohort_colour(study: Study, cohort: str) -> str:
+    """A cohort's colour where cohorts, not families, are told apart."""
+    return OKABE_ITO[list(study.cohorts).index(cohort) % len(OKABE_ITO)]
+
+
+def readable_on(colour) -> str:
+    """Ink or white, whichever has the higher contrast on a colour (WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    # against white (1.05 / (l + 0.05)) and against ink, whose luminance is 0.01
+    return "white" if (luminance + 0.05) ** 2 < 1.05 * 0.06 else INK
+
+
+def family_marker(study: Study, family: str) -> str:
+    """The marker that goes with the colour."""
+    return MARKERS[list(families(study)).index(family) % len(MARKERS)]
+
+
+def family_line(study: Study, family: str) -> tuple:
+    """Dotted without sizes; else one of the line styles, in the order of the study."""
+    if family in references(study):
+        return REFERENCE_LINE
+    sized = [f.name for f in families(study).values() if f.sized]
+    return LINES[sized.index(family) % len(LINES)]
+
+
+def family_label(study: Study, family: str) -> str:
+    """The strategy's label with the level: "TL (L1)"."""
+    known = families(study)[family]
+    label = study.strategies[known.strategy].label
+    return f"{label} ({known.level})" if known.level else label
+
+
+def test_sets(study: Study) -> list[str]:
+    """Every cohort, then all of them together (which is the same where there is one)."""
+    return [*study.cohorts, ALL] if len(study.cohorts) > 1 else list(study.cohorts)
+
+
+def test_set_label(study: Study, test_set: str) -> str:
+    """The cohort's label, or "All"."""
+    return "All" if test_set == ALL else study.cohorts[test_set].label
+
+
+def architecture_label(name: str) -> str:
+    """ "U-Net++" of "unetplusplus"; a name that isn't known stays."""
+    return ARCHITECTURES.get(name, name)
+
+
+def encoder_label(name: str) -> str:
+    """ "EfficientNet-B3" of "efficientnet-b3", "ResNet-18" of "resnet18"; another name stays."""
+    short = name.removeprefix("timm-").removeprefix("tf_")
+    for pattern, label in ENCODERS.items():
+        if found := re.fullmatch(pattern, short):
+            return label.format(found[1].upper())
+    return name
+
+
+def weights_label(kind: str) -> str:
+    """What a training began with: "ImageNet", "random"."""
+    return {"imagenet": "ImageNet"}.get(kind, kind)
+
+
+def metric_label(metric: str) -> str:
+    """ "DSC", or "DSC, slices with the structure"; the name itself of a metric that isn't known."""
+    return KNOWN[metric].label if metric in KNOWN else metric
+
+
+test_sets.__test__ = test_set_label.__test__ = False  # not tests, whatever their names begin with

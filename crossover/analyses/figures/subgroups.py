@@ -1,0 +1,221 @@
+"""DSC of the compared families on each test set, with significance (Lin, Fig. 5).
+
+Drawn: a panel for each cohort and for all: mean DSC with its confidence interval against the number
+of target training patients; below it, which differences Tukey's test finds. The DSC has no unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from crossover.analyses.figures import style
+from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
+from crossover.study.schema import Study
+
+ROW_MM = 3.8  # of a line of marks
+STRONG = 0.001
+"""The second threshold of the marks, beside the study's alpha."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows of one test set."""
+
+    test_set: str
+    summary: pd.DataFrame
+    tukey: pd.DataFrame
+    published: pd.DataFrame
+    each: pd.DataFrame
+    """Scores of every replicate."""
+
+
+@style.styled
+def draw(
+    summary: pd.DataFrame,
+    tukey: pd.DataFrame,
+    study: Study,
+    structure: str,
+    metrics: pd.DataFrame,
+    published: pd.DataFrame | None = None,
+) -> Figure:
+    """Mean and confidence interval by size and test set, with Tukey's marks.
+
+    Args:
+        summary: one row for each test set, structure, model and metric.
+        tukey: pairs of models at each size.
+        metrics: one row for each model, case and structure: where there are several replicates the mean of
+            each is drawn beside the mark.
+        published: the paper's means, drawn hollow.
+    """
+    sets = style.test_sets(study)
+    columns = len(sets) if len(sets) <= 3 else (len(sets) + 1) // 2
+    lines = -(-len(sets) // columns)
+    ratios = [48, ROW_MM * max(len(_pairs(study)), 1)]
+    figure = style.new_figure(lines * (sum(ratios) + 12) + 14)
+    grid = figure.add_gridspec(2 * lines, columns, height_ratios=ratios * lines)
+    for i, test_set in enumerate(sets):
+        line, column = divmod(i, columns)
+        tables = _select(test_set, structure, study, summary, tukey, metrics, published)
+        curves = figure.add_subplot(grid[2 * line, column])
+        marks = figure.add_subplot(grid[2 * line + 1, column], sharex=curves)
+        _cell(curves, marks, tables, study, first=column == 0)
+    hollow = published is not None and len(published) > 0
+    handles = _handles(study, hollow)
+    legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    alpha = study.statistics.alpha
+    legend.set_title(
+        f"Tukey: * #  p < {alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown", {"size": 7}
+    )
+    return figure
+
+
+def mark(p: float, symbol: str, alpha: float) -> str:
+    """The paper's marks: the symbol below alpha, twice below 0.001, nothing above."""
+    return symbol * 2 if p < STRONG else symbol if p < alpha else ""
+
+
+def p_of(tukey: pd.DataFrame, a: str, b: str) -> float:
+    """Tukey's p of two models, in whichever order the table has them; NaN where it has none."""
+    pair = ((tukey["a"] == a) & (tukey["b"] == b)) | ((tukey["a"] == b) & (tukey["b"] == a))
+    found = tukey.loc[pair, "p"]
+    return float(found.iloc[0]) if len(found) else float("nan")
+
+
+def _select(
+    test_set: str,
+    structure: str,
+    study: Study,
+    summary: pd.DataFrame,
+    tukey: pd.DataFrame,
+    metrics: pd.DataFrame,
+    published: pd.DataFrame | None,
+) -> Tables:
+    def here(table: pd.DataFrame) -> pd.DataFrame:
+        return table[(table["test_set"] == test_set) & (table["structure"] == structure)]
+
+    metric = study.statistics.metric
+    rows = main_rows(here(summary), study)
+    # both comparisons share pairs of models; only the one over all models includes the references
+    tests = here(tukey)[here(tukey)["question"].str.startswith("models")]
+    if published is None:
+        printed = pd.DataFrame(columns=["family", "n_train", "mean", "ci_low", "ci_high"])
+    else:
+        same = (published["test_set"] == test_set) & (published["metric"].str.lower() == "dsc")
+        printed = published[same]
+    each = replicates_of(metrics[metrics["structure"] == structure], study)
+    each = each if test_set == style.ALL else each[each["cohort"] == test_set]
+    return Tables(test_set, rows[rows["metric"] == metric], tests, printed, each)
+
+
+def _pairs(study: Study) -> list[tuple[str, str, str]]:
+    """(a, b, symbol): every family against every reference (*), and against the others (#)."""
+    against = [(f, r, "*") for r in references(study) for f in compared(study)]
+    return against + [(a, b, "#") for a, b in combinations(compared(study), 2)]
+
+
+def _cell(axes: Axes, marks: Axes, tables: Tables, study: Study, first: bool) -> None:
+    _curves(axes, tables, study)
+    cases = tables.summary["cases"].max() if len(tables.summary) else 0
+    axes.set_title(f"{style.test_set_label(study, tables.test_set)} (n = {int(cases)})")
+    axes.set_ylim(0, 1)
+    axes.grid(axis="y")
+    axes.set_xlim(-0.5, len(study.sizes) - 0.5)
+    axes.set_xticks(range(len(study.sizes)), [str(n) for n in study.sizes])
+    if first:
+        confidence = f"{study.statistics.confidence:.0%}"
+        axes.set_ylabel(f"{style.metric_label(study.statistics.metric)} (mean, {confidence} CI)")
+    else:
+        axes.tick_params(labelleft=False)
+    _marks(marks, tables, study, first)
+
+
+def _curves(axes: Axes, tables: Tables, study: Study) -> None:
+    for family in references(study):
+        own = tables.summary[tables.summary["family"] == family]
+        for row in own.itertuples():
+            colour = style.family_colour(study, family)
+            axes.axhspan(row.ci_low, row.ci_high, color=colour, alpha=0.15, linewidth=0)
+            axes.axhline(row.mean, color=colour, linewidth=1, linestyle=style.REFERENCE_LINE)
+        for row in tables.published[tables.published["family"] == family].itertuples():
+            axes.plot(len(study.sizes) - 0.6, row.mean, **_hollow(study, family), clip_on=False)
+    names = compared(study)
+    for i, family in enumerate(names):
+        shift = (i - (len(names) - 1) / 2) * 0.16
+        own = tables.summary[tables.summary["family"] == family]
+        own = own.set_index("n_train").reindex(study.sizes)
+        x = [position + shift for position in range(len(study.sizes))]
+        error = [own["mean"] - own["ci_low"], own["ci_high"] - own["mean"]]
+        axes.errorbar(x, own["mean"], error, color=style.family_colour(study, family),
+                      linestyle=style.family_line(study, family), elinewidth=0.9, linewidth=1.1,
+                      marker=style.family_marker(study, family), markersize=4.2,
+                      markeredgewidth=0)  # fmt: skip
+        own = tables.each[tables.each["family"] == family]
+        for position, n in zip(x, study.sizes, strict=True):
+            means = replicate_means(own[own["n_train"] == n], study.statistics.metric)
+            style.replicate_points(axes, position + 0.06, means, family, study)
+        printed = tables.published[tables.published["family"] == family]
+        for row in printed[printed["n_train"].isin(study.sizes)].itertuples():
+            axes.plot(study.sizes.index(row.n_train) + shift, row.mean, **_hollow(study, family))
+
+
+def _hollow(study: Study, family: str) -> dict:
+    return {
+        "marker": style.family_marker(study, family),
+        "markeredgecolor": style.family_colour(study, family),
+        "markerfacecolor": "white",
+        "markersize": 4.6,
+        "markeredgewidth": 1,
+        "linestyle": "none",
+        "zorder": 5,
+    }
+
+
+def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
+    """A row for each pair, a column for each size, a mark where the two differ."""
+    pairs = _pairs(study)
+    models = tables.summary.set_index(["family", "n_train"])["model"].to_dict()
+    for i, (a, b, symbol) in enumerate(pairs):
+        if i % 2 == 0:
+            axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+        for position, n in enumerate(study.sizes):
+            other = models.get((b, 0 if b in references(study) else n), "")
+            at_size = tables.tukey[tables.tukey["n_train"] == n]
+            p = p_of(at_size, models.get((a, n), ""), other)
+            text = mark(p, symbol, study.statistics.alpha)
+            colour = style.INK if text else "#b4b8bd"
+            # an asterisk sits high in its line; the shift centres it in the row
+            y = i + 0.22 if symbol == "*" and text else i
+            axes.text(position, y, text or "–", ha="center", va="center", size=7, color=colour)
+    axes.set_ylim(max(len(pairs), 1) - 0.5, -0.5)
+    labels = [f"{_short(study, a)} vs {_short(study, b)}" for a, b, _ in pairs]
+    axes.set_yticks(range(len(pairs)), labels if first else [""] * len(pairs))
+    axes.tick_params(axis="both", length=0, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel(f"{study.cohorts[study.target].label} training patients")
+
+
+def _short(study: Study, family: str) -> str:
+    """The strategy's label: the compared families have one level each."""
+    return style.family_label(study, family).split(" (")[0]
+
+
+def _handles(study: Study, hollow: bool) -> list[Line2D]:
+    out = []
+    for family in [*references(study), *compared(study)]:
+        reference = family in references(study)
+        out.append(
+            Line2D([], [], color=style.family_colour(study, family), linewidth=1.1,
+                   linestyle=style.family_line(study, family),
+                   marker="none" if reference else style.family_marker(study, family),
+                   markersize=4.2, label=style.family_label(study, family))
+        )  # fmt: skip
+    if hollow:
+        out.append(Line2D([], [], marker="o", markerfacecolor="white", markeredgecolor=style.MUTED,
+                          linestyle="none", markersize=4.6, label="published"))  # fmt: skip
+    return out

@@ -1,0 +1,61 @@
+"""The folder of the workflow, and commands that give the same answer wherever they are called."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from crossover.core.configuration import ConfigError
+from crossover.core.paths import ROOT
+
+MARKS = ("Snakefile", "profiles/default/profile.yaml", "config/studies")
+"""What a folder of the workflow, a clone of the project, holds."""
+
+
+def workflow_folder(start: Path) -> Path:
+    """The nearest clone of the project upwards from a folder, else the one that this program lies in.
+
+    Raises:
+        ConfigError: where there is neither.
+    """
+    for folder in (start, *start.parents, ROOT):
+        if all((folder / mark).exists() for mark in MARKS):
+            return folder
+    raise ConfigError(
+        f"{start} is in no clone of the project, and this program isn't either: call it in a clone"
+    )
+
+
+def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that works in the workflow's folder; paths that it is given are those of the caller's folder.
+
+    Where there is no clone, as beside an installed package, it works where it is called if it is told `results`.
+    """
+
+    @functools.wraps(command)
+    def wrapped(**values: Any) -> None:
+        here = Path.cwd()
+        try:
+            home = workflow_folder(here)
+        except ConfigError as error:
+            if values.get("results") is None:
+                typer.echo(f"error: {error}", err=True)
+                raise typer.Exit(2) from None
+            home = here
+        if home != here:
+            values = {name: _from(here, name, value) for name, value in values.items()}
+        with contextlib.chdir(home):
+            command(**values)
+
+    return wrapped
+
+
+def _from(here: Path, name: str, value: Any) -> Any:
+    if isinstance(value, Path):
+        return here / value
+    return str(here / value) if name == "data" and value else value

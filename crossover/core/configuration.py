@@ -1,0 +1,145 @@
+"""Reading and checking of configuration files: every finding at once, with its place and what is valid."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; the message lists all findings."""
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys are errors, values don't change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: what a rule's parameter is, so that only meaning reruns it.
+
+    Settings anywhere inside it count by their values.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+def read_yaml(path: Path, loader: type | None = None) -> dict:
+    if not path.exists():
+        there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(f"{path} does not exist; there are: {there}")
+    try:
+        values = yaml.load(path.read_text(), loader or Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a mapping of keys to values is needed, not {values!r}")
+    return values
+
+
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Refuses a key that stands twice: YAML would let the last one win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def merge(base: dict, override: dict) -> dict:
+    """`base` with the values of `override`, mappings merged key by key, all else replaced; so is a mapping
+    of another `kind`."""
+    out = copy.deepcopy(base)
+    for key, value in override.items():
+        both = isinstance(value, dict) and isinstance(out.get(key), dict)
+        both = both and out[key].get("kind") == value.get("kind", out[key].get("kind"))
+        out[key] = merge(out[key], value) if both else value
+    return out
+
+
+def validate(model: type[Model], values: dict, path: Path, scale: str | None = None) -> Model:
+    """The checked settings of a file.
+
+    Raises:
+        ConfigError: naming the file, each wrong key or value with its place, and the valid keys.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        where = f"{path}" + (f" (scale {scale})" if scale else "")
+        lines = [f"{where}: {_finding(model, e, values)}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _finding(model: type[BaseModel], error: dict, values: dict) -> str:
+    place = ".".join(_typed(error["loc"], values))
+    if error["type"] == "extra_forbidden":
+        valid = _fields(model, error["loc"][:-1])
+        return f"{place}: unknown key" + (f"; valid keys: {', '.join(valid)}" if valid else "")
+    given = "" if error["type"] in ("missing", "value_error") else f", not {error['input']!r}"
+    return f"{place + ': ' if place else ''}{error['msg']}{given}"
+
+
+def _typed(place: tuple, values: Any) -> Iterator[str]:
+    """A place as it stands in the file: without the kinds that tell a union apart."""
+    for part in place:
+        if isinstance(values, dict) and part not in values and part == values.get("kind"):
+            continue
+        yield str(part)
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            values = None
+
+
+def _fields(model: type[BaseModel], place: tuple) -> list[str]:
+    """The valid keys at a place in the configuration, found through the JSON schema."""
+    schema = model.model_json_schema()
+    nodes = [schema]
+    for part in place:
+        options = [o for node in nodes for o in _options(node, schema)]
+        kinds = [o for o in options if o.get("properties", {}).get("kind", {}).get("const") == part]
+        # a union told apart by its kind puts the chosen kind into the place
+        nodes = kinds or [child for o in options for child in _children(o, part)]
+    options = [o for node in nodes for o in _options(node, schema)]
+    return list(dict.fromkeys(key for o in options for key in o.get("properties", {})))
+
+
+def _options(node: dict, schema: dict) -> list[dict]:
+    """A schema node with references followed and unions opened."""
+    node = _resolve(node, schema)
+    members = node.get("oneOf", node.get("anyOf"))
+    return [o for m in members for o in _options(m, schema)] if members else [node]
+
+
+def _children(node: dict, part: str | int) -> list[dict]:
+    if isinstance(part, int):
+        return [node["items"]] if "items" in node else []
+    if part in node.get("properties", {}):
+        return [node["properties"][part]]
+    further = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+    return [child for child in further if isinstance(child, dict)]
+
+
+def _resolve(node: dict, schema: dict) -> dict:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node

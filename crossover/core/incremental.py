@@ -1,0 +1,245 @@
+"""Work made of many like items (patients, cases, stages) behind one manifest.
+
+A rule's output is the manifest, which lists every item with the digests of its files. Each item keeps
+a record beside its files, with the *key* it was made from: config, code and inputs. When the job runs
+again, items whose record has the present key are kept, so that a new patient redoes no other's work
+and a killed job goes on where it stopped.
+
+A manifest may also list `failed` items: what could not be made for a reason of its own, while the job as
+a whole succeeded. What reads the manifest goes on without them.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from multiprocessing import forkserver, get_context
+from pathlib import Path
+from time import perf_counter
+
+from crossover.core import disk, locks
+from crossover.core.files import file_digest, read_json, write_json
+
+log = logging.getLogger(__name__)
+RECORD = "record.json"
+OWN = ("key", "files")
+"""What a record holds beside the facts of its item."""
+CHUNK = 4
+"""Jobs of tens of milliseconds that are handed to a process at a time: few, so that all end together."""
+KILLED = "its process was killed, for memory perhaps"
+
+
+class ItemsError(RuntimeError):
+    """Some items failed; the others are done and kept.
+
+    Attributes:
+        failed: name -> why.
+        records: of the others.
+    """
+
+    def __init__(self, failed: dict[str, str], records: dict[str, dict]) -> None:
+        lines = [f"  {name}: {why}" for name, why in sorted(failed.items())]
+        of = len(failed) + len(records)
+        super().__init__(f"{len(failed)} of {of} items failed:\n" + "\n".join(lines))
+        self.failed, self.records = failed, records
+
+
+def update(
+    manifest: Path,
+    keys: Mapping[str, str],
+    make: Callable[[str, Path], dict],
+    *,
+    workers: int = 1,
+    prune: bool = True,
+    folder: Path | None = None,
+) -> dict:
+    """Bring the items up to date (`refresh`) and write the manifest.
+
+    Args:
+        manifest: the JSON file to write.
+        folder: by default the manifest's own folder.
+
+    Raises:
+        ItemsError: naming every item that failed and why, after all others are done.
+    """
+    content = {"items": refresh(folder or manifest.parent, keys, make, workers, prune)}
+    write_json(manifest, content)
+    return content
+
+
+def refresh(
+    folder: Path,
+    keys: Mapping[str, str],
+    make: Callable[[str, Path], dict],
+    workers: int = 1,
+    prune: bool = True,
+    apart: bool = False,
+) -> dict[str, dict]:
+    """Make the items that are not current, and return all records by name.
+
+    Args:
+        folder: item `name` lives in `<folder>/<name>/`.
+        keys: item name -> digest of all that it is made from.
+        make: called as make(name, folder) for each item to be made, with an empty folder; returns
+            the item's own facts. It must be picklable when `workers` is above 1.
+        prune: remove folders of items that are no longer among `keys`. Else the folder is taken for shared:
+            no two processes make an item of it at once, and one that another has just made is kept.
+        apart: make them in other processes also where `workers` is 1: one that crashes is one item's failure.
+
+    Raises:
+        ItemsError: naming every item that failed and why, after all others are done.
+        crossover.core.disk.DiskFull: what was made before is kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if prune:
+        for old in folder.iterdir():
+            if old.is_dir() and old.name not in keys:
+                shutil.rmtree(old)
+    todo = [name for name, key in keys.items() if not is_current(folder / name, key)]
+    log.info("%d of %d items to make in %s", len(todo), len(keys), folder)
+    failed = _make_all(
+        todo, keys, make, folder, 0 if workers == 1 and not apart else workers, prune
+    )
+    records = {name: read_json(folder / name / RECORD) for name in keys if name not in failed}
+    if failed:
+        raise ItemsError(failed, records)
+    return records
+
+
+def write_manifest(manifest: Path, records: dict[str, dict], failed: dict[str, dict]) -> None:
+    """The records of what was made and, where something failed, why (see `failed_of`)."""
+    write_json(manifest, {"items": records, **({"failed": failed} if failed else {})})
+
+
+def records_of(manifests: Iterable[Path]) -> list[dict]:
+    """The records of all items that manifests list."""
+    return [r for manifest in manifests for r in read_json(manifest)["items"].values()]
+
+
+def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
+    """The items that manifests list as failed: name -> `happened` and `advice`."""
+    return {
+        name: about
+        for manifest in manifests
+        for name, about in read_json(manifest).get("failed", {}).items()
+    }
+
+
+def is_current(folder: Path, key: str) -> bool:
+    """Whether the item was made from `key` and all its files are there with their sizes."""
+    record = folder / RECORD
+    if not record.exists():
+        return False
+    content = read_json(record)
+    return content["key"] == key and not missing_files(folder, content)
+
+
+def missing_files(folder: Path, record: dict) -> list[str]:
+    """Files of a record that are gone or have another size."""
+    paths = {name: folder / name for name in record["files"]}
+    sizes = {n: p.stat().st_size if p.exists() else None for n, p in paths.items()}
+    return [name for name, file in record["files"].items() if sizes[name] != file["bytes"]]
+
+
+def warm(module: str) -> None:
+    """Start importing what the workers will need, beside what this process does meanwhile."""
+    get_context("forkserver").set_forkserver_preload([module])
+    forkserver.ensure_running()
+
+
+def pool(
+    workers: int, initializer: Callable[..., None] | None = None, *given: object
+) -> ProcessPoolExecutor:
+    """Processes for work side by side; see `warm`. They are told what is given by their initializer."""
+    return ProcessPoolExecutor(workers, get_context("forkserver"), initializer, given)
+
+
+def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
+    failed = {}
+    """With no workers in this process."""
+    if not workers or not todo:
+        for name in todo:
+            with nullcontext() if own else locks.held(folder / name):
+                if own or not is_current(folder / name, keys[name]):
+                    failed |= _guarded(name, keys[name], make, folder)
+        return failed
+    killed = _in_pool(todo, keys, make, folder, workers, failed)
+    while killed:  # one took the others with it: those that had begun each alone, to know which
+        begun = [n for n in killed if _begun(folder / n)] or killed[:1]
+        for name in begun:
+            if _in_pool([name], keys, make, folder, 1, failed):
+                failed[name] = KILLED
+        killed = _in_pool(
+            [n for n in killed if n not in begun], keys, make, folder, workers, failed
+        )
+    return failed
+
+
+def _begun(folder: Path) -> bool:
+    return folder.exists() and not (folder / RECORD).exists()
+
+
+def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, str]) -> list[str]:
+    """Make items in processes of their own; returns those whose process was killed."""
+    killed = []
+    # What `make` holds may be large: it is handed to each process once, not with each item.
+    with pool(workers, _take, make) as processes:
+        jobs = {}
+        for name in names:
+            try:
+                jobs[processes.submit(_guarded_taken, name, keys[name], folder)] = name
+            except BrokenProcessPool:  # by an item handed in before
+                killed.append(name)
+        for job in as_completed(jobs):
+            try:
+                failed |= job.result()
+            except BrokenProcessPool:
+                killed.append(jobs[job])
+            except disk.DiskFull:
+                processes.shutdown(wait=False, cancel_futures=True)
+                raise
+    return killed
+
+
+def _take(make: Callable[[str, Path], dict]) -> None:
+    global _make
+    _make = make
+
+
+def _guarded_taken(name: str, key: str, folder: Path) -> dict[str, str]:
+    return _guarded(name, key, _make, folder)
+
+
+def _guarded(
+    name: str, key: str, make: Callable[[str, Path], dict], folder: Path
+) -> dict[str, str]:
+    """Make one item; returns {} or {name: why it failed}. Raises DiskFull, as all that follow would fail."""
+    own = folder / name
+    start = perf_counter()
+    try:
+        if own.exists():
+            shutil.rmtree(own)
+        own.mkdir(parents=True)
+        facts = make(name, own)
+        files = sorted(p for p in own.rglob("*") if p.is_file())
+        record = {
+            "key": key,
+            "files": {
+                str(p.relative_to(own)): {"sha256": file_digest(p), "bytes": p.stat().st_size}
+                for p in files
+            },
+            **facts,
+        }
+        write_json(own / RECORD, record)
+    except Exception as error:
+        log.exception("%s failed after %.1f s", name, perf_counter() - start)
+        if no_room := disk.full(error, own):
+            shutil.rmtree(own, ignore_errors=True)
+            raise no_room from error
+        return {name: f"{type(error).__name__}: {error}"}
+    log.info("%s made in %.2f s", name, perf_counter() - start)
+    return {}

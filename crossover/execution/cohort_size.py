@@ -1,0 +1,103 @@
+"""How much a cohort holds: as counted where its cases are there, else as its phantoms will be drawn or as the sizes
+of received files tell about."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from crossover.core.files import read_json_or_none
+from crossover.sources.forms import form_of
+from crossover.sources.settings import DicomSource, Phantom, VolumesSource
+from crossover.study.schema import Study
+
+LARGEST_IMAGE = 512**2
+"""Pixels of a received image at most, where a file has several images, or is packed."""
+PACKED_BYTES = 1.35
+"""Of a voxel in a .nii.gz or .nrrd."""
+DICOM_BYTES = 2.0
+
+
+class Amount(NamedTuple):
+    """A cohort's cases."""
+
+    patients: int
+    """Cases, where a patient may have several."""
+    slices: float
+    """Of a case, on average."""
+    pixels: float
+    """Of a slice as it was acquired, on average."""
+
+    @property
+    def voxels(self) -> float:
+        """Of one channel of all cases."""
+        return self.patients * self.slices * self.pixels
+
+
+def amount(
+    study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None
+) -> Amount | None:
+    """What is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
+    own = counted(data / "cases" / cohort) or drawn(study, cohort)
+    return listed(study, cohort, received) if own is None and received else own
+
+
+def counted(cases: Path) -> Amount | None:
+    """Of cases that are there; None where there is none, or none that can be read."""
+    names = (read_json_or_none(cases / "manifest.json") or {}).get("items", {})
+    about = [read_json_or_none(cases / name / "case.json") for name in names]
+    if not about or None in about:
+        return None
+    sizes = [own["size"] for own in about]
+    slices = sum(size[2] for size in sizes)
+    pixels = sum(size[0] * size[1] * size[2] for size in sizes)
+    return Amount(len(sizes), slices / len(sizes), pixels / slices)
+
+
+def drawn(study: Study, cohort: str) -> Amount | None:
+    """Of phantoms; None for other sources."""
+    source = study.cohorts[cohort].source
+    if not isinstance(source, Phantom):
+        return None
+    return Amount(source.patients, sum(source.slices) / 2, source.matrix**2)
+
+
+def listed(study: Study, cohort: str, received: Path) -> Amount | None:
+    """By the sizes of received files: about, and rather too much than too little.
+
+    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder; volumes to
+    be packed.
+    """
+    source, channels = study.cohorts[cohort].source, len(study.channels)
+    if isinstance(source, DicomSource):
+        files, bytes_, patients = _below(received / source.folder)
+        pixels = min(bytes_ / DICOM_BYTES / max(files, 1), LARGEST_IMAGE)
+        voxels = bytes_ / DICOM_BYTES / channels
+    elif isinstance(source, VolumesSource):
+        try:
+            form = form_of(source)
+            rows = [row for _, row in form.rows(source, received).cases.values()]
+            files = {f for row in rows for f in form.patient_files(source, row)}
+            bytes_ = sum((received / file).stat().st_size for file in files)
+        except (
+            ValueError,
+            KeyError,
+            OSError,
+        ):  # what is wrong with them is told when they are received
+            return None
+        patients, pixels, voxels = len(rows), LARGEST_IMAGE, bytes_ / PACKED_BYTES / channels
+    else:
+        return None
+    return Amount(patients, voxels / pixels / patients, pixels) if patients and pixels else None
+
+
+@functools.cache
+def _below(folder: Path) -> tuple[int, int, int]:
+    """Files, their bytes, and folders or files at the first level."""
+    sizes = [os.stat(Path(at, file)).st_size for at, _, files in os.walk(folder) for file in files]
+    if folder.is_file():
+        return 1, folder.stat().st_size, 1
+    inside = list(folder.iterdir()) if folder.is_dir() else []
+    return len(sizes), sum(sizes), len([p for p in inside if p.is_dir()] or inside)

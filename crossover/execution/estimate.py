@@ -1,0 +1,123 @@
+"""How long a study's training will take, before anything runs: its steps times measured seconds a step.
+
+The seconds are those of `config/step_times.csv`, measured by `benchmarks/step_times.py`: of the published
+networks at the published size, on one machine. Another is slower or faster by a factor.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean
+
+import pandas as pd
+
+from crossover.core.files import read_json
+from crossover.core.paths import ROOT
+from crossover.study.plan import Plan, Stage
+from crossover.study.schema import Study
+from crossover.study.sections import SELECTED, Cohort
+
+TIMES = ROOT / "config/step_times.csv"
+COLUMNS = ["study", "stages", "models", "steps", "hours", "untimed"]
+
+
+def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("data")) -> dict:
+    """Numbers of a study's stages, models and steps, and the hours of its training.
+
+    Args:
+        times: study, scale, architecture, encoder, level, seconds: of a step.
+        data: where slices are counted, if they are there; else the cohorts' `slices_per_patient` are taken.
+
+    Returns:
+        The `COLUMNS`; steps and hours are None where the patients or slices of a cohort aren't known,
+        hours also where a network was not timed: `untimed` says which. Validation, reading and
+        starting are not counted. A network that is yet to be selected counts as the mean of its cells.
+    """
+    steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
+    seconds = step_seconds(study, times)
+    of_stages = {name: kinds(stage, study) for name, stage in plan.stages.items()}
+    needed = {kind for own in of_stages.values() for kind in own}
+    untimed = sorted(" ".join(filter(None, kind)) for kind in needed - set(seconds))
+    total = None if None in steps.values() else sum(steps.values())
+    hours = None
+    if total is not None and not untimed:
+        each = {name: mean(seconds[kind] for kind in own) for name, own in of_stages.items()}
+        hours = sum(steps[name] * each[name] for name in steps) / 3600
+    counts = (study.study, len(plan.stages), len(plan.models), total, hours, untimed)
+    return dict(zip(COLUMNS, counts, strict=True))
+
+
+def step_seconds(study: Study, times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+    """Architecture, encoder and level -> seconds of a step, as measured for a study at its scale."""
+    own = times[(times["study"] == study.study) & (times["scale"] == study.scale)]
+    return {
+        (row.architecture, row.encoder, row.level): row.seconds
+        for row in own.fillna("").itertuples()
+    }
+
+
+def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | None:
+    """Optimisation steps of a stage, from the recipe and about how many slices it trains on."""
+    recipe, slices = study.recipe, 0.0
+    if recipe.steps and recipe.steps[0] == recipe.steps[1]:
+        return recipe.steps[0]
+    for cohort, n in stage.train:
+        each = slices_per_patient(study, cohort, data)
+        patients = n or training_patients(study.cohorts[cohort], data / "cases" / cohort)
+        if each is None or patients is None:
+            return None
+        held = study.splits.k_fold.k if stage.fold is not None else None
+        held = held or max(2, round(1 / float(study.splits.validation)))
+        slices += each * patients * (1 - 1 / held)
+    drawn = recipe.augmentation.drawn
+    versions = 1 if drawn else 1 + len(recipe.augmentation.rotations_deg) + recipe.augmentation.flip
+    epoch = max(1, round(slices * (1 + recipe.background_slices) * versions / recipe.batch))
+    low, high = recipe.steps or (1, 10**12)
+    return min(max(round(recipe.epochs * epoch), low), high)
+
+
+def training_patients(cohort: Cohort, cases: Path) -> int | None:
+    """Patients that are not held out for testing; of cohorts that are not yet read, only phantoms' are known."""
+    patients = getattr(cohort.source, "patients", None)
+    if (cases / "patients.csv").exists():
+        patients = pd.read_csv(cases / "patients.csv", dtype=str)["patient"].nunique()
+    if patients is None:
+        return None
+    return patients - (round(cohort.test * patients) if cohort.test < 1 else int(cohort.test))
+
+
+def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
+    """Slices with the structure: as counted where the slices are there, else as the study says."""
+    manifest = data / "slices" / study.study / cohort / "manifest.json"
+    if manifest.exists():
+        counts = [item["with_structure"] for item in read_json(manifest)["items"].values()]
+        if counts:
+            return sum(counts) / len(counts)
+    return study.cohorts[cohort].slices_per_patient
+
+
+def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
+    """Architecture, encoder and level of a stage, as the times name them; of all that may be selected."""
+    level, network = stage.level or "", study.network
+    if stage.cell or network.architecture != SELECTED:
+        encoder = str(network.settings.get("encoder", ""))
+        return [(*(stage.cell or (network.architecture, encoder)), level)]
+    return [(*cell, level) for cell in study.selection.cells]
+
+
+def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
+    """The estimates of a run's studies as text, a line each, with what is missing from them."""
+    times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+    lines = [
+        "Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"
+    ]
+    for name, study in studies.items():
+        about = estimate(study, plans[name], times)
+        steps = "unknown" if about["steps"] is None else f"{about['steps']:,}"
+        hours = "" if about["hours"] is None else f", about {about['hours']:,.1f} h"
+        without = f"; no step times of {', '.join(about['untimed'])}" if about["untimed"] else ""
+        lines.append(
+            f"  {name} ({study.scale}): {about['stages']} trainings, {about['models']} models, "
+            f"{steps} steps{hours}{without}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,237 @@
+"""What would run, why, and for how long, before anything runs: the workflow's graph against the trails."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pandas as pd
+
+from crossover.core.files import file_digest, read_json
+from crossover.core.incremental import RECORD
+from crossover.core.provenance import read_trail
+from crossover.core.source_code import sources
+from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds
+from crossover.execution.workflow import Job, Workflow
+from crossover.sources.redaction import without_places
+
+ABSENT = "(none)"
+NOWHERE = Path("/nonexistent")
+
+
+def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]:
+    """The jobs that would run, in order, a dictionary each.
+
+    Returns:
+        rule, study, cohort, outputs, stages (of a training job: those that would be trained), kept (those
+        that would not), why (list of {kind, what, before, now}; kind is one of `missing`, `setting`, `code`,
+        `input`, `follows`), last_s (seconds of computing it took last time), expected_s (that it will
+        take; None where nothing like it has run and no time is known).
+    """
+    trails = {i: read_trail(root / job.outputs[0]) for i, job in enumerate(workflow.jobs)}
+    own = {
+        i: list(reasons(job, trails[i], root)) for i, job in enumerate(workflow.jobs) if job.needed
+    }
+    clock = _Clock(workflow, trails, own, root)
+    rows = []
+    for i, job in enumerate(workflow.jobs):
+        if job.needed:
+            why = list(own[i])
+            after = [k for k in job.depends if workflow.jobs[k].needed]
+            why += [_why("follows", str(workflow.jobs[k].outputs[0])) for k in after]
+            stages, kept = _stages(job, trails[i], why, root)
+            rows.append(
+                {
+                    "job": i,
+                    "rule": job.rule,
+                    "study": job.wildcards.get("study"),
+                    "cohort": job.wildcards.get("cohort"),
+                    "outputs": [str(path) for path in job.outputs],
+                    "stages": stages,
+                    "kept": kept,
+                    "why": why or [_why("input", job.reason)],
+                    "last_s": (trails[i] or {}).get("seconds"),
+                    "expected_s": clock.expected(i, job, stages),
+                    "threads": job.threads,
+                    "after": after,
+                }
+            )
+    return rows
+
+
+def reasons(job: Job, trail: dict | None, root: Path = Path(".")) -> Iterable[dict[str, str]]:
+    """What of a job itself differs from when its outputs were made; not what runs before it."""
+    missing = [path for path in job.outputs if not (root / path).exists()]
+    if missing or trail is None:
+        yield from (_why("missing", str(path)) for path in missing or job.outputs)
+    if trail is None:
+        return
+    for key, before, now in differences(trail["settings"], without_places(job.settings)):
+        yield _why("setting", key.removeprefix("settings."), before, now)
+    code = sources(*job.code["entries"])
+    for path in sorted(set(code) | set(trail["code"]["files"])):
+        before, now = trail["code"]["files"].get(path), code.get(path)
+        if before != now:
+            yield _why(
+                "code", path, "" if before else ABSENT, "changed" if now else "no longer used"
+            )
+    inputs = {str(path) for path in job.inputs}
+    for path in sorted(inputs ^ set(trail["inputs"])):
+        what = (ABSENT, "read") if path in inputs else ("read", "no longer read")
+        yield _why("input", path, *what)
+    for path, before in trail["inputs"].items():
+        if path in inputs and (root / path).exists() and file_digest(root / path) != before:
+            yield _why("input", path, "", "changed")
+
+
+def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, str, str]]:
+    """(key, before, now) of each leaf in which two JSON-like values differ.
+
+    Lists of one length are compared place by place, of different lengths as wholes; lists of mappings
+    that have names by these.
+    """
+    if before == now:
+        return
+    before, now = _named(before), _named(now)
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*before, *now]):
+            at = f"{place}.{key}" if place else str(key)
+            yield from differences(before.get(key, ABSENT), now.get(key, ABSENT), at)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for i, (one, other) in enumerate(zip(before, now)):
+            yield from differences(one, other, f"{place}[{i}]")
+    else:
+        yield place, _short(before), _short(now)
+
+
+def _named(value: Any) -> Any:
+    """A list of mappings with names, as stages or studies, as a mapping by name."""
+    for name in ("name", "study"):
+        if (
+            isinstance(value, list)
+            and value
+            and all(isinstance(v, dict) and name in v for v in value)
+        ):
+            return {v[name]: {k: w for k, w in v.items() if k != name} for v in value}
+    return value
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _why(kind: str, what: str, before: str = "", now: str = "") -> dict[str, str]:
+    return {"kind": kind, "what": what, "before": before, "now": now}
+
+
+def _stages(
+    job: Job, trail: dict | None, why: list[dict], root: Path
+) -> tuple[list[str], list[str]]:
+    """Of a training job, the stages that it would train and those that it would keep.
+
+    Only where nothing but the list of its stages has changed is it known before that a stage stays.
+    """
+    if job.rule != "train":
+        return [], []
+    names = [stage["name"] for stage in job.settings["stages"]]
+    listed = {"missing", "setting"}
+    same = trail and all(w["kind"] in listed and _only_lists(w) for w in why)
+    if not same:
+        return names, []
+    before = {stage["name"]: stage for stage in trail["settings"]["stages"]}
+    folder = root / job.outputs[0].parent
+    kept = [
+        stage["name"]
+        for stage in job.settings["stages"]
+        if stage == before.get(stage["name"]) and (folder / stage["name"] / RECORD).exists()
+    ]
+    return [name for name in names if name not in kept], kept
+
+
+def _only_lists(why: dict[str, str]) -> bool:
+    return why["kind"] == "missing" or why["what"].startswith("stages")
+
+
+class _Clock:
+    """Seconds that jobs will take: as they took, as others of their rule took, or by measured step times.
+
+    A job whose patients come from another source than last time, or have other phantoms, is not timed by it.
+    """
+
+    def __init__(
+        self,
+        workflow: Workflow,
+        trails: dict[int, dict | None],
+        why: dict[int, list[dict]],
+        root: Path,
+    ) -> None:
+        self._workflow, self._root = workflow, root
+        self._times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+        others: set[int] = set()
+        for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
+            own = any(
+                w["kind"] == "setting" and w["what"].startswith("source") for w in why.get(i, [])
+            )
+            if own or others & set(job.depends):
+                others.add(i)
+        self._trails = {i: trail for i, trail in trails.items() if trail and i not in others}
+        took: dict[str, list[float]] = {}
+        for i, trail in self._trails.items():
+            took.setdefault(workflow.jobs[i].rule, []).append(trail["seconds"])
+        self._mean = {rule: mean(seconds) for rule, seconds in took.items()}
+
+    def expected(self, i: int, job: Job, stages: list[str]) -> float | None:
+        if job.rule == "train":
+            each = [self._training(job, name, self._trails.get(i)) for name in stages]
+            return None if None in each else sum(each)
+        if i in self._trails:
+            return self._trails[i]["seconds"]
+        return self._mean.get(job.rule)
+
+    def _training(self, job: Job, name: str, trail: dict | None) -> float | None:
+        of = job.wildcards["study"]
+        study, stage = self._workflow.studies[of], self._workflow.plans[of].stages[name]
+        steps = stage_steps(stage, study, self._root / "data" if trail else NOWHERE)
+        record = self._root / job.outputs[0].parent / name / RECORD
+        if trail and record.exists() and _as_costly(trail["settings"], job.settings):
+            done = read_json(record)
+            return done["seconds"] * (steps / done["steps"] if steps else 1)
+        seconds = step_seconds(study, self._times)
+        own = [seconds.get(kind) for kind in kinds(stage, study)]
+        return None if steps is None or None in own else steps * mean(own)
+
+
+def _as_costly(before: dict, now: dict) -> bool:
+    """Whether a step costs as much as it did."""
+    what = ("network", "size", "channels")
+    same = all(before["settings"][key] == now["settings"][key] for key in what)
+    return same and before["settings"]["recipe"]["batch"] == now["settings"]["recipe"]["batch"]
+
+
+def wall_seconds(rows: list[dict[str, Any]], cores: int) -> float | None:
+    """How long the jobs will take on so many cores, each starting as soon as its inputs and cores are there.
+
+    Jobs whose time is unknown count nothing; None where all are.
+    """
+    if rows and all(row["expected_s"] is None for row in rows):
+        return None
+    waiting = {row["job"]: set(row["after"]) for row in rows}
+    about = {row["job"]: row for row in rows}
+    running: list[tuple[float, int]] = []
+    now, free = 0.0, cores
+    while waiting or running:
+        for job in [j for j, after in waiting.items() if not after]:
+            threads = min(about[job]["threads"], cores)
+            if threads <= free:
+                free -= threads
+                heapq.heappush(running, (now + (about[job]["expected_s"] or 0.0), job))
+                del waiting[job]
+        now, done = heapq.heappop(running)
+        free += min(about[done]["threads"], cores)
+        for after in waiting.values():
+            after.discard(done)
+    return now

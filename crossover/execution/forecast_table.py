@@ -1,0 +1,117 @@
+"""The forecast of a run as tables for people: why anything runs, and what runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from crossover.execution.forecast import wall_seconds
+
+KINDS = {"setting": "setting", "code": "source", "input": "input", "missing": "not there"}
+
+
+def show(rows: list[dict[str, Any]], cores: int, console: Console) -> None:
+    """Print a forecast, see `crossover.execution.forecast.forecast`."""
+    if not rows:
+        console.print("Nothing to be done: all is there and up to date.")
+        return
+    causes = _causes(rows)
+    if causes.rows:
+        console.print(causes)
+    console.print(_jobs(rows))
+    stages = sum(len(row["stages"]) for row in rows)
+    unknown = sum(row["expected_s"] is None for row in rows)
+    line = f"{_count(len(rows), 'job')}, {_count(stages, 'training')}"
+    wall = wall_seconds(rows, cores)
+    if wall is not None:
+        line += f"; about {duration(wall)} on {_count(cores, 'core')}"
+    if unknown:
+        line += (
+            f"; not in it {_count(unknown, 'job')} of unknown time: nothing like them has run here"
+        )
+    console.print(line)
+
+
+def duration(seconds: float | None) -> str:
+    """In the unit that suits: 0.4 s, 12 min, 3.5 h; a dash where unknown."""
+    if seconds is None:
+        return "-"
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+def _causes(rows: list[dict[str, Any]]) -> Table:
+    """Each difference once, with the rules that it concerns; what was never made is told with the jobs."""
+    of: dict[tuple[str, ...], dict[str, int]] = {}
+    for row in rows:
+        for why in row["why"]:
+            if why["kind"] in ("setting", "code", "input"):
+                key = (KINDS[why["kind"]], *_place(row, why), why["before"], why["now"])
+                rules = of.setdefault(key, {})
+                rules[row["rule"]] = rules.get(row["rule"], 0) + 1
+    table = Table("", "study", "what changed", "before", "now", "reruns", title="Why",
+                  title_justify="left")  # fmt: skip
+    for key, rules in of.items():
+        text = ", ".join(rule if n == 1 else f"{rule} ({n})" for rule, n in rules.items())
+        table.add_row(*key, text)
+    return table
+
+
+def _place(row: dict[str, Any], why: dict[str, str]) -> tuple[str, str]:
+    """The study and the place of a difference; the report reads the settings of all studies."""
+    if why["kind"] != "setting":
+        return "", why["what"]
+    if why["what"].startswith("studies.") and why["what"].count(".") > 1:
+        _, study, place = why["what"].split(".", 2)
+        return study, place
+    return row["study"] or row["cohort"] or "", why["what"]
+
+
+def _jobs(rows: list[dict[str, Any]]) -> Table:
+    """The jobs, those of one rule and study and with one kind of reason together."""
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["study"] or "", row["rule"], _reason(row, rows)), []).append(row)
+    table = Table("study", "rule", "jobs", "makes", "why", "last time", "will take", title="What runs",
+                  title_justify="left")  # fmt: skip
+    for (study, rule, reason), group in groups.items():
+        last = [row["last_s"] for row in group if row["last_s"] is not None]
+        expected = [row["expected_s"] for row in group if row["expected_s"] is not None]
+        table.add_row(
+            study, rule, str(len(group)), _made(group), reason,
+            duration(sum(last)) if last else "-", duration(sum(expected)) if expected else "-",
+        )  # fmt: skip
+    return table
+
+
+def _reason(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    kinds = list(dict.fromkeys(why["kind"] for why in row["why"]))
+    own = [KINDS[kind] for kind in kinds if kind != "follows"]
+    if own:
+        return ", ".join(own)
+    rules = {other["rule"] for other in rows if other["job"] in row["after"]}
+    return f"after {', '.join(sorted(rules))}"
+
+
+def _made(group: list[dict[str, Any]], most: int = 2) -> str:
+    """The first stages or files that jobs make, and how many more."""
+    stages = [name for row in group for name in row["stages"]]
+    kept = sum(len(row["kept"]) for row in group)
+    files = [path for row in group for path in row["outputs"]]
+    names, unit = (stages, "stage") if stages else ([_short(path) for path in files], "file")
+    more = f" and {_count(len(names) - most, f'more {unit}')}" if len(names) > most else ""
+    return ", ".join(names[:most]) + more + (f"; {_count(kept, 'stage')} kept" if kept else "")
+
+
+def _short(path: str) -> str:
+    """Without the folders that the other columns tell."""
+    parts = Path(path).parts
+    return "/".join(parts[2:] if parts[0] == "results" and len(parts) > 2 else parts)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")

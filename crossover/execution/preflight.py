@@ -1,0 +1,92 @@
+"""What must be right before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from crossover.core.configuration import ConfigError
+from crossover.execution.integrity import Checker, settled, told
+from crossover.study import parameters
+from crossover.study.initial_weights import missing
+from crossover.study.schema import Study
+
+
+def check(studies: dict[str, Study]) -> None:
+    """Check studies against each other.
+
+    Raises:
+        ConfigError: where two studies define one cohort differently.
+    """
+    seen: dict[str, tuple[str, dict]] = {}
+    for name, study in studies.items():
+        for cohort in study.cohorts:
+            cases = parameters.cases(study, cohort)
+            other, before = seen.setdefault(cohort, (name, cases))
+            differing = [part for part in cases if cases[part] != before[part]]
+            if differing:
+                raise ConfigError(
+                    f"cohort {cohort} of study {name} differs from that of study {other} in "
+                    f"{', '.join(differing)}: give one of them another name"
+                )
+
+
+def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
+    """Check that the ImageNet weights that studies begin with are at hand.
+
+    Args:
+        dry: whether nothing will be trained: what would stop a run is told, and stops nothing.
+
+    Returns:
+        What to tell before anything else, a line each: encoders that begin at random instead, since their study
+        says that this will do, and in a dry run those that a run would stop for.
+
+    Raises:
+        ConfigError: where a study says that nothing else will do, with what to do.
+    """
+    told, stopping = [], []
+    for name, study in studies.items():
+        without = missing(study)
+        if without and study.network.initial.otherwise == "stop":
+            stopping += [
+                f"study {name}: no ImageNet weights of {encoder}: {because}"
+                for encoder, because in without.items()
+            ] + [_weights_remedy(name, list(without))]
+        else:
+            told += [
+                f"study {name}: {encoder} begins with RANDOM weights instead of ImageNet's: {because}"
+                for encoder, because in without.items()
+            ]
+    if stopping and not dry:
+        raise ConfigError("\n".join(stopping))
+    return told + [f"A run would stop: {line}" for line in stopping]
+
+
+def _weights_remedy(study: str, encoders: list[str]) -> str:
+    return (
+        f"study {study}: what to do: `crossover weights {' '.join(encoders)}` downloads them once; or name a folder of "
+        "<encoder>.safetensors (imagenet in config/config.yaml, or --config imagenet=<folder>); or set "
+        f"`network.initial.otherwise: random` in config/studies/{study}.yaml, which is another study than the paper's"
+    )
+
+
+def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
+    """Check that results which are there are those of the jobs that are on record.
+
+    Args:
+        outputs: of all jobs of the plan.
+
+    Raises:
+        ConfigError: naming files without a record, changed since, or made from others than are there,
+            and what to do.
+    """
+    checker = Checker(root)
+    findings = []
+    for path in settled(outputs, root):
+        try:
+            found = list(checker.findings(path))
+        except FileNotFoundError:  # another Snakemake has begun to make it
+            continue
+        findings += found if settled([path], root) else []
+    if findings:
+        raise ConfigError(told(findings))

@@ -1,0 +1,107 @@
+"""Train one stage again beside the results, and compare: to the bit, else within tolerances."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file
+
+from crossover.core.configuration import canonical
+from crossover.core.files import read_json
+from crossover.core.incremental import RECORD
+from crossover.core.provenance import read_trail, versions
+from crossover.training.files import HISTORY, WEIGHTS
+
+DSC_TOLERANCE = 0.02
+"""By how much the best validation DSC may differ where machines do: rounding in another order moves it."""
+
+
+def recompute(study: str, stage: str, root: Path = Path(".")) -> dict[str, Any]:
+    """Train a stage again from its slices, split and parent's weights, and compare it with the one kept.
+
+    Returns:
+        verdict: `identical` (weights equal to the bit), `within tolerance` or `different`; largest_difference
+        (of any weight), validation_dsc (kept, again), machine (what differs of platform, versions, threads).
+
+    Raises:
+        ValueError: no such stage, or its training failed.
+    """
+    stages = root / f"results/{study}/stages"
+    kept = stages / stage
+    if not stage or not (kept / RECORD).exists():
+        raise ValueError(f"{study}/{stage}: there is no such stage, give <study>/<stage>")
+    trail = _trail_of(stages, stage)
+    again = root / f".cache/verify/verify-{study}/stages"
+    shutil.rmtree(again.parent, ignore_errors=True)
+    again.mkdir(parents=True)
+    settings = {
+        **trail["settings"],
+        "stages": [s for s in trail["settings"]["stages"] if s["name"] == stage],
+    }
+    parent = settings["stages"][0]["parent"]
+    if parent:
+        (again / parent).symlink_to((stages / parent).resolve())
+    _train(trail["command"], settings, again / "again.json", root)
+    return {"stage": stage, **_compared(kept, again / stage, trail)}
+
+
+def _trail_of(stages: Path, stage: str) -> dict[str, Any]:
+    """The trail of the job that trained a stage, the latest where several list it."""
+    listing = [m for m in stages.glob("*.json") if stage in read_json(m).get("items", ())]
+    trails = [trail for trail in map(read_trail, listing) if trail]
+    if not trails:
+        raise ValueError(f"{stages}: no job's trail lists stage {stage}")
+    return max(trails, key=lambda trail: trail["begun"])
+
+
+def _train(command: str, settings: dict[str, Any], out: Path, root: Path) -> None:
+    words = shlex.split(command)
+    words[words.index("--out") + 1] = str(out.relative_to(root))
+    words[words.index("--log") + 1] = str(out.with_suffix(".log"))
+    words = [sys.executable, *words[1:], "--cfg", canonical(settings)]
+    environment = {**os.environ, "PYTHONPATH": str(root.resolve())}
+    done = subprocess.run(words, cwd=root, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(f"training failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def _compared(kept: Path, again: Path, trail: dict[str, Any]) -> dict[str, Any]:
+    old, new = load_file(kept / WEIGHTS), load_file(again / WEIGHTS)
+    same = old.keys() == new.keys() and all(np.array_equal(old[k], new[k]) for k in old)
+    largest = max(
+        (float(np.abs(old[k] - new[k]).max(initial=0.0)) for k in old if k in new), default=0.0
+    )
+    scores = [read_json(folder / RECORD)["best_validation_dsc"] for folder in (kept, again)]
+    steps = [len(pd.read_csv(folder / HISTORY)) for folder in (kept, again)]
+    close = abs(scores[0] - scores[1]) <= DSC_TOLERANCE and steps[0] == steps[1]
+    now = {"platform": platform.platform(), **versions()}
+    then = {"platform": trail["platform"], **trail["versions"]}
+    return {
+        "verdict": "identical" if same else "within tolerance" if close else "different",
+        "largest_difference": largest,
+        "validation_dsc": scores,
+        "machine": {k: [then[k], now[k]] for k in then if k in now and then[k] != now[k]},
+    }
+
+
+def sample(root: Path = Path("."), seed: int = 0) -> tuple[str, str]:
+    """A stage of all those that are there, (study, stage), the same for one seed.
+
+    Raises:
+        ValueError: there is none.
+    """
+    records = sorted((root / "results").glob(f"*/stages/*/{RECORD}"))
+    own = [r for r in records if "same_as" not in read_json(r)]
+    if not own:
+        raise ValueError("there is no trained stage in results/")
+    chosen = own[int(np.random.default_rng(seed).integers(len(own)))]
+    return chosen.parts[-4], chosen.parts[-2]

@@ -1,0 +1,306 @@
+"""The disk and the memory that a run will need, before anything runs.
+
+What a file takes follows from how many patients, slices and pixels there are (see `crossover.execution.cohort_size`) and from
+what files of that kind took where they were measured: 2026, on the phantoms of the three studies at both scales.
+Parameters of networks and the memory of a training are those of `config/memory.csv`, measured by
+`benchmarks/memory.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from crossover.core.files import read_json_or_none
+from crossover.core.incremental import RECORD
+from crossover.core.paths import ROOT
+from crossover.execution.cohort_size import Amount, amount
+from crossover.execution.workflow import Job
+from crossover.sources.settings import Phantom, ProstateSource
+from crossover.study.plan import Model, Plan
+from crossover.study.schema import Study
+from crossover.study.sections import SELECTED
+
+MEMORY = ROOT / "config/memory.csv"
+BLOCK = 4096
+"""A file takes whole blocks of the disk."""
+SLICE_BYTES = 8000
+"""Of headers and contours, for each slice of a phantom as DICOM."""
+VOXEL_BYTES = {"raw": 2.0, "image": 1.35, "corrected": 3.65, "mask": 0.005, "predicted": 0.01}
+"""Measured; images are packed, and corrected ones are float32 whose last bits do not pack."""
+JOB_BYTES = {"figure": 1_000_000, "report": 6_000_000}
+"""Of other jobs, with their trail, their log and Snakemake's record."""
+OTHER_BYTES = 150_000
+RECORD_BYTES = 3 * BLOCK
+"""Of an item: its record, and what stands of it in manifests and trails."""
+KINDS = {
+    "receive": "raw data", "cases": "cases", "bias_field": "corrected images", "slices": "slices",
+    "train": "weights", "predict": "predictions",
+}  # fmt: skip
+OTHER = "tables and figures"
+CHECKPOINTS = "checkpoints, while training"
+COPIES = 8
+"""Of a network's weights at most, in the checkpoint of a training and the one that takes its place: the
+weights, Adam's two moments and the best weights."""
+
+
+class Need(NamedTuple):
+    """Bytes of one kind of files of a study."""
+
+    study: str
+    what: str
+    expected: float | None
+    """When all is made; None where it isn't known."""
+    there: float
+    folder: Path
+
+    @property
+    def missing(self) -> float:
+        return max(0.0, (self.expected or 0.0) - self.there)
+
+
+class Memory(NamedTuple):
+    """Bytes of memory that a study's trainings need; None where none like them was measured."""
+
+    study: str
+    training: float | None
+    beside: int
+    """Trainings side by side."""
+
+    @property
+    def all(self) -> float | None:
+        return None if self.training is None else self.training * self.beside
+
+
+def disk(
+    jobs: Iterable[Job], studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int,
+    root: Path = Path("."),
+) -> list[Need]:  # fmt: skip
+    """What the needed jobs will write, and how much of it is there."""
+    cohorts = {c: name for name, study in studies.items() for c in study.cohorts}
+    found: dict[tuple[str, str], list[Need]] = {}
+    trained = set()
+    for job in (job for job in jobs if job.needed):
+        name = job.wildcards.get("study") or cohorts.get(job.wildcards.get("cohort", ""), "all")
+        what = KINDS.get(job.rule, OTHER)
+        folders = _folders(job, plans.get(name))
+        expected = _expected(job, studies.get(name), plans.get(name), root)
+        there = sum(_held(root / folder) for folder in folders)
+        own = Need(name, what, expected, there, job.outputs[0].parent)
+        found.setdefault((name, what), []).append(own)
+        trained |= {name} if job.rule == "train" else set()
+    for name in sorted(trained):
+        each = _weights(studies[name], root)
+        beside = side_by_side(studies[name], plans[name], cores)
+        bytes_ = None if each is None else each * COPIES * beside
+        cache = Path(".cache/training") / name
+        found[name, CHECKPOINTS] = [Need(name, CHECKPOINTS, bytes_, _held(root / cache), cache)]
+    order = [*KINDS.values(), CHECKPOINTS, OTHER]
+    places = sorted(found, key=lambda k: ([*studies, "all"].index(k[0]), order.index(k[1])))
+    return [_sum(found[place]) for place in places]
+
+
+def _sum(needs: list[Need]) -> Need:
+    known = [need.expected for need in needs]
+    total = None if None in known else sum(known)
+    return needs[0]._replace(expected=total, there=sum(need.there for need in needs))
+
+
+def memory(
+    studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int
+) -> list[Memory]:  # fmt: skip
+    return [
+        Memory(name, _peak(study), side_by_side(study, plans[name], cores))
+        for name, study in studies.items()
+    ]
+
+
+def side_by_side(study: Study, plan: Plan, cores: int) -> int:
+    """Trainings that run at once on so many cores, at most."""
+    return max(1, min(cores // study.execution.threads, len(plan.batches)))
+
+
+def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
+    """For each disk that can't hold what is missing, what that is, as text."""
+    of_disk: dict[int, list[Need]] = {}
+    for need in needs:
+        at = _existing(root / need.folder)
+        of_disk.setdefault(at.stat().st_dev, []).append(need)
+    told = []
+    for own in of_disk.values():
+        at = _existing(root / own[0].folder)
+        free, wanted = shutil.disk_usage(at).free, sum(need.missing for need in own)
+        if wanted > free:
+            largest = sorted(own, key=lambda need: -need.missing)[:3]
+            most = ", ".join(f"{n.what} of {n.study} {gigabytes(n.missing)}" for n in largest)
+            told.append(
+                f"the run will write about {gigabytes(wanted)} more, and the disk of {at.resolve()} has "
+                f"{gigabytes(free)} free; most of it: {most}"
+            )
+    return told
+
+
+def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
+    """Why a run can't be begun, and what to do; None where the disk holds it."""
+    if not (found := shortages(needs, root)):
+        return None
+    return "\n".join(found) + (
+        "\nMake room, link data/ or results/ to a larger disk, or run fewer studies or a smaller scale "
+        "(STUDIES=, SCALE=). These are estimates: with disk_check: false in config/config.yaml the run "
+        "begins all the same"
+    )
+
+
+def received() -> Path | None:
+    """The folder of real data; as jobs are told of it."""
+    return Path(os.environ["CROSSOVER_DATA"]) if os.environ.get("CROSSOVER_DATA") else None
+
+
+def gigabytes(bytes_: float | None) -> str:
+    if bytes_ is None:
+        return "unknown"
+    return f"{bytes_ / 1e9:,.1f} GB" if bytes_ >= 1e8 else f"{bytes_ / 1e6:,.1f} MB"
+
+
+def machine_memory() -> int:
+    """Bytes of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _expected(job: Job, study: Study | None, plan: Plan | None, root: Path) -> float | None:
+    """Bytes that a job's outputs take; None where that isn't known."""
+    if study is None or job.rule not in KINDS:
+        return JOB_BYTES.get(job.rule, OTHER_BYTES)
+    if job.rule == "train":
+        each = _weights(study, root)
+        stages = plan.batches[job.wildcards["batch"]].stages
+        return None if each is None else len(stages) * (each + RECORD_BYTES + BLOCK)
+    if job.rule == "predict":
+        groups = plan.groups[job.wildcards["group"]]
+        of_models = [_masks(model, study, root / "data") for model in groups]
+        return None if None in of_models else sum(of_models)
+    cohort = job.wildcards["cohort"]
+    held = amount(study, cohort, root / "data", received())
+    if held is None:
+        return 0.0 if job.rule == "receive" else None
+    return _OF_COHORT[job.rule](study, cohort, held) + held.patients * RECORD_BYTES
+
+
+def _raw(study: Study, cohort: str, held: Amount) -> float:
+    """Real patients stay where they are."""
+    source = study.cohorts[cohort].source
+    if not isinstance(source, Phantom):
+        return 0.0
+    masks_too = isinstance(source, ProstateSource) and source.site == "C"
+    images = len(study.channels) + masks_too
+    each = held.pixels * VOXEL_BYTES["raw"] * images + SLICE_BYTES
+    return held.patients * held.slices * each
+
+
+def _cases(study: Study, cohort: str, held: Amount) -> float:
+    voxels = held.voxels / held.patients
+    images = len(study.channels) * _blocks(voxels * VOXEL_BYTES["image"])
+    masks = len(study.structures) * _blocks(voxels * VOXEL_BYTES["mask"])
+    return held.patients * (images + masks + BLOCK)
+
+
+def _corrected(study: Study, cohort: str, held: Amount) -> float:
+    channels = len(study.preparation.bias_field.apply_to)
+    return held.voxels * VOXEL_BYTES["corrected"] * channels
+
+
+def _slices(study: Study, cohort: str, held: Amount) -> float:
+    rows, columns = study.preparation.slices.size
+    own = held.slices * rows
+    masks = len(study.structures) * _blocks(own * math.ceil(columns / 8))
+    return held.patients * (_blocks(own * columns * 4 * len(study.channels)) + masks)
+
+
+_OF_COHORT = {"receive": _raw, "cases": _cases, "bias_field": _corrected, "slices": _slices}
+
+
+def _masks(model: Model, study: Study, data: Path) -> float | None:
+    """Bytes of a model's predictions; the test sets of all cohorts, or a fold."""
+    total = 0.0
+    for name, cohort in study.cohorts.items():
+        held = amount(study, name, data, received())
+        if held is None:
+            return None
+        tested = cohort.test * held.patients if cohort.test < 1 else cohort.test
+        if model.fold_cohort is not None:
+            left = (held.patients - tested) / study.splits.k_fold.k
+            tested = left if name == model.fold_cohort else 0
+        each = _blocks(held.slices * held.pixels * VOXEL_BYTES["predicted"])
+        total += tested * len(model.structures) * each
+    return total + RECORD_BYTES
+
+
+def _blocks(bytes_: float) -> float:
+    return math.ceil(bytes_ / BLOCK) * BLOCK
+
+
+def _rows(study: Study) -> pd.DataFrame:
+    """What was measured of the study's networks at its scale, else of the same architectures as published."""
+    table = pd.read_csv(MEMORY, dtype={"encoder": str}).fillna({"encoder": ""})
+    network = study.network
+    if network.architecture == SELECTED:
+        cells = study.selection.cells
+    else:
+        cells = [(network.architecture, str(network.settings.get("encoder", "")))]
+    names = pd.Series(list(zip(table["architecture"], table["encoder"])), table.index)
+    like = table[names.isin(cells)]
+    own = like[(like["study"] == study.study) & (like["scale"] == study.scale)]
+    return own if len(own) else like[like["scale"] == "paper"]
+
+
+def _peak(study: Study) -> float | None:
+    """Bytes; None where a network that may be trained was not measured."""
+    peaks = _rows(study)["peak_gb"]
+    return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
+
+
+def _weights(study: Study, root: Path) -> float | None:
+    """Bytes of a stage's weights: as trained, or as measured; the mean where a network is to be selected."""
+    trained = [
+        record["parameters"]["total"]
+        for record in _trained(root / "results" / study.study / "stages")
+    ]
+    own = trained or _rows(study)["parameters"].tolist()
+    return 4 * sum(own) / len(own) if own else None
+
+
+def _trained(stages: Path) -> Iterator[dict]:
+    for path in sorted(stages.glob(f"*/{RECORD}"))[:20]:
+        if record := read_json_or_none(path):
+            yield record
+
+
+def _folders(job: Job, plan: Plan | None) -> list[Path]:
+    """Where a job's items lie; the outputs themselves, where it has none."""
+    out = job.outputs[0]
+    if job.rule == "train":
+        return [out.parent / stage.name for stage in plan.batches[job.wildcards["batch"]].stages]
+    if job.rule == "predict":
+        return [out.parent / model.name for model in plan.groups[job.wildcards["group"]]]
+    return [out.parent] if job.rule in KINDS else job.outputs
+
+
+def _held(path: Path) -> float:
+    """Bytes of the disk that a file or a folder takes."""
+    if not path.is_dir():
+        return path.stat().st_blocks * 512 if path.exists() else 0
+    return sum(
+        os.stat(Path(folder, file)).st_blocks * 512
+        for folder, _, files in os.walk(path)
+        for file in files
+    )
+
+
+def _existing(path: Path) -> Path:
+    return next(p for p in (path, *path.absolute().parents) if p.exists())

@@ -1,0 +1,81 @@
+"""The disk and memory that a run needs, for people and for machines."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from crossover.execution.cohort_size import amount
+from crossover.execution.requirements import Memory, Need, gigabytes, machine_memory, received
+from crossover.execution.workflow import Workflow
+
+
+def show_needs(
+    disk: list[Need], memory: list[Memory], workflow: Workflow, console: Console
+) -> None:
+    """Print what a run needs of the disk and of memory, by study, and what was assumed."""
+    console.print(_disk(disk))
+    free = shutil.disk_usage(".").free
+    wanted = sum(need.missing for need in disk)
+    console.print(f"disk: about {gigabytes(wanted)} to be written, {gigabytes(free)} free here")
+    console.print(_memory(memory))
+    known = [own.all for own in memory if own.all is not None]
+    if known:  # trainings of all studies share the cores
+        console.print(
+            f"memory: about {gigabytes(max(known))} on {workflow.cores} cores; this machine has "
+            f"{gigabytes(machine_memory())}"
+        )
+    for line in assumed(workflow):
+        console.print(f"assumed: {line}")
+
+
+def _disk(disk: list[Need]) -> Table:
+    table = Table("study", "files", "in all", "there", "to be written", title="Disk",
+                  title_justify="left")  # fmt: skip
+    for need in disk:
+        missing = "unknown" if need.expected is None else gigabytes(need.missing)
+        table.add_row(
+            need.study, need.what, gigabytes(need.expected), gigabytes(need.there), missing
+        )
+    return table
+
+
+def _memory(memory: list[Memory]) -> Table:
+    table = Table("study", "one training", "side by side", "together", title="Memory",
+                  title_justify="left")  # fmt: skip
+    for own in memory:
+        each, total = gigabytes(own.training), gigabytes(own.all)
+        table.add_row(own.study, each, str(own.beside), total)
+    return table
+
+
+def assumed(workflow: Workflow) -> Iterable[str]:
+    """What the numbers rest on, where it was not counted."""
+    cohorts = [(study, name) for study in workflow.studies.values() for name in study.cohorts]
+    real = [(study, name) for study, name in cohorts if amount(study, name) is None]
+    told = [name for study, name in real if amount(study, name, received=received())]
+    if told:
+        yield f"slices and patients of {', '.join(told)} by the sizes of the files received"
+    if unknown := [name for _, name in real if name not in told]:
+        yield f"nothing of {', '.join(unknown)}: without their folder (--data) it is not known how many there are"
+    yield "files of a kind take as many bytes a voxel as those of the phantoms did"
+    yield "memory as measured with the published batch on a CPU, see docs/performance.md; a GPU's own is not in it"
+    yield "kept activations (activations_gb) fill what the disk has left, and are not counted"
+
+
+def for_machines(disk: list[Need], memory: list[Memory]) -> dict[str, Any]:
+    """The same as plain values, in bytes."""
+    return {
+        "disk": [
+            {"study": n.study, "files": n.what, "bytes": n.expected, "there": n.there, "missing": n.missing}
+            for n in disk
+        ],
+        "memory": [
+            {"study": m.study, "training": m.training, "side_by_side": m.beside, "together": m.all}
+            for m in memory
+        ],
+    }  # fmt: skip

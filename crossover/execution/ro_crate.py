@@ -1,0 +1,132 @@
+"""Results with how each was made, as an RO-Crate 1.1 with the Process Run Crate profile (Leo et al. 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rocrate.model.contextentity import ContextEntity
+from rocrate.rocrate import ROCrate
+
+from crossover.core.configuration import read_yaml
+from crossover.core.files import read_json
+from crossover.core.provenance import SUFFIX
+
+PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+SUFFIXES = {".csv", ".json", ".svg", ".png", ".pdf", ".html", ".tex"}
+"""Results that are put into the crate; weights, masks and images are named with their digests."""
+SHOW_IMAGES = ("overlays", "examples", "report")
+"""Results in which patients' images can be seen: named only, where a cohort's cases are real."""
+
+
+def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
+    """Write a crate of studies' results.
+
+    Args:
+        out: a folder, or a file that ends with .zip.
+        studies: all that have results where none is named.
+
+    Returns:
+        How many files and steps it holds.
+
+    Raises:
+        ValueError: a study without results.
+    """
+    there = sorted(p.parent.name for p in (root / "results").glob("*/metrics.csv"))
+    missing = [name for name in studies if name not in there]
+    if missing or not there:
+        raise ValueError(
+            f"no results of {', '.join(missing) or 'any study'}; there are: {', '.join(there)}"
+        )
+    crate = ROCrate()
+    crate.name = "Crossover: " + ", ".join(studies or there)
+    crate.description = "Results, and how each was made: inputs, settings, source files, versions."
+    crate.license = "Results of this run; the software is under its own licence."
+    profile = crate.add(
+        ContextEntity(crate, PROFILE, {"@type": "CreativeWork", "name": "Process Run Crate"})
+    )
+    crate.root_dataset["conformsTo"] = profile
+    files: dict[str, Any] = {}
+    trails = list(_trails(studies or there, root))
+    shown = list(_shown(studies or there, root))
+    for path in shown:
+        files[str(path)] = crate.add_file(root / path, str(path))
+    for _, trail in trails:
+        for name, sha256 in [*trail["inputs"].items(), *trail["outputs"].items()]:
+            if name not in files:
+                files[name] = _named(crate, name)
+            files[name]["sha256"] = sha256
+    for place, trail in trails:
+        _action(crate, place, trail, files)
+    (crate.write_zip if out.suffix == ".zip" else crate.write)(out)
+    return f"{len(shown)} files, {len(trails)} steps"
+
+
+def _trails(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
+    """The trail of each of the studies' jobs, and of the jobs that made what these read."""
+    found: dict[Path, dict[str, Any]] = {}
+    of_cohorts = {
+        c for s in studies for c in read_yaml(root / f"config/studies/{s}.yaml")["cohorts"]
+    }
+    for path in sorted((root / "data").rglob(f"*{SUFFIX}")):
+        if of_cohorts & set(path.parts):
+            found[path] = read_json(path)
+    for study in studies:
+        found |= {p: read_json(p) for p in sorted((root / "results" / study).rglob(f"*{SUFFIX}"))}
+    for path in sorted((root / "results").glob(f"*{SUFFIX}")):
+        found[path] = read_json(path)
+    jobs = {tuple(trail["outputs"]): (path, trail) for path, trail in reversed(found.items())}
+    return ((path.relative_to(root), trail) for path, trail in jobs.values())
+
+
+def _shown(studies: list[str], root: Path) -> Iterable[Path]:
+    """Results and configuration that go into the crate."""
+    real = any("listing" in read_json(m) for m in (root / "data/raw").glob("*/manifest.json"))
+    for study in studies:
+        folder = root / "results" / study
+        for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in SUFFIXES):
+            if not (real and path.stem in SHOW_IMAGES):
+                yield path.relative_to(root)
+        yield Path(f"config/studies/{study}.yaml")
+        about = (Path(f"config/{kind}/{study}.yaml") for kind in ("published", "claims"))
+        yield from (path for path in about if (root / path).exists())
+    report = [] if real else ["results/report.html"]
+    for name in (
+        *report,
+        "config/config.yaml",
+        "requirements.lock",
+        "Snakefile",
+        "dvc.lock",
+    ):
+        if (root / name).exists():
+            yield Path(name)
+
+
+def _named(crate: ROCrate, name: str) -> ContextEntity:
+    """A file that is told of and not contained: it may show a patient."""
+    about = {"@type": "File", "name": name, "description": "not in this crate"}
+    return crate.add(ContextEntity(crate, f"#{name}", about))
+
+
+def _action(crate: ROCrate, path: Path, trail: dict[str, Any], files: dict[str, Any]) -> None:
+    """One job: which program made what from what, when, with which settings."""
+    script = trail["code"]["entries"][0]
+    program = crate.get(f"#{script}") or crate.add(
+        ContextEntity(crate, f"#{script}", {"@type": "SoftwareApplication", "name": script})
+    )
+    action = ContextEntity(
+        crate,
+        f"#{path}",
+        {
+            "@type": "CreateAction",
+            "name": f"{Path(script).stem}: {', '.join(trail['outputs'])}",
+            "description": trail.get("command", ""),
+            "startTime": trail.get("begun", ""),
+        },
+    )
+    crate.add(action)
+    action["instrument"] = program
+    action["object"] = [files[name] for name in trail["inputs"]]
+    action["result"] = [files[name] for name in trail["outputs"]]
+    crate.root_dataset.append_to("mentions", action)

@@ -1,0 +1,208 @@
+"""Segment examinations that no study has seen with a model that a study trained: `crossover segment`.
+
+The same code as the workflow's, step by step: ingest, bias field, slices, prediction, scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import SimpleITK as sitk
+
+from crossover.core import disk, incremental
+from crossover.core.configuration import ConfigError
+from crossover.core.files import read_json, write_json
+from crossover.core.source_code import code_digest
+from crossover.evaluation.metrics import score
+from crossover.imaging.prepare import correct, slice_cases
+from crossover.imaging.stored import IMAGES
+from crossover.imaging.volumes import image_path, structure_path, write
+from crossover.sources.ingest import ingest
+from crossover.sources.settings import RulesFile
+from crossover.study.plan import plan
+from crossover.study.schema import Study
+from crossover.study.sections import Network, Prediction
+
+
+def stage_of(study: Study, model: str, results: Path) -> Path:
+    """The folder of a model's weights.
+
+    Raises:
+        ConfigError: no such model in the study, or not trained yet, naming what there is.
+    """
+    stages = results / study.study / "stages"
+    models = {name: stages / m.stage for name, m in plan(study).models.items()}
+    trained = [name for name, folder in models.items() if (folder / incremental.RECORD).exists()]
+    if model not in models:
+        there = ", ".join(trained) or "none trained yet"
+        raise ConfigError(f"no model {model!r} in study {study.study}; there are: {there}")
+    if model not in trained:
+        raise ConfigError(
+            f"model {model!r} is not trained in {stages}: run the study first (make reproduce "
+            f"STUDIES={study.study} SCALE={study.scale})"
+        )
+    return models[model]
+
+
+def segment(
+    source: Path, out: Path, study: Study, stage: Path, rules: RulesFile, workers: int
+) -> pd.DataFrame:
+    """Masks of every examination below `source` that can be segmented, `<out>/predictions/<case>_<structure>.nii.gz`.
+
+    An examination that fails, at whatever step, stops no other. Where only a manual mask has an error, the
+    examination is segmented and that mask isn't compared with.
+
+    Args:
+        stage: folder of the stage whose weights predict.
+        rules: which series are channels; structures that it names are read, to score the masks by.
+
+    Returns:
+        One row for each case and structure: case, structure, volume_predicted_ml and, where the
+        structure was drawn, the metrics of `crossover.evaluation.metrics.score`; and `not_done`: what was not done
+        and why, "" where all was. A case without a mask has one row, without a
+        structure, and so have files with errors that belong to no case.
+
+    Raises:
+        crossover.sources.cases.IngestError: no examination is there.
+        ConfigError: the rules lack a channel that the study's networks see.
+        crossover.core.disk.DiskFull: there is no room for what is written.
+    """
+    if missing := set(study.channels) - set(rules.series):
+        raise ConfigError(f"no series for channel {', '.join(sorted(missing))} in the rules")
+    cases = out / "cases/manifest.json"
+    report = ingest(source, cases.parent, rules, workers, lenient=True)
+    failed = _refused(report)
+    _prepare(cases, out, study, workers, failed)
+    made = [case for case in report["made"] if case not in failed]
+    rows = list(_predicted(study, stage, out, made, workers, failed))
+    for case in failed:  # of an earlier call
+        for old in out.glob(f"p*/{case}_*"):
+            old.unlink()
+    unscored = {c: _told(about["findings"]) for c, about in report["cases"].items()}
+    table = [row | {"not_done": unscored[row["case"]]} for row in rows]
+    table += [{"case": case, "not_done": why} for case, why in failed.items()]
+    if report["barred"]:
+        table.append({"case": NO_CASE, "not_done": _told(report["folder"])})
+    columns = ["case", "structure", "volume_predicted_ml", "not_done"]
+    return pd.DataFrame(table, columns=list(dict.fromkeys([*columns[:2], *_keys(rows), *columns])))
+
+
+NO_CASE = "files of no case"
+
+
+def _keys(rows: list[dict]) -> list[str]:
+    """The names of all values, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _refused(report: dict) -> dict[str, str]:
+    """Case -> why it couldn't be made from its examination."""
+    cases = report["cases"].items()
+    return {c: _told(about["findings"]) for c, about in cases if about["status"] != "made"}
+
+
+def _told(findings: list[dict]) -> str:
+    """The errors among findings, in a line."""
+    errors = [f for f in findings if f["severity"] == "error"]
+    told = (": ".join(filter(None, (f["code"], f["about"], f["what"]))) for f in errors)
+    return "; ".join(dict.fromkeys(told))
+
+
+def _prepare(cases: Path, out: Path, study: Study, workers: int, failed: dict[str, str]) -> None:
+    """Correct and slice the cases of a manifest; those that fail leave it, and `failed` says why."""
+    code, bias = code_digest("crossover/imaging/prepare.py"), study.preparation.bias_field
+    corrected = None
+    if bias.method != "none":
+        corrected = out / "corrected/manifest.json"
+        with _gone_on(cases, corrected, failed):
+            correct(cases, corrected, bias, code, workers)
+    slices = out / "slices/manifest.json"
+    with _gone_on(cases, slices, failed):
+        slice_cases(
+            cases, corrected, slices, study.preparation.slices, study.channels, [], code, workers
+        )
+
+
+@contextmanager
+def _gone_on(cases: Path, manifest: Path, failed: dict[str, str]) -> Iterator[None]:
+    """Take what failed in a step out of the manifest of cases, and write the step's of all others."""
+    try:
+        yield
+    except incremental.ItemsError as error:
+        failed |= error.failed
+        write_json(manifest, {"items": error.records})
+        made = read_json(cases)["items"].items()
+        write_json(cases, {"items": {c: r for c, r in made if c not in error.failed}})
+
+
+def _predicted(
+    study: Study, stage: Path, out: Path, cases: list[str], threads: int, failed: dict[str, str]
+) -> Iterator[dict]:
+    """Rows of the cases that could be predicted; `failed` says why others couldn't."""
+    if not cases:
+        return
+    from safetensors.numpy import load_file
+
+    from crossover.training import engines, prediction
+    from crossover.training.files import WEIGHTS
+
+    record = read_json(stage / incremental.RECORD)
+    structures = record["stage"]["structures"]
+    settings = Prediction(
+        network=Network.model_validate(record["network"]),
+        slices=study.preparation.slices,
+        channels=study.channels,
+        structures=structures,
+        threshold=study.evaluation.threshold,
+    )
+    shape = (*settings.slices.size, len(settings.channels))
+    engine = engines.create(settings.network, shape, len(structures), threads)
+    engine.load(load_file(stage / WEIGHTS))
+    (out / "predictions").mkdir(exist_ok=True)
+    for case in cases:
+        slices, folder = out / "slices" / case / IMAGES, out / "cases" / case
+        try:
+            (masks,) = prediction.predict_cases(
+                engine, [slices], [folder], settings, record["standardised"]
+            )
+            yield from [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
+        except Exception as error:
+            if no_room := disk.full(error, out):
+                raise no_room from error
+            failed[case] = f"{type(error).__name__}: {error}"
+
+
+def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Image) -> dict:
+    """Write a mask and its picture; its row of the table."""
+    write(mask, out / "predictions" / f"{case}_{structure}.nii.gz")
+    drawn = structure_path(out / "cases" / case, structure)
+    manual = sitk.ReadImage(str(drawn)) if drawn.exists() else None
+    _picture(study, out, case, structure, mask, manual)
+    return {"case": case, "structure": structure, **_scores(study, mask, manual)}
+
+
+def _picture(
+    study: Study, out: Path, case: str, structure: str, mask: sitk.Image, manual: sitk.Image | None
+) -> None:
+    """Of the corrected image where it was corrected."""
+    from crossover.analyses.figures import montage, style
+
+    channel = study.channels[0]
+    found = [image_path(out / folder / case, channel) for folder in ("corrected", "cases")]
+    image = sitk.ReadImage(str(next(path for path in found if path.exists())))
+    drawn = None if manual is None else sitk.GetArrayFromImage(manual) > 0
+    figure = montage.draw(image, sitk.GetArrayFromImage(mask) > 0, drawn)
+    style.save(figure, out / "pictures" / f"{case}_{structure}")
+
+
+def _scores(study: Study, mask: sitk.Image, manual: sitk.Image | None) -> dict[str, float]:
+    tolerance, smallest = (
+        study.evaluation.nsd_tolerance_mm,
+        study.preparation.slices.smallest_mask_px,
+    )
+    if manual is not None:
+        return score(manual, mask, tolerance, smallest)
+    return {"volume_predicted_ml": score(mask, mask, tolerance)["volume_predicted_ml"]}

@@ -1,0 +1,143 @@
+"""The way back from a result to the files that came from the scanner, by the trails beside the files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.tree import Tree
+
+from crossover.core.files import file_digest, read_json
+from crossover.core.provenance import read_trail
+
+MOST = 2
+"""Files of one kind that a picture of the way shows."""
+
+
+def place(output: Path) -> tuple[Path, Path]:
+    """The workflow's folder in which a result lies, wherever that is, and the result's path from there.
+
+    Raises:
+        ValueError: no job left a trail of it, or it lies elsewhere than its trail says.
+    """
+    file = Path(os.path.abspath(output))
+    trail = (read_trail(file) if file.is_file() else None) or {}
+    for name in trail.get("outputs", {}):
+        parts = Path(name).parts
+        if file.parts[-len(parts) :] == parts:
+            return Path(*file.parts[: -len(parts)]), Path(name)
+    if not trail:
+        raise ValueError(f"{output}: there is no such result with a trail beside it")
+    names = ", ".join(trail.get("outputs", {}))
+    raise ValueError(f"{output}: the trail beside it is of {names}: it was moved or renamed")
+
+
+def trace(output: Path, root: Path = Path(".")) -> dict[str, dict[str, Any]]:
+    """All that a file was made from, directly or not.
+
+    Returns:
+        Path -> {sha256 (now), by (the script; None for what no job made), command, begun, inputs (path ->
+        SHA-256 when it was read), received (of a raw manifest: patient -> {file: SHA-256})}, the output
+        first. Files of patients who came as a folder are named by their codes.
+
+    Raises:
+        ValueError: the file is not there, or no job left a trail of it.
+    """
+    if not (root / output).is_file() or read_trail(root / output) is None:
+        raise ValueError(f"{output}: there is no such result with a trail beside it")
+    found: dict[str, dict[str, Any]] = {}
+    waiting = [str(output)]
+    while waiting:
+        path = waiting.pop(0)
+        if path not in found:
+            found[path] = _step(root, path)
+            waiting += found[path]["inputs"]
+    return found
+
+
+def _step(root: Path, path: str) -> dict[str, Any]:
+    file = root / path
+    trail = (read_trail(file) if file.exists() else None) or {}
+    step: dict[str, Any] = {
+        "sha256": file_digest(file) if file.exists() else None,
+        "by": _script(trail),
+        "command": trail.get("command"),
+        "begun": trail.get("begun"),
+        "inputs": trail.get("inputs", {}),
+    }
+    if step["by"] == "receive" and file.exists():
+        step["received"] = _received(read_json(file))
+    return step
+
+
+def _script(trail: dict) -> str | None:
+    return Path(trail["code"]["entries"][0]).stem if trail else None
+
+
+def _received(manifest: dict) -> dict[str, dict[str, str]]:
+    """Patient -> {file: SHA-256}; the files of a folder of DICOM, whose patients are told later, as "files"."""
+    out: dict[str, dict[str, str]] = {}
+    for name, item in manifest["items"].items():
+        files = item.get("files")
+        if files is None:
+            out.setdefault("files", {})[name] = item["sha256"]
+        else:
+            named = files.items() if isinstance(files, dict) else enumerate(files)
+            out[name] = {str(n): about["sha256"] for n, about in named}
+    return out
+
+
+def picture(output: Path, steps: dict[str, dict[str, Any]]) -> Tree:
+    """The way as a tree; what several files were made from is opened once."""
+    tree = Tree(_label(str(output), steps[str(output)], None))
+    _grow(tree, str(output), steps, {str(output)})
+    return tree
+
+
+def summary(steps: dict[str, dict[str, Any]]) -> str:
+    """What stands at the beginning of the way, in a line."""
+    parts = []
+    for path, step in steps.items():
+        if "received" in step:
+            patients = step["received"]
+            files = sum(map(len, patients.values()))
+            of = "" if set(patients) == {"files"} else f" of {len(patients)} patients"
+            parts.append(f"{files} files{of} received as {Path(path).parent.name}")
+    if gone := sum(step["sha256"] is None for step in steps.values()):
+        parts.append(f"{gone} files on the way are not there any more")
+    return "; ".join(parts) or "nothing received: it comes from settings alone"
+
+
+def _grow(node: Tree, path: str, steps: dict[str, dict[str, Any]], opened: set[str]) -> None:
+    kinds: dict[str | None, list[str]] = {}
+    for name in steps[path]["inputs"]:
+        kinds.setdefault(steps[name]["by"], []).append(name)
+    for by, names in kinds.items():
+        for name in names[:MOST]:
+            branch = node.add(_label(name, steps[name], steps[path]["inputs"][name]))
+            if name in opened:
+                if steps[name]["inputs"]:
+                    branch.add("(see above)")
+                continue
+            opened.add(name)
+            _grow(branch, name, steps, opened)
+        if len(names) > MOST:
+            node.add(f"and {len(names) - MOST} more of {by or 'the configuration'}")
+    for patient, files in list(steps[path].get("received", {}).items())[:1]:
+        for name, sha256 in list(files.items())[:MOST]:
+            node.add(f"{patient}/{name}  sha256 {sha256[:12]}")
+        total = sum(map(len, steps[path]["received"].values()))
+        if total > MOST:
+            node.add(
+                f"and {total - MOST} more files, {len(steps[path]['received'])} patients in all"
+            )
+
+
+def _label(path: str, step: dict[str, Any], read: str | None) -> str:
+    by = f"  by {step['by']}, {step['begun'][:10]}" if step["by"] else ""
+    now = step["sha256"]
+    changed = ""
+    if read and now != read:
+        changed = "  [red]changed since[/red]" if now else "  [red]not there any more[/red]"
+    return f"{path}{by}  sha256 {(read or now or 'gone')[:12]}{changed}"

@@ -1,0 +1,196 @@
+"""Trust without recomputing: every file against what is on record of it, and on request one training again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from configparser import ConfigParser
+from importlib import import_module
+from importlib.metadata import packages_distributions
+from importlib.metadata import version as metadata_version
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from crossover.core.files import file_digest, read_json_or_none
+from crossover.core.incremental import RECORD
+from crossover.core.provenance import read_trail
+from crossover.execution.forecast import reasons
+from crossover.execution.integrity import AGAIN, PUT_BACK, Checker, Finding
+from crossover.execution.workflow import Workflow
+
+LOCK = Path("requirements.lock")
+
+
+class Check(NamedTuple):
+    """One kind of check: what was compared, how many, and what is wrong."""
+
+    name: str
+    count: int
+    findings: list[Finding]
+
+
+def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
+    """Check everything that lies in a folder of results; nothing is computed anew but digests.
+
+    Args:
+        outputs: the rules' outputs, relative to `root`.
+    """
+    there = [path for path in outputs if (root / path).exists()]
+    read = {path: read_trail(root / path) for path in there}
+    trails = {path: trail for path, trail in read.items() if trail}
+    checker = Checker(root)
+    return [
+        Check("outputs that are there", len(outputs), list(_missing(outputs, root))),
+        outputs_check(there, checker),
+        items_check(there, root),
+        inputs_check(trails, checker),
+        versions_check(trails, root),
+        tracked_check(root),
+    ]
+
+
+def _missing(outputs: list[Path], root: Path) -> Iterable[Finding]:
+    for path in outputs:
+        if not (root / path).exists():
+            yield Finding(str(path), "it is not there", "run `snakemake`, or `dvc pull`")
+
+
+def outputs_check(outputs: list[Path], checker: Checker) -> Check:
+    """Outputs against their trails, trails against Snakemake's records."""
+    findings = [finding for path in outputs for finding in checker.findings(path)]
+    return Check("outputs against trails and records", len(outputs), findings)
+
+
+def items_check(outputs: list[Path], root: Path) -> Check:
+    """Every file that a manifest lists (cases, slices, weights, masks) against its SHA-256 there."""
+    count, findings = 0, []
+    for manifest in (path for path in outputs if path.suffix == ".json"):
+        content = read_json_or_none(root / manifest)
+        if (
+            content is None or "items" not in content or "listing" in content
+        ):  # real data as received lie elsewhere
+            continue
+        for name, item in content["items"].items():
+            folder = manifest.parent / name
+            record = root / folder / RECORD
+            if read_json_or_none(record) != item:
+                findings.append(
+                    Finding(f"{folder}/{RECORD}", f"it differs from {manifest}", PUT_BACK)
+                )
+            for file, about in item["files"].items():
+                count += 1
+                path = root / folder / file
+                if not path.exists() or file_digest(path) != about["sha256"]:
+                    what = f"it is not the file that {manifest} lists"
+                    remedy = f"put it back (`dvc checkout`), or delete it and {manifest} to have it made again"
+                    findings.append(Finding(f"{folder}/{file}", what, remedy))
+    return Check("files against manifests", count, findings)
+
+
+def inputs_check(trails: dict[Path, dict], checker: Checker) -> Check:
+    """What each output was made from against what is there now."""
+    findings, count = [], 0
+    for output, trail in trails.items():
+        for path, then in trail["inputs"].items():
+            count += 1
+            if not (checker.root / path).exists():
+                findings.append(
+                    Finding(str(output), f"{path}, from which it was made, is gone", PUT_BACK)
+                )
+            elif checker.digest(path) != then:
+                findings.append(
+                    Finding(str(output), f"it was made from another {path}", "run `snakemake`")
+                )
+    return Check("inputs against trails", count, findings)
+
+
+def versions_check(trails: dict[Path, dict], root: Path) -> Check:
+    """The packages that each output was made with against the lock."""
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / LOCK).read_text(), re.M))
+    locked = {_normal(name): version for name, version in pins.items()}
+    names = packages_distributions()
+    told = [(out, *item) for out, trail in trails.items() for item in trail["versions"].items()]
+    wrong: dict[tuple[str, str], str] = {}
+    count = 0
+    for module, version in {(module, version) for _, module, version in told}:
+        pinned = {
+            n: locked[_normal(n)] for n in names.get(module, [module]) if _normal(n) in locked
+        }
+        count += bool(pinned)
+        release = version.partition("+")[0]  # "+cpu" names a build
+        if pinned and release not in pinned.values() and not _tells(module, version, pinned):
+            wrong[module, version] = " and ".join(f"{n} {v}" for n, v in pinned.items())
+    findings = [
+        Finding(
+            str(output),
+            f"it was made with {module} {version}, and {LOCK} has {wrong[module, version]}",
+            f"`make setup`, and {AGAIN}",
+        )
+        for output, module, version in told
+        if (module, version) in wrong
+    ]
+    return Check("versions against the lock", count, findings)
+
+
+def _tells(module: str, told: str, pinned: dict[str, str]) -> bool:
+    """Whether a package as pinned calls itself so: some tell another version than their release has."""
+    if any(metadata_version(name) != version for name, version in pinned.items()):
+        return False
+    return getattr(import_module(module), "__version__", None) == told
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def tracked_check(root: Path) -> Check:
+    """Every file that DVC tracks against the digest that dvc.lock, through DVC's cache, has of it."""
+    count, findings = 0, []
+    lock, cache = root / "dvc.lock", _cache(root)
+    stages = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
+    for out in (out for stage in stages.values() for out in stage["outs"]):
+        path, md5 = Path(out["path"]), out["md5"]
+        listed = {path: md5}
+        if md5.endswith(".dir"):
+            cached = cache / "files/md5" / md5[:2] / md5[2:]
+            if not cached.exists():
+                continue  # never pulled: nothing to compare with
+            listed = {path / e["relpath"]: e["md5"] for e in json.loads(cached.read_text())}
+        for file, expected in listed.items():
+            count += 1
+            if not (root / file).exists():
+                findings.append(Finding(str(file), "DVC has it, and it is gone", "`dvc checkout`"))
+            elif _md5(root / file) != expected:
+                what = "it is another than the one that DVC has"
+                findings.append(
+                    Finding(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it")
+                )
+    return Check("tracked files against dvc.lock", count, findings)
+
+
+def _cache(root: Path) -> Path:
+    """DVC's cache, as its own configuration has it."""
+    parser = ConfigParser()
+    parser.read([root / ".dvc/config", root / ".dvc/config.local"])
+    return root / ".dvc" / parser.get("cache", "dir", fallback="cache")
+
+
+def up_to_date(workflow: Workflow, root: Path = Path(".")) -> Check:
+    """The settings and code that each output was made with against those at hand."""
+    findings = []
+    for job in workflow.jobs:
+        for why in reasons(job, read_trail(root / job.outputs[0]), root):
+            if why["kind"] in ("setting", "code"):
+                change = f" {why['before']} -> {why['now']}" if why["kind"] == "setting" else ""
+                what = f"{why['what']} differs from when it was made{change}"
+                findings.append(Finding(str(job.outputs[0]), what, "run `snakemake`"))
+    return Check("configuration and code", len(workflow.jobs), findings)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

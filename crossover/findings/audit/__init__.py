@@ -1,0 +1,35 @@
+"""Checks of a paper's printed numbers against each other; see docs/audit.md.
+
+Each module has one kind of check, a pure function from the printed numbers to findings.
+"""
+
+from __future__ import annotations
+
+from crossover.findings.audit.averages import averages
+from crossover.findings.audit.counts import counts
+from crossover.findings.audit.design import design
+from crossover.findings.audit.finding import Finding
+from crossover.findings.audit.gains import gains
+from crossover.findings.audit.group_tests import group_tests
+from crossover.findings.audit.orderings import orderings
+from crossover.findings.audit.overlap import overlap
+from crossover.findings.audit.paired_tests import paired_tests
+from crossover.findings.audit.places import same_numbers
+from crossover.findings.audit.pooling import pooled
+from crossover.findings.audit.spread import spread
+from crossover.findings.audit.statements import statements
+from crossover.findings.published import Published
+
+CHECKS = (
+    same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests,
+    orderings, design,
+)  # fmt: skip
+
+
+def audit(published: Published) -> list[Finding]:
+    """All findings, in the order of `CHECKS`.
+
+    Raises:
+        ExpressionError: a statement names something that isn't printed.
+    """
+    return [finding for check in CHECKS for finding in check(published)]

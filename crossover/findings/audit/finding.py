@@ -1,0 +1,93 @@
+"""A finding of the audit, and the verdict that readings of a printed number lead to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crossover.findings.audit.interval import Interval, gap
+
+Verdict = Literal[
+    "follows", "follows only under a reading", "does not follow", "can't be checked"
+]  # fmt: skip
+FOLLOWS, READING, NOT, UNCHECKED = (
+    "follows", "follows only under a reading", "does not follow", "can't be checked"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to understand a statement, and the numbers that then follow."""
+
+    name: str
+    value: Interval
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was checked, and how it came out."""
+
+    check: str
+    about: str
+    where: str
+    printed: str
+    follows_from: str
+    verdict: Verdict
+    low: float = math.nan
+    """The recomputed interval: of the first reading that follows, else of the nearest one."""
+    high: float = math.nan
+    reading: str = ""
+    """Under which it follows, where not under all."""
+    off_by: float = math.nan
+    """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
+    note: str = ""
+
+
+def judged(
+    check: str,
+    about: str,
+    where: str,
+    printed: str,
+    follows_from: str,
+    value: Interval,
+    readings: Sequence[Reading],
+    relation: str = "equals",
+    note: str = "",
+) -> Finding:
+    """The finding for a printed number: it follows under all readings, under some, or under none.
+
+    Raises:
+        ValueError: no reading, or an unknown relation.
+    """
+    if not readings:
+        raise ValueError(f"{about}: a reading is needed")
+    gaps = [gap(value, relation, r.value) for r in readings]
+    holds = [r for r, g in zip(readings, gaps) if g == 0]
+    nearest = min(range(len(readings)), key=lambda k: gaps[k])
+    shown = (holds or [readings[nearest]])[0].value
+    verdict, reading, off_by = FOLLOWS, "", math.nan
+    if not holds:
+        verdict, off_by = NOT, gaps[nearest]
+        reading = readings[nearest].name if len(readings) > 1 else ""
+    elif len(holds) < len(readings):
+        verdict, reading = READING, "; or ".join(r.name for r in holds)
+    return Finding(
+        check, about, where, printed, follows_from, verdict, shown.low, shown.high, reading, off_by, note
+    )  # fmt: skip
+
+
+def unchecked(check: str, about: str, where: str, printed: str, why: str) -> Finding:
+    """A statement that the printed numbers can't decide."""
+    return Finding(check, about, where, printed, "", UNCHECKED, note=why)
+
+
+def places(*where: str) -> str:
+    """Places without repetition."""
+    return "; ".join(dict.fromkeys(p for w in where for p in w.split("; ")))
+
+
+def short(value: float, decimals: int = 3) -> str:
+    """A number for a note: small ones with two digits."""
+    return f"{value:.{decimals}f}" if value >= 10**-decimals or value == 0 else f"{value:.2g}"

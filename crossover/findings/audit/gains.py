@@ -1,0 +1,70 @@
+"""Printed gains against the printed scores: as a difference, or relative to the lower score."""
+
+from __future__ import annotations
+
+from crossover.findings.audit.averages import rows_of
+from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places
+from crossover.findings.audit.interval import Interval, average, exactly, likely_average, unrounded
+from crossover.findings.audit.lookup import first_values, told
+from crossover.findings.printed import Gain, Value
+from crossover.findings.published import Published
+
+CHECK = "gain"
+
+
+def gains(published: Published) -> list[Finding]:
+    """Every printed gain whose scores are printed, and the sources that its sentence names."""
+    findings = []
+    for gain in published.gains:
+        scores = [_only(published, gain, family) for family in (*gain.families, gain.over)]
+        if all(scores):
+            findings.append(_difference(gain, scores, published))
+        if gain.sources:
+            findings.append(_sources(gain))
+    return findings
+
+
+def _only(published: Published, gain: Gain, family: str) -> Value | None:
+    """The family's score on the gain's test set, if one of its sizes is printed there."""
+    wanted = (family, gain.structure, gain.test_set, gain.metric)
+    found = [v for k, v in first_values(published).items() if (k[0], *k[2:]) == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def _difference(gain: Gain, scores: list[Value], published: Published) -> Finding:
+    higher = average([unrounded(s.mean) for s in scores[:-1]])
+    lower = unrounded(scores[-1].mean)
+    readings = [
+        Reading("difference (percentage points)", higher - lower),
+        Reading("relative to the lower score (per cent)", higher / lower - exactly(1)),
+    ]
+    rows = [rows_of(score, published) for score in scores]
+    if all(rows):
+        readings.insert(1, Reading("difference of the rows' means", _of_rows(rows)))
+    terms = " + ".join(s.mean.text for s in scores[:-1])
+    mean = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
+    return judged(
+        CHECK, f"Gain of {' and '.join(gain.families)} over {_name(gain)}",
+        places(gain.where, *(s.where for s in scores)), gain.gain.text,
+        f"{mean} - {scores[-1].mean.text}", unrounded(gain.gain), readings,
+        note="; ".join(f"{r.name}: {r.value.middle:.4f}" for r in readings),
+    )  # fmt: skip
+
+
+def _of_rows(rows: list[list[Value]]) -> Interval:
+    means = [likely_average([unrounded(row.mean) for row in own]) for own in rows]
+    return average(means[:-1]) - means[-1]
+
+
+def _name(gain: Gain) -> str:
+    return told((gain.over, 0, gain.structure, gain.test_set, gain.metric))
+
+
+def _sources(gain: Gain) -> Finding:
+    """A cohort is no source of its own: the scores compared are of models trained on others before."""
+    own = gain.test_set in gain.sources
+    return Finding(
+        CHECK, f"Sources of the gain over {_name(gain)}", gain.where, ", ".join(gain.sources),
+        f"cohorts other than the target, {gain.test_set}", NOT if own else "follows",
+        note="the sentence names the target itself as a source" if own else "",
+    )  # fmt: skip

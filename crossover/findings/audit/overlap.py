@@ -1,0 +1,51 @@
+"""Dice and IoU of one model on one test set: of each case IoU = D / (2 - D), of means a range."""
+
+from __future__ import annotations
+
+import math
+
+from crossover.findings.audit.finding import Finding, Reading, judged, places
+from crossover.findings.audit.interval import Interval, unrounded
+from crossover.findings.audit.lookup import first_values, key_of, told
+from crossover.findings.printed import Value
+from crossover.findings.published import Published
+
+CHECK = "Dice and IoU"
+
+
+def overlap(published: Published) -> list[Finding]:
+    """Every IoU whose Dice score is printed, too."""
+    values = first_values(published)
+    findings = []
+    for key, value in values.items():
+        dice = values.get((*key[:4], "dsc"))
+        if key[4] == "iou" and dice:
+            findings.append(_of_means(value, dice))
+    return findings
+
+
+def iou_of(dice: float) -> float:
+    """Of one case."""
+    return dice / (2 - dice)
+
+
+def mean_iou_range(mean_dice: Interval) -> Interval:
+    """D / (2 - D) is convex: the mean IoU is at least that of the mean D (Jensen), and at most the mean D,
+    where every case is 0 or 1."""
+    inside = mean_dice.clipped(0, 1)
+    return Interval(iou_of(inside.low), inside.high)
+
+
+def _of_means(iou: Value, dice: Value) -> Finding:
+    allowed = mean_iou_range(unrounded(dice.mean))
+    note = ""
+    beyond = float(iou.mean) - iou_of(dice.mean)
+    if beyond > 0:
+        # Second-order: the mean exceeds the value at the mean by half the curvature times the variance.
+        sd = math.sqrt(2 * beyond * (2 - dice.mean) ** 3 / 4)
+        note = f"{beyond:.4f} above the IoU of the mean Dice, which needs an SD of Dice of about {sd:.2f}"
+    return judged(
+        CHECK, f"IoU of {told(key_of(iou))}", places(iou.where, dice.where), iou.mean.text,
+        f"a Dice of {dice.mean.text}", unrounded(iou.mean),
+        [Reading("", allowed)], note=note,
+    )  # fmt: skip

@@ -1,0 +1,143 @@
+"""Printed p values of paired tests: can n cases give them, in which form, and do they survive their number?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, Finding, Reading, judged
+from crossover.findings.audit.interval import Interval, exactly, gap, unrounded
+from crossover.findings.audit.signed_rank import FORMS, Attainable, all_improve, attainable
+from crossover.findings.printed import Improvement, PairedTest
+from crossover.findings.published import Published
+
+CHECK = "signed-rank test"
+MOST_CASES = 12
+"""Above, nearly every p can be had and there are too many patterns."""
+NO_TIES, TIES = "no ties", "with ties or without difference"
+
+
+def paired_tests(published: Published) -> list[Finding]:
+    """Each p of its first place; one form for all of them; statements of every case; their number."""
+    findings = []
+    first: dict[tuple, PairedTest] = {}
+    for test in published.paired:
+        first.setdefault((test.structure, test.a, test.b, test.test_set, test.metric), test)
+    groups: dict[tuple[str, str], list[PairedTest]] = {}
+    for test in first.values():
+        known = published.test_sets.get(test.test_set)
+        if known and known.cases <= MOST_CASES:
+            groups.setdefault((test.test_set, test.where), []).append(test)
+    for (test_set, _), tests in groups.items():
+        n = published.test_sets[test_set].cases
+        findings += [_possible(test, n) for test in tests]
+        findings.append(_one_form(tests, n))
+        if published.alpha is not None:
+            findings.append(_number(tests, n, published.alpha))
+    for said in published.improvements:
+        findings.append(_improvement(said, list(first.values()), published))
+    return findings
+
+
+def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
+    """The forms that can give a p in the interval -> the way with the fewest ties."""
+    found: dict[str, Attainable] = {}
+    for one in attainable(n):
+        if p.low - 1e-9 <= one.p <= p.high + 1e-9 and (
+            one.form not in found or one.tied < found[one.form].tied
+        ):
+            found[one.form] = one
+    return found
+
+
+def _name(test: PairedTest) -> str:
+    return f"{test.structure}, {test.a.family} against {test.b.family}"
+
+
+def _possible(test: PairedTest, n: int) -> Finding:
+    ways = forms_of(unrounded(test.p), n)
+    readings, every = [], True
+    for form in FORMS:
+        way = ways.get(form)
+        every = every and way is not None and way.tied == 0
+        if way:
+            tied = (
+                NO_TIES if way.tied == 0 else f"{way.tied} or more cases tied or without difference"
+            )
+            readings.append(Reading(f"{form}, {tied}", exactly(way.p)))
+    about, source = f"p of {_name(test)}", f"two-sided p values of {n} paired cases"
+    if not readings:
+        near = min(attainable(n), key=lambda one: abs(one.p - test.p))
+        readings = [Reading(f"{near.form}, nearest", exactly(near.p))]
+    found = judged(CHECK, about, test.where, test.p.text, source, unrounded(test.p), readings)
+    if found.verdict == FOLLOWS and not every:
+        named = "; or ".join(r.name for r in readings)
+        return Finding(
+            CHECK, about, test.where, test.p.text, source, READING, found.low, found.high, named
+        )
+    return found
+
+
+def _one_form(tests: list[PairedTest], n: int) -> Finding:
+    """One form of the test behind all p values of a place."""
+    ways = [forms_of(unrounded(test.p), n) for test in tests]
+    readings, told = [], []
+    for form in FORMS:
+        given = sum(form in way for way in ways)
+        plain = sum(form in way and way[form].tied == 0 for way in ways)
+        readings += [
+            Reading(f"{form}, {NO_TIES}", exactly(plain)),
+            Reading(f"{form}, {TIES}", exactly(given)),
+        ]
+        told.append(f"{form} gives {given} of {len(tests)}, {plain} of them without ties")
+    return judged(
+        CHECK, f"One form of the test for all p values of {tests[0].test_set}", tests[0].where,
+        f"{len(tests)} p values", f"two-sided p values of {n} paired cases", exactly(len(tests)), readings,
+        note="; ".join(told),
+    )  # fmt: skip
+
+
+def _number(tests: list[PairedTest], n: int, alpha: float) -> Finding:
+    """How many are called significant, and how many are where their number is corrected for."""
+    p = sorted(float(test.p) for test in tests)
+    m = len(p)
+    alone = sum(x < alpha for x in p)
+    holm = next((k for k, x in enumerate(p) if x > alpha / (m - k)), m)
+    discovery = max((k + 1 for k, x in enumerate(p) if x <= alpha * (k + 1) / m), default=0)
+    smallest = min(one.p for one in attainable(n) if one.form == FORMS[0])
+    return judged(
+        CHECK, f"Number of p values of {tests[0].test_set} below {alpha}", tests[0].where,
+        f"{alone} of {m}", f"{m} tests", exactly(alone), [
+            Reading("each test by itself", exactly(alone)),
+            Reading("family-wise error held (Holm)", exactly(holm)),
+            Reading("false discoveries held (Benjamini & Hochberg)", exactly(discovery)),
+        ],
+        note=f"Holm {holm}, Benjamini & Hochberg {discovery}; Holm's first threshold is {alpha / m:.5f}, "
+        f"the smallest exact p of {n} cases {smallest:.5f}",
+    )  # fmt: skip
+
+
+def _improvement(said: Improvement, tests: list[PairedTest], published: Published) -> Finding:
+    """Where every case improves, p is at most the largest that this gives in any form."""
+    n = published.test_sets[said.test_set].cases
+    most = max(value.high for value in all_improve(n).values())
+    readings, notes = [], []
+    for other in said.over:
+        own = [t for t in tests if (t.a, t.b) == (said.model, other)
+               and (t.test_set, t.metric) == (said.test_set, said.metric)]  # fmt: skip
+        above = [t for t in own if gap(unrounded(t.p), "at_most", exactly(most)) > 0]
+        if not own:
+            continue
+        worst = max(unrounded(t.p).low for t in own)
+        readings.append(Reading(f"over {other.family}, in every structure", exactly(worst)))
+        if above:
+            notes.append(f"over {other.family} {len(above)} of {len(own)} p values are larger")
+    found = judged(
+        CHECK, said.about, said.where, f"all {n} cases", f"p values of at most {most:.4f}",
+        exactly(most), readings, relation="at_least",
+    )  # fmt: skip
+    changed: dict = {"note": "; ".join(notes)}
+    if found.verdict == NOT and len({t.structure for t in tests}) > 1:
+        reading = "each case's average over the structures, which isn't printed"
+        changed |= {"verdict": READING, "reading": reading, "off_by": math.nan}
+    return replace(found, **changed)

@@ -1,0 +1,62 @@
+"""`config/claims/<study>.yaml`, and its verdicts on the files of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crossover.core.configuration import ConfigError, read_yaml, validate
+from crossover.findings.claims.statements import Claims
+from crossover.findings.published import corresponding, load_published
+
+TABLES = (
+    "metrics.csv", "radiomics.csv", "statistics/icc.csv", "statistics/training_time_saved.csv",
+    "statistics/cross_validation.csv", "statistics/crossover.csv",
+)  # fmt: skip
+"""What claims are judged by, under results/<study>/; none but the first has to be there."""
+
+
+def read_claims(study: str, folder: Path = Path("config")) -> Claims:
+    """Read the claims about a study.
+
+    Raises:
+        ConfigError: no such file, or every key and value that is wrong, with its place.
+    """
+    path = folder / "claims" / f"{study}.yaml"
+    claims = validate(Claims, read_yaml(path), path)
+    if claims.study != study:
+        raise ConfigError(f"{path}: study: must be the file's name {study!r}, not {claims.study!r}")
+    return claims
+
+
+def judged(
+    settings: Mapping[str, Any], files: Iterable[Path], folder: Path = Path("config")
+) -> pd.DataFrame:
+    """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
+
+    Args:
+        settings: of `sections.claimed`.
+        files: those there are of `TABLES`; known by their names.
+
+    Raises:
+        ConfigError: the files of claims or of published numbers are wrong.
+        TableError: a table is not what it has to be.
+    """
+    from crossover.findings.claims.evaluate import evaluate_claims
+    from crossover.statistics.agreement import read_radiomics
+    from crossover.statistics.metrics_table import read_metrics
+
+    readers = {"metrics": read_metrics, "radiomics": read_radiomics}
+    tables = {path.stem: readers.get(path.stem, pd.read_csv)(path) for path in files}
+    sizes = {n: n for n in settings["sizes"]}
+    if settings["published"]:
+        published = load_published(settings["published"], folder)
+        tables["published"] = published.table()
+        ours = corresponding(settings["sizes"], published)
+        sizes = {theirs: n for n, theirs in ours.items() if theirs}
+    claims = read_claims(settings["study"], folder).claims
+    icc = settings["icc"] or "ICC(A,1)"
+    return evaluate_claims(claims, tables, settings["confidence"], sizes, icc)

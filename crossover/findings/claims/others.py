@@ -1,0 +1,125 @@
+"""Parts of claims about training times, networks and crossovers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from crossover.findings.claims.effects import part
+from crossover.findings.claims.parts import Interval, Missing, Part
+from crossover.findings.claims.scores import Sizes
+from crossover.findings.claims.statements import BestNetwork, Crossover, Time
+from crossover.statistics.intervals import ended, half_width
+from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scales import PERCENT_SAVED, SHARE
+
+CROSSES, NONE = "crosses", "no crossover within the range"
+"""Verdicts of statistics/crossover.csv; its third is "can't tell". There n is 0 below the smallest size and inf
+beyond the largest."""
+
+
+def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
+    """The mean saving in per cent over trainings (structures and replicates), Student's interval over them.
+
+    Raises:
+        Missing: no such trainings, or such as ran on different devices or with different threads.
+    """
+    rows = saved[(saved["family"] == statement.family) & (saved["scratch"] == statement.over)]
+    ours = [sizes[n] for n in statement.sizes if n in sizes]
+    if len(ours) < len(statement.sizes):
+        raise Missing(f"no training size here stands for n = {statement.sizes}")
+    rows = rows[rows["n_train"].isin(ours)]
+    single = rows[rows["structure"] != POOLED]
+    rows = single if len(single) else rows
+    if rows.empty:
+        raise Missing(f"no times of {statement.family} and {statement.over}")
+    if not rows["alike"].astype(bool).all():
+        raise Missing(
+            "the trainings ran on different devices, with different threads, or read kept activations"
+        )
+    values = rows["saved_percent"].to_numpy(float)
+
+    def interval(confidence: float) -> Interval:
+        sd = values.std(ddof=1) if len(values) > 1 else math.nan
+        half = half_width(sd, len(values), confidence)
+        low, high = ended(values.mean() - half, values.mean() + half, PERCENT_SAVED)
+        return float(low), float(high)
+
+    return [Part("", float(values.mean()), interval, _p(values, statement.at_least))]
+
+
+def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
+    """The network's validation DSC minus every other's, on the same folds.
+
+    The folds' training patients overlap, so that these intervals are too narrow (Nadeau & Bengio 2003).
+
+    Raises:
+        Missing: the network is not in the selection, or is alone in it.
+    """
+    scores = cells.pivot_table("validation_dsc", "fold", ["architecture", "encoder"])
+    own = (statement.architecture, statement.encoder)
+    if own not in scores:
+        raise Missing(f"no network {' with '.join(own)} in the selection")
+    parts = []
+    for other in scores:
+        if other != own:
+            apart = (scores[own] - scores[other]).dropna()
+            index = pd.MultiIndex.from_product([["folds"], apart.index], names=["cohort", "case"])
+            table = pd.DataFrame({"difference": apart.to_numpy()}, index=index)
+            name = f"minus {' with '.join(other)}"
+            parts.append(part(name, table, statement.region, math.nan, SHARE))
+    if not parts:
+        raise Missing(f"no network but {' with '.join(own)} in the selection")
+    return parts
+
+
+def crossovers(
+    statement: Crossover, table: pd.DataFrame, sizes: Sizes
+) -> tuple[list[Part], Interval]:
+    """The n at which one family overtakes the other, a part for each structure, and where n has to lie.
+
+    An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
+    structure is not corrected for their number. It counts for the claim only where the table says that the two
+    cross, and against it wherever it lies outside; "no crossover within the range", and a crossing the other
+    way, are against it too.
+
+    Raises:
+        Missing: no such comparison, or a size that stands for none.
+    """
+    if missing := [n for n in statement.between if n not in sizes]:
+        raise Missing(f"no training size here stands for n = {missing[0]}")
+    rows = table[table["test_set"] == statement.test_set]
+    rows = rows[rows["metric"] == statement.metric]
+    names = {statement.ahead, statement.overtakes}
+    rows = rows[rows["ahead"].isin(names) & rows["overtakes"].isin(names)]
+    structures = statement.structures or list(dict.fromkeys(rows["structure"]))
+    if rows.empty:
+        raise Missing(f"no crossover of {statement.ahead} and {statement.overtakes} in the table")
+    region = float(sizes[statement.between[0]]), float(sizes[statement.between[1]])
+    parts = []
+    for structure in structures:
+        if (own := rows[rows["structure"] == structure]).empty:
+            raise Missing(f"no crossover of {structure} in the table")
+        parts.append(_crossover(own.iloc[0], statement.ahead, region))
+    return parts, region
+
+
+def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
+    told = float(row["ci_low"]), float(row["ci_high"])
+    wanted, found = row["ahead"] == ahead, row["verdict"]
+    outside = told[1] < region[0] or told[0] > region[1]
+    if found == NONE or (found == CROSSES and not wanted) or (wanted and outside):
+        judged = (math.inf, math.inf)  # beyond any size, however large
+    else:
+        judged = told if wanted and found == CROSSES else (0.0, math.inf)
+    name = str(row.get("statement", "") or found)
+    return Part(name, float(row["n"]), lambda _: judged, told=told)
+
+
+def _p(values: np.ndarray, bound: float) -> float:
+    from scipy.stats import ttest_1samp
+
+    varied = len(values) > 1 and np.ptp(values) > 0
+    return float(ttest_1samp(values, bound).pvalue) if varied else math.nan

@@ -1,0 +1,248 @@
+"""What a paper's finding says, typed, so that tables can answer it.
+
+A statement is about one or several *parts*: each pair of families, test set, structure and size that it
+names, or what `combine` makes of them. Each part has an effect with an interval, and the statement says
+where effects have to lie. Sizes are the paper's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from crossover.core.configuration import Section
+
+Metric = Literal["dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"]
+Families = Annotated[list[str], Field(min_length=1)]
+Sizes = list[Annotated[int, Field(ge=1)]]
+ICC = "icc"
+"""The metric whose values are the features' ICCs, each a part."""
+MARGIN = 0.05
+"""Difference of DSC up to which two models count as equal where a claim states none. No paper states one;
+the smallest difference that Lin 2023 makes anything of is 0.06 (0.70 and 0.64 at n = 51). A claim of a paper
+that makes something of less states its own."""
+
+
+class Comparison(Section):
+    """Families `a` against families `b` on the same test cases; "all" is every cohort's."""
+
+    test_set: str
+    a: Families
+    b: Families
+
+
+class _OfScores(Section):
+    metric: Metric
+    structures: list[str] = []
+    """Each of these; each of the study's by default; "all" is a case's mean over the study's."""
+    sizes: Sizes = []
+    """None where no family has sizes. A family without sizes is the same at each."""
+
+
+class _Compared(_OfScores):
+    pairs: Annotated[list[Comparison], Field(min_length=1)]
+    combine: Literal["each", "sides", "all"] = "each"
+    """each: every a against every b; sides: the mean of the a against the mean of the b; all: that over all
+    test sets, structures and sizes too, as one effect."""
+
+
+class Better(_Compared):
+    """Every difference a - b is above `by`."""
+
+    kind: Literal["better"]
+    metric: Metric | Literal["icc"]
+    by: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return self.by, math.inf
+
+    @model_validator(mode="after")
+    def _each_icc(self) -> Better:
+        if self.metric == ICC and (self.combine != "each" or "all" in self.structures):
+            raise ValueError(
+                "ICCs are compared feature by feature: combine and structure 'all' are not"
+            )
+        return self
+
+
+class Majority(_Compared):
+    """At least so many of the differences a - b are above 0."""
+
+    kind: Literal["majority"]
+    at_least: Annotated[int, Field(ge=1)]
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return 0.0, math.inf
+
+
+class NoDifference(_Compared):
+    """Every difference a - b lies within the margin: equivalence. A test that finds nothing shows none."""
+
+    kind: Literal["no_difference"]
+    margin: Annotated[float, Field(gt=0)] = MARGIN
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return -self.margin, self.margin
+
+
+class _Values(_OfScores):
+    metric: Metric | Literal["icc"]
+    test_set: str
+    families: Families
+
+
+class Above(_Values):
+    """Every mean, or every feature's ICC, is above the bound."""
+
+    kind: Literal["above"]
+    bound: float
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return self.bound, math.inf
+
+
+class Below(_Values):
+    kind: Literal["below"]
+    bound: float
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return -math.inf, self.bound
+
+
+class Within(_Values):
+    """Every mean, or every feature's ICC, is from `low` to `high`."""
+
+    kind: Literal["range"]
+    low: float
+    high: float
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return self.low, self.high
+
+    @model_validator(mode="after")
+    def _rising(self) -> Within:
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low} must be below high {self.high}")
+        return self
+
+
+class Rises(_OfScores):
+    """Every family scores higher at each of the sizes than at the one before."""
+
+    kind: Literal["rises"]
+    test_set: str
+    families: Families
+    sizes: Annotated[Sizes, Field(min_length=2)]
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return 0.0, math.inf
+
+
+class Crossover(Section):
+    """`ahead` is above with few cases, and `overtakes` above it from a size between the two on."""
+
+    kind: Literal["crossover"]
+    metric: Metric
+    test_set: str
+    structures: list[str] = []
+    ahead: str
+    overtakes: str
+    between: tuple[int, int]
+
+    @property
+    def sizes(self) -> list[int]:
+        return list(self.between)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Crossover:
+        if self.between[0] >= self.between[1]:
+            raise ValueError(f"between: {list(self.between)} must rise")
+        return self
+
+
+class Time(Section):
+    """Training `family` takes less time than training `over`: at least so many per cent."""
+
+    kind: Literal["time"]
+    family: str
+    over: str
+    sizes: Sizes
+    at_least: Annotated[float, Field(ge=0, lt=100)] = 0.0
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return self.at_least, math.inf
+
+
+class BestNetwork(Section):
+    """This network has a higher validation DSC over the folds than every other of the selection."""
+
+    kind: Literal["best_network"]
+    architecture: str
+    encoder: str
+
+    @property
+    def region(self) -> tuple[float, float]:
+        return 0.0, math.inf
+
+
+class Untested(Section):
+    """No table of a run can answer it."""
+
+    kind: Literal["untested"]
+    because: str
+
+
+Statement = Annotated[
+    Better
+    | Majority
+    | NoDifference
+    | Above
+    | Below
+    | Within
+    | Rises
+    | Crossover
+    | Time
+    | BestNetwork
+    | Untested,
+    Field(discriminator="kind"),
+]
+
+
+class Claim(Section):
+    """A finding: the paper's words, where they stand, and what they say of the tables.
+
+    Attributes:
+        reading: what we took the words to mean where they leave it open.
+        published: what the paper prints of it that isn't among its scores, as a p value.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    words: str
+    where: str
+    statement: Statement
+    reading: str = ""
+    published: str = ""
+
+
+class Claims(Section):
+    """A study's file of claims."""
+
+    study: str
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Claims:
+        ids = [claim.id for claim in self.claims]
+        if again := sorted({i for i in ids if ids.count(i) > 1}):
+            raise ValueError(f"claims: {', '.join(again)} stand twice")
+        return self

@@ -1,0 +1,57 @@
+"""A number as a paper prints it: its digits tell how far rounding may have moved it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic_core import CoreSchema, core_schema
+
+from crossover.core.configuration import Loader, read_yaml
+
+
+class Printed(float):
+    """A float that keeps its digits: 0.70 has two decimals, 0.7 one."""
+
+    text: str
+
+    def __new__(cls, value: str | float) -> Printed:
+        text = value.text if isinstance(value, Printed) else str(value)
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    @property
+    def decimals(self) -> int:
+        return max(0, -Decimal(self.text).as_tuple().exponent)
+
+    @property
+    def half_unit(self) -> float:
+        """Half a unit of the last printed decimal, the most that rounding moves a number."""
+        return 0.5 * 10.0**-self.decimals
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: type, handler: object) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls._checked)
+
+    @classmethod
+    def _checked(cls, value: object) -> Printed:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"a number is needed, not {value!r}")
+        return cls(value)
+
+
+class _Loader(Loader):
+    """Keeps the digits of decimal numbers."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Printed(node.value))
+
+
+def read_printed(path: Path) -> dict:
+    """A YAML file whose decimal numbers are `Printed`.
+
+    Raises:
+        ConfigError: as `config.read_yaml`.
+    """
+    return read_yaml(path, _Loader)

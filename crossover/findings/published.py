@@ -1,0 +1,198 @@
+"""A paper's printed numbers as data (`config/published/<study>.yaml`), and ours beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError, model_validator
+
+from crossover.core.configuration import ConfigError, Section
+from crossover.core.paths import PACKAGED
+from crossover.findings.printed import (
+    Announcement,
+    Architecture,
+    Association,
+    CohortRow,
+    Contradiction,
+    Fact,
+    Gain,
+    Grid,
+    IccRange,
+    Improvement,
+    Ordering,
+    PairedTest,
+    Percentage,
+    Statement,
+    TableOne,
+    TestSet,
+    Value,
+)
+from crossover.findings.printed_number import Printed, read_printed
+
+VALUES = [
+    "family", "n_train", "structure", "test_set", "metric", "mean", "sd", "ci_low", "ci_high", "where",
+]  # fmt: skip
+PAIRED_TESTS = [
+    "structure", "test_set", "metric", "family_a", "n_train_a", "family_b", "n_train_b", "p", "where",
+]  # fmt: skip
+GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
+
+
+class Published(Section):
+    """Everything that a paper printed; `sizes` are the training sizes that its models name."""
+
+    study: str
+    citation: str
+    sizes: list[int]
+    confidence: float
+    alpha: Printed | None = None
+    """p values below it are called significant; None where the paper names none."""
+    values: list[Value]
+    test_sets: dict[str, TestSet] = {}
+    orderings: list[Ordering] = []
+    gains: list[Gain] = []
+    grid: Grid | None = None
+    cohorts: list[CohortRow] = []
+    associations: list[Association] = []
+    paired: list[PairedTest] = []
+    improvements: list[Improvement] = []
+    icc: list[IccRange] = []
+    table_one: TableOne | None = None
+    architecture: Architecture | None = None
+    facts: list[Fact] = []
+    percentages: list[Percentage] = []
+    statements: list[Statement] = []
+    announcements: list[Announcement] = []
+    contradictions: list[Contradiction] = []
+
+    @model_validator(mode="after")
+    def _sizes_known(self) -> Published:
+        named = {v.model.n_train for v in [*self.values, *self.icc]}
+        named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
+        named |= {n for ordering in self.orderings for n in ordering.n_train}
+        if unknown := sorted(named - {0, *self.sizes}):
+            raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
+        return self
+
+    def table(self) -> pd.DataFrame:
+        """The values: `VALUES`; numbers that aren't printed are NaN, no structure is missing."""
+        rows = [
+            {
+                "family": v.model.family,
+                "n_train": v.model.n_train,
+                "structure": v.structure,
+                "test_set": v.test_set,
+                "metric": v.metric,
+                "mean": v.mean,
+                "sd": float("nan") if v.sd is None else v.sd,
+                "ci_low": v.ci[0] if v.ci else float("nan"),
+                "ci_high": v.ci[1] if v.ci else float("nan"),
+                "where": v.where,
+            }
+            for v in self.values
+        ]
+        return pd.DataFrame(rows, columns=VALUES)
+
+    def paired_table(self) -> pd.DataFrame:
+        """The paired tests: structure, test_set, metric, family_a, n_train_a, family_b, n_train_b, p,
+        where."""
+        rows = [
+            {
+                "structure": t.structure,
+                "test_set": t.test_set,
+                "metric": t.metric,
+                "family_a": t.a.family,
+                "n_train_a": t.a.n_train,
+                "family_b": t.b.family,
+                "n_train_b": t.b.n_train,
+                "p": t.p,
+                "where": t.where,
+            }
+            for t in self.paired
+        ]
+        return pd.DataFrame(rows, columns=PAIRED_TESTS)
+
+    def gains_table(self) -> pd.DataFrame:
+        """The stated gains: test_set, metric, families, over, gain, recomputed, where.
+
+        `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
+        """
+        scores = {(v.model.family, v.structure, v.test_set, v.metric): v.mean for v in self.values}
+        rows = []
+        for stated in self.gains:
+            found = [
+                scores.get((family, stated.structure, stated.test_set, stated.metric), float("nan"))
+                for family in (*stated.families, stated.over)
+            ]
+            recomputed = sum(found[:-1]) / len(stated.families) - found[-1]
+            rows.append(stated.model_dump(include=set(GAINS)) | {"recomputed": recomputed})
+        return pd.DataFrame(rows, columns=GAINS)
+
+
+def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Published:
+    """Read `published/<name>.yaml`.
+
+    Raises:
+        ConfigError: no such file, or every key and value that is wrong, with its place.
+    """
+    path = folder / "published" / f"{name}.yaml"
+    try:
+        return Published.model_validate(read_printed(path))
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def corresponding(sizes: list[int], published: Published) -> dict[int, int]:
+    """Our training sizes -> the paper's: by position where there are as many, else the equal ones.
+
+    0, no case of the target, corresponds to 0.
+    """
+    if len(sizes) == len(published.sizes):
+        return {0: 0, **dict(zip(sizes, published.sizes, strict=True))}
+    return {0: 0, **{n: n for n in sizes if n in published.sizes}}
+
+
+def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
+    """The published values at our training sizes.
+
+    Returns:
+        `Published.table` with `n_train` ours and the paper's as `published_n_train`; values at a
+        size that corresponds to none of ours are left out.
+    """
+    ours = {theirs: n for n, theirs in corresponding(sizes, published).items()}
+    table = published.table()
+    table = table[table["n_train"].isin(list(ours))].reset_index(drop=True)
+    return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
+
+
+def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:
+    """The rows of a structure, and those that name none, as in a paper that has one."""
+    return table[table["structure"].isna() | (table["structure"] == structure)]
+
+
+def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.DataFrame:
+    """Our summary with the published values at the corresponding size.
+
+    Args:
+        summary: of `statistics.summary.summarise`.
+        sizes: our training sizes, in the order of the paper's.
+
+    Returns:
+        The summary's rows with six more columns: published_n_train, published_mean, published_sd,
+        published_ci_low, published_ci_high and where. Missing where the paper prints nothing; a
+        model that it prints in several places has a row for each. A value without a structure stands
+        beside every structure. A score of the structure's slices only ("dsc_structure_slices") stands
+        beside the paper's score of that name ("dsc") too, as papers don't always say which slices
+        they scored.
+    """
+    columns = ("mean", "sd", "ci_low", "ci_high", "metric")
+    theirs = at_sizes(published, sizes).rename(columns={c: f"published_{c}" for c in columns})
+    every = list(summary["structure"].unique())
+    theirs["structure"] = [[s] if pd.notna(s) else every for s in theirs["structure"]]
+    theirs = theirs.explode("structure")
+    theirs["published_n_train"] = theirs["published_n_train"].astype("Int64")
+    ours = summary.assign(published_metric=summary["metric"].str.removesuffix("_structure_slices"))
+    keys = ["family", "n_train", "structure", "test_set", "published_metric"]
+    return ours.merge(theirs, how="left", on=keys).drop(columns="published_metric")

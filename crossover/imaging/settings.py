@@ -1,0 +1,53 @@
+"""The settings of how images are prepared for a network, checked when they are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from crossover.core.configuration import Section
+
+
+class BiasField(Section):
+    """N4 (Tustison et al. 2010), estimated on one channel and divided out of the named channels."""
+
+    method: Literal["n4", "none"]
+    estimate_on: str = ""
+    apply_to: list[str] = []
+    shrink: Annotated[int, Field(ge=1)] = 4
+    fit: Literal["bright", "tissue"] = "bright"
+    """The voxels that the field is fitted to: above Otsu's threshold of the values, or of their logarithms,
+    where a coil's near field outshines all else."""
+    iterations: list[int] = [50, 50, 50, 50]
+
+
+class Normalisation(Section):
+    """zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped; training: by
+    mean and SD over the slices that the stage is trained on, whoever the case."""
+
+    method: Literal["zscore", "window", "training"]
+    per: Literal["case", "slice"] = "case"
+    window: tuple[float, float] = (0.0, 1.0)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Normalisation:
+        if self.window[0] >= self.window[1]:
+            raise ValueError(f"window: {self.window} must rise")
+        return self
+
+
+class Slices(Section):
+    """The slices that a network sees: the acquired planes on a centred grid of its own."""
+
+    size: tuple[int, int]
+    spacing_mm: float | None = None
+    """In-plane pixel size; None keeps the acquired one and only crops or pads."""
+    smallest_mask_px: Annotated[int, Field(ge=0)] = 0
+    """A slice counts as one with the structure where more pixels than these of the acquired matrix are in it."""
+    normalisation: Normalisation
+
+
+class Preparation(Section):
+    bias_field: BiasField
+    slices: Slices

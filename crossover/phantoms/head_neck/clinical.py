@@ -1,0 +1,47 @@
+"""The clinical table: who the synthetic patients are.
+
+Chen 2023 gives no table of patients. Age, sex and stages are drawn as of a cohort of nasopharyngeal
+carcinoma in southern China (three men to one woman, in their forties, most of them stage III and
+IV): an assumption.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from crossover.phantoms.kit.files import write_table
+from crossover.phantoms.pelvis.clinical import pick
+
+COLUMNS = ("patient", "age", "sex", "t_stage", "n_stage", "scanner")
+AGE_MEAN, AGE_SD, AGE_RANGE = 47.0, 11.0, (19, 78)  # years
+SHARES: dict[str, dict[str, float]] = {
+    "sex": {"M": 0.74, "F": 0.26},
+    "t_stage": {"1": 0.15, "2": 0.2, "3": 0.42, "4": 0.23},
+    "n_stage": {"0": 0.15, "1": 0.42, "2": 0.31, "3": 0.12},
+}
+
+
+write_clinical = partial(write_table, COLUMNS)
+"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
+
+
+@dataclass(frozen=True)
+class Clinical:
+    """One patient's row, in the words of the table."""
+
+    age: int  # years
+    sex: str
+    t_stage: str
+    n_stage: str
+    scanner: str
+
+
+def draw_clinical(scanners: Mapping[str, float], rng: np.random.Generator) -> Clinical:
+    """Draw one patient; the columns are independent."""
+    age = rng.normal(AGE_MEAN, AGE_SD)
+    while not AGE_RANGE[0] <= age <= AGE_RANGE[1]:
+        age = rng.normal(AGE_MEAN, AGE_SD)
+    drawn = {column: pick(shares, rng) for column, shares in SHARES.items()}
+    return Clinical(age=round(age), scanner=pick(scanners, rng), **drawn)

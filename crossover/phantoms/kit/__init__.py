@@ -1,0 +1,1 @@
+"""What the phantoms of all anatomies share."""

@@ -1,0 +1,102 @@
+"""One patient's examination, as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crossover.phantoms.prostate import scan
+from crossover.phantoms.prostate.clinical import Clinical, draw_clinical
+from crossover.phantoms.prostate.person import Person, draw_person
+from crossover.phantoms.prostate.scan import Geometry, Look
+from crossover.phantoms.prostate.settings import ProstateSource
+from crossover.phantoms.prostate.sites import PROFILES, Profile
+
+PERIPHERAL, CENTRAL = 1, 2
+"""Labels of the zones, as in the NCI-ISBI 2013 files."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One stack of images, (slices, rows, columns)."""
+
+    description: str
+    image: NDArray[np.uint16]
+    geometry: Geometry
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Images, truth and facts of one patient. Arrays are (slices, rows, columns)."""
+
+    patient_id: str
+    t2: Series
+    others: tuple[Series, ...]  # that no study asks for: another plane, a localizer
+    zones: NDArray[np.uint8]  # as contoured: 0, PERIPHERAL or CENTRAL
+    weight: NDArray[np.float32]  # the coils' sensitivity on the T2 series: what N4 is to find
+    clinical: Clinical
+    profile: Profile
+    look: Look
+    person: Person
+
+    @property
+    def prostate(self) -> NDArray[np.bool_]:
+        """The whole gland."""
+        return self.zones > 0
+
+    @property
+    def prostate_ml(self) -> float:
+        """Volume of the gland as contoured."""
+        return float(self.prostate.sum()) * self.t2.geometry.voxel_ml
+
+    @property
+    def row(self) -> dict[str, object]:
+        """The patient's row of clinical.csv."""
+        return {"patient": self.patient_id, **vars(self.clinical)}
+
+
+def patient_id(source: ProstateSource, index: int) -> str:
+    """The patient's name everywhere: it says that the patient is synthetic."""
+    return f"SYN-PROSTATE-{source.site}-{index:04d}"
+
+
+def stream(source: ProstateSource, index: int, part: int) -> np.random.Generator:
+    """Random numbers for one part of one patient, from the seed and the index alone."""
+    return np.random.default_rng([source.seed, 83 + "ABC".index(source.site), index, part])
+
+
+def clinical_record(source: ProstateSource, index: int) -> Clinical:
+    """The clinical part alone, which needs no images."""
+    return draw_clinical(PROFILES[source.site], source.tumours, stream(source, index, 0))
+
+
+def examine(source: ProstateSource, index: int) -> Examination:
+    """Patient `index` of the cohort; no other patient and no number of patients enters. Anatomy
+    does not depend on the grid."""
+    if index < 0:
+        raise ValueError(f"index must be >= 0, got {index}")
+    record, profile = clinical_record(source, index), PROFILES[source.site]
+    person = draw_person(profile, record.tumour == "yes", stream(source, index, 1))
+    look = scan.draw_look(profile, stream(source, index, 2))
+    geometry = scan.place_stack(source, person, stream(source, index, 3))
+    places = (geometry, *scan.place_others(geometry, person))
+    found = [
+        scan.scan(person, look, place, scan.layers_of(place) if k == 0 else 1)
+        for k, place in enumerate(places)
+    ]
+    t2, *others = (
+        Series(name, scan.acquire(seen.signal, look, stream(source, index, 4 + k)), place)
+        for k, (name, seen, place) in enumerate(zip(profile.series, found, places, strict=True))
+    )
+    inside, central = found[0].gland >= 0.5, found[0].central >= 0.5 * found[0].gland
+    return Examination(
+        patient_id=patient_id(source, index),
+        t2=t2,
+        others=tuple(others),
+        zones=np.where(inside, np.where(central, CENTRAL, PERIPHERAL), 0).astype(np.uint8),
+        weight=found[0].weight,
+        clinical=record,
+        profile=profile,
+        look=look,
+        person=person,
+    )

@@ -1,0 +1,224 @@
+"""Scores of several files as one table with the columns that they lack: what is filled in is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from crossover.report.compare.formats import read_scores
+from crossover.report.compare.names import matched
+from crossover.report.compare.roles import ROLES, Said
+from crossover.statistics.metrics_table import METRICS, POOLED, TableError, check_metrics
+
+DEFAULTS = {
+    "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
+}  # fmt: skip
+_SAID = {
+    "n_train": "no column n_train: models have no training sizes",
+    "cohort": "no column cohort: all cases are one test set, 'test'",
+    "structure": "no column structure: every case has one, 'structure'",
+}
+_NEEDED = ("model", "case")
+_TRAININGS = ["level", "n_train", "replicate", "fold"]
+_KEY = ["model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure"]
+
+
+def read_all(
+    sources: Sequence[str], said: Said, structures: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read files as `formats.read_scores` does, put them together and complete them.
+
+    Args:
+        structures: a structure's name in the files -> the name to give it.
+
+    Returns:
+        A table as of `metrics_table.check_metrics`, where distances may be infinite; and what was
+        understood and filled in, a sentence each.
+
+    Raises:
+        TableError: all that is wrong with all files.
+    """
+    tables: dict[str, pd.DataFrame] = {}
+    called: set[str] = set()
+    notes, findings = [], []
+    for source in sources:
+        try:
+            scores = read_scores(source, said)
+        except TableError as error:
+            findings.append(str(error))
+            continue
+        tables[source] = scores.rows
+        called |= scores.called
+        notes += scores.notes
+        findings += scores.findings
+        if not (scores.findings and scores.rows.empty):
+            findings += [f"{source}: {finding}" for finding in _lacking(scores.rows, said)]
+    findings += _never(tables.values(), called, said, structures or {})
+    if findings:
+        findings += _each(tables, sources, said)
+        raise TableError("\n".join(dict.fromkeys(findings)))
+    renamed = [_renamed(table, structures or {}) for table in tables.values()]
+    whole, told = _filled(pd.concat(renamed, ignore_index=True))
+    whole, names = matched(_joined(whole), "family" if "family" in whole else "model")
+    place = f"{sources[0]}: " if len(tables) == 1 else ""
+    try:
+        whole, more = _complete(whole, said)
+    except TableError as error:
+        lines = [place + line + _advice(line) for line in str(error).splitlines()]
+        raise TableError("\n".join(lines)) from None
+    return whole, [*notes, *told, *names, *more]
+
+
+def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
+    """The metrics of a table: those that are known, and those asked for."""
+    return [m for m in dict.fromkeys((*METRICS, *said.metrics)) if m in table]
+
+
+def _advice(finding: str) -> str:
+    if not finding.startswith("more than one row"):
+        return ""
+    return "; say which column tells them apart, as --column replicate=NAME (or fold, structure, cohort, n_train)"
+
+
+def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said) -> Iterable[str]:
+    """What else is wrong with each file by itself."""
+    for source, table in tables.items():
+        if table.empty:
+            continue
+        try:
+            _complete(_filled(table)[0], said)
+        except TableError as error:
+            yield from (f"{source}: {line}" for line in str(error).splitlines())
+
+
+def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
+    found = []
+    for column in _NEEDED:
+        if column not in table:
+            others = ", ".join(name for name in ROLES[column] if name != column)
+            found.append(
+                f"no column {column} (nor {others}); say which is it, as --column {column}=NAME"
+            )
+    if not metrics_in(table, said):
+        found.append(f"no column of a metric; known are {', '.join(METRICS)}")
+    if table.empty:
+        found.append("the table has no rows")
+    return found
+
+
+def _never(
+    tables: Iterable[pd.DataFrame], called: set[str], said: Said, structures: Mapping[str, str]
+) -> list[str]:
+    """What the person named and no file has."""
+    there = {column for table in tables for column in table}
+    found = [
+        f"no file has a metric {m}; there are {', '.join(m for m in METRICS if m in there) or 'none'}"
+        for m in said.metrics
+        if m not in there
+    ]
+    for role, names in said.columns.items():
+        for name in set(names) - called - {""}:
+            found.append(f"--column {role}={name}: no file has a column of this name")
+    of_files = {name for table in tables if "structure" in table for name in table["structure"]}
+    for old in structures:
+        if old not in of_files:
+            listed = ", ".join(sorted(of_files)) or "none"
+            found.append(
+                f"--structure {structures[old]}={old}: no file has a structure {old}; there are {listed}"
+            )
+    return found
+
+
+def _renamed(table: pd.DataFrame, structures: Mapping[str, str]) -> pd.DataFrame:
+    if "structure" not in table:
+        return table
+    return table.assign(structure=table["structure"].replace(dict(structures)))
+
+
+def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """With a column for each of `DEFAULTS`; files that lack it among others have the default."""
+    notes = [text for column, text in _SAID.items() if column not in table]
+    for column in {"family", "strategy"} & set(table):
+        table = table.assign(**{column: table[column].fillna(table.get("model"))})
+    for column, value in DEFAULTS.items():
+        if column not in table:
+            table = table.assign(**{column: value})
+        elif value is not None:
+            table = table.assign(**{column: table[column].fillna(value)})
+    return table, notes
+
+
+def _joined(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one model, case and structure with different metrics side by side.
+
+    Rows with two values of one metric stay apart, to be told.
+    """
+    keys = [c for c in table if c in ROLES]
+    again = table.duplicated(keys, keep=False)
+    if not again.any():
+        return table
+    groups = table[again].groupby(keys, sort=False, dropna=False)
+    double = (groups.transform("count") > 1).any(axis=1)
+    parts = table[again][~double].groupby(keys, sort=False, dropna=False).first().reset_index()
+    return pd.concat([table[~again], table[again][double], parts], ignore_index=True)
+
+
+def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]:
+    notes = []
+    # to tell all else that is wrong where these are missing
+    table = table.assign(**{
+        column: [f"row {i + 2}" for i in range(len(table))] if column == "case" else "model"
+        for column in _NEEDED if column not in table
+    })  # fmt: skip
+    if (table["structure"] == POOLED).any() and table["structure"].nunique() > 1:
+        raise TableError(
+            "structure: 'all' is the name of all structures together; leave these rows out, or give the "
+            "structure another name, as --structure whole=all"
+        )
+    several = table.groupby("model")[_TRAININGS].nunique(dropna=False).max(axis=1) > 1
+    if several.any() and "family" not in table:
+        table = _with_trainings(table)
+        notes.append(
+            "a model with several n_train, replicates, folds or levels is a family of such"
+        )
+    checked = check_metrics(table, _KEY, infinite=True)
+    return checked, [*notes, *_without_value(checked, said)]
+
+
+def _without_value(table: pd.DataFrame, said: Said) -> list[str]:
+    """Scores that are missing or infinite, counted by model, of each metric."""
+    notes = []
+    for metric in metrics_in(table, said):
+        missing, infinite = table[metric].isna(), np.isinf(table[metric])
+        has = table["family"].isin(
+            table.loc[~missing, "family"]
+        )  # else the model has no such metric at all
+        for which, text in (
+            (missing & has, "no value (as where neither mask has the structure): left out"),
+            (infinite, "infinite, as where one of the two masks is empty: the worst of all in ranks and medians, and "
+                       "there is no mean; to have one, write what such a failure counts as"),
+        ):  # fmt: skip
+            if which.any():
+                own = table[which]
+                counts = ", ".join(
+                    f"{n} of {m}" for m, n in own.groupby("family", sort=False).size().items()
+                )
+                places = [f"{r.family}/{r.case}/{r.structure}" for r in own.head(5).itertuples()]
+                more = " ..." if len(own) > len(places) else ""
+                notes.append(f"{metric}: {counts} ({', '.join(places)}{more}): {text}")
+    return notes
+
+
+def _with_trainings(table: pd.DataFrame) -> pd.DataFrame:
+    """One name for each training: the model is what the others are the same for, the family."""
+    names = table["model"].astype(str)
+    levels = table["level"].fillna("").astype(str)
+    family = names + ("-" + levels).where(levels != "", "")
+    model = family.copy()
+    for column, letter in (("n_train", "n"), ("replicate", "r"), ("fold", "f")):
+        values = table[column].astype("string").fillna("")
+        first = values == "" if column == "fold" else values.isin(["", "0"])
+        model += ("-" + letter + values).where(~first, "")
+    return table.assign(model=model, family=family, strategy=names)

@@ -1,0 +1,121 @@
+"""Names that two models' files spell differently: matched where only one name can be meant, and told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from crossover.report.compare.formats import stem
+from crossover.statistics.metrics_table import TableError
+
+TRIED = "letters' case, blanks and signs between words, folders, file extensions and leading zeros"
+"""What `matched` does away with before it says that a name is of one model only."""
+_NUMBERED = re.compile(r"(?:label|class|channel|roi)?[\s_-]*0*(\d+)", re.IGNORECASE)
+_SHOWN = 6
+
+
+def matched(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:
+    """Give test sets, structures and cases one name each under all models.
+
+    Names that all models have stay. Of the others those are the same that differ in `TRIED` only, where no
+    model has two of them; then structures by their number ("label 1", "class1", "1"), where all models have the same
+    numbers but for 0, the background.
+
+    Args:
+        table: with the columns cohort, structure and case.
+        by: the column that names the model.
+
+    Returns:
+        The table by the first model's names, and a note for each column and model with the names changed.
+
+    Raises:
+        TableError: names of one model that may each be another model's one.
+    """
+    notes, findings = [], []
+    for column in ("cohort", "structure", "case"):
+        within = table["cohort"] if column == "case" else pd.Series("", table.index)
+        for _, rows in table.groupby(within, sort=False):
+            names = {m: list(dict.fromkeys(own)) for m, own in rows.groupby(by, sort=False)[column]}
+            new, wrong = _same(names, column)
+            if column == "structure":
+                new |= _numbered(names)
+            findings += wrong
+            notes += _changed(new, column)
+            pairs = zip(rows[by], rows[column], strict=True)
+            table.loc[rows.index, column] = [new.get(pair, pair[1]) for pair in pairs]
+    if findings:
+        raise TableError("\n".join(findings))
+    return table, notes
+
+
+def apart(names: Mapping[str, Iterable[str]], what: str) -> list[str]:
+    """Notes: which names not all models have, and under which models they are."""
+    under: dict[tuple[str, ...], list[str]] = {}
+    for name in dict.fromkeys(n for own in names.values() for n in own):
+        models = tuple(m for m, own in names.items() if name in own)
+        if len(models) < len(names):
+            under.setdefault(models, []).append(name)
+    found = [f"only under {', '.join(models)}: {_some(own)}" for models, own in under.items()]
+    return [f"{what} {'; '.join(found)}"] if found else []
+
+
+def _same(names: Mapping[str, list[str]], column: str) -> tuple[dict, list[str]]:
+    """(model, name) -> the first model's name for it; and what is ambiguous."""
+    every = set.intersection(*map(set, names.values()))
+    new, findings = {}, []
+    groups: dict[str, dict[str, list[str]]] = {}
+    for model, own in names.items():
+        for name in own:
+            if name not in every:
+                key = _key(name, column != "case")
+                groups.setdefault(key, {}).setdefault(model, []).append(name)
+    for group in groups.values():
+        if len({tuple(sorted(own)) for own in group.values()}) == 1:
+            continue
+        if max(map(len, group.values())) > 1:
+            listed = "; ".join(f"{m}: {_some(own)}" for m, own in group.items())
+            findings.append(
+                f"{column}: which of these are the same? Give them the same names: {listed}"
+            )
+            continue
+        first = next(iter(group.values()))[0]
+        new |= {(m, own[0]): first for m, own in group.items() if own[0] != first}
+    return new, findings
+
+
+def _key(name: str, structure: bool) -> str:
+    name = name if structure else stem(name)
+    name = re.sub(r"[\s_-]+", "-", name.strip().casefold())
+    return re.sub(r"\d+", lambda digits: digits[0].lstrip("0") or "0", name)
+
+
+def _numbered(names: Mapping[str, list[str]]) -> dict[tuple[str, str], str]:
+    """Structures of the same number, where all models number theirs alike."""
+    numbers: dict[str, dict[str, str]] = {}
+    for model, own in names.items():
+        for name in own:
+            if not (match := _NUMBERED.fullmatch(name)):
+                return {}
+            numbers.setdefault(model, {})[match[1]] = name
+    counted = {tuple(sorted(set(own) - {"0"})) for own in numbers.values()}
+    if len(counted) > 1 or any(len(numbers[m]) < len(own) for m, own in names.items()):
+        return {}
+    first: dict[str, str] = {}
+    for own in numbers.values():
+        for number, name in own.items():
+            first.setdefault(number, name)
+    return {(m, n): first[k] for m, own in numbers.items() for k, n in own.items() if first[k] != n}
+
+
+def _changed(new: Mapping[tuple[str, str], str], column: str) -> list[str]:
+    by_model: dict[str, list[str]] = {}
+    for (model, name), first in new.items():
+        by_model.setdefault(model, []).append(f"{name!r} is taken for {first!r}")
+    return [f"{column} of {model}, matched: {_some(own)}" for model, own in by_model.items()]
+
+
+def _some(values: Sequence[str]) -> str:
+    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+    return ", ".join(values[:_SHOWN]) + more

@@ -1,0 +1,113 @@
+"""The page of a comparison: what was read, how models differ, how each scores, and the figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from crossover.analyses.figures import style
+from crossover.report.tables import interval, p_value
+from crossover.statistics.scales import KNOWN, method
+
+
+@dataclass(frozen=True)
+class Section:
+    """What there is of one metric: its pairs (`statistics.paired.paired`) and figures (path, caption)."""
+
+    metric: str
+    pairs: pd.DataFrame
+    pictures: Sequence[tuple[Path, str]]
+
+
+def render(
+    summary: pd.DataFrame, sections: Sequence[Section], notes: Sequence[str], confidence: float
+) -> str:
+    """The HTML of a page that needs nothing but the files beside it."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    page = environment.get_template("page.html.j2")
+    labels = [style.metric_label(section.metric) for section in sections]
+    return page.render(
+        metrics=", ".join(labels),
+        confidence=f"{confidence:.0%}",
+        notes=list(notes),
+        sections=[_shown(section, summary) for section in sections],
+    )
+
+
+def _shown(section: Section, summary: pd.DataFrame) -> dict[str, object]:
+    metric, known = section.metric, KNOWN.get(section.metric)
+    better = "which values are better isn't known" if known is None else ""
+    return {
+        "metric": style.metric_label(metric),
+        "better": better if known is None or known.higher_is_better else "lower is better",
+        "method": method(metric),
+        "corrected": next((text for text in section.pairs["corrected_over"].dropna() if text), ""),
+        "pairs": pairs_layout(section.pairs),
+        "scores": scores_layout(summary, metric),
+        "pictures": [(path.as_posix(), text) for path, text in section.pictures],
+    }
+
+
+def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Text: every difference with its interval and p values."""
+    table = pd.DataFrame({
+        "Test set": pairs["test_set"],
+        "Structure": pairs["structure"],
+        "Models": pairs["a"] + " minus " + pairs["b"],
+        "Cases": pairs["cases"].astype(str),
+        "Difference (CI)": [
+            _signed(*row) for row in pairs[["difference", "ci_low", "ci_high"]].itertuples(index=False)
+        ],
+        "Median": [_signed(median, math.nan, math.nan) for median in pairs["median_difference"]],
+        "Higher / lower": [f"{r.improved} / {r.worsened}" for r in pairs.itertuples()],
+        "p": [p_value(p) for p in pairs["p_wilcoxon_exact"]],
+        "p, Holm": [p_value(p) for p in pairs["p_holm"]],
+        "dz": ["" if pd.isna(v) else f"{v:.2f}" for v in pairs["cohen_dz"]],
+    })  # fmt: skip
+    # one cohort is all cohorts: once is enough
+    sets = [name for name in table["Test set"].unique() if name != style.ALL]
+    table = table[table["Test set"] != style.ALL] if len(sets) == 1 else table
+    return _varied(table, ["Test set", "Structure"])
+
+
+def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Text: every model's mean on each test set."""
+    rows = summary[summary["metric"] == metric]
+    sets = list(dict.fromkeys(rows["test_set"]))
+    sets = sets[:1] if len(sets) == 2 else sets  # one cohort is all cohorts
+    out: dict[tuple, dict] = {}
+    for row in rows[rows["test_set"].isin(sets)].itertuples():
+        size = str(row.n_train) if row.n_train else ""
+        cells = out.setdefault((row.family, size, row.structure), {})
+        mean = interval(row.mean, row.ci_low, row.ci_high)
+        mean = mean if math.isfinite(row.mean) or not row.cases else "none"
+        cells[f"{row.test_set} (CI)"] = mean
+        cells[f"{row.test_set}, median"] = interval(row.median, math.nan, math.nan)
+        cells[f"{row.test_set}, cases"] = str(row.cases)
+    keys = ("Model", "n", "Structure")
+    table = pd.DataFrame([dict(zip(keys, key, strict=True)) | cells for key, cells in out.items()])
+    return _varied(table.fillna(""), ["n", "Structure"])
+
+
+def _varied(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Without those of the columns that say the same in every row."""
+    return table.drop(columns=[c for c in columns if table[c].nunique() == 1])
+
+
+def _signed(value: float, low: float, high: float) -> str:
+    if pd.isna(value):
+        return ""
+    parts = [
+        f"{v:+.3f}".replace("-", "−").replace("inf", "∞")
+        for v in (value, low, high)
+        if not pd.isna(v)
+    ]
+    return parts[0] if len(parts) < 3 else f"{parts[0]} ({parts[1]}, {parts[2]})"

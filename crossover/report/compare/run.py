@@ -1,0 +1,174 @@
+"""`crossover compare`: from scores of any tool to tables, tests, figures and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pandas as pd
+
+from crossover.report.compare.complete import metrics_in, read_all
+from crossover.report.compare.names import TRIED, apart
+from crossover.report.compare.roles import Said
+from crossover.statistics.metrics_table import TableError, compared
+from crossover.statistics.scales import KNOWN
+
+CONFIDENCE = 0.95
+SUMMARY, PAIRS, PAGE = "summary.csv", "pairs.csv", "index.html"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What some files say of their models.
+
+    Attributes:
+        table: all scores, as of `metrics_table.check_metrics`.
+        summary: of `statistics.summary.summarise`.
+        pairs: metric -> of `statistics.paired.paired`.
+        notes: what was read, understood and filled in, a sentence each.
+    """
+
+    table: pd.DataFrame
+    summary: pd.DataFrame
+    pairs: dict[str, pd.DataFrame]
+    notes: list[str]
+
+
+def comparison(
+    sources: Sequence[str],
+    metrics: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    structures: Sequence[str] = (),
+) -> Comparison:
+    """Compare all models of some files.
+
+    Args:
+        sources: files as of `formats.read_scores`.
+        metrics: what models are compared by, in order; by default all known metrics that two models have.
+        columns: "role=name" each (`roles.Said`).
+        structures: "new name=name in the files" each.
+
+    Raises:
+        TableError: all that is wrong with the files, or no such metric, or nothing to compare.
+    """
+    from crossover.statistics.summary import summarise
+
+    said = Said(columns, metrics)
+    table, notes = read_all(sources, said, _structures(structures))
+    several, shared = _shared(table, said)
+    summary = summarise(table, CONFIDENCE, several)
+    pairs = {metric: comparisons(table, metric) for metric in several}
+    unknown = [
+        f"{m} is no metric that is known: neither its scale nor which values are better"
+        for m in several if m not in KNOWN
+    ]  # fmt: skip
+    return Comparison(table, summary, pairs, [_read_as(table), *notes, *unknown, *shared])
+
+
+def write(found: Comparison, out: Path) -> str:
+    """Write tables, figures and page to a folder; says what was written."""
+    from crossover.analyses.figures.style import save
+    from crossover.report.compare.figures import figures
+    from crossover.report.compare.page import Section, render
+
+    out.mkdir(parents=True, exist_ok=True)
+    found.summary.to_csv(out / SUMMARY, index=False)
+    whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
+    whole.insert(0, "metric", whole.pop("metric"))
+    whole.to_csv(out / PAIRS, index=False)
+    sections, used = [], set()
+    for metric, own in found.pairs.items():
+        pictures = []
+        for name, caption, figure in figures(found.table, own, metric, CONFIDENCE):
+            stem = out / "figures" / _safe(name, used)
+            pictures.append((save(figure, stem)[0].relative_to(out), caption))
+        sections.append(Section(metric, own, pictures))
+    page = render(found.summary, sections, found.notes, CONFIDENCE)
+    (out / PAGE).write_text(page, encoding="utf-8")
+    return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {len(used)} figures"
+
+
+def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Every pair of models on the same cases; the one place that says by which statistics."""
+    from crossover.statistics.paired import paired
+
+    return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
+
+
+def _structures(said: Sequence[str]) -> dict[str, str]:
+    findings = [text for text in said if not all(part.strip() for part in text.partition("="))]
+    if findings:
+        listed = ", ".join(map(repr, findings))
+        raise TableError(f"--structure {listed}: write NEW=OLD, as --structure liver='label 1'")
+    return {old.strip(): new.strip() for new, _, old in (text.partition("=") for text in said)}
+
+
+def _read_as(table: pd.DataFrame) -> str:
+    counts = {
+        "models": table["family"].nunique(),
+        "cases": len(table.drop_duplicates(["cohort", "case"])),
+        "structures": table["structure"].nunique(),
+        "test sets": table["cohort"].nunique(),
+    }
+    return f"{len(table)} rows: " + ", ".join(f"{n} {what}" for what, n in counts.items())
+
+
+def _shared(table: pd.DataFrame, said: Said) -> tuple[list[str], list[str]]:
+    """The metrics by which two models can be compared, and notes of what not all models have.
+
+    Raises:
+        TableError: one model, no two models with a case and structure in common, or none by a metric asked for.
+    """
+    if table["family"].nunique() < 2:
+        raise TableError("one model: there is nothing to compare it with")
+    rows = compared(table)
+    metrics, notes, findings = [], [], []
+    told: dict[str, list[str]] = {}
+    for metric in said.metrics or metrics_in(table, said):
+        scored = rows.dropna(subset=metric)
+        own = {str(m): part for m, part in scored.groupby("family", sort=False)}
+        places = {m: set(zip(p["cohort"], p["case"], p["structure"])) for m, p in own.items()}
+        alone = [m for m, here in places.items() if not _meets(m, here, places)]
+        lacking = [m for m in dict.fromkeys(rows["family"]) if m not in own]
+        notes += [f"{metric}: {', '.join(lacking)} without"] if lacking else []
+        for note in _apart(own):
+            told.setdefault(note, []).append(metric)
+        if len(alone) < len(places):
+            metrics.append(metric)
+            notes += [f"{metric}: not compared, without a case and structure in common with any other model: "
+                      f"{', '.join(alone)}"] if alone else []  # fmt: skip
+        elif len(own) > 1 or said.metrics:
+            findings.append(f"{metric}: no two models have a case and structure in common")
+    apart_notes = [f"{', '.join(of)}: {note}" for note, of in told.items()]
+    if (said.metrics and findings) or not metrics:
+        raise TableError(
+            "\n".join([*findings, *apart_notes] or ["no two models have a metric in common"])
+        )
+    return metrics, [*notes, *findings, *apart_notes]
+
+
+def _meets(model: str, own: set, places: dict[str, set]) -> bool:
+    return any(not own.isdisjoint(there) for other, there in places.items() if other != model)
+
+
+def _apart(models: dict[str, pd.DataFrame]) -> list[str]:
+    """Names that not all models have; cases by their test set where there are several."""
+    several = len({cohort for rows in models.values() for cohort in rows["cohort"]}) > 1
+    cases = {
+        m: list(dict.fromkeys(rows["cohort"] + "/" + rows["case"] if several else rows["case"]))
+        for m, rows in models.items()
+    }
+    structures = {m: list(dict.fromkeys(rows["structure"])) for m, rows in models.items()}
+    found = [*apart(structures, "structures"), *apart(cases, "cases")]
+    return [f"{note}; tried to match them without {TRIED}" for note in found]
+
+
+def _safe(name: str, used: set[str]) -> str:
+    """A name for a file that no other one has."""
+    plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    numbered = (f"{plain}-{i}" if i > 1 else plain for i in count(1))
+    chosen = next(n for n in numbered if n.casefold() not in used)
+    used.add(chosen.casefold())
+    return chosen

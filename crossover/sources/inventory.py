@@ -1,0 +1,26 @@
+"""What a folder of real data holds, told quickly: so that a new or removed patient is noticed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crossover.core.files import digest, read_json
+from crossover.sources.pseudonyms import key_of, token
+from crossover.sources.settings import PHANTOM_KINDS, Source
+
+
+def listing(source: Source, data: str | None, manifest: Path) -> str | None:
+    """Digest of the coded paths and the sizes of all files below a folder.
+
+    Without the folder at hand (a clone with pulled results) it is the one kept in the raw manifest,
+    so that nothing reruns; None for phantoms, which come from no folder.
+    """
+    if source.kind in PHANTOM_KINDS:
+        return None
+    if data is None:
+        return read_json(manifest).get("listing") if manifest.exists() else None
+    root, key = Path(data), key_of(source)
+    files = sorted(p for p in root.rglob("*") if p.is_file())
+    names = [token(os.fsencode(p.relative_to(root)), key) for p in files]
+    return digest([[name, p.stat().st_size] for name, p in zip(names, files)])

@@ -1,0 +1,27 @@
+"""Settings without what may identify people: what a record of a result may tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crossover.core.files import digest
+from crossover.sources.settings import PHANTOM_KINDS
+
+
+def without_places(settings: Any) -> Any:
+    """Settings in which a source of real data is its kind and a digest: its folders may be named after people."""
+    if isinstance(settings, list):
+        return [without_places(value) for value in settings]
+    if not isinstance(settings, dict):
+        return settings
+    return {
+        key: {"kind": value["kind"], "digest": digest(value)}
+        if key == "source" and _is_real(value)
+        else without_places(value)
+        for key, value in settings.items()
+    }
+
+
+def _is_real(source: Any) -> bool:
+    """Whether this is a cohort's source other than a phantom; a strategy may be called source too."""
+    return isinstance(source, dict) and source.get("kind", "phantom") not in PHANTOM_KINDS

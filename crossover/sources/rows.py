@@ -1,0 +1,23 @@
+"""The cases of a table of patients, as rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from crossover.sources.findings import Finding
+
+
+class CaseRow(NamedTuple):
+    """One case of a table."""
+
+    patient: str
+    """As cases are named: a pseudonym, or the table's own identifier where that is public."""
+    row: dict[str, str]
+    """Column -> value as it stands in the table; it stays in memory."""
+
+
+class Rows(NamedTuple):
+    """The cases of a cohort by their names, and what is to be told of the table as a whole."""
+
+    cases: dict[str, CaseRow]
+    findings: list[Finding]

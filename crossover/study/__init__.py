@@ -1,0 +1,5 @@
+"""A study as data: its schema, what must hold between its keys, its plan of trainings, its splits of the patients, and
+what each rule of the workflow reads of it.
+
+It may import `core`, `imaging`, `sources` and `networks`. Begin with `schema` and `plan`.
+"""

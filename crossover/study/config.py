@@ -1,0 +1,106 @@
+"""The settings of a run and its studies, read from `config/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from crossover.core.configuration import ConfigError, Section, merge, read_yaml, validate
+from crossover.study.schema import Study
+
+SCALES = ("smoke", "demo", "paper")
+
+
+class Settings(Section):
+    """config/config.yaml: what a run is made of."""
+
+    studies: list[str]
+    scale: str
+    data: str | None = None
+    """Folder with the real data of studies that need it; never part of a rule's parameters."""
+    imagenet: str | None = None
+    """Folder of ImageNet weights, `<encoder>.safetensors`; else the hub's cache and packages have them."""
+    activations_gb: Annotated[float, Field(ge=0)] = 20
+    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes how
+    long trainings take, and no other result."""
+    disk_check: bool = True
+    """Whether a run that the disk seems too small for is refused (see `crossover.execution.requirements`)."""
+    logger: Literal["none", "tensorboard"] = "none"
+    """Where else than in the terminal trainings can be watched; never part of a rule's parameters."""
+
+
+def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
+    """Check the run's settings; `studies` may be a comma-separated text, as make passes it."""
+    values = {k: v for k, v in values.items() if v not in ("", None)}
+    if isinstance(values.get("studies"), str):
+        values["studies"] = [s for s in values["studies"].replace(",", " ").split() if s]
+        values["studies"] = list(dict.fromkeys(values["studies"]))
+    settings = validate(Settings, values, folder / "config.yaml")
+    known = sorted(p.stem for p in (folder / "studies").glob("*.yaml"))
+    wrong = [
+        f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known
+    ]
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    return settings
+
+
+def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool = False) -> Study:
+    """Read `studies/<name>.yaml` at a scale.
+
+    Args:
+        real: with what its `real:` changes, where it has such: the sources of real patients.
+
+    Raises:
+        ConfigError: naming the file, each wrong key, value or type, and the valid ones.
+    """
+    path = folder / "studies" / f"{name}.yaml"
+    values = read_yaml(path)
+    scales = values.pop("scales", None) or {}
+    patients = values.pop("real", None) or {}
+    findings, studies = [], {}
+    if values.get("study") != name:
+        findings.append(
+            f"{path}: study: must be the file's name {name!r}, not {values.get('study')!r}"
+        )
+    published = values.get("published")
+    if published is not None and not (folder / "published" / f"{published}.yaml").exists():
+        findings.append(f"{path}: published: {folder}/published/{published}.yaml does not exist")
+    for each in set(scales) - set(SCALES):
+        findings.append(f"{path}: scales: {each!r} is no scale; they are {', '.join(SCALES)}")
+    if scale not in scales:
+        there = ", ".join(s for s in SCALES if s in scales) or "none"
+        findings.append(f"{path}: no scale {scale!r}; it has {there}")
+    for each in scales:  # a mistake in another scale is found now, not when that scale is run
+        if not isinstance(scales[each] or {}, dict):
+            findings.append(f"{path}: scales.{each}: a mapping is needed, not {scales[each]!r}")
+            continue
+        for overlay in [{}, patients] if patients else [{}]:
+            try:
+                merged = merge(merge(values, scales[each] or {}), overlay)
+                found = validate(Study, {**merged, "scale": each}, path, each)
+                studies[each, bool(overlay)] = found
+            except ConfigError as error:
+                findings += str(error).splitlines()
+    if findings:
+        raise ConfigError("\n".join(dict.fromkeys(findings)))
+    return studies[scale, real and bool(patients)]
+
+
+def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
+    """Every study of a run.
+
+    Raises:
+        ConfigError: with the findings of all of them.
+    """
+    studies, findings = {}, []
+    for name in settings.studies:
+        try:
+            studies[name] = load_study(name, settings.scale, folder, bool(settings.data))
+        except ConfigError as error:
+            findings.append(str(error))
+    if findings:
+        raise ConfigError("\n".join(findings))
+    return studies

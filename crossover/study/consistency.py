@@ -1,0 +1,146 @@
+"""What is wrong with a study as a whole: keys that are each right but don't fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from crossover import networks
+from crossover.core.names import alike
+from crossover.study.sections import MOST_ROWS, SELECTED, Device, Network, Overlays
+
+if TYPE_CHECKING:
+    from crossover.study.schema import Study
+
+
+def findings(study: Study) -> Iterator[str]:
+    """Each with its place and what is valid."""
+    for place in ("cohorts", "channels", "structures", "strategies"):
+        for names in alike(getattr(study, place)):
+            yield f"{place}: {', '.join(names)} differ by case only, and files are called after them"
+    yield from _about_design(study)
+    yield from _about_channels(study)
+    yield from _about_network(study)
+    yield from _about_figures(study)
+
+
+def _about_design(study: Study) -> Iterator[str]:
+    targets = {c for c, cohort in study.cohorts.items() if cohort.role == "target"}
+    if not targets or (len(targets) > 1 and study.statistics.comparison != "chains"):
+        yield "cohorts: exactly one must have role: target; several only with comparison: chains"
+    for name in sorted(targets):
+        if not study.cohorts[name].test:
+            yield f"cohorts.{name}.test: the target needs patients to test on"
+    yield from _about_sizes(study, targets)
+    for name, strategy in study.strategies.items():
+        for cohort in {c for step in strategy.chain for c in step.train} - set(study.cohorts):
+            yield f"strategies.{name}: no cohort {cohort!r}; there are {', '.join(study.cohorts)}"
+        for structure in set(strategy.structures) - set(study.structures):
+            there = ", ".join(study.structures)
+            yield f"strategies.{name}: no structure {structure!r}; there are {there}"
+        if strategy.structures and not study.network.per_structure:
+            yield f"strategies.{name}: structures need network.per_structure: true"
+        if any(step.initial for step in strategy.chain[1:]):
+            yield f"strategies.{name}: initial: only the first step of a chain has initial weights"
+    yield from _unknown_families(study, "splits.k_fold.of", study.splits.k_fold.of)
+    if study.folded and study.splits.k_fold.of:
+        yield "splits.k_fold.of: with validation: fold, every family has all folds"
+
+
+def _about_sizes(study: Study, targets: set[str]) -> Iterator[str]:
+    sized = any(strategy.sized for strategy in study.strategies.values())
+    rising = study.sizes and sorted(set(study.sizes)) == study.sizes and study.sizes[0] >= 2
+    if (sized or study.sizes) and not rising:
+        need = "must increase from 2 or more (one to train on, one to validate)"
+        yield f"sizes: {study.sizes} {need}"
+    for name, strategy in study.strategies.items():
+        on_target = any(targets & set(step.train) for step in strategy.chain)
+        if study.sizes and not strategy.sized and on_target:
+            yield f"strategies.{name}: a model that trains on the target has sizes: ask for n"
+
+
+def _about_channels(study: Study) -> Iterator[str]:
+    bias = study.preparation.bias_field
+    used = {*bias.apply_to, *study.series}
+    used |= {bias.estimate_on} if bias.method == "n4" else set()
+    used |= {study.radiomics.channel} if study.radiomics else set()
+    used |= {study.figures.overlays.channel} if study.figures.overlays else set()
+    for channel in sorted(used - set(study.channels)):
+        yield f"no channel {channel!r}; there are {', '.join(study.channels)}"
+
+
+def _about_network(study: Study) -> Iterator[str]:
+    if (study.network.architecture == SELECTED) != (study.selection is not None):
+        yield f"network.architecture: {SELECTED!r} goes with a selection:, and that with it"
+        return
+    if study.selection is None:
+        yield from _about_one_network(study, study.network)
+        return
+    for cohort in sorted(set(study.selection.train) - set(study.cohorts)):
+        yield f"selection.train: no cohort {cohort!r}; there are {', '.join(study.cohorts)}"
+    if not study.folded:
+        yield "selection: needs cross-validation (splits.validation: fold)"
+    for architecture, encoder in study.selection.cells:
+        yield from _about_one_network(study, study.network.cell(architecture, encoder))
+
+
+def _about_one_network(study: Study, network: Network) -> Iterator[str]:
+    name = network.architecture
+    if name not in networks.architectures():
+        yield f"network.architecture: no {name!r}; there are {', '.join(networks.architectures())}"
+        return
+    for wrong in networks.wrong_settings(name, network.settings):
+        yield f"network.settings.{wrong}"
+    size = study.preparation.slices.size
+    for wrong in networks.wrong_size(name, size):
+        yield f"preparation.slices.size: {wrong}"
+    for wrong in networks.wrong_batch(name, study.recipe.batch, study.preparation.slices.size):
+        yield f"recipe.batch: {wrong}"
+    engines = networks.declared(name).engines
+    if network.engine not in engines:
+        yield f"network.engine: {name} is built for {', '.join(engines)}, not {network.engine}"
+    if network.engine != "torch" and network.device != Device():
+        yield f"network.device: settings of the engine torch, not of {network.engine}"
+    known = networks.declared(name).levels
+    for strategy, level in ((n, v) for n, s in study.strategies.items() for v in s.levels):
+        if level not in known:
+            yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
+    if "imagenet" in study.initials and "encoder" not in network.settings:
+        yield f"network.initial: {name} has no encoder with ImageNet weights"
+
+
+def _about_figures(study: Study) -> Iterator[str]:
+    yield from _unknown_families(study, "figures.colours", study.figures.colours)
+    for name in sorted(set(study.figures.order) - set(study.strategies)):
+        yield f"figures.order: no strategy {name!r}; there are {', '.join(study.strategies)}"
+    if overlays := study.figures.overlays:
+        yield from _unknown_families(study, "figures.overlays.strategies", overlays.strategies)
+        for size in set(overlays.sizes) - set(study.sizes):
+            yield f"figures.overlays.sizes: no size {size}; there are {study.sizes}"
+        yield from _about_overlaid(study, overlays)
+
+
+def _about_overlaid(study: Study, overlays: Overlays) -> Iterator[str]:
+    place = "figures.overlays.structures"
+    if len(set(overlays.structures)) < len(overlays.structures):
+        yield f"{place}: {overlays.structures} names one twice"
+    if len(study.overlaid) * len(overlays.sizes) > MOST_ROWS:
+        rows = f"{len(study.overlaid)} structures at {len(overlays.sizes)} sizes"
+        yield f"figures.overlays: {rows} are more than the {MOST_ROWS} rows of a page; name fewer"
+    there = ", ".join(study.structures)
+    for structure in sorted(set(overlays.structures) - set(study.structures)):
+        yield f"{place}: no structure {structure!r}; there are {there}"
+    for name, strategy in study.strategies.items():
+        drawn = {name, *(f"{name}-{level}" for level in strategy.levels)}
+        missing = set(study.overlaid) & set(study.structures) - set(
+            strategy.structures or study.structures
+        )
+        if drawn & set(overlays.strategies) and missing:
+            yield f"{place}: {name} has no network for {', '.join(sorted(missing))}"
+
+
+def _unknown_families(study: Study, place: str, families: Iterable[str]) -> Iterator[str]:
+    known = set(study.strategies)
+    known |= {f"{n}-{level}" for n, s in study.strategies.items() for level in s.levels}
+    for family in sorted(set(families) - known):
+        yield f"{place}: no {family!r}; there are {', '.join(sorted(known))}"

@@ -1,0 +1,138 @@
+"""Which families a study has and of what kind, read from its strategies and never from names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from crossover.study.plan import early, plan
+from crossover.study.schema import Study
+from crossover.study.sections import Strategy
+
+
+@dataclass(frozen=True)
+class Family:
+    """A strategy at one of its levels.
+
+    Attributes:
+        sized: it is trained once for each of the study's sizes.
+        cohorts: what its models have seen, over the whole chain.
+        transferred: it starts from another training's weights.
+    """
+
+    name: str
+    strategy: str
+    level: str | None
+    sized: bool
+    cohorts: tuple[str, ...]
+    transferred: bool
+
+
+def families(study: Study) -> dict[str, Family]:
+    """Every family of a study by name, those without sizes first, strategies in the study's order."""
+    out = {}
+    rank = {name: i for i, name in enumerate(study.strategies)}
+
+    def place(family: tuple) -> tuple:
+        name = family[1][0].strategy
+        return (*early(study.strategies[name]), rank[name])
+
+    for name, models in sorted(plan(study).families().items(), key=place):
+        strategy = study.strategies[models[0].strategy]
+        cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
+        out[name] = Family(
+            name, models[0].strategy, models[0].level, strategy.sized, cohorts,
+            transferred=len(strategy.chain) > 1,
+        )  # fmt: skip
+    return out
+
+
+def references(study: Study) -> list[str]:
+    """Families without sizes: what the sized ones are held against."""
+    return [f.name for f in families(study).values() if not f.sized]
+
+
+def compared(study: Study) -> list[str]:
+    """One family of each strategy with sizes: its first level, as the paper compares strategies."""
+    first: dict[str, str] = {}
+    for family in families(study).values():
+        if family.sized:
+            first.setdefault(family.strategy, family.name)
+    return list(first.values())
+
+
+def main_question(study: Study) -> list[str]:
+    """What the study compares first: families without sizes, then one of each strategy with sizes.
+
+    Strategies that name their structures, as a sweep of levels on a few of them, stand beside it.
+    """
+    known = families(study)
+    named = [*references(study), *compared(study)]
+    return [f for f in named if not study.strategies[known[f].strategy].structures]
+
+
+def fine_tuned(study: Study) -> str:
+    """The main question's answer to test: its last family that starts from other weights, else its last."""
+    known, named = families(study), main_question(study)
+    return ([f for f in named if known[f].transferred and known[f].sized] or named)[-1]
+
+
+def baseline(study: Study) -> str | None:
+    """The family trained in one step on the target cohort alone: from scratch."""
+    alone = (
+        f.name
+        for f in families(study).values()
+        if f.sized and not f.transferred and f.cohorts == (study.target,)
+    )
+    return next(alone, None)
+
+
+def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
+    """ "Cervix (all 144) → Uterus (n)": what a strategy is trained on, step by step.
+
+    Args:
+        counts: training patients of each cohort.
+    """
+
+    def part(cohort: str, n: str) -> str:
+        return f"{study.cohorts[cohort].label} ({n if n == 'n' else f'all {counts[cohort]}'})"
+
+    return " → ".join(" + ".join(part(c, n) for c, n in s.train.items()) for s in strategy.chain)
+
+
+def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows of the models that the figures show: the first replicate, no folds."""
+    shown = {m.name for m in plan(study).models.values() if m.fold is None and m.replicate == 0}
+    return table[table["model"].isin(shown)]
+
+
+def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """As `main_rows`, each case's scores their means over the replicates, as in the statistics."""
+    rows = replicates_of(metrics, study)
+    if rows["replicate"].nunique() < 2:
+        return rows
+    by = ["model", "cohort", "case", "structure"]
+    counted = {*by, "n_train", "replicate", "fold"}
+    how = {c: "first" for c in rows if c not in by}
+    how |= {c: "mean" for c in rows.select_dtypes("number") if c not in counted}
+    return (
+        rows.sort_values("replicate", kind="stable")
+        .groupby(by, sort=False, as_index=False)
+        .agg(how)
+    )
+
+
+def replicates_of(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows of all replicates of the models that the figures show, each under the first one's name."""
+    models = [m for m in plan(study).models.values() if m.fold is None]
+    first = {(m.family, m.n_train, m.structures): m.name for m in models if m.replicate == 0}
+    names = {m.name: first[m.family, m.n_train, m.structures] for m in models}
+    rows = metrics[metrics["model"].isin(names)]
+    return rows.assign(model=rows["model"].map(names))
+
+
+def replicate_means(rows: pd.DataFrame, metric: str) -> list[float]:
+    """The mean of each replicate, of rows of one family; none where there is one replicate only."""
+    means = rows.groupby("replicate")[metric].mean().dropna()
+    return means.to_list() if len(means) > 1 else []

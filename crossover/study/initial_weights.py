@@ -1,0 +1,34 @@
+"""The weights that a chain begins with, as far as the configuration and this machine decide it."""
+
+from __future__ import annotations
+
+import os
+
+from crossover.networks import imagenet
+from crossover.study.schema import Study
+from crossover.study.sections import Initial
+
+
+def at_hand(settings: Initial, encoder: str) -> dict[str, str]:
+    """What a stage that asks for ImageNet weights of an encoder begins with.
+
+    Returns:
+        weights ("imagenet", with where they are from and their sha256; or "random", with instead_of and
+        because).
+    """
+    path = os.environ.get("CROSSOVER_IMAGENET", "")  # see `crossover.study.config.Settings`
+    found = imagenet.find(encoder, path)
+    if found:
+        return {"weights": "imagenet", "from": found.where, "sha256": found.sha256}
+    because = imagenet.looked_in(encoder, path)
+    return {"weights": settings.otherwise, "instead_of": "imagenet", "because": because}
+
+
+def missing(study: Study) -> dict[str, str]:
+    """Encoder -> where its ImageNet weights were looked for, for those that the study wants and that are
+    not at hand."""
+    if "imagenet" not in study.initials:
+        return {}
+    chosen = study.selection.encoders if study.selection else [study.network.settings["encoder"]]
+    first = {encoder: at_hand(study.network.initial, encoder) for encoder in chosen}
+    return {e: about["because"] for e, about in first.items() if about["weights"] != "imagenet"}

@@ -1,0 +1,261 @@
+"""What each rule reads of a study: the one place where a change in the configuration meets the rules.
+
+Each function returns plain values; as one canonical JSON text they are the rule's parameter, and the
+rule's script gets nothing else of the configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from crossover.study.initial_weights import at_hand
+from crossover.study.plan import Batch, Model, plan
+from crossover.study.schema import Study
+from crossover.study.sections import Initial, Prediction, Training
+
+
+def receive(study: Study, cohort: str) -> dict:
+    return {"source": study.cohorts[cohort].source.model_dump(mode="json")}
+
+
+def cases(study: Study, cohort: str) -> dict:
+    return {
+        "source": study.cohorts[cohort].source.model_dump(mode="json"),
+        "series": {n: r.model_dump(mode="json") for n, r in study.series.items()},
+        "structures": {
+            # a structure is found by its names; what people call it changes nothing
+            n: {"label": n, "names": s.names}
+            for n, s in study.structures.items()
+        },
+    }
+
+
+def bias_field(study: Study) -> dict:
+    return study.preparation.bias_field.model_dump(mode="json")
+
+
+def slices(study: Study) -> dict:
+    return {
+        "slices": study.preparation.slices.model_dump(mode="json"),
+        "channels": study.channels,
+        "structures": sorted(study.structures),
+    }
+
+
+def splits(study: Study) -> dict:
+    return {
+        "settings": study.splits.model_dump(mode="json", exclude={"k_fold": {"of"}}),
+        "tests": {name: cohort.test for name, cohort in study.cohorts.items()},
+    }
+
+
+def needed(study: Study) -> dict[str, int]:
+    """Cohort -> fewest training patients that the study can do with: a check of the split, no part of it."""
+    k = study.splits.k_fold.k
+    least = k if study.folded else 2
+    needed = dict.fromkeys(study.cohorts, least)
+    if study.sizes:
+        needed[study.target] = max(study.sizes[-1], least)
+    for cohort in {model.fold_cohort for model in plan(study).models.values()} - {None}:
+        needed[cohort] = max(needed[cohort], k + 1, 4)
+    return needed
+
+
+def train(study: Study, batch: Batch) -> dict:
+    cell = batch.stages[0].cell
+    settings = Training(
+        network=study.network.cell(*cell) if cell else study.network,
+        recipe=study.recipe,
+        validation=study.splits.validation,
+        size=study.preparation.slices.size,
+        standardise=study.preparation.slices.normalisation.method == "training",
+        channels=study.channels,
+    )
+    return {
+        "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
+        "stages": [asdict(stage) for stage in batch.stages],
+        "initial": _initial(study, batch),
+    }
+
+
+def _initial(study: Study, batch: Batch) -> dict:
+    """Encoder -> the ImageNet weights at hand, for stages that begin with such."""
+    if all(stage.initial != "imagenet" for stage in batch.stages):
+        return {}
+    cell = batch.stages[0].cell
+    if cell or not study.selection:
+        encoders = [cell[1] if cell else study.network.settings["encoder"]]
+    else:  # any of them may be selected
+        encoders = study.selection.encoders
+    return {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
+
+
+def selection(study: Study) -> dict:
+    assert study.selection
+    return {"cells": study.selection.cells, "folds": study.splits.k_fold.k}
+
+
+def predict(study: Study, models: list[Model]) -> dict:
+    settings = Prediction(
+        network=study.network.model_copy(update={"initial": Initial()}),
+        slices=study.preparation.slices,
+        channels=study.channels,
+        structures=sorted(study.structures),
+        threshold=study.evaluation.threshold,
+    )
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "models": [asdict(model) for model in models],
+    }
+
+
+def evaluate(study: Study, models: list[Model]) -> dict:
+    return {
+        "nsd_tolerance_mm": study.evaluation.nsd_tolerance_mm,
+        "smallest_mask_px": study.preparation.slices.smallest_mask_px,
+        "models": [asdict(model) for model in models],
+    }
+
+
+def radiomics(study: Study, models: list[Model]) -> dict:
+    """With no models: of the manual masks."""
+    assert study.radiomics
+    return {
+        "settings": study.radiomics.model_dump(mode="json", exclude={"icc"}),
+        "structures": sorted(study.structures),
+        "models": [asdict(model) for model in models if model.fold is None],
+    }
+
+
+def statistics(study: Study) -> dict:
+    return study.statistics.model_dump(mode="json", include={"metric", "confidence"})
+
+
+def comparisons(study: Study) -> dict:
+    return study.statistics.model_dump(mode="json", include={"metric", "alpha"})
+
+
+def curves(study: Study) -> dict:
+    return study.statistics.model_dump(mode="json", include={"metric", "confidence", "alpha"})
+
+
+def repeated(study: Study) -> dict:
+    return study.statistics.model_dump(mode="json", include={"metric", "alpha", "comparison"})
+
+
+def agreement(study: Study) -> dict:
+    assert study.radiomics
+    return {"icc": study.radiomics.icc, "confidence": study.statistics.confidence}
+
+
+def compared(study: Study) -> dict:
+    """What statistics over the models read: what was compared with what, by name, and how."""
+    how = ("statistics.metric", "statistics.alpha", "statistics.confidence")
+    return design(study, *how, labels=False)
+
+
+def timed(study: Study) -> dict:
+    return design(study, labels=False)
+
+
+def tabulated(study: Study) -> dict:
+    return design(study, "statistics.metric", "published")
+
+
+def claimed(study: Study) -> dict:
+    """What the verdicts on the paper's findings read, beside tables: which sizes stand for the paper's."""
+    return {
+        "study": study.study,
+        "published": study.published,
+        "sizes": study.sizes,
+        "confidence": study.statistics.confidence,
+        "icc": study.radiomics.icc if study.radiomics else None,
+    }
+
+
+COHORT = ("label", "role", "field_strength_t", "coil")
+NETWORK = ("per_structure", "initial")
+
+DRAWN: dict[str, tuple[str, ...]] = {
+    "flow": ("figures.colours",),
+    "scheme": (),
+    "grid": (),
+    "gains": ("statistics.metric",),
+    "examples": ("statistics.metric", "channels", "preparation"),
+    "performance": ("statistics.metric", "figures.colours"),
+    "learning_curves": ("statistics.metric", "statistics.confidence", "figures.colours"),
+    "organs": (
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    "sweep": ("statistics.metric", "statistics.confidence", "figures.colours", "network"),
+    "times": (),
+    "overlays": ("figures.overlays",),
+    "subgroups": (
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    "reliability": ("statistics.confidence", "figures.colours", "figures.overlays"),
+    "training_curves": (),
+}
+"""Figure -> what it reads of its study beside the design: sections, or single keys of them."""
+
+BESIDE_PUBLISHED = tuple(name for name, read in DRAWN.items() if "published" in read)
+"""Figures that show the paper's numbers too."""
+
+
+def design(study: Study, *more: str, labels: bool = True) -> dict:
+    """The parts that say what was compared with what; `Study.of` reads them.
+
+    Args:
+        more: sections or `section.key` to add.
+        labels: whether names for people of structures and strategies are among them.
+    """
+    names = ("study", "structures", "sizes", "strategies", "selection")
+    values = study.model_dump(mode="json", include={*names})
+    values["cohorts"] = {
+        name: cohort.model_dump(mode="json", include={*COHORT})
+        for name, cohort in study.cohorts.items()
+    }
+    values["network"] = study.network.model_dump(mode="json", include={*NETWORK})
+    values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})
+    values["figures"] = {"order": study.figures.order}
+    if not labels:
+        for part in ("structures", "strategies"):
+            for name, value in values[part].items():
+                value["label"] = name
+    for field in more:
+        section, _, key = field.partition(".")
+        dumped = study.model_dump(mode="json", include={section})[section]
+        if key:
+            values[section] = {**values.get(section, {}), key: dumped[key]}
+        else:
+            values[section] = dumped
+    return values
+
+
+def figure(study: Study, name: str) -> dict:
+    return design(study, *DRAWN[name])
+
+
+TOLD = ("title", "question", "paper", "data", "assumptions", "execution", "published")
+"""What is said of a study, and how its work is laid out: no result hangs on it."""
+
+
+def made_with(study: Study) -> dict:
+    """The settings that a study's results were made with, scale merged: what DVC shows as parameters."""
+    untold = {name: {"slices_per_patient"} for name in study.cohorts}
+    exclude = dict.fromkeys(TOLD, True) | {"cohorts": untold}
+    return study.model_dump(mode="json", exclude=exclude)
+
+
+def report(study: Study) -> dict:
+    """All that is printed: everything but how the work is laid out on a machine."""
+    untold = {name: {"slices_per_patient"} for name in study.cohorts}
+    return study.model_dump(mode="json", exclude={"execution": True, "cohorts": untold})

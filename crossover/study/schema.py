@@ -1,0 +1,140 @@
+"""The vocabulary, typed: a study file (`config/studies/<study>.yaml`) at one scale.
+
+A study is data. Everything that the workflow does for it follows from this file, through
+`crossover.study.plan`; a further study is a further file. `scales:` holds, for each scale, what differs
+from the published design written above it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin
+
+from pydantic import TypeAdapter, model_validator
+
+from crossover.core.configuration import Section
+from crossover.imaging.settings import Preparation
+from crossover.sources.settings import SeriesRule, Structure
+from crossover.study.consistency import findings
+from crossover.study.sections import (
+    MOST_OVERLAID,
+    Assumption,
+    Cohort,
+    Evaluation,
+    Execution,
+    Figures,
+    Name,
+    Network,
+    Paper,
+    Radiomics,
+    Recipe,
+    Selection,
+    Splits,
+    Statistics,
+    Strategy,
+)
+
+
+class Study(Section):
+    """One paper's question at one scale."""
+
+    study: Name
+    scale: str
+    title: str
+    question: str
+    paper: Paper | None = None
+    data: str
+    """What the cohorts are, in one sentence that the report prints."""
+    cohorts: dict[Name, Cohort]
+    channels: list[Name]
+    series: dict[Name, SeriesRule] = {}
+    """Which DICOM series is which channel, for cohorts that come as DICOM."""
+    structures: dict[Name, Structure]
+    preparation: Preparation
+    splits: Splits
+    network: Network
+    recipe: Recipe
+    selection: Selection | None = None
+    sizes: list[int] = []
+    """Numbers of the target's patients; none where every strategy takes all."""
+    strategies: dict[Name, Strategy]
+    evaluation: Evaluation
+    radiomics: Radiomics | None = None
+    statistics: Statistics
+    figures: Figures
+    execution: Execution = Execution()
+    published: str | None = None
+    assumptions: list[Assumption]
+
+    @property
+    def target(self) -> str:
+        """The cohort that the sizes count; the first of several."""
+        return next(c for c, cohort in self.cohorts.items() if cohort.role == "target")
+
+    @property
+    def folded(self) -> bool:
+        """Whether every stage is trained once for each fold."""
+        return self.splits.validation == "fold"
+
+    @property
+    def overlaid(self) -> list[str]:
+        """The structures that the overlays show."""
+        named = self.figures.overlays.structures if self.figures.overlays else []
+        return named or sorted(self.structures)[:MOST_OVERLAID]
+
+    @property
+    def architectures(self) -> list[str]:
+        """Those that some network of the study has."""
+        return self.selection.architectures if self.selection else [self.network.architecture]
+
+    @property
+    def initials(self) -> set[str]:
+        """The kinds of weights that some chain begins with."""
+        first = {
+            s.chain[0].initial or self.network.initial.weights for s in self.strategies.values()
+        }
+        return first | ({self.network.initial.weights} if self.selection else set())
+
+    @classmethod
+    def of(cls, values: dict) -> Study:
+        """A study of which only some sections, or parts of sections, are known.
+
+        Reading what isn't known is an AttributeError, unless it has a default, which then stands for it.
+
+        What draws and reports gets such a study, so that a rule depends on what it reads.
+        """
+        typed = {
+            name: _known(cls.model_fields[name].annotation, value) for name, value in values.items()
+        }
+        if "cohorts" in typed:
+            rank = {"source": 0, "target": 1}
+            typed["cohorts"] = dict(sorted(typed["cohorts"].items(), key=lambda c: rank[c[1].role]))
+        if "figures" in typed:
+            named = dict.fromkeys([*typed["figures"].order, *sorted(typed["strategies"])])
+            typed["strategies"] = {name: typed["strategies"][name] for name in named}
+        return cls.model_construct(**typed)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        found = list(dict.fromkeys(findings(self)))  # cells may share one
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+
+def _known(annotation: Any, value: Any) -> Any:
+    """A value of a type, or as much as is given of a section."""
+    of = get_args(annotation)[1:] if get_origin(annotation) is dict else ()
+    if of and _is_section(of[0]):
+        return {name: _known(of[0], each) for name, each in value.items()}
+    fields = annotation.model_fields if _is_section(annotation) else {}
+    if all(name in value for name, field in fields.items() if field.is_required()):
+        return TypeAdapter(annotation).validate_python(value)
+    typed = {name: _known(fields[name].annotation, each) for name, each in value.items()}
+    section = annotation.model_construct(**typed)
+    for name in set(fields) - set(typed):  # no default may stand for what isn't known
+        section.__dict__.pop(name, None)
+    return section
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Section)

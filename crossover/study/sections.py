@@ -1,0 +1,321 @@
+"""The sections of a study file, typed; `schema` puts them together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from crossover.core.configuration import Section
+from crossover.imaging.settings import Slices
+from crossover.sources.settings import Source
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
+"""Files are called after it, with the names of others and a size: 60 characters leave room for these."""
+Fraction = Annotated[float, Field(ge=0, le=1)]
+MOST_OVERLAID = 4  # structures that the overlays show where none are named
+MOST_ROWS = 8  # of the overlays on a page
+
+
+class Paper(Section):
+    authors: str
+    title: str
+    journal: str
+    year: int
+    doi: str | None = None
+
+
+class Cohort(Section):
+    """The cases of one domain."""
+
+    label: str
+    role: Literal["source", "target"]
+    source: Source
+    test: Annotated[float, Field(ge=0)]
+    """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
+    field_strength_t: Annotated[float, Field(gt=0)] | None = None
+    """Of the scanners, in tesla."""
+    coil: str = ""
+    slices_per_patient: Annotated[float, Field(gt=0)] | None = None
+    """With the structure, on average; only to tell how long training will take before there are slices."""
+
+
+class KFold(Section):
+    """The folds of the training patients."""
+
+    k: Annotated[int, Field(ge=2)]
+    of: list[str] = []
+    """Families whose models are tested on the fold that they leave out, to see how much depends on the
+    patients: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
+
+
+class Replicates(Section):
+    """Repetitions: so many draws of the subsets, each trained so many times from another initialisation."""
+
+    draws: Annotated[int, Field(ge=1)] = 1
+    trainings: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def count(self) -> int:
+        return self.draws * self.trainings
+
+    def draw(self, replicate: int) -> int:
+        """The draw of the subsets that a replicate is trained on; replicates count from 0."""
+        return replicate // self.trainings
+
+
+class Splits(Section):
+    seed: int
+    validation: float | Literal["fold"]
+    """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
+    cross-validation, every stage is trained once for each fold and validated on that fold."""
+    replicates: Replicates = Replicates()
+    k_fold: KFold = KFold(k=5)
+
+    @field_validator("replicates", mode="before")
+    @classmethod
+    def _is_no_number(cls, value: Any) -> Any:
+        if isinstance(value, int):
+            raise ValueError(
+                f"{value} doesn't say of what: replicates: {{draws: {value}, trainings: 1}} draws the subsets "
+                "anew for each, trainings: trains the same subsets again"
+            )
+        return value
+
+    @field_validator("validation")
+    @classmethod
+    def _is_a_share(cls, value: float | str) -> float | str:
+        if value != "fold" and not 0 < value <= 0.5:
+            raise ValueError(f"{value} is no share above 0 and up to 0.5, nor 'fold'")
+        return value
+
+
+class Device(Section):
+    """How a network computes (PyTorch only). A GPU is used where there is one; what is written here holds
+    on either, so that it is never the machine that decides."""
+
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: autocast, weights in float32."""
+    channels_last: bool = False
+    compile: bool = False
+    """Training steps by torch.compile; needs a C++ compiler."""
+    deterministic: bool = True
+    """On a GPU, only kernels that repeat to the last bit; one without such a kernel is an error."""
+
+
+class Initial(Section):
+    """Where a chain's first training starts."""
+
+    weights: Literal["random", "imagenet"] = "random"
+    """imagenet: of the encoder; all else begins at random."""
+    otherwise: Literal["random", "stop"] = "stop"
+    """What is done where they are not at hand."""
+
+
+SELECTED = "selected"
+"""The architecture that the study's `selection` chooses."""
+
+
+class Network(Section):
+    architecture: str
+    """Its name, or "selected"."""
+    engine: Literal["keras", "torch"]
+    settings: dict[str, float | int | str | bool | list[int]] = {}
+    """Those that the architecture declares."""
+    device: Device = Device()
+    initial: Initial = Initial()
+    per_structure: bool = False
+    """A network for each structure, instead of one for all."""
+
+    def cell(self, architecture: str, encoder: str) -> Network:
+        """This network with an architecture and encoder of the selection."""
+        settings = {**self.settings, "encoder": encoder}
+        return self.model_copy(update={"architecture": architecture, "settings": settings})
+
+
+class Drawn(Section):
+    """A scale, a rotation and a place, drawn for each slice of each batch; then one is cut out of the
+    scaled, rotated slice at that place, as large as before."""
+
+    scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
+    """Factors of which one is drawn; the place is drawn where one is not 1."""
+    rotation_deg: Annotated[float, Field(ge=0)] = 0.0
+    """Largest angle, to either side."""
+    versions: Annotated[int, Field(ge=1)] | None = None
+    """So many of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
+    activations can be kept. None draws anew for each batch."""
+
+
+class Augmentation(Section):
+    """A fixed set of versions of each slice (the original, its rotations, its mirror image), or `drawn`."""
+
+    rotations_deg: list[float] = []
+    flip: bool = False
+    drawn: Drawn | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Augmentation:
+        if self.drawn and (self.rotations_deg or self.flip):
+            raise ValueError("drawn: stands instead of rotations_deg and flip, not beside them")
+        return self
+
+
+class Recipe(Section):
+    loss: Literal["dice_bce", "bce", "dice"]
+    optimiser: Literal["adam", "sgd"]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """L2 penalty: this times each trained weight is added to its gradient."""
+    learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["constant", "cosine", "poly"] = "constant"
+    """Of the learning rate; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
+    poly: its value times (1 - step / steps) ** power (Caffe)."""
+    power: Annotated[float, Field(gt=0)] = 0.9
+    """Of the schedule poly."""
+    batch: Annotated[int, Field(ge=1)]
+    epochs: Annotated[float, Field(gt=0)]
+    steps: tuple[int, int] | None = None
+    """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
+    validations: Annotated[int, Field(ge=1)]
+    """How many times, evenly spaced, the validation DSC is taken; the best weights are kept."""
+    validate_on: Literal["volumes", "structure_slices"] = "volumes"
+    """Whether it is of whole volumes, or only of their slices with the structure."""
+    augmentation: Augmentation
+    background_slices: Annotated[float, Field(ge=0)]
+    """Slices without the structure in each epoch, per slice with it."""
+    activations: Literal["float32", "float16"] = "float32"
+    """What a frozen part's output is rounded to, whether or not it is kept (see
+    `crossover.training.activations`): float16 takes half the room."""
+    seed: int
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Recipe:
+        if self.steps and not 1 <= self.steps[0] <= self.steps[1]:
+            raise ValueError(f"steps: {list(self.steps)} must be a fewest of 1 or more and a most")
+        if self.momentum and self.optimiser != "sgd":
+            raise ValueError(f"momentum: {self.optimiser} has its own; it is a setting of sgd")
+        return self
+
+
+class Training(Section):
+    """All that a stage follows from, beside its data, its parent and its code."""
+
+    network: Network
+    recipe: Recipe
+    validation: Fraction | Literal["fold"]
+    size: tuple[int, int]
+    standardise: bool
+    """By the training slices' mean and SD (see `Normalisation`)."""
+    channels: list[str]
+
+
+class Prediction(Section):
+    """All that masks follow from, beside the weights, the cases and the code."""
+
+    network: Network
+    slices: Slices
+    channels: list[str]
+    structures: list[str]
+    threshold: Fraction
+
+
+class Step(Section):
+    """One training of a chain: patients by cohort ("all", or "n" of the study's sizes)."""
+
+    train: dict[Name, Literal["all", "n"]]
+    levels: list[str] = []
+    """Fine-tune levels; empty trains the whole network."""
+    initial: Literal["random", "imagenet"] | None = None
+    """Of a chain's first step: other initial weights than the network's."""
+
+
+class Strategy(Section):
+    """A way to get a model: a chain of trainings, each started from the one before."""
+
+    label: str
+    chain: Annotated[list[Step], Field(min_length=1)]
+    structures: list[str] = []
+    """Only these, where each structure has a network of its own; all by default."""
+
+    @property
+    def levels(self) -> list[str]:
+        return [level for step in self.chain for level in step.levels]
+
+    @property
+    def sized(self) -> bool:
+        return any(n == "n" for step in self.chain for n in step.train.values())
+
+
+class Selection(Section):
+    """The choice of the network by cross-validation: every architecture with every encoder, each trained on
+    every fold; the highest mean validation DSC is the network of all strategies."""
+
+    train: dict[Name, Literal["all"]]
+    architectures: Annotated[list[str], Field(min_length=1)]
+    encoders: Annotated[list[str], Field(min_length=1)]
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        return [(a, e) for e in self.encoders for a in self.architectures]
+
+
+class Evaluation(Section):
+    threshold: Fraction
+    nsd_tolerance_mm: Annotated[float, Field(gt=0)]
+
+
+class Radiomics(Section):
+    """First-order features of one channel inside the structure, by pyradiomics."""
+
+    channel: str
+    bin_width: float
+    features: list[str]
+    icc: Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
+
+
+class Statistics(Section):
+    metric: Literal["dsc", "dsc_structure_slices"]
+    comparison: Literal["independent", "paired", "chains"] = "independent"
+    """independent: analysis of variance and Tukey's test; paired: signed-rank tests on the same cases;
+    chains: each chain against its target's baseline, on the target's cases."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+
+
+class Overlays(Section):
+    """Contours drawn on one channel of one case."""
+
+    channel: str
+    window: tuple[float, float] | None = None
+    """Values of the channel shown as black and white; None for its percentiles 1 and 99.5."""
+    strategies: list[str]
+    sizes: list[int]
+    structures: list[str] = []
+    """In the order of the rows; empty for all, or the first four by name where there are more."""
+
+
+class Figures(Section):
+    colours: dict[str, str] = {}
+    """Strategy, or strategy-level, to colour: the same in every figure."""
+    order: list[str] = []
+    """Strategies as figures and tables show them, others after them. A list, since the order of keys
+    means nothing."""
+    overlays: Overlays | None = None
+
+
+class Execution(Section):
+    """How the work is laid out on a machine; changes no result."""
+
+    stages_per_job: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] = 1
+    per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
+    """Jobs that share a GPU, where there is one."""
+
+
+class Assumption(Section):
+    """A choice that the paper leaves open, or a deviation from it, with its reason."""
+
+    about: str
+    choice: str
+    reason: str

@@ -1,0 +1,186 @@
+"""Patients divided into test, training with its nested subsets, validation and folds; one table.
+
+The order of a cohort's patients is that of a seeded hash of their names: a patient who joins later
+moves nobody past anybody. All of a patient's cases go together, always.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from crossover.study.plan import Model, Stage
+from crossover.study.sections import Splits
+
+COLUMNS = ["cohort", "patient", "case", "part", "replicate", "rank", "validation", "fold"]
+
+
+class SplitError(ValueError):
+    """The cohorts can't be split as the study asks, all findings at once."""
+
+
+def split(
+    cases: pd.DataFrame,
+    tests: dict[str, float],
+    settings: Splits,
+    needed: dict[str, int],
+    images: pd.DataFrame,
+) -> pd.DataFrame:
+    """Split every cohort of a study.
+
+    Args:
+        cases: columns cohort, patient, case.
+        tests: cohort -> patients held out for testing, a fraction below 1, else a count.
+        needed: cohort -> fewest training patients that its study can do with.
+        images: columns cohort, case, channel and image, a digest of the image's values.
+
+    Returns:
+        One row for each case (and replicate, for training cases) with the `COLUMNS`: `part` is
+        "test" or "train"; the subset of n patients is `rank < n`; `validation` marks those who choose
+        the weights when all are trained on (nobody where the folds take turns in it); `fold` counts
+        from 0. Rank, validation and fold are missing for test cases.
+
+    Raises:
+        SplitError: for a patient or an image in two cohorts, too few patients, or a size beyond the training set.
+    """
+    findings = [*_findings(cases, tests, needed), *_copies(images)]
+    if findings:
+        raise SplitError("\n".join(findings))
+    rows = []
+    for cohort, test in tests.items():
+        own = cases[cases.cohort == cohort]
+        by_patient = own.groupby("patient").case.apply(sorted).to_dict()
+        ordered = _order(by_patient, settings.seed, cohort, "test")
+        n_test = _test_size(test, len(ordered))
+        for patient in ordered[:n_test]:
+            rows += [(cohort, patient, c, "test", 0, None, None, None) for c in by_patient[patient]]
+        rows += _training_rows(ordered[n_test:], by_patient, cohort, settings)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.astype({"rank": "Int64", "fold": "Int64", "validation": "boolean"})
+
+
+def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[tuple]:
+    k = settings.k_fold.k
+    folds = {p: i % k for i, p in enumerate(_order(patients, settings.seed, cohort, "fold"))}
+    rows = []
+    for replicate in range(settings.replicates.count):
+        draw = settings.replicates.draw(replicate)
+        ranked = _order(patients, settings.seed, cohort, f"rank{draw}")
+        share = settings.validation
+        held = set() if share == "fold" else set(validation_patients(ranked, share))
+        for rank, p in enumerate(ranked):
+            rows += [
+                (cohort, p, c, "train", replicate, rank, p in held, folds[p]) for c in by_patient[p]
+            ]
+    return rows
+
+
+def validation_patients(ranked: list[str], share: float) -> list[str]:
+    """Every 1/share-th patient of an ordered list, from the second on: at least one of two or more.
+
+    Prefixes of the list have prefixes of the result, so validation sets nest as the subsets do.
+    """
+    return ranked[1 :: max(2, round(1 / share))] if share > 0 else []
+
+
+def read_splits(path: Path) -> pd.DataFrame:
+    """The table that `split` made; names stay text ("007" is a name)."""
+    return pd.read_csv(path, dtype={"cohort": str, "patient": str, "case": str})
+
+
+def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold"]) -> pd.DataFrame:
+    """The cases that a stage uses: columns cohort, case, use ("train" or "validation").
+
+    Args:
+        share: of the patients, who validate; "fold": those of the stage's fold.
+
+    Raises:
+        SplitError: for more patients than the cohort has for training.
+    """
+    parts = []
+    for cohort, n in stage.train:
+        own = splits[
+            (splits.cohort == cohort)
+            & (splits.part == "train")
+            & (splits.replicate == stage.replicate)
+        ]
+        if stage.fold_cohort == cohort:
+            own = own[own.fold != stage.fold]
+        ranked = list(dict.fromkeys(own.sort_values("rank").patient))
+        if n is not None and n > len(ranked) and stage.fold_cohort != cohort:
+            raise SplitError(
+                f"stage {stage.name} needs {n} training patients of cohort {cohort}, which has "
+                f"{len(ranked)}: change `sizes`, or hold fewer out for testing (cohorts.{cohort}.test)"
+            )
+        ranked = ranked[:n]
+        own = own[own.patient.isin(ranked)]
+        if share == "fold":
+            held = own.fold == stage.fold
+        else:
+            held = own.patient.isin(validation_patients(ranked, share))
+        parts.append(own.assign(use=held.map({True: "validation", False: "train"})))
+    return pd.concat(parts)[["cohort", "case", "use"]].sort_values(["cohort", "case"])
+
+
+def evaluation_cases(splits: pd.DataFrame, model: Model) -> pd.DataFrame:
+    """The cases that a model is evaluated on: the test sets, or the fold left out; cohort and case."""
+    if model.fold_cohort is None:
+        own = splits[splits.part == "test"]
+    else:
+        own = splits[
+            (splits.cohort == model.fold_cohort)
+            & (splits.fold == model.fold)
+            & (splits.replicate == model.replicate)
+        ]
+    return own[["cohort", "case"]].sort_values(["cohort", "case"])
+
+
+def _order(patients, seed: int, cohort: str, purpose: str) -> list[str]:
+    def key(patient: str) -> str:
+        return hashlib.sha256(f"{seed}/{cohort}/{purpose}/{patient}".encode()).hexdigest()
+
+    return sorted(patients, key=key)
+
+
+def _test_size(test: float, patients: int) -> int:
+    return round(test * patients) if test < 1 else int(test)
+
+
+def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, int]) -> list[str]:
+    findings = []
+    cohorts = cases.groupby("patient").cohort.agg(lambda c: sorted(set(c)))
+    for patient, where in cohorts[cohorts.map(len) > 1].items():
+        findings.append(
+            f"patient {patient} is in cohorts {', '.join(where)}: patients never cross a split"
+        )
+    for cohort, test in tests.items():
+        patients = cases[cases.cohort == cohort].patient.nunique()
+        train = patients - _test_size(test, patients)
+        if test > 0 and train == patients:
+            findings.append(f"cohort {cohort}: no test patient (cohorts.{cohort}.test)")
+        if train < needed[cohort]:
+            findings.append(
+                f"cohort {cohort}: {patients} patients leave {train} for training after the test set; "
+                f"{needed[cohort]} are needed (cohorts.{cohort}.test, sizes)"
+            )
+    return findings
+
+
+def _copies(images: pd.DataFrame) -> list[str]:
+    """Images that stand in several cohorts; those of one cohort were told when its cases were made."""
+    findings = {}
+    for _, own in images.groupby("image", sort=False):
+        if own.cohort.nunique() == 1:
+            continue
+        held = own.drop_duplicates(["cohort", "case"]).sort_values(["cohort", "case"])
+        where = " and ".join(f"case {c.case} of cohort {c.cohort}" for c in held.itertuples())
+        channels = ", ".join(sorted(set(own.channel)))
+        findings[where] = ", ".join(filter(None, [findings.get(where), channels]))
+    return [
+        f"same-image: {where} hold the same image ({channels}): one patient under two names would be "
+        "trained on and tested. Leave the case out of all cohorts but one"
+        for where, channels in findings.items()
+    ]

@@ -1,0 +1,105 @@
+"""The packages of the library, and which of them may import which."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import crossover
+from crossover.core.paths import ROOT
+
+LIBRARY = ROOT / "crossover"
+MOST = 14
+MAY_IMPORT = {
+    "core": "",
+    "imaging": "core",
+    "phantoms": "core",
+    "sources": "core imaging phantoms",
+    "networks": "core",
+    "study": "core imaging sources networks",
+    "evaluation": "core imaging study",
+    "training": "core imaging networks study evaluation",
+    "statistics": "core study",
+    "findings": "core study statistics",
+    "analyses": "core imaging networks study statistics findings",
+    "report": "core study statistics findings analyses",
+    "execution": (
+        "core imaging sources networks study evaluation training statistics findings analyses report"
+    ),
+    "cli": "*",
+}
+"""Package -> those that it may import, from the ground up: each stands after all that it imports."""
+
+
+def test_the_library_holds_packages_only_and_each_has_its_place():
+    loose = {p.stem for p in LIBRARY.glob("*.py")}
+    assert loose == {"__init__", "__main__"}
+    packages = {p.parent.name for p in LIBRARY.glob("*/__init__.py")}
+    assert packages == {*MAY_IMPORT}
+    assert len(packages) <= MOST
+    order = [*MAY_IMPORT]
+    for package, others in MAY_IMPORT.items():
+        assert {*others.split()} - {"*"} <= {*order[: order.index(package)]}, package
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_says_what_belongs_in_it_and_what_it_may_import(package: str):
+    said = ast.get_docstring(ast.parse((LIBRARY / package / "__init__.py").read_text()))
+    assert said and len(said.split()) >= 15
+    allowed = MAY_IMPORT[package]
+    wrong = [
+        f"{path}:{line} imports {name}"
+        for path in sorted((LIBRARY / package).rglob("*.py"))
+        for line, name in imported(path)
+        if allowed != "*" and name.split(".")[1] not in {package, *allowed.split()}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_modules_import_each_other_in_no_circle():
+    """Imports inside functions count: one that hides a circle is found too."""
+    waiting = {module_of(p): {*needed(p)} - {module_of(p)} for p in LIBRARY.rglob("*.py")}
+    while free := [m for m, needs in waiting.items() if not needs & waiting.keys()]:
+        for module in free:
+            del waiting[module]
+    assert not waiting, waiting
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of everything of the library that a file imports, wherever the statement stands."""
+    tree = ast.parse(path.read_text())
+    tree.body = [node for node in tree.body if not _for_types_only(node)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, a.name) for a in node.names if _is_ours(a.name))
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: imports are absolute"
+            if _is_ours(node.module or ""):
+                yield from ((node.lineno, f"{node.module}.{a.name}") for a in node.names)
+
+
+def needed(path: Path) -> Iterator[str]:
+    """The modules that a file imports; a package stands for its `__init__`."""
+    for _, name in imported(path):
+        while not (module := _file(name)):
+            name = name.rpartition(".")[0]
+        yield module_of(module)
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
+
+
+def _file(name: str) -> Path | None:
+    path = LIBRARY.parent.joinpath(*name.split("."))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists()), None)
+
+
+def _for_types_only(node: ast.stmt) -> bool:
+    """Whether this is `if TYPE_CHECKING:`, which no program runs."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def _is_ours(name: str) -> bool:
+    return name.split(".")[0] == crossover.__name__ and name != crossover.__name__
