@@ -40,7 +40,7 @@ def test_hours_are_steps_times_seconds(study, tmp_path):
     if study.selection:
         rows = {(*cell, "") for cell in study.selection.cells}
     times = pd.DataFrame(rows, columns=["architecture", "encoder", "level"])
-    times = times.assign(study=study.study, scale="paper", seconds=2.0)
+    times = times.assign(study=study.study, scale="paper", seconds=2.0, device="CPU")
     about = estimate(study, p, times, tmp_path)
     assert (about["stages"], about["models"]) == (len(p.stages), len(p.models))
     assert about["hours"] == pytest.approx(2 * about["steps"] / 3600)
