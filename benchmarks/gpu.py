@@ -15,7 +15,7 @@ Sections:
 - `levels`: a step of every network and level that the studies train, batches made beside it: rows for `--times`,
   by which `crossover plan` tells the hours.
 
-Each network is measured in processes of its own, one at a time; networks are only compiled side by side. Steps are
+Each network is measured in processes of its own, one at a time; networks are compiled side by side. Steps are
 begun one after the other and waited for in blocks of `--steps`, as a training does; a time is the median of five blocks.
 An engine whose framework is not here, or sees no GPU where there is one, is left out with a line that says so.
 Without a GPU, or with --small, the smoke networks are measured, on the processor if there is no other.
@@ -60,7 +60,6 @@ SHARING = [
 LAST = {"torch": {"channels_last": True}, "keras": {}}
 """TensorFlow has no other layout."""
 KEPT = ("uterus", "nasopharynx")
-SECTIONS = ("steps", "compiled", "plain", "repeats", "kept", "shares", "predicts", "levels")
 CONTEXT = multiprocessing.get_context("spawn")
 
 
@@ -114,11 +113,18 @@ def one_by_one(section: str, works: list[list[Callable[[], Row | list[Row]]]]) -
     return rows
 
 
+def processes(
+    subject: Subject, functions: list[Callable[[], Row]]
+) -> list[list[Callable[[], Row]]]:
+    """Which functions share a process: with TensorFlow none, since determinism can't be switched off again."""
+    return [[f] for f in functions] if subject.engine == "keras" else [functions]
+
+
 def steps(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
     works = []
     for s in subjects:
         own = variants(s.engine, args.small)
-        works.append([partial(measures.step_row, s, args.steps, **v) for v in own])
+        works += processes(s, [partial(measures.step_row, s, args.steps, **v) for v in own])
     return one_by_one("steps", works)
 
 
@@ -154,7 +160,7 @@ def repeats(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
     works = []
     for s in subjects:
         own = [v for v in chosen if s.engine == "torch" or "channels_last" not in v]
-        works.append([partial(measures.repeats, s, 4, **v) for v in own])
+        works += processes(s, [partial(measures.repeats, s, 4, **v) for v in own])
     return one_by_one("repeats", works)
 
 
@@ -181,14 +187,17 @@ def predicts(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
     for s in subjects:
         own = [{"precision": p} for p in ("float32", "tf32")][: 1 if args.small else 2]
         own += [{"precision": "bfloat16", **LAST[s.engine]}]
-        works.append([partial(measures.predicts, s, 2, **v) for v in own])
+        works += processes(s, [partial(measures.predicts, s, 2, **v) for v in own])
     return one_by_one("predicts", works)
 
 
 def levels(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
-    """Of every kind of stage that the subjects' studies have; of two engines, the one measured last."""
+    """Of every kind of stage that the subjects' studies have, by the study's own engine if that is at hand."""
     works = []
-    for s in {s.study: s for s in subjects}.values():
+    own_last = sorted(
+        subjects, key=lambda s: s.engine == load_study(s.study, s.scale).network.engine
+    )
+    for s in {s.study: s for s in own_last}.values():
         each = []
         for network, level, _ in kinds(load_study(s.study, s.scale)):
             encoder = str(network.settings.get("encoder", ""))
@@ -221,6 +230,12 @@ def sees_gpu(engine: str) -> Row:
     return {"gpus": torch.cuda.device_count()}
 
 
+SECTIONS = {
+    "steps": steps, "compiled": compiled, "plain": plain, "repeats": repeats, "kept": kept,
+    "shares": shares, "predicts": predicts, "levels": levels,
+}  # fmt: skip
+
+
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -233,17 +248,20 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=10 if gpus() else 1)
     parser.add_argument("--slices", type=int, default=8 if gpus() else 2, help="of section kept")
     args = parser.parse_args(words)
+    if unknown := set(args.sections) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     subjects = at_hand(SMALL if args.small else PAPER)
     subjects = [s for s in subjects if not args.only or set(args.only) & set(s)]
     rows = []
     for section in args.sections:
-        rows += globals()[section](subjects, args)
+        rows += SECTIONS[section](subjects, args)
         table = pd.DataFrame([row for row in rows if row["section"] == section])
         if args.out:  # after each section, since a run may be stopped
             pd.DataFrame(rows).to_csv(args.out, index=False)
         if args.times and section == "levels" and not args.small:
             made = [row for row in rows if row["section"] == "levels" and "error" not in row]
-            write(args.times, [measures.time_row(row) for row in made])
+            if made:
+                write(args.times, [measures.time_row(row) for row in made])
         print(
             f"\n{section}\n{table.dropna(axis=1, how='all').to_markdown(index=False)}\n", flush=True
         )

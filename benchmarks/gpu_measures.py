@@ -191,7 +191,7 @@ def repeats(subject: Subject, steps: int, **device) -> Row:
     trained(1, seed=2)
     engine.restore(state)
     row = {"twice": once == again, "resumed": once == go_on(steps)}
-    if subject.engine == "torch":
+    if subject.engine == "torch" and gpus():
         from crossover.networks.torch import replay
 
         before, replay.BEFORE = replay.BEFORE, 10**9

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from crossover.config import load_study
-from crossover.estimate import TIMES, estimate, listing, stage_steps
+from crossover.estimate import TIMES, estimate, listing, stage_steps, step_seconds
 from crossover.plan import plan
 from crossover.provenance import write_json
 
@@ -60,3 +60,15 @@ def test_every_network_of_the_published_designs_is_timed():
     studies = {name: load_study(name, "paper", CONFIG) for name in STUDIES}
     text = listing(studies, {name: plan(study) for name, study in studies.items()})
     assert TIMES.exists() and "no step times" not in text and text.count("about") == 3
+    assert text.count(" h on one NVIDIA") == 3
+
+
+def test_times_are_those_of_the_device(monkeypatch):
+    times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+    study = load_study("nasopharynx", "paper", CONFIG)
+    kind = ("resnet101_cascaded", "", "conv5")
+    slow, fast = (step_seconds(study, times, gpu)[kind] for gpu in (False, True))
+    assert slow > 10 * fast
+    for found, seconds in (((), slow), (("0",), fast)):
+        monkeypatch.setattr("crossover.estimate.gpus", lambda found=found: found)
+        assert step_seconds(study, times)[kind] == seconds

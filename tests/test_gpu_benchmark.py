@@ -32,6 +32,12 @@ def test_what_cannot_be_measured_is_a_row_that_says_why():
     assert died == [{"error": "the process ended"}]
 
 
+def test_a_section_that_is_not_there_is_told(capsys):
+    with pytest.raises(SystemExit):
+        gpu.main(["step"])
+    assert "no section step; there are steps, compiled" in capsys.readouterr().err
+
+
 def test_rows_of_a_gpu_stand_beside_those_of_a_processor(tmp_path: Path):
     file = tmp_path / "times.csv"
     of_cpu = {"study": "uterus", "encoder": "", "seconds": 1.0, "device": "CPU"}
