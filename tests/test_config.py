@@ -371,7 +371,10 @@ ONLY_LATER = {
         {"architecture": "resnet101_cascaded", "engine": "keras"},
         "network.engine: resnet101_cascaded is built for torch, not keras",
     ),
-    "network.device": ({"compile": True}, "network.device: settings of the engine torch"),
+    "network.device": (
+        {"channels_last": True},
+        "network.device.channels_last: a setting of the engine torch",
+    ),
     "recipe.momentum": (0.9, "momentum: adam has its own"),
     "recipe.augmentation.drawn": ({"rotation_deg": 10}, "drawn: stands instead of rotations_deg"),
     "recipe.steps": ([400, 150], "steps"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossover import networks
 from crossover.core.names import alike
-from crossover.study.sections import MOST_ROWS, SELECTED, Device, Network, Overlays
+from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays
 
 if TYPE_CHECKING:
     from crossover.study.schema import Study
@@ -99,8 +99,8 @@ def _about_one_network(study: Study, network: Network) -> Iterator[str]:
     engines = networks.declared(name).engines
     if network.engine not in engines:
         yield f"network.engine: {name} is built for {', '.join(engines)}, not {network.engine}"
-    if network.engine != "torch" and network.device != Device():
-        yield f"network.device: settings of the engine torch, not of {network.engine}"
+    if network.engine != "torch" and network.device.channels_last:
+        yield f"network.device.channels_last: a setting of the engine torch, not of {network.engine}"
     known = networks.declared(name).levels
     for strategy, level in ((n, v) for n, s in study.strategies.items() for v in s.levels):
         if level not in known:

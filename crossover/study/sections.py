@@ -91,14 +91,16 @@ class Splits(Section):
 
 
 class Device(Section):
-    """How a network computes (PyTorch only). A GPU is used where there is one; what is written here holds
-    on either, so that it is never the machine that decides."""
+    """How a network computes. A GPU is used where there is one; what is written here holds on either, so
+    that it is never the machine that decides."""
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: autocast, weights in float32."""
+    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: of activations, with weights in
+    float32."""
     channels_last: bool = False
+    """How PyTorch lays out images; TensorFlow has no other layout."""
     compile: bool = False
-    """Training steps by torch.compile; needs a C++ compiler."""
+    """Training steps by torch.compile, which needs a C++ compiler, or by TensorFlow's XLA."""
     deterministic: bool = True
     """On a GPU, only kernels that repeat to the last bit; one without such a kernel is an error."""
 
