@@ -157,10 +157,10 @@ def repeats(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
     chosen = (
         chosen[:1] if args.small else [*chosen, {"precision": "bfloat16", "channels_last": True}]
     )
-    works = []
+    works, count = [], 1 if args.small else 4
     for s in subjects:
         own = [v for v in chosen if s.engine == "torch" or "channels_last" not in v]
-        works += processes(s, [partial(measures.repeats, s, 4, **v) for v in own])
+        works += processes(s, [partial(measures.repeats, s, count, **v) for v in own])
     return one_by_one("repeats", works)
 
 
