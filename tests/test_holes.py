@@ -13,6 +13,7 @@ import pytest
 from crossover.analyses.figures import examples, overlays, training_curves
 from crossover.core.files import read_json
 from crossover.report import failures
+from crossover.report.results import StudyResults
 from crossover.statistics.chains import Scores, contrasts, field_strength, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import check_metrics
@@ -105,7 +106,7 @@ def test_what_is_missing_is_said_of_the_training_that_failed_first():
     table = failures.failures_layout(failures.failed_table(failed), study)
     assert table["Training"].tolist() == ["cell-unet-resnet18-f2", "north-f0"]
     cell, north = table["Missing because of it"]
-    assert cell == "Fold 3 of U-Net with ResNet-18, which was not chosen from"
+    assert cell == "Fold 3 of U-Net with ResNet-18, which was not chosen from."
     assert "North: 1 of 3 folds; its means are over the other 2" in north
     assert (
         "North → East → South: 1 of 3 folds" in north and "East:" not in north.split("North →")[0]
@@ -115,12 +116,10 @@ def test_what_is_missing_is_said_of_the_training_that_failed_first():
 def test_the_line_at_the_top_counts_children_apart():
     study = chain_study(folds=3)
     failed = failures.failed_table(with_descendants(study, ["north-f0"]))
-    line = failures.line(failed, [])
+    line = failures.line(StudyResults(study, {"failed": failed}, {}))
     assert line.startswith("1 training failed, and 4 others could not start without:")
-    assert (
-        failures.line(failed.iloc[:0], ["a", "b"])
-        == "2 trainings ended with a validation DSC of 0."
-    )
+    none = StudyResults(study, {"failed": failed.iloc[:0]}, {}, collapsed=["a", "b"])
+    assert failures.line(none) == "2 trainings ended with a validation DSC of 0."
 
 
 # ---- what must not be averaged over

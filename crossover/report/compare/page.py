@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crossover.analyses.figures import style
-from crossover.report.tables import interval, p_value
+from crossover.report.formats import interval, p_value
 from crossover.statistics.scales import KNOWN, method
 
 
