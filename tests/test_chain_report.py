@@ -21,6 +21,7 @@ from crossover.core.incremental import records_of
 from crossover.findings.published import load_published
 from crossover.report.answers import from_chains
 from crossover.report.captions import caption
+from crossover.report.chain_paper_tables import cohorts_table, grid_table, sources_table
 from crossover.report.chain_tables import (
     cohorts_layout,
     judged,
@@ -31,7 +32,6 @@ from crossover.report.chain_tables import (
 )
 from crossover.report.formats import points
 from crossover.report.page import StudyResults, render
-from crossover.report.paper_tables import cohorts_table, grid_table, sources_table
 from crossover.report.run_facts import initial_weights, notices, run_facts
 from crossover.statistics.chains import (
     Scores,

@@ -12,7 +12,7 @@ import pytest
 
 from crossover.analyses.figures import examples, overlays, training_curves
 from crossover.core.files import read_json
-from crossover.report import failures
+from crossover.report import failures_section as failures
 from crossover.report.results import StudyResults
 from crossover.statistics.chains import Scores, contrasts, field_strength, gains
 from crossover.statistics.cross_validation import validation
@@ -64,8 +64,8 @@ def test_everything_is_made_without_the_trainings_that_failed(name, lost, cases,
     drawn = "one" in lost or not lost
     results = make(case, stages, tmp_path, figures=drawn)
     text = text_of(results / "report.html")
-    assert text.count(failures.TITLE) == 2, "a line at the top and the section"
-    assert text.index(failures.TITLE) < text.index("Scale:")
+    assert text.count(failures.TITLE) == 2, "a link at the top and the section"
+    assert re.search(r"\d+ trainings? failed", text[: text.index("Scale:")])
     failed = with_descendants(case.study, stages)
     for stage in stages:
         if not failed[stage]["happened"].startswith("its parent"):
@@ -116,10 +116,10 @@ def test_what_is_missing_is_said_of_the_training_that_failed_first():
 def test_the_line_at_the_top_counts_children_apart():
     study = chain_study(folds=3)
     failed = failures.failed_table(with_descendants(study, ["north-f0"]))
-    line = failures.line(StudyResults(study, {"failed": failed}, {}))
+    line = failures.failures_in_short(StudyResults(study, {"failed": failed}, {}))
     assert line.startswith("1 training failed, and 4 others could not start without:")
     none = StudyResults(study, {"failed": failed.iloc[:0]}, {}, collapsed=["a", "b"])
-    assert failures.line(none) == "2 trainings ended with a validation DSC of 0."
+    assert failures.failures_in_short(none) == "2 trainings ended with a validation DSC of 0."
 
 
 # ---- what must not be averaged over

@@ -5,7 +5,7 @@ import pandas as pd
 from crossover.core.incremental import failed_of, records_of
 from crossover.findings.audit.table import audit_table
 from crossover.findings.published import at_sizes, corresponding, load_published
-from crossover.report.failures import collapsed, failed_table
+from crossover.report.failures_section import collapsed, failed_table
 from crossover.report.page import StudyResults, render
 from crossover.report.provenance_note import provenance_note
 from crossover.report.run_facts import initial_weights, run_facts

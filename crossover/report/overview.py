@@ -9,10 +9,10 @@ import pandas as pd
 
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.findings.claims.parts import VERDICTS
-from crossover.report import failures
 from crossover.report.agreement_section import disagreement
 from crossover.report.claims_section import verdicts_sentence
 from crossover.report.crossover_section import crossover_sentences
+from crossover.report.failures_section import failures_in_short
 from crossover.report.layout import Table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
@@ -98,7 +98,7 @@ def _sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
         folds=folds, replicates=replicates,
     )  # fmt: skip
     yield from map(LinkedSentence, said)
-    if line := failures.line(results):
+    if line := failures_in_short(results):
         yield LinkedSentence(line, "failed")
     pairs = results.frame("pairwise")
     for text in disagreement(pairs, study) if len(pairs) else []:

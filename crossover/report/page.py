@@ -17,15 +17,15 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from crossover.analyses.figures.style import DPI, PAGE_MM
-from crossover.report import failures, study_tables
+from crossover.report import study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.answers import answers
 from crossover.report.audit_section import audit_section
 from crossover.report.captions import caption
 from crossover.report.claims_section import claims_section
 from crossover.report.crossover_section import crossover_section
+from crossover.report.failures_section import failures_in_short, failures_section
 from crossover.report.formats import duration
-from crossover.report.layout import Table, table
 from crossover.report.overview import Brief, brief, overview
 from crossover.report.prose import environment
 from crossover.report.provenance_note import ProvenanceNote
@@ -34,7 +34,9 @@ from crossover.report.run_facts import notices
 from crossover.study.config import SCALES
 from crossover.study.schema import Study
 
-SECTIONS = (claims_section, crossover_section, agreement_section, audit_section)
+SECTIONS = (
+    claims_section, crossover_section, agreement_section, audit_section, failures_section,
+)  # fmt: skip
 MEANING = {
     "smoke": "a check that every step runs. Its numbers mean nothing",
     "demo": "the published design cut down: smaller images and networks, fewer patients or steps. It "
@@ -63,25 +65,12 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Failures:
-    """Trainings that failed.
-
-    Attributes:
-        line: for the top of the page. failed: None where none failed. warning: about those that found nothing.
-    """
-
-    title: str
-    line: str
-    failed: Table | None
-    warning: str
-
-
-@dataclass(frozen=True)
 class StudyPage:
     """One study, ready to print.
 
     Attributes:
         pictures: those that stand under Figures. in_sections: those that stand in a section, by name.
+        failures: how many trainings failed or found nothing; "" for none.
     """
 
     study: Study
@@ -96,7 +85,7 @@ class StudyPage:
     details: list[TitledTable]
     sections: list[Section]
     facts: list[tuple[str, str]]
-    failures: Failures | None
+    failures: str
     provenance: dict[str, ProvenanceNote]
 
 
@@ -130,7 +119,7 @@ def study_page(results: StudyResults) -> StudyPage:
         details=study_tables.details(results),
         sections=sections,
         facts=[(_head(name), _fact(name, value)) for name, value in results.facts.items()],
-        failures=_failures(results),
+        failures=failures_in_short(results),
         provenance=results.provenance,
     )
 
@@ -143,17 +132,6 @@ def _pictures(results: StudyResults, last: set[str]) -> list[Picture]:
                 results.provenance.get(f"figures/{name}"))
         for i, (name, path) in enumerate(((n, results.figures[n]) for n in names), 1)
     ]  # fmt: skip
-
-
-def _failures(results: StudyResults) -> Failures | None:
-    failed, study = results.frame("failed", *failures.FAILED), results.study
-    line = failures.line(results)
-    if not line:
-        return None
-    shown = (
-        table(failures.failures_layout(failed, study), study, wraps=True) if len(failed) else None
-    )
-    return Failures(failures.TITLE, line, shown, failures.warning(results))
 
 
 def _inline(path: Path) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from crossover.findings.published import Published, at_sizes, beside, corresponding
-from crossover.statistics.cross_validation import by_cell, select
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.families import main_question, references
 from crossover.study.schema import Study
 
-TABLE_TWO, TABLE_THREE = "Table 2", "Table III"
-"""Where a published value has to stand to be in a table of scores; an average over structures may stand anywhere."""
+TABLE_TWO = "Table 2"
+"""Where a published value has to stand to be in it; an average over structures may stand anywhere."""
 SCORES = [
     "structure", "model_label", "training", "test_set", "test_set_label", "family", "n_train",
     "cases", "mean", "ci_low", "ci_high", "replicates", "sd_replicates",
@@ -29,18 +28,6 @@ _PRINTED = ["published_mean", "published_sd", "published_p"]
 PAIRS = [
     "structure", "n_train", "kind", "a", "b", "cases", "mean", "sd", "replicates", "sd_replicates",
     *_TESTED[1:], *_PRINTED,
-]  # fmt: skip
-COHORTS = [
-    "cohort", "label", "cases", "test_cases", "field_strength_t", "coil", "slices", "published_cases",
-    "published_field_strength_t", "published_coil", "published_slices",
-]  # fmt: skip
-GRID = [
-    "architecture", "encoder", "initial", "folds", "mean", "sd", "selected",
-    "published_mean", "published_sd", "published_selected",
-]  # fmt: skip
-SOURCES = [
-    "target", "family", "kind", "sources", "metric", "folds", "cases", "best_fold",
-    "best_fold_mean", "mean", "ci_low", "ci_high", "published",
 ]  # fmt: skip
 
 
@@ -100,72 +87,6 @@ def table_two_paired(
     ]
     table = pd.DataFrame(rows, columns=[c for c in PAIRS if c not in _PRINTED])
     return _with_published(table, published, study)[PAIRS]
-
-
-def cohorts_table(
-    study: Study, splits: pd.DataFrame, slices: Mapping[str, int], published: Published | None
-) -> pd.DataFrame:
-    """Table I of a study of chains: a row for each cohort, with the columns `COHORTS`.
-
-    Args:
-        splits: the study's split.
-        slices: cohort -> its slices with the structure, of all its cases.
-    """
-    printed = {row.cohort: row for row in published.cohorts} if published else {}
-    rows = []
-    for name, cohort in study.cohorts.items():
-        own = splits[splits["cohort"] == name]
-        row = {
-            "cohort": name, "label": cohort.label, "cases": own["case"].nunique(),
-            "test_cases": own.loc[own["part"] == "test", "case"].nunique(),
-            "field_strength_t": cohort.field_strength_t, "coil": cohort.coil,
-            "slices": slices.get(name),
-        }  # fmt: skip
-        for column in ("cases", "field_strength_t", "coil", "slices"):
-            row[f"published_{column}"] = getattr(printed.get(name), column, None)
-        rows.append(row)
-    return pd.DataFrame(rows, columns=COHORTS)
-
-
-def grid_table(cross_validation: pd.DataFrame, published: Published | None) -> pd.DataFrame:
-    """Table II of a study of chains: a row for each architecture with an encoder, ours first, with the columns `GRID`.
-
-    A network that only the paper has stands here too, without scores of ours.
-    """
-    key = ["architecture", "encoder"]
-    ours = by_cell(cross_validation)
-    chosen = select(cross_validation) if len(ours) else dict.fromkeys(key, "")
-    ours["selected"] = _is(ours, *(chosen[name] for name in key))
-    grid = published.grid if published else None
-    theirs = pd.DataFrame(
-        [(c.architecture, c.encoder, c.mean, c.sd) for c in grid.cells] if grid else [],
-        columns=[*key, "published_mean", "published_sd"],
-    )
-    theirs["published_selected"] = _is(theirs, *(grid.selected if grid else ("", "")))
-    both = pd.concat([ours[key], theirs[key]]).drop_duplicates()
-    out = both.merge(ours, "left", key).merge(theirs, "left", key)
-    marks = ["selected", "published_selected"]
-    out[marks] = out[marks].astype("boolean").fillna(False).astype(bool)
-    return out[GRID]
-
-
-def sources_table(scores: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
-    """Table III of a study of chains: a row for each target, family and metric, with the columns `SOURCES`.
-
-    Args:
-        scores: of `statistics.chains.chain_scores`.
-
-    The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
-    """
-    keys = ["target", "family", "printed"]
-    printed = pd.DataFrame(columns=[*keys, "published"])
-    if published:
-        values = at_sizes(published, study.sizes)
-        values = values[values["where"] == TABLE_THREE]
-        names = {"test_set": "target", "metric": "printed", "mean": "published"}
-        printed = values.rename(columns=names)[[*keys, "published"]]
-    ours = scores.assign(printed=scores["metric"].str.removesuffix("_structure_slices"))
-    return ours.merge(printed, "left", keys)[SOURCES]
 
 
 def compared_pairs(study: Study) -> list[tuple[str, str]]:
@@ -258,8 +179,3 @@ def _order(study: Study, strategy: str, n: int) -> int:
     names = list(study.strategies)
     place = names.index(strategy) if strategy in names else len(names)
     return place if n else place + 1000
-
-
-def _is(table: pd.DataFrame, architecture: str, encoder: str) -> np.ndarray:
-    same = (table["architecture"] == architecture) & (table["encoder"] == encoder)
-    return same.to_numpy(bool)

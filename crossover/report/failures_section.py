@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.report.prose import statements
-from crossover.report.results import StudyResults
+from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.study.plan import Model, Plan, Stage, plan
 from crossover.study.schema import Study
 
@@ -28,7 +28,7 @@ def collapsed(records: list[Mapping[str, Any]]) -> list[str]:
     return [r["stage"]["name"] for r in records if r.get("best_validation_dsc") == 0]
 
 
-def line(results: StudyResults) -> str:
+def failures_in_short(results: StudyResults) -> str:
     """What stands at the top of the study's page; "" where no training failed or collapsed."""
     happened = results.frame("failed", *FAILED)["happened"].astype(str)
     unstarted = int(happened.str.startswith("its parent ").sum())
@@ -39,9 +39,11 @@ def line(results: StudyResults) -> str:
     return " ".join(said)
 
 
-def warning(results: StudyResults) -> str:
-    """About trainings that found nothing and stay in the results; "" without any."""
-    return " ".join(statements(results.study, "collapsed_trainings", names=results.collapsed))
+def failures_section(results: StudyResults) -> Section | None:
+    """Trainings that failed, and those that found nothing and stay in the results; None without any."""
+    said = statements(results.study, "collapsed_trainings", names=results.collapsed)
+    tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
+    return Section("failed", TITLE, said, tables) if said or tables else None
 
 
 def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:
