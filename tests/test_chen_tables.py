@@ -24,7 +24,7 @@ from crossover.report.paper_tables import TABLE_TWO, table_two_paired
 from crossover.report.score_tables import (
     comparisons_layout,
     models_layout,
-    tests_layout,
+    p_values_layout,
     times_layout,
 )
 from crossover.statistics.metrics_table import check_metrics
@@ -177,7 +177,7 @@ def test_table_two_reads_as_the_papers(frames, study):
     assert list(scores.columns) == ["structure", *both]
     assert scores["structure"].tolist() == [*ORGANS, "all"]
     assert scores["Model_ST (conv5), published"].iloc[0] == "0.89 ± 0.02"
-    tests = tests_layout(frames["table2"], study)
+    tests = p_values_layout(frames["table2"], study)
     pairs = ["Model_T vs. Model_S", "Model_ST vs. Model_S", "Model_ST vs. Model_T"]
     both = [head + end for head in pairs for end in ("", ", published")]
     assert list(tests.columns) == ["structure", *both]

@@ -15,7 +15,7 @@ from crossover.report.layout import table
 from crossover.report.paper_tables import compared_pairs
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
-from crossover.report.score_tables import strategy_label, versus
+from crossover.report.score_tables import strategy_label
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.chains import ALL_DATA, BASELINE, CONTROL, COUNTED, ONE_SOURCE, TWO_SOURCES
 from crossover.study.families import (
@@ -67,46 +67,36 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
     tests = tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)]
     tests = tests[tests["question"].str.startswith("models")]
 
-    def p(a: str, b: str, n: int) -> float:
-        return p_of(
-            tests[tests["n_train"] == n], here.at[(a, n), "model"], here.at[(b, n), "model"]
-        )
+    def p(family: str, n: int) -> float:
+        pair = (here.at[(name, n), "model"] for name in (family, scratch))
+        return p_of(tests[tests["n_train"] == n], *pair)
 
-    def sides(family: str) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {"higher": [], "lower": [], "level": []}
-        for n in study.sizes:
-            if {(family, n), (scratch, n)} <= set(here.index):
-                side = (
-                    "higher"
-                    if here.at[(family, n), "mean"] > here.at[(scratch, n), "mean"]
-                    else "lower"
-                )
-                found[side if p(family, scratch, n) < study.statistics.alpha else "level"].append(n)
-        return {side: sizes for side, sizes in found.items() if sizes}
-
-    against = [
-        (style.family_label(study, f), sides(f))
-        for f in compared(study)
-        if f != scratch and scratch
-    ]
-    said = statements(
-        study, "against_scratch", compared=[pair for pair in against if pair[1]],
-        scratch=style.family_label(study, scratch) if scratch else "", at_home=list(_at_home(rows, study)),
-    )  # fmt: skip
-    best = []
+    sides: dict[str, dict[str, list[int]]] = {}
+    lines = []
     for n in study.sizes:
         sized = here[here.index.get_level_values("n_train") == n].droplevel("n_train")
-        if len(sized):
-            family = sized["mean"].idxmax()
-            line = {"n": str(n), "Highest mean": style.family_label(study, family)}
-            line[f"{style.metric_label(metric)} (CI)"] = _mean(sized.loc[family])
-            if scratch in sized.index:
-                label = style.family_label(study, scratch)
-                line[f"{label}, {style.metric_label(metric)} (CI)"] = _mean(sized.loc[scratch])
-                line[f"Tukey p against {label}"] = p_value(p(family, scratch, n))
-            best.append(line)
+        if sized.empty:
+            continue
+        best, score = sized["mean"].idxmax(), style.metric_label(metric)
+        line = {"n": str(n), "Highest mean": style.family_label(study, best)}
+        line[f"{score} (CI)"] = _mean(sized.loc[best])
+        if scratch in sized.index:
+            label = style.family_label(study, scratch)
+            line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
+            line[f"Tukey p against {label}"] = p_value(p(best, n))
+            for family in sized.index.intersection(compared(study)).difference([scratch]):
+                higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
+                side = "higher" if higher else "lower"
+                side = side if p(family, n) < study.statistics.alpha else "level"
+                sides.setdefault(family, {}).setdefault(side, []).append(n)
+        lines.append(line)
+    said = statements(
+        study, "against_scratch", scratch=scratch and style.family_label(study, scratch),
+        compared=[(style.family_label(study, f), sides[f]) for f in compared(study) if f in sides],
+        at_home=list(_at_home(rows, study)),
+    )  # fmt: skip
     label = study.structures[structure].label
-    return Answer(label, said, table(pd.DataFrame(best).fillna(""), study))
+    return Answer(label, said, table(pd.DataFrame(lines).fillna(""), study))
 
 
 def from_pairs(
@@ -124,35 +114,32 @@ def from_pairs(
     models = table_two[table_two["kind"].eq("model") & table_two["n_train"].eq(largest)]
     models = models[models["structure"].eq(POOLED) | single]
     tests = table_two[table_two["kind"].eq("comparison") & table_two["structure"].ne(POOLED)]
+
+    def labels(*families: str) -> list[str]:
+        return [strategy_label(study, family) for family in families]
+
     pairs, lines = [], []
     for a, b in compared_pairs(study):
         for n, own in tests[tests["a"].eq(a) & tests["b"].eq(b)].groupby("n_train", sort=False):
-            first, found = own.iloc[0], _tests(own, study)
+            found, (first, *_) = _tests(own, study), own.to_dict("records")
             difference = interval(first["difference"], first["ci_low"], first["ci_high"])
-            told = [
-                f"{text} ({test})" for test, text in found.items() if text and test != "published"
-            ]
             if n == largest:
-                pairs.append(
-                    (strategy_label(study, a), strategy_label(study, b), own, difference, told)
-                )
-            line = {} if len(study.sizes) == 1 else {"n": str(n)}
-            counts = {
-                "Structures": str(len(own)),
-                "Higher mean": str((own["difference"] > 0).sum()),
-            }
-            line |= {"Models": versus(study, a, b)} | (
-                {"Difference (CI)": difference} if single else counts
-            )
+                ours = [f"{found[t]} ({t})" for t in TESTS.values() if found[t]]
+                pairs.append((*labels(a, b), own, difference, ours))
+            line = {"n": str(n), "Models": " vs. ".join(labels(a, b))}
+            line |= {"Difference (CI)": difference} if single else {
+                "Structures": str(len(own)), "Higher mean": str((own["difference"] > 0).sum())
+            }  # fmt: skip
             of = "p" if single else f"p < {study.statistics.alpha:g}"
             lines.append(line | {f"{of}, {test}": text for test, text in found.items()})
     means = [f"{number(r.mean)} for {style.family_label(study, r.a)}" for r in models.itertuples()]
     said = statements(study, "pairs_of_models", means=means, models=models, pairs=pairs)
     own = paired[(paired["test_set"] == study.target) & (paired["tests"] > 0)]
     said += _attainable(own["tests"].max(), own["cases"].max(), study, resampled=True)
-    return Answer(
-        "", said + _time_saved(savings, study), table(pd.DataFrame(lines).fillna(""), study)
-    )
+    frame = pd.DataFrame(lines).fillna("")
+    if len(study.sizes) == 1 and lines:
+        frame = frame.drop(columns="n")
+    return Answer("", said + _time_saved(savings, study), table(frame, study))
 
 
 def from_chains(results: StudyResults) -> Answer:
@@ -171,12 +158,9 @@ def from_chains(results: StudyResults) -> Answer:
         kinds=[(text, overall[pair].iloc[0]) for pair, text in KINDS.items() if pair in overall],
     )  # fmt: skip
     if OF_CONTROL in overall:
-        asked, began = (
-            study.network.initial.weights,
-            results.frame("validation", "family", "initial"),
-        )
+        asked, validation = study.network.initial.weights, results.frame("validation")
         baselines = gains.loc[gains["kind"] == CONTROL, "baseline"]
-        began = began.loc[began["family"].isin(baselines), "initial"].dropna()
+        began = validation.loc[validation["family"].isin(baselines), "initial"].dropna()
         said += statements(
             study, "control", row=overall[OF_CONTROL].iloc[0], weights=style.weights_label(asked),
             spoiled=began.ne(asked).any(),
@@ -197,11 +181,8 @@ def _at_home(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, str, str]]
         own = rows[rows["family"] == family].set_index("test_set")
         if study.target not in home and {study.target, *home} <= set(own.index):
             at_home = [f"{_mean(own.loc[c])} on {style.test_set_label(study, c)}" for c in home]
-            yield (
-                style.family_label(study, family),
-                " and ".join(at_home),
-                _mean(own.loc[study.target]),
-            )
+            here = _mean(own.loc[study.target])
+            yield style.family_label(study, family), " and ".join(at_home), here
 
 
 def _mean(row: pd.Series) -> str:

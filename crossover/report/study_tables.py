@@ -16,7 +16,7 @@ def open_tables(results: StudyResults) -> list[TitledTable]:
         TableKind("cohorts", results.paper_table("test_cases"), chains.cohorts_layout),
         TableKind("scores", results.paper_table("model_label"), scores.scores_layout),
         TableKind("structures", table_two, scores.models_layout),
-        TableKind("differences", table_two, scores.tests_layout),
+        TableKind("differences", table_two, scores.p_values_layout),
         TableKind("training_time", "training_time_saved", scores.times_layout),
         TableKind("networks", results.paper_table("encoder"), chains.networks_layout),
         *(TableKind("sources", sources, chains.sources_layout, m) for m in chains.scored(results.study)),
