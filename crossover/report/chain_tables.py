@@ -15,7 +15,6 @@ from crossover.report.formats import (
     points,
     spread,
     tesla,
-    whole,
 )
 from crossover.report.layout import across
 from crossover.report.results import StudyResults
@@ -57,18 +56,11 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `chain_paper_tables.cohorts_table`; what the paper has is left out where it has nothing."""
-    out = {"Cohort": cohorts["label"]}
-    for prefix, suffix in (("", ""), ("published_", ", published")):
-        if not cohorts[f"{prefix}cases"].notna().any():
-            continue
-        out[f"Patients{suffix}"] = cohorts[f"{prefix}cases"].map(whole)
-        if not prefix:
-            out["of them for testing"] = cohorts["test_cases"].map(whole)
-        out[f"Field strength{suffix}"] = cohorts[f"{prefix}field_strength_t"].map(tesla)
-        out[f"Coil{suffix}"] = cohorts[f"{prefix}coil"]
-        out[f"Slices{suffix}"] = cohorts[f"{prefix}slices"].map(whole)
-    return pd.DataFrame(out)
+    """The columns of `chain_paper_tables.cohorts_table` that the report shows."""
+    told = ["patients", "field_strength_t", "coil", "slices"]
+    names = ["label", "patients", "test_cases", *told[1:], *(f"published_{name}" for name in told)]
+    cases = {"cases": "patients", "published_cases": "published_patients"}
+    return cohorts.rename(columns=cases)[names]
 
 
 def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -93,12 +85,12 @@ def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
         }
 
     out = across(grid, ["encoder"], cells)
-    notes = [
-        f", {style.weights_label(w)}" if mixed and pd.notna(w) else ""
-        for w in began[out["encoder"]]
-    ]
-    labels = [style.encoder_label(e) + n for e, n in zip(out["encoder"], notes, strict=True)]
-    return out.assign(encoder=labels)
+    known = (
+        style.weights_label(began[e]) if mixed and pd.notna(began[e]) else ""
+        for e in out["encoder"]
+    )
+    both = zip(map(style.encoder_label, out["encoder"]), known, strict=True)
+    return out.assign(encoder=[", ".join(filter(None, names)) for names in both])
 
 
 def sources_layout(sources: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -153,15 +145,12 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
         ends = zip(gains[f"{side}_low"], gains[f"{side}_high"], strict=True)
         return ["" if pd.isna(low) else f"({points(low)}, {points(high)})" for low, high in ends]
 
-    return pd.DataFrame({
-        "Target": [_place(target, study) for target in gains["target"]],
-        "Trained before": _labels(gains["family"], study), "Cases": gains["cases"],
-        "Gain": gains["gain"].map(points), "CI, patients": between("ci"), "CI, and trainings": between("ci_wide"),
-        "Better": gains["improved"], "Worse": gains["worsened"],
-        "p": gains["p_wilcoxon_exact"], "p_holm": gains["p_holm"],
-        "rank_biserial": gains["rank_biserial"], "cohen_dz": gains["cohen_dz"],
-        "Best folds": gains["best_fold_gain"].map(points),
-    })  # fmt: skip
+    rows = gains.assign(
+        target=[_place(target, study) for target in gains["target"]],
+        trained_before=_labels(gains["family"], study), ci=between("ci"), ci_wide=between("ci_wide"),
+    )  # fmt: skip
+    return rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
+                 "p_wilcoxon_exact", "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain"]]  # fmt: skip
 
 
 def strengths_layout(strengths: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -169,10 +158,8 @@ def strengths_layout(strengths: pd.DataFrame, study: Study) -> pd.DataFrame:
     rows = judged(strengths)
 
     def source(side: str) -> list[str]:
-        both = zip(rows[f"{side}_source"], rows[f"{side}_t"], strict=True)
-        return [
-            f"{label}, {tesla(strength)}" if pd.notna(label) else "" for label, strength in both
-        ]
+        both = zip(rows[f"{side}_source"].astype(object).fillna(""), rows[f"{side}_t"], strict=True)
+        return [", ".join(filter(None, (label, tesla(strength)))) for label, strength in both]
 
     return pd.DataFrame({
         "Target": [_place(target, study) for target in rows["target"]],

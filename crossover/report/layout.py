@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import number, p_value, whole
+from crossover.report.formats import number, p_value, points, tesla, whole
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.families import families
 from crossover.study.plan import plan
@@ -22,13 +22,18 @@ LETTERS, WORD = re.compile(r"[^\W\d_]"), 12
 HEADS = {
     "a": "Model", "b": "Compared with", "family_a": "Model", "family_b": "Compared with",
     "ci_low": "CI low", "ci_high": "CI high", "df_between": "df between", "df_within": "df within",
-    "eta_squared": "η²", "n_train": "n", "model_label": "Model", "ahead": "Was ahead", "sd": "SD", "rank_biserial": "r", "cohen_dz": "dz",
-    "p_wilcoxon": "p, uncorrected", "p_wilcoxon_asymptotic": "p, asymptotic", "p_wilcoxon_exact": "p, exact",
-    "p_t": "p, paired t", "p_holm": "p, Holm", "p_westfall_young": "p, Westfall-Young", "p_theirs": "p, theirs",
+    "eta_squared": "η²", "n_train": "n", "model_label": "Model", "ahead": "Was ahead", "rank_biserial": "r",
+    "cohen_dz": "dz", "p_wilcoxon": "p, uncorrected", "p_wilcoxon_asymptotic": "p, asymptotic",
+    "p_wilcoxon_exact": "p, exact", "p_t": "p, paired t", "p_holm": "p, Holm", "p_theirs": "p, theirs",
+    "p_westfall_young": "p, Westfall-Young", "label": "Cohort", "test_cases": "of them for testing",
+    "field_strength_t": "Field strength", "ci": "CI, patients", "ci_wide": "CI, and trainings",
+    "improved": "Better", "worsened": "Worse", "best_fold_gain": "Best folds",
 }  # fmt: skip
 FORMATS = {
     **dict.fromkeys(("difference", "ci_low", "ci_high"), lambda value: number(value, 3)),
     **dict.fromkeys(("statistic", "rank_biserial", "cohen_dz"), number),
+    **dict.fromkeys(("gain", "best_fold_gain"), points),
+    **dict.fromkeys(("field_strength_t", "published_field_strength_t"), tesla),
     "W": lambda rank_sum: number(rank_sum, 1),
 }
 Labels = dict[str, Callable[[str], str]]
@@ -64,7 +69,7 @@ def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
     labels = _labels(study)
     cells = {name: [_cell(name, v, labels) for v in frame[name]] for name in frame}
     columns = {name: texts for name, texts in cells.items() if any(texts)}
-    head = [HEADS.get(name, _sentence(str(name))) for name in columns]
+    head = [_head(str(name)) for name in columns]
     rows = [[_unbroken(v) for v in row] for row in zip(*columns.values(), strict=True)]
     numeric = [_numeric(texts) for texts in columns.values()]
     return Table([_unbroken(h) for h in head], rows, numeric, wraps)
@@ -134,9 +139,11 @@ def _numeric(values: list[str]) -> bool:
     )
 
 
-def _sentence(name: str) -> str:
+def _head(name: str) -> str:
     """A column's name as a head; what is written as text already stays."""
-    if not (name.isidentifier() and name.islower() and len(name) > 1):
-        return name
+    if name.startswith("published_"):
+        return f"{_head(name.removeprefix('published_'))}, published"
+    if name in HEADS or not (name.isidentifier() and name.islower() and len(name) > 1):
+        return HEADS.get(name, name)
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]
