@@ -18,13 +18,14 @@ import pytest
 from crossover.core.provenance import trail_path
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
-from crossover.report import page
+from crossover.report import page, study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.audit_section import audit_section
-from crossover.report.claims_section import claims_section
+from crossover.report.claims_section import ENTRIES, claims_section
 from crossover.report.crossover_section import crossover_section, crossover_sentences
-from crossover.report.layout import Table
-from crossover.report.overview import brief, overview, patients_tested
+from crossover.report.layout import Table, table
+from crossover.report.overview import found as found_of
+from crossover.report.overview import how_sure, overview, patients_tested
 from crossover.report.provenance_note import ProvenanceNote, provenance_note
 from crossover.report.results import Answer, StudyResults
 from crossover.statistics.crossing import CROSSES, NONE
@@ -253,9 +254,7 @@ def test_the_first_page_follows_the_tables():
     failed = pd.DataFrame([{"stage": "a", "happened": "the loss was NaN", "advice": ""}])
     one = results(**scores(), claims=claims(HOLDS, OPEN), crossover=crossover(CROSSES, 23.4, 12, 51),
                   pairwise=pairs(), failed=failed)  # fmt: skip
-    about = brief(one, answers, "a meaning")
-    assert about.question == STUDY.question
-    found, sure = said(about.found), said(about.sure)
+    found, sure = said(found_of(one, answers)), said(how_sure(one, "a meaning"))
     assert "at n = 23" in found and "First. Second." in found and "Third" not in found
     assert "1 holds" in found and "1 can't be told" in found
     assert STUDY.data in sure and "Scale demo, a meaning." in sure
@@ -265,8 +264,7 @@ def test_the_first_page_follows_the_tables():
     assert "1 training failed" in sure and "trained once" in sure and "decides otherwise in 1 of 1" in sure  # fmt: skip
     other = results(**scores(replicates=3), claims=claims(FAILS, FAILS), crossover=crossover(CANT, 9, 0, np.inf),
                     pairwise=pairs(agrees=True, because=np.nan))  # fmt: skip
-    about = brief(other, [], "")
-    found, sure = said(about.found), said(about.sure)
+    found, sure = said(found_of(other, [])), said(how_sure(other, ""))
     assert "No crossover is beyond chance" in found and "2 do not hold" in found and "0 hold" in found  # fmt: skip
     assert "failed" not in sure and "trained 3 times" in sure and "otherwise" not in sure
 
@@ -276,6 +274,37 @@ def test_the_overview_counts_every_study():
     table = overview([found, results(PROSTATE)])
     assert table.rows[0][1:] == ["4", "1 found", "2", "0", "0", "1"]
     assert table.rows[1][1:] == ["–", "no learning curves", "–", "–", "–", "–"]
+
+
+# ---- tables and prose
+
+
+def test_the_tables_of_a_page_follow_from_its_frames_whatever_it_compares():
+    anova = pd.DataFrame([{"test_set": "uterus", "structure": "tumour", "question": "models at n=13", "n_train": 13,
+                           "groups": 3, "F": 4.0, "p": 0.02}])  # fmt: skip
+    tested = pairs().assign(
+        statistic=3.0, p_wilcoxon_asymptotic=0.01, p_wilcoxon_exact=0.02, p_westfall_young=0.1
+    )
+    both = study_tables.details(results(anova=anova, paired=tested))
+    assert [t.title for t in both] == [
+        "Analysis of variance (1 rows)",
+        "Paired comparisons (1 rows)",
+    ]
+    assert "UT-only | TL (L1) | 16 | −0.100 | −0.200 | −0.010" in cells(both[1].table)
+    assert study_tables.details(results(anova=anova.iloc[:0])) == []
+
+
+def test_a_table_leaves_out_columns_without_text():
+    frame = pd.DataFrame({"structure": ["tumour"], "p": [np.nan], "n_train": [13]})
+    assert table(frame, STUDY).head == ["n"]
+
+
+def test_every_entry_of_the_prose_is_used_and_every_used_one_is_there():
+    folder = Path(page.__file__).parent
+    code = "".join(path.read_text() for path in folder.glob("*.py"))
+    entries = set(re.findall(r"^## (\w+)$", (folder / "prose.j2").read_text(), re.MULTILINE))
+    used = re.findall(r'(?:statements\([\w.\s]+,\s*|TableKind\(\s*)"(\w+)"', code)
+    assert {*used, *ENTRIES.values()} == entries
 
 
 # ---- trails

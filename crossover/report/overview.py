@@ -30,26 +30,41 @@ class LinkedSentence:
     section: str = ""
 
 
-@dataclass(frozen=True)
-class Brief:
-    """A study on the first page."""
+def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
+    """What a study found: its crossovers, the first sentences of its answers, and the verdicts on the paper's findings."""
+    for text in crossover_sentences(results):
+        yield LinkedSentence(text, "crossover")
+    said = [sentence for answer in answers for sentence in answer.sentences]
+    for text in said[:MOST]:
+        yield LinkedSentence(text, "answer")
+    claims = results.frame("claims")
+    if len(claims):
+        yield LinkedSentence(verdicts_sentence(claims), "claims")
 
-    study: str
-    title: str
-    question: str
-    found: list[LinkedSentence]
-    sure: list[LinkedSentence]
 
-
-def brief(results: StudyResults, answers: Sequence[Answer], meaning: str) -> Brief:
-    """A study's question, answer and how sure it is.
+def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
+    """How sure that is: scale, data, patients tested, trainings, failures, and tests that decide otherwise.
 
     Args:
-        meaning: of its scale.
+        meaning: of the study's scale.
     """
-    study = results.study
-    found, sure = list(_found(results, answers)), list(_sure(results, meaning))
-    return Brief(study.study, study.title, study.question, found, sure)
+    study, metrics = results.study, results.frame("metrics")
+    by_cohort = {c.label: patients_tested(results, name) for name, c in study.cohorts.items()}
+    tested = [f"{n} of {label}" for label, n in by_cohort.items() if n]
+    folds = replicates = 0
+    if len(metrics):
+        folds = metrics["fold"].nunique() if metrics["fold"].notna().all() else 0
+        replicates = metrics.groupby(["family", "n_train"])["replicate"].nunique().min()
+    said = statements(
+        study, "how_sure", meaning=meaning, patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
+        folds=folds, replicates=replicates,
+    )  # fmt: skip
+    yield from map(LinkedSentence, said)
+    if line := failures_in_short(results):
+        yield LinkedSentence(line, "failed")
+    pairs = results.frame("pairwise")
+    for text in disagreement(pairs, study) if len(pairs) else []:
+        yield LinkedSentence(text, "tests")
 
 
 def overview(studies: list[StudyResults]) -> Table:
@@ -74,48 +89,17 @@ def patients_tested(results: StudyResults, cohort: str | None = None) -> int:
     return len(test.drop_duplicates(["cohort", "patient"]))
 
 
-def _found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
-    for text in crossover_sentences(results):
-        yield LinkedSentence(text, "crossover")
-    said = [sentence for answer in answers for sentence in answer.sentences]
-    for text in said[:MOST]:
-        yield LinkedSentence(text, "answer")
-    claims = results.frame("claims")
-    if len(claims):
-        yield LinkedSentence(verdicts_sentence(claims), "claims")
-
-
-def _sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
-    study, metrics = results.study, results.frame("metrics")
-    by_cohort = {c.label: patients_tested(results, name) for name, c in study.cohorts.items()}
-    tested = [f"{n} of {label}" for label, n in by_cohort.items() if n]
-    folds = replicates = 0
-    if len(metrics):
-        folds = metrics["fold"].nunique() if metrics["fold"].notna().all() else 0
-        replicates = metrics.groupby(["family", "n_train"])["replicate"].nunique().min()
-    said = statements(
-        study, "how_sure", meaning=meaning, patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
-        folds=folds, replicates=replicates,
-    )  # fmt: skip
-    yield from map(LinkedSentence, said)
-    if line := failures_in_short(results):
-        yield LinkedSentence(line, "failed")
-    pairs = results.frame("pairwise")
-    for text in disagreement(pairs, study) if len(pairs) else []:
-        yield LinkedSentence(text, "tests")
-
-
 def _crossovers(results: StudyResults) -> str:
     """ "1 found, 2 none, 3 can't tell" of the pairs of strategies on the target."""
     crossover, study = results.frame("crossover"), results.study
     if crossover.empty:
         return "no learning curves"
     here = shown_pairs(crossover[crossover["test_set"] == study.target], study)["verdict"]
-    found, none = int((here == CROSSES).sum()), int((here == NONE).sum())
+    crossing, none = int((here == CROSSES).sum()), int((here == NONE).sum())
     words = [
-        (found, "found"),
+        (crossing, "found"),
         (none, "none in the range"),
-        (len(here) - found - none, "can't tell"),
+        (len(here) - crossing - none, "can't tell"),
     ]
     return ", ".join(f"{n} {word}" for n, word in words if n)
 

@@ -26,7 +26,7 @@ from crossover.report.claims_section import claims_section
 from crossover.report.crossover_section import crossover_section
 from crossover.report.failures_section import failures_in_short, failures_section
 from crossover.report.formats import duration
-from crossover.report.overview import Brief, brief, overview
+from crossover.report.overview import LinkedSentence, found, how_sure, overview
 from crossover.report.prose import environment
 from crossover.report.provenance_note import ProvenanceNote
 from crossover.report.results import Answer, Section, StudyResults, TitledTable
@@ -74,7 +74,8 @@ class StudyPage:
     """
 
     study: Study
-    brief: Brief
+    found: list[LinkedSentence]
+    sure: list[LinkedSentence]
     meaning: str
     published_scale: str
     notices: list[str]
@@ -102,17 +103,18 @@ def render(studies: list[StudyResults], out: Path) -> None:
 def study_page(results: StudyResults) -> StudyPage:
     """Return what a study's page holds, which follows from the study and from the frames that there are."""
     study, meaning = results.study, MEANING.get(results.study.scale, "")
-    found = list(answers(results))
+    answered = list(answers(results))
     sections = [section for make in SECTIONS if (section := make(results))]
     named = {section.figure for section in sections}
     pictures = _pictures(results, named)
     return StudyPage(
         study=study,
-        brief=brief(results, found, meaning),
+        found=list(found(results, answered)),
+        sure=list(how_sure(results, meaning)),
         meaning=meaning,
         published_scale=SCALES[-1],
         notices=notices(results.frame("initial"), study),
-        answers=found,
+        answers=answered,
         pictures=[p for p in pictures if p.name not in named],
         in_sections={p.name: p for p in pictures if p.name in named},
         tables=study_tables.open_tables(results),
