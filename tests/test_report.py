@@ -287,8 +287,8 @@ def test_the_tables_of_a_page_follow_from_its_frames_whatever_it_compares():
     )
     both = study_tables.details(results(anova=anova, paired=tested))
     assert [t.title for t in both] == [
-        "Analysis of variance (1 rows)",
-        "Paired comparisons (1 rows)",
+        "Analysis of variance (1 row)",
+        "Paired comparisons (1 row)",
     ]
     assert "UT-only | TL (L1) | 16 | −0.100 | −0.200 | −0.010" in cells(both[1].table)
     assert study_tables.details(results(anova=anova.iloc[:0])) == []

@@ -57,8 +57,8 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
 
 def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The columns of `chain_paper_tables.cohorts_table` that the report shows."""
-    told = ["patients", "field_strength_t", "coil", "slices"]
-    names = ["label", "patients", "test_cases", *told[1:], *(f"published_{name}" for name in told)]
+    printed = ["patients", "field_strength_t", "coil", "slices"]
+    names = ["label", "patients", "test_cases", *printed[1:], *(f"published_{p}" for p in printed)]
     cases = {"cases": "patients", "published_cases": "published_patients"}
     return cohorts.rename(columns=cases)[names]
 
@@ -120,7 +120,7 @@ def kinds_layout(contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Kinds of chains against each other: a column for each target and one for all of them together."""
     rows = judged(of_metric(contrasts, study))
     out = across(rows, ["a", "b"], lambda row: {
-        f"{_place(row.target, study)} ({counted(row.cases, 'case')})": row.text
+        f"{_target_label(row.target, study)} ({counted(row.cases, 'case')})": row.text
     })  # fmt: skip
     compared = (out.pop("a") + " minus " + out.pop("b")).str.capitalize() if len(out) else []
     out.insert(0, "Compared", compared)
@@ -146,7 +146,7 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
         return ["" if pd.isna(low) else f"({points(low)}, {points(high)})" for low, high in ends]
 
     rows = gains.assign(
-        target=[_place(target, study) for target in gains["target"]],
+        target=[_target_label(target, study) for target in gains["target"]],
         trained_before=_labels(gains["family"], study), ci=between("ci"), ci_wide=between("ci_wide"),
     )  # fmt: skip
     return rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
@@ -162,14 +162,15 @@ def strengths_layout(strengths: pd.DataFrame, study: Study) -> pd.DataFrame:
         return [", ".join(filter(None, (label, tesla(strength)))) for label, strength in both]
 
     return pd.DataFrame({
-        "Target": [_place(target, study) for target in rows["target"]],
+        "Target": [_target_label(target, study) for target in rows["target"]],
         "Higher": source("high"), "Lower": source("low"), "Cases": rows["cases"],
         "Higher minus lower": rows["text"], "p": rows["p_wilcoxon_exact"], "Higher is better": rows["verdict"],
     })  # fmt: skip
 
 
-def everywhere(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Every family's mean score on every cohort's test cases, in per cent; in brackets where it is a guest."""
+def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Every family's mean score on every cohort's test cases, in per cent; in brackets those of cohorts that it was
+    not trained on last."""
     means = of_metric(summary, study).set_index(["family", "test_set"])["mean"]
     rows = []
     for chain in chains(study):
@@ -246,5 +247,5 @@ def _labels(families: pd.Series, study: Study) -> list[str]:
     return [known[family] for family in families]
 
 
-def _place(target: str, study: Study) -> str:
+def _target_label(target: str, study: Study) -> str:
     return "All" if target == POOLED else study.cohorts[target].label

@@ -47,10 +47,10 @@ def crossover_sentences(results: StudyResults) -> list[str]:
     found, none = here[here["verdict"] == CROSSES], here[here["verdict"] == NONE]
     asked = {baseline(study), fine_tuned(study)}
     main = [{r.ahead, r.overtakes} == asked and found.empty for r in here.itertuples()]
-    told = found if len(found) else here[main]
+    shown = found if len(found) else here[main]
     return statements(
         study, "crossovers_in_short", found=len(found),
-        told=[statement(row, study) for row in told.to_dict("records")],
+        shown=[statement(row, study) for row in shown.to_dict("records")],
         uncrossed=[_stays_ahead(row, study) for row in none.to_dict("records")],
         pairs=len(here), left=len(here) - len(found) - len(none),
     )  # fmt: skip
@@ -60,7 +60,8 @@ def statement(row: dict[str, Any], study: Study) -> str:
     """One pair in a sentence."""
     ahead, overtakes = (style.family_label(study, row[k]) for k in ("ahead", "overtakes"))
     [said] = statements(
-        study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row, ahead=ahead, overtakes=overtakes, n=number(row["n"], row),
+        study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
+        ahead=ahead, overtakes=overtakes, n=number(row["n"], row),
         ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study),
     )  # fmt: skip
     return said

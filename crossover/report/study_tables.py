@@ -38,7 +38,7 @@ def details(results: StudyResults) -> list[TitledTable]:
         *(TableKind("sources", sources, chains.sources_layout, m) for m in whole_volumes),
         *(TableKind("gains", "gains", chains.gains_layout, m) for m in metrics),
         TableKind("field_strength", "field_strength", chains.strengths_layout, metric),
-        TableKind("every_cohort", "summary" if chained else "", chains.everywhere),
+        TableKind("every_cohort", "summary" if chained else "", chains.every_cohort_layout),
         TableKind("validation", "validation", chains.validation_layout),
         TableKind("stability", "stability" if chained else "", chains.own_folds_layout),
     ])  # fmt: skip
