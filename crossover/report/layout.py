@@ -29,6 +29,7 @@ HEADS = {
     "field_strength_t": "Field strength", "ci": "CI, patients", "ci_wide": "CI, and trainings",
     "improved": "Better", "worsened": "Worse", "best_fold_gain": "Best folds",
 }  # fmt: skip
+"""Column of a frame -> its head; other names are written as words, "published_" as ", published"."""
 FORMATS = {
     **dict.fromkeys(("difference", "ci_low", "ci_high"), lambda value: number(value, 3)),
     **dict.fromkeys(("statistic", "rank_biserial", "cohen_dz"), number),
@@ -36,6 +37,7 @@ FORMATS = {
     **dict.fromkeys(("field_strength_t", "published_field_strength_t"), tesla),
     "W": lambda rank_sum: number(rank_sum, 1),
 }
+"""Column of a frame -> the form of its numbers; p values have theirs, and others have two decimals."""
 Labels = dict[str, Callable[[str], str]]
 
 
