@@ -23,7 +23,7 @@ rule values:
 
 
 REPORT_PAGE = [
-    f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js")
+    f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js", "prose")
 ]
 
 

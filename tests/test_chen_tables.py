@@ -17,16 +17,16 @@ from scipy import stats
 
 from crossover.analyses.figures import gallery, organs, style, sweep, times
 from crossover.findings.published import at_sizes, beside, load_published, of_structure
-from crossover.report import paired_findings
+from crossover.report.answers import from_pairs
+from crossover.report.formats import duration, share, spread
 from crossover.report.page import StudyResults, render
-from crossover.report.paired_table import (
-    PLACE,
-    paired_layout,
-    spread,
-    table_two_paired,
-    table_two_paired_layout,
+from crossover.report.paper_tables import TABLE_TWO, table_two_paired
+from crossover.report.score_tables import (
+    comparisons_layout,
+    models_layout,
+    p_values_layout,
+    times_layout,
 )
-from crossover.report.times_table import duration, percent, times_layout
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import asymptotic_p, paired
 from crossover.statistics.summary import summarise
@@ -81,11 +81,11 @@ def frames(study: Study, published) -> dict[str, pd.DataFrame]:
 
 def test_table_two_of_the_paper_is_whole(published):
     values, tests = published.table(), published.paired_table()
-    scores = values[values["where"] == PLACE]
+    scores = values[values["where"] == TABLE_TWO]
     assert len(scores) == 12 * 3 and scores["sd"].notna().all()
     assert set(scores["structure"]) == set(ORGANS) and set(scores["family"]) == set(MAIN)
     assert not scores.duplicated(["family", "structure"]).any()
-    assert len(tests[tests["where"] == PLACE]) == 36
+    assert len(tests[tests["where"] == TABLE_TWO]) == 36
 
 
 def test_what_the_text_repeats_is_what_its_table_has(published):
@@ -96,7 +96,7 @@ def test_what_the_text_repeats_is_what_its_table_has(published):
 
 def test_averages_and_p_values_by_hand(published):
     values = published.table()
-    table = values[values["where"] == PLACE]
+    table = values[values["where"] == TABLE_TWO]
     average = values[values["structure"] == "all"].set_index("family")
     rows = table.groupby("family")["mean"].mean()
     assert rows["source"] == pytest.approx(0.731, abs=5e-4) and average.at["source", "mean"] == 0.74
@@ -104,7 +104,7 @@ def test_averages_and_p_values_by_hand(published):
         assert round(rows[family], 2) == average.at[family, "mean"]
     assert rows["transfer-conv5"] - rows["target"] == pytest.approx(0.024, abs=5e-4)
     p = published.paired_table()
-    against_t = p[(p["family_b"] == "target") & (p["where"] == PLACE)]["p"]
+    against_t = p[(p["family_b"] == "target") & (p["where"] == TABLE_TWO)]["p"]
     assert against_t.min() == 0.007
     assert p["p"].min() * 36 > 0.05  # nothing printed would pass Holm
 
@@ -171,15 +171,18 @@ def test_the_average_is_that_of_all_cases(frames, study):
 
 
 def test_table_two_reads_as_the_papers(frames, study):
-    text = table_two_paired_layout(frames["table2"], study)
+    scores = models_layout(frames["table2"], study)
     models = ["Model_S", "Model_T", "Model_ST (conv5)"]
-    tests = ["Model_T vs. Model_S", "Model_ST vs. Model_S", "Model_ST vs. Model_T"]
-    heads = [*models, *(f"p, {test}" for test in tests)]
-    assert list(text.columns) == ["Structure", *(h + e for h in heads for e in ("", ", published"))]
-    assert text["Structure"].tolist() == [*(label for label, *_ in ORGANS.values()), "Average"]
-    assert text["Model_ST (conv5), published"].iloc[0] == "0.89 ± 0.02"
-    assert text["p, Model_ST vs. Model_T, published"].iloc[0] == "0.071"
-    assert text["p, Model_T vs. Model_S"].iloc[0] == "0.005 (0.002)"
+    both = [head + end for head in models for end in ("", ", published")]
+    assert list(scores.columns) == ["structure", *both]
+    assert scores["structure"].tolist() == [*ORGANS, "all"]
+    assert scores["Model_ST (conv5), published"].iloc[0] == "0.89 ± 0.02"
+    tests = p_values_layout(frames["table2"], study)
+    pairs = ["Model_T vs. Model_S", "Model_ST vs. Model_S", "Model_ST vs. Model_T"]
+    both = [head + end for head in pairs for end in ("", ", published")]
+    assert list(tests.columns) == ["structure", *both]
+    assert tests["Model_ST vs. Model_T, published"].iloc[0] == "0.071"
+    assert tests["Model_T vs. Model_S"].iloc[0] == "0.005 (0.002)"
 
 
 def test_table_two_of_several_sizes_and_of_one_structure(published):
@@ -189,11 +192,11 @@ def test_table_two_of_several_sizes_and_of_one_structure(published):
     table = table_two_paired(summarise(metrics, 0.95), tests, published, study)
     assert len(table) == 2 * 6 and set(table["structure"]) == {"brainstem"}
     assert table.groupby("n_train")["published_mean"].count().to_dict() == {3: 1, 50: 3}
-    text = table_two_paired_layout(table, study)
+    text = models_layout(table, study)
     assert text.columns[0] == "n_train" and len(text) == 2
-    found = paired_findings.by_pair(table, study)
-    assert len(found) == 2 * 3 and "Difference (CI)" in found
-    said = " ".join(paired_findings.headline(table, tests, study))
+    answer = from_pairs(table, tests, pd.DataFrame(), study)
+    assert len(answer.summary.rows) == 2 * 3 and "Difference (CI)" in answer.summary.head
+    said = " ".join(answer.sentences)
     assert "Model_ST minus Model_T, mean DSC on the same cases: 0.01 (" in said
     assert "structures" not in said
     assert (
@@ -206,31 +209,38 @@ def test_numbers_as_text():
         "0.89 ± 0.02", "0.50", "",
     )  # fmt: skip
     assert [duration(s) for s in (41.66, 130, 3600 * 98.2, np.nan)] == [
-        "41.7 s", "2.2 min", "98.2 h", "",
+        "41.7 s", "2 min 10 s", "98 h 12 min", "",
     ]  # fmt: skip
-    assert [percent(v) for v in (33.4, -0.2, np.nan)] == ["33%", "0%", ""]
+    assert [share(v) for v in (33.4, -0.2, np.nan)] == ["33%", "0%", ""]
 
 
 # ---- sentences
 
+ANSWER = ("table2", "paired", "training_time_saved")
+
+
+def sentences(frames: dict[str, pd.DataFrame], study: Study) -> str:
+    return " ".join(from_pairs(*(frames[name] for name in ANSWER), study).sentences)
+
 
 def test_findings_follow_the_tables(frames, study):
-    said = " ".join(paired_findings.headline(frames["table2"], frames["paired"], study))
+    said = sentences(frames, study)
     assert "Model_ST had a higher mean DSC than Model_T for 12 of 12 structures" in said
-    assert "no exact signed-rank p is below 0.00195" in said and "36 tests asks for 0.00139" in said
+    assert "no exact signed-rank p is below 0.00195" in said
+    assert "36 comparisons asks for 0.00139" in said
     worse = frames["table2"].assign(difference=-frames["table2"]["difference"])
-    said = " ".join(paired_findings.headline(worse, frames["paired"], study))
+    said = sentences(frames | {"table2": worse}, study)
     assert "than Model_T for 0 of 12 structures" in said and "in favour of Model_T" in said
 
 
 def test_enough_cases_are_not_called_too_few(frames, study):
     many = frames["paired"].assign(cases=12)
-    said = " ".join(paired_findings.headline(frames["table2"], many, study))
+    said = sentences(frames | {"paired": many}, study)
     assert "no exact signed-rank p" not in said
 
 
 def test_time_saved_is_said_with_its_cause(frames, study):
-    (said,) = paired_findings.time_saved(frames["training_time_saved"], study)
+    said = from_pairs(*(frames[n] for n in ANSWER), study).sentences[-1]
     row = frames["training_time_saved"].query("structure == 'all' and family == 'transfer-conv5'")
     assert f"{row['saved_percent'].iloc[0]:.0f}% less time than training Model_T" in said
     assert f"cheaper steps account for {row['cheaper_steps_percent'].iloc[0]:.0f}%" in said
@@ -394,5 +404,5 @@ def test_the_report_has_it_all(study, frames, figures, tmp_path):
     assert "DSC of each structure" in text and "0.89 ± 0.02" in text
     assert "over 10 Target test cases" in text and "(Brain stem, Parotid left, " in text
     assert "(cpu, 1 thread)" in text and "the means of Chen et al. 2023" in text
-    assert f"Paired comparisons ({len(paired_layout(frames['paired'], study))} rows)" in text
+    assert f"Paired comparisons ({len(comparisons_layout(frames['paired'], study))} rows)" in text
     assert "Tukey" not in text

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 
 from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
 from crossover.analyses.figures.anatomy import view
-from crossover.report import findings
+from crossover.report.answers import from_scores
 from crossover.report.captions import caption
 from crossover.report.page import StudyResults, render
 from crossover.study.config import load_study
@@ -505,10 +505,11 @@ def test_findings_follow_the_tables(study, frames):
     label = style.family_label(study, other)
     for p, words in ((0.5, "not shown to differ"), (0.0001, "a higher mean")):
         tukey = frames["tukey"].assign(p=p)
-        said = [s for s in findings.headline(summary, tukey, study, structure) if label in s]
+        answer = from_scores(summary, tukey, study, structure)
+        said = [s for s in answer.sentences if label in s]
         assert words in said[0] and str(study.sizes[-1]) in said[0]
-        best = findings.by_size(summary, tukey, study, structure)
-        assert (best["Highest mean"] == label).all() and len(best) == len(study.sizes)
+        best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
+        assert best == [label] * len(study.sizes)
 
 
 # ---- replicates

@@ -4,7 +4,7 @@ import pandas as pd
 
 from crossover.core.files import read_json
 from crossover.findings.published import load_published
-from crossover.report.chains_table import cohorts_table, grid_table, sources_table
+from crossover.report.chain_paper_tables import cohorts_table, grid_table, sources_table
 from crossover.statistics.cross_validation import CELLS
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits

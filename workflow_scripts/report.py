@@ -5,11 +5,11 @@ import pandas as pd
 from crossover.core.incremental import failed_of, records_of
 from crossover.findings.audit.table import audit_table
 from crossover.findings.published import at_sizes, corresponding, load_published
-from crossover.report.facts import initial_weights, run_facts
-from crossover.report.failures import collapsed, failed_table
-from crossover.report.made import made
+from crossover.report.failures_section import collapsed, failed_table
 from crossover.report.page import StudyResults, render
-from crossover.report.tables import table_one_published
+from crossover.report.provenance_note import provenance_note
+from crossover.report.run_facts import initial_weights, run_facts
+from crossover.report.score_tables import table_one_published
 from crossover.study.schema import Study
 from workflow_scripts._job import run
 
@@ -63,8 +63,8 @@ def main(job) -> None:
         figures = {
             f.stem: f for f in job.inputs if f.suffix == ".png" and f.parts[-3] == study.study
         }
-        ways = {name: made(path) for name, path in paths.items() if name in frames}
-        ways |= {f"figures/{name}": made(path) for name, path in figures.items()}
+        ways = {name: provenance_note(path) for name, path in paths.items() if name in frames}
+        ways |= {f"figures/{name}": provenance_note(path) for name, path in figures.items()}
         manifests = [f for f in job.inputs if f.parent == folder / "stages"]
         records = records_of(manifests)
         frames["failed"] = failed_table(failed_of(manifests))

@@ -4,8 +4,7 @@ with paired comparisons, their p values too."""
 import pandas as pd
 
 from crossover.findings.published import load_published
-from crossover.report.paired_table import table_two_paired
-from crossover.report.tables import table_two
+from crossover.report.paper_tables import table_two, table_two_paired
 from crossover.statistics.table_one import table_one
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits

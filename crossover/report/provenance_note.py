@@ -14,7 +14,7 @@ DIGITS = 12
 
 
 @dataclass(frozen=True)
-class Made:
+class ProvenanceNote:
     """A file's way from its inputs.
 
     Attributes:
@@ -34,16 +34,16 @@ class Made:
     changed: bool = False
 
 
-def made(file: Path) -> Made:
+def provenance_note(file: Path) -> ProvenanceNote:
     """Of a file that is there. Its trail is read where one lies beside it: no job has it as an input."""
     trail = read_trail(file)
     sha256 = file_digest(file)
     if trail is None:
-        return Made(file.name, sha256[:DIGITS])
+        return ProvenanceNote(file.name, sha256[:DIGITS])
     named = {name: told for name, told in trail["outputs"].items() if Path(name).name == file.name}
     name, told = next(iter(named.items()), (file.name, ""))
     inputs = [(path, digest[:DIGITS]) for path, digest in sorted(trail["inputs"].items())]
-    return Made(
+    return ProvenanceNote(
         file=name,
         sha256=sha256[:DIGITS],
         script=Path(trail["code"]["entries"][0]).with_suffix("").as_posix().replace("/", "."),

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
+from crossover.report.prose import statements
+from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.study.plan import Model, Plan, Stage, plan
 from crossover.study.schema import Study
 
@@ -26,54 +28,42 @@ def collapsed(records: list[Mapping[str, Any]]) -> list[str]:
     return [r["stage"]["name"] for r in records if r.get("best_validation_dsc") == 0]
 
 
+def failures_in_short(results: StudyResults) -> str:
+    """What stands at the top of the study's page; "" where no training failed or collapsed."""
+    happened = results.frame("failed", *FAILED)["happened"].astype(str)
+    unstarted = int(happened.str.startswith("its parent ").sum())
+    said = statements(
+        results.study, "failed_and_collapsed",
+        failed=len(happened) - unstarted, unstarted=unstarted, collapsed=len(results.collapsed),
+    )  # fmt: skip
+    return " ".join(said)
+
+
+def failures_section(results: StudyResults) -> Section | None:
+    """Trainings that failed, and those that found nothing and stay in the results; None without any."""
+    said = statements(results.study, "collapsed_trainings", names=results.collapsed)
+    tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
+    return Section("failed", TITLE, said, tables) if said or tables else None
+
+
 def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:
     """A row for each training that failed by itself: what happened, what to try, what is missing for it.
 
     What starts from it was not trained either, and counts among what is missing.
     """
-    shown = plan(study)
-    names = [name for name in shown.stages if name in set(failed["stage"])]
-    about = failed.set_index("stage")
+    shown, about = plan(study), failed.set_index("stage")
+    names = [name for name in shown.stages if name in about.index]
     roots = {name: _root(shown.stages[name], shown, names) for name in names}
-    lost = {
-        name: [m for m in shown.models.values() if roots.get(m.stage) == name] for name in names
-    }
-    rows = [
-        {
+    rows = []
+    for name in (n for n in names if roots[n] == n):
+        lost = [m for m in shown.models.values() if roots.get(m.stage) == name]
+        rows.append({
             "Training": name,
             "What happened": about.loc[name, "happened"],
             "What to try": about.loc[name, "advice"],
-            "Missing because of it": _missing(shown.stages[name], lost[name], names, study, shown),
-        }
-        for name in names
-        if roots[name] == name
-    ]
+            "Missing because of it": _missing(shown.stages[name], lost, names, study, shown),
+        })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def line(failed: pd.DataFrame, none: list[str]) -> str:
-    """What stands at the top of the study's page; "" where no training failed or collapsed."""
-    parts = []
-    if len(failed):
-        by_itself = ~failed["happened"].str.startswith("its parent ")
-        text = _count(int(by_itself.sum()), "training") + " failed"
-        if (~by_itself).any():
-            text += f", and {_count(int((~by_itself).sum()), 'other')} could not start without"
-        parts.append(f"{text}: what needs them is missing below, and no number stands in for it.")
-    if none:
-        parts.append(f"{_count(len(none), 'training')} ended with a validation DSC of 0.")
-    return " ".join(parts)
-
-
-def warning(none: list[str]) -> str:
-    """About trainings that found nothing and stay in the results; "" without any."""
-    if not none:
-        return ""
-    return (
-        f"{_count(len(none), 'training')} ran to the end with a validation DSC of 0 at every check: "
-        f"{', '.join(none)}. They stay in every table and figure, since leaving them out would flatter the "
-        "strategy that they belong to; whoever reads its means should know."
-    )
 
 
 def _root(stage: Stage, shown: Plan, failed: list[str]) -> str:
@@ -86,33 +76,26 @@ def _root(stage: Stage, shown: Plan, failed: list[str]) -> str:
 def _missing(
     stage: Stage, models: list[Model], failed: list[str], study: Study, shown: Plan
 ) -> str:
-    parts = []
-    if stage.cell:
-        architecture, encoder = stage.cell
-        parts.append(
-            f"fold {stage.fold + 1} of {style.architecture_label(architecture)} with "
-            f"{style.encoder_label(encoder)}, which was not chosen from"
-        )
     of: dict[tuple, list[Model]] = {}
     for model in shown.models.values():
         of.setdefault(_averaged(model), []).append(model)
     whole, partly = [], []
     for place in dict.fromkeys(map(_averaged, models)):
-        left = [m for m in of[place] if m.stage not in failed]
-        label = _label(of[place][0], study)
+        left = sum(m.stage not in failed for m in of[place])
+        label, kind = _label(of[place][0], study), "replicates" if place[-1] else "folds"
+        lost = sum(m in models for m in of[place])
         if left:
-            own = sum(m in models for m in of[place])
-            kind = "replicates" if left[0].fold is None else "folds"
             partly.append(
-                f"{label}: {own} of {len(of[place])} {kind}; its means are over the other {len(left)}"
+                f"{label}: {lost} of {len(of[place])} {kind}; its means are over the other {left}"
             )
         else:
             whole.append(label)
-    if whole:
-        parts.append(f"every score of, and comparison with: {'; '.join(whole)}")
-    if whole and study.network.per_structure:
-        parts.append("means over all structures of these models")
-    return ". ".join(part[:1].upper() + part[1:] for part in [*parts, *partly]) or "Nothing"
+    cell = stage.cell and (
+        style.architecture_label(stage.cell[0]),
+        style.encoder_label(stage.cell[1]),
+    )
+    [said] = statements(study, "missing", cell=cell, fold=stage.fold, whole=whole, partly=partly)
+    return said
 
 
 def _averaged(model: Model) -> tuple:
@@ -128,7 +111,3 @@ def _label(model: Model, study: Study) -> str:
     if study.network.per_structure:
         parts += [study.structures[s].label for s in model.structures]
     return ", ".join(parts)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
