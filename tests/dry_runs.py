@@ -196,11 +196,10 @@ def _read_once() -> None:
 
 def _warm(configs: list[dict]) -> None:
     """Import and read what every graph needs: what the first ones, in a fork, have imported and read."""
-    from crossover.provenance import source_digest
+    from crossover.provenance import code_digest
 
     _read_once()
-    for path in [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]:
-        source_digest(str(path))
+    code_digest(*map(str, [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]))
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
