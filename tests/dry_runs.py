@@ -199,7 +199,9 @@ def _warm(configs: list[dict]) -> None:
     from crossover.provenance import code_digest
 
     _read_once()
-    code_digest(*map(str, [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]))
+    code_digest(
+        *map(str, [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")])
+    )
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
