@@ -46,7 +46,7 @@ def patient() -> tuple[np.ndarray, np.ndarray]:
     """HU and labels (slices upwards, rows, columns) of an asymmetric person."""
     rng = np.random.default_rng(0)
     hu = np.full(SHAPE, -1024)
-    hu[20:100, 30:100, 25:105] = rng.integers(-900, 1500, (80, 70, 80))
+    hu[30:70, 40:70, 35:75] = rng.integers(-900, 1500, (40, 30, 40))
     labels = np.zeros(SHAPE, int)
     labels[80:90, 70:80, 60:68] = 1
     labels[30:75, 75:80, 62:66] = 2
