@@ -46,7 +46,7 @@ def patient() -> tuple[np.ndarray, np.ndarray]:
     """HU and labels (slices upwards, rows, columns) of an asymmetric person."""
     rng = np.random.default_rng(0)
     hu = np.full(SHAPE, -1024)
-    hu[30:70, 40:70, 35:75] = rng.integers(-900, 1500, (40, 30, 40))
+    hu[20:100, 30:100, 25:105] = rng.integers(-900, 1500, (80, 70, 80))
     labels = np.zeros(SHAPE, int)
     labels[80:90, 70:80, 60:68] = 1
     labels[30:75, 75:80, 62:66] = 2
@@ -85,8 +85,9 @@ def test_axes_that_are_not_the_released_ones_show_in_the_anatomy(
 
 
 def test_a_missing_structure_excludes_a_patient_and_may_be_allowed(tmp_path: Path, patient):
+    hu, labels = patient
     for name in ("pt_1", "pt_3"):
-        write(tmp_path, name, patient[0] + int(name[-1]), patient[1])
+        write(tmp_path, name, hu + int(name[-1]) * (hu > -1024), labels)
     (tmp_path / "provided-data/train-pats/pt_3/LeftParotid.csv").unlink()
 
     def make(allow: list[str]) -> dict:
