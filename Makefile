@@ -32,7 +32,7 @@ figures: setup
 test: setup-dev lint
 	@$(BIN)/python -m pytest
 
-# All that neither trains, nor runs the workflow, nor makes whole reports.
+# All that takes little: without networks, runs of the workflow and whole reports.
 test-quick: setup-dev
 	@$(BIN)/python -m pytest -m "not slow"
 

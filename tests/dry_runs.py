@@ -199,11 +199,12 @@ def _read_once() -> None:
 
 def _warm(configs: list[dict]) -> None:
     """Import and read what every graph needs: what the first ones, in a fork, have imported and read."""
-    from crossover.core.source_code import source_digest
+    from crossover.core.source_code import code_digest
 
     _read_once()
-    for path in [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]:
-        source_digest(str(path))
+    code_digest(
+        *map(str, [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")])
+    )
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

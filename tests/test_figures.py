@@ -486,6 +486,7 @@ def linked(text: str) -> list[str]:
     return re.findall(r"""(?:src|href)=["']([^"']*)""", text)
 
 
+@pytest.mark.slow
 def test_report_names_the_data_and_every_assumption(report, study):
     text = html.unescape(report).replace("<code>", "`").replace("</code>", "`")
     assert f'<div class="banner">{study.data}</div>' in text

@@ -184,6 +184,7 @@ def test_a_cohort_is_received_and_its_cases_are_what_was_drawn(tmp_path: Path, s
         assert about["field_strength_t"] == PROFILES[site].field_t
 
 
+@pytest.mark.slow
 def test_slices_and_grids_are_the_paper_s_by_default():
     """Slices with more than 200 pixels of prostate: counted on pixels four times as wide."""
     for site, expected in SLICES.items():

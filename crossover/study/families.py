@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from crossover.study.plan import early, plan
+from crossover.study.plan import early, family_name, levels_of, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Strategy
 
@@ -32,19 +32,12 @@ class Family:
 def families(study: Study) -> dict[str, Family]:
     """Every family of a study by name, those without sizes first, strategies in the study's order."""
     out = {}
-    rank = {name: i for i, name in enumerate(study.strategies)}
-
-    def place(family: tuple) -> tuple:
-        name = family[1][0].strategy
-        return (*early(study.strategies[name]), rank[name])
-
-    for name, models in sorted(plan(study).families().items(), key=place):
-        strategy = study.strategies[models[0].strategy]
+    for name, strategy in sorted(study.strategies.items(), key=lambda item: early(item[1])):
         cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
-        out[name] = Family(
-            name, models[0].strategy, models[0].level, strategy.sized, cohorts,
-            transferred=len(strategy.chain) > 1,
-        )  # fmt: skip
+        transferred = len(strategy.chain) > 1
+        for level in levels_of(strategy):
+            own = family_name(name, level)
+            out[own] = Family(own, name, level, strategy.sized, cohorts, transferred)
     return out
 
 

@@ -180,7 +180,7 @@ class _Variant:
 
     @property
     def family(self) -> str:
-        return f"{self.strategy}-{self.level}" if self.level else self.strategy
+        return family_name(self.strategy, self.level)
 
     @property
     def name(self) -> str:
@@ -234,6 +234,19 @@ def early(strategy: Strategy) -> tuple[bool, int]:
     return strategy.sized, 0 if strategy.sized else len(strategy.chain)
 
 
+def levels_of(strategy: Strategy) -> Iterator[str | None]:
+    """Those at which a strategy is tried, by name; None without any."""
+    return (_named(each) for each in _levels(strategy))
+
+
+def family_name(strategy: str, level: str | None) -> str:
+    return f"{strategy}-{level}" if level else strategy
+
+
+def _named(levels: tuple[str | None, ...]) -> str | None:
+    return "-".join(level for level in levels if level) or None
+
+
 def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
     return product(*[step.levels or [None] for step in strategy.chain])
 
@@ -252,11 +265,10 @@ def _variant(
 ) -> _Variant:  # fmt: skip
     chain = study.strategies[name].chain
     steps = tuple((_train(step, n), level) for step, level in zip(chain, levels, strict=True))
-    named = "-".join(level for level in levels if level) or None
     left_out = fold is not None and not study.folded
     fold_cohort = _counted(chain[-1]) if left_out else None
     initial = chain[0].initial or study.network.initial.weights
-    return _Variant(name, named, n, replicate, fold, fold_cohort, steps, *own, initial)
+    return _Variant(name, _named(levels), n, replicate, fold, fold_cohort, steps, *own, initial)
 
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
