@@ -15,19 +15,18 @@ from scipy import ndimage
 
 from crossover.core.files import read_json
 from crossover.phantoms.head_neck.body import draw_body
-from crossover.phantoms.head_neck.patients import (
-    CENTERS,
-    ORGANS,
+from crossover.phantoms.head_neck.centers import CENTERS, protocol_table
+from crossover.phantoms.head_neck.clinical import write_clinical
+from crossover.phantoms.head_neck.examination import (
     Examination,
-    HeadNeckSource,
     clinical_record,
     examine,
     patient_id,
-    protocol_table,
-    write_clinical,
-    write_patient,
 )
+from crossover.phantoms.head_neck.organs import ORGANS
+from crossover.phantoms.head_neck.patients import write_patient
 from crossover.phantoms.head_neck.scan import place_stack
+from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.sources.cases import make_cases
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import FileRef

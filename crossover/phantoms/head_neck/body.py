@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import Field
-from crossover.phantoms.kit.solids.shapes import turned
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import Field
+from crossover.phantoms.kit.draw import Draw
+from crossover.phantoms.kit.shapes import turned
+from crossover.phantoms.kit.waves import Waves, draw_waves
 
 # The head turns about the joint between skull and atlas; below the neck's middle it doesn't.
 PIVOT = np.array([0.0, 34.0, -52.0])
@@ -88,15 +89,11 @@ def _undo(push: Push, field: Field) -> None:
 def draw_body(sex: str, rng: np.random.Generator, push: Push | None) -> Body:
     """Heads of women are 4 % smaller than of men; the spread of breadth, length and height is 3 %
     (about that of adults' head measures). In their masks heads turn and tilt a little."""
-    common = (1.0 if sex == "M" else 0.96) * (1 + 0.02 * _clipped(rng))
-    scale = common * (1 + 0.025 * np.array([_clipped(rng) for _ in range(3)]))
-    pitch, yaw, roll = (sd * _clipped(rng) for sd in (5.0, 2.5, 2.0))
-    lean = (3 * _clipped(rng), 6 * _clipped(rng))
-    place = np.array([4 * _clipped(rng), -14 + 4 * _clipped(rng), rng.uniform(-80, 80)])
+    draw = Draw(rng)
+    common = (1.0 if sex == "M" else 0.96) * draw.number(1, 0.02)
+    scale = common * np.array([draw.number(1, 0.025) for _ in range(3)])
+    pitch, yaw, roll = (draw.number(0, sd) for sd in (5.0, 2.5, 2.0))
+    lean = (draw.number(0, 3), draw.number(0, 6))
+    place = np.array([draw.number(0, 4), draw.number(-14, 4), rng.uniform(-80, 80)])
     shape = draw_waves(3, (90, 220), 1.6, rng)
     return Body(np.round(place, 2), scale, turned(pitch, yaw, roll), lean, shape, push)
-
-
-def _clipped(rng: np.random.Generator) -> float:
-    """A normal number, cut at 2.2."""
-    return float(np.clip(rng.standard_normal(), -2.2, 2.2))

@@ -119,42 +119,25 @@ TARGET_CONTOURS = {
     ),
 }  # fmt: skip
 
-TG_263 = {
-    "brainstem": "Brainstem",
-    "spinal_cord": "SpinalCord",
-    "mandible": "Bone_Mandible",
-    "pituitary": "Pituitary",
-    "parotid_left": "Parotid_L",
-    "parotid_right": "Parotid_R",
-    "lens_left": "Lens_L",
-    "lens_right": "Lens_R",
-    "optic_nerve_left": "OpticNrv_L",
-    "optic_nerve_right": "OpticNrv_R",
-    "temporal_lobe_left": "Lobe_Temporal_L",
-    "temporal_lobe_right": "Lobe_Temporal_R",
-    "body": "BODY",
-    "tumour": "GTVnx",
-    "target": "PTV_7000",
-    "point": "Isocenter",
+NAMES = {
+    "brainstem": ("Brainstem", "Brain Stem"),
+    "spinal_cord": ("SpinalCord", "Spinal Cord"),
+    "mandible": ("Bone_Mandible", "Mandible"),
+    "pituitary": ("Pituitary", "Pituitary Gland"),
+    "parotid_left": ("Parotid_L", "Left Parotid"),
+    "parotid_right": ("Parotid_R", "Right Parotid"),
+    "lens_left": ("Lens_L", "Left Lens"),
+    "lens_right": ("Lens_R", "Right Lens"),
+    "optic_nerve_left": ("OpticNrv_L", "Left Optic nerve"),
+    "optic_nerve_right": ("OpticNrv_R", "Right Optic nerve"),
+    "temporal_lobe_left": ("Lobe_Temporal_L", "TL-L"),
+    "temporal_lobe_right": ("Lobe_Temporal_R", "TL-R"),
+    "body": ("BODY", "External"),
+    "tumour": ("GTVnx", "GTV-nx"),
+    "target": ("PTV_7000", "PTV1"),
+    "point": ("Isocenter", "ISO"),
 }
-PLAIN = {
-    "brainstem": "Brain Stem",
-    "spinal_cord": "Spinal Cord",
-    "mandible": "Mandible",
-    "pituitary": "Pituitary Gland",
-    "parotid_left": "Left Parotid",
-    "parotid_right": "Right Parotid",
-    "lens_left": "Left Lens",
-    "lens_right": "Right Lens",
-    "optic_nerve_left": "Left Optic nerve",
-    "optic_nerve_right": "Right Optic nerve",
-    "temporal_lobe_left": "TL-L",
-    "temporal_lobe_right": "TL-R",
-    "body": "External",
-    "tumour": "GTV-nx",
-    "target": "PTV1",
-    "point": "ISO",
-}
+"""What the two centers call organs and other regions: by TG-263, and in plain words."""
 
 BIG_BORE = "Brilliance CT Big Bore"
 CENTERS: dict[Center, Profile] = {
@@ -170,7 +153,7 @@ CENTERS: dict[Center, Profile] = {
         phase="late",
         contours=SOURCE_CONTOURS,
         observer_mm=0.3,
-        names=TG_263,
+        names={region: tg_263 for region, (tg_263, _) in NAMES.items()},
     ),
     "target": Profile(
         scanners={
@@ -184,7 +167,7 @@ CENTERS: dict[Center, Profile] = {
         phase="early",
         contours=TARGET_CONTOURS,
         observer_mm=0.35,
-        names=PLAIN,
+        names={region: plain for region, (_, plain) in NAMES.items()},
     ),
 }
 

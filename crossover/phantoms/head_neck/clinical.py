@@ -11,20 +11,14 @@ from functools import partial
 
 import numpy as np
 
-from crossover.phantoms.kit.files import write_table
-from crossover.phantoms.pelvis.clinical import pick
+from crossover.phantoms.kit.clinical import draw_age, pick, write_table
 
-COLUMNS = ("patient", "age", "sex", "t_stage", "n_stage", "scanner")
 AGE_MEAN, AGE_SD, AGE_RANGE = 47.0, 11.0, (19, 78)  # years
 SHARES: dict[str, dict[str, float]] = {
     "sex": {"M": 0.74, "F": 0.26},
     "t_stage": {"1": 0.15, "2": 0.2, "3": 0.42, "4": 0.23},
     "n_stage": {"0": 0.15, "1": 0.42, "2": 0.31, "3": 0.12},
 }
-
-
-write_clinical = partial(write_table, COLUMNS)
-"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +32,12 @@ class Clinical:
     scanner: str
 
 
+write_clinical = partial(write_table, Clinical)
+"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
+
+
 def draw_clinical(scanners: Mapping[str, float], rng: np.random.Generator) -> Clinical:
     """Draw one patient; the columns are independent."""
-    age = rng.normal(AGE_MEAN, AGE_SD)
-    while not AGE_RANGE[0] <= age <= AGE_RANGE[1]:
-        age = rng.normal(AGE_MEAN, AGE_SD)
+    age = draw_age(AGE_MEAN, AGE_SD, AGE_RANGE, rng)
     drawn = {column: pick(shares, rng) for column, shares in SHARES.items()}
-    return Clinical(age=round(age), scanner=pick(scanners, rng), **drawn)
+    return Clinical(age=age, scanner=pick(scanners, rng), **drawn)

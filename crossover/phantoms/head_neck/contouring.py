@@ -9,10 +9,12 @@ from scipy import ndimage
 from crossover.phantoms.head_neck.centers import CENTERS, Contour, contour_of
 from crossover.phantoms.head_neck.organs import ORGANS, Organs
 from crossover.phantoms.head_neck.person import Person
-from crossover.phantoms.head_neck.scan import Geometry, Slab
+from crossover.phantoms.head_neck.scan import Slab
 from crossover.phantoms.head_neck.settings import Center
-from crossover.phantoms.kit.solids.canvas import Box, cover
-from crossover.phantoms.kit.solids.shapes import Below, Shape, Union, Within
+from crossover.phantoms.kit.canvas import Box, cover, lower
+from crossover.phantoms.kit.geometry import Geometry
+from crossover.phantoms.kit.shapes import Below, Shape, Union, Within
+from crossover.phantoms.kit.tissues import spread_steps
 
 # Where two contours claim a voxel the first of these keeps it: no organ overlaps another.
 ORDER = (
@@ -64,7 +66,7 @@ def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
     """Each organ as this center draws it."""
     observer = CENTERS[center].observer_mm
     rules = {name: contour_of(name, center) for name in ORGANS}
-    steps = np.clip(rng.standard_normal((2, len(ORGANS))), -2, 2)
+    steps = spread_steps(rng, (2, len(ORGANS)))
     # The eye and the pituitary are too small to be half a millimetre off.
     spread = {n: observer * (0.4 if r.share < 0.5 else 1) for n, r in rules.items()}
     levels = {n: LEVEL_SD_MM * float(s) for n, s in zip(ORGANS, steps[1], strict=True)}
@@ -140,23 +142,11 @@ def draw(
     out.labels[slab.window][~inside] = 0
     if person.tumour is not None:
         away = np.full(slab.field.shape, 99, np.float32)
-        _lower(away, slab, person.tumour.primary, PTV_MM + 2)
-        for node in person.tumour.nodes:
-            _lower(away, slab, node, PTV_MM + 2)
+        for mass in (person.tumour.primary, *person.tumour.nodes):
+            lower(away, mass, slab.field, PTV_MM + 2)
         away = slab.pool(away)
         out.tumour[slab.window] = (away < 0) & inside
         out.target[slab.window] = (away < PTV_MM) & inside
-
-
-def _lower(distance: NDArray[np.float32], slab: Slab, shape: Shape, reach_mm: float) -> None:
-    """Take a shape into a field of distances, in place, as far as it matters."""
-    parts = shape.parts if isinstance(shape, Union) and not shape.blend else (shape,)
-    for part in parts:
-        low, high = part.bounds()
-        box = slab.field.box(low - reach_mm, high + reach_mm)
-        if box is not None:
-            view = distance[box]
-            np.minimum(view, part.distance(slab.field.points(box)), out=view)
 
 
 def _draw_organ(name: str, plan: Plan, slab: Slab, geometry: Geometry, out: Contours) -> None:

@@ -10,27 +10,22 @@ from crossover.phantoms.head_neck.centers import CENTERS, Scanner
 from crossover.phantoms.head_neck.clinical import Clinical, draw_clinical
 from crossover.phantoms.head_neck.contouring import Contours
 from crossover.phantoms.head_neck.person import Person, draw_person
-from crossover.phantoms.head_neck.scan import Geometry
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.head_neck.tissues import draw_densities
+from crossover.phantoms.kit import clinical
+from crossover.phantoms.kit.geometry import Geometry
 
 
-@dataclass(frozen=True)
-class Examination:
+@dataclass(frozen=True, kw_only=True)
+class Examination(clinical.Examined):
     """Image, truth and facts of one patient. Arrays are (slices, rows, columns)."""
 
-    patient_id: str
     hu: NDArray[np.int16]
     contours: Contours
     geometry: Geometry
     clinical: Clinical
     scanner: Scanner
     person: Person
-
-    @property
-    def row(self) -> dict[str, object]:
-        """The patient's row of clinical.csv."""
-        return {"patient": self.patient_id, **vars(self.clinical)}
 
     def volume_ml(self, organ: str) -> float:
         """Volume of an organ as contoured."""
@@ -43,9 +38,8 @@ def patient_id(source: HeadNeckSource, index: int) -> str:
 
 
 def stream(source: HeadNeckSource, index: int, part: int) -> np.random.Generator:
-    """Random numbers for one part of one patient, from the seed and the index alone."""
-    site = ("source", "target").index(source.center)
-    return np.random.default_rng([source.seed, 71 + site, index, part])
+    """Return the random numbers for one part of one patient, as `kit.clinical.stream` makes them."""
+    return clinical.stream(source.seed, 71 + ("source", "target").index(source.center), index, part)
 
 
 def clinical_record(source: HeadNeckSource, index: int) -> Clinical:
@@ -56,8 +50,6 @@ def clinical_record(source: HeadNeckSource, index: int) -> Clinical:
 def examine(source: HeadNeckSource, index: int) -> Examination:
     """Patient `index` of the cohort; no other patient and no number of patients enters. Anatomy
     does not depend on the grid, and neither image nor anatomy on whose protocol is drawn."""
-    if index < 0:
-        raise ValueError(f"index must be >= 0, got {index}")
     record = clinical_record(source, index)
     center = CENTERS[source.center]
     person = draw_person(record, source.fillings, source.tumours, stream(source, index, 1))

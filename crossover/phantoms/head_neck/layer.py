@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.shapes import Shape
+from crossover.phantoms.kit.shapes import Shape
 
 
 @dataclass(frozen=True)

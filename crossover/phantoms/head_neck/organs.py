@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, mirrored, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.phantoms.kit.shapes import (
     Below,
     Ellipsoid,
     Grown,

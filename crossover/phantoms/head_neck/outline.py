@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Field
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.canvas import EVERYWHERE, Field, lower
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, on
+from crossover.phantoms.kit.shapes import (
     FAR,
     Bounds,
     Ellipsoid,
@@ -99,13 +99,7 @@ class Outline:
     def distance(self, field: Field) -> NDArray[np.float32]:
         """Signed distance of all samples to the skin, mm; far outside it is only a bound."""
         found = self.profile.distance(field.points(EVERYWHERE))
-        for part in self.features.parts:
-            low, high = part.bounds()
-            box = field.box(low - REACH_MM, high + REACH_MM)
-            if box is not None:
-                view = found[box]
-                np.minimum(view, part.distance(field.points(box)), out=view)
-        return found
+        return lower(found, self.features, field, REACH_MM)
 
 
 def draw_outline(draw: Draw, eyes: dict[int, Triple]) -> Outline:

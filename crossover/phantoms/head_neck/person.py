@@ -14,9 +14,9 @@ from crossover.phantoms.head_neck.organs import Organs, draw_organs
 from crossover.phantoms.head_neck.outline import SKIN_MM, Outline, draw_outline
 from crossover.phantoms.head_neck.tissues import Tissue
 from crossover.phantoms.head_neck.tumour import Tumour, draw_tumour
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Canvas
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple
-from crossover.phantoms.kit.solids.shapes import Points
+from crossover.phantoms.kit.canvas import EVERYWHERE, Canvas
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple
+from crossover.phantoms.kit.shapes import Points
 
 # Distance outwards from the inner table of the skull, what begins there, and its texture. From the
 # outside in; the space between bone and brain is `organs.INNER_TABLE` deep.

@@ -13,8 +13,9 @@ from crossover.phantoms.head_neck.outline import Profile
 from crossover.phantoms.head_neck.person import Person
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.canvas import Canvas, Field
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import Canvas, Field
+from crossover.phantoms.kit.geometry import Geometry, pool
+from crossover.phantoms.kit.waves import Waves, draw_waves
 
 LAYER_MM = 2.8  # coarsest sampling through a slice
 SAMPLES = 800_000  # painted at a time: bounds the memory
@@ -28,33 +29,6 @@ COUCH = {
     "source": (0.0, 22.0, -850.0),
     "target": (9.0, 14.0, -780.0),
 }  # below the head: mm, thick, HU
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """A stack of axial slices from the feet to the head; columns run left, rows to the back."""
-
-    pixel_mm: float  # rows and columns
-    spacing_mm: float  # between slice centres, and thickness
-    origin: tuple[float, float, float]  # centre of row 0, column 0 of slice 0: x, y, z in mm
-    shape: tuple[int, int, int]  # slices, rows, columns
-
-    row_direction = (1.0, 0.0, 0.0)
-    column_direction = (0.0, 1.0, 0.0)
-
-    def position(self, k: int) -> tuple[float, float, float]:
-        """Centre of row 0, column 0 of slice k: x, y, z in mm."""
-        return self.origin[0], self.origin[1], round(self.origin[2] + k * self.spacing_mm, 4)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel."""
-        return self.pixel_mm**2 * self.spacing_mm / 1000
-
-    def axes(self) -> tuple[NDArray, NDArray]:
-        """x of the columns and y of the rows, mm."""
-        steps = np.arange(self.shape[1]) * self.pixel_mm
-        return self.origin[0] + steps, self.origin[1] + steps
 
 
 def place_stack(source: HeadNeckSource, body: Body, rng: np.random.Generator) -> Geometry:
@@ -85,16 +59,15 @@ class Slab:
     layers: int  # of samples in each slice
 
     def pool(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mean over the layers of each slice: (slices, rows, columns)."""
-        s, r, c = samples.shape
-        return samples.reshape(s // self.layers, self.layers, r, c).mean(axis=1, dtype=np.float32)
+        """Return the mean over the layers of each slice: (slices, rows, columns)."""
+        return pool(samples, self.layers)
 
 
 def slabs(geometry: Geometry, body: Body, profile: Profile) -> Iterator[Slab]:
     """The stack in portions."""
     layers = int(np.ceil(geometry.spacing_mm / LAYER_MM))
     offset = ((np.arange(layers) + 0.5) / layers - 0.5) * geometry.spacing_mm
-    x, y = geometry.axes()
+    x, y, _ = geometry.axes()
     rows = _span(y, body.place[1] - FRONT_MM, body.place[1] + BACK_MM)
     per_slice = layers * (rows.stop - rows.start) * geometry.shape[2]
     size = max(1, SAMPLES // per_slice)
@@ -138,7 +111,7 @@ def paint(
 ) -> NDArray[np.float32]:
     """HU of a slab without noise, (slices, rows, columns) of its window; `outside` is each sample's
     distance to the skin, mm."""
-    x, y = geometry.axes()
+    x, y, _ = geometry.axes()
     s, rows, columns = slab.window
     z = np.array([geometry.position(k)[2] for k in range(s.start, s.stop)]).repeat(slab.layers)
     (texture,) = look.texture.fields(x[columns], y[rows], z)
@@ -228,7 +201,7 @@ def acquire(
 def _add_couch(hu: NDArray[np.float32], geometry: Geometry, look: Look) -> None:
     """A table top and the cushion on it, where there is air below the head."""
     gap, thick, value = look.couch
-    _, y = geometry.axes()
+    _, y, _ = geometry.axes()
     top = 103.0 + gap
     cushion = (y > 40) & (y <= top)
     table = (y > top) & (y <= top + thick)

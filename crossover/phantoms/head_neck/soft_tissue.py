@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from crossover.phantoms.head_neck.layer import Layer
 from crossover.phantoms.head_neck.organs import Organs, tentorium
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, mirrored, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, mirrored, on
+from crossover.phantoms.kit.shapes import (
     Below,
     Ellipsoid,
     Grown,

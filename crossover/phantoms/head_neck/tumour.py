@@ -8,8 +8,8 @@ import numpy as np
 from crossover.phantoms.head_neck.body import Push
 from crossover.phantoms.head_neck.layer import Layer
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.draw import Draw, on
-from crossover.phantoms.kit.solids.shapes import Ellipsoid, Grown, Segment, Shape, Union
+from crossover.phantoms.kit.draw import Draw, on
+from crossover.phantoms.kit.shapes import Ellipsoid, Grown, Segment, Shape, Union, ball_radius
 
 # Median volume in ml by T stage and its log-normal SD: an assumption of the right order.
 VOLUME_ML = {"1": 9.0, "2": 16.0, "3": 26.0, "4": 42.0}
@@ -42,7 +42,7 @@ def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
     T4 beside the sella and down."""
     side = 1 if draw.happens(0.5) else -1
     volume = VOLUME_ML[t_stage] * float(np.exp(draw.number(0, SPREAD)))
-    radius = float(np.cbrt(3000 * volume / (4 * np.pi)))
+    radius = ball_radius(volume)
     centre = on(side, draw.near((5, 3, -39), 1.5))
     lobes = [Ellipsoid(centre, draw.size((radius * 1.05, radius * 0.72, radius * 0.85), 0.05))]
     reach = (draw.number(0.75, 0.1) * radius, draw.number(0.5, 0.08) * radius)

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
-from crossover.phantoms.kit.implicit import Canvas, Ellipsoid, Segment, Vector, tube, turned
+from crossover.phantoms.kit.draw import SIDES
+from crossover.phantoms.kit.shapes import Ellipsoid, Vector, ball_radius, tube, turned
+from crossover.phantoms.pelvis.canvas import Canvas
 from crossover.phantoms.pelvis.tissues import Tissue
 
 # Sacrum and coccyx from L5 down: y, z and the half-sizes front to back and along, mm.
@@ -77,9 +79,9 @@ def _paint_body(canvas: Canvas, rng: np.random.Generator) -> None:
     # The rectus muscle ends at the symphysis.
     lining = skin + fat * (1 + 0.1 * np.cos(z / 30))
     canvas.labels[(y > lining) & (y < lining + wall) & (z > -42)] = Tissue.MUSCLE
-    for side in (-1, 1):
-        canvas.paint(Ellipsoid(_at(side * 24, 90, 68), _at(22, 13, 60)), Tissue.MUSCLE)
-        canvas.paint(Ellipsoid(_at(side * 52, 88, -25), _at(36, 24, 60)), Tissue.MUSCLE)
+    for side in SIDES[::-1]:
+        canvas.paint(Ellipsoid((side * 24, 90, 68), (22, 13, 60)), Tissue.MUSCLE)
+        canvas.paint(Ellipsoid((side * 52, 88, -25), (36, 24, 60)), Tissue.MUSCLE)
 
 
 def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -88,25 +90,24 @@ def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
     joints = [(y + shift[0], z + shift[1], a, h) for y, z, a, h in VERTEBRAE]
     widths = (24, 46, 44, 36, 28, 18, 8, 6)
     canal = [(0, y + a + 7, z) for y, z, a, _ in joints[:4]]
-    for segment in tube(canal, 6.5):
-        canvas.paint(segment, Tissue.CSF)
+    canvas.paint(tube(canal, 6.5), Tissue.CSF)
     for k, ((y, z, ap, along), width) in enumerate(zip(joints, widths, strict=True)):
         y2, z2 = joints[k + 1][:2] if k + 1 < len(joints) else (y - 9, z - 12)
         frame = turned(np.degrees(np.arctan2(y2 - y, z - z2)))
-        body = Ellipsoid(_at(0, y, z), _at(width, ap, along), frame, power=4)
+        body = Ellipsoid((0, y, z), (width, ap, along), frame, power=4)
         canvas.paint(
-            Ellipsoid(_at(0, (y + y2) / 2, (z + z2) / 2), _at(width * 0.6, ap, 3.5), frame),
+            Ellipsoid((0, (y + y2) / 2, (z + z2) / 2), (width * 0.6, ap, 3.5), frame),
             Tissue.DISC,
         )
         canvas.paint(body, Tissue.CORTEX)
         canvas.paint(body.shrunk(1.2), Tissue.MARROW)
     pubis = turned(-38 + rng.normal(0, 4))
-    for side in (-1, 1):
-        _paint_bone(canvas, Ellipsoid(_at(side * 11, -60, -52), _at(8.5, 8, 19), pubis))
-        ramus = Segment(_at(side * 18, -58, -42), _at(side * 52, -32, -18), 8)
+    for side in SIDES[::-1]:
+        _paint_bone(canvas, Ellipsoid((side * 11, -60, -52), (8.5, 8, 19), pubis))
+        ramus = tube([(side * 18, -58, -42), (side * 52, -32, -18)], 8)
         canvas.paint(ramus, Tissue.MARROW)
-        _paint_bone(canvas, Ellipsoid(_at(side * 64, -5, -20), _at(16, 28, 30)))
-    canvas.paint(Ellipsoid(_at(0, -60, -52), _at(2.5, 7, 17), pubis), Tissue.DISC)
+        _paint_bone(canvas, Ellipsoid((side * 64, -5, -20), (16, 28, 30)))
+    canvas.paint(Ellipsoid((0, -60, -52), (2.5, 7, 17), pubis), Tissue.DISC)
 
 
 def _paint_bone(canvas: Canvas, bone: Ellipsoid) -> None:
@@ -117,17 +118,16 @@ def _paint_bone(canvas: Canvas, bone: Ellipsoid) -> None:
 
 def _paint_sidewalls(canvas: Canvas, nodal: bool, rng: np.random.Generator) -> None:
     """Obturator muscles, iliac vessels with nodes, sacral nerves and ovaries on each side."""
-    for side in (-1, 1):
-        canvas.paint(Ellipsoid(_at(side * 50, 2, -38), _at(9, 36, 34)), Tissue.MUSCLE)
-        canvas.paint(Ellipsoid(_at(side * 48, -12, 60), _at(14, 22, 55)), Tissue.MUSCLE)
+    for side in SIDES[::-1]:
+        canvas.paint(Ellipsoid((side * 50, 2, -38), (9, 36, 34)), Tissue.MUSCLE)
+        canvas.paint(Ellipsoid((side * 48, -12, 60), (14, 22, 55)), Tissue.MUSCLE)
         course = np.array([(26, 22, 80), (36, 10, 40), (42, -20, 10), (47, -58, -18)], float)
         course += rng.normal(0, 2, course.shape)
         course[:, 0] *= side
-        for segment in tube(course, rng.uniform(4.0, 5.5)):
-            canvas.paint(segment, Tissue.VESSEL)
+        canvas.paint(tube(course, rng.uniform(4.0, 5.5)), Tissue.VESSEL)
         for k in range(1, 4):
             nerve = [(side * (14 + 4 * k), 62 + 3 * k, 80 - 22 * k), (side * 40, 56, 18 - 10 * k)]
-            canvas.paint(tube(nerve, 2.6)[0], Tissue.NERVE)
+            canvas.paint(tube(nerve, 2.6), Tissue.NERVE)
         _paint_nodes(canvas, course, side, nodal, rng)
         _paint_ovary(canvas, side, rng)
 
@@ -168,8 +168,8 @@ def _paint_bowel(canvas: Canvas, rng: np.random.Generator) -> None:
         end = np.maximum(end, [-80, -50, 24])  # behind the wall, above the uterus
         radius, filling = rng.uniform(7, 11), rng.choice(4, p=(0.35, 0.3, 0.25, 0.1))
         wall = rng.uniform(1.8, 3.2)
-        canvas.paint(Segment(start, end, radius), Tissue.BOWEL_WALL, only=inside)
-        canvas.paint(Segment(start, end, radius - wall), CONTENTS[filling], only=inside)
+        canvas.paint(tube([start, end], radius), Tissue.BOWEL_WALL, only=inside)
+        canvas.paint(tube([start, end], radius - wall), CONTENTS[filling], only=inside)
 
 
 # What fills a loop; the last is gas, which gives no signal.
@@ -179,23 +179,20 @@ CONTENTS: Sequence[Tissue] = (Tissue.BOWEL_WALL, Tissue.BOWEL_FLUID, Tissue.STOO
 def _paint_bladder(canvas: Canvas, rng: np.random.Generator) -> None:
     """A bladder of 30 to 220 ml on the pelvic floor behind the symphysis, and free fluid."""
     volume = np.exp(rng.uniform(np.log(30), np.log(220)))
-    radius = np.cbrt(3000 * volume / (4 * np.pi))
-    half = radius * np.array([1.15, rng.uniform(0.9, 1.05), rng.uniform(0.8, 0.95)])
+    half = ball_radius(volume) * np.array([1.15, rng.uniform(0.9, 1.05), rng.uniform(0.8, 0.95)])
     centre = np.array([rng.normal(0, 3), -51 + half[1], -60 + half[2]])
     bladder = Ellipsoid(centre, half, turned(rng.normal(10, 8)))
     canvas.paint(bladder.shrunk(-3.0), Tissue.MUSCLE)
     canvas.paint(bladder, Tissue.URINE)
     present, size = rng.random() < 0.3, rng.uniform(5, 14)
     if present:  # in the pouch of Douglas
-        canvas.paint(Ellipsoid(_at(0, 36, -12), size * _at(1.3, 0.6, 1)), Tissue.FLUID)
+        canvas.paint(Ellipsoid((0, 36, -12), size * np.array([1.3, 0.6, 1])), Tissue.FLUID)
 
 
 def _paint_rectum(canvas: Canvas, rectum: Rectum) -> None:
     """Wall, stool and gas."""
-    for segment in tube(rectum.course, rectum.radius):
-        canvas.paint(segment, Tissue.BOWEL_WALL)
-    for segment in tube(rectum.course, rectum.radius - 3):
-        canvas.paint(segment, Tissue.STOOL)
+    canvas.paint(tube(rectum.course, rectum.radius), Tissue.BOWEL_WALL)
+    canvas.paint(tube(rectum.course, rectum.radius - 3), Tissue.STOOL)
     for pocket in rectum.gas:
         canvas.paint(pocket, Tissue.AIR)
 
@@ -204,15 +201,8 @@ def _paint_floor(canvas: Canvas, os: Vector) -> None:
     """Vagina from the vault to the introitus, urethra, and the levator sling on each side."""
     for x in (-9, 0, 9):
         vault = (os[0] + x, os[1], os[2])
-        for segment in tube([vault, (x * 0.7, -2, -72), (x * 0.5, -16, -98)], 4.5):
-            canvas.paint(segment, Tissue.VAGINA)
-    canvas.paint(Segment(_at(0, -34, -62), _at(0, -36, -90), 5), Tissue.MUSCLE)
-    for side in (-1, 1):
+        canvas.paint(tube([vault, (x * 0.7, -2, -72), (x * 0.5, -16, -98)], 4.5), Tissue.VAGINA)
+    canvas.paint(tube([(0, -34, -62), (0, -36, -90)], 5), Tissue.MUSCLE)
+    for side in SIDES[::-1]:
         sling = [(side * 20, -40, -66), (side * 24, 10, -72), (side * 8, 44, -68)]
-        for segment in tube(sling, 4):
-            canvas.paint(segment, Tissue.MUSCLE)
-
-
-def _at(x: float, y: float, z: float) -> np.ndarray:
-    """A point or a size in mm."""
-    return np.array([x, y, z], float)
+        canvas.paint(tube(sling, 4), Tissue.MUSCLE)

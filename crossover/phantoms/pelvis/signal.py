@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from crossover.phantoms.kit.implicit import Vector
+from crossover.phantoms.kit.geometry import WHITEST, magnitudes, pool
+from crossover.phantoms.kit.shapes import Vector
 from crossover.phantoms.pelvis.scanners import ScannerProfile
-from crossover.phantoms.pelvis.tissues import TABLE, Tissue, TissueValues
+from crossover.phantoms.pelvis.tissues import Tissue, TissueValues
 
 TE_MS = (65.0, 85.0)  # Lin 2023, Methods
 TR_MS = (3700.0, 8200.0)
 FULL_SCALE = 900.0  # stored value of myometrium at b = 0 for a gain of 1
 ADC_UNIT = 1e-6  # mm²/s of one stored step of the ADC map
-ADC_MAX = 4095  # 12 bits, as scanners store it
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,8 @@ def noiseless(
     images = []
     for b in b_values:
         signal = values.density * np.exp(-te_ms / values.t2_ms - b * values.adc)
-        images.append(pool(signal.astype(np.float32)[labels] * factor, samples))
+        images.append(pool(signal.astype(np.float32)[labels] * factor, *samples))
     return images
-
-
-def pool(samples: NDArray, block: tuple[int, int]) -> NDArray[np.float32]:
-    """Mean over blocks of (layers, n, n) samples."""
-    layers, n = block
-    s, r, c = samples.shape
-    blocks = samples.reshape(s // layers, layers, r // n, n, c // n, n)
-    # float32 sums in this order are the same on every run; no threads are involved.
-    return blocks.mean(axis=(1, 3, 5), dtype=np.float32)
 
 
 def add_texture(
@@ -135,16 +126,11 @@ def acquire(
     rng: np.random.Generator,
 ) -> list[NDArray[np.uint16]]:
     """Stored magnitude images: coil weight, Rician noise, the scanner's scale, 12 bits."""
-    wall = TABLE[Tissue.MYOMETRIUM]
+    wall = Tissue.MYOMETRIUM.properties
     reference = wall.density * np.exp(-te_ms / wall.t2_ms)
-    sigma = np.float32(reference / profile.snr_b0)
-    scale = np.float32(FULL_SCALE * profile.gain / reference * rng.uniform(0.8, 1.25))
-    stored = []
-    for image in images:
-        noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * sigma
-        magnitude = np.hypot(image * weight + noise[0], noise[1])
-        stored.append(np.clip(np.rint(magnitude * scale), 0, 4095).astype(np.uint16))
-    return stored
+    sigma = reference / profile.snr_b0
+    gain = FULL_SCALE * profile.gain / reference * rng.uniform(0.8, 1.25)
+    return [magnitudes(image * weight, sigma, gain, rng) for image in images]
 
 
 def adc_map(
@@ -155,4 +141,4 @@ def adc_map(
     valid = (low > 0) & (high > 0)
     ratio = np.where(valid, low, 1) / np.where(valid, high, 1)
     adc = np.log(ratio) / (b_values[1] - b_values[0]) / ADC_UNIT
-    return np.clip(np.rint(adc), 0, ADC_MAX).astype(np.uint16)
+    return np.clip(np.rint(adc), 0, WHITEST).astype(np.uint16)

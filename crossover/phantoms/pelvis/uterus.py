@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from crossover.phantoms.kit.implicit import Canvas, Ellipsoid, Vector
+from crossover.phantoms.kit.canvas import Box
+from crossover.phantoms.kit.shapes import Ellipsoid, Vector, ball_radius
+from crossover.phantoms.pelvis.canvas import Canvas
 from crossover.phantoms.pelvis.clinical import Clinical
 from crossover.phantoms.pelvis.settings import Anatomy
 from crossover.phantoms.pelvis.tissues import Tissue
@@ -62,11 +64,6 @@ class Uterus:
     leiomyomas: tuple[Ellipsoid, ...]
     cysts: tuple[Ellipsoid, ...]  # nabothian, in the cervix
     tumour: Tumour
-
-
-def ball_radius(volume_ml: float) -> float:
-    """Radius in mm of a ball of this volume in ml."""
-    return float(np.cbrt(3000 * volume_ml / (4 * np.pi)))
 
 
 def draw_volume(anatomy: Anatomy, clinical: Clinical, rng: np.random.Generator) -> float:
@@ -281,8 +278,8 @@ def paint_tumour(
     box = grid.box(tumour.centre - reach, tumour.centre + reach)
     if box is None:
         return inside
-    level = np.min([lobe.level(grid, box) for lobe in tumour.lobes], axis=0)
     points = grid.points(box)
+    level = np.min([lobe.level(points) for lobe in tumour.lobes], axis=0)
     ripple = sum(
         np.cos(sum(np.float32(k) * p for k, p in zip(wave, points, strict=False)) + wave[3])
         for wave in tumour.waves.astype(np.float32)
@@ -307,18 +304,18 @@ def _largest_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return parts == np.bincount(parts.ravel())[1:].argmax() + 1
 
 
-def _allowed(canvas: Canvas, uterus: Uterus, box: tuple) -> NDArray[np.bool_]:
+def _allowed(canvas: Canvas, uterus: Uterus, box: Box) -> NDArray[np.bool_]:
     """Where the tumour may grow: a corpus tumour stays within the wall unless it invades."""
     hard = (Tissue.AIR, Tissue.MARROW, Tissue.CORTEX, Tissue.DISC, Tissue.URINE, Tissue.STOOL)
     allowed = ~np.isin(canvas.labels[box], hard)
     if uterus.anatomy == "uterus":
         limit = 1.1 if uterus.tumour.invades else 0.88
-        allowed &= uterus.corpus.scaled(limit).level(canvas.grid, box) <= 1
+        allowed &= uterus.corpus.scaled(limit).level(canvas.grid.points(box)) <= 1
     return allowed
 
 
 def _paint_necrosis(
-    canvas: Canvas, tumour: Tumour, box: tuple, inside: NDArray, ripple: NDArray
+    canvas: Canvas, tumour: Tumour, box: Box, inside: NDArray, ripple: NDArray
 ) -> None:
     """Necrotic pockets where the waves are highest."""
     if tumour.necrosis == 0 or not inside.any():

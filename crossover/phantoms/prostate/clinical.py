@@ -9,15 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from crossover.phantoms.kit.files import write_table
-from crossover.phantoms.pelvis.clinical import pick
+from crossover.phantoms.kit.clinical import draw_age, pick, write_table
 from crossover.phantoms.prostate.sites import Profile
 
-COLUMNS = ("patient", "age", "tumour", "scanner")
 AGE_MEAN, AGE_SD, AGE_RANGE = 64.0, 7.5, (45, 82)  # years
-
-write_clinical = partial(write_table, COLUMNS)
-"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +24,12 @@ class Clinical:
     scanner: str
 
 
+write_clinical = partial(write_table, Clinical)
+"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
+
+
 def draw_clinical(profile: Profile, tumours: float, rng: np.random.Generator) -> Clinical:
     """Draw one patient; the columns are independent."""
-    age = rng.normal(AGE_MEAN, AGE_SD)
-    while not AGE_RANGE[0] <= age <= AGE_RANGE[1]:
-        age = rng.normal(AGE_MEAN, AGE_SD)
+    age = draw_age(AGE_MEAN, AGE_SD, AGE_RANGE, rng)
     tumour = "yes" if rng.random() < tumours else "no"
-    return Clinical(age=round(age), tumour=tumour, scanner=pick(profile.models, rng))
+    return Clinical(age=age, tumour=tumour, scanner=pick(profile.models, rng))

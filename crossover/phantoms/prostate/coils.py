@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Field
-from crossover.phantoms.kit.solids.shapes import Segment
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import EVERYWHERE, Field
+from crossover.phantoms.kit.shapes import Segment
+from crossover.phantoms.kit.waves import Waves, draw_waves
 from crossover.phantoms.prostate.person import Person
 from crossover.phantoms.prostate.sites import Profile
 

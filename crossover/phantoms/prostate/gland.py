@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, on
+from crossover.phantoms.kit.shapes import (
     Ellipsoid,
     Grown,
     Points,

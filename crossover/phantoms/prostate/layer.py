@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from crossover.phantoms.kit.solids.canvas import Canvas
-from crossover.phantoms.kit.solids.shapes import Shape
+from crossover.phantoms.kit.canvas import Canvas
+from crossover.phantoms.kit.shapes import Shape
 from crossover.phantoms.prostate.tissues import Signals, Tissue
 
 

@@ -4,8 +4,8 @@ sized at random: an assumption, drawn after anatomical atlases."""
 
 from collections.abc import Iterator, Sequence
 
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, mirrored, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.phantoms.kit.shapes import (
     Below,
     Ellipsoid,
     Grown,

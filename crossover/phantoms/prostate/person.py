@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Canvas, Field
-from crossover.phantoms.kit.solids.draw import Draw
-from crossover.phantoms.kit.solids.shapes import Shape
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import EVERYWHERE, Canvas, Field
+from crossover.phantoms.kit.draw import Draw
+from crossover.phantoms.kit.shapes import Shape
+from crossover.phantoms.kit.waves import Waves, draw_waves
 from crossover.phantoms.prostate import pelvis, viscera
 from crossover.phantoms.prostate.gland import VOLUME_ML, Gland, draw_gland, vesicles
 from crossover.phantoms.prostate.layer import Layer

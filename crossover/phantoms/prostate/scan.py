@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import Canvas, Field
-from crossover.phantoms.kit.solids.draw import Triple
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import Canvas, Field
+from crossover.phantoms.kit.geometry import AXIAL, SAGITTAL, Geometry, Triple, magnitudes, pool
+from crossover.phantoms.kit.waves import Waves, draw_waves
 from crossover.phantoms.prostate.coils import Coils, draw_coils
 from crossover.phantoms.prostate.person import Person
 from crossover.phantoms.prostate.settings import ProstateSource
@@ -22,55 +22,6 @@ from crossover.phantoms.prostate.tissues import Signals, Tissue, draw_signals, s
 LAYER_MM = 2.2  # coarsest sampling through a slice
 SAMPLES = 500_000  # painted at a time: bounds the memory
 OBSERVER_MM = 0.5  # SD of a contour about the gland's edge
-WHITEST = 4095  # 12 bits
-AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """A stack of slices along the patient's axes."""
-
-    pixel_mm: float  # rows and columns
-    spacing_mm: float  # between slice centres, and thickness
-    origin: Triple  # centre of row 0, column 0 of slice 0: x, y, z in mm
-    shape: tuple[int, int, int]  # slices, rows, columns
-    row_direction: Triple = AXIAL[0]
-    column_direction: Triple = AXIAL[1]
-
-    @property
-    def normal(self) -> Triple:
-        """From slice to slice."""
-        x, y, z = np.cross(self.row_direction, self.column_direction).tolist()
-        return x, y, z
-
-    def position(self, k: int) -> Triple:
-        """Centre of row 0, column 0 of slice k: x, y, z in mm."""
-        x, y, z = (
-            round(o + k * self.spacing_mm * n, 4)
-            for o, n in zip(self.origin, self.normal, strict=True)
-        )
-        return x, y, z
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel."""
-        return self.pixel_mm**2 * self.spacing_mm / 1000
-
-    def axes(self, layers: int = 1) -> tuple[NDArray, NDArray, NDArray]:
-        """x, y and z of the samples along each axis; `layers` of them through each slice."""
-        inside = ((np.arange(layers) + 0.5) / layers - 0.5) * self.spacing_mm
-        steps = (
-            (np.arange(self.shape[0])[:, None] * self.spacing_mm + inside).ravel(),
-            np.arange(self.shape[1]) * self.pixel_mm,
-            np.arange(self.shape[2]) * self.pixel_mm,
-        )
-        directions = np.array([self.normal, self.column_direction, self.row_direction])
-        along = [int(a) for a in np.abs(directions).argmax(axis=0)]
-        x, y, z = (
-            self.origin[k] + steps[axis] * directions[axis, k] for k, axis in enumerate(along)
-        )
-        return x, y, z
 
 
 def place_stack(source: ProstateSource, person: Person, rng: np.random.Generator) -> Geometry:
@@ -187,10 +138,10 @@ def _portion(
     x, y, z = axes
     part = Field(field.x[middle], field.y[middle], field.z[middle])
     weight = look.coils.weight(person, part, x, y, z[middle])
-    found = _pool(values, layers)
+    found = pool(values, layers)
     found *= weight
     gland, central = _contours(person, look, field, axes)
-    return found, weight, _pool(gland, layers), _pool(central, layers)
+    return found, weight, pool(gland, layers), pool(central, layers)
 
 
 def _contours(
@@ -212,12 +163,6 @@ def _contours(
     return gland, central
 
 
-def _pool(samples: NDArray[np.float32], layers: int) -> NDArray[np.float32]:
-    """Mean over the layers of each slice."""
-    s, r, c = samples.shape
-    return samples.reshape(s // layers, layers, r, c).mean(axis=1, dtype=np.float32)
-
-
 def layers_of(geometry: Geometry) -> int:
     """How many samples a slice needs."""
     return int(np.ceil(geometry.spacing_mm / LAYER_MM))
@@ -226,10 +171,5 @@ def layers_of(geometry: Geometry) -> int:
 def acquire(
     signal: NDArray[np.float32], look: Look, rng: np.random.Generator
 ) -> NDArray[np.uint16]:
-    """Stored magnitudes: Rician noise, the scanner's scale, 12 bits."""
-    stored = np.empty(signal.shape, np.uint16)
-    for image, out in zip(signal, stored, strict=True):
-        noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(look.sigma)
-        magnitude = np.hypot(image + noise[0], noise[1])
-        out[:] = np.clip(np.rint(magnitude * np.float32(look.gain)), 0, WHITEST)
-    return stored
+    """Return the stored magnitudes, slice by slice."""
+    return np.stack([magnitudes(image, look.sigma, look.gain, rng) for image in signal])

@@ -4,8 +4,8 @@ Template coordinates, mm, as in `gland`."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crossover.phantoms.kit.solids.draw import Draw, Triple
-from crossover.phantoms.kit.solids.shapes import Ellipsoid, Grown, Shape, Union, tube
+from crossover.phantoms.kit.draw import Draw, Triple
+from crossover.phantoms.kit.shapes import Ellipsoid, Grown, Shape, Union, tube
 from crossover.phantoms.prostate.gland import BACK_Y, Gland
 from crossover.phantoms.prostate.layer import Coat, Layer, layer
 from crossover.phantoms.prostate.tissues import Tissue

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Triple = tuple[float, float, float]
+from crossover.phantoms.kit.geometry import Triple
+
 SIDES = (1, -1)
 """Left and right: the sign of x."""
 

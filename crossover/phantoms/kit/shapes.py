@@ -7,13 +7,17 @@ per cent.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.phantoms.kit.geometry import Triple
+
+Vector = NDArray[np.float64]
+"""A point or a size: x, y, z in mm."""
 Points = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 FAR = 1e4
@@ -29,13 +33,23 @@ class Shape(Protocol):
         """Signed distance of each point, mm."""
 
 
+class Leveled(Protocol):
+    """A region of space with a level that is at most 1 inside and grows outwards."""
+
+    def bounds(self) -> Bounds:
+        """Two corners (x, y, z) of a box around it."""
+
+    def level(self, points: Points) -> NDArray[np.float32]:
+        """The level at each point; points may be of shapes that broadcast."""
+
+
 @dataclass(frozen=True)
 class Ellipsoid:
     """sum |u_i / half_i|^power <= 1 with u in the frame whose axes are the rows of `frame`; power 2
     is an ellipsoid, 4 a rounded box."""
 
-    centre: tuple[float, float, float]
-    half: tuple[float, float, float]
+    centre: Triple | Vector
+    half: Triple | Vector  # mm
     frame: NDArray[np.float64] | None = None
     power: int = 2
 
@@ -71,6 +85,25 @@ class Ellipsoid:
         total /= slope
         return total
 
+    def level(self, points: Points) -> NDArray[np.float32]:
+        """The sum above."""
+        frame = np.eye(3) if self.frame is None else self.frame
+        offset = [p - np.float32(c) for p, c in zip(points, self.centre, strict=True)]
+        total = np.float32(0)
+        for axis in frame / np.asarray(self.half)[:, None]:
+            # Zero components are skipped so that unrotated shapes stay cheap to broadcast.
+            u = sum(np.float32(a) * d for a, d in zip(axis, offset, strict=True) if a != 0)
+            total = total + (u * u if self.power == 2 else u**self.power)
+        return total
+
+    def scaled(self, factor: float) -> "Ellipsoid":
+        """Return the same shape, larger or smaller about its centre."""
+        return replace(self, half=np.asarray(self.half) * factor)
+
+    def shrunk(self, wall_mm: float) -> "Ellipsoid":
+        """Return what is left inside a wall of this thickness, with half-sizes of 0.5 mm at least."""
+        return replace(self, half=np.maximum(np.asarray(self.half) - wall_mm, 0.5))
+
 
 def _combined(points: Points, weights: NDArray[np.float64], less: float) -> NDArray[np.float32]:
     """Weighted sum of the coordinates, less a constant."""
@@ -89,10 +122,10 @@ class Segment:
     """A straight, tapered piece of a tube with round ends. Along an axis the cross-section is
     stretched by 1 / `squeeze`: a plate, where one of the three is small."""
 
-    start: tuple[float, float, float]
-    end: tuple[float, float, float]
+    start: Triple
+    end: Triple
     radius: tuple[float, float]  # mm at the two ends
-    squeeze: tuple[float, float, float] = (1, 1, 1)
+    squeeze: Triple = (1, 1, 1)
 
     def bounds(self) -> Bounds:
         """Two corners of a box around it."""
@@ -125,6 +158,16 @@ class Segment:
             total -= t
         total -= first
         return total
+
+    def level(self, points: Points) -> NDArray[np.float32]:
+        """Squared distance from the axis over the squared radius of the start, for one that is not squeezed."""
+        along = (np.array(self.end) - np.array(self.start)).astype(np.float32)
+        offset = [p - np.float32(c) for p, c in zip(points, self.start, strict=True)]
+        length2 = float(along @ along)
+        t = sum(a * d for a, d in zip(along, offset, strict=True)) / max(length2, 1e-6)
+        t = np.clip(t, 0, 1)
+        distance2 = sum((d - t * a) ** 2 for a, d in zip(along, offset, strict=True))
+        return distance2 / np.float32(self.radius[0] ** 2)
 
 
 @dataclass(frozen=True)
@@ -219,8 +262,8 @@ class Grown:
 class Below:
     """The half-space normal . p < limit; the normal is made a unit vector."""
 
-    normal: tuple[float, float, float]
-    through: tuple[float, float, float]
+    normal: Triple
+    through: Triple
 
     def bounds(self) -> Bounds:
         """Bounded only across a coordinate axis."""
@@ -240,7 +283,7 @@ class Below:
 def tube(
     points: Sequence[Sequence[float]],
     radius: float | Sequence[float],
-    squeeze: tuple[float, float, float] = (1, 1, 1),
+    squeeze: Triple = (1, 1, 1),
 ) -> Union:
     """A tube through points, of one radius or of one for each point."""
     radii = np.broadcast_to(radius, len(points)).tolist()
@@ -257,3 +300,8 @@ def turned(pitch_deg: float = 0, yaw_deg: float = 0, roll_deg: float = 0) -> NDA
     about_z = np.array([[np.cos(w), np.sin(w), 0], [-np.sin(w), np.cos(w), 0], [0, 0, 1]])
     about_y = np.array([[np.cos(r), 0, np.sin(r)], [0, 1, 0], [-np.sin(r), 0, np.cos(r)]])
     return about_y @ about_z @ about_x
+
+
+def ball_radius(volume_ml: float) -> float:
+    """Return the radius in mm of a ball of this volume in ml."""
+    return float(np.cbrt(3000 * volume_ml / (4 * np.pi)))

@@ -5,13 +5,14 @@ Edges are painted soft over the width that pixel and kernel blur them by, so tha
 gives the partial volume in plane; through the slice there are several layers of samples.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.shapes import Points, Shape, Union
+from crossover.phantoms.kit.shapes import Points, Shape, Union
 
 Box = tuple[slice, slice, slice]
 EVERYWHERE = (slice(None),) * 3
@@ -78,12 +79,8 @@ class Canvas:
 
     def paint(self, shape: Shape, value: float, uneven: float = 0) -> None:
         """Fill a shape with this value; `uneven` is how far the texture moves it for one SD."""
-        parts = shape.parts if isinstance(shape, Union) and not shape.blend else (shape,)
-        for part in parts:
-            low, high = part.bounds()
-            box = self.field.box(low - self.edge_mm / 2, high + self.edge_mm / 2)
-            if box is not None:
-                self.fill(part.distance(self.field.points(box)), box, value, uneven)
+        for box, distance in near(shape, self.field, self.edge_mm / 2):
+            self.fill(distance, box, value, uneven)
 
     def fill(
         self, distance: NDArray[np.float32], box: Box, value: float, uneven: float = 0
@@ -96,6 +93,31 @@ class Canvas:
             change += uneven * self.texture[box]
         change *= share
         view += change
+
+
+def near(shape: Shape, field: Field, reach_mm: float) -> Iterator[tuple[Box, NDArray[np.float32]]]:
+    """Yield the samples that may lie within `reach_mm` of a shape, and their signed distances to it, mm.
+
+    A union without blending comes part by part, since each part is near fewer samples.
+    """
+    for part in shape.parts if isinstance(shape, Union) and not shape.blend else (shape,):
+        low, high = part.bounds()
+        box = field.box(low - reach_mm, high + reach_mm)
+        if box is not None:
+            yield box, part.distance(field.points(box))
+
+
+def lower(
+    distance: NDArray[np.float32], shape: Shape, field: Field, reach_mm: float
+) -> NDArray[np.float32]:
+    """Take a shape into a field of signed distances (mm), in place, and return the field.
+
+    Beyond `reach_mm` from the shape the distances stay as they are.
+    """
+    for box, found in near(shape, field, reach_mm):
+        view = distance[box]
+        np.minimum(view, found, out=view)
+    return distance
 
 
 def cover(distance: NDArray[np.float32], edge_mm: float) -> NDArray[np.float32]:
