@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
-from crossover.report.chains_table import percent, tesla
+from crossover.report.chains_table import of_attribute, percent
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.chains import ALL_DATA, BASELINE, CONTROL, COUNTED, ONE_SOURCE, TWO_SOURCES
 from crossover.study.schema import Study
+from crossover.study.sections import Attribute
 
 Frames = Mapping[str, pd.DataFrame]
 SUPPORTED, NOT_SUPPORTED, OPEN = "supported", "not supported", "can't tell"
@@ -23,7 +25,7 @@ def headline(frames: Frames, study: Study) -> list[str]:
         return []
     own = {name: of_metric(frames[name], study) for name in ("chains", "gains")}
     empty = pd.DataFrame(columns=["metric"])
-    more = {n: of_metric(frames.get(n, empty), study) for n in ("contrasts", "field_strength")}
+    more = {n: of_metric(frames.get(n, empty), study) for n in ("contrasts", "attributes")}
     return [
         *_baselines(own["chains"], study),
         *_chains(own["gains"], study),
@@ -31,7 +33,7 @@ def headline(frames: Frames, study: Study) -> list[str]:
         *_control(own["gains"], more["contrasts"], frames.get("validation"), study),
         *_best_fold(own["chains"], own["gains"]),
         *_attainable(own["gains"], study),
-        *_field_strength(more["field_strength"], study),
+        *_attributes(more["attributes"], study),
     ]
 
 
@@ -187,29 +189,36 @@ def _attainable(gains: pd.DataFrame, study: Study) -> Iterator[str]:
         )
 
 
-def _field_strength(table: pd.DataFrame, study: Study) -> Iterator[str]:
-    """The paper's remark as a statement that the interval supports, speaks against, or leaves open."""
-    if table.empty:
-        return
+def _attributes(table: pd.DataFrame, study: Study) -> Iterator[str]:
+    """Whether sources of a higher value are better, of each attribute with numbers."""
+    for attribute in study.attributes if len(table) else ():
+        own = of_attribute(table, attribute.name)
+        if len(own) and is_numeric_dtype(own["a_value"]):
+            yield _of_numbers(own, attribute, study)
+
+
+def _of_numbers(table: pd.DataFrame, attribute: Attribute, study: Study) -> str:
+    """A statement that the interval supports, speaks against, or leaves open."""
     pooled = table["target"] == POOLED
     row = table[pooled].iloc[0] if pooled.any() else table.iloc[0]
     pairs = table[~pooled]
+    name = attribute.label[:1].lower() + attribute.label[1:]
     each = [
-        f"{study.cohorts[p.target].label}: {p.high_source} ({tesla(p.high_t)}) minus {p.low_source} "
-        f"({tesla(p.low_t)}) {points(p.difference)}"
+        f"{study.cohorts[p.target].label}: {p.a_source} ({attribute.text(p.a_value)}) minus {p.b_source} "
+        f"({attribute.text(p.b_value)}) {points(p.difference)}"
         for p in pairs.itertuples()
     ]
     text = (
-        f"“A source of higher field strength is the better one”: {verdict(row)}. Higher minus lower: "
+        f"“A source of higher {name} is the better one”: {verdict(row)}. Higher minus lower: "
         f"{difference(row['difference'], row)} over {cases_text(row['cases'])} ({'; '.join(each)})."
     )
-    lower = pairs["low_source"].unique()
+    lower = pairs["b_source"].unique()
     if len(lower) == 1:
         text += (
-            f" {lower[0]} is the only source of lower field strength, so that whatever else sets it apart "
+            f" {lower[0]} is the only source of lower {name}, so that whatever else sets it apart "
             "would look the same."
         )
-    yield text
+    return text
 
 
 def _overall(contrasts: pd.DataFrame, a: str, b: str) -> pd.Series | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
 from crossover.report.chains_findings import (
@@ -13,11 +14,12 @@ from crossover.report.chains_findings import (
     points,
     verdict,
 )
-from crossover.report.chains_table import NONE, percent, tesla
+from crossover.report.chains_table import NONE, of_attribute, percent
 from crossover.report.tables import p_value
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.chains import BASELINE, chains
 from crossover.study.schema import Study
+from crossover.study.sections import Attribute
 
 
 def by_kind(contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -75,22 +77,27 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def strengths_layout(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `statistics.chains.field_strength` for one metric."""
+def attribute_layout(table: pd.DataFrame, attribute: Attribute, study: Study) -> pd.DataFrame:
+    """The text of `statistics.chains.attribute_contrasts` for one metric and attribute."""
+    own = of_attribute(table, attribute.name)
+    numbers = is_numeric_dtype(own["a_value"])
+    a, b = ("Higher", "Lower") if numbers else ("A", "B")
     rows = []
-    for row in table.to_dict("records"):
-        both = [
-            ""
-            if pd.isna(row[f"{side}_source"])
-            else f"{row[f'{side}_source']}, {tesla(row[f'{side}_t'])}"
-            for side in ("high", "low")
+    for row in own.to_dict("records"):
+        sides = [
+            ", ".join(
+                str(p)
+                for p in (row[f"{s}_source"], attribute.text(row[f"{s}_value"]))
+                if p and p == p
+            )
+            for s in "ab"
         ]
         values = pd.Series(row)
         rows.append({
-            "Target": _where(row["target"], study), "Higher": both[0], "Lower": both[1],
+            "Target": _where(row["target"], study), a: sides[0], b: sides[1],
             "Cases": str(int(row["cases"])),
-            "Higher minus lower": difference(row["difference"], values),
-            "p": p_value(row["p_wilcoxon_exact"]), "Higher is better": verdict(values),
+            f"{a} minus {b.lower() if numbers else b}": difference(row["difference"], values),
+            "p": p_value(row["p_wilcoxon_exact"]), f"{a} is better": verdict(values),
         })  # fmt: skip
     return pd.DataFrame(rows)
 

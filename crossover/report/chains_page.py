@@ -10,6 +10,7 @@ from crossover.analyses.figures import style
 from crossover.report import chains_findings
 from crossover.report.chains_findings import of_metric
 from crossover.report.chains_layout import (
+    attribute_layout,
     by_kind,
     everywhere,
     folds_layout,
@@ -17,7 +18,6 @@ from crossover.report.chains_layout import (
     labelled,
     scored,
     statements,
-    strengths_layout,
 )
 from crossover.report.chains_table import cohorts_layout, grid_layout, sources_layout
 from crossover.report.layout import table
@@ -56,7 +56,9 @@ def tables(results: StudyResults) -> Iterator[Titled]:
     confidence = f"{study.statistics.confidence:.0%}"
     if "table1" in frames:
         note = "Slices: those with the structure, of all patients."
-        yield Titled("Cohorts", note, table(cohorts_layout(frames["table1"]), study), "table1")
+        yield Titled(
+            "Cohorts", note, table(cohorts_layout(frames["table1"], study), study), "table1"
+        )
     if "table2" in frames and frames["table2"]["folds"].notna().any():
         note = (
             "Validation DSC in per cent, mean ± SD over the folds; * the selected network. It chose the "
@@ -95,11 +97,13 @@ def details(results: StudyResults) -> Iterator[Titled]:
             note = GAINS.format(tests=len(rows), confidence=confidence)
             title = f"Gains in {style.metric_label(metric)} ({len(rows)} rows)"
             yield Titled(title, note, table(gains_layout(rows, study), study), "gains")
-    if "field_strength" in frames and len(frames["field_strength"]):
-        rows = of_metric(frames["field_strength"], study)
-        note = KINDS.format(confidence=confidence)
-        layout = table(strengths_layout(rows, study), study)
-        yield Titled("Field strength of the source", note, layout, "field_strength")
+    for attribute in study.attributes if "attributes" in frames else ():
+        rows = of_metric(frames["attributes"], study)
+        layout = attribute_layout(rows, attribute, study)
+        if len(layout):
+            note = KINDS.format(confidence=confidence)
+            title = f"{attribute.label} of the source"
+            yield Titled(title, note, table(layout, study), "attributes")
     if "summary" in frames:
         note = (
             f"Mean {style.metric_label(study.statistics.metric)} in per cent over folds and cases; in "

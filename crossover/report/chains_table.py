@@ -18,10 +18,6 @@ from crossover.study.schema import Study
 
 PLACE = "Table III"
 """Where a published score has to stand to be in `chains_table`."""
-COHORTS = [
-    "cohort", "label", "cases", "test_cases", "field_strength_t", "coil", "slices", "published_cases",
-    "published_field_strength_t", "published_coil", "published_slices",
-]  # fmt: skip
 GRID = [
     "architecture", "encoder", "initial", "folds", "mean", "sd", "selected",
     "published_mean", "published_sd", "published_selected",
@@ -36,7 +32,10 @@ NONE = "–"
 def cohorts_table(
     study: Study, splits: pd.DataFrame, slices: Mapping[str, int], published: Published | None
 ) -> pd.DataFrame:
-    """Table I: a row for each cohort, with the columns `COHORTS`.
+    """Table I: a row for each cohort.
+
+    Columns: cohort, label, cases, test_cases, `attribute_<name>` for each of the study's attributes, slices, and
+    what the paper has of these as `published_<column>`.
 
     Args:
         splits: the study's split.
@@ -49,13 +48,15 @@ def cohorts_table(
         row = {
             "cohort": name, "label": cohort.label, "cases": own["case"].nunique(),
             "test_cases": own.loc[own["part"] == "test", "case"].nunique(),
-            "field_strength_t": cohort.field_strength_t, "coil": cohort.coil,
-            "slices": slices.get(name),
         }  # fmt: skip
-        for column in ("cases", "field_strength_t", "coil", "slices"):
-            row[f"published_{column}"] = getattr(printed.get(name), column, None)
-        rows.append(row)
-    return pd.DataFrame(rows, columns=COHORTS)
+        row |= {f"attribute_{a.name}": cohort.attributes.get(a.name) for a in study.attributes}
+        theirs = printed.get(name)
+        row |= {"slices": slices.get(name), "published_cases": theirs and theirs.cases}
+        for attribute in study.attributes:
+            value = theirs and theirs.attributes.get(attribute.name)
+            row[f"published_attribute_{attribute.name}"] = value
+        rows.append(row | {"published_slices": theirs and theirs.slices})
+    return pd.DataFrame(rows)
 
 
 def grid_table(cross_validation: pd.DataFrame, published: Published | None) -> pd.DataFrame:
@@ -99,7 +100,7 @@ def sources_table(scores: pd.DataFrame, published: Published | None, study: Stud
     return ours.merge(printed, "left", keys)[SOURCES]
 
 
-def cohorts_layout(table: pd.DataFrame) -> pd.DataFrame:
+def cohorts_layout(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The text of `cohorts_table`; what the paper has is left out where it has nothing."""
     out = pd.DataFrame({"Cohort": table["label"]})
     for prefix, suffix in (("", ""), ("published_", ", published")):
@@ -109,8 +110,9 @@ def cohorts_layout(table: pd.DataFrame) -> pd.DataFrame:
         out[f"Patients{suffix}"] = [_whole(v) for v in own]
         if not prefix:
             out["of them for testing"] = [_whole(v) for v in table["test_cases"]]
-        out[f"Field strength{suffix}"] = [tesla(v) for v in table[f"{prefix}field_strength_t"]]
-        out[f"Coil{suffix}"] = [_text(v) for v in table[f"{prefix}coil"]]
+        for attribute in study.attributes:
+            values = table[f"{prefix}attribute_{attribute.name}"]
+            out[f"{attribute.label}{suffix}"] = [attribute.text(v) for v in values]
         out[f"Slices{suffix}"] = [_whole(v) for v in table[f"{prefix}slices"]]
     return out
 
@@ -168,9 +170,14 @@ def percent(value: float, digits: int = 1) -> str:
     return "" if pd.isna(value) else f"{100 * value:.{digits}f}"
 
 
-def tesla(value: float | None) -> str:
-    """ "1.5 T"; "" for no value."""
-    return "" if value is None or pd.isna(value) else f"{value:g} T"
+def of_attribute(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of an attribute in `statistics.chains.attribute_contrasts`, its numbers as such."""
+    own = table[table["attribute"] == name]
+    for column in ("a_value", "b_value"):
+        numbers = pd.to_numeric(own[column], errors="coerce")
+        if numbers.notna().sum() == own[column].notna().sum():
+            own = own.assign(**{column: numbers})
+    return own
 
 
 def _ordered(study: Study) -> list[Chain]:
@@ -208,7 +215,3 @@ def _spread(mean: float, sd: float, chosen: bool, digits: int) -> str:
 
 def _whole(value: float | None) -> str:
     return "" if value is None or pd.isna(value) else f"{int(value)}"
-
-
-def _text(value: object) -> str:
-    return "" if value is None or pd.isna(value) else str(value)

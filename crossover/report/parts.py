@@ -36,7 +36,7 @@ class StudyResults:
     Attributes:
         frames: any of the tables that the statistics wrote (metrics, summary, anova, tukey, stability,
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
-            gains, contrasts, field_strength) by their files' names, table1, table2, table3 (tidy),
+            gains, contrasts, attributes) by their files' names, table1, table2, table3 (tidy),
             published, table1_published, published_gains (the paper's), initial (`facts.initial_weights`) and
             failed (`failures.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise, repeated,
             audit (`audit.table.audit_table`), contradictions and sizes (ours, theirs: of the paper); a missing one is
