@@ -62,7 +62,7 @@ def chain_study(
                        {"name": "coil", "label": "Coil"}],
         "cohorts": {
             name: {"label": label, "role": "target", "source": phantom, "test": 0.2,
-                   "attributes": {"field_strength": tesla, "coil": coil}}
+                   "attributes": {"coil": coil} | ({"field_strength": tesla} if tesla else {})}
             for name, (label, _, tesla, coil) in sites.items()
         },
         "channels": ["t2"], "structures": {"prostate": {"label": "Prostate"}},

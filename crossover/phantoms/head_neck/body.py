@@ -22,7 +22,7 @@ STILL_Z, FREE_Z = -135.0, -55.0
 
 @dataclass(frozen=True)
 class Push:
-    """A mass that has moved its surroundings outwards."""
+    """A mass that has pushed its surroundings outwards."""
 
     centre: tuple[float, float, float]  # template, mm
     share: float  # how much nearer to the centre its neighbourhood was, 0 to 1
@@ -31,7 +31,7 @@ class Push:
 
 @dataclass(frozen=True)
 class Body:
-    """A person on the table."""
+    """One person's size, shape and posture on the table."""
 
     place: NDArray[np.float64]  # the sella in scanner coordinates, mm
     scale: NDArray[np.float64]  # of the person to the template, along x, y, z
@@ -41,11 +41,17 @@ class Body:
     push: Push | None
 
     def height(self, z: float) -> float:
-        """Where a level of the template lies on the scanner, near enough to place a stack."""
+        """Return where a level of the template lies on the scanner, in mm, near enough to place a stack."""
         return float(self.place[2] + self.scale[2] * z)
 
     def field(self, x: NDArray, y: NDArray, z: NDArray) -> Field:
-        """Template coordinates of a grid of samples: scanner x, y and z of columns, rows, layers."""
+        """Return the template coordinates of a grid of samples.
+
+        Args:
+            x: scanner x of the columns, mm.
+            y: scanner y of the rows, mm.
+            z: scanner z of the layers, mm.
+        """
         moved = self.shape.fields(x, y, z)
         x, y, z = (axis - origin for axis, origin in zip((x, y, z), self.place, strict=True))
         weight = _step(z, STILL_Z, FREE_Z)
@@ -67,13 +73,13 @@ class Body:
 
 
 def _step(value: NDArray, low: float, high: float) -> NDArray:
-    """From 0 to 1, smoothly."""
+    """Rise smoothly from 0 at `low` to 1 at `high`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def _undo(push: Push, field: Field) -> None:
-    """Where each sample's tissue was before the mass moved it, in place."""
+    """Move each sample, in place, to where its tissue was before the mass moved it."""
     centre, reach = np.array(push.centre), 3 * push.reach_mm
     box = field.box(centre - reach, centre + reach)
     if box is None:
@@ -87,8 +93,11 @@ def _undo(push: Push, field: Field) -> None:
 
 
 def draw_body(sex: str, rng: np.random.Generator, push: Push | None) -> Body:
-    """Heads of women are 4 % smaller than of men; the spread of breadth, length and height is 3 %
-    (about that of adults' head measures). In their masks heads turn and tilt a little."""
+    """Draw one person.
+
+    Heads of women are 4 % smaller than those of men, and breadth, length and height spread by 3 %, which is about
+    the spread of adults' head measures: assumptions. In their masks heads turn by some degrees.
+    """
     draw = Draw(rng)
     common = (1.0 if sex == "M" else 0.96) * draw.number(1, 0.02)
     scale = common * np.array([draw.number(1, 0.025) for _ in range(3)])

@@ -1,7 +1,6 @@
 """What differs between the two centers: scanners, contrast phase and contouring protocol.
 
-What Chen 2023 states is marked +; all else is an assumption of the right order. `protocol_table`
-prints the contouring part, so that a study can quote it.
+What Chen 2023 states is marked +; all else is an assumption of the right order.
 
 | | source | target |
 |---|---|---|
@@ -41,7 +40,7 @@ class Scanner:
 
 @dataclass(frozen=True)
 class Contour:
-    """How a center draws one organ (both, where there are two); mm.
+    """How a center draws one organ, or both of a pair; lengths are in mm.
 
     Levels and limits are template coordinates: z above the middle of the sella, y behind it.
     """
@@ -54,12 +53,11 @@ class Contour:
     medial_x: float | None = None  # drawn lateral of it only
     share: float = 0.5  # drawn on a slice that it fills this share of
     parts: tuple[str, ...] = ()  # optional parts that are drawn with it
-    says: str = ""  # the protocol in words
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One center."""
+    """What one center scans and draws with."""
 
     scanners: dict[str, Scanner]  # model -> how it scans
     shares: dict[str, float]  # model -> share of patients; the paper gives none
@@ -74,50 +72,41 @@ SMALL = 0.4
 """Small organs are drawn on slices that show them without being half filled by them."""
 
 SOURCE_CONTOURS = {
-    "brainstem": Contour(
-        top_z=20.0, bottom_z=-51.0, says="from the floor of the lateral ventricles to the dens' tip"
-    ),
-    "spinal_cord": Contour(top_z=-51.0, says="the cord itself, from the tip of the dens down"),
-    "mandible": Contour(smooth_mm=0.5, says="bone with condyles and coronoids, without teeth"),
-    "pituitary": Contour(smooth_mm=0.5, share=SMALL, says="the gland"),
-    "parotid": Contour(parts=("accessory",), says="with the accessory lobe on the masseter"),
-    "lens": Contour(smooth_mm=0.4, share=SMALL, says="the lens"),
-    "optic_nerve": Contour(
-        smooth_mm=0.4,
-        share=SMALL,
-        ends_y=-8.0,
-        says="from the eyeball through the canal to the chiasm",
-    ),
-    "temporal_lobe": Contour(
-        ends_y=36.0, medial_x=26.0, says="without hippocampus and parahippocampal gyrus, to y = 36"
-    ),
+    # From the floor of the lateral ventricles to the tip of the dens.
+    "brainstem": Contour(top_z=20.0, bottom_z=-51.0),
+    # The cord itself, from the tip of the dens down.
+    "spinal_cord": Contour(top_z=-51.0),
+    # Bone with condyles and coronoids, without teeth.
+    "mandible": Contour(smooth_mm=0.5),
+    # The gland.
+    "pituitary": Contour(smooth_mm=0.5, share=SMALL),
+    # With the accessory lobe on the masseter.
+    "parotid": Contour(parts=("accessory",)),
+    # The lens.
+    "lens": Contour(smooth_mm=0.4, share=SMALL),
+    # From the eyeball through the canal to the chiasm.
+    "optic_nerve": Contour(smooth_mm=0.4, share=SMALL, ends_y=-8.0),
+    # Without hippocampus and parahippocampal gyrus.
+    "temporal_lobe": Contour(ends_y=36.0, medial_x=26.0),
 }
 TARGET_CONTOURS = {
-    "brainstem": Contour(
-        margin_mm=1.2, smooth_mm=1.2, top_z=14.0, bottom_z=-45.0,
-        says="from the posterior clinoids to the foramen magnum, 1.2 mm generous",
-    ),
-    "spinal_cord": Contour(
-        margin_mm=0.9, smooth_mm=1.0, top_z=-45.0,
-        says="cord and 0.9 mm of its sac, from the foramen magnum down",
-    ),
-    "mandible": Contour(
-        margin_mm=0.3, parts=("teeth",), says="bone and lower teeth, 0.3 mm generous"
-    ),
-    "pituitary": Contour(margin_mm=1.2, share=SMALL, says="the whole sella, 1.2 mm generous"),
-    "parotid": Contour(
-        margin_mm=-0.5, smooth_mm=1.4, says="without the accessory lobe, 0.5 mm tight and smooth",
-    ),
-    "lens": Contour(margin_mm=0.4, smooth_mm=0.5, share=SMALL, says="with 0.4 mm around the lens"),
-    "optic_nerve": Contour(
-        margin_mm=0.5, smooth_mm=0.5, share=SMALL, ends_y=-22.0,
-        says="from the eyeball to the orbit's apex, 0.5 mm generous",
-    ),
-    "temporal_lobe": Contour(
-        margin_mm=0.5, smooth_mm=1.4, ends_y=43.0, medial_x=20.0,
-        says="with hippocampus and parahippocampal gyrus, to y = 43",
-    ),
-}  # fmt: skip
+    # From the posterior clinoids to the foramen magnum.
+    "brainstem": Contour(margin_mm=1.2, smooth_mm=1.2, top_z=14.0, bottom_z=-45.0),
+    # The cord with part of its sac, from the foramen magnum down.
+    "spinal_cord": Contour(margin_mm=0.9, smooth_mm=1.0, top_z=-45.0),
+    # Bone and lower teeth.
+    "mandible": Contour(margin_mm=0.3, parts=("teeth",)),
+    # The whole sella.
+    "pituitary": Contour(margin_mm=1.2, share=SMALL),
+    # Without the accessory lobe, tight and smooth.
+    "parotid": Contour(margin_mm=-0.5, smooth_mm=1.4),
+    # With a margin around the lens.
+    "lens": Contour(margin_mm=0.4, smooth_mm=0.5, share=SMALL),
+    # From the eyeball to the apex of the orbit.
+    "optic_nerve": Contour(margin_mm=0.5, smooth_mm=0.5, share=SMALL, ends_y=-22.0),
+    # With hippocampus and parahippocampal gyrus.
+    "temporal_lobe": Contour(margin_mm=0.5, smooth_mm=1.4, ends_y=43.0, medial_x=20.0),
+}
 
 NAMES = {
     "brainstem": ("Brainstem", "Brain Stem"),
@@ -173,11 +162,5 @@ CENTERS: dict[Center, Profile] = {
 
 
 def contour_of(organ: str, center: Center) -> Contour:
-    """How a center draws an organ, by the organ's name with its side."""
+    """Return how a center draws an organ, which is named with its side."""
     return CENTERS[center].contours[organ.removesuffix("_left").removesuffix("_right")]
-
-
-def protocol_table() -> list[tuple[str, str, str]]:
-    """(organ, how the source center draws it, how the target center does)."""
-    source, target = (CENTERS[c].contours for c in ("source", "target"))
-    return [(organ, source[organ].says, target[organ].says) for organ in source]

@@ -23,7 +23,7 @@ SHARES: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Clinical:
-    """One patient's row, in the words of the table."""
+    """One patient's row of the clinical table, whose columns these are."""
 
     age: int  # years
     sex: str
@@ -37,7 +37,12 @@ write_clinical = partial(write_table, Clinical)
 
 
 def draw_clinical(scanners: Mapping[str, float], rng: np.random.Generator) -> Clinical:
-    """Draw one patient; the columns are independent."""
+    """Draw one patient's row; the columns are independent.
+
+    Args:
+        scanners: model -> share of the patients.
+        rng: where the numbers come from.
+    """
     age = draw_age(AGE_MEAN, AGE_SD, AGE_RANGE, rng)
     drawn = {column: pick(shares, rng) for column, shares in SHARES.items()}
     return Clinical(age=age, scanner=pick(scanners, rng), **drawn)

@@ -39,7 +39,7 @@ LEVEL_SD_MM = 1.0  # how exactly observers agree on a first or last slice
 
 @dataclass
 class Contours:
-    """Masks (slices, rows, columns) of a stack, filled slab by slab."""
+    """Masks (slices, rows, columns) of a stack, which are filled slab by slab."""
 
     labels: NDArray[np.uint8]  # 0, or 1 + the organ's place in ORGANS
     body: NDArray[np.bool_]
@@ -48,13 +48,13 @@ class Contours:
     best: dict[str, tuple[float, tuple[int, int, int]]] = field(default_factory=dict)
 
     def organ(self, name: str) -> NDArray[np.bool_]:
-        """The mask of one organ."""
+        """Return the mask of one organ."""
         return self.labels == ORGANS.index(name) + 1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be drawn: shape and protocol of each organ, with this observer's own ways."""
+    """What one observer is going to draw: each organ's shape and protocol, and by how much the observer departs."""
 
     shapes: dict[str, Shape]
     rules: dict[str, Contour]
@@ -63,7 +63,7 @@ class Plan:
 
 
 def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
-    """Each organ as this center draws it."""
+    """Return what an observer of this center draws of a person."""
     observer = CENTERS[center].observer_mm
     rules = {name: contour_of(name, center) for name in ORGANS}
     steps = spread_steps(rng, (2, len(ORGANS)))
@@ -83,7 +83,7 @@ def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
 
 
 def _shape(name: str, organs: Organs, rule: Contour) -> Shape:
-    """An organ with its optional parts, cut where the protocol ends it."""
+    """Return an organ with its optional parts, cut where the protocol ends it."""
     kind, _, sided = name.rpartition("_")
     side = SIDE.get(sided, 0)
     shape = _bare(kind if side else name, side, organs, rule)
@@ -96,6 +96,8 @@ def _shape(name: str, organs: Organs, rule: Contour) -> Shape:
 
 
 def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
+    """Return an organ with its optional parts; `side` is 1 on the left, -1 on the right and 0 for one that is
+    single."""
     match kind:
         case "brainstem":
             return organs.brainstem
@@ -121,7 +123,7 @@ def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
 
 
 def empty(geometry: Geometry) -> Contours:
-    """Nothing drawn yet."""
+    """Return contours of a stack in which nothing is drawn yet."""
     masks = (np.zeros(geometry.shape, bool) for _ in range(3))
     return Contours(np.zeros(geometry.shape, np.uint8), *masks)
 
@@ -134,7 +136,16 @@ def draw(
     geometry: Geometry,
     out: Contours,
 ) -> None:
-    """Draw everything on the slices of a slab; `outside` as in `scan.paint`."""
+    """Draw everything on the slices of a slab.
+
+    Args:
+        person: whose anatomy it is.
+        plan: what the observer draws.
+        slab: the samples of these slices.
+        outside: each sample's signed distance to the skin, mm.
+        geometry: the whole stack.
+        out: where it is drawn.
+    """
     for name in ORDER:
         _draw_organ(name, plan, slab, geometry, out)
     inside = slab.pool(outside) < 0
@@ -150,6 +161,7 @@ def draw(
 
 
 def _draw_organ(name: str, plan: Plan, slab: Slab, geometry: Geometry, out: Contours) -> None:
+    """Draw an organ where no organ that goes before it is drawn."""
     shape, rule, margin = plan.shapes[name], plan.rules[name], plan.margins[name]
     low, high = shape.bounds()
     reach = max(margin, 0) + 2 * rule.smooth_mm + geometry.pixel_mm
@@ -169,13 +181,13 @@ def _draw_organ(name: str, plan: Plan, slab: Slab, geometry: Geometry, out: Cont
 
 
 def _whole_slices(box: Box, layers: int) -> Box:
-    """The box with all layers of its slices."""
+    """Return the box with all layers of its slices."""
     first, last = box[0].start // layers, -(-box[0].stop // layers)
     return slice(first * layers, last * layers), box[1], box[2]
 
 
 def _window(slab: Slab, box: Box) -> Box:
-    """A box of whole slices of samples, as a part of the stack."""
+    """Return a box of whole slices of samples as a part of the stack."""
     starts = (part.start for part in slab.window)
     sizes = (slab.layers, 1, 1)
     s, r, c = (
@@ -186,7 +198,7 @@ def _window(slab: Slab, box: Box) -> Box:
 
 
 def _levels(rule: Contour, off_mm: float, slab: Slab, box: Box) -> NDArray[np.bool_]:
-    """Which slices lie between the protocol's first and last: whole slices, as they are drawn."""
+    """Return which slices lie between the protocol's first and last; they are drawn as a whole or not at all."""
     z = slab.field.z[box].mean(axis=(1, 2)).reshape(-1, slab.layers).mean(axis=1)
     top = np.inf if rule.top_z is None else rule.top_z + off_mm
     bottom = -np.inf if rule.bottom_z is None else rule.bottom_z + off_mm
@@ -204,8 +216,10 @@ def _remember(name: str, share: NDArray[np.float32], window: Box, out: Contours)
 
 
 def finish(out: Contours) -> None:
-    """Take islands away, and give an organ that fills no voxel enough the one it fills most: an
-    observer draws what he knows is there. A thin nerve may be left in two pieces."""
+    """Take islands away, and give an organ that fills no voxel enough the one that it fills most.
+
+    An observer draws what is known to be there. A thin nerve may be left in two pieces.
+    """
     boxes = ndimage.find_objects(out.labels, len(ORGANS))
     for number, (name, box) in enumerate(zip(ORGANS, boxes, strict=True), start=1):
         if box is None:

@@ -18,7 +18,7 @@ from crossover.phantoms.kit.geometry import Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class Examination(clinical.Examined):
-    """Image, truth and facts of one patient. Arrays are (slices, rows, columns)."""
+    """Image, truth and facts of one patient; arrays are (slices, rows, columns), the image in HU."""
 
     hu: NDArray[np.int16]
     contours: Contours
@@ -28,12 +28,12 @@ class Examination(clinical.Examined):
     person: Person
 
     def volume_ml(self, organ: str) -> float:
-        """Volume of an organ as contoured."""
+        """Return the volume of an organ as contoured, in ml."""
         return float(self.contours.organ(organ).sum()) * self.geometry.voxel_ml
 
 
 def patient_id(source: HeadNeckSource, index: int) -> str:
-    """The patient's name everywhere: it says that the patient is synthetic."""
+    """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""
     return f"SYN-HN-{source.center.upper()}-{index:04d}"
 
 
@@ -43,13 +43,19 @@ def stream(source: HeadNeckSource, index: int, part: int) -> np.random.Generator
 
 
 def clinical_record(source: HeadNeckSource, index: int) -> Clinical:
-    """The clinical part alone, which needs no images."""
+    """Draw the patient's clinical row alone, which needs no images."""
     return draw_clinical(CENTERS[source.center].shares, stream(source, index, 0))
 
 
 def examine(source: HeadNeckSource, index: int) -> Examination:
-    """Patient `index` of the cohort; no other patient and no number of patients enters. Anatomy
-    does not depend on the grid, and neither image nor anatomy on whose protocol is drawn."""
+    """Examine patient `index` of the cohort.
+
+    Neither another patient nor the number of patients enters. The anatomy does not depend on the grid, and neither
+    image nor anatomy depends on whose protocol is drawn.
+
+    Raises:
+        ValueError: if `index` is negative.
+    """
     record = clinical_record(source, index)
     center = CENTERS[source.center]
     person = draw_person(record, source.fillings, source.tumours, stream(source, index, 1))

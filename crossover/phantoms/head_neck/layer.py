@@ -8,7 +8,7 @@ from crossover.phantoms.kit.shapes import Shape
 
 @dataclass(frozen=True)
 class Layer:
-    """One coat of paint."""
+    """A shape that is painted with one tissue."""
 
     shape: Shape
     tissue: Tissue

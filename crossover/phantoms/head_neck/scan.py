@@ -32,9 +32,11 @@ COUCH = {
 
 
 def place_stack(source: HeadNeckSource, body: Body, rng: np.random.Generator) -> Geometry:
-    """Slices from above the temporal lobes down, to the chin at least where they reach that far;
-    what is left goes to the vertex and the neck. The field of view is about the middle of the
-    scanner."""
+    """Place the slices of one patient.
+
+    They run from above the temporal lobes down, to the chin at least where they reach that far; what is left goes to
+    the vertex and the neck. The field of view is about the middle of the scanner.
+    """
     low, high = source.field_of_view_mm or tuple(512 * p for p in CENTERS[source.center].pixel_mm)
     pixel = round(float(rng.uniform(low, high)) / source.matrix, 4)
     count, jitter = int(rng.integers(source.slices[0], source.slices[1] + 1)), rng.uniform(-2, 2)
@@ -64,7 +66,7 @@ class Slab:
 
 
 def slabs(geometry: Geometry, body: Body, profile: Profile) -> Iterator[Slab]:
-    """The stack in portions."""
+    """Yield the stack in portions, which bound the memory."""
     layers = int(np.ceil(geometry.spacing_mm / LAYER_MM))
     offset = ((np.arange(layers) + 0.5) / layers - 0.5) * geometry.spacing_mm
     x, y, _ = geometry.axes()
@@ -83,13 +85,14 @@ def slabs(geometry: Geometry, body: Body, profile: Profile) -> Iterator[Slab]:
 
 
 def _span(axis: NDArray, low: float, high: float) -> slice:
+    """Return the part of an axis between two coordinates."""
     inside = np.flatnonzero((axis >= low) & (axis <= high))
     return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one patient's images come out, drawn before any image is made."""
+    """How one patient's images come out, which is drawn before any image is made."""
 
     scanner: Scanner
     hu: dict[Tissue, float]
@@ -101,7 +104,8 @@ class Look:
 def draw_look(
     source: HeadNeckSource, scanner: Scanner, hu: dict[Tissue, float], rng: np.random.Generator
 ) -> Look:
-    """Texture of 7 to 22 mm; bone is measured up to 3 % off."""
+    """Draw the texture, of wavelengths from 7 to 22 mm, and the calibration, by which bone is measured up to 3 %
+    off."""
     texture = draw_waves(1, (7, 22), 1.0, rng)
     return Look(scanner, hu, texture, float(rng.uniform(0.97, 1.03)), COUCH[source.center])
 
@@ -109,8 +113,15 @@ def draw_look(
 def paint(
     person: Person, slab: Slab, outside: NDArray[np.float32], geometry: Geometry, look: Look
 ) -> NDArray[np.float32]:
-    """HU of a slab without noise, (slices, rows, columns) of its window; `outside` is each sample's
-    distance to the skin, mm."""
+    """Return the HU of a slab without noise: (slices, rows, columns) of its window.
+
+    Args:
+        person: who is scanned.
+        slab: the samples of these slices.
+        outside: each sample's signed distance to the skin, mm.
+        geometry: the whole stack.
+        look: how the images come out.
+    """
     x, y, _ = geometry.axes()
     s, rows, columns = slab.window
     z = np.array([geometry.position(k)[2] for k in range(s.start, s.stop)]).repeat(slab.layers)
@@ -135,7 +146,7 @@ class Metal:
 
 
 def find_metal(person: Person, slab: Slab, found: dict[int, Metal]) -> None:
-    """Where in the stack each filling lies, from the slab that comes nearest to it."""
+    """Note in `found` where in the stack each filling lies, from the slab that comes nearest to it."""
     for number, point in enumerate(person.fillings):
         place = np.array(point)
         box = slab.field.box(place - FILLING_MM, place + FILLING_MM)
@@ -152,7 +163,7 @@ def find_metal(person: Person, slab: Slab, found: dict[int, Metal]) -> None:
 
 
 def _add_metal(hu: NDArray[np.float32], metal: Metal, geometry: Geometry) -> None:
-    """A filling of 5 mm and its streaks, which reach some mm above and below it."""
+    """Add a filling of 5 mm and its streaks, which reach some mm above and below it."""
     up = (np.arange(len(hu)) - metal.level) * geometry.spacing_mm
     for k in np.flatnonzero(np.abs(up) < 2.5 * STREAK_MM):
         share = np.float32(np.exp(-0.5 * (up[k] / STREAK_MM) ** 2))
@@ -160,7 +171,7 @@ def _add_metal(hu: NDArray[np.float32], metal: Metal, geometry: Geometry) -> Non
 
 
 def _streaks(shape: tuple[int, int], row: int, column: int, pixel_mm: float) -> NDArray[np.float32]:
-    """Rays of alternating sign, sharper near the horizontal, where most metal is in the way."""
+    """Return rays of alternating sign, which are sharper near the horizontal, where most metal is in the way; HU."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     dy, dx = (y - row) * pixel_mm, (x - column) * pixel_mm
     away = np.hypot(dy, dx)
@@ -199,7 +210,7 @@ def acquire(
 
 
 def _add_couch(hu: NDArray[np.float32], geometry: Geometry, look: Look) -> None:
-    """A table top and the cushion on it, where there is air below the head."""
+    """Add a table top and the cushion on it, where there is air below the head."""
     gap, thick, value = look.couch
     _, y, _ = geometry.axes()
     top = 103.0 + gap

@@ -26,7 +26,7 @@ Phase = Literal["late", "early"]
 
 @dataclass(frozen=True)
 class Density:
-    """HU without contrast, its SD between patients, and what contrast adds in each phase."""
+    """HU without contrast, its SD between patients, and what contrast adds in each phase (HU)."""
 
     native: float
     spread: float
@@ -73,8 +73,11 @@ class Tissue(TissueTable):
 
 
 def draw_densities(phase: Phase, rng: np.random.Generator) -> dict[Tissue, float]:
-    """One patient's HU: spread about the table, cut at two SD; how well contrast arrives (0.7 to
-    1.3 of the table) is one draw for all tissues."""
+    """Draw one patient's HU of every tissue.
+
+    They spread about the table and are cut at two SD; how well contrast arrives (0.7 to 1.3 of the table) is one
+    draw for all tissues.
+    """
     steps = spread_steps(rng, len(Tissue))
     arrives = float(rng.uniform(0.7, 1.3))
     return {

@@ -19,7 +19,7 @@ NODES = {"0": 0, "1": 1, "2": 3, "3": 4}  # enlarged nodes by N stage
 
 @dataclass(frozen=True)
 class Tumour:
-    """The primary (GTVnx), what of it is necrotic, its extension into bone, and the nodes."""
+    """The primary (GTVnx), what of it is necrotic, the nodes, and how the primary has pushed its surroundings."""
 
     primary: Union
     necrosis: Shape | None
@@ -27,7 +27,7 @@ class Tumour:
     push: Push | None
 
     def layers(self) -> Iterator[Layer]:
-        """All of it, over everything that it has replaced."""
+        """Yield all of it, to be painted over everything that it has replaced."""
         yield Layer(self.primary, Tissue.TUMOUR, 7)
         if self.necrosis is not None:
             yield Layer(self.necrosis, Tissue.NECROSIS, 4)
@@ -38,7 +38,7 @@ class Tumour:
 
 
 def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
-    """It arises in a fossa of Rosenmueller. T2 grows beside the pharynx, T3 up into the skull base,
+    """Draw a tumour that arises in a fossa of Rosenmueller: T2 grows beside the pharynx, T3 up into the skull base,
     T4 beside the sella and down."""
     side = 1 if draw.happens(0.5) else -1
     volume = VOLUME_ML[t_stage] * float(np.exp(draw.number(0, SPREAD)))
@@ -67,13 +67,13 @@ def _lobe(
     radius: float,
     reach: tuple[float, float],
 ) -> Segment:
-    """A finger of the tumour: how far it reaches and how thick it is, mm."""
+    """Return a finger of the tumour; `reach` is how far it reaches and how thick it is, mm."""
     end = tuple(c + reach[0] * d for c, d in zip(centre, direction, strict=True))
     return Segment(centre, end, (reach[1], 0.75 * reach[1]))
 
 
 def _draw_nodes(count: int, side: int, draw: Draw) -> Iterator[Ellipsoid]:
-    """Retropharyngeal and upper jugular nodes, mostly on the tumour's side; N3 are the largest."""
+    """Draw retropharyngeal and upper jugular nodes, mostly on the tumour's side; those of N3 are the largest."""
     places = ((25, 15, -60), (40, 14, -92), (37, 16, -118), (40, 26, -140))
     for k in range(count):
         other = draw.happens(0.3)

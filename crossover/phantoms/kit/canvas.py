@@ -20,7 +20,7 @@ EVERYWHERE = (slice(None),) * 3
 
 @dataclass(frozen=True)
 class Field:
-    """Anatomical x, y and z in mm of the samples, each (layers of all slices, rows, columns)."""
+    """Anatomical x, y and z of the samples in mm, each (layers of all slices, rows, columns)."""
 
     x: NDArray[np.float32]
     y: NDArray[np.float32]
@@ -33,10 +33,10 @@ class Field:
 
     @cached_property
     def _ranges(self) -> tuple[NDArray, ...]:
-        """Least and most y and z of each row, x of each column, z of each layer: (layers, rows or
-        columns), the last (layers,).
+        """Least and most y and z of each row, x of each column, z of each layer.
 
-        From every fourth sample, and 2 mm wider: coordinates change smoothly.
+        The arrays are (layers, rows or columns), the last two (layers,). They are found from every fourth sample and
+        2 mm wider, since coordinates change smoothly.
         """
         along_x, along_y = slice(None, None, 4), slice(None, None, 4)
         rows = [a[:, :, along_x] for a in (self.y, self.z)]
@@ -47,7 +47,7 @@ class Field:
         return tuple(a + (2 if k % 2 else -2) for k, a in enumerate(found))
 
     def box(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> Box | None:
-        """Samples that may lie between two corners (x, y, z), or None where there are none."""
+        """Return the samples that may lie between two corners (x, y, z in mm), or None where there are none."""
         y0, y1, z0, z1, x0, x1, lowest, highest = self._ranges
         near = np.flatnonzero((highest >= low[2]) & (lowest <= high[2]))
         if near.size == 0:
@@ -64,7 +64,7 @@ class Field:
         return slice(k.start + layers.start, k.start + layers.stop), plane[0], plane[1]
 
     def points(self, box: Box) -> Points:
-        """x, y and z of the samples in a box."""
+        """Return x, y and z of the samples in a box, mm."""
         return self.x[box], self.y[box], self.z[box]
 
 
@@ -78,14 +78,14 @@ class Canvas:
     edge_mm: float
 
     def paint(self, shape: Shape, value: float, uneven: float = 0) -> None:
-        """Fill a shape with this value; `uneven` is how far the texture moves it for one SD."""
+        """Fill a shape with a value; `uneven` is by how much one SD of the texture moves the value."""
         for box, distance in near(shape, self.field, self.edge_mm / 2):
             self.fill(distance, box, value, uneven)
 
     def fill(
         self, distance: NDArray[np.float32], box: Box, value: float, uneven: float = 0
     ) -> None:
-        """As `paint`, where the distance (mm) is known already."""
+        """Fill the inside of a signed distance (mm) that is known already, as `paint` does."""
         share = cover(distance, self.edge_mm)
         view = self.values[box]
         change = value - view
@@ -121,7 +121,7 @@ def lower(
 
 
 def cover(distance: NDArray[np.float32], edge_mm: float) -> NDArray[np.float32]:
-    """Share of a sample inside, 0 to 1, from its distance to the surface."""
+    """Return the share of a sample that is inside, 0 to 1, from its signed distance to the surface (mm)."""
     share = distance * (-1 / edge_mm)
     share += 0.5
     return np.clip(share, 0, 1, out=share)

@@ -90,7 +90,7 @@ def structure_set(
 
 
 def _reference(drawn_on: Dataset, subject: Subject, k: int) -> Dataset:
-    """A reference to slice k of the series."""
+    """Return a reference to slice k of the series."""
     item = Dataset()
     item.ReferencedSOPClassUID = drawn_on.SOPClassUID
     item.ReferencedSOPInstanceUID = subject.image_uid(drawn_on.SeriesNumber, k)
@@ -98,7 +98,7 @@ def _reference(drawn_on: Dataset, subject: Subject, k: int) -> Dataset:
 
 
 def _frame(ds: Dataset, images: Sequence[Dataset], drawn_on: Dataset) -> Dataset:
-    """The frame of reference with the series that was drawn on."""
+    """Return the frame of reference with the series that was drawn on."""
     series = Dataset()
     series.SeriesInstanceUID = drawn_on.SeriesInstanceUID
     series.ContourImageSequence = Items(images)
@@ -113,6 +113,7 @@ def _frame(ds: Dataset, images: Sequence[Dataset], drawn_on: Dataset) -> Dataset
 
 
 def _named(ds: Dataset, number: int, roi: Roi) -> Dataset:
+    """Return the entry of a region in the list of regions."""
     item = Dataset()
     item.ROINumber, item.ROIName, item.ROIGenerationAlgorithm = number, roi.name, "AUTOMATIC"
     item.ReferencedFrameOfReferenceUID = ds.FrameOfReferenceUID
@@ -120,6 +121,7 @@ def _named(ds: Dataset, number: int, roi: Roi) -> Dataset:
 
 
 def _drawn(number: int, roi: Roi, images: Sequence[Dataset]) -> Dataset:
+    """Return a region's contours with its colour."""
     item = Dataset()
     item.ReferencedROINumber, item.ROIDisplayColor = number, list(roi.colour)
     item.ContourSequence = Items(
@@ -129,6 +131,7 @@ def _drawn(number: int, roi: Roi, images: Sequence[Dataset]) -> Dataset:
 
 
 def _observed(number: int, roi: Roi) -> Dataset:
+    """Return a region's interpreted type."""
     item = Dataset()
     item.ObservationNumber, item.ReferencedROINumber = number, number
     item.RTROIInterpretedType, item.ROIInterpreter = roi.kind, ""
@@ -136,7 +139,7 @@ def _observed(number: int, roi: Roi) -> Dataset:
 
 
 def _contour(points: NDArray, geometric_type: str, image: Dataset) -> Dataset:
-    """One contour on one image; points (n, 3) in mm."""
+    """Return one contour on one image; points are (n, 3) in mm."""
     item = Dataset()
     item.ContourImageSequence = Items([image])
     item.ContourGeometricType = geometric_type

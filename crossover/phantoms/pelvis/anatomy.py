@@ -33,7 +33,7 @@ RECTUM = ((0, 12, -95), (0, 34, -70), (2, 52, -45), (3, 60, -15), (-2, 58, 15), 
 
 @dataclass(frozen=True)
 class Rectum:
-    """Drawn first, since its gas distorts the images."""
+    """The rectum, which is drawn first since its gas distorts the images."""
 
     course: NDArray[np.float64]  # (points, 3), mm
     radius: float  # mm
@@ -41,7 +41,7 @@ class Rectum:
 
 
 def draw_rectum(rng: np.random.Generator) -> Rectum:
-    """A rectum with none to two pockets of gas."""
+    """Draw a rectum with none to two pockets of gas."""
     radius = rng.uniform(9, 14)
     shift = rng.normal(0, 1, (len(RECTUM), 3)) * [4, 2, 0]
     course = np.asarray(RECTUM, float) + shift
@@ -58,8 +58,15 @@ def draw_rectum(rng: np.random.Generator) -> Rectum:
 def paint_pelvis(
     canvas: Canvas, rectum: Rectum, os: Vector, nodal: bool, rng: np.random.Generator
 ) -> None:
-    """Paint everything but the uterus, from the outside in. `os` is the outer end of the cervix,
-    where the vagina begins; `nodal` means metastatic nodes."""
+    """Paint everything but the uterus, from the outside in.
+
+    Args:
+        canvas: the samples to paint.
+        rectum: as `draw_rectum` returned it.
+        os: the outer end of the cervix, where the vagina begins: x, y, z in mm.
+        nodal: whether there are metastatic nodes.
+        rng: where the numbers come from.
+    """
     _paint_body(canvas, rng)
     _paint_bones(canvas, rng)
     _paint_sidewalls(canvas, nodal, rng)
@@ -70,7 +77,7 @@ def paint_pelvis(
 
 
 def _paint_body(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Skin, fat and the muscles of the wall; the thighs and the cleft stay outside."""
+    """Paint skin, fat and the muscles of the wall; the thighs and the cleft stay outside."""
     x, y, z = canvas.grid.x, canvas.grid.y, canvas.grid.z
     front, fat, wall = rng.normal(-90, 3), rng.uniform(10, 24), rng.uniform(6, 10)
     skin = front + 0.003 * x**2 + 0.0009 * (z - 25) ** 2 + 0.9 * np.clip(-62 - z, 0, None)
@@ -85,7 +92,7 @@ def _paint_body(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Lumbosacral spine with discs and canal, coccyx, pubic bones and acetabula."""
+    """Paint the lumbosacral spine with discs and canal, the coccyx, the pubic bones and the acetabula."""
     shift = rng.normal(0, 2.5, 2)
     joints = [(y + shift[0], z + shift[1], a, h) for y, z, a, h in VERTEBRAE]
     widths = (24, 46, 44, 36, 28, 18, 8, 6)
@@ -111,13 +118,13 @@ def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _paint_bone(canvas: Canvas, bone: Ellipsoid) -> None:
-    """Cortex around marrow."""
+    """Paint cortex around marrow."""
     canvas.paint(bone, Tissue.CORTEX)
     canvas.paint(bone.shrunk(1.3), Tissue.MARROW)
 
 
 def _paint_sidewalls(canvas: Canvas, nodal: bool, rng: np.random.Generator) -> None:
-    """Obturator muscles, iliac vessels with nodes, sacral nerves and ovaries on each side."""
+    """Paint obturator muscles, iliac vessels with nodes, sacral nerves and ovaries on each side."""
     for side in SIDES[::-1]:
         canvas.paint(Ellipsoid((side * 50, 2, -38), (9, 36, 34)), Tissue.MUSCLE)
         canvas.paint(Ellipsoid((side * 48, -12, 60), (14, 22, 55)), Tissue.MUSCLE)
@@ -135,7 +142,7 @@ def _paint_sidewalls(canvas: Canvas, nodal: bool, rng: np.random.Generator) -> N
 def _paint_nodes(
     canvas: Canvas, course: np.ndarray, side: int, nodal: bool, rng: np.random.Generator
 ) -> None:
-    """Iliac nodes beside the vessels and inguinal nodes in front: bright at high b, no tumour."""
+    """Paint iliac nodes beside the vessels and inguinal nodes in front, which are bright at high b and no tumour."""
     for _ in range(int(rng.integers(2, 6))):
         k, t = int(rng.integers(0, len(course) - 1)), rng.random()
         centre = course[k] * (1 - t) + course[k + 1] * t + rng.normal(0, 1, 3) * [4, 6, 6]
@@ -148,7 +155,7 @@ def _paint_nodes(
 
 
 def _paint_ovary(canvas: Canvas, side: int, rng: np.random.Generator) -> None:
-    """An ovary with up to four follicles or small cysts."""
+    """Paint an ovary with up to four follicles or small cysts."""
     centre = np.array([side * rng.uniform(27, 38), rng.normal(10, 7), rng.normal(14, 8)])
     half = rng.uniform(6, 9) * np.array([0.9, 1.0, 1.5])
     canvas.paint(Ellipsoid(centre, half), Tissue.OVARY)
@@ -160,7 +167,7 @@ def _paint_ovary(canvas: Canvas, side: int, rng: np.random.Generator) -> None:
 
 
 def _paint_bowel(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Loops above the uterus, filled with fluid, stool or gas."""
+    """Paint loops above the uterus, filled with fluid, stool or gas."""
     inside = (Tissue.FAT, Tissue.BOWEL_WALL, *CONTENTS)
     for _ in range(34):
         start = rng.uniform([-48, -50, 28], [48, 30, 100])
@@ -177,7 +184,7 @@ CONTENTS: Sequence[Tissue] = (Tissue.BOWEL_WALL, Tissue.BOWEL_FLUID, Tissue.STOO
 
 
 def _paint_bladder(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A bladder of 30 to 220 ml on the pelvic floor behind the symphysis, and free fluid."""
+    """Paint a bladder of 30 to 220 ml on the pelvic floor behind the symphysis, and free fluid in some patients."""
     volume = np.exp(rng.uniform(np.log(30), np.log(220)))
     half = ball_radius(volume) * np.array([1.15, rng.uniform(0.9, 1.05), rng.uniform(0.8, 0.95)])
     centre = np.array([rng.normal(0, 3), -51 + half[1], -60 + half[2]])
@@ -190,7 +197,7 @@ def _paint_bladder(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _paint_rectum(canvas: Canvas, rectum: Rectum) -> None:
-    """Wall, stool and gas."""
+    """Paint wall, stool and gas."""
     canvas.paint(tube(rectum.course, rectum.radius), Tissue.BOWEL_WALL)
     canvas.paint(tube(rectum.course, rectum.radius - 3), Tissue.STOOL)
     for pocket in rectum.gas:
@@ -198,7 +205,7 @@ def _paint_rectum(canvas: Canvas, rectum: Rectum) -> None:
 
 
 def _paint_floor(canvas: Canvas, os: Vector) -> None:
-    """Vagina from the vault to the introitus, urethra, and the levator sling on each side."""
+    """Paint the vagina from the vault to the introitus, the urethra, and the levator sling on each side."""
     for x in (-9, 0, 9):
         vault = (os[0] + x, os[1], os[2])
         canvas.paint(tube([vault, (x * 0.7, -2, -72), (x * 0.5, -16, -98)], 4.5), Tissue.VAGINA)

@@ -40,7 +40,7 @@ AGE_RANGE = (25, 88)  # years, Results
 
 @dataclass(frozen=True)
 class Clinical:
-    """One patient's row, in the words of the table."""
+    """One patient's row of the clinical table, whose columns these are."""
 
     age: int  # years
     histology: str
@@ -57,7 +57,13 @@ write_clinical = partial(write_table, Clinical)
 def draw_clinical(
     anatomy: Anatomy, scanners: Mapping[str, int], rng: np.random.Generator
 ) -> Clinical:
-    """Draw one patient; the columns are independent, as the paper gives no joint table."""
+    """Draw one patient's row; the columns are independent, as the paper gives no joint table.
+
+    Args:
+        anatomy: where the tumour is.
+        scanners: model -> proportion.
+        rng: where the numbers come from.
+    """
     age = draw_age(AGE_MEAN, AGE_SD, AGE_RANGE, rng)
     drawn = {column: pick(counts, rng) for column, counts in COUNTS[anatomy].items()}
     # In the fixed order of the profiles: how a study lists its scanners must not matter.

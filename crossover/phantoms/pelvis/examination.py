@@ -24,7 +24,7 @@ ATTEMPTS = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Examination(clinical.Examined):
-    """Images, truth and facts of one patient. Arrays are (slices, rows, columns)."""
+    """Images, truth and facts of one patient; arrays are (slices, rows, columns)."""
 
     b0: NDArray[np.uint16]  # magnitude at the lower b-value
     b1000: NDArray[np.uint16]  # magnitude at the higher b-value, 1000 s/mm² by default
@@ -39,17 +39,17 @@ class Examination(clinical.Examined):
 
     @property
     def scanner(self) -> str:
-        """Scanner model."""
+        """The scanner's model."""
         return self.clinical.scanner
 
     @property
     def tumour_ml(self) -> float:
-        """Volume of the mask, ml."""
+        """The volume of the mask, ml."""
         return float(self.mask.sum()) * self.geometry.voxel_ml
 
 
 def patient_id(source: PhantomSource, index: int) -> str:
-    """The patient's name everywhere: it says that the patient is synthetic."""
+    """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""
     return f"SYN-{source.anatomy.upper()}-{index:04d}"
 
 
@@ -59,14 +59,18 @@ def stream(source: PhantomSource, index: int, part: int) -> np.random.Generator:
 
 
 def clinical_record(source: PhantomSource, index: int) -> Clinical:
-    """The clinical part alone, which needs no images."""
+    """Draw the patient's clinical row alone, which needs no images."""
     return draw_clinical(source.anatomy, source.scanners, stream(source, index, 0))
 
 
 def examine(source: PhantomSource, index: int) -> Examination:
-    """Patient `index` of the cohort; no other patient and no number of patients enters.
+    """Examine patient `index` of the cohort.
 
-    A patient whose tumour is too small to show on this matrix is drawn anew.
+    Neither another patient nor the number of patients enters. A patient whose tumour is too small to show on this
+    matrix is drawn anew.
+
+    Raises:
+        ValueError: if `index` is negative, or no draw gives a visible tumour.
     """
     record = clinical_record(source, index)
     contour = "SEG" if stream(source, index, 1).random() < source.seg_fraction else "RTSTRUCT"
@@ -80,7 +84,7 @@ def examine(source: PhantomSource, index: int) -> Examination:
 def _attempt(
     source: PhantomSource, index: int, record: Clinical, contour: str, rng: np.random.Generator
 ) -> Examination:
-    """Draw a person, scan her."""
+    """Draw a person and scan her."""
     profile = PROFILES[record.scanner]
     uterus = draw_uterus(source.anatomy, record, rng)
     rectum = draw_rectum(rng)
@@ -112,7 +116,7 @@ def _attempt(
 
 
 def _place_stack(source: PhantomSource, uterus: Uterus, rng: np.random.Generator) -> Geometry:
-    """Slices about the tumour, as many as it needs within the range, set up by hand (jitter)."""
+    """Place slices about the tumour, as many as it needs within the range, a little off as if set up by hand."""
     fewest, most = source.slices
     spacing, pixel = source.slice_spacing_mm, source.pixel_mm
     drawn = int(rng.integers(fewest, most + 1))
@@ -134,7 +138,7 @@ def _place_stack(source: PhantomSource, uterus: Uterus, rng: np.random.Generator
 
 
 def _axes(geometry: Geometry, n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """y of the columns and z of the rows, with n samples to a pixel, mm."""
+    """Return y of the columns and z of the rows, with n samples to a pixel, mm."""
     offset = (np.arange(geometry.shape[1] * n) + 0.5) / n - 0.5
     _, y, z = geometry.origin
     step = offset * geometry.pixel_mm
@@ -144,7 +148,7 @@ def _axes(geometry: Geometry, n: int) -> tuple[NDArray[np.float32], NDArray[np.f
 def _sample(
     geometry: Geometry, distortion: signal.Distortion, n: int
 ) -> tuple[Grid, NDArray[np.float32]]:
-    """Sample points (distorted along y) and the intensity factor at each."""
+    """Return the sample points, which are distorted along y, and the intensity factor at each."""
     y, z = _axes(geometry, n)
     layer = ((np.arange(LAYERS) + 0.5) / LAYERS - 0.5) * (geometry.spacing_mm - geometry.gap_mm)
     centre = geometry.origin[0] - np.arange(geometry.shape[0]) * geometry.spacing_mm
@@ -163,7 +167,7 @@ def _paint(
     n: int,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Labels and tumour at every sample."""
+    """Return labels and tumour at every sample."""
     canvas = Canvas(grid, np.zeros(grid.shape, np.uint8))
     os = uterus.cervix.centre - uterus.cervix.frame[2] * uterus.cervix.half[2]
     paint_pelvis(canvas, rectum, os, nodal=record.n_stage == "1", rng=rng)

@@ -150,7 +150,7 @@ def _segmentation(exam: Examination, subject: Subject, files: Sequence[Path]) ->
 
 
 def _fix(ds: Dataset, uids: Uids) -> None:
-    """Replace dates, times and the UIDs that a library made up by fixed ones, everywhere."""
+    """Replace dates, times and the UIDs that a library made up by fixed ones, everywhere in a data set."""
     fixed = {"DA": DATE, "TM": TIME, "DT": DATE + TIME}
     names: dict[str, UID] = {}
 

@@ -41,7 +41,7 @@ class PhantomSource(BaseModel, extra="forbid"):
 
     @property
     def pixel_mm(self) -> float:
-        """Pixel spacing in plane, mm."""
+        """Distance between the centres of neighbouring pixels in plane, mm."""
         return self.field_of_view_mm / self.matrix
 
     @property

@@ -25,7 +25,7 @@ from crossover.phantoms.kit.tissues import TissueTable, spread_steps
 
 @dataclass(frozen=True)
 class Properties:
-    """Means over patients, and how far patients spread about them (relative SD)."""
+    """Means of a tissue over patients, and the relative SD by which patients spread about them."""
 
     density: float  # relative to water
     t2_ms: float
@@ -76,8 +76,13 @@ class TissueValues:
 
 
 def draw_values(rng: np.random.Generator, tumour_t2_ms: float, tumour_adc: float) -> TissueValues:
-    """Draw one patient's tissues about the table; the tumour's own means (ms, 10^-3 mm²/s) come
-    from the disease, its spread from the table. Draws beyond two SD are cut back to two SD."""
+    """Draw one patient's tissues about the table, cut at two SD.
+
+    Args:
+        rng: where the numbers come from.
+        tumour_t2_ms: mean T2 of the tumour, from the disease.
+        tumour_adc: its mean ADC, 10^-3 mm²/s; its spread is that of the table.
+    """
     table = [tissue.properties for tissue in Tissue]
     steps = spread_steps(rng, (2, len(table)))
     t2 = np.array([row.t2_ms for row in table])
@@ -90,10 +95,10 @@ def draw_values(rng: np.random.Generator, tumour_t2_ms: float, tumour_adc: float
 
 
 def tumour_means(histology: str, grade: str) -> tuple[float, float]:
-    """Mean T2 (ms) and ADC (10^-3 mm²/s) of a tumour, from its histology and grade.
+    """Return mean T2 (ms) and ADC (10^-3 mm²/s) of a tumour, from its histology and grade.
 
-    Higher grade means denser cells and a lower ADC; adenocarcinoma of the cervix lies above
-    squamous carcinoma (Eur Radiol 2013;23:1050). The size of the shifts is an assumption.
+    Higher grade means denser cells and a lower ADC; adenocarcinoma of the cervix lies above squamous carcinoma (Eur
+    Radiol 2013;23:1050). The size of the shifts is an assumption.
     """
     t2_ms, adc = {
         "squamous carcinoma": (92, 0.88),

@@ -17,7 +17,7 @@ AGE_MEAN, AGE_SD, AGE_RANGE = 64.0, 7.5, (45, 82)  # years
 
 @dataclass(frozen=True)
 class Clinical:
-    """One patient's row, in the words of the table."""
+    """One patient's row of the clinical table, whose columns these are."""
 
     age: int  # years
     tumour: str  # "yes" where one is visible
@@ -29,7 +29,13 @@ write_clinical = partial(write_table, Clinical)
 
 
 def draw_clinical(profile: Profile, tumours: float, rng: np.random.Generator) -> Clinical:
-    """Draw one patient; the columns are independent."""
+    """Draw one patient's row; the columns are independent.
+
+    Args:
+        profile: the site's scanners.
+        tumours: share of patients with a visible tumour, 0 to 1.
+        rng: where the numbers come from.
+    """
     age = draw_age(AGE_MEAN, AGE_SD, AGE_RANGE, rng)
     tumour = "yes" if rng.random() < tumours else "no"
     return Clinical(age=age, tumour=tumour, scanner=pick(profile.models, rng))

@@ -29,7 +29,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Examination(clinical.Examined):
-    """Images, truth and facts of one patient. Arrays are (slices, rows, columns)."""
+    """Images, truth and facts of one patient; arrays are (slices, rows, columns)."""
 
     t2: Series
     others: tuple[Series, ...]  # that no study asks for: another plane, a localizer
@@ -42,17 +42,17 @@ class Examination(clinical.Examined):
 
     @property
     def prostate(self) -> NDArray[np.bool_]:
-        """The whole gland."""
+        """The mask of the whole gland."""
         return self.zones > 0
 
     @property
     def prostate_ml(self) -> float:
-        """Volume of the gland as contoured."""
+        """The volume of the gland as contoured, ml."""
         return float(self.prostate.sum()) * self.t2.geometry.voxel_ml
 
 
 def patient_id(source: ProstateSource, index: int) -> str:
-    """The patient's name everywhere: it says that the patient is synthetic."""
+    """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""
     return f"SYN-PROSTATE-{source.site}-{index:04d}"
 
 
@@ -62,13 +62,18 @@ def stream(source: ProstateSource, index: int, part: int) -> np.random.Generator
 
 
 def clinical_record(source: ProstateSource, index: int) -> Clinical:
-    """The clinical part alone, which needs no images."""
+    """Draw the patient's clinical row alone, which needs no images."""
     return draw_clinical(PROFILES[source.site], source.tumours, stream(source, index, 0))
 
 
 def examine(source: ProstateSource, index: int) -> Examination:
-    """Patient `index` of the cohort; no other patient and no number of patients enters. Anatomy
-    does not depend on the grid."""
+    """Examine patient `index` of the cohort.
+
+    Neither another patient nor the number of patients enters. The anatomy does not depend on the grid.
+
+    Raises:
+        ValueError: if `index` is negative.
+    """
     record, profile = clinical_record(source, index), PROFILES[source.site]
     person = draw_person(profile, record.tumour == "yes", stream(source, index, 1))
     look = scan.draw_look(profile, stream(source, index, 2))

@@ -25,7 +25,8 @@ OBSERVER_MM = 0.5  # SD of a contour about the gland's edge
 
 
 def place_stack(source: ProstateSource, person: Person, rng: np.random.Generator) -> Geometry:
-    """Axial slices about the gland, set up by hand; what is left goes above more than below it."""
+    """Place axial slices about the gland, a little off as if set up by hand; what is left goes above more than below
+    it."""
     low, high = source.field_of_view_mm
     pixel = round(float(rng.uniform(low, high)) / source.matrix, 4)
     count, step = (
@@ -43,7 +44,7 @@ def place_stack(source: ProstateSource, person: Person, rng: np.random.Generator
 
 
 def place_others(axial: Geometry, person: Person) -> tuple[Geometry, Geometry]:
-    """A sagittal stack through the gland, and a localizer of three wide axial slices."""
+    """Place a sagittal stack through the gland, and a localizer of three wide axial slices."""
     x, y, z = _on_scanner(person)
     matrix, wide = axial.shape[1] // 2, axial.pixel_mm * axial.shape[1]
     pixel, half = round(wide / matrix, 4), (matrix - 1) / 2 * wide / matrix
@@ -55,7 +56,7 @@ def place_others(axial: Geometry, person: Person) -> tuple[Geometry, Geometry]:
 
 
 def _on_scanner(person: Person) -> Triple:
-    """The gland's middle in scanner coordinates."""
+    """Return the gland's middle in scanner coordinates, mm."""
     body = person.body
     x, y, z = np.array(person.gland.axes.centre) * body.scale
     x, y = x + body.lean[0] * z, y + body.lean[1] * z
@@ -64,7 +65,7 @@ def _on_scanner(person: Person) -> Triple:
 
 @dataclass(frozen=True)
 class Look:
-    """How one patient's images come out, drawn before any image is made."""
+    """How one patient's images come out, which is drawn before any image is made."""
 
     signals: Signals
     coarse: Waves
@@ -79,7 +80,7 @@ class Look:
 
 
 def draw_look(profile: Profile, rng: np.random.Generator) -> Look:
-    """Textures of 8 to 30 mm and 2.5 to 14 mm, the contrast, the coils, the scanner's scale."""
+    """Draw textures of 8 to 30 mm and of 2.5 to 14 mm, the contrast, the coils, and the scanner's scale."""
     te, tr = (round(rng.uniform(*span)) for span in (profile.te_ms, profile.tr_ms))
     usual = signal(Tissue.PERIPHERAL, sum(profile.te_ms) / 2, profile.field_t)
     return Look(
@@ -98,7 +99,7 @@ def draw_look(profile: Profile, rng: np.random.Generator) -> Look:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a stack shows before noise, each (slices, rows, columns)."""
+    """What a stack shows before noise; arrays are (slices, rows, columns)."""
 
     signal: NDArray[np.float32]  # as the coils see it
     weight: NDArray[np.float32]  # how strongly they do
@@ -107,7 +108,7 @@ class Scan:
 
 
 def scan(person: Person, look: Look, geometry: Geometry, layers: int) -> Scan:
-    """Paint a stack in portions; `layers` of samples through each slice, for axial ones."""
+    """Paint a stack in portions, with `layers` of samples through each slice; more than one for axial ones only."""
     parts = [_portion(person, look, g, layers) for g in _portions(geometry, layers)]
     found = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     if geometry.row_direction != AXIAL[0]:
@@ -116,6 +117,7 @@ def scan(person: Person, look: Look, geometry: Geometry, layers: int) -> Scan:
 
 
 def _portions(geometry: Geometry, layers: int) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
+    """Yield the x, y and z of the samples in portions of slices, which bound the memory."""
     x, y, z = geometry.axes(layers)
     size = max(1, SAMPLES // (len(x) * len(y) * layers)) * layers
     for first in range(0, len(z), size):
@@ -125,7 +127,7 @@ def _portions(geometry: Geometry, layers: int) -> Iterator[tuple[NDArray, NDArra
 def _portion(
     person: Person, look: Look, axes: tuple[NDArray, NDArray, NDArray], layers: int
 ) -> tuple[NDArray[np.float32], ...]:
-    """Signal, weight, gland and central share at scanner x, y, z, (z of slices, y, x)."""
+    """Return signal, weight, and shares of gland and central gland at scanner x, y, z: (z of slices, y, x)."""
     field = person.body.field(*axes)
     pixel = abs(float(axes[1][1] - axes[1][0]))
     edge = float(np.hypot(pixel, look.blur_mm))
@@ -147,7 +149,7 @@ def _portion(
 def _contours(
     person: Person, look: Look, field: Field, axes: tuple[NDArray, NDArray, NDArray]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Samples within the contours, 0 or 1: an observer draws them half a millimetre off."""
+    """Return which samples lie within the contours, 0 or 1; an observer draws them half a millimetre off."""
     gland, central = np.zeros((2, *field.shape), np.float32)
     low, high = person.gland.whole.bounds()
     box = field.box(low - 3, high + 3)
@@ -164,7 +166,7 @@ def _contours(
 
 
 def layers_of(geometry: Geometry) -> int:
-    """How many samples a slice needs."""
+    """Return how many samples a slice needs."""
     return int(np.ceil(geometry.spacing_mm / LAYER_MM))
 
 

@@ -26,7 +26,7 @@ two tables."""
 
 @dataclass(frozen=True)
 class Properties:
-    """Means over patients, and how far patients spread about them (relative SD of T2)."""
+    """Means of a tissue over patients, and the relative SD by which T2 spreads about them."""
 
     density: float
     t2_ms: float
@@ -70,7 +70,13 @@ Signals = Mapping[Tissue, float]
 
 
 def draw_signals(te_ms: float, field_t: float, rng: np.random.Generator) -> dict[Tissue, float]:
-    """One patient's signal of every tissue; T2 spreads about the table, cut at two SD."""
+    """Draw one patient's signal of every tissue, relative to water's.
+
+    Args:
+        te_ms: echo time.
+        field_t: field strength, T.
+        rng: where the numbers come from; T2 spreads about the table and is cut at two SD.
+    """
     steps = spread_steps(rng, len(Tissue))
     return {
         tissue: signal(tissue, te_ms, field_t, float(step))
@@ -79,7 +85,7 @@ def draw_signals(te_ms: float, field_t: float, rng: np.random.Generator) -> dict
 
 
 def signal(tissue: Tissue, te_ms: float, field_t: float, step: float = 0) -> float:
-    """Signal relative to water's, for a patient `step` SD from the mean."""
+    """Return the signal relative to water's, for a patient whose T2 lies `step` SD from the mean."""
     row = tissue.properties
     longer = LOW_FIELD if field_t < 3 and tissue not in FATTY else 1
     return row.density * float(np.exp(-te_ms / (row.t2_ms * longer * (1 + row.spread * step))))
