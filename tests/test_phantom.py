@@ -12,8 +12,8 @@ from matplotlib.path import Path as Polygon
 from pydantic import ValidationError
 from pydicom import Dataset, dcmread
 
-from crossover.phantoms.kit.shapes import Ellipsoid
 from crossover.phantoms.kit.structures import contours
+from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid, Grid
 from crossover.phantoms.pelvis.clinical import write_clinical
 from crossover.phantoms.pelvis.examination import Examination, clinical_record, examine, patient_id
 from crossover.phantoms.pelvis.patients import write_patient
@@ -247,7 +247,6 @@ def test_clinical_csv(tmp_path: Path):
 
 def test_volume_of_a_painted_shape():
     """The arithmetic behind everything: an ellipsoid sampled on a grid has its volume."""
-    from crossover.phantoms.pelvis.canvas import Canvas, Grid
 
     axis = (np.arange(80) - 39.5).astype(np.float32)
     y = np.broadcast_to(axis, (80, 80, 80)).copy()

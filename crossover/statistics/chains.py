@@ -221,13 +221,13 @@ def _differing(
         apart = scores.of(a, target, metric) - scores.of(b, target, metric)
         by_target.setdefault(target, []).append(apart)
         sides = _source("a", a, values) | _source("b", b, values)
-        yield {"target": target} | sides | _compared([apart], alpha)
+        yield {"target": target, **sides, **_compared([apart], alpha)}
     if whole and len(by_target) > 1:
         _, b, a = pairs[0]
-        texts = isinstance(values[a.source], str)
-        sides = {"a_value": values[a.source], "b_value": values[b.source]} if texts else {}
+        ends = {"a_value": values[a.source or ""], "b_value": values[b.source or ""]}
+        texts = {side: value for side, value in ends.items() if isinstance(value, str)}
         every = [_mean(own) for own in by_target.values()]
-        yield {"target": POOLED} | sides | _compared(every, alpha)
+        yield {"target": POOLED, **texts, **_compared(every, alpha)}
 
 
 def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, float]:
@@ -292,25 +292,30 @@ def _pairs(
     of: Sequence[Chain], values: Mapping[str, float | str]
 ) -> list[list[tuple[str, Chain, Chain]]]:
     """(target, b, a) of chains with one source each whose values differ: together for numbers, else by texts."""
-    rank = {value: place for place, value in enumerate(dict.fromkeys(values.values()))}
+    seen = list(dict.fromkeys(values.values()))
     groups: dict[tuple, list[tuple[str, Chain, Chain]]] = {}
     for target in _targets(of):
         own = [c for c in of if c.kind == ONE_SOURCE and target in c.targets and c.source in values]
         for pair in combinations(own, 2):
-            first, second = (values[chain.source] for chain in pair)
-            if first == second:
-                continue
-            texts = isinstance(first, str)
-            rising = rank[first] < rank[second] if texts else first < second
-            b, a = pair if rising else pair[::-1]
-            group = (values[b.source], values[a.source]) if texts else ()
-            groups.setdefault(group, []).append((target, b, a))
+            ranked = sorted(
+                ((_rank(c, values, seen), c) for c in pair), key=lambda of_chain: of_chain[0]
+            )
+            (low, b), (high, a) = ranked
+            if low < high:
+                texts = isinstance(values[a.source or ""], str)
+                groups.setdefault((low, high) if texts else (), []).append((target, b, a))
     return list(groups.values())
+
+
+def _rank(chain: Chain, values: Mapping[str, float | str], seen: Sequence[float | str]) -> float:
+    """The source's number, or the place of its text among those of the cohorts."""
+    value = values[chain.source or ""]
+    return seen.index(value) if isinstance(value, str) else value
 
 
 def _source(side: str, chain: Chain, values: Mapping[str, float | str]) -> dict[str, object]:
     return {
         f"{side}_source": chain.sources,
         f"{side}_family": chain.family,
-        f"{side}_value": values[chain.source],
+        f"{side}_value": values[chain.source or ""],
     }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossover.phantoms.kit.canvas import Field
-from crossover.phantoms.kit.draw import Draw
+from crossover.phantoms.kit.draw import Draw, Triple
 from crossover.phantoms.kit.shapes import turned
 from crossover.phantoms.kit.waves import Waves, draw_waves
 
@@ -24,7 +24,7 @@ STILL_Z, FREE_Z = -135.0, -55.0
 class Push:
     """A mass that has pushed its surroundings outwards."""
 
-    centre: tuple[float, float, float]  # template, mm
+    centre: Triple  # template, mm
     share: float  # how much nearer to the centre its neighbourhood was, 0 to 1
     reach_mm: float
 

@@ -111,8 +111,8 @@ def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
             return organs.pituitary
         case "parotid":
             gland = organs.parotids[side]
-            with_it = gland.accessory is not None and "accessory" in rule.parts
-            return Union((gland.main, gland.accessory)) if with_it else gland.main
+            accessory = gland.accessory if "accessory" in rule.parts else None
+            return Union((gland.main, accessory)) if accessory is not None else gland.main
         case "lens":
             return organs.eyes[side].lens
         case "optic_nerve":
@@ -124,8 +124,8 @@ def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
 
 def empty(geometry: Geometry) -> Contours:
     """Return contours of a stack in which nothing is drawn yet."""
-    masks = (np.zeros(geometry.shape, bool) for _ in range(3))
-    return Contours(np.zeros(geometry.shape, np.uint8), *masks)
+    first, second, third = (np.zeros(geometry.shape, bool) for _ in range(3))
+    return Contours(np.zeros(geometry.shape, np.uint8), first, second, third)
 
 
 def draw(
@@ -153,7 +153,8 @@ def draw(
     out.labels[slab.window][~inside] = 0
     if person.tumour is not None:
         away = np.full(slab.field.shape, 99, np.float32)
-        for mass in (person.tumour.primary, *person.tumour.nodes):
+        masses: tuple[Shape, ...] = (person.tumour.primary, *person.tumour.nodes)
+        for mass in masses:
             lower(away, mass, slab.field, PTV_MM + 2)
         away = slab.pool(away)
         out.tumour[slab.window] = (away < 0) & inside

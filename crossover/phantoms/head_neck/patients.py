@@ -9,7 +9,7 @@ from crossover.phantoms.head_neck.centers import CENTERS
 from crossover.phantoms.head_neck.clinical import write_clinical
 from crossover.phantoms.head_neck.examination import Examination, examine, patient_id
 from crossover.phantoms.head_neck.organs import ORGANS
-from crossover.phantoms.head_neck.settings import HeadNeckSource
+from crossover.phantoms.head_neck.settings import Center, HeadNeckSource
 from crossover.phantoms.kit.dicom import (
     Subject,
     Uids,
@@ -64,7 +64,7 @@ def _image(exam: Examination, subject: Subject) -> Dataset:
     return ds
 
 
-def _rois(exam: Examination, drawn_by: str) -> list[Roi]:
+def _rois(exam: Examination, drawn_by: Center) -> list[Roi]:
     """Return all regions by the names that the center uses: the twelve organs and what stands beside them in
     a real structure set, which is skin, tumour, planning target, and a point.
 

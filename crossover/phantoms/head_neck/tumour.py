@@ -8,7 +8,7 @@ import numpy as np
 from crossover.phantoms.head_neck.body import Push
 from crossover.phantoms.head_neck.layer import Layer
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.draw import Draw, on
+from crossover.phantoms.kit.draw import Draw, Triple, on
 from crossover.phantoms.kit.shapes import Ellipsoid, Grown, Segment, Shape, Union, ball_radius
 
 # Median volume in ml by T stage and its log-normal SD: an assumption of the right order.
@@ -44,7 +44,9 @@ def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
     volume = VOLUME_ML[t_stage] * float(np.exp(draw.number(0, SPREAD)))
     radius = ball_radius(volume)
     centre = on(side, draw.near((5, 3, -39), 1.5))
-    lobes = [Ellipsoid(centre, draw.size((radius * 1.05, radius * 0.72, radius * 0.85), 0.05))]
+    lobes: list[Shape] = [
+        Ellipsoid(centre, draw.size((radius * 1.05, radius * 0.72, radius * 0.85), 0.05))
+    ]
     reach = (draw.number(0.75, 0.1) * radius, draw.number(0.5, 0.08) * radius)
     lobes.append(_lobe(centre, on(side, (1.0, 0.2, -0.3)), radius, reach))
     if t_stage in "34":
@@ -62,8 +64,8 @@ def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
 
 
 def _lobe(
-    centre: tuple[float, float, float],
-    direction: tuple[float, float, float],
+    centre: Triple,
+    direction: Triple,
     radius: float,
     reach: tuple[float, float],
 ) -> Segment:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Triple = tuple[float, float, float]
+Triple = tuple[float, ...]
+"""x, y, z in mm."""
 AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 """Directions of rows and columns: rows run to the left, columns to the back, so slices go to the head."""
 SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))

@@ -7,7 +7,7 @@ per cent.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
@@ -31,16 +31,6 @@ class Shape(Protocol):
 
     def distance(self, points: Points) -> NDArray[np.float32]:
         """Return the signed distance of each point, mm."""
-
-
-class Leveled(Protocol):
-    """A region of space with a level that is at most 1 inside and grows outwards."""
-
-    def bounds(self) -> Bounds:
-        """Return two corners (x, y, z in mm) of a box around the shape."""
-
-    def level(self, points: Points) -> NDArray[np.float32]:
-        """Return the level at each point; coordinates may be of shapes that broadcast."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +76,6 @@ class Ellipsoid:
         total -= root
         total /= slope
         return total
-
-    def level(self, points: Points) -> NDArray[np.float32]:
-        """Return the sum above: at most 1 inside, growing outwards."""
-        frame = np.eye(3) if self.frame is None else self.frame
-        offset = [p - np.float32(c) for p, c in zip(points, self.centre, strict=True)]
-        total = np.float32(0)
-        for axis in frame / np.asarray(self.half)[:, None]:
-            # Zero components are skipped so that unrotated shapes stay cheap to broadcast.
-            u = sum(np.float32(a) * d for a, d in zip(axis, offset, strict=True) if a != 0)
-            total = total + (u * u if self.power == 2 else u**self.power)
-        return total
-
-    def scaled(self, factor: float) -> "Ellipsoid":
-        """Return the same shape, larger or smaller about its centre."""
-        return replace(self, half=np.asarray(self.half) * factor)
-
-    def shrunk(self, wall_mm: float) -> "Ellipsoid":
-        """Return what is left inside a wall of this thickness, with half-sizes of 0.5 mm at least."""
-        return replace(self, half=np.maximum(np.asarray(self.half) - wall_mm, 0.5))
 
 
 def _combined(points: Points, weights: NDArray[np.float64], less: float) -> NDArray[np.float32]:
@@ -162,16 +133,6 @@ class Segment:
             total -= t
         total -= first
         return total
-
-    def level(self, points: Points) -> NDArray[np.float32]:
-        """Return the squared distance from the axis over the squared radius of the start; `squeeze` is not used."""
-        along = (np.array(self.end) - np.array(self.start)).astype(np.float32)
-        offset = [p - np.float32(c) for p, c in zip(points, self.start, strict=True)]
-        length2 = float(along @ along)
-        t = sum(a * d for a, d in zip(along, offset, strict=True)) / max(length2, 1e-6)
-        t = np.clip(t, 0, 1)
-        distance2 = sum((d - t * a) ** 2 for a, d in zip(along, offset, strict=True))
-        return distance2 / np.float32(self.radius[0] ** 2)
 
 
 @dataclass(frozen=True)
@@ -285,7 +246,7 @@ class Below:
 
 
 def tube(
-    points: Sequence[Sequence[float]],
+    points: Sequence[Sequence[float]] | NDArray,
     radius: float | Sequence[float],
     squeeze: Triple = (1, 1, 1),
 ) -> Union:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
 from crossover.phantoms.kit.draw import SIDES
-from crossover.phantoms.kit.shapes import Ellipsoid, Vector, ball_radius, tube, turned
-from crossover.phantoms.pelvis.canvas import Canvas
+from crossover.phantoms.kit.shapes import Vector, ball_radius, tube, turned
+from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid
 from crossover.phantoms.pelvis.tissues import Tissue
 
 # Sacrum and coccyx from L5 down: y, z and the half-sizes front to back and along, mm.
@@ -87,8 +87,8 @@ def _paint_body(canvas: Canvas, rng: np.random.Generator) -> None:
     lining = skin + fat * (1 + 0.1 * np.cos(z / 30))
     canvas.labels[(y > lining) & (y < lining + wall) & (z > -42)] = Tissue.MUSCLE
     for side in SIDES[::-1]:
-        canvas.paint(Ellipsoid((side * 24, 90, 68), (22, 13, 60)), Tissue.MUSCLE)
-        canvas.paint(Ellipsoid((side * 52, 88, -25), (36, 24, 60)), Tissue.MUSCLE)
+        canvas.paint(Ellipsoid(_at(side * 24, 90, 68), _at(22, 13, 60)), Tissue.MUSCLE)
+        canvas.paint(Ellipsoid(_at(side * 52, 88, -25), _at(36, 24, 60)), Tissue.MUSCLE)
 
 
 def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -101,20 +101,20 @@ def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
     for k, ((y, z, ap, along), width) in enumerate(zip(joints, widths, strict=True)):
         y2, z2 = joints[k + 1][:2] if k + 1 < len(joints) else (y - 9, z - 12)
         frame = turned(np.degrees(np.arctan2(y2 - y, z - z2)))
-        body = Ellipsoid((0, y, z), (width, ap, along), frame, power=4)
+        body = Ellipsoid(_at(0, y, z), _at(width, ap, along), frame, power=4)
         canvas.paint(
-            Ellipsoid((0, (y + y2) / 2, (z + z2) / 2), (width * 0.6, ap, 3.5), frame),
+            Ellipsoid(_at(0, (y + y2) / 2, (z + z2) / 2), _at(width * 0.6, ap, 3.5), frame),
             Tissue.DISC,
         )
         canvas.paint(body, Tissue.CORTEX)
         canvas.paint(body.shrunk(1.2), Tissue.MARROW)
     pubis = turned(-38 + rng.normal(0, 4))
     for side in SIDES[::-1]:
-        _paint_bone(canvas, Ellipsoid((side * 11, -60, -52), (8.5, 8, 19), pubis))
+        _paint_bone(canvas, Ellipsoid(_at(side * 11, -60, -52), _at(8.5, 8, 19), pubis))
         ramus = tube([(side * 18, -58, -42), (side * 52, -32, -18)], 8)
         canvas.paint(ramus, Tissue.MARROW)
-        _paint_bone(canvas, Ellipsoid((side * 64, -5, -20), (16, 28, 30)))
-    canvas.paint(Ellipsoid((0, -60, -52), (2.5, 7, 17), pubis), Tissue.DISC)
+        _paint_bone(canvas, Ellipsoid(_at(side * 64, -5, -20), _at(16, 28, 30)))
+    canvas.paint(Ellipsoid(_at(0, -60, -52), _at(2.5, 7, 17), pubis), Tissue.DISC)
 
 
 def _paint_bone(canvas: Canvas, bone: Ellipsoid) -> None:
@@ -126,8 +126,8 @@ def _paint_bone(canvas: Canvas, bone: Ellipsoid) -> None:
 def _paint_sidewalls(canvas: Canvas, nodal: bool, rng: np.random.Generator) -> None:
     """Paint obturator muscles, iliac vessels with nodes, sacral nerves and ovaries on each side."""
     for side in SIDES[::-1]:
-        canvas.paint(Ellipsoid((side * 50, 2, -38), (9, 36, 34)), Tissue.MUSCLE)
-        canvas.paint(Ellipsoid((side * 48, -12, 60), (14, 22, 55)), Tissue.MUSCLE)
+        canvas.paint(Ellipsoid(_at(side * 50, 2, -38), _at(9, 36, 34)), Tissue.MUSCLE)
+        canvas.paint(Ellipsoid(_at(side * 48, -12, 60), _at(14, 22, 55)), Tissue.MUSCLE)
         course = np.array([(26, 22, 80), (36, 10, 40), (42, -20, 10), (47, -58, -18)], float)
         course += rng.normal(0, 2, course.shape)
         course[:, 0] *= side
@@ -175,8 +175,9 @@ def _paint_bowel(canvas: Canvas, rng: np.random.Generator) -> None:
         end = np.maximum(end, [-80, -50, 24])  # behind the wall, above the uterus
         radius, filling = rng.uniform(7, 11), rng.choice(4, p=(0.35, 0.3, 0.25, 0.1))
         wall = rng.uniform(1.8, 3.2)
-        canvas.paint(tube([start, end], radius), Tissue.BOWEL_WALL, only=inside)
-        canvas.paint(tube([start, end], radius - wall), CONTENTS[filling], only=inside)
+        course = np.stack([start, end])
+        canvas.paint(tube(course, radius), Tissue.BOWEL_WALL, only=inside)
+        canvas.paint(tube(course, radius - wall), CONTENTS[filling], only=inside)
 
 
 # What fills a loop; the last is gas, which gives no signal.
@@ -193,7 +194,7 @@ def _paint_bladder(canvas: Canvas, rng: np.random.Generator) -> None:
     canvas.paint(bladder, Tissue.URINE)
     present, size = rng.random() < 0.3, rng.uniform(5, 14)
     if present:  # in the pouch of Douglas
-        canvas.paint(Ellipsoid((0, 36, -12), size * np.array([1.3, 0.6, 1])), Tissue.FLUID)
+        canvas.paint(Ellipsoid(_at(0, 36, -12), size * _at(1.3, 0.6, 1)), Tissue.FLUID)
 
 
 def _paint_rectum(canvas: Canvas, rectum: Rectum) -> None:
@@ -213,3 +214,8 @@ def _paint_floor(canvas: Canvas, os: Vector) -> None:
     for side in SIDES[::-1]:
         sling = [(side * 20, -40, -66), (side * 24, 10, -72), (side * 8, 44, -68)]
         canvas.paint(tube(sling, 4), Tissue.MUSCLE)
+
+
+def _at(x: float, y: float, z: float) -> Vector:
+    """Return a point or a size in mm."""
+    return np.array([x, y, z], float)

@@ -8,6 +8,7 @@ grade and stages stay empty.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ write_clinical = partial(write_table, Clinical)
 
 
 def draw_clinical(
-    anatomy: Anatomy, scanners: Mapping[str, int], rng: np.random.Generator
+    anatomy: Anatomy, scanners: Mapping[Any, int], rng: np.random.Generator
 ) -> Clinical:
     """Draw one patient's row; the columns are independent, as the paper gives no joint table.
 

@@ -129,7 +129,7 @@ def _place_stack(source: PhantomSource, uterus: Uterus, rng: np.random.Generator
     return Geometry(
         pixel_mm=pixel,
         spacing_mm=spacing,
-        origin=tuple(map(float, origin)),
+        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         shape=(count, source.matrix, source.matrix),
         row_direction=SAGITTAL[0],
         column_direction=SAGITTAL[1],

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from crossover.phantoms.kit.canvas import Box
-from crossover.phantoms.kit.shapes import Ellipsoid, Vector, ball_radius
-from crossover.phantoms.pelvis.canvas import Canvas
+from crossover.phantoms.kit.shapes import Vector, ball_radius
+from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid
 from crossover.phantoms.pelvis.clinical import Clinical
 from crossover.phantoms.pelvis.settings import Anatomy
 from crossover.phantoms.pelvis.tissues import Tissue
