@@ -46,7 +46,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
-from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header

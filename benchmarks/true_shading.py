@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from crossover.imaging import bias_field
-from crossover.phantoms.pelvis import patients as pelvis
-from crossover.phantoms.prostate import patients as prostate
+from crossover.phantoms.pelvis import examination as pelvis
+from crossover.phantoms.prostate import examination as prostate
 from crossover.study.config import load_study
 
 ABOUT_MM = 10.0

@@ -211,7 +211,7 @@ def of_groups(pattern):
 COMPARISONS = {
     "independent": ["anova", "tukey"],
     "paired": ["paired", "training_time", "training_time_saved"],
-    "chains": ["validation", "chains", "gains", "contrasts", "field_strength"],
+    "chains": ["validation", "chains", "gains", "contrasts", "attributes"],
 }
 CURVES = ["learning_curves", "crossover", "cases_needed"]
 """Of studies with several sizes."""

@@ -119,7 +119,7 @@ rule chains:
         "results/{study}/statistics/chains.csv",
         "results/{study}/statistics/gains.csv",
         "results/{study}/statistics/contrasts.csv",
-        "results/{study}/statistics/field_strength.csv",
+        "results/{study}/statistics/attributes.csv",
     log:
         "logs/{study}/chains.log",
     conda:

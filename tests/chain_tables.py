@@ -58,9 +58,11 @@ def chain_study(
     return Study.of({
         "study": "prostate", "scale": "demo", "title": "Prostate, over a chain of sites",
         "question": "Does another site help?", "data": "Simulated tables.", "assumptions": [],
+        "attributes": [{"name": "field_strength", "label": "Field strength", "unit": "T"},
+                       {"name": "coil", "label": "Coil"}],
         "cohorts": {
             name: {"label": label, "role": "target", "source": phantom, "test": 0.2,
-                   "field_strength_t": tesla, "coil": coil}
+                   "attributes": {"coil": coil} | ({"field_strength": tesla} if tesla else {})}
             for name, (label, _, tesla, coil) in sites.items()
         },
         "channels": ["t2"], "structures": {"prostate": {"label": "Prostate"}},

@@ -32,7 +32,7 @@ STATISTICS = {
     },
     "chains": {
         "statistics": ["summary", "stability"],
-        "chains": ["validation", "chains", "gains", "contrasts", "field_strength"],
+        "chains": ["validation", "chains", "gains", "contrasts", "attributes"],
     },
 }  # fmt: skip
 CONFIGURED = {

@@ -490,9 +490,10 @@ def test_a_selected_network_is_the_highest_and_may_be_apart():
 
 def test_a_relation_over_few_cohorts_cannot_be_checked():
     def of(*rows):
-        cohorts = [{"cohort": f"c{k}", "cases": 9, "slices": 9, "where": "T", "field_strength_t": t, "coil": c}
+        cohorts = [{"cohort": f"c{k}", "cases": 9, "slices": 9, "where": "T",
+                    "attributes": {"field_strength": t, "coil": c}}
                    for k, (t, c) in enumerate(rows)]  # fmt: skip
-        said = {"about": "x", "attribute": "field_strength_t", "where": "text"}
+        said = {"about": "x", "attribute": "field_strength", "where": "text"}
         return design(paper(cohorts=cohorts, associations=[said]))[0]
 
     three = of((3, "s"), (1.5, "e"), (3, "n"))

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from benchmarks.true_shading import examined, left
 from crossover.imaging import bias_field
-from crossover.phantoms.prostate.patients import Examination, examine
+from crossover.phantoms.prostate.examination import Examination, examine
 from crossover.study.config import load_study
 from tests.prostate_phantoms import across, demo, volume
 

@@ -36,9 +36,9 @@ from crossover.report.page import StudyResults, render
 from crossover.report.run_facts import initial_weights, notices, run_facts
 from crossover.statistics.chains import (
     Scores,
+    attribute_contrasts,
     chain_scores,
     contrasts,
-    field_strength,
 )
 from crossover.statistics.chains import gains as compute_gains
 from crossover.statistics.cross_validation import cross_validation, validation
@@ -88,7 +88,7 @@ def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str,
     )
     validated = validation(records, plan(study).models.values())
     scores, of = Scores(metrics, validated), chains(study)
-    strengths = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
+    attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     chosen = study.selection
     tried = {"cross_validation": cross_validation(records, chosen.cells)} if chosen else {}
     return tried | {
@@ -96,7 +96,7 @@ def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str,
         "stability": stability(metrics, METRIC), "validation": validated,
         "chains": chain_scores(scores, of, 0.95), "gains": compute_gains(scores, of, 0.05),
         "contrasts": contrasts(scores, of, 0.05),
-        "field_strength": field_strength(scores, of, strengths, 0.05),
+        "attributes": attribute_contrasts(scores, of, attributes, 0.05),
     }  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def test_cohorts_stand_beside_the_papers(study, frames, published):
     ]
     assert text["Field strength"] == ["3 T", "1.5 T", "3 T"]
     theirs = load_study("prostate", "paper", CONFIG)
-    named = {name: (c.label, 10, c.field_strength_t, c.coil) for name, c in theirs.cohorts.items()}
+    named = {name: (c.label, 10, *c.attributes.values()) for name, c in theirs.cohorts.items()}
     both = cohorts_table(theirs, chain_splits(study, named), {}, published)
     text = columns(cohorts_layout(both, theirs), theirs)
     assert text["Slices, published"] == ["396", "384", "468"]
@@ -590,7 +590,7 @@ def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
     cfg = json.loads(json.dumps(parameters.design(study, "statistics", "published")))
     out = tmp_path / "statistics"
     out.mkdir()
-    names = ("validation", "chains", "gains", "contrasts", "field_strength")
+    names = ("validation", "chains", "gains", "contrasts", "attributes")
     written = [out / f"{name}.csv" for name in names]
     chains_script.main(
         SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", stages=[stages], out=written)

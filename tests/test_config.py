@@ -15,6 +15,7 @@ from crossover.study import parameters
 from crossover.study.config import SCALES, load_settings, load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
+from crossover.study.sections import Attribute
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
@@ -187,6 +188,27 @@ def test_contradictions_between_sections_are_named_all_at_once(tmp_path: Path):
     )
     for what in ("role: target", "'t2'", "'ovary'; there are cervix, uterus", "'scratchy'"):
         assert what in message
+
+
+def test_attributes_of_cohorts_are_declared_once_and_of_one_kind(tmp_path: Path):
+    declared = {"name": "field", "label": "Field strength", "unit": "T"}
+    message = refusal(
+        changed(
+            tmp_path,
+            put("attributes", [declared, declared]),
+            put("cohorts.cervix.attributes", {"field": 3, "coil": "body"}),
+            put("cohorts.uterus.attributes", {"field": "low"}),
+        )
+    )
+    assert "attributes: 'field' stands twice" in message
+    assert "cohorts.cervix.attributes: no attribute 'coil'; there are field" in message
+    assert "'field' is a number in some cohorts and a text in others" in message
+
+
+def test_an_attribute_is_printed_with_its_unit():
+    field, coil = Attribute(name="field", label="F", unit="T"), Attribute(name="coil", label="Coil")
+    assert [field.text(v) for v in (1.5, 3.0, None, float("nan"))] == ["1.5 T", "3 T", "", ""]
+    assert coil.text("body") == "body"
 
 
 def test_sizes_must_increase(tmp_path: Path):

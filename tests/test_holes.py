@@ -14,7 +14,7 @@ from crossover.analyses.figures import examples, overlays, training_curves
 from crossover.core.files import read_json
 from crossover.report import failures_section as failures
 from crossover.report.results import StudyResults
-from crossover.statistics.chains import Scores, contrasts, field_strength, gains
+from crossover.statistics.chains import Scores, attribute_contrasts, contrasts, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import paired
@@ -192,11 +192,11 @@ def test_without_a_baseline_its_target_has_no_gain(prostate):
     assert set(left["target"]) == {"east", "south"} and left["gain"].notna().all()
 
 
-def test_field_strengths_are_compared_where_both_sources_are_there(prostate):
+def test_attributes_are_compared_where_both_sources_are_there(prostate):
     study, of = prostate[0], chains(prostate[0])
-    tesla = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
-    whole = field_strength(scores_without(prostate, ""), of, tesla, 0.05)
-    left = field_strength(scores_without(prostate, "east_north"), of, tesla, 0.05)
+    tesla = {"field_strength": study.of_cohorts("field_strength")}
+    whole = attribute_contrasts(scores_without(prostate, ""), of, tesla, 0.05)
+    left = attribute_contrasts(scores_without(prostate, "east_north"), of, tesla, 0.05)
     assert {"north", "all"} == set(whole["target"]) - set(left["target"])
     assert left["difference"].notna().all()
 

@@ -40,7 +40,8 @@ from pydicom.uid import (
 
 from benchmarks import fuzz_ingest
 from crossover.core import incremental
-from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
 from crossover.sources.cases import Work, make_cases
 from crossover.sources.dicom.examination import Reading, read_examination

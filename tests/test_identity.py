@@ -32,7 +32,8 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
 
 from crossover.imaging.volumes import on_grid
-from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
 from crossover.sources.cases import Work
 from crossover.sources.dicom.examination import facts

@@ -13,22 +13,22 @@ from scipy import ndimage
 
 from crossover.core.files import read_json
 from crossover.imaging.volumes import image_path, structure_path
-from crossover.phantoms.kit.solids.draw import Draw
-from crossover.phantoms.prostate.examination import stream
-from crossover.phantoms.prostate.gland import draw_gland
-from crossover.phantoms.prostate.patients import (
+from crossover.phantoms.kit.draw import Draw
+from crossover.phantoms.prostate.clinical import write_clinical
+from crossover.phantoms.prostate.examination import (
     CENTRAL,
     PERIPHERAL,
-    PROFILES,
     Examination,
-    ProstateSource,
     clinical_record,
     examine,
     patient_id,
-    write_clinical,
-    write_patient,
+    stream,
 )
+from crossover.phantoms.prostate.gland import draw_gland
+from crossover.phantoms.prostate.patients import write_patient
 from crossover.phantoms.prostate.scan import place_stack
+from crossover.phantoms.prostate.settings import ProstateSource
+from crossover.phantoms.prostate.sites import PROFILES
 from crossover.phantoms.prostate.viscera import draw_balloon
 from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError, validate
 from crossover.core.files import read_json
-from crossover.phantoms.pelvis.patients import PhantomSource
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.pseudonyms import case_names, pseudonym, secret
 from crossover.sources.reading import Reading

@@ -1,7 +1,13 @@
 """Each chain against its target's baseline on the same cases, and how its models validated."""
 
 from crossover.core.incremental import failed_of, records_of
-from crossover.statistics.chains import Scores, chain_scores, contrasts, field_strength, gains
+from crossover.statistics.chains import (
+    Scores,
+    attribute_contrasts,
+    chain_scores,
+    contrasts,
+    gains,
+)
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import read_metrics
 from crossover.study.chains import chains
@@ -16,13 +22,13 @@ def main(job) -> None:
     records = records_of(job.stages)
     validated = validation(records, plan(study).models.values(), failed_of(job.stages))
     scores = Scores(read_metrics(job.metrics), validated)
-    strengths = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
+    attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     tables = {
         "validation": validated,
         "chains": chain_scores(scores, of, settings.confidence),
         "gains": gains(scores, of, settings.alpha),
         "contrasts": contrasts(scores, of, settings.alpha),
-        "field_strength": field_strength(scores, of, strengths, settings.alpha),
+        "attributes": attribute_contrasts(scores, of, attributes, settings.alpha),
     }
     for path in job.out:
         tables[path.stem].to_csv(path, index=False)

@@ -35,7 +35,7 @@ TABLES = {
     "chains": "statistics/chains.csv",
     "gains": "statistics/gains.csv",
     "contrasts": "statistics/contrasts.csv",
-    "field_strength": "statistics/field_strength.csv",
+    "attributes": "statistics/attributes.csv",
     "table1": "tables/table1.csv",
     "table2": "tables/table2.csv",
     "table3": "tables/table3.csv",

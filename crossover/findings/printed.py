@@ -115,14 +115,14 @@ class CohortRow(Section):
 
     cohort: str
     cases: Annotated[int, Field(ge=1)]
-    field_strength_t: Annotated[Printed, Field(gt=0)]
-    coil: str
+    attributes: dict[str, Printed | str] = {}
+    """By the names of the study's attributes."""
     slices: Annotated[int, Field(ge=1)]
     where: str
 
 
 class Association(Section):
-    """The text relates an attribute of the cohorts (a column of their table) to the results."""
+    """The text relates an attribute of the cohorts to the results."""
 
     about: str
     attribute: str

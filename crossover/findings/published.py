@@ -75,6 +75,14 @@ class Published(Section):
             raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
         return self
 
+    @model_validator(mode="after")
+    def _attributes_known(self) -> Published:
+        for said in self.associations:
+            without = [row.cohort for row in self.cohorts if said.attribute not in row.attributes]
+            if without or not self.cohorts:
+                raise ValueError(f"no {said.attribute!r} of cohorts {', '.join(without)}")
+        return self
+
     def table(self) -> pd.DataFrame:
         """The values: `VALUES`; numbers that aren't printed are NaN, no structure is missing."""
         rows = [

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.subgroups import p_of
-from crossover.report.chain_tables import judged, kinds_layout, of_metric
+from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value
 from crossover.report.layout import table
 from crossover.report.paper_tables import compared_pairs
@@ -145,9 +146,9 @@ def from_pairs(
 def from_chains(results: StudyResults) -> Answer:
     """Chains against their targets' baselines; the table sets kinds of chains against each other."""
     study = results.study
-    scores, gains, contrasts, strengths = (
+    scores, gains, contrasts, attributes = (
         of_metric(results.frame(name, "metric"), study)
-        for name in ("chains", "gains", "contrasts", "field_strength")
+        for name in ("chains", "gains", "contrasts", "attributes")
     )
     overall = {
         pair: rows for pair in (*KINDS, OF_CONTROL) if len(rows := _overall(contrasts, *pair))
@@ -167,10 +168,14 @@ def from_chains(results: StudyResults) -> Answer:
         )  # fmt: skip
     said += statements(study, "best_fold", scores=scores, gains=gains)
     said += _attainable(len(gains) or np.nan, gains["cases"].max(), study, resampled=False)
-    if len(strengths):
-        pooled = strengths["target"] == POOLED
-        row = judged(strengths[pooled] if pooled.any() else strengths).iloc[0]
-        said += statements(study, "field_strength_of_the_source", row=row, pairs=strengths[~pooled])
+    for attribute in study.attributes if len(attributes) else ():
+        own = of_attribute(attributes, attribute.name)
+        if len(own) and is_numeric_dtype(own["a_value"]):
+            pooled = own["target"] == POOLED
+            row = judged(own[pooled] if pooled.any() else own).iloc[0]
+            name = attribute.label[:1].lower() + attribute.label[1:]
+            facts = {"row": row, "pairs": own[~pooled], "about": attribute, "name": name}
+            said += statements(study, "attribute_of_the_source", **facts)
     return Answer("", said, table(kinds_layout(contrasts, study), study))
 
 

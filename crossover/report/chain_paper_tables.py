@@ -13,10 +13,6 @@ from crossover.study.schema import Study
 
 TABLE_THREE = "Table III"
 """Where a published score has to stand to be in `sources_table`."""
-COHORTS = [
-    "cohort", "label", "cases", "test_cases", "field_strength_t", "coil", "slices", "published_cases",
-    "published_field_strength_t", "published_coil", "published_slices",
-]  # fmt: skip
 GRID = [
     "architecture", "encoder", "initial", "folds", "mean", "sd", "selected",
     "published_mean", "published_sd", "published_selected",
@@ -30,7 +26,10 @@ SOURCES = [
 def cohorts_table(
     study: Study, splits: pd.DataFrame, slices: Mapping[str, int], published: Published | None
 ) -> pd.DataFrame:
-    """Table I: a row for each cohort, with the columns `COHORTS`.
+    """Table I: a row for each cohort.
+
+    Columns: cohort, label, cases, test_cases, `attribute_<name>` for each of the study's attributes, slices, and
+    what the paper has of these as `published_<column>`.
 
     Args:
         splits: the study's split.
@@ -43,13 +42,15 @@ def cohorts_table(
         row = {
             "cohort": name, "label": cohort.label, "cases": own["case"].nunique(),
             "test_cases": own.loc[own["part"] == "test", "case"].nunique(),
-            "field_strength_t": cohort.field_strength_t, "coil": cohort.coil,
-            "slices": slices.get(name),
         }  # fmt: skip
-        for column in ("cases", "field_strength_t", "coil", "slices"):
-            row[f"published_{column}"] = getattr(printed.get(name), column, None)
-        rows.append(row)
-    return pd.DataFrame(rows, columns=COHORTS)
+        row |= {f"attribute_{a.name}": cohort.attributes.get(a.name) for a in study.attributes}
+        theirs = printed.get(name)
+        row |= {"slices": slices.get(name), "published_cases": theirs and theirs.cases}
+        for attribute in study.attributes:
+            value = theirs and theirs.attributes.get(attribute.name)
+            row[f"published_attribute_{attribute.name}"] = value
+        rows.append(row | {"published_slices": theirs and theirs.slices})
+    return pd.DataFrame(rows)
 
 
 def grid_table(cross_validation: pd.DataFrame, published: Published | None) -> pd.DataFrame:

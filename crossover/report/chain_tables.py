@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
 from crossover.report.formats import (
@@ -14,7 +15,6 @@ from crossover.report.formats import (
     percent,
     points,
     spread,
-    tesla,
 )
 from crossover.report.layout import across
 from crossover.report.results import StudyResults
@@ -22,6 +22,7 @@ from crossover.report.score_tables import folds_layout
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.chains import BASELINE, Chain, chains, kinds
 from crossover.study.schema import Study
+from crossover.study.sections import Attribute
 
 SUPPORTED, NOT_SUPPORTED, OPEN = "supported", "not supported", "can't tell"
 NONE = "–"
@@ -57,10 +58,16 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
 
 def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The columns of `chain_paper_tables.cohorts_table` that the report shows."""
-    printed = ["patients", "field_strength_t", "coil", "slices"]
-    names = ["label", "patients", "test_cases", *printed[1:], *(f"published_{p}" for p in printed)]
-    cases = {"cases": "patients", "published_cases": "published_patients"}
-    return cohorts.rename(columns=cases)[names]
+    out = cohorts[["label"]]
+    for prefix, suffix in (("", ""), ("published_", ", published")):
+        out = out.assign(**{f"{prefix}patients": cohorts[f"{prefix}cases"]})
+        if not prefix:
+            out = out.assign(test_cases=cohorts["test_cases"])
+        for attribute in study.attributes:
+            values = cohorts[f"{prefix}attribute_{attribute.name}"]
+            out[f"{attribute.label}{suffix}"] = [attribute.text(value) for value in values]
+        out = out.assign(**{f"{prefix}slices": cohorts[f"{prefix}slices"]})
+    return out
 
 
 def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -153,18 +160,32 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
                  "p_wilcoxon_exact", "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain"]]  # fmt: skip
 
 
-def strengths_layout(strengths: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `statistics.chains.field_strength` for one metric."""
-    rows = judged(strengths)
+def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows of an attribute in `statistics.chains.attribute_contrasts`, its numbers as such."""
+    own = contrasts[contrasts["attribute"] == name]
+    for column in ("a_value", "b_value"):
+        numbers = pd.to_numeric(own[column], errors="coerce")
+        if numbers.notna().sum() == own[column].notna().sum():
+            own = own.assign(**{column: numbers})
+    return own
+
+
+def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The text of `statistics.chains.attribute_contrasts` for one attribute and metric."""
+    rows = judged(of_attribute(contrasts, attribute.name))
+    numbers = is_numeric_dtype(rows["a_value"])
+    a, b = ("Higher", "Lower") if numbers else ("A", "B")
 
     def source(side: str) -> list[str]:
-        both = zip(rows[f"{side}_source"].astype(object).fillna(""), rows[f"{side}_t"], strict=True)
-        return [", ".join(filter(None, (label, tesla(strength)))) for label, strength in both]
+        labels = rows[f"{side}_source"].astype(object).fillna("")
+        values = map(attribute.text, rows[f"{side}_value"])
+        return [", ".join(filter(None, both)) for both in zip(labels, values, strict=True)]
 
     return pd.DataFrame({
         "Target": [_target_label(target, study) for target in rows["target"]],
-        "Higher": source("high"), "Lower": source("low"), "Cases": rows["cases"],
-        "Higher minus lower": rows["text"], "p": rows["p_wilcoxon_exact"], "Higher is better": rows["verdict"],
+        a: source("a"), b: source("b"), "Cases": rows["cases"],
+        f"{a} minus {b.lower() if numbers else b}": rows["text"], "p": rows["p_wilcoxon_exact"],
+        f"{a} is better": rows["verdict"],
     })  # fmt: skip
 
 

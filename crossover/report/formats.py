@@ -63,12 +63,6 @@ def share(value: float) -> str:
 
 
 @_of_known
-def tesla(value: float) -> str:
-    """ "1.5 T"."""
-    return f"{value:g} T"
-
-
-@_of_known
 def duration(seconds: float) -> str:
     """ "81.3 s", "12 min 03 s", "2 h 05 min"."""
     if seconds < 120:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.formats import number, p_value, points, tesla, whole
+from crossover.report.formats import number, p_value, points, whole
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.families import families
 from crossover.study.plan import plan
@@ -26,7 +26,7 @@ HEADS = {
     "cohen_dz": "dz", "p_wilcoxon": "p, uncorrected", "p_wilcoxon_asymptotic": "p, asymptotic",
     "p_wilcoxon_exact": "p, exact", "p_t": "p, paired t", "p_holm": "p, Holm", "p_theirs": "p, theirs",
     "p_westfall_young": "p, Westfall-Young", "label": "Cohort", "test_cases": "of them for testing",
-    "field_strength_t": "Field strength", "ci": "CI, patients", "ci_wide": "CI, and trainings",
+    "ci": "CI, patients", "ci_wide": "CI, and trainings",
     "improved": "Better", "worsened": "Worse", "best_fold_gain": "Best folds",
 }  # fmt: skip
 """Column of a frame -> its head; other names are written as words, "published_" as ", published"."""
@@ -34,7 +34,6 @@ FORMATS = {
     **dict.fromkeys(("difference", "ci_low", "ci_high"), lambda value: number(value, 3)),
     **dict.fromkeys(("statistic", "rank_biserial", "cohen_dz"), number),
     **dict.fromkeys(("gain", "best_fold_gain"), points),
-    **dict.fromkeys(("field_strength_t", "published_field_strength_t"), tesla),
     "W": lambda rank_sum: number(rank_sum, 1),
 }
 """Column of a frame -> the form of its numbers; p values have theirs, and others have two decimals."""

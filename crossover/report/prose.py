@@ -16,7 +16,7 @@ from crossover.statistics.scales import method
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent
-FORMATS = ("counted", "listed", "percent", "points", "share", "tesla")
+FORMATS = ("counted", "listed", "percent", "points", "share")
 
 
 def environment(autoescape: bool) -> Environment:

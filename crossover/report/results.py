@@ -25,7 +25,7 @@ class StudyResults:
     Attributes:
         frames: any of the tables that the statistics wrote (metrics, summary, anova, tukey, stability,
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
-            gains, contrasts, field_strength) by their files' names, table1, table2, table3 (tidy),
+            gains, contrasts, attributes) by their files' names, table1, table2, table3 (tidy),
             published, table1_published, published_gains (the paper's), initial (`run_facts.initial_weights`) and
             failed (`failures_section.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise, repeated,
             audit (`audit.table.audit_table`), contradictions and sizes (ours, theirs: of the paper); what
@@ -62,6 +62,7 @@ class TableKind(NamedTuple):
         layout: a frame and the study -> its columns as shown; a table without rows is left out.
         metric: the metric of whose rows it is; "" for all rows.
         wraps: its first column is text in lines, not a name.
+        about: what else the entry sees, as `about`.
     """
 
     entry: str
@@ -69,6 +70,7 @@ class TableKind(NamedTuple):
     layout: Callable[[pd.DataFrame, Study], pd.DataFrame]
     metric: str = ""
     wraps: bool = False
+    about: object = None
 
 
 class TitledTable(NamedTuple):
@@ -120,7 +122,7 @@ def titled_tables(results: StudyResults, kinds: Iterable[TableKind]) -> list[Tit
             rows = rows[rows["metric"] == kind.metric]
         shown = kind.layout(rows, study) if len(rows) else rows
         if len(shown):
-            title, note = statements(study, kind.entry, rows=rows, shown=shown)
+            title, note = statements(study, kind.entry, rows=rows, shown=shown, about=kind.about)
             made_of = "published" if kind.source in OF_THE_PAPER else kind.source
             out.append(TitledTable(title, note, table(shown, study, kind.wraps), made_of))
     return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from crossover.report import chain_tables as chains
 from crossover.report import score_tables as scores
 from crossover.report.results import StudyResults, TableKind, TitledTable, titled_tables
@@ -37,7 +39,8 @@ def details(results: StudyResults) -> list[TitledTable]:
         TableKind("paired_comparisons", "paired", scores.comparisons_layout),
         *(TableKind("sources", sources, chains.sources_layout, m) for m in whole_volumes),
         *(TableKind("gains", "gains", chains.gains_layout, m) for m in metrics),
-        TableKind("field_strength", "field_strength", chains.strengths_layout, metric),
+        *(TableKind("attribute", "attributes", partial(chains.attribute_layout, a), metric, about=a)
+          for a in results.study.attributes),
         TableKind("every_cohort", "summary" if chained else "", chains.every_cohort_layout),
         TableKind("validation", "validation", chains.validation_layout),
         TableKind("stability", "stability" if chained else "", chains.own_folds_layout),

@@ -26,7 +26,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "chains": ("metric", "target", "family"),
     "gains": ("metric", "target", "family"),
     "contrasts": ("metric", "target", "a", "b"),
-    "field_strength": ("metric", "target", "low_family", "high_family"),
+    "attributes": ("attribute", "metric", "target", "a_family", "b_family", "a_value", "b_value"),
     "claims": ("id",),
 }
 """Table of statistics -> the columns that name a row; the others that are numbers are its values."""

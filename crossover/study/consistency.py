@@ -18,10 +18,24 @@ def findings(study: Study) -> Iterator[str]:
     for place in ("cohorts", "channels", "structures", "strategies"):
         for names in alike(getattr(study, place)):
             yield f"{place}: {', '.join(names)} differ by case only, and files are called after them"
+    yield from _about_attributes(study)
     yield from _about_design(study)
     yield from _about_channels(study)
     yield from _about_network(study)
     yield from _about_figures(study)
+
+
+def _about_attributes(study: Study) -> Iterator[str]:
+    names = [attribute.name for attribute in study.attributes]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"attributes: {name!r} stands twice"
+    for cohort, about in study.cohorts.items():
+        for name in sorted(set(about.attributes) - set(names)):
+            there = f"there are {', '.join(names)}" if names else "the study has no attributes:"
+            yield f"cohorts.{cohort}.attributes: no attribute {name!r}; {there}"
+    for name in names:
+        if len({isinstance(value, str) for value in study.of_cohorts(name).values()}) > 1:
+            yield f"attributes: {name!r} is a number in some cohorts and a text in others"
 
 
 def _about_design(study: Study) -> Iterator[str]:

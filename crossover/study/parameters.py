@@ -173,7 +173,7 @@ def claimed(study: Study) -> dict:
     }
 
 
-COHORT = ("label", "role", "field_strength_t", "coil")
+COHORT = ("label", "role", "attributes")
 NETWORK = ("per_structure", "initial")
 
 DRAWN: dict[str, tuple[str, ...]] = {
@@ -215,9 +215,9 @@ def design(study: Study, *more: str, labels: bool = True) -> dict:
 
     Args:
         more: sections or `section.key` to add.
-        labels: whether names for people of structures and strategies are among them.
+        labels: whether names for people of structures, strategies and attributes are among them.
     """
-    names = ("study", "structures", "sizes", "strategies", "selection")
+    names = ("study", "attributes", "structures", "sizes", "strategies", "selection")
     values = study.model_dump(mode="json", include={*names})
     values["cohorts"] = {
         name: cohort.model_dump(mode="json", include={*COHORT})
@@ -230,6 +230,7 @@ def design(study: Study, *more: str, labels: bool = True) -> dict:
         for part in ("structures", "strategies"):
             for name, value in values[part].items():
                 value["label"] = name
+        values["attributes"] = [{"name": a.name, "label": a.name} for a in study.attributes]
     for field in more:
         section, _, key = field.partition(".")
         dumped = study.model_dump(mode="json", include={section})[section]

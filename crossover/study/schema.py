@@ -18,6 +18,7 @@ from crossover.study.consistency import findings
 from crossover.study.sections import (
     MOST_OVERLAID,
     Assumption,
+    Attribute,
     Cohort,
     Evaluation,
     Execution,
@@ -44,6 +45,8 @@ class Study(Section):
     paper: Paper | None = None
     data: str
     """What the cohorts are, in one sentence that the report prints."""
+    attributes: list[Attribute] = []
+    """What cohorts differ in and may be compared by, in the order in which it is printed."""
     cohorts: dict[Name, Cohort]
     channels: list[Name]
     series: dict[Name, SeriesRule] = {}
@@ -69,6 +72,14 @@ class Study(Section):
     def target(self) -> str:
         """The cohort that the sizes count; the first of several."""
         return next(c for c, cohort in self.cohorts.items() if cohort.role == "target")
+
+    def of_cohorts(self, attribute: str) -> dict[str, float | str]:
+        """Return cohort -> its value of an attribute, for the cohorts that have one."""
+        return {
+            name: cohort.attributes[attribute]
+            for name, cohort in self.cohorts.items()
+            if attribute in cohort.attributes
+        }
 
     @property
     def folded(self) -> bool:

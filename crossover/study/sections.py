@@ -25,6 +25,22 @@ class Paper(Section):
     doi: str | None = None
 
 
+class Attribute(Section):
+    """Something that cohorts differ in, as the field strength of their scanners: it is printed with them, and
+    sources that differ in it are compared."""
+
+    name: Name
+    label: str
+    unit: str = ""
+    """Of its numbers, as "T"."""
+
+    def text(self, value: float | str | None) -> str:
+        """Return a value as it is printed: "1.5 T", "surface"; "" for None or NaN."""
+        if value is None or value != value:
+            return ""
+        return value if isinstance(value, str) else f"{value:g} {self.unit}".strip()
+
+
 class Cohort(Section):
     """The cases of one domain."""
 
@@ -33,9 +49,8 @@ class Cohort(Section):
     source: Source
     test: Annotated[float, Field(ge=0)]
     """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
-    field_strength_t: Annotated[float, Field(gt=0)] | None = None
-    """Of the scanners, in tesla."""
-    coil: str = ""
+    attributes: dict[Name, Annotated[float, Field(allow_inf_nan=False)] | str] = {}
+    """What is known of the cohort, by the name of an attribute of the study: a number or a text."""
     slices_per_patient: Annotated[float, Field(gt=0)] | None = None
     """With the structure, on average; only to tell how long training will take before there are slices."""
 

@@ -3,7 +3,7 @@
 Drawn: for each target and chain the mean paired difference from training on the target alone, thick over its
 interval for other patients, thin over that for other patients and trainings; hollow: between the two models
 of the best validation fold, which is what the paper reports. In percentage points of
-the metric (DSC or IoU), which has no unit; right, the sources' field strengths.
+the metric (DSC or IoU), which has no unit; right, the sources' attributes that are numbers, as the field strength.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
             y = len(labels)
             _gain(axes, y, row)
             labels.append(known[row.family].label)
-            axes.text(1.02, y, _strengths(known[row.family], study), va="center", size=7,
+            axes.text(1.02, y, _values(known[row.family], study), va="center", size=7,
                       transform=axes.get_yaxis_transform(), color=style.MUTED)  # fmt: skip
     _frame(axes, labels, heads, study)
     handles = _handles(gains)
@@ -88,13 +88,17 @@ def _gain(axes: Axes, y: float, row) -> None:
               markeredgecolor=colour, markeredgewidth=1, linestyle="none")  # fmt: skip
 
 
-def _strengths(chain: Chain, study: Study) -> str:
-    """ "1.5 → 3 T" of the sources; "" where one isn't known or they are trained together."""
+def _values(chain: Chain, study: Study) -> str:
+    """ "1.5 → 3 T" of the sources; "" where a value isn't known or they are trained together."""
     before = chain.steps[:-1]
     if not before or any(len(step) > 1 for step in before):
         return ""
-    found = [study.cohorts[step[0]].field_strength_t for step in before]
-    return "" if None in found else f"{ARROW.join(f'{t:g}' for t in found)} T"
+    out = []
+    for attribute in study.attributes:
+        found = [study.cohorts[step[0]].attributes.get(attribute.name) for step in before]
+        if all(isinstance(value, float) for value in found):
+            out.append(f"{ARROW.join(f'{v:g}' for v in found)} {attribute.unit}".strip())
+    return ", ".join(out)
 
 
 def _frame(axes: Axes, labels: list[str], heads: list[int], study: Study) -> None:

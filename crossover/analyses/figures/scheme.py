@@ -165,12 +165,15 @@ def _place(node: Node, first: int) -> None:
 
 
 def _about(name: str, splits: pd.DataFrame, study: Study) -> list[str]:
-    """Lines about a cohort: its label, patients, field strength and coil."""
+    """Lines about a cohort: its label, patients and attributes."""
     cohort = study.cohorts[name]
     own = splits[splits["cohort"] == name].drop_duplicates("patient")
     parts = own["part"].value_counts()
-    acquired = [f"{cohort.field_strength_t:g} T"] if cohort.field_strength_t else []
-    acquired += [f"coil: {cohort.coil}"] if cohort.coil else []
+    acquired = [
+        text if attribute.unit else f"{attribute.label[:1].lower()}{attribute.label[1:]}: {text}"
+        for attribute in study.attributes
+        if (text := attribute.text(cohort.attributes.get(attribute.name)))
+    ]
     patients = f"{len(own)} patients: {parts.get('train', 0)} train, {parts.get('test', 0)} test"
     label = _fitted(cohort.label, _cohort_width(study) - 4, BOLD_MM)
     letters = int((_cohort_width(study) - 4) / LETTER_MM)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Triple = tuple[float, float, float]
+from crossover.phantoms.kit.geometry import Triple
+
 SIDES = (1, -1)
 """Left and right: the sign of x."""
 
@@ -17,31 +18,31 @@ class Draw:
     rng: np.random.Generator
 
     def number(self, mean: float, sd: float) -> float:
-        """A normal number, cut."""
+        """Return a normal number, cut at 2.2 SD."""
         return mean + sd * float(np.clip(self.rng.standard_normal(), -2.2, 2.2))
 
     def near(self, point: Sequence[float], sd_mm: float) -> Triple:
-        """A point moved by this SD along each axis."""
+        """Return a point that is moved by this SD along each axis, mm."""
         x, y, z = (self.number(float(p), sd_mm) for p in point)
         return x, y, z
 
     def size(self, half: Sequence[float], sd: float) -> Triple:
-        """Sizes changed together by a relative SD, and each by a third of it by itself."""
+        """Return sizes that are changed together by a relative SD, and each by a third of it by itself."""
         common = self.number(1, sd)
         a, b, c = (float(h) * common * self.number(1, sd / 3) for h in half)
         return a, b, c
 
     def happens(self, share: float) -> bool:
-        """True in this share of draws."""
+        """Return True in this share of draws."""
         return bool(self.rng.random() < share)
 
 
 def on(side: int, point: Sequence[float]) -> Triple:
-    """A point given for the left, on a side."""
+    """Return a point that is given for the left, on a side."""
     x, y, z = point
     return side * x, y, z
 
 
 def mirrored(side: int, *points: Sequence[float]) -> list[Triple]:
-    """Points given for the left, on a side."""
+    """Return points that are given for the left, on a side."""
     return [on(side, point) for point in points]

@@ -19,7 +19,7 @@ class Waves:
     amplitude: float  # SD of a field
 
     def fields(self, x: NDArray, y: NDArray, z: NDArray) -> list[NDArray[np.float32]]:
-        """Values at a grid of scanner coordinates (mm): (z, y, x) each."""
+        """Return the values at a grid of scanner coordinates (mm), an array (z, y, x) for each field."""
         return [self._field(k, p, x, y, z) for k, p in zip(self.vectors, self.phases, strict=True)]
 
     def _field(
@@ -34,8 +34,11 @@ class Waves:
 
 
 def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """left @ right, in blocks of rows that BLAS makes in this thread: where patients are drawn in as many
-    processes as there are cores, its threads would spend ten times the work on waiting for each other."""
+    """Return left @ right, in blocks of rows that BLAS makes in this thread.
+
+    Where patients are drawn in as many processes as there are cores, its threads would spend ten times the work on
+    waiting for each other.
+    """
     rows = max(1, ALONE // right.size)
     flat = left.reshape(-1, left.shape[-1])
     out = np.empty((len(flat), right.shape[1]), np.float32)
@@ -53,7 +56,8 @@ def draw_waves(
     rng: np.random.Generator,
     waves: int = WAVES,
 ) -> Waves:
-    """`count` fields of an SD, of wavelengths between two; with few waves a strong texture looks woven."""
+    """Draw fields of an SD, as sums of waves of wavelengths between two; with few waves a strong texture looks
+    woven."""
     direction = rng.standard_normal((count, waves, 3))
     direction /= np.linalg.norm(direction, axis=2, keepdims=True)
     length = rng.uniform(*lengths_mm, (count, waves, 1))

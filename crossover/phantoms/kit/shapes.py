@@ -14,40 +14,46 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.phantoms.kit.geometry import Triple
+
+Vector = NDArray[np.float64]
+"""A point or a size: x, y, z in mm."""
 Points = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
 FAR = 1e4
 
 
 class Shape(Protocol):
-    """A region of space."""
+    """A region of space with a signed distance."""
 
     def bounds(self) -> Bounds:
-        """Two corners (x, y, z) of a box around it."""
+        """Return two corners (x, y, z in mm) of a box around the shape."""
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """Signed distance of each point, mm."""
+        """Return the signed distance of each point, mm."""
 
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """sum |u_i / half_i|^power <= 1 with u in the frame whose axes are the rows of `frame`; power 2
-    is an ellipsoid, 4 a rounded box."""
+    """The points with sum |u_i / half_i|^power <= 1, where u is in the frame whose axes are the rows of `frame`.
 
-    centre: tuple[float, float, float]
-    half: tuple[float, float, float]
+    Power 2 is an ellipsoid, 4 a rounded box; no frame means the axes of the coordinates.
+    """
+
+    centre: Triple | Vector
+    half: Triple | Vector  # mm
     frame: NDArray[np.float64] | None = None
     power: int = 2
 
     def bounds(self) -> Bounds:
-        """Two corners of a box around it."""
+        """Return two corners (x, y, z in mm) of a box around the shape."""
         frame = np.eye(3) if self.frame is None else self.frame
         reach = np.abs(frame * np.array(self.half)[:, None])
         extent = np.sqrt((reach**2).sum(0)) if self.power == 2 else reach.sum(0)
         return np.array(self.centre) - extent, np.array(self.centre) + extent
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """(k - 1) / |grad k| with k the root of the sum above."""
+        """Return (k - 1) / |grad k|, mm, with k the root of the sum above."""
         frame = np.eye(3) if self.frame is None else self.frame
         total = np.full(points[0].shape, 1e-12, np.float32)
         slope = np.full(points[0].shape, 1e-12, np.float32)
@@ -73,7 +79,7 @@ class Ellipsoid:
 
 
 def _combined(points: Points, weights: NDArray[np.float64], less: float) -> NDArray[np.float32]:
-    """Weighted sum of the coordinates, less a constant."""
+    """Return a weighted sum of the coordinates, less a constant."""
     terms = [(float(w), p) for w, p in zip(weights, points, strict=True) if w != 0]
     if not terms:
         return np.full(points[0].shape, -less, np.float32)
@@ -86,22 +92,24 @@ def _combined(points: Points, weights: NDArray[np.float64], less: float) -> NDAr
 
 @dataclass(frozen=True)
 class Segment:
-    """A straight, tapered piece of a tube with round ends. Along an axis the cross-section is
-    stretched by 1 / `squeeze`: a plate, where one of the three is small."""
+    """A straight, tapered piece of a tube with round ends.
 
-    start: tuple[float, float, float]
-    end: tuple[float, float, float]
+    Along an axis the cross-section is stretched by 1 / `squeeze`: it is a plate where one of the three is small.
+    """
+
+    start: Triple
+    end: Triple
     radius: tuple[float, float]  # mm at the two ends
-    squeeze: tuple[float, float, float] = (1, 1, 1)
+    squeeze: Triple = (1, 1, 1)
 
     def bounds(self) -> Bounds:
-        """Two corners of a box around it."""
+        """Return two corners (x, y, z in mm) of a box around the shape."""
         ends = np.array([self.start, self.end])
         reach = max(self.radius) / np.array(self.squeeze)
         return ends.min(0) - reach, ends.max(0) + reach
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """Distance from the axis less the radius there."""
+        """Return the distance from the axis less the radius there, mm."""
         squeeze, start = np.array(self.squeeze), np.array(self.start)
         along = (np.array(self.end) - start) * squeeze
         weights = along * squeeze / max(float(along @ along), 1e-6)
@@ -129,18 +137,18 @@ class Segment:
 
 @dataclass(frozen=True)
 class Union:
-    """All of the parts; `blend` mm wide, the seams between them are rounded."""
+    """All of the parts; the seams between them are rounded over a width of `blend` mm."""
 
     parts: tuple[Shape, ...]
     blend: float = 0
 
     def bounds(self) -> Bounds:
-        """Two corners of a box around it."""
+        """Return two corners (x, y, z in mm) of a box around the shape."""
         lows, highs = zip(*(part.bounds() for part in self.parts), strict=True)
         return np.min(lows, axis=0), np.max(highs, axis=0)
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """The smallest, or its polynomial smooth version."""
+        """Return the smallest distance, or its polynomial smooth version, mm."""
         found = self.parts[0].distance(points)
         for part in self.parts[1:]:
             other = part.distance(points)
@@ -164,13 +172,13 @@ class Within:
     limits: tuple[Shape, ...]
 
     def bounds(self) -> Bounds:
-        """Two corners of a box around it."""
+        """Return two corners (x, y, z in mm) of a box around the shape."""
         lows, highs = zip(*(s.bounds() for s in (self.shape, *self.limits)), strict=True)
         low = np.max(lows, axis=0)
         return low, np.maximum(np.min(highs, axis=0), low)
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """The largest."""
+        """Return the largest distance, mm."""
         found = self.shape.distance(points)
         for limit in self.limits:
             np.maximum(found, limit.distance(points), out=found)
@@ -185,11 +193,11 @@ class Without:
     holes: tuple[Shape, ...]
 
     def bounds(self) -> Bounds:
-        """Two corners of a box around it."""
+        """Return two corners (x, y, z in mm) of a box around the shape."""
         return self.shape.bounds()
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """The shape's, or how deep in a hole."""
+        """Return the shape's distance, or how deep in a hole the point is, mm."""
         found = self.shape.distance(points)
         for hole in self.holes:
             np.maximum(found, -hole.distance(points), out=found)
@@ -198,18 +206,18 @@ class Without:
 
 @dataclass(frozen=True)
 class Grown:
-    """A shape with its surface moved outwards, or inwards where negative."""
+    """A shape with its surface moved outwards, or inwards where `by_mm` is negative."""
 
     shape: Shape
     by_mm: float
 
     def bounds(self) -> Bounds:
-        """Two corners of a box around it."""
+        """Return two corners (x, y, z in mm) of a box around the shape."""
         low, high = self.shape.bounds()
         return low - self.by_mm, high + self.by_mm
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """The shape's, less the shift."""
+        """Return the shape's distance less the shift, mm."""
         found = self.shape.distance(points)
         found -= self.by_mm
         return found
@@ -219,11 +227,11 @@ class Grown:
 class Below:
     """The half-space normal . p < limit; the normal is made a unit vector."""
 
-    normal: tuple[float, float, float]
-    through: tuple[float, float, float]
+    normal: Triple
+    through: Triple
 
     def bounds(self) -> Bounds:
-        """Bounded only across a coordinate axis."""
+        """Return two corners of a box, which is bounded only across a coordinate axis."""
         low, high = np.full(3, -FAR), np.full(3, FAR)
         axis = int(np.argmax(np.abs(self.normal)))
         if np.count_nonzero(self.normal) == 1:
@@ -231,18 +239,18 @@ class Below:
         return low, high
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """Distance from the plane."""
+        """Return the distance from the plane, mm."""
         normal = np.array(self.normal) / np.linalg.norm(self.normal)
         offset = float(normal @ np.array(self.through))
         return _combined(points, normal, offset)
 
 
 def tube(
-    points: Sequence[Sequence[float]],
+    points: Sequence[Sequence[float]] | NDArray,
     radius: float | Sequence[float],
-    squeeze: tuple[float, float, float] = (1, 1, 1),
+    squeeze: Triple = (1, 1, 1),
 ) -> Union:
-    """A tube through points, of one radius or of one for each point."""
+    """Return a tube through points; `radius` (mm) is one for all or one for each point."""
     radii = np.broadcast_to(radius, len(points)).tolist()
     nodes = [tuple(map(float, point)) for point in points]
     ends = zip(pairwise(nodes), pairwise(radii), strict=True)
@@ -250,10 +258,15 @@ def tube(
 
 
 def turned(pitch_deg: float = 0, yaw_deg: float = 0, roll_deg: float = 0) -> NDArray[np.float64]:
-    """Frame (rows are axes) turned about x (front end of y goes down), then z (to the left), then y
-    (left end of x goes up)."""
+    """Return a frame, whose rows are axes, turned about x (the front end of y goes down), then z (to the left), then
+    y (the left end of x goes up)."""
     p, w, r = np.radians([pitch_deg, yaw_deg, roll_deg])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
     about_z = np.array([[np.cos(w), np.sin(w), 0], [-np.sin(w), np.cos(w), 0], [0, 0, 1]])
     about_y = np.array([[np.cos(r), 0, np.sin(r)], [0, 1, 0], [-np.sin(r), 0, np.cos(r)]])
     return about_y @ about_z @ about_x
+
+
+def ball_radius(volume_ml: float) -> float:
+    """Return the radius in mm of a ball of this volume in ml."""
+    return float(np.cbrt(3000 * volume_ml / (4 * np.pi)))
