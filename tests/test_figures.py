@@ -539,7 +539,10 @@ def test_each_replicates_mean_is_drawn_beside_the_mean_of_all(repeated):
     means = unfolded.groupby(["family", "n_train", "replicate"])["dsc"].mean()
     points = drawn_points(figure.axes[0])
     assert sorted(y for _, y in points) == pytest.approx(sorted(means))
-    marks = [c.lines[0].get_ydata()[0] for c in figure.axes[0].containers]
+    marks = [
+        y for line in figure.axes[0].lines if line.get_markersize() == 4.6 for y in line.get_ydata()
+    ]
+    marks = [y for y in marks if np.isfinite(y)]
     assert sorted(marks) == pytest.approx(sorted(means.groupby(level=[0, 1]).mean()))
     _, text = caption("performance", {"metrics": metrics}, study)
     assert "small points: 3 replicates (3 trainings), the mean of each" in text
