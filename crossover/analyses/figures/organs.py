@@ -172,7 +172,7 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
         for i in range(0, len(lines), 2):
-            axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0, zorder=0)
+            axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0, zorder=0)
         if style.ALL in lines:
             axes.axhline(len(lines) - 1.5, color=style.MUTED, linewidth=0.6)
     differences.tick_params(labelleft=False)

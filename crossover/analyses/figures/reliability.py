@@ -64,7 +64,7 @@ def _panel(
     for bound in BANDS:
         axes.axvline(bound, color=style.RULE, linewidth=0.6, linestyle=(0, (2, 2)))
     for i in range(0, len(features), 2):
-        axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+        axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
     step = 0.5 / max(len(names), 1)
     sns.pointplot(style.with_interval(rows, "icc"), x="icc", y="feature", order=features, orient="y", dodge=step * (len(names) - 1),
                   **style.GIVEN, **style.by_family(study, names), ax=axes,

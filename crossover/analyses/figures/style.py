@@ -31,7 +31,7 @@ DPI = 300
 ALL = "all"
 """The test set that pools every cohort's test cases."""
 
-INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#d0d4d9"
+INK, MUTED, RULE, BAND = "#1a1a1a", "#5f6368", "#d0d4d9", "#f5f6f7"
 OKABE_ITO = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6e6e6e", "#000000"]
 MARKERS = ["D", "o", "s", "^", "v", "P", "X", "<", ">", "h"]
 REFERENCE_LINE = (0, (1, 2))

@@ -184,7 +184,7 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
     models = tables.summary.set_index(["family", "n_train"])["model"].to_dict()
     for i, (a, b, symbol) in enumerate(pairs):
         if i % 2 == 0:
-            axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+            axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
         for position, n in enumerate(study.sizes):
             other = models.get((b, 0 if b in references(study) else n), "")
             at_size = tables.tukey[tables.tukey["n_train"] == n]
