@@ -272,6 +272,18 @@ def test_no_text_is_too_small_or_cut(figures):
             assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
 
 
+def test_bars_are_the_intervals_of_the_table_and_end_with_the_scale(figures, frames, study):
+    chosen = study.figures.overlays
+    rows = frames["icc"]
+    rows = rows[(rows["test_set"] == study.target) & (rows["n_train"] == chosen.sizes[0])]
+    rows = rows[rows["family"].isin([f for f in chosen.strategies if families(study)[f].sized])]
+    bars = [line.get_xdata() for line in figures["reliability"].axes[0].lines]
+    bars = sorted((low, high) for low, high in (bar for bar in bars if len(bar) == 2) if low < high)
+    assert np.allclose(bars, sorted(zip(rows["ci_low"], rows["ci_high"])))
+    reached = np.concatenate([line.get_ydata() for line in figures["performance"].axes[0].lines])
+    assert np.nanmin(reached) >= 0 and np.nanmax(reached) <= 1
+
+
 def test_figures_are_as_wide_as_a_page_at_most(figures):
     for figure in figures.values():
         assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
