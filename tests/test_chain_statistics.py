@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pingouin import rm_anova
 from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.multitest import multipletests
@@ -227,7 +226,6 @@ def test_folds_beside_other_models_are_still_left_out(study):
     pd.testing.assert_frame_equal(compared(both), compared(whole))
 
 
-@pytest.mark.filterwarnings("ignore:The inplace keyword")  # pingouin and pandas 3
 def test_folds_that_test_the_same_cases_are_compared_within_them(study):
     table = check_metrics(chain_metrics(study))
     found = stability(table, METRIC)
@@ -238,8 +236,6 @@ def test_folds_that_test_the_same_cases_are_compared_within_them(study):
     assert ours["F"].iloc[0] == pytest.approx(theirs["F Value"])
     assert ours[["df_between", "df_within"]].iloc[0].tolist() == [4, 20]
     assert theirs["Pr > F"] <= ours["p"].iloc[0] <= 1  # the correction only makes it larger
-    corrected = rm_anova(own, METRIC, "fold", "case", correction=True).iloc[0]
-    assert ours["p"].iloc[0] == pytest.approx(corrected["p_GG_corr"])
 
 
 def test_two_folds_are_a_paired_t_test():
@@ -248,7 +244,7 @@ def test_two_folds_are_a_paired_t_test():
     assert repeated_measures(table)["p"] == pytest.approx(stats.ttest_rel(*table.T.values).pvalue)
 
 
-@pytest.mark.parametrize("table", [np.ones((4, 3)), np.ones((1, 3)), np.ones((4, 1)),
+@pytest.mark.parametrize("table", [np.ones((4, 3)), np.ones((1, 3)), np.ones((4, 1)), np.eye(2, 3),
                                    np.arange(4)[:, None] + np.array([[0, 0.1, 0.2]])])  # fmt: skip
 def test_folds_without_anything_to_test_have_no_p(table):
     assert np.isnan(repeated_measures(pd.DataFrame(table))["p"])

@@ -28,7 +28,7 @@ from crossover.report.score_tables import (
     times_layout,
 )
 from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.paired import asymptotic_p, paired
+from crossover.statistics.paired import paired, signed_rank
 from crossover.statistics.summary import summarise
 from crossover.statistics.training_time import savings, training_times
 from crossover.study.config import load_study
@@ -109,13 +109,17 @@ def test_averages_and_p_values_by_hand(published):
     assert p["p"].min() * 36 > 0.05  # nothing printed would pass Holm
 
 
+def p_printed(differences: np.ndarray) -> float:
+    return signed_rank(differences)["p_wilcoxon_asymptotic"]
+
+
 def test_which_printed_p_ten_distinct_differences_can_give(published):
     ranks = np.arange(1, 11)
-    possible = {f"{asymptotic_p(signs * ranks):.3f}" for signs in product([-1, 1], repeat=10)}
+    possible = {f"{p_printed(signs * ranks):.3f}" for signs in product([-1, 1], repeat=10)}
     printed = {f"{p:.3f}" for p in published.paired_table()["p"]}
     assert printed & possible == {"0.005", "0.007", "0.009", "0.017"}
     tied = [0.04] * 6 + [0.01, 0.02, 0.03, 0.05]
-    assert f"{asymptotic_p(np.array(tied)):.3f}" == "0.004"
+    assert f"{p_printed(np.array(tied)):.3f}" == "0.004"
 
 
 def test_table_one_of_the_paper_is_a_network(published):
@@ -319,7 +323,7 @@ def test_the_sweep_goes_from_few_layers_to_all(figures, study):
 
 
 def test_the_sweeps_mean_is_that_of_the_cases(figures, frames):
-    line = figures["sweep"].axes[0].containers[0].lines[0]
+    line = next(line for line in figures["sweep"].axes[0].lines if line.get_linewidth() == 1.8)
     own = frames["metrics"].query("family == 'sweep-conv3' and cohort == 'target_center'")
     assert line.get_ydata()[list(LAYERS).index("conv3")] == pytest.approx(own["dsc"].mean())
 
@@ -339,10 +343,14 @@ def test_differences_are_the_fine_tuned_models_whatever_the_order(study, frames)
     for column in ("difference", "ci_low", "ci_high"):
         turned[column] = -turned[column]
     drawn = [
-        [line.get_xdata()[0] for line in organs.draw(frames["metrics"], p, study).axes[1].lines]
+        [
+            x
+            for line in organs.draw(frames["metrics"], p, study).axes[1].lines
+            for x in line.get_xdata()
+        ]
         for p in (frames["paired"], turned)
     ]
-    assert drawn[0] == pytest.approx(drawn[1])
+    assert drawn[0] == pytest.approx(drawn[1], nan_ok=True)
 
 
 def test_levels_come_from_the_architecture():

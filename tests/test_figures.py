@@ -272,6 +272,18 @@ def test_no_text_is_too_small_or_cut(figures):
             assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
 
 
+def test_bars_are_the_intervals_of_the_table_and_end_with_the_scale(figures, frames, study):
+    chosen = study.figures.overlays
+    rows = frames["icc"]
+    rows = rows[(rows["test_set"] == study.target) & (rows["n_train"] == chosen.sizes[0])]
+    rows = rows[rows["family"].isin([f for f in chosen.strategies if families(study)[f].sized])]
+    bars = [line.get_xdata() for line in figures["reliability"].axes[0].lines]
+    bars = sorted((low, high) for low, high in (bar for bar in bars if len(bar) == 2) if low < high)
+    assert np.allclose(bars, sorted(zip(rows["ci_low"], rows["ci_high"])))
+    reached = np.concatenate([line.get_ydata() for line in figures["performance"].axes[0].lines])
+    assert np.nanmin(reached) >= 0 and np.nanmax(reached) <= 1
+
+
 def test_figures_are_as_wide_as_a_page_at_most(figures):
     for figure in figures.values():
         assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
@@ -541,7 +553,10 @@ def test_each_replicates_mean_is_drawn_beside_the_mean_of_all(repeated):
     means = unfolded.groupby(["family", "n_train", "replicate"])["dsc"].mean()
     points = drawn_points(figure.axes[0])
     assert sorted(y for _, y in points) == pytest.approx(sorted(means))
-    marks = [c.lines[0].get_ydata()[0] for c in figure.axes[0].containers]
+    marks = [
+        y for line in figure.axes[0].lines if line.get_markersize() == 4.6 for y in line.get_ydata()
+    ]
+    marks = [y for y in marks if np.isfinite(y)]
     assert sorted(marks) == pytest.approx(sorted(means.groupby(level=[0, 1]).mean()))
     _, text = caption("performance", {"metrics": metrics}, study)
     assert "small points: 3 replicates (3 trainings), the mean of each" in text

@@ -9,6 +9,7 @@ the metric (DSC or IoU), which has no unit; right, the sources' attributes that 
 from __future__ import annotations
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -44,6 +45,7 @@ def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
     known = {chain.family: chain for chain in chains(study)}
     labels: list[str] = []
     heads: list[int] = []
+    places: dict[int, int] = {}
     for target, own in blocks:
         y = len(labels)
         axes.axhspan(y - 0.5, y + 0.5, color="#eceff2", linewidth=0, zorder=2)
@@ -52,11 +54,11 @@ def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
         base = scores[(scores["target"] == target) & (scores["kind"] == COUNTED[0])]
         _baseline(axes, y, base)
         for row in own.itertuples():
-            y = len(labels)
-            _gain(axes, y, row)
+            y = places[row.Index] = len(labels)
             labels.append(known[row.family].label)
             axes.text(1.02, y, _values(known[row.family], study), va="center", size=7,
                       transform=axes.get_yaxis_transform(), color=style.MUTED)  # fmt: skip
+    _gains(axes, gains.loc[list(places)].assign(y=places.values()))
     _frame(axes, labels, heads, study)
     handles = _handles(gains)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, columnspacing=1.2,
@@ -74,18 +76,25 @@ def _baseline(axes: Axes, y: float, base: pd.DataFrame) -> None:
               zorder=6)  # fmt: skip
 
 
-def _gain(axes: Axes, y: float, row) -> None:
-    colour, marker = LOOKS.get(row.kind, (style.INK, "o"))
-    if pd.notna(row.ci_wide_low):
-        wide = 100 * row.ci_wide_low, 100 * row.ci_wide_high
-        axes.plot(wide, [y, y], color=colour, linewidth=0.9)
-    if pd.notna(row.ci_low):
-        axes.plot([100 * row.ci_low, 100 * row.ci_high], [y, y], color=colour, linewidth=2.6, alpha=0.55,
-                  solid_capstyle="butt")  # fmt: skip
-    axes.plot(100 * row.gain, y, marker=marker, color=colour, markersize=4.6, markeredgecolor=style.INK,
-              markeredgewidth=0.4, linestyle="none", zorder=4)  # fmt: skip
-    axes.plot(100 * row.best_fold_gain, y, marker=marker, color="none", markersize=4.6, zorder=5,
-              markeredgecolor=colour, markeredgewidth=1, linestyle="none")  # fmt: skip
+def _gains(axes: Axes, rows: pd.DataFrame) -> None:
+    """Each row's gain at its `y`, with both intervals, and that of the best folds."""
+    percent = ["gain", "best_fold_gain", "ci_low", "ci_high", "ci_wide_low", "ci_wide_high"]
+    rows = rows.assign(**{name: 100 * rows[name] for name in percent})
+    kinds = {kind: LOOKS.get(kind, (style.INK, "o")) for kind in dict.fromkeys(rows["kind"])}
+    look = {"y": "y", "orient": "y", "native_scale": True, "hue": "kind", "ax": axes,
+            "hue_order": list(kinds), "palette": {kind: colour for kind, (colour, _) in kinds.items()}}  # fmt: skip
+    markers = [marker for _, marker in kinds.values()]
+    wide, narrow = (
+        style.with_interval(rows, "gain", f"ci_{of}low", f"ci_{of}high") for of in ("wide_", "")
+    )
+    sns.pointplot(wide, x="gain", **style.GIVEN, markers="none", err_kws={"linewidth": 0.9}, **look,
+                  **style.MARK)  # fmt: skip
+    sns.pointplot(narrow, x="gain", **style.GIVEN, markers=markers, markersize=4.6, zorder=4, **look,
+                  err_kws={"linewidth": 2.6, "alpha": 0.55, "zorder": 2}, **style.MARK)  # fmt: skip
+    hollow = style.MARK | {"markerfacecolor": "none", "markeredgewidth": 1}
+    del hollow["markeredgecolor"]  # each kind's own
+    sns.pointplot(rows, x="best_fold_gain", errorbar=None, markers=markers, markersize=4.6, zorder=5, **look,
+                  **hollow)  # fmt: skip
 
 
 def _values(chain: Chain, study: Study) -> str:
@@ -111,6 +120,7 @@ def _frame(axes: Axes, labels: list[str], heads: list[int], study: Study) -> Non
     axes.grid(axis="x")
     axes.margins(x=0.06)
     metric = style.metric_label(study.statistics.metric)
+    axes.set_ylabel("")
     axes.set_xlabel(f"Gain in {metric}\n(percentage points)")
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from crossover.analyses.figures import style
 from crossover.study.families import families, main_rows
@@ -46,7 +48,12 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str) -> Figu
     for axes in panels:
         axes.set_xlabel(f"ICC ({confidence})")
     label = style.test_set_label(study, test_set)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center",
+    handles = [
+        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f), markersize=4,
+               linewidth=1, markeredgecolor="white", markeredgewidth=0.4, label=style.family_label(study, f))
+        for f in names if f in set(rows["family"])
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center",
                   ncols=max(len(names), 1), title=f"{label} test cases (n = {cases})")  # fmt: skip
     return figure
 
@@ -57,17 +64,13 @@ def _panel(
     for bound in BANDS:
         axes.axvline(bound, color=style.RULE, linewidth=0.6, linestyle=(0, (2, 2)))
     for i in range(0, len(features), 2):
-        axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+        axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
     step = 0.5 / max(len(names), 1)
-    for j, family in enumerate(names):
-        own = rows[rows["family"] == family].set_index("feature").reindex(features)
-        y = [i + (j - (len(names) - 1) / 2) * step for i in range(len(features))]
-        below, above = own["icc"] - own["ci_low"], own["ci_high"] - own["icc"]
-        error = [below.clip(lower=0), above.clip(lower=0)]
-        axes.errorbar(own["icc"], y, xerr=error, linestyle="none", elinewidth=1,
-                      color=style.family_colour(study, family), markersize=4,
-                      marker=style.family_marker(study, family), markeredgecolor="white",
-                      markeredgewidth=0.4, label=style.family_label(study, family))  # fmt: skip
+    sns.pointplot(style.with_interval(rows, "icc"), x="icc", y="feature", order=features, orient="y", dodge=step * (len(names) - 1),
+                  **style.GIVEN, **style.by_family(study, names), ax=axes,
+                  markers=style.markers_of(study, names), markersize=4, err_kws={"linewidth": 1},
+                  **style.MARK | {"markeredgecolor": "white"})  # fmt: skip
+    axes.set_ylabel("")
 
 
 def _frame(axes: Axes, features: list[str], rows: pd.DataFrame) -> None:

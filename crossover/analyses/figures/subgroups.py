@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,6 +20,7 @@ from crossover.study.families import compared, main_rows, references, replicate_
 from crossover.study.schema import Study
 
 ROW_MM = 3.8  # of a line of marks
+APART = 0.16  # between families, of the 1 between sizes
 STRONG = 0.001
 """The second threshold of the marks, beside the study's alpha."""
 
@@ -145,16 +147,16 @@ def _curves(axes: Axes, tables: Tables, study: Study) -> None:
         for row in tables.published[tables.published["family"] == family].itertuples():
             axes.plot(len(study.sizes) - 0.6, row.mean, **_hollow(study, family), clip_on=False)
     names = compared(study)
+    rows = tables.summary[tables.summary["family"].isin(names)]
+    rows = style.with_interval(rows[rows["n_train"].isin(study.sizes)], "mean")
+    sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=APART * (len(names) - 1), ax=axes,
+                  **style.GIVEN, **style.by_family(study, names), linewidth=1.1,
+                  markers=style.markers_of(study, names), markersize=4.2, markeredgewidth=0, legend=False,
+                  linestyles=[style.family_line(study, f) for f in names], err_kws={"linewidth": 0.9})  # fmt: skip
+    axes.set(xlabel="", ylabel="")
     for i, family in enumerate(names):
-        shift = (i - (len(names) - 1) / 2) * 0.16
-        own = tables.summary[tables.summary["family"] == family]
-        own = own.set_index("n_train").reindex(study.sizes)
+        shift = (i - (len(names) - 1) / 2) * APART
         x = [position + shift for position in range(len(study.sizes))]
-        error = [own["mean"] - own["ci_low"], own["ci_high"] - own["mean"]]
-        axes.errorbar(x, own["mean"], error, color=style.family_colour(study, family),
-                      linestyle=style.family_line(study, family), elinewidth=0.9, linewidth=1.1,
-                      marker=style.family_marker(study, family), markersize=4.2,
-                      markeredgewidth=0)  # fmt: skip
         own = tables.each[tables.each["family"] == family]
         for position, n in zip(x, study.sizes, strict=True):
             means = replicate_means(own[own["n_train"] == n], study.statistics.metric)
@@ -182,7 +184,7 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
     models = tables.summary.set_index(["family", "n_train"])["model"].to_dict()
     for i, (a, b, symbol) in enumerate(pairs):
         if i % 2 == 0:
-            axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+            axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
         for position, n in enumerate(study.sizes):
             other = models.get((b, 0 if b in references(study) else n), "")
             at_size = tables.tukey[tables.tukey["n_train"] == n]

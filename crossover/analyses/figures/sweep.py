@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -105,18 +105,27 @@ def swept(rows: pd.DataFrame, study: Study) -> list[str]:
 def _scores(
     axes: Axes, rows: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study
 ) -> None:
-    metric = study.statistics.metric
-    for structure, look in looks.items():
-        own = rows[rows["structure"] == structure].groupby("level")[metric].mean()
-        axes.plot(range(len(shown)), own.reindex(shown), **look, linewidth=0.9)
+    metric, confidence = study.statistics.metric, study.statistics.confidence
+    sns.pointplot(rows, x="level", y=metric, order=shown, errorbar=None, linewidth=0.9, ax=axes,
+                  linestyles=[look["linestyle"] for look in looks.values()], **_by_structure(looks))  # fmt: skip
     of_level = rows.groupby("level")["structure"].transform("nunique")
     whole = rows[of_level == len(looks)]  # a mean over fewer would be of something else
-    cases = whole.groupby(["level", "cohort", "case"])[metric].mean().groupby("level")
-    mean, sd, count = (cases.agg(how).reindex(shown) for how in ("mean", "std", "count"))
-    low, high = mean_interval(mean, sd, count, study.statistics.confidence, scale(metric))
-    error = np.nan_to_num([mean - low, high - mean])
-    axes.errorbar(range(len(shown)), mean, error, **MEAN, color=_tuned(study),
-                  capsize=2, elinewidth=1.1, zorder=5)  # fmt: skip
+    cases = whole.groupby(["level", "cohort", "case"], as_index=False)[metric].mean()
+
+    def interval(values: pd.Series) -> tuple[float, float]:
+        return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
+
+    sns.pointplot(cases, x="level", y=metric, order=shown, errorbar=interval, **MEAN, color=_tuned(study),
+                  capsize=0.1, err_kws={"linewidth": 1.1}, zorder=5, ax=axes)  # fmt: skip
+
+
+def _by_structure(looks: dict[str, dict]) -> dict:
+    """Arguments of `pointplot` that tell the structures apart."""
+    return {
+        "hue": "structure", "hue_order": list(looks), "legend": False, "markersize": 3.8, "markeredgewidth": 0,
+        "palette": {structure: look["color"] for structure, look in looks.items()},
+        "markers": [look["marker"] for look in looks.values()],
+    }  # fmt: skip
 
 
 def _replicates(
@@ -156,20 +165,19 @@ def _cost(
 ) -> None:
     times = times[times["structure"].isin([*looks, style.ALL])]
     rows = swept_rows(times, study, dict.fromkeys(shown))
-    for structure, look in looks.items():
-        own = rows[rows["structure"] == structure].set_index("level")["seconds_per_step"]
-        axes.plot(range(len(shown)), own.reindex(shown), **look | {"linestyle": "none"})
+    cost = {"x": "level", "y": "seconds_per_step", "order": shown, "errorbar": None, "ax": axes}
+    own = rows[rows["structure"].isin(list(looks))]
+    sns.pointplot(own, linestyles="none", **cost, **_by_structure(looks))
     of_level = rows.groupby("level")["structure"].transform("nunique")
     whole = rows[of_level == rows["structure"].nunique()]
-    mean = whole.groupby("level")["seconds_per_step"].mean().reindex(shown)
-    axes.plot(range(len(shown)), mean, color=_tuned(study), **MEAN | {"marker": ""}, zorder=1)
+    sns.pointplot(whole, color=_tuned(study), **MEAN | {"marker": "none"}, zorder=1, **cost)
     scratch = baseline(study)
     own = main_rows(times, study)
     own = own[(own["family"] == scratch) & (own["n_train"] == study.sizes[-1])]
     if scratch and own["seconds_per_step"].notna().any():
         axes.axhline(own["seconds_per_step"].mean(), **_dotted(study, scratch))
     axes.set_ylim(bottom=0)
-    if mean.isna().all():
+    if whole["seconds_per_step"].isna().all():
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center")
 
 
