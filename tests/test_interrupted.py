@@ -123,7 +123,7 @@ def test_a_job_waits_for_the_one_that_a_killed_run_left(told):
 HOLD = """
 import sys, time
 from pathlib import Path
-from crossover.locks import held
+from crossover.core.locks import held
 with held("results/x.csv", Path(sys.argv[1])):
     print("has it", flush=True)
     time.sleep(60)
@@ -141,13 +141,13 @@ def test_a_lock_ends_with_its_process_and_leaves_no_file(tmp_path: Path, capsys)
     with locks.held("results/x.csv", tmp_path), pytest.raises(locks.Held):
         locks.take(path)
     assert not path.exists() and capsys.readouterr().out == ""
-    locks.take(path).close()
+    locks.take(path).release()
 
 
 def test_a_process_that_is_started_does_not_keep_the_lock(tmp_path: Path):
     with locks.held("a", tmp_path):
         child = subprocess.Popen(["sleep", "30"])
-    locks.take(locks.lock_path("a", tmp_path)).close()
+    locks.take(locks.lock_path("a", tmp_path)).release()
     child.kill()
     child.wait()
 
@@ -175,7 +175,7 @@ SCRIPT = """
 import sys, numpy as np
 from pathlib import Path
 from safetensors.numpy import save_file
-from crossover import items
+from crossover.core import incremental
 import SimpleITK as sitk
 from crossover.imaging import stored
 from crossover.imaging.volumes import write
@@ -192,7 +192,7 @@ def make(name, folder):
 
 kind, room = sys.argv[1:]
 try:
-    items.update(Path(room, "manifest.json"), {"small": "1", kind: "1", "after": "1"}, make)
+    incremental.update(Path(room, "manifest.json"), {"small": "1", kind: "1", "after": "1"}, make)
 except BaseException as error:
     print(f"{type(error).__name__}: {error}")
 print(sorted(str(p.relative_to(room)) for p in Path(room).rglob("*") if p.is_file()))
