@@ -21,45 +21,14 @@ from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import jobs
+from crossover.execution.workflow import force, jobs, planned_jobs
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-LOOKS = {
-    "--dag",
-    "--rulegraph",
-    "--filegraph",
-    "--d3dag",
-    "--summary",
-    "--detailed-summary",
-    "-S",
-    "-D",
-}
-LOOKS |= {
-    "--lint",
-    "--unlock",
-    "--list",
-    "-l",
-    "--list-rules",
-    "--list-target-rules",
-    "--lt",
-    "--report",
-}
-LOOKS |= {"--list-changes", "--lc", "--list-untracked", "--lu", "--archive", "--containerize"}
 DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
 """Whether this is a dry run: Snakemake knows only after it has read this."""
-SNAKEMAKE = "snakemake" in Path(sys.argv[0]).parts[-2:]
-
-# The lock of this folder, open until this process ends; Snakemake's own would outlive a kill.
-if SNAKEMAKE and workflow.is_main_process and not DRY and not LOOKS & set(sys.argv):
-    try:
-        LOCK = locks.take(Path(".cache/snakemake.lock"))
-    except locks.Held as by:
-        raise WorkflowError(
-            f"another Snakemake is at work in this folder: {by}. Wait until it has ended, or end it"
-        ) from None
 
 try:
     SETTINGS = load_settings(config)
@@ -319,6 +288,24 @@ def stages_for_figure(wildcards):
     return stages_of_study(wildcards) if wildcards.figure in OF_HISTORIES else []
 
 
+RUN = Path(".cache/locks/run")
+"""The locks of a run: one for each study and cohort of its graph. Snakemake's own lock would outlive a kill."""
+HELD = []
+
+
+def refuse_to_run_beside_another():
+    """Hold the locks of this run until its process ends, so that no two runs make the same files."""
+    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
+    names = {own[part] for own in made for part in ("study", "cohort") if part in own}
+    for name in sorted(names):
+        try:
+            HELD.append(locks.take(RUN / f"{name}.lock"))
+        except locks.Held as by:
+            raise WorkflowError(
+                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it"
+            ) from None
+
+
 def refuse_what_the_disk_cannot_hold():
     """Before any job runs; with `disk_check: false` it is told."""
     needed = requirements.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
@@ -341,43 +328,21 @@ def begin_progress():
 
 # In a dry run no handler is called.
 if DRY:
-    from crossover import estimate
+    from crossover.execution import estimate
 
     print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
 
 
-def refuse_what_nothing_vouches_for():
-    """Stop before Snakemake takes results for fresh that it can't know to be so."""
-    own = {"study": STUDIES, "cohort": COHORTS}
+def make_again_what_is_not_of_the_plan():
+    """Have results made again whose provenance records are not those of the planned jobs; see `check_results`."""
     asked = UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ
-    if asked or not workflow.is_main_process:
+    if asked or not workflow.is_main_process or workflow.dag_settings is None:
         return
     try:
-        check_results(planned())
+        force(workflow, check_results(planned_jobs(workflow)))
     except ConfigError as error:
         raise WorkflowError(str(error)) from None
 
 
-def planned():
-    """The outputs of the jobs that the studies have; what else lies there, of an older plan, is no concern."""
-    of_study = {
-        study: {
-            "batch": PLANS[study].batches,
-            "group": PLANS[study].groups,
-            "figure": figures_of(STUDIES[study]),
-        }
-        for study in STUDIES
-    }
-    found = set()
-    for output in (str(o) for made in workflow.rules for o in made.output):
-        pattern = re.sub(r"\{(\w+)[^}]*\}", r"{\1}", output)
-        names = set(re.findall(r"\{(\w+)\}", pattern))
-        for study, own in of_study.items():
-            values = {**own, "study": [study], "cohort": STUDIES[study].cohorts}
-            found |= set(expand(pattern, **{name: values[name] for name in names}))
-    own = {f for study in STUDIES for f in [*statistics_files(study).values(), *table_files(study)]}
-    return {f for f in found if f in own or Path(f).parent.name not in ("statistics", "tables")}
-
-
-UNCHECKED = {"--forceall", "-F", "--lint", "--unlock", "--delete-all-output", "--cleanup-metadata"}
+UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}
 """What a person may ask of Snakemake whatever the results are."""

@@ -1,4 +1,4 @@
-"""What must be right before anything runs."""
+"""What is checked before anything runs: the studies, their initial weights, and the results that are there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
-from crossover.execution.integrity import Checker, settled, told
+from crossover.core.locks import FOLDER, is_unfinished
+from crossover.core.provenance import read_record
+from crossover.execution.integrity import Checker, describe
+from crossover.execution.workflow import Job
 from crossover.study import parameters
 from crossover.study.initial_weights import missing
 from crossover.study.schema import Study
@@ -70,23 +73,33 @@ def _weights_remedy(study: str, encoders: list[str]) -> str:
     )
 
 
-def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
-    """Check that results which are there are those of the jobs that are on record.
+def check_results(jobs: Iterable[Job], root: Path = Path(".")) -> list[Job]:
+    """Compare the results that are there with the planned jobs, by their provenance records.
 
     Args:
-        outputs: of all jobs of the plan.
+        jobs: those that a run's targets need, with paths relative to `root`.
+
+    Returns:
+        The jobs whose outputs must be made again: without a record, made with other settings, code or inputs
+        than are planned, or by a job that was killed (or runs now).
 
     Raises:
-        ConfigError: naming files without a record, changed since, or made from others than are there,
-            and what to do.
+        ConfigError: naming results that somebody changed since their job wrote them, and what to do.
     """
-    checker = Checker(root)
-    findings = []
-    for path in settled(outputs, root):
-        try:
-            found = list(checker.findings(path))
-        except FileNotFoundError:  # another Snakemake has begun to make it
-            continue
-        findings += found if settled([path], root) else []
+    checker, findings, again = Checker(root), [], []
+    for job in jobs:
+        for output in (path for path in job.outputs if (root / path).exists()):
+            record = read_record(root / output)
+            try:
+                changes = list(checker.find_changes(output, record)) if record else []
+            except FileNotFoundError:  # another Snakemake has begun to make it
+                record = None
+            if record is None or is_unfinished(output, root / FOLDER):
+                again.append(job)
+            elif changes:
+                findings += changes
+            elif not checker.is_current(job, record):
+                again.append(job)
     if findings:
-        raise ConfigError(told(findings))
+        raise ConfigError(describe(findings))
+    return again

@@ -1,81 +1,42 @@
-"""All that the library knows of Snakemake: the graph of jobs as plain data, the records that Snakemake 9 keeps of
-what made a file (`.snakemake/metadata/<coded path>`), and the commands that other tools run.
+"""All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
-No other module of the library imports Snakemake or reads its files; nothing that computes imports this one.
+No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
+interface for two things that are needed here, so parts of it are used that its documentation does not name:
+
+- `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
+  interface prints a graph and returns none (`read_workflow`).
+- A run must know which results are not those of the plan before Snakemake says "Nothing to be done", and between
+  the graph and that message Snakemake calls nothing of a workflow. So the jobs are found from the rules
+  (`planned_jobs`), and what must be made again is added to what `--forcerun` names (`force`).
+
+Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
+is only named, for it travels with the results.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from ast import literal_eval
-from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from crossover.core.configuration import ConfigError
-from crossover.core.files import read_json_or_none
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
 
 PROFILE = Path("profiles/default/profile.yaml")
-RECORDS = Path(".snakemake/metadata")
-"""The folder of the records."""
-UNFINISHED = Path(".snakemake/incomplete")
-NAME_MAX = 255
-"""Longest name of a file: a longer coded path is cut, its beginnings being folders with an @."""
+METADATA = Path(".snakemake/metadata")
+"""The folder in which Snakemake keeps what it knows of each output."""
 
 MAKE_STUDY = "snakemake --config studies={study} -- studies"
 """Makes all of one study but the report."""
 MAKE_REPORT = "snakemake --allowed-rules report all"
 """Makes the report, and refuses to run anything else."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What Snakemake keeps of the job that made a file."""
-
-    rule: str
-    parameters: tuple[str, ...]
-    """Their values; each parameter of this workflow's rules is a text."""
-    inputs: dict[str, str]
-    """Input -> SHA-256, of those that Snakemake took the checksum of."""
-    begun: float
-    """Seconds since the epoch, like `ended`."""
-    ended: float
-
-
-def read_record(output: Path, root: Path = Path(".")) -> Record | None:
-    """The record of an output (path relative to `root`), None where there is none that can be read."""
-    kept = read_json_or_none(root / RECORDS / coded(output))
-    if kept is None:
-        return None
-    checksums = {
-        p: str(c).removeprefix("sha256:") for p, c in kept.get("input_checksums", {}).items()
-    }
-    return Record(
-        rule=kept.get("rule", ""),
-        parameters=tuple(map(literal_eval, kept.get("params") or ())),
-        inputs=checksums,
-        begun=kept.get("starttime", 0.0),
-        ended=kept.get("endtime", 0.0),
-    )
-
-
-def is_unfinished(output: Path, root: Path = Path(".")) -> bool:
-    """Whether a job is making the output now, or was killed while it did; Snakemake makes it again."""
-    return (root / UNFINISHED / coded(output)).exists()
-
-
-def coded(output: Path) -> str:
-    """The path of an output as its record is named."""
-    text = urlsafe_b64encode(str(output).encode()).decode()
-    parts = [text[i : i + NAME_MAX - 1] for i in range(0, len(text), NAME_MAX - 1)]
-    return "/".join(["@" + part for part in parts[:-1]] + [parts[-1]])
 
 
 @dataclass(frozen=True)
@@ -88,10 +49,10 @@ class Job:
     inputs: list[Path]
     settings: Any
     code: dict[str, Any]
-    threads: int
-    needed: bool
-    reason: str
-    """In Snakemake's words."""
+    threads: int = 1
+    needed: bool = False
+    """Whether Snakemake would run it, for a `reason` in its own words; known of the graph's jobs only."""
+    reason: str = ""
     depends: list[int] = field(default_factory=list)
     """Places of the jobs whose outputs it reads, in the list of all."""
 
@@ -116,7 +77,7 @@ def read_workflow(
     Args:
         config: as after `snakemake --config`.
         targets: rules or files; the default target where none is given.
-        checked: whether results that nothing vouches for are refused.
+        checked: whether results are compared with their records (`preflight.check_results`).
 
     Raises:
         ConfigError: with what Snakemake or the workflow found wrong.
@@ -158,7 +119,7 @@ def read_workflow(
 
 
 def jobs(dag: Any) -> list[Job]:
-    """The jobs that make files, in order."""
+    """Return the jobs of Snakemake's graph that make files, inputs before what reads them."""
     levels = [sorted(level, key=lambda j: (j.rule.name, *j.output)) for level in dag.toposorted()]
     ordered = [job for level in levels for job in level if job.output]
     places = {job: i for i, job in enumerate(ordered)}
@@ -177,3 +138,43 @@ def jobs(dag: Any) -> list[Job]:
         )
         for job in ordered
     ]
+
+
+def planned_jobs(workflow: Any) -> Iterator[Job]:
+    """Yield the jobs that the targets of a run need and whose outputs are there, before the graph is built."""
+    from snakemake.io import Wildcards
+    from snakemake.output_index import OutputIndex
+
+    rules, producers = {rule.name: rule for rule in workflow.rules}, OutputIndex(workflow.rules)
+    waiting = list(workflow.dag_settings.targets) or [workflow.default_target]
+    seen = set()
+    while waiting:
+        target = waiting.pop()
+        rule = rules.get(target) or next(iter(producers.match_producers(relpath(target))), None)
+        found = rule and rule.output and rule.get_wildcards(relpath(target))
+        key = rule and (rule.name, *(found or {}).items())
+        if not key or key in seen:
+            continue
+        seen.add(key)
+        wildcards = Wildcards(fromdict=found or {})
+        inputs = [str(path) for path in rule.expand_input(wildcards)[0]]
+        waiting += inputs
+        outputs = [Path(path.apply_wildcards(wildcards)) for path in rule.output]
+        if any(path.exists() for path in outputs):
+            cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
+            yield Job(
+                rule=rule.name,
+                wildcards=found,
+                outputs=outputs,
+                inputs=list(map(Path, inputs)),
+                settings=json.loads(cfg(wildcards) if callable(cfg) else cfg),
+                code=json.loads(code(wildcards) if callable(code) else code),
+            )
+
+
+def force(workflow: Any, again: Iterable[Job]) -> None:
+    """Have Snakemake make the outputs of jobs again, of rules that this run may run."""
+    settings = workflow.dag_settings
+    may = [job for job in again if job.rule in (settings.allowed_rules or {job.rule})]
+    outputs = {str(path) for job in may for path in job.outputs}
+    settings.forcerun = frozenset({*settings.forcerun, *outputs})

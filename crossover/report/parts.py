@@ -20,7 +20,7 @@ class Titled(NamedTuple):
     """A table with its words.
 
     Attributes:
-        of: the frame that it shows, by the name in `StudyResults.frames`: the way to its trail.
+        of: the frame that it shows, by the name in `StudyResults.frames`: the way to its provenance record.
     """
 
     title: str
