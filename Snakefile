@@ -50,7 +50,7 @@ rule tables:
         [table for study in STUDIES for table in table_files(study)],
 
 
-make_again_what_is_not_of_the_plan()
+check_what_is_there()
 
 
 onstart:

@@ -15,13 +15,14 @@ from crossover.findings.claims.files import TABLES as JUDGED_BY
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
 from crossover.analyses.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
-from crossover.execution.preflight import check, check_results, check_weights
+from crossover.execution.integrity import Checker
+from crossover.execution.preflight import check, check_results, check_weights, is_outdated
 from crossover.sources.inventory import listing
 from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import force, jobs, planned_jobs
+from crossover.execution.workflow import force_outdated, jobs
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -333,15 +334,37 @@ if DRY:
     print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
 
 
-def make_again_what_is_not_of_the_plan():
-    """Have results made again whose provenance records are not those of the planned jobs; see `check_results`."""
-    asked = UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ
-    if asked or not workflow.is_main_process or workflow.dag_settings is None:
+def check_what_is_there():
+    """Refuse results that somebody changed; have those made again that are not of the plan."""
+    if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
-    try:
-        force(workflow, check_results(planned_jobs(workflow)))
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+    if workflow.is_main_process:
+        try:
+            check_results(planned())
+        except ConfigError as error:
+            raise WorkflowError(str(error)) from None
+        force_outdated(workflow, functools.partial(is_outdated, checker=Checker()))
+
+
+def planned():
+    """The outputs of the jobs that the studies have; what else lies there, of an older plan, is no concern."""
+    of_study = {
+        study: {
+            "batch": PLANS[study].batches,
+            "group": PLANS[study].groups,
+            "figure": figures_of(STUDIES[study]),
+        }
+        for study in STUDIES
+    }
+    found = set()
+    for output in (str(o) for made in workflow.rules for o in made.output):
+        pattern = re.sub(r"\{(\w+)[^}]*\}", r"{\1}", output)
+        names = set(re.findall(r"\{(\w+)\}", pattern))
+        for study, own in of_study.items():
+            values = {**own, "study": [study], "cohort": STUDIES[study].cohorts}
+            found |= set(expand(pattern, **{name: values[name] for name in names}))
+    own = {f for study in STUDIES for f in [*statistics_files(study).values(), *table_files(study)]}
+    return {f for f in found if f in own or Path(f).parent.name not in ("statistics", "tables")}
 
 
 UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
@@ -73,33 +74,34 @@ def _weights_remedy(study: str, encoders: list[str]) -> str:
     )
 
 
-def check_results(jobs: Iterable[Job], root: Path = Path(".")) -> list[Job]:
-    """Compare the results that are there with the planned jobs, by their provenance records.
+def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
+    """Check that nobody changed results since their jobs wrote them.
 
     Args:
-        jobs: those that a run's targets need, with paths relative to `root`.
-
-    Returns:
-        The jobs whose outputs must be made again: without a record, made with other settings, code or inputs
-        than are planned, or by a job that was killed (or runs now).
+        outputs: of all jobs of the plan, relative to `root`.
 
     Raises:
-        ConfigError: naming results that somebody changed since their job wrote them, and what to do.
+        ConfigError: naming what was changed, and what to do.
     """
-    checker, findings, again = Checker(root), [], []
-    for job in jobs:
-        for output in (path for path in job.outputs if (root / path).exists()):
-            record = read_record(root / output)
-            try:
-                changes = list(checker.find_changes(output, record)) if record else []
-            except FileNotFoundError:  # another Snakemake has begun to make it
-                record = None
-            if record is None or is_unfinished(output, root / FOLDER):
-                again.append(job)
-            elif changes:
-                findings += changes
-            elif not checker.is_current(job, record):
-                again.append(job)
+    checker, findings = Checker(root), []
+    for output in sorted(path for path in map(Path, outputs) if (root / path).exists()):
+        record = read_record(root / output)
+        with suppress(FileNotFoundError):  # another Snakemake has begun to make it
+            changes = list(checker.find_changes(output, record)) if record else []
+            findings += [] if is_unfinished(output, root / FOLDER) else changes
     if findings:
         raise ConfigError(describe(findings))
-    return again
+
+
+def is_outdated(job: Job, checker: Checker) -> bool:
+    """Return whether results of a planned job must be made again, by their provenance records.
+
+    So they must without a record, made with other settings, code or inputs than are planned, and made by a job
+    that was killed (or runs now).
+    """
+    for output in (path for path in job.outputs if (checker.root / path).exists()):
+        record = read_record(checker.root / output)
+        unfinished = is_unfinished(output, checker.root / FOLDER)
+        if record is None or unfinished or not checker.is_current(job, record):
+            return True
+    return False

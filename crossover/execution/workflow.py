@@ -5,9 +5,9 @@ interface for two things that are needed here, so parts of it are used that its 
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
   interface prints a graph and returns none (`read_workflow`).
-- A run must know which results are not those of the plan before Snakemake says "Nothing to be done", and between
-  the graph and that message Snakemake calls nothing of a workflow. So the jobs are found from the rules
-  (`planned_jobs`), and what must be made again is added to what `--forcerun` names (`force`).
+- A result whose provenance record is not that of the planned job must be made again, whatever Snakemake's own
+  metadata say: `--touch` rewrites them, and a partial copy lacks them. A workflow can't name results for
+  `--forcerun` itself (`force_outdated`).
 
 Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
 is only named, for it travels with the results.
@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def read_workflow(
     Args:
         config: as after `snakemake --config`.
         targets: rules or files; the default target where none is given.
-        checked: whether results are compared with their records (`preflight.check_results`).
+        checked: whether results are compared with their provenance records.
 
     Raises:
         ConfigError: with what Snakemake or the workflow found wrong.
@@ -140,41 +139,40 @@ def jobs(dag: Any) -> list[Job]:
     ]
 
 
-def planned_jobs(workflow: Any) -> Iterator[Job]:
-    """Yield the jobs that the targets of a run need and whose outputs are there, before the graph is built."""
-    from snakemake.io import Wildcards
-    from snakemake.output_index import OutputIndex
+def force_outdated(workflow: Any, is_outdated: Callable[[Job], bool]) -> None:
+    """Have Snakemake make outdated results of its graph again, as `--forcerun` would.
 
-    rules, producers = {rule.name: rule for rule in workflow.rules}, OutputIndex(workflow.rules)
-    waiting = list(workflow.dag_settings.targets) or [workflow.default_target]
-    seen = set()
-    while waiting:
-        target = waiting.pop()
-        rule = rules.get(target) or next(iter(producers.match_producers(relpath(target))), None)
-        found = rule and rule.output and rule.get_wildcards(relpath(target))
-        key = rule and (rule.name, *(found or {}).items())
-        if not key or key in seen:
-            continue
-        seen.add(key)
-        wildcards = Wildcards(fromdict=found or {})
-        inputs = [str(path) for path in rule.expand_input(wildcards)[0]]
-        waiting += inputs
-        outputs = [Path(path.apply_wildcards(wildcards)) for path in rule.output]
-        if any(path.exists() for path in outputs):
-            cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
-            yield Job(
-                rule=rule.name,
-                wildcards=found,
-                outputs=outputs,
-                inputs=list(map(Path, inputs)),
-                settings=json.loads(cfg(wildcards) if callable(cfg) else cfg),
-                code=json.loads(code(wildcards) if callable(code) else code),
-            )
+    Between the graph's jobs and the decision which of them run, Snakemake calls nothing of a workflow but the
+    functions that name a job's inputs. So every rule gets one that names no file, and looks at the job's outputs.
+    """
+    for rule in workflow.rules:
+        if rule.output:
+            rule.set_input(_Look(workflow, rule, is_outdated))
 
 
-def force(workflow: Any, again: Iterable[Job]) -> None:
-    """Have Snakemake make the outputs of jobs again, of rules that this run may run."""
-    settings = workflow.dag_settings
-    may = [job for job in again if job.rule in (settings.allowed_rules or {job.rule})]
-    outputs = {str(path) for job in may for path in job.outputs}
-    settings.forcerun = frozenset({*settings.forcerun, *outputs})
+class _Look:
+    """An input function of one rule; see `force_outdated`."""
+
+    def __init__(self, workflow: Any, rule: Any, is_outdated: Callable[[Job], bool]) -> None:
+        self.workflow, self.rule, self.is_outdated, self.inside = workflow, rule, is_outdated, False
+
+    def __call__(self, wildcards: Any) -> list[str]:
+        outputs = [str(path.apply_wildcards(wildcards)) for path in self.rule.output]
+        if not self.inside and any(map(os.path.exists, outputs)):
+            self.inside = True  # the inputs are named by functions, of which this is one
+            job = self._planned(wildcards, outputs)
+            self.inside = False
+            if self.is_outdated(job):
+                self.workflow.dag.forcefiles.update(outputs)
+        return []
+
+    def _planned(self, wildcards: Any, outputs: list[str]) -> Job:
+        cfg, code = (self.rule.params.get(name, "{}") for name in ("cfg", "code"))
+        return Job(
+            rule=self.rule.name,
+            wildcards=dict(wildcards.items()),
+            outputs=list(map(Path, outputs)),
+            inputs=[Path(path) for path in self.rule.expand_input(wildcards)[0]],
+            settings=json.loads(cfg(wildcards) if callable(cfg) else cfg),
+            code=json.loads(code(wildcards) if callable(code) else code),
+        )
