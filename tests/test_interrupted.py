@@ -30,7 +30,6 @@ SLOW = '''
 import os, time
 from pathlib import Path
 from crossover.core.files import write_json
-from crossover.core.provenance import read_record
 from workflow_scripts._job import run
 
 def main(job):
@@ -77,7 +76,7 @@ def told(tmp_path_factory) -> SimpleNamespace:
     until(lambda: seen(folder))
     second, dry, other = start(folder), start(folder, "-n"), start(folder, target=OTHER)
     beside, looked = second.communicate()[0], dry.communicate()[0]
-    other.wait()
+    other.communicate()
     first.send_signal(signal.SIGKILL)
     first.wait()
     third = start(folder)

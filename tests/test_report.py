@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.core.provenance import trail_path
+from crossover.core.provenance import record_path
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
 from crossover.report import page
@@ -275,39 +275,39 @@ def test_the_overview_counts_every_study():
     assert table.rows[1][1:] == ["–", "no learning curves", "–", "–", "–", "–"]
 
 
-# ---- trails
+# ---- provenance records
 
 
-def left_trail(file: Path, inputs: int = 3, **changes) -> None:
+def left_record(file: Path, inputs: int = 3, **changes) -> None:
     file.write_text("a,b\n")
     name = f"results/uterus/statistics/{file.name}"
     content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)}, "outputs": {name: made(file).sha256},
                "settings_digest": "s" * 24, "code": {"entries": ["workflow_scripts/claims.py"]},
                "begun": "2026-01-01", "seconds": 1.0}  # fmt: skip
-    trail_path(file).write_text(json.dumps(content | changes))
+    record_path(file).write_text(json.dumps(content | changes))
 
 
 def test_how_a_table_was_made_is_told_without_times(tmp_path):
     file = tmp_path / "claims.csv"
-    left_trail(file)
+    left_record(file)
     first = made(file)
     assert (first.file, first.script) == ("results/uterus/statistics/claims.csv", "workflow_scripts.claims")  # fmt: skip
     assert first.settings == "s" * 12 and first.inputs[1] == ("in01.csv", "0" * 12)
-    left_trail(file, begun="2027-07-07", seconds=99.0)
+    left_record(file, begun="2027-07-07", seconds=99.0)
     assert made(file) == first
-    left_trail(file, inputs=40)
+    left_record(file, inputs=40)
     assert len(made(file).inputs) + made(file).more == 40 and made(file).more > 0
 
 
-def test_a_changed_file_and_one_without_a_trail_are_told(tmp_path):
+def test_a_changed_file_and_one_without_a_record_are_told(tmp_path):
     file = tmp_path / "claims.csv"
-    left_trail(file)
+    left_record(file)
     whole = {"outputs": {"results/claims.csv": file_digest_of(file)}}
-    left_trail(file, **whole)
+    left_record(file, **whole)
     assert not made(file).changed
     file.write_text("c,d\n")
     assert made(file).changed
-    trail_path(file).unlink()
+    record_path(file).unlink()
     assert made(file).script == "" and made(file).file == "claims.csv"
 
 
@@ -352,7 +352,7 @@ def test_every_link_leads_somewhere_and_every_name_is_one(whole):
     assert {f"uterus-{name}" for name in ("claims", "crossover", "tests", "audit")} <= targets
 
 
-def test_every_table_and_figure_leads_to_its_trail(whole):
+def test_every_table_and_figure_leads_to_its_record(whole):
     body = whole.split("<body>")[1].split('class="study" id="prostate"')[0]
     of_study = body.split('class="study" id="uterus"')[1]
     figures = of_study.count("<figure>")
