@@ -16,7 +16,7 @@ from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
 from crossover.analyses.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
 from crossover.execution.integrity import Checker
-from crossover.execution.preflight import check, check_results, check_weights, is_outdated
+from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.inventory import listing
 from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
@@ -343,7 +343,7 @@ def check_what_is_there():
             check_results(planned())
         except ConfigError as error:
             raise WorkflowError(str(error)) from None
-        force_outdated(workflow, functools.partial(is_outdated, checker=Checker()))
+        force_outdated(workflow, Checker().is_outdated)
 
 
 def planned():

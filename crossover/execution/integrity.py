@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from crossover.core.files import digest, file_digest, read_json
 from crossover.core.incremental import missing_files
-from crossover.core.provenance import is_intact, record_path
+from crossover.core.locks import FOLDER, is_unfinished
+from crossover.core.provenance import is_intact, read_record, record_path
 from crossover.execution.workflow import Job
 
 REMAKE = "delete it to have it made again"
@@ -57,11 +58,21 @@ class Checker:
             for file in missing_files(folder / name, item)
         ]
 
-    def is_current(self, job: Job, record: dict) -> bool:
-        """Return whether a record is that of a planned job: with its settings, code and inputs as they are now.
+    def is_outdated(self, job: Job) -> bool:
+        """Return whether outputs of a planned job that are there must be made again, by their provenance records.
 
-        An input that is gone counts as unchanged: a result stays when what it was made from is cleared away.
+        So they must without a record, made with other settings, code or inputs than are planned, and made by a
+        job that was killed (or runs now).
         """
+        for output in (path for path in job.outputs if (self.root / path).exists()):
+            record = read_record(self.root / output)
+            unfinished = is_unfinished(output, self.root / FOLDER)
+            if record is None or unfinished or not self._is_of(job, record):
+                return True
+        return False
+
+    def _is_of(self, job: Job, record: dict) -> bool:
+        """An input that is gone counts as unchanged: a result stays when what it was made from is cleared away."""
         code = {"entries": record["code"]["entries"], "digest": digest(record["code"]["files"])}
         return (
             code == job.code

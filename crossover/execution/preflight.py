@@ -10,7 +10,6 @@ from crossover.core.configuration import ConfigError
 from crossover.core.locks import FOLDER, is_unfinished
 from crossover.core.provenance import read_record
 from crossover.execution.integrity import Checker, describe
-from crossover.execution.workflow import Job
 from crossover.study import parameters
 from crossover.study.initial_weights import missing
 from crossover.study.schema import Study
@@ -91,17 +90,3 @@ def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
             findings += [] if is_unfinished(output, root / FOLDER) else changes
     if findings:
         raise ConfigError(describe(findings))
-
-
-def is_outdated(job: Job, checker: Checker) -> bool:
-    """Return whether results of a planned job must be made again, by their provenance records.
-
-    So they must without a record, made with other settings, code or inputs than are planned, and made by a job
-    that was killed (or runs now).
-    """
-    for output in (path for path in job.outputs if (checker.root / path).exists()):
-        record = read_record(checker.root / output)
-        unfinished = is_unfinished(output, checker.root / FOLDER)
-        if record is None or unfinished or not checker.is_current(job, record):
-            return True
-    return False
