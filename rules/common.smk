@@ -22,7 +22,7 @@ from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import force_outdated, jobs
+from crossover.execution.workflow import force_outdated, hand_over, jobs
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -48,6 +48,7 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
+hand_over(workflow, STUDIES, PLANS, SETTINGS)
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
 
 # Jobs that compute on a GPU take tickets of one; nobody need say how many there are.

@@ -4,7 +4,7 @@ No other module of the library imports Snakemake; nothing that computes imports 
 interface for two things that are needed here, so parts of it are used that its documentation does not name:
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
-  interface prints a graph and returns none (`read_workflow`).
+  interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
 - A result whose provenance record is not that of the planned job must be made again, whatever Snakemake's own
   metadata say: `--touch` rewrites them, and a partial copy lacks them. A workflow can't name results for
   `--forcerun` itself (`force_outdated`).
@@ -15,9 +15,11 @@ is only named, for it travels with the results.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,14 +94,14 @@ def read_workflow(
     output = types.OutputSettings(quiet={types.Quietness.ALL}, stdout=False)
     triggers = types.RerunTrigger.parse_choices_set(profile["rerun-triggers"])
     size = parse_size(profile["max-checksum-file-size"])
-    with SnakemakeApi(output) as api:
+    resources = types.ResourceSettings(cores=cores)
+    with SnakemakeApi(output) as api, redirect_stdout(io.StringIO()):
         try:
-            workflow = api.workflow(
-                types.ResourceSettings(cores=cores),
+            graph = api.workflow(
+                resources,
                 config_settings=types.ConfigSettings(config=config),
                 snakefile=Path("Snakefile"),
-            )
-            workflow.dag(
+            ).dag(
                 types.DAGSettings(
                     targets=frozenset(targets),
                     rerun_triggers=triggers,
@@ -107,14 +109,22 @@ def read_workflow(
                     force_incomplete=profile["rerun-incomplete"],
                 )
             )
-            inner = workflow._workflow  # what `snakemake --summary` does, without printing
-            inner._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
-            inner._build_dag()
-            known = inner.globals
-            check = known["SETTINGS"].disk_check
-            return Workflow(jobs(inner.dag), known["STUDIES"], known["PLANS"], cores, check)
+            graph.printrulegraph()  # builds it
+            resources.cores = cores  # Snakemake prints with one
+            workflow, studies, plans, settings = _read.pop()
+            return Workflow(jobs(workflow.dag), studies, plans, cores, settings.disk_check)
         except WorkflowError as error:
             raise ConfigError(str(error)) from None
+
+
+_read: list[tuple[Any, dict[str, Study], dict[str, Plan], Any]] = []
+
+
+def hand_over(
+    workflow: Any, studies: dict[str, Study], plans: dict[str, Plan], settings: Any
+) -> None:
+    """Take from the Snakefile what `read_workflow` returns; Snakemake's interface keeps it for itself."""
+    _read[:] = [(workflow, studies, plans, settings)]
 
 
 def jobs(dag: Any) -> list[Job]:
