@@ -111,11 +111,8 @@ def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, s
 def _named(value: Any) -> Any:
     """A list of mappings with names, as stages or studies, as a mapping by name."""
     for name in ("name", "study"):
-        if (
-            isinstance(value, list)
-            and value
-            and all(isinstance(v, dict) and name in v for v in value)
-        ):
+        listed = value if isinstance(value, list) else []
+        if listed and all(isinstance(v, dict) and name in v for v in listed):
             return {v[name]: {k: w for k, w in v.items() if k != name} for v in value}
     return value
 
@@ -174,10 +171,8 @@ class _Clock:
         self._times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
-            own = any(
-                w["kind"] == "setting" and w["what"].startswith("source") for w in why.get(i, [])
-            )
-            if own or others & set(job.depends):
+            changed = [w["what"] for w in why.get(i, []) if w["kind"] == "setting"]
+            if any(key.startswith("source") for key in changed) or others & set(job.depends):
                 others.add(i)
         self._records = {i: record for i, record in records.items() if record and i not in others}
         took: dict[str, list[float]] = {}

@@ -91,12 +91,8 @@ def describe(findings: Iterable[Finding], most: int | None = 3) -> str:
     groups: dict[tuple[str, str], list[str]] = {}
     for finding in findings:
         groups.setdefault((finding.what, finding.remedy), []).append(finding.file)
-    return "\n".join(
-        f"{_named(files, most)}: {what}. What to do: {remedy}."
-        for (what, remedy), files in groups.items()
-    )
-
-
-def _named(files: list[str], most: int | None) -> str:
-    more = f" and {len(files) - most} more files" if most and len(files) > most else ""
-    return ", ".join(files[:most]) + more
+    lines = []
+    for (what, remedy), files in groups.items():
+        more = f" and {len(files) - most} more files" if most and len(files) > most else ""
+        lines.append(f"{', '.join(files[:most])}{more}: {what}. What to do: {remedy}.")
+    return "\n".join(lines)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from configparser import ConfigParser
 from importlib import import_module
 from importlib.metadata import packages_distributions
@@ -43,20 +42,16 @@ def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
     read = {path: read_record(root / path) for path in there}
     records = {path: record for path, record in read.items() if record and is_intact(record)}
     checker = Checker(root)
+    remedy = "run `snakemake`, or `dvc pull`"
+    gone = [Finding(str(path), "it is not there", remedy) for path in outputs if path not in read]
     return [
-        Check("outputs that are there", len(outputs), list(_missing(outputs, root))),
+        Check("outputs that are there", len(outputs), gone),
         check_outputs(read, checker),
         check_items(there, root),
         check_inputs(records, checker),
         check_versions(records, root),
         check_tracked(root),
     ]
-
-
-def _missing(outputs: list[Path], root: Path) -> Iterable[Finding]:
-    for path in outputs:
-        if not (root / path).exists():
-            yield Finding(str(path), "it is not there", "run `snakemake`, or `dvc pull`")
 
 
 def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:
@@ -76,9 +71,7 @@ def check_items(outputs: list[Path], root: Path) -> Check:
     count, findings = 0, []
     for manifest in (path for path in outputs if path.suffix == ".json"):
         content = read_json_or_none(root / manifest)
-        if (
-            content is None or "items" not in content or "listing" in content
-        ):  # real data as received lie elsewhere
+        if not content or "items" not in content or "listing" in content:  # see `Checker`
             continue
         for name, item in content["items"].items():
             folder = manifest.parent / name

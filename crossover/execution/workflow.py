@@ -21,6 +21,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,32 +158,19 @@ def force_outdated(workflow: Any, is_outdated: Callable[[Job], bool]) -> None:
     """
     for rule in workflow.rules:
         if rule.output:
-            rule.set_input(_Look(workflow, rule, is_outdated))
+            rule.set_input(partial(_name_no_input, workflow, rule, is_outdated, []))
 
 
-class _Look:
-    """An input function of one rule; see `force_outdated`."""
-
-    def __init__(self, workflow: Any, rule: Any, is_outdated: Callable[[Job], bool]) -> None:
-        self.workflow, self.rule, self.is_outdated, self.inside = workflow, rule, is_outdated, False
-
-    def __call__(self, wildcards: Any) -> list[str]:
-        outputs = [str(path.apply_wildcards(wildcards)) for path in self.rule.output]
-        if not self.inside and any(map(os.path.exists, outputs)):
-            self.inside = True  # the inputs are named by functions, of which this is one
-            job = self._planned(wildcards, outputs)
-            self.inside = False
-            if self.is_outdated(job):
-                self.workflow.dag.forcefiles.update(outputs)
-        return []
-
-    def _planned(self, wildcards: Any, outputs: list[str]) -> Job:
-        cfg, code = (self.rule.params.get(name, "{}") for name in ("cfg", "code"))
-        return Job(
-            rule=self.rule.name,
-            wildcards=dict(wildcards.items()),
-            outputs=list(map(Path, outputs)),
-            inputs=[Path(path) for path in self.rule.expand_input(wildcards)[0]],
-            settings=json.loads(cfg(wildcards) if callable(cfg) else cfg),
-            code=json.loads(code(wildcards) if callable(code) else code),
-        )
+def _name_no_input(
+    workflow: Any, rule: Any, is_outdated: Callable[[Job], bool], inside: list, wildcards: Any
+) -> list[str]:
+    outputs = [Path(path.apply_wildcards(wildcards)) for path in rule.output]
+    if not inside and any(path.exists() for path in outputs):
+        inside.append(True)  # the inputs are named by functions, of which this is one
+        inputs = [Path(path) for path in rule.expand_input(wildcards)[0]]
+        inside.clear()
+        cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
+        given = [json.loads(p(wildcards) if callable(p) else p) for p in (cfg, code)]
+        if is_outdated(Job(rule.name, dict(wildcards.items()), outputs, inputs, *given)):
+            workflow.dag.forcefiles.update(map(str, outputs))
+    return []
