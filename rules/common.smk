@@ -130,6 +130,7 @@ def of_cohorts(pattern):
     return files
 
 
+@functools.cache  # a run asks twice, and a folder of real data may be large
 def received(cohort):
     """What `receive` reads: the source's settings and, of real data, the folder's listing."""
     study = STUDIES[COHORTS[cohort]]
