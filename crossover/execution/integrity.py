@@ -66,8 +66,12 @@ class Checker:
         """
         for output in (path for path in job.outputs if (self.root / path).exists()):
             record = read_record(self.root / output)
-            unfinished = is_unfinished(output, self.root / FOLDER)
-            if record is None or unfinished or not self._is_of(job, record):
+            if record is None or is_unfinished(output, self.root / FOLDER):
+                return True
+            try:
+                if not self._is_of(job, record):
+                    return True
+            except FileNotFoundError:  # another Snakemake has begun to make an input
                 return True
         return False
 
