@@ -28,9 +28,6 @@ localrules:
     figures,
 
 
-refuse_what_nothing_vouches_for()
-
-
 rule all:
     default_target: True
     input:
@@ -53,7 +50,11 @@ rule tables:
         [table for study in STUDIES for table in table_files(study)],
 
 
+check_what_is_there()
+
+
 onstart:
+    refuse_to_run_beside_another()
     refuse_what_the_disk_cannot_hold()
     begin_progress()
 

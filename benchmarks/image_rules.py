@@ -32,6 +32,7 @@ import SimpleITK as sitk
 from crossover.core.configuration import canonical
 from crossover.core.files import file_digest, write_json
 from crossover.core.paths import ROOT
+from crossover.core.provenance import SUFFIX
 from crossover.imaging.volumes import prediction_path, structure_path, write
 from crossover.study import parameters
 from crossover.study.config import load_study
@@ -152,8 +153,8 @@ def clear(folder: Path) -> None:
 
 
 def outputs(folder: Path) -> str:
-    """Of all files' names and bytes, but for the trails."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and ".trail." not in p.name)
+    """Of all files' names and bytes, but for the provenance records."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and SUFFIX not in p.name)
     return json.dumps([[str(p), file_digest(p)] for p in files])
 
 

@@ -15,51 +15,21 @@ from crossover.findings.claims.files import TABLES as JUDGED_BY
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
 from crossover.analyses.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
+from crossover.execution.integrity import Checker
 from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.inventory import listing
 from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import jobs
+from crossover.execution.workflow import force_outdated, hand_over, jobs
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-LOOKS = {
-    "--dag",
-    "--rulegraph",
-    "--filegraph",
-    "--d3dag",
-    "--summary",
-    "--detailed-summary",
-    "-S",
-    "-D",
-}
-LOOKS |= {
-    "--lint",
-    "--unlock",
-    "--list",
-    "-l",
-    "--list-rules",
-    "--list-target-rules",
-    "--lt",
-    "--report",
-}
-LOOKS |= {"--list-changes", "--lc", "--list-untracked", "--lu", "--archive", "--containerize"}
 DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
 """Whether this is a dry run: Snakemake knows only after it has read this."""
-SNAKEMAKE = "snakemake" in Path(sys.argv[0]).parts[-2:]
-
-# The lock of this folder, open until this process ends; Snakemake's own would outlive a kill.
-if SNAKEMAKE and workflow.is_main_process and not DRY and not LOOKS & set(sys.argv):
-    try:
-        LOCK = locks.take(Path(".cache/snakemake.lock"))
-    except locks.Held as by:
-        raise WorkflowError(
-            f"another Snakemake is at work in this folder: {by}. Wait until it has ended, or end it"
-        ) from None
 
 try:
     SETTINGS = load_settings(config)
@@ -78,6 +48,7 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
+hand_over(workflow, STUDIES, PLANS, SETTINGS)
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
 
 # Jobs that compute on a GPU take tickets of one; nobody need say how many there are.
@@ -159,6 +130,7 @@ def of_cohorts(pattern):
     return files
 
 
+@functools.cache  # a run asks twice, and a folder of real data may be large
 def received(cohort):
     """What `receive` reads: the source's settings and, of real data, the folder's listing."""
     study = STUDIES[COHORTS[cohort]]
@@ -319,6 +291,24 @@ def stages_for_figure(wildcards):
     return stages_of_study(wildcards) if wildcards.figure in OF_HISTORIES else []
 
 
+RUN = Path(".cache/locks/run")
+"""The locks of a run: one for each study and cohort of its graph. Snakemake's own lock would outlive a kill."""
+HELD = []
+
+
+def refuse_to_run_beside_another():
+    """Hold the locks of this run until its process ends, so that no two runs make the same files."""
+    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
+    names = {own[part] for own in made for part in ("study", "cohort") if part in own}
+    for name in sorted(names):
+        try:
+            HELD.append(locks.take(RUN / f"{name}.lock"))
+        except locks.Held as by:
+            raise WorkflowError(
+                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it"
+            ) from None
+
+
 def refuse_what_the_disk_cannot_hold():
     """Before any job runs; with `disk_check: false` it is told."""
     needed = requirements.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
@@ -346,16 +336,16 @@ if DRY:
     print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
 
 
-def refuse_what_nothing_vouches_for():
-    """Stop before Snakemake takes results for fresh that it can't know to be so."""
-    own = {"study": STUDIES, "cohort": COHORTS}
-    asked = UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ
-    if asked or not workflow.is_main_process:
+def check_what_is_there():
+    """Refuse results that somebody changed; have those made again that are not of the plan."""
+    if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
-    try:
-        check_results(planned())
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+    if workflow.is_main_process:
+        try:
+            check_results(planned())
+        except ConfigError as error:
+            raise WorkflowError(str(error)) from None
+        force_outdated(workflow, Checker().is_outdated)
 
 
 def planned():
@@ -379,5 +369,5 @@ def planned():
     return {f for f in found if f in own or Path(f).parent.name not in ("statistics", "tables")}
 
 
-UNCHECKED = {"--forceall", "-F", "--lint", "--unlock", "--delete-all-output", "--cleanup-metadata"}
+UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}
 """What a person may ask of Snakemake whatever the results are."""

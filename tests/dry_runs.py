@@ -1,6 +1,6 @@
 """Dry runs by the hundred: a copy of the workflow, results that were never computed, and processes that fork.
 
-`pretend` writes a file for every output of the graph, with the job's trail and with the record that Snakemake's
+`pretend` writes a file for every output of the graph, with the job's provenance record and with the record that Snakemake's
 own code writes when a job has finished; from there a dry run can't tell it from a run. A *server* imports
 Snakemake and the library once and builds the graph in a fork for each request, so that a dry run costs what
 the graph costs.
@@ -127,7 +127,7 @@ def _named(place: int, job) -> dict:
 
 
 def _outputs(dag) -> list:
-    """Write every job's outputs and their trail, inputs before what reads them."""
+    """Write every job's outputs and their record, inputs before what reads them."""
     from crossover.core import provenance
     from crossover.sources.redaction import without_places
 
@@ -141,8 +141,8 @@ def _outputs(dag) -> list:
             record = outputs[0].parent / stage["name"] / "record.json"
             record.parent.mkdir(exist_ok=True)
             record.write_text('{"steps": 10, "seconds": 1.0}')
-        read = provenance.digests(Path(f) for f in job.input)
-        provenance.write_trails(
+        read = provenance.digest_files(Path(f) for f in job.input)
+        provenance.write_records(
             outputs, read, settings, code["entries"], redact=without_places, seconds=1.0
         )
     return []

@@ -13,7 +13,7 @@ from crossover.cli import clone
 from crossover.cli.app import app
 from crossover.cli.clone import in_workflow_folder, workflow_folder
 from crossover.core.paths import ROOT
-from crossover.core.provenance import digests, write_trails
+from crossover.core.provenance import digest_files, write_records
 from crossover.sources.redaction import without_places
 
 
@@ -92,9 +92,9 @@ def result(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file.write_text(str(file))
     for source, file in itertools.pairwise(made):
         script = "workflow_scripts/splits.py"
-        write_trails(
+        write_records(
             [file],
-            digests([source]),
+            digest_files([source]),
             {},
             [script],
             redact=without_places,

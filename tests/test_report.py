@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.core.provenance import trail_path
+from crossover.core.provenance import record_path
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
 from crossover.report import page, study_tables
@@ -307,40 +307,40 @@ def test_every_entry_of_the_prose_is_used_and_every_used_one_is_there():
     assert {*used, *ENTRIES.values()} == entries
 
 
-# ---- trails
+# ---- provenance records
 
 
-def left_trail(file: Path, inputs: int = 3, **changes) -> None:
+def left_record(file: Path, inputs: int = 3, **changes) -> None:
     file.write_text("a,b\n")
     name = f"results/uterus/statistics/{file.name}"
     content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)}, "outputs": {name: provenance_note(file).sha256},
                "settings_digest": "s" * 24, "code": {"entries": ["workflow_scripts/claims.py"]},
                "begun": "2026-01-01", "seconds": 1.0}  # fmt: skip
-    trail_path(file).write_text(json.dumps(content | changes))
+    record_path(file).write_text(json.dumps(content | changes))
 
 
 def test_how_a_table_was_made_is_told_without_times(tmp_path):
     file = tmp_path / "claims.csv"
-    left_trail(file)
+    left_record(file)
     first = provenance_note(file)
     assert (first.file, first.script) == ("results/uterus/statistics/claims.csv", "workflow_scripts.claims")  # fmt: skip
     assert first.settings == "s" * 12 and first.inputs[1] == ("in01.csv", "0" * 12)
-    left_trail(file, begun="2027-07-07", seconds=99.0)
+    left_record(file, begun="2027-07-07", seconds=99.0)
     assert provenance_note(file) == first
-    left_trail(file, inputs=40)
+    left_record(file, inputs=40)
     note = provenance_note(file)
     assert len(note.inputs) + note.more == 40 and note.more > 0
 
 
-def test_a_changed_file_and_one_without_a_trail_are_told(tmp_path):
+def test_a_changed_file_and_one_without_a_record_are_told(tmp_path):
     file = tmp_path / "claims.csv"
-    left_trail(file)
+    left_record(file)
     whole = {"outputs": {"results/claims.csv": file_digest_of(file)}}
-    left_trail(file, **whole)
+    left_record(file, **whole)
     assert not provenance_note(file).changed
     file.write_text("c,d\n")
     assert provenance_note(file).changed
-    trail_path(file).unlink()
+    record_path(file).unlink()
     assert provenance_note(file).script == "" and provenance_note(file).file == "claims.csv"
 
 
@@ -385,7 +385,7 @@ def test_every_link_leads_somewhere_and_every_name_is_one(whole):
     assert {f"uterus-{name}" for name in ("claims", "crossover", "tests", "audit")} <= targets
 
 
-def test_every_table_and_figure_leads_to_its_trail(whole):
+def test_every_table_and_figure_leads_to_its_record(whole):
     body = whole.split("<body>")[1].split('class="study" id="prostate"')[0]
     of_study = body.split('class="study" id="uterus"')[1]
     figures = of_study.count("<figure>")

@@ -1,4 +1,4 @@
-"""What every entry shares: its arguments, its log, the trail of its outputs, and one line when it fails.
+"""What every entry shares: its arguments, its log, the provenance record of its outputs, and one line when it fails.
 
 Standard error is the rule's log; standard output reaches the person who runs the workflow.
 """
@@ -30,7 +30,7 @@ from crossover.sources.redaction import without_places
 
 
 def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
-    """Parse `--cfg` (JSON), `--threads` and the named paths, call `main` with them, and leave the outputs' trail.
+    """Parse `--cfg` (JSON), `--threads` and the named paths, call `main` with them, and write the outputs' records.
 
     Args:
         paths: names of arguments that are paths of files; a name that ends with `*` takes several, with `?`
@@ -64,7 +64,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
             for path in outputs:  # whoever was left over from a run that was killed ends first
                 stack.enter_context(locks.held(path))
             try:
-                _with_trail(main, given, script, names, starting)
+                _with_record(main, given, script, names, starting)
             except BaseException:
                 for path in outputs:  # in part perhaps
                     path.unlink(missing_ok=True)
@@ -98,7 +98,7 @@ def _failed(what: str) -> None:
         print(what, flush=True)
 
 
-def _with_trail(
+def _with_record(
     main: Callable[[SimpleNamespace], None], given: SimpleNamespace, script: str, names: list[str],
     starting: float | None,
 ) -> None:  # fmt: skip
@@ -106,10 +106,11 @@ def _with_trail(
     if given.code and code_digest(*entries) != given.code["digest"]:
         raise RuntimeError("source files changed since the workflow was started: start it again")
     begun, start, imports = datetime.now(UTC), perf_counter(), _Imports()
-    read = provenance.digests(p for name in names if name != "out" for p in _listed(given, name))
+    inputs = (path for name in names if name != "out" for path in _listed(given, name))
+    read = provenance.digest_files(inputs)
     with imports:
         main(given)
-    provenance.write_trails(
+    provenance.write_records(
         _listed(given, "out"),
         read,
         given.cfg,
@@ -148,7 +149,7 @@ class _Imports:
 
 
 def _command(script: str) -> str:
-    """As called, but for the settings and the code, which the trail holds beside it."""
+    """As called, but for the settings and the code, which the record holds."""
     words = sys.argv[1:]
     for option in {"--cfg", "--code", "--checks"} & set(words):
         at = words.index(option)

@@ -185,14 +185,14 @@ def verify(
 
     Exit status: 0 where all is as recorded, 1 where not.
     """
-    from crossover.execution.integrity import told
-    from crossover.execution.verify import up_to_date, verify
+    from crossover.execution.integrity import describe
+    from crossover.execution.verify import check_plan, verify
     from crossover.execution.workflow import read_workflow
 
     config = {"studies": studies, "scale": scale, "data": data}
     try:
         workflow = read_workflow({k: v for k, v in config.items() if v}, 1, checked=False)
-        checks = [*verify([p for job in workflow.jobs for p in job.outputs]), up_to_date(workflow)]
+        checks = [*verify([p for job in workflow.jobs for p in job.outputs]), check_plan(workflow)]
         again = None
         if recompute:  # imports what trains, slowly
             from crossover.execution.recompute import recompute as train_again
@@ -205,7 +205,7 @@ def verify(
     for check in checks:
         typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")
         if check.findings:
-            typer.echo(told(check.findings, most=None))
+            typer.echo(describe(check.findings, most=None))
     if again:
         for name, value in again.items():
             typer.echo(f"{name}: {value}")
@@ -221,19 +221,19 @@ def trace(
     """Print the way from a result back to the files that came from the scanner."""
     import json
 
-    from crossover.execution.trace import picture, place, summary
+    from crossover.execution.trace import draw, locate, summarise
     from crossover.execution.trace import trace as steps_of
 
     try:
-        root, output = place(output)
+        root, output = locate(output)
         steps = steps_of(output, root)
     except ValueError as caught:
         _stop(str(caught))
     if as_json:
         typer.echo(json.dumps(steps, indent=1))
         return
-    Console().print(picture(output, steps), soft_wrap=True)
-    typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summary(steps)}")
+    Console().print(draw(output, steps), soft_wrap=True)
+    typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")
 
 
 @app.command()

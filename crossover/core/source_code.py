@@ -45,7 +45,7 @@ BESIDE = {
     "crossover/core/provenance.py",
     "crossover/sources/redaction.py",
 }
-"""Code that tells of the work and keeps its trail; no result comes from it."""
+"""Code that tells of the work and writes its provenance record; no result comes from it."""
 
 
 def source_digest(path: str) -> str:

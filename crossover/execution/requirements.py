@@ -35,10 +35,10 @@ SLICE_BYTES = 8000
 VOXEL_BYTES = {"raw": 2.0, "image": 1.35, "corrected": 3.65, "mask": 0.005, "predicted": 0.01}
 """Measured; images are packed, and corrected ones are float32 whose last bits do not pack."""
 JOB_BYTES = {"figure": 1_000_000, "report": 6_000_000}
-"""Of other jobs, with their trail, their log and Snakemake's record."""
+"""Of other jobs, with their provenance record, their log and Snakemake's record."""
 OTHER_BYTES = 150_000
 RECORD_BYTES = 3 * BLOCK
-"""Of an item: its record, and what stands of it in manifests and trails."""
+"""Of an item: its record, and what stands of it in manifests and provenance records."""
 KINDS = {
     "receive": "raw data", "cases": "cases", "bias_field": "corrected images", "slices": "slices",
     "train": "weights", "predict": "predictions",
