@@ -42,7 +42,7 @@ for folder in sorted({p.parent for p in pathlib.Path(sys.argv[1]).rglob("*") if 
 
 def commands(source: Path, rules: Path) -> dict[str, list[str]]:
     return {
-        "crossover": [str(BIN / "crossover"), "ingest", str(source), "OUT", "--series", str(rules)],
+        "crossover": [str(BIN / "crossover"), "ingest", str(source), "OUT", "--rules", str(rules)],
         "simpleitk": [sys.executable, "-c", PLAIN, str(source), "OUT"],
         "dcm2niix": [str(BIN / "dcm2niix"), "-z", "y", "-d", "9", "-f", "%i_%s", "-o", "OUT", str(source)],
     }  # fmt: skip

@@ -646,7 +646,7 @@ def test_all_of_it_together_leaves_the_good_patient_and_names_the_rest(
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     limit = 6 << 30
     done = subprocess.run(
-        [sys.executable, "-m", "crossover", "ingest", "in", "out", "--series", "rules.yaml", "--workers", "2"],
+        [sys.executable, "-m", "crossover", "ingest", "in", "out", "--rules", "rules.yaml", "--workers", "2"],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "CROSSOVER_SECRET": "s"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),

@@ -2,7 +2,7 @@
 
 A finding is made of a code, numbers and our own words: no text that stands in a file (a name, a
 description, a path) is ever part of it, since such text may say who the patient is. Files are named by
-`FileRef.token`; `crossover whois` tells on the terminal what a token or a case stands for.
+`FileRef.token`; `crossover reidentify` prints on the terminal what a token or a case stands for.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ KINDS: dict[str, Kind] = {
     "other-grid": Kind("error", "export channels on one grid, or resample them yourself"),
     "two-frames": Kind("error", "contour on the chosen series, or register the two"),
     # structures
-    "structure-missing": Kind("error", "add its name under `structures:` (`crossover whois` shows all)"),
+    "structure-missing": Kind("error", "add its name under `structures:` (`crossover reidentify` shows all)"),
     "structure-doubled": Kind("error", "remove one of the structures, or name just one"),
     "structure-named": Kind("note", "nothing, if that is the structure: no name or label matched"),
     "structure-preferred": Kind("note", "nothing: the one drawn on the chosen series was taken"),

@@ -201,7 +201,7 @@ class Export(BaseModel, extra="forbid"):
 
 
 class RulesFile(IngestRules, Export):
-    """Rules in a file of their own, for `crossover ingest --series`."""
+    """Rules in a file of their own, for `crossover ingest --rules`."""
 
     series: dict[FileName, SeriesRule] = Field(min_length=1)
 
