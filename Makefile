@@ -39,6 +39,7 @@ test-quick: setup-dev
 lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/mypy
 
 # What runs; and with what only tests and benchmarks need.
 setup:

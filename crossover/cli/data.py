@@ -52,7 +52,7 @@ def ingest(
     error = None
     with stop_where_not_writable(out), stop_on(ConfigError, ValueError):
         try:
-            ingest(source, out, study_rules(study) if study else load_rules(rules), workers)
+            ingest(source, out, load_rules(rules) if rules else study_rules(study or ""), workers)
         except IngestError as caught:
             error = caught
     show(read_json(out / JSON), Console())
@@ -92,8 +92,8 @@ def segment(
         try:
             known = load_study(study, scale, CONFIG)
             stage = stage_of(known, model, results or RESULTS)
-            images_only = {"structures": {}}
-            own = load_rules(rules) if rules else study_rules(study).model_copy(update=images_only)
+            own = load_rules(rules) if rules else study_rules(study)
+            own = own if rules else own.model_copy(update={"structures": {}})  # images alone
             table = segment(source, out, known, stage, own, workers)
         except IngestError as caught:
             typer.echo(f"error: {caught}", err=True)

@@ -6,6 +6,7 @@ networks at the published size, on one machine. Another is slower or faster by a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 
@@ -38,13 +39,20 @@ def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("d
     of_stages = {name: kinds(stage, study) for name, stage in plan.stages.items()}
     needed = {kind for own in of_stages.values() for kind in own}
     untimed = sorted(" ".join(filter(None, kind)) for kind in needed - set(seconds))
-    total = None if None in steps.values() else sum(steps.values())
+    total = total_of(steps.values())
     hours = None
     if total is not None and not untimed:
         each = {name: mean(seconds[kind] for kind in own) for name, own in of_stages.items()}
-        hours = sum(steps[name] * each[name] for name in steps) / 3600
+        hours = sum(n * each[name] for name, n in steps.items() if n is not None) / 3600
     counts = (study.study, len(plan.stages), len(plan.models), total, hours, untimed)
     return dict(zip(COLUMNS, counts, strict=True))
+
+
+def total_of(numbers: Iterable[float | None]) -> float | None:
+    """Return the sum, or None where one of the numbers is not known."""
+    known = list(numbers)
+    there = [number for number in known if number is not None]
+    return sum(there) if len(there) == len(known) else None
 
 
 def step_seconds(study: Study, times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
@@ -102,7 +110,7 @@ def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
     if stage.cell or network.architecture != SELECTED:
         encoder = str(network.settings.get("encoder", ""))
         return [(*(stage.cell or (network.architecture, encoder)), level)]
-    return [(*cell, level) for cell in study.selection.cells]
+    return [(*cell, level) for cell in study.cells]
 
 
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:

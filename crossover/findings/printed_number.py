@@ -23,7 +23,9 @@ class Printed(float):
 
     @property
     def decimals(self) -> int:
-        return max(0, -Decimal(self.text).as_tuple().exponent)
+        exponent = Decimal(self.text).as_tuple().exponent
+        assert isinstance(exponent, int), "a printed number is finite"
+        return max(0, -exponent)
 
     @property
     def half_unit(self) -> float:

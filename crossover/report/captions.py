@@ -111,7 +111,7 @@ def _overlays(frames: Frames, study: Study) -> str:
     from crossover.analyses.figures.overlays import judge
     from crossover.analyses.figures.planes import BAR_MM
 
-    chosen = study.figures.overlays
+    chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     asked = sized[-1], max(chosen.sizes)
     if "metrics" in frames:
@@ -228,7 +228,7 @@ def _scheme(frames: Frames, study: Study) -> str:
 
 def _grid(frames: Frames, study: Study) -> str:
     cells = frames["cross_validation"]
-    cohorts = " and ".join(study.cohorts[c].label for c in study.selection.train)
+    cohorts = " and ".join(study.cohorts[c].label for c in study.selected_on)
     text = (
         f"Mean ± SD over {cells['fold'].nunique()} folds of the validation DSC in per cent, trained on "
         f"{cohorts}: the bluer, the higher. Frame: the network selected for every chain."

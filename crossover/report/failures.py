@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,7 @@ def failed_table(failed: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=FAILED)
 
 
-def collapsed(records: list[Mapping[str, Any]]) -> list[str]:
+def collapsed(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Stages that ran to their end with a validation DSC of 0 at every check."""
     return [r["stage"]["name"] for r in records if r.get("best_validation_dsc") == 0]
 
@@ -89,6 +89,7 @@ def _missing(
     parts = []
     if stage.cell:
         architecture, encoder = stage.cell
+        assert stage.fold is not None, "a cell is trained for each fold"
         parts.append(
             f"fold {stage.fold + 1} of {style.architecture_label(architecture)} with "
             f"{style.encoder_label(encoder)}, which was not chosen from"

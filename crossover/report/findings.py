@@ -46,7 +46,7 @@ def by_size(
         best = at_size["mean"].idxmax()
         row = {"n": str(n), "Highest mean": style.family_label(study, best)}
         row[f"{metric} (CI)"] = _interval(at_size.loc[best])
-        if scratch in at_size.index:
+        if scratch and scratch in at_size.index:
             label = style.family_label(study, scratch)
             row[f"{label}, {metric} (CI)"] = _interval(at_size.loc[scratch])
             p = p_of(tests[tests["n_train"] == n], *at_size.loc[[best, scratch], "model"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -75,7 +76,7 @@ def stability_by_fold(stability: pd.DataFrame) -> pd.DataFrame:
     return table if stability["cohort"].nunique() > 1 else table.drop(columns="cohort")
 
 
-def _cell(column: str, value: object, labels: Labels) -> str:
+def _cell(column: str, value: Any, labels: Labels) -> str:
     if pd.isna(value):
         return ""
     if isinstance(value, str):

@@ -106,9 +106,9 @@ def table_one_published(published: Published) -> pd.DataFrame:
     for row in table.continuous if table else []:
         cells = {p: "{:.2f} ({:.2f})".format(*getattr(row, p)) for p in ("training", "testing")}
         rows.append({"Variable": row.variable, **cells, "p value": p_value(row.p)})
-    for row in table.categorical if table else []:
-        rows.append({"Variable": row.variable, "p value": p_value(row.p)})
-        for name, counts in row.categories.items():
+    for own in table.categorical if table else []:
+        rows.append({"Variable": own.variable, "p value": p_value(own.p)})
+        for name, counts in own.categories.items():
             cells = {
                 p: "{:.0f} ({:.1f})".format(*getattr(counts, p)) for p in ("training", "testing")
             }

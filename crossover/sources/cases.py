@@ -18,6 +18,7 @@ from crossover.sources import ingest_report
 from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.places import (
     Candidates,
     LabelMapFiles,
@@ -34,9 +35,11 @@ from crossover.sources.settings import (
     DicomSource,
     IngestRules,
     LabelMap,
+    OpenKbpSource,
     Phantom,
     ProstateSource,
     Source,
+    VolumesSource,
 )
 
 
@@ -268,9 +271,10 @@ def _made(
     own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
 ) -> dict:
     if own.examination is None:
+        assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data)
     else:
-        reading = _read_dicom(own, source, rules)
+        reading = _read_dicom(own, own.examination, source, rules)
     good = reading.without_wrong_structures() if lenient else reading
     if not good.failed:
         write_case(folder, good.channels, good.structures)
@@ -285,9 +289,9 @@ def _made(
     }
 
 
-def _read_dicom(own: Work, source: Source, rules: IngestRules) -> Reading:
-    exam = own.examination
-    instances, wrong = exam.instances, []
+def _read_dicom(own: Work, exam: Examination, source: Source, rules: IngestRules) -> Reading:
+    instances: list[Instance] | None = exam.instances
+    wrong: list[Finding] = []
     if instances is None:
         instances, wrong = read_headers(exam.files, 1)
     maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}

@@ -29,11 +29,10 @@ def values_digest(image: sitk.Image) -> str:
     for axis, profile in enumerate(sums):
         if _compared(profile[::-1], profile) < 0:
             values, sums[axis] = np.flip(values, axis), profile[::-1]
-    ordered = sorted(
-        range(len(sums)), key=functools.cmp_to_key(lambda i, j: _order(sums[i], sums[j]))
-    )
+    by_profile = functools.cmp_to_key(_order)
+    ordered = sorted(range(len(sums)), key=lambda axis: by_profile(sums[axis]))
     digest = sha256(str([len(sums[axis]) for axis in ordered]).encode())
-    digest.update(np.ascontiguousarray(values.transpose(ordered)))
+    digest.update(np.ascontiguousarray(values.transpose(ordered)).data)
     return digest.hexdigest()[:24]
 
 

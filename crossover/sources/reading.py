@@ -58,7 +58,7 @@ class kept:
         warnings.simplefilter("ignore")
 
     def __exit__(self, kind, error, trace) -> bool:
-        self.caught.__exit__()
+        self.caught.__exit__(None, None, None)
         if isinstance(error, Refused):
             self.findings.append(replace(error.finding, about=self.about))
         elif isinstance(error, (Exception, RecursionError)):

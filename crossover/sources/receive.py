@@ -76,8 +76,8 @@ class _Seen:
         # Keyed: the time a file was written may be that of the examination.
         state = token(f"{about.st_size} {about.st_mtime_ns}".encode(), self.key)
         known = self.now.get(name) or self.before.get(name)
-        same = known and known[0] == state
-        self.now[name] = [state, known[1] if same else file_digest(file)]
+        digest = known[1] if known and known[0] == state else file_digest(file)
+        self.now[name] = [state, digest]
         return {"sha256": self.now[name][1], "bytes": about.st_size}
 
     def keep(self) -> None:

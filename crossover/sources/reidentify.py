@@ -147,11 +147,13 @@ def _structures(file: FileRef) -> list[str]:
     """What an object's structures are called: number, name or label, description, meaning of their code."""
     with file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
-    found = [(r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)]
+    found: list[tuple] = [
+        (r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)
+    ]
     for s in segments(dataset):
         sides = map(_meaning, s.modifiers)
         found.append((s.number, s.label, s.description, _meaning(s.kind), *sides))
-    return [f"{number} " + " / ".join(filter(None, told)) for number, *told in found]
+    return [f"{number} " + " / ".join(filter(None, texts)) for number, *texts in found]
 
 
 def _meaning(code: Dataset | None) -> str:

@@ -223,7 +223,8 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
     counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
     out = describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
     for ends in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
-        out |= zip(ends, map(float, ended(*(out[end] for end in ends), of_differences(SHARE))))
+        low, high = (out[end] for end in ends)
+        out |= zip(ends, map(float, ended(low, high, of_differences(SHARE))))
     return out
 
 
@@ -278,10 +279,10 @@ def _by_strength(
 ) -> Iterator[tuple[Chain, Chain]]:
     """(lower, higher) of the target's chains with one source whose field strengths differ."""
     own = [c for c in of if c.kind == ONE_SOURCE and target in c.targets]
-    known = [c for c in own if c.source and strengths.get(c.source)]
+    known = [(t, c) for c in own if c.source and (t := strengths.get(c.source))]
     for pair in combinations(known, 2):
-        low, high = sorted(pair, key=lambda chain: strengths[chain.source])
-        if strengths[low.source] < strengths[high.source]:
+        (low_t, low), (high_t, high) = sorted(pair, key=lambda of_chain: of_chain[0])
+        if low_t < high_t:
             yield low, high
 
 
@@ -289,5 +290,5 @@ def _source(side: str, chain: Chain, strengths: Mapping[str, float | None]) -> d
     return {
         f"{side}_source": chain.sources,
         f"{side}_family": chain.family,
-        f"{side}_t": strengths[chain.source],
+        f"{side}_t": strengths[chain.source or ""],
     }

@@ -105,7 +105,7 @@ def plan(study: Study) -> Plan:
     stages: dict[tuple, Stage] = {}  # by what they are, so that shared beginnings meet
     models: dict[str, Model] = {}
     for variant in _variants(study):
-        stage = None
+        stage: Stage | None = None
         for depth in range(1, len(variant.steps) + 1):
             begun = variant.steps[:depth]
             fold = variant.fold if variant.leaves_out(begun) else None
@@ -113,6 +113,7 @@ def plan(study: Study) -> Plan:
             if identity not in stages:
                 stages[identity] = _stage(variant, begun, fold, stage)
             stage = stages[identity]
+        assert stage is not None, "a chain has a step or more"
         models[variant.name] = variant.model(stage.name)
     by_name = {stage.name: stage for stage in [*_selection(study), *stages.values()]}
     per_job = study.execution.stages_per_job
@@ -235,7 +236,8 @@ def early(strategy: Strategy) -> tuple[bool, int]:
 
 
 def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
-    return product(*[step.levels or [None] for step in strategy.chain])
+    none: list[str | None] = [None]
+    return product(*[step.levels or none for step in strategy.chain])
 
 
 def _structures(study: Study, wanted: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:

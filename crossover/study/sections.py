@@ -84,7 +84,7 @@ class Splits(Section):
 
     @field_validator("validation")
     @classmethod
-    def _is_a_share(cls, value: float | str) -> float | str:
+    def _is_a_share(cls, value: float | Literal["fold"]) -> float | Literal["fold"]:
         if value != "fold" and not 0 < value <= 0.5:
             raise ValueError(f"{value} is no share above 0 and up to 0.5, nor 'fold'")
         return value

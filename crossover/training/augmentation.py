@@ -75,8 +75,8 @@ class Cuts:
         rng = np.random.default_rng([*seed, 1 + place])  # a last 0 would be as none
         scale = float(rng.choice(self._settings.scales))
         angle = rng.uniform(-self._settings.rotation_deg, self._settings.rotation_deg)
-        slack = [abs(scale - 1) * n / 2 for n in self._shape]
-        return Cut(scale, angle, tuple(rng.uniform(-1, 1) * s for s in slack))
+        down, across = (rng.uniform(-1, 1) * (abs(scale - 1) * n / 2) for n in self._shape)
+        return Cut(scale, angle, (down, across))
 
     def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
         """Each slice (n, rows, columns, channels) with its own cut."""

@@ -43,13 +43,14 @@ class SliceSet:
 
     @property
     def has_structure(self) -> np.ndarray:
-        return self.large.any(axis=1)
+        return np.any(self.large, axis=1)
 
     @property
     def background(self) -> np.ndarray:
         """Slices without a pixel of any structure."""
-        shown = np.any(self.masks, axis=(1, 2)) if self.shown is None else self.shown
-        return ~shown.any(axis=1)
+        # in memory, `masks` is an array
+        shown = np.any(np.asarray(self.masks), axis=(1, 2)) if self.shown is None else self.shown
+        return ~np.any(shown, axis=1)
 
     def standardised(self, moments: Moments) -> SliceSet:
         return replace(self, images=Standardised(self.images, moments))

@@ -87,7 +87,7 @@ def _take(devices: tuple[str, ...], tickets: int, locks: Path, held: ExitStack) 
 
 def _free(device: str, locks: Path) -> list[TextIO]:
     """The locks of a device's free tickets, taken."""
-    files = []
+    files: list[TextIO] = []
     for i in range(TICKETS):
         file = (locks / f"{device.replace('/', '_')}.{i}").open("w")
         try:

@@ -209,7 +209,7 @@ def _many(names: list[str], word: str) -> str:
 
 
 def _selected(axes: Axes, lines: list[str], study: Study, y: float) -> None:
-    colours = [style.cohort_colour(study, cohort) for cohort in study.selection.train]
+    colours = [style.cohort_colour(study, cohort) for cohort in study.selected_on]
     _box(axes, EDGE_MM, y, style.PAGE_MM - 2 * EDGE_MM, _height(len(lines)), colours)
     _text(axes, EDGE_MM, y + _height(len(lines)) / 2, lines)
 

@@ -18,6 +18,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from crossover.statistics.scales import KNOWN
 from crossover.study.families import families, references
@@ -99,7 +100,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
     @wraps(draw)
     def wrapped(*args, **kwargs) -> Figure:
-        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
+        with matplotlib.rc_context(_all_settings()):
             return draw(*args, **kwargs)
 
     return wrapped
@@ -108,6 +109,18 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
     """An empty figure at its printed size, laid out so that labels don't overlap."""
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+
+
+def _all_settings() -> Any:
+    """Of matplotlib: its defaults and ours, whatever the machine's matplotlibrc says."""
+    return {**matplotlib.rcParamsDefault, **RC, "backend": "agg"}
+
+
+def spacing(figure: Figure, **values: Any) -> None:
+    """Set the pads (w_pad, h_pad; inches) and spaces (wspace, hspace; shares of a panel) of a `new_figure`."""
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine), "of a figure by `new_figure`"
+    engine.set(**values)
 
 
 def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> None:
@@ -128,7 +141,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.svg`, `<stem>.png` (at `DPI`) and `<stem>.pdf`: the same figure gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = []
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
+    with matplotlib.rc_context(_all_settings()):
         for suffix, untimed in UNTIMED.items():
             paths.append(stem.with_name(f"{stem.name}.{suffix}"))
             figure.savefig(paths[-1], dpi=DPI, metadata=untimed)
@@ -222,4 +235,5 @@ def metric_label(metric: str) -> str:
     return KNOWN[metric].label if metric in KNOWN else metric
 
 
-test_sets.__test__ = test_set_label.__test__ = False  # not tests, whatever their names begin with
+for _function in (test_sets, test_set_label):  # no tests, whatever their names begin with
+    vars(_function)["__test__"] = False

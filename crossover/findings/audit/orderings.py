@@ -150,8 +150,9 @@ def p_of_intervals(
     """
     from scipy import stats
 
-    errors = [((unrounded(v.ci[1]) - unrounded(v.ci[0])) * exactly(0.5 / t_quantile(n, confidence))).clipped()
-              for v in (a, b)]  # fmt: skip
+    assert a.ci and b.ci, "only values with an interval are compared"
+    errors = [((unrounded(high) - unrounded(low)) * exactly(0.5 / t_quantile(n, confidence))).clipped()
+              for low, high in (a.ci, b.ci)]  # fmt: skip
     difference = unrounded(a.mean) - unrounded(b.mean)
     ends = []
     for d, ses in (

@@ -107,8 +107,8 @@ def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
             return organs.pituitary
         case "parotid":
             gland = organs.parotids[side]
-            with_it = gland.accessory is not None and "accessory" in rule.parts
-            return Union((gland.main, gland.accessory)) if with_it else gland.main
+            accessory = gland.accessory if "accessory" in rule.parts else None
+            return Union((gland.main, accessory)) if accessory is not None else gland.main
         case "lens":
             return organs.eyes[side].lens
         case "optic_nerve":
@@ -120,8 +120,8 @@ def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
 
 def empty(geometry: Geometry) -> Contours:
     """Nothing drawn yet."""
-    masks = (np.zeros(geometry.shape, bool) for _ in range(3))
-    return Contours(np.zeros(geometry.shape, np.uint8), *masks)
+    first, second, third = (np.zeros(geometry.shape, bool) for _ in range(3))
+    return Contours(np.zeros(geometry.shape, np.uint8), first, second, third)
 
 
 def draw(

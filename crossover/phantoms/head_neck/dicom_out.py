@@ -9,7 +9,7 @@ from pydicom.uid import CTImageStorage
 from crossover.phantoms.head_neck.centers import CENTERS
 from crossover.phantoms.head_neck.examination import Examination, examine
 from crossover.phantoms.head_neck.organs import ORGANS
-from crossover.phantoms.head_neck.settings import HeadNeckSource
+from crossover.phantoms.head_neck.settings import Center, HeadNeckSource
 from crossover.phantoms.kit.files import (
     NOTE,
     Roi,
@@ -106,7 +106,7 @@ def _structures(source: HeadNeckSource, exam: Examination, uids: Uids) -> Datase
     return ds
 
 
-def _rois(exam: Examination, drawn_by: str) -> list[Roi]:
+def _rois(exam: Examination, drawn_by: Center) -> list[Roi]:
     """All regions, by the names that the center uses. An absent tumour leaves an empty region."""
     names, drawn = CENTERS[drawn_by].names, exam.contours
     masks = {"body": (drawn.body, "EXTERNAL")}

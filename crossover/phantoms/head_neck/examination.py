@@ -66,7 +66,8 @@ def examine(source: HeadNeckSource, index: int) -> Examination:
     geometry = scan.place_stack(source, person.body, stream(source, index, 4))
     plan = contouring.plan(person, source.drawn_by, stream(source, index, 5))
     image = np.full(geometry.shape, -1000, np.float32)
-    contours, metals = contouring.empty(geometry), {}
+    contours = contouring.empty(geometry)
+    metals: dict[int, scan.Metal] = {}
     for slab in scan.slabs(geometry, person.body, person.outline.profile):
         outside = person.outline.distance(slab.field)
         image[slab.window] = scan.paint(person, slab, outside, geometry, look)

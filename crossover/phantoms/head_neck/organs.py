@@ -210,7 +210,7 @@ def _draw_jaw(draw: Draw) -> Jaw:
     line = [*half, *[(-x, y, z) for x, y, z in reversed(half)]]
     body = tube(line, [4.6, 5.2, 5.6, 6, 6, 5.6, 5.2, 4.6], (1, 1, 0.42 / deep))
     body = _thickened(body, thick)
-    rami = []
+    rami: list[Shape] = []
     for side in SIDES:
         low, high = on(side, (44.5 * wide, -11, -84)), on(side, (46.5, -8, -50))
         rami.append(Segment(low, high, (4.2, 3.8), (1, 0.27, 1)))
@@ -231,6 +231,7 @@ def _thickened(whole: Union, factor: float) -> Union:
         tuple(
             Segment(s.start, s.end, (s.radius[0] * factor, s.radius[1] * factor), s.squeeze)
             for s in whole.parts
+            if isinstance(s, Segment)
         )
     )
 
@@ -303,9 +304,8 @@ def _temporal_lobe(side: int, cavity: Shape, sylvian: Below, brainstem: Shape) -
     behind = Below((0, 1, 0), (0, TEMPORAL_POSTERIOR_Y, 0))
     slope = Below((0, 1.1, -1), (0, 28, -8))  # the front of the petrous pyramid
     # Beyond these there is none of it: they only save work.
-    pole, ends = (
-        Below((0, -1, 0), (0, -46, 0)),
-        [Below((0, 0, s), (0, 0, z)) for s, z in ((1, 48), (-1, -38))],
-    )
-    limits = (lateral, behind, pole, *ends, sylvian, Union((slope, tentorium(side)), blend=3))
+    pole = Below((0, -1, 0), (0, -46, 0))
+    ends = [Below((0, 0, s), (0, 0, z)) for s, z in ((1, 48), (-1, -38))]
+    front = Union((slope, tentorium(side)), blend=3)
+    limits: tuple[Shape, ...] = (lateral, behind, pole, *ends, sylvian, front)
     return Without(Within(Grown(cavity, INNER_TABLE), limits), (Grown(brainstem, 5),))

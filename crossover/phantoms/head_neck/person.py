@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from crossover.phantoms.head_neck.tissues import Tissue
 from crossover.phantoms.head_neck.tumour import Tumour, draw_tumour
 from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Canvas
 from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple
-from crossover.phantoms.kit.solids.shapes import Points
+from crossover.phantoms.kit.solids.shapes import Points, Segment
 
 # Distance outwards from the inner table of the skull, what begins there, and its texture. From the
 # outside in; the space between bone and brain is `organs.INNER_TABLE` deep.
@@ -86,7 +87,8 @@ def _thinness(points: Points) -> NDArray[np.float32]:
     """How much thinner than the vault the skull is: 1, up to 2.6 at floor and front of the base."""
     _, y, z = points
     low, ahead = np.clip((13 - z) / 8, 0, 1), np.clip((14 - y) / 12, 0, 1)
-    return 1 + np.float32(1.6) * low * ahead
+    thinner: Any = 1 + np.float32(1.6) * low * ahead
+    return thinner
 
 
 def draw_person(
@@ -138,6 +140,7 @@ def _draw_fillings(share: float, organs: Organs, draw: Draw) -> tuple[Triple, ..
     for _ in range(count):
         row = crowns[int(draw.rng.integers(2))].parts
         molar = row[0] if draw.happens(0.5) else row[-1]
+        assert isinstance(molar, Segment), "rows are tubes"
         t = float(draw.rng.random())
         point = [a + t * (b - a) for a, b in zip(molar.start, molar.end, strict=True)]
         found.append((point[0], point[1], point[2]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,7 +170,7 @@ def find_metal(person: Person, slab: Slab, found: dict[int, Metal]) -> None:
         if box is None:
             continue
         points = slab.field.points(box)
-        away = sum((p - float(c)) ** 2 for p, c in zip(points, point, strict=True))
+        away: Any = sum((p - float(c)) ** 2 for p, c in zip(points, point, strict=True))
         layer, row, column = (int(i) for i in np.unravel_index(int(away.argmin()), away.shape))
         near = float(away[layer, row, column])
         if near < found.get(number, Metal(FILLING_MM**2, 0, 0, 0)).away:

@@ -43,9 +43,12 @@ class Uids:
 class Stack(Protocol):
     """Where the slices of a stack are."""
 
-    pixel_mm: float
-    row_direction: tuple[float, float, float]
-    column_direction: tuple[float, float, float]
+    @property
+    def pixel_mm(self) -> float: ...
+    @property
+    def row_direction(self) -> tuple[float, float, float]: ...
+    @property
+    def column_direction(self) -> tuple[float, float, float]: ...
 
     def position(self, k: int) -> tuple[float, float, float]:
         """Centre of row 0, column 0 of slice k: x, y, z in mm."""

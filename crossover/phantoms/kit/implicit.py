@@ -8,6 +8,7 @@ columns to the back (+y), which is a right-handed sagittal stack.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ class Ellipsoid:
     def level(self, grid: Grid, box: Box) -> NDArray[np.float32]:
         """The sum above at each sample of a box: below 1 inside, growing outwards."""
         offset = [p - np.float32(c) for p, c in zip(grid.points(box), self.centre, strict=True)]
-        total = np.float32(0)
+        total: Any = np.float32(0)
         for axis in self.frame / self.half[:, None]:
             # Zero components are skipped so that unrotated shapes stay cheap to broadcast.
             u = sum(np.float32(a) * d for a, d in zip(axis, offset, strict=True) if a != 0)
@@ -115,7 +116,7 @@ class Segment:
 Shape = Ellipsoid | Segment
 
 
-def tube(points: Sequence[Sequence[float]], radius: float) -> list[Segment]:
+def tube(points: Sequence[Sequence[float]] | NDArray, radius: float) -> list[Segment]:
     """A tube through points (x, y, z)."""
     nodes = np.asarray(points, float)
     return [Segment(a, b, radius) for a, b in pairwise(nodes)]

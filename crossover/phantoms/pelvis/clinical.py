@@ -8,6 +8,7 @@ grade and stages stay empty.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Clinical:
 
 
 def draw_clinical(
-    anatomy: Anatomy, scanners: Mapping[str, int], rng: np.random.Generator
+    anatomy: Anatomy, scanners: Mapping[Any, int], rng: np.random.Generator
 ) -> Clinical:
     """Draw one patient; the columns are independent, as the paper gives no joint table."""
     age = rng.normal(AGE_MEAN, AGE_SD)

@@ -157,7 +157,7 @@ def _place_stack(source: PhantomSource, uterus: Uterus, rng: np.random.Generator
         pixel_mm=pixel,
         spacing_mm=spacing,
         thickness_mm=source.slice_thickness_mm,
-        origin=tuple(map(float, origin)),
+        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         shape=(count, source.matrix, source.matrix),
     )
 

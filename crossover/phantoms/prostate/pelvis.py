@@ -4,6 +4,8 @@ sized at random: an assumption, drawn after anatomical atlases."""
 
 from collections.abc import Iterator, Sequence
 
+from numpy.typing import NDArray
+
 from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, mirrored, on
 from crossover.phantoms.kit.solids.shapes import (
     Below,
@@ -150,7 +152,9 @@ def strands(draw: Draw, front_y: float, top_z: float) -> Iterator[Layer]:
             yield _strand((side * x, y, z), run, draw.rng.uniform(0.6, 1.3), kind)
 
 
-def _strand(at: Sequence[float], run: Sequence[float], radius: float, tissue: Tissue) -> Layer:
+def _strand(
+    at: Sequence[float], run: Sequence[float] | NDArray, radius: float, tissue: Tissue
+) -> Layer:
     """A small vessel about a point."""
     start = tuple(float(a - r / 2) for a, r in zip(at, run, strict=True))
     end = tuple(float(a + r / 2) for a, r in zip(at, run, strict=True))

@@ -50,7 +50,7 @@ class ProstateSource(BaseModel, extra="forbid"):
     @model_validator(mode="before")
     @classmethod
     def _site_s_own(cls, given: Any) -> Any:
-        return DEFAULTS.get(given.get("site"), {}) | given if isinstance(given, dict) else given
+        return DEFAULTS.get(given.get("site", ""), {}) | given if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _consistent(self) -> ProstateSource:

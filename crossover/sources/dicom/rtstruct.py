@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -100,7 +100,7 @@ def rois(dataset: Dataset) -> list[Roi]:
 
 
 def _descriptions(item: Dataset, observed: Dataset | None) -> tuple[str, ...]:
-    told = (item.get("ROIDescription"), (observed or {}).get("ROIObservationLabel"))
+    told = (item.get("ROIDescription"), (observed or Dataset()).get("ROIObservationLabel"))
     return tuple(str(text) for text in told if text)
 
 
@@ -131,8 +131,8 @@ def _number(item: Dataset, keyword: str) -> int:
 
 def _contour(item: Dataset) -> Contour:
     # Undecoded bytes: pydicom takes five times as long to make decimals of them.
-    value = item.get_item("ContourData") if "ContourData" in item else None
-    value = None if value is None else value.value
+    element = item.get_item("ContourData") if "ContourData" in item else None
+    value: Any = None if element is None else element.value
     if isinstance(value, bytes):
         value = value.split(b"\\") if value.strip(b" \0") else None
     try:

@@ -54,7 +54,7 @@ class KerasEngine:
         self._build = lambda: build(*shape, structures, **network.settings)
         self._model = self._build()
         self._steps: dict[tuple, _Step] = {}
-        self._now: _Step | None = None
+        self._now: _Step  # from `start` on
         self._forward = tf.function(
             lambda x: ops.sigmoid(self._model(x, training=False)),
             input_signature=[tf.TensorSpec((None, *shape), tf.float32)],
@@ -140,6 +140,7 @@ class _Step:
         loss_of = LOSSES[recipe.loss]
 
         def features(images):
+            assert trunk is not None, "it is traced only where something is frozen"
             kept = trunk(images)
             return [tf.cast(tf.cast(f, tf.float16), f.dtype) for f in kept] if self.half else kept
 
@@ -210,7 +211,7 @@ def split(model: keras.Model) -> Halves:
     if not frozen:
         whole = [model.input_shape]
         return Halves(None, lambda x, training: model(x[0], training=training), whole, False)
-    cut = []
+    cut: list = []
     for layer in model.layers:
         if id(layer) in frozen:
             continue

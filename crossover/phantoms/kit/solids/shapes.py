@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 Points = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+Triple = tuple[float, ...]
+"""x, y, z in mm."""
 FAR = 1e4
 
 
@@ -34,8 +36,8 @@ class Ellipsoid:
     """sum |u_i / half_i|^power <= 1 with u in the frame whose axes are the rows of `frame`; power 2
     is an ellipsoid, 4 a rounded box."""
 
-    centre: tuple[float, float, float]
-    half: tuple[float, float, float]
+    centre: Triple
+    half: Triple
     frame: NDArray[np.float64] | None = None
     power: int = 2
 
@@ -89,10 +91,10 @@ class Segment:
     """A straight, tapered piece of a tube with round ends. Along an axis the cross-section is
     stretched by 1 / `squeeze`: a plate, where one of the three is small."""
 
-    start: tuple[float, float, float]
-    end: tuple[float, float, float]
+    start: Triple
+    end: Triple
     radius: tuple[float, float]  # mm at the two ends
-    squeeze: tuple[float, float, float] = (1, 1, 1)
+    squeeze: Triple = (1, 1, 1)
 
     def bounds(self) -> Bounds:
         """Two corners of a box around it."""
@@ -219,8 +221,8 @@ class Grown:
 class Below:
     """The half-space normal . p < limit; the normal is made a unit vector."""
 
-    normal: tuple[float, float, float]
-    through: tuple[float, float, float]
+    normal: Triple
+    through: Triple
 
     def bounds(self) -> Bounds:
         """Bounded only across a coordinate axis."""
@@ -238,9 +240,9 @@ class Below:
 
 
 def tube(
-    points: Sequence[Sequence[float]],
+    points: Sequence[Sequence[float]] | NDArray,
     radius: float | Sequence[float],
-    squeeze: tuple[float, float, float] = (1, 1, 1),
+    squeeze: Triple = (1, 1, 1),
 ) -> Union:
     """A tube through points, of one radius or of one for each point."""
     radii = np.broadcast_to(radius, len(points)).tolist()
