@@ -5,7 +5,8 @@
 
 All cores are counted from Snakemake's first to its last second. *Start and imports*: a job's process up to
 its work, import statements inside it, and its end. *Networks*: building them, and what the first step of a
-training and its first validation take more than the others (they trace). *Snakemake*: its own start and end, and cores that stand idle
+training and its first validation take more than the others (they trace). *Snakemake*: its own start and end, and
+cores that stand idle
 while a job is ready. *Waiting*: cores that stand idle since no job is ready. Prints a table as Markdown.
 """
 

@@ -1,4 +1,4 @@
-"""Writes requirements.lock from pyproject.toml, by uv: `make lock`, or `make lock UPGRADE=--upgrade` for newer versions.
+"""Write requirements.lock from pyproject.toml, by uv: `make lock`, with `UPGRADE=--upgrade` for newer versions.
 
 One line for each package: its version, the SHA-256 of each file on PyPI that CPython 3.11 on Linux x86-64 can
 install, and their names. Versions stay as they are where pyproject.toml allows them. First what runs, then what

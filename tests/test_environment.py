@@ -201,7 +201,8 @@ def test_an_environment_has_what_its_rules_import(environment: str, script: str)
 
 
 BASE = (
-    "crossover/__main__.py", "crossover/report/compare/run.py", "crossover/findings/published.py", "crossover/findings/audit/show.py",
+    "crossover/__main__.py", "crossover/report/compare/run.py", "crossover/findings/published.py",
+    "crossover/findings/audit/show.py",
     "crossover/findings/audit/table.py", "crossover/findings/claims/table.py", "crossover/report/redraw.py",
     "crossover/analyses/figures/gallery.py", "crossover/report/captions.py",
 )  # fmt: skip

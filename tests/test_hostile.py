@@ -490,7 +490,8 @@ def test_files_that_are_deflated_as_a_whole_are_refused(slices: list[bytes], tmp
 
 NOWHERE = {
     "ImagePositionPatient": [b"nan\\0\\0", b"1e308\\1e308\\1e308", b"inf\\0\\0", b"1\\2", b"x\\y\\z", b"", None],
-    "ImageOrientationPatient": [b"0\\0\\0\\0\\0\\0", b"1\\0\\0\\1\\0\\0", b"nan\\0\\0\\0\\1\\0", b"1e200\\0\\0\\0\\1\\0", None],
+    "ImageOrientationPatient": [b"0\\0\\0\\0\\0\\0", b"1\\0\\0\\1\\0\\0", b"nan\\0\\0\\0\\1\\0",
+    b"1e200\\0\\0\\0\\1\\0", None],
     "PixelSpacing": [b"0\\0", b"-1\\1", b"nan\\1", b"1e-300\\1", b"1e300\\1", b"1", None],
 }  # fmt: skip
 

@@ -218,7 +218,8 @@ def damage(folder: Path, root: Path) -> None:
     (folder / "ZZLINKZZ").symlink_to("/nowhere/ZZLINKZZ")
     (folder / "ZZLOOPZZ").symlink_to(folder)
     odd: dict[str, bytes] = {
-        "PixelSpacing": b"ZZDSZZ\\ZZDSZZ ", "Rows": b"ZZUSZZ", "SeriesInstanceUID": b"ZZUIZZ", "SeriesNumber": b"ZZISZZ",
+        "PixelSpacing": b"ZZDSZZ\\ZZDSZZ ", "Rows": b"ZZUSZZ", "SeriesInstanceUID": b"ZZUIZZ",
+        "SeriesNumber": b"ZZISZZ",
         "StudyDate": b"ZZDAZZ", "SpecificCharacterSet": b"ZZCHARSETZZ ", "ImagePositionPatient": b"ZZDSZZ",
         "DiffusionBValue": b"ZZFDZZ", "PatientAge": b"ZZASZZ", "TransferSyntaxUID": b"ZZUIZZ", "PatientID": b"",
         "SamplesPerPixel": b"ZZ", "Manufacturer": b"SIEMENS \x1b$BZZLOZZ",

@@ -139,7 +139,9 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     open_ = crossover(CANT, 9.0, 0.0, np.inf, overtakes="aggregated")
     none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
     both = crossover_sentences(results(crossover=pd.concat([found, open_])))
-    assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
+    assert "at n = 23" in both[0] and both[1:] == [
+        "For 1 of 2 pairs of strategies these results can't tell."
+    ]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
     assert said[1].startswith("Whether UT-only overtakes TL (L1)") and "8 to beyond 51" in said[1]
@@ -156,7 +158,10 @@ def test_the_first_page_has_crossovers_only_where_there_are():
 def test_what_is_assumed_of_trainings_follows_what_was_resampled():
     one = crossover_part(results(crossover=crossover(CROSSES, 23.4, 12, 51))).sentences[-1]
     other = crossover(CROSSES, 23.4, 12, 51, resampled=PATIENTS)
-    assert "stray from smooth curves" in one and "stray" not in crossover_part(results(crossover=other)).sentences[-1]  # fmt: skip
+    assert (
+        "stray from smooth curves" in one
+        and "stray" not in crossover_part(results(crossover=other)).sentences[-1]
+    )
 
 
 def test_without_sizes_the_report_says_that_nothing_can_be_located():
@@ -168,7 +173,11 @@ def test_without_sizes_the_report_says_that_nothing_can_be_located():
 
 
 def test_cases_needed_stand_in_a_row_for_each_score():
-    rows = [(0.6, "scratch", 12.3, 5.2, np.inf), (0.6, "transfer-L1", 0.0, 0.0, 8.0), (0.7, "scratch", np.inf, np.inf, np.inf)]  # fmt: skip
+    rows = [
+        (0.6, "scratch", 12.3, 5.2, np.inf),
+        (0.6, "transfer-L1", 0.0, 0.0, 8.0),
+        (0.7, "scratch", np.inf, np.inf, np.inf),
+    ]
     needed = pd.DataFrame([
         {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "family": f, "target": t, "n": n,
          "ci_low": low, "ci_high": high, "confidence": 0.95, "form": "monotone", "n_smallest": 5,
@@ -191,7 +200,10 @@ def test_where_tests_disagree_is_said_and_why():
     part = beside_paper(results(pairwise=pd.concat([apart, agreed])))
     assert "decides otherwise in 2 of 3 comparisons" in part.sentences[1]
     assert "in 1 because the comparisons are corrected" in part.sentences[1]
-    assert "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1." in part.sentences[1]  # fmt: skip
+    assert (
+        "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1."
+        in part.sentences[1]
+    )
     [table] = part.tables
     assert table.title == "Where the two disagree (2)" and "−0.100 (−0.200, −0.010)" in cells(table.table)  # fmt: skip
     alike = beside_paper(results(pairwise=agreed))
@@ -232,7 +244,11 @@ def test_the_audit_shows_what_does_not_follow():
 
 
 def scores(replicates: int = 1) -> dict[str, pd.DataFrame]:
-    rows = [{"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"} for c in ("cervix", "uterus") for i in range(4)]  # fmt: skip
+    rows = [
+        {"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"}
+        for c in ("cervix", "uterus")
+        for i in range(4)
+    ]
     tested_ = pd.DataFrame(rows).assign(part="test", replicate=0)
     unscored = tested_.tail(1).assign(case="other", patient="other")
     trained = tested_.head(1).assign(part="train", patient="t")
@@ -269,7 +285,9 @@ def test_the_first_page_follows_the_tables():
 
 
 def test_the_overview_counts_every_study():
-    found = results(**scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51))  # fmt: skip
+    found = results(
+        **scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51)
+    )
     table = overview([found, results(PROSTATE)])
     assert table.rows[0][1:] == ["4", "1 found", "2", "0", "0", "1"]
     assert table.rows[1][1:] == ["–", "no learning curves", "–", "–", "–", "–"]
@@ -291,7 +309,10 @@ def test_how_a_table_was_made_is_told_without_times(tmp_path):
     file = tmp_path / "claims.csv"
     left_trail(file)
     first = made(file)
-    assert (first.file, first.script) == ("results/uterus/statistics/claims.csv", "workflow_scripts.claims")  # fmt: skip
+    assert (first.file, first.script) == (
+        "results/uterus/statistics/claims.csv",
+        "workflow_scripts.claims",
+    )
     assert first.settings == "s" * 12 and first.inputs[1] == ("in01.csv", "0" * 12)
     left_trail(file, begun="2027-07-07", seconds=99.0)
     assert made(file) == first
@@ -337,7 +358,9 @@ def whole(tmp_path_factory) -> str:
     }  # fmt: skip
     names = ["claims", "crossover", "pairwise", "published", "figures/flow", "figures/learning_curves"]  # fmt: skip
     of = StudyResults(STUDY, frames, {}, {}, [], dict.fromkeys(names, way))
-    of = replace(of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"})  # fmt: skip
+    of = replace(
+        of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"}
+    )
     for name in ("a.html", "b.html"):
         page.render([of, results(PROSTATE)], folder / name)
     assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
@@ -365,7 +388,11 @@ def test_every_table_and_figure_leads_to_its_trail(whole):
 def test_the_learning_curves_stand_once_with_the_crossover(whole):
     text = html.unescape(whole)
     assert text.count("Learning curves and crossover.</strong>") == 1
-    assert text.index("Figure 1. Flow") < text.index('id="uterus-crossover"') < text.index("Figure 2. Learning")  # fmt: skip
+    assert (
+        text.index("Figure 1. Flow")
+        < text.index('id="uterus-crossover"')
+        < text.index("Figure 2. Learning")
+    )
 
 
 def test_keyboard_and_readers_find_their_way(whole):
@@ -394,7 +421,8 @@ def test_tables_sort_by_the_numbers_that_cells_begin_with():
     script = Path(page.__file__).parent / "script.js.j2"
     columns = {
         "±": ["0.89 ± 0.02", "10.1 ± 3", "9 ± 1"], "ci": ["+0.10 (+0.02, +0.2)", "−0.30 (−0.4, 0.1)", "0.00"],
-        "p": ["0.041", "< 0.001", "0.001"], "ends": ["beyond 256", "23", "below 5"], "cases": ["> 51", "13 (6 to > 51)", "≤ 5"],
+        "p": ["0.041", "< 0.001", "0.001"], "ends": ["beyond 256", "23", "below 5"], "cases": ["> 51",
+        "13 (6 to > 51)", "≤ 5"],
         "thousands": ["1,200", "900", "12"], "text": ["n = 13", "n = 2", "b"], "empty": ["", "2", "1"],
     }  # fmt: skip
     program = (

@@ -1,6 +1,7 @@
 """The disk and the memory that a run will need, before anything runs.
 
-What a file takes follows from how many patients, slices and pixels there are (see `crossover.execution.cohort_size`) and from
+What a file takes follows from how many patients, slices and pixels there are (see `crossover.execution.cohort_size`)
+and from
 what files of that kind took where they were measured: 2026, on the phantoms of the three studies at both scales.
 Parameters of networks and the memory of a training are those of `config/memory.csv`, measured by
 `benchmarks/memory.py`.

@@ -11,7 +11,8 @@ from crossover.study.schema import Study
 
 TITLE = "Audit of the printed numbers"
 MEANS = (
-    "No patient's data are needed for this, and none of this run's results are in it. A number that does not follow may "
+    "No patient's data are needed for this, and none of this run's results are in it. A number that "
+    "does not follow may "
     "come from other cases, another test or a slip in typing: which, printed numbers can't tell."
 )
 NAMED = 2

@@ -34,7 +34,8 @@ def beside_paper(results: StudyResults) -> Part | None:
     shown = []
     if len(apart):
         note = (
-            f"Every comparison in which p < {study.statistics.alpha:g} by one and not by the other. Difference: mean of "
+            f"Every comparison in which p < {study.statistics.alpha:g} by one and not by the other. "
+            "Difference: mean of "
             "the first minus the second on the same cases, with bootstrap interval (BCa)."
         )
         title = f"Where the two disagree ({len(apart)})"
@@ -81,7 +82,8 @@ def disagreement(pairs: pd.DataFrame, study: Study) -> list[str]:
     more = int((apart["significant_theirs"].eq(True)).sum())
     return [
         f"{told}, decides otherwise in {len(apart)} of {counted(len(both), 'comparison')}: {', '.join(why)}. "
-        f"It finds a difference that ours doesn't in {more} of them, and ours one that it doesn't in {len(apart) - more}."
+        f"It finds a difference that ours doesn't in {more} of them, and ours one that it doesn't in "
+        f"{len(apart) - more}."
     ]
 
 

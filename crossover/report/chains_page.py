@@ -36,7 +36,8 @@ SOURCES = (
 )
 GAINS = (
     "Each chain minus its target's baseline on the same test cases, in percentage points, a case's score being "
-    "its mean over the folds. {confidence} CI for other patients (t), and for other patients and trainings. p: Wilcoxon's signed-rank test, exact; "
+    "its mean over the folds. {confidence} CI for other patients (t), and for other patients and "
+    "trainings. p: Wilcoxon's signed-rank test, exact; "
     "Holm: over all {tests} rows. r: matched-pairs rank-biserial correlation; dz: Cohen's. Best folds: between "
     "the two models of the best validation DSC."
 )
@@ -72,7 +73,8 @@ def tables(results: StudyResults) -> Iterator[Titled]:
     stated = statements(frames, study)
     if len(stated):
         note = (
-            "Mean gain of the chains with one source over the baseline, in percentage points. From its table: what the published scores "
+            "Mean gain of the chains with one source over the baseline, in percentage points. From its "
+            "table: what the published scores "
             "give. A statement is supported where the interval for other patients and trainings is above 0."
         )
         yield Titled("Gains that the paper states", note, table(stated, study), "gains")

@@ -123,7 +123,10 @@ def _trained(metrics: pd.DataFrame) -> str:
     times = folds or int(metrics.groupby(["family", "n_train"])["replicate"].nunique().min())
     if times > 1:
         return f"Every model was trained {f'in {times} folds' if folds else f'{times} times'}."
-    return "Every model was trained once: tests and intervals of scores are for other patients, not for another training."
+    once = "Every model was trained once"
+    return (
+        f"{once}: tests and intervals of scores are for other patients, not for another training."
+    )
 
 
 def _crossovers(results: StudyResults) -> str:

@@ -90,7 +90,8 @@ def make_cases(
 
     Raises:
         IngestError: where a case is excluded by an error that the source does not allow by name, or no
-            case is left; if lenient, where there is no case at all. The report is written all the same, the manifest is not.
+            case is left; if lenient, where there is no case at all. The report is written all the same, the manifest
+            is not.
     """
     received = read_json(raw)["items"]
     folder = manifest.parent

@@ -1,7 +1,8 @@
 """Copies of images: the same values under two names.
 
 Found whatever the type that values are stored in (whole numbers or float32) and the order and direction of
-stored axes. Not found: images that were cropped, resampled, rescaled, or changed in any voxel; and flipped copies of an image whose planes' sums read the same from both ends.
+stored axes. Not found: images that were cropped, resampled, rescaled, or changed in any voxel; and flipped copies of
+an image whose planes' sums read the same from both ends.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ def report(
 
     Returns:
         {cases: {case: {status, found, chosen, findings}}, folder: [finding], made: [case],
-        failed: [case], barred: [code of an error about files of no case]}; status is "made", "excluded" (by an error) or "allowed" (excluded, as the
-        source allows).
+        failed: [case], barred: [code of an error about files of no case]}; status is "made", "excluded" (by an
+        error) or "allowed" (excluded, as the source allows).
     """
     cases = {}
     for case, record in records.items():

@@ -96,8 +96,8 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
 
     Returns:
         One row for each target, family and metric. `mean` is over cases of each case's mean over the
-        family's models, with its interval over the cases (`intervals.mean_interval`); `sd_folds` is the SD of the models'
-        own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
+        family's models, with its interval over the cases (`intervals.mean_interval`); `sd_folds` is the SD of the
+        models' own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
         best, `best_fold` its fold.
     """
     rows = []

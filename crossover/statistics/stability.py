@@ -55,8 +55,8 @@ def repeated_measures(scores: pd.DataFrame) -> dict[str, float]:
         scores: cases (rows) x folds (columns); cases without a score in some fold are left out.
 
     Returns:
-        df without, p with the correction of Greenhouse and Geisser (1959), epsilon; F, p and epsilon NaN for fewer than two
-        cases or folds, and where no difference between the folds varies from case to case.
+        df without, p with the correction of Greenhouse and Geisser (1959), epsilon; F, p and epsilon NaN for fewer
+        than two cases or folds, and where no difference between the folds varies from case to case.
     """
     values = scores.dropna().to_numpy(float)
     cases, folds = values.shape

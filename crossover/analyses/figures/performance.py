@@ -1,8 +1,8 @@
 """DSC of every family and level against the number of labelled target patients (Lin, Fig. 3).
 
 Drawn: for each size a group of families, each case as a light point, the mean with ± 1 standard
-deviation over cases, and at its right the mean of each replicate, where there are several. Families without sizes stand at the left and go on as a dotted line. The DSC
-has no unit.
+deviation over cases, and at its right the mean of each replicate, where there are several. Families without sizes
+stand at the left and go on as a dotted line. The DSC has no unit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""ImageNet weights for the encoders of segmentation_models_pytorch, wherever `crossover.networks.imagenet` finds them."""
+"""ImageNet weights for segmentation_models_pytorch's encoders, wherever `crossover.networks.imagenet` finds them."""
 
 from __future__ import annotations
 

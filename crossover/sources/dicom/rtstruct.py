@@ -147,8 +147,8 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     """A region of interest as voxels (slices, rows, columns) of an image, and what is to be said of it.
 
     Inside is even-odd over all closed contours of a plane, see `raster.rasterise`; a contour that is there
-    twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between its slices;
-    a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined half-way; where
+    twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between its
+    slices; a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined half-way; where
     one is missing in between, or there are fewer than three, the gap stays empty. The mask may be empty.
 
     Raises:
