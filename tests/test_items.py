@@ -12,6 +12,7 @@ from crossover.core import incremental, source_code
 from crossover.core.files import digest, read_json, write_json
 from crossover.core.incremental import ItemsError, update
 from crossover.core.source_code import closure, code_digest
+from crossover.networks.source_code import network_files
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(p.name for p in (ROOT / "workflow_scripts").glob("[!_]*.py"))
@@ -286,7 +287,7 @@ def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: st
 def test_training_reaches_its_own_engine_and_no_other(engine: str):
     files = closure(
         "workflow_scripts/train.py",
-        *source_code.network_files("deeplabv3plus_xception", engine),
+        *network_files("deeplabv3plus_xception", engine),
     )
     assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(
         files
