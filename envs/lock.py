@@ -22,6 +22,7 @@ TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_2
 
 
 def main(uv: str, *options: str) -> None:
+    """Write the lock; `options` go to uv."""
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder) / "requirements.txt"  # uv keeps the versions of the file it writes to
         known = LOCK.read_text() if LOCK.exists() else ""

@@ -341,7 +341,7 @@ def begin_progress():
 
 # In a dry run no handler is called.
 if DRY:
-    from crossover import estimate
+    from crossover.execution import estimate
 
     print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
 

@@ -11,7 +11,7 @@ from crossover.report.made import made
 from crossover.report.page import StudyResults, render
 from crossover.report.tables import table_one_published
 from crossover.study.schema import Study
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 TABLES = {
     "metrics": "metrics.csv",
@@ -42,7 +42,8 @@ TABLES = {
 }
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the page from all tables and figures of the studies."""
     results = []
     for values in job.cfg["studies"]:
         study = Study.of(values)

@@ -40,6 +40,10 @@ def _plain(value: Any) -> Any:
 
 
 def read_yaml(path: Path, loader: type | None = None) -> dict:
+    """Read a YAML file as a dict.
+
+    Raises:
+        ConfigError: the file is no YAML, or its top level is no mapping."""
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist; there are: {there}")
@@ -56,6 +60,7 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
     """Refuses a key that stands twice: YAML would let the last one win without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Build a mapping, and refuse a key that stands twice."""
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for key in keys:
             if keys.count(key) > 1:

@@ -41,6 +41,7 @@ class Checker:
         self._digests: dict[str, str] = {}
 
     def digest(self, path: str | Path) -> str:
+        """Return the SHA-256 of a file, which is read once."""
         if str(path) not in self._digests:
             self._digests[str(path)] = file_digest(self.root / path)
         return self._digests[str(path)]

@@ -64,6 +64,7 @@ class Need(NamedTuple):
 
     @property
     def missing(self) -> float:
+        """Bytes that are yet to be written; 0 where nobody knows."""
         return max(0.0, (self.expected or 0.0) - self.there)
 
 
@@ -77,6 +78,7 @@ class Memory(NamedTuple):
 
     @property
     def all(self) -> float | None:
+        """Bytes at the same time; None where they are not known."""
         return None if self.training is None else self.training * self.beside
 
 
@@ -116,6 +118,7 @@ def _sum(needs: list[Need]) -> Need:
 def memory(
     studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int
 ) -> list[Memory]:  # fmt: skip
+    """Return what memory the trainings of each study need."""
     return [
         Memory(name, _peak(study), side_by_side(study, plans[name], cores))
         for name, study in studies.items()
@@ -164,6 +167,7 @@ def received() -> Path | None:
 
 
 def gigabytes(bytes_: float | None) -> str:
+    """Return a number of bytes as text in MB or GB."""
     if bytes_ is None:
         return "unknown"
     return f"{bytes_ / 1e9:,.1f} GB" if bytes_ >= 1e8 else f"{bytes_ / 1e6:,.1f} MB"

@@ -81,6 +81,7 @@ def architectures() -> list[str]:
 
 
 def declared(architecture: str) -> Declared:
+    """Return what the module of an architecture declares."""
     module = importlib.import_module(f"crossover.networks.{architecture}")
     return Declared(
         architecture,

@@ -163,12 +163,14 @@ def _crashed(own: Work, why: str) -> dict:
 
 
 def label_maps_of(source: Source) -> Mapping[str, LabelMap]:
+    """Return the label maps of a source by structure; none where it is not of DICOM."""
     if isinstance(source, ProstateSource):
         return {name: LabelMap(file=file) for name, file in source.mask_files.items()}
     return getattr(source, "label_maps", {})
 
 
 def allowed(source: Source) -> set[str]:
+    """Return the codes and cases that may be left out without an error."""
     return set(getattr(source, "allow", []))
 
 

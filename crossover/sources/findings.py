@@ -126,13 +126,16 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
+        """Whether it excludes the case, or is only reported."""
         return KINDS[self.code].severity
 
     @property
     def remedy(self) -> str:
+        """What to do about it."""
         return KINDS[self.code].remedy
 
     def row(self) -> dict:
+        """Return it as a dict for the report."""
         return {
             "severity": self.severity, "code": self.code, "about": self.about, "what": self.what,
             "remedy": self.remedy, "files": list(self.files),

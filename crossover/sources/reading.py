@@ -27,6 +27,7 @@ class Reading:
 
     @property
     def failed(self) -> bool:
+        """Whether an error excludes the case."""
         return any(f.severity == "error" for f in self.findings)
 
     def without_wrong_structures(self) -> Reading:

@@ -145,6 +145,8 @@ ColumnsPattern = Annotated[str, AfterValidator(columns_pattern)]
 
 
 class VolumeStructure(BaseModel, extra="forbid"):
+    """The file of a structure, and the labels that stand for it."""
+
     file: ColumnsPattern
     label: int | None = None
     """The structure's value in a label map; None for any non-zero value."""

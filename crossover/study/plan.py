@@ -72,12 +72,15 @@ class Batch:
 
     @property
     def parents(self) -> list[str]:
+        """Names of the stages of other jobs from which its stages begin, sorted."""
         own = {stage.name for stage in self.stages}
         return sorted({s.parent for s in self.stages if s.parent} - own)
 
 
 @dataclass(frozen=True)
 class Plan:
+    """All stages and models of a study, and the jobs that make them."""
+
     stages: dict[str, Stage]
     models: dict[str, Model]
     batches: dict[str, Batch]
@@ -90,6 +93,7 @@ class Plan:
         return {n: b for n, b in self.batches.items() if b.stages[0].cell}
 
     def batch_of(self, stage: str) -> str:
+        """Return the name of the batch that trains a stage."""
         return next(b.name for b in self.batches.values() if stage in {s.name for s in b.stages})
 
     def families(self) -> dict[str, list[Model]]:

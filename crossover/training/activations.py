@@ -31,6 +31,7 @@ class Kind(NamedTuple):
 
     @property
     def bytes(self) -> int:
+        """Bytes of one item."""
         return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
@@ -68,6 +69,7 @@ class Activations:
             raise
 
     def close(self) -> None:
+        """Close the files."""
         for file in self._files:
             os.close(file)
 
@@ -167,4 +169,5 @@ class Spill:
             yield arrays
 
     def close(self) -> None:
+        """Close the files."""
         self._file.close()

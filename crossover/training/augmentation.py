@@ -30,6 +30,7 @@ class Versions:
         return self._of_versions(images, versions, _Map.image)
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        """Return the masks of a batch as augmented: the nearest pixel, with the same draws as its images."""
         return self._of_versions(masks, versions, _Map.mask)
 
     def _of_versions(self, slices: np.ndarray, versions: np.ndarray, way) -> np.ndarray:
@@ -83,6 +84,7 @@ class Cuts:
         return np.stack([self._map(d).image(i) for d, i in zip(draws, images, strict=True)])
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        """Return the masks of a batch as augmented: the nearest pixel, with the same draws as its images."""
         return np.stack([self._map(d).mask(m) for d, m in zip(draws, masks, strict=True)])
 
     def _map(self, draw: tuple[list[int], int]) -> _Map:

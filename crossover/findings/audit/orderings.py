@@ -135,8 +135,8 @@ def _with_intervals(
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
         yield judged(
             "p and intervals", f"p of {name}", where, _p_text(said), f"intervals {text}",
-            exactly(said.p_below), readings, relation="at_least", note=f"{'; '.join(notes)} (one comparison,
-            uncorrected)",
+            exactly(said.p_below), readings, relation="at_least",
+            note=f"{'; '.join(notes)} (one comparison, uncorrected)",
         )  # fmt: skip
 
 

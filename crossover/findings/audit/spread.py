@@ -92,4 +92,5 @@ def _possible(value: Value, n: int, confidence: float) -> Finding:
 
 
 def short_range(interval: Interval) -> str:
+    """Return an interval as text with few digits."""
     return f"{interval.low:.3f} to {interval.high:.3f}"

@@ -90,6 +90,8 @@ class Blocks(nn.ModuleDict):
 
 
 class Aspp(nn.Module):
+    """Atrous spatial pyramid pooling: convolutions at several rates, and the mean of the image."""
+
     def __init__(self, s: Settings, rates: tuple[int, int, int]) -> None:
         super().__init__()
         inputs, filters = s.channels(2048), s.channels(256)
@@ -108,6 +110,8 @@ class Aspp(nn.Module):
 
 
 class Projection(nn.Module):
+    """The convolution that joins the outputs of the pyramid."""
+
     def __init__(self, s: Settings) -> None:
         super().__init__()
         self.conv = ConvNorm(s, 5 * s.channels(256), s.channels(256), epsilon=HEAD_EPSILON)

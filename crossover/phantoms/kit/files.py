@@ -36,6 +36,7 @@ class Uids:
         self._prefix = "/".join(map(str, prefix)) + "/"
 
     def __call__(self, *name: object) -> UID:
+        """Return the UID of a name."""
         text = self._prefix + "/".join(map(str, name))
         return UID(f"2.25.{uuid.uuid5(NAMESPACE, text).int}")
 
@@ -44,11 +45,16 @@ class Stack(Protocol):
     """Where the slices of a stack are."""
 
     @property
-    def pixel_mm(self) -> float: ...
+    def pixel_mm(self) -> float:
+        """Distance of rows and of columns."""
+
     @property
-    def row_direction(self) -> tuple[float, float, float]: ...
+    def row_direction(self) -> tuple[float, float, float]:
+        """Direction along a row, patient axes."""
+
     @property
-    def column_direction(self) -> tuple[float, float, float]: ...
+    def column_direction(self) -> tuple[float, float, float]:
+        """Direction along a column, patient axes."""
 
     def position(self, k: int) -> tuple[float, float, float]:
         """Centre of row 0, column 0 of slice k: x, y, z in mm."""

@@ -54,6 +54,7 @@ def numbers(d: Dataset, keyword: str, n: int = 1) -> tuple[float, ...] | None:
 
 
 def number(d: Dataset, keyword: str, default: float) -> float:
+    """Return the first number of the attribute, or the default where there is none."""
     found = numbers(d, keyword)
     return found[0] if found else default
 

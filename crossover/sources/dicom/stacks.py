@@ -32,10 +32,12 @@ class Stack:
 
     @property
     def instance(self) -> Instance:
+        """The file of the first plane."""
         return self.planes[0][0]
 
     @property
     def frame(self) -> Frame:
+        """The first plane."""
         return self.planes[0][1]
 
     @property
@@ -56,6 +58,7 @@ class Stack:
         return np.array([along(frame) for _, frame in self.planes])
 
     def files(self) -> list[str]:
+        """Return the tokens of the files that the planes are from, each once."""
         return list(dict.fromkeys(instance.file.token for instance, _ in self.planes))
 
     def describe(self) -> str:
@@ -86,6 +89,7 @@ def axes(frame: Frame) -> np.ndarray:
 
 
 def along(frame: Frame) -> float:
+    """Return the position of a plane along its normal, in mm."""
     return float(axes(frame)[2] @ np.array(frame.position))
 
 

@@ -28,6 +28,7 @@ PREDICT_BATCH = 32
 def create(
     network: Network, shape: tuple[int, int, int], structures: int, threads: int
 ) -> KerasEngine:
+    """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     gpus = tf.config.list_physical_devices("GPU")
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:  # once a process
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -207,6 +208,7 @@ class Halves(NamedTuple):
 
 
 def split(model: keras.Model) -> Halves:
+    """Cut a model where its frozen layers end."""
     frozen = {id(layer) for layer in model.layers if not layer.trainable}
     if not frozen:
         whole = [model.input_shape]

@@ -26,6 +26,7 @@ PREDICT_PIXELS = 2**20
 def create(
     network: Network, shape: tuple[int, int, int], structures: int, threads: int
 ) -> TorchEngine:
+    """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     torch.set_num_threads(threads)
     _numerics(network.device)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
