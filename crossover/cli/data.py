@@ -41,10 +41,9 @@ def ingest(
     from crossover.core.incremental import warm
 
     warm("crossover.sources.cases")
-    from crossover.core.files import read_json
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import ingest, load_rules, study_rules
-    from crossover.sources.ingest_report import JSON, TEXT, show
+    from crossover.sources.ingest_report import JSON, TEXT, read, show
 
     if (study is None) == (rules is None):
         stop("give either --study <name> or --rules <file>")
@@ -55,7 +54,7 @@ def ingest(
             ingest(source, out, load_rules(rules) if rules else study_rules(study or ""), workers)
         except IngestError as caught:
             error = caught
-    show(read_json(out / JSON), Console())
+    show(read(out), Console())
     typer.echo(f"report: {out / TEXT} (for people), {out / JSON} (for machines)")
     if error:
         typer.echo(f"error: {error}", err=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -19,10 +20,23 @@ from crossover.study.schema import Study
 from crossover.study.sections import SELECTED, Cohort
 
 TIMES = ROOT / "config/step_times.csv"
-COLUMNS = ["study", "stages", "models", "steps", "hours", "untimed"]
 
 
-def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("data")) -> dict:
+class Estimate(NamedTuple):
+    """What a study's training takes."""
+
+    study: str
+    stages: int
+    models: int
+    steps: float | None
+    """None where the patients or slices of a cohort aren't known."""
+    hours: float | None
+    """None also where a network was not timed."""
+    untimed: list[str]
+    """Architecture, encoder and level of what was not timed."""
+
+
+def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("data")) -> Estimate:
     """Numbers of a study's stages, models and steps, and the hours of its training.
 
     Args:
@@ -30,9 +44,8 @@ def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("d
         data: where slices are counted, if they are there; else the cohorts' `slices_per_patient` are taken.
 
     Returns:
-        The `COLUMNS`; steps and hours are None where the patients or slices of a cohort aren't known,
-        hours also where a network was not timed: `untimed` says which. Validation, reading and
-        starting are not counted. A network that is yet to be selected counts as the mean of its cells.
+        Validation, reading and starting are not counted. A network that is yet to be selected counts as the mean of
+        its cells.
     """
     steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
     seconds = step_seconds(study, times)
@@ -44,8 +57,7 @@ def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("d
     if total is not None and not untimed:
         each = {name: mean(seconds[kind] for kind in own) for name, own in of_stages.items()}
         hours = sum(n * each[name] for name, n in steps.items() if n is not None) / 3600
-    counts = (study.study, len(plan.stages), len(plan.models), total, hours, untimed)
-    return dict(zip(COLUMNS, counts, strict=True))
+    return Estimate(study.study, len(plan.stages), len(plan.models), total, hours, untimed)
 
 
 def total_of(numbers: Iterable[float | None]) -> float | None:
@@ -121,11 +133,11 @@ def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     ]
     for name, study in studies.items():
         about = estimate(study, plans[name], times)
-        steps = "unknown" if about["steps"] is None else f"{about['steps']:,}"
-        hours = "" if about["hours"] is None else f", about {about['hours']:,.1f} h"
-        without = f"; no step times of {', '.join(about['untimed'])}" if about["untimed"] else ""
+        steps = "unknown" if about.steps is None else f"{about.steps:,}"
+        hours = "" if about.hours is None else f", about {about.hours:,.1f} h"
+        without = f"; no step times of {', '.join(about.untimed)}" if about.untimed else ""
         lines.append(
-            f"  {name} ({study.scale}): {about['stages']} trainings, {about['models']} models, "
+            f"  {name} ({study.scale}): {about.stages} trainings, {about.models} models, "
             f"{steps} steps{hours}{without}"
         )
     return "\n".join(lines)

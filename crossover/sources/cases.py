@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -29,6 +30,7 @@ from crossover.sources.dicom.places import (
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, unforeseen
 from crossover.sources.forms import form_of
+from crossover.sources.ingest_report import CaseRecord, Report
 from crossover.sources.pseudonyms import case_names, key_of
 from crossover.sources.reading import Reading
 from crossover.sources.settings import (
@@ -76,7 +78,7 @@ def make_cases(
     code: str,
     workers: int,
     lenient: bool = False,
-) -> dict:
+) -> Report:
     """Make every case of a cohort; then `patients.csv` and the report, `ingest.json` and `ingest.txt`.
 
     Args:
@@ -133,20 +135,23 @@ def _rules_of(rules: IngestRules, case: str) -> IngestRules:
 
 def _refresh(
     folder: Path, keys, make, workers: int, work: Mapping[str, Work], apart: bool = False
-) -> dict[str, dict]:
+) -> dict[str, CaseRecord]:
     """Records of all cases; of those whose making failed, one that says so and is not kept.
 
     Args:
         apart: in processes of their own: a decoder that crashes takes its process with it, not the job.
     """
     try:
-        return incremental.refresh(folder, keys, make, workers, apart=apart)
+        made: Mapping = incremental.refresh(folder, keys, make, workers, apart=apart)
     except incremental.ItemsError as error:
-        failed = {case: _crashed(work[case], why) for case, why in error.failed.items()}
-        return dict(sorted((error.records | failed).items()))
+        failed: dict[str, Any] = {
+            case: _crashed(work[case], why) for case, why in error.failed.items()
+        }
+        made = dict(sorted((error.records | failed).items()))
+    return dict(made)
 
 
-def _crashed(own: Work, why: str) -> dict:
+def _crashed(own: Work, why: str) -> CaseRecord:
     killed = why == incremental.KILLED
     what = "the process that read its pixels was killed"
     if not killed:
@@ -174,7 +179,7 @@ def allowed(source: Source) -> set[str]:
     return set(getattr(source, "allow", []))
 
 
-def _raise_errors(report: dict, folder: Path) -> None:
+def _raise_errors(report: Report, folder: Path) -> None:
     where = f"see {folder / ingest_report.TEXT}"
     if not report["made"]:
         why = "; ".join(f["what"] for f in report["folder"] if not report["cases"])
@@ -260,7 +265,7 @@ def _dicom(
 def _make(
     work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
     folder: Path, lenient: bool = False,
-) -> dict:  # fmt: skip
+) -> CaseRecord:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
         return _made(work[case], source, _rules_of(rules, case), data, lenient, folder)
@@ -272,7 +277,7 @@ def _make(
 
 def _made(
     own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
-) -> dict:
+) -> CaseRecord:
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data)

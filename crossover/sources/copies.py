@@ -17,6 +17,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.sources.findings import Finding
+from crossover.sources.ingest_report import CaseRecord
 
 EQUAL = 1e-9
 """Sums of planes that differ by less, relative to the largest, are equal: their order of adding differs."""
@@ -48,7 +49,7 @@ def _compared(a: NDArray, b: NDArray) -> int:
     return int(np.sign(apart[differing[0]])) if len(differing) else 0
 
 
-def same_images(records: Mapping[str, dict]) -> dict[str, list[Finding]]:
+def same_images(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
     """Cases whose channel is another's to the last value: one patient under two names, or a copy."""
     out: dict[str, list[Finding]] = defaultdict(list)
     holders: dict[str, list[tuple[str, str]]] = defaultdict(list)

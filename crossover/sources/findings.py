@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 Severity = Literal["error", "warning", "note"]
 
@@ -112,6 +112,17 @@ KINDS: dict[str, Kind] = {
 """Every kind of finding. An error excludes its case; a warning wants a look; a note tells what was done."""
 
 
+class FindingRow(TypedDict):
+    """A finding as it stands in a record and in the report."""
+
+    severity: Severity
+    code: str
+    about: str
+    what: str
+    remedy: str
+    files: list[str]
+
+
 @dataclass(frozen=True)
 class Finding:
     """One finding about a case, or about the folder as a whole."""
@@ -134,8 +145,8 @@ class Finding:
         """What to do about it."""
         return KINDS[self.code].remedy
 
-    def row(self) -> dict:
-        """Return it as a dict for the report."""
+    def row(self) -> FindingRow:
+        """Return it for a record and the report."""
         return {
             "severity": self.severity, "code": self.code, "about": self.about, "what": self.what,
             "remedy": self.remedy, "files": list(self.files),
