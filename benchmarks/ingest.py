@@ -64,7 +64,7 @@ def phantoms(folder: Path, first: int, count: int) -> None:
     # In a process of its own: a child's peak memory is never told below its parent's.
     code = f"""
 from pathlib import Path
-from crossover.sources.phantom import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
 source = PhantomSource(anatomy="uterus", patients={first + count}, seed=1, matrix=256, slices=(20, 20))
 for index in range({first}, {first + count}):
     write_patient(source, index, Path({str(folder)!r}))
