@@ -9,7 +9,7 @@ BIN := .venv/bin
 override DATA := $(value DATA)
 export PYTHON STUDIES SCALE DATA
 
-.PHONY: reproduce headneck figures test test-quick lint setup setup-dev lock
+.PHONY: reproduce headneck figures test test-quick lint pictures setup setup-dev lock
 
 # Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
 reproduce: setup
@@ -39,6 +39,11 @@ test-quick: setup-dev
 lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/mypy
+
+# docs/workflow.svg and docs/packages.svg, from the code.
+pictures: setup-dev
+	@$(BIN)/python -m docs.draw
 
 # What runs; and with what only tests and benchmarks need.
 setup:

@@ -1,7 +1,8 @@
 """The image rules' speed-up with two threads, on one cohort: each rule's job as Snakemake would start it, its
 start and imports included, with one thread and with more in turn.
 
-    .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2] [--rounds 3]
+    .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2]
+    [--rounds 3]
         [--patients 40]
 
 `evaluate` and `radiomics` score models' masks of all patients; the masks stand for a model's by being the

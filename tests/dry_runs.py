@@ -53,8 +53,8 @@ class Server:
         """Keys: config (as after `--config`); pretend: to write "outputs" or "records"; why: with the forecast.
 
         Returns:
-            {"jobs": rows of `crossover.execution.forecast.forecast`, or their rule, study, cohort, outputs, place in the graph,
-            places of what they depend on, and entries of their code} or {"refused": why}.
+            {"jobs": rows of `crossover.execution.forecast.forecast`, or their rule, study, cohort, outputs, place in
+            the graph, places of what they depend on, and entries of their code} or {"refused": why}.
         """
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()

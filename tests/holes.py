@@ -180,8 +180,14 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
     kind = study.statistics.comparison
     for script, names in STATISTICS[kind].items():
         files = [out / f"statistics/{name}.csv" for name in names]
-        run(script, CONFIGURED[script](study), metrics=out / "metrics.csv", stages=[stages_file],
-            radiomics=out / "radiomics.csv", out=files if len(names) > 1 or script == "statistics" else files[0])  # fmt: skip
+        run(
+            script,
+            CONFIGURED[script](study),
+            metrics=out / "metrics.csv",
+            stages=[stages_file],
+            radiomics=out / "radiomics.csv",
+            out=files if len(names) > 1 or script == "statistics" else files[0],
+        )
     tables(study, out, folder)
     statistics = sorted((out / "statistics").glob("*.csv"))
     values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]

@@ -93,7 +93,8 @@ def table(p: str, counts: list[list[int]]):
     patients = dict(zip(("training", "testing"), map(sum, zip(*counts))))
     row = {"variable": "v", "p": Printed(p), "categories": cells}
     return paper(table_one={"where": "T", "cohort": "c", "patients": patients, "continuous": [],
-                            "categorical": [row], "no_difference": {"p_below": Printed("0.05"), "where": "text"}})  # fmt: skip
+                            "categorical": [row], "no_difference": {"p_below": Printed("0.05"),
+                            "where": "text"}})  # fmt: skip
 
 
 def test_a_printed_p_follows_under_the_tests_that_give_it():

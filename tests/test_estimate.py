@@ -42,10 +42,10 @@ def test_hours_are_steps_times_seconds(study, tmp_path):
     times = pd.DataFrame(rows, columns=["architecture", "encoder", "level"])
     times = times.assign(study=study.study, scale="paper", seconds=2.0, device="CPU")
     about = estimate(study, p, times, tmp_path)
-    assert (about["stages"], about["models"]) == (len(p.stages), len(p.models))
-    assert about["hours"] == pytest.approx(2 * about["steps"] / 3600)
+    assert (about.stages, about.models) == (len(p.stages), len(p.models))
+    assert about.hours == pytest.approx(2 * about.steps / 3600)
     lacking = estimate(study, p, times.iloc[1:], tmp_path)
-    assert (lacking["hours"] is None and len(lacking["untimed"]) == 1) or study.selection
+    assert (lacking.hours is None and len(lacking.untimed) == 1) or study.selection
 
 
 def test_slices_that_are_there_are_counted(tmp_path):

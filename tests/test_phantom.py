@@ -247,7 +247,6 @@ def test_clinical_csv(tmp_path: Path):
 
 def test_volume_of_a_painted_shape():
     """The arithmetic behind everything: an ellipsoid sampled on a grid has its volume."""
-
     axis = (np.arange(80) - 39.5).astype(np.float32)
     y = np.broadcast_to(axis, (80, 80, 80)).copy()
     grid = Grid(

@@ -101,10 +101,16 @@ def test_the_small_tables_beside_the_scores_are_used(results, tmp_path):
     metrics = pd.read_csv(results / "metrics.csv")
     metrics[metrics["model"].isin(plan(study).models)].to_csv(own / "metrics.csv", index=False)
     radiomics = simulated_radiomics(sizes=tuple(study.sizes))
-    radiomics[radiomics["model"].isin([*plan(study).models, "manual"])].to_csv(own / "radiomics.csv", index=False)  # fmt: skip
+    radiomics[radiomics["model"].isin([*plan(study).models, "manual"])].to_csv(
+        own / "radiomics.csv", index=False
+    )
     (own / "figures").mkdir()
     (own / "figures/overlays.svg").write_text("<svg/>")
-    found = {o.figure: o for o in redraw(study, own, tmp_path / "out") if o.figure in ("reliability", "overlays")}  # fmt: skip
+    found = {
+        o.figure: o
+        for o in redraw(study, own, tmp_path / "out")
+        if o.figure in ("reliability", "overlays")
+    }
     assert found["reliability"].files
     assert found["overlays"].because.endswith("overlays.svg is left as it is")
     assert (own / "figures/overlays.svg").read_text() == "<svg/>"

@@ -140,7 +140,9 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     open_ = crossover(CANT, 9.0, 0.0, np.inf, overtakes="aggregated")
     none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
     both = crossover_sentences(results(crossover=pd.concat([found, open_])))
-    assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
+    assert "at n = 23" in both[0] and both[1:] == [
+        "For 1 of 2 pairs of strategies these results can't tell."
+    ]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
     assert said[1].startswith("Whether UT-only overtakes TL (L1)") and "8 to beyond 51" in said[1]
@@ -169,7 +171,11 @@ def test_without_sizes_the_report_says_that_nothing_can_be_located():
 
 
 def test_cases_needed_stand_in_a_row_for_each_score():
-    rows = [(0.6, "scratch", 12.3, 5.2, np.inf), (0.6, "transfer-L1", 0.0, 0.0, 8.0), (0.7, "scratch", np.inf, np.inf, np.inf)]  # fmt: skip
+    rows = [
+        (0.6, "scratch", 12.3, 5.2, np.inf),
+        (0.6, "transfer-L1", 0.0, 0.0, 8.0),
+        (0.7, "scratch", np.inf, np.inf, np.inf),
+    ]
     needed = pd.DataFrame([
         {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "family": f, "target": t, "n": n,
          "ci_low": low, "ci_high": high, "confidence": 0.95, "form": "monotone", "n_smallest": 5,
@@ -236,7 +242,11 @@ def test_the_audit_shows_what_does_not_follow():
 
 
 def scores(replicates: int = 1) -> dict[str, pd.DataFrame]:
-    rows = [{"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"} for c in ("cervix", "uterus") for i in range(4)]  # fmt: skip
+    rows = [
+        {"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"}
+        for c in ("cervix", "uterus")
+        for i in range(4)
+    ]
     tested_ = pd.DataFrame(rows).assign(part="test", replicate=0)
     unscored = tested_.tail(1).assign(case="other", patient="other")
     trained = tested_.head(1).assign(part="train", patient="t")
@@ -270,7 +280,9 @@ def test_the_first_page_follows_the_tables():
 
 
 def test_the_overview_counts_every_study():
-    found = results(**scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51))  # fmt: skip
+    found = results(
+        **scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51)
+    )
     table = overview([found, results(PROSTATE)])
     assert table.rows[0][1:] == ["4", "1 found", "2", "0", "0", "1"]
     assert table.rows[1][1:] == ["–", "no learning curves", "–", "–", "–", "–"]
@@ -370,7 +382,9 @@ def whole(tmp_path_factory) -> str:
     }  # fmt: skip
     names = ["claims", "crossover", "pairwise", "published", "figures/flow", "figures/learning_curves"]  # fmt: skip
     of = StudyResults(STUDY, frames, {}, {}, [], dict.fromkeys(names, way))
-    of = replace(of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"})  # fmt: skip
+    of = replace(
+        of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"}
+    )
     for name in ("a.html", "b.html"):
         page.render([of, results(PROSTATE)], folder / name)
     assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
@@ -398,7 +412,11 @@ def test_every_table_and_figure_leads_to_its_record(whole):
 def test_the_learning_curves_stand_once_with_the_crossover(whole):
     text = html.unescape(whole)
     assert text.count("Learning curves and crossover.</strong>") == 1
-    assert text.index("Figure 1. Flow") < text.index('id="uterus-crossover"') < text.index("Figure 2. Learning")  # fmt: skip
+    assert (
+        text.index("Figure 1. Flow")
+        < text.index('id="uterus-crossover"')
+        < text.index("Figure 2. Learning")
+    )
 
 
 def test_keyboard_and_readers_find_their_way(whole):
@@ -427,7 +445,8 @@ def test_tables_sort_by_the_numbers_that_cells_begin_with():
     script = Path(page.__file__).parent / "script.js.j2"
     columns = {
         "±": ["0.89 ± 0.02", "10.1 ± 3", "9 ± 1"], "ci": ["+0.10 (+0.02, +0.2)", "−0.30 (−0.4, 0.1)", "0.00"],
-        "p": ["0.041", "< 0.001", "0.001"], "ends": ["beyond 256", "23", "below 5"], "cases": ["> 51", "13 (6 to > 51)", "≤ 5"],
+        "p": ["0.041", "< 0.001", "0.001"], "ends": ["beyond 256", "23", "below 5"], "cases": ["> 51",
+        "13 (6 to > 51)", "≤ 5"],
         "thousands": ["1,200", "900", "12"], "text": ["n = 13", "n = 2", "b"], "empty": ["", "2", "1"],
     }  # fmt: skip
     program = (

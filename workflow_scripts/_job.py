@@ -29,7 +29,27 @@ from crossover.execution import progress
 from crossover.sources.redaction import without_places
 
 
-def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
+class Job(SimpleNamespace):
+    """What an entry is given: its settings, and the paths that it names when it calls `run`."""
+
+    cfg: dict[str, Any]
+    """The settings that the rule reads, from `--cfg`."""
+    checks: dict[str, Any]
+    """Settings that change no result, from `--checks`."""
+    code: dict[str, Any] | None
+    """Source files (`entries`) and their `digest` when the workflow was started."""
+    threads: int
+    tickets: int
+    """Of a GPU, see `crossover.training.devices`."""
+    log: str
+    data: Path | None
+    """The folder of the real data."""
+    imagenet: str
+    """The folder of ImageNet weights; "" where none is named."""
+    logger: str
+
+
+def run(main: Callable[[Job], None], *paths: str) -> None:
     """Parse `--cfg` (JSON), `--threads` and the named paths, call `main` with them, and write the outputs' records.
 
     Args:
@@ -53,7 +73,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
             f"--{name.rstrip('*?')}", type=Path, nargs=nargs, required=name.isidentifier()
         )
     data = os.environ.get("CROSSOVER_DATA")
-    given = SimpleNamespace(**vars(parser.parse_args()), data=Path(data) if data else None)
+    given = Job(**vars(parser.parse_args()), data=Path(data) if data else None)
     given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")
     given.logger = os.environ.get("CROSSOVER_LOGGER", "none")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -99,7 +119,7 @@ def _failed(what: str) -> None:
 
 
 def _with_record(
-    main: Callable[[SimpleNamespace], None], given: SimpleNamespace, script: str, names: list[str],
+    main: Callable[[Job], None], given: Job, script: str, names: list[str],
     starting: float | None,
 ) -> None:  # fmt: skip
     entries = given.code["entries"] if given.code else [f"workflow_scripts/{script}.py"]
@@ -157,6 +177,6 @@ def _command(script: str) -> str:
     return shlex.join(["python", "-m", f"workflow_scripts.{script}", *words])
 
 
-def _listed(given: SimpleNamespace, name: str) -> list[Path]:
+def _listed(given: Job, name: str) -> list[Path]:
     value = getattr(given, name)
     return value if isinstance(value, list) else [value] if value else []

@@ -11,7 +11,7 @@ from crossover.report.provenance_note import provenance_note
 from crossover.report.run_facts import initial_weights, run_facts
 from crossover.report.score_tables import table_one_published
 from crossover.study.schema import Study
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 TABLES = {
     "metrics": "metrics.csv",
@@ -42,7 +42,8 @@ TABLES = {
 }
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the page from all tables and figures of the studies."""
     results = []
     for values in job.cfg["studies"]:
         study = Study.of(values)

@@ -7,8 +7,10 @@ faster by a factor.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -22,7 +24,20 @@ from crossover.training.devices import gpus
 TIMES = ROOT / "config/step_times.csv"
 CPU = "CPU"
 """The device of times that were measured without a GPU."""
-COLUMNS = ["study", "stages", "models", "steps", "hours", "untimed"]
+
+
+class Estimate(NamedTuple):
+    """What a study's training takes."""
+
+    study: str
+    stages: int
+    models: int
+    steps: float | None
+    """None where the patients or slices of a cohort aren't known."""
+    hours: float | None
+    """None also where a network was not timed."""
+    untimed: list[str]
+    """Architecture, encoder and level of what was not timed."""
 
 
 def estimate(
@@ -31,7 +46,7 @@ def estimate(
     times: pd.DataFrame,
     data: Path = Path("data"),
     gpu: bool | None = None,
-) -> dict:
+) -> Estimate:
     """Numbers of a study's stages, models and steps, and the hours of its training.
 
     Args:
@@ -40,22 +55,27 @@ def estimate(
         gpu: see `step_seconds`.
 
     Returns:
-        The `COLUMNS`; steps and hours are None where the patients or slices of a cohort aren't known,
-        hours also where a network was not timed: `untimed` says which. Validation, reading and
-        starting are not counted. A network that is yet to be selected counts as the mean of its cells.
+        Validation, reading and starting are not counted. A network that is yet to be selected counts as the mean of
+        its cells.
     """
     steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
     seconds = step_seconds(study, times, gpu)
     of_stages = {name: kinds(stage, study) for name, stage in plan.stages.items()}
     needed = {kind for own in of_stages.values() for kind in own}
     untimed = sorted(" ".join(filter(None, kind)) for kind in needed - set(seconds))
-    total = None if None in steps.values() else sum(steps.values())
+    total = total_of(steps.values())
     hours = None
     if total is not None and not untimed:
         each = {name: mean(seconds[kind] for kind in own) for name, own in of_stages.items()}
-        hours = sum(steps[name] * each[name] for name in steps) / 3600
-    counts = (study.study, len(plan.stages), len(plan.models), total, hours, untimed)
-    return dict(zip(COLUMNS, counts, strict=True))
+        hours = sum(n * each[name] for name, n in steps.items() if n is not None) / 3600
+    return Estimate(study.study, len(plan.stages), len(plan.models), total, hours, untimed)
+
+
+def total_of(numbers: Iterable[float | None]) -> float | None:
+    """Return the sum, or None where one of the numbers is not known."""
+    known = list(numbers)
+    there = [number for number in known if number is not None]
+    return sum(there) if len(there) == len(known) else None
 
 
 def step_seconds(
@@ -120,7 +140,7 @@ def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
     if stage.cell or network.architecture != SELECTED:
         encoder = str(network.settings.get("encoder", ""))
         return [(*(stage.cell or (network.architecture, encoder)), level)]
-    return [(*cell, level) for cell in study.selection.cells]
+    return [(*cell, level) for cell in study.cells]
 
 
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
@@ -131,14 +151,14 @@ def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     ]
     for name, study in studies.items():
         about = estimate(study, plans[name], times, gpu=False)
-        steps = "unknown" if about["steps"] is None else f"{about['steps']:,}"
-        hours = "" if about["hours"] is None else f", about {about['hours']:,.1f} h"
-        on_gpu = estimate(study, plans[name], times, gpu=True)["hours"]
+        steps = "unknown" if about.steps is None else f"{about.steps:,}"
+        hours = "" if about.hours is None else f", about {about.hours:,.1f} h"
+        on_gpu = estimate(study, plans[name], times, gpu=True).hours
         if hours and on_gpu is not None:
             hours += f" ({on_gpu:,.1f} h on one {_gpu(study, times)})"
-        without = f"; no step times of {', '.join(about['untimed'])}" if about["untimed"] else ""
+        without = f"; no step times of {', '.join(about.untimed)}" if about.untimed else ""
         lines.append(
-            f"  {name} ({study.scale}): {about['stages']} trainings, {about['models']} models, "
+            f"  {name} ({study.scale}): {about.stages} trainings, {about.models} models, "
             f"{steps} steps{hours}{without}"
         )
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from crossover.core.files import file_digest, read_json
 from crossover.core.incremental import RECORD
 from crossover.core.provenance import read_record, record_path
 from crossover.core.source_code import sources
-from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds
+from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds, total_of
 from crossover.execution.workflow import Job, Workflow
 from crossover.sources.redaction import without_places
 
@@ -74,10 +74,10 @@ def reasons(job: Job, record: dict | None, root: Path = Path(".")) -> Iterable[d
         yield _why("setting", key.removeprefix("settings."), before, now)
     code = sources(*job.code["entries"])
     for path in sorted(set(code) | set(record["code"]["files"])):
-        before, now = record["code"]["files"].get(path), code.get(path)
-        if before != now:
+        then, today = record["code"]["files"].get(path), code.get(path)
+        if then != today:
             yield _why(
-                "code", path, "" if before else ABSENT, "changed" if now else "no longer used"
+                "code", path, "" if then else ABSENT, "changed" if today else "no longer used"
             )
     inputs = {str(path) for path in job.inputs}
     for path in sorted(inputs ^ set(record["inputs"])):
@@ -137,8 +137,7 @@ def _stages(
         return [], []
     names = [stage["name"] for stage in job.settings["stages"]]
     listed = {"missing", "setting"}
-    same = record and all(w["kind"] in listed and _only_lists(w) for w in why)
-    if not same:
+    if not record or not all(w["kind"] in listed and _only_lists(w) for w in why):
         return names, []
     before = {stage["name"]: stage for stage in record["settings"]["stages"]}
     folder = root / job.outputs[0].parent
@@ -183,7 +182,7 @@ class _Clock:
     def expected(self, i: int, job: Job, stages: list[str]) -> float | None:
         if job.rule == "train":
             each = [self._training(job, name, self._records.get(i)) for name in stages]
-            return None if None in each else sum(each)
+            return total_of(each)
         if i in self._records:
             return self._records[i]["seconds"]
         return self._mean.get(job.rule)
@@ -198,7 +197,8 @@ class _Clock:
             return done["seconds"] * (steps / done["steps"] if steps else 1)
         seconds = step_seconds(study, self._times)
         own = [seconds.get(kind) for kind in kinds(stage, study)]
-        return None if steps is None or None in own else steps * mean(own)
+        known = [each for each in own if each is not None]
+        return None if steps is None or len(known) < len(own) else steps * mean(known)
 
 
 def _as_costly(before: dict, now: dict) -> bool:

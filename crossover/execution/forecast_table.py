@@ -53,6 +53,7 @@ def duration(seconds: float | None) -> str:
 def _causes(rows: list[dict[str, Any]]) -> Table:
     """Each difference once, with the rules that it concerns; what was never made is told with the jobs."""
     of: dict[tuple[str, ...], dict[str, int]] = {}
+    key: tuple[str, ...]
     for row in rows:
         for why in row["why"]:
             if why["kind"] in ("setting", "code", "input", "record"):

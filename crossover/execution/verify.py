@@ -6,11 +6,11 @@ import hashlib
 import json
 import re
 from configparser import ConfigParser
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as metadata_version
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
@@ -24,7 +24,8 @@ from crossover.execution.workflow import Workflow
 LOCK = Path("requirements.lock")
 
 
-class Check(NamedTuple):
+@dataclass(frozen=True)
+class Check:
     """One kind of check: what was compared, how many, and what is wrong."""
 
     name: str

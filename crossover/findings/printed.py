@@ -16,6 +16,8 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class PublishedModel(Section):
+    """A model that the paper names: family and number of training patients."""
+
     family: str
     n_train: Annotated[int, Field(ge=0)]
 
@@ -166,6 +168,8 @@ class Layers(Section):
 
 
 class Architecture(Section):
+    """The network as the paper describes it."""
+
     where: str
     rows: list[Layers]
 
@@ -195,6 +199,8 @@ class Category(Section):
 
 
 class CategoricalRow(Section):
+    """A row of the table of patients with counts and shares."""
+
     variable: str
     p: Share
     categories: dict[str, Category]
@@ -208,6 +214,8 @@ class NoDifference(Section):
 
 
 class TableOne(Section):
+    """The table of patients: training and testing, with p values."""
+
     where: str
     cohort: str
     patients: dict[str, int]

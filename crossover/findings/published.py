@@ -68,7 +68,7 @@ class Published(Section):
 
     @model_validator(mode="after")
     def _sizes_known(self) -> Published:
-        named = {v.model.n_train for v in [*self.values, *self.icc]}
+        named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
         if unknown := sorted(named - {0, *self.sizes}):

@@ -111,7 +111,7 @@ def _overlays(frames: Frames, study: Study) -> str:
     from crossover.analyses.figures.overlays import judge
     from crossover.analyses.figures.planes import BAR_MM
 
-    chosen = study.figures.overlays
+    chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     asked = sized[-1], max(chosen.sizes)
     if "metrics" in frames:
@@ -134,7 +134,8 @@ def _subgroups(frames: Frames, study: Study) -> str:
     names = [style.family_label(study, f) for f in compared(study)]
     text = (
         f"Points and bars: mean {_metric(study)} with its {study.statistics.confidence:.0%} confidence interval "
-        f"({_method(study)}) on each test set, of {_counted(_cases(frames, study), study)}. Below: Tukey's honestly significant difference"
+        f"({_method(study)}) on each test set, of {_counted(_cases(frames, study), study)}. Below: "
+        "Tukey's honestly significant difference"
     )
     if references(study):
         against = " and ".join(style.family_label(study, f) for f in references(study))
@@ -171,7 +172,8 @@ def _organs(frames: Frames, study: Study) -> str:
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {_metric(study)} with its {confidence} confidence interval "
-        f"({_method(study)}) over {cases} {_target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
+        f"({_method(study)}) over {cases} {_target(study)} test cases, each a light point; {sized} "
+        f"trained on {study.sizes[-1]} "
         f"{_target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
         f"model on the same cases, the mean difference with its {confidence} confidence interval "
         "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
@@ -194,7 +196,8 @@ def _sweep(frames: Frames, study: Study) -> str:
         f"Left: mean {_metric(study)} of {cases} {_target(study)} test cases for each structure "
         f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {_target(study)} "
         "patients, the least at the left, and the mean of each case's structures with its "
-        f"{study.statistics.confidence:.0%} confidence interval over cases ({_method(study)}).{_replicates(frames, study)} "
+        f"{study.statistics.confidence:.0%} confidence interval over cases "
+        f"({_method(study)}).{_replicates(frames, study)} "
         "Right: seconds for one training step"
     )
     return f"{text}{_machine(frames)}. Dotted: models that don't fine-tune."
@@ -228,7 +231,7 @@ def _scheme(frames: Frames, study: Study) -> str:
 
 def _grid(frames: Frames, study: Study) -> str:
     cells = frames["cross_validation"]
-    cohorts = " and ".join(study.cohorts[c].label for c in study.selection.train)
+    cohorts = " and ".join(study.cohorts[c].label for c in study.selected_on)
     text = (
         f"Mean ± SD over {cells['fold'].nunique()} folds of the validation DSC in per cent, trained on "
         f"{cohorts}: the bluer, the higher. Frame: the network selected for every chain."
@@ -247,7 +250,8 @@ def _gains(frames: Frames, study: Study) -> str:
     confidence = f"{study.statistics.confidence:.0%}"
     return (
         f"Mean difference in {_metric(study)} from the baseline of each target (grey bar: its mean), on the "
-        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the folds' models. Thick: the "
+        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the "
+        "folds' models. Thick: the "
         f"{confidence} interval for other patients; thin: for other patients and other trainings. Hollow: "
         "between the two models of the best validation fold, as the paper reports. Right: the sources' field "
         "strengths."

@@ -91,7 +91,7 @@ def across(
     return pd.DataFrame(rows).fillna("") if rows else pd.DataFrame(columns=list(keys))
 
 
-def _cell(column: str, value: object, labels: Labels) -> str:
+def _cell(column: str, value: Any, labels: Labels) -> str:
     if pd.isna(value):
         return ""
     if isinstance(value, str):

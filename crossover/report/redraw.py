@@ -96,7 +96,8 @@ class _Tables:
     """A study's tables, computed or read when they are asked for."""
 
     def __init__(self, study: Study, results: Path) -> None:
-        self._study, self._results, self._known = study, results, {}
+        self._study, self._results = study, results
+        self._known: dict = {}
 
     def missing(self, figure: str) -> str:
         """Why a figure can't be drawn; "" where it can."""

@@ -96,8 +96,8 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
 
     Returns:
         One row for each target, family and metric. `mean` is over cases of each case's mean over the
-        family's models, with its interval over the cases (`intervals.mean_interval`); `sd_folds` is the SD of the models'
-        own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
+        family's models, with its interval over the cases (`intervals.mean_interval`); `sd_folds` is the SD of the
+        models' own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
         best, `best_fold` its fold.
     """
     rows = []
@@ -238,7 +238,8 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
     counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
     out = describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
     for ends in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
-        out |= zip(ends, map(float, ended(*(out[end] for end in ends), of_differences(SHARE))))
+        low, high = (out[end] for end in ends)
+        out |= zip(ends, map(float, ended(low, high, of_differences(SHARE))))
     return out
 
 

@@ -79,8 +79,8 @@ def paired(
     Returns:
         One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
         one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval (up to the ends of
-        the metric's scale), is positive where a is higher. `cases` have both values; `unmatched` have one. `improved` and
-        `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
+        the metric's scale), is positive where a is higher. `cases` have both values; `unmatched` have one.
+        `improved` and `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
         corrected together, `tests` of them, named in `corrected_over`: `p_holm` from the exact p,

@@ -79,6 +79,6 @@ def repeated_measures(scores: pd.DataFrame) -> dict[str, float]:
 def _across(part: pd.DataFrame, metric: str) -> dict[str, object]:
     scores = part.pivot_table(metric, "case", "fold", aggfunc="mean")
     if scores.notna().sum(axis=1).max() > 1:
-        return {"test": REPEATED} | repeated_measures(scores)
+        return {"test": REPEATED, **repeated_measures(scores)}
     folds = {str(fold): v.to_numpy(float) for fold, v in part.groupby("fold")[metric]}
-    return {"test": INDEPENDENT} | one_way(folds)
+    return {"test": INDEPENDENT, **one_way(folds)}

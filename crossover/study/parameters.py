@@ -56,8 +56,9 @@ def needed(study: Study) -> dict[str, int]:
     needed = dict.fromkeys(study.cohorts, least)
     if study.sizes:
         needed[study.target] = max(study.sizes[-1], least)
-    for cohort in {model.fold_cohort for model in plan(study).models.values()} - {None}:
-        needed[cohort] = max(needed[cohort], k + 1, 4)
+    for model in plan(study).models.values():
+        if (cohort := model.fold_cohort) is not None:
+            needed[cohort] = max(needed[cohort], k + 1, 4)
     return needed
 
 
@@ -83,10 +84,7 @@ def _initial(study: Study, batch: Batch) -> dict:
     if all(stage.initial != "imagenet" for stage in batch.stages):
         return {}
     cell = batch.stages[0].cell
-    if cell or not study.selection:
-        encoders = [cell[1] if cell else study.network.settings["encoder"]]
-    else:  # any of them may be selected
-        encoders = study.selection.encoders
+    encoders = [cell[1]] if cell else study.encoders  # any of which may be selected
     return {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
 
 

@@ -25,6 +25,7 @@ from crossover.study.sections import (
     Figures,
     Name,
     Network,
+    Overlays,
     Paper,
     Radiomics,
     Recipe,
@@ -87,10 +88,38 @@ class Study(Section):
         return self.splits.validation == "fold"
 
     @property
+    def overlays(self) -> Overlays:
+        """What the figure of overlays shows.
+
+        Raises:
+            ValueError: the study has no such figure.
+        """
+        if self.figures.overlays is None:
+            raise ValueError(f"{self.study}: figures.overlays is not given")
+        return self.figures.overlays
+
+    @property
+    def selected_on(self) -> list[str]:
+        """The cohorts on which the network is selected; none without a selection."""
+        return list(self.selection.train) if self.selection else []
+
+    @property
     def overlaid(self) -> list[str]:
         """The structures that the overlays show."""
         named = self.figures.overlays.structures if self.figures.overlays else []
         return named or sorted(self.structures)[:MOST_OVERLAID]
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """Architecture and encoder of each network among which one is selected; none without a selection."""
+        return self.selection.cells if self.selection else []
+
+    @property
+    def encoders(self) -> list[str]:
+        """The encoders of all its networks, which have one each."""
+        if self.selection:
+            return self.selection.encoders
+        return [str(self.network.settings["encoder"])]
 
     @property
     def architectures(self) -> list[str]:

@@ -18,6 +18,8 @@ MOST_ROWS = 8  # of the overlays on a page
 
 
 class Paper(Section):
+    """The publication that a study reruns."""
+
     authors: str
     title: str
     journal: str
@@ -72,6 +74,7 @@ class Replicates(Section):
 
     @property
     def count(self) -> int:
+        """The number of replicates: trainings of each draw."""
         return self.draws * self.trainings
 
     def draw(self, replicate: int) -> int:
@@ -80,6 +83,8 @@ class Replicates(Section):
 
 
 class Splits(Section):
+    """How patients are divided, and how often."""
+
     seed: int
     validation: float | Literal["fold"]
     """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
@@ -99,7 +104,7 @@ class Splits(Section):
 
     @field_validator("validation")
     @classmethod
-    def _is_a_share(cls, value: float | str) -> float | str:
+    def _is_a_share(cls, value: float | Literal["fold"]) -> float | Literal["fold"]:
         if value != "fold" and not 0 < value <= 0.5:
             raise ValueError(f"{value} is no share above 0 and up to 0.5, nor 'fold'")
         return value
@@ -134,6 +139,8 @@ SELECTED = "selected"
 
 
 class Network(Section):
+    """The architecture, its engine and its settings."""
+
     architecture: str
     """Its name, or "selected"."""
     engine: Literal["keras", "torch"]
@@ -178,6 +185,8 @@ class Augmentation(Section):
 
 
 class Recipe(Section):
+    """How a network is trained."""
+
     loss: Literal["dice_bce", "bce", "dice"]
     optimiser: Literal["adam", "sgd"]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -257,10 +266,12 @@ class Strategy(Section):
 
     @property
     def levels(self) -> list[str]:
+        """The levels of all steps."""
         return [level for step in self.chain for level in step.levels]
 
     @property
     def sized(self) -> bool:
+        """Whether a step trains on so many cases as a size says."""
         return any(n == "n" for step in self.chain for n in step.train.values())
 
 
@@ -274,10 +285,13 @@ class Selection(Section):
 
     @property
     def cells(self) -> list[tuple[str, str]]:
+        """Architecture and encoder of each network among which one is selected."""
         return [(a, e) for e in self.encoders for a in self.architectures]
 
 
 class Evaluation(Section):
+    """How predictions become masks, and how these are scored."""
+
     threshold: Fraction
     nsd_tolerance_mm: Annotated[float, Field(gt=0)]
 
@@ -292,6 +306,8 @@ class Radiomics(Section):
 
 
 class Statistics(Section):
+    """How models are compared."""
+
     metric: Literal["dsc", "dsc_structure_slices"]
     comparison: Literal["independent", "paired", "chains"] = "independent"
     """independent: analysis of variance and Tukey's test; paired: signed-rank tests on the same cases;
@@ -313,6 +329,8 @@ class Overlays(Section):
 
 
 class Figures(Section):
+    """What the figures show, and how."""
+
     colours: dict[str, str] = {}
     """Strategy, or strategy-level, to colour: the same in every figure."""
     order: list[str] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,8 @@ from crossover.study.chains import BASELINE, COUNTED, Chain, chains
 from crossover.study.schema import Study
 
 # the paper's purple, and a yellow that any reader tells from it
-MANUAL, PREDICTED = ("#c56bff", "-"), ("#ffd24a", (0, (3, 1.2)))
+MANUAL: tuple[str, Any] = ("#c56bff", "-")
+PREDICTED: tuple[str, Any] = ("#ffd24a", (0, (3, 1.2)))
 SHADE = 0.35  # opacity of the manual mask
 LABELS_MM = 9.0
 

@@ -91,6 +91,7 @@ def _cohorts(axes: Axes, rows: pd.DataFrame, study: Study) -> Box:
         pooled = Box(2 + (columns - 1) * (width + GAP), 21, width, 12)
         summed = " + ".join(map(str, tests))
         _box(axes, pooled, ["Testing, all cohorts", f"{summed} = {sum(tests)}"], "#f7f1ea")
+    assert target_train is not None, "every study has a target"
     return target_train
 
 

@@ -114,7 +114,7 @@ def _frame(axes: Axes, labels: list[str], heads: list[int], study: Study) -> Non
     axes.axvline(0, color=style.INK, linewidth=0.8, zorder=1)
     axes.set_yticks(range(len(labels)), labels)
     for y in heads:
-        axes.get_yticklabels()[y].set_weight("bold")
+        axes.get_yticklabels()[y].set_fontweight("bold")
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")

@@ -6,7 +6,7 @@ A figure's module is imported when it is drawn, so that a change in one figure i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -79,7 +79,7 @@ def levels_of(study: Study) -> dict[str, int | None]:
     architecture = networks.declared(study.network.architecture)
     module = importlib.import_module(f"crossover.networks.{architecture.name}")
     settings = architecture.settings(**study.network.settings)
-    counted = getattr(module, "retrained_layers", lambda _: {})(settings)
+    counted: Mapping[str, int] = getattr(module, "retrained_layers", lambda _: {})(settings)
     shallow = sorted(architecture.levels, key=lambda level: -len(architecture.frozen(level)))
     return {**{level: counted.get(level) for level in shallow}, "": counted.get("all")}
 

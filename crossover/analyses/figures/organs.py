@@ -1,7 +1,8 @@
 """Every organ under the study's main models, and what fine-tuning adds (Chen, Table 2 as a figure).
 
 Drawn: left, for each structure and model each case as a light point and the mean with its confidence
-interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the fine-tuned model minus each other one, as the mean paired
+interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the
+fine-tuned model minus each other one, as the mean paired
 difference with its confidence interval and the exact signed-rank p. The last row is each case's mean
 over the structures. The DSC has no unit.
 """

@@ -12,6 +12,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,8 @@ from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
 
 # red and blue as in the paper, light enough for a dark image and told apart by any reader
-MANUAL, PREDICTED = ("#ff6a3d", "-"), ("#56b4ff", (0, (3, 1.2)))
+MANUAL: tuple[str, Any] = ("#ff6a3d", "-")
+PREDICTED: tuple[str, Any] = ("#56b4ff", (0, (3, 1.2)))
 LETTER_MM = 2.1  # width of a letter of a label, about
 
 
@@ -77,12 +79,10 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
     for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
         labels = _row_labels(study, structure, cells, cell_mm)
         for (line, column), cell in cells.items():
-            axes = figure.add_subplot(
-                cells_of[i * len(study.figures.overlays.sizes) + line, column]
-            )
+            axes = figure.add_subplot(cells_of[i * len(study.overlays.sizes) + line, column])
             if (structure, *cell) in own.index:
                 one = own.loc[(structure, *cell)]
-                _panel(axes, plane, one["model"], one["dsc"], study.figures.overlays.window)
+                _panel(axes, plane, one["model"], one["dsc"], study.overlays.window)
             else:
                 _empty(axes)
             if i == line == 0:
@@ -111,7 +111,7 @@ def chosen_case(rows: pd.DataFrame, study: Study) -> str:
 def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
     """(family, size) of the model by which the case is chosen: the last sized family at its largest size; where
     that was not trained the next smaller size, then the family before. None where none was trained."""
-    chosen = study.figures.overlays
+    chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     rows = rows[rows["structure"].isin(study.overlaid)]
     there = set(zip(rows["family"], rows["n_train"], strict=True))
@@ -130,7 +130,8 @@ def _empty(axes: Axes) -> None:
 
 def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
     """(row of a structure's, column) -> (family, size)."""
-    chosen, out = study.figures.overlays, {}
+    chosen = study.overlays
+    out: dict[tuple[int, int], tuple[str, int]] = {}
     for column, family in enumerate(chosen.strategies):
         if families(study)[family].sized:
             out |= {(line, column): (family, n) for line, n in enumerate(chosen.sizes)}
@@ -147,7 +148,7 @@ def _row_labels(
     out: dict[tuple[int, int], str] = {}
     if len(study.overlaid) > 1:
         out[0, 0] = _lines(study.structures[structure].label, cell_mm)
-    if len(study.overlaid) == 1 or len(study.figures.overlays.sizes) > 1:
+    if len(study.overlaid) == 1 or len(study.overlays.sizes) > 1:
         first = min(column for (_, column), (_, n) in cells.items() if n)
         for (line, column), (_, n) in cells.items():
             if column == first:
@@ -162,7 +163,7 @@ def _lines(text: str, width_mm: float) -> str:
 
 def _about_case(study: Study, case: str) -> str:
     """Where it is from, and the size where no row has it."""
-    sizes = study.figures.overlays.sizes
+    sizes = study.overlays.sizes
     text = f"{style.test_set_label(study, study.target)}, case {case}"
     return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
 
@@ -170,7 +171,7 @@ def _about_case(study: Study, case: str) -> str:
 def _plane(
     study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict
 ) -> Plane:
-    image = sitk.ReadImage(str(image_path(folder, study.figures.overlays.channel)))
+    image = sitk.ReadImage(str(image_path(folder, study.overlays.channel)))
     manual = read_mask(structure_path(folder, structure))
     k = largest_slice(manual)
     hung = view(image)
@@ -186,7 +187,7 @@ def _plane(
 
 def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
     """A figure whose cells have the planes' aspect; a cell's width in mm."""
-    columns, sizes = len(study.figures.overlays.strategies), len(study.figures.overlays.sizes)
+    columns, sizes = len(study.overlays.strategies), len(study.overlays.sizes)
     ratios = [aspect(plane.image, plane.hung.spacing) for plane in planes for _ in range(sizes)]
     beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
     return grid(ratios, columns, beside)

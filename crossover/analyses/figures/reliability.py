@@ -30,7 +30,7 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str) -> Figu
         icc: one row for each test set, structure, model and feature.
         test_set: a cohort, or "all".
     """
-    chosen = study.figures.overlays
+    chosen = study.overlays
     names = [f for f in chosen.strategies if families(study)[f].sized]
     rows = main_rows(icc, study)
     rows = rows[(rows["test_set"] == test_set) & (rows["structure"] == structure)]

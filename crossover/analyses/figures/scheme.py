@@ -50,9 +50,11 @@ class Node:
     row: float = 0.0
 
     def leaves(self) -> int:
+        """The number of ends below it."""
         return sum(child.leaves() for child in self.children.values()) or 1
 
     def depth(self) -> int:
+        """The number of steps on the longest way below it."""
         return 1 + max((child.depth() for child in self.children.values()), default=0)
 
 
@@ -125,7 +127,7 @@ def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
 
 
 def began(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
-    """What the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet"."""
+    r"""What the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet"."""
     families = [chain.family for chain in chains(study) if chain.initial == asked]
     found = (
         set()
@@ -212,7 +214,7 @@ def _many(names: list[str], word: str) -> str:
 
 
 def _selected(axes: Axes, lines: list[str], study: Study, y: float) -> None:
-    colours = [style.cohort_colour(study, cohort) for cohort in study.selection.train]
+    colours = [style.cohort_colour(study, cohort) for cohort in study.selected_on]
     _box(axes, EDGE_MM, y, style.PAGE_MM - 2 * EDGE_MM, _height(len(lines)), colours)
     _text(axes, EDGE_MM, y + _height(len(lines)) / 2, lines)
 

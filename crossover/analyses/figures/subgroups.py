@@ -13,6 +13,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from crossover.analyses.figures import style
@@ -72,7 +73,8 @@ def draw(
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     alpha = study.statistics.alpha
     legend.set_title(
-        f"Tukey: * #  p < {alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown", {"size": 7}
+        f"Tukey: * #  p < {alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown",
+        FontProperties(size=7),
     )
     return figure
 

@@ -9,6 +9,7 @@ a training step. Dotted: the models that don't fine-tune. The DSC has no unit.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -34,7 +35,7 @@ from crossover.study.schema import Study
 
 WHOLE = ""
 """The level of a network that is re-trained from its first layer on."""
-MEAN = {"linewidth": 1.8, "marker": "o", "markersize": 4}
+MEAN: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 4}
 
 
 @style.styled
@@ -56,7 +57,7 @@ def draw(
     shown = [level for level in levels if level in set(rows["level"])]
     looks = _looks(structures, study)
     figure = style.new_figure(84)
-    figure.get_layout_engine().set(wspace=0.06)
+    style.spacing(figure, wspace=0.06)
     scores, cost = figure.subplots(1, 2, width_ratios=[1.6, 1])
     _scores(scores, rows, shown, looks, study)
     _replicates(scores, replicates_of(metrics, study), rows, shown, study)

@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -56,7 +57,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
     lines = -(-len(groups) // COLUMNS)
     columns = -(-len(groups) // lines)
     figure = style.new_figure(AROUND_MM + ROW_MM * lines)
-    figure.get_layout_engine().set(h_pad=0.02, w_pad=0.02, hspace=0.02, wspace=0.02)
+    style.spacing(figure, h_pad=0.02, w_pad=0.02, hspace=0.02, wspace=0.02)
     grid = figure.add_gridspec(2 * lines, columns, height_ratios=[1.5, 1] * lines)
     looks = _looks(study)
     own = {name: part for name, part in curves.groupby("stage", sort=False)}
@@ -103,6 +104,7 @@ class _looks:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._models = {model.stage: model for model in plan(study).models.values()}
+        names: dict[Any, str]
         if len(study.sizes) > 1:
             names = {n: f"n = {n}" for n in study.sizes}
         elif study.folded:
@@ -113,7 +115,9 @@ class _looks:
             names = {}
         scale = len(study.sizes) > 1 or len(names) > TOLD
         self._colours = dict(zip(names, _colours(len(names), scale), strict=True))
-        lines = [(names[key], colour, "-") for key, colour in self._colours.items()]
+        lines: list[tuple[str, Any, Any]] = [
+            (names[key], colour, "-") for key, colour in self._colours.items()
+        ]
         stages = plan(study).stages.values()
         if any(self(stage)["color"] == style.INK for stage in stages) or not lines:
             lines.insert(0, ("all patients" if names else "a training", style.INK, "-"))
@@ -131,10 +135,10 @@ class _looks:
     def __call__(self, stage: Stage) -> dict:
         model, study = self._models.get(stage.name), self._study
         if len(study.sizes) > 1:
-            key = model.n_train if model else 0
+            key: Any = model.n_train if model else 0
         else:
             key = stage.fold if study.folded else stage.structures[0]
-        line = DOTTED if stage.replicate else "-"
+        line: Any = DOTTED if stage.replicate else "-"
         line = DASHED if stage.fold is not None and not study.folded else line
         return {"color": self._colours.get(key, style.INK), "linestyle": line}
 

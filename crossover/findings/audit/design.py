@@ -37,6 +37,7 @@ def design(published: Published) -> list[Finding]:
 
 
 def selected(grid: Grid) -> GridCell:
+    """Return the cell of the network that the paper selected."""
     return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,8 +97,8 @@ def mean_part(
 
     def interval(confidence: float) -> Interval:
         low, high = _symmetric(table, confidence)
-        low, high = around((low + high) / 2, (high - low) / 2, scale)
-        return float(low), float(high)
+        ends = around((low + high) / 2, (high - low) / 2, scale)
+        return float(ends[0]), float(ends[1])
 
     return _part_of(name, table, region, published, interval)
 
@@ -191,7 +192,7 @@ def one_sided(effects: np.ndarray, region: Interval) -> float:
 
     if len(effects) < 2 or np.ptp(effects) == 0:
         return math.nan
-    tests: list[Callable] = [
+    tests: list[Any] = [
         stats.ttest_1samp(effects, end, alternative=side)
         for end, side in zip(region, ("greater", "less"), strict=True)
     ]

@@ -46,7 +46,7 @@ def judged(
         TableError: a table is not what it has to be.
     """
     from crossover.findings.claims.evaluate import evaluate_claims
-    from crossover.statistics.agreement import read_radiomics
+    from crossover.statistics.agreement import Form, read_radiomics
     from crossover.statistics.metrics_table import read_metrics
 
     readers = {"metrics": read_metrics, "radiomics": read_radiomics}
@@ -58,5 +58,5 @@ def judged(
         ours = corresponding(settings["sizes"], published)
         sizes = {theirs: n for n, theirs in ours.items() if theirs}
     claims = read_claims(settings["study"], folder).claims
-    icc = settings["icc"] or "ICC(A,1)"
+    icc: Form = settings["icc"] or "ICC(A,1)"
     return evaluate_claims(claims, tables, settings["confidence"], sizes, icc)

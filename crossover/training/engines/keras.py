@@ -29,6 +29,7 @@ PREDICT_BATCH = 32
 def create(
     network: Network, shape: tuple[int, int, int], structures: int, threads: int
 ) -> KerasEngine:
+    """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     gpus = tf.config.list_physical_devices("GPU")
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:  # once a process
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -68,7 +69,7 @@ class KerasEngine:
         self._build, self._jit = in_precision, network.device.compile
         self._model = self._build()
         self._steps: dict[tuple, _Step] = {}
-        self._now: _Step | None = None
+        self._now: _Step  # from `start` on
         self._forward = tf.function(
             lambda x: _probabilities(self._model(x, training=False)),
             input_signature=[tf.TensorSpec((None, *shape), tf.float32)],
@@ -158,6 +159,7 @@ class _Step:
         loss_of = LOSSES[recipe.loss]
 
         def features(images):
+            assert trunk is not None, "it is traced only where something is frozen"
             kept = trunk(images)
             return [tf.cast(tf.cast(f, tf.float16), f.dtype) for f in kept] if self.half else kept
 
@@ -239,11 +241,12 @@ class Halves(NamedTuple):
 
 
 def split(model: keras.Model) -> Halves:
+    """Cut a model where its frozen layers end."""
     frozen = {id(layer) for layer in model.layers if not layer.trainable}
     if not frozen:
         whole = [tf.TensorSpec(model.input_shape, tf.float32)]
         return Halves(None, lambda x, training: model(x[0], training=training), whole, False)
-    cut = []
+    cut: list = []
     for layer in model.layers:
         if id(layer) in frozen:
             continue

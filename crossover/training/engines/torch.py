@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ PREDICT_PIXELS = 2**20
 def create(
     network: Network, shape: tuple[int, int, int], structures: int, threads: int
 ) -> TorchEngine:
+    """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     torch.set_num_threads(threads)
     _numerics(network.device)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -40,7 +42,7 @@ def _numerics(settings: Device) -> None:
     torch.backends.cudnn.benchmark = False
     products = "tf32" if settings.precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = products
-    torch.backends.cudnn.conv.fp32_precision = products
+    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]  # as above
 
 
 class TorchEngine:
@@ -54,9 +56,12 @@ class TorchEngine:
         device: torch.device,
     ) -> None:
         cuda = device.type == "cuda"
-        self.versions = {"torch": torch.__version__}
+        self.versions = {"torch": str(torch.__version__)}
         if cuda:
-            of_cuda = {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
+            of_cuda = {
+                "cuda": str(torch.version.cuda),
+                "cudnn": str(torch.backends.cudnn.version()),
+            }
             self.versions |= of_cuda
         self.device = torch.cuda.get_device_name(device) if cuda else "CPU"
         self._architecture = declared(network.architecture)
@@ -233,7 +238,7 @@ class TorchEngine:
     def _trained(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
 
-    def _compiled(self, half: nn.Sequential) -> nn.Module:
+    def _compiled(self, half: nn.Sequential) -> Callable[..., Any]:
         """As it is where it is empty: to compile nothing stops all further compiling of Sequential."""
         return torch.compile(half) if self._settings.compile and len(half) else half
 
@@ -260,7 +265,7 @@ class Sgd(torch.optim.Optimizer):
         self.momentum, self.weight_decay = momentum, weight_decay
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure=None) -> None:  # type: ignore[override]  # without a closure, as we call it
         (group,) = self.param_groups
         weights = [weight for weight in group["params"] if weight.grad is not None]
         for weight in weights:

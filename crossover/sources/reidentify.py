@@ -1,4 +1,4 @@
-"""What a pseudonym or a file's token stands for: told on the terminal, from the export or table itself."""
+"""Which patient or file a pseudonym or token stands for: printed, from the export or table itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Unknown(ValueError):
     """Names that nothing in the source stands for, and why that may be."""
 
 
-def whois(source: Path, names: list[str], rules: Export) -> Iterator[str]:
+def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     """Lines about each case or file among `names`, or about every case where none is given.
 
     Whose they are, which series with which descriptions, and what the structures are called: all that
@@ -64,7 +64,7 @@ def _nothing(source: Path, unknown: list[str]) -> str:
     by = VARIABLE if os.environ.get(VARIABLE) else str(secret_file())
     return (
         f"nothing in {source} is {', '.join(map(_printable, unknown))} by the secret of this call ({by}): "
-        "another secret than the ingest's, or another folder or table. To check: `crossover whois` with the "
+        "another secret than the ingest's, or another folder or table. To check: `crossover reidentify` with the "
         "source alone lists its names; if none of them stands in the ingest's report, the secret is another"
     )
 
@@ -147,11 +147,13 @@ def _structures(file: FileRef) -> list[str]:
     """What an object's structures are called: number, name or label, description, meaning of their code."""
     with file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
-    found = [(r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)]
+    found: list[tuple] = [
+        (r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)
+    ]
     for s in segments(dataset):
         sides = map(_meaning, s.modifiers)
         found.append((s.number, s.label, s.description, _meaning(s.kind), *sides))
-    return [f"{number} " + " / ".join(filter(None, told)) for number, *told in found]
+    return [f"{number} " + " / ".join(filter(None, texts)) for number, *texts in found]
 
 
 def _meaning(code: Dataset | None) -> str:
