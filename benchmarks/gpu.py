@@ -16,7 +16,8 @@ Sections:
   by which `crossover plan` tells the hours.
 
 Each network is measured in processes of its own, one at a time; networks are compiled side by side. Steps are
-begun one after the other and waited for in blocks of `--steps`, as a training does; a time is the median of five blocks.
+begun one after the other and waited for in blocks of `--steps`, as a training does; a time is the median of five
+blocks.
 An engine whose framework is not here, or sees no GPU where there is one, is left out with a line that says so.
 Without a GPU, or with --small, the smoke networks are measured, on the processor if there is no other.
 """

@@ -6,7 +6,8 @@
 All cores are counted from Snakemake's first to its last second. *Start and imports*: a job's process up to
 its work, and import statements inside it. *Networks*: building them, and what the first step of a
 training and its first validation take more than the others (they trace). *Snakemake*: its own start and end, the
-end of jobs, and cores that stand idle while a job is ready. *Waiting*: cores that stand idle since no job is ready. Prints a table as Markdown.
+end of jobs, and cores that stand idle while a job is ready. *Waiting*: cores that stand idle
+since no job is ready. Prints a table as Markdown.
 """
 
 from __future__ import annotations

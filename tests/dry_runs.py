@@ -1,7 +1,7 @@
 """Dry runs by the hundred: a copy of the workflow, results that were never computed, and processes that fork.
 
-`pretend` writes a file for every output of the graph, with the job's provenance record and with the record that Snakemake's
-own code writes when a job has finished; from there a dry run can't tell it from a run. A *server* imports
+`pretend` writes a file for every output of the graph, with the job's provenance record and with the record that
+Snakemake's own code writes when a job has finished; from there a dry run can't tell it from a run. A *server* imports
 Snakemake and the library once and builds the graph in a fork for each request, so that a dry run costs what
 the graph costs.
 """

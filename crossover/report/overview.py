@@ -31,7 +31,7 @@ class LinkedSentence:
 
 
 def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
-    """What a study found: its crossovers, the first sentences of its answers, and the verdicts on the paper's findings."""
+    """Yield what a study found: its crossovers, the first sentences of its answers, and the verdicts on its claims."""
     for text in crossover_sentences(results):
         yield LinkedSentence(text, "crossover")
     said = [sentence for answer in answers for sentence in answer.sentences]

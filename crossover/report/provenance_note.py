@@ -1,4 +1,4 @@
-"""How a table or figure was made: what its provenance record says, without the times, which differ between equal runs."""
+"""How a table or figure was made, from its provenance record, without the times, which differ between equal runs."""
 
 from __future__ import annotations
 

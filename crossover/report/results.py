@@ -27,8 +27,8 @@ class StudyResults:
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
             gains, contrasts, attributes) by their files' names, table1, table2, table3 (tidy),
             published, table1_published, published_gains (the paper's), initial (`run_facts.initial_weights`) and
-            failed (`failures_section.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise, repeated,
-            audit (`audit.table.audit_table`), contradictions and sizes (ours, theirs: of the paper); what
+            failed (`failures_section.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise,
+            repeated, audit (`audit.table.audit_table`), contradictions and sizes (ours, theirs: of the paper); what
             is missing or empty is left out of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".

@@ -89,7 +89,7 @@ def models_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def p_values_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The tests of `paper_tables.table_two_paired`: "0.005 (0.002)", the asymptotic and the exact p, and the paper's."""
+    """The tests of `paper_tables.table_two_paired`: "0.005 (0.002)", the asymptotic and the exact p; the paper's."""
 
     def cells(row: Any) -> dict[str, str]:
         head, ours = versus(study, row.a, row.b), p_value(row.p_wilcoxon_asymptotic)

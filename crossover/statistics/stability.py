@@ -28,8 +28,8 @@ def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     n_train, structure, cohort, folds (how many), fold, cases, mean, sd (of the fold's cases), test
     ("one-way" or "repeated measures"), and F, df_between, df_within, p of the family's folds, the same in
     all its rows. A small p says that the folds differ. F and p are NaN where a fold has fewer than two
-    cases (of the same cases: three), there is one fold, or nothing varies but the folds. Empty, with these columns, for a table
-    without folds.
+    cases (of the same cases: three), there is one fold, or nothing varies but the folds. Empty, with these columns,
+    for a table without folds.
 
     Raises:
         ValueError: the table has no such metric.

@@ -245,6 +245,7 @@ def levels_of(strategy: Strategy) -> Iterator[str | None]:
 
 
 def family_name(strategy: str, level: str | None) -> str:
+    """Return the name of a strategy's family at a level: "transfer-L1", or the strategy's without one."""
     return f"{strategy}-{level}" if level else strategy
 
 

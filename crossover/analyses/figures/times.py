@@ -2,7 +2,8 @@
 
 Drawn: left, for each model the mean time of its trainings, by what it went into, and the seconds of one
 step; right, for each structure what fine-tuning saves against training from scratch, in % of that
-training's time, by its cause. Left of 0: it cost more. Stacked bars are matplotlib's: seaborn's `barplot` doesn't stack.
+training's time, by its cause. Left of 0: it cost more. Stacked bars are matplotlib's: seaborn's `barplot`
+doesn't stack.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ class Uids:
         self._prefix = "/".join(map(str, prefix)) + "/"
 
     def __call__(self, *name: object) -> UID:
+        """Return the UID of what has this name; the same name gives the same UID."""
         text = self._prefix + "/".join(map(str, name))
         return UID(f"2.25.{uuid.uuid5(NAMESPACE, text).int}")
 
