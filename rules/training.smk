@@ -63,8 +63,7 @@ rule selection:
             f"results/{w.study}/stages/{batch}.json" for batch in PLANS[w.study].selection
         ],
     output:
-        table="results/{study}/statistics/cross_validation.csv",
-        chosen="results/{study}/selection.json",
+        "results/{study}/selection.json",
     log:
         "logs/{study}/selection.log",
     priority: 10

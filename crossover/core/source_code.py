@@ -15,6 +15,7 @@ from crossover.core.paths import ROOT
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {
+    "crossover/analyses/design.py",
     "crossover/core/configuration.py",
     "crossover/core/paths.py",
     "crossover/imaging/settings.py",

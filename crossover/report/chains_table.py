@@ -5,98 +5,13 @@ Tidy first, scores from 0 to 1; as text in per cent, as the paper has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-import numpy as np
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.findings.published import Published, at_sizes
-from crossover.statistics.cross_validation import by_cell, select
 from crossover.study.chains import Chain, chains, kinds
 from crossover.study.schema import Study
 
-PLACE = "Table III"
-"""Where a published score has to stand to be in `chains_table`."""
-COHORTS = [
-    "cohort", "label", "cases", "test_cases", "field_strength_t", "coil", "slices", "published_cases",
-    "published_field_strength_t", "published_coil", "published_slices",
-]  # fmt: skip
-GRID = [
-    "architecture", "encoder", "initial", "folds", "mean", "sd", "selected",
-    "published_mean", "published_sd", "published_selected",
-]  # fmt: skip
-SOURCES = [
-    "target", "family", "kind", "sources", "metric", "folds", "cases", "best_fold",
-    "best_fold_mean", "mean", "ci_low", "ci_high", "published",
-]  # fmt: skip
 NONE = "–"
-
-
-def cohorts_table(
-    study: Study, splits: pd.DataFrame, slices: Mapping[str, int], published: Published | None
-) -> pd.DataFrame:
-    """Table I: a row for each cohort, with the columns `COHORTS`.
-
-    Args:
-        splits: the study's split.
-        slices: cohort -> its slices with the structure, of all its cases.
-    """
-    printed = {row.cohort: row for row in published.cohorts} if published else {}
-    rows = []
-    for name, cohort in study.cohorts.items():
-        own = splits[splits["cohort"] == name]
-        row = {
-            "cohort": name, "label": cohort.label, "cases": own["case"].nunique(),
-            "test_cases": own.loc[own["part"] == "test", "case"].nunique(),
-            "field_strength_t": cohort.field_strength_t, "coil": cohort.coil,
-            "slices": slices.get(name),
-        }  # fmt: skip
-        for column in ("cases", "field_strength_t", "coil", "slices"):
-            row[f"published_{column}"] = getattr(printed.get(name), column, None)
-        rows.append(row)
-    return pd.DataFrame(rows, columns=COHORTS)
-
-
-def grid_table(cross_validation: pd.DataFrame, published: Published | None) -> pd.DataFrame:
-    """Table II: a row for each architecture with an encoder, ours first, with the columns `GRID`.
-
-    A network that only the paper has stands here too, without scores of ours.
-    """
-    key = ["architecture", "encoder"]
-    ours = by_cell(cross_validation)
-    chosen = select(cross_validation) if len(ours) else dict.fromkeys(key, "")
-    ours["selected"] = _is(ours, *(chosen[name] for name in key))
-    grid = published.grid if published else None
-    theirs = pd.DataFrame(
-        [(c.architecture, c.encoder, c.mean, c.sd) for c in grid.cells] if grid else [],
-        columns=[*key, "published_mean", "published_sd"],
-    )
-    theirs["published_selected"] = _is(theirs, *(grid.selected if grid else ("", "")))
-    both = pd.concat([ours[key], theirs[key]]).drop_duplicates()
-    out = both.merge(ours, "left", key).merge(theirs, "left", key)
-    marks = ["selected", "published_selected"]
-    out[marks] = out[marks].astype("boolean").fillna(False).astype(bool)
-    return out[GRID]
-
-
-def sources_table(scores: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
-    """Table III: a row for each target, family and metric, with the columns `SOURCES`.
-
-    Args:
-        scores: of `statistics.chains.chain_scores`.
-
-    The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
-    """
-    keys = ["target", "family", "printed"]
-    printed = pd.DataFrame(columns=[*keys, "published"])
-    if published:
-        values = at_sizes(published, study.sizes)
-        values = values[values["where"] == PLACE]
-        names = {"test_set": "target", "metric": "printed", "mean": "published"}
-        printed = values.rename(columns=names)[[*keys, "published"]]
-    ours = scores.assign(printed=scores["metric"].str.removesuffix("_structure_slices"))
-    return ours.merge(printed, "left", keys)[SOURCES]
 
 
 def cohorts_layout(table: pd.DataFrame) -> pd.DataFrame:
@@ -192,11 +107,6 @@ def _scores(row: pd.Series, label: str) -> dict[str, str]:
         f"{label}, mean (CI)": percent(row["mean"]) + ("" if pd.isna(row["ci_low"]) else between),
         f"{label}, published": percent(row["published"], 2) or NONE,
     }
-
-
-def _is(table: pd.DataFrame, architecture: str, encoder: str) -> np.ndarray:
-    same = (table["architecture"] == architecture) & (table["encoder"] == encoder)
-    return same.to_numpy(bool)
 
 
 def _spread(mean: float, sd: float, chosen: bool, digits: int) -> str:

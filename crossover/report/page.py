@@ -1,6 +1,6 @@
 """The report: one HTML file that holds everything, whoever opens it and wherever.
 
-Its sentences, captions and counts come from the tables (`findings`, `captions`), its layout from
+Its sentences, captions and counts come from the tables (`findings`, and the figures' own captions), its layout from
 `template.html.j2`.
 """
 
@@ -18,11 +18,11 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from crossover.analyses import registry
 from crossover.analyses.figures.style import DPI, PAGE_MM
 from crossover.report import chains_page, failures, independent_page, initialisation, paired_page
 from crossover.report.audit_part import audit_part
 from crossover.report.beside_paper import beside_paper
-from crossover.report.captions import caption
 from crossover.report.claims_part import claims_part
 from crossover.report.crossover_part import crossover_part
 from crossover.report.first_page import Brief, brief, overview
@@ -30,10 +30,11 @@ from crossover.report.layout import Table, table
 from crossover.report.made import Made
 from crossover.report.parts import Answer, Part, StudyResults, Titled
 from crossover.study.config import SCALES
+from crossover.study.families import comparison
 from crossover.study.schema import Study
 
 PAGES = {"independent": independent_page, "paired": paired_page, "chains": chains_page}
-"""What a study compares by -> its answers, tables and details."""
+"""What a study compares -> its answers, tables and details."""
 MEANING = {
     "smoke": "a check that every step runs. Its numbers mean nothing",
     "demo": "the published design cut down: smaller images and networks, fewer patients or steps. It "
@@ -117,7 +118,7 @@ def render(studies: list[StudyResults], out: Path) -> None:
 
 def _section(results: StudyResults) -> Section:
     study = results.study
-    page = PAGES[study.statistics.comparison]
+    page = PAGES[comparison(study)]
     answers, meaning = list(page.answers(results)), MEANING.get(study.scale, "")
     parts = [part for part in _parts(results) if part]
     pictures, apart = _pictures(results, [part.figure for part in parts])
@@ -150,7 +151,7 @@ def _pictures(results: StudyResults, named: list[str]) -> tuple[list[Picture], d
     """Those under Figures, then those that parts name, numbered in this order."""
     names = sorted(results.figures, key=lambda name: name in named)
     pictures = [
-        Picture(name, i, *caption(name, results.frames, results.study), _inline(path), _width(path),
+        Picture(name, i, *registry.caption(name, results.frames, results.study), _inline(path), _width(path),
                 results.made.get(f"figures/{name}"))
         for i, (name, path) in enumerate(((n, results.figures[n]) for n in names), 1)
     ]  # fmt: skip

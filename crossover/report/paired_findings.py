@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.paired_table import pairs_of, short
+from crossover.report.paired_table import short
 from crossover.report.tables import interval, p_value
 from crossover.statistics.metrics_table import POOLED
-from crossover.study.families import baseline, main_question
+from crossover.study.families import baseline, main_question, pairs_of
 from crossover.study.schema import Study
 
 TESTS = {
