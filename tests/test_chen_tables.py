@@ -15,17 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy import stats
 
-from crossover.analyses.figures import gallery, organs, style, sweep, times
+from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
+from crossover.analyses.figures import organs, style, sweep, times
+from crossover.analyses.tables.structures import PLACE, table_two_paired
 from crossover.findings.published import at_sizes, beside, load_published, of_structure
 from crossover.report import paired_findings
 from crossover.report.page import StudyResults, render
-from crossover.report.paired_table import (
-    PLACE,
-    paired_layout,
-    spread,
-    table_two_paired,
-    table_two_paired_layout,
-)
+from crossover.report.paired_table import paired_layout, spread, table_two_paired_layout
 from crossover.report.times_table import duration, percent, times_layout
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import asymptotic_p, paired
@@ -44,8 +41,6 @@ from tests.chen_tables import (
     chen_records,
     chen_study,
 )
-from workflow_scripts import paired as paired_script
-from workflow_scripts import training_time as time_script
 
 pytestmark = pytest.mark.slow
 
@@ -336,11 +331,11 @@ def test_differences_are_the_fine_tuned_models_whatever_the_order(study, frames)
 
 
 def test_levels_come_from_the_architecture():
-    assert gallery.levels_of(chen_study()) == LAYERS
+    assert sweep.levels_of(chen_study()) == LAYERS
     other = chen_study().model_copy(
         update={"network": SimpleNamespace(architecture="deeplabv3plus_xception", settings={})}
     )
-    assert gallery.levels_of(other) == {"L3": None, "L2": None, "L1": None, "": None}
+    assert sweep.levels_of(other) == {"L3": None, "L2": None, "L1": None, "": None}
 
 
 def test_figures_are_drawn_from_files_and_repeat(study, frames, tmp_path):
@@ -350,7 +345,7 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, tmp_path):
         frames[name].to_csv(tmp_path / f"statistics/{name}.csv", index=False)
     for name in ("organs", "sweep", "times"):
         one, other = (
-            style.save(gallery.draw(name, study, tmp_path, tmp_path), tmp_path / f"{name}{i}")
+            registry.find("figures", name).write(Inputs(tmp_path), study, tmp_path / str(i))
             for i in (1, 2)
         )
         for a, b in zip(one, other, strict=True):
@@ -360,22 +355,22 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, tmp_path):
 # ---- rules and report
 
 
-def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
+def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     frames["metrics"].to_csv(tmp_path / "metrics.csv", index=False)
     items = {r["stage"]["name"]: r for r in chen_records(study)}
     (tmp_path / "stages.json").write_text(json.dumps({"items": items}))
     sections = ("study", "cohorts", "structures", "sizes", "strategies", "splits", "network",
                 "statistics", "figures")  # fmt: skip
     cfg = json.loads(json.dumps({name: _plain(getattr(study, name)) for name in sections}))
-    out = tmp_path / "paired.csv"
-    paired_script.main(SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", out=out))
-    read = pd.read_csv(out).fillna({"corrected_over": ""})
+    given = Inputs(tmp_path, stages=[tmp_path / "stages.json"])
+    for name in ("paired", "training_time"):
+        registry.find("statistics", name).write(given, Study.of(cfg), tmp_path)
+    out = tmp_path / "statistics"
+    read = pd.read_csv(out / "paired.csv").fillna({"corrected_over": ""})
     pd.testing.assert_frame_equal(read, frames["paired"], check_dtype=False)
-    written = [tmp_path / f"training_time{end}.csv" for end in ("", "_saved")]
-    time_script.main(SimpleNamespace(cfg=cfg, stages=[tmp_path / "stages.json"], out=written))
-    saved = pd.read_csv(tmp_path / "training_time_saved.csv")
+    saved = pd.read_csv(out / "training_time_saved.csv")
     pd.testing.assert_frame_equal(saved, frames["training_time_saved"], check_dtype=False)
-    assert len(pd.read_csv(tmp_path / "training_time.csv")) == len(frames["training_time"])
+    assert len(pd.read_csv(out / "training_time.csv")) == len(frames["training_time"])
 
 
 def _plain(value):

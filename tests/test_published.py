@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crossover.analyses.tables.scores import table_two
 from crossover.core.configuration import ConfigError
 from crossover.findings.published import at_sizes, beside, corresponding, load_published
 from crossover.report.tables import (
@@ -13,7 +14,6 @@ from crossover.report.tables import (
     p_value,
     table_one_layout,
     table_one_published,
-    table_two,
     table_two_layout,
 )
 from crossover.statistics.metrics_table import check_metrics
