@@ -6,8 +6,8 @@ for analysis in registry.analyses():
         name:
             analysis.rule
         input:
-            tables=tables_for(analysis),
             **sources_for(analysis),
+            tables=tables_for(analysis),
         output:
             [f"results/{{study}}/{output}" for output in analysis.outputs],
         log:
@@ -21,7 +21,7 @@ for analysis in registry.analyses():
             cfg=settings_of(analysis),
         shell:
             "python -m workflow_scripts.analysis --code {params.code:q} --cfg {params.cfg:q} "
-            "--tables {input.tables} --stages {input.stages} --slices {input.slices} "
-            "--images {input.images} --corrected {input.corrected} --patients {input.patients} "
+            "--tables {input.tables} --stages {input.stages} --selection {input.selection} "
+            "--slices {input.slices} --images {input.images} --corrected {input.corrected} --patients {input.patients} "
             "--published {input.published} --claims {input.claims} --out {output} "
             "--log {log} 2> {log}"

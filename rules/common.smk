@@ -248,6 +248,11 @@ def stages_of_study(wildcards):
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in batches]
 
 
+def stages_of_selection(wildcards):
+    """The jobs whose trainings choose the network."""
+    return [f"results/{wildcards.study}/stages/{b}.json" for b in PLANS[wildcards.study].selection]
+
+
 def corrected_of_study(wildcards):
     """The corrected images of every cohort, where the study corrects any."""
     if STUDIES[wildcards.study].preparation.bias_field.method == "none":
@@ -263,6 +268,7 @@ def published_file(study):
 
 SOURCES_OF_ANALYSES = {
     "stages": stages_of_study,
+    "selection": stages_of_selection,
     "images": of_groups("results/{study}/predictions/{group}.json"),
     "corrected": corrected_of_study,
     "patients": lambda w: f"data/cases/{STUDIES[w.study].target}/patients.csv",

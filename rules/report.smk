@@ -1,9 +1,9 @@
 """The numbers of each study by name, and the report: one page for all studies of the run."""
 
 
-DECLARED = [a.source for a in registry.analyses() if a.kind == "statistics"]
-"""What says how the rows of statistics are named."""
-CAPTIONS = [a.source for a in registry.analyses() if a.kind == "figures"]
+def declared_by(study, kind):
+    """The modules that say how the rows of a study's statistics are named, or hold the captions of its figures."""
+    return [analysis.source for analysis in registry.of_study(STUDIES[study], kind)]
 
 
 rule values:
@@ -20,7 +20,7 @@ rule values:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("values", *DECLARED),
+        code=lambda w: code("values", *declared_by(w.study, "statistics")),
         cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.values --code {params.code:q} --cfg {params.cfg:q} "
@@ -30,6 +30,9 @@ rule values:
 REPORT_PAGE = [
     f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js")
 ]
+
+
+CAPTIONS = sorted({source for study in STUDIES for source in declared_by(study, "figures")})
 
 
 rule report:

@@ -59,9 +59,7 @@ rule predict:
 
 rule selection:
     input:
-        stages=lambda w: [
-            f"results/{w.study}/stages/{batch}.json" for batch in PLANS[w.study].selection
-        ],
+        stages=stages_of_selection,
     output:
         "results/{study}/selection.json",
     log:

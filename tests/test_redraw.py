@@ -83,7 +83,7 @@ def test_the_figures_are_those_of_the_workflow(outcomes, results, tmp_path):
 def test_captions_have_the_numbers_of_these_results(outcomes):
     text = (outcomes["out"] / CAPTIONS).read_text()
     assert f"{sum(CASES.values())} test cases (Cervix {CASES['cervix']}, Uterus {CASES['uterus']})" in text  # fmt: skip
-    assert text.count("\n\n**") == 2 and "Points and bars" in text and "bands" in text
+    assert text.count("\n\n**") == 3 and "Points and bars" in text and "bands" in text
 
 
 def test_fonts_are_embedded_and_widths_are_a_journals(outcomes):

@@ -9,7 +9,7 @@ from crossover.study.schema import Study
 from workflow_scripts._job import run
 
 CASES, CORRECTED = Path("data/cases"), Path("data/corrected")
-SOURCES = ("stages*", "slices*", "images*", "corrected*", "patients?", "published?", "claims?")
+SOURCES = ("stages*", "selection*", "slices*", "images*", "corrected*", "patients?", "published?", "claims?")
 
 
 def main(job: SimpleNamespace) -> None:
@@ -18,7 +18,7 @@ def main(job: SimpleNamespace) -> None:
     given = Inputs(
         results=results,
         tables=job.tables,
-        stages=job.stages,
+        stages=job.stages or job.selection,
         slices=job.slices,
         patients=job.patients,
         cases=CASES,

@@ -13,8 +13,11 @@ from crossover.study.schema import Study
 
 Frames = Mapping[str, pd.DataFrame]
 """Tables by the names of their files."""
-Source = Literal["stages", "images", "corrected", "patients", "slices", "published", "claims"]
-"""What an analysis may read beside tables: the stages' records and histories; images with masks and predictions;
+Source = Literal[
+    "stages", "selection", "images", "corrected", "patients", "slices", "published", "claims"
+]
+"""What an analysis may read beside tables: the stages' records and histories, or only those of
+the trainings that choose the network; images with masks and predictions;
 images after bias field correction; the clinical table of the target; how many slices a cohort has; the paper's
 numbers; the paper's findings."""
 
@@ -55,7 +58,7 @@ class Inputs:
     Attributes:
         results: results/<study>, with the tables.
         tables: those of `Analysis.reads` that the study makes.
-        stages: manifests of the study's stages. slices: manifests of its cohorts' slices.
+        stages: manifests of the study's stages, or of those that choose the network. slices: manifests of its cohorts' slices.
         patients: the target's clinical table, where the analysis reads it.
         cases, corrected: data/cases and data/corrected/<study>, for figures of images.
     """

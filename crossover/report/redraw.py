@@ -78,8 +78,7 @@ def redraw(study: Study, results: Path, out: Path) -> Iterator[Outcome]:
             if because := tables.missing(figure):
                 yield Outcome(figure.name, because=because)
                 continue
-            tables.make(figure)
-            drawn = [Path(folder) / name for name in figure.outputs]
+            drawn = tables.make(figure)
             out.mkdir(parents=True, exist_ok=True)
             yield Outcome(figure.name, tuple(Path(shutil.move(f, out / f.name)) for f in drawn))
             captions.append(
@@ -113,15 +112,15 @@ class _Tables:
         more = f" and {len(absent) - 2} more" if len(absent) > 2 else ""
         return f"no {' and '.join(str(self._results / file) for file in absent[:2])}{more}"
 
-    def make(self, analysis: registry.Registered) -> None:
-        """Run an analysis in the folder, after those whose tables it reads."""
+    def make(self, analysis: registry.Registered) -> list[Path]:
+        """Run an analysis in the folder, after those whose tables it reads; returns what it wrote."""
         read = [name for name in analysis.declared.reads if name in self._there]
         for name in read:
             self._bring(name)
         stages = self.manifests() if "stages" in analysis.declared.sources else []
         given = Inputs(self._folder, [self._folder / name for name in read], stages)
         asked = Study.of(json.loads(canonical(analysis.settings(self._study))))
-        analysis.write(given, asked, self._folder)
+        return analysis.write(given, asked, self._folder)
 
     def manifests(self) -> list[Path]:
         """Of the study's stages, whether they are there or not."""

@@ -9,7 +9,7 @@ from crossover.statistics.cross_validation import cross_validation
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
-    sources=("stages",),
+    sources=("selection",),
     settings=("selection",),
     applies=(has_selection,),
     writes={"statistics/cross_validation.csv": ("stage",)},
