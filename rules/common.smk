@@ -268,7 +268,7 @@ def published_file(study):
 
 SOURCES_OF_ANALYSES = {
     "stages": stages_of_study,
-    "selection": stages_of_selection,
+    "selection": lambda w: [*stages_of_selection(w), f"results/{w.study}/selection.json"],
     "images": of_groups("results/{study}/predictions/{group}.json"),
     "corrected": corrected_of_study,
     "patients": lambda w: f"data/cases/{STUDIES[w.study].target}/patients.csv",

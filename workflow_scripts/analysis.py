@@ -9,7 +9,16 @@ from crossover.study.schema import Study
 from workflow_scripts._job import run
 
 CASES, CORRECTED = Path("data/cases"), Path("data/corrected")
-SOURCES = ("stages*", "selection*", "slices*", "images*", "corrected*", "patients?", "published?", "claims?")
+SOURCES = (
+    "stages*",
+    "selection*",
+    "slices*",
+    "images*",
+    "corrected*",
+    "patients?",
+    "published?",
+    "claims?",
+)
 
 
 def main(job: SimpleNamespace) -> None:
@@ -18,7 +27,7 @@ def main(job: SimpleNamespace) -> None:
     given = Inputs(
         results=results,
         tables=job.tables,
-        stages=job.stages or job.selection,
+        stages=[p for p in [*job.stages, *job.selection] if p.parent.name == "stages"],
         slices=job.slices,
         patients=job.patients,
         cases=CASES,

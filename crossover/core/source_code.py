@@ -21,6 +21,7 @@ SCHEMA = {
     "crossover/imaging/settings.py",
     "crossover/study/config.py",
     "crossover/study/consistency.py",
+    "crossover/study/parameters.py",
     "crossover/study/plan.py",
     "crossover/study/schema.py",
     "crossover/study/sections.py",
