@@ -26,6 +26,7 @@ from typing import Any
 from crossover.core import disk, locks, provenance
 from crossover.core.source_code import code_digest
 from crossover.execution import progress
+from crossover.sources.redaction import without_places
 
 
 def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
@@ -113,6 +114,7 @@ def _with_trail(
         read,
         given.cfg,
         entries,
+        redact=without_places,
         command=_command(script),
         begun=begun.isoformat(timespec="milliseconds"),
         starting=starting,
