@@ -17,12 +17,16 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from crossover.analyses.figures import examples, gains, gallery, grid, scheme, style
+from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
+from crossover.analyses.figures import examples, gains, grid, scheme, style
+from crossover.analyses.registry import caption
+from crossover.analyses.tables.cohorts import cohorts_table
+from crossover.analyses.tables.networks import grid_table
+from crossover.analyses.tables.sources import sources_table
 from crossover.core.incremental import records_of
 from crossover.findings.published import load_published
 from crossover.report.answers import from_chains
-from crossover.report.captions import caption
-from crossover.report.chain_paper_tables import cohorts_table, grid_table, sources_table
 from crossover.report.chain_tables import (
     cohorts_layout,
     judged,
@@ -60,8 +64,6 @@ from tests.chain_tables import (
     chain_study,
     write_pictures,
 )
-from workflow_scripts import chains as chains_script
-from workflow_scripts import chains_tables as tables_script
 from workflow_scripts import report as report_script
 
 pytestmark = pytest.mark.slow
@@ -567,34 +569,32 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_pa
     cases, corrected, predictions = pictures
     (tmp_path / "predictions").symlink_to(predictions)
     for name in ("scheme", "grid", "gains", "examples"):
-        cfg = json.loads(json.dumps(parameters.figure(Study.model_construct(**dict(study)), name)))
-        one, other = (
-            style.save(
-                gallery.draw(name, Study.of(cfg), tmp_path, cases, corrected),
-                tmp_path / f"{name}{i}",
-            )
-            for i in (1, 2)
-        )
+        figure = registry.find("figures", name)
+        cfg = json.loads(json.dumps(figure.settings(Study.model_construct(**dict(study)))))
+        given = Inputs(tmp_path, cases=cases, corrected=corrected)
+        one, other = (figure.write(given, Study.of(cfg), tmp_path / str(i)) for i in (1, 2))
         for a, b in zip(one, other, strict=True):
             assert a.read_bytes() == b.read_bytes()
 
 
-# ---- scripts and report
+# ---- analyses and report
 
 
-def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
+def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     frames["metrics"].to_csv(tmp_path / "metrics.csv", index=False)
     frames["splits"].to_csv(tmp_path / "splits.csv", index=False)
     stages = write_records(study, tmp_path / "stages") / "all.json"
-    cfg = json.loads(json.dumps(parameters.design(study, "statistics", "published")))
+    whole = Study.model_construct(**dict(study))
+
+    def run(kind: str, name: str, **sources) -> None:
+        analysis = registry.find(kind, name)
+        asked = Study.of(json.loads(json.dumps(analysis.settings(whole))))
+        analysis.write(Inputs(tmp_path, **sources), asked, tmp_path)
+
+    run("statistics", "validation", stages=[stages])
+    run("statistics", "chains")
     out = tmp_path / "statistics"
-    out.mkdir()
-    names = ("validation", "chains", "gains", "contrasts", "attributes")
-    written = [out / f"{name}.csv" for name in names]
-    chains_script.main(
-        SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", stages=[stages], out=written)
-    )
-    for name in names:
+    for name in ("validation", "chains", "gains", "contrasts", "attributes"):
         expected = tmp_path / "expected.csv"
         frames[name].to_csv(expected, index=False)
         assert (out / f"{name}.csv").read_text() == expected.read_text()
@@ -607,21 +607,13 @@ def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
         )
         slices.append(path)
     frames["cross_validation"].to_csv(out / "cross_validation.csv", index=False)
-    job = {
-        "cfg": cfg,
-        "splits": tmp_path / "splits.csv",
-        "slices": slices,
-        "scores": out / "chains.csv",
-    }
-    (tmp_path / "tables").mkdir()
-    tables = [tmp_path / f"tables/table{i}.csv" for i in (1, 2, 3)]
-    job |= {"cells": out / "cross_validation.csv", "out": tables}
-    tables_script.main(SimpleNamespace(**job))
+    run("tables", "cohorts", slices=slices)
+    run("tables", "networks", tables=[out / "cross_validation.csv"])
+    run("tables", "sources")
     assert pd.read_csv(tmp_path / "tables/table1.csv")["slices"].tolist() == list(SLICES.values())
     assert len(pd.read_csv(tmp_path / "tables/table2.csv")) == 16
     assert len(pd.read_csv(tmp_path / "tables/table3.csv")) == len(frames["chains"])
-    job |= {"cells": None}
-    tables_script.main(SimpleNamespace(**job))
+    run("tables", "networks")
     assert pd.read_csv(tmp_path / "tables/table2.csv").empty
 
 
@@ -694,8 +686,9 @@ def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
 
 def test_the_reports_script_reads_every_table(study, frames, tmp_path, monkeypatch):
     folder = tmp_path / study.study
-    for name, file in report_script.TABLES.items():
-        if name in frames:
+    whole = Study.model_construct(**dict(study))
+    for file in registry.tables_of(whole):
+        if (name := Path(file).stem) in frames:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             frames[name].to_csv(folder / file, index=False)
     write_records(study, folder / "stages")

@@ -113,8 +113,8 @@ def test_nothing_that_counts_or_draws_imports_a_framework():
     modules = (
         "crossover.statistics.chains, crossover.statistics.cross_validation, crossover.analyses.figures.grid, "
         "crossover.analyses.figures.scheme, crossover.analyses.figures.gains, crossover.analyses.figures.examples, "
-        "crossover.report.page, workflow_scripts.chains, workflow_scripts.chains_tables, "
-        "workflow_scripts.figure, workflow_scripts.report"
+        "crossover.report.page, crossover.analyses.tables.sources, "
+        "workflow_scripts.analysis, workflow_scripts.report"
     )
     code = f"import sys, {modules}; print({{'torch', 'tensorflow', 'keras'}} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -15,12 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from scipy import stats
 
-from crossover.analyses.figures import gallery, organs, style, sweep, times
+from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
+from crossover.analyses.figures import organs, style, sweep, times
+from crossover.analyses.tables.structures import PLACE, table_two_paired
 from crossover.findings.published import at_sizes, beside, load_published, of_structure
 from crossover.report.answers import from_pairs
 from crossover.report.formats import duration, share, spread
 from crossover.report.page import StudyResults, render
-from crossover.report.paper_tables import TABLE_TWO, table_two_paired
 from crossover.report.score_tables import (
     comparisons_layout,
     models_layout,
@@ -44,8 +46,6 @@ from tests.chen_tables import (
     chen_records,
     chen_study,
 )
-from workflow_scripts import paired as paired_script
-from workflow_scripts import training_time as time_script
 
 pytestmark = pytest.mark.slow
 
@@ -81,11 +81,11 @@ def frames(study: Study, published) -> dict[str, pd.DataFrame]:
 
 def test_table_two_of_the_paper_is_whole(published):
     values, tests = published.table(), published.paired_table()
-    scores = values[values["where"] == TABLE_TWO]
+    scores = values[values["where"] == PLACE]
     assert len(scores) == 12 * 3 and scores["sd"].notna().all()
     assert set(scores["structure"]) == set(ORGANS) and set(scores["family"]) == set(MAIN)
     assert not scores.duplicated(["family", "structure"]).any()
-    assert len(tests[tests["where"] == TABLE_TWO]) == 36
+    assert len(tests[tests["where"] == PLACE]) == 36
 
 
 def test_what_the_text_repeats_is_what_its_table_has(published):
@@ -96,7 +96,7 @@ def test_what_the_text_repeats_is_what_its_table_has(published):
 
 def test_averages_and_p_values_by_hand(published):
     values = published.table()
-    table = values[values["where"] == TABLE_TWO]
+    table = values[values["where"] == PLACE]
     average = values[values["structure"] == "all"].set_index("family")
     rows = table.groupby("family")["mean"].mean()
     assert rows["source"] == pytest.approx(0.731, abs=5e-4) and average.at["source", "mean"] == 0.74
@@ -104,7 +104,7 @@ def test_averages_and_p_values_by_hand(published):
         assert round(rows[family], 2) == average.at[family, "mean"]
     assert rows["transfer-conv5"] - rows["target"] == pytest.approx(0.024, abs=5e-4)
     p = published.paired_table()
-    against_t = p[(p["family_b"] == "target") & (p["where"] == TABLE_TWO)]["p"]
+    against_t = p[(p["family_b"] == "target") & (p["where"] == PLACE)]["p"]
     assert against_t.min() == 0.007
     assert p["p"].min() * 36 > 0.05  # nothing printed would pass Holm
 
@@ -354,11 +354,11 @@ def test_differences_are_the_fine_tuned_models_whatever_the_order(study, frames)
 
 
 def test_levels_come_from_the_architecture():
-    assert gallery.levels_of(chen_study()) == LAYERS
+    assert sweep.levels_of(chen_study()) == LAYERS
     other = chen_study().model_copy(
         update={"network": SimpleNamespace(architecture="deeplabv3plus_xception", settings={})}
     )
-    assert gallery.levels_of(other) == {"L3": None, "L2": None, "L1": None, "": None}
+    assert sweep.levels_of(other) == {"L3": None, "L2": None, "L1": None, "": None}
 
 
 def test_figures_are_drawn_from_files_and_repeat(study, frames, tmp_path):
@@ -368,7 +368,7 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, tmp_path):
         frames[name].to_csv(tmp_path / f"statistics/{name}.csv", index=False)
     for name in ("organs", "sweep", "times"):
         one, other = (
-            style.save(gallery.draw(name, study, tmp_path, tmp_path), tmp_path / f"{name}{i}")
+            registry.find("figures", name).write(Inputs(tmp_path), study, tmp_path / str(i))
             for i in (1, 2)
         )
         for a, b in zip(one, other, strict=True):
@@ -378,22 +378,22 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, tmp_path):
 # ---- rules and report
 
 
-def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
+def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     frames["metrics"].to_csv(tmp_path / "metrics.csv", index=False)
     items = {r["stage"]["name"]: r for r in chen_records(study)}
     (tmp_path / "stages.json").write_text(json.dumps({"items": items}))
     sections = ("study", "cohorts", "structures", "sizes", "strategies", "splits", "network",
                 "statistics", "figures")  # fmt: skip
     cfg = json.loads(json.dumps({name: _plain(getattr(study, name)) for name in sections}))
-    out = tmp_path / "paired.csv"
-    paired_script.main(SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", out=out))
-    read = pd.read_csv(out).fillna({"corrected_over": ""})
+    given = Inputs(tmp_path, stages=[tmp_path / "stages.json"])
+    for name in ("paired", "training_time"):
+        registry.find("statistics", name).write(given, Study.of(cfg), tmp_path)
+    out = tmp_path / "statistics"
+    read = pd.read_csv(out / "paired.csv").fillna({"corrected_over": ""})
     pd.testing.assert_frame_equal(read, frames["paired"], check_dtype=False)
-    written = [tmp_path / f"training_time{end}.csv" for end in ("", "_saved")]
-    time_script.main(SimpleNamespace(cfg=cfg, stages=[tmp_path / "stages.json"], out=written))
-    saved = pd.read_csv(tmp_path / "training_time_saved.csv")
+    saved = pd.read_csv(out / "training_time_saved.csv")
     pd.testing.assert_frame_equal(saved, frames["training_time_saved"], check_dtype=False)
-    assert len(pd.read_csv(tmp_path / "training_time.csv")) == len(frames["training_time"])
+    assert len(pd.read_csv(out / "training_time.csv")) == len(frames["training_time"])
 
 
 def _plain(value):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crossover.analyses import registry
 from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
 from crossover.execution.preflight import check
 from crossover.study import parameters
@@ -301,20 +302,14 @@ def every_section(study: Study) -> dict[str, object]:
         "bias_field",
         "slices",
         "splits",
-        "statistics",
-        "comparisons",
-        "compared",
-        "timed",
-        "tabulated",
     ):
         out[name] = getattr(parameters, name)(study)
     for name in ("predict", "evaluate"):
         out[name] = getattr(parameters, name)(study, models)
-    for name in parameters.DRAWN:
-        out[f"figure {name}"] = parameters.figure(study, name)
+    for analysis in registry.of_study(study):
+        out[analysis.rule] = analysis.settings(study)
     if study.radiomics:
         out["radiomics"] = parameters.radiomics(study, models)
-        out["agreement"] = parameters.agreement(study)
     return out
 
 
@@ -352,12 +347,12 @@ def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
         after = every_section(load_study("uterus", "demo", changed(tmp_path, *changes)))
         return {name for name in before if canonical(before[name]) != canonical(after[name])}
 
-    coloured = {f"figure {n}" for n, read in parameters.DRAWN.items() if "figures.colours" in read}
+    coloured = {a.rule for a in registry.analyses() if "figures.colours" in a.declared.settings}
     training = {name for name in before if name.startswith("train ")}
     assert touched(put("figures.colours.scratch", "#000000")) == coloured | {"report"}
     assert touched(put("recipe.loss", "bce")) == training | {"report"}
     assert touched(put("execution.threads", 7)) == set()
-    assert touched(put("radiomics.icc", "ICC(1,1)")) == {"agreement", "report"}
+    assert touched(put("radiomics.icc", "ICC(1,1)")) == {"agreement", "claims", "report"}
     assert touched(put("evaluation.nsd_tolerance_mm", 1)) == {"evaluate", "report"}
 
 
@@ -460,7 +455,7 @@ def test_studies_that_ask_other_structures_of_one_cohort_are_refused():
 
 def test_a_figure_gets_the_strategies_in_their_order_and_no_other_section():
     whole = load_study("uterus", "demo")
-    part = Study.of(json.loads(canonical(parameters.figure(whole, "flow"))))
+    part = Study.of(json.loads(canonical(registry.find("figures", "flow").settings(whole))))
     assert list(part.strategies) == whole.figures.order
     assert part.target == whole.target
     with pytest.raises(AttributeError):

@@ -318,7 +318,9 @@ def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: 
     (made,) = [
         e for e in crate.contextual_entities if e.type == "CreateAction" and table in e["result"]
     ]
-    assert made["instrument"]["name"] == "workflow_scripts/tables.py" and made["object"]
+    assert (
+        made["instrument"]["name"] == "crossover/analyses/tables/structures.py" and made["object"]
+    )
     written = {path.suffix for path in (tmp_path / "crate").rglob("*") if path.is_file()}
     assert not written & {".dcm", ".gz", ".npz", ".safetensors"}
     assert (tmp_path / "crate/results/mini/figures/overlays.png").exists(), "of phantoms"

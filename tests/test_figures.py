@@ -19,8 +19,8 @@ from matplotlib.text import Text
 
 from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
 from crossover.analyses.figures.anatomy import view
+from crossover.analyses.registry import caption
 from crossover.report.answers import from_scores
-from crossover.report.captions import caption
 from crossover.report.page import StudyResults, render
 from crossover.study.config import load_study
 from crossover.study.families import baseline, compared, families, references

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crossover.analyses import registry
 from crossover.core import incremental, source_code
 from crossover.core.files import digest, read_json, write_json
 from crossover.core.incremental import ItemsError, update
@@ -270,12 +271,9 @@ def test_a_learning_framework_is_imported_by_its_engine_and_its_networks_only():
     assert using and all(file.startswith(homes) for file in using)
 
 
-@pytest.mark.parametrize(
-    "script",
-    ["statistics", "agreement", "figure", "tables", "report", "gather", "radiomics", "evaluate"],
-)
+@pytest.mark.parametrize("script", ["analysis", "report", "gather", "radiomics", "evaluate"])
 def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: str):
-    files = closure(f"workflow_scripts/{script}.py")
+    files = closure(f"workflow_scripts/{script}.py", *(a.source for a in registry.analyses()))
     assert f"workflow_scripts/{script}.py" in files and "workflow_scripts/_job.py" in files
     engines = ("crossover/training/", "crossover/networks/keras/", "crossover/networks/torch/")
     assert not [f for f in files if f.startswith(engines)]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from crossover.analyses.figures import learning_curves as drawn
 from crossover.analyses.figures import style
-from crossover.report.captions import caption
+from crossover.analyses.registry import caption
 from crossover.statistics.crossing import crossovers
 from crossover.statistics.curves import learning_curves
 from crossover.statistics.metrics_table import check_metrics

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crossover.analyses.tables.scores import table_two
 from crossover.core.configuration import ConfigError
 from crossover.findings.published import at_sizes, beside, corresponding, load_published
 from crossover.report.formats import interval, p_value
-from crossover.report.paper_tables import table_two
 from crossover.report.score_tables import patients_layout, scores_layout, table_one_published
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.summary import summarise

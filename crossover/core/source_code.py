@@ -15,11 +15,13 @@ from crossover.core.paths import ROOT
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {
+    "crossover/analyses/design.py",
     "crossover/core/configuration.py",
     "crossover/core/paths.py",
     "crossover/imaging/settings.py",
     "crossover/study/config.py",
     "crossover/study/consistency.py",
+    "crossover/study/parameters.py",
     "crossover/study/plan.py",
     "crossover/study/schema.py",
     "crossover/study/sections.py",

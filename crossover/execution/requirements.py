@@ -181,7 +181,7 @@ def machine_memory() -> int:
 def _expected(job: Job, study: Study | None, plan: Plan | None, root: Path) -> float | None:
     """Bytes that a job's outputs take; None where that isn't known."""
     if study is None or plan is None or job.rule not in KINDS:
-        return JOB_BYTES.get(job.rule, OTHER_BYTES)
+        return JOB_BYTES.get(job.rule.partition("_")[0], OTHER_BYTES)
     if job.rule == "train":
         each = _weights(study, root)
         stages = plan.batches[job.wildcards["batch"]].stages

@@ -29,6 +29,7 @@ from crossover.findings.printed import (
     Value,
 )
 from crossover.findings.printed_number import Printed, read_printed
+from crossover.study.schema import Study
 
 VALUES = [
     "family", "n_train", "structure", "test_set", "metric", "mean", "sd", "ci_low", "ci_high", "where",
@@ -173,6 +174,11 @@ def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
     table = published.table()
     table = table[table["n_train"].isin(list(ours))].reset_index(drop=True)
     return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
+
+
+def numbers_of(study: Study) -> pd.DataFrame | None:
+    """Return the numbers of a study's paper at its training sizes; None where it has none."""
+    return at_sizes(load_published(study.published), study.sizes) if study.published else None
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from crossover.analyses.figures.subgroups import p_of
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value
 from crossover.report.layout import table
-from crossover.report.paper_tables import compared_pairs
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
@@ -25,6 +24,7 @@ from crossover.study.families import (
     families,
     main_question,
     main_rows,
+    pairs_of,
     references,
 )
 from crossover.study.schema import Study
@@ -106,7 +106,7 @@ def from_pairs(
     """The main question's models in pairs on the same cases, at the largest size, and the time saved.
 
     Args:
-        table_two: of `paper_tables.table_two_paired`.
+        table_two: of `analyses.tables.structures`.
 
     The table has for each pair and size in how many structures the first is higher, and how many p < alpha; of
     one structure its difference and p values instead of the counts.
@@ -120,7 +120,7 @@ def from_pairs(
         return [strategy_label(study, family) for family in families]
 
     pairs, lines = [], []
-    for a, b in compared_pairs(study):
+    for a, b in pairs_of(study):
         for n, own in tests[tests["a"].eq(a) & tests["b"].eq(b)].groupby("n_train", sort=False):
             found, (first, *_) = _tests(own, study), own.to_dict("records")
             difference = interval(first["difference"], first["ci_low"], first["ci_high"])

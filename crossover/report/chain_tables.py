@@ -57,7 +57,7 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The columns of `chain_paper_tables.cohorts_table` that the report shows."""
+    """The columns of `analyses.tables.cohorts` that the report shows."""
     out = cohorts[["label"]]
     for prefix, suffix in (("", ""), ("published_", ", published")):
         out = out.assign(**{f"{prefix}patients": cohorts[f"{prefix}cases"]})
@@ -71,7 +71,7 @@ def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `chain_paper_tables.grid_table`: encoders down, architectures across, "89.3 ± 1.6" in per cent.
+    """The text of `analyses.tables.networks`: encoders down, architectures across, "89.3 ± 1.6" in per cent.
 
     The selected network carries a *, an encoder that began with other weights than its fellows says so, and so
     does a network that has fewer folds, which was not chosen from.
@@ -101,7 +101,7 @@ def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def sources_layout(sources: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of one metric's rows of `chain_paper_tables.sources_table`: sources down, targets across, in per cent.
+    """The text of one metric's rows of `analyses.tables.sources`: sources down, targets across, in per cent.
 
     Columns: Trained before, and for each target "Site A, best fold" ("91.4"), "Site A, mean (CI)" and
     "Site A, published". Targets that a chain doesn't end on have a dash.

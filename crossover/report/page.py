@@ -1,6 +1,6 @@
 """The report: one HTML file that holds everything, whoever opens it and wherever.
 
-Its sentences, captions and counts come from the tables (`prose.j2`, `captions`), its layout from
+Its sentences, captions and counts come from the tables (`prose.j2`, and the figures' own captions), its layout from
 `template.html.j2`.
 """
 
@@ -16,12 +16,12 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from crossover.analyses import registry
 from crossover.analyses.figures.style import DPI, PAGE_MM
 from crossover.report import study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.answers import answers
 from crossover.report.audit_section import audit_section
-from crossover.report.captions import caption
 from crossover.report.claims_section import claims_section
 from crossover.report.crossover_section import crossover_section
 from crossover.report.failures_section import failures_in_short, failures_section
@@ -130,7 +130,7 @@ def _pictures(results: StudyResults, last: set[str]) -> list[Picture]:
     """All figures, numbered in their order; the `last` ones stand in sections, below the others."""
     names = sorted(results.figures, key=lambda name: name in last)
     return [
-        Picture(name, i, *caption(name, results.frames, results.study), _inline(path), _width(path),
+        Picture(name, i, *registry.caption(name, results.frames, results.study), _inline(path), _width(path),
                 results.provenance.get(f"figures/{name}"))
         for i, (name, path) in enumerate(((n, results.figures[n]) for n in names), 1)
     ]  # fmt: skip

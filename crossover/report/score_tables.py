@@ -51,7 +51,7 @@ def patients_layout(patients: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def scores_layout(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `paper_tables.table_two`: a row for each structure, model and training data.
+    """The text of `analyses.tables.scores`: a row for each structure, model and training data.
 
     For each test set "Uterus (n = 64)" with "0.62 (0.58, 0.66)", and beside it "Uterus, published"; where
     there are several replicates, "Uterus, SD of 3 replicates".
@@ -72,7 +72,7 @@ def scores_layout(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def models_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The scores of `paper_tables.table_two_paired`: structures down, models across, ours and the paper's.
+    """The scores of `analyses.tables.structures`: structures down, models across, ours and the paper's.
 
     "0.89 ± 0.02"; where there are several replicates "; replicates ± 0.01" after it, the SD of their means.
     """
@@ -89,7 +89,7 @@ def models_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def p_values_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The tests of `paper_tables.table_two_paired`: "0.005 (0.002)", the asymptotic and the exact p; the paper's."""
+    """The tests of `analyses.tables.structures`: "0.005 (0.002)", the asymptotic and the exact p; the paper's."""
 
     def cells(row: Any) -> dict[str, str]:
         head, ours = versus(study, row.a, row.b), p_value(row.p_wilcoxon_asymptotic)

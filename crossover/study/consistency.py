@@ -40,8 +40,8 @@ def _about_attributes(study: Study) -> Iterator[str]:
 
 def _about_design(study: Study) -> Iterator[str]:
     targets = {c for c, cohort in study.cohorts.items() if cohort.role == "target"}
-    if not targets or (len(targets) > 1 and study.statistics.comparison != "chains"):
-        yield "cohorts: exactly one must have role: target; several only with comparison: chains"
+    if not targets or (len(targets) > 1 and study.sizes):
+        yield "cohorts: exactly one must have role: target; several only without sizes"
     for name in sorted(targets):
         if not study.cohorts[name].test:
             yield f"cohorts.{name}.test: the target needs patients to test on"

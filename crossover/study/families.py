@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
 
 import pandas as pd
 
 from crossover.study.plan import early, family_name, levels_of, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Strategy
+
+Comparison = Literal["independent", "paired", "chains"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,17 @@ def families(study: Study) -> dict[str, Family]:
             own = family_name(name, level)
             out[own] = Family(own, name, level, strategy.sized, cohorts, transferred)
     return out
+
+
+def comparison(study: Study) -> Comparison:
+    """Return what a study compares first, which follows from its design.
+
+    Without sizes every strategy takes all patients, and chains of trainings are held against their target's baseline.
+    With several structures models are compared in pairs on each, else the models of each size as independent groups.
+    """
+    if not study.sizes:
+        return "chains"
+    return "paired" if len(study.structures) > 1 else "independent"
 
 
 def references(study: Study) -> list[str]:
@@ -79,6 +94,11 @@ def baseline(study: Study) -> str | None:
         if f.sized and not f.transferred and f.cohorts == (study.target,)
     )
     return next(alone, None)
+
+
+def pairs_of(study: Study) -> list[tuple[str, str]]:
+    """(later, earlier) of the main question's families, as the paper names its comparisons."""
+    return [(a, b) for b, a in combinations(main_question(study), 2)]
 
 
 def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:

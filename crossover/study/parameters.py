@@ -6,6 +6,7 @@ rule's script gets nothing else of the configuration.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from crossover.study.initial_weights import at_hand
@@ -125,96 +126,37 @@ def radiomics(study: Study, models: list[Model]) -> dict:
     }
 
 
-def statistics(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "confidence"})
-
-
-def comparisons(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "alpha"})
-
-
-def curves(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "confidence", "alpha"})
-
-
-def repeated(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "alpha", "comparison"})
-
-
-def agreement(study: Study) -> dict:
-    assert study.radiomics
-    return {"icc": study.radiomics.icc, "confidence": study.statistics.confidence}
-
-
-def compared(study: Study) -> dict:
-    """What statistics over the models read: what was compared with what, by name, and how."""
-    how = ("statistics.metric", "statistics.alpha", "statistics.confidence")
-    return design(study, *how, labels=False)
-
-
-def timed(study: Study) -> dict:
-    return design(study, labels=False)
-
-
-def tabulated(study: Study) -> dict:
-    return design(study, "statistics.metric", "published")
-
-
-def claimed(study: Study) -> dict:
-    """What the verdicts on the paper's findings read, beside tables: which sizes stand for the paper's."""
-    return {
-        "study": study.study,
-        "published": study.published,
-        "sizes": study.sizes,
-        "confidence": study.statistics.confidence,
-        "icc": study.radiomics.icc if study.radiomics else None,
-    }
-
-
 COHORT = ("label", "role", "attributes")
 NETWORK = ("per_structure", "initial")
-
-DRAWN: dict[str, tuple[str, ...]] = {
-    "flow": ("figures.colours",),
-    "scheme": (),
-    "grid": (),
-    "gains": ("statistics.metric",),
-    "examples": ("statistics.metric", "channels", "preparation"),
-    "performance": ("statistics.metric", "figures.colours"),
-    "learning_curves": ("statistics.metric", "statistics.confidence", "figures.colours"),
-    "organs": (
-        "statistics.metric",
-        "statistics.alpha",
-        "statistics.confidence",
-        "figures.colours",
-        "published",
-    ),
-    "sweep": ("statistics.metric", "statistics.confidence", "figures.colours", "network"),
-    "times": (),
-    "overlays": ("figures.overlays",),
-    "subgroups": (
-        "statistics.metric",
-        "statistics.alpha",
-        "statistics.confidence",
-        "figures.colours",
-        "published",
-    ),
-    "reliability": ("statistics.confidence", "figures.colours", "figures.overlays"),
-    "training_curves": (),
-}
-"""Figure -> what it reads of its study beside the design: sections, or single keys of them."""
-
-BESIDE_PUBLISHED = tuple(name for name, read in DRAWN.items() if "published" in read)
-"""Figures that show the paper's numbers too."""
+DESIGN, LABELS = "design", "labels"
 
 
-def design(study: Study, *more: str, labels: bool = True) -> dict:
-    """The parts that say what was compared with what; `Study.of` reads them.
+def analysis(study: Study, read: Iterable[str]) -> dict:
+    """What an analysis reads of a study; `Study.of` reads it.
 
     Args:
-        more: sections or `section.key` to add.
-        labels: whether names for people of structures, strategies and attributes are among them.
+        read: sections or `section.key`; "design" for the parts that say what was compared with what; "labels" for
+            names for people, without which structures, strategies and attributes are called by their keys.
     """
+    read = list(dict.fromkeys(read))
+    values = design(study) if DESIGN in read else {}
+    for place in [name for name in read if name not in (DESIGN, LABELS)]:
+        section, _, key = place.partition(".")
+        dumped = study.model_dump(mode="json", include={section})[section]
+        if key:
+            values[section] = {**values.get(section, {}), key: dumped[key]}
+        else:
+            values[section] = dumped
+    for section in {"structures", "strategies"} & set(values) if LABELS not in read else ():
+        for name, value in values[section].items():
+            value["label"] = name
+    if "attributes" in values and LABELS not in read:
+        values["attributes"] = [{"name": a.name, "label": a.name} for a in study.attributes]
+    return values
+
+
+def design(study: Study) -> dict:
+    """The parts that say what was compared with what."""
     names = ("study", "attributes", "structures", "sizes", "strategies", "selection")
     values = study.model_dump(mode="json", include={*names})
     values["cohorts"] = {
@@ -224,23 +166,7 @@ def design(study: Study, *more: str, labels: bool = True) -> dict:
     values["network"] = study.network.model_dump(mode="json", include={*NETWORK})
     values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})
     values["figures"] = {"order": study.figures.order}
-    if not labels:
-        for part in ("structures", "strategies"):
-            for name, value in values[part].items():
-                value["label"] = name
-        values["attributes"] = [{"name": a.name, "label": a.name} for a in study.attributes]
-    for field in more:
-        section, _, key = field.partition(".")
-        dumped = study.model_dump(mode="json", include={section})[section]
-        if key:
-            values[section] = {**values.get(section, {}), key: dumped[key]}
-        else:
-            values[section] = dumped
     return values
-
-
-def figure(study: Study, name: str) -> dict:
-    return design(study, *DRAWN[name])
 
 
 TOLD = ("title", "question", "paper", "data", "assumptions", "execution", "published")

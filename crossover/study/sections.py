@@ -309,11 +309,18 @@ class Statistics(Section):
     """How models are compared."""
 
     metric: Literal["dsc", "dsc_structure_slices"]
-    comparison: Literal["independent", "paired", "chains"] = "independent"
-    """independent: analysis of variance and Tukey's test; paired: signed-rank tests on the same cases;
-    chains: each chain against its target's baseline, on the target's cases."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_comparison(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "comparison" in values:
+            raise ValueError(
+                "comparison is gone: a study gets every analysis that fits its design (sizes, structures, chains); "
+                "remove the key"
+            )
+        return values
 
 
 class Overlays(Section):

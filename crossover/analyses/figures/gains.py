@@ -14,9 +14,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
+from crossover.analyses.figures import captions, style
 from crossover.study.chains import ALL_DATA, ARROW, CONTROL, COUNTED, POOLED_DATA, Chain, chains
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="What other cohorts first add to the target's own patients",
+    reads=("statistics/gains.csv", "statistics/chains.csv"),
+    settings=("design", "labels", "statistics.metric"),
+    applies=(chained,),
+    order=4,
+)
 
 ROW_MM, AROUND_MM = 4.6, 26.0
 LOOKS = {
@@ -27,6 +37,23 @@ LOOKS = {
     CONTROL: ("#6e6e6e", "^"),
 }  # fmt: skip
 """Kind of chain -> colour and marker."""
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("statistics/gains.csv"), given.table("statistics/chains.csv"), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    confidence = f"{study.statistics.confidence:.0%}"
+    return (
+        f"Mean difference in {captions.metric(study)} from the baseline of each target (grey bar: its mean), on the "
+        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the folds' models. Thick: the "
+        f"{confidence} interval for other patients; thin: for other patients and other trainings. Hollow: "
+        "between the two models of the best validation fold, as the paper reports. Right: what of "
+        "the sources is a number, as their field strength."
+    )
 
 
 @style.styled
@@ -141,3 +168,9 @@ def _handles(gains: pd.DataFrame) -> list[Line2D]:
         label = "CI, other patients and trainings"
         out.append(Line2D([], [], color=style.MUTED, linewidth=0.9, label=label))
     return out
+
+
+def _of_targets(frames: Frames, study: Study) -> str:
+    """ "Site A 6, Site B 6"."""
+    counts = frames["gains"].groupby("target", sort=False)["cases"].max()
+    return ", ".join(f"{style.test_set_label(study, name)} {n}" for name, n in counts.items())

@@ -15,14 +15,47 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_selection
 from crossover.analyses.figures import style
 from crossover.statistics.cross_validation import by_cell, select
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Validation of every network",
+    reads=("statistics/cross_validation.csv",),
+    settings=("design", "labels"),
+    applies=(has_selection,),
+    order=3,
+)
 
 COLOURS = "YlGnBu"
 ROW_MM, COLUMN_MM, LABELS_MM, AROUND_MM = 5.6, 15.0, 24.0, 8.0
 WIDEST_MM = 26.0  # of a column
 OTHERWISE = " †"
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("statistics/cross_validation.csv"), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    cells = frames["cross_validation"]
+    cohorts = " and ".join(study.cohorts[c].label for c in study.selection.train)
+    text = (
+        f"Mean ± SD over {cells['fold'].nunique()} folds of the validation DSC in per cent, trained on "
+        f"{cohorts}: the bluer, the higher. Frame: the network selected for every chain."
+    )
+    counts = cells.groupby(["architecture", "encoder"])["fold"].nunique()
+    if (counts < cells["fold"].nunique()).any():
+        text += " Grey: a training of it failed, so that it was not chosen from."
+    began = cells["initial"].dropna()
+    if (began != study.network.initial.weights).any():
+        asked = style.weights_label(study.network.initial.weights)
+        text += f" †: began with random weights, since {asked}'s were not at hand."
+    return text
 
 
 @style.styled

@@ -15,13 +15,63 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.analyses.figures import captions, style
 from crossover.statistics.crossing import CROSSES, NONE
+from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study.families import families
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Learning curves and crossover",
+    reads=("metrics.csv", "statistics/learning_curves.csv", "statistics/crossover.csv"),
+    settings=("design", "labels", "statistics.metric", "statistics.confidence", "figures.colours"),
+    applies=(several_sizes,),
+    order=7,
+)
+
+RESAMPLED = {
+    REPLICATES: "other patients and other trainings",
+    ROUGHNESS: "other patients and, judged by how far the means stray from smooth curves, other trainings",
+    PATIENTS: "other patients, not for other trainings",
+}
 ROW_MM = 7.0
 OFFSET = 0.012  # of log2 n for each family, so that points of equal height are told apart
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    names = ("metrics", "statistics/learning_curves", "statistics/crossover")
+    tables = [given.table(f"{name}.csv") for name in names]
+    return draw(*tables, study, next(iter(study.structures)))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    structure = next(iter(study.structures))
+    curves, pairs = (
+        t[(t["test_set"] == study.target) & (t["structure"] == structure)]
+        for t in (frames["learning_curves"], frames["crossover"])
+    )
+    confidence = f"{study.statistics.confidence:.0%}"
+    trainings = int(curves["replicates"].min())
+    several = f"{trainings} trainings" if trainings > 1 else "one training"
+    text = (
+        f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} {captions.target(study)} test cases by "
+        f"number of {captions.target(study)} training patients; each point is a training, {several} of each "
+        f"family and size. Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
+        f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
+        "bands that overlap may still differ. Right: the n from which one family stays ahead of another, "
+        f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow: "
+        "they are not; arrow: beyond the sizes."
+    )
+    found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
+    told = [
+        f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
+        f"n = {r.n:.0f}" for r in found.itertuples()
+    ]  # fmt: skip
+    return f"{text} {'; '.join(told) or 'No crossover is beyond chance'}."
 
 
 @style.styled

@@ -16,8 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
-from crossover.findings.published import of_structure
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_families, sized
+from crossover.analyses.figures import captions, style
+from crossover.findings.published import numbers_of, of_structure
 from crossover.statistics.intervals import mean_interval
 from crossover.statistics.scales import scale
 from crossover.study.families import (
@@ -30,8 +32,52 @@ from crossover.study.families import (
 )
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Performance by structure",
+    reads=("metrics.csv", "statistics/paired.csv"),
+    sources=("published",),
+    settings=(
+        "design",
+        "labels",
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    applies=(sized, several_families),
+    order=8,
+)
+
 ROW_MM = 3.0  # of each model
 SPREAD = 0.56  # of the 1 between structures, taken by three models; more take more of it
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    tables = [given.table(name) for name in ("metrics.csv", "statistics/paired.csv")]
+    return draw(*tables, study, numbers_of(study))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    rows = shown_rows(frames["metrics"], study)
+    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
+    sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
+    text = (
+        f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
+        f"({captions.method(study)}) over {cases} {captions.target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
+        f"{captions.target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
+        f"model on the same cases, the mean difference with its {confidence} confidence interval "
+        "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
+        f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
+    )
+    if len(study.structures) > 1:
+        text += f" Mean: of each case's {len(study.structures)} structures."
+    if captions.of_paper(frames, study):
+        text += f" Bars: the means of {captions.of_paper(frames, study)}, of that paper's patients."
+    return text
 
 
 @style.styled

@@ -22,7 +22,9 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_overlays, sized
+from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.planes import (
     aspect,
@@ -38,6 +40,15 @@ from crossover.imaging.volumes import image_path, prediction_path, structure_pat
 from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Contours on one case",
+    reads=("metrics.csv",),
+    sources=("images",),
+    settings=("design", "labels", "figures.overlays"),
+    applies=(sized, has_overlays),
+    order=11,
+)
+
 # red and blue as in the paper, light enough for a dark image and told apart by any reader
 MANUAL: tuple[str, Any] = ("#ff6a3d", "-")
 PREDICTED: tuple[str, Any] = ("#56b4ff", (0, (3, 1.2)))
@@ -52,6 +63,36 @@ class Plane:
     manual: np.ndarray
     predicted: dict[str, np.ndarray]
     hung: View
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("metrics.csv"), study, given.cases, given.path("predictions"))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    # these read images, for which the base has no package
+    from crossover.analyses.figures.overlays import judge
+    from crossover.analyses.figures.planes import BAR_MM
+
+    chosen = study.figures.overlays
+    sized = [f for f in chosen.strategies if families(study)[f].sized]
+    asked = sized[-1], max(chosen.sizes)
+    if "metrics" in frames:
+        rows = main_rows(frames["metrics"], study)
+        asked = judge(rows[rows["cohort"] == study.target], study) or asked
+    under = f"under {style.family_label(study, asked[0])} at n = {asked[1]}"
+    shown = len(study.overlaid)
+    each, mean, whole = "The", "", "the case's whole volume"
+    if shown > 1:
+        each, mean = "For each structure the", f", as a mean over the {shown} structures,"
+        whole = "the structure in the case's whole volume"
+    return (
+        f"{each} slice with the largest manual area of one {captions.target(study)} test case "
+        f"({chosen.channel}), not picked by eye: the case of median DSC{mean} {under}. Solid red: "
+        f"manual; dashed blue: predicted; number: the DSC of {whole}; bar: {BAR_MM:.0f} mm."
+    )
 
 
 @style.styled

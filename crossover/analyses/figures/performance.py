@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import ended
 from crossover.statistics.scales import scale
 from crossover.study.families import (
@@ -25,8 +27,33 @@ from crossover.study.families import (
 )
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Performance by number of labelled target patients",
+    reads=("metrics.csv",),
+    settings=("design", "labels", "statistics.metric", "figures.colours"),
+    applies=(several_sizes,),
+    order=6,
+)
+
 GROUP = 0.84  # width of a group of families, of the 1 between groups
 BESIDE = 0.075  # from a family's mark to those of its replicates
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("metrics.csv"), study, next(iter(study.structures)))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    cases = captions.cases(frames, study)
+    text = (
+        f"Points and bars: mean and standard deviation of {captions.metric(study)} over {captions.counted(cases, study)}, by number "
+        f"of {captions.target(study)} training patients. Each light point is a case."
+    )
+    lines = " and ".join(style.family_label(study, f) for f in references(study))
+    text += captions.replicates(frames, study)
+    return f"{text} Dotted: the mean of {lines}, trained on none of them." if lines else text
 
 
 @style.styled

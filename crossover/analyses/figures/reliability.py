@@ -14,12 +14,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_overlays, has_radiomics, sized
+from crossover.analyses.figures import captions, style
 from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Reliability of radiomics features",
+    reads=("statistics/icc.csv",),
+    settings=("design", "labels", "statistics.confidence", "figures.colours", "figures.overlays"),
+    applies=(sized, has_radiomics, has_overlays),
+    order=13,
+)
+
 BANDS = (0.5, 0.75, 0.9)
 """Poor, moderate, good, excellent: the bounds of Koo and Li 2016."""
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(
+        given.table("statistics/icc.csv"), study, study.target, next(iter(study.structures))
+    )
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    if study.radiomics is None:
+        return ""
+    icc, radiomics = frames["icc"], study.radiomics
+    here = icc.loc[icc["test_set"] == study.target, "cases"]
+    cases = int(here.max()) if len(here) else 0
+    return (
+        f"Points and bars: {radiomics.icc} with {study.statistics.confidence:.0%} confidence intervals of "
+        f"{icc['feature'].nunique()} first-order features ({radiomics.channel}) between manual and "
+        f"automatic contours of up to {cases} {captions.target(study)} test cases. Dashed: 0.5, 0.75 and "
+        "0.9, the bounds of moderate, good and excellent reliability of Koo and Li (2016)."
+    )
 
 
 @style.styled

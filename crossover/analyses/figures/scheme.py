@@ -17,10 +17,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
 from matplotlib.path import Path
 
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
 from crossover.analyses.figures import style
 from crossover.study.chains import chains
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Chains of trainings",
+    reads=("splits.csv", "statistics/validation.csv"),
+    settings=("design", "labels"),
+    applies=(chained,),
+    order=2,
+)
 
 ROW_MM, GAP_MM, LINE_MM, AROUND_MM = 2.2, 7.0, 3.3, 2.2
 """Between rows; between columns; of a line of text; above and below the lines of a box."""
@@ -56,6 +66,26 @@ class Node:
     def depth(self) -> int:
         """The number of steps on the longest way below it."""
         return 1 + max((child.depth() for child in self.children.values()), default=0)
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("splits.csv"), study, given.table("statistics/validation.csv"))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    shown = plan(study)
+    stages = sum(not stage.cell for stage in shown.stages.values())
+    several = f" {study.splits.k_fold.k} folds" if study.folded else "all of its kind"
+    text = (
+        f"A box is a training on a cohort's training patients, in the cohort's colour, from the weights at "
+        f"its left; a beginning that chains share is trained once. ×: how many trainings it stands for "
+        f"({several.strip()}); {stages} in all"
+    )
+    if shown.selection:
+        text += ", beside those that choose the network"
+    return f"{text}. Every model is tested on the test patients of every cohort."
 
 
 @style.styled

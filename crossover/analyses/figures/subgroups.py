@@ -16,9 +16,29 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.analyses.figures import captions, style
+from crossover.findings.published import numbers_of, of_structure
 from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Performance on each test set",
+    reads=("statistics/summary.csv", "statistics/tukey.csv", "metrics.csv"),
+    sources=("published",),
+    settings=(
+        "design",
+        "labels",
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    applies=(several_sizes,),
+    order=12,
+)
 
 ROW_MM = 3.8  # of a line of marks
 APART = 0.16  # between families, of the 1 between sizes
@@ -36,6 +56,36 @@ class Tables:
     published: pd.DataFrame
     each: pd.DataFrame
     """Scores of every replicate."""
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    structure, published = next(iter(study.structures)), numbers_of(study)
+    printed = None if published is None else of_structure(published, structure)
+    names = ("statistics/summary", "statistics/tukey", "metrics")
+    summary, tukey, metrics = (given.table(f"{name}.csv") for name in names)
+    return draw(summary, tukey, study, structure, metrics, printed)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    names = [style.family_label(study, f) for f in compared(study)]
+    text = (
+        f"Points and bars: mean {captions.metric(study)} with its {study.statistics.confidence:.0%} confidence interval "
+        f"({captions.method(study)}) on each test set, of {captions.counted(captions.cases(frames, study), study)}. Below: Tukey's honestly significant difference"
+    )
+    if references(study):
+        against = " and ".join(style.family_label(study, f) for f in references(study))
+        text += f"; * against {against} (band: its confidence interval)"
+    if len(names) > 1:
+        text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
+    text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
+    if captions.of_paper(frames, study):
+        text += (
+            f" Hollow: the means of {captions.of_paper(frames, study)}, of that paper's patients and at its "
+            "corresponding training size."
+        )
+    return text
 
 
 @style.styled

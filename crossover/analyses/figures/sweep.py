@@ -8,6 +8,7 @@ a training step. Dotted: the models that don't fine-tune. The DSC has no unit.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover import networks
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import fine_tuned_and_scratch, several_levels
+from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import mean_interval
 from crossover.statistics.scales import scale
 from crossover.study.families import (
@@ -33,9 +37,60 @@ from crossover.study.families import (
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Performance and cost by number of re-trained layers",
+    reads=("metrics.csv", "statistics/training_time.csv"),
+    settings=(
+        "design",
+        "labels",
+        "statistics.metric",
+        "statistics.confidence",
+        "figures.colours",
+        "network",
+    ),
+    applies=(fine_tuned_and_scratch, several_levels),
+    order=9,
+)
+
 WHOLE = ""
 """The level of a network that is re-trained from its first layer on."""
 MEAN: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 4}
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    times = given.table("statistics/training_time.csv")
+    return draw(given.table("metrics.csv"), times, study, levels_of(study))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    target = frames["metrics"][frames["metrics"]["cohort"] == study.target]
+    rows = swept_rows(target, study, dict.fromkeys(levels_of(study)))
+    structures = swept(rows, study)
+    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    named = ", ".join(study.structures[s].label for s in structures)
+    text = (
+        f"Left: mean {captions.metric(study)} of {cases} {captions.target(study)} test cases for each structure "
+        f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {captions.target(study)} "
+        "patients, the least at the left, and the mean of each case's structures with its "
+        f"{study.statistics.confidence:.0%} confidence interval over cases ({captions.method(study)}).{captions.replicates(frames, study)} "
+        "Right: seconds for one training step"
+    )
+    return f"{text}{captions.machine(frames)}. Dotted: models that don't fine-tune."
+
+
+def levels_of(study: Study) -> dict[str, int | None]:
+    """The architecture's levels, the least re-trained first, with their number of re-trained layers.
+
+    The whole network is "", last. No number where the architecture doesn't count its layers.
+    """
+    architecture = networks.declared(study.network.architecture)
+    module = importlib.import_module(f"crossover.networks.{architecture.name}")
+    settings = architecture.settings(**study.network.settings)
+    counted = getattr(module, "retrained_layers", lambda _: {})(settings)
+    shallow = sorted(architecture.levels, key=lambda level: -len(architecture.frozen(level)))
+    return {**{level: counted.get(level) for level in shallow}, "": counted.get("all")}
 
 
 @style.styled

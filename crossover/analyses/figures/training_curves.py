@@ -20,12 +20,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import style
 from crossover.core.files import read_json
 from crossover.core.incremental import failed_of
 from crossover.study.families import families
 from crossover.study.plan import Model, Stage, plan
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Course of every training",
+    sources=("stages",),
+    settings=("design", "labels"),
+    order=14,
+)
 
 CURVES = ["stage", "step", "loss", "validation_dsc", "best_step"]
 COLUMNS, LETTERS, ROW_MM, AROUND_MM = 6, 17, 33.0, 14.0
@@ -44,6 +52,22 @@ def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
             parts.append(history.assign(stage=name, best_step=record["best_step"])[CURVES])
     rows = [part for part in parts if len(part)] or parts
     return pd.concat(rows, ignore_index=True), set(failed_of(manifests))
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(*read(given.stages), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    text = (
+        "Above: DSC on the validating patients at each check; below: the mean loss since the one before. A line is "
+        "a training, its point the step whose weights were kept"
+    )
+    failed, planned = len(frames.get("failed", ())), len(plan(study).stages)
+    text += f"; {planned - failed} trainings"
+    return f"{text}. {failed} failed and have no line." if failed else f"{text}."
 
 
 @style.styled
