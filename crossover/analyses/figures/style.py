@@ -21,6 +21,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from crossover.statistics.scales import KNOWN
 from crossover.study.families import families, references
@@ -148,6 +149,13 @@ def with_interval(
     """
     parts = [rows.assign(**{estimate: rows[column]}) for column in (low, estimate, high)]
     return pd.concat(parts, ignore_index=True)
+
+
+def spacing(figure: Figure, **values: Any) -> None:
+    """Set the pads (w_pad, h_pad; inches) and spaces (wspace, hspace; shares of a panel) of a `new_figure`."""
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine), "of a figure by `new_figure`"
+    engine.set(**values)
 
 
 def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> None:
