@@ -70,5 +70,5 @@ def test_times_are_those_of_the_device(monkeypatch):
     slow, fast = (step_seconds(study, times, gpu)[kind] for gpu in (False, True))
     assert slow > 10 * fast
     for found, seconds in (((), slow), (("0",), fast)):
-        monkeypatch.setattr("crossover.estimate.gpus", lambda found=found: found)
+        monkeypatch.setattr("crossover.execution.estimate.gpus", lambda found=found: found)
         assert step_seconds(study, times)[kind] == seconds
