@@ -54,6 +54,8 @@ def caption(frames: Frames, study: Study) -> str:
         t[(t["test_set"] == study.target) & (t["structure"] == structure)]
         for t in (frames["learning_curves"], frames["crossover"])
     )
+    if curves.empty:
+        return ""
     confidence = f"{study.statistics.confidence:.0%}"
     trainings = int(curves["replicates"].min())
     several = f"{trainings} trainings" if trainings > 1 else "one training"
@@ -92,6 +94,8 @@ def draw(
         t[(t["structure"] == structure) & (t[column] == study.target)]
         for t, column in ((metrics, "cohort"), (curves, "test_set"), (crossover, "test_set"))
     )
+    if curves.empty:
+        return style.nothing("No model of several sizes was trained.")
     pairs = shown_pairs(crossover, study)
     figure = style.new_figure(max(78, 36 + ROW_MM * len(pairs)))
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])

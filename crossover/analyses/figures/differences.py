@@ -1,0 +1,124 @@
+"""Paired differences from training from scratch against the number of the target's patients.
+
+Drawn: a panel for each structure; for each family of the main question the mean difference from training from scratch on
+the same test cases of the target, with its bootstrap interval, by number of training patients. In percentage points of the
+metric, which has no unit. Above 0 the family is better than training from scratch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import fine_tuned_and_scratch, several_sizes
+from crossover.analyses.figures import captions, style
+from crossover.study.families import baseline, main_question
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Gain over training from scratch by number of labelled target patients",
+    reads=("statistics/pairwise.csv",),
+    settings=("design", "labels", "statistics.metric", "statistics.alpha", "figures.colours"),
+    applies=(several_sizes, fine_tuned_and_scratch),
+    order=8,
+)
+
+COLUMNS, ROW_MM, AROUND_MM = 3, 52.0, 14.0
+OFFSET = 0.02  # of log2 n for each family, so that intervals stand side by side
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("statistics/pairwise.csv"), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    rows = differences(frames["pairwise"], study)
+    cases = int(rows["cases"].max()) if len(rows) else 0
+    return (
+        f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
+        f"{captions.target(study)} test cases, with its {1 - study.statistics.alpha:.0%} bootstrap interval (BCa) for "
+        "other patients; not corrected for the number of comparisons."
+    )
+
+
+def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the differences of each family of the main question from training from scratch.
+
+    Args:
+        pairwise: of `statistics.repeated.pairwise`.
+
+    Returns:
+        structure, family, n_train, cases, difference, ci_low, ci_high: on the target's test cases, from -1 to 1.
+    """
+    scratch = baseline(study)
+    rows = pairwise[pairwise["test_set"] == study.target]
+    ours = rows[rows["family_b"] == scratch].rename(columns={"family_a": "family"})
+    turned = rows[rows["family_a"] == scratch].rename(columns={"family_b": "family"})
+    turned = turned.assign(
+        difference=-turned["difference"], ci_low=-turned["ci_high"], ci_high=-turned["ci_low"]
+    )
+    both = pd.concat([ours, turned])
+    both = both[both["family"].isin(main_question(study))]
+    columns = ["structure", "family", "n_train", "cases", "difference", "ci_low", "ci_high"]
+    return both[columns].sort_values(["structure", "family", "n_train"], ignore_index=True)
+
+
+@style.styled
+def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
+    """Draw a panel for each structure, families in the study's order.
+
+    Args:
+        pairwise: of `statistics.repeated.pairwise`.
+    """
+    rows = differences(pairwise, study)
+    structures = [s for s in study.structures if s in set(rows["structure"])]
+    if not structures:
+        return style.nothing("No model was trained from scratch, or none beside it.")
+    columns = min(COLUMNS, len(structures))
+    lines = -(-len(structures) // columns)
+    width = style.COLUMN_MM if columns == 1 else style.PAGE_MM
+    figure = style.new_figure(AROUND_MM + ROW_MM * lines, width)
+    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    families = [f for f in main_question(study) if f in set(rows["family"])]
+    for axes in panels.flat[len(structures) :]:
+        axes.set_visible(False)
+    for axes, structure in zip(panels.flat, structures, strict=False):
+        _panel(axes, rows[rows["structure"] == structure], families, study)
+        axes.set_title(study.structures[structure].label)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"Difference in {captions.metric(study)}\n(percentage points)")
+    handles = panels.flat[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=min(len(families), 4))
+    return figure
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) -> None:
+    axes.axhline(0, color=style.INK, linewidth=0.8)
+    span = np.log2(study.sizes[-1] / study.sizes[0])
+    for i, family in enumerate(families):
+        own = rows[rows["family"] == family]
+        middle = 100 * own["difference"]
+        ends = middle - 100 * own["ci_low"], 100 * own["ci_high"] - middle
+        shift = 2 ** ((i - (len(families) - 1) / 2) * OFFSET * span)
+        axes.errorbar(
+            own["n_train"] * shift, middle, [end.clip(lower=0) for end in ends], markersize=4,
+            linewidth=1, color=style.family_colour(study, family), capsize=2,
+            marker=style.family_marker(study, family), label=style.family_label(study, family),
+            linestyle=style.family_line(study, family),
+        )  # fmt: skip
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(study.sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticklabels([str(n) for n in study.sizes])
+    axes.set_xlabel(f"{captions.target(study)} training patients")
+    axes.grid(axis="y")
+
+
+def _scratch(study: Study) -> str:
+    return style.family_label(study, baseline(study) or "")
