@@ -25,7 +25,7 @@ known from elsewhere (`Spread`), it stands in; where it is not, the effect is on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import optimize, stats
@@ -78,6 +78,13 @@ class Effect:
     def se(self) -> float:
         """Standard error for other patients and, where it is known, other trainings."""
         return float(np.hypot(self.case_se, np.nan_to_num(self.training_se)))
+
+    def scaled(self, estimate: float, slope: float) -> Effect:
+        """Return the effect on another scale by the delta method: its value there, and the slope of the scale."""
+        case_se, training_se = slope * self.case_se, slope * self.training_se
+        return replace(
+            self, estimate=float(estimate), case_se=float(case_se), training_se=float(training_se)
+        )
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the two-sided confidence interval; NaN where cases don't differ or are fewer than two."""
