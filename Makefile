@@ -9,7 +9,7 @@ BIN := .venv/bin
 override DATA := $(value DATA)
 export PYTHON STUDIES SCALE DATA
 
-.PHONY: reproduce headneck figures test test-quick lint setup setup-dev lock
+.PHONY: reproduce headneck figures test test-quick lint pictures setup setup-dev lock
 
 # Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
 reproduce: setup
@@ -32,13 +32,18 @@ figures: setup
 test: setup-dev lint
 	@$(BIN)/python -m pytest
 
-# All that neither trains, nor runs the workflow, nor makes whole reports.
+# All that takes little: without networks, runs of the workflow and whole reports.
 test-quick: setup-dev
 	@$(BIN)/python -m pytest -m "not slow"
 
 lint: setup-dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/mypy
+
+# docs/workflow.svg and docs/packages.svg, from the code.
+pictures: setup-dev
+	@$(BIN)/python -m docs.draw
 
 # What runs; and with what only tests and benchmarks need.
 setup:

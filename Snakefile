@@ -15,8 +15,7 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/evaluation.smk"
-include: "rules/statistics.smk"
-include: "rules/figures.smk"
+include: "rules/analyses.smk"
 include: "rules/report.smk"
 
 
@@ -26,9 +25,6 @@ localrules:
     studies,
     tables,
     figures,
-
-
-refuse_what_nothing_vouches_for()
 
 
 rule all:
@@ -45,15 +41,19 @@ rule studies:
 
 rule figures:
     input:
-        [figure for study in STUDIES for figure in figure_files(study)],
+        [figure for study in STUDIES for figure in outputs_of(study, "figures")],
 
 
 rule tables:
     input:
-        [table for study in STUDIES for table in table_files(study)],
+        [table for study in STUDIES for table in outputs_of(study, "tables")],
+
+
+check_what_is_there()
 
 
 onstart:
+    refuse_to_run_beside_another()
     refuse_what_the_disk_cannot_hold()
     begin_progress()
 

@@ -8,7 +8,10 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithConfig(build_py):
+    """The build of a wheel."""
+
     def run(self) -> None:
+        """Build as usual, then copy config/ into the package."""
         super().run()
         if not self.editable_mode:
             target = Path(self.build_lib, "crossover/_config")

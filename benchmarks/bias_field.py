@@ -18,7 +18,8 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.imaging import bias_field
-from crossover.phantoms.prostate.patients import Examination, ProstateSource, examine
+from crossover.phantoms.prostate.examination import Examination, examine
+from crossover.phantoms.prostate.settings import ProstateSource
 
 ITERATIONS = [50, 50, 50, 50]  # SimpleITK's default
 

@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.fuzz_ingest [--seconds 60] [--seed 0] [--source FOLDER] [--only RUN]
 
 Each run takes some neighbouring slices of a series and the structure objects of its patient, or a mask of each
-slice, damages one to three of the files (or an archive of them all), and reads the folder as an ingest does: headers, examinations,
-channels, structures. Without --source, phantoms are written first, also compressed.
+slice, damages one to three of the files (or an archive of them all), and reads the folder as an ingest does:
+headers, examinations, channels, structures. Without --source, phantoms are written first, also compressed.
 
 Runs are made in a process of their own. It counts as a fault when that process takes longer than `WATCHDOG`
 seconds (`hung`), dies while headers are read (`crashed`) or grows by more than `MEMORY_MB` (`memory`), when an
@@ -46,7 +46,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
-from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
@@ -249,7 +250,10 @@ def _change(dataset: Dataset, tag: int, rng: random.Random) -> None:
     )
 
 
-SYNTAXES = [b"1.2.840.10008.1.2" + s for s in (b"", b".1", b".2", b".1.99", b".5", b".4.50", b".4.51", b".4.57")]  # fmt: skip
+SYNTAXES = [
+    b"1.2.840.10008.1.2" + s
+    for s in (b"", b".1", b".2", b".1.99", b".5", b".4.50", b".4.51", b".4.57")
+]
 SYNTAXES += [
     b"1.2.840.10008.1.2.4" + s for s in (b".70", b".80", b".81", b".90", b".91", b".201", b".102")
 ]

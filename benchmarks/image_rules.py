@@ -1,7 +1,8 @@
 """The image rules' speed-up with two threads, on one cohort: each rule's job as Snakemake would start it, its
 start and imports included, with one thread and with more in turn.
 
-    .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2] [--rounds 3]
+    .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2]
+    [--rounds 3]
         [--patients 40]
 
 `evaluate` and `radiomics` score models' masks of all patients; the masks stand for a model's by being the
@@ -32,6 +33,7 @@ import SimpleITK as sitk
 from crossover.core.configuration import canonical
 from crossover.core.files import file_digest, write_json
 from crossover.core.paths import ROOT
+from crossover.core.provenance import SUFFIX
 from crossover.imaging.volumes import prediction_path, structure_path, write
 from crossover.study import parameters
 from crossover.study.config import load_study
@@ -152,8 +154,8 @@ def clear(folder: Path) -> None:
 
 
 def outputs(folder: Path) -> str:
-    """Of all files' names and bytes, but for the trails."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and ".trail." not in p.name)
+    """Of all files' names and bytes, but for the provenance records."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and SUFFIX not in p.name)
     return json.dumps([[str(p), file_digest(p)] for p in files])
 
 

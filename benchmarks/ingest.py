@@ -42,7 +42,7 @@ for folder in sorted({p.parent for p in pathlib.Path(sys.argv[1]).rglob("*") if 
 
 def commands(source: Path, rules: Path) -> dict[str, list[str]]:
     return {
-        "crossover": [str(BIN / "crossover"), "ingest", str(source), "OUT", "--series", str(rules)],
+        "crossover": [str(BIN / "crossover"), "ingest", str(source), "OUT", "--rules", str(rules)],
         "simpleitk": [sys.executable, "-c", PLAIN, str(source), "OUT"],
         "dcm2niix": [str(BIN / "dcm2niix"), "-z", "y", "-d", "9", "-f", "%i_%s", "-o", "OUT", str(source)],
     }  # fmt: skip
@@ -64,7 +64,7 @@ def phantoms(folder: Path, first: int, count: int) -> None:
     # In a process of its own: a child's peak memory is never told below its parent's.
     code = f"""
 from pathlib import Path
-from crossover.sources.phantom import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
 source = PhantomSource(anatomy="uterus", patients={first + count}, seed=1, matrix=256, slices=(20, 20))
 for index in range({first}, {first + count}):
     write_patient(source, index, Path({str(folder)!r}))

@@ -1,7 +1,8 @@
 """Peak memory of one training: the largest of each study, with all of its patients and slices at their full
 size, a few steps and one validation, in a process of its own.
 
-    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 3] [--cells unet/resnet18 ...] [uterus nasopharynx prostate]
+    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 3] [--cells unet/resnet18 ...] [uterus nasopharynx
+    prostate]
 
 Slices are drawn for one case and linked under the names of all, so the disk holds few of them while a training
 finds as many and as large files as it would. Of the validation slices the network predicts one batch, and the

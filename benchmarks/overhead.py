@@ -4,9 +4,10 @@
     python -m benchmarks.overhead --run smoke uterus [--cores 2]     makes a fresh one first, in a temporary copy
 
 All cores are counted from Snakemake's first to its last second. *Start and imports*: a job's process up to
-its work, import statements inside it, and its end. *Networks*: building them, and what the first step of a
-training and its first validation take more than the others (they trace). *Snakemake*: its own start and end, and cores that stand idle
-while a job is ready. *Waiting*: cores that stand idle since no job is ready. Prints a table as Markdown.
+its work, and import statements inside it. *Networks*: building them, and what the first step of a
+training and its first validation take more than the others (they trace). *Snakemake*: its own start and end, the
+end of jobs, and cores that stand idle while a job is ready. *Waiting*: cores that stand idle
+since no job is ready. Prints a table as Markdown.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from time import perf_counter
 import pandas as pd
 
 from crossover.core.files import read_json
-from crossover.execution.workflow import Record, read_record
+from crossover.core.provenance import SUFFIX
 
 KINDS = ["start and imports", "networks", "work", "Snakemake", "waiting"]
 COPIED = ("Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs")
@@ -40,7 +41,7 @@ class Job:
     rule: str
     threads: int
     begun: float
-    """As Snakemake has it, like `ended`."""
+    """When its process began; it ended with its work."""
     ended: float
     spent: dict[str, float]
     """Of the first three `KINDS`, seconds of the job's whole time."""
@@ -56,18 +57,22 @@ class Run:
 
 
 def jobs(root: Path) -> Iterator[Job]:
-    """All jobs whose trail is there, by trail."""
+    """Yield all jobs whose provenance records are there."""
     owners = {p.parent.name: p.parts[-3] for p in root.glob("data/slices/*/*/manifest.json")}
-    for path in sorted([*root.glob("data/**/*.trail.json"), *root.glob("results/**/*.trail.json")]):
-        trail = read_json(path)
-        outputs = sorted(trail["outputs"])
-        record = read_record(Path(outputs[0]), root)
-        if record is None or trail.get("starting") is None or path.stem != _stem(outputs[0]):
+    for path in sorted(
+        path for part in ("data", "results") for path in root.glob(f"{part}/**/*{SUFFIX}")
+    ):
+        record = read_json(path)
+        outputs = sorted(record["outputs"])
+        # of a job's several records the first output's counts
+        if record.get("starting") is None or path.name != Path(outputs[0]).stem + SUFFIX:
             continue
+        begun = datetime.fromisoformat(record["begun"]).timestamp()
         study = _study(Path(outputs[0]).parts, owners)
         yield Job(
-            study, record.rule, trail["threads"], record.begun, record.ended,
-            _spent(trail, record, outputs, root), frozenset(trail["inputs"]), frozenset(outputs),
+            study, Path(record["code"]["entries"][0]).stem, record["threads"],
+            begun - record["starting"], begun + record["seconds"],
+            _spent(record, outputs, root), frozenset(record["inputs"]), frozenset(outputs),
         )  # fmt: skip
 
 
@@ -78,13 +83,8 @@ def _study(parts: tuple[str, ...], owners: dict[str, str]) -> str:
     return next((owners[part] for part in reversed(parts) if part in owners), "all studies")
 
 
-def _stem(output: str) -> str:
-    return f"{Path(output).stem}.trail"  # of a job's several trails the first output's counts
-
-
-def _spent(trail: dict, record: Record, outputs: list[str], root: Path) -> dict[str, float]:
-    whole = record.ended - record.begun
-    importing = trail["importing"]
+def _spent(record: dict, outputs: list[str], root: Path) -> dict[str, float]:
+    importing = record["importing"]
     records = [read_json(root / f)["items"] for f in outputs if "/stages/" in f]
     stages = [r for of in records for r in of.values() if "same_as" not in r]
     folder = root / Path(outputs[0]).parent
@@ -92,10 +92,9 @@ def _spent(trail: dict, record: Record, outputs: list[str], root: Path) -> dict[
     if stages and not any("build" in s["seconds_in"] for s in stages):  # what isn't told apart
         first = stages[0]
         networks += max(0.0, first["seconds"] - sum(first["seconds_in"].values()) - importing)
-    networks += max(0.0, trail["seconds_in"].get("create", importing) - importing)
-    around = max(0.0, whole - trail["seconds"])
-    work = max(0.0, trail["seconds"] - importing - networks)
-    return dict(zip(KINDS, (around + importing, networks, work), strict=False))
+    networks += max(0.0, record["seconds_in"].get("create", importing) - importing)
+    work = max(0.0, record["seconds"] - importing - networks)
+    return dict(zip(KINDS, (record["starting"] + importing, networks, work), strict=False))
 
 
 def _networks(stage: dict, stages: Path) -> float:
@@ -150,7 +149,7 @@ def overhead(root: Path, before: float = 0.0) -> pd.DataFrame:
         before: seconds of Snakemake's process outside its log, counted on all cores.
 
     Raises:
-        ValueError: no finished run with its logs, records and trails is there.
+        ValueError: no finished run with its logs and provenance records is there.
     """
     known, rows = list(jobs(root)), []
     for run in runs(root):
@@ -166,7 +165,7 @@ def overhead(root: Path, before: float = 0.0) -> pd.DataFrame:
             spent = {kind: job.threads * seconds for kind, seconds in job.spent.items()}
             rows.append({**about, **spent, "Snakemake": share * of_snakemake, "waiting": share * waiting})  # fmt: skip
     if not rows:
-        raise ValueError(f"{root}: no finished run with its logs, records and trails")
+        raise ValueError(f"{root}: no finished run with its logs and provenance records")
     return pd.DataFrame(rows)
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.side_by_side [--study uterus] [--scale smoke] [--steps 100] [--repeats 3]
 
-A training is a process of its own with the study's network, size, batch and augmentation at that scale, on made-up slices; it
-starts, builds and traces before the clock does. Threads are those of a job: of BLAS, OpenMP and the engine.
+A training is a process of its own with the study's network, size, batch and augmentation at that scale, on made-up
+slices; it starts, builds and traces before the clock does. Threads are those of a job: of BLAS, OpenMP and the engine.
 What the smaller number of seconds says is how `execution.threads` should be set for such a study here.
 """
 
@@ -114,7 +114,9 @@ def main() -> None:
     print(f"{TRAININGS} trainings of {args.study} ({args.scale}), {args.steps} steps each, {cores} cores; "
           f"median of {args.repeats}")  # fmt: skip
     print(f"one after the other, {cores} threads: {after:.2f} s ({taken[0][0][1]} threads in a process)")  # fmt: skip
-    print(f"side by side, {max(1, cores // TRAININGS)} each: {beside:.2f} s ({taken[0][1][1]} threads in a process)")  # fmt: skip
+    print(
+        f"side by side, {max(1, cores // TRAININGS)} each: {beside:.2f} s ({taken[0][1][1]} threads in a process)"
+    )
     print(f"side by side is {after / beside:.2f} times as fast")
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.step_times [--threads 2] [--out config/step_times.csv] [study ...]
 
 What `crossover.execution.estimate` multiplies with the number of steps. Each is the median of three steps after
-the first, at the published size; a batch above 2 is measured at 2 and scaled, since it is linear in it.
-Rows of other studies in the file stay.
+the first, at the published size; a batch above 2 is measured at 2 and scaled, since it is linear in it on
+a processor. Rows of other studies and of GPUs in the file stay; those are `benchmarks.gpu`'s.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from crossover.execution.estimate import TIMES
+from crossover.execution.estimate import CPU, TIMES
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -80,11 +80,20 @@ def main() -> None:
                 "study": name, "scale": "paper", "architecture": network.architecture,
                 "encoder": network.settings.get("encoder", ""), "level": level or "",
                 "seconds": round(took, 3), "threads": given.threads, "machine": platform.machine(),
+                "engine": network.engine, "device": CPU,
             })  # fmt: skip
             print(*rows[-1].values(), flush=True)
-    before = pd.read_csv(given.out).fillna("") if given.out.exists() else pd.DataFrame()
-    kept = before[~before["study"].isin(given.studies)] if len(before) else before
-    pd.concat([kept, pd.DataFrame(rows)]).to_csv(given.out, index=False)
+    write(given.out, rows)
+
+
+def write(path: Path, rows: list[dict]) -> None:
+    """Put rows in the place of those of the same studies, on a GPU or not."""
+    new = pd.DataFrame(rows)
+    if path.exists():
+        before = pd.read_csv(path, keep_default_na=False)
+        same = (before["device"] == CPU) == (new["device"].iloc[0] == CPU)
+        new = pd.concat([before[~(same & before["study"].isin(new["study"]))], new])
+    new.to_csv(path, index=False)
 
 
 if __name__ == "__main__":

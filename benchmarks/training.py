@@ -87,8 +87,9 @@ def keras_fit(
 
 
 def torch_loop(
-    study: Study, network: Network, level: str | None, x: np.ndarray, y: np.ndarray, batch: int
-) -> Loop:
+    study: Study, network: Network, level: str | None, x: np.ndarray, y: np.ndarray, batch: int,
+    device: str = "cpu",
+) -> Loop:  # fmt: skip
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -96,6 +97,7 @@ def torch_loop(
     from crossover.training.engines.torch import LOSSES
 
     model = builder(network.architecture, "torch")(*x.shape[1:], y.shape[-1], **network.settings)
+    model.to(device)
     for name, part in model.named_children():
         part.requires_grad_(name not in declared(network.architecture).frozen(level))
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -112,7 +114,7 @@ def torch_loop(
     def one(images, masks) -> None:
         model.train()
         optimiser.zero_grad()
-        loss = LOSSES[r.loss](masks, model(images))
+        loss = LOSSES[r.loss](masks.to(device), model(images.to(device)))
         loss.backward()
         optimiser.step()
         loss.item()

@@ -3,8 +3,10 @@
     .venv/bin/python -m benchmarks.true_shading uterus uterus [--scale demo] [--patients 24]
 
 Of the first patients of one cohort of a study. `left` is the SD of the logarithm of the true weight over N4's field,
-which is 0 where nothing is left and doesn't change with a factor: in tissue, and within 10 mm in plane of the structure.
-`fitted` is the share of the volume that the field is fitted to. The first row is that of no correction; `worse` counts the patients with more than that.
+which is 0 where nothing is left and doesn't change with a factor: in tissue, and within 10 mm in plane of the
+structure.
+`fitted` is the share of the volume that the field is fitted to. The first row is that of no correction; `worse`
+counts the patients with more than that.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from crossover.imaging import bias_field
-from crossover.phantoms.pelvis import patients as pelvis
-from crossover.phantoms.prostate import patients as prostate
+from crossover.phantoms.pelvis import examination as pelvis
+from crossover.phantoms.prostate import examination as prostate
 from crossover.study.config import load_study
 
 ABOUT_MM = 10.0
@@ -74,7 +76,8 @@ def row(
 ) -> dict:
     worse = [now > then for then, now in zip(before, after, strict=True)]
     return {
-        "fit": fit, "iterations": "+".join(map(str, iterations)), "fitted": share, "tissue": after[0], "about": after[1],
+        "fit": fit, "iterations": "+".join(map(str, iterations)), "fitted": share, "tissue": after[0],
+        "about": after[1],
         "worse tissue": worse[0], "worse about": worse[1],
     }  # fmt: skip
 

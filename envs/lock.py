@@ -1,4 +1,4 @@
-"""Writes requirements.lock from pyproject.toml, by uv: `make lock`, or `make lock UPGRADE=--upgrade` for newer versions.
+"""Write requirements.lock from pyproject.toml, by uv: `make lock`, with `UPGRADE=--upgrade` for newer versions.
 
 One line for each package: its version, the SHA-256 of each file on PyPI that CPython 3.11 on Linux x86-64 can
 install, and their names. Versions stay as they are where pyproject.toml allows them. First what runs, then what
@@ -22,6 +22,7 @@ TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_2
 
 
 def main(uv: str, *options: str) -> None:
+    """Write the lock; `options` go to uv."""
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder) / "requirements.txt"  # uv keeps the versions of the file it writes to
         known = LOCK.read_text() if LOCK.exists() else ""

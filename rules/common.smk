@@ -11,55 +11,24 @@ from crossover.execution import requirements, progress
 from crossover.study import parameters
 from crossover.execution.cohort_size import amount
 from crossover.findings.claims.check import check_claims
-from crossover.findings.claims.files import TABLES as JUDGED_BY
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
-from crossover.analyses.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
+from crossover.execution.integrity import Checker
+from crossover.analyses import registry
 from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.inventory import listing
 from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import jobs
+from crossover.execution.workflow import force_outdated, hand_over, jobs
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
-LOOKS = {
-    "--dag",
-    "--rulegraph",
-    "--filegraph",
-    "--d3dag",
-    "--summary",
-    "--detailed-summary",
-    "-S",
-    "-D",
-}
-LOOKS |= {
-    "--lint",
-    "--unlock",
-    "--list",
-    "-l",
-    "--list-rules",
-    "--list-target-rules",
-    "--lt",
-    "--report",
-}
-LOOKS |= {"--list-changes", "--lc", "--list-untracked", "--lu", "--archive", "--containerize"}
 DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
 """Whether this is a dry run: Snakemake knows only after it has read this."""
-SNAKEMAKE = "snakemake" in Path(sys.argv[0]).parts[-2:]
-
-# The lock of this folder, open until this process ends; Snakemake's own would outlive a kill.
-if SNAKEMAKE and workflow.is_main_process and not DRY and not LOOKS & set(sys.argv):
-    try:
-        LOCK = locks.take(Path(".cache/snakemake.lock"))
-    except locks.Held as by:
-        raise WorkflowError(
-            f"another Snakemake is at work in this folder: {by}. Wait until it has ended, or end it"
-        ) from None
 
 try:
     SETTINGS = load_settings(config)
@@ -78,6 +47,7 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 PLANS = {name: plan(study) for name, study in STUDIES.items()}
+hand_over(workflow, STUDIES, PLANS, SETTINGS)
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
 
 # Jobs that compute on a GPU take tickets of one; nobody need say how many there are.
@@ -133,10 +103,14 @@ wildcard_constraints:
 
 
 @functools.cache
-def code(script, *more):
-    """The source files that a script's results depend on: their entries and the digest of what they say."""
-    entries = [f"workflow_scripts/{script}.py", *more]
+def code_text(*entries):
+    """The source files that results depend on: their entries and the digest of what they say."""
     return canonical({"entries": entries, "digest": code_digest(*entries)})
+
+
+def code(script, *more):
+    """As `code_text`, of a script and more entries."""
+    return code_text(f"workflow_scripts/{script}.py", *more)
 
 
 def network_code(script):
@@ -159,6 +133,7 @@ def of_cohorts(pattern):
     return files
 
 
+@functools.cache  # a run asks twice, and a folder of real data may be large
 def received(cohort):
     """What `receive` reads: the source's settings and, of real data, the folder's listing."""
     study = STUDIES[COHORTS[cohort]]
@@ -208,39 +183,36 @@ def of_groups(pattern):
     return files
 
 
-COMPARISONS = {
-    "independent": ["anova", "tukey"],
-    "paired": ["paired", "training_time", "training_time_saved"],
-    "chains": ["validation", "chains", "gains", "contrasts", "field_strength"],
-}
-CURVES = ["learning_curves", "crossover", "cases_needed"]
-"""Of studies with several sizes."""
-CHAINED = [name for name, study in STUDIES.items() if study.statistics.comparison == "chains"]
+def code_of(analysis):
+    """As `code`, of an analysis for the wildcards' study."""
+    return lambda wildcards: code_text(*analysis.entries(STUDIES[wildcards.study]))
 
 
-def statistics_files(study):
-    """The statistics of a study, by name."""
-    names = ["summary", *COMPARISONS[STUDIES[study].statistics.comparison], "stability"]
-    names += ["pairwise", "repeated"]
-    names += CURVES if len(STUDIES[study].sizes) > 1 else []
-    names += ["icc"] if STUDIES[study].radiomics else []
-    names += ["cross_validation"] if STUDIES[study].selection else []
-    names += ["claims"] if claims_file(study) else []
-    return {name: f"results/{study}/statistics/{name}.csv" for name in names}
+def settings_of(analysis):
+    return lambda wildcards: canonical(analysis.settings(STUDIES[wildcards.study]))
 
 
-def claims_file(study):
-    """The paper's findings as data, where the study has such a file."""
-    path = f"config/claims/{study}.yaml"
-    return [path] if Path(path).exists() else []
+def tables_for(analysis):
+    """The tables that an analysis reads, of those that the wildcards' study makes."""
+
+    def files(wildcards):
+        made = registry.tables_of(STUDIES[wildcards.study])
+        read = [name for name in analysis.declared.reads if name in made]
+        return [f"results/{wildcards.study}/{name}" for name in read]
+
+    return files
 
 
-def judged_by(wildcards):
-    """The tables that the findings are judged by, of those that the study makes."""
-    study = wildcards.study
-    made = {*statistics_files(study).values(), f"results/{study}/metrics.csv"}
-    made |= {f"results/{study}/radiomics.csv"} if STUDIES[study].radiomics else set()
-    return [f for f in (f"results/{study}/{name}" for name in JUDGED_BY) if f in made]
+def sources_for(analysis):
+    """Source -> its files for the wildcards' study; none of a source that the analysis doesn't read."""
+    read = analysis.declared.sources
+    return {name: files if name in read else [] for name, files in SOURCES_OF_ANALYSES.items()}
+
+
+def outputs_of(study, *kinds):
+    """The outputs of a study's analyses of some kinds, or of all."""
+    found = registry.of_study(STUDIES[study], *kinds)
+    return [f"results/{study}/{output}" for analysis in found for output in analysis.outputs]
 
 
 def stages_of_study(wildcards):
@@ -248,27 +220,16 @@ def stages_of_study(wildcards):
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in batches]
 
 
-def paired_file(wildcards):
-    """The paired comparisons, where the study has them."""
-    paired = STUDIES[wildcards.study].statistics.comparison == "paired"
-    return [f"results/{wildcards.study}/statistics/paired.csv"] if paired else []
+def stages_of_selection(wildcards):
+    """The jobs whose trainings choose the network."""
+    return [f"results/{wildcards.study}/stages/{b}.json" for b in PLANS[wildcards.study].selection]
 
 
-def tukey_file(wildcards):
-    """The paper's comparisons, where it took models for independent groups."""
-    independent = STUDIES[wildcards.study].statistics.comparison == "independent"
-    return [f"results/{wildcards.study}/statistics/tukey.csv"] if independent else []
-
-
-def cells_file(wildcards):
-    """The selection's validation scores, where the study has a selection."""
-    cells = f"results/{wildcards.study}/statistics/cross_validation.csv"
-    return [cells] if STUDIES[wildcards.study].selection else []
-
-
-def table_files(study):
-    tables = (1, 2, 3) if study in CHAINED else (1, 2)
-    return [f"results/{study}/tables/table{i}.csv" for i in tables]
+def corrected_of_study(wildcards):
+    """The corrected images of every cohort, where the study corrects any."""
+    if STUDIES[wildcards.study].preparation.bias_field.method == "none":
+        return []
+    return of_cohorts("data/corrected/{study}/{cohort}/manifest.json")(wildcards)
 
 
 def published_file(study):
@@ -277,46 +238,34 @@ def published_file(study):
     return [f"config/published/{name}.yaml"] if name else []
 
 
-def figure_files(study):
-    return [
-        f"results/{study}/figures/{name}.{suffix}"
-        for name in figures_of(STUDIES[study])
-        for suffix in ("svg", "png", "pdf")
-    ]
+SOURCES_OF_ANALYSES = {
+    "stages": stages_of_study,
+    "selection": lambda w: [*stages_of_selection(w), f"results/{w.study}/selection.json"],
+    "images": of_groups("results/{study}/predictions/{group}.json"),
+    "corrected": corrected_of_study,
+    "patients": lambda w: f"data/cases/{STUDIES[w.study].target}/patients.csv",
+    "slices": of_cohorts("data/slices/{study}/{cohort}/manifest.json"),
+    "published": lambda w: published_file(w.study),
+    "claims": "config/claims/{study}.yaml",
+}
 
 
-def figure_code(wildcards):
-    """What the gallery imports by name: the figure, the paper's numbers, the levels that the sweep shows."""
-    files = [f"crossover/analyses/figures/{wildcards.figure}.py", *STUDY]
-    files += ["crossover/findings/published.py"] if published_for_figure(wildcards) else []
-    name = STUDIES[wildcards.study].network.architecture
-    return files + ([f"crossover/networks/{name}.py"] if wildcards.figure == "sweep" else [])
+RUN = Path(".cache/locks/run")
+"""The locks of a run: one for each study and cohort of its graph. Snakemake's own lock would outlive a kill."""
+HELD = []
 
 
-def published_for_figure(wildcards):
-    shown = wildcards.figure in parameters.BESIDE_PUBLISHED
-    return published_file(wildcards.study) if shown else []
-
-
-def masks_for_figure(wildcards):
-    """Overlays and examples are drawn from images and masks, not from tables alone."""
-    if wildcards.figure not in OF_IMAGES:
-        return []
-    groups = PLANS[wildcards.study].groups
-    return expand(f"results/{wildcards.study}/predictions/{{group}}.json", group=groups)
-
-
-def corrected_for_figure(wildcards):
-    """The corrected images of every cohort, where the examples show them."""
-    study = STUDIES[wildcards.study]
-    if wildcards.figure != "examples" or study.preparation.bias_field.method == "none":
-        return []
-    return [f"data/corrected/{wildcards.study}/{cohort}/manifest.json" for cohort in study.cohorts]
-
-
-def stages_for_figure(wildcards):
-    """The curves are those of every stage."""
-    return stages_of_study(wildcards) if wildcards.figure in OF_HISTORIES else []
+def refuse_to_run_beside_another():
+    """Hold the locks of this run until its process ends, so that no two runs make the same files."""
+    made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
+    names = {own[part] for own in made for part in ("study", "cohort") if part in own}
+    for name in sorted(names):
+        try:
+            HELD.append(locks.take(RUN / f"{name}.lock"))
+        except locks.Held as by:
+            raise WorkflowError(
+                f"another Snakemake is at work on {name} in this folder: {by}. Wait until it has ended, or end it"
+            ) from None
 
 
 def refuse_what_the_disk_cannot_hold():
@@ -341,43 +290,37 @@ def begin_progress():
 
 # In a dry run no handler is called.
 if DRY:
-    from crossover import estimate
+    from crossover.execution import estimate
 
     print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
 
 
-def refuse_what_nothing_vouches_for():
-    """Stop before Snakemake takes results for fresh that it can't know to be so."""
-    own = {"study": STUDIES, "cohort": COHORTS}
-    asked = UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ
-    if asked or not workflow.is_main_process:
+def check_what_is_there():
+    """Refuse results that somebody changed; have those made again that are not of the plan."""
+    if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
-    try:
-        check_results(planned())
-    except ConfigError as error:
-        raise WorkflowError(str(error)) from None
+    if workflow.is_main_process:
+        try:
+            check_results(planned())
+        except ConfigError as error:
+            raise WorkflowError(str(error)) from None
+        force_outdated(workflow, Checker().is_outdated)
 
 
 def planned():
     """The outputs of the jobs that the studies have; what else lies there, of an older plan, is no concern."""
-    of_study = {
-        study: {
-            "batch": PLANS[study].batches,
-            "group": PLANS[study].groups,
-            "figure": figures_of(STUDIES[study]),
-        }
-        for study in STUDIES
-    }
-    found = set()
-    for output in (str(o) for made in workflow.rules for o in made.output):
+    analyses = {analysis.rule for analysis in registry.analyses()}
+    found = {output for study in STUDIES for output in outputs_of(study)}
+    others = [made for made in workflow.rules if made.name not in analyses]
+    for output in (str(o) for made in others for o in made.output):
         pattern = re.sub(r"\{(\w+)[^}]*\}", r"{\1}", output)
         names = set(re.findall(r"\{(\w+)\}", pattern))
-        for study, own in of_study.items():
-            values = {**own, "study": [study], "cohort": STUDIES[study].cohorts}
-            found |= set(expand(pattern, **{name: values[name] for name in names}))
-    own = {f for study in STUDIES for f in [*statistics_files(study).values(), *table_files(study)]}
-    return {f for f in found if f in own or Path(f).parent.name not in ("statistics", "tables")}
+        for name, study in STUDIES.items():
+            own = {"batch": PLANS[name].batches, "group": PLANS[name].groups}
+            values = {**own, "study": [name], "cohort": study.cohorts}
+            found |= set(expand(pattern, **{wildcard: values[wildcard] for wildcard in names}))
+    return found
 
 
-UNCHECKED = {"--forceall", "-F", "--lint", "--unlock", "--delete-all-output", "--cleanup-metadata"}
+UNCHECKED = {"--forceall", "-F", "--unlock", "--delete-all-output", "--cleanup-metadata"}
 """What a person may ask of Snakemake whatever the results are."""

@@ -1,10 +1,15 @@
 """The numbers of each study by name, and the report: one page for all studies of the run."""
 
 
+def declared_by(study, kind):
+    """The modules that say how the rows of a study's statistics are named, or hold the captions of its figures."""
+    return [analysis.source for analysis in registry.of_study(STUDIES[study], kind)]
+
+
 rule values:
     input:
-        statistics=lambda w: list(statistics_files(w.study).values()),
-        after=lambda w: [*table_files(w.study), *figure_files(w.study)],
+        statistics=lambda w: outputs_of(w.study, "statistics"),
+        after=lambda w: outputs_of(w.study, "tables", "figures"),
     output:
         "results/{study}/values.json",
         "results/{study}/values.tex",
@@ -15,7 +20,7 @@ rule values:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("values"),
+        code=lambda w: code("values", *declared_by(w.study, "statistics")),
         cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
     shell:
         "python -m workflow_scripts.values --code {params.code:q} --cfg {params.cfg:q} "
@@ -23,17 +28,18 @@ rule values:
 
 
 REPORT_PAGE = [
-    f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js")
+    f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js", "prose")
 ]
+
+
+CAPTIONS = sorted({source for study in STUDIES for source in declared_by(study, "figures")})
 
 
 rule report:
     input:
         splits=[f"results/{study}/splits.csv" for study in STUDIES],
         metrics=[f"results/{study}/metrics.csv" for study in STUDIES],
-        statistics=[f for study in STUDIES for f in statistics_files(study).values()],
-        tables=[f for study in STUDIES for f in table_files(study)],
-        figures=[f for study in STUDIES for f in figure_files(study)],
+        analyses=[f for study in STUDIES for f in outputs_of(study)],
         stages=[
             f"results/{study}/stages/{batch}.json"
             for study in STUDIES
@@ -47,7 +53,7 @@ rule report:
     conda:
         "../envs/statistics.yaml"
     params:
-        code=code("report", *REPORT_PAGE, *STUDY),
+        code=code("report", *REPORT_PAGE, *STUDY, *CAPTIONS),
         cfg=lambda w: canonical(
             {"studies": [parameters.report(study) for study in STUDIES.values()]}
         ),

@@ -59,12 +59,9 @@ rule predict:
 
 rule selection:
     input:
-        stages=lambda w: [
-            f"results/{w.study}/stages/{batch}.json" for batch in PLANS[w.study].selection
-        ],
+        stages=stages_of_selection,
     output:
-        table="results/{study}/statistics/cross_validation.csv",
-        chosen="results/{study}/selection.json",
+        "results/{study}/selection.json",
     log:
         "logs/{study}/selection.log",
     priority: 10

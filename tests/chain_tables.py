@@ -58,9 +58,11 @@ def chain_study(
     return Study.of({
         "study": "prostate", "scale": "demo", "title": "Prostate, over a chain of sites",
         "question": "Does another site help?", "data": "Simulated tables.", "assumptions": [],
+        "attributes": [{"name": "field_strength", "label": "Field strength", "unit": "T"},
+                       {"name": "coil", "label": "Coil"}],
         "cohorts": {
             name: {"label": label, "role": "target", "source": phantom, "test": 0.2,
-                   "field_strength_t": tesla, "coil": coil}
+                   "attributes": {"coil": coil} | ({"field_strength": tesla} if tesla else {})}
             for name, (label, _, tesla, coil) in sites.items()
         },
         "channels": ["t2"], "structures": {"prostate": {"label": "Prostate"}},
@@ -76,8 +78,7 @@ def chain_study(
         "selection": {"train": {next(iter(sites)): "all"}, "architectures": ARCHITECTURES,
                       "encoders": ENCODERS},
         "evaluation": {"threshold": 0.5, "nsd_tolerance_mm": 2.0},
-        "statistics": {"metric": "dsc_structure_slices", "confidence": 0.95, "alpha": 0.05,
-                       "comparison": "chains"},
+        "statistics": {"metric": "dsc_structure_slices", "confidence": 0.95, "alpha": 0.05},
         "figures": {"order": list(named)}, "execution": {},
         "paper": {"authors": "Touijer L, et al.", "title": "T", "journal": "J", "year": 2023},
         "published": None, **changes,

@@ -66,7 +66,7 @@ def chen_study(sizes: tuple[int, ...] = (50,), organs: int = 12, sweep: bool = T
             "bias_field": {"method": "none"},
             "slices": {"size": [417, 417], "normalisation": {"method": "window"}},
         },
-        "statistics": {"metric": "dsc", "comparison": "paired", "confidence": 0.95, "alpha": 0.05},
+        "statistics": {"metric": "dsc", "confidence": 0.95, "alpha": 0.05},
         "figures": {"colours": {"source": "#7f7f7f", "target": "#d55e00", "transfer": "#0072b2"},
                     "order": list(strategies)},
         "paper": {"authors": "Chen X, Zhu J, et al.", "title": "T", "journal": "J", "year": 2023},

@@ -1,21 +1,35 @@
 """Tiers of tests, and their order.
 
-`slow`: trains a network, runs the workflow, or makes all of a study's tables, figures and report; `make
-test-quick` leaves these out. `real`: reads real patients in
-`shared/` beside the project, which a clone does not have. `gpu`: needs a GPU. What needs something that is not here
-is skipped, and pytest says so.
+`slow`: builds or trains a network, runs the workflow, makes all of a study's tables, figures and report, or takes
+several seconds; `make test-quick` leaves these out. `real`: reads real patients in `shared/` beside the project,
+which a clone does not have. `gpu`: needs a GPU. What needs something that is not here is skipped, and pytest says so.
 """
 
 import gc
+import os
+import re
+import sys
 from pathlib import Path
 
 import pytest
+
+# Else each job of a workflow's copy compiles the library anew, and each run of pytest its tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SHARED = Path(__file__).parents[2] / "shared"
 LONGEST = (
     "test_workflow", "test_dvc", "test_reruns_of_source", "test_reruns", "test_engines", "test_encoder_decoder",
 )  # fmt: skip
 """The longest files come first, so that no worker is left with one at the end."""
+WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.M)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without the slow tests, a file of slow tests only is not even imported: those import learning frameworks."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return WHOLLY_SLOW.search(collection_path.read_text()) is not None or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

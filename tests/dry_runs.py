@@ -1,7 +1,7 @@
 """Dry runs by the hundred: a copy of the workflow, results that were never computed, and processes that fork.
 
-`pretend` writes a file for every output of the graph, with the job's trail and with the record that Snakemake's
-own code writes when a job has finished; from there a dry run can't tell it from a run. A *server* imports
+`pretend` writes a file for every output of the graph, with the job's provenance record and with the record that
+Snakemake's own code writes when a job has finished; from there a dry run can't tell it from a run. A *server* imports
 Snakemake and the library once and builds the graph in a fork for each request, so that a dry run costs what
 the graph costs.
 """
@@ -53,8 +53,8 @@ class Server:
         """Keys: config (as after `--config`); pretend: to write "outputs" or "records"; why: with the forecast.
 
         Returns:
-            {"jobs": rows of `crossover.execution.forecast.forecast`, or their rule, study, cohort, outputs, place in the graph,
-            places of what they depend on, and entries of their code} or {"refused": why}.
+            {"jobs": rows of `crossover.execution.forecast.forecast`, or their rule, study, cohort, outputs, place in
+            the graph, places of what they depend on, and entries of their code} or {"refused": why}.
         """
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -127,7 +127,7 @@ def _named(place: int, job) -> dict:
 
 
 def _outputs(dag) -> list:
-    """Write every job's outputs and their trail, inputs before what reads them."""
+    """Write every job's outputs and their record, inputs before what reads them."""
     from crossover.core import provenance
     from crossover.sources.redaction import without_places
 
@@ -141,8 +141,8 @@ def _outputs(dag) -> list:
             record = outputs[0].parent / stage["name"] / "record.json"
             record.parent.mkdir(exist_ok=True)
             record.write_text('{"steps": 10, "seconds": 1.0}')
-        read = provenance.digests(Path(f) for f in job.input)
-        provenance.write_trails(
+        read = provenance.digest_files(Path(f) for f in job.input)
+        provenance.write_records(
             outputs, read, settings, code["entries"], redact=without_places, seconds=1.0
         )
     return []
@@ -199,11 +199,12 @@ def _read_once() -> None:
 
 def _warm(configs: list[dict]) -> None:
     """Import and read what every graph needs: what the first ones, in a fork, have imported and read."""
-    from crossover.core.source_code import source_digest
+    from crossover.core.source_code import code_digest
 
     _read_once()
-    for path in [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]:
-        source_digest(str(path))
+    code_digest(
+        *map(str, [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")])
+    )
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

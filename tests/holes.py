@@ -13,7 +13,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from crossover.analyses.figures import gallery
+from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
 from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.plan import Model, plan
@@ -21,32 +22,6 @@ from crossover.study.schema import Study
 from tests.chain_tables import chain_metrics, chain_records, chain_splits, chain_study
 from tests.chen_tables import chen_metrics, chen_records, chen_study
 
-STATISTICS = {
-    "independent": {
-        "statistics": ["summary", "stability"], "comparisons": ["anova", "tukey"],
-        "agreement": ["icc"],
-    },
-    "paired": {
-        "statistics": ["summary", "stability"], "paired": ["paired"],
-        "training_time": ["training_time", "training_time_saved"],
-    },
-    "chains": {
-        "statistics": ["summary", "stability"],
-        "chains": ["validation", "chains", "gains", "contrasts", "field_strength"],
-    },
-}  # fmt: skip
-CONFIGURED = {
-    "statistics": parameters.statistics, "comparisons": parameters.comparisons,
-    "agreement": parameters.agreement, "paired": parameters.compared, "chains": parameters.compared,
-    "training_time": parameters.timed, "tables": parameters.tabulated,
-    "chains_tables": parameters.tabulated, "values": parameters.made_with,
-}  # fmt: skip
-FIGURES = {
-    "independent": ["flow", "performance", "subgroups", "reliability", "training_curves"],
-    "paired": ["flow", "performance", "organs", "sweep", "times", "training_curves"],
-    "chains": ["scheme", "grid", "gains", "training_curves"],
-}
-"""Figures that are drawn from tables and histories, not from masks."""
 HAPPENED = "the loss was NaN at step 17"
 ADVICE = "a learning rate of a third"
 
@@ -176,21 +151,11 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
         left.to_csv(out / "radiomics.csv", index=False)
     if study.selection:
         run("selection", {"cells": study.selection.cells, "folds": study.splits.k_fold.k},
-            stages=[stages_file], out=[out / "statistics/cross_validation.csv", out / "selection.json"])  # fmt: skip
-    kind = study.statistics.comparison
-    for script, names in STATISTICS[kind].items():
-        files = [out / f"statistics/{name}.csv" for name in names]
-        run(script, CONFIGURED[script](study), metrics=out / "metrics.csv", stages=[stages_file],
-            radiomics=out / "radiomics.csv", out=files if len(names) > 1 or script == "statistics" else files[0])  # fmt: skip
-    tables(study, out, folder)
+            stages=[stages_file], out=out / "selection.json")  # fmt: skip
+    pictures = analyses(study, out, folder, stages_file, figures)
     statistics = sorted((out / "statistics").glob("*.csv"))
     values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]
     run("values", parameters.made_with(study), statistics=statistics, after=[], out=values)
-    pictures = [out / f"figures/{name}.png" for name in FIGURES[kind]] if figures else []
-    for path in pictures:
-        path.parent.mkdir(exist_ok=True)
-        configured = Study.of(json.loads(json.dumps(parameters.figure(study, path.stem))))
-        gallery.draw(path.stem, configured, out, folder, None, [stages_file]).savefig(path, dpi=20)
     inputs = [*statistics, *pictures, *(out / "tables").glob("*.csv"), out / "metrics.csv",
               out / "splits.csv", stages_file]  # fmt: skip
     run("report", {"studies": [parameters.report(study)]}, inputs=inputs,
@@ -198,27 +163,31 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
     return folder / "results"
 
 
-def tables(study: Study, out: Path, folder: Path) -> None:
-    (out / "tables").mkdir()
-    about = {"splits": out / "splits.csv", "published": [], "out": []}
-    if study.statistics.comparison == "chains":
-        manifests = []
-        for cohort in study.cohorts:
-            manifests.append(folder / f"data/slices/{study.study}/{cohort}/manifest.json")
-            manifests[-1].parent.mkdir(parents=True)
-            manifests[-1].write_text(json.dumps({"items": {"a": {"with_structure": 7}}}))
-        run("chains_tables", parameters.tabulated(study),
-            **about | {"out": [out / f"tables/table{i}.csv" for i in (1, 2, 3)]},
-            slices=manifests, cells=out / "statistics/cross_validation.csv",
-            scores=out / "statistics/chains.csv")  # fmt: skip
-        return
+def analyses(study: Study, out: Path, folder: Path, stages: Path, figures: bool) -> list[Path]:
+    """Every analysis that fits the study and reads neither images nor claims; returns the figures."""
+    slices = []
+    for cohort in study.cohorts:
+        slices.append(folder / f"data/slices/{study.study}/{cohort}/manifest.json")
+        slices[-1].parent.mkdir(parents=True)
+        slices[-1].write_text(json.dumps({"items": {"a": {"with_structure": 7}}}))
     patients = pd.read_csv(out / "splits.csv")
-    patients = patients[patients["cohort"] == study.target][["patient", "case"]].drop_duplicates()
-    file = folder / "patients.csv"
+    first = next(c for c, cohort in study.cohorts.items() if cohort.role == "target")
+    patients = patients[patients["cohort"] == first][["patient", "case"]].drop_duplicates()
+    file, pictures = folder / "patients.csv", []
     patients.assign(age=range(len(patients))).to_csv(file, index=False)
-    paired = out / "statistics/paired.csv"
-    run("tables", parameters.tabulated(study), **about | {"out": [out / f"tables/table{i}.csv" for i in (1, 2)]},
-        patients=file, summary=out / "statistics/summary.csv", paired=paired if paired.exists() else None)  # fmt: skip
+    for analysis in registry.of_study(study, *registry.KINDS[: 3 if figures else 2]):
+        if {"images", "claims"} & set(analysis.declared.sources):
+            continue
+        tables = [path for name in analysis.declared.reads if (path := out / name).exists()]
+        given = Inputs(out, tables, [stages], slices, file)
+        asked = Study.of(json.loads(json.dumps(analysis.settings(study))))
+        if analysis.kind != "figures":
+            analysis.write(given, asked, out)
+            continue
+        pictures.append(out / f"figures/{analysis.name}.png")
+        pictures[-1].parent.mkdir(exist_ok=True)
+        analysis.module().make(given, asked).savefig(pictures[-1], dpi=20)
+    return pictures
 
 
 def run(script: str, cfg: dict, **paths) -> None:

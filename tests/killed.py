@@ -9,19 +9,35 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
-import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 
 STEPS = 60
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Each begins with the frameworks imported and nothing computed."""
+PROCESSES.set_forkserver_preload(
+    [
+        "crossover.training.engines.keras",
+        "crossover.training.engines.torch",
+        "torch._dynamo",
+        "hypothesis",
+        "pytest",
+    ]
+)
 
 
-def train(kind: str, folder: Path) -> None:
-    """In this process, a line to stdout before each step; the result is written to the folder."""
+def train(kind: str, folder: Path, steps: Connection) -> None:
+    """In this process, a word to the other end before each step; the result is written to the folder."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     from safetensors.numpy import save_file
     from test_activations import SHORT, batches, slices
     from test_engines import levels, small_engine
@@ -37,7 +53,7 @@ def train(kind: str, folder: Path) -> None:
     step = engine.step
 
     def told(*given):
-        print("step", flush=True)
+        steps.send("step")
         return step(*given)
 
     engine.step = told
@@ -60,18 +76,20 @@ def train(kind: str, folder: Path) -> None:
     (folder / "history.json").write_text(json.dumps(facts))
 
 
-def start(kind: str, folder: Path) -> subprocess.Popen:
+def start(kind: str, folder: Path) -> tuple[BaseProcess, Iterator[str]]:
+    """A process that trains, and a word for each step that it begins."""
     folder.mkdir(exist_ok=True)
-    words = [sys.executable, "-m", "tests.killed", kind, "--folder", str(folder)]
-    root = Path(__file__).parent.parent
-    env = {
-        "PYTHONPATH": f"{root}:{root / 'tests'}",
-        "PATH": "/usr/bin:/bin",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    return subprocess.Popen(
-        words, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = PROCESSES.Process(target=train, args=(kind, folder, theirs))
+    process.start()
+    theirs.close()
+    return process, _words(ours)
+
+
+def _words(told: Connection) -> Iterator[str]:
+    with suppress(EOFError):
+        while True:
+            yield told.recv()
 
 
 def killed(kind: str, folder: Path, kills: int, seed: int) -> list[int]:
@@ -79,14 +97,15 @@ def killed(kind: str, folder: Path, kills: int, seed: int) -> list[int]:
     rng = random.Random(seed)
     got = []
     for _ in range(kills):
-        process = start(kind, folder)
+        process, steps = start(kind, folder)
         wanted = rng.randint(1, max(1, STEPS // kills))
-        got.append(sum(1 for _ in zip(process.stdout, range(wanted))))
+        got.append(sum(1 for _ in zip(steps, range(wanted))))
         process.kill()
-        process.wait()
-    process = start(kind, folder)
-    got.append(sum(1 for _ in process.stdout))
-    assert process.wait() == 0
+        process.join()
+    process, steps = start(kind, folder)
+    got.append(sum(1 for _ in steps))
+    process.join()
+    assert process.exitcode == 0
     return got
 
 
@@ -101,13 +120,9 @@ def same(one: Path, other: Path) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind")
-    parser.add_argument("--folder", type=Path)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    if given.folder:
-        train(given.kind, given.folder)
-        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         killed(given.kind, folder / "alone", 0, 0)

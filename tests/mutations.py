@@ -21,7 +21,8 @@ OTHERS = {
     "window": ["zscore"], "case": ["slice"], "all": ["n"], "n": ["all"], "tissue": ["bright"],
     "bright": ["tissue"], "fold": [0.2], "structure_slices": ["volumes"], "volumes": ["structure_slices"],
     "dice_bce": ["bce", "dice"], "bce": ["dice_bce", "dice"], "dice": ["dice_bce"],
-    "cross_entropy": ["dice_bce", "dice"], "float32": ["bfloat16"], "axial": ["coronal"], "dsc": ["dsc_structure_slices"],
+    "cross_entropy": ["dice_bce", "dice"], "float32": ["bfloat16"], "axial": ["coronal"],
+    "dsc": ["dsc_structure_slices"],
     "ICC(A,1)": ["ICC(C,1)"], "independent": ["paired"], "paired": ["independent"],
     "chains": ["independent"],
 }  # fmt: skip

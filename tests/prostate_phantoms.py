@@ -3,7 +3,8 @@
 import numpy as np
 import SimpleITK as sitk
 
-from crossover.phantoms.prostate.patients import Examination, ProstateSource
+from crossover.phantoms.prostate.examination import Examination
+from crossover.phantoms.prostate.settings import ProstateSource
 
 
 def demo(site: str = "A", **changes: object) -> ProstateSource:

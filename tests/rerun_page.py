@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from crossover.analyses import registry
 from crossover.core.configuration import ConfigError
+from crossover.core.source_code import closure
 from tests.dry_runs import ROOT, Server, copy_workflow
 
 SCALE = "smoke"
@@ -34,8 +36,48 @@ def named(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell)
 
 
+def analyses_of(read: str) -> set[str]:
+    """The rules of the analyses that declare a table, a source or a setting."""
+    return {
+        analysis.rule
+        for analysis in registry.analyses()
+        for declared in [analysis.declared]
+        if read in {*declared.reads, *declared.sources, *declared.settings}
+    }
+
+
+def importing(path: str) -> set[str]:
+    """The rules of the analyses whose module imports a file, directly or not."""
+    return {
+        analysis.rule
+        for analysis in registry.analyses()
+        if path in closure(analysis.source, "workflow_scripts/analysis.py")
+    }
+
+
+def expanded(cell: str) -> list[tuple[str, str]]:
+    """(rule, arrow) of all that a cell names."""
+    return [
+        (rule, arrow)
+        for name, arrow in re.findall(r"`([^`]+)`( →)?", cell)
+        for rule in sorted(
+            analyses_of(name.removeprefix("analyses of "))
+            if name.startswith("analyses of ")
+            else importing(name.removeprefix("analyses that import "))
+            if name.startswith("analyses that import ")
+            else {name}
+        )
+    ]
+
+
 READ_BY = {
-    rule: named(readers) for rules, readers in rows("What reads what") for rule in named(rules)
+    rule: {reader for reader, _ in expanded(readers)}
+    for rules, readers in rows("What reads what")
+    for rule in named(rules)
+}
+READ_BY |= {
+    analysis.rule: {"report"}.union(*map(analyses_of, analysis.outputs))
+    for analysis in registry.analyses()
 }
 LEAVES = [
     (pattern, cell)
@@ -58,9 +100,8 @@ def closed(cell: str, rules: set[str]) -> set[str]:
     A study's last job, `values`, follows all but what is only printed.
     """
     found: set[str] = set()
-    for rule, arrow in re.findall(r"`([^`]+)`( →)?", cell):
-        named_rules = {r for r in rules if r.startswith("figure:")} if rule == "figure" else {rule}
-        found |= following(rule, rules) if arrow else named_rules & rules
+    for rule, arrow in expanded(cell):
+        found |= following(rule, rules) if arrow else {rule} & rules
     found |= {"values"} & rules if found - {"report"} else set()
     return found | {"report"} if found - {"values"} else found
 
@@ -71,7 +112,7 @@ def following(rule: str, rules: set[str]) -> set[str]:
         name = waiting.pop()
         if name in rules - found:
             found.add(name)
-            waiting += READ_BY.get("figure" if name.startswith("figure:") else name, [])
+            waiting += READ_BY.get(name, ())
     return found
 
 
@@ -103,7 +144,7 @@ class Pretended:
         if "refused" in answer:
             raise ConfigError(answer["refused"])
         self.last = answer["jobs"]
-        return sorted({name_of(job) for job in answer["jobs"]})
+        return sorted({job["rule"] for job in answer["jobs"]})
 
     def after(self, path: str, text: str, why: bool = False) -> set[str]:
         """The rules that would run if a file had another text."""
@@ -115,8 +156,3 @@ class Pretended:
         finally:
             file.write_text(kept)
             os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-
-
-def name_of(job: dict) -> str:
-    figure = Path(job["outputs"][0]).stem
-    return f"figure:{figure}" if job["rule"] == "figure" else job["rule"]

@@ -195,7 +195,14 @@ def gains_paper(low: float, high: list[float], gain: Printed, **more):
     rows = [value("low", printed(low, 4))]
     rows += [value(f"h{k}", printed(x, 4)) for k, x in enumerate(high)]
     families = [f"h{k}" for k in range(len(high))]
-    stated = {"metric": "dsc", "test_set": "t", "families": families, "over": "low", "gain": gain, "where": "text"}  # fmt: skip
+    stated = {
+        "metric": "dsc",
+        "test_set": "t",
+        "families": families,
+        "over": "low",
+        "gain": gain,
+        "where": "text",
+    }
     return gains(paper(values=rows, gains=[stated | more]))[0]
 
 
@@ -365,7 +372,15 @@ def ordering_paper(a: str, b: str, half: float, p_below: float = 0.001, **more):
         value(f, Printed(m), ci=(printed(float(m) - half), printed(float(m) + half)))
         for f, m in (("a", a), ("b", b))
     ]
-    said = {"metric": "dsc", "test_set": "t", "n_train": [0], "higher": ["a"], "lower": ["b"], "p_below": p_below, "where": "text"}  # fmt: skip
+    said = {
+        "metric": "dsc",
+        "test_set": "t",
+        "n_train": [0],
+        "higher": ["a"],
+        "lower": ["b"],
+        "p_below": p_below,
+        "where": "text",
+    }
     return orderings(
         paper(values=rows, orderings=[said | more], test_sets={"t": {"cases": 25, "where": "T"}})
     )
@@ -385,7 +400,10 @@ def test_scores_that_are_not_printed_cannot_be_checked():
 
 
 def test_without_a_test_set_each_is_a_reading():
-    rows = [value(f, Printed(m), s) for f, s, m in (("a", "t", "0.9"), ("b", "t", "0.6"), ("a", "u", "0.5"), ("b", "u", "0.7"))]  # fmt: skip
+    rows = [
+        value(f, Printed(m), s)
+        for f, s, m in (("a", "t", "0.9"), ("b", "t", "0.6"), ("a", "u", "0.5"), ("b", "u", "0.7"))
+    ]
     said = {
         "metric": "dsc",
         "test_set": None,
@@ -434,7 +452,10 @@ def test_facts_and_bounds_at_several_places():
 
 
 def statement_paper(left: str, relation: str, right: dict, **more):
-    facts = [{"about": k, "key": k, "value": v, "where": "text"} for k, v in (("a", 30), ("b", 12), ("c", Printed("0.50")))]  # fmt: skip
+    facts = [
+        {"about": k, "key": k, "value": v, "where": "text"}
+        for k, v in (("a", 30), ("b", 12), ("c", Printed("0.50")))
+    ]
     said = {"about": "s", "left": left, "relation": relation, "right": right, "where": "text"}
     return statements(paper(facts=facts, statements=[said | more]))[0].verdict
 
@@ -490,9 +511,10 @@ def test_a_selected_network_is_the_highest_and_may_be_apart():
 
 def test_a_relation_over_few_cohorts_cannot_be_checked():
     def of(*rows):
-        cohorts = [{"cohort": f"c{k}", "cases": 9, "slices": 9, "where": "T", "field_strength_t": t, "coil": c}
+        cohorts = [{"cohort": f"c{k}", "cases": 9, "slices": 9, "where": "T",
+                    "attributes": {"field_strength": t, "coil": c}}
                    for k, (t, c) in enumerate(rows)]  # fmt: skip
-        said = {"about": "x", "attribute": "field_strength_t", "where": "text"}
+        said = {"about": "x", "attribute": "field_strength", "where": "text"}
         return design(paper(cohorts=cohorts, associations=[said]))[0]
 
     three = of((3, "s"), (1.5, "e"), (3, "n"))

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from benchmarks.true_shading import examined, left
 from crossover.imaging import bias_field
-from crossover.phantoms.prostate.patients import Examination, examine
+from crossover.phantoms.prostate.examination import Examination, examine
 from crossover.study.config import load_study
 from tests.prostate_phantoms import across, demo, volume
 
@@ -31,6 +31,7 @@ def apart(found: np.ndarray, full: np.ndarray, body: np.ndarray) -> np.ndarray:
     return np.abs(ratio / np.median(ratio[body]) - 1)
 
 
+@pytest.mark.slow
 def test_a_thinned_field_of_all_tissue_is_that_of_the_full_resolution_within_a_tolerance():
     """With pixels of 1.7 mm, four times the site's own: in the gland, and in 99 % of the body."""
     exam, image = endorectal(1, 96)
@@ -41,6 +42,7 @@ def test_a_thinned_field_of_all_tissue_is_that_of_the_full_resolution_within_a_t
         assert np.percentile(off[body], 99) < tolerance
 
 
+@pytest.mark.slow
 def test_a_thinned_field_of_what_is_bright_is_that_of_the_full_resolution_within_a_tolerance():
     """With pixels of 0.8 mm, twice the site's own: everywhere in the body."""
     _, image = endorectal(1, 200)

@@ -13,30 +13,37 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from crossover.analyses.figures import examples, gains, gallery, grid, scheme, style
+from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
+from crossover.analyses.figures import examples, gains, grid, scheme, style
+from crossover.analyses.registry import caption
+from crossover.analyses.tables.cohorts import cohorts_table
+from crossover.analyses.tables.networks import grid_table
+from crossover.analyses.tables.sources import sources_table
 from crossover.core.incremental import records_of
 from crossover.findings.published import load_published
-from crossover.report import chains_findings, initialisation
-from crossover.report.captions import caption
-from crossover.report.chains_layout import by_kind, statements
-from crossover.report.chains_table import (
+from crossover.report.answers import from_chains
+from crossover.report.chain_tables import (
     cohorts_layout,
-    cohorts_table,
-    grid_layout,
-    grid_table,
+    judged,
+    kinds_layout,
+    networks_layout,
     sources_layout,
-    sources_table,
+    stated_gains,
 )
-from crossover.report.facts import initial_weights, run_facts
+from crossover.report.formats import points
+from crossover.report.layout import table
 from crossover.report.page import StudyResults, render
+from crossover.report.run_facts import initial_weights, notices, run_facts
 from crossover.statistics.chains import (
     Scores,
+    attribute_contrasts,
     chain_scores,
     contrasts,
-    field_strength,
 )
 from crossover.statistics.chains import gains as compute_gains
 from crossover.statistics.cross_validation import cross_validation, validation
@@ -57,8 +64,6 @@ from tests.chain_tables import (
     chain_study,
     write_pictures,
 )
-from workflow_scripts import chains as chains_script
-from workflow_scripts import chains_tables as tables_script
 from workflow_scripts import report as report_script
 
 pytestmark = pytest.mark.slow
@@ -86,7 +91,7 @@ def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str,
     )
     validated = validation(records, plan(study).models.values())
     scores, of = Scores(metrics, validated), chains(study)
-    strengths = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
+    attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     chosen = study.selection
     tried = {"cross_validation": cross_validation(records, chosen.cells)} if chosen else {}
     return tried | {
@@ -94,7 +99,7 @@ def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str,
         "stability": stability(metrics, METRIC), "validation": validated,
         "chains": chain_scores(scores, of, 0.95), "gains": compute_gains(scores, of, 0.05),
         "contrasts": contrasts(scores, of, 0.05),
-        "field_strength": field_strength(scores, of, strengths, 0.05),
+        "attributes": attribute_contrasts(scores, of, attributes, 0.05),
     }  # fmt: skip
 
 
@@ -159,7 +164,7 @@ def test_cohorts_stand_beside_the_papers(study, frames, published):
     assert ours[["cases", "test_cases", "slices"]].to_numpy().tolist() == [
         [30, 6, 396], [30, 6, 384], [19, 4, 468],
     ]  # fmt: skip
-    text = cohorts_layout(ours)
+    text = columns(cohorts_layout(ours, study), study)
     assert list(text) == [
         "Cohort",
         "Patients",
@@ -168,15 +173,22 @@ def test_cohorts_stand_beside_the_papers(study, frames, published):
         "Coil",
         "Slices",
     ]
-    assert text["Field strength"].tolist() == ["3 T", "1.5 T", "3 T"]
+    assert text["Field strength"] == ["3 T", "1.5 T", "3 T"]
     theirs = load_study("prostate", "paper", CONFIG)
-    named = {name: (c.label, 10, c.field_strength_t, c.coil) for name, c in theirs.cohorts.items()}
-    text = cohorts_layout(cohorts_table(theirs, chain_splits(study, named), {}, published))
-    assert text["Slices, published"].tolist() == ["396", "384", "468"]
-    assert text["Field strength"].tolist() == text["Field strength, published"].tolist()
+    named = {name: (c.label, 10, *c.attributes.values()) for name, c in theirs.cohorts.items()}
+    both = cohorts_table(theirs, chain_splits(study, named), {}, published)
+    text = columns(cohorts_layout(both, theirs), theirs)
+    assert text["Slices, published"] == ["396", "384", "468"]
+    assert text["Field strength"] == text["Field strength, published"]
 
 
-def test_networks_stand_beside_the_papers(frames, published):
+def columns(layout: pd.DataFrame, study: Study) -> dict[str, list[str]]:
+    """Head -> cells, as a reader sees them."""
+    shown = table(layout, study)
+    return dict(zip(shown.head, map(list, zip(*shown.rows, strict=True)), strict=True))
+
+
+def test_networks_stand_beside_the_papers(study, frames, published):
     table = grid_table(frames["cross_validation"], published)
     assert len(table) == 28 and table["selected"].sum() == table["published_selected"].sum() == 1
     own = table[(table["architecture"] == "unet") & (table["encoder"] == "resnet18")].iloc[0]
@@ -184,15 +196,16 @@ def test_networks_stand_beside_the_papers(frames, published):
     scores = cell["validation_dsc"]
     assert (own["mean"], own["sd"], own["folds"]) == pytest.approx((scores.mean(), scores.std(), 5))
     assert (own["published_mean"], own["published_sd"]) == (0.8672, 0.0099)
-    text = grid_layout(table)
+    text = networks_layout(table, study)
     assert (
-        text.loc[text["Encoder"] == "EfficientNet-B3", "U-Net++, published"].item()
+        text.loc[text["encoder"] == "EfficientNet-B3", "U-Net++, published"].item()
         == "89.27 ± 1.62 *"
     )
-    assert text.loc[text["Encoder"] == "ResNet-50", "U-Net"].item() == ""  # only the paper's
+    assert text.loc[text["encoder"] == "ResNet-50", "U-Net"].item() == ""  # only the paper's
     assert sum("*" in cell for cell in text.to_numpy().ravel()) == 2
-    alone = grid_layout(grid_table(frames["cross_validation"], None))
-    assert list(alone) == ["Encoder", "U-Net", "U-Net++", "MA-Net", "DeepLabV3"]
+    alone = networks_layout(grid_table(frames["cross_validation"], None), study)
+    heads = [head for head in alone if (alone[head] != "").any()]
+    assert heads == ["encoder", "U-Net", "U-Net++", "MA-Net", "DeepLabV3"]
 
 
 def test_without_a_selection_the_papers_networks_stand_alone(frames, published):
@@ -201,13 +214,14 @@ def test_without_a_selection_the_papers_networks_stand_alone(frames, published):
 
 
 def test_sources_by_targets_have_the_papers_shape(study, frames):
-    text = sources_layout(sources_table(frames["chains"], None, study), METRIC, study)
-    assert text["Trained before"].tolist() == [
+    table = sources_table(frames["chains"], None, study)
+    text = sources_layout(table[table["metric"] == METRIC], study)
+    assert text["trained_before"].tolist() == [
         "None", "North", "East", "South", "North → East", "North → South", "East → North",
         "East → South", "South → North", "South → East", "All data", "Random weights",
     ]  # fmt: skip
     assert list(text)[1:3] == ["North, best fold", "North, mean (CI)"]
-    own = text.set_index("Trained before")
+    own = text.set_index("trained_before")
     assert own.loc["North", "North, mean (CI)"] == "–" == own.loc["East → North", "East, best fold"]
     row = frames["chains"].query("family == 'east_north' and metric == @METRIC").iloc[0]
     assert own.loc["East", "North, best fold"] == f"{100 * row['best_fold_mean']:.1f}"
@@ -232,7 +246,7 @@ def test_the_papers_scores_stand_beside_ours_of_both_kinds(frames, published):
 
 
 def said(frames: Mapping[str, pd.DataFrame], study: Study) -> str:
-    return " ".join(chains_findings.headline(frames, study))
+    return " ".join(from_chains(StudyResults(study, dict(frames), {})).sentences)
 
 
 def test_sentences_follow_the_tables(study):
@@ -277,6 +291,10 @@ def test_the_verdict_on_field_strength_follows_its_interval(study, apart, noise,
     assert "East is the only source of lower field strength" in text
 
 
+def verdict(row: dict[str, float]) -> str:
+    return judged(pd.DataFrame([row | {"difference": 0.02}]))["verdict"].item()
+
+
 def test_the_verdict_uses_the_wide_interval_where_there_is_one():
     narrow = {
         "folds": 5,
@@ -285,12 +303,12 @@ def test_the_verdict_uses_the_wide_interval_where_there_is_one():
         "ci_wide_low": -0.01,
         "ci_wide_high": 0.05,
     }
-    assert chains_findings.verdict(pd.Series(narrow)) == "can't tell"
+    assert verdict(narrow) == "can't tell"
     none = narrow | {"ci_wide_low": np.nan, "ci_wide_high": np.nan}
-    assert chains_findings.verdict(pd.Series(none)) == "can't tell"  # a case of each target
+    assert verdict(none) == "can't tell"  # a case of each target
     once = none | {"folds": 1}
-    assert chains_findings.verdict(pd.Series(once)) == "supported"
-    assert chains_findings.verdict(pd.Series(dict.fromkeys(narrow, np.nan))) == "can't tell"
+    assert verdict(once) == "supported"
+    assert verdict(dict.fromkeys(narrow, np.nan)) == "can't tell"
 
 
 def test_how_optimistic_the_best_fold_is(study, frames):
@@ -298,7 +316,6 @@ def test_how_optimistic_the_best_fold_is(study, frames):
     apart = own["best_fold_gain"] - own["gain"]
     other = (np.sign(own["best_fold_gain"]) != np.sign(own["gain"])).sum()
     text = said(frames, study)
-    points = chains_findings.points
     assert f"by {points(apart.min())} to {points(apart.max())}" in text
     assert f"the other sign in {other} of 18 comparisons" in text
 
@@ -310,12 +327,11 @@ def test_a_control_against_the_same_weights_says_nothing(study):
 
 
 def test_differences_are_points_with_a_sign():
-    points = chains_findings.points
     assert [points(v) for v in (0.0312, -0.0004, -0.004, np.nan)] == ["+3.1", "0.0", "−0.4", ""]
 
 
 def test_kinds_stand_against_each_other_on_every_target(study, frames):
-    table = by_kind(frames["contrasts"], study)
+    table = kinds_layout(frames["contrasts"], study)
     assert list(table) == [
         "Compared",
         "North (6 cases)",
@@ -339,13 +355,13 @@ def test_the_papers_gains_stand_beside_ours(study, frames):
         {"test_set": "north", "metric": "dsc", "families": ["east_north"], "over": "north", "gain": 0.01,
          "recomputed": np.nan, "where": "here"},
     ])  # fmt: skip
-    table = statements(frames | {"published_gains": stated}, study)
+    table = stated_gains(StudyResults(study, frames | {"published_gains": stated}, {}))
     assert table["Published"].tolist() == ["+2.5", "+1.0"]
     ours = frames["contrasts"].query("a == 'one source' and b == 'baseline' and target == 'north'")
     row = ours[ours["metric"] == METRIC].iloc[0]
-    expected = chains_findings.difference(row["difference"], row)
+    expected = judged(row.to_frame().T)["text"].item()
     assert table["Here, mean (CI)"].tolist() == [expected, ""]  # one of two sources isn't the kind
-    assert statements(frames, study).empty
+    assert stated_gains(StudyResults(study, frames, {})).empty
 
 
 # ---- what the run began with
@@ -364,10 +380,10 @@ def test_the_papers_gains_stand_beside_ours(study, frames):
 def test_weights_that_could_not_be_had_are_told_first(study, tmp_path, missing, words, never):
     initial = initial_weights(records(write_records(study, tmp_path, missing)))
     assert initial["stages"].sum() == 16 * 5 + 4 * 5 + 3 * 5  # all stages without a parent
-    notices = initialisation.notices(initial, study)
-    assert len(notices) == (words is not None)
+    said = notices(initial, study)
+    assert len(said) == (words is not None)
     if words:
-        assert words in notices[0] and never not in notices[0]
+        assert words in said[0] and never not in said[0]
 
 
 def test_the_run_says_which_network_and_weights_it_had(study, tmp_path):
@@ -378,7 +394,8 @@ def test_the_run_says_which_network_and_weights_it_had(study, tmp_path):
 
 def test_records_without_initial_weights_give_no_notice():
     record = {"stage": {"name": "x", "level": None}, "steps": 1}
-    assert initial_weights([record]).empty and initialisation.notices(None, chain_study()) == []
+    initial = initial_weights([record])
+    assert initial.empty and notices(initial, chain_study()) == []
 
 
 # ---- figures
@@ -501,7 +518,7 @@ def test_text_is_readable_on_every_colour_of_the_grid():
         return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
 
     for share in np.linspace(0, 1, 30):
-        colour = grid.matplotlib.colormaps[grid.COLOURS](0.04 + 0.86 * share)[:3]
+        colour = colormaps[grid.COLOURS]((0.05 + share) / 1.17)[:3]
         light, dark = sorted(
             (luminance(colour), luminance(style.readable_on(colour))), reverse=True
         )
@@ -513,11 +530,9 @@ def test_gains_are_drawn_where_they_are(figures, frames):
     labels = [t.get_text() for t in axes.get_yticklabels()]
     y = labels.index("East → South")  # of the first target
     row = frames["gains"].query("family == 'east_south_north' and metric == @METRIC").iloc[0]
-    drawn = [
-        line.get_xdata()[0]
-        for line in axes.lines
-        if len(line.get_xdata()) == 1 and line.get_ydata()[0] == y
-    ]
+    marked = [line for line in axes.lines if line.get_marker() not in ("none", "None")]
+    points = [point for line in marked for point in zip(*line.get_data()) if point[1] == y]
+    drawn = [x for x, _ in points if np.isfinite(x)]
     assert drawn == pytest.approx([100 * row["gain"], 100 * row["best_fold_gain"]])
     written = [t.get_text() for t in texts(figures["gains"])]
     assert "1.5 → 3 T" in written and sum(t.startswith("baseline 8") for t in written) >= 1
@@ -554,34 +569,32 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_pa
     cases, corrected, predictions = pictures
     (tmp_path / "predictions").symlink_to(predictions)
     for name in ("scheme", "grid", "gains", "examples"):
-        cfg = json.loads(json.dumps(parameters.figure(Study.model_construct(**dict(study)), name)))
-        one, other = (
-            style.save(
-                gallery.draw(name, Study.of(cfg), tmp_path, cases, corrected),
-                tmp_path / f"{name}{i}",
-            )
-            for i in (1, 2)
-        )
+        figure = registry.find("figures", name)
+        cfg = json.loads(json.dumps(figure.settings(Study.model_construct(**dict(study)))))
+        given = Inputs(tmp_path, cases=cases, corrected=corrected)
+        one, other = (figure.write(given, Study.of(cfg), tmp_path / str(i)) for i in (1, 2))
         for a, b in zip(one, other, strict=True):
             assert a.read_bytes() == b.read_bytes()
 
 
-# ---- scripts and report
+# ---- analyses and report
 
 
-def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
+def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     frames["metrics"].to_csv(tmp_path / "metrics.csv", index=False)
     frames["splits"].to_csv(tmp_path / "splits.csv", index=False)
     stages = write_records(study, tmp_path / "stages") / "all.json"
-    cfg = json.loads(json.dumps(parameters.design(study, "statistics", "published")))
+    whole = Study.model_construct(**dict(study))
+
+    def run(kind: str, name: str, **sources) -> None:
+        analysis = registry.find(kind, name)
+        asked = Study.of(json.loads(json.dumps(analysis.settings(whole))))
+        analysis.write(Inputs(tmp_path, **sources), asked, tmp_path)
+
+    run("statistics", "validation", stages=[stages])
+    run("statistics", "chains")
     out = tmp_path / "statistics"
-    out.mkdir()
-    names = ("validation", "chains", "gains", "contrasts", "field_strength")
-    written = [out / f"{name}.csv" for name in names]
-    chains_script.main(
-        SimpleNamespace(cfg=cfg, metrics=tmp_path / "metrics.csv", stages=[stages], out=written)
-    )
-    for name in names:
+    for name in ("validation", "chains", "gains", "contrasts", "attributes"):
         expected = tmp_path / "expected.csv"
         frames[name].to_csv(expected, index=False)
         assert (out / f"{name}.csv").read_text() == expected.read_text()
@@ -594,21 +607,13 @@ def test_the_scripts_write_what_the_library_gives(study, frames, tmp_path):
         )
         slices.append(path)
     frames["cross_validation"].to_csv(out / "cross_validation.csv", index=False)
-    job = {
-        "cfg": cfg,
-        "splits": tmp_path / "splits.csv",
-        "slices": slices,
-        "scores": out / "chains.csv",
-    }
-    (tmp_path / "tables").mkdir()
-    tables = [tmp_path / f"tables/table{i}.csv" for i in (1, 2, 3)]
-    job |= {"cells": out / "cross_validation.csv", "out": tables}
-    tables_script.main(SimpleNamespace(**job))
+    run("tables", "cohorts", slices=slices)
+    run("tables", "networks", tables=[out / "cross_validation.csv"])
+    run("tables", "sources")
     assert pd.read_csv(tmp_path / "tables/table1.csv")["slices"].tolist() == list(SLICES.values())
     assert len(pd.read_csv(tmp_path / "tables/table2.csv")) == 16
     assert len(pd.read_csv(tmp_path / "tables/table3.csv")) == len(frames["chains"])
-    job |= {"cells": None}
-    tables_script.main(SimpleNamespace(**job))
+    run("tables", "networks")
     assert pd.read_csv(tmp_path / "tables/table2.csv").empty
 
 
@@ -681,8 +686,9 @@ def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
 
 def test_the_reports_script_reads_every_table(study, frames, tmp_path, monkeypatch):
     folder = tmp_path / study.study
-    for name, file in report_script.TABLES.items():
-        if name in frames:
+    whole = Study.model_construct(**dict(study))
+    for file in registry.tables_of(whole):
+        if (name := Path(file).stem) in frames:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             frames[name].to_csv(folder / file, index=False)
     write_records(study, folder / "stages")

@@ -12,21 +12,20 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pingouin import rm_anova
 from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.multitest import multipletests
 
 from crossover.statistics.chains import (
+    ATTRIBUTES,
     CHAINS,
     CONTRASTS,
-    FIELD_STRENGTH,
     GAINS,
     Scores,
+    attribute_contrasts,
     chain_scores,
     contrasts,
     crossed,
-    field_strength,
     gains,
 )
 from crossover.statistics.cross_validation import by_cell, cross_validation, select, validation
@@ -114,8 +113,8 @@ def test_nothing_that_counts_or_draws_imports_a_framework():
     modules = (
         "crossover.statistics.chains, crossover.statistics.cross_validation, crossover.analyses.figures.grid, "
         "crossover.analyses.figures.scheme, crossover.analyses.figures.gains, crossover.analyses.figures.examples, "
-        "crossover.report.page, workflow_scripts.chains, workflow_scripts.chains_tables, "
-        "workflow_scripts.figure, workflow_scripts.report"
+        "crossover.report.page, crossover.analyses.tables.sources, "
+        "workflow_scripts.analysis, workflow_scripts.report"
     )
     code = f"import sys, {modules}; print({{'torch', 'tensorflow', 'keras'}} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -227,7 +226,6 @@ def test_folds_beside_other_models_are_still_left_out(study):
     pd.testing.assert_frame_equal(compared(both), compared(whole))
 
 
-@pytest.mark.filterwarnings("ignore:The inplace keyword")  # pingouin and pandas 3
 def test_folds_that_test_the_same_cases_are_compared_within_them(study):
     table = check_metrics(chain_metrics(study))
     found = stability(table, METRIC)
@@ -238,8 +236,6 @@ def test_folds_that_test_the_same_cases_are_compared_within_them(study):
     assert ours["F"].iloc[0] == pytest.approx(theirs["F Value"])
     assert ours[["df_between", "df_within"]].iloc[0].tolist() == [4, 20]
     assert theirs["Pr > F"] <= ours["p"].iloc[0] <= 1  # the correction only makes it larger
-    corrected = rm_anova(own, METRIC, "fold", "case", correction=True).iloc[0]
-    assert ours["p"].iloc[0] == pytest.approx(corrected["p_GG_corr"])
 
 
 def test_two_folds_are_a_paired_t_test():
@@ -248,7 +244,7 @@ def test_two_folds_are_a_paired_t_test():
     assert repeated_measures(table)["p"] == pytest.approx(stats.ttest_rel(*table.T.values).pvalue)
 
 
-@pytest.mark.parametrize("table", [np.ones((4, 3)), np.ones((1, 3)), np.ones((4, 1)),
+@pytest.mark.parametrize("table", [np.ones((4, 3)), np.ones((1, 3)), np.ones((4, 1)), np.eye(2, 3),
                                    np.arange(4)[:, None] + np.array([[0, 0.1, 0.2]])])  # fmt: skip
 def test_folds_without_anything_to_test_have_no_p(table):
     assert np.isnan(repeated_measures(pd.DataFrame(table))["p"])
@@ -386,7 +382,7 @@ def test_the_wide_interval_scales_and_has_its_mean_in_the_middle(n, k, seed, sca
     assert crossed([scale * d], 0.05) == pytest.approx((scale * low, scale * high))
 
 
-# ---- kinds and field strength
+# ---- kinds and attributes
 
 
 def test_contrasts_compare_kinds_on_each_target_and_on_all(study, of, validated):
@@ -412,28 +408,52 @@ def test_a_contrast_pairs_the_means_of_the_families(study, of, scores):
 
 
 STRENGTHS = {name: tesla for name, (_, _, tesla, _) in SITES.items()}
+COILS = {name: coil for name, (*_, coil) in SITES.items()}
 
 
 @pytest.mark.parametrize("apart", [0.03, -0.03])
-def test_field_strength_is_higher_minus_lower(study, of, validated, apart):
+def test_of_numbers_the_higher_is_compared_with_the_lower(study, of, validated, apart):
     low, high = ("east_north", "east_south"), ("south_north", "north_south")
     means = dict.fromkeys(low, 0.85) | dict.fromkeys(high, 0.85 + apart)
-    table = field_strength(scored(study, validated, families=means, **EXACT), of, STRENGTHS, 0.05)
-    assert list(table) == FIELD_STRENGTH
+    scores = scored(study, validated, families=means, **EXACT)
+    table = attribute_contrasts(scores, of, {"tesla": STRENGTHS}, 0.05)
+    assert list(table) == ATTRIBUTES and set(table["attribute"]) == {"tesla"}
     assert set(table["target"]) == {"north", "south", "all"}  # East's sources have both 3 T
     found = row(table, target="north")
-    assert (found["low_source"], found["high_source"]) == ("East", "South")
-    assert (found["low_t"], found["high_t"], found["low_family"]) == (1.5, 3.0, "east_north")
+    assert (found["b_source"], found["a_source"]) == ("East", "South")
+    assert (found["b_value"], found["a_value"], found["b_family"]) == (1.5, 3.0, "east_north")
     assert found["difference"] == pytest.approx(apart)
     pooled = row(table, target="all")
     assert pooled["cases"] == 10 and pooled["difference"] == pytest.approx(apart)
 
 
-def test_without_field_strengths_there_is_nothing_to_compare(scores, of):
-    assert field_strength(scores, of, dict.fromkeys(SITES), 0.05).empty
-    assert field_strength(scores, of, dict.fromkeys(SITES, 3.0), 0.05).empty
-    unknown = STRENGTHS | {"east": None}
-    assert field_strength(scores, of, unknown, 0.05).empty
+def test_of_texts_the_later_is_compared_with_the_earlier_pair_by_pair(study, of, validated):
+    means = {"east_north": 0.85, "south_north": 0.88}
+    scores = scored(study, validated, families=means, **EXACT)
+    table = attribute_contrasts(scores, of, {"coil": COILS}, 0.05)
+    found = table[table["metric"] == METRIC]
+    assert found["target"].tolist() == [
+        "north",
+        "east",
+        "south",
+    ]  # each pair of coils has one target
+    north = row(table, target="north")
+    assert (north["a_value"], north["b_value"]) == ("none", "endorectal")
+    assert north["difference"] == pytest.approx(0.03)
+    two = COILS | {"south": "surface"}  # East's sources are alike, so the pair has two targets
+    table = attribute_contrasts(scores, of, {"coil": two}, 0.05)
+    pooled = row(table, target="all")
+    assert (pooled["a_value"], pooled["b_value"]) == ("endorectal", "surface")
+    assert pooled["cases"] == 10 and row(table, target="north")["difference"] == pytest.approx(
+        -0.03
+    )
+
+
+def test_without_different_values_there_is_nothing_to_compare(scores, of):
+    unknown = {name: tesla for name, tesla in STRENGTHS.items() if name != "east"}
+    for attributes in ({}, {"t": {}}, {"t": dict.fromkeys(SITES, 3.0)}, {"t": unknown}):
+        table = attribute_contrasts(scores, of, attributes, 0.05)
+        assert table.empty and list(table) == ATTRIBUTES
 
 
 def test_chains_that_were_not_tested_on_their_target_are_left_out(study, of, validated):

@@ -106,9 +106,9 @@ def test_a_cohort_needs_a_patient_for_each_fold():
     "values, said",
     [
         ({"sizes": [5]}, "ask for n"),
+        ({"sizes": [5]}, "several only without sizes"),
         ({"selection": None}, "goes with a selection"),
         ({"splits": {"seed": 1, "validation": 0.2}}, "needs cross-validation"),
-        ({"statistics": STUDY.statistics.model_copy(update={"comparison": "paired"})}, "several"),
         ({"recipe": STUDY.recipe.model_copy(update={"batch": 1})}, "batch"),
     ],
 )  # fmt: skip

@@ -30,7 +30,6 @@ from crossover.statistics.chains import Scores, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import paired
-from crossover.study import parameters
 from crossover.study.chains import chains
 from crossover.study.config import load_study
 from tests.chain_tables import chain_metrics, chain_records, chain_study
@@ -92,6 +91,7 @@ SHIPPED = [(name, each) for name in STUDIES for each in read_claims(name, CONFIG
 TESTED = [pair for pair in SHIPPED if not isinstance(pair[1].statement, Untested)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "asked"), TESTED, ids=[f"{n}-{c.id}" for n, c in TESTED])
 def test_each_shipped_claim_has_each_verdict(name, asked):
     study = study_of(name)
@@ -404,8 +404,7 @@ def test_the_command_tells_verdicts_of_the_results_that_are_there(tmp_path):
     }
     assert rows["more-data-helps"]["verdict"] == HOLDS
     assert rows["crossover-to-aggregated"]["because"] == "no table crossover"
-    settings = parameters.claimed(load_study("uterus", "demo", CONFIG))
-    table = judged(settings, [folder / "metrics.csv"], CONFIG)
+    table = judged(load_study("uterus", "demo", CONFIG), [folder / "metrics.csv"], CONFIG)
     assert {r["id"]: r["verdict"] for r in rows.values()} == dict(
         zip(table["id"], table["verdict"], strict=True)
     )

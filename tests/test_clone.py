@@ -1,7 +1,9 @@
 """Commands give the same answer from any folder, or say in a line where to call them."""
 
+import inspect
 import itertools
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from crossover.cli import clone
 from crossover.cli.app import app
 from crossover.cli.clone import in_workflow_folder, workflow_folder
 from crossover.core.paths import ROOT
-from crossover.core.provenance import digests, write_trails
+from crossover.core.provenance import digest_files, write_records
 from crossover.sources.redaction import without_places
 
 
@@ -76,11 +78,39 @@ def test_without_a_clone_a_line_says_so(elsewhere: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    "command", ["segment", "plan", "verify", "claims", "figures", "crate", "dvc", "clean"]
+    "command",
+    ["segment", "plan", "verify", "claims", "figures", "export_rocrate", "dvc", "clear_cache"],
 )
 def test_commands_that_read_the_clone_go_there(command: str):
     (own,) = [c for c in app.registered_commands if c.callback.__name__ == command]
     assert own.callback.__wrapped__
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (["whois", "export"], "reidentify"),
+        (["crate", "out.zip"], "export-rocrate"),
+        (["clean"], "clear-cache"),
+        (["ingest", "export", "cases", "--series", "rules.yaml"], "--rules"),
+        (["segment", "export", "out", "--series=rules.yaml"], "--rules"),
+    ],
+)
+def test_an_old_name_is_an_error_that_tells_the_new_one(call: list[str], name: str):
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code == 2
+    assert re.fullmatch(f"error: `[a-z-]+` is now called `{name}`\n", done.output)
+    known = (
+        CliRunner().invoke(app, ["--help"]).output
+        + CliRunner().invoke(app, ["ingest", "--help"]).output
+    )
+    assert name in known
+
+
+def test_every_command_has_a_help_text_and_fits_on_a_screen():
+    for own in app.registered_commands:
+        function = inspect.unwrap(own.callback)
+        assert function.__doc__ and len(inspect.getsource(function).splitlines()) <= 60, function
 
 
 @pytest.fixture
@@ -92,9 +122,9 @@ def result(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         file.write_text(str(file))
     for source, file in itertools.pairwise(made):
         script = "workflow_scripts/splits.py"
-        write_trails(
+        write_records(
             [file],
-            digests([source]),
+            digest_files([source]),
             {},
             [script],
             redact=without_places,

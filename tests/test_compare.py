@@ -188,7 +188,8 @@ def test_other_names_of_columns_and_trainings_of_a_model(tmp_path):
         ("model,case,dsc\na,1,0.5\na,1,0.6\n,2,0.5\n", ["more than one row", "model: empty in row 4"]),
         ("name,who\na,1\n", ["no column model", "no column case", "no column of a metric; known are"]),
         ("model,case,dsc\na,1,0.5\na,2,0.5\n", ["one model: there is nothing to compare it with"]),
-        ("model,case,dsc\na,1,0.5\nb,2,0.5\n", ["no two models have a case and structure in common", "only under a: 1; only under b: 2"]),
+        ("model,case,dsc\na,1,0.5\nb,2,0.5\n", ["no two models have a case and structure in common",
+        "only under a: 1; only under b: 2"]),
         ("model,case,structure,dsc\na,1,all,0.5\na,1,liver,0.5\n", ["'all' is the name of all structures"]),
         ("model,case,cohort,dsc\na,1,all,0.5\nb,1,all,0.5\n", ["'all' is the name of all cohorts"]),
         ("", ["the table is empty"]),
@@ -219,12 +220,14 @@ def test_wrong_files_are_all_named(tmp_path):
                 f"w={tmp_path}/none.csv", "--out", tmp_path / "out")  # fmt: skip
     assert found.exit_code == 2
     for finding in ("a.json: the model has no name", "v1.json: no list of cases", "broken.json: no JSON",
-                    "half.json: metric_per_case[2]: no 'reference_file'", "none.csv: there is no such file"):  # fmt: skip
+                    "half.json: metric_per_case[2]: no 'reference_file'",
+                    "none.csv: there is no such file"):  # fmt: skip
         assert finding in found.output
     assert "a.json: model: empty" not in found.output
     good = by_hand(tmp_path)
     asked = run(good, "--metric", "assd", "--column", "case=pid", "--structure", "liver=1")
-    for finding in ("no file has a metric assd_mm; there are dsc", "--column case=pid: no file has a column of this name",
+    for finding in ("no file has a metric assd_mm; there are dsc",
+                    "--column case=pid: no file has a column of this name",
                     "no file has a structure 1"):  # fmt: skip
         assert finding in asked.output
     assert "no role 'organ'; there are model, case" in run(good, "--column", "organ=x").output
@@ -533,7 +536,8 @@ def test_the_page_has_a_section_for_each_metric_and_draws_what_is_finite(tmp_pat
     found = run(by_hand(tmp_path, text), "--out", out)
     assert found.exit_code == 0 and "Warning" not in found.output
     page = (out / "index.html").read_text()
-    for said in ("DSC: differences", "HD95 (mm): scores", "lower is better", "t on the logit scale", "t on the log scale",
+    for said in ("DSC: differences", "HD95 (mm): scores", "lower is better", "t on the logit scale",
+                 "t on the log scale",
                  "1 infinite values", "<td>none</td>"):  # fmt: skip
         assert said in page
     assert pd.read_csv(out / "pairs.csv").columns[0] == "metric"

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crossover.analyses import registry
 from crossover.core.configuration import ConfigError, canonical, merge, read_yaml
 from crossover.execution.preflight import check
 from crossover.study import parameters
 from crossover.study.config import SCALES, load_settings, load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
+from crossover.study.sections import Attribute
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
@@ -189,6 +191,27 @@ def test_contradictions_between_sections_are_named_all_at_once(tmp_path: Path):
         assert what in message
 
 
+def test_attributes_of_cohorts_are_declared_once_and_of_one_kind(tmp_path: Path):
+    declared = {"name": "field", "label": "Field strength", "unit": "T"}
+    message = refusal(
+        changed(
+            tmp_path,
+            put("attributes", [declared, declared]),
+            put("cohorts.cervix.attributes", {"field": 3, "coil": "body"}),
+            put("cohorts.uterus.attributes", {"field": "low"}),
+        )
+    )
+    assert "attributes: 'field' stands twice" in message
+    assert "cohorts.cervix.attributes: no attribute 'coil'; there are field" in message
+    assert "'field' is a number in some cohorts and a text in others" in message
+
+
+def test_an_attribute_is_printed_with_its_unit():
+    field, coil = Attribute(name="field", label="F", unit="T"), Attribute(name="coil", label="Coil")
+    assert [field.text(v) for v in (1.5, 3.0, None, float("nan"))] == ["1.5 T", "3 T", "", ""]
+    assert coil.text("body") == "body"
+
+
 def test_sizes_must_increase(tmp_path: Path):
     assert "must increase" in refusal(changed(tmp_path, put("sizes", [5, 5, 13])), "paper")
 
@@ -279,20 +302,14 @@ def every_section(study: Study) -> dict[str, object]:
         "bias_field",
         "slices",
         "splits",
-        "statistics",
-        "comparisons",
-        "compared",
-        "timed",
-        "tabulated",
     ):
         out[name] = getattr(parameters, name)(study)
     for name in ("predict", "evaluate"):
         out[name] = getattr(parameters, name)(study, models)
-    for name in parameters.DRAWN:
-        out[f"figure {name}"] = parameters.figure(study, name)
+    for analysis in registry.of_study(study):
+        out[analysis.rule] = analysis.settings(study)
     if study.radiomics:
         out["radiomics"] = parameters.radiomics(study, models)
-        out["agreement"] = parameters.agreement(study)
     return out
 
 
@@ -330,12 +347,12 @@ def test_a_rule_reruns_only_for_what_it_reads(tmp_path: Path):
         after = every_section(load_study("uterus", "demo", changed(tmp_path, *changes)))
         return {name for name in before if canonical(before[name]) != canonical(after[name])}
 
-    coloured = {f"figure {n}" for n, read in parameters.DRAWN.items() if "figures.colours" in read}
+    coloured = {a.rule for a in registry.analyses() if "figures.colours" in a.declared.settings}
     training = {name for name in before if name.startswith("train ")}
     assert touched(put("figures.colours.scratch", "#000000")) == coloured | {"report"}
     assert touched(put("recipe.loss", "bce")) == training | {"report"}
     assert touched(put("execution.threads", 7)) == set()
-    assert touched(put("radiomics.icc", "ICC(1,1)")) == {"agreement", "report"}
+    assert touched(put("radiomics.icc", "ICC(1,1)")) == {"agreement", "claims", "report"}
     assert touched(put("evaluation.nsd_tolerance_mm", 1)) == {"evaluate", "report"}
 
 
@@ -371,7 +388,10 @@ ONLY_LATER = {
         {"architecture": "resnet101_cascaded", "engine": "keras"},
         "network.engine: resnet101_cascaded is built for torch, not keras",
     ),
-    "network.device": ({"compile": True}, "network.device: settings of the engine torch"),
+    "network.device": (
+        {"channels_last": True},
+        "network.device.channels_last: a setting of the engine torch",
+    ),
     "recipe.momentum": (0.9, "momentum: adam has its own"),
     "recipe.augmentation.drawn": ({"rotation_deg": 10}, "drawn: stands instead of rotations_deg"),
     "recipe.steps": ([400, 150], "steps"),
@@ -435,7 +455,7 @@ def test_studies_that_ask_other_structures_of_one_cohort_are_refused():
 
 def test_a_figure_gets_the_strategies_in_their_order_and_no_other_section():
     whole = load_study("uterus", "demo")
-    part = Study.of(json.loads(canonical(parameters.figure(whole, "flow"))))
+    part = Study.of(json.loads(canonical(registry.find("figures", "flow").settings(whole))))
     assert list(part.strategies) == whole.figures.order
     assert part.target == whole.target
     with pytest.raises(AttributeError):

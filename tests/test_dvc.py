@@ -123,10 +123,11 @@ def edit(folder: Path, key: str, value: object) -> None:
 
 
 def trained_at(folder: Path) -> set[float]:
-    """The learning rates of the trainings whose results are there, by their own trails."""
-    trails = (folder / "results/mini/stages").glob("*.trail.json")
+    """The learning rates of the trainings whose results are there, by their own records."""
+    records = (folder / "results/mini/stages").glob("*.provenance.json")
     return {
-        json.loads(t.read_text())["settings"]["settings"]["recipe"]["learning_rate"] for t in trails
+        json.loads(r.read_text())["settings"]["settings"]["recipe"]["learning_rate"]
+        for r in records
     }
 
 
@@ -185,16 +186,19 @@ def test_an_experiment_has_the_parameters_that_its_models_were_trained_with(clon
     assert trained_at(clone) == {0.004} == {shown_rate(clone)}
 
 
-def test_no_experiment_comes_of_results_without_their_records(clone: Path):
-    """A run of the study's stage alone leaves Snakemake's records behind: they belong to the report's."""
+def test_an_experiment_without_snakemakes_metadata_is_right(clone: Path):
+    """A run of the study's stage alone leaves them behind: they belong to the report's."""
     change = ("-S", f"{STUDY}:{RATE}=0.006")
-    said = run(clone, "dvc", "exp", "run", "--temp", "-n", "false", *change, "mini", fails=True)
-    assert "there is no record of what made it" in said and "dvc pull" in said
-    shutil.rmtree(clone / ".snakemake/metadata")
-    said = run(clone, "dvc", "exp", "run", "-n", "false", *change, "mini", fails=True)
-    assert "there is no record" in said
-    assert "false" not in run(clone, "dvc", "exp", "list", "--name-only")
-    assert trained_at(clone) == {0.002}
+    run(clone, "dvc", "exp", "run", "--temp", "-n", "alone", *change, "mini")
+    run(clone, "dvc", "exp", "apply", "alone")
+    assert trained_at(clone) == {0.006} == {shown_rate(clone)}
+
+
+def test_touch_hides_no_change(clone: Path):
+    """It writes the present settings beside results of others into Snakemake's metadata."""
+    edit(clone, RATE, 0.003)
+    run(clone, "snakemake", "--touch")
+    assert "train" in run(clone, "snakemake", "-n") and trained_at(clone) == {0.002}
 
 
 def test_what_was_changed_by_hand_is_not_taken_for_a_result(clone: Path):
@@ -229,7 +233,7 @@ def test_a_cohort_of_two_studies_is_made_by_the_first():
     assert plan(twin).stages
 
 
-# ---- trust and trails, on the same results
+# ---- trust and provenance, on the same results
 
 
 def flip(path: Path) -> bytes:
@@ -251,9 +255,9 @@ def test_verify_names_a_file_of_every_kind_with_a_flipped_byte(clone: Path):
     kinds = (
         "results/mini/tables/table2.csv", "results/mini/figures/flow.png", "results/mini/params.json",
         "results/mini/stages/*/weights.safetensors", "results/mini/stages/*/record.json",
-        "results/mini/stages/*.trail.json", "results/mini/predictions/*/*.nii.gz", "results/report.html",
+        "results/mini/stages/*.provenance.json", "results/mini/predictions/*/*.nii.gz", "results/report.html",
         "data/raw/*/SYN*/*/*.dcm", "data/raw/*/SYN*/record.json", "data/cases/*/*/image_ct.nii.gz",
-        "data/cases/*/manifest.trail.json", "data/slices/mini/*/*/images.npy",
+        "data/cases/*/manifest.provenance.json", "data/slices/mini/*/*/images.npy",
         "data/slices/mini/*/*/mask_*.npy", ".snakemake/metadata/*",
     )  # fmt: skip
     flipped = {}
@@ -301,25 +305,29 @@ def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
 
 
 def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: Path):
-    run(origin, "crossover", "crate", str(tmp_path / "crate"))
+    run(origin, "crossover", "export-rocrate", str(tmp_path / "crate"))
     crate = ROCrate(tmp_path / "crate")
     kinds = [entity.type for entity in crate.contextual_entities]
-    trails = [t for part in ("data", "results") for t in (origin / part).rglob("*.trail.json")]
-    jobs = {tuple(json.loads(t.read_text())["outputs"]) for t in trails}
+    records = [
+        r for part in ("data", "results") for r in (origin / part).rglob("*.provenance.json")
+    ]
+    jobs = {tuple(json.loads(r.read_text())["outputs"]) for r in records}
     assert len(jobs) > 20 and kinds.count("CreateAction") == len(jobs)
     table = crate.get("results/mini/tables/table2.csv")
     assert table["sha256"] == file_digest(origin / table.id)
     (made,) = [
         e for e in crate.contextual_entities if e.type == "CreateAction" and table in e["result"]
     ]
-    assert made["instrument"]["name"] == "workflow_scripts/tables.py" and made["object"]
+    assert (
+        made["instrument"]["name"] == "crossover/analyses/tables/structures.py" and made["object"]
+    )
     written = {path.suffix for path in (tmp_path / "crate").rglob("*") if path.is_file()}
     assert not written & {".dcm", ".gz", ".npz", ".safetensors"}
     assert (tmp_path / "crate/results/mini/figures/overlays.png").exists(), "of phantoms"
     raw = origin / "data/raw/target_center/manifest.json"
     kept = raw.read_text()
     raw.write_text(json.dumps(json.loads(kept) | {"listing": "of a folder of patients"}))
-    run(origin, "crossover", "crate", str(tmp_path / "real"))
+    run(origin, "crossover", "export-rocrate", str(tmp_path / "real"))
     raw.write_text(kept)
     shown = {path.name for path in (tmp_path / "real").rglob("*")}
     assert "organs.png" in shown and not shown & {"overlays.png", "overlays.svg", "report.html"}

@@ -127,7 +127,7 @@ def test_a_frozen_encoder_is_a_fixed_function_that_training_leaves_alone(engine,
     engine.start(RECIPE, 1, None, "decoder")
     before = engine.weights()
     engines.whole_step(engine, *batch, 0.01)
-    images = torch.from_numpy(batch[0]).permute(0, 3, 1, 2)
+    images = engine._tensor(batch[0])
     once, again = engine._trunk(images), engine._trunk(images)
     assert all(torch.equal(a, b) for a, b in zip(once, again))
     engines.whole_step(engine, *batch, 0.01)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from crossover.core.files import write_json
-from crossover.execution.estimate import TIMES, estimate, listing, stage_steps
+from crossover.execution.estimate import TIMES, estimate, listing, stage_steps, step_seconds
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 
@@ -40,12 +40,12 @@ def test_hours_are_steps_times_seconds(study, tmp_path):
     if study.selection:
         rows = {(*cell, "") for cell in study.selection.cells}
     times = pd.DataFrame(rows, columns=["architecture", "encoder", "level"])
-    times = times.assign(study=study.study, scale="paper", seconds=2.0)
+    times = times.assign(study=study.study, scale="paper", seconds=2.0, device="CPU")
     about = estimate(study, p, times, tmp_path)
-    assert (about["stages"], about["models"]) == (len(p.stages), len(p.models))
-    assert about["hours"] == pytest.approx(2 * about["steps"] / 3600)
+    assert (about.stages, about.models) == (len(p.stages), len(p.models))
+    assert about.hours == pytest.approx(2 * about.steps / 3600)
     lacking = estimate(study, p, times.iloc[1:], tmp_path)
-    assert (lacking["hours"] is None and len(lacking["untimed"]) == 1) or study.selection
+    assert (lacking.hours is None and len(lacking.untimed) == 1) or study.selection
 
 
 def test_slices_that_are_there_are_counted(tmp_path):
@@ -60,3 +60,15 @@ def test_every_network_of_the_published_designs_is_timed():
     studies = {name: load_study(name, "paper", CONFIG) for name in STUDIES}
     text = listing(studies, {name: plan(study) for name, study in studies.items()})
     assert TIMES.exists() and "no step times" not in text and text.count("about") == 3
+    assert text.count(" h on one NVIDIA") == 3
+
+
+def test_times_are_those_of_the_device(monkeypatch):
+    times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+    study = load_study("nasopharynx", "paper", CONFIG)
+    kind = ("resnet101_cascaded", "", "conv5")
+    slow, fast = (step_seconds(study, times, gpu)[kind] for gpu in (False, True))
+    assert slow > 10 * fast
+    for found, seconds in (((), slow), (("0",), fast)):
+        monkeypatch.setattr("crossover.execution.estimate.gpus", lambda found=found: found)
+        assert step_seconds(study, times)[kind] == seconds

@@ -12,7 +12,9 @@ from pydicom.uid import generate_uid
 
 from crossover.core.files import read_json
 from crossover.imaging.volumes import same_grid
-from crossover.phantoms.pelvis.patients import Examination, PhantomSource, examine, write_patient
+from crossover.phantoms.pelvis.examination import Examination, examine
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.cases import make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
 from crossover.sources.dicom.files import walk

@@ -1042,11 +1042,11 @@ def test_the_command_tells_by_its_exit_status_how_it_went(
     copied: Path, rules_file: Path, tmp_path: Path
 ):
     out = tmp_path / "out"
-    good = call(copied, out, "--series", rules_file)
+    good = call(copied, out, "--rules", rules_file)
     assert good.exit_code == 0, good.output
     assert "2 of 2 cases made" in good.output
     os.remove(copied / "Q1/contours")
-    bad = call(copied, out, "--series", rules_file)
+    bad = call(copied, out, "--rules", rules_file)
     assert bad.exit_code == 1
     assert "structure-missing" in bad.output and "1 of 2 cases" in bad.output
     report = json.loads((out / ingest_report.JSON).read_text())
@@ -1063,9 +1063,9 @@ def test_a_wrong_call_says_what_would_be_right(copied: Path, rules_file: Path, t
     wrong = {
         "--study": [copied, tmp_path / "out"],
         "no rules for a study": [copied, tmp_path / "out", "--study", "spleen"],
-        "bvalue": [copied, tmp_path / "out", "--series", rules_file.with_name("wrong.yaml")],
-        "does not exist": [tmp_path / "gone", tmp_path / "out", "--series", rules_file],
-        "no file": [tmp_path / "empty", tmp_path / "out", "--series", rules_file],
+        "bvalue": [copied, tmp_path / "out", "--rules", rules_file.with_name("wrong.yaml")],
+        "does not exist": [tmp_path / "gone", tmp_path / "out", "--rules", rules_file],
+        "no file": [tmp_path / "empty", tmp_path / "out", "--rules", rules_file],
     }
     for told, arguments in wrong.items():
         result = call(*arguments)

@@ -19,8 +19,8 @@ from matplotlib.text import Text
 
 from crossover.analyses.figures import flow, overlays, performance, reliability, style, subgroups
 from crossover.analyses.figures.anatomy import view
-from crossover.report import findings
-from crossover.report.captions import caption
+from crossover.analyses.registry import caption
+from crossover.report.answers import from_scores
 from crossover.report.page import StudyResults, render
 from crossover.study.config import load_study
 from crossover.study.families import baseline, compared, families, references
@@ -272,6 +272,18 @@ def test_no_text_is_too_small_or_cut(figures):
             assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
 
 
+def test_bars_are_the_intervals_of_the_table_and_end_with_the_scale(figures, frames, study):
+    chosen = study.figures.overlays
+    rows = frames["icc"]
+    rows = rows[(rows["test_set"] == study.target) & (rows["n_train"] == chosen.sizes[0])]
+    rows = rows[rows["family"].isin([f for f in chosen.strategies if families(study)[f].sized])]
+    bars = [line.get_xdata() for line in figures["reliability"].axes[0].lines]
+    bars = sorted((low, high) for low, high in (bar for bar in bars if len(bar) == 2) if low < high)
+    assert np.allclose(bars, sorted(zip(rows["ci_low"], rows["ci_high"])))
+    reached = np.concatenate([line.get_ydata() for line in figures["performance"].axes[0].lines])
+    assert np.nanmin(reached) >= 0 and np.nanmax(reached) <= 1
+
+
 def test_figures_are_as_wide_as_a_page_at_most(figures):
     for figure in figures.values():
         assert figure.get_figwidth() * 25.4 <= style.PAGE_MM + 0.1
@@ -486,6 +498,7 @@ def linked(text: str) -> list[str]:
     return re.findall(r"""(?:src|href)=["']([^"']*)""", text)
 
 
+@pytest.mark.slow
 def test_report_names_the_data_and_every_assumption(report, study):
     text = html.unescape(report).replace("<code>", "`").replace("</code>", "`")
     assert f'<div class="banner">{study.data}</div>' in text
@@ -505,10 +518,11 @@ def test_findings_follow_the_tables(study, frames):
     label = style.family_label(study, other)
     for p, words in ((0.5, "not shown to differ"), (0.0001, "a higher mean")):
         tukey = frames["tukey"].assign(p=p)
-        said = [s for s in findings.headline(summary, tukey, study, structure) if label in s]
+        answer = from_scores(summary, tukey, study, structure)
+        said = [s for s in answer.sentences if label in s]
         assert words in said[0] and str(study.sizes[-1]) in said[0]
-        best = findings.by_size(summary, tukey, study, structure)
-        assert (best["Highest mean"] == label).all() and len(best) == len(study.sizes)
+        best = [row[answer.summary.head.index("Highest mean")] for row in answer.summary.rows]
+        assert best == [label] * len(study.sizes)
 
 
 # ---- replicates
@@ -539,7 +553,10 @@ def test_each_replicates_mean_is_drawn_beside_the_mean_of_all(repeated):
     means = unfolded.groupby(["family", "n_train", "replicate"])["dsc"].mean()
     points = drawn_points(figure.axes[0])
     assert sorted(y for _, y in points) == pytest.approx(sorted(means))
-    marks = [c.lines[0].get_ydata()[0] for c in figure.axes[0].containers]
+    marks = [
+        y for line in figure.axes[0].lines if line.get_markersize() == 4.6 for y in line.get_ydata()
+    ]
+    marks = [y for y in marks if np.isfinite(y)]
     assert sorted(marks) == pytest.approx(sorted(means.groupby(level=[0, 1]).mean()))
     _, text = caption("performance", {"metrics": metrics}, study)
     assert "small points: 3 replicates (3 trainings), the mean of each" in text

@@ -73,13 +73,18 @@ def test_a_job_differs_by_settings_code_and_inputs(tmp_path, monkeypatch):
     out.parent.mkdir(parents=True)
     out.write_text("1")
     read.write_text("1")
-    provenance.write_trails(
-        [out], provenance.digests([read]), {"alpha": 1}, [ENTRY], redact=without_places, seconds=2.0
+    provenance.write_records(
+        [out],
+        provenance.digest_files([read]),
+        {"alpha": 1},
+        [ENTRY],
+        redact=without_places,
+        seconds=2.0,
     )
 
     def told(settings: dict, inputs: list[Path], entries: list[str] = [ENTRY]) -> list[tuple]:  # noqa: B006
         job = Job("metrics", {}, [out], inputs, settings, {"entries": entries}, 1, True, "")
-        why = reasons(job, provenance.read_trail(out))
+        why = reasons(job, provenance.read_record(out))
         return [(w["kind"], w["what"], w["before"], w["now"]) for w in why]
 
     assert told({"alpha": 1}, [read]) == []

@@ -12,8 +12,9 @@ import pytest
 
 from crossover.analyses.figures import examples, overlays, training_curves
 from crossover.core.files import read_json
-from crossover.report import failures
-from crossover.statistics.chains import Scores, contrasts, field_strength, gains
+from crossover.report import failures_section as failures
+from crossover.report.results import StudyResults
+from crossover.statistics.chains import Scores, attribute_contrasts, contrasts, gains
 from crossover.statistics.cross_validation import validation
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import paired
@@ -63,8 +64,8 @@ def test_everything_is_made_without_the_trainings_that_failed(name, lost, cases,
     drawn = "one" in lost or not lost
     results = make(case, stages, tmp_path, figures=drawn)
     text = text_of(results / "report.html")
-    assert text.count(failures.TITLE) == 2, "a line at the top and the section"
-    assert text.index(failures.TITLE) < text.index("Scale:")
+    assert text.count(failures.TITLE) == 2, "a link at the top and the section"
+    assert re.search(r"\d+ trainings? failed", text[: text.index("Scale:")])
     failed = with_descendants(case.study, stages)
     for stage in stages:
         if not failed[stage]["happened"].startswith("its parent"):
@@ -105,7 +106,7 @@ def test_what_is_missing_is_said_of_the_training_that_failed_first():
     table = failures.failures_layout(failures.failed_table(failed), study)
     assert table["Training"].tolist() == ["cell-unet-resnet18-f2", "north-f0"]
     cell, north = table["Missing because of it"]
-    assert cell == "Fold 3 of U-Net with ResNet-18, which was not chosen from"
+    assert cell == "Fold 3 of U-Net with ResNet-18, which was not chosen from."
     assert "North: 1 of 3 folds; its means are over the other 2" in north
     assert (
         "North → East → South: 1 of 3 folds" in north and "East:" not in north.split("North →")[0]
@@ -115,12 +116,10 @@ def test_what_is_missing_is_said_of_the_training_that_failed_first():
 def test_the_line_at_the_top_counts_children_apart():
     study = chain_study(folds=3)
     failed = failures.failed_table(with_descendants(study, ["north-f0"]))
-    line = failures.line(failed, [])
+    line = failures.failures_in_short(StudyResults(study, {"failed": failed}, {}))
     assert line.startswith("1 training failed, and 4 others could not start without:")
-    assert (
-        failures.line(failed.iloc[:0], ["a", "b"])
-        == "2 trainings ended with a validation DSC of 0."
-    )
+    none = StudyResults(study, {"failed": failed.iloc[:0]}, {}, collapsed=["a", "b"])
+    assert failures.failures_in_short(none) == "2 trainings ended with a validation DSC of 0."
 
 
 # ---- what must not be averaged over
@@ -193,11 +192,11 @@ def test_without_a_baseline_its_target_has_no_gain(prostate):
     assert set(left["target"]) == {"east", "south"} and left["gain"].notna().all()
 
 
-def test_field_strengths_are_compared_where_both_sources_are_there(prostate):
+def test_attributes_are_compared_where_both_sources_are_there(prostate):
     study, of = prostate[0], chains(prostate[0])
-    tesla = {name: cohort.field_strength_t for name, cohort in study.cohorts.items()}
-    whole = field_strength(scores_without(prostate, ""), of, tesla, 0.05)
-    left = field_strength(scores_without(prostate, "east_north"), of, tesla, 0.05)
+    tesla = {"field_strength": study.of_cohorts("field_strength")}
+    whole = attribute_contrasts(scores_without(prostate, ""), of, tesla, 0.05)
+    left = attribute_contrasts(scores_without(prostate, "east_north"), of, tesla, 0.05)
     assert {"north", "all"} == set(whole["target"]) - set(left["target"])
     assert left["difference"].notna().all()
 

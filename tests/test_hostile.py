@@ -40,7 +40,8 @@ from pydicom.uid import (
 
 from benchmarks import fuzz_ingest
 from crossover.core import incremental
-from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
 from crossover.sources.cases import Work, make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
@@ -490,7 +491,8 @@ def test_files_that_are_deflated_as_a_whole_are_refused(slices: list[bytes], tmp
 
 NOWHERE = {
     "ImagePositionPatient": [b"nan\\0\\0", b"1e308\\1e308\\1e308", b"inf\\0\\0", b"1\\2", b"x\\y\\z", b"", None],
-    "ImageOrientationPatient": [b"0\\0\\0\\0\\0\\0", b"1\\0\\0\\1\\0\\0", b"nan\\0\\0\\0\\1\\0", b"1e200\\0\\0\\0\\1\\0", None],
+    "ImageOrientationPatient": [b"0\\0\\0\\0\\0\\0", b"1\\0\\0\\1\\0\\0", b"nan\\0\\0\\0\\1\\0",
+    b"1e200\\0\\0\\0\\1\\0", None],
     "PixelSpacing": [b"0\\0", b"-1\\1", b"nan\\1", b"1e-300\\1", b"1e300\\1", b"1", None],
 }  # fmt: skip
 
@@ -646,7 +648,7 @@ def test_all_of_it_together_leaves_the_good_patient_and_names_the_rest(
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     limit = 6 << 30
     done = subprocess.run(
-        [sys.executable, "-m", "crossover", "ingest", "in", "out", "--series", "rules.yaml", "--workers", "2"],
+        [sys.executable, "-m", "crossover", "ingest", "in", "out", "--rules", "rules.yaml", "--workers", "2"],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "CROSSOVER_SECRET": "s"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
@@ -666,6 +668,7 @@ def test_all_of_it_together_leaves_the_good_patient_and_names_the_rest(
 # Damage at random
 
 
+@pytest.mark.slow
 def test_files_damaged_at_random_are_read_or_named(tmp_path: Path):
     """A short run of `benchmarks/fuzz_ingest.py`, which tells how to repeat what it finds."""
     fuzz_ingest.phantoms(tmp_path)

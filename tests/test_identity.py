@@ -32,7 +32,8 @@ from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
 
 from crossover.imaging.volumes import on_grid
-from crossover.phantoms.pelvis.patients import PhantomSource, write_patient
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
 from crossover.sources.cases import Work
 from crossover.sources.dicom.examination import facts
@@ -218,7 +219,8 @@ def damage(folder: Path, root: Path) -> None:
     (folder / "ZZLINKZZ").symlink_to("/nowhere/ZZLINKZZ")
     (folder / "ZZLOOPZZ").symlink_to(folder)
     odd: dict[str, bytes] = {
-        "PixelSpacing": b"ZZDSZZ\\ZZDSZZ ", "Rows": b"ZZUSZZ", "SeriesInstanceUID": b"ZZUIZZ", "SeriesNumber": b"ZZISZZ",
+        "PixelSpacing": b"ZZDSZZ\\ZZDSZZ ", "Rows": b"ZZUSZZ", "SeriesInstanceUID": b"ZZUIZZ",
+        "SeriesNumber": b"ZZISZZ",
         "StudyDate": b"ZZDAZZ", "SpecificCharacterSet": b"ZZCHARSETZZ ", "ImagePositionPatient": b"ZZDSZZ",
         "DiffusionBValue": b"ZZFDZZ", "PatientAge": b"ZZASZZ", "TransferSyntaxUID": b"ZZUIZZ", "PatientID": b"",
         "SamplesPerPixel": b"ZZ", "Manufacturer": b"SIEMENS \x1b$BZZLOZZ",
@@ -351,7 +353,7 @@ def by_command(export: Path, folder: Path, secret: str) -> Run:
     (folder / "rules.yaml").write_text(yaml.safe_dump(RULES))
     # The rules are the study's own text: they may hold the marks that they look for.
     run = call(
-        folder, secret, "crossover", "ingest", str(export), "out", "--series", "rules.yaml", "--workers", "2"
+        folder, secret, "crossover", "ingest", str(export), "out", "--rules", "rules.yaml", "--workers", "2"
     )  # fmt: skip
     (folder / "rules.yaml").unlink()
     return run
@@ -487,9 +489,7 @@ def without_maps(export: Path, tmp_path_factory: pytest.TempPathFactory) -> list
         }
         (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
         runs.append(
-            call(
-                folder, secret, "crossover", "ingest", str(export), "out", "--series", "rules.yaml"
-            )
+            call(folder, secret, "crossover", "ingest", str(export), "out", "--rules", "rules.yaml")
         )
         (folder / "rules.yaml").unlink()
     return runs
@@ -560,13 +560,13 @@ def test_one_secret_gives_the_same_names_by_either_way(ingested: Run, workflow: 
     assert set(ingested.report()["cases"]) == set(workflow.report()["cases"])
 
 
-def test_whois_tells_on_the_terminal_and_writes_nothing(
+def test_reidentify_tells_on_the_terminal_and_writes_nothing(
     export: Path, ingested: Run, tmp_path: Path
 ):
     case = next(c for c in ingested.report()["cases"] if c.endswith("-2"))
     loose = next(f for f in ingested.report()["folder"] if f["code"] == "no-patient")["files"][0]
     before = sorted(export.rglob("*"))
-    run = call(tmp_path / "empty", SECRET, "crossover", "whois", str(export), case, loose)
+    run = call(tmp_path / "empty", SECRET, "crossover", "reidentify", str(export), case, loose)
     assert run.status == 0, run.said
     assert f"{case.removesuffix('-2')}: patient {ANNA.id}" in run.said
     assert "ZZROIZZ" in run.said and "ZZLOZZ" in run.said
@@ -577,7 +577,7 @@ def test_whois_tells_on_the_terminal_and_writes_nothing(
     assert sorted(export.rglob("*")) == before
 
 
-def test_whois_sends_no_control_characters_and_takes_names_that_are_no_text(
+def test_reidentify_sends_no_control_characters_and_takes_names_that_are_no_text(
     export: Path, tmp_path: Path
 ):
     folder = tmp_path / "odd"
@@ -586,7 +586,7 @@ def test_whois_sends_no_control_characters_and_takes_names_that_are_no_text(
     dataset = dcmread(source)
     dataset.PatientID = "ZZ\x1b]0;owned\x07"
     dataset.save_as(os.fsdecode(os.fsencode(folder) + b"/\x1b[2J\xff"))
-    run = call(tmp_path / "empty", SECRET, "crossover", "whois", str(folder))
+    run = call(tmp_path / "empty", SECRET, "crossover", "reidentify", str(folder))
     assert run.status == 0, run.said
     assert "owned" in run.said and "\x1b" not in run.said
 

@@ -30,7 +30,10 @@ LOCKED = [LITE, MOBILE]
 CATS, ESPRESSO = range(281, 286), 967
 """Of ImageNet's classes."""
 
-pytestmark = pytest.mark.filterwarnings("ignore:`timm-` encoders:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:`timm-` encoders:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from crossover.analyses import registry
 from crossover.core import incremental, source_code
 from crossover.core.files import digest, read_json, write_json
 from crossover.core.incremental import ItemsError, update
 from crossover.core.source_code import closure, code_digest
+from crossover.networks.source_code import network_files
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(p.name for p in (ROOT / "workflow_scripts").glob("[!_]*.py"))
@@ -269,12 +271,9 @@ def test_a_learning_framework_is_imported_by_its_engine_and_its_networks_only():
     assert using and all(file.startswith(homes) for file in using)
 
 
-@pytest.mark.parametrize(
-    "script",
-    ["statistics", "agreement", "figure", "tables", "report", "gather", "radiomics", "evaluate"],
-)
+@pytest.mark.parametrize("script", ["analysis", "report", "gather", "radiomics", "evaluate"])
 def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: str):
-    files = closure(f"workflow_scripts/{script}.py")
+    files = closure(f"workflow_scripts/{script}.py", *(a.source for a in registry.analyses()))
     assert f"workflow_scripts/{script}.py" in files and "workflow_scripts/_job.py" in files
     engines = ("crossover/training/", "crossover/networks/keras/", "crossover/networks/torch/")
     assert not [f for f in files if f.startswith(engines)]
@@ -286,7 +285,7 @@ def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: st
 def test_training_reaches_its_own_engine_and_no_other(engine: str):
     files = closure(
         "workflow_scripts/train.py",
-        *source_code.network_files("deeplabv3plus_xception", engine),
+        *network_files("deeplabv3plus_xception", engine),
     )
     assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(
         files

@@ -59,7 +59,10 @@ def test_what_is_there_is_not_written_again_and_what_is_not_needed_counts_nothin
     own = wanted(needed, tmp_path)
     assert list(own) == [("uterus", "slices")]
     assert 1_000_000 <= own["uterus", "slices"].there < 1_010_000
-    assert own["uterus", "slices"].missing == own["uterus", "slices"].expected - own["uterus", "slices"].there  # fmt: skip
+    assert (
+        own["uterus", "slices"].missing
+        == own["uterus", "slices"].expected - own["uterus", "slices"].there
+    )
 
 
 def test_weights_are_parameters_times_four_and_checkpoints_come_beside(tmp_path):

@@ -12,17 +12,12 @@ from matplotlib.path import Path as Polygon
 from pydantic import ValidationError
 from pydicom import Dataset, dcmread
 
-from crossover.phantoms.kit.implicit import IDENTITY, Ellipsoid
-from crossover.phantoms.pelvis.dicom_out import contours
-from crossover.phantoms.pelvis.patients import (
-    Examination,
-    PhantomSource,
-    clinical_record,
-    examine,
-    patient_id,
-    write_clinical,
-    write_patient,
-)
+from crossover.phantoms.kit.structures import contours
+from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid, Grid
+from crossover.phantoms.pelvis.clinical import write_clinical
+from crossover.phantoms.pelvis.examination import Examination, clinical_record, examine, patient_id
+from crossover.phantoms.pelvis.patients import write_patient
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.phantoms.pelvis.uterus import draw_uterus, draw_volume
 
 ANATOMIES = ("cervix", "uterus")
@@ -252,8 +247,6 @@ def test_clinical_csv(tmp_path: Path):
 
 def test_volume_of_a_painted_shape():
     """The arithmetic behind everything: an ellipsoid sampled on a grid has its volume."""
-    from crossover.phantoms.kit.implicit import Canvas, Grid
-
     axis = (np.arange(80) - 39.5).astype(np.float32)
     y = np.broadcast_to(axis, (80, 80, 80)).copy()
     grid = Grid(
@@ -265,7 +258,7 @@ def test_volume_of_a_painted_shape():
     )
     canvas = Canvas(grid, np.zeros(grid.shape, np.uint8))
     canvas.paint(
-        Ellipsoid(np.array([3, -2, 5.0]), np.array([20, 12, 25.0]), IDENTITY[[1, 2, 0]]), 1
+        Ellipsoid(np.array([3, -2, 5.0]), np.array([20, 12, 25.0]), np.eye(3)[[1, 2, 0]]), 1
     )
     assert canvas.labels.sum() == pytest.approx(4 / 3 * np.pi * 20 * 12 * 25, rel=0.01)
 

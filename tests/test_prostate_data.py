@@ -414,7 +414,7 @@ def test_masks_and_folders_tell_nobody_who_it_was(tmp_path: Path):
         "ingest",
         str(tmp_path / "ZZINZZ"),
         str(folder),
-        "--series",
+        "--rules",
         str(rules),
         "--workers",
         "1",
@@ -432,17 +432,19 @@ def test_masks_and_folders_tell_nobody_who_it_was(tmp_path: Path):
     assert [m for m in LEAK.findall(done.output.replace(str(tmp_path), "").encode())] == []
 
 
-def test_whois_goes_by_folders_where_the_ingest_did(tmp_path: Path):
+def test_reidentify_goes_by_folders_where_the_ingest_did(tmp_path: Path):
     write_i2cvb(tmp_path / "in")
     (tmp_path / "rules.yaml").write_text(
         json.dumps({"series": T2, "structures": PROSTATE, **I2CVB})
     )
     report = made(tmp_path / "in", tmp_path / "out", **I2CVB)
     told = [str(tmp_path / "in"), *report["made"]]
-    by_folder = CliRunner().invoke(app, ["whois", *told, "--series", str(tmp_path / "rules.yaml")])
+    by_folder = CliRunner().invoke(
+        app, ["reidentify", *told, "--rules", str(tmp_path / "rules.yaml")]
+    )
     for number in (383, 1036):
         assert f": patient Patient {number}\n" in by_folder.output
-    by_id = CliRunner().invoke(app, ["whois", *told])
+    by_id = CliRunner().invoke(app, ["reidentify", *told])
     assert by_id.exit_code == 1 and "patient Patient" not in by_id.output
 
 

@@ -13,22 +13,22 @@ from scipy import ndimage
 
 from crossover.core.files import read_json
 from crossover.imaging.volumes import image_path, structure_path
-from crossover.phantoms.kit.solids.draw import Draw
-from crossover.phantoms.prostate.examination import stream
-from crossover.phantoms.prostate.gland import draw_gland
-from crossover.phantoms.prostate.patients import (
+from crossover.phantoms.kit.draw import Draw
+from crossover.phantoms.prostate.clinical import write_clinical
+from crossover.phantoms.prostate.examination import (
     CENTRAL,
     PERIPHERAL,
-    PROFILES,
     Examination,
-    ProstateSource,
     clinical_record,
     examine,
     patient_id,
-    write_clinical,
-    write_patient,
+    stream,
 )
+from crossover.phantoms.prostate.gland import draw_gland
+from crossover.phantoms.prostate.patients import write_patient
 from crossover.phantoms.prostate.scan import place_stack
+from crossover.phantoms.prostate.settings import ProstateSource
+from crossover.phantoms.prostate.sites import PROFILES
 from crossover.phantoms.prostate.viscera import draw_balloon
 from crossover.sources.cases import make_cases
 from crossover.sources.receive import receive
@@ -184,6 +184,7 @@ def test_a_cohort_is_received_and_its_cases_are_what_was_drawn(tmp_path: Path, s
         assert about["field_strength_t"] == PROFILES[site].field_t
 
 
+@pytest.mark.slow
 def test_slices_and_grids_are_the_paper_s_by_default():
     """Slices with more than 200 pixels of prostate: counted on pixels four times as wide."""
     for site, expected in SLICES.items():

@@ -6,16 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crossover.analyses.tables.scores import table_two
 from crossover.core.configuration import ConfigError
 from crossover.findings.published import at_sizes, beside, corresponding, load_published
-from crossover.report.tables import (
-    interval,
-    p_value,
-    table_one_layout,
-    table_one_published,
-    table_two,
-    table_two_layout,
-)
+from crossover.report.formats import interval, p_value
+from crossover.report.score_tables import patients_layout, scores_layout, table_one_published
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.summary import summarise
 from crossover.statistics.table_one import table_one
@@ -109,16 +104,17 @@ def test_published_values_stand_beside_ours(summary, published):
 
 
 def test_table_two_has_the_papers_layout(summary, published, study):
-    text = table_two_layout(table_two(summary, published, study))
+    text = scores_layout(table_two(summary, published, study), study)
     assert list(text.columns) == [
-        "Model", "Training data", "Cervix (n = 6)", "Cervix, published",
+        "structure", "model_label", "Training data", "Cervix (n = 6)", "Cervix, published",
         "Uterus (n = 16)", "Uterus, published", "All (n = 22)", "All, published",
     ]  # fmt: skip
     assert len(text) == 10
     assert (
-        text["Model"].iloc[-1] == "Pretrained" and text["Training data"].iloc[-1] == "Cervix (all)"
+        text["model_label"].iloc[-1] == "Pretrained"
+        and text["Training data"].iloc[-1] == "Cervix (all)"
     )
-    row = text[(text["Model"] == "TL (L1)") & (text["Training data"] == "Uterus (n = 3)")]
+    row = text[(text["model_label"] == "TL (L1)") & (text["Training data"] == "Uterus (n = 3)")]
     assert row["All, published"].tolist() == ["0.62 (0.58, 0.66)"]
     ours = summary.query(
         "model == 'transfer-L1-n3' and metric == 'dsc' and test_set == 'all'"
@@ -127,15 +123,15 @@ def test_table_two_has_the_papers_layout(summary, published, study):
 
 
 def test_table_two_without_a_paper_has_every_model(summary, study):
-    text = table_two_layout(table_two(summary, None, study))
+    text = scores_layout(table_two(summary, None, study), study)
     assert len(text) == 1 + 5 * len(SIZES)
     assert (text["All, published"] == "").all()
 
 
-def test_table_one_has_the_papers_layout():
+def test_table_one_has_the_papers_layout(study):
     patients = pd.DataFrame({"age": [50.0, 61, 47, 58], "grade": ["well", "poor", "well", "well"]})
     parts = pd.Series(["training", "training", "testing", "testing"])
-    text = table_one_layout(table_one(patients, parts))
+    text = patients_layout(table_one(patients, parts), study)
     assert list(text.columns) == ["Variable", "training", "testing", "p value"]
     assert text["Variable"].tolist() == ["Age", "Grade", "  poor", "  well"]
     assert text["training"].tolist() == ["55.50 (7.78)", "", "1 (50.0)", "1 (50.0)"]

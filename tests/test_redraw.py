@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from crossover.analyses.figures import gallery, style
-from crossover.analyses.figures.catalogue import FIGURES, OF_IMAGES, figures_of
+from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
+from crossover.analyses.figures import style
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError, canonical
 from crossover.core.paths import ROOT
-from crossover.report import redraw as redrawing
 from crossover.report.redraw import CAPTIONS, redraw, studies_in
 from crossover.statistics.comparisons import compare
 from crossover.statistics.metrics_table import check_metrics
@@ -53,8 +53,9 @@ def outcomes(results, tmp_path_factory) -> dict:
 
 def test_scores_alone_give_what_is_drawn_from_scores(outcomes, results):
     out = outcomes["out"]
-    drawn = [name for name in figures_of(STUDY) if outcomes[name].files]
-    assert drawn == ["performance", "learning_curves", "subgroups"]
+    named = [a.name for a in registry.of_study(STUDY, "figures")]
+    drawn = [name for name in named if outcomes[name].files]
+    assert {"performance", "learning_curves", "organs", "subgroups"} <= {*drawn}
     made = {path.name for path in out.iterdir()}
     assert made == {f"{name}.{s}" for name in drawn for s in style.UNTIMED} | {CAPTIONS}
     assert outcomes["overlays"].because == "it shows images"
@@ -72,8 +73,9 @@ def test_the_figures_are_those_of_the_workflow(outcomes, results, tmp_path):
     summarise(metrics, how.confidence).to_csv(tmp_path / "statistics/summary.csv", index=False)
     _, tukey = compare(metrics, how.metric, how.alpha)
     tukey.to_csv(tmp_path / "statistics/tukey.csv", index=False)
-    asked = Study.of(json.loads(json.dumps(parameters.figure(STUDY, "subgroups"))))
-    expected = style.save(gallery.draw("subgroups", asked, tmp_path, tmp_path), tmp_path / "s")
+    figure = registry.find("figures", "subgroups")
+    asked = Study.of(json.loads(json.dumps(figure.settings(STUDY))))
+    expected = figure.write(Inputs(tmp_path), asked, tmp_path)
     for path, again in zip(expected, outcomes["subgroups"].files, strict=True):
         assert path.read_bytes() == again.read_bytes()
 
@@ -81,7 +83,8 @@ def test_the_figures_are_those_of_the_workflow(outcomes, results, tmp_path):
 def test_captions_have_the_numbers_of_these_results(outcomes):
     text = (outcomes["out"] / CAPTIONS).read_text()
     assert f"{sum(CASES.values())} test cases (Cervix {CASES['cervix']}, Uterus {CASES['uterus']})" in text  # fmt: skip
-    assert text.count("\n\n**") == 2 and "Points and bars" in text and "bands" in text
+    drawn = [name for name, outcome in outcomes.items() if name != "out" and outcome.files]
+    assert text.count("\n\n**") == len(drawn) - 1 and "Points and bars" in text and "bands" in text
 
 
 def test_fonts_are_embedded_and_widths_are_a_journals(outcomes):
@@ -101,10 +104,16 @@ def test_the_small_tables_beside_the_scores_are_used(results, tmp_path):
     metrics = pd.read_csv(results / "metrics.csv")
     metrics[metrics["model"].isin(plan(study).models)].to_csv(own / "metrics.csv", index=False)
     radiomics = simulated_radiomics(sizes=tuple(study.sizes))
-    radiomics[radiomics["model"].isin([*plan(study).models, "manual"])].to_csv(own / "radiomics.csv", index=False)  # fmt: skip
+    radiomics[radiomics["model"].isin([*plan(study).models, "manual"])].to_csv(
+        own / "radiomics.csv", index=False
+    )
     (own / "figures").mkdir()
     (own / "figures/overlays.svg").write_text("<svg/>")
-    found = {o.figure: o for o in redraw(study, own, tmp_path / "out") if o.figure in ("reliability", "overlays")}  # fmt: skip
+    found = {
+        o.figure: o
+        for o in redraw(study, own, tmp_path / "out")
+        if o.figure in ("reliability", "overlays")
+    }
     assert found["reliability"].files
     assert found["overlays"].because.endswith("overlays.svg is left as it is")
     assert (own / "figures/overlays.svg").read_text() == "<svg/>"
@@ -134,18 +143,11 @@ def test_the_command_says_what_is_wrong(tmp_path):
 
 def test_no_learning_framework_is_imported():
     program = (
-        "import sys, crossover.report.redraw, crossover.analyses.figures.gallery, crossover.report.captions;"
+        "import sys, crossover.report.redraw, crossover.analyses.figures.subgroups;"
         "print([m for m in ('tensorflow', 'keras', 'torch') if m in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert ran.stdout.strip() == "[]", ran.stderr
-
-
-@pytest.mark.parametrize("name", ["uterus", "nasopharynx", "prostate"])
-def test_every_figure_of_a_study_is_known_and_says_what_it_reads(name):
-    figures = figures_of(load_study(name, "demo"))
-    assert figures and set(figures) <= set(FIGURES) == set(parameters.DRAWN)
-    assert set(OF_IMAGES) & set(figures), "each study shows images once"
 
 
 SHOWN = ROOT / "docs/demo/uterus"
@@ -175,9 +177,15 @@ def test_the_readmes_figure_is_of_the_scores_beside_it(tmp_path, monkeypatch):
     assert (SHOWN / "metrics.csv").exists(), MADE_AGAIN
     (study,) = studies_in(SHOWN.parent, ["uterus"], "", ROOT / "config")
     unmarked = pd.DataFrame(columns=["test_set", "structure", "question", "n_train", "a", "b", "p"])
-    monkeypatch.setattr(redrawing, "figures_of", lambda study: ["subgroups"])
-    monkeypatch.setitem(
-        redrawing.COMPUTED, "statistics/tukey.csv", lambda *_: {"statistics/tukey.csv": unmarked}
+    figure, tukey = (
+        registry.find("figures", "subgroups"),
+        registry.find("statistics", "comparisons"),
+    )
+    made = {"tukey": unmarked, "anova": unmarked}
+    monkeypatch.setattr(tukey.module(), "make", lambda *_: made)
+    found = registry.of_study
+    monkeypatch.setattr(
+        registry, "of_study", lambda s, *kinds: [figure] if "figures" in kinds else found(s, *kinds)
     )
     monkeypatch.setattr(style, "UNTIMED", {"png": style.UNTIMED["png"]})
     assert [outcome.because for outcome in redraw(study, SHOWN, tmp_path)] == [""]

@@ -15,18 +15,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.core.provenance import trail_path
+from crossover.core.provenance import record_path
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
-from crossover.report import page
-from crossover.report.audit_part import audit_part
-from crossover.report.beside_paper import beside_paper
-from crossover.report.claims_part import claims_part
-from crossover.report.crossover_part import crossover_part, crossover_sentences
-from crossover.report.first_page import brief, overview, patients_tested
-from crossover.report.layout import Table
-from crossover.report.made import Made, made
-from crossover.report.parts import Answer, StudyResults
+from crossover.report import page, study_tables
+from crossover.report.agreement_section import agreement_section
+from crossover.report.audit_section import audit_section
+from crossover.report.claims_section import ENTRIES, claims_section
+from crossover.report.crossover_section import crossover_section, crossover_sentences
+from crossover.report.layout import Table, table
+from crossover.report.overview import found as found_of
+from crossover.report.overview import how_sure, overview, patients_tested
+from crossover.report.provenance_note import ProvenanceNote, provenance_note
+from crossover.report.results import Answer, StudyResults
 from crossover.statistics.crossing import CROSSES, NONE
 from crossover.statistics.crossing import OPEN as CANT
 from crossover.statistics.repeated import CORRECTION, PAIRING
@@ -79,35 +80,35 @@ def cells(table: Table) -> str:
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_a_claim_stands_under_its_verdict(verdict):
-    part = claims_part(results(claims=claims(verdict)))
-    [shown] = part.tables + part.details
-    assert (shown in part.details) == (verdict == NOT_RUN)
+    section = claims_section(results(claims=claims(verdict)))
+    [shown] = section.tables + section.details
+    assert (shown in section.details) == (verdict == NOT_RUN)
     words = {HOLDS: "1 holds", FAILS: "1 does not hold", OPEN: "1 can't be told", NOT_RUN: "1 was not run"}  # fmt: skip
-    assert [w in part.sentences[0] for w in words.values()] == [v == verdict for v in words]
+    assert [w in section.sentences[0] for w in words.values()] == [v == verdict for v in words]
     for text in ("“words 0”", "Table 2", "+0.100 (+0.020, +0.180)", "0.010", "+0.12", "because 0"):
         assert text in cells(shown.table)
 
 
 def test_claims_are_counted_and_grouped():
-    part = claims_part(results(claims=claims(OPEN, HOLDS, NOT_RUN, HOLDS, FAILS)))
-    assert part.sentences[0] == (
+    section = claims_section(results(claims=claims(OPEN, HOLDS, NOT_RUN, HOLDS, FAILS)))
+    assert section.sentences[0] == (
         "Of 5 findings of the paper 2 hold, 1 does not hold, 1 can't be told and 1 was not run."
     )
-    assert [t.title.split(" (")[0] for t in part.tables] == [
+    assert [t.title.split(" (")[0] for t in section.tables] == [
         "Hold here", "Do not hold here", "Can't be told from these results"]  # fmt: skip
-    assert [len(t.table.rows) for t in part.tables + part.details] == [2, 1, 1, 1]
+    assert [len(t.table.rows) for t in section.tables + section.details] == [2, 1, 1, 1]
 
 
-def test_a_study_without_claims_has_no_such_part():
-    assert claims_part(results()) is None and claims_part(results(claims=claims())) is None
+def test_a_study_without_claims_has_no_such_section():
+    assert claims_section(results()) is None and claims_section(results(claims=claims())) is None
 
 
 def test_sizes_that_stand_for_the_papers_are_told():
     sizes = pd.DataFrame({"ours": [0, 2, 13], "theirs": [0, 5, 26]})
-    said = claims_part(results(claims=claims(OPEN), sizes=sizes)).sentences[-1]
+    said = claims_section(results(claims=claims(OPEN), sizes=sizes)).sentences[-1]
     assert said.endswith("Sizes of this run stand for them: 2 for 5 and 13 for 26.")
     same = sizes.assign(theirs=sizes["ours"])
-    assert "stand for" not in claims_part(results(claims=claims(OPEN), sizes=same)).sentences[-1]
+    assert "stand for" not in claims_section(results(claims=claims(OPEN), sizes=same)).sentences[-1]
 
 
 # ---- crossover
@@ -131,7 +132,7 @@ def test_sizes_that_stand_for_the_papers_are_told():
     ],
 )  # fmt: skip
 def test_the_crossover_is_said_with_its_interval(table, said):
-    assert crossover_part(results(crossover=table)).sentences[0] == said
+    assert crossover_section(results(crossover=table)).sentences[0] == said
 
 
 def test_the_first_page_has_crossovers_only_where_there_are():
@@ -139,7 +140,9 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     open_ = crossover(CANT, 9.0, 0.0, np.inf, overtakes="aggregated")
     none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
     both = crossover_sentences(results(crossover=pd.concat([found, open_])))
-    assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]  # fmt: skip
+    assert "at n = 23" in both[0] and both[1:] == [
+        "For 1 of 2 pairs of strategies these results can't tell."
+    ]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
     assert said[1].startswith("Whether UT-only overtakes TL (L1)") and "8 to beyond 51" in said[1]
@@ -154,28 +157,34 @@ def test_the_first_page_has_crossovers_only_where_there_are():
 
 
 def test_what_is_assumed_of_trainings_follows_what_was_resampled():
-    one = crossover_part(results(crossover=crossover(CROSSES, 23.4, 12, 51))).sentences[-1]
+    one = crossover_section(results(crossover=crossover(CROSSES, 23.4, 12, 51))).sentences[-1]
     other = crossover(CROSSES, 23.4, 12, 51, resampled=PATIENTS)
-    assert "stray from smooth curves" in one and "stray" not in crossover_part(results(crossover=other)).sentences[-1]  # fmt: skip
+    assert "stray from smooth curves" in one and "stray" not in crossover_section(results(crossover=other)).sentences[-1]  # fmt: skip
 
 
 def test_without_sizes_the_report_says_that_nothing_can_be_located():
-    part = crossover_part(results(PROSTATE))
-    assert part.sentences == [crossover_sentences(results(PROSTATE))[0]]
-    assert "no training sizes" in part.sentences[0] and not part.tables and not part.figure
+    section = crossover_section(results(PROSTATE))
+    assert section.sentences == [crossover_sentences(results(PROSTATE))[0]]
+    assert "no training sizes" in section.sentences[0] and not section.tables and not section.figure
     single = STUDY.model_copy(update={"sizes": [50]})
-    assert "one training size, n = 50" in crossover_part(results(single)).sentences[0]
+    assert "one training size, n = 50" in crossover_section(results(single)).sentences[0]
 
 
 def test_cases_needed_stand_in_a_row_for_each_score():
-    rows = [(0.6, "scratch", 12.3, 5.2, np.inf), (0.6, "transfer-L1", 0.0, 0.0, 8.0), (0.7, "scratch", np.inf, np.inf, np.inf)]  # fmt: skip
+    rows = [
+        (0.6, "scratch", 12.3, 5.2, np.inf),
+        (0.6, "transfer-L1", 0.0, 0.0, 8.0),
+        (0.7, "scratch", np.inf, np.inf, np.inf),
+    ]
     needed = pd.DataFrame([
         {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "family": f, "target": t, "n": n,
          "ci_low": low, "ci_high": high, "confidence": 0.95, "form": "monotone", "n_smallest": 5,
          "n_largest": 51} for t, f, n, low, high in rows
     ])  # fmt: skip
-    part = crossover_part(results(crossover=crossover(CROSSES, 23.4, 12, 51), cases_needed=needed))
-    table = part.tables[1].table
+    section = crossover_section(
+        results(crossover=crossover(CROSSES, 23.4, 12, 51), cases_needed=needed)
+    )
+    table = section.tables[1].table
     assert table.head[0] == "DSC" and set(table.head[1:]) == {"UT-only", "TL (L1)"}
     by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     assert by_head[0]["UT-only"] == "13 (6 to > 51)" and by_head[0]["TL (L1)"] == "≤ 5 (≤ 5 to 8)"
@@ -188,20 +197,20 @@ def test_cases_needed_stand_in_a_row_for_each_score():
 def test_where_tests_disagree_is_said_and_why():
     apart = pd.concat([pairs(), pairs(because=PAIRING, significant=True, significant_theirs=False)])
     agreed = pairs(agrees=True, because=np.nan)
-    part = beside_paper(results(pairwise=pd.concat([apart, agreed])))
-    assert "decides otherwise in 2 of 3 comparisons" in part.sentences[1]
-    assert "in 1 because the comparisons are corrected" in part.sentences[1]
-    assert "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1." in part.sentences[1]  # fmt: skip
-    [table] = part.tables
+    section = agreement_section(results(pairwise=pd.concat([apart, agreed])))
+    assert "decides otherwise in 2 of 3 comparisons" in section.sentences[1]
+    assert "in 1 because the comparisons are corrected" in section.sentences[1]
+    assert "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1." in section.sentences[1]  # fmt: skip
+    [table] = section.tables
     assert table.title == "Where the two disagree (2)" and "−0.100 (−0.200, −0.010)" in cells(table.table)  # fmt: skip
-    alike = beside_paper(results(pairwise=agreed))
+    alike = agreement_section(results(pairwise=agreed))
     assert "decides as ours in all 1 comparison" in alike.sentences[1] and not alike.tables
 
 
 def test_a_paper_without_tests_is_not_said_to_disagree():
-    part = beside_paper(results(pairwise=pairs(theirs="", agrees=np.nan, because=np.nan)))
-    assert part.sentences[1].startswith("The paper makes no test") and not part.tables
-    none = beside_paper(results(pairwise=pairs(agrees=np.nan, because=np.nan)))
+    section = agreement_section(results(pairwise=pairs(theirs="", agrees=np.nan, because=np.nan)))
+    assert section.sentences[1].startswith("The paper makes no test") and not section.tables
+    none = agreement_section(results(pairwise=pairs(agrees=np.nan, because=np.nan)))
     assert "gives no p here" in none.sentences[1]
 
 
@@ -217,22 +226,27 @@ def findings(*verdicts: str) -> pd.DataFrame:
 
 
 def test_the_audit_shows_what_does_not_follow():
-    part = audit_part(results(audit=findings(FOLLOWS, NOT, READING, READING, UNCHECKED)))
+    section = audit_section(results(audit=findings(FOLLOWS, NOT, READING, READING, UNCHECKED)))
     for words in ("1 follow from them", "2 only under a reading", "1 do not follow", "1 can't"):
-        assert words in part.sentences[0]
-    [table], [under] = part.tables, part.details
+        assert words in section.sentences[0]
+    [table], [under] = section.tables, section.details
     assert "about 1 | Table 2 | 0.7 | 0.2 + 0.3 | 0.45 to 0.55 | 0.1" in cells(table.table)
     assert "about 2 and 1 more" in cells(under.table)
-    whole = audit_part(results(audit=findings(FOLLOWS)))
+    assert under.title == "Follow only under a reading (2, of one kind together)"
+    whole = audit_section(results(audit=findings(FOLLOWS)))
     assert not whole.tables and not whole.details and "0 do not follow" in whole.sentences[0]
-    assert audit_part(results()) is None
+    assert audit_section(results()) is None
 
 
 # ---- first page
 
 
 def scores(replicates: int = 1) -> dict[str, pd.DataFrame]:
-    rows = [{"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"} for c in ("cervix", "uterus") for i in range(4)]  # fmt: skip
+    rows = [
+        {"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"}
+        for c in ("cervix", "uterus")
+        for i in range(4)
+    ]
     tested_ = pd.DataFrame(rows).assign(part="test", replicate=0)
     unscored = tested_.tail(1).assign(case="other", patient="other")
     trained = tested_.head(1).assign(part="train", patient="t")
@@ -250,9 +264,7 @@ def test_the_first_page_follows_the_tables():
     failed = pd.DataFrame([{"stage": "a", "happened": "the loss was NaN", "advice": ""}])
     one = results(**scores(), claims=claims(HOLDS, OPEN), crossover=crossover(CROSSES, 23.4, 12, 51),
                   pairwise=pairs(), failed=failed)  # fmt: skip
-    about = brief(one, answers, "a meaning")
-    assert about.question == STUDY.question
-    found, sure = said(about.found), said(about.sure)
+    found, sure = said(found_of(one, answers)), said(how_sure(one, "a meaning"))
     assert "at n = 23" in found and "First. Second." in found and "Third" not in found
     assert "1 holds" in found and "1 can't be told" in found
     assert STUDY.data in sure and "Scale demo, a meaning." in sure
@@ -262,53 +274,86 @@ def test_the_first_page_follows_the_tables():
     assert "1 training failed" in sure and "trained once" in sure and "decides otherwise in 1 of 1" in sure  # fmt: skip
     other = results(**scores(replicates=3), claims=claims(FAILS, FAILS), crossover=crossover(CANT, 9, 0, np.inf),
                     pairwise=pairs(agrees=True, because=np.nan))  # fmt: skip
-    about = brief(other, [], "")
-    found, sure = said(about.found), said(about.sure)
+    found, sure = said(found_of(other, [])), said(how_sure(other, ""))
     assert "No crossover is beyond chance" in found and "2 do not hold" in found and "0 hold" in found  # fmt: skip
     assert "failed" not in sure and "trained 3 times" in sure and "otherwise" not in sure
 
 
 def test_the_overview_counts_every_study():
-    found = results(**scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51))  # fmt: skip
+    found = results(
+        **scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51)
+    )
     table = overview([found, results(PROSTATE)])
     assert table.rows[0][1:] == ["4", "1 found", "2", "0", "0", "1"]
     assert table.rows[1][1:] == ["–", "no learning curves", "–", "–", "–", "–"]
 
 
-# ---- trails
+# ---- tables and prose
 
 
-def left_trail(file: Path, inputs: int = 3, **changes) -> None:
+def test_the_tables_of_a_page_follow_from_its_frames_whatever_it_compares():
+    anova = pd.DataFrame([{"test_set": "uterus", "structure": "tumour", "question": "models at n=13", "n_train": 13,
+                           "groups": 3, "F": 4.0, "p": 0.02}])  # fmt: skip
+    tested = pairs().assign(
+        statistic=3.0, p_wilcoxon_asymptotic=0.01, p_wilcoxon_exact=0.02, p_westfall_young=0.1
+    )
+    both = study_tables.details(results(anova=anova, paired=tested))
+    assert [t.title for t in both] == [
+        "Analysis of variance (1 row)",
+        "Paired comparisons (1 row)",
+    ]
+    assert "UT-only | TL (L1) | 16 | −0.100 | −0.200 | −0.010" in cells(both[1].table)
+    assert study_tables.details(results(anova=anova.iloc[:0])) == []
+
+
+def test_a_table_leaves_out_columns_without_text():
+    frame = pd.DataFrame({"structure": ["tumour"], "p": [np.nan], "n_train": [13]})
+    assert table(frame, STUDY).head == ["n"]
+
+
+def test_every_entry_of_the_prose_is_used_and_every_used_one_is_there():
+    folder = Path(page.__file__).parent
+    code = "".join(path.read_text() for path in folder.glob("*.py"))
+    entries = set(re.findall(r"^## (\w+)$", (folder / "prose.j2").read_text(), re.MULTILINE))
+    used = re.findall(r'(?:statements\([\w.\s]+,\s*|TableKind\(\s*)"(\w+)"', code)
+    assert {*used, *ENTRIES.values()} == entries
+
+
+# ---- provenance records
+
+
+def left_record(file: Path, inputs: int = 3, **changes) -> None:
     file.write_text("a,b\n")
     name = f"results/uterus/statistics/{file.name}"
-    content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)}, "outputs": {name: made(file).sha256},
+    content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)}, "outputs": {name: provenance_note(file).sha256},
                "settings_digest": "s" * 24, "code": {"entries": ["workflow_scripts/claims.py"]},
                "begun": "2026-01-01", "seconds": 1.0}  # fmt: skip
-    trail_path(file).write_text(json.dumps(content | changes))
+    record_path(file).write_text(json.dumps(content | changes))
 
 
 def test_how_a_table_was_made_is_told_without_times(tmp_path):
     file = tmp_path / "claims.csv"
-    left_trail(file)
-    first = made(file)
+    left_record(file)
+    first = provenance_note(file)
     assert (first.file, first.script) == ("results/uterus/statistics/claims.csv", "workflow_scripts.claims")  # fmt: skip
     assert first.settings == "s" * 12 and first.inputs[1] == ("in01.csv", "0" * 12)
-    left_trail(file, begun="2027-07-07", seconds=99.0)
-    assert made(file) == first
-    left_trail(file, inputs=40)
-    assert len(made(file).inputs) + made(file).more == 40 and made(file).more > 0
+    left_record(file, begun="2027-07-07", seconds=99.0)
+    assert provenance_note(file) == first
+    left_record(file, inputs=40)
+    note = provenance_note(file)
+    assert len(note.inputs) + note.more == 40 and note.more > 0
 
 
-def test_a_changed_file_and_one_without_a_trail_are_told(tmp_path):
+def test_a_changed_file_and_one_without_a_record_are_told(tmp_path):
     file = tmp_path / "claims.csv"
-    left_trail(file)
+    left_record(file)
     whole = {"outputs": {"results/claims.csv": file_digest_of(file)}}
-    left_trail(file, **whole)
-    assert not made(file).changed
+    left_record(file, **whole)
+    assert not provenance_note(file).changed
     file.write_text("c,d\n")
-    assert made(file).changed
-    trail_path(file).unlink()
-    assert made(file).script == "" and made(file).file == "claims.csv"
+    assert provenance_note(file).changed
+    record_path(file).unlink()
+    assert provenance_note(file).script == "" and provenance_note(file).file == "claims.csv"
 
 
 def file_digest_of(file: Path) -> str:
@@ -326,7 +371,7 @@ def whole(tmp_path_factory) -> str:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="495pt" viewBox="0 0 9 9"><path d="M0 0"/></svg>'
     (folder / "learning_curves.svg").write_text(svg)
     (folder / "flow.svg").write_text(svg.replace("9 9", "8 8"))
-    way = Made(
+    way = ProvenanceNote(
         "results/uterus/x.csv", "abc", "workflow_scripts.claims", "def", (("in.csv", "012"),)
     )
     frames = scores() | {
@@ -337,7 +382,9 @@ def whole(tmp_path_factory) -> str:
     }  # fmt: skip
     names = ["claims", "crossover", "pairwise", "published", "figures/flow", "figures/learning_curves"]  # fmt: skip
     of = StudyResults(STUDY, frames, {}, {}, [], dict.fromkeys(names, way))
-    of = replace(of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"})  # fmt: skip
+    of = replace(
+        of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"}
+    )
     for name in ("a.html", "b.html"):
         page.render([of, results(PROSTATE)], folder / name)
     assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
@@ -352,7 +399,7 @@ def test_every_link_leads_somewhere_and_every_name_is_one(whole):
     assert {f"uterus-{name}" for name in ("claims", "crossover", "tests", "audit")} <= targets
 
 
-def test_every_table_and_figure_leads_to_its_trail(whole):
+def test_every_table_and_figure_leads_to_its_record(whole):
     body = whole.split("<body>")[1].split('class="study" id="prostate"')[0]
     of_study = body.split('class="study" id="uterus"')[1]
     figures = of_study.count("<figure>")
@@ -365,7 +412,11 @@ def test_every_table_and_figure_leads_to_its_trail(whole):
 def test_the_learning_curves_stand_once_with_the_crossover(whole):
     text = html.unescape(whole)
     assert text.count("Learning curves and crossover.</strong>") == 1
-    assert text.index("Figure 1. Flow") < text.index('id="uterus-crossover"') < text.index("Figure 2. Learning")  # fmt: skip
+    assert (
+        text.index("Figure 1. Flow")
+        < text.index('id="uterus-crossover"')
+        < text.index("Figure 2. Learning")
+    )
 
 
 def test_keyboard_and_readers_find_their_way(whole):
@@ -394,7 +445,8 @@ def test_tables_sort_by_the_numbers_that_cells_begin_with():
     script = Path(page.__file__).parent / "script.js.j2"
     columns = {
         "±": ["0.89 ± 0.02", "10.1 ± 3", "9 ± 1"], "ci": ["+0.10 (+0.02, +0.2)", "−0.30 (−0.4, 0.1)", "0.00"],
-        "p": ["0.041", "< 0.001", "0.001"], "ends": ["beyond 256", "23", "below 5"], "cases": ["> 51", "13 (6 to > 51)", "≤ 5"],
+        "p": ["0.041", "< 0.001", "0.001"], "ends": ["beyond 256", "23", "below 5"], "cases": ["> 51",
+        "13 (6 to > 51)", "≤ 5"],
         "thousands": ["1,200", "900", "12"], "text": ["n = 13", "n = 2", "b"], "empty": ["", "2", "1"],
     }  # fmt: skip
     program = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +71,22 @@ def test_form_time_and_order_rerun_nothing(pretended: Pretended):
     assert pretended.dry_run() == []
     copy_workflow(pretended.folder)  # as a switch to another branch and back writes every file anew
     assert pretended.dry_run() == []
+
+
+def test_without_snakemakes_metadata_the_records_decide(pretended: Pretended):
+    """As after a copy of the results alone, or where `--touch` has written others."""
+    name = pretended.config["studies"]
+    file = f"config/studies/{name}.yaml"
+    values = read_yaml(pretended.folder / file)
+    values["scales"][SCALE].setdefault("recipe", {})["learning_rate"] = 0.123
+    text = yaml.safe_dump(values)
+    expected = pretended.after(file, text)
+    metadata = pretended.folder / ".snakemake/metadata"
+    kept = metadata.rename(metadata.with_name("kept"))
+    assert pretended.dry_run() == []
+    assert pretended.after(file, text) == expected and "train" in expected
+    shutil.rmtree(metadata)  # a dry run makes an empty one
+    kept.rename(metadata)
 
 
 def test_a_further_size_adds_only_its_trainings(tmp_path):

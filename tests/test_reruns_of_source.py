@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import pytest
 
 from crossover.core.source_code import closure
 from crossover.study.config import load_study
 from tests.dry_runs import ROOT
-from tests.rerun_page import SCALE, STUDIES, Pretended, closed, name_of, named, rows
+from tests.rerun_page import SCALE, STUDIES, Pretended, closed, named, rows
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +56,7 @@ def test_a_line_of_source_reruns_what_the_page_says(all_studies: Pretended):
     for path in SOURCES:
         jobs = dependent(path, all_studies.first)
         row = row_of(path)
-        cell = row[1].replace("<its name>", Path(path).stem)
+        cell = row[1].replace("analyses that import it", f"analyses that import {path}")
         only = [study for study in named(row[2]) if study in all_studies.studies]
         for study in all_studies.studies:
             found = of_study(study, jobs)
@@ -65,7 +64,7 @@ def test_a_line_of_source_reruns_what_the_page_says(all_studies: Pretended):
             if found != expected - {"report"}:
                 more, less = sorted(found - expected), sorted(expected - found - {"report"})
                 wrong.append(f"{path}, {study}: reruns also {more}, and not {less}")
-        ran = {name_of(job) for job in jobs}
+        ran = {job["rule"] for job in jobs}
         if bool(ran - {"values"}) != ("report" in ran):
             wrong.append(f"{path}: the report")
         if not closed(cell, {"report"}.union(*rules.values())) and jobs:
@@ -83,7 +82,7 @@ def test_snakemake_reruns_what_depends_on_a_line_of_source(all_studies: Pretende
 
 
 def of_study(name: str, jobs: list[dict]) -> set[str]:
-    return {name_of(job) for job in jobs if COHORTS.get(job["cohort"], job["study"]) == name}
+    return {job["rule"] for job in jobs if COHORTS.get(job["cohort"], job["study"]) == name}
 
 
 COHORTS = {c: name for name in STUDIES for c in load_study(name, SCALE).cohorts}

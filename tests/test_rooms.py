@@ -57,6 +57,15 @@ def test_a_package_says_what_belongs_in_it_and_what_it_may_import(package: str):
     assert not wrong, "\n".join(wrong)
 
 
+def test_phantoms_of_an_anatomy_import_the_kit_and_no_other_anatomy():
+    folders = [p.parent for p in (LIBRARY / "phantoms").glob("*/__init__.py")]
+    for folder in folders:
+        others = {f.name for f in folders} - {folder.name, "kit"}
+        for path in folder.glob("*.py"):
+            named = {name for _, name in imported(path) if "phantoms" in name}
+            assert not {name.split(".")[2] for name in named} & others, path
+
+
 def test_modules_import_each_other_in_no_circle():
     """Imports inside functions count: one that hides a circle is found too."""
     waiting = {module_of(p): {*needed(p)} - {module_of(p)} for p in LIBRARY.rglob("*.py")}

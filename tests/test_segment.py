@@ -181,7 +181,7 @@ def test_a_manual_mask_with_an_error_keeps_no_examination_from_being_segmented(
     write(export / "Q1/gland", good, PatientID="Q1", SeriesNumber=2)
     write(export / "Q3/gland", good.holding(inside * 0), PatientID="Q3", SeriesNumber=2)
     (tmp_path / "rules.yaml").write_text(RULES)
-    status, table, said = segmented(export, results, "--series", str(tmp_path / "rules.yaml"))
+    status, table, said = segmented(export, results, "--rules", str(tmp_path / "rules.yaml"))
     assert status == 1 and len(masks(results)) == 3
     scored = table[table.dsc != ""]
     assert len(scored) == 1 and scored.not_done.tolist() == [""]

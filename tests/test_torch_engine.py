@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
+from crossover.networks.torch import replay  # noqa: E402
 from crossover.networks.torch.layers import BatchNorm, frozen_mode  # noqa: E402
 from crossover.training.engines.torch import Sgd  # noqa: E402
 
@@ -96,7 +97,7 @@ def only_the_trained_parts_change(
 @pytest.mark.parametrize("architecture", SMALL)
 def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architecture):
     engine = make(architecture)
-    images = torch.from_numpy(batch_for(architecture)[0]).permute(0, 3, 1, 2)
+    images = engine._tensor(batch_for(architecture)[0])
     for level in declared(architecture).levels:
         engine.start(RECIPE, 1, None, level)
         engine._model.eval()
@@ -239,3 +240,20 @@ def test_a_gpu_trains_as_the_processor_does(monkeypatch):
         ]
     on_gpu, on_cpu = losses.values()
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("level", ["conv4", None])
+@pytest.mark.parametrize("device", [{}, {"precision": "bfloat16", "channels_last": True}], ids=str)
+def test_on_a_gpu_replayed_steps_are_to_the_bit_those_computed(device, level, monkeypatch):
+    results = []
+    for before in (2, 10**9):
+        monkeypatch.setattr(replay, "BEFORE", before)
+        engine = make(**device)
+        engine.start(RECIPE, 1, None, level)
+        images, masks = batch_for("resnet101_cascaded")
+        losses = [engines.whole_step(engine, images + i, masks, 0.01 / (i + 1)) for i in range(6)]
+        assert (engine._learn._graph is None) == (before > 2)
+        results.append((losses, engine.weights()))
+    (once, weights), (again, others) = results
+    assert once == again and all(np.array_equal(weights[n], others[n]) for n in weights)

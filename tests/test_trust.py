@@ -1,4 +1,4 @@
-"""What is known of a result: its trail, Snakemake's record, and what is refused when they don't fit."""
+"""What is known of a result by its provenance record: what is made again, and what stops a run."""
 
 from __future__ import annotations
 
@@ -7,153 +7,150 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from crossover.core import provenance
-from crossover.core.configuration import ConfigError, canonical
+from crossover.core import locks, provenance
+from crossover.core.configuration import ConfigError
 from crossover.core.source_code import code_digest
+from crossover.execution.integrity import Checker
 from crossover.execution.preflight import check_results
-from crossover.execution.workflow import coded, is_unfinished, read_record
+from crossover.execution.workflow import Job
 from crossover.sources.redaction import without_places
 
-PLANNED = ["results/uterus/stages/a.json", *(f"results/uterus/t{i}.csv" for i in range(5))]
 TABLE = Path("results/uterus/metrics.csv")
+MANIFEST = Path("results/uterus/stages/a.json")
 ENTRY = "workflow_scripts/gather.py"
 SETTINGS = {"alpha": 0.05}
 
 
-def record(root: Path, output: Path, settings: dict) -> Path:
-    """As Snakemake keeps it, of a job with these settings."""
-    path = root / ".snakemake/metadata" / coded(output)
+def planned(output: Path = TABLE, inputs: tuple[str, ...] = ("in.csv",), **changes) -> Job:
+    """The job that made an output, as the plan has it now."""
     code = {"entries": [ENTRY], "digest": code_digest(ENTRY)}
-    params = [repr(canonical(value)) for value in (settings, code)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"params": params, "input": ["in.csv"]}))
-    return path
+    about = {"settings": SETTINGS, "code": code} | changes
+    return Job("metrics", {}, [output], list(map(Path, inputs)), **about)
+
+
+def record(output: Path = TABLE, *inputs: str) -> None:
+    """As the job leaves it."""
+    read = provenance.digest_files(map(Path, inputs))
+    provenance.write_records([output], read, SETTINGS, [ENTRY], redact=without_places, seconds=1.5)
 
 
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with one input and one output, the input older."""
+    """A folder with one input and one output."""
     monkeypatch.chdir(tmp_path)
-    for path, text, time in ((Path("in.csv"), "n\n1\n", 1000), (TABLE, "dsc\n0.5\n", 2000)):
+    for path, text in ((Path("in.csv"), "n\n1\n"), (TABLE, "dsc\n0.5\n")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-        os.utime(path, (time, time))
-    provenance.write_trails(
-        [TABLE],
-        provenance.digests([Path("in.csv")]),
-        SETTINGS,
-        [ENTRY],
-        redact=without_places,
-        seconds=1.5,
-    )
-    record(tmp_path, TABLE, SETTINGS)
+    record(TABLE, "in.csv")
     return tmp_path
 
 
-def refusal() -> str:
+def made_again(job: Job) -> bool:
+    """Whether the job would run; nobody changed its results."""
+    check_results(job.outputs)
+    return Checker().is_outdated(job)
+
+
+def refusal(*outputs: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        check_results([str(TABLE), *PLANNED])
+        check_results(outputs or [TABLE])
     return str(caught.value)
 
 
-def test_results_with_their_records_pass(results):
-    check_results([str(TABLE), *PLANNED])
+def test_a_result_with_its_record_stays(results):
+    assert not made_again(planned()) and not made_again(planned(Path("results/not/made.csv")))
 
 
-def test_results_without_a_record_or_a_trail_are_refused(results):
-    there = results / ".snakemake/metadata" / coded(TABLE)
-    kept = there.read_text()
-    there.unlink()
-    assert "results/uterus/metrics.csv: there is no record" in refusal() and "dvc pull" in refusal()
-    there.write_text(kept)
-    provenance.trail_path(TABLE).unlink()
-    assert "there is no record" in refusal()
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"settings": {"alpha": 0.01}},
+        {"code": {"entries": [ENTRY], "digest": "other"}},
+        {"code": {"entries": [ENTRY, "other"], "digest": code_digest(ENTRY)}},
+        {"inputs": ("in.csv", "more.csv")},
+        {"inputs": ()},
+    ],
+)
+def test_a_result_of_other_settings_code_or_inputs_is_made_again(results, changes):
+    """Whatever Snakemake's own metadata say, which `--touch` rewrites and a partial copy lacks."""
+    assert made_again(planned(**changes))
+
+
+def test_an_input_that_changed_is_seen_whatever_its_time(results):
+    """Snakemake looks at the time first."""
+    Path("in.csv").write_text("n\n2\n")
+    os.utime("in.csv", (1000, 1000))
+    assert made_again(planned())
+    Path("in.csv").unlink()  # cleared away, to save room
+    assert not made_again(planned())
+
+
+def test_a_result_without_a_record_is_made_again(results):
+    """As one of a release that kept another kind of record."""
+    mine = provenance.record_path(TABLE)
+    mine.rename(TABLE.with_suffix(".trail.json"))
+    assert made_again(planned())
+    mine.write_text('{"inputs": {')  # cut short
+    assert made_again(planned())
+
+
+def test_what_a_killed_job_left_is_made_again(results):
+    mark = locks.lock_path(TABLE)
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    TABLE.write_text("dsc\n")
+    assert made_again(planned())
 
 
 def test_a_table_edited_by_hand_is_refused(results):
     TABLE.write_text("dsc\n0.9\n")
-    assert "it is not what its job wrote" in refusal()
+    assert "it is not what its job wrote" in refusal() and "dvc checkout" in refusal()
 
 
-def test_an_input_that_changed_under_an_older_time_is_refused(results):
-    """Snakemake looks at the time first and would not see it."""
-    Path("in.csv").write_text("n\n2\n")
-    os.utime("in.csv", (1500, 1500))
-    assert "it was made from another in.csv" in refusal()
-    os.utime("in.csv", (2500, 2500))  # this Snakemake sees
-    check_results([str(TABLE), *PLANNED])
-
-
-def test_an_input_that_snakemakes_record_of_another_run_has_is_refused(results):
-    """Results of one revision with records of another: the time is seen, and the record says the same."""
-    Path("in.csv").write_text("n\n2\n")
-    os.utime("in.csv", (2500, 2500))
-    path = record(results, TABLE, SETTINGS)
-    content = json.loads(path.read_text())
-    (seen,) = provenance.digests([Path("in.csv")]).values()
-    path.write_text(json.dumps(content | {"input_checksums": {"in.csv": f"sha256:{seen}"}}))
-    assert "it was made from another in.csv" in refusal()
-
-
-def test_what_an_older_plan_left_is_no_concern(results):
-    Path("results/uterus/stages").mkdir()
-    Path("results/uterus/stages/old.json").write_text("{}")
-    check_results([str(TABLE), *PLANNED])
-
-
-def test_a_record_rewritten_by_touch_is_refused(results):
-    record(results, TABLE, {"alpha": 0.01})
-    assert "--touch" in refusal()
-
-
-def test_outputs_of_a_job_that_runs_or_was_killed_are_left_to_snakemake(results):
-    mark = Path(".snakemake/incomplete") / coded(TABLE)
-    mark.parent.mkdir()
-    mark.touch()
-    provenance.trail_path(TABLE).unlink()
-    assert is_unfinished(TABLE)
-    check_results([str(TABLE), *PLANNED])
+def test_a_record_edited_by_hand_is_refused(results):
+    path = provenance.record_path(TABLE)
+    path.write_text(path.read_text().replace("0.05", "0.01"))
+    assert f"{path}: it is not as it was written" in refusal()
 
 
 def test_findings_of_one_kind_are_told_together_with_their_number(results):
-    for i in range(5):
-        Path(f"results/uterus/t{i}.csv").write_text("x\n")
-    (line,) = refusal().splitlines()
+    tables = [Path(f"results/uterus/t{i}.csv") for i in range(5)]
+    for path in tables:
+        path.write_text("x\n")
+        record(path)
+        path.write_text("y\n")
+    (line,) = refusal(*tables).splitlines()
     assert line.startswith("results/uterus/t0.csv, results/uterus/t1.csv, results/uterus/t2.csv")
-    assert "and 2 more files: there is no record" in line
+    assert "and 2 more files: it is not what its job wrote" in line
 
 
 def test_files_that_a_manifest_lists_must_be_there(results):
-    manifest = Path("results/uterus/stages/a.json")
-    manifest.parent.mkdir()
+    MANIFEST.parent.mkdir()
     listed = {"a": {"key": "k", "files": {"weights": {"bytes": 3, "sha256": "0"}}}}
-    manifest.write_text(json.dumps({"items": listed}))
-    provenance.write_trails([manifest], {}, SETTINGS, [ENTRY], redact=without_places)
-    record(results, manifest, SETTINGS)
-    assert "results/uterus/stages/a.json: 1 of its files are gone" in refusal()
-    (manifest.parent / "a").mkdir()
-    (manifest.parent / "a/weights").write_bytes(b"abc")
-    check_results([str(TABLE), *PLANNED])
+    MANIFEST.write_text(json.dumps({"items": listed}))
+    record(MANIFEST)
+    assert f"{MANIFEST}: 1 of its files are gone" in refusal(MANIFEST)
+    (MANIFEST.parent / "a").mkdir()
+    (MANIFEST.parent / "a/weights").write_bytes(b"abc")
+    assert not made_again(planned(MANIFEST, ()))
 
 
-def test_outputs_of_one_stem_share_a_trail_that_says_all(results):
+def test_outputs_of_one_stem_share_a_record_that_says_all(results):
     pair = [Path("results/f.svg"), Path("results/f.png")]
     for path in pair:
         path.write_text(path.suffix)
-    provenance.write_trails(
+    provenance.write_records(
         pair, {"in.csv": "0"}, SETTINGS, [ENTRY], redact=without_places, seconds=2
     )
-    read = provenance.read_trail(pair[0])
-    assert read == provenance.read_trail(pair[1]) and set(read["outputs"]) == set(map(str, pair))
+    read = provenance.read_record(pair[0])
+    assert read == provenance.read_record(pair[1]) and set(read["outputs"]) == set(map(str, pair))
     assert read["settings"] == SETTINGS and read["seconds"] == 2
     assert set(read["code"]["files"]) >= {ENTRY, "workflow_scripts/_job.py"}
     assert read["versions"]["python"].startswith("3.")
 
 
-def test_a_trail_names_no_place_of_real_patients():
+def test_a_record_names_no_place_of_real_patients():
     """An export's folder may be called after somebody."""
     source = {"kind": "dicom", "folder": "Doe_Jane"}
     settings = {"cohorts": {"a": {"source": source}}, "strategies": {"source": {"label": "S"}}}
@@ -162,17 +159,3 @@ def test_a_trail_names_no_place_of_real_patients():
     assert cleaned["cohorts"]["a"]["source"]["kind"] == "dicom"
     phantom = {"cohorts": {"a": {"source": {"kind": "phantom", "seed": 1}}}}
     assert without_places(phantom) == phantom
-
-
-@settings(deadline=None)  # the first imports Snakemake
-@given(st.text("abc/._-", min_size=1, max_size=600))
-def test_records_are_found_where_snakemake_keeps_them(name):
-    from snakemake.persistence.file import FilePersistence
-
-    snakemake = FilePersistence.__new__(FilePersistence)
-    snakemake._max_len = 255
-    assert snakemake._record_path("", name) == coded(Path(name)) or str(Path(name)) != name
-
-
-def test_there_is_no_record_of_what_snakemake_never_made(tmp_path):
-    assert read_record(Path("results/none.csv"), tmp_path) is None

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.report.values import KEYS, latex, rounded, scores, values
+from crossover.analyses.registry import names_of_rows
+from crossover.report.values import latex, rounded, scores, values
 
 SUMMARY = pd.DataFrame(
     {
@@ -52,4 +53,4 @@ def test_rounding_keeps_four_digits_and_the_sign(value):
 
 
 def test_keys_name_columns_once():
-    assert all(len(set(columns)) == len(columns) for columns in KEYS.values())
+    assert all(len(set(columns)) == len(columns) for columns in names_of_rows().values())

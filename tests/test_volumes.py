@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError, validate
 from crossover.core.files import read_json
-from crossover.phantoms.pelvis.patients import PhantomSource
+from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.cases import IngestError, make_cases
 from crossover.sources.pseudonyms import case_names, pseudonym, secret
 from crossover.sources.reading import Reading
@@ -237,32 +237,32 @@ def test_a_further_row_renames_no_scan(own_secret, root: Path):
     }
 
 
-def whois(*names: str) -> tuple[int, str]:
-    run = CliRunner().invoke(app, ["whois", *names])
+def reidentify(*names: str) -> tuple[int, str]:
+    run = CliRunner().invoke(app, ["reidentify", *names])
     return run.exit_code, run.output
 
 
-def test_whois_tells_the_row_and_identifier_of_a_table(own_secret, root: Path):
+def test_reidentify_tells_the_row_and_identifier_of_a_table(own_secret, root: Path):
     given(root, SCANS)
     table, third = str(root / "patients.csv"), pseudonym("P2", b"a secret")
-    assert whois(table, third) == (0, f"{third}: row 4 of patients.csv, patient P2\n")
+    assert reidentify(table, third) == (0, f"{third}: row 4 of patients.csv, patient P2\n")
     for case, own in rows(scans(), root).cases.items():
         row = 2 + int(own.row["scan"][-1]) - 1
         expected = f"{case}: row {row} of patients.csv, patient {own.row['patient']}\n"
-        assert whois(str(root), case) == (0, expected)
-    assert whois(table)[1].count(pseudonym("P1", b"a secret")) == 2
+        assert reidentify(str(root), case) == (0, expected)
+    assert reidentify(table)[1].count(pseudonym("P1", b"a secret")) == 2
 
 
-def test_whois_under_another_secret_says_that_nothing_matches_and_why(
+def test_reidentify_under_another_secret_says_that_nothing_matches_and_why(
     own_secret, root, tmp_path, monkeypatch
 ):
     known, unknown = pseudonym("MUSTERMANN-01", b"a secret"), pseudonym("MUSTERMANN-02", b"other")
-    status, told = whois(str(root), known, unknown)
+    status, told = reidentify(str(root), known, unknown)
     assert status == 1 and f"{known}: row 2 of patients.csv" in told
     assert f"is {unknown} by the secret of this call (CROSSOVER_SECRET): another secret" in told
     monkeypatch.delenv("CROSSOVER_SECRET")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
-    status, told = whois(str(root), known)
+    status, told = reidentify(str(root), known)
     assert status == 2 and "there is no secret here" in told and not (tmp_path / "none").exists()
 
 

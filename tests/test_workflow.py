@@ -260,7 +260,7 @@ def test_new_patients_are_segmented_by_a_trained_model(third_study, tmp_path):
     command = [
         sys.executable, "-m", "crossover", "segment", "export", "out", "--study", "prostate",
         "--scale", "smoke", "--model", "b_a-f0", "--results", str(folder / "results"),
-        "--series", "rules.yaml",
+        "--rules", "rules.yaml",
     ]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CROSSOVER_SECRET": "s" * 32}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

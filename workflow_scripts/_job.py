@@ -1,4 +1,4 @@
-"""What every entry shares: its arguments, its log, the trail of its outputs, and one line when it fails.
+"""What every entry shares: its arguments, its log, the provenance record of its outputs, and one line when it fails.
 
 Standard error is the rule's log; standard output reaches the person who runs the workflow.
 """
@@ -26,10 +26,31 @@ from typing import Any
 from crossover.core import disk, locks, provenance
 from crossover.core.source_code import code_digest
 from crossover.execution import progress
+from crossover.sources.redaction import without_places
 
 
-def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
-    """Parse `--cfg` (JSON), `--threads` and the named paths, call `main` with them, and leave the outputs' trail.
+class Job(SimpleNamespace):
+    """What an entry is given: its settings, and the paths that it names when it calls `run`."""
+
+    cfg: dict[str, Any]
+    """The settings that the rule reads, from `--cfg`."""
+    checks: dict[str, Any]
+    """Settings that change no result, from `--checks`."""
+    code: dict[str, Any] | None
+    """Source files (`entries`) and their `digest` when the workflow was started."""
+    threads: int
+    tickets: int
+    """Of a GPU, see `crossover.training.devices`."""
+    log: str
+    data: Path | None
+    """The folder of the real data."""
+    imagenet: str
+    """The folder of ImageNet weights; "" where none is named."""
+    logger: str
+
+
+def run(main: Callable[[Job], None], *paths: str) -> None:
+    """Parse `--cfg` (JSON), `--threads` and the named paths, call `main` with them, and write the outputs' records.
 
     Args:
         paths: names of arguments that are paths of files; a name that ends with `*` takes several, with `?`
@@ -52,7 +73,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
             f"--{name.rstrip('*?')}", type=Path, nargs=nargs, required=name.isidentifier()
         )
     data = os.environ.get("CROSSOVER_DATA")
-    given = SimpleNamespace(**vars(parser.parse_args()), data=Path(data) if data else None)
+    given = Job(**vars(parser.parse_args()), data=Path(data) if data else None)
     given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")
     given.logger = os.environ.get("CROSSOVER_LOGGER", "none")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -63,7 +84,7 @@ def run(main: Callable[[SimpleNamespace], None], *paths: str) -> None:
             for path in outputs:  # whoever was left over from a run that was killed ends first
                 stack.enter_context(locks.held(path))
             try:
-                _with_trail(main, given, script, names, starting)
+                _with_record(main, given, script, names, starting)
             except BaseException:
                 for path in outputs:  # in part perhaps
                     path.unlink(missing_ok=True)
@@ -97,22 +118,24 @@ def _failed(what: str) -> None:
         print(what, flush=True)
 
 
-def _with_trail(
-    main: Callable[[SimpleNamespace], None], given: SimpleNamespace, script: str, names: list[str],
+def _with_record(
+    main: Callable[[Job], None], given: Job, script: str, names: list[str],
     starting: float | None,
 ) -> None:  # fmt: skip
     entries = given.code["entries"] if given.code else [f"workflow_scripts/{script}.py"]
     if given.code and code_digest(*entries) != given.code["digest"]:
         raise RuntimeError("source files changed since the workflow was started: start it again")
     begun, start, imports = datetime.now(UTC), perf_counter(), _Imports()
-    read = provenance.digests(p for name in names if name != "out" for p in _listed(given, name))
+    inputs = (path for name in names if name != "out" for path in _listed(given, name))
+    read = provenance.digest_files(inputs)
     with imports:
         main(given)
-    provenance.write_trails(
+    provenance.write_records(
         _listed(given, "out"),
         read,
         given.cfg,
         entries,
+        redact=without_places,
         command=_command(script),
         begun=begun.isoformat(timespec="milliseconds"),
         starting=starting,
@@ -146,7 +169,7 @@ class _Imports:
 
 
 def _command(script: str) -> str:
-    """As called, but for the settings and the code, which the trail holds beside it."""
+    """As called, but for the settings and the code, which the record holds."""
     words = sys.argv[1:]
     for option in {"--cfg", "--code", "--checks"} & set(words):
         at = words.index(option)
@@ -154,6 +177,6 @@ def _command(script: str) -> str:
     return shlex.join(["python", "-m", f"workflow_scripts.{script}", *words])
 
 
-def _listed(given: SimpleNamespace, name: str) -> list[Path]:
+def _listed(given: Job, name: str) -> list[Path]:
     value = getattr(given, name)
     return value if isinstance(value, list) else [value] if value else []

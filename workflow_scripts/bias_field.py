@@ -3,10 +3,11 @@
 from crossover.core.source_code import code_digest
 from crossover.imaging.prepare import correct
 from crossover.imaging.settings import BiasField
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the corrected images of the cohort and their manifest."""
     settings = BiasField.model_validate(job.cfg)
     correct(
         job.cases, job.out, settings, code_digest("workflow_scripts/bias_field.py"), job.threads

@@ -5,10 +5,11 @@ from pydantic import TypeAdapter
 from crossover.core.source_code import SOURCES, code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.settings import IngestRules, Source
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the cases of the cohort, their manifest, and the report of what is wrong."""
     make_cases(
         job.raw,
         job.out[0],

@@ -7,10 +7,11 @@ from crossover.core.incremental import failed_of
 from crossover.evaluation.metrics import COLUMNS, score_models
 from crossover.study.plan import Model
 from crossover.study.splits import read_splits
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the rows of the metrics table for the models of the family."""
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     failed = failed_of([job.predictions])
     rows = score_models(

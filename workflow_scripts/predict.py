@@ -10,10 +10,11 @@ from crossover.study.splits import read_splits
 from crossover.training.devices import claim, gpus
 from crossover.training.files import Slices, with_selected
 from crossover.training.prediction import predict_models
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the masks of the models of the family on their test cases."""
     settings = with_selected(Prediction.model_validate(job.cfg["settings"]), job.selection)
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     network = settings.network

@@ -7,10 +7,11 @@ from crossover.core.incremental import failed_of
 from crossover.evaluation.radiomics_table import COLUMNS, radiomics_rows
 from crossover.study.plan import Model
 from crossover.study.splits import read_splits
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the features of each test case, model and structure."""
     models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
     failed = failed_of([job.predictions] if job.predictions else [])
     there = [model for model in models if model.name not in failed]

@@ -5,10 +5,11 @@ from pydantic import TypeAdapter
 from crossover.core.source_code import SOURCES, code_digest
 from crossover.sources.receive import receive
 from crossover.sources.settings import Source
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write what was received, with the digest of each file."""
     source = TypeAdapter(Source).validate_python(job.cfg["source"])
     code = code_digest("workflow_scripts/receive.py", *SOURCES)
     receive(source, job.out, job.data, code, job.threads, job.cfg["listing"])

@@ -1,53 +1,29 @@
 """Write the report of all studies of a run."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from crossover.analyses import registry
 from crossover.core.incremental import failed_of, records_of
 from crossover.findings.audit.table import audit_table
 from crossover.findings.published import at_sizes, corresponding, load_published
-from crossover.report.facts import initial_weights, run_facts
-from crossover.report.failures import collapsed, failed_table
-from crossover.report.made import made
+from crossover.report.failures_section import collapsed, failed_table
 from crossover.report.page import StudyResults, render
-from crossover.report.tables import table_one_published
+from crossover.report.provenance_note import provenance_note
+from crossover.report.run_facts import initial_weights, run_facts
+from crossover.report.score_tables import table_one_published
 from crossover.study.schema import Study
-from workflow_scripts._job import run
-
-TABLES = {
-    "metrics": "metrics.csv",
-    "splits": "splits.csv",
-    "summary": "statistics/summary.csv",
-    "anova": "statistics/anova.csv",
-    "tukey": "statistics/tukey.csv",
-    "stability": "statistics/stability.csv",
-    "paired": "statistics/paired.csv",
-    "pairwise": "statistics/pairwise.csv",
-    "repeated": "statistics/repeated.csv",
-    "learning_curves": "statistics/learning_curves.csv",
-    "crossover": "statistics/crossover.csv",
-    "cases_needed": "statistics/cases_needed.csv",
-    "claims": "statistics/claims.csv",
-    "training_time": "statistics/training_time.csv",
-    "training_time_saved": "statistics/training_time_saved.csv",
-    "icc": "statistics/icc.csv",
-    "cross_validation": "statistics/cross_validation.csv",
-    "validation": "statistics/validation.csv",
-    "chains": "statistics/chains.csv",
-    "gains": "statistics/gains.csv",
-    "contrasts": "statistics/contrasts.csv",
-    "field_strength": "statistics/field_strength.csv",
-    "table1": "tables/table1.csv",
-    "table2": "tables/table2.csv",
-    "table3": "tables/table3.csv",
-}
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the page from all tables and figures of the studies."""
     results = []
     for values in job.cfg["studies"]:
         study = Study.of(values)
         folder = job.out.parent / study.study
-        paths = {name: folder / file for name, file in TABLES.items()}
+        paths = {Path(name).stem: folder / name for name in registry.tables_of(study)}
         frames = {name: pd.read_csv(path) for name, path in paths.items() if path in job.inputs}
         if study.published:
             published = load_published(study.published)
@@ -63,8 +39,8 @@ def main(job) -> None:
         figures = {
             f.stem: f for f in job.inputs if f.suffix == ".png" and f.parts[-3] == study.study
         }
-        ways = {name: made(path) for name, path in paths.items() if name in frames}
-        ways |= {f"figures/{name}": made(path) for name, path in figures.items()}
+        ways = {name: provenance_note(path) for name, path in paths.items() if name in frames}
+        ways |= {f"figures/{name}": provenance_note(path) for name, path in figures.items()}
         manifests = [f for f in job.inputs if f.parent == folder / "stages"]
         records = records_of(manifests)
         frames["failed"] = failed_table(failed_of(manifests))

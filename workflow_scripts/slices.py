@@ -3,10 +3,11 @@
 from crossover.core.source_code import code_digest
 from crossover.imaging.prepare import slice_cases
 from crossover.imaging.settings import Slices
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write the slices of each case of the cohort."""
     slice_cases(
         job.cases,
         job.corrected,

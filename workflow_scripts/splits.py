@@ -7,10 +7,11 @@ import pandas as pd
 from crossover.core.files import read_json
 from crossover.study.sections import Splits
 from crossover.study.splits import split
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Write which patients are trained on, validated on and tested on."""
     tables = {path.parent.name: pd.read_csv(path, dtype=str) for path in job.patients}
     cases = pd.concat([table.assign(cohort=cohort) for cohort, table in tables.items()])
     settings = Splits.model_validate(job.cfg["settings"])

@@ -17,10 +17,11 @@ from crossover.training.devices import claim, gpus
 from crossover.training.files import Slices, with_selected
 from crossover.training.run import Initials, Trainer, train_stages
 from crossover.training.tensorboard import Curves
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
+    """Train the stages, and write their weights, histories and records."""
     settings = with_selected(Training.model_validate(job.cfg["settings"]), job.selection)
     stages = TypeAdapter(list[Stage]).validate_python(job.cfg["stages"])
     network = settings.network

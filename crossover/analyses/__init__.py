@@ -1,4 +1,5 @@
-"""The figures of a study and which of them it has.
+"""The registry of analyses: each statistic, table and figure of a study is one module of `statistics`, `tables` or `figures`.
 
-It may import `core`, `imaging`, `networks`, `study`, `statistics` and `findings`. Begin with `figures.catalogue`.
+It may import `core`, `imaging`, `networks`, `study`, `statistics` and `findings`. Begin with `analysis.Analysis`, which
+a module declares, and with a short one of them, as `statistics.summary` or `figures.performance`.
 """

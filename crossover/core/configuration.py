@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -39,6 +40,10 @@ def _plain(value: Any) -> Any:
 
 
 def read_yaml(path: Path, loader: type | None = None) -> dict:
+    """Read a YAML file as a dict.
+
+    Raises:
+        ConfigError: the file is no YAML, or its top level is no mapping."""
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist; there are: {there}")
@@ -51,10 +56,11 @@ def read_yaml(path: Path, loader: type | None = None) -> dict:
     return values
 
 
-class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # a PyYAML without libyaml has no CSafeLoader
     """Refuses a key that stands twice: YAML would let the last one win without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        """Build a mapping, and refuse a key that stands twice."""
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for key in keys:
             if keys.count(key) > 1:
@@ -89,7 +95,7 @@ def validate(model: type[Model], values: dict, path: Path, scale: str | None = N
         raise ConfigError("\n".join(lines)) from None
 
 
-def _finding(model: type[BaseModel], error: dict, values: dict) -> str:
+def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
     place = ".".join(_typed(error["loc"], values))
     if error["type"] == "extra_forbidden":
         valid = _fields(model, error["loc"][:-1])

@@ -15,6 +15,7 @@ def digest(value: object) -> str:
 
 
 def digest_of_text(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -37,6 +38,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> dict:
+    """Read a JSON file."""
     return json.loads(path.read_text())
 
 

@@ -20,6 +20,7 @@ from contextlib import nullcontext
 from multiprocessing import forkserver, get_context
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from crossover.core import disk, locks
 from crossover.core.files import file_digest, read_json, write_json
@@ -152,15 +153,16 @@ def warm(module: str) -> None:
 
 
 def pool(
-    workers: int, initializer: Callable[..., None] | None = None, *given: object
+    workers: int, initializer: Callable[..., None] | None = None, *given: Any
 ) -> ProcessPoolExecutor:
     """Processes for work side by side; see `warm`. They are told what is given by their initializer."""
-    return ProcessPoolExecutor(workers, get_context("forkserver"), initializer, given)
+    context = get_context("forkserver")
+    return ProcessPoolExecutor(workers, context, initializer=initializer, initargs=given)
 
 
 def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
-    failed = {}
     """With no workers in this process."""
+    failed: dict[str, str] = {}
     if not workers or not todo:
         for name in todo:
             with nullcontext() if own else locks.held(folder / name):
@@ -203,6 +205,9 @@ def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, st
                 processes.shutdown(wait=False, cancel_futures=True)
                 raise
     return killed
+
+
+_make: Callable[[str, Path], dict]  # of a process of the pool, see `_take`
 
 
 def _take(make: Callable[[str, Path], dict]) -> None:

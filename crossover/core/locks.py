@@ -1,8 +1,10 @@
-"""One process at a time: locks of the system, which end with their process, so that a kill leaves none behind."""
+"""Locks between processes, by `filelock`: the system drops a lock when its process ends, however that happens.
+
+A lock's file names its holder for those who wait. The file of a killed holder stays, without a lock on it.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -11,7 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 log = logging.getLogger(__name__)
 FOLDER = Path(".cache/locks")
@@ -22,42 +25,33 @@ class Held(RuntimeError):
     """Another process has the lock; the message says which, and since when."""
 
 
-def take(path: Path) -> TextIO:
-    """Take a lock for as long as the returned file stays open; processes that are started don't inherit it.
+def take(path: Path) -> FileLock:
+    """Take a lock without waiting; it is held until it is released or this process ends.
+
+    Processes that are started meanwhile do not inherit it.
 
     Raises:
         Held: another process has it.
     """
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            file = path.open("a+")
-        except FileNotFoundError:  # whoever had it before removed the folder
-            continue
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            by = _holder(file)
-            file.close()
-            raise Held(by) from None
-        if _is_at(file, path):
-            break
-        file.close()  # the one before removed it between the opening and the lock
-    file.truncate(0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise Held(_holder(path)) from None
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    json.dump({"process": os.getpid(), "on": platform.node(), "since": since}, file)
-    file.flush()
-    return file
+    path.write_text(json.dumps({"process": os.getpid(), "on": platform.node(), "since": since}))
+    return lock
 
 
 @contextmanager
 def held(what: str | Path, folder: Path = FOLDER) -> Iterator[None]:
-    """Hold the lock of what is made inside, a file or folder; wait for it, and say for whom, where another has it."""
+    """Hold the lock of a file or folder that is made inside; where another process has it, say which, and wait."""
     path = lock_path(what, folder)
-    file, told = None, False
-    while file is None:
+    lock, told = None, False
+    while lock is None:
         try:
-            file = take(path)
+            lock = take(path)
         except Held as by:
             if not told:
                 waits = f"{what} is being made by {by} (of a run that was killed?): waiting for it"
@@ -68,28 +62,25 @@ def held(what: str | Path, folder: Path = FOLDER) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        file.close()
+        path.unlink(missing_ok=True)  # before the release: who takes it next makes its own file
+        lock.release()
 
 
 def lock_path(what: str | Path, folder: Path = FOLDER) -> Path:
-    """Where the lock of a file or folder lies."""
+    """Return where the lock of a file or folder lies."""
     own = Path(what)
     return folder / f"{own.relative_to(own.anchor)}.lock"
 
 
-def _holder(file: TextIO) -> str:
-    file.seek(0)
+def is_unfinished(what: str | Path, folder: Path = FOLDER) -> bool:
+    """Return whether a process makes a file or folder now, or was killed while it did (see `held`)."""
+    return lock_path(what, folder).exists()
+
+
+def _holder(path: Path) -> str:
     try:
-        about = json.loads(file.read())
-    except ValueError:  # it has only just taken it
+        about = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):  # it has only just been taken, or given back
         return "another process"
     where = "" if about["on"] == platform.node() else f" on {about['on']}"
     return f"process {about['process']}{where}, since {about['since']}"
-
-
-def _is_at(file: TextIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

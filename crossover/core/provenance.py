@@ -1,8 +1,8 @@
-"""The trail of a result: beside each output lies `<output's stem>.trail.json`, written by the job that made it.
+"""The provenance record of a result: beside each output lies `<output's stem>.provenance.json`, written by its job.
 
-It holds what went in and what came out, each file with its SHA-256, the settings, the source files, the
-command and the versions of what was imported. Snakemake's own record says what a job was *asked* to be, and
-can be rewritten (`snakemake --touch`); this one says what was done.
+It holds what went in and what came out, each file with its SHA-256, the settings, the source files, the command
+and the versions of what was imported. What verifies, traces or exports results, and what decides before a run
+whether they are those of the present plan, reads it; nothing else says how a result was made.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from crossover.core.files import digest, file_digest, read_json_or_none, write_j
 from crossover.core.source_code import sources
 
 T = TypeVar("T")
-SUFFIX = ".trail.json"
+SUFFIX = ".provenance.json"
 
 
-def trail_path(output: Path) -> Path:
-    """Where the trail of an output lies; outputs of one stem, as a figure's SVG and PNG, share it."""
+def record_path(output: Path) -> Path:
+    """Return where the record of an output lies; outputs of one stem, as a figure's SVG and PNG, share it."""
     return output.with_suffix(SUFFIX)
 
 
-def read_trail(output: Path) -> dict | None:
-    """The trail of an output, None where there is none that can be read."""
-    return read_json_or_none(trail_path(output))
+def read_record(output: Path) -> dict | None:
+    """Read the record of an output; None where there is none that can be read."""
+    return read_json_or_none(record_path(output))
 
 
-def digests(paths: Iterable[Path]) -> dict[str, str]:
-    """Path -> SHA-256, of files that are there."""
+def digest_files(paths: Iterable[Path]) -> dict[str, str]:
+    """Return path -> SHA-256 of files."""
     return {str(path): file_digest(path) for path in paths}
 
 
-def write_trails(
+def write_records(
     outputs: Iterable[Path],
     inputs: dict[str, str],
     settings: Any,
@@ -45,11 +45,11 @@ def write_trails(
     redact: Callable[[Any], Any],
     **facts: Any,
 ) -> None:
-    """Write the trails of one job's outputs.
+    """Write the records of one job's outputs.
 
     Args:
         inputs: path -> SHA-256, as the job found them.
-        settings: what the job was told of the configuration.
+        settings: the part of the configuration that the job was given.
         redact: takes out of the settings what may identify people, before they are written.
         entries: of its source files, see `crossover.core.source_code.closure`.
         facts: command, starting (seconds from the process's start to its work, imports included), begun
@@ -58,17 +58,17 @@ def write_trails(
     outputs = list(outputs)
     content = {
         "inputs": inputs,
-        "outputs": digests(outputs),
+        "outputs": digest_files(outputs),
         "settings": redact(settings),
         "settings_digest": digest(settings),
         "code": {"entries": entries, "files": sources(*entries)},
-        "versions": versions(),
+        "versions": imported_versions(),
         "platform": platform.platform(),
         **facts,
         "seconds_in": {what: round(seconds, 3) for what, seconds in _timed.items()},
     }
     content["digest"] = digest(content)
-    for path in {trail_path(output) for output in outputs}:
+    for path in {record_path(output) for output in outputs}:
         write_json(path, content)
 
 
@@ -76,7 +76,7 @@ _timed: dict[str, float] = {}
 
 
 def timed(what: str, call: Callable[[], T]) -> T:
-    """Call, and have this process's trails tell the seconds, of all calls for the same together."""
+    """Call, and add the seconds to those that this process's records will have of this kind of work."""
     start = perf_counter()
     try:
         return call()
@@ -84,15 +84,15 @@ def timed(what: str, call: Callable[[], T]) -> T:
         _timed[what] = _timed.get(what, 0.0) + perf_counter() - start
 
 
-def is_whole(trail: dict) -> bool:
-    """Whether a trail is as it was written."""
-    content = {key: value for key, value in trail.items() if key != "digest"}
-    return trail.get("digest") == digest(content)
+def is_intact(record: dict) -> bool:
+    """Return whether a record is as it was written."""
+    content = {key: value for key, value in record.items() if key != "digest"}
+    return record.get("digest") == digest(content)
 
 
-def versions() -> dict[str, str]:
-    """Python's version, and of each package that this process has imported and that tells its own."""
+def imported_versions() -> dict[str, str]:
+    """Return the version of Python and of each package that this process has imported and that has one."""
     packages = sorted(n for n in set(sys.modules) - sys.stdlib_module_names if "." not in n)
-    told = {name: vars(sys.modules[name]).get("__version__") for name in packages}
-    known = {name: version for name, version in told.items() if isinstance(version, str)}
+    found = {name: vars(sys.modules[name]).get("__version__") for name in packages}
+    known = {name: version for name, version in found.items() if isinstance(version, str)}
     return {"python": platform.python_version(), **known}

@@ -15,11 +15,13 @@ from crossover.core.paths import ROOT
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {
+    "crossover/analyses/design.py",
     "crossover/core/configuration.py",
     "crossover/core/paths.py",
     "crossover/imaging/settings.py",
     "crossover/study/config.py",
     "crossover/study/consistency.py",
+    "crossover/study/parameters.py",
     "crossover/study/plan.py",
     "crossover/study/schema.py",
     "crossover/study/sections.py",
@@ -45,7 +47,7 @@ BESIDE = {
     "crossover/core/provenance.py",
     "crossover/sources/redaction.py",
 }
-"""Code that tells of the work and keeps its trail; no result comes from it."""
+"""Code that tells of the work and writes its provenance record; no result comes from it."""
 
 
 def source_digest(path: str) -> str:

@@ -77,7 +77,9 @@ def score_models(
         return list(processes.map(score_, jobs, chunksize=incremental.CHUNK))
 
 
-def _score_job(tolerance: float, smallest_mask_px: int, job: tuple) -> dict:
+def _score_job(
+    tolerance: float, smallest_mask_px: int, job: tuple[Model, str, str, str, Path, Path]
+) -> dict:
     return score_case(*job, tolerance, smallest_mask_px)
 
 

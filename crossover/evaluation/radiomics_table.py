@@ -29,9 +29,10 @@ def radiomics_rows(
         settings: channel, bin_width and features of the study's `radiomics`.
     """
     test = splits[splits.part == "test"].sort_values(["cohort", "case"])
+    manual_or_models: list[Model] | list[None] = models or [None]
     jobs = [
         (model, case.cohort, case.case, structure)
-        for model in (models or [None])
+        for model in manual_or_models
         for case in test.itertuples()
         for structure in (model.structures if model else structures)
     ]

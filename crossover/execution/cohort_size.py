@@ -48,9 +48,9 @@ def counted(cases: Path) -> Amount | None:
     """Of cases that are there; None where there is none, or none that can be read."""
     names = (read_json_or_none(cases / "manifest.json") or {}).get("items", {})
     about = [read_json_or_none(cases / name / "case.json") for name in names]
-    if not about or None in about:
+    sizes = [own["size"] for own in about if own]
+    if not about or len(sizes) < len(about):
         return None
-    sizes = [own["size"] for own in about]
     slices = sum(size[2] for size in sizes)
     pixels = sum(size[0] * size[1] * size[2] for size in sizes)
     return Amount(len(sizes), slices / len(sizes), pixels / slices)
@@ -79,8 +79,8 @@ def listed(study: Study, cohort: str, received: Path) -> Amount | None:
         try:
             form = form_of(source)
             rows = [row for _, row in form.rows(source, received).cases.values()]
-            files = {f for row in rows for f in form.patient_files(source, row)}
-            bytes_ = sum((received / file).stat().st_size for file in files)
+            named = {f for row in rows for f in form.patient_files(source, row)}
+            bytes_ = sum((received / file).stat().st_size for file in named)
         except (
             ValueError,
             KeyError,

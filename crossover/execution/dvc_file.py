@@ -8,13 +8,13 @@ from typing import Any
 import yaml
 
 from crossover.core.provenance import SUFFIX
-from crossover.execution.workflow import MAKE_REPORT, MAKE_STUDY, RECORDS
+from crossover.execution.workflow import MAKE_REPORT, MAKE_STUDY, METADATA
 from crossover.study.schema import Study
 
 HEAD = """\
 # Written by `crossover dvc` from the studies that config/config.yaml names: don't edit, write it again.
 #
-# One stage a study, and the report, which holds Snakemake's records of what made every file: an output can
+# One stage a study, and the report, which holds Snakemake's metadata of every file: an output can
 # have one owner only. Outputs persist, since Snakemake knows what must be made again. Parameters are those
 # that a study's last job wrote with its scores, so that none is shown that the models were not made with.
 """
@@ -54,7 +54,7 @@ def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
         "cmd": f"{ENVIRONMENT} {MAKE_REPORT}",
         "deps": [*CODE, *read, "config/published", *(f"results/{name}" for name in studies)],
         "outs": [_kept(f"results/report{end}") for end in (".html", SUFFIX)]
-        + [_kept(str(RECORDS))],
+        + [_kept(str(METADATA))],
     }
     content = {
         "stages": stages,

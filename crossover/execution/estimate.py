@@ -1,13 +1,16 @@
 """How long a study's training will take, before anything runs: its steps times measured seconds a step.
 
-The seconds are those of `config/step_times.csv`, measured by `benchmarks/step_times.py`: of the published
-networks at the published size, on one machine. Another is slower or faster by a factor.
+The seconds are those of `config/step_times.csv`, measured by `benchmarks/step_times.py` and, on a GPU, by
+`benchmarks/gpu.py`: of the published networks at the published size, on one machine. Another is slower or
+faster by a factor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -16,40 +19,75 @@ from crossover.core.paths import ROOT
 from crossover.study.plan import Plan, Stage
 from crossover.study.schema import Study
 from crossover.study.sections import SELECTED, Cohort
+from crossover.training.devices import gpus
 
 TIMES = ROOT / "config/step_times.csv"
-COLUMNS = ["study", "stages", "models", "steps", "hours", "untimed"]
+CPU = "CPU"
+"""The device of times that were measured without a GPU."""
 
 
-def estimate(study: Study, plan: Plan, times: pd.DataFrame, data: Path = Path("data")) -> dict:
+class Estimate(NamedTuple):
+    """What a study's training takes."""
+
+    study: str
+    stages: int
+    models: int
+    steps: float | None
+    """None where the patients or slices of a cohort aren't known."""
+    hours: float | None
+    """None also where a network was not timed."""
+    untimed: list[str]
+    """Architecture, encoder and level of what was not timed."""
+
+
+def estimate(
+    study: Study,
+    plan: Plan,
+    times: pd.DataFrame,
+    data: Path = Path("data"),
+    gpu: bool | None = None,
+) -> Estimate:
     """Numbers of a study's stages, models and steps, and the hours of its training.
 
     Args:
         times: study, scale, architecture, encoder, level, seconds: of a step.
         data: where slices are counted, if they are there; else the cohorts' `slices_per_patient` are taken.
+        gpu: see `step_seconds`.
 
     Returns:
-        The `COLUMNS`; steps and hours are None where the patients or slices of a cohort aren't known,
-        hours also where a network was not timed: `untimed` says which. Validation, reading and
-        starting are not counted. A network that is yet to be selected counts as the mean of its cells.
+        Validation, reading and starting are not counted. A network that is yet to be selected counts as the mean of
+        its cells.
     """
     steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
-    seconds = step_seconds(study, times)
+    seconds = step_seconds(study, times, gpu)
     of_stages = {name: kinds(stage, study) for name, stage in plan.stages.items()}
     needed = {kind for own in of_stages.values() for kind in own}
     untimed = sorted(" ".join(filter(None, kind)) for kind in needed - set(seconds))
-    total = None if None in steps.values() else sum(steps.values())
+    total = total_of(steps.values())
     hours = None
     if total is not None and not untimed:
         each = {name: mean(seconds[kind] for kind in own) for name, own in of_stages.items()}
-        hours = sum(steps[name] * each[name] for name in steps) / 3600
-    counts = (study.study, len(plan.stages), len(plan.models), total, hours, untimed)
-    return dict(zip(COLUMNS, counts, strict=True))
+        hours = sum(n * each[name] for name, n in steps.items() if n is not None) / 3600
+    return Estimate(study.study, len(plan.stages), len(plan.models), total, hours, untimed)
 
 
-def step_seconds(study: Study, times: pd.DataFrame) -> dict[tuple[str, str, str], float]:
-    """Architecture, encoder and level -> seconds of a step, as measured for a study at its scale."""
+def total_of(numbers: Iterable[float | None]) -> float | None:
+    """Return the sum, or None where one of the numbers is not known."""
+    known = list(numbers)
+    there = [number for number in known if number is not None]
+    return sum(there) if len(there) == len(known) else None
+
+
+def step_seconds(
+    study: Study, times: pd.DataFrame, gpu: bool | None = None
+) -> dict[tuple[str, str, str], float]:
+    """Architecture, encoder and level -> seconds of a step, as measured for a study at its scale.
+
+    Args:
+        gpu: on a GPU, or without one; None for whether this machine has one.
+    """
     own = times[(times["study"] == study.study) & (times["scale"] == study.scale)]
+    own = own[(own["device"] != CPU) == (bool(gpus()) if gpu is None else gpu)]
     return {
         (row.architecture, row.encoder, row.level): row.seconds
         for row in own.fillna("").itertuples()
@@ -102,7 +140,7 @@ def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
     if stage.cell or network.architecture != SELECTED:
         encoder = str(network.settings.get("encoder", ""))
         return [(*(stage.cell or (network.architecture, encoder)), level)]
-    return [(*cell, level) for cell in study.selection.cells]
+    return [(*cell, level) for cell in study.cells]
 
 
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
@@ -112,12 +150,22 @@ def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
         "Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"
     ]
     for name, study in studies.items():
-        about = estimate(study, plans[name], times)
-        steps = "unknown" if about["steps"] is None else f"{about['steps']:,}"
-        hours = "" if about["hours"] is None else f", about {about['hours']:,.1f} h"
-        without = f"; no step times of {', '.join(about['untimed'])}" if about["untimed"] else ""
+        about = estimate(study, plans[name], times, gpu=False)
+        steps = "unknown" if about.steps is None else f"{about.steps:,}"
+        hours = "" if about.hours is None else f", about {about.hours:,.1f} h"
+        on_gpu = estimate(study, plans[name], times, gpu=True).hours
+        if hours and on_gpu is not None:
+            hours += f" ({on_gpu:,.1f} h on one {_gpu(study, times)})"
+        without = f"; no step times of {', '.join(about.untimed)}" if about.untimed else ""
         lines.append(
-            f"  {name} ({study.scale}): {about['stages']} trainings, {about['models']} models, "
+            f"  {name} ({study.scale}): {about.stages} trainings, {about.models} models, "
             f"{steps} steps{hours}{without}"
         )
     return "\n".join(lines)
+
+
+def _gpu(study: Study, times: pd.DataFrame) -> str:
+    """The GPU that a study's times are of; with the engine, where that is not the study's."""
+    own = times[(times["study"] == study.study) & (times["device"] != CPU)].iloc[0]
+    by = "" if own["engine"] == study.network.engine else f" by the engine {own['engine']}"
+    return own["device"] + by

@@ -1,4 +1,4 @@
-"""What would run, why, and for how long, before anything runs: the workflow's graph against the trails."""
+"""What would run, why, and for how long, before anything runs: the workflow's graph against the provenance records."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pandas as pd
 
 from crossover.core.files import file_digest, read_json
 from crossover.core.incremental import RECORD
-from crossover.core.provenance import read_trail
+from crossover.core.provenance import read_record, record_path
 from crossover.core.source_code import sources
-from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds
+from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds, total_of
 from crossover.execution.workflow import Job, Workflow
 from crossover.sources.redaction import without_places
 
@@ -27,22 +27,22 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]
 
     Returns:
         rule, study, cohort, outputs, stages (of a training job: those that would be trained), kept (those
-        that would not), why (list of {kind, what, before, now}; kind is one of `missing`, `setting`, `code`,
-        `input`, `follows`), last_s (seconds of computing it took last time), expected_s (that it will
+        that would not), why (list of {kind, what, before, now}; kind is one of `missing`, `record`, `setting`,
+        `code`, `input`, `follows`), last_s (seconds of computing it took last time), expected_s (that it will
         take; None where nothing like it has run and no time is known).
     """
-    trails = {i: read_trail(root / job.outputs[0]) for i, job in enumerate(workflow.jobs)}
+    records = {i: read_record(root / job.outputs[0]) for i, job in enumerate(workflow.jobs)}
     own = {
-        i: list(reasons(job, trails[i], root)) for i, job in enumerate(workflow.jobs) if job.needed
+        i: list(reasons(job, records[i], root)) for i, job in enumerate(workflow.jobs) if job.needed
     }
-    clock = _Clock(workflow, trails, own, root)
+    clock = _Clock(workflow, records, own, root)
     rows = []
     for i, job in enumerate(workflow.jobs):
         if job.needed:
             why = list(own[i])
             after = [k for k in job.depends if workflow.jobs[k].needed]
             why += [_why("follows", str(workflow.jobs[k].outputs[0])) for k in after]
-            stages, kept = _stages(job, trails[i], why, root)
+            stages, kept = _stages(job, records[i], why, root)
             rows.append(
                 {
                     "job": i,
@@ -53,7 +53,7 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]
                     "stages": stages,
                     "kept": kept,
                     "why": why or [_why("input", job.reason)],
-                    "last_s": (trails[i] or {}).get("seconds"),
+                    "last_s": (records[i] or {}).get("seconds"),
                     "expected_s": clock.expected(i, job, stages),
                     "threads": job.threads,
                     "after": after,
@@ -62,27 +62,28 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]
     return rows
 
 
-def reasons(job: Job, trail: dict | None, root: Path = Path(".")) -> Iterable[dict[str, str]]:
-    """What of a job itself differs from when its outputs were made; not what runs before it."""
+def reasons(job: Job, record: dict | None, root: Path = Path(".")) -> Iterable[dict[str, str]]:
+    """Yield what of a job itself differs from when its outputs were made; not what runs before it."""
     missing = [path for path in job.outputs if not (root / path).exists()]
-    if missing or trail is None:
-        yield from (_why("missing", str(path)) for path in missing or job.outputs)
-    if trail is None:
+    yield from (_why("missing", str(path)) for path in missing)
+    if record is None:
+        if not missing:
+            yield _why("record", str(record_path(job.outputs[0])), "", ABSENT)
         return
-    for key, before, now in differences(trail["settings"], without_places(job.settings)):
+    for key, before, now in differences(record["settings"], without_places(job.settings)):
         yield _why("setting", key.removeprefix("settings."), before, now)
     code = sources(*job.code["entries"])
-    for path in sorted(set(code) | set(trail["code"]["files"])):
-        before, now = trail["code"]["files"].get(path), code.get(path)
-        if before != now:
+    for path in sorted(set(code) | set(record["code"]["files"])):
+        then, today = record["code"]["files"].get(path), code.get(path)
+        if then != today:
             yield _why(
-                "code", path, "" if before else ABSENT, "changed" if now else "no longer used"
+                "code", path, "" if then else ABSENT, "changed" if today else "no longer used"
             )
     inputs = {str(path) for path in job.inputs}
-    for path in sorted(inputs ^ set(trail["inputs"])):
+    for path in sorted(inputs ^ set(record["inputs"])):
         what = (ABSENT, "read") if path in inputs else ("read", "no longer read")
         yield _why("input", path, *what)
-    for path, before in trail["inputs"].items():
+    for path, before in record["inputs"].items():
         if path in inputs and (root / path).exists() and file_digest(root / path) != before:
             yield _why("input", path, "", "changed")
 
@@ -110,11 +111,8 @@ def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, s
 def _named(value: Any) -> Any:
     """A list of mappings with names, as stages or studies, as a mapping by name."""
     for name in ("name", "study"):
-        if (
-            isinstance(value, list)
-            and value
-            and all(isinstance(v, dict) and name in v for v in value)
-        ):
+        listed = value if isinstance(value, list) else []
+        if listed and all(isinstance(v, dict) and name in v for v in listed):
             return {v[name]: {k: w for k, w in v.items() if k != name} for v in value}
     return value
 
@@ -129,7 +127,7 @@ def _why(kind: str, what: str, before: str = "", now: str = "") -> dict[str, str
 
 
 def _stages(
-    job: Job, trail: dict | None, why: list[dict], root: Path
+    job: Job, record: dict | None, why: list[dict], root: Path
 ) -> tuple[list[str], list[str]]:
     """Of a training job, the stages that it would train and those that it would keep.
 
@@ -139,10 +137,9 @@ def _stages(
         return [], []
     names = [stage["name"] for stage in job.settings["stages"]]
     listed = {"missing", "setting"}
-    same = trail and all(w["kind"] in listed and _only_lists(w) for w in why)
-    if not same:
+    if not record or not all(w["kind"] in listed and _only_lists(w) for w in why):
         return names, []
-    before = {stage["name"]: stage for stage in trail["settings"]["stages"]}
+    before = {stage["name"]: stage for stage in record["settings"]["stages"]}
     folder = root / job.outputs[0].parent
     kept = [
         stage["name"]
@@ -165,7 +162,7 @@ class _Clock:
     def __init__(
         self,
         workflow: Workflow,
-        trails: dict[int, dict | None],
+        records: dict[int, dict | None],
         why: dict[int, list[dict]],
         root: Path,
     ) -> None:
@@ -173,36 +170,35 @@ class _Clock:
         self._times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
-            own = any(
-                w["kind"] == "setting" and w["what"].startswith("source") for w in why.get(i, [])
-            )
-            if own or others & set(job.depends):
+            changed = [w["what"] for w in why.get(i, []) if w["kind"] == "setting"]
+            if any(key.startswith("source") for key in changed) or others & set(job.depends):
                 others.add(i)
-        self._trails = {i: trail for i, trail in trails.items() if trail and i not in others}
+        self._records = {i: record for i, record in records.items() if record and i not in others}
         took: dict[str, list[float]] = {}
-        for i, trail in self._trails.items():
-            took.setdefault(workflow.jobs[i].rule, []).append(trail["seconds"])
+        for i, record in self._records.items():
+            took.setdefault(workflow.jobs[i].rule, []).append(record["seconds"])
         self._mean = {rule: mean(seconds) for rule, seconds in took.items()}
 
     def expected(self, i: int, job: Job, stages: list[str]) -> float | None:
         if job.rule == "train":
-            each = [self._training(job, name, self._trails.get(i)) for name in stages]
-            return None if None in each else sum(each)
-        if i in self._trails:
-            return self._trails[i]["seconds"]
+            each = [self._training(job, name, self._records.get(i)) for name in stages]
+            return total_of(each)
+        if i in self._records:
+            return self._records[i]["seconds"]
         return self._mean.get(job.rule)
 
-    def _training(self, job: Job, name: str, trail: dict | None) -> float | None:
+    def _training(self, job: Job, name: str, record: dict | None) -> float | None:
         of = job.wildcards["study"]
         study, stage = self._workflow.studies[of], self._workflow.plans[of].stages[name]
-        steps = stage_steps(stage, study, self._root / "data" if trail else NOWHERE)
-        record = self._root / job.outputs[0].parent / name / RECORD
-        if trail and record.exists() and _as_costly(trail["settings"], job.settings):
-            done = read_json(record)
+        steps = stage_steps(stage, study, self._root / "data" if record else NOWHERE)
+        trained = self._root / job.outputs[0].parent / name / RECORD
+        if record and trained.exists() and _as_costly(record["settings"], job.settings):
+            done = read_json(trained)
             return done["seconds"] * (steps / done["steps"] if steps else 1)
         seconds = step_seconds(study, self._times)
         own = [seconds.get(kind) for kind in kinds(stage, study)]
-        return None if steps is None or None in own else steps * mean(own)
+        known = [each for each in own if each is not None]
+        return None if steps is None or len(known) < len(own) else steps * mean(known)
 
 
 def _as_costly(before: dict, now: dict) -> bool:

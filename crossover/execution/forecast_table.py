@@ -10,7 +10,13 @@ from rich.table import Table
 
 from crossover.execution.forecast import wall_seconds
 
-KINDS = {"setting": "setting", "code": "source", "input": "input", "missing": "not there"}
+KINDS = {
+    "setting": "setting",
+    "code": "source",
+    "input": "input",
+    "missing": "not there",
+    "record": "record",
+}
 
 
 def show(rows: list[dict[str, Any]], cores: int, console: Console) -> None:
@@ -47,9 +53,10 @@ def duration(seconds: float | None) -> str:
 def _causes(rows: list[dict[str, Any]]) -> Table:
     """Each difference once, with the rules that it concerns; what was never made is told with the jobs."""
     of: dict[tuple[str, ...], dict[str, int]] = {}
+    key: tuple[str, ...]
     for row in rows:
         for why in row["why"]:
-            if why["kind"] in ("setting", "code", "input"):
+            if why["kind"] in ("setting", "code", "input", "record"):
                 key = (KINDS[why["kind"]], *_place(row, why), why["before"], why["now"])
                 rules = of.setdefault(key, {})
                 rules[row["rule"]] = rules.get(row["rule"], 0) + 1

@@ -1,12 +1,15 @@
-"""What must be right before anything runs."""
+"""What is checked before anything runs: the studies, their initial weights, and the results that are there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
-from crossover.execution.integrity import Checker, settled, told
+from crossover.core.locks import FOLDER, is_unfinished
+from crossover.core.provenance import read_record
+from crossover.execution.integrity import Checker, describe
 from crossover.study import parameters
 from crossover.study.initial_weights import missing
 from crossover.study.schema import Study
@@ -71,22 +74,19 @@ def _weights_remedy(study: str, encoders: list[str]) -> str:
 
 
 def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
-    """Check that results which are there are those of the jobs that are on record.
+    """Check that nobody changed results since their jobs wrote them.
 
     Args:
-        outputs: of all jobs of the plan.
+        outputs: of all jobs of the plan, relative to `root`.
 
     Raises:
-        ConfigError: naming files without a record, changed since, or made from others than are there,
-            and what to do.
+        ConfigError: naming what was changed, and what to do.
     """
-    checker = Checker(root)
-    findings = []
-    for path in settled(outputs, root):
-        try:
-            found = list(checker.findings(path))
-        except FileNotFoundError:  # another Snakemake has begun to make it
-            continue
-        findings += found if settled([path], root) else []
+    checker, findings = Checker(root), []
+    for output in sorted(path for path in map(Path, outputs) if (root / path).exists()):
+        record = read_record(root / output)
+        with suppress(FileNotFoundError):  # another Snakemake has begun to make it
+            changes = list(checker.find_changes(output, record)) if record else []
+            findings += [] if is_unfinished(output, root / FOLDER) else changes
     if findings:
-        raise ConfigError(told(findings))
+        raise ConfigError(describe(findings))

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from crossover.core.configuration import canonical
 from crossover.core.files import read_json
 from crossover.core.incremental import RECORD
-from crossover.core.provenance import read_trail, versions
+from crossover.core.provenance import imported_versions, read_record
 from crossover.training.files import HISTORY, WEIGHTS
 
 DSC_TOLERANCE = 0.02
@@ -39,28 +39,28 @@ def recompute(study: str, stage: str, root: Path = Path(".")) -> dict[str, Any]:
     kept = stages / stage
     if not stage or not (kept / RECORD).exists():
         raise ValueError(f"{study}/{stage}: there is no such stage, give <study>/<stage>")
-    trail = _trail_of(stages, stage)
+    record = _record_of(stages, stage)
     again = root / f".cache/verify/verify-{study}/stages"
     shutil.rmtree(again.parent, ignore_errors=True)
     again.mkdir(parents=True)
     settings = {
-        **trail["settings"],
-        "stages": [s for s in trail["settings"]["stages"] if s["name"] == stage],
+        **record["settings"],
+        "stages": [s for s in record["settings"]["stages"] if s["name"] == stage],
     }
     parent = settings["stages"][0]["parent"]
     if parent:
         (again / parent).symlink_to((stages / parent).resolve())
-    _train(trail["command"], settings, again / "again.json", root)
-    return {"stage": stage, **_compared(kept, again / stage, trail)}
+    _train(record["command"], settings, again / "again.json", root)
+    return {"stage": stage, **_compared(kept, again / stage, record)}
 
 
-def _trail_of(stages: Path, stage: str) -> dict[str, Any]:
-    """The trail of the job that trained a stage, the latest where several list it."""
+def _record_of(stages: Path, stage: str) -> dict[str, Any]:
+    """Read the record of the job that trained a stage, the latest where several list it."""
     listing = [m for m in stages.glob("*.json") if stage in read_json(m).get("items", ())]
-    trails = [trail for trail in map(read_trail, listing) if trail]
-    if not trails:
-        raise ValueError(f"{stages}: no job's trail lists stage {stage}")
-    return max(trails, key=lambda trail: trail["begun"])
+    records = [record for record in map(read_record, listing) if record]
+    if not records:
+        raise ValueError(f"{stages}: no job's record lists stage {stage}")
+    return max(records, key=lambda record: record["begun"])
 
 
 def _train(command: str, settings: dict[str, Any], out: Path, root: Path) -> None:
@@ -74,7 +74,7 @@ def _train(command: str, settings: dict[str, Any], out: Path, root: Path) -> Non
         raise ValueError(f"training failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _compared(kept: Path, again: Path, trail: dict[str, Any]) -> dict[str, Any]:
+def _compared(kept: Path, again: Path, record: dict[str, Any]) -> dict[str, Any]:
     old, new = load_file(kept / WEIGHTS), load_file(again / WEIGHTS)
     same = old.keys() == new.keys() and all(np.array_equal(old[k], new[k]) for k in old)
     largest = max(
@@ -83,8 +83,8 @@ def _compared(kept: Path, again: Path, trail: dict[str, Any]) -> dict[str, Any]:
     scores = [read_json(folder / RECORD)["best_validation_dsc"] for folder in (kept, again)]
     steps = [len(pd.read_csv(folder / HISTORY)) for folder in (kept, again)]
     close = abs(scores[0] - scores[1]) <= DSC_TOLERANCE and steps[0] == steps[1]
-    now = {"platform": platform.platform(), **versions()}
-    then = {"platform": trail["platform"], **trail["versions"]}
+    now = {"platform": platform.platform(), **imported_versions()}
+    then = {"platform": record["platform"], **record["versions"]}
     return {
         "verdict": "identical" if same else "within tolerance" if close else "different",
         "largest_difference": largest,

@@ -1,6 +1,7 @@
 """The disk and the memory that a run will need, before anything runs.
 
-What a file takes follows from how many patients, slices and pixels there are (see `crossover.execution.cohort_size`) and from
+What a file takes follows from how many patients, slices and pixels there are (see `crossover.execution.cohort_size`)
+and from
 what files of that kind took where they were measured: 2026, on the phantoms of the three studies at both scales.
 Parameters of networks and the memory of a training are those of `config/memory.csv`, measured by
 `benchmarks/memory.py`.
@@ -21,6 +22,7 @@ from crossover.core.files import read_json_or_none
 from crossover.core.incremental import RECORD
 from crossover.core.paths import ROOT
 from crossover.execution.cohort_size import Amount, amount
+from crossover.execution.estimate import total_of
 from crossover.execution.workflow import Job
 from crossover.sources.settings import Phantom, ProstateSource
 from crossover.study.plan import Model, Plan
@@ -35,10 +37,10 @@ SLICE_BYTES = 8000
 VOXEL_BYTES = {"raw": 2.0, "image": 1.35, "corrected": 3.65, "mask": 0.005, "predicted": 0.01}
 """Measured; images are packed, and corrected ones are float32 whose last bits do not pack."""
 JOB_BYTES = {"figure": 1_000_000, "report": 6_000_000}
-"""Of other jobs, with their trail, their log and Snakemake's record."""
+"""Of other jobs, with their provenance record, their log and Snakemake's record."""
 OTHER_BYTES = 150_000
 RECORD_BYTES = 3 * BLOCK
-"""Of an item: its record, and what stands of it in manifests and trails."""
+"""Of an item: its record, and what stands of it in manifests and provenance records."""
 KINDS = {
     "receive": "raw data", "cases": "cases", "bias_field": "corrected images", "slices": "slices",
     "train": "weights", "predict": "predictions",
@@ -62,6 +64,7 @@ class Need(NamedTuple):
 
     @property
     def missing(self) -> float:
+        """Bytes that are yet to be written; 0 where nobody knows."""
         return max(0.0, (self.expected or 0.0) - self.there)
 
 
@@ -75,6 +78,7 @@ class Memory(NamedTuple):
 
     @property
     def all(self) -> float | None:
+        """Bytes at the same time; None where they are not known."""
         return None if self.training is None else self.training * self.beside
 
 
@@ -107,14 +111,14 @@ def disk(
 
 
 def _sum(needs: list[Need]) -> Need:
-    known = [need.expected for need in needs]
-    total = None if None in known else sum(known)
+    total = total_of(need.expected for need in needs)
     return needs[0]._replace(expected=total, there=sum(need.there for need in needs))
 
 
 def memory(
     studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int
 ) -> list[Memory]:  # fmt: skip
+    """Return what memory the trainings of each study need."""
     return [
         Memory(name, _peak(study), side_by_side(study, plans[name], cores))
         for name, study in studies.items()
@@ -163,6 +167,7 @@ def received() -> Path | None:
 
 
 def gigabytes(bytes_: float | None) -> str:
+    """Return a number of bytes as text in MB or GB."""
     if bytes_ is None:
         return "unknown"
     return f"{bytes_ / 1e9:,.1f} GB" if bytes_ >= 1e8 else f"{bytes_ / 1e6:,.1f} MB"
@@ -175,8 +180,8 @@ def machine_memory() -> int:
 
 def _expected(job: Job, study: Study | None, plan: Plan | None, root: Path) -> float | None:
     """Bytes that a job's outputs take; None where that isn't known."""
-    if study is None or job.rule not in KINDS:
-        return JOB_BYTES.get(job.rule, OTHER_BYTES)
+    if study is None or plan is None or job.rule not in KINDS:
+        return JOB_BYTES.get(job.rule.partition("_")[0], OTHER_BYTES)
     if job.rule == "train":
         each = _weights(study, root)
         stages = plan.batches[job.wildcards["batch"]].stages
@@ -184,7 +189,7 @@ def _expected(job: Job, study: Study | None, plan: Plan | None, root: Path) -> f
     if job.rule == "predict":
         groups = plan.groups[job.wildcards["group"]]
         of_models = [_masks(model, study, root / "data") for model in groups]
-        return None if None in of_models else sum(of_models)
+        return total_of(of_models)
     cohort = job.wildcards["cohort"]
     held = amount(study, cohort, root / "data", received())
     if held is None:
@@ -250,7 +255,7 @@ def _rows(study: Study) -> pd.DataFrame:
     table = pd.read_csv(MEMORY, dtype={"encoder": str}).fillna({"encoder": ""})
     network = study.network
     if network.architecture == SELECTED:
-        cells = study.selection.cells
+        cells = study.cells
     else:
         cells = [(network.architecture, str(network.settings.get("encoder", "")))]
     names = pd.Series(list(zip(table["architecture"], table["encoder"])), table.index)
@@ -284,9 +289,9 @@ def _trained(stages: Path) -> Iterator[dict]:
 def _folders(job: Job, plan: Plan | None) -> list[Path]:
     """Where a job's items lie; the outputs themselves, where it has none."""
     out = job.outputs[0]
-    if job.rule == "train":
+    if plan and job.rule == "train":
         return [out.parent / stage.name for stage in plan.batches[job.wildcards["batch"]].stages]
-    if job.rule == "predict":
+    if plan and job.rule == "predict":
         return [out.parent / model.name for model in plan.groups[job.wildcards["group"]]]
     return [out.parent] if job.rule in KINDS else job.outputs
 

@@ -48,23 +48,23 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
     )
     crate.root_dataset["conformsTo"] = profile
     files: dict[str, Any] = {}
-    trails = list(_trails(studies or there, root))
+    records = list(_records(studies or there, root))
     shown = list(_shown(studies or there, root))
     for path in shown:
         files[str(path)] = crate.add_file(root / path, str(path))
-    for _, trail in trails:
-        for name, sha256 in [*trail["inputs"].items(), *trail["outputs"].items()]:
+    for _, record in records:
+        for name, sha256 in [*record["inputs"].items(), *record["outputs"].items()]:
             if name not in files:
                 files[name] = _named(crate, name)
             files[name]["sha256"] = sha256
-    for place, trail in trails:
-        _action(crate, place, trail, files)
+    for place, record in records:
+        _action(crate, place, record, files)
     (crate.write_zip if out.suffix == ".zip" else crate.write)(out)
-    return f"{len(shown)} files, {len(trails)} steps"
+    return f"{len(shown)} files, {len(records)} steps"
 
 
-def _trails(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
-    """The trail of each of the studies' jobs, and of the jobs that made what these read."""
+def _records(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
+    """Find the provenance record of each of the studies' jobs, and of the jobs that made what these read."""
     found: dict[Path, dict[str, Any]] = {}
     of_cohorts = {
         c for s in studies for c in read_yaml(root / f"config/studies/{s}.yaml")["cohorts"]
@@ -76,12 +76,12 @@ def _trails(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, An
         found |= {p: read_json(p) for p in sorted((root / "results" / study).rglob(f"*{SUFFIX}"))}
     for path in sorted((root / "results").glob(f"*{SUFFIX}")):
         found[path] = read_json(path)
-    jobs = {tuple(trail["outputs"]): (path, trail) for path, trail in reversed(found.items())}
-    return ((path.relative_to(root), trail) for path, trail in jobs.values())
+    jobs = {tuple(record["outputs"]): (path, record) for path, record in reversed(found.items())}
+    return ((path.relative_to(root), record) for path, record in jobs.values())
 
 
 def _shown(studies: list[str], root: Path) -> Iterable[Path]:
-    """Results and configuration that go into the crate."""
+    """Find the results and the configuration that go into the crate."""
     real = any("listing" in read_json(m) for m in (root / "data/raw").glob("*/manifest.json"))
     for study in studies:
         folder = root / "results" / study
@@ -104,14 +104,14 @@ def _shown(studies: list[str], root: Path) -> Iterable[Path]:
 
 
 def _named(crate: ROCrate, name: str) -> ContextEntity:
-    """A file that is told of and not contained: it may show a patient."""
+    """Add a file that is named and not contained: it may show a patient."""
     about = {"@type": "File", "name": name, "description": "not in this crate"}
     return crate.add(ContextEntity(crate, f"#{name}", about))
 
 
-def _action(crate: ROCrate, path: Path, trail: dict[str, Any], files: dict[str, Any]) -> None:
-    """One job: which program made what from what, when, with which settings."""
-    script = trail["code"]["entries"][0]
+def _action(crate: ROCrate, path: Path, record: dict[str, Any], files: dict[str, Any]) -> None:
+    """Add one job: which program made what from what, and when."""
+    script = record["code"]["entries"][0]
     program = crate.get(f"#{script}") or crate.add(
         ContextEntity(crate, f"#{script}", {"@type": "SoftwareApplication", "name": script})
     )
@@ -120,13 +120,13 @@ def _action(crate: ROCrate, path: Path, trail: dict[str, Any], files: dict[str, 
         f"#{path}",
         {
             "@type": "CreateAction",
-            "name": f"{Path(script).stem}: {', '.join(trail['outputs'])}",
-            "description": trail.get("command", ""),
-            "startTime": trail.get("begun", ""),
+            "name": f"{Path(script).stem}: {', '.join(record['outputs'])}",
+            "description": record.get("command", ""),
+            "startTime": record.get("begun", ""),
         },
     )
     crate.add(action)
     action["instrument"] = program
-    action["object"] = [files[name] for name in trail["inputs"]]
-    action["result"] = [files[name] for name in trail["outputs"]]
+    action["object"] = [files[name] for name in record["inputs"]]
+    action["result"] = [files[name] for name in record["outputs"]]
     crate.root_dataset.append_to("mentions", action)

@@ -20,7 +20,9 @@ from crossover.evaluation.metrics import score
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.stored import IMAGES
 from crossover.imaging.volumes import image_path, structure_path, write
+from crossover.sources.findings import FindingRow
 from crossover.sources.ingest import ingest
+from crossover.sources.ingest_report import Report
 from crossover.sources.settings import RulesFile
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -98,13 +100,13 @@ def _keys(rows: list[dict]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _refused(report: dict) -> dict[str, str]:
+def _refused(report: Report) -> dict[str, str]:
     """Case -> why it couldn't be made from its examination."""
     cases = report["cases"].items()
     return {c: _told(about["findings"]) for c, about in cases if about["status"] != "made"}
 
 
-def _told(findings: list[dict]) -> str:
+def _told(findings: list[FindingRow]) -> str:
     """The errors among findings, in a line."""
     errors = [f for f in findings if f["severity"] == "error"]
     told = (": ".join(filter(None, (f["code"], f["about"], f["what"]))) for f in errors)

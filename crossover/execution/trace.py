@@ -1,4 +1,4 @@
-"""The way back from a result to the files that came from the scanner, by the trails beside the files."""
+"""The way back from a result to the files that came from the scanner, by the provenance records beside the files."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from typing import Any
 from rich.tree import Tree
 
 from crossover.core.files import file_digest, read_json
-from crossover.core.provenance import read_trail
+from crossover.core.provenance import read_record
 
 MOST = 2
 """Files of one kind that a picture of the way shows."""
 
 
-def place(output: Path) -> tuple[Path, Path]:
-    """The workflow's folder in which a result lies, wherever that is, and the result's path from there.
+def locate(output: Path) -> tuple[Path, Path]:
+    """Return the workflow's folder in which a result lies, wherever that is, and the result's path from there.
 
     Raises:
-        ValueError: no job left a trail of it, or it lies elsewhere than its trail says.
+        ValueError: it has no provenance record, or it lies elsewhere than its record says.
     """
     file = Path(os.path.abspath(output))
-    trail = (read_trail(file) if file.is_file() else None) or {}
-    for name in trail.get("outputs", {}):
+    record = (read_record(file) if file.is_file() else None) or {}
+    for name in record.get("outputs", {}):
         parts = Path(name).parts
         if file.parts[-len(parts) :] == parts:
             return Path(*file.parts[: -len(parts)]), Path(name)
-    if not trail:
-        raise ValueError(f"{output}: there is no such result with a trail beside it")
-    names = ", ".join(trail.get("outputs", {}))
-    raise ValueError(f"{output}: the trail beside it is of {names}: it was moved or renamed")
+    if not record:
+        raise ValueError(f"{output}: there is no such result with a provenance record beside it")
+    names = ", ".join(record.get("outputs", {}))
+    raise ValueError(
+        f"{output}: the provenance record beside it is of {names}: it was moved or renamed"
+    )
 
 
 def trace(output: Path, root: Path = Path(".")) -> dict[str, dict[str, Any]]:
-    """All that a file was made from, directly or not.
+    """Follow a result back to all that it was made from, directly or not.
 
     Returns:
         Path -> {sha256 (now), by (the script; None for what no job made), command, begun, inputs (path ->
@@ -42,10 +44,10 @@ def trace(output: Path, root: Path = Path(".")) -> dict[str, dict[str, Any]]:
         first. Files of patients who came as a folder are named by their codes.
 
     Raises:
-        ValueError: the file is not there, or no job left a trail of it.
+        ValueError: the file is not there, or it has no provenance record.
     """
-    if not (root / output).is_file() or read_trail(root / output) is None:
-        raise ValueError(f"{output}: there is no such result with a trail beside it")
+    if not (root / output).is_file() or read_record(root / output) is None:
+        raise ValueError(f"{output}: there is no such result with a provenance record beside it")
     found: dict[str, dict[str, Any]] = {}
     waiting = [str(output)]
     while waiting:
@@ -58,21 +60,21 @@ def trace(output: Path, root: Path = Path(".")) -> dict[str, dict[str, Any]]:
 
 def _step(root: Path, path: str) -> dict[str, Any]:
     file = root / path
-    trail = (read_trail(file) if file.exists() else None) or {}
+    record = (read_record(file) if file.exists() else None) or {}
     step: dict[str, Any] = {
         "sha256": file_digest(file) if file.exists() else None,
-        "by": _script(trail),
-        "command": trail.get("command"),
-        "begun": trail.get("begun"),
-        "inputs": trail.get("inputs", {}),
+        "by": _script(record),
+        "command": record.get("command"),
+        "begun": record.get("begun"),
+        "inputs": record.get("inputs", {}),
     }
     if step["by"] == "receive" and file.exists():
         step["received"] = _received(read_json(file))
     return step
 
 
-def _script(trail: dict) -> str | None:
-    return Path(trail["code"]["entries"][0]).stem if trail else None
+def _script(record: dict) -> str | None:
+    return Path(record["code"]["entries"][0]).stem if record else None
 
 
 def _received(manifest: dict) -> dict[str, dict[str, str]]:
@@ -88,15 +90,15 @@ def _received(manifest: dict) -> dict[str, dict[str, str]]:
     return out
 
 
-def picture(output: Path, steps: dict[str, dict[str, Any]]) -> Tree:
-    """The way as a tree; what several files were made from is opened once."""
+def draw(output: Path, steps: dict[str, dict[str, Any]]) -> Tree:
+    """Draw the way as a tree; what several files were made from is opened once."""
     tree = Tree(_label(str(output), steps[str(output)], None))
     _grow(tree, str(output), steps, {str(output)})
     return tree
 
 
-def summary(steps: dict[str, dict[str, Any]]) -> str:
-    """What stands at the beginning of the way, in a line."""
+def summarise(steps: dict[str, dict[str, Any]]) -> str:
+    """Say in a line what stands at the beginning of the way."""
     parts = []
     for path, step in steps.items():
         if "received" in step:

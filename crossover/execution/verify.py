@@ -5,27 +5,27 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from configparser import ConfigParser
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as metadata_version
 from pathlib import Path
-from typing import NamedTuple
 
 import yaml
 
 from crossover.core.files import file_digest, read_json_or_none
 from crossover.core.incremental import RECORD
-from crossover.core.provenance import read_trail
+from crossover.core.provenance import is_intact, read_record
 from crossover.execution.forecast import reasons
-from crossover.execution.integrity import AGAIN, PUT_BACK, Checker, Finding
+from crossover.execution.integrity import REMAKE, RESTORE, Checker, Finding
 from crossover.execution.workflow import Workflow
 
 LOCK = Path("requirements.lock")
 
 
-class Check(NamedTuple):
+@dataclass(frozen=True)
+class Check:
     """One kind of check: what was compared, how many, and what is wrong."""
 
     name: str
@@ -40,46 +40,46 @@ def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
         outputs: the rules' outputs, relative to `root`.
     """
     there = [path for path in outputs if (root / path).exists()]
-    read = {path: read_trail(root / path) for path in there}
-    trails = {path: trail for path, trail in read.items() if trail}
+    read = {path: read_record(root / path) for path in there}
+    records = {path: record for path, record in read.items() if record and is_intact(record)}
     checker = Checker(root)
+    remedy = "run `snakemake`, or `dvc pull`"
+    gone = [Finding(str(path), "it is not there", remedy) for path in outputs if path not in read]
     return [
-        Check("outputs that are there", len(outputs), list(_missing(outputs, root))),
-        outputs_check(there, checker),
-        items_check(there, root),
-        inputs_check(trails, checker),
-        versions_check(trails, root),
-        tracked_check(root),
+        Check("outputs that are there", len(outputs), gone),
+        check_outputs(read, checker),
+        check_items(there, root),
+        check_inputs(records, checker),
+        check_versions(records, root),
+        check_tracked(root),
     ]
 
 
-def _missing(outputs: list[Path], root: Path) -> Iterable[Finding]:
-    for path in outputs:
-        if not (root / path).exists():
-            yield Finding(str(path), "it is not there", "run `snakemake`, or `dvc pull`")
+def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:
+    """Compare outputs, and the files that manifests list, with their provenance records."""
+    findings = []
+    for path, record in records.items():
+        if record:
+            findings += checker.find_changes(path, record)
+        else:
+            what = "it has no provenance record, or none that can be read"
+            findings.append(Finding(str(path), what, "run `snakemake`: it is made again"))
+    return Check("outputs against provenance records", len(records), findings)
 
 
-def outputs_check(outputs: list[Path], checker: Checker) -> Check:
-    """Outputs against their trails, trails against Snakemake's records."""
-    findings = [finding for path in outputs for finding in checker.findings(path)]
-    return Check("outputs against trails and records", len(outputs), findings)
-
-
-def items_check(outputs: list[Path], root: Path) -> Check:
-    """Every file that a manifest lists (cases, slices, weights, masks) against its SHA-256 there."""
+def check_items(outputs: list[Path], root: Path) -> Check:
+    """Check every file that a manifest lists (cases, slices, weights, masks) against its SHA-256 there."""
     count, findings = 0, []
     for manifest in (path for path in outputs if path.suffix == ".json"):
         content = read_json_or_none(root / manifest)
-        if (
-            content is None or "items" not in content or "listing" in content
-        ):  # real data as received lie elsewhere
+        if not content or "items" not in content or "listing" in content:  # see `Checker`
             continue
         for name, item in content["items"].items():
             folder = manifest.parent / name
             record = root / folder / RECORD
             if read_json_or_none(record) != item:
                 findings.append(
-                    Finding(f"{folder}/{RECORD}", f"it differs from {manifest}", PUT_BACK)
+                    Finding(f"{folder}/{RECORD}", f"it differs from {manifest}", RESTORE)
                 )
             for file, about in item["files"].items():
                 count += 1
@@ -91,64 +91,64 @@ def items_check(outputs: list[Path], root: Path) -> Check:
     return Check("files against manifests", count, findings)
 
 
-def inputs_check(trails: dict[Path, dict], checker: Checker) -> Check:
-    """What each output was made from against what is there now."""
+def check_inputs(records: dict[Path, dict], checker: Checker) -> Check:
+    """Compare what each output was made from with what is there now."""
     findings, count = [], 0
-    for output, trail in trails.items():
-        for path, then in trail["inputs"].items():
+    for output, record in records.items():
+        for path, then in record["inputs"].items():
             count += 1
             if not (checker.root / path).exists():
                 findings.append(
-                    Finding(str(output), f"{path}, from which it was made, is gone", PUT_BACK)
+                    Finding(str(output), f"{path}, from which it was made, is gone", RESTORE)
                 )
             elif checker.digest(path) != then:
                 findings.append(
                     Finding(str(output), f"it was made from another {path}", "run `snakemake`")
                 )
-    return Check("inputs against trails", count, findings)
+    return Check("inputs against provenance records", count, findings)
 
 
-def versions_check(trails: dict[Path, dict], root: Path) -> Check:
-    """The packages that each output was made with against the lock."""
+def check_versions(records: dict[Path, dict], root: Path) -> Check:
+    """Compare the packages that each output was made with with the lock."""
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", (root / LOCK).read_text(), re.M))
     locked = {_normal(name): version for name, version in pins.items()}
     names = packages_distributions()
-    told = [(out, *item) for out, trail in trails.items() for item in trail["versions"].items()]
+    made = [(out, *item) for out, record in records.items() for item in record["versions"].items()]
     wrong: dict[tuple[str, str], str] = {}
     count = 0
-    for module, version in {(module, version) for _, module, version in told}:
+    for module, version in {(module, version) for _, module, version in made}:
         pinned = {
             n: locked[_normal(n)] for n in names.get(module, [module]) if _normal(n) in locked
         }
         count += bool(pinned)
         release = version.partition("+")[0]  # "+cpu" names a build
-        if pinned and release not in pinned.values() and not _tells(module, version, pinned):
+        if pinned and release not in pinned.values() and not _reports(module, version, pinned):
             wrong[module, version] = " and ".join(f"{n} {v}" for n, v in pinned.items())
     findings = [
         Finding(
             str(output),
             f"it was made with {module} {version}, and {LOCK} has {wrong[module, version]}",
-            f"`make setup`, and {AGAIN}",
+            f"`make setup`, and {REMAKE}",
         )
-        for output, module, version in told
+        for output, module, version in made
         if (module, version) in wrong
     ]
     return Check("versions against the lock", count, findings)
 
 
-def _tells(module: str, told: str, pinned: dict[str, str]) -> bool:
-    """Whether a package as pinned calls itself so: some tell another version than their release has."""
+def _reports(module: str, reported: str, pinned: dict[str, str]) -> bool:
+    """Return whether a package as pinned reports this version: some report another than their release has."""
     if any(metadata_version(name) != version for name, version in pinned.items()):
         return False
-    return getattr(import_module(module), "__version__", None) == told
+    return getattr(import_module(module), "__version__", None) == reported
 
 
 def _normal(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def tracked_check(root: Path) -> Check:
-    """Every file that DVC tracks against the digest that dvc.lock, through DVC's cache, has of it."""
+def check_tracked(root: Path) -> Check:
+    """Check every file that DVC tracks against the digest that dvc.lock, through DVC's cache, has of it."""
     count, findings = 0, []
     lock, cache = root / "dvc.lock", _cache(root)
     stages = yaml.safe_load(lock.read_text())["stages"] if lock.exists() else {}
@@ -179,11 +179,11 @@ def _cache(root: Path) -> Path:
     return root / ".dvc" / parser.get("cache", "dir", fallback="cache")
 
 
-def up_to_date(workflow: Workflow, root: Path = Path(".")) -> Check:
-    """The settings and code that each output was made with against those at hand."""
+def check_plan(workflow: Workflow, root: Path = Path(".")) -> Check:
+    """Compare the settings and code that each output was made with with those at hand."""
     findings = []
     for job in workflow.jobs:
-        for why in reasons(job, read_trail(root / job.outputs[0]), root):
+        for why in reasons(job, read_record(root / job.outputs[0]), root):
             if why["kind"] in ("setting", "code"):
                 change = f" {why['before']} -> {why['now']}" if why["kind"] == "setting" else ""
                 what = f"{why['what']} differs from when it was made{change}"

@@ -1,81 +1,44 @@
-"""All that the library knows of Snakemake: the graph of jobs as plain data, the records that Snakemake 9 keeps of
-what made a file (`.snakemake/metadata/<coded path>`), and the commands that other tools run.
+"""All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
-No other module of the library imports Snakemake or reads its files; nothing that computes imports this one.
+No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
+interface for two things that are needed here, so parts of it are used that its documentation does not name:
+
+- `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
+  interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
+- A result whose provenance record is not that of the planned job must be made again, whatever Snakemake's own
+  metadata say: `--touch` rewrites them, and a partial copy lacks them. A workflow can't name results for
+  `--forcerun` itself (`force_outdated`).
+
+Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
+is only named, for it travels with the results.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from ast import literal_eval
-from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from crossover.core.configuration import ConfigError
-from crossover.core.files import read_json_or_none
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
 
 PROFILE = Path("profiles/default/profile.yaml")
-RECORDS = Path(".snakemake/metadata")
-"""The folder of the records."""
-UNFINISHED = Path(".snakemake/incomplete")
-NAME_MAX = 255
-"""Longest name of a file: a longer coded path is cut, its beginnings being folders with an @."""
+METADATA = Path(".snakemake/metadata")
+"""The folder in which Snakemake keeps what it knows of each output."""
 
 MAKE_STUDY = "snakemake --config studies={study} -- studies"
 """Makes all of one study but the report."""
 MAKE_REPORT = "snakemake --allowed-rules report all"
 """Makes the report, and refuses to run anything else."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What Snakemake keeps of the job that made a file."""
-
-    rule: str
-    parameters: tuple[str, ...]
-    """Their values; each parameter of this workflow's rules is a text."""
-    inputs: dict[str, str]
-    """Input -> SHA-256, of those that Snakemake took the checksum of."""
-    begun: float
-    """Seconds since the epoch, like `ended`."""
-    ended: float
-
-
-def read_record(output: Path, root: Path = Path(".")) -> Record | None:
-    """The record of an output (path relative to `root`), None where there is none that can be read."""
-    kept = read_json_or_none(root / RECORDS / coded(output))
-    if kept is None:
-        return None
-    checksums = {
-        p: str(c).removeprefix("sha256:") for p, c in kept.get("input_checksums", {}).items()
-    }
-    return Record(
-        rule=kept.get("rule", ""),
-        parameters=tuple(map(literal_eval, kept.get("params") or ())),
-        inputs=checksums,
-        begun=kept.get("starttime", 0.0),
-        ended=kept.get("endtime", 0.0),
-    )
-
-
-def is_unfinished(output: Path, root: Path = Path(".")) -> bool:
-    """Whether a job is making the output now, or was killed while it did; Snakemake makes it again."""
-    return (root / UNFINISHED / coded(output)).exists()
-
-
-def coded(output: Path) -> str:
-    """The path of an output as its record is named."""
-    text = urlsafe_b64encode(str(output).encode()).decode()
-    parts = [text[i : i + NAME_MAX - 1] for i in range(0, len(text), NAME_MAX - 1)]
-    return "/".join(["@" + part for part in parts[:-1]] + [parts[-1]])
 
 
 @dataclass(frozen=True)
@@ -88,10 +51,10 @@ class Job:
     inputs: list[Path]
     settings: Any
     code: dict[str, Any]
-    threads: int
-    needed: bool
-    reason: str
-    """In Snakemake's words."""
+    threads: int = 1
+    needed: bool = False
+    """Whether Snakemake would run it, for a `reason` in its own words; known of the graph's jobs only."""
+    reason: str = ""
     depends: list[int] = field(default_factory=list)
     """Places of the jobs whose outputs it reads, in the list of all."""
 
@@ -116,7 +79,7 @@ def read_workflow(
     Args:
         config: as after `snakemake --config`.
         targets: rules or files; the default target where none is given.
-        checked: whether results that nothing vouches for are refused.
+        checked: whether results are compared with their provenance records.
 
     Raises:
         ConfigError: with what Snakemake or the workflow found wrong.
@@ -132,14 +95,14 @@ def read_workflow(
     output = types.OutputSettings(quiet={types.Quietness.ALL}, stdout=False)
     triggers = types.RerunTrigger.parse_choices_set(profile["rerun-triggers"])
     size = parse_size(profile["max-checksum-file-size"])
-    with SnakemakeApi(output) as api:
+    resources = types.ResourceSettings(cores=cores)
+    with SnakemakeApi(output) as api, redirect_stdout(io.StringIO()):
         try:
-            workflow = api.workflow(
-                types.ResourceSettings(cores=cores),
+            graph = api.workflow(
+                resources,
                 config_settings=types.ConfigSettings(config=config),
                 snakefile=Path("Snakefile"),
-            )
-            workflow.dag(
+            ).dag(
                 types.DAGSettings(
                     targets=frozenset(targets),
                     rerun_triggers=triggers,
@@ -147,18 +110,26 @@ def read_workflow(
                     force_incomplete=profile["rerun-incomplete"],
                 )
             )
-            inner = workflow._workflow  # what `snakemake --summary` does, without printing
-            inner._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True)
-            inner._build_dag()
-            known = inner.globals
-            check = known["SETTINGS"].disk_check
-            return Workflow(jobs(inner.dag), known["STUDIES"], known["PLANS"], cores, check)
+            graph.printrulegraph()  # builds it
+            resources.cores = cores  # Snakemake prints with one
+            workflow, studies, plans, settings = _read.pop()
+            return Workflow(jobs(workflow.dag), studies, plans, cores, settings.disk_check)
         except WorkflowError as error:
             raise ConfigError(str(error)) from None
 
 
+_read: list[tuple[Any, dict[str, Study], dict[str, Plan], Any]] = []
+
+
+def hand_over(
+    workflow: Any, studies: dict[str, Study], plans: dict[str, Plan], settings: Any
+) -> None:
+    """Take from the Snakefile what `read_workflow` returns; Snakemake's interface keeps it for itself."""
+    _read[:] = [(workflow, studies, plans, settings)]
+
+
 def jobs(dag: Any) -> list[Job]:
-    """The jobs that make files, in order."""
+    """Return the jobs of Snakemake's graph that make files, inputs before what reads them."""
     levels = [sorted(level, key=lambda j: (j.rule.name, *j.output)) for level in dag.toposorted()]
     ordered = [job for level in levels for job in level if job.output]
     places = {job: i for i, job in enumerate(ordered)}
@@ -177,3 +148,29 @@ def jobs(dag: Any) -> list[Job]:
         )
         for job in ordered
     ]
+
+
+def force_outdated(workflow: Any, is_outdated: Callable[[Job], bool]) -> None:
+    """Have Snakemake make outdated results of its graph again, as `--forcerun` would.
+
+    Between the graph's jobs and the decision which of them run, Snakemake calls nothing of a workflow but the
+    functions that name a job's inputs. So every rule gets one that names no file, and looks at the job's outputs.
+    """
+    for rule in workflow.rules:
+        if rule.output:
+            rule.set_input(partial(_name_no_input, workflow, rule, is_outdated, []))
+
+
+def _name_no_input(
+    workflow: Any, rule: Any, is_outdated: Callable[[Job], bool], inside: list, wildcards: Any
+) -> list[str]:
+    outputs = [Path(path.apply_wildcards(wildcards)) for path in rule.output]
+    if not inside and any(path.exists() for path in outputs):
+        inside.append(True)  # the inputs are named by functions, of which this is one
+        inputs = [Path(path) for path in rule.expand_input(wildcards)[0]]
+        inside.clear()
+        cfg, code = (rule.params.get(name, "{}") for name in ("cfg", "code"))
+        given = [json.loads(p(wildcards) if callable(p) else p) for p in (cfg, code)]
+        if is_outdated(Job(rule.name, dict(wildcards.items()), outputs, inputs, *given)):
+            workflow.dag.forcefiles.update(map(str, outputs))
+    return []

@@ -16,6 +16,8 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class PublishedModel(Section):
+    """A model that the paper names: family and number of training patients."""
+
     family: str
     n_train: Annotated[int, Field(ge=0)]
 
@@ -115,14 +117,14 @@ class CohortRow(Section):
 
     cohort: str
     cases: Annotated[int, Field(ge=1)]
-    field_strength_t: Annotated[Printed, Field(gt=0)]
-    coil: str
+    attributes: dict[str, Printed | str] = {}
+    """By the names of the study's attributes."""
     slices: Annotated[int, Field(ge=1)]
     where: str
 
 
 class Association(Section):
-    """The text relates an attribute of the cohorts (a column of their table) to the results."""
+    """The text relates an attribute of the cohorts to the results."""
 
     about: str
     attribute: str
@@ -166,6 +168,8 @@ class Layers(Section):
 
 
 class Architecture(Section):
+    """The network as the paper describes it."""
+
     where: str
     rows: list[Layers]
 
@@ -195,6 +199,8 @@ class Category(Section):
 
 
 class CategoricalRow(Section):
+    """A row of the table of patients with counts and shares."""
+
     variable: str
     p: Share
     categories: dict[str, Category]
@@ -208,6 +214,8 @@ class NoDifference(Section):
 
 
 class TableOne(Section):
+    """The table of patients: training and testing, with p values."""
+
     where: str
     cohort: str
     patients: dict[str, int]

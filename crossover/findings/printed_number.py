@@ -16,6 +16,7 @@ class Printed(float):
     text: str
 
     def __new__(cls, value: str | float) -> Printed:
+        """Read a number with its digits; a float has those of its shortest text."""
         text = value.text if isinstance(value, Printed) else str(value)
         number = super().__new__(cls, text)
         number.text = text
@@ -23,7 +24,10 @@ class Printed(float):
 
     @property
     def decimals(self) -> int:
-        return max(0, -Decimal(self.text).as_tuple().exponent)
+        """The number of printed decimals."""
+        exponent = Decimal(self.text).as_tuple().exponent
+        assert isinstance(exponent, int), "a printed number is finite"
+        return max(0, -exponent)
 
     @property
     def half_unit(self) -> float:

@@ -29,6 +29,7 @@ from crossover.findings.printed import (
     Value,
 )
 from crossover.findings.printed_number import Printed, read_printed
+from crossover.study.schema import Study
 
 VALUES = [
     "family", "n_train", "structure", "test_set", "metric", "mean", "sd", "ci_low", "ci_high", "where",
@@ -68,11 +69,19 @@ class Published(Section):
 
     @model_validator(mode="after")
     def _sizes_known(self) -> Published:
-        named = {v.model.n_train for v in [*self.values, *self.icc]}
+        named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
         if unknown := sorted(named - {0, *self.sizes}):
             raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
+        return self
+
+    @model_validator(mode="after")
+    def _attributes_known(self) -> Published:
+        for said in self.associations:
+            without = [row.cohort for row in self.cohorts if said.attribute not in row.attributes]
+            if without or not self.cohorts:
+                raise ValueError(f"no {said.attribute!r} of cohorts {', '.join(without)}")
         return self
 
     def table(self) -> pd.DataFrame:
@@ -165,6 +174,11 @@ def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
     table = published.table()
     table = table[table["n_train"].isin(list(ours))].reset_index(drop=True)
     return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
+
+
+def numbers_of(study: Study) -> pd.DataFrame | None:
+    """Return the numbers of a study's paper at its training sizes; None where it has none."""
+    return at_sizes(load_published(study.published), study.sizes) if study.published else None
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:

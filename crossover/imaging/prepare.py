@@ -65,7 +65,8 @@ def slice_cases(
 def _slice(
     folders: list[Path], settings: Slices, channels, structures, case: str, out: Path
 ) -> dict:
-    grid, images, masks, large = None, [], {}, {}
+    images, masks, large = [], {}, {}
+    grid: sitk.Image | None = None
     for channel in channels:
         paths = [image_path(folder / case, channel) for folder in folders]
         image = sitk.ReadImage(str(next(p for p in paths if p.exists())))
@@ -73,6 +74,7 @@ def _slice(
         resampled = slicing.to_network(image, grid)
         images.append(slicing.normalise(resampled, settings.normalisation))
     for structure in structures:
+        assert grid is not None, "a study has a channel or more"
         mask = sitk.ReadImage(str(structure_path(folders[-1] / case, structure)))
         masks[structure] = slicing.to_network(mask, grid, mask=True)
         drawn = sitk.GetArrayViewFromImage(mask) > 0
@@ -83,7 +85,7 @@ def _slice(
         "slices": len(images[0]),
         "with_structure": int(with_structure),
         "large": {name: _bits(own) for name, own in large.items()},
-        "shown": {name: _bits(mask.any(axis=(1, 2))) for name, mask in masks.items()},
+        "shown": {name: _bits(np.any(mask, axis=(1, 2))) for name, mask in masks.items()},
     }
 
 

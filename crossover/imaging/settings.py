@@ -49,5 +49,7 @@ class Slices(Section):
 
 
 class Preparation(Section):
+    """How cases become slices: bias field, then grid and normalisation."""
+
     bias_field: BiasField
     slices: Slices

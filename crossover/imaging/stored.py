@@ -16,6 +16,7 @@ IMAGES = "images.npy"
 
 
 def mask_name(structure: str) -> str:
+    """Return the name of the file with the masks of a structure."""
     return f"mask_{structure}.npy"
 
 
@@ -35,7 +36,8 @@ class Stack(Protocol):
     """Slices along the first axis: an array in memory, or one that is read as it is indexed."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis, slices first."""
 
     def __len__(self) -> int: ...
 

@@ -21,10 +21,12 @@ sitk.ProcessObject.GlobalWarningDisplayOff()
 
 
 def image_path(case: Path, channel: str) -> Path:
+    """Return where a case has the image of a channel."""
     return case / f"image_{channel}.nii.gz"
 
 
 def structure_path(case: Path, structure: str) -> Path:
+    """Return where a case has the mask of a structure."""
     return case / f"structure_{structure}.nii.gz"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 _FOLDER = Path(__file__).parent
 
@@ -80,6 +81,7 @@ def architectures() -> list[str]:
 
 
 def declared(architecture: str) -> Declared:
+    """Return what the module of an architecture declares."""
     module = importlib.import_module(f"crossover.networks.{architecture}")
     return Declared(
         architecture,
@@ -132,7 +134,7 @@ def wrong_batch(architecture: str, batch: int, size: tuple[int, int]) -> list[st
     ]
 
 
-def _finding(error: dict, kind: type[Settings]) -> str:
+def _finding(error: ErrorDetails, kind: type[Settings]) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{place}: unknown; it has {', '.join(kind.model_fields)}"

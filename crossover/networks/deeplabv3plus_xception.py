@@ -23,6 +23,8 @@ LEVELS = {"L1": "aspp", "L2": "projection", "L3": "decoder"}
 
 
 class Settings(networks.OwnSettings):
+    """The settings that a study may choose."""
+
     middle_units: Annotated[int, Field(ge=0)] = 16
     """Xception units in the middle flow (16 as published)."""
     output_stride: Literal[8, 16] = 16

@@ -28,6 +28,8 @@ Encoder = Literal[
 
 
 class Settings(networks.Settings):
+    """The settings that a study may choose."""
+
     encoder: Encoder
     decoder_width: Annotated[float, Field(gt=0)] = 1.0
     """Factor on the decoder's numbers of channels (1 as in that package)."""

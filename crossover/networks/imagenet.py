@@ -106,6 +106,7 @@ def looked_in(encoder: str, path: str = "") -> str:
 
 
 def repository(encoder: str) -> str:
+    """Return the Hugging Face repository with the weights of an encoder."""
     return f"smp-hub/{encoder}.imagenet"
 
 

@@ -44,6 +44,8 @@ Rates = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_len
 
 
 class Settings(networks.OwnSettings):
+    """The settings that a study may choose."""
+
     blocks: Annotated[list[int], Field(min_length=3, max_length=3)] = [3, 4, 23]
     """Bottlenecks of Conv2, Conv3 and Conv4, as published 3, 4 and 23; Conv4 has at least 3."""
     conv4_rate: Annotated[int, Field(ge=1)] = 2

@@ -1,5 +1,7 @@
 """Synthetic patients with a known truth, written as a scanner and a planning station would have sent them, in DICOM.
 
-`kit` holds what the phantoms share (shapes, clinical tables, DICOM files); `pelvis`, `head_neck` and `prostate` are
-one anatomy each, whose `patients` module is what the rest of the library calls. It may import `core`.
+`pelvis`, `head_neck` and `prostate` are one anatomy each: `settings` says what a cohort is, `examination` draws a
+patient and the images, and `patients`, which the rest of the library calls, writes the files. What they share is
+`kit`: tissues, shapes and how they are painted, stacks of slices, clinical tables, DICOM images and structure sets.
+An anatomy imports `kit` and no other anatomy. The package may import `core`. Begin with `pelvis.examination`.
 """

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.report.tables import p_value
+from crossover.report.formats import number, p_value, points, whole
+from crossover.statistics.metrics_table import POOLED
 from crossover.study.families import families
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -18,10 +20,23 @@ NUMBER = re.compile(r"^[<>≥≤]?\s*[-+−]?\d")
 LETTERS, WORD = re.compile(r"[^\W\d_]"), 12
 """More letters than these behind a number are a sentence."""
 HEADS = {
-    "p": "p", "F": "F", "df_between": "df between", "df_within": "df within", "a": "Model",
-    "b": "Compared with", "ci_low": "CI low", "ci_high": "CI high", "eta_squared": "η²",
-    "n_train": "n", "sd": "SD", "dz": "dz",
+    "a": "Model", "b": "Compared with", "family_a": "Model", "family_b": "Compared with",
+    "ci_low": "CI low", "ci_high": "CI high", "df_between": "df between", "df_within": "df within",
+    "eta_squared": "η²", "n_train": "n", "model_label": "Model", "ahead": "Was ahead", "rank_biserial": "r",
+    "cohen_dz": "dz", "p_wilcoxon": "p, uncorrected", "p_wilcoxon_asymptotic": "p, asymptotic",
+    "p_wilcoxon_exact": "p, exact", "p_t": "p, paired t", "p_holm": "p, Holm", "p_theirs": "p, theirs",
+    "p_westfall_young": "p, Westfall-Young", "label": "Cohort", "test_cases": "of them for testing",
+    "ci": "CI, patients", "ci_wide": "CI, and trainings",
+    "improved": "Better", "worsened": "Worse", "best_fold_gain": "Best folds",
 }  # fmt: skip
+"""Column of a frame -> its head; other names are written as words, "published_" as ", published"."""
+FORMATS = {
+    **dict.fromkeys(("difference", "ci_low", "ci_high"), lambda value: number(value, 3)),
+    **dict.fromkeys(("statistic", "rank_biserial", "cohen_dz"), number),
+    **dict.fromkeys(("gain", "best_fold_gain"), points),
+    "W": lambda rank_sum: number(rank_sum, 1),
+}
+"""Column of a frame -> the form of its numbers; p values have theirs, and others have two decimals."""
 Labels = dict[str, Callable[[str], str]]
 
 
@@ -46,47 +61,50 @@ class Table:
 
 
 def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
-    """Any frame as text; what names a model, family, test set or structure gets its label."""
-    shown = frame.copy()
-    if "structure" in shown and len(study.structures) == 1:
-        shown = shown.drop(columns="structure")
+    """Return any frame as text; what names a model, family, test set or structure gets its label.
+
+    Columns without text in any row are left out, and the structure where there is only one.
+    """
+    if "structure" in frame and len(study.structures) == 1:
+        frame = frame.drop(columns="structure")
     labels = _labels(study)
-    columns = {name: [_cell(name, v, labels) for v in shown[name]] for name in shown}
-    numeric = [_numeric(values) for values in columns.values()]
-    head = [HEADS.get(name, _sentence(str(name))) for name in columns]
+    cells = {name: [_cell(name, v, labels) for v in frame[name]] for name in frame}
+    columns = {name: texts for name, texts in cells.items() if any(texts)}
+    head = [_head(str(name)) for name in columns]
     rows = [[_unbroken(v) for v in row] for row in zip(*columns.values(), strict=True)]
+    numeric = [_numeric(texts) for texts in columns.values()]
     return Table([_unbroken(h) for h in head], rows, numeric, wraps)
 
 
-def stability_by_fold(stability: pd.DataFrame) -> pd.DataFrame:
-    """The folds of a family side by side, mean (SD), with F and p over them; the cohort where several
-    are tested on."""
-    rows = []
-    by = ["family", "structure", "cohort"]
-    for place, part in stability.groupby(by, sort=False):
-        folds = {
-            f"Fold {int(r.fold) + 1}": f"{r.mean:.2f}" + ("" if pd.isna(r.sd) else f" ({r.sd:.2f})")
-            for r in part.itertuples()
-        }
-        first = part.iloc[0]
-        row = dict(zip(by, place, strict=True)) | folds
-        rows.append(row | {"F": first["F"], "p": first["p"]})
-    table = pd.DataFrame(rows)
-    return table if stability["cohort"].nunique() > 1 else table.drop(columns="cohort")
+def across(
+    frame: pd.DataFrame, keys: Sequence[str], cells: Callable[[Any], Mapping[str, str]]
+) -> pd.DataFrame:
+    """Return one row for each value of the keys, with the cells (head -> text) of all of its rows.
+
+    Heads stand in the order in which they first come; a cell that no row gives is "".
+    """
+    lines: dict[tuple, dict[str, str]] = {}
+    for row in frame.itertuples():
+        key = tuple(getattr(row, name) for name in keys)
+        lines.setdefault(key, {}).update(cells(row))
+    rows = [dict(zip(keys, key, strict=True)) | line for key, line in lines.items()]
+    return pd.DataFrame(rows).fillna("") if rows else pd.DataFrame(columns=list(keys))
 
 
-def _cell(column: str, value: object, labels: Labels) -> str:
+def _cell(column: str, value: Any, labels: Labels) -> str:
     if pd.isna(value):
         return ""
     if isinstance(value, str):
         return labels.get(column, lambda v: v)(value)
     if pd.api.types.is_bool(value):
         return "yes" if value else "no"
-    if column == "p":
+    if column == "p" or column.startswith("p_"):
         return p_value(float(value))
+    if column in FORMATS:
+        return FORMATS[column](value)
     if float(value).is_integer() and (pd.api.types.is_integer(value) or abs(value) >= 1):
-        return f"{int(value)}"
-    return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
+        return whole(value)
+    return number(value, 2 if abs(value) < 100 else 0)
 
 
 def _labels(study: Study) -> Labels:
@@ -94,24 +112,20 @@ def _labels(study: Study) -> Labels:
     models = {m.name: m for m in plan(study).models.values()}
     known = {name: style.family_label(study, name) for name in families(study)}
     sets = {name: style.test_set_label(study, name) for name in style.test_sets(study)}
+    structures = {name: s.label for name, s in study.structures.items()} | {POOLED: "Average"}
 
     def model(name: str) -> str:
         if name not in models:
-            return name
-        label = known[models[name].family]
-        return f"{label}, n = {models[name].n_train}" if models[name].n_train else label
+            return known.get(name, name)
+        label, n = known[models[name].family], models[name].n_train
+        return f"{label}, n = {n}" if n else label
 
-    def family(name: str) -> str:
-        return known.get(name, name)
+    def in_words(names: dict[str, str]) -> Callable[[str], str]:
+        return lambda name: names.get(name, name)
 
-    def structure(name: str) -> str:
-        return study.structures[name].label if name in study.structures else name
-
-    return {
-        "model": model, "a": model, "b": model, "family": family, "structure": structure,
-        "test_set": lambda name: sets.get(name, name),
-        "cohort": lambda name: sets.get(name, name),
-    }  # fmt: skip
+    labels = {"structure": structures, "test_set": sets, "cohort": sets}
+    labels |= dict.fromkeys(("family", "family_a", "family_b", "ahead", "overtakes"), known)
+    return {"model": model, "a": model, "b": model} | {c: in_words(n) for c, n in labels.items()}
 
 
 def _unbroken(text: str) -> str:
@@ -126,9 +140,11 @@ def _numeric(values: list[str]) -> bool:
     )
 
 
-def _sentence(name: str) -> str:
+def _head(name: str) -> str:
     """A column's name as a head; what is written as text already stays."""
-    if not (name.isidentifier() and name.islower() and len(name) > 1):
-        return name
+    if name.startswith("published_"):
+        return f"{_head(name.removeprefix('published_'))}, published"
+    if name in HEADS or not (name.isidentifier() and name.islower() and len(name) > 1):
+        return HEADS.get(name, name)
     words = name.replace("_", " ")
     return words[:1].upper() + words[1:]

@@ -1,6 +1,6 @@
 """The report: one HTML file that holds everything, whoever opens it and wherever.
 
-Its sentences, captions and counts come from the tables (`findings`, `captions`), its layout from
+Its sentences, captions and counts come from the tables (`prose.j2`, and the figures' own captions), its layout from
 `template.html.j2`.
 """
 
@@ -9,31 +9,34 @@ from __future__ import annotations
 import base64
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from crossover.analyses import registry
 from crossover.analyses.figures.style import DPI, PAGE_MM
-from crossover.report import chains_page, failures, independent_page, initialisation, paired_page
-from crossover.report.audit_part import audit_part
-from crossover.report.beside_paper import beside_paper
-from crossover.report.captions import caption
-from crossover.report.claims_part import claims_part
-from crossover.report.crossover_part import crossover_part
-from crossover.report.first_page import Brief, brief, overview
-from crossover.report.layout import Table, table
-from crossover.report.made import Made
-from crossover.report.parts import Answer, Part, StudyResults, Titled
+from crossover.report import study_tables
+from crossover.report.agreement_section import agreement_section
+from crossover.report.answers import answers
+from crossover.report.audit_section import audit_section
+from crossover.report.claims_section import claims_section
+from crossover.report.crossover_section import crossover_section
+from crossover.report.failures_section import failures_in_short, failures_section
+from crossover.report.formats import duration
+from crossover.report.overview import LinkedSentence, found, how_sure, overview
+from crossover.report.prose import environment
+from crossover.report.provenance_note import ProvenanceNote
+from crossover.report.results import Answer, Section, StudyResults, TitledTable
+from crossover.report.run_facts import notices
 from crossover.study.config import SCALES
 from crossover.study.schema import Study
 
-PAGES = {"independent": independent_page, "paired": paired_page, "chains": chains_page}
-"""What a study compares by -> its answers, tables and details."""
+SECTIONS = (
+    claims_section, crossover_section, agreement_section, audit_section, failures_section,
+)  # fmt: skip
 MEANING = {
     "smoke": "a check that every step runs. Its numbers mean nothing",
     "demo": "the published design cut down: smaller images and networks, fewer patients or steps. It "
@@ -58,116 +61,79 @@ class Picture:
     caption: str
     data: str
     width: int
-    made: Made | None
+    provenance: ProvenanceNote | None
 
 
 @dataclass(frozen=True)
-class Holes:
-    """Trainings that failed.
-
-    Attributes:
-        line: for the top of the page. failed: None where none failed. warning: about those that found nothing.
-    """
-
-    title: str
-    line: str
-    failed: Table | None
-    warning: str
-
-
-@dataclass(frozen=True)
-class Section:
+class StudyPage:
     """One study, ready to print.
 
     Attributes:
-        pictures: those that stand under Figures. apart: those that stand in a part, by name.
+        pictures: those that stand under Figures. in_sections: those that stand in a section, by name.
+        failures: how many trainings failed or found nothing; "" for none.
     """
 
     study: Study
-    brief: Brief
+    found: list[LinkedSentence]
+    sure: list[LinkedSentence]
     meaning: str
     published_scale: str
     notices: list[str]
     answers: list[Answer]
     pictures: list[Picture]
-    apart: dict[str, Picture]
-    tables: list[Titled]
-    details: list[Titled]
-    parts: list[Part]
+    in_sections: dict[str, Picture]
+    tables: list[TitledTable]
+    details: list[TitledTable]
+    sections: list[Section]
     facts: list[tuple[str, str]]
-    holes: Holes | None
-    made: dict[str, Made]
+    failures: str
+    provenance: dict[str, ProvenanceNote]
 
 
 def render(studies: list[StudyResults], out: Path) -> None:
     """Write the report of these studies as one file without any outside resource."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code"] = _code
-    page = environment.get_template("template.html.j2")
+    templates = environment(autoescape=True)
+    templates.filters["code"] = _code
+    page = templates.get_template("template.html.j2")
     out.parent.mkdir(parents=True, exist_ok=True)
-    sections = [_section(s) for s in studies]
-    out.write_text(page.render(sections=sections, overview=overview(studies)), encoding="utf-8")
+    pages = [study_page(s) for s in studies]
+    out.write_text(page.render(pages=pages, overview=overview(studies)), encoding="utf-8")
 
 
-def _section(results: StudyResults) -> Section:
-    study = results.study
-    page = PAGES[study.statistics.comparison]
-    answers, meaning = list(page.answers(results)), MEANING.get(study.scale, "")
-    parts = [part for part in _parts(results) if part]
-    pictures, apart = _pictures(results, [part.figure for part in parts])
-    return Section(
+def study_page(results: StudyResults) -> StudyPage:
+    """Return what a study's page holds, which follows from the study and from the frames that there are."""
+    study, meaning = results.study, MEANING.get(results.study.scale, "")
+    answered = list(answers(results))
+    sections = [section for make in SECTIONS if (section := make(results))]
+    named = {section.figure for section in sections}
+    pictures = _pictures(results, named)
+    return StudyPage(
         study=study,
-        brief=brief(results, answers, meaning),
+        found=list(found(results, answered)),
+        sure=list(how_sure(results, meaning)),
         meaning=meaning,
         published_scale=SCALES[-1],
-        notices=initialisation.notices(results.frames.get("initial"), study),
-        answers=answers,
-        pictures=pictures,
-        apart=apart,
-        tables=list(page.tables(results)),
-        details=list(page.details(results)),
-        parts=parts,
-        facts=[(_words(k), _fact(k, v)) for k, v in results.facts.items()],
-        holes=_holes(results),
-        made=results.made,
+        notices=notices(results.frame("initial"), study),
+        answers=answered,
+        pictures=[p for p in pictures if p.name not in named],
+        in_sections={p.name: p for p in pictures if p.name in named},
+        tables=study_tables.open_tables(results),
+        details=study_tables.details(results),
+        sections=sections,
+        facts=[(_head(name), _fact(name, value)) for name, value in results.facts.items()],
+        failures=failures_in_short(results),
+        provenance=results.provenance,
     )
 
 
-def _parts(results: StudyResults) -> Iterator[Part | None]:
-    yield claims_part(results)
-    yield crossover_part(results)
-    yield beside_paper(results)
-    yield audit_part(results)
-
-
-def _pictures(results: StudyResults, named: list[str]) -> tuple[list[Picture], dict[str, Picture]]:
-    """Those under Figures, then those that parts name, numbered in this order."""
-    names = sorted(results.figures, key=lambda name: name in named)
-    pictures = [
-        Picture(name, i, *caption(name, results.frames, results.study), _inline(path), _width(path),
-                results.made.get(f"figures/{name}"))
+def _pictures(results: StudyResults, last: set[str]) -> list[Picture]:
+    """All figures, numbered in their order; the `last` ones stand in sections, below the others."""
+    names = sorted(results.figures, key=lambda name: name in last)
+    return [
+        Picture(name, i, *registry.caption(name, results.frames, results.study), _inline(path), _width(path),
+                results.provenance.get(f"figures/{name}"))
         for i, (name, path) in enumerate(((n, results.figures[n]) for n in names), 1)
     ]  # fmt: skip
-    return (
-        [p for p in pictures if p.name not in named],
-        {p.name: p for p in pictures if p.name in named},
-    )
-
-
-def _holes(results: StudyResults) -> Holes | None:
-    failed = results.frames.get("failed", failures.failed_table({}))
-    line = failures.line(failed, results.collapsed)
-    if not line:
-        return None
-    shown = table(failures.failures_layout(failed, results.study), results.study, wraps=True)
-    warning = failures.warning(results.collapsed)
-    return Holes(failures.TITLE, line, shown if len(failed) else None, warning)
 
 
 def _inline(path: Path) -> str:
@@ -200,14 +166,10 @@ def _width(path: Path) -> int:
 
 def _code(text: str) -> Markup:
     """Escaped text, with what stands between backticks as code."""
-    parts = str(escape(text)).split("`")
-    if len(parts) % 2 == 0:  # an unpaired backtick is only a backtick
-        return escape(text)
-    marked = [f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)]
-    return Markup("".join(marked))
+    return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _words(name: str) -> str:
+def _head(name: str) -> str:
     words = name.removesuffix("_s").replace("_", " ")
     return words[:1].upper() + words[1:]
 
@@ -218,15 +180,7 @@ def _fact(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_fact("", v) for v in value)
     if name.endswith("_s") and isinstance(value, int | float):
-        return _duration(value)
+        return duration(value)
     if isinstance(value, float) and not value.is_integer():
         return f"{value:,.2f}"
     return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
-
-
-def _duration(seconds: float) -> str:
-    """ "2 h 05 min", "12 min 03 s", "8.1 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"

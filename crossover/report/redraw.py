@@ -8,17 +8,20 @@ validation scores, features of images) is read where it lies, and a figure whose
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from crossover.analyses.figures.catalogue import FIGURES, OF_HISTORIES, OF_IMAGES, figures_of
+from crossover.analyses import registry
+from crossover.analyses.analysis import Inputs
 from crossover.core.configuration import ConfigError, canonical
 from crossover.core.tables import TableError, read_table
-from crossover.study import parameters
+from crossover.findings.published import numbers_of
+from crossover.statistics.metrics_table import read_metrics
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -26,7 +29,6 @@ from crossover.study.schema import Study
 METRICS, CAPTIONS = "metrics.csv", "captions.md"
 LEAST_SCALE = "demo"
 """Where nothing beside the tables says at which scale they were made."""
-Tables = dict[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -69,43 +71,40 @@ def redraw(study: Study, results: Path, out: Path) -> Iterator[Outcome]:
     Args:
         results: results/<study>. out: the folder for the figures.
     """
-    from crossover.analyses.figures import gallery, style
-    from crossover.report.captions import caption
-
-    tables = _Tables(study, results)
     captions = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in figures_of(study):
-            if because := tables.missing(name):
-                yield Outcome(name, because=because)
+        tables = _Tables(study, results, Path(folder))
+        for figure in registry.of_study(study, "figures"):
+            if because := tables.missing(figure):
+                yield Outcome(figure.name, because=because)
                 continue
-            for file in FIGURES[name]:
-                place = Path(folder) / file
-                place.parent.mkdir(exist_ok=True)
-                tables[file].to_csv(place, index=False)
-            asked = Study.of(json.loads(canonical(parameters.figure(study, name))))
-            stages = tables.manifests() if name in OF_HISTORIES else []
-            figure = gallery.draw(name, asked, Path(folder), Path(folder), None, stages)
-            yield Outcome(name, tuple(style.save(figure, out / name)))
-            captions.append("**{}.** {}".format(*caption(name, tables.by_name(), study)))
+            drawn = tables.make(figure)
+            out.mkdir(parents=True, exist_ok=True)
+            yield Outcome(figure.name, tuple(Path(shutil.move(f, out / f.name)) for f in drawn))
+            captions.append(
+                "**{}.** {}".format(*registry.caption(figure.name, tables.by_name(), study))
+            )
     if captions:
         (out / CAPTIONS).write_text("\n\n".join(captions) + "\n", encoding="utf-8")
 
 
 class _Tables:
-    """A study's tables, computed or read when they are asked for."""
+    """A study's tables in a folder of their own, computed or copied when an analysis reads them."""
 
-    def __init__(self, study: Study, results: Path) -> None:
-        self._study, self._results, self._known = study, results, {}
+    def __init__(self, study: Study, results: Path, folder: Path) -> None:
+        self._study, self._results, self._folder = study, results, folder
+        made = registry.of_study(study, "statistics")
+        self._makers = {name: analysis for analysis in made for name in analysis.outputs}
+        self._there = set(registry.tables_of(study))
 
-    def missing(self, figure: str) -> str:
+    def missing(self, figure: registry.Registered) -> str:
         """Why a figure can't be drawn; "" where it can."""
-        if figure in OF_IMAGES:
-            kept = self._results / f"figures/{figure}.svg"
+        if "images" in figure.declared.sources:
+            kept = self._results / f"figures/{figure.name}.svg"
             stays = f"; {kept} is left as it is" if kept.exists() else ""
             return f"it shows images{stays}"
-        needed = {need for file in FIGURES[figure] for need in self._needs(file)}
-        if figure in OF_HISTORIES:
+        needed = {need for name in figure.declared.reads for need in self._needs(name)}
+        if "stages" in figure.declared.sources:
             needed |= {str(file.relative_to(self._results)) for file in self.histories()}
         absent = sorted(file for file in needed if not (self._results / file).exists())
         if not absent:
@@ -113,16 +112,15 @@ class _Tables:
         more = f" and {len(absent) - 2} more" if len(absent) > 2 else ""
         return f"no {' and '.join(str(self._results / file) for file in absent[:2])}{more}"
 
-    def __getitem__(self, file: str) -> pd.DataFrame:
-        if file not in self._known:
-            if (file in COMPUTED and self._needs(file) != (file,)) or file == METRICS:
-                self._known |= COMPUTED[file](self._study, self)
-            else:
-                self._known[file] = pd.read_csv(self._results / file)
-        return self._known[file]
-
-    def file(self, name: str) -> Path:
-        return self._results / name
+    def make(self, analysis: registry.Registered) -> list[Path]:
+        """Run an analysis in the folder, after those whose tables it reads; returns what it wrote."""
+        read = [name for name in analysis.declared.reads if name in self._there]
+        for name in read:
+            self._bring(name)
+        stages = self.manifests() if "stages" in analysis.declared.sources else []
+        given = Inputs(self._folder, [self._folder / name for name in read], stages)
+        asked = Study.of(json.loads(canonical(analysis.settings(self._study))))
+        return analysis.write(given, asked, self._folder)
 
     def manifests(self) -> list[Path]:
         """Of the study's stages, whether they are there or not."""
@@ -136,105 +134,33 @@ class _Tables:
                 items = json.loads(manifest.read_text())["items"]
                 yield from (manifest.parent / name / "history.csv" for name in items)
 
-    def by_name(self) -> Tables:
+    def by_name(self) -> dict[str, pd.DataFrame]:
         """As the captions ask for them."""
-        frames = {Path(file).stem: table for file, table in self._known.items()}
-        if self._study.published:
-            from crossover.findings.published import at_sizes, load_published
+        frames = {path.stem: pd.read_csv(path) for path in self._folder.rglob("*.csv")}
+        published = numbers_of(self._study)
+        return frames if published is None else {**frames, "published": published}
 
-            published = load_published(self._study.published)
-            frames["published"] = at_sizes(published, self._study.sizes)
-        return frames
+    def _bring(self, name: str) -> None:
+        """Put a table into the folder, computed where its needs are there, else as it lies."""
+        if (self._folder / name).exists():
+            return
+        if self._needs(name) != (name,):
+            self.make(self._makers[name])
+            return
+        (self._folder / name).parent.mkdir(exist_ok=True)
+        if name == METRICS:
+            read_metrics(self._results / name).to_csv(self._folder / name, index=False)
+        else:
+            shutil.copy(self._results / name, self._folder / name)
 
-    def _needs(self, file: str) -> tuple[str, ...]:
+    def _needs(self, name: str) -> tuple[str, ...]:
         """The files that a table comes from: what it is computed from, else itself."""
-        if file not in COMPUTED:
-            return (file,)
-        wanted = NEEDS.get(file, (METRICS,))
+        if name not in self._makers or self._makers[name].declared.sources:
+            return (name,)
+        read = [need for need in self._makers[name].declared.reads if need in self._there]
+        wanted = tuple(file for need in read for file in self._needs(need))
         there = all((self._results / need).exists() for need in wanted)
-        return wanted if there or not (self._results / file).exists() else (file,)
-
-
-def _metrics(study: Study, tables: _Tables) -> Tables:
-    from crossover.statistics.metrics_table import read_metrics
-
-    return {METRICS: read_metrics(tables.file(METRICS))}
-
-
-def _summary(study: Study, tables: _Tables) -> Tables:
-    from crossover.statistics.summary import summarise
-
-    return {"statistics/summary.csv": summarise(tables[METRICS], study.statistics.confidence)}
-
-
-def _tukey(study: Study, tables: _Tables) -> Tables:
-    from crossover.statistics.comparisons import compare
-
-    _, tukey = compare(tables[METRICS], study.statistics.metric, study.statistics.alpha)
-    return {"statistics/tukey.csv": tukey}
-
-
-def _curves(study: Study, tables: _Tables) -> Tables:
-    from crossover.statistics.crossing import crossovers
-    from crossover.statistics.curves import learning_curves
-
-    metrics, how = tables[METRICS], study.statistics
-    return {
-        "statistics/learning_curves.csv": learning_curves(metrics, how.metric, how.confidence),
-        "statistics/crossover.csv": crossovers(metrics, how.metric, how.confidence, how.alpha),
-    }
-
-
-def _paired(study: Study, tables: _Tables) -> Tables:
-    from crossover.statistics.paired import paired
-    from crossover.study.families import main_question
-
-    metrics, how = tables[METRICS], study.statistics
-    there = set(metrics["family"])
-    main = [family for family in main_question(study) if family in there]
-    return {"statistics/paired.csv": paired(metrics, how.metric, how.alpha, main)}
-
-
-def _chains(study: Study, tables: _Tables) -> Tables:
-    from crossover.statistics.chains import Scores, chain_scores, gains
-    from crossover.study.chains import chains
-
-    scores = Scores(tables[METRICS], tables[VALIDATION])
-    of, how = chains(study), study.statistics
-    return {
-        "statistics/chains.csv": chain_scores(scores, of, how.confidence),
-        "statistics/gains.csv": gains(scores, of, how.alpha),
-    }
-
-
-def _icc(study: Study, tables: _Tables) -> Tables:
-    from crossover.statistics.agreement import agreement, read_radiomics
-
-    assert study.radiomics
-    features = read_radiomics(tables.file("radiomics.csv"))
-    return {
-        "statistics/icc.csv": agreement(features, study.radiomics.icc, study.statistics.confidence)
-    }
-
-
-VALIDATION = "statistics/validation.csv"
-COMPUTED: dict[str, Callable[[Study, _Tables], Tables]] = {
-    METRICS: _metrics,
-    "statistics/summary.csv": _summary,
-    "statistics/tukey.csv": _tukey,
-    "statistics/learning_curves.csv": _curves,
-    "statistics/crossover.csv": _curves,
-    "statistics/paired.csv": _paired,
-    "statistics/chains.csv": _chains,
-    "statistics/gains.csv": _chains,
-    "statistics/icc.csv": _icc,
-}
-"""Table -> what computes it, from the tables of `NEEDS`, by default from the scores."""
-NEEDS = {
-    "statistics/chains.csv": (METRICS, VALIDATION),
-    "statistics/gains.csv": (METRICS, VALIDATION),
-    "statistics/icc.csv": ("radiomics.csv",),
-}
+        return wanted if there or not (self._results / name).exists() else (name,)
 
 
 def _models(path: Path) -> set[str]:

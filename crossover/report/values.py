@@ -7,29 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-KEYS: dict[str, tuple[str, ...]] = {
-    "summary": ("metric", "test_set", "structure", "model"),
-    "anova": ("test_set", "structure", "question"),
-    "tukey": ("test_set", "structure", "question", "a", "b"),
-    "paired": ("test_set", "structure", "question", "a", "b"),
-    "pairwise": ("test_set", "structure", "question", "a", "b"),
-    "repeated": ("test_set", "structure", "question", "method"),
-    "learning_curves": ("test_set", "structure", "family", "n_train"),
-    "crossover": ("test_set", "structure", "ahead", "overtakes"),
-    "cases_needed": ("test_set", "structure", "family", "target"),
-    "training_time": ("stage",),
-    "training_time_saved": ("structure", "n_train", "replicate", "family"),
-    "stability": ("family", "n_train", "structure", "cohort", "fold"),
-    "validation": ("model",),
-    "icc": ("test_set", "structure", "model", "feature"),
-    "cross_validation": ("stage",),
-    "chains": ("metric", "target", "family"),
-    "gains": ("metric", "target", "family"),
-    "contrasts": ("metric", "target", "a", "b"),
-    "field_strength": ("metric", "target", "low_family", "high_family"),
-    "claims": ("id",),
-}
-"""Table of statistics -> the columns that name a row; the others that are numbers are its values."""
+from crossover.analyses.registry import names_of_rows
 
 LATEX = r"""% Written by Crossover from this study's results. \input this file, then \crossover{%(example)s}.
 \makeatletter
@@ -46,13 +24,14 @@ def values(tables: Mapping[str, pd.DataFrame], study: str) -> dict[str, float]:
         tables: the study's statistics by name.
 
     Raises:
-        ValueError: two rows of a table have one name, or `KEYS` doesn't say how its rows are named.
+        ValueError: two rows of a table have one name, or no analysis says how its rows are named.
     """
     out: dict[str, float] = {}
+    known = names_of_rows()
     for table, frame in tables.items():
-        if table not in KEYS:
-            raise ValueError(f"no names for the rows of {table}; there are: {', '.join(KEYS)}")
-        keys = KEYS[table]
+        if table not in known:
+            raise ValueError(f"no names for the rows of {table}; there are: {', '.join(known)}")
+        keys = known[table]
         columns = [c for c in frame.select_dtypes("number") if c not in keys]
         for row in frame.to_dict("records"):
             name = "/".join([study, table, *(str(row[key]).replace(" ", "-") for key in keys)])

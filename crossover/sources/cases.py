@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -18,6 +19,7 @@ from crossover.sources import ingest_report
 from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
 from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.places import (
     Candidates,
     LabelMapFiles,
@@ -28,15 +30,18 @@ from crossover.sources.dicom.places import (
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
 from crossover.sources.findings import Finding, unforeseen
 from crossover.sources.forms import form_of
+from crossover.sources.ingest_report import CaseRecord, Report
 from crossover.sources.pseudonyms import case_names, key_of
 from crossover.sources.reading import Reading
 from crossover.sources.settings import (
     DicomSource,
     IngestRules,
     LabelMap,
+    OpenKbpSource,
     Phantom,
     ProstateSource,
     Source,
+    VolumesSource,
 )
 
 
@@ -73,7 +78,7 @@ def make_cases(
     code: str,
     workers: int,
     lenient: bool = False,
-) -> dict:
+) -> Report:
     """Make every case of a cohort; then `patients.csv` and the report, `ingest.json` and `ingest.txt`.
 
     Args:
@@ -87,7 +92,8 @@ def make_cases(
 
     Raises:
         IngestError: where a case is excluded by an error that the source does not allow by name, or no
-            case is left; if lenient, where there is no case at all. The report is written all the same, the manifest is not.
+            case is left; if lenient, where there is no case at all. The report is written all the same, the manifest
+            is not.
     """
     received = read_json(raw)["items"]
     folder = manifest.parent
@@ -129,20 +135,23 @@ def _rules_of(rules: IngestRules, case: str) -> IngestRules:
 
 def _refresh(
     folder: Path, keys, make, workers: int, work: Mapping[str, Work], apart: bool = False
-) -> dict[str, dict]:
+) -> dict[str, CaseRecord]:
     """Records of all cases; of those whose making failed, one that says so and is not kept.
 
     Args:
         apart: in processes of their own: a decoder that crashes takes its process with it, not the job.
     """
     try:
-        return incremental.refresh(folder, keys, make, workers, apart=apart)
+        made: Mapping = incremental.refresh(folder, keys, make, workers, apart=apart)
     except incremental.ItemsError as error:
-        failed = {case: _crashed(work[case], why) for case, why in error.failed.items()}
-        return dict(sorted((error.records | failed).items()))
+        failed: dict[str, Any] = {
+            case: _crashed(work[case], why) for case, why in error.failed.items()
+        }
+        made = dict(sorted((error.records | failed).items()))
+    return dict(made)
 
 
-def _crashed(own: Work, why: str) -> dict:
+def _crashed(own: Work, why: str) -> CaseRecord:
     killed = why == incremental.KILLED
     what = "the process that read its pixels was killed"
     if not killed:
@@ -159,16 +168,18 @@ def _crashed(own: Work, why: str) -> dict:
 
 
 def label_maps_of(source: Source) -> Mapping[str, LabelMap]:
+    """Return the label maps of a source by structure; none where it is not of DICOM."""
     if isinstance(source, ProstateSource):
         return {name: LabelMap(file=file) for name, file in source.mask_files.items()}
     return getattr(source, "label_maps", {})
 
 
 def allowed(source: Source) -> set[str]:
+    """Return the codes and cases that may be left out without an error."""
     return set(getattr(source, "allow", []))
 
 
-def _raise_errors(report: dict, folder: Path) -> None:
+def _raise_errors(report: Report, folder: Path) -> None:
     where = f"see {folder / ingest_report.TEXT}"
     if not report["made"]:
         why = "; ".join(f["what"] for f in report["folder"] if not report["cases"])
@@ -254,7 +265,7 @@ def _dicom(
 def _make(
     work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
     folder: Path, lenient: bool = False,
-) -> dict:  # fmt: skip
+) -> CaseRecord:  # fmt: skip
     """One case: its files where nothing is wrong, and what is told of it in any case."""
     try:
         return _made(work[case], source, _rules_of(rules, case), data, lenient, folder)
@@ -266,11 +277,12 @@ def _make(
 
 def _made(
     own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
-) -> dict:
+) -> CaseRecord:
     if own.examination is None:
+        assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data)
     else:
-        reading = _read_dicom(own, source, rules)
+        reading = _read_dicom(own, own.examination, source, rules)
     good = reading.without_wrong_structures() if lenient else reading
     if not good.failed:
         write_case(folder, good.channels, good.structures)
@@ -285,9 +297,9 @@ def _made(
     }
 
 
-def _read_dicom(own: Work, source: Source, rules: IngestRules) -> Reading:
-    exam = own.examination
-    instances, wrong = exam.instances, []
+def _read_dicom(own: Work, exam: Examination, source: Source, rules: IngestRules) -> Reading:
+    instances: list[Instance] | None = exam.instances
+    wrong: list[Finding] = []
     if instances is None:
         instances, wrong = read_headers(exam.files, 1)
     maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}

@@ -1,7 +1,8 @@
 """Copies of images: the same values under two names.
 
 Found whatever the type that values are stored in (whole numbers or float32) and the order and direction of
-stored axes. Not found: images that were cropped, resampled, rescaled, or changed in any voxel; and flipped copies of an image whose planes' sums read the same from both ends.
+stored axes. Not found: images that were cropped, resampled, rescaled, or changed in any voxel; and flipped copies of
+an image whose planes' sums read the same from both ends.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.sources.findings import Finding
+from crossover.sources.ingest_report import CaseRecord
 
 EQUAL = 1e-9
 """Sums of planes that differ by less, relative to the largest, are equal: their order of adding differs."""
@@ -29,11 +31,10 @@ def values_digest(image: sitk.Image) -> str:
     for axis, profile in enumerate(sums):
         if _compared(profile[::-1], profile) < 0:
             values, sums[axis] = np.flip(values, axis), profile[::-1]
-    ordered = sorted(
-        range(len(sums)), key=functools.cmp_to_key(lambda i, j: _order(sums[i], sums[j]))
-    )
+    by_profile = functools.cmp_to_key(_order)
+    ordered = sorted(range(len(sums)), key=lambda axis: by_profile(sums[axis]))
     digest = sha256(str([len(sums[axis]) for axis in ordered]).encode())
-    digest.update(np.ascontiguousarray(values.transpose(ordered)))
+    digest.update(np.ascontiguousarray(values.transpose(ordered)).data)
     return digest.hexdigest()[:24]
 
 
@@ -48,7 +49,7 @@ def _compared(a: NDArray, b: NDArray) -> int:
     return int(np.sign(apart[differing[0]])) if len(differing) else 0
 
 
-def same_images(records: Mapping[str, dict]) -> dict[str, list[Finding]]:
+def same_images(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
     """Cases whose channel is another's to the last value: one patient under two names, or a copy."""
     out: dict[str, list[Finding]] = defaultdict(list)
     holders: dict[str, list[tuple[str, str]]] = defaultdict(list)

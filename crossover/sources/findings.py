@@ -2,7 +2,7 @@
 
 A finding is made of a code, numbers and our own words: no text that stands in a file (a name, a
 description, a path) is ever part of it, since such text may say who the patient is. Files are named by
-`FileRef.token`; `crossover whois` tells on the terminal what a token or a case stands for.
+`FileRef.token`; `crossover reidentify` prints on the terminal what a token or a case stands for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 Severity = Literal["error", "warning", "note"]
 
@@ -73,7 +73,7 @@ KINDS: dict[str, Kind] = {
     "other-grid": Kind("error", "export channels on one grid, or resample them yourself"),
     "two-frames": Kind("error", "contour on the chosen series, or register the two"),
     # structures
-    "structure-missing": Kind("error", "add its name under `structures:` (`crossover whois` shows all)"),
+    "structure-missing": Kind("error", "add its name under `structures:` (`crossover reidentify` shows all)"),
     "structure-doubled": Kind("error", "remove one of the structures, or name just one"),
     "structure-named": Kind("note", "nothing, if that is the structure: no name or label matched"),
     "structure-preferred": Kind("note", "nothing: the one drawn on the chosen series was taken"),
@@ -112,6 +112,17 @@ KINDS: dict[str, Kind] = {
 """Every kind of finding. An error excludes its case; a warning wants a look; a note tells what was done."""
 
 
+class FindingRow(TypedDict):
+    """A finding as it stands in a record and in the report."""
+
+    severity: Severity
+    code: str
+    about: str
+    what: str
+    remedy: str
+    files: list[str]
+
+
 @dataclass(frozen=True)
 class Finding:
     """One finding about a case, or about the folder as a whole."""
@@ -126,13 +137,16 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
+        """Whether it excludes the case, or is only reported."""
         return KINDS[self.code].severity
 
     @property
     def remedy(self) -> str:
+        """What to do about it."""
         return KINDS[self.code].remedy
 
-    def row(self) -> dict:
+    def row(self) -> FindingRow:
+        """Return it for a record and the report."""
         return {
             "severity": self.severity, "code": self.code, "about": self.about, "what": self.what,
             "remedy": self.remedy, "files": list(self.files),

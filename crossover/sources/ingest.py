@@ -8,6 +8,7 @@ from crossover.core.configuration import ConfigError, read_yaml, validate
 from crossover.core.paths import CONFIG
 from crossover.core.source_code import code_digest
 from crossover.sources.cases import make_cases
+from crossover.sources.ingest_report import Report
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, Export, IngestRules, RulesFile
 
@@ -38,7 +39,9 @@ def study_rules(study: str) -> RulesFile:
     raise ConfigError(f"no rules for a study {study!r}; there are: {', '.join(sorted(there))}")
 
 
-def ingest(source: Path, out: Path, rules: RulesFile, workers: int, lenient: bool = False) -> dict:
+def ingest(
+    source: Path, out: Path, rules: RulesFile, workers: int, lenient: bool = False
+) -> Report:
     """Cases, `patients.csv`, `manifest.json` and the report below `out`; by the code of the workflow.
 
     Args:

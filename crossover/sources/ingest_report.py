@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal, NotRequired, TypedDict, cast
 
 from rich.console import Console
 from rich.table import Table
 
-from crossover.core.files import write_json
-from crossover.sources.findings import KINDS, Finding
+from crossover.core.files import read_json, write_json
+from crossover.sources.findings import KINDS, Finding, FindingRow
 from crossover.sources.reading import of_structure
 
 JSON = "ingest.json"
@@ -17,13 +18,51 @@ TEXT = "ingest.txt"
 ORDER = ("error", "warning", "note")
 
 
+class CaseRecord(TypedDict):
+    """What is known of a case when it is made, or of why it wasn't."""
+
+    patient: str
+    """The patient's pseudonym."""
+    received: NotRequired[dict[str, str]]
+    """Token of a file -> its SHA-256; absent where the case could not be made."""
+    found: list[str]
+    chosen: dict[str, str]
+    """Channel -> which series it is from."""
+    findings: list[FindingRow]
+    images: dict[str, str]
+    """Channel -> digest of its values."""
+
+
+class CaseReport(TypedDict):
+    """A case in the report."""
+
+    status: Literal["made", "excluded", "allowed"]
+    """excluded: by an error; allowed: excluded, as the source allows."""
+    found: list[str]
+    chosen: dict[str, str]
+    findings: list[FindingRow]
+
+
+class Report(TypedDict):
+    """The report for machines."""
+
+    cases: dict[str, CaseReport]
+    folder: list[FindingRow]
+    """About files of no case."""
+    made: list[str]
+    failed: list[str]
+    """Cases that are excluded."""
+    barred: list[str]
+    """Codes of errors about files of no case."""
+
+
 def report(
-    records: Mapping[str, dict],
+    records: Mapping[str, CaseRecord],
     folder: Sequence[Finding],
     more: Mapping[str, Sequence[Finding]],
     allowed: set[str],
     lenient: bool = False,
-) -> dict:
+) -> Report:
     """All cases with what was found, chosen and wrong.
 
     Args:
@@ -32,18 +71,13 @@ def report(
         more: case -> findings that only show when cases are compared.
         allowed: codes and cases whose errors exclude a case without failing the run.
         lenient: whether errors of structures exclude none.
-
-    Returns:
-        {cases: {case: {status, found, chosen, findings}}, folder: [finding], made: [case],
-        failed: [case], barred: [code of an error about files of no case]}; status is "made", "excluded" (by an error) or "allowed" (excluded, as the
-        source allows).
     """
-    cases = {}
+    cases: dict[str, CaseReport] = {}
     for case, record in records.items():
         findings = record["findings"] + [f.row() for f in more.get(case, ())]
         wrong = [f for f in findings if f["severity"] == "error"]
         errors = {f["code"] for f in wrong if not (lenient and of_structure(f["about"]))}
-        status = "made" if not errors else "excluded"
+        status: Literal["made", "excluded", "allowed"] = "excluded" if errors else "made"
         if errors and (case in allowed or errors <= allowed):
             status = "allowed"
         told = sorted(findings, key=lambda f: ORDER.index(f["severity"]))
@@ -62,14 +96,19 @@ def report(
     }
 
 
-def write(report: dict, folder: Path) -> None:
+def read(folder: Path) -> Report:
+    """Read the report that `write` wrote to a folder."""
+    return cast(Report, read_json(folder / JSON))
+
+
+def write(report: Report, folder: Path) -> None:
     """Write both files."""
     write_json(folder / JSON, report)
     with (folder / TEXT).open("w", encoding="utf-8") as file:
         show(report, Console(file=file, width=140))
 
 
-def show(report: dict, console: Console) -> None:
+def show(report: Report, console: Console) -> None:
     """The report as a person reads it: cases, then files of no case, then what to do."""
     table = Table("case", "status", "chosen", "findings", show_lines=True)
     for case, about in report["cases"].items():
@@ -89,23 +128,25 @@ def show(report: dict, console: Console) -> None:
     console.print(f"{made} of {of} cases made; {problems(report) or 'no error'}.")
 
 
-def problems(report: dict) -> str:
+def problems(report: Report) -> str:
     """What makes the exit status non-zero, in words; "" where nothing does."""
     failed = [f"{len(report['failed'])} of {len(report['cases'])} cases have errors"]
     barred = [f"{len(report['barred'])} kinds of errors about files of no case"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
 
 
-def _together(findings: Sequence[dict]) -> list[dict]:
+def _together(findings: Sequence[FindingRow]) -> list[FindingRow]:
     """Findings that say the same of several channels or structures, as one."""
-    out: dict[tuple[str, str], dict] = {}
-    for f in findings:
-        one = out.setdefault((f["code"], f["what"]), {**f, "about": []})
-        one["about"].append(f["about"])
-    return [{**f, "about": ", ".join(filter(None, f["about"]))} for f in out.values()]
+    alike: dict[tuple[str, str], list[FindingRow]] = {}
+    for finding in findings:
+        alike.setdefault((finding["code"], finding["what"]), []).append(finding)
+    return [
+        cast(FindingRow, {**own[0], "about": ", ".join(filter(None, (f["about"] for f in own)))})
+        for own in alike.values()
+    ]
 
 
-def _line(finding: dict) -> str:
+def _line(finding: FindingRow) -> str:
     about = f"{finding['about']}: " if finding["about"] else ""
     files = f" [{', '.join(finding['files'][:3])}]" if finding["files"] else ""
     # Square brackets are markup to rich.

@@ -51,8 +51,8 @@ def rows(source: OpenKbpSource, root: Path) -> Rows:
     if not found:
         size = f"{source.pixel_mm} x {source.pixel_mm} x {source.slice_mm} mm"
         raise VolumesError(f"{root / source.folder}: no patient with voxels of {size} in */pt_*/")
-    names = case_names(source, list(found))
-    return Rows({names[p]: CaseRow(names[p], row) for p, row in found.items()}, [])
+    cases = case_names(source, list(found))
+    return Rows({cases[p]: CaseRow(cases[p], row) for p, row in found.items()}, [])
 
 
 def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,7 @@ class Reading:
 
     @property
     def failed(self) -> bool:
+        """Whether an error excludes the case."""
         return any(f.severity == "error" for f in self.findings)
 
     def without_wrong_structures(self) -> Reading:
@@ -58,7 +59,7 @@ class kept:
         warnings.simplefilter("ignore")
 
     def __exit__(self, kind, error, trace) -> bool:
-        self.caught.__exit__()
+        self.caught.__exit__(None, None, None)
         if isinstance(error, Refused):
             self.findings.append(replace(error.finding, about=self.about))
         elif isinstance(error, (Exception, RecursionError)):

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import TypedDict
 
 from crossover.core import incremental
 from crossover.core.files import digest, file_digest, read_json, write_json
@@ -54,6 +55,13 @@ def receive(
     seen.keep()
 
 
+class FileDigest(TypedDict):
+    """What the manifest of received files says of one."""
+
+    sha256: str
+    bytes: int
+
+
 class _Seen:
     """Digests of files that were read before and have the same size and time since."""
 
@@ -71,25 +79,25 @@ class _Seen:
         with suppress(OSError):
             self.digest(file, name)
 
-    def digest(self, file: Path, name: str) -> dict:
+    def digest(self, file: Path, name: str) -> FileDigest:
         about = file.stat()
         # Keyed: the time a file was written may be that of the examination.
         state = token(f"{about.st_size} {about.st_mtime_ns}".encode(), self.key)
         known = self.now.get(name) or self.before.get(name)
-        same = known and known[0] == state
-        self.now[name] = [state, known[1] if same else file_digest(file)]
+        digest = known[1] if known and known[0] == state else file_digest(file)
+        self.now[name] = [state, digest]
         return {"sha256": self.now[name][1], "bytes": about.st_size}
 
     def keep(self) -> None:
         write_json(self.path, self.now)
 
 
-def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, dict]:
+def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest]:
     """Token -> digest of each image and label map; the members of an archive have the archive's."""
     key = key_of(source)
     images, maps = parted(source, walk(data / source.folder, key)[0])
     of_maps = [f for found in maps.values() for one in found.values() for f in one.files]
-    whole: dict[str, dict] = {}
+    whole: dict[str, FileDigest] = {}
     found = {}
     paths = dict.fromkeys(file.path for file in [*images, *of_maps])
     seen.ahead((Path(path), token(os.fsencode(path), key)) for path in paths)

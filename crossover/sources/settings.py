@@ -145,6 +145,8 @@ ColumnsPattern = Annotated[str, AfterValidator(columns_pattern)]
 
 
 class VolumeStructure(BaseModel, extra="forbid"):
+    """The file of a structure, and the labels that stand for it."""
+
     file: ColumnsPattern
     label: int | None = None
     """The structure's value in a label map; None for any non-zero value."""
@@ -201,7 +203,7 @@ class Export(BaseModel, extra="forbid"):
 
 
 class RulesFile(IngestRules, Export):
-    """Rules in a file of their own, for `crossover ingest --series`."""
+    """Rules in a file of their own, for `crossover ingest --rules`."""
 
     series: dict[FileName, SeriesRule] = Field(min_length=1)
 

@@ -11,8 +11,9 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -81,7 +82,7 @@ def read_volume(path: Path) -> Volume:
                 return _nifti(kind, stream, most, _misnamed(path, packed))
     except PermissionError:
         raise Refused("volume-unreadable", "nobody here may read its file") from None
-    except (EOFError, OSError, OverflowError, zlib.error, isal_zlib.error) as error:
+    except (EOFError, OSError, OverflowError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # isal has no type for its error
         what = f"its file is cut short or damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
     return _by_itk(path, head, packed)
@@ -121,7 +122,7 @@ def read_image(path: Path) -> tuple[sitk.Image, list[Finding]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
+def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, bool]]:
     """A file's bytes, unpacked where they are gzip's, whatever its name says; and whether they are."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP
@@ -139,13 +140,13 @@ def _misnamed(path: Path, packed: bool) -> list[Finding]:
 
 
 def _nifti(
-    kind: type[nib.Nifti1Image], stream: BinaryIO, most: int, findings: list[Finding]
+    kind: type[nib.Nifti1Image], stream: BufferedIOBase, most: int, findings: list[Finding]
 ) -> Volume:
     """Read NIfTI; `most` are the bytes that the stream can hold."""
     try:
         header = kind.header_class.from_fileobj(stream)
         stream.seek(0)
-        read = kind.from_stream(stream)
+        read: Any = kind.from_stream(stream)
         scaling = (read.dataobj.slope, read.dataobj.inter)
         shape, dtype = _three(read.shape), read.get_data_dtype()
         place, more = _nifti_place(header, shape)
@@ -187,7 +188,7 @@ def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
         sizes = " x ".join(map(str, shape))
         what = f"it has {len(shape)} axes ({sizes}) and should have 3: give one volume a file"
         raise Refused("volume-axes", what)
-    return shape[:3]
+    return shape[0], shape[1], shape[2]
 
 
 class _Place(NamedTuple):

@@ -1,8 +1,8 @@
 """How well do features from automatic contours agree with those from manual ones? The ICC.
 
-Closed forms over all models and features at once; pingouin's `intraclass_corr`, which the tests
-compare with, fits one regression for each (31 models x 14 features x 3 test sets: a minute, not a
-second) and knows 95% intervals only.
+Closed forms over all models and features at once. pingouin's `intraclass_corr`, which the tests compare with, knows
+95% intervals only, and fits a regression for each: 31 models x 14 features x 3 test sets take it 15.4 s of CPU time,
+and `agreement` 0.09 s.
 """
 
 from __future__ import annotations

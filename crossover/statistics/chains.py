@@ -43,8 +43,8 @@ CONTRASTS = [
     "target", "a", "b", "metric", "families_a", "families_b", "cases", "folds", "mean_a", "mean_b",
     "difference", *_TESTED,
 ]  # fmt: skip
-FIELD_STRENGTH = [
-    "target", "low_source", "low_family", "low_t", "high_source", "high_family", "high_t",
+ATTRIBUTES = [
+    "attribute", "target", "a_source", "a_family", "a_value", "b_source", "b_family", "b_value",
     "metric", "cases", "folds", "difference", *_TESTED,
 ]  # fmt: skip
 
@@ -96,8 +96,8 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
 
     Returns:
         One row for each target, family and metric. `mean` is over cases of each case's mean over the
-        family's models, with its interval over the cases (`intervals.mean_interval`); `sd_folds` is the SD of the models'
-        own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
+        family's models, with its interval over the cases (`intervals.mean_interval`); `sd_folds` is the SD of the
+        models' own means (NaN of one); `best_fold_mean` is the test mean of the model whose validation DSC is
         best, `best_fold` its fold.
     """
     rows = []
@@ -178,41 +178,56 @@ def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame
     return pd.DataFrame(rows, columns=CONTRASTS)
 
 
-def field_strength(
-    scores: Scores, of: Sequence[Chain], strengths: Mapping[str, float | None], alpha: float
+def attribute_contrasts(
+    scores: Scores,
+    of: Sequence[Chain],
+    attributes: Mapping[str, Mapping[str, float | str]],
+    alpha: float,
 ) -> pd.DataFrame:
-    """Is a source of higher field strength the better one? With the columns `FIELD_STRENGTH`.
+    """Sources that differ in an attribute against each other, with the columns `ATTRIBUTES`.
 
     Args:
-        strengths: cohort -> tesla.
+        attributes: attribute -> cohort -> its value; the values of an attribute are all numbers or all texts.
 
     Returns:
-        One row for each metric, target and pair of its chains with one source each whose field
-        strengths differ; `difference` is the score with the higher minus that with the lower one, on the
-        same cases. Where there are several such targets one row of target "all", each case once (its
-        mean over its target's pairs). Not corrected. A pair of which one has no score is left out, and so is
-        the row of all targets then.
+        One row for each attribute, metric, target and pair of its chains with one source each whose values
+        differ; `difference` is a - b on the same cases, where a has the higher number or the text that a later
+        cohort has first. Where there are several such targets one row of target "all", each case once (its
+        mean over its target's pairs); of texts, one for each pair of texts. Not corrected. A pair of which one
+        has no score is left out, and so is the row of all targets then.
     """
     rows = []
-    for metric in scores.metrics:
-        by_target, whole = {}, True
-        for target in _targets(of):
-            own = []
-            for low, high in _by_strength(of, strengths, target):
-                if any(scores.of(chain, target, metric).empty for chain in (low, high)):
-                    whole = False
-                    continue
-                apart = scores.of(high, target, metric) - scores.of(low, target, metric)
-                about = {"target": target, **_source("low", low, strengths)}
-                about |= {**_source("high", high, strengths), "metric": metric}
-                rows.append(about | _compared([apart], alpha))
-                own.append(apart)
-            if own:
-                by_target[target] = _mean(own)
-        if whole and len(by_target) > 1:
-            about = {"target": POOLED, "metric": metric}
-            rows.append(about | _compared(list(by_target.values()), alpha))
-    return pd.DataFrame(rows, columns=FIELD_STRENGTH)
+    for (name, values), metric in product(attributes.items(), scores.metrics):
+        for pairs in _pairs(of, values):
+            about = {"attribute": name, "metric": metric}
+            rows += [about | row for row in _differing(scores, pairs, values, metric, alpha)]
+    return pd.DataFrame(rows, columns=ATTRIBUTES)
+
+
+def _differing(
+    scores: Scores,
+    pairs: Sequence[tuple[str, Chain, Chain]],
+    values: Mapping[str, float | str],
+    metric: str,
+    alpha: float,
+) -> Iterator[dict[str, object]]:
+    """A row for each pair (target, b, a), and one of all targets."""
+    by_target: dict[str, list[pd.DataFrame]] = {}
+    whole = True
+    for target, b, a in pairs:
+        if any(scores.of(chain, target, metric).empty for chain in (b, a)):
+            whole = False
+            continue
+        apart = scores.of(a, target, metric) - scores.of(b, target, metric)
+        by_target.setdefault(target, []).append(apart)
+        sides = _source("a", a, values) | _source("b", b, values)
+        yield {"target": target, **sides, **_compared([apart], alpha)}
+    if whole and len(by_target) > 1:
+        _, b, a = pairs[0]
+        ends = {"a_value": values[a.source or ""], "b_value": values[b.source or ""]}
+        texts = {side: value for side, value in ends.items() if isinstance(value, str)}
+        every = [_mean(own) for own in by_target.values()]
+        yield {"target": POOLED, **texts, **_compared(every, alpha)}
 
 
 def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, float]:
@@ -223,7 +238,8 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
     counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
     out = describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
     for ends in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
-        out |= zip(ends, map(float, ended(*(out[end] for end in ends), of_differences(SHARE))))
+        low, high = (out[end] for end in ends)
+        out |= zip(ends, map(float, ended(low, high, of_differences(SHARE))))
     return out
 
 
@@ -273,21 +289,34 @@ def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return a[both], b[both]
 
 
-def _by_strength(
-    of: Sequence[Chain], strengths: Mapping[str, float | None], target: str
-) -> Iterator[tuple[Chain, Chain]]:
-    """(lower, higher) of the target's chains with one source whose field strengths differ."""
-    own = [c for c in of if c.kind == ONE_SOURCE and target in c.targets]
-    known = [c for c in own if c.source and strengths.get(c.source)]
-    for pair in combinations(known, 2):
-        low, high = sorted(pair, key=lambda chain: strengths[chain.source])
-        if strengths[low.source] < strengths[high.source]:
-            yield low, high
+def _pairs(
+    of: Sequence[Chain], values: Mapping[str, float | str]
+) -> list[list[tuple[str, Chain, Chain]]]:
+    """(target, b, a) of chains with one source each whose values differ: together for numbers, else by texts."""
+    seen = list(dict.fromkeys(values.values()))
+    groups: dict[tuple, list[tuple[str, Chain, Chain]]] = {}
+    for target in _targets(of):
+        own = [c for c in of if c.kind == ONE_SOURCE and target in c.targets and c.source in values]
+        for pair in combinations(own, 2):
+            ranked = sorted(
+                ((_rank(c, values, seen), c) for c in pair), key=lambda of_chain: of_chain[0]
+            )
+            (low, b), (high, a) = ranked
+            if low < high:
+                texts = isinstance(values[a.source or ""], str)
+                groups.setdefault((low, high) if texts else (), []).append((target, b, a))
+    return list(groups.values())
 
 
-def _source(side: str, chain: Chain, strengths: Mapping[str, float | None]) -> dict[str, object]:
+def _rank(chain: Chain, values: Mapping[str, float | str], seen: Sequence[float | str]) -> float:
+    """The source's number, or the place of its text among those of the cohorts."""
+    value = values[chain.source or ""]
+    return seen.index(value) if isinstance(value, str) else value
+
+
+def _source(side: str, chain: Chain, values: Mapping[str, float | str]) -> dict[str, object]:
     return {
         f"{side}_source": chain.sources,
         f"{side}_family": chain.family,
-        f"{side}_t": strengths[chain.source],
+        f"{side}_value": values[chain.source or ""],
     }

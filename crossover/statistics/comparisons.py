@@ -70,15 +70,16 @@ def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFram
 
 
 def one_way(groups: Groups) -> dict[str, float]:
-    """One-way ANOVA: F, df_between, df_within, p, eta_squared; see `compare` for what gives NaN."""
-    from scipy.stats import f_oneway
+    """One-way ANOVA by statsmodels: F, df_between, df_within, p, eta_squared; see `compare` for what gives NaN."""
+    from statsmodels.stats.oneway import anova_oneway
 
     values = list(groups.values())
     cases = sum(map(len, values))
     out = {"F": np.nan, "df_between": len(values) - 1, "df_within": cases - len(values)}
     out |= {"p": np.nan, "eta_squared": np.nan}
     if not degenerate(groups):
-        out["F"], out["p"] = map(float, f_oneway(*values))
+        found = anova_oneway(values, use_var="equal")
+        out["F"], out["p"] = float(found.statistic), float(found.pvalue)
         # F is (SSb / df_b) / (SSw / df_w), so SSb / (SSb + SSw) follows from it
         ratio = out["F"] * out["df_between"]
         out["eta_squared"] = ratio / (ratio + out["df_within"])

@@ -13,8 +13,8 @@ A crossover is called one only where the data show both sides of it:
 
 * "crosses": the first family is ahead at some size and the other at a larger one, each beyond chance at
   alpha over all sizes together: (difference / SE) beyond the 1 - alpha quantile of the resamples' largest
-  (deviation / SE) (Romano & Wolf 2005). By means, not fits: nothing hangs on a form. Where curves don't cross one of the
-  two is false, so that this is said with probability alpha at most. n* must lie in the range as well.
+  (deviation / SE) (Romano & Wolf 2005). By means, not fits: nothing hangs on a form. Where curves don't cross one of
+  the two is false, so that this is said with probability alpha at most. n* must lie in the range as well.
 * "no crossover within the range": the interval of n* lies below the smallest or beyond the largest size.
 * "can't tell": all else.
 

@@ -31,8 +31,8 @@ def learning_curves(
         One row for each test set, structure, family of several sizes and size. `mean` is over `patients`
         of each one's mean over `replicates`, with its interval from resamples of what `resampled` says:
         "patients and replicates"; "patients and roughness" or "patients", where some family has one
-        training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the SD of a mean by the luck of one training, the same for a
-        test set and structure; NaN where nothing says it.
+        training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the SD of a mean
+        by the luck of one training, the same for a test set and structure; NaN where nothing says it.
 
         `fitted_monotone` is the isotonic regression with its interval `fit_low, fit_high`; `fitted_power`
         is a - b n^(-c), NaN of fewer than four sizes. `residual_sd_*` is √(Σ residual² / sizes), `r2_*`

@@ -115,7 +115,7 @@ def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {**cohorts, POOLED: table}
 
 
-test_sets.__test__ = False  # pytest takes it for a test where a test module imports it
+vars(test_sets)["__test__"] = False  # pytest takes it for a test where a test module imports it
 
 
 def tested(table: pd.DataFrame) -> pd.DataFrame:
@@ -167,7 +167,7 @@ def _numbers(
             yield from wrong
         table[column] = values
         needed = column in ("n_train", "replicate", *_ALWAYS) and column in required
-        gone = np.flatnonzero(values.isna()) if needed else []
+        gone = np.flatnonzero(values.isna()).tolist() if needed else []
         blank = [k for k in gone if str(given.iloc[k]).strip().lower() in MISSING]
         if blank:
             yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"

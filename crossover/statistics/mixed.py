@@ -1,4 +1,4 @@
-"""Linear mixed models of scores with a random intercept for each case (statsmodels, REML)."""
+"""Linear mixed models of scores with a random intercept for each case: statsmodels' `mixedlm`, by REML."""
 
 from __future__ import annotations
 
@@ -19,47 +19,37 @@ def families_differ(long: pd.DataFrame) -> dict[str, float | bool]:
         the residual's SD), converged. NaN and False where it can't be fitted: fewer than two cases or
         families, or no residual variance.
     """
-    design, tested = _families(long)
-    return _fitted(long, design, tested)
+    return _fitted(long, "value ~ family", "family")
 
 
 def families_gain_alike(long: pd.DataFrame) -> dict[str, float | bool]:
     """value ~ family * log2(n_train) + (1 | unit): Wald's test of the interaction; else as `families_differ`."""
-    design, tested = _families(long)
-    x = np.log2(long["n_train"].to_numpy(float))
+    x = np.log2(long["n_train"].astype(float))
     x = x - x.mean()  # changes no slope, and keeps the design well conditioned
-    own = design[:, tested] * x[:, None]
-    whole = np.column_stack([design, x, own])
-    return _fitted(long, whole, np.arange(design.shape[1] + 1, whole.shape[1]))
+    return _fitted(long.assign(log2_n=x), "value ~ family * log2_n", "family:log2_n")
 
 
-def _families(long: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(intercept and a column for each family but the first, the numbers of the latter)."""
-    names = list(dict.fromkeys(long["family"]))
-    columns = [(long["family"] == name).to_numpy(float) for name in names[1:]]
-    return np.column_stack([np.ones(len(long)), *columns]), np.arange(1, len(names))
+def _fitted(long: pd.DataFrame, formula: str, tested: str) -> dict[str, float | bool]:
+    from statsmodels.formula.api import mixedlm
 
-
-def _fitted(long: pd.DataFrame, design: np.ndarray, tested: np.ndarray) -> dict[str, float | bool]:
-    from scipy.stats import chi2
-    from statsmodels.regression.mixed_linear_model import MixedLM
-
-    out = {"statistic": np.nan, "df1": len(tested), "p": np.nan}
+    families = long["family"].nunique()
+    out = {"statistic": np.nan, "df1": families - 1, "p": np.nan}
     out |= {"sd_cases": np.nan, "sd_rest": np.nan, "converged": False}
-    value, unit = long["value"].to_numpy(float), pd.factorize(long["unit"])[0]
-    if not len(tested) or unit.max(initial=0) < 1 or _exact(value, design, unit):
+    if families < 2 or long["unit"].nunique() < 2:
+        return out
+    model = mixedlm(formula, long, groups="unit")
+    if _exact(model.endog, model.exog, pd.factorize(long["unit"])[0]):
         return out
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an intercept without variance is told by sd_cases
         try:
-            found = MixedLM(value, design, unit).fit(reml=True)
+            found = model.fit(reml=True)
+            test = found.wald_test_terms(scalar=True).table.loc[tested]
         except np.linalg.LinAlgError:
             return out
-    beta, spread = found.fe_params[tested], np.asarray(found.cov_params())[np.ix_(tested, tested)]
-    wald = float(beta @ np.linalg.solve(spread, beta))
     return out | {
-        "statistic": wald, "p": float(chi2.sf(wald, len(tested))),
-        "sd_cases": float(np.sqrt(max(found.cov_re[0, 0], 0.0))),
+        "statistic": float(test["statistic"]), "p": float(test["pvalue"]),
+        "sd_cases": float(np.sqrt(max(found.cov_re.iloc[0, 0], 0.0))),
         "sd_rest": float(np.sqrt(found.scale)), "converged": bool(found.converged),
     }  # fmt: skip
 

@@ -13,6 +13,12 @@ equal ones sharing their mean rank:
   dz = mean(d) / SD(d); Hodges and Lehmann's estimate, the median of all (d_i + d_j) / 2, i <= j.
 
 Differences are rounded to 12 decimals first, so that equal ones are ties.
+
+pingouin's `wilcoxon` gives W, the asymptotic p and the rank-biserial correlation, its `compute_effsize` dz, scipy
+the t test and statsmodels Holm's correction. What none of the three has is here, and the tests compare it with all sign
+patterns: the exact p under ties (scipy's `exact` takes the ranks for untied, and its `PermutationMethod` goes
+through all patterns: 2.4 s of CPU time for 14 cases, against 0.2 ms here for 21), Hodges and Lehmann's estimate,
+and Westfall and Young's correction.
 """
 
 from __future__ import annotations
@@ -73,8 +79,8 @@ def paired(
     Returns:
         One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
         one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval (up to the ends of
-        the metric's scale), is positive where a is higher. `cases` have both values; `unmatched` have one. `improved` and
-        `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
+        the metric's scale), is positive where a is higher. `cases` have both values; `unmatched` have one.
+        `improved` and `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
         corrected together, `tests` of them, named in `corrected_over`: `p_holm` from the exact p,
@@ -115,6 +121,8 @@ def paired(
 
 def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
     """All that follows from one comparison's differences (see `PAIRED`)."""
+    from pingouin import compute_effsize
+
     d = np.asarray(differences, float)
     finite = (
         d if np.isfinite(d).all() else np.full(len(d), np.nan)
@@ -122,7 +130,7 @@ def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
     n, mean = len(d), float(finite.mean()) if len(d) else np.nan
     sd = finite.std(ddof=1) if n > 1 else np.nan
     half = float(half_width(np.array(sd), np.array(n), 1 - alpha))
-    magnitudes, counts = np.unique(np.abs(d[d != 0]), return_counts=True)
+    _, counts = np.unique(np.abs(d[d != 0]), return_counts=True)
     varied = n > 1 and np.ptp(finite) > 0
     return {
         "difference": mean,
@@ -132,29 +140,29 @@ def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
         "hodges_lehmann": hodges_lehmann(d),
         "improved": int((d > 0).sum()),
         "worsened": int((d < 0).sum()),
-        "tied_ranks": int(counts[counts > 1].sum()) if len(magnitudes) else 0,
-        "statistic": float(min(rank_sums(d))) if (d != 0).any() else np.nan,
-        "p_wilcoxon_asymptotic": asymptotic_p(d),
+        "tied_ranks": int(counts[counts > 1].sum()),
+        **signed_rank(d),
         "p_wilcoxon_exact": exact_p(d),
         "p_t": float(stats.ttest_1samp(d, 0).pvalue) if varied else np.nan,
-        "rank_biserial": rank_biserial(d),
-        "cohen_dz": float(mean / sd) if varied else np.nan,
+        "cohen_dz": float(compute_effsize(d, 0)) if varied else np.nan,
     }
 
 
-def rank_sums(d: np.ndarray) -> tuple[float, float]:
-    """(W+, W-) of the differences that are not 0."""
-    d = d[d != 0]
-    ranks = stats.rankdata(np.abs(d))
-    return float(ranks[d > 0].sum()), float(ranks[d < 0].sum())
+def signed_rank(d: np.ndarray) -> dict[str, float]:
+    """The asymptotic signed-rank test as SPSS and Chen 2023 give it, and its effect size.
 
+    Returns:
+        statistic (the smaller of W+ and W-), p_wilcoxon_asymptotic (two-sided), rank_biserial (Kerby's
+        matched-pairs correlation, from -1 to 1); NaN without a difference.
+    """
+    from pingouin import wilcoxon
 
-def asymptotic_p(d: np.ndarray) -> float:
-    """Two-sided p of the signed-rank test as SPSS and Chen 2023 give it; NaN without a difference."""
     if not (d != 0).any():
-        return np.nan
-    test = stats.wilcoxon(d, zero_method="wilcox", correction=False, method="asymptotic")
-    return float(test.pvalue)
+        return dict.fromkeys(("statistic", "p_wilcoxon_asymptotic", "rank_biserial"), np.nan)
+    how = {"zero_method": "wilcox", "correction": False, "method": "asymptotic"}
+    found = wilcoxon(d, **how).iloc[0]
+    names = {"statistic": "W_val", "p_wilcoxon_asymptotic": "p_val", "rank_biserial": "RBC"}
+    return {name: float(found[theirs]) for name, theirs in names.items()}
 
 
 def exact_p(d: np.ndarray) -> float:
@@ -167,7 +175,7 @@ def exact_p(d: np.ndarray) -> float:
     if not len(d):
         return np.nan
     doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)
-    smaller = round(2 * min(rank_sums(d)))
+    smaller = min(doubled[d > 0].sum(), doubled[d < 0].sum())
     probability = np.zeros(smaller + 1)  # larger sums are not asked for
     probability[0] = 1.0
     for rank in doubled:
@@ -175,12 +183,6 @@ def exact_p(d: np.ndarray) -> float:
         if rank <= smaller:
             probability[rank:] = probability[rank:] + probability[:-rank]
     return float(min(1.0, 2 * probability.sum()))
-
-
-def rank_biserial(d: np.ndarray) -> float:
-    """Kerby's matched-pairs rank-biserial correlation, from -1 to 1; NaN without a difference."""
-    plus, minus = rank_sums(d)
-    return (plus - minus) / (plus + minus) if plus + minus else np.nan
 
 
 def hodges_lehmann(d: np.ndarray) -> float:
@@ -191,15 +193,16 @@ def hodges_lehmann(d: np.ndarray) -> float:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) step-down correction: the running maximum of (m - i) p_(i), at most 1.
+    """Holm's (1979) step-down correction by statsmodels.
 
-    A missing p counts as one of the m tests, so that a degenerate one makes no other look better.
+    A missing p stays missing and counts as one of the tests, so that a degenerate one makes no other look better.
     """
-    order = np.argsort(p)  # NaN last
-    stepped = (len(p) - np.arange(len(p))) * p[order]
-    out = np.full(len(p), np.nan)
-    out[order] = np.minimum(np.maximum.accumulate(stepped), 1)
-    return out
+    from statsmodels.stats.multitest import multipletests
+
+    if not len(p):
+        return p
+    corrected = multipletests(np.where(np.isnan(p), 1.0, p), method="holm")[1]
+    return np.where(np.isnan(p), np.nan, corrected)
 
 
 def westfall_young(differences: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -15,7 +15,6 @@ number of tests.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,8 +23,8 @@ from crossover.statistics import comparisons, mixed
 from crossover.statistics.metrics_table import POOLED, compared, test_sets
 from crossover.statistics.paired import DECIMALS, holm, paired
 from crossover.statistics.stability import repeated_measures
+from crossover.study.families import Comparison
 
-Comparison = Literal["independent", "paired", "chains"]
 PAIRWISE = [
     "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b", "cases",
     "mean_a", "mean_b", "difference", "ci_low", "ci_high", "cohen_dz", "rank_biserial",
@@ -56,7 +55,7 @@ def pairwise(
 
     Args:
         table: of `metrics_table.check_metrics`.
-        comparison: how the study's paper compared (`Study.statistics.comparison`).
+        comparison: what the study's paper compared (`study.families.comparison`).
         tukey: of `comparisons.compare` for a study of independent groups; made here if it isn't given.
 
     Returns:

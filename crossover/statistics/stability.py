@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from crossover.statistics.comparisons import one_way
 
@@ -27,8 +28,8 @@ def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     n_train, structure, cohort, folds (how many), fold, cases, mean, sd (of the fold's cases), test
     ("one-way" or "repeated measures"), and F, df_between, df_within, p of the family's folds, the same in
     all its rows. A small p says that the folds differ. F and p are NaN where a fold has fewer than two
-    cases, there is one fold, or nothing varies but the folds. Empty, with these columns, for a table
-    without folds.
+    cases (of the same cases: three), there is one fold, or nothing varies but the folds. Empty, with these columns,
+    for a table without folds.
 
     Raises:
         ValueError: the table has no such metric.
@@ -49,35 +50,35 @@ def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def repeated_measures(scores: pd.DataFrame) -> dict[str, float]:
-    """One-way analysis of variance for repeated measures: F, df_between, df_within, p, epsilon.
+    """One-way analysis of variance for repeated measures by pingouin: F, df_between, df_within, p, epsilon.
 
     Args:
         scores: cases (rows) x folds (columns); cases without a score in some fold are left out.
 
     Returns:
-        df without, p with the correction of Greenhouse and Geisser (1959), epsilon; F, p and epsilon NaN for fewer than two
-        cases or folds, and where no difference between the folds varies from case to case.
+        df without, p with the correction of Greenhouse and Geisser (1959), epsilon. F, p and epsilon are NaN for
+        fewer than three cases, which pingouin asks for (of two, epsilon is at its lower bound whatever the
+        scores), fewer than two folds, and where no difference between the folds varies from case to case.
     """
+    from pingouin import rm_anova
+
     values = scores.dropna().to_numpy(float)
     cases, folds = values.shape
-    df = folds - 1, (folds - 1) * max(cases - 1, 0)
-    out = {"F": np.nan, "df_between": df[0], "df_within": df[1]}
+    out = {"F": np.nan, "df_between": folds - 1, "df_within": (folds - 1) * max(cases - 1, 0)}
     out |= {"p": np.nan, "epsilon": np.nan}
     within = values - values.mean(axis=1, keepdims=True)
-    rest = within - within.mean(axis=0)
-    if min(cases, folds) < 2 or np.abs(rest).max() < 1e-12:
+    if cases < 3 or folds < 2 or np.abs(within - within.mean(axis=0)).max() < 1e-12:
         return out
-    between = cases * (within.mean(axis=0) ** 2).sum()
-    f = (between / df[0]) / ((rest**2).sum() / df[1])
-    spread = np.cov(within, rowvar=False)
-    epsilon = np.trace(spread) ** 2 / (df[0] * (spread**2).sum())  # 1 for equal variances
-    p = float(stats.f.sf(f, epsilon * df[0], epsilon * df[1]))
-    return out | {"F": f, "p": p, "epsilon": float(epsilon)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pingouin's own use of pandas, and its test of sphericity
+        found = rm_anova(pd.DataFrame(values), correction=True).iloc[0]
+    p = found.get("p_GG_corr", found["p_unc"])  # two columns need no correction
+    return out | {"F": float(found["F"]), "p": float(p), "epsilon": float(found["eps"])}
 
 
 def _across(part: pd.DataFrame, metric: str) -> dict[str, object]:
     scores = part.pivot_table(metric, "case", "fold", aggfunc="mean")
     if scores.notna().sum(axis=1).max() > 1:
-        return {"test": REPEATED} | repeated_measures(scores)
+        return {"test": REPEATED, **repeated_measures(scores)}
     folds = {str(fold): v.to_numpy(float) for fold, v in part.groupby("fold")[metric]}
-    return {"test": INDEPENDENT} | one_way(folds)
+    return {"test": INDEPENDENT, **one_way(folds)}

@@ -25,12 +25,13 @@ def summarise(
     Returns one row for each test set, structure, model and metric: test_set, structure, model,
     family, strategy, level, n_train, metric, cases, mean, sd, ci_low, ci_high, median, replicates,
     sd_replicates. `cases`
-    counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean); `sd` has n - 1 below the line; the interval
+    counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean); `sd` has
+    n - 1 below the line; the interval
     is Student's on the logit of a metric from 0 to 1 and on the logarithm of a distance
     (`intervals`). With one case sd and interval are NaN, with none all
     are. `replicates` counts the replicates and `sd_replicates` is the SD of their means over these
-    cases, n - 1 below the line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left
-    out (`metrics_table.compared`).
+    cases, n - 1 below the line, NaN for one. Replicates and folds of a case count once; k-fold models of a family
+    that has others are left out (`metrics_table.compared`).
     """
     each = test_sets(tested(table))
     table = compared(table)

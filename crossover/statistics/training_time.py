@@ -7,7 +7,8 @@ A saving is T - F seconds, T from scratch and F fine-tuned, with s steps of c se
           + what batches, validation, loading and the rest took in T, minus that in F
 
 The first step of a process, which traces or compiles the network, is no step here but of the rest, as
-is all that isn't timed by itself (starting, writing). The two terms of the steps are the symmetric split of a difference of products: they add up exactly,
+is all that isn't timed by itself (starting, writing). The two terms of the steps are the symmetric split of a
+difference of products: they add up exactly,
 and with equal numbers of steps the first is (c_T - c_F) s and the second 0. The training of the weights
 that fine-tuning starts from is shown apart and not counted, as in Chen 2023 ("up to 33%").
 """

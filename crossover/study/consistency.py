@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossover import networks
 from crossover.core.names import alike
-from crossover.study.sections import MOST_ROWS, SELECTED, Device, Network, Overlays
+from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays
 
 if TYPE_CHECKING:
     from crossover.study.schema import Study
@@ -18,16 +18,30 @@ def findings(study: Study) -> Iterator[str]:
     for place in ("cohorts", "channels", "structures", "strategies"):
         for names in alike(getattr(study, place)):
             yield f"{place}: {', '.join(names)} differ by case only, and files are called after them"
+    yield from _about_attributes(study)
     yield from _about_design(study)
     yield from _about_channels(study)
     yield from _about_network(study)
     yield from _about_figures(study)
 
 
+def _about_attributes(study: Study) -> Iterator[str]:
+    names = [attribute.name for attribute in study.attributes]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"attributes: {name!r} stands twice"
+    for cohort, about in study.cohorts.items():
+        for name in sorted(set(about.attributes) - set(names)):
+            there = f"there are {', '.join(names)}" if names else "the study has no attributes:"
+            yield f"cohorts.{cohort}.attributes: no attribute {name!r}; {there}"
+    for name in names:
+        if len({isinstance(value, str) for value in study.of_cohorts(name).values()}) > 1:
+            yield f"attributes: {name!r} is a number in some cohorts and a text in others"
+
+
 def _about_design(study: Study) -> Iterator[str]:
     targets = {c for c, cohort in study.cohorts.items() if cohort.role == "target"}
-    if not targets or (len(targets) > 1 and study.statistics.comparison != "chains"):
-        yield "cohorts: exactly one must have role: target; several only with comparison: chains"
+    if not targets or (len(targets) > 1 and study.sizes):
+        yield "cohorts: exactly one must have role: target; several only without sizes"
     for name in sorted(targets):
         if not study.cohorts[name].test:
             yield f"cohorts.{name}.test: the target needs patients to test on"
@@ -99,8 +113,8 @@ def _about_one_network(study: Study, network: Network) -> Iterator[str]:
     engines = networks.declared(name).engines
     if network.engine not in engines:
         yield f"network.engine: {name} is built for {', '.join(engines)}, not {network.engine}"
-    if network.engine != "torch" and network.device != Device():
-        yield f"network.device: settings of the engine torch, not of {network.engine}"
+    if network.engine != "torch" and network.device.channels_last:
+        yield f"network.device.channels_last: a setting of the engine torch, not of {network.engine}"
     known = networks.declared(name).levels
     for strategy, level in ((n, v) for n, s in study.strategies.items() for v in s.levels):
         if level not in known:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
 
 import pandas as pd
 
-from crossover.study.plan import early, plan
+from crossover.study.plan import early, family_name, levels_of, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Strategy
+
+Comparison = Literal["independent", "paired", "chains"]
 
 
 @dataclass(frozen=True)
@@ -32,20 +36,24 @@ class Family:
 def families(study: Study) -> dict[str, Family]:
     """Every family of a study by name, those without sizes first, strategies in the study's order."""
     out = {}
-    rank = {name: i for i, name in enumerate(study.strategies)}
-
-    def place(family: tuple) -> tuple:
-        name = family[1][0].strategy
-        return (*early(study.strategies[name]), rank[name])
-
-    for name, models in sorted(plan(study).families().items(), key=place):
-        strategy = study.strategies[models[0].strategy]
+    for name, strategy in sorted(study.strategies.items(), key=lambda item: early(item[1])):
         cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
-        out[name] = Family(
-            name, models[0].strategy, models[0].level, strategy.sized, cohorts,
-            transferred=len(strategy.chain) > 1,
-        )  # fmt: skip
+        transferred = len(strategy.chain) > 1
+        for level in levels_of(strategy):
+            own = family_name(name, level)
+            out[own] = Family(own, name, level, strategy.sized, cohorts, transferred)
     return out
+
+
+def comparison(study: Study) -> Comparison:
+    """Return what a study compares first, which follows from its design.
+
+    Without sizes every strategy takes all patients, and chains of trainings are held against their target's baseline.
+    With several structures models are compared in pairs on each, else the models of each size as independent groups.
+    """
+    if not study.sizes:
+        return "chains"
+    return "paired" if len(study.structures) > 1 else "independent"
 
 
 def references(study: Study) -> list[str]:
@@ -86,6 +94,11 @@ def baseline(study: Study) -> str | None:
         if f.sized and not f.transferred and f.cohorts == (study.target,)
     )
     return next(alone, None)
+
+
+def pairs_of(study: Study) -> list[tuple[str, str]]:
+    """(later, earlier) of the main question's families, as the paper names its comparisons."""
+    return [(a, b) for b, a in combinations(main_question(study), 2)]
 
 
 def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:

@@ -29,6 +29,5 @@ def missing(study: Study) -> dict[str, str]:
     not at hand."""
     if "imagenet" not in study.initials:
         return {}
-    chosen = study.selection.encoders if study.selection else [study.network.settings["encoder"]]
-    first = {encoder: at_hand(study.network.initial, encoder) for encoder in chosen}
+    first = {encoder: at_hand(study.network.initial, encoder) for encoder in study.encoders}
     return {e: about["because"] for e, about in first.items() if about["weights"] != "imagenet"}

@@ -6,6 +6,7 @@ rule's script gets nothing else of the configuration.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from crossover.study.initial_weights import at_hand
@@ -56,8 +57,9 @@ def needed(study: Study) -> dict[str, int]:
     needed = dict.fromkeys(study.cohorts, least)
     if study.sizes:
         needed[study.target] = max(study.sizes[-1], least)
-    for cohort in {model.fold_cohort for model in plan(study).models.values()} - {None}:
-        needed[cohort] = max(needed[cohort], k + 1, 4)
+    for model in plan(study).models.values():
+        if (cohort := model.fold_cohort) is not None:
+            needed[cohort] = max(needed[cohort], k + 1, 4)
     return needed
 
 
@@ -83,10 +85,7 @@ def _initial(study: Study, batch: Batch) -> dict:
     if all(stage.initial != "imagenet" for stage in batch.stages):
         return {}
     cell = batch.stages[0].cell
-    if cell or not study.selection:
-        encoders = [cell[1] if cell else study.network.settings["encoder"]]
-    else:  # any of them may be selected
-        encoders = study.selection.encoders
+    encoders = [cell[1]] if cell else study.encoders  # any of which may be selected
     return {encoder: at_hand(study.network.initial, encoder) for encoder in encoders}
 
 
@@ -127,97 +126,38 @@ def radiomics(study: Study, models: list[Model]) -> dict:
     }
 
 
-def statistics(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "confidence"})
-
-
-def comparisons(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "alpha"})
-
-
-def curves(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "confidence", "alpha"})
-
-
-def repeated(study: Study) -> dict:
-    return study.statistics.model_dump(mode="json", include={"metric", "alpha", "comparison"})
-
-
-def agreement(study: Study) -> dict:
-    assert study.radiomics
-    return {"icc": study.radiomics.icc, "confidence": study.statistics.confidence}
-
-
-def compared(study: Study) -> dict:
-    """What statistics over the models read: what was compared with what, by name, and how."""
-    how = ("statistics.metric", "statistics.alpha", "statistics.confidence")
-    return design(study, *how, labels=False)
-
-
-def timed(study: Study) -> dict:
-    return design(study, labels=False)
-
-
-def tabulated(study: Study) -> dict:
-    return design(study, "statistics.metric", "published")
-
-
-def claimed(study: Study) -> dict:
-    """What the verdicts on the paper's findings read, beside tables: which sizes stand for the paper's."""
-    return {
-        "study": study.study,
-        "published": study.published,
-        "sizes": study.sizes,
-        "confidence": study.statistics.confidence,
-        "icc": study.radiomics.icc if study.radiomics else None,
-    }
-
-
-COHORT = ("label", "role", "field_strength_t", "coil")
+COHORT = ("label", "role", "attributes")
 NETWORK = ("per_structure", "initial")
-
-DRAWN: dict[str, tuple[str, ...]] = {
-    "flow": ("figures.colours",),
-    "scheme": (),
-    "grid": (),
-    "gains": ("statistics.metric",),
-    "examples": ("statistics.metric", "channels", "preparation"),
-    "performance": ("statistics.metric", "figures.colours"),
-    "learning_curves": ("statistics.metric", "statistics.confidence", "figures.colours"),
-    "organs": (
-        "statistics.metric",
-        "statistics.alpha",
-        "statistics.confidence",
-        "figures.colours",
-        "published",
-    ),
-    "sweep": ("statistics.metric", "statistics.confidence", "figures.colours", "network"),
-    "times": (),
-    "overlays": ("figures.overlays",),
-    "subgroups": (
-        "statistics.metric",
-        "statistics.alpha",
-        "statistics.confidence",
-        "figures.colours",
-        "published",
-    ),
-    "reliability": ("statistics.confidence", "figures.colours", "figures.overlays"),
-    "training_curves": (),
-}
-"""Figure -> what it reads of its study beside the design: sections, or single keys of them."""
-
-BESIDE_PUBLISHED = tuple(name for name, read in DRAWN.items() if "published" in read)
-"""Figures that show the paper's numbers too."""
+DESIGN, LABELS = "design", "labels"
 
 
-def design(study: Study, *more: str, labels: bool = True) -> dict:
-    """The parts that say what was compared with what; `Study.of` reads them.
+def analysis(study: Study, read: Iterable[str]) -> dict:
+    """What an analysis reads of a study; `Study.of` reads it.
 
     Args:
-        more: sections or `section.key` to add.
-        labels: whether names for people of structures and strategies are among them.
+        read: sections or `section.key`; "design" for the parts that say what was compared with what; "labels" for
+            names for people, without which structures, strategies and attributes are called by their keys.
     """
-    names = ("study", "structures", "sizes", "strategies", "selection")
+    read = list(dict.fromkeys(read))
+    values = design(study) if DESIGN in read else {}
+    for place in [name for name in read if name not in (DESIGN, LABELS)]:
+        section, _, key = place.partition(".")
+        dumped = study.model_dump(mode="json", include={section})[section]
+        if key:
+            values[section] = {**values.get(section, {}), key: dumped[key]}
+        else:
+            values[section] = dumped
+    for section in {"structures", "strategies"} & set(values) if LABELS not in read else ():
+        for name, value in values[section].items():
+            value["label"] = name
+    if "attributes" in values and LABELS not in read:
+        values["attributes"] = [{"name": a.name, "label": a.name} for a in study.attributes]
+    return values
+
+
+def design(study: Study) -> dict:
+    """The parts that say what was compared with what."""
+    names = ("study", "attributes", "structures", "sizes", "strategies", "selection")
     values = study.model_dump(mode="json", include={*names})
     values["cohorts"] = {
         name: cohort.model_dump(mode="json", include={*COHORT})
@@ -226,22 +166,7 @@ def design(study: Study, *more: str, labels: bool = True) -> dict:
     values["network"] = study.network.model_dump(mode="json", include={*NETWORK})
     values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})
     values["figures"] = {"order": study.figures.order}
-    if not labels:
-        for part in ("structures", "strategies"):
-            for name, value in values[part].items():
-                value["label"] = name
-    for field in more:
-        section, _, key = field.partition(".")
-        dumped = study.model_dump(mode="json", include={section})[section]
-        if key:
-            values[section] = {**values.get(section, {}), key: dumped[key]}
-        else:
-            values[section] = dumped
     return values
-
-
-def figure(study: Study, name: str) -> dict:
-    return design(study, *DRAWN[name])
 
 
 TOLD = ("title", "question", "paper", "data", "assumptions", "execution", "published")

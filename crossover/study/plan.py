@@ -72,12 +72,15 @@ class Batch:
 
     @property
     def parents(self) -> list[str]:
+        """Names of the stages of other jobs from which its stages begin, sorted."""
         own = {stage.name for stage in self.stages}
         return sorted({s.parent for s in self.stages if s.parent} - own)
 
 
 @dataclass(frozen=True)
 class Plan:
+    """All stages and models of a study, and the jobs that make them."""
+
     stages: dict[str, Stage]
     models: dict[str, Model]
     batches: dict[str, Batch]
@@ -90,6 +93,7 @@ class Plan:
         return {n: b for n, b in self.batches.items() if b.stages[0].cell}
 
     def batch_of(self, stage: str) -> str:
+        """Return the name of the batch that trains a stage."""
         return next(b.name for b in self.batches.values() if stage in {s.name for s in b.stages})
 
     def families(self) -> dict[str, list[Model]]:
@@ -105,7 +109,7 @@ def plan(study: Study) -> Plan:
     stages: dict[tuple, Stage] = {}  # by what they are, so that shared beginnings meet
     models: dict[str, Model] = {}
     for variant in _variants(study):
-        stage = None
+        stage: Stage | None = None
         for depth in range(1, len(variant.steps) + 1):
             begun = variant.steps[:depth]
             fold = variant.fold if variant.leaves_out(begun) else None
@@ -113,6 +117,7 @@ def plan(study: Study) -> Plan:
             if identity not in stages:
                 stages[identity] = _stage(variant, begun, fold, stage)
             stage = stages[identity]
+        assert stage is not None, "a chain has a step or more"
         models[variant.name] = variant.model(stage.name)
     by_name = {stage.name: stage for stage in [*_selection(study), *stages.values()]}
     per_job = study.execution.stages_per_job
@@ -180,7 +185,7 @@ class _Variant:
 
     @property
     def family(self) -> str:
-        return f"{self.strategy}-{self.level}" if self.level else self.strategy
+        return family_name(self.strategy, self.level)
 
     @property
     def name(self) -> str:
@@ -234,8 +239,23 @@ def early(strategy: Strategy) -> tuple[bool, int]:
     return strategy.sized, 0 if strategy.sized else len(strategy.chain)
 
 
+def levels_of(strategy: Strategy) -> Iterator[str | None]:
+    """Those at which a strategy is tried, by name; None without any."""
+    return (_named(each) for each in _levels(strategy))
+
+
+def family_name(strategy: str, level: str | None) -> str:
+    """Return the name of a strategy's family at a level: "transfer-L1", or the strategy's without one."""
+    return f"{strategy}-{level}" if level else strategy
+
+
+def _named(levels: tuple[str | None, ...]) -> str | None:
+    return "-".join(level for level in levels if level) or None
+
+
 def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
-    return product(*[step.levels or [None] for step in strategy.chain])
+    none: list[str | None] = [None]
+    return product(*[step.levels or none for step in strategy.chain])
 
 
 def _structures(study: Study, wanted: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
@@ -252,11 +272,10 @@ def _variant(
 ) -> _Variant:  # fmt: skip
     chain = study.strategies[name].chain
     steps = tuple((_train(step, n), level) for step, level in zip(chain, levels, strict=True))
-    named = "-".join(level for level in levels if level) or None
     left_out = fold is not None and not study.folded
     fold_cohort = _counted(chain[-1]) if left_out else None
     initial = chain[0].initial or study.network.initial.weights
-    return _Variant(name, named, n, replicate, fold, fold_cohort, steps, *own, initial)
+    return _Variant(name, _named(levels), n, replicate, fold, fold_cohort, steps, *own, initial)
 
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:

@@ -18,12 +18,14 @@ from crossover.study.consistency import findings
 from crossover.study.sections import (
     MOST_OVERLAID,
     Assumption,
+    Attribute,
     Cohort,
     Evaluation,
     Execution,
     Figures,
     Name,
     Network,
+    Overlays,
     Paper,
     Radiomics,
     Recipe,
@@ -44,6 +46,8 @@ class Study(Section):
     paper: Paper | None = None
     data: str
     """What the cohorts are, in one sentence that the report prints."""
+    attributes: list[Attribute] = []
+    """What cohorts differ in and may be compared by, in the order in which it is printed."""
     cohorts: dict[Name, Cohort]
     channels: list[Name]
     series: dict[Name, SeriesRule] = {}
@@ -70,16 +74,52 @@ class Study(Section):
         """The cohort that the sizes count; the first of several."""
         return next(c for c, cohort in self.cohorts.items() if cohort.role == "target")
 
+    def of_cohorts(self, attribute: str) -> dict[str, float | str]:
+        """Return cohort -> its value of an attribute, for the cohorts that have one."""
+        return {
+            name: cohort.attributes[attribute]
+            for name, cohort in self.cohorts.items()
+            if attribute in cohort.attributes
+        }
+
     @property
     def folded(self) -> bool:
         """Whether every stage is trained once for each fold."""
         return self.splits.validation == "fold"
 
     @property
+    def overlays(self) -> Overlays:
+        """What the figure of overlays shows.
+
+        Raises:
+            ValueError: the study has no such figure.
+        """
+        if self.figures.overlays is None:
+            raise ValueError(f"{self.study}: figures.overlays is not given")
+        return self.figures.overlays
+
+    @property
+    def selected_on(self) -> list[str]:
+        """The cohorts on which the network is selected; none without a selection."""
+        return list(self.selection.train) if self.selection else []
+
+    @property
     def overlaid(self) -> list[str]:
         """The structures that the overlays show."""
         named = self.figures.overlays.structures if self.figures.overlays else []
         return named or sorted(self.structures)[:MOST_OVERLAID]
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """Architecture and encoder of each network among which one is selected; none without a selection."""
+        return self.selection.cells if self.selection else []
+
+    @property
+    def encoders(self) -> list[str]:
+        """The encoders of all its networks, which have one each."""
+        if self.selection:
+            return self.selection.encoders
+        return [str(self.network.settings["encoder"])]
 
     @property
     def architectures(self) -> list[str]:

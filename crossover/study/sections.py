@@ -18,11 +18,29 @@ MOST_ROWS = 8  # of the overlays on a page
 
 
 class Paper(Section):
+    """The publication that a study reruns."""
+
     authors: str
     title: str
     journal: str
     year: int
     doi: str | None = None
+
+
+class Attribute(Section):
+    """Something that cohorts differ in, as the field strength of their scanners: it is printed with them, and
+    sources that differ in it are compared."""
+
+    name: Name
+    label: str
+    unit: str = ""
+    """Of its numbers, as "T"."""
+
+    def text(self, value: float | str | None) -> str:
+        """Return a value as it is printed: "1.5 T", "surface"; "" for None or NaN."""
+        if value is None or value != value:
+            return ""
+        return value if isinstance(value, str) else f"{value:g} {self.unit}".strip()
 
 
 class Cohort(Section):
@@ -33,9 +51,8 @@ class Cohort(Section):
     source: Source
     test: Annotated[float, Field(ge=0)]
     """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
-    field_strength_t: Annotated[float, Field(gt=0)] | None = None
-    """Of the scanners, in tesla."""
-    coil: str = ""
+    attributes: dict[Name, Annotated[float, Field(allow_inf_nan=False)] | str] = {}
+    """What is known of the cohort, by the name of an attribute of the study: a number or a text."""
     slices_per_patient: Annotated[float, Field(gt=0)] | None = None
     """With the structure, on average; only to tell how long training will take before there are slices."""
 
@@ -57,6 +74,7 @@ class Replicates(Section):
 
     @property
     def count(self) -> int:
+        """The number of replicates: trainings of each draw."""
         return self.draws * self.trainings
 
     def draw(self, replicate: int) -> int:
@@ -65,6 +83,8 @@ class Replicates(Section):
 
 
 class Splits(Section):
+    """How patients are divided, and how often."""
+
     seed: int
     validation: float | Literal["fold"]
     """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
@@ -84,21 +104,23 @@ class Splits(Section):
 
     @field_validator("validation")
     @classmethod
-    def _is_a_share(cls, value: float | str) -> float | str:
+    def _is_a_share(cls, value: float | Literal["fold"]) -> float | Literal["fold"]:
         if value != "fold" and not 0 < value <= 0.5:
             raise ValueError(f"{value} is no share above 0 and up to 0.5, nor 'fold'")
         return value
 
 
 class Device(Section):
-    """How a network computes (PyTorch only). A GPU is used where there is one; what is written here holds
-    on either, so that it is never the machine that decides."""
+    """How a network computes. A GPU is used where there is one; what is written here holds on either, so
+    that it is never the machine that decides."""
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: autocast, weights in float32."""
+    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: of activations, with weights in
+    float32."""
     channels_last: bool = False
+    """How PyTorch lays out images; TensorFlow has no other layout."""
     compile: bool = False
-    """Training steps by torch.compile; needs a C++ compiler."""
+    """Training steps by torch.compile, which needs a C++ compiler, or by TensorFlow's XLA."""
     deterministic: bool = True
     """On a GPU, only kernels that repeat to the last bit; one without such a kernel is an error."""
 
@@ -117,6 +139,8 @@ SELECTED = "selected"
 
 
 class Network(Section):
+    """The architecture, its engine and its settings."""
+
     architecture: str
     """Its name, or "selected"."""
     engine: Literal["keras", "torch"]
@@ -161,6 +185,8 @@ class Augmentation(Section):
 
 
 class Recipe(Section):
+    """How a network is trained."""
+
     loss: Literal["dice_bce", "bce", "dice"]
     optimiser: Literal["adam", "sgd"]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -240,10 +266,12 @@ class Strategy(Section):
 
     @property
     def levels(self) -> list[str]:
+        """The levels of all steps."""
         return [level for step in self.chain for level in step.levels]
 
     @property
     def sized(self) -> bool:
+        """Whether a step trains on so many cases as a size says."""
         return any(n == "n" for step in self.chain for n in step.train.values())
 
 
@@ -257,10 +285,13 @@ class Selection(Section):
 
     @property
     def cells(self) -> list[tuple[str, str]]:
+        """Architecture and encoder of each network among which one is selected."""
         return [(a, e) for e in self.encoders for a in self.architectures]
 
 
 class Evaluation(Section):
+    """How predictions become masks, and how these are scored."""
+
     threshold: Fraction
     nsd_tolerance_mm: Annotated[float, Field(gt=0)]
 
@@ -275,12 +306,21 @@ class Radiomics(Section):
 
 
 class Statistics(Section):
+    """How models are compared."""
+
     metric: Literal["dsc", "dsc_structure_slices"]
-    comparison: Literal["independent", "paired", "chains"] = "independent"
-    """independent: analysis of variance and Tukey's test; paired: signed-rank tests on the same cases;
-    chains: each chain against its target's baseline, on the target's cases."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_comparison(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "comparison" in values:
+            raise ValueError(
+                "comparison is gone: a study gets every analysis that fits its design (sizes, structures, chains); "
+                "remove the key"
+            )
+        return values
 
 
 class Overlays(Section):
@@ -296,6 +336,8 @@ class Overlays(Section):
 
 
 class Figures(Section):
+    """What the figures show, and how."""
+
     colours: dict[str, str] = {}
     """Strategy, or strategy-level, to colour: the same in every figure."""
     order: list[str] = []

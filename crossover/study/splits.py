@@ -171,7 +171,7 @@ def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, in
 
 def _copies(images: pd.DataFrame) -> list[str]:
     """Images that stand in several cohorts; those of one cohort were told when its cases were made."""
-    findings = {}
+    findings: dict[str, str] = {}
     for _, own in images.groupby("image", sort=False):
         if own.cohort.nunique() == 1:
             continue

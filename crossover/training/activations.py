@@ -31,6 +31,7 @@ class Kind(NamedTuple):
 
     @property
     def bytes(self) -> int:
+        """Bytes of one item."""
         return prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
@@ -68,6 +69,7 @@ class Activations:
             raise
 
     def close(self) -> None:
+        """Close the files."""
         for file in self._files:
             os.close(file)
 
@@ -103,7 +105,7 @@ class Activations:
             if item in self._sound:
                 continue
             case, slot = self._where(item)
-            views = [memoryview(np.ascontiguousarray(a[row])).cast("B") for a in arrays]
+            views = [np.ascontiguousarray(a[row]).data.cast("B") for a in arrays]
             _write(self._files[case], views, self._offset(case, slot))
             mark = np.array(_checksum(views), MARK).tobytes()
             _write(self._files[case], [memoryview(mark)], slot * MARK.itemsize)
@@ -152,7 +154,7 @@ class Spill:
 
     def append(self, arrays: list[np.ndarray]) -> None:
         """Raises OSError where there is no room."""
-        views = [memoryview(np.ascontiguousarray(array)).cast("B") for array in arrays]
+        views = [np.ascontiguousarray(array).data.cast("B") for array in arrays]
         _write(self._file.fileno(), views, self._end)
         self._end += sum(len(view) for view in views)
         self._written.append([Kind(a.shape, a.dtype.str) for a in arrays])
@@ -162,9 +164,10 @@ class Spill:
         for kinds_ in self._written:
             arrays = [np.empty(kind.shape, kind.dtype) for kind in kinds_]
             for array in arrays:
-                _read(self._file.fileno(), memoryview(array).cast("B"), offset)
+                _read(self._file.fileno(), array.data.cast("B"), offset)
                 offset += array.nbytes
             yield arrays
 
     def close(self) -> None:
+        """Close the files."""
         self._file.close()

@@ -30,6 +30,7 @@ class Versions:
         return self._of_versions(images, versions, _Map.image)
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        """Return the masks of a batch as augmented: the nearest pixel, with the same draws as its images."""
         return self._of_versions(masks, versions, _Map.mask)
 
     def _of_versions(self, slices: np.ndarray, versions: np.ndarray, way) -> np.ndarray:
@@ -75,14 +76,15 @@ class Cuts:
         rng = np.random.default_rng([*seed, 1 + place])  # a last 0 would be as none
         scale = float(rng.choice(self._settings.scales))
         angle = rng.uniform(-self._settings.rotation_deg, self._settings.rotation_deg)
-        slack = [abs(scale - 1) * n / 2 for n in self._shape]
-        return Cut(scale, angle, tuple(rng.uniform(-1, 1) * s for s in slack))
+        down, across = (rng.uniform(-1, 1) * (abs(scale - 1) * n / 2) for n in self._shape)
+        return Cut(scale, angle, (down, across))
 
     def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
         """Each slice (n, rows, columns, channels) with its own cut."""
         return np.stack([self._map(d).image(i) for d, i in zip(draws, images, strict=True)])
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
+        """Return the masks of a batch as augmented: the nearest pixel, with the same draws as its images."""
         return np.stack([self._map(d).mask(m) for d, m in zip(draws, masks, strict=True)])
 
     def _map(self, draw: tuple[list[int], int]) -> _Map:

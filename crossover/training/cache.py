@@ -1,13 +1,12 @@
 """The folder that frozen activations are kept in: bounded, shared by jobs, cleared of what is old.
 
-Each frozen part has a folder with a lock that those who use it hold. Whoever needs room first says how
-much it will write at most; where that doesn't fit beside what is there and what others have said, the
-parts that nobody uses go, the longest unused first. Locks are the system's: a killed job holds none.
+Each frozen part has a folder in which everyone who uses it holds a lock of its own. Whoever needs room first
+says how much it will write at most; where that doesn't fit beside what is there and what others have said, the
+parts that nobody uses go, the longest unused first. A killed job holds no lock.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -15,12 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
+
+from filelock import FileLock, Timeout
 
 FOLDER = Path(".cache/activations")
 SPARE = 2**30
 """Bytes of the disk that are left free."""
 IN_USE = "in-use"
+"""The file whose time says when a part was last used; the locks of those who use it are named *.in-use."""
 
 
 class Part(NamedTuple):
@@ -54,9 +56,8 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._locked():
                 folder.mkdir(exist_ok=True)
-                held = stack.enter_context((folder / IN_USE).open("ab"))
-                fcntl.flock(held, fcntl.LOCK_SH)
-                os.utime(held.name)
+                (folder / IN_USE).touch()
+                _hold(stack, folder / f"{_unique()}.{IN_USE}")
             yield Part(folder, partial(self._ask, stack, name), partial(self._ask, stack, ""))
 
     def clear(self) -> int:
@@ -77,12 +78,9 @@ class Cache:
         with self._locked():
             if not self._make_room(wanted):
                 return False
-            asked = (self.folder / f"{os.getpid()}-{os.urandom(4).hex()}.asked").open("w")
-            stack.enter_context(asked)
-            stack.callback(Path(asked.name).unlink, missing_ok=True)
-            fcntl.flock(asked, fcntl.LOCK_EX)
-            json.dump([name, wanted, _held(self.folder / name) if name else 0], asked)
-            asked.flush()
+            asked = self.folder / f"{_unique()}.asked"
+            _hold(stack, asked)
+            asked.write_text(json.dumps([name, wanted, _held(self.folder / name) if name else 0]))
         return True
 
     def _make_room(self, wanted: int) -> bool:
@@ -105,12 +103,10 @@ class Cache:
         total = 0
         for path in self.folder.glob("*.asked"):
             try:
-                with path.open() as file:
-                    if _nobody_holds(file):
-                        path.unlink()
-                        continue
-                    name, wanted, before = json.load(file)
-            except (FileNotFoundError, ValueError):  # given back meanwhile
+                name, wanted, before = json.loads(path.read_text())
+            except (FileNotFoundError, ValueError):  # given back meanwhile, or its job was killed
+                name, wanted, before = "", 0, 0
+            if not _is_held(path):
                 continue
             written = _held(self.folder / name) - before if name else 0
             total += max(0, wanted - max(0, written))
@@ -123,26 +119,36 @@ class Cache:
         """Parts that nobody uses and their bytes, the longest unused first."""
         idle = []
         for folder in sorted(self._parts(), key=lambda part: (part / IN_USE).stat().st_mtime):
-            with (folder / IN_USE).open() as lock:
-                if _nobody_holds(lock):
-                    idle.append((folder, _held(folder)))
+            if not any(map(_is_held, folder.glob(f"*.{IN_USE}"))):
+                idle.append((folder, _held(folder)))
         return idle
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with (self.folder / "lock").open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> FileLock:
+        return FileLock(self.folder / "lock")
+
+
+def _hold(stack: ExitStack, path: Path) -> None:
+    """Hold the lock of a file until the stack is closed; then the file goes."""
+    stack.enter_context(FileLock(path))
+    stack.callback(path.unlink, missing_ok=True)
+
+
+def _is_held(path: Path) -> bool:
+    """Return whether a job holds the lock of a file; what a killed job left goes."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    path.unlink()
+    lock.release()
+    return False
+
+
+def _unique() -> str:
+    return f"{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def _held(part: Path) -> int:
     """Bytes of a part on the disk; its files have holes."""
     return sum(path.stat().st_blocks * 512 for path in part.glob("*.bin"))
-
-
-def _nobody_holds(file: IO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

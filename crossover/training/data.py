@@ -43,15 +43,18 @@ class SliceSet:
 
     @property
     def has_structure(self) -> np.ndarray:
-        return self.large.any(axis=1)
+        """(slices,) whether the slice counts as one with any structure."""
+        return np.any(self.large, axis=1)
 
     @property
     def background(self) -> np.ndarray:
         """Slices without a pixel of any structure."""
-        shown = np.any(self.masks, axis=(1, 2)) if self.shown is None else self.shown
-        return ~shown.any(axis=1)
+        # in memory, `masks` is an array
+        shown = np.any(np.asarray(self.masks), axis=(1, 2)) if self.shown is None else self.shown
+        return ~np.any(shown, axis=1)
 
     def standardised(self, moments: Moments) -> SliceSet:
+        """Return the set with images that are standardised as they are read."""
         return replace(self, images=Standardised(self.images, moments))
 
 
@@ -183,11 +186,13 @@ class Batches:
         return self.images(step), self.masks(step)
 
     def images(self, step: int) -> np.ndarray:
+        """(batch, rows, columns, channels) float32 of a step."""
         index, version = divmod(self.items(step), self.versions.count)
         images = self.versions.images(self.slices.images[index], version, self._seeds(step))
         return images.astype(np.float32, copy=False)
 
     def masks(self, step: int) -> np.ndarray:
+        """(batch, rows, columns, structures) float32 of a step."""
         index, version = divmod(self.items(step), self.versions.count)
         masks = self.versions.masks(self.slices.masks[index], version, self._seeds(step))
         return masks.astype(np.float32)

@@ -5,7 +5,6 @@ A device has `TICKETS`; a job takes its number of one device's, all or nothing.
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import platform
@@ -13,9 +12,10 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 TICKETS = 12
 """So that 1, 2, 3, 4, 6 or 12 jobs share a device."""
@@ -72,27 +72,26 @@ def claim(
 
 
 def _take(devices: tuple[str, ...], tickets: int, locks: Path, held: ExitStack) -> str | None:
-    """One job at a time looks, so that no two hold parts of what both need."""
-    with (locks / "counter").open("w") as counter:
-        fcntl.flock(counter, fcntl.LOCK_EX)
+    """Take tickets of one device, or none; one job at a time looks, so that no two hold parts of what both need."""
+    with FileLock(locks / "counter"):
         free = {device: _free(device, locks) for device in devices}
         enough = [device for device in devices if len(free[device]) >= tickets]
         device = min(enough, key=lambda d: len(free[d]), default=None)
-        for name, files in free.items():
-            kept = files[:tickets] if name == device else []
-            for file in files:
-                held.enter_context(file) if file in kept else file.close()
+        for name, tickets_of_it in free.items():
+            kept = tickets if name == device else 0
+            for ticket in tickets_of_it[:kept]:
+                held.callback(ticket.release)
+            for ticket in tickets_of_it[kept:]:
+                ticket.release()
     return device
 
 
-def _free(device: str, locks: Path) -> list[TextIO]:
-    """The locks of a device's free tickets, taken."""
-    files = []
+def _free(device: str, locks: Path) -> list[FileLock]:
+    """Take the locks of a device's free tickets and return them."""
+    taken = []
     for i in range(TICKETS):
-        file = (locks / f"{device.replace('/', '_')}.{i}").open("w")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            files.append(file)
-        except BlockingIOError:
-            file.close()
-    return files
+        ticket = FileLock(locks / f"{device.replace('/', '_')}.{i}")
+        with suppress(Timeout):
+            ticket.acquire(blocking=False)
+            taken.append(ticket)
+    return taken

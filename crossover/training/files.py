@@ -33,12 +33,15 @@ class Slices:
         self._items = {cohort: read_json(path)["items"] for cohort, path in manifests.items()}
 
     def record(self, place: Place) -> dict:
+        """Return what the manifest says of a case."""
         return self._items[place.cohort][place.case]
 
     def file(self, place: Place, name: str) -> Path:
+        """Return where a file of a case lies."""
         return self._folders[place.cohort] / place.case / name
 
     def sha256(self, place: Place, name: str) -> str:
+        """Return the digest of a file of a case."""
         return self.record(place)["files"][name]["sha256"]
 
     def digests(self, cases: pd.DataFrame, structures: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -54,6 +57,7 @@ class Slices:
 
 
 def places(cases: pd.DataFrame) -> list[Place]:
+    """Return the places of cases in a table with the columns cohort and case."""
     return [Place(c.cohort, c.case) for c in cases.itertuples()]
 
 

@@ -55,6 +55,7 @@ class Inputs:
         return features, masks
 
     def close(self) -> None:
+        """End the work ahead, and close what is open."""
         self._thread.shutdown()
 
     def _ahead(self, step: int) -> Future:
@@ -180,6 +181,7 @@ class Validation:
             yield probabilities
 
     def close(self) -> None:
+        """End the work ahead, and close what is open."""
         self._stack.close()
 
     def _parts(self) -> Iterator[np.ndarray]:

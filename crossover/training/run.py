@@ -105,7 +105,7 @@ class Trainer:
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
         """Digest of all that the stage's weights follow from; its name is not among it."""
-        parent = keys.get(stage.parent) or record_of(self.out, stage.parent).get("key")
+        parent = keys.get(stage.parent or "") or record_of(self.out, stage.parent).get("key")
         cases = stage_cases(self.splits, stage, self.settings.validation)
         slices = self.slices.digests(cases, stage.structures)
         settings = self.settings.model_dump(mode="json")
@@ -151,7 +151,8 @@ class Trainer:
             recipe = self.settings.recipe
             seed = int(digest([recipe.seed, what(stage)])[:8], 16)
             self._begin(engine, stage, seed)
-        versions = augmenter(recipe.augmentation, training.images.shape[1:3])
+        _, rows, columns, _ = training.images.shape
+        versions = augmenter(recipe.augmentation, (rows, columns))
         batches = Batches(
             training, versions, recipe.batch, recipe.background_slices, seed, recipe.seed
         )

@@ -111,7 +111,8 @@ def train(
     """
     steps = planned_steps(recipe, inputs.batches.epoch_steps)
     checks = validation_steps(recipe, steps)
-    course, best, before = _Course(0, [], []), {}, 0.0
+    best: Arrays = {}
+    course, before = _Course(0, [], []), 0.0
     if checkpoint.exists():
         course, best, before = _resume(engine, checkpoint, clock)
         log.info("resumed after step %d of %d", course.step, steps)

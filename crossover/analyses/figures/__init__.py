@@ -1,1 +1,1 @@
-"""One file for each figure; `catalogue` says which a study has."""
+"""The figures, one module each, and what they share: style, planes of images, parts of captions."""

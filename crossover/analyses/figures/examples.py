@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
+from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.planes import (
     aspect,
@@ -35,8 +38,18 @@ from crossover.imaging.volumes import image_path, prediction_path, structure_pat
 from crossover.study.chains import BASELINE, COUNTED, Chain, chains
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="One case of each target",
+    reads=("metrics.csv", "statistics/chains.csv", "statistics/validation.csv"),
+    sources=("images", "corrected"),
+    settings=("design", "labels", "statistics.metric", "channels", "preparation"),
+    applies=(chained,),
+    order=5,
+)
+
 # the paper's purple, and a yellow that any reader tells from it
-MANUAL, PREDICTED = ("#c56bff", "-"), ("#ffd24a", (0, (3, 1.2)))
+MANUAL: tuple[str, Any] = ("#c56bff", "-")
+PREDICTED: tuple[str, Any] = ("#ffd24a", (0, (3, 1.2)))
 SHADE = 0.35  # opacity of the manual mask
 LABELS_MM = 9.0
 
@@ -64,6 +77,27 @@ class Row:
     manual: np.ndarray
     predicted: list[np.ndarray]
     hung: View
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    names = ("metrics", "statistics/chains", "statistics/validation")
+    tables = [given.table(f"{name}.csv") for name in names]
+    return draw(*tables, study, given.cases, given.corrected, given.path("predictions"))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    from crossover.analyses.figures.planes import BAR_MM
+
+    method = study.preparation.bias_field.method
+    corrected = "after N4 correction; " if method != "none" else ""
+    return (
+        f"The slice with the largest manual area ({study.channels[0]}) of each target's test case of median "
+        f"score under its best chain, not picked by eye. Left: as acquired, with the manual mask; {corrected}"
+        "then the masks of the baseline and of the chain with the highest mean (named below it), each by its "
+        f"model of the best validation fold. Number: the case's {captions.metric(study)}; bar: {BAR_MM:.0f} mm."
+    )
 
 
 @style.styled

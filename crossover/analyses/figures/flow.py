@@ -13,10 +13,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import sized
+from crossover.analyses.figures import captions, style
 from crossover.study.families import chain_text, families
 from crossover.study.plan import plan
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Flow of patients",
+    reads=("splits.csv",),
+    settings=("design", "labels", "figures.colours"),
+    applies=(sized,),
+    order=1,
+)
 
 GAP = 4.0  # mm between boxes, also between rows of boxes without arrows
 LINE = 3.7  # mm of a line of text
@@ -40,6 +50,24 @@ class Box:
     def bottom(self) -> tuple[float, float]:
         """The middle of the lower edge."""
         return self.x + self.width / 2, self.y + self.height
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("splits.csv"), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    rows = frames["splits"]
+    rows = rows[rows["replicate"] == rows["replicate"].min()]
+    total = rows.drop_duplicates(["cohort", "patient"])
+    train, test = ((total["part"] == part).sum() for part in ("train", "test"))
+    return (
+        f"{len(total)} patients of {len(study.cohorts)} cohorts: {train} for training, {test} for "
+        f"testing. Each subset of {captions.target(study)} contains the smaller ones. Validating patients "
+        "choose the epoch and are not trained on; no test patient does either."
+    )
 
 
 @style.styled
@@ -91,6 +119,7 @@ def _cohorts(axes: Axes, rows: pd.DataFrame, study: Study) -> Box:
         pooled = Box(2 + (columns - 1) * (width + GAP), 21, width, 12)
         summed = " + ".join(map(str, tests))
         _box(axes, pooled, ["Testing, all cohorts", f"{summed} = {sum(tests)}"], "#f7f1ea")
+    assert target_train is not None, "every study has a target"
     return target_train
 
 

@@ -3,19 +3,30 @@
 Drawn: for each target and chain the mean paired difference from training on the target alone, thick over its
 interval for other patients, thin over that for other patients and trainings; hollow: between the two models
 of the best validation fold, which is what the paper reports. In percentage points of
-the metric (DSC or IoU), which has no unit; right, the sources' field strengths.
+the metric (DSC or IoU), which has no unit; right, the sources' attributes that are numbers, as the field strength.
 """
 
 from __future__ import annotations
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
+from crossover.analyses.figures import captions, style
 from crossover.study.chains import ALL_DATA, ARROW, CONTROL, COUNTED, POOLED_DATA, Chain, chains
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="What other cohorts first add to the target's own patients",
+    reads=("statistics/gains.csv", "statistics/chains.csv"),
+    settings=("design", "labels", "statistics.metric"),
+    applies=(chained,),
+    order=4,
+)
 
 ROW_MM, AROUND_MM = 4.6, 26.0
 LOOKS = {
@@ -26,6 +37,23 @@ LOOKS = {
     CONTROL: ("#6e6e6e", "^"),
 }  # fmt: skip
 """Kind of chain -> colour and marker."""
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("statistics/gains.csv"), given.table("statistics/chains.csv"), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    confidence = f"{study.statistics.confidence:.0%}"
+    return (
+        f"Mean difference in {captions.metric(study)} from the baseline of each target (grey bar: its mean), on the "
+        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the folds' models. Thick: the "
+        f"{confidence} interval for other patients; thin: for other patients and other trainings. Hollow: "
+        "between the two models of the best validation fold, as the paper reports. Right: what of "
+        "the sources is a number, as their field strength."
+    )
 
 
 @style.styled
@@ -44,6 +72,7 @@ def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
     known = {chain.family: chain for chain in chains(study)}
     labels: list[str] = []
     heads: list[int] = []
+    places: dict[int, int] = {}
     for target, own in blocks:
         y = len(labels)
         axes.axhspan(y - 0.5, y + 0.5, color="#eceff2", linewidth=0, zorder=2)
@@ -52,11 +81,11 @@ def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
         base = scores[(scores["target"] == target) & (scores["kind"] == COUNTED[0])]
         _baseline(axes, y, base)
         for row in own.itertuples():
-            y = len(labels)
-            _gain(axes, y, row)
+            y = places[row.Index] = len(labels)
             labels.append(known[row.family].label)
-            axes.text(1.02, y, _strengths(known[row.family], study), va="center", size=7,
+            axes.text(1.02, y, _values(known[row.family], study), va="center", size=7,
                       transform=axes.get_yaxis_transform(), color=style.MUTED)  # fmt: skip
+    _gains(axes, gains.loc[list(places)].assign(y=places.values()))
     _frame(axes, labels, heads, study)
     handles = _handles(gains)
     figure.legend(handles=handles, loc="outside lower center", ncols=2, columnspacing=1.2,
@@ -74,39 +103,51 @@ def _baseline(axes: Axes, y: float, base: pd.DataFrame) -> None:
               zorder=6)  # fmt: skip
 
 
-def _gain(axes: Axes, y: float, row) -> None:
-    colour, marker = LOOKS.get(row.kind, (style.INK, "o"))
-    if pd.notna(row.ci_wide_low):
-        wide = 100 * row.ci_wide_low, 100 * row.ci_wide_high
-        axes.plot(wide, [y, y], color=colour, linewidth=0.9)
-    if pd.notna(row.ci_low):
-        axes.plot([100 * row.ci_low, 100 * row.ci_high], [y, y], color=colour, linewidth=2.6, alpha=0.55,
-                  solid_capstyle="butt")  # fmt: skip
-    axes.plot(100 * row.gain, y, marker=marker, color=colour, markersize=4.6, markeredgecolor=style.INK,
-              markeredgewidth=0.4, linestyle="none", zorder=4)  # fmt: skip
-    axes.plot(100 * row.best_fold_gain, y, marker=marker, color="none", markersize=4.6, zorder=5,
-              markeredgecolor=colour, markeredgewidth=1, linestyle="none")  # fmt: skip
+def _gains(axes: Axes, rows: pd.DataFrame) -> None:
+    """Each row's gain at its `y`, with both intervals, and that of the best folds."""
+    percent = ["gain", "best_fold_gain", "ci_low", "ci_high", "ci_wide_low", "ci_wide_high"]
+    rows = rows.assign(**{name: 100 * rows[name] for name in percent})
+    kinds = {kind: LOOKS.get(kind, (style.INK, "o")) for kind in dict.fromkeys(rows["kind"])}
+    look = {"y": "y", "orient": "y", "native_scale": True, "hue": "kind", "ax": axes,
+            "hue_order": list(kinds), "palette": {kind: colour for kind, (colour, _) in kinds.items()}}  # fmt: skip
+    markers = [marker for _, marker in kinds.values()]
+    wide, narrow = (
+        style.with_interval(rows, "gain", f"ci_{of}low", f"ci_{of}high") for of in ("wide_", "")
+    )
+    sns.pointplot(wide, x="gain", **style.GIVEN, markers="none", err_kws={"linewidth": 0.9}, **look,
+                  **style.MARK)  # fmt: skip
+    sns.pointplot(narrow, x="gain", **style.GIVEN, markers=markers, markersize=4.6, zorder=4, **look,
+                  err_kws={"linewidth": 2.6, "alpha": 0.55, "zorder": 2}, **style.MARK)  # fmt: skip
+    hollow = style.MARK | {"markerfacecolor": "none", "markeredgewidth": 1}
+    del hollow["markeredgecolor"]  # each kind's own
+    sns.pointplot(rows, x="best_fold_gain", errorbar=None, markers=markers, markersize=4.6, zorder=5, **look,
+                  **hollow)  # fmt: skip
 
 
-def _strengths(chain: Chain, study: Study) -> str:
-    """ "1.5 → 3 T" of the sources; "" where one isn't known or they are trained together."""
+def _values(chain: Chain, study: Study) -> str:
+    """ "1.5 → 3 T" of the sources; "" where a value isn't known or they are trained together."""
     before = chain.steps[:-1]
     if not before or any(len(step) > 1 for step in before):
         return ""
-    found = [study.cohorts[step[0]].field_strength_t for step in before]
-    return "" if None in found else f"{ARROW.join(f'{t:g}' for t in found)} T"
+    out = []
+    for attribute in study.attributes:
+        found = [study.cohorts[step[0]].attributes.get(attribute.name) for step in before]
+        if all(isinstance(value, float) for value in found):
+            out.append(f"{ARROW.join(f'{v:g}' for v in found)} {attribute.unit}".strip())
+    return ", ".join(out)
 
 
 def _frame(axes: Axes, labels: list[str], heads: list[int], study: Study) -> None:
     axes.axvline(0, color=style.INK, linewidth=0.8, zorder=1)
     axes.set_yticks(range(len(labels)), labels)
     for y in heads:
-        axes.get_yticklabels()[y].set_weight("bold")
+        axes.get_yticklabels()[y].set_fontweight("bold")
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     axes.margins(x=0.06)
     metric = style.metric_label(study.statistics.metric)
+    axes.set_ylabel("")
     axes.set_xlabel(f"Gain in {metric}\n(percentage points)")
 
 
@@ -127,3 +168,9 @@ def _handles(gains: pd.DataFrame) -> list[Line2D]:
         label = "CI, other patients and trainings"
         out.append(Line2D([], [], color=style.MUTED, linewidth=0.9, label=label))
     return out
+
+
+def _of_targets(frames: Frames, study: Study) -> str:
+    """ "Site A 6, Site B 6"."""
+    counts = frames["gains"].groupby("target", sort=False)["cases"].max()
+    return ", ".join(f"{style.test_set_label(study, name)} {n}" for name, n in counts.items())

@@ -9,18 +9,69 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.analyses.figures import captions, style
 from crossover.statistics.crossing import CROSSES, NONE
+from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study.families import families
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Learning curves and crossover",
+    reads=("metrics.csv", "statistics/learning_curves.csv", "statistics/crossover.csv"),
+    settings=("design", "labels", "statistics.metric", "statistics.confidence", "figures.colours"),
+    applies=(several_sizes,),
+    order=7,
+)
+
+RESAMPLED = {
+    REPLICATES: "other patients and other trainings",
+    ROUGHNESS: "other patients and, judged by how far the means stray from smooth curves, other trainings",
+    PATIENTS: "other patients, not for other trainings",
+}
 ROW_MM = 7.0
 OFFSET = 0.012  # of log2 n for each family, so that points of equal height are told apart
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    names = ("metrics", "statistics/learning_curves", "statistics/crossover")
+    tables = [given.table(f"{name}.csv") for name in names]
+    return draw(*tables, study, next(iter(study.structures)))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    structure = next(iter(study.structures))
+    curves, pairs = (
+        t[(t["test_set"] == study.target) & (t["structure"] == structure)]
+        for t in (frames["learning_curves"], frames["crossover"])
+    )
+    confidence = f"{study.statistics.confidence:.0%}"
+    trainings = int(curves["replicates"].min())
+    several = f"{trainings} trainings" if trainings > 1 else "one training"
+    text = (
+        f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} {captions.target(study)} test cases by "
+        f"number of {captions.target(study)} training patients; each point is a training, {several} of each "
+        f"family and size. Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
+        f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
+        "bands that overlap may still differ. Right: the n from which one family stays ahead of another, "
+        f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow: "
+        "they are not; arrow: beyond the sizes."
+    )
+    found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
+    told = [
+        f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
+        f"n = {r.n:.0f}" for r in found.itertuples()
+    ]  # fmt: skip
+    return f"{text} {'; '.join(told) or 'No crossover is beyond chance'}."
 
 
 @style.styled
@@ -46,10 +97,7 @@ def draw(
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     sizes = sorted(curves["n_train"].unique())
     names = [f for f in families(study) if f in set(curves["family"])]
-    for i, family in enumerate(names):
-        shift = 2 ** ((i - (len(names) - 1) / 2) * OFFSET * np.log2(sizes[-1] / sizes[0]))
-        own = curves[curves["family"] == family].sort_values("n_train")
-        _curve(left, own, _points(metrics, family, study), shift, family, study)
+    _curves(left, curves, _points(metrics, study), names, study)
     _frame(left, sizes, study)
     left.set_ylabel(style.metric_label(study.statistics.metric))
     left.set_title("Learning curves")
@@ -68,23 +116,29 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
     return crossover[np.array(kept, bool)]
 
 
-def _points(metrics: pd.DataFrame, family: str, study: Study) -> pd.Series:
-    """The mean of every training by n, folds left out."""
-    own = metrics[(metrics["family"] == family) & metrics["fold"].isna()]
-    means = own.groupby(["n_train", "replicate"])[study.statistics.metric].mean()
-    return means.droplevel("replicate")
+def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The mean of every training by family and n, folds left out."""
+    by = ["family", "n_train", "replicate"]
+    own = metrics[metrics["fold"].isna()]
+    return own.groupby(by, as_index=False)[study.statistics.metric].mean()
 
 
-def _curve(
-    axes: Axes, own: pd.DataFrame, points: pd.Series, shift: float, family: str, study: Study
+def _curves(
+    axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, names: list[str], study: Study
 ) -> None:
-    colour = style.family_colour(study, family)
-    axes.fill_between(own["n_train"], own["fit_low"], own["fit_high"], color=colour, alpha=0.09,
-                      linewidth=0)  # fmt: skip
-    axes.plot(own["n_train"], own["fitted_monotone"], color=colour,
-              linestyle=style.family_line(study, family))  # fmt: skip
-    axes.scatter(points.index * shift, points, s=13, color=colour, zorder=4,
-                 marker=style.family_marker(study, family), edgecolors=style.INK, linewidths=0.4)  # fmt: skip
+    looks = style.by_family(study, names) | {"style": "family", "legend": False, "ax": axes}
+    for family, own in curves.sort_values("n_train").groupby("family"):
+        axes.fill_between(own["n_train"], own["fit_low"], own["fit_high"], alpha=0.09, linewidth=0,
+                          color=style.family_colour(study, family))  # fmt: skip
+    dashes = {family: style.family_line(study, family)[1] or "" for family in names}
+    sns.lineplot(curves, x="n_train", y="fitted_monotone", errorbar=None, dashes=dashes, **looks)
+    sizes = curves["n_train"]
+    place = {family: i - (len(names) - 1) / 2 for i, family in enumerate(names)}
+    points = points[points["family"].isin(names)]
+    shift = 2 ** (points["family"].map(place) * OFFSET * np.log2(sizes.max() / sizes.min()))
+    markers = dict(zip(names, style.markers_of(study, names), strict=True))
+    sns.scatterplot(points, x=points["n_train"] * shift, y=study.statistics.metric, s=13, zorder=4,
+                    markers=markers, edgecolor=style.INK, linewidth=0.4, **looks)  # fmt: skip
 
 
 def _frame(axes: Axes, sizes: list[int], study: Study) -> None:

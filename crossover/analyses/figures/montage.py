@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,7 +13,8 @@ from matplotlib.lines import Line2D
 from crossover.analyses.figures import planes, style
 from crossover.analyses.figures.anatomy import view
 
-MANUAL, PREDICTED = ("#c964f5", "-"), ("#ffd13b", (0, (3, 1.2)))
+MANUAL: tuple[str, Any] = ("#c964f5", "-")
+PREDICTED: tuple[str, Any] = ("#ffd13b", (0, (3, 1.2)))
 MOST, COLUMNS = 24, 4
 """Slices on a picture; of a longer volume, evenly spaced ones."""
 
@@ -25,11 +27,11 @@ def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) ->
         predicted, manual: (slices, rows, columns) bool, on the image's voxels.
     """
     either = predicted if manual is None else predicted | manual
-    shown = slices(either.any(axis=(1, 2)))
+    shown = slices(np.any(either, axis=(1, 2)))
     hung = view(image)
     values = sitk.GetArrayFromImage(image)
     limits = tuple(np.percentile(values, [1, 99.5]))
-    crop = planes.window([hung.turn(either.any(axis=0))], hung)
+    crop = planes.window([hung.turn(np.any(either, axis=0))], hung)
     ratio = planes.aspect(hung.turn(values[0])[crop], hung.spacing)
     figure, grid, _ = planes.grid([ratio] * math.ceil(len(shown) / COLUMNS), COLUMNS, 0)
     for i, k in enumerate(shown):

@@ -1,7 +1,8 @@
 """Every organ under the study's main models, and what fine-tuning adds (Chen, Table 2 as a figure).
 
 Drawn: left, for each structure and model each case as a light point and the mean with its confidence
-interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the fine-tuned model minus each other one, as the mean paired
+interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the
+fine-tuned model minus each other one, as the mean paired
 difference with its confidence interval and the exact signed-rank p. The last row is each case's mean
 over the structures. The DSC has no unit.
 """
@@ -10,12 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
-from crossover.findings.published import of_structure
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_families, sized
+from crossover.analyses.figures import captions, style
+from crossover.findings.published import numbers_of, of_structure
 from crossover.statistics.intervals import mean_interval
 from crossover.statistics.scales import scale
 from crossover.study.families import (
@@ -28,8 +32,52 @@ from crossover.study.families import (
 )
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Performance by structure",
+    reads=("metrics.csv", "statistics/paired.csv"),
+    sources=("published",),
+    settings=(
+        "design",
+        "labels",
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    applies=(sized, several_families),
+    order=8,
+)
+
 ROW_MM = 3.0  # of each model
 SPREAD = 0.56  # of the 1 between structures, taken by three models; more take more of it
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    tables = [given.table(name) for name in ("metrics.csv", "statistics/paired.csv")]
+    return draw(*tables, study, numbers_of(study))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    rows = shown_rows(frames["metrics"], study)
+    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    confidence, names = f"{study.statistics.confidence:.0%}", main_question(study)
+    sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
+    text = (
+        f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
+        f"({captions.method(study)}) over {cases} {captions.target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
+        f"{captions.target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
+        f"model on the same cases, the mean difference with its {confidence} confidence interval "
+        "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
+        f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
+    )
+    if len(study.structures) > 1:
+        text += f" Mean: of each case's {len(study.structures)} structures."
+    if captions.of_paper(frames, study):
+        text += f" Bars: the means of {captions.of_paper(frames, study)}, of that paper's patients."
+    return text
 
 
 @style.styled
@@ -52,6 +100,7 @@ def draw(
     lines = [*study.structures, *([style.ALL] if len(study.structures) > 1 else [])]
     figure = style.new_figure(26 + ROW_MM * max(len(names), 3) * len(lines))
     scores, differences = figure.subplots(1, 2, width_ratios=[1.75, 1], sharey=True)
+    cases = []
     for line, structure in enumerate(lines):
         own = rows if structure == style.ALL else rows[rows["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
@@ -61,7 +110,7 @@ def draw(
                 and values["structure"].nunique().ne(len(study.structures)).any()
             ):
                 continue  # a mean over other structures than the others'
-            _scores(scores, y, values[metric].mean().dropna(), family, study)
+            cases.append(values[metric].mean().dropna().reset_index().assign(y=y, family=family))
             of_family = each[each["family"] == family]
             if structure != style.ALL:
                 of_family = of_family[of_family["structure"] == structure]
@@ -70,6 +119,7 @@ def draw(
                 scores, replicate_means(of_family, metric), beside, family, study
             )
             _printed(scores, y, structure, family, study, published)
+    _scores(scores, pd.concat(cases, ignore_index=True), names, study)
     _differences(differences, paired, lines, study)
     _frame(scores, differences, lines, study)
     legend = _handles(study, published is not None)
@@ -94,20 +144,21 @@ def _places(line: int, count: int) -> np.ndarray:
     return line + (np.arange(count) - (count - 1) / 2) * step
 
 
-def _scores(axes: Axes, y: float, values: pd.Series, family: str, study: Study) -> None:
-    if values.empty:
-        return
-    colour = style.family_colour(study, family)
-    finite = values[np.isfinite(values)]
-    axes.scatter(finite, np.full(len(finite), y), s=7, color=colour, alpha=0.3, linewidths=0)
-    mean, how = values.mean(), study.statistics
-    if np.isinf(mean):  # of a distance to an empty mask
-        return
-    low, high = mean_interval(mean, values.std(), len(values), how.confidence, scale(how.metric))
-    error = np.nan_to_num([[mean - low], [high - mean]])
-    axes.errorbar(mean, y, xerr=error, color=colour, elinewidth=1.1,
-                  capsize=1.8, marker=style.family_marker(study, family), markersize=4.4,
-                  markeredgecolor=style.INK, markeredgewidth=0.4, zorder=4)  # fmt: skip
+def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> None:
+    """Each case, and each model's mean with its interval unless it is infinite, as of a distance to an empty mask."""
+    metric, confidence = study.statistics.metric, study.statistics.confidence
+    look = {"x": metric, "y": "y", "orient": "y", "native_scale": True, "legend": False, "ax": axes}
+    look |= style.by_family(study, names)
+    finite = np.isfinite(cases[metric])
+    sns.stripplot(cases[finite], jitter=False, size=7**0.5, alpha=0.3, **look)
+
+    def interval(values: pd.Series) -> tuple[float, float]:
+        return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
+
+    whole = cases[finite.groupby(cases["y"]).transform("all")]
+    sns.pointplot(whole, errorbar=interval, capsize=0.35, markers=style.markers_of(study, names), markersize=4.4,
+                  err_kws={"linewidth": 1.1}, zorder=4, **look | style.MARK)  # fmt: skip
+    axes.set_ylabel("")
 
 
 def _printed(
@@ -131,11 +182,22 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
     here = pd.concat([here, _turned(here)])
     here = here[here["family_a"] == tuned]
     axes.axvline(0, color=style.MUTED, linewidth=0.7)
-    for line, structure in enumerate(lines):
-        for other, y in zip(others, _places(line, len(others)), strict=True):
-            pair = here[(here["structure"] == structure) & (here["family_b"] == other)]
-            for row in pair.itertuples():
-                _difference(axes, y, row, other, study)
+    places = [
+        {"structure": structure, "family": other, "y": y}
+        for line, structure in enumerate(lines)
+        for other, y in zip(others, _places(line, len(others)), strict=True)
+    ]
+    rows = here.rename(columns={"family_b": "family"}).merge(pd.DataFrame(places))
+    sns.pointplot(style.with_interval(rows, "difference"), x="difference", y="y", orient="y", native_scale=True, capsize=0.35, markersize=4,
+                  **style.GIVEN, **style.by_family(study, others),
+                  markers=style.markers_of(study, others), err_kws={"linewidth": 1.1}, ax=axes,
+                  **style.MARK)  # fmt: skip
+    for row in rows.itertuples():
+        p = row.p_wilcoxon_exact
+        text = "" if pd.isna(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        # the axes' right edge in x, the row in y
+        axes.text(1.02, row.y, text, transform=axes.get_yaxis_transform(), size=7, va="center",
+                  color=style.INK if p < study.statistics.alpha else style.MUTED)  # fmt: skip
 
 
 def _turned(rows: pd.DataFrame) -> pd.DataFrame:
@@ -149,18 +211,6 @@ def _turned(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _difference(axes: Axes, y: float, row, other: str, study: Study) -> None:
-    error = [[row.difference - row.ci_low], [row.ci_high - row.difference]]
-    axes.errorbar(row.difference, y, xerr=np.nan_to_num(error), capsize=1.8, elinewidth=1.1,
-                  color=style.family_colour(study, other), markersize=4, markeredgewidth=0.4,
-                  marker=style.family_marker(study, other), markeredgecolor=style.INK)  # fmt: skip
-    p = row.p_wilcoxon_exact
-    text = "" if pd.isna(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-    # the axes' right edge in x, the row in y
-    axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), size=7, va="center",
-              color=style.INK if p < study.statistics.alpha else style.MUTED)  # fmt: skip
-
-
 def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> None:
     labels = ["Mean" if s == style.ALL else study.structures[s].label for s in lines]
     scores.set_yticks(range(len(lines)), labels)
@@ -169,7 +219,7 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
         for i in range(0, len(lines), 2):
-            axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0, zorder=0)
+            axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0, zorder=0)
         if style.ALL in lines:
             axes.axhline(len(lines) - 1.5, color=style.MUTED, linewidth=0.6)
     differences.tick_params(labelleft=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,9 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_overlays, sized
+from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.planes import (
     aspect,
@@ -37,8 +40,18 @@ from crossover.imaging.volumes import image_path, prediction_path, structure_pat
 from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Contours on one case",
+    reads=("metrics.csv",),
+    sources=("images",),
+    settings=("design", "labels", "figures.overlays"),
+    applies=(sized, has_overlays),
+    order=11,
+)
+
 # red and blue as in the paper, light enough for a dark image and told apart by any reader
-MANUAL, PREDICTED = ("#ff6a3d", "-"), ("#56b4ff", (0, (3, 1.2)))
+MANUAL: tuple[str, Any] = ("#ff6a3d", "-")
+PREDICTED: tuple[str, Any] = ("#56b4ff", (0, (3, 1.2)))
 LETTER_MM = 2.1  # width of a letter of a label, about
 
 
@@ -50,6 +63,36 @@ class Plane:
     manual: np.ndarray
     predicted: dict[str, np.ndarray]
     hung: View
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("metrics.csv"), study, given.cases, given.path("predictions"))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    # these read images, for which the base has no package
+    from crossover.analyses.figures.overlays import judge
+    from crossover.analyses.figures.planes import BAR_MM
+
+    chosen = study.figures.overlays
+    sized = [f for f in chosen.strategies if families(study)[f].sized]
+    asked = sized[-1], max(chosen.sizes)
+    if "metrics" in frames:
+        rows = main_rows(frames["metrics"], study)
+        asked = judge(rows[rows["cohort"] == study.target], study) or asked
+    under = f"under {style.family_label(study, asked[0])} at n = {asked[1]}"
+    shown = len(study.overlaid)
+    each, mean, whole = "The", "", "the case's whole volume"
+    if shown > 1:
+        each, mean = "For each structure the", f", as a mean over the {shown} structures,"
+        whole = "the structure in the case's whole volume"
+    return (
+        f"{each} slice with the largest manual area of one {captions.target(study)} test case "
+        f"({chosen.channel}), not picked by eye: the case of median DSC{mean} {under}. Solid red: "
+        f"manual; dashed blue: predicted; number: the DSC of {whole}; bar: {BAR_MM:.0f} mm."
+    )
 
 
 @style.styled
@@ -77,12 +120,10 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
     for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
         labels = _row_labels(study, structure, cells, cell_mm)
         for (line, column), cell in cells.items():
-            axes = figure.add_subplot(
-                cells_of[i * len(study.figures.overlays.sizes) + line, column]
-            )
+            axes = figure.add_subplot(cells_of[i * len(study.overlays.sizes) + line, column])
             if (structure, *cell) in own.index:
                 one = own.loc[(structure, *cell)]
-                _panel(axes, plane, one["model"], one["dsc"], study.figures.overlays.window)
+                _panel(axes, plane, one["model"], one["dsc"], study.overlays.window)
             else:
                 _empty(axes)
             if i == line == 0:
@@ -111,7 +152,7 @@ def chosen_case(rows: pd.DataFrame, study: Study) -> str:
 def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
     """(family, size) of the model by which the case is chosen: the last sized family at its largest size; where
     that was not trained the next smaller size, then the family before. None where none was trained."""
-    chosen = study.figures.overlays
+    chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     rows = rows[rows["structure"].isin(study.overlaid)]
     there = set(zip(rows["family"], rows["n_train"], strict=True))
@@ -130,7 +171,8 @@ def _empty(axes: Axes) -> None:
 
 def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
     """(row of a structure's, column) -> (family, size)."""
-    chosen, out = study.figures.overlays, {}
+    chosen = study.overlays
+    out: dict[tuple[int, int], tuple[str, int]] = {}
     for column, family in enumerate(chosen.strategies):
         if families(study)[family].sized:
             out |= {(line, column): (family, n) for line, n in enumerate(chosen.sizes)}
@@ -147,7 +189,7 @@ def _row_labels(
     out: dict[tuple[int, int], str] = {}
     if len(study.overlaid) > 1:
         out[0, 0] = _lines(study.structures[structure].label, cell_mm)
-    if len(study.overlaid) == 1 or len(study.figures.overlays.sizes) > 1:
+    if len(study.overlaid) == 1 or len(study.overlays.sizes) > 1:
         first = min(column for (_, column), (_, n) in cells.items() if n)
         for (line, column), (_, n) in cells.items():
             if column == first:
@@ -162,7 +204,7 @@ def _lines(text: str, width_mm: float) -> str:
 
 def _about_case(study: Study, case: str) -> str:
     """Where it is from, and the size where no row has it."""
-    sizes = study.figures.overlays.sizes
+    sizes = study.overlays.sizes
     text = f"{style.test_set_label(study, study.target)}, case {case}"
     return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
 
@@ -170,7 +212,7 @@ def _about_case(study: Study, case: str) -> str:
 def _plane(
     study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict
 ) -> Plane:
-    image = sitk.ReadImage(str(image_path(folder, study.figures.overlays.channel)))
+    image = sitk.ReadImage(str(image_path(folder, study.overlays.channel)))
     manual = read_mask(structure_path(folder, structure))
     k = largest_slice(manual)
     hung = view(image)
@@ -186,7 +228,7 @@ def _plane(
 
 def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
     """A figure whose cells have the planes' aspect; a cell's width in mm."""
-    columns, sizes = len(study.figures.overlays.strategies), len(study.figures.overlays.sizes)
+    columns, sizes = len(study.overlays.strategies), len(study.overlays.sizes)
     ratios = [aspect(plane.image, plane.hung.spacing) for plane in planes for _ in range(sizes)]
     beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
     return grid(ratios, columns, beside)

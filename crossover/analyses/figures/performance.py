@@ -1,19 +1,23 @@
 """DSC of every family and level against the number of labelled target patients (Lin, Fig. 3).
 
 Drawn: for each size a group of families, each case as a light point, the mean with ± 1 standard
-deviation over cases, and at its right the mean of each replicate, where there are several. Families without sizes stand at the left and go on as a dotted line. The DSC
+deviation over cases, up to the ends of the scale, and at its right the mean of each replicate, where there are several. Families without sizes stand at the left and go on as a dotted line. The DSC
 has no unit.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.analyses.figures import captions, style
+from crossover.statistics.intervals import ended
+from crossover.statistics.scales import scale
 from crossover.study.families import (
     families,
     main_scores,
@@ -23,8 +27,33 @@ from crossover.study.families import (
 )
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Performance by number of labelled target patients",
+    reads=("metrics.csv",),
+    settings=("design", "labels", "statistics.metric", "figures.colours"),
+    applies=(several_sizes,),
+    order=6,
+)
+
 GROUP = 0.84  # width of a group of families, of the 1 between groups
 BESIDE = 0.075  # from a family's mark to those of its replicates
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("metrics.csv"), study, next(iter(study.structures)))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    cases = captions.cases(frames, study)
+    text = (
+        f"Points and bars: mean and standard deviation of {captions.metric(study)} over {captions.counted(cases, study)}, by number "
+        f"of {captions.target(study)} training patients. Each light point is a case."
+    )
+    lines = " and ".join(style.family_label(study, f) for f in references(study))
+    text += captions.replicates(frames, study)
+    return f"{text} Dotted: the mean of {lines}, trained on none of them." if lines else text
 
 
 @style.styled
@@ -39,22 +68,17 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str) -> Figure:
     rows, each = main_scores(metrics, study), replicates_of(metrics, study)
     figure = style.new_figure(80)
     axes = figure.subplots()
-    offsets = _offsets([f for f in families(study) if f not in references(study)])
     groups = [0, *study.sizes] if references(study) else study.sizes
-    for position, size in enumerate(groups):
-        at_size = rows[rows["n_train"] == size]
-        shift = offsets if size else _offsets(references(study))
-        for family, offset in shift.items():
-            values = at_size.loc[at_size["family"] == family, study.statistics.metric].dropna()
-            if len(values):
-                _column(axes, position + offset, values.to_numpy(), family, study)
-                own = each[(each["family"] == family) & (each["n_train"] == size)]
-                means = replicate_means(own, study.statistics.metric)
-                style.replicate_points(axes, position + offset + BESIDE, means, family, study)
-                if not size:
-                    _reference_line(
-                        axes, position + offset, len(groups), values.mean(), family, study
-                    )
+    shown = _placed(rows, groups, study)
+    _scores(axes, shown, study)
+    for (family, size, x), own in shown.groupby(["family", "n_train", "x"]):
+        replicates = each[(each["family"] == family) & (each["n_train"] == size)]
+        means = replicate_means(replicates, study.statistics.metric)
+        style.replicate_points(axes, x + BESIDE, means, family, study)
+        if not size:
+            mean = own[study.statistics.metric].mean()
+            axes.hlines(mean, x, len(groups) - 0.5, color=style.family_colour(study, family),
+                        linewidth=0.9, linestyle=style.REFERENCE_LINE)  # fmt: skip
     _frame(axes, study, groups)
     axes.set_title(_title(rows, study, structure))
     figure.legend(handles=_handles(study), loc="outside lower center", ncols=len(families(study)),
@@ -68,28 +92,33 @@ def _offsets(names: list[str]) -> dict[str, float]:
     return {name: (i - (len(names) - 1) / 2) * width for i, name in enumerate(names)}
 
 
-def _column(axes: Axes, x: float, values: np.ndarray, family: str, study: Study) -> None:
-    colour = style.family_colour(study, family)
+def _placed(rows: pd.DataFrame, groups: list[int], study: Study) -> pd.DataFrame:
+    """The rows with a score, with `x`: the place of their family and size."""
+    sized = _offsets([f for f in families(study) if f not in references(study)])
+    places = [
+        {"family": family, "n_train": size, "x": position + offset}
+        for position, size in enumerate(groups)
+        for family, offset in (sized if size else _offsets(references(study))).items()
+    ]
+    return rows.dropna(subset=study.statistics.metric).merge(pd.DataFrame(places))
+
+
+def _scores(axes: Axes, shown: pd.DataFrame, study: Study) -> None:
+    metric, names = study.statistics.metric, list(families(study))
+    looks = style.by_family(study, names)
     # spread by rank in a fixed low-discrepancy order: no random numbers, no two points alike
-    spread = (np.arange(len(values)) * 0.618034 % 1 - 0.5) * 0.11
-    axes.scatter(x + spread, np.sort(values), s=2.4, color=colour, alpha=0.4, linewidths=0)
-    sd = values.std(ddof=1) if len(values) > 1 else 0.0
-    axes.errorbar(x, values.mean(), sd, color=colour, marker=style.family_marker(study, family),
-                  markersize=4.6, markeredgecolor=style.INK, markeredgewidth=0.4, elinewidth=1.1,
-                  capsize=2, capthick=1.1, zorder=4)  # fmt: skip
+    rank = shown.sort_values(metric, kind="stable").groupby("x").cumcount()
+    spread = (rank * 0.618034 % 1 - 0.5) * 0.11
+    sns.scatterplot(shown, x=shown["x"] + spread, y=metric, **looks, s=2.4, alpha=0.4, linewidth=0,
+                    legend=False, ax=axes)  # fmt: skip
 
+    def sd(values: pd.Series) -> tuple[float, float]:
+        """The mean ± SD, up to the ends of the scale."""
+        return ended(values.mean() - values.std(), values.mean() + values.std(), scale(metric))
 
-def _reference_line(
-    axes: Axes, start: float, end: int, mean: float, family: str, study: Study
-) -> None:
-    colour = style.family_colour(study, family)
-    axes.plot(
-        [start, end - 0.5],
-        [mean, mean],
-        color=colour,
-        linewidth=0.9,
-        linestyle=style.REFERENCE_LINE,
-    )
+    sns.pointplot(shown, x="x", y=metric, **looks, markers=style.markers_of(study, names), native_scale=True,
+                  errorbar=sd, capsize=0.3, markersize=4.6, err_kws={"linewidth": 1.1}, zorder=4,
+                  ax=axes, **style.MARK)  # fmt: skip
 
 
 def _frame(axes: Axes, study: Study, groups: list[int]) -> None:

@@ -41,7 +41,8 @@ def window(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
     side = max(MARGIN * ((high - low) * spacing).max(), SMALLEST * field.min())
     size = np.minimum(np.ceil(side / spacing).astype(int), shape)
     start = np.clip((low + high - size) // 2, 0, shape - size)
-    return tuple(slice(a, a + n) for a, n in zip(start, size, strict=True))
+    rows, columns = (slice(a, a + n) for a, n in zip(start, size, strict=True))
+    return rows, columns
 
 
 def aspect(image: np.ndarray, spacing: tuple[float, float]) -> float:
@@ -59,7 +60,7 @@ def grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, Grid
     cell = min((style.PAGE_MM - beside) / max(columns, 3), tallest)
     height = cell * sum(ratios) + len(ratios) + AROUND_MM
     figure = style.new_figure(height, columns * cell + beside)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    style.spacing(figure, w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     return figure, figure.add_gridspec(len(ratios), columns, height_ratios=ratios), cell
 
 

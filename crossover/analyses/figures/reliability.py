@@ -9,15 +9,49 @@ from __future__ import annotations
 import re
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_overlays, has_radiomics, sized
+from crossover.analyses.figures import captions, style
 from crossover.study.families import families, main_rows
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Reliability of radiomics features",
+    reads=("statistics/icc.csv",),
+    settings=("design", "labels", "statistics.confidence", "figures.colours", "figures.overlays"),
+    applies=(sized, has_radiomics, has_overlays),
+    order=13,
+)
+
 BANDS = (0.5, 0.75, 0.9)
 """Poor, moderate, good, excellent: the bounds of Koo and Li 2016."""
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(
+        given.table("statistics/icc.csv"), study, study.target, next(iter(study.structures))
+    )
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    if study.radiomics is None:
+        return ""
+    icc, radiomics = frames["icc"], study.radiomics
+    here = icc.loc[icc["test_set"] == study.target, "cases"]
+    cases = int(here.max()) if len(here) else 0
+    return (
+        f"Points and bars: {radiomics.icc} with {study.statistics.confidence:.0%} confidence intervals of "
+        f"{icc['feature'].nunique()} first-order features ({radiomics.channel}) between manual and "
+        f"automatic contours of up to {cases} {captions.target(study)} test cases. Dashed: 0.5, 0.75 and "
+        "0.9, the bounds of moderate, good and excellent reliability of Koo and Li (2016)."
+    )
 
 
 @style.styled
@@ -28,7 +62,7 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str) -> Figu
         icc: one row for each test set, structure, model and feature.
         test_set: a cohort, or "all".
     """
-    chosen = study.figures.overlays
+    chosen = study.overlays
     names = [f for f in chosen.strategies if families(study)[f].sized]
     rows = main_rows(icc, study)
     rows = rows[(rows["test_set"] == test_set) & (rows["structure"] == structure)]
@@ -46,7 +80,12 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str) -> Figu
     for axes in panels:
         axes.set_xlabel(f"ICC ({confidence})")
     label = style.test_set_label(study, test_set)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center",
+    handles = [
+        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f), markersize=4,
+               linewidth=1, markeredgecolor="white", markeredgewidth=0.4, label=style.family_label(study, f))
+        for f in names if f in set(rows["family"])
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center",
                   ncols=max(len(names), 1), title=f"{label} test cases (n = {cases})")  # fmt: skip
     return figure
 
@@ -57,17 +96,13 @@ def _panel(
     for bound in BANDS:
         axes.axvline(bound, color=style.RULE, linewidth=0.6, linestyle=(0, (2, 2)))
     for i in range(0, len(features), 2):
-        axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+        axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
     step = 0.5 / max(len(names), 1)
-    for j, family in enumerate(names):
-        own = rows[rows["family"] == family].set_index("feature").reindex(features)
-        y = [i + (j - (len(names) - 1) / 2) * step for i in range(len(features))]
-        below, above = own["icc"] - own["ci_low"], own["ci_high"] - own["icc"]
-        error = [below.clip(lower=0), above.clip(lower=0)]
-        axes.errorbar(own["icc"], y, xerr=error, linestyle="none", elinewidth=1,
-                      color=style.family_colour(study, family), markersize=4,
-                      marker=style.family_marker(study, family), markeredgecolor="white",
-                      markeredgewidth=0.4, label=style.family_label(study, family))  # fmt: skip
+    sns.pointplot(style.with_interval(rows, "icc"), x="icc", y="feature", order=features, orient="y", dodge=step * (len(names) - 1),
+                  **style.GIVEN, **style.by_family(study, names), ax=axes,
+                  markers=style.markers_of(study, names), markersize=4, err_kws={"linewidth": 1},
+                  **style.MARK | {"markeredgecolor": "white"})  # fmt: skip
+    axes.set_ylabel("")
 
 
 def _frame(axes: Axes, features: list[str], rows: pd.DataFrame) -> None:

@@ -17,10 +17,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
 from matplotlib.path import Path
 
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
 from crossover.analyses.figures import style
 from crossover.study.chains import chains
 from crossover.study.plan import Plan, plan
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Chains of trainings",
+    reads=("splits.csv", "statistics/validation.csv"),
+    settings=("design", "labels"),
+    applies=(chained,),
+    order=2,
+)
 
 ROW_MM, GAP_MM, LINE_MM, AROUND_MM = 2.2, 7.0, 3.3, 2.2
 """Between rows; between columns; of a line of text; above and below the lines of a box."""
@@ -50,10 +60,32 @@ class Node:
     row: float = 0.0
 
     def leaves(self) -> int:
+        """The number of ends below it."""
         return sum(child.leaves() for child in self.children.values()) or 1
 
     def depth(self) -> int:
+        """The number of steps on the longest way below it."""
         return 1 + max((child.depth() for child in self.children.values()), default=0)
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(given.table("splits.csv"), study, given.table("statistics/validation.csv"))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    shown = plan(study)
+    stages = sum(not stage.cell for stage in shown.stages.values())
+    several = f" {study.splits.k_fold.k} folds" if study.folded else "all of its kind"
+    text = (
+        f"A box is a training on a cohort's training patients, in the cohort's colour, from the weights at "
+        f"its left; a beginning that chains share is trained once. ×: how many trainings it stands for "
+        f"({several.strip()}); {stages} in all"
+    )
+    if shown.selection:
+        text += ", beside those that choose the network"
+    return f"{text}. Every model is tested on the test patients of every cohort."
 
 
 @style.styled
@@ -125,7 +157,7 @@ def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
 
 
 def began(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
-    """What the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet"."""
+    r"""What the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet"."""
     families = [chain.family for chain in chains(study) if chain.initial == asked]
     found = (
         set()
@@ -165,12 +197,15 @@ def _place(node: Node, first: int) -> None:
 
 
 def _about(name: str, splits: pd.DataFrame, study: Study) -> list[str]:
-    """Lines about a cohort: its label, patients, field strength and coil."""
+    """Lines about a cohort: its label, patients and attributes."""
     cohort = study.cohorts[name]
     own = splits[splits["cohort"] == name].drop_duplicates("patient")
     parts = own["part"].value_counts()
-    acquired = [f"{cohort.field_strength_t:g} T"] if cohort.field_strength_t else []
-    acquired += [f"coil: {cohort.coil}"] if cohort.coil else []
+    acquired = [
+        text if attribute.unit else f"{attribute.label[:1].lower()}{attribute.label[1:]}: {text}"
+        for attribute in study.attributes
+        if (text := attribute.text(cohort.attributes.get(attribute.name)))
+    ]
     patients = f"{len(own)} patients: {parts.get('train', 0)} train, {parts.get('test', 0)} test"
     label = _fitted(cohort.label, _cohort_width(study) - 4, BOLD_MM)
     letters = int((_cohort_width(study) - 4) / LETTER_MM)
@@ -209,7 +244,7 @@ def _many(names: list[str], word: str) -> str:
 
 
 def _selected(axes: Axes, lines: list[str], study: Study, y: float) -> None:
-    colours = [style.cohort_colour(study, cohort) for cohort in study.selection.train]
+    colours = [style.cohort_colour(study, cohort) for cohort in study.selected_on]
     _box(axes, EDGE_MM, y, style.PAGE_MM - 2 * EDGE_MM, _height(len(lines)), colours)
     _text(axes, EDGE_MM, y + _height(len(lines)) / 2, lines)
 

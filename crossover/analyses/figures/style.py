@@ -1,23 +1,27 @@
-"""One look for every figure: fonts, colours, markers, names of things, and deterministic files.
+"""One look for every figure: the theme, colours, markers, names of things, and deterministic files.
 
-A figure is a `matplotlib.figure.Figure` made without pyplot, so that drawing leaves no global state
-behind, at the width at which it is printed: 85 mm (column) or 174 mm (page).
+The theme is seaborn's "ticks" in the context "paper", with the journals' sizes of `RC`. A figure is a
+`matplotlib.figure.Figure` made without pyplot, so that drawing leaves no global state
+behind, at the width at which it is printed: 85 mm (column) or 174 mm (page). seaborn draws into its axes: points with
+intervals (`pointplot`), cases, curves, bars and heatmaps.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from crossover.statistics.scales import KNOWN
 from crossover.study.families import families, references
@@ -28,7 +32,7 @@ DPI = 300
 ALL = "all"
 """The test set that pools every cohort's test cases."""
 
-INK, MUTED, RULE = "#1a1a1a", "#5f6368", "#d0d4d9"
+INK, MUTED, RULE, BAND = "#1a1a1a", "#5f6368", "#d0d4d9", "#f5f6f7"
 OKABE_ITO = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#6e6e6e", "#000000"]
 MARKERS = ["D", "o", "s", "^", "v", "P", "X", "<", ">", "h"]
 REFERENCE_LINE = (0, (1, 2))
@@ -53,6 +57,12 @@ ENCODERS = {
     r"resnet(\d+)": "ResNet-{}",
     r"mobilenet_(v\d)": "MobileNet{}",
 }
+
+MARK = {"markeredgecolor": INK, "markeredgewidth": 0.4, "linestyles": "none", "legend": False}
+"""How seaborn's `pointplot` draws marks that no line joins; figures draw their own legends."""
+
+GIVEN = {"estimator": "median", "errorbar": ("pi", 100)}
+"""The point and the interval that `with_interval` gave: the middle one of three values, and their range."""
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib brings it along: the same glyphs on every machine
@@ -79,12 +89,11 @@ RC: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.prop_cycle": cycler(color=OKABE_ITO),
-    "axes.axisbelow": True,
     "grid.color": "#e6e8eb",
     "grid.linewidth": 0.6,
-    "lines.linewidth": 1.2,
     "lines.markersize": 4,
-    "figure.facecolor": "white",
+    "patch.force_edgecolor": False,
+    "lines.solid_capstyle": "butt",  # a bar ends where its interval ends
     "svg.fonttype": "path",  # text as outlines: a reader's fonts change nothing
     "svg.hashsalt": "crossover",
     "pdf.fonttype": 42,  # TrueType, which journals ask for: text stays text
@@ -94,12 +103,21 @@ UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDa
 """Suffix of a figure's files -> metadata without what differs between equal runs."""
 
 
+@cache
+def theme() -> dict[str, Any]:
+    """Every setting of matplotlib as figures are drawn, whatever the caller's are."""
+    import seaborn as sns  # here, since reports read the names of things and draw nothing
+
+    ours = sns.axes_style("ticks") | sns.plotting_context("paper") | RC
+    return {**matplotlib.rcParamsDefault, **ours, "backend": "agg"}
+
+
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw under the common style, whatever the caller's matplotlib settings are."""
+    """Draw under the `theme`."""
 
     @wraps(draw)
     def wrapped(*args, **kwargs) -> Figure:
-        with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
+        with matplotlib.rc_context(theme()):
             return draw(*args, **kwargs)
 
     return wrapped
@@ -108,6 +126,36 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
     """An empty figure at its printed size, laid out so that labels don't overlap."""
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
+
+
+def by_family(study: Study, names: Sequence[str]) -> dict[str, Any]:
+    """Arguments of seaborn's functions that tell families apart by the column `family`; markers are `markers_of`."""
+    colours = {family: family_colour(study, family) for family in names}
+    return {"hue": "family", "hue_order": list(names), "palette": colours}
+
+
+def markers_of(study: Study, names: Sequence[str]) -> list[str]:
+    """The families' markers, for seaborn's `pointplot`."""
+    return [family_marker(study, family) for family in names]
+
+
+def with_interval(
+    rows: pd.DataFrame, estimate: str, low: str = "ci_low", high: str = "ci_high"
+) -> pd.DataFrame:
+    """For `pointplot` with `GIVEN`, which counts intervals itself: one that stands in the table.
+
+    Returns:
+        Each row three times; its `estimate` is the interval's low end, the estimate, and the high end.
+    """
+    parts = [rows.assign(**{estimate: rows[column]}) for column in (low, estimate, high)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def spacing(figure: Figure, **values: Any) -> None:
+    """Set the pads (w_pad, h_pad; inches) and spaces (wspace, hspace; shares of a panel) of a `new_figure`."""
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine), "of a figure by `new_figure`"
+    engine.set(**values)
 
 
 def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> None:
@@ -128,7 +176,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.svg`, `<stem>.png` (at `DPI`) and `<stem>.pdf`: the same figure gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = []
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **RC, "backend": "agg"}):
+    with matplotlib.rc_context(theme()):
         for suffix, untimed in UNTIMED.items():
             paths.append(stem.with_name(f"{stem.name}.{suffix}"))
             figure.savefig(paths[-1], dpi=DPI, metadata=untimed)

@@ -10,15 +10,38 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.analyses.figures import captions, style
+from crossover.findings.published import numbers_of, of_structure
 from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Performance on each test set",
+    reads=("statistics/summary.csv", "statistics/tukey.csv", "metrics.csv"),
+    sources=("published",),
+    settings=(
+        "design",
+        "labels",
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "figures.colours",
+        "published",
+    ),
+    applies=(several_sizes,),
+    order=12,
+)
+
 ROW_MM = 3.8  # of a line of marks
+APART = 0.16  # between families, of the 1 between sizes
 STRONG = 0.001
 """The second threshold of the marks, beside the study's alpha."""
 
@@ -33,6 +56,36 @@ class Tables:
     published: pd.DataFrame
     each: pd.DataFrame
     """Scores of every replicate."""
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    structure, published = next(iter(study.structures)), numbers_of(study)
+    printed = None if published is None else of_structure(published, structure)
+    names = ("statistics/summary", "statistics/tukey", "metrics")
+    summary, tukey, metrics = (given.table(f"{name}.csv") for name in names)
+    return draw(summary, tukey, study, structure, metrics, printed)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    names = [style.family_label(study, f) for f in compared(study)]
+    text = (
+        f"Points and bars: mean {captions.metric(study)} with its {study.statistics.confidence:.0%} confidence interval "
+        f"({captions.method(study)}) on each test set, of {captions.counted(captions.cases(frames, study), study)}. Below: Tukey's honestly significant difference"
+    )
+    if references(study):
+        against = " and ".join(style.family_label(study, f) for f in references(study))
+        text += f"; * against {against} (band: its confidence interval)"
+    if len(names) > 1:
+        text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
+    text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
+    if captions.of_paper(frames, study):
+        text += (
+            f" Hollow: the means of {captions.of_paper(frames, study)}, of that paper's patients and at its "
+            "corresponding training size."
+        )
+    return text
 
 
 @style.styled
@@ -70,7 +123,8 @@ def draw(
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     alpha = study.statistics.alpha
     legend.set_title(
-        f"Tukey: * #  p < {alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown", {"size": 7}
+        f"Tukey: * #  p < {alpha:g};  ** ##  p < {STRONG:g};  –  no difference shown",
+        FontProperties(size=7),
     )
     return figure
 
@@ -145,16 +199,16 @@ def _curves(axes: Axes, tables: Tables, study: Study) -> None:
         for row in tables.published[tables.published["family"] == family].itertuples():
             axes.plot(len(study.sizes) - 0.6, row.mean, **_hollow(study, family), clip_on=False)
     names = compared(study)
+    rows = tables.summary[tables.summary["family"].isin(names)]
+    rows = style.with_interval(rows[rows["n_train"].isin(study.sizes)], "mean")
+    sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=APART * (len(names) - 1), ax=axes,
+                  **style.GIVEN, **style.by_family(study, names), linewidth=1.1,
+                  markers=style.markers_of(study, names), markersize=4.2, markeredgewidth=0, legend=False,
+                  linestyles=[style.family_line(study, f) for f in names], err_kws={"linewidth": 0.9})  # fmt: skip
+    axes.set(xlabel="", ylabel="")
     for i, family in enumerate(names):
-        shift = (i - (len(names) - 1) / 2) * 0.16
-        own = tables.summary[tables.summary["family"] == family]
-        own = own.set_index("n_train").reindex(study.sizes)
+        shift = (i - (len(names) - 1) / 2) * APART
         x = [position + shift for position in range(len(study.sizes))]
-        error = [own["mean"] - own["ci_low"], own["ci_high"] - own["mean"]]
-        axes.errorbar(x, own["mean"], error, color=style.family_colour(study, family),
-                      linestyle=style.family_line(study, family), elinewidth=0.9, linewidth=1.1,
-                      marker=style.family_marker(study, family), markersize=4.2,
-                      markeredgewidth=0)  # fmt: skip
         own = tables.each[tables.each["family"] == family]
         for position, n in zip(x, study.sizes, strict=True):
             means = replicate_means(own[own["n_train"] == n], study.statistics.metric)
@@ -182,7 +236,7 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
     models = tables.summary.set_index(["family", "n_train"])["model"].to_dict()
     for i, (a, b, symbol) in enumerate(pairs):
         if i % 2 == 0:
-            axes.axhspan(i - 0.5, i + 0.5, color="#f5f6f7", linewidth=0)
+            axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
         for position, n in enumerate(study.sizes):
             other = models.get((b, 0 if b in references(study) else n), "")
             at_size = tables.tukey[tables.tukey["n_train"] == n]

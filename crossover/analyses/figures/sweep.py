@@ -8,15 +8,20 @@ a training step. Dotted: the models that don't fine-tune. The DSC has no unit.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from crossover.analyses.figures import style
+from crossover import networks
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import fine_tuned_and_scratch, several_levels
+from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import mean_interval
 from crossover.statistics.scales import scale
 from crossover.study.families import (
@@ -32,9 +37,60 @@ from crossover.study.families import (
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 
+ANALYSIS = Analysis(
+    title="Performance and cost by number of re-trained layers",
+    reads=("metrics.csv", "statistics/training_time.csv"),
+    settings=(
+        "design",
+        "labels",
+        "statistics.metric",
+        "statistics.confidence",
+        "figures.colours",
+        "network",
+    ),
+    applies=(fine_tuned_and_scratch, several_levels),
+    order=9,
+)
+
 WHOLE = ""
 """The level of a network that is re-trained from its first layer on."""
-MEAN = {"linewidth": 1.8, "marker": "o", "markersize": 4}
+MEAN: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 4}
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    times = given.table("statistics/training_time.csv")
+    return draw(given.table("metrics.csv"), times, study, levels_of(study))
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    target = frames["metrics"][frames["metrics"]["cohort"] == study.target]
+    rows = swept_rows(target, study, dict.fromkeys(levels_of(study)))
+    structures = swept(rows, study)
+    cases = len(rows.drop_duplicates(["cohort", "case"]))
+    named = ", ".join(study.structures[s].label for s in structures)
+    text = (
+        f"Left: mean {captions.metric(study)} of {cases} {captions.target(study)} test cases for each structure "
+        f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {captions.target(study)} "
+        "patients, the least at the left, and the mean of each case's structures with its "
+        f"{study.statistics.confidence:.0%} confidence interval over cases ({captions.method(study)}).{captions.replicates(frames, study)} "
+        "Right: seconds for one training step"
+    )
+    return f"{text}{captions.machine(frames)}. Dotted: models that don't fine-tune."
+
+
+def levels_of(study: Study) -> dict[str, int | None]:
+    """The architecture's levels, the least re-trained first, with their number of re-trained layers.
+
+    The whole network is "", last. No number where the architecture doesn't count its layers.
+    """
+    architecture = networks.declared(study.network.architecture)
+    module = importlib.import_module(f"crossover.networks.{architecture.name}")
+    settings = architecture.settings(**study.network.settings)
+    counted = getattr(module, "retrained_layers", lambda _: {})(settings)
+    shallow = sorted(architecture.levels, key=lambda level: -len(architecture.frozen(level)))
+    return {**{level: counted.get(level) for level in shallow}, "": counted.get("all")}
 
 
 @style.styled
@@ -56,7 +112,7 @@ def draw(
     shown = [level for level in levels if level in set(rows["level"])]
     looks = _looks(structures, study)
     figure = style.new_figure(84)
-    figure.get_layout_engine().set(wspace=0.06)
+    style.spacing(figure, wspace=0.06)
     scores, cost = figure.subplots(1, 2, width_ratios=[1.6, 1])
     _scores(scores, rows, shown, looks, study)
     _replicates(scores, replicates_of(metrics, study), rows, shown, study)
@@ -105,18 +161,27 @@ def swept(rows: pd.DataFrame, study: Study) -> list[str]:
 def _scores(
     axes: Axes, rows: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study
 ) -> None:
-    metric = study.statistics.metric
-    for structure, look in looks.items():
-        own = rows[rows["structure"] == structure].groupby("level")[metric].mean()
-        axes.plot(range(len(shown)), own.reindex(shown), **look, linewidth=0.9)
+    metric, confidence = study.statistics.metric, study.statistics.confidence
+    sns.pointplot(rows, x="level", y=metric, order=shown, errorbar=None, linewidth=0.9, ax=axes,
+                  linestyles=[look["linestyle"] for look in looks.values()], **_by_structure(looks))  # fmt: skip
     of_level = rows.groupby("level")["structure"].transform("nunique")
     whole = rows[of_level == len(looks)]  # a mean over fewer would be of something else
-    cases = whole.groupby(["level", "cohort", "case"])[metric].mean().groupby("level")
-    mean, sd, count = (cases.agg(how).reindex(shown) for how in ("mean", "std", "count"))
-    low, high = mean_interval(mean, sd, count, study.statistics.confidence, scale(metric))
-    error = np.nan_to_num([mean - low, high - mean])
-    axes.errorbar(range(len(shown)), mean, error, **MEAN, color=_tuned(study),
-                  capsize=2, elinewidth=1.1, zorder=5)  # fmt: skip
+    cases = whole.groupby(["level", "cohort", "case"], as_index=False)[metric].mean()
+
+    def interval(values: pd.Series) -> tuple[float, float]:
+        return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
+
+    sns.pointplot(cases, x="level", y=metric, order=shown, errorbar=interval, **MEAN, color=_tuned(study),
+                  capsize=0.1, err_kws={"linewidth": 1.1}, zorder=5, ax=axes)  # fmt: skip
+
+
+def _by_structure(looks: dict[str, dict]) -> dict:
+    """Arguments of `pointplot` that tell the structures apart."""
+    return {
+        "hue": "structure", "hue_order": list(looks), "legend": False, "markersize": 3.8, "markeredgewidth": 0,
+        "palette": {structure: look["color"] for structure, look in looks.items()},
+        "markers": [look["marker"] for look in looks.values()],
+    }  # fmt: skip
 
 
 def _replicates(
@@ -156,20 +221,19 @@ def _cost(
 ) -> None:
     times = times[times["structure"].isin([*looks, style.ALL])]
     rows = swept_rows(times, study, dict.fromkeys(shown))
-    for structure, look in looks.items():
-        own = rows[rows["structure"] == structure].set_index("level")["seconds_per_step"]
-        axes.plot(range(len(shown)), own.reindex(shown), **look | {"linestyle": "none"})
+    cost = {"x": "level", "y": "seconds_per_step", "order": shown, "errorbar": None, "ax": axes}
+    own = rows[rows["structure"].isin(list(looks))]
+    sns.pointplot(own, linestyles="none", **cost, **_by_structure(looks))
     of_level = rows.groupby("level")["structure"].transform("nunique")
     whole = rows[of_level == rows["structure"].nunique()]
-    mean = whole.groupby("level")["seconds_per_step"].mean().reindex(shown)
-    axes.plot(range(len(shown)), mean, color=_tuned(study), **MEAN | {"marker": ""}, zorder=1)
+    sns.pointplot(whole, color=_tuned(study), **MEAN | {"marker": "none"}, zorder=1, **cost)
     scratch = baseline(study)
     own = main_rows(times, study)
     own = own[(own["family"] == scratch) & (own["n_train"] == study.sizes[-1])]
     if scratch and own["seconds_per_step"].notna().any():
         axes.axhline(own["seconds_per_step"].mean(), **_dotted(study, scratch))
     axes.set_ylim(bottom=0)
-    if mean.isna().all():
+    if whole["seconds_per_step"].isna().all():
         axes.text(0.5, 0.5, "not recorded", transform=axes.transAxes, ha="center")
 
 

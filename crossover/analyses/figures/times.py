@@ -2,19 +2,31 @@
 
 Drawn: left, for each model the mean time of its trainings, by what it went into, and the seconds of one
 step; right, for each structure what fine-tuning saves against training from scratch, in % of that
-training's time, by its cause. Left of 0: it cost more.
+training's time, by its cause. Left of 0: it cost more. Stacked bars are matplotlib's: seaborn's `barplot`
+doesn't stack.
 """
 
 from __future__ import annotations
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from crossover.analyses.figures import style
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import fine_tuned_and_scratch
+from crossover.analyses.figures import captions, style
 from crossover.study.families import baseline, fine_tuned, main_question, main_rows, references
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Training time",
+    reads=("statistics/training_time.csv", "statistics/training_time_saved.csv"),
+    settings=("design", "labels"),
+    applies=(fine_tuned_and_scratch,),
+    order=10,
+)
 
 STEPS, FEWER, BATCHES = "#4a5a78", "#a3b1cc", "#cc79a7"
 VALIDATION, LOADING, ELSE = "#e69f00", "#009e73", "#c9cdd2"
@@ -42,6 +54,25 @@ LEGEND = {
     "anything else": ELSE,
 }
 ROW_MM = 5.2
+
+
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    names = ("training_time", "training_time_saved")
+    return draw(*(given.table(f"statistics/{name}.csv") for name in names), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    text = (
+        f"Left: time of a training, mean over the networks of each model{_networks(frames, study)}, and seconds "
+        f"of one step{captions.machine(frames)}. Right: what fine-tuning saves against training from scratch, by its "
+        "cause; left of 0 it cost more. Cheaper steps: no gradient and no update in the frozen "
+        "layers."
+    )
+    if baseline(study) not in (None, fine_tuned(study)):
+        text += " The training of the weights that fine-tuning starts from is not counted."
+    return text
 
 
 @style.styled
@@ -100,7 +131,8 @@ def _total(axes: Axes, means: pd.DataFrame, study: Study) -> None:
 def _step(axes: Axes, means: pd.DataFrame, study: Study) -> None:
     cost = means["seconds_per_step"]
     unit, name = (1e-3, "ms") if cost.max() < 0.5 else (1.0, "s")
-    axes.barh(range(len(cost)), cost / unit, height=0.6, color=STEPS)
+    sns.barplot(x=cost / unit, y=cost.index, order=cost.index, width=0.6, color=STEPS, saturation=1,
+                errorbar=None, ax=axes)  # fmt: skip
     for y, value in enumerate(cost / unit):
         axes.text(value, y, f" {value:.3g}", va="center", size=7)
     _models(axes, means, study, cost.max() / unit)
@@ -109,7 +141,7 @@ def _step(axes: Axes, means: pd.DataFrame, study: Study) -> None:
 
 def _models(axes: Axes, means: pd.DataFrame, study: Study, largest: float) -> None:
     axes.set_yticks(range(len(means)), [style.family_label(study, f) for f in means.index])
-    axes.set_ylim(len(means) - 0.4, -0.6)
+    axes.set(ylim=(len(means) - 0.4, -0.6), ylabel="")
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, 1.2 * largest if largest > 0 else 1)
 
@@ -136,3 +168,18 @@ def _saved(axes: Axes, rows: pd.DataFrame, study: Study, family: str) -> None:
     against = style.family_label(study, scratch) if scratch else "training from scratch"
     axes.set_xlabel(f"Saved, % of the time of {against}")
     axes.set_title(f"What {style.family_label(study, family)} saves")
+
+
+def _networks(frames: Frames, study: Study) -> str:
+    """ " (12 each)", " (1 to 12)": at the largest size."""
+    times = frames.get("training_time", pd.DataFrame())
+    if times.empty:
+        return ""
+    rows = times[
+        times["n_train"].isin([0, study.sizes[-1]]) & times["family"].isin(main_question(study))
+    ]
+    counts = rows.groupby("family")["stage"].nunique()
+    if counts.empty:
+        return ""
+    each = f"{counts.max()} each" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
+    return f" ({each})"

@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,12 +20,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.figures import style
 from crossover.core.files import read_json
 from crossover.core.incremental import failed_of
 from crossover.study.families import families
 from crossover.study.plan import Model, Stage, plan
 from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    title="Course of every training",
+    sources=("stages",),
+    settings=("design", "labels"),
+    order=14,
+)
 
 CURVES = ["stage", "step", "loss", "validation_dsc", "best_step"]
 COLUMNS, LETTERS, ROW_MM, AROUND_MM = 6, 17, 33.0, 14.0
@@ -45,6 +54,22 @@ def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
     return pd.concat(rows, ignore_index=True), set(failed_of(manifests))
 
 
+def make(given: Inputs, study: Study) -> Figure:
+    """See `draw`."""
+    return draw(*read(given.stages), study)
+
+
+def caption(frames: Frames, study: Study) -> str:
+    """Return the text below the figure, with the numbers of a run."""
+    text = (
+        "Above: DSC on the validating patients at each check; below: the mean loss since the one before. A line is "
+        "a training, its point the step whose weights were kept"
+    )
+    failed, planned = len(frames.get("failed", ())), len(plan(study).stages)
+    text += f"; {planned - failed} trainings"
+    return f"{text}. {failed} failed and have no line." if failed else f"{text}."
+
+
 @style.styled
 def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
     """Families in the study's order, then what chains begin with and no model ends on, then the selection.
@@ -56,7 +81,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
     lines = -(-len(groups) // COLUMNS)
     columns = -(-len(groups) // lines)
     figure = style.new_figure(AROUND_MM + ROW_MM * lines)
-    figure.get_layout_engine().set(h_pad=0.02, w_pad=0.02, hspace=0.02, wspace=0.02)
+    style.spacing(figure, h_pad=0.02, w_pad=0.02, hspace=0.02, wspace=0.02)
     grid = figure.add_gridspec(2 * lines, columns, height_ratios=[1.5, 1] * lines)
     looks = _looks(study)
     own = {name: part for name, part in curves.groupby("stage", sort=False)}
@@ -103,6 +128,7 @@ class _looks:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._models = {model.stage: model for model in plan(study).models.values()}
+        names: dict[Any, str]
         if len(study.sizes) > 1:
             names = {n: f"n = {n}" for n in study.sizes}
         elif study.folded:
@@ -113,7 +139,9 @@ class _looks:
             names = {}
         scale = len(study.sizes) > 1 or len(names) > TOLD
         self._colours = dict(zip(names, _colours(len(names), scale), strict=True))
-        lines = [(names[key], colour, "-") for key, colour in self._colours.items()]
+        lines: list[tuple[str, Any, Any]] = [
+            (names[key], colour, "-") for key, colour in self._colours.items()
+        ]
         stages = plan(study).stages.values()
         if any(self(stage)["color"] == style.INK for stage in stages) or not lines:
             lines.insert(0, ("all patients" if names else "a training", style.INK, "-"))
@@ -131,10 +159,10 @@ class _looks:
     def __call__(self, stage: Stage) -> dict:
         model, study = self._models.get(stage.name), self._study
         if len(study.sizes) > 1:
-            key = model.n_train if model else 0
+            key: Any = model.n_train if model else 0
         else:
             key = stage.fold if study.folded else stage.structures[0]
-        line = DOTTED if stage.replicate else "-"
+        line: Any = DOTTED if stage.replicate else "-"
         line = DASHED if stage.fold is not None and not study.folded else line
         return {"color": self._colours.get(key, style.INK), "linestyle": line}
 

@@ -62,7 +62,8 @@ def _mean(value: Value, rows: list[Value]) -> Finding:
 
 def _sd(value: Value, rows: list[Value], cases: int) -> Finding:
     over_rows, over_all = spreads = _over_rows(rows), _over_cases(rows, cases)
-    mean_sd = average([unrounded(row.sd) for row in rows])
+    assert value.sd is not None, "only values with an SD are averaged"
+    mean_sd = average([unrounded(row.sd) for row in rows if row.sd is not None])
     names = ("over the rows' means", "over all rows and cases")
     printed = unrounded(value.sd)
     readings = [
@@ -115,6 +116,7 @@ def _over_cases(rows: list[Value], cases: int) -> _Spread:
     middle = math.fsum(row.mean for row in rows) / len(rows)
     squares, errors, moved = 0.0, 0.0, 0.0
     for row in rows:
+        assert row.sd is not None, "only values with an SD are averaged"
         away = row.mean - middle
         squares += inner * row.sd**2 + cases * away**2
         errors += inner * row.sd.half_unit**2 + cases * row.mean.half_unit**2

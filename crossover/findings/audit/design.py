@@ -37,6 +37,7 @@ def design(published: Published) -> list[Finding]:
 
 
 def selected(grid: Grid) -> GridCell:
+    """Return the cell of the network that the paper selected."""
     return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 
 
@@ -95,12 +96,16 @@ def _single_runs(published: Published, grid: Grid) -> Iterator[Finding]:
 def _associations(published: Published) -> Iterator[Finding]:
     """A relation over k cohorts: the smallest p of any permutation, and what else tells them apart."""
     for said in published.associations:
-        levels = [getattr(row, said.attribute) for row in published.cohorts]
+        levels = [row.attributes[said.attribute] for row in published.cohorts]
         groups = [[r.cohort for r, v in zip(published.cohorts, levels) if v == level]
                   for level in dict.fromkeys(levels)]  # fmt: skip
         orders = math.factorial(len(levels)) // math.prod(math.factorial(len(g)) for g in groups)
-        others = [name for name in ("coil", "field_strength_t") if name != said.attribute
-                  and _as_fine(published, name, said.attribute)]  # fmt: skip
+        shared = set.intersection(*(set(row.attributes) for row in published.cohorts))
+        others = [
+            name
+            for name in sorted(shared - {said.attribute})
+            if _as_fine(published, name, said.attribute)
+        ]
         why = (
             f"{len(levels)} cohorts with {len(groups)} values; no permutation of them gives a p below "
             f"{1 / orders:.2f}"
@@ -117,8 +122,8 @@ def _as_fine(published: Published, other: str, attribute: str) -> bool:
     """Cohorts that differ in the attribute differ in the other, too."""
     rows = published.cohorts
     return all(
-        getattr(a, other) != getattr(b, other)
+        a.attributes[other] != b.attributes[other]
         for a in rows
         for b in rows
-        if getattr(a, attribute) != getattr(b, attribute)
+        if a.attributes[attribute] != b.attributes[attribute]
     )

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from crossover.findings.audit.interval import Interval, average, exactly, unrounded
 from crossover.findings.audit.lookup import POOLED_STRUCTURE, first_values
 from crossover.findings.audit.places import fact_interval
-from crossover.findings.published import Published
+from crossover.findings.published import Grid, Published, TableOne
 
 OPERATORS = {
     ast.Add: operator.add,
@@ -110,7 +110,7 @@ def _structures(published: Published) -> Callable[[str], Interval]:
 
 def _count(published: Published) -> Callable[[str, str], Interval]:
     def count(variable: str, category: str) -> Interval:
-        row = next(r for r in published.table_one.categorical if r.variable == variable)
+        row = next(r for r in _table_one(published).categorical if r.variable == variable)
         cell = row.categories[category]
         return exactly(cell.training[0] + cell.testing[0])
 
@@ -121,9 +121,9 @@ def _continuous(published: Published, which: int) -> Callable[[str], Interval]:
     """The mean, or about the SD, of all patients: the parts' weighted by their patients."""
 
     def of_all(variable: str) -> Interval:
-        row = next(r for r in published.table_one.continuous if r.variable == variable)
+        row = next(r for r in _table_one(published).continuous if r.variable == variable)
         parts = [unrounded(part[which]) for part in (row.training, row.testing)]
-        return average(parts, list(published.table_one.patients.values()))
+        return average(parts, list(_table_one(published).patients.values()))
 
     return of_all
 
@@ -153,7 +153,7 @@ FUNCTIONS: dict[str, Callable[[Published], Callable[..., Interval]]] = {
     "icc_high": lambda p: _icc(p, 1),
     "convolutions": _convolutions,
     "side": lambda p: lambda layer: exactly(_layers(p)[layer].outputs[-1][0]),
-    "cells": lambda p: lambda: exactly(len(p.grid.cells)),
+    "cells": lambda p: lambda: exactly(len(_grid(p).cells)),
     "selected_mean": lambda p: lambda: unrounded(_selected(p).mean),
     "selected_sd": lambda p: lambda: unrounded(_selected(p).sd),
 }
@@ -165,8 +165,20 @@ COMBINED: dict[str, Callable[[list[Interval]], Interval]] = {
 }
 
 
+def _grid(published: Published) -> Grid:
+    if published.grid is None:
+        raise ValueError("the paper has no grid of networks")
+    return published.grid
+
+
+def _table_one(published: Published) -> TableOne:
+    if published.table_one is None:
+        raise ValueError("the paper has no table of patients")
+    return published.table_one
+
+
 def _selected(published: Published):
-    grid = published.grid
+    grid = _grid(published)
     return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 
 

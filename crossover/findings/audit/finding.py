@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from crossover.findings.audit.interval import Interval, gap
 
 Verdict = Literal[
     "follows", "follows only under a reading", "does not follow", "can't be checked"
 ]  # fmt: skip
-FOLLOWS, READING, NOT, UNCHECKED = (
-    "follows", "follows only under a reading", "does not follow", "can't be checked"
-)  # fmt: skip
+FOLLOWS: Final = "follows"
+READING: Final = "follows only under a reading"
+NOT: Final = "does not follow"
+UNCHECKED: Final = "can't be checked"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def judged(
     holds = [r for r, g in zip(readings, gaps) if g == 0]
     nearest = min(range(len(readings)), key=lambda k: gaps[k])
     shown = (holds or [readings[nearest]])[0].value
-    verdict, reading, off_by = FOLLOWS, "", math.nan
+    verdict: Verdict = FOLLOWS
+    reading, off_by = "", math.nan
     if not holds:
         verdict, off_by = NOT, gaps[nearest]
         reading = readings[nearest].name if len(readings) > 1 else ""

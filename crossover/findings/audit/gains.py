@@ -16,8 +16,9 @@ def gains(published: Published) -> list[Finding]:
     """Every printed gain whose scores are printed, and the sources that its sentence names."""
     findings = []
     for gain in published.gains:
-        scores = [_only(published, gain, family) for family in (*gain.families, gain.over)]
-        if all(scores):
+        named = (*gain.families, gain.over)
+        scores = [score for family in named if (score := _only(published, gain, family))]
+        if len(scores) == len(named):
             findings.append(_difference(gain, scores, published))
         if gain.sources:
             findings.append(_sources(gain))

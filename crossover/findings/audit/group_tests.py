@@ -27,13 +27,18 @@ def group_tests(published: Published) -> list[Finding]:
         readings = of_means(row, sizes)
         findings.append(_p(row, readings, table, f"means and SDs of {sizes[0]} and {sizes[1]}"))
         findings += _no_difference(row, readings, table)
-    for row in table.categorical:
-        counts = counts_of(row)
+    for categorical in table.categorical:
+        counts = counts_of(categorical)
         readings = of_counts(counts)
         findings.append(
-            _p(row, readings + of_two_groups(counts, list(row.categories)), table, _told(counts))
+            _p(
+                categorical,
+                readings + of_two_groups(counts, list(categorical.categories)),
+                table,
+                _told(counts),
+            )
         )
-        findings += _no_difference(row, readings, table)
+        findings += _no_difference(categorical, readings, table)
     return findings
 
 

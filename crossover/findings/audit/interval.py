@@ -34,15 +34,15 @@ class Interval:
         return _hull([a * b for a in (self.low, self.high) for b in (other.low, other.high)])
 
     def __truediv__(self, other: Interval) -> Interval:
-        """
-        Raises:
-            ZeroDivisionError: the other may be 0.
+        """Raises:
+        ZeroDivisionError: the other may be 0.
         """
         if other.low <= 0 <= other.high:
             raise ZeroDivisionError(f"{other} holds 0")
         return self * Interval(1 / other.high, 1 / other.low)
 
     def widened(self, by: float) -> Interval:
+        """Return the interval with both ends moved outwards."""
         return Interval(self.low - by, self.high + by)
 
     def clipped(self, low: float = 0.0, high: float = math.inf) -> Interval:
@@ -51,14 +51,17 @@ class Interval:
 
     @property
     def middle(self) -> float:
+        """The mean of the two ends."""
         return (self.low + self.high) / 2
 
     @property
     def half_width(self) -> float:
+        """Half the distance of the two ends."""
         return (self.high - self.low) / 2
 
 
 def exactly(value: float) -> Interval:
+    """Return the interval that holds one number."""
     return Interval(float(value), float(value))
 
 

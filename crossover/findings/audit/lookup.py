@@ -11,6 +11,7 @@ POOLED_STRUCTURE = "all"
 
 
 def key_of(value: Value) -> Key:
+    """Return what a printed value is about: family, size, structure, test set and metric."""
     model = value.model
     return model.family, model.n_train, value.structure, value.test_set, value.metric
 

@@ -135,7 +135,8 @@ def _with_intervals(
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
         yield judged(
             "p and intervals", f"p of {name}", where, _p_text(said), f"intervals {text}",
-            exactly(said.p_below), readings, relation="at_least", note=f"{'; '.join(notes)} (one comparison, uncorrected)",
+            exactly(said.p_below), readings, relation="at_least",
+            note=f"{'; '.join(notes)} (one comparison, uncorrected)",
         )  # fmt: skip
 
 
@@ -150,8 +151,9 @@ def p_of_intervals(
     """
     from scipy import stats
 
-    errors = [((unrounded(v.ci[1]) - unrounded(v.ci[0])) * exactly(0.5 / t_quantile(n, confidence))).clipped()
-              for v in (a, b)]  # fmt: skip
+    assert a.ci and b.ci, "only values with an interval are compared"
+    errors = [((unrounded(high) - unrounded(low)) * exactly(0.5 / t_quantile(n, confidence))).clipped()
+              for low, high in (a.ci, b.ci)]  # fmt: skip
     difference = unrounded(a.mean) - unrounded(b.mean)
     ends = []
     for d, ses in (

@@ -38,10 +38,11 @@ def _values(published: Published) -> Iterator[Finding]:
         others = {key: first[key] for key in keys if key in first and first[key] is not value}
         if others:
             yield _value(value, keys, others)
-        if own in others and value.ci and others[own].ci:
-            for name, end, there in zip(("Lower", "Upper"), value.ci, others[own].ci):
+        there = others[own].ci if own in others else None
+        if value.ci and there:
+            for name, end, printed in zip(("Lower", "Upper"), value.ci, there):
                 about = f"{name} end of the interval of {told(own)}"
-                yield _same(about, end, value.where, there, others[own].where)
+                yield _same(about, end, value.where, printed, others[own].where)
 
 
 def _alternative(key: Key, family: str | None, n: int | None, test_set: str | None) -> Key:
@@ -60,9 +61,9 @@ def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> Finding:
     if alone and found.verdict != FOLLOWS:
         note = f"{alone[0]} is printed nowhere else; the sentence doesn't say which is meant"
         own = unrounded(value.mean)
-        changed = {"verdict": READING, "reading": alone[0], "note": note, "off_by": float("nan"),
-                   "low": own.low, "high": own.high}  # fmt: skip
-        return replace(found, **changed)
+        return replace(
+            found, verdict=READING, reading=alone[0], note=note, off_by=float("nan"), low=own.low, high=own.high
+        )  # fmt: skip
     return found
 
 
@@ -103,8 +104,7 @@ def _fact(fact: Fact, there: Fact) -> Finding:
     about, where = f"{fact.about[0].upper()}{fact.about[1:]}", places(fact.where, there.where)
     found = judged(CHECK, about, where, printed, text, value, [Reading("", other)])
     if found.verdict == FOLLOWS and fact.bound != there.bound:
-        changed = {"verdict": READING, "reading": "the bound is reached"}
-        return replace(found, **changed)
+        return replace(found, verdict=READING, reading="the bound is reached")
     return found
 
 

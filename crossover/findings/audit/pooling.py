@@ -80,6 +80,7 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
         Reading("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
         Reading("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
     ]
+    assert whole.ci is not None, "only values with an interval are pooled"
     low, high = whole.ci
     half = (unrounded(high) - unrounded(low)) * exactly(0.5)
     return judged(
@@ -99,6 +100,7 @@ def _pooled_half_width(
     for sign in (-1, 1):
         squares = 0.0
         for part, n in zip(parts, cases):
+            assert part.ci is not None, "only values with an interval are pooled"
             sd = sd_of_interval(part.ci, n, quantile(n, confidence))
             # The distance from the other parts' means is uncertain by the rounding of both.
             error = sum(m * (part.mean.half_unit + p.mean.half_unit)

@@ -62,6 +62,7 @@ def compositions(n: int) -> Iterator[tuple[int, ...]]:
 
 
 def mean_ranks(groups: tuple[int, ...]) -> list[float]:
+    """Return the rank of each group of ties: the mean of the places that it takes."""
     ranks, below = [], 0
     for size in groups:
         ranks += [below + (size + 1) / 2] * size

@@ -60,6 +60,7 @@ def spread(published: Published) -> list[Finding]:
 
 
 def _symmetric(value: Value) -> Finding:
+    assert value.ci is not None, "only intervals are looked at"
     low, high = value.ci
     middle = (unrounded(low) + unrounded(high)) * exactly(0.5)
     return judged(
@@ -74,12 +75,13 @@ def _symmetric(value: Value) -> Finding:
 def _sd(value: Value, n: int, confidence: float) -> Interval:
     if value.sd is not None:
         return unrounded(value.sd)
+    assert value.ci is not None, "a value has an SD or an interval"
     return sd_of_interval(value.ci, n, t_quantile(n, confidence))
 
 
 def _possible(value: Value, n: int, confidence: float) -> Finding:
     sd = _sd(value, n, confidence)
-    printed = value.sd.text if value.sd is not None else f"{value.ci[0].text} to {value.ci[1].text}"
+    printed = " to ".join(n.text for n in ([value.sd] if value.sd is not None else value.ci or ()))
     most = largest_sd(unrounded(value.mean).clipped(0, 1), n)
     return judged(
         CHECK, f"SD of {told(key_of(value))}", value.where, printed,
@@ -90,4 +92,5 @@ def _possible(value: Value, n: int, confidence: float) -> Finding:
 
 
 def short_range(interval: Interval) -> str:
+    """Return an interval as text with few digits."""
     return f"{interval.low:.3f} to {interval.high:.3f}"

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 
 from crossover.findings.audit.expressions import evaluate, named, whole_number
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, Finding, Reading, judged, places
+from crossover.findings.audit.finding import (
+    FOLLOWS,
+    NOT,
+    READING,
+    Finding,
+    Reading,
+    Verdict,
+    judged,
+    places,
+)
 from crossover.findings.audit.interval import Interval
 from crossover.findings.printed import Statement
 from crossover.findings.published import Published
@@ -48,6 +57,7 @@ def _relation(said: Statement, published: Published) -> Finding:
 def _whole(said: Statement, published: Published) -> Finding:
     value = evaluate(said.left, published)
     off = whole_number(value)
+    verdict: Verdict
     verdict, reading = (
         (READING, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
     )

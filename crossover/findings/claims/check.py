@@ -14,6 +14,7 @@ from crossover.findings.claims.statements import (
     Crossover,
     Majority,
     NoDifference,
+    OnTestSet,
     Statement,
     Time,
     Untested,
@@ -32,7 +33,7 @@ def check_claims(studies: Mapping[str, Study], folder: Path = Path("config")) ->
         ConfigError: every wrong key and value, and every family, cohort, structure, metric or size that the study
             or its paper hasn't, each with the file, the claim and what is valid.
     """
-    findings = []
+    findings: list[str] = []
     for name, study in studies.items():
         if (folder / "claims" / f"{name}.yaml").exists():
             try:
@@ -73,7 +74,7 @@ def _unknown(
         yield "metric: the study has no radiomics, so no ICC"
 
 
-def _families(statement: Statement) -> list[str]:
+def _families(statement: OnTestSet | Time) -> list[str]:
     if isinstance(statement, Better | Majority | NoDifference):
         return [family for of in statement.pairs for family in (*of.a, *of.b)]
     if isinstance(statement, Crossover):
@@ -83,7 +84,7 @@ def _families(statement: Statement) -> list[str]:
     return statement.families
 
 
-def _test_sets(statement: Statement) -> list[str]:
+def _test_sets(statement: OnTestSet) -> list[str]:
     if isinstance(statement, Better | Majority | NoDifference):
         return [of.test_set for of in statement.pairs]
     return [statement.test_set]

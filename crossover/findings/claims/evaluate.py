@@ -33,6 +33,7 @@ from crossover.findings.claims.statements import (
     NoDifference,
     Rises,
     Statement,
+    Testable,
     Time,
     Untested,
     Within,
@@ -119,13 +120,14 @@ def _row(
 
 
 def _parts(
-    statement: Statement, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form
+    statement: Testable, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form
 ) -> tuple[list[Part], Interval]:
     def table(name: str):
         if name not in tables:
             raise Missing(f"no table {name}")
         return tables[name]
 
+    found: Iterable[Part]
     if isinstance(statement, Crossover):
         return others.crossovers(statement, table("crossover"), sizes)
     if isinstance(statement, Time):
@@ -134,9 +136,9 @@ def _parts(
         found = others.best_network(statement, table("cross_validation"))
     elif isinstance(statement, Rises):
         found = effects.rises(statement, table("scores"))
-    elif statement.metric == ICC and isinstance(statement, Better):
+    elif isinstance(statement, Better) and statement.metric == ICC:
         found = reliability.icc_differences(statement, table("radiomics"), icc, sizes)
-    elif statement.metric == ICC:
+    elif isinstance(statement, Above | Below | Within) and statement.metric == ICC:
         found = reliability.icc_values(statement, table("icc"), sizes, confidence)
     elif isinstance(statement, Above | Below | Within):
         found = effects.values(statement, table("scores"))

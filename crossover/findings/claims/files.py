@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from crossover.core.configuration import ConfigError, read_yaml, validate
 from crossover.findings.claims.statements import Claims
 from crossover.findings.published import corresponding, load_published
+from crossover.study.schema import Study
 
 TABLES = (
     "metrics.csv", "radiomics.csv", "statistics/icc.csv", "statistics/training_time_saved.csv",
@@ -32,13 +32,11 @@ def read_claims(study: str, folder: Path = Path("config")) -> Claims:
     return claims
 
 
-def judged(
-    settings: Mapping[str, Any], files: Iterable[Path], folder: Path = Path("config")
-) -> pd.DataFrame:
+def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
     """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:
-        settings: of `sections.claimed`.
+        study: its name, published numbers, sizes, confidence and radiomics are read.
         files: those there are of `TABLES`; known by their names.
 
     Raises:
@@ -46,17 +44,17 @@ def judged(
         TableError: a table is not what it has to be.
     """
     from crossover.findings.claims.evaluate import evaluate_claims
-    from crossover.statistics.agreement import read_radiomics
+    from crossover.statistics.agreement import Form, read_radiomics
     from crossover.statistics.metrics_table import read_metrics
 
     readers = {"metrics": read_metrics, "radiomics": read_radiomics}
     tables = {path.stem: readers.get(path.stem, pd.read_csv)(path) for path in files}
-    sizes = {n: n for n in settings["sizes"]}
-    if settings["published"]:
-        published = load_published(settings["published"], folder)
+    sizes = {n: n for n in study.sizes}
+    if study.published:
+        published = load_published(study.published, folder)
         tables["published"] = published.table()
-        ours = corresponding(settings["sizes"], published)
+        ours = corresponding(study.sizes, published)
         sizes = {theirs: n for n, theirs in ours.items() if theirs}
-    claims = read_claims(settings["study"], folder).claims
-    icc = settings["icc"] or "ICC(A,1)"
-    return evaluate_claims(claims, tables, settings["confidence"], sizes, icc)
+    claims = read_claims(study.study, folder).claims
+    icc: Form = study.radiomics.icc if study.radiomics else "ICC(A,1)"
+    return evaluate_claims(claims, tables, study.statistics.confidence, sizes, icc)

@@ -153,4 +153,5 @@ def _at_confidence(of_table: tuple[float, float, float, float], confidence: floa
     ratio = norm.ppf((1 + confidence) / 2) / norm.ppf((1 + given) / 2)
     centre = math.atanh(value)
     ends = (np.arctanh(np.clip(end, -1 + 1e-12, 1 - 1e-12)) for end in (low, high))
-    return tuple(float(np.tanh(centre + ratio * (end - centre))) for end in ends)
+    low, high = (float(np.tanh(centre + ratio * (end - centre))) for end in ends)
+    return low, high

@@ -52,11 +52,12 @@ class Better(_Compared):
     """Every difference a - b is above `by`."""
 
     kind: Literal["better"]
-    metric: Metric | Literal["icc"]
+    metric: Metric | Literal["icc"]  # type: ignore[assignment]  # wider than of others, and never assigned to
     by: Annotated[float, Field(ge=0)] = 0.0
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return self.by, math.inf
 
     @model_validator(mode="after")
@@ -76,6 +77,7 @@ class Majority(_Compared):
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return 0.0, math.inf
 
 
@@ -87,11 +89,12 @@ class NoDifference(_Compared):
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return -self.margin, self.margin
 
 
 class _Values(_OfScores):
-    metric: Metric | Literal["icc"]
+    metric: Metric | Literal["icc"]  # type: ignore[assignment]  # wider than of others, and never assigned to
     test_set: str
     families: Families
 
@@ -104,15 +107,19 @@ class Above(_Values):
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return self.bound, math.inf
 
 
 class Below(_Values):
+    """Every mean, or every feature's ICC, is below the bound."""
+
     kind: Literal["below"]
     bound: float
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return -math.inf, self.bound
 
 
@@ -125,6 +132,7 @@ class Within(_Values):
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return self.low, self.high
 
     @model_validator(mode="after")
@@ -144,6 +152,7 @@ class Rises(_OfScores):
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return 0.0, math.inf
 
 
@@ -160,6 +169,7 @@ class Crossover(Section):
 
     @property
     def sizes(self) -> list[int]:
+        """The sizes that the statement is about."""
         return list(self.between)
 
     @model_validator(mode="after")
@@ -180,6 +190,7 @@ class Time(Section):
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return self.at_least, math.inf
 
 
@@ -192,6 +203,7 @@ class BestNetwork(Section):
 
     @property
     def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
         return 0.0, math.inf
 
 
@@ -202,20 +214,9 @@ class Untested(Section):
     because: str
 
 
-Statement = Annotated[
-    Better
-    | Majority
-    | NoDifference
-    | Above
-    | Below
-    | Within
-    | Rises
-    | Crossover
-    | Time
-    | BestNetwork
-    | Untested,
-    Field(discriminator="kind"),
-]
+OnTestSet = Better | Majority | NoDifference | Above | Below | Within | Rises | Crossover
+Testable = OnTestSet | Time | BestNetwork
+Statement = Annotated[Testable | Untested, Field(discriminator="kind")]
 
 
 class Claim(Section):

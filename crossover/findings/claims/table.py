@@ -15,7 +15,6 @@ from crossover.findings.claims.check import check_claims
 from crossover.findings.claims.files import TABLES, judged
 from crossover.findings.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
 from crossover.findings.claims.words import effect, p
-from crossover.study import parameters
 from crossover.study.config import load_study
 
 COLOURS = {HOLDS: "green", FAILS: "red", OPEN: "yellow"}
@@ -48,10 +47,7 @@ def verdicts(
         raise ConfigError("\n".join(findings))
     loaded = {name: load_study(name, scale, config) for name in studies or there}
     check_claims(loaded, config)
-    return {
-        name: judged(parameters.claimed(study), _files(results / name), config)
-        for name, study in loaded.items()
-    }
+    return {name: judged(study, _files(results / name), config) for name, study in loaded.items()}
 
 
 def records(table: pd.DataFrame) -> list[dict]:

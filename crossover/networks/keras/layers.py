@@ -20,9 +20,12 @@ class BatchNorm(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if not (training and not self.trainable and self.frozen == "batch"):
             return super().call(inputs, training=training, mask=mask)
-        mean, variance = ops.moments(inputs, axes=[0, 1, 2])
-        return ops.batch_normalization(
-            inputs,
+        values = ops.cast(
+            inputs, self.variable_dtype
+        )  # as the layer itself does in mixed precision
+        mean, variance = ops.moments(values, axes=[0, 1, 2])
+        out = ops.batch_normalization(
+            values,
             mean,
             variance,
             axis=-1,
@@ -30,6 +33,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             scale=self.gamma,
             epsilon=self.epsilon,
         )
+        return ops.cast(out, self.compute_dtype)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "frozen": self.frozen}

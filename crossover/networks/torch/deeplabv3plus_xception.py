@@ -42,10 +42,10 @@ class Block(nn.Module):
                  stride: int = 1, rate: int = 1, inner_relu: bool = False) -> None:  # fmt: skip
         super().__init__()
         widths = [inputs, *map(settings.channels, filters)]
-        for i in (1, 2, 3):
-            by = stride if i == 3 else 1
-            sep = Separable(settings, widths[i - 1], widths[i], by, rate, inner_relu, 1e-3)
-            self.add_module(f"sep{i}", sep)
+        self.sep1, self.sep2, self.sep3 = (
+            Separable(settings, before, after, by, rate, inner_relu, 1e-3)
+            for before, after, by in zip(widths, widths[1:], (1, 1, stride), strict=False)
+        )
         self.sum = shortcut != "none"
         self.shortcut = (
             ConvNorm(settings, inputs, widths[-1], stride=stride, relu=False)
@@ -90,6 +90,8 @@ class Blocks(nn.ModuleDict):
 
 
 class Aspp(nn.Module):
+    """Atrous spatial pyramid pooling: convolutions at several rates, and the mean of the image."""
+
     def __init__(self, s: Settings, rates: tuple[int, int, int]) -> None:
         super().__init__()
         inputs, filters = s.channels(2048), s.channels(256)
@@ -108,6 +110,8 @@ class Aspp(nn.Module):
 
 
 class Projection(nn.Module):
+    """The convolution that joins the outputs of the pyramid."""
+
     def __init__(self, s: Settings) -> None:
         super().__init__()
         self.conv = ConvNorm(s, 5 * s.channels(256), s.channels(256), epsilon=HEAD_EPSILON)
@@ -129,6 +133,8 @@ class Decoder(nn.Module):
         self.sep1 = Separable(s, width + inputs, width)
         self.sep2 = Separable(s, width, width)
         self.logits = nn.Conv2d(width, classes, 1)
+        assert self.logits.bias is not None
+        nn.init.zeros_(self.logits.bias)
 
     def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
         x, skip = features
@@ -171,7 +177,6 @@ def build(height: int, width_px: int, channels: int, classes: int = 1, **setting
     for module in network.modules():
         if isinstance(module, nn.Conv2d):  # as Keras begins
             nn.init.xavier_uniform_(module.weight)
-    nn.init.zeros_(network.decoder.logits.bias)
     return network
 
 

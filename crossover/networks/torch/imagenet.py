@@ -1,4 +1,4 @@
-"""ImageNet weights for the encoders of segmentation_models_pytorch, wherever `crossover.networks.imagenet` finds them."""
+"""ImageNet weights for segmentation_models_pytorch's encoders, wherever `crossover.networks.imagenet` finds them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def digest(weights: Arrays) -> str:
 def _shapes(encoder: str) -> dict[str, tuple[int, ...]]:
     """Shapes of an encoder's weights for three channels, by name, the input's first."""
     with torch.device("meta"):
-        own = build(32, 32, 3, encoder=encoder).encoder
+        own = build(32, 32, 3, encoder=encoder).get_submodule("encoder")
     return {name: tuple(value.shape) for name, value in own.state_dict().items()}
 
 

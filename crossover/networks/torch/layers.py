@@ -21,6 +21,8 @@ class BatchNorm(nn.Module):
         self, channels: int, frozen: FrozenBatchNorm, momentum: float, epsilon: float
     ) -> None:
         super().__init__()
+        self.running_mean: Tensor
+        self.running_var: Tensor
         self.frozen, self.momentum, self.epsilon = frozen, momentum, epsilon
         self.weight, self.bias = (
             nn.Parameter(torch.ones(channels)),

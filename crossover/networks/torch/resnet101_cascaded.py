@@ -74,7 +74,9 @@ def build(
     s = Settings(**settings)
     first = s.channels(64)
     conv1 = ConvNorm(s, channels, first, 7, 2, epsilon=EPSILON)
-    parts = OrderedDict(conv1=nn.Sequential(conv1, nn.MaxPool2d(3, 2, 1)))
+    parts: OrderedDict[str, nn.Module] = OrderedDict(
+        conv1=nn.Sequential(conv1, nn.MaxPool2d(3, 2, 1))
+    )
     kinds = {  # width, stride of the first block, rate
         "conv2": (64, 1, 1),
         "conv3": (128, 2, 1),
@@ -92,12 +94,12 @@ def build(
             )
         )
         inputs = outputs
-    parts["spp"] = Pyramid(s, structures, (height, width_px))
+    pyramid = parts["spp"] = Pyramid(s, structures, (height, width_px))
     network = nn.Sequential(parts)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    for conv in (network.spp.conv, *network.spp.dilated):
+    for conv in (pyramid.conv, *pyramid.dilated):
         nn.init.normal_(conv.weight, std=0.01)
         nn.init.zeros_(conv.bias)
     return network

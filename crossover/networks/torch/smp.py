@@ -18,8 +18,10 @@ CHANNELS = [256, 128, 64, 32, 16]
 # The registry's torchvision needs CUDA's libraries. Beside a torch without CUDA its own library can't be
 # loaded, and then its import fails at two operators that only that library defines. No network here uses
 # them: their names are enough.
+_torchvision = find_spec("torchvision")
+assert _torchvision is not None and _torchvision.origin, "segmentation-models-pytorch needs it"
 try:
-    torch.ops.load_library(Path(find_spec("torchvision").origin).with_name("_C.so"))
+    torch.ops.load_library(Path(_torchvision.origin).with_name("_C.so"))
 except OSError:
     _names = torch.library.Library("torchvision", "DEF")
     for _name in ("nms", "qnms"):

@@ -15,5 +15,5 @@ patient's.
 The parts: `clinical` (who the patients are), `organs` (the twelve), `skeleton`, `soft_tissue`,
 `outline` and `tumour` (everything else), `layer` (a coat of paint), `person` (these put together),
 `body` (size and posture), `tissues` (HU), `centers` (what differs between the two centers), `scan`
-(images), `contouring` (truth), `examination`, `dicom_out` (files); shapes and painting are `solids`.
+(images), `contouring` (truth), `examination` (these put together), `patients` (files).
 """

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import Field
-from crossover.phantoms.kit.solids.shapes import turned
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import Field
+from crossover.phantoms.kit.draw import Draw, Triple
+from crossover.phantoms.kit.shapes import turned
+from crossover.phantoms.kit.waves import Waves, draw_waves
 
 # The head turns about the joint between skull and atlas; below the neck's middle it doesn't.
 PIVOT = np.array([0.0, 34.0, -52.0])
@@ -21,16 +22,16 @@ STILL_Z, FREE_Z = -135.0, -55.0
 
 @dataclass(frozen=True)
 class Push:
-    """A mass that has moved its surroundings outwards."""
+    """A mass that has pushed its surroundings outwards."""
 
-    centre: tuple[float, float, float]  # template, mm
+    centre: Triple  # template, mm
     share: float  # how much nearer to the centre its neighbourhood was, 0 to 1
     reach_mm: float
 
 
 @dataclass(frozen=True)
 class Body:
-    """A person on the table."""
+    """One person's size, shape and posture on the table."""
 
     place: NDArray[np.float64]  # the sella in scanner coordinates, mm
     scale: NDArray[np.float64]  # of the person to the template, along x, y, z
@@ -40,11 +41,17 @@ class Body:
     push: Push | None
 
     def height(self, z: float) -> float:
-        """Where a level of the template lies on the scanner, near enough to place a stack."""
+        """Return where a level of the template lies on the scanner, in mm, near enough to place a stack."""
         return float(self.place[2] + self.scale[2] * z)
 
     def field(self, x: NDArray, y: NDArray, z: NDArray) -> Field:
-        """Template coordinates of a grid of samples: scanner x, y and z of columns, rows, layers."""
+        """Return the template coordinates of a grid of samples.
+
+        Args:
+            x: scanner x of the columns, mm.
+            y: scanner y of the rows, mm.
+            z: scanner z of the layers, mm.
+        """
         moved = self.shape.fields(x, y, z)
         x, y, z = (axis - origin for axis, origin in zip((x, y, z), self.place, strict=True))
         weight = _step(z, STILL_Z, FREE_Z)
@@ -66,13 +73,13 @@ class Body:
 
 
 def _step(value: NDArray, low: float, high: float) -> NDArray:
-    """From 0 to 1, smoothly."""
+    """Rise smoothly from 0 at `low` to 1 at `high`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def _undo(push: Push, field: Field) -> None:
-    """Where each sample's tissue was before the mass moved it, in place."""
+    """Move each sample, in place, to where its tissue was before the mass moved it."""
     centre, reach = np.array(push.centre), 3 * push.reach_mm
     box = field.box(centre - reach, centre + reach)
     if box is None:
@@ -86,17 +93,16 @@ def _undo(push: Push, field: Field) -> None:
 
 
 def draw_body(sex: str, rng: np.random.Generator, push: Push | None) -> Body:
-    """Heads of women are 4 % smaller than of men; the spread of breadth, length and height is 3 %
-    (about that of adults' head measures). In their masks heads turn and tilt a little."""
-    common = (1.0 if sex == "M" else 0.96) * (1 + 0.02 * _clipped(rng))
-    scale = common * (1 + 0.025 * np.array([_clipped(rng) for _ in range(3)]))
-    pitch, yaw, roll = (sd * _clipped(rng) for sd in (5.0, 2.5, 2.0))
-    lean = (3 * _clipped(rng), 6 * _clipped(rng))
-    place = np.array([4 * _clipped(rng), -14 + 4 * _clipped(rng), rng.uniform(-80, 80)])
+    """Draw one person.
+
+    Heads of women are 4 % smaller than those of men, and breadth, length and height spread by 3 %, which is about
+    the spread of adults' head measures: assumptions. In their masks heads turn by some degrees.
+    """
+    draw = Draw(rng)
+    common = (1.0 if sex == "M" else 0.96) * draw.number(1, 0.02)
+    scale = common * np.array([draw.number(1, 0.025) for _ in range(3)])
+    pitch, yaw, roll = (draw.number(0, sd) for sd in (5.0, 2.5, 2.0))
+    lean = (draw.number(0, 3), draw.number(0, 6))
+    place = np.array([draw.number(0, 4), draw.number(-14, 4), rng.uniform(-80, 80)])
     shape = draw_waves(3, (90, 220), 1.6, rng)
     return Body(np.round(place, 2), scale, turned(pitch, yaw, roll), lean, shape, push)
-
-
-def _clipped(rng: np.random.Generator) -> float:
-    """A normal number, cut at 2.2."""
-    return float(np.clip(rng.standard_normal(), -2.2, 2.2))

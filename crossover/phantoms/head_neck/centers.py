@@ -1,7 +1,6 @@
 """What differs between the two centers: scanners, contrast phase and contouring protocol.
 
-What Chen 2023 states is marked +; all else is an assumption of the right order. `protocol_table`
-prints the contouring part, so that a study can quote it.
+What Chen 2023 states is marked +; all else is an assumption of the right order.
 
 | | source | target |
 |---|---|---|
@@ -41,7 +40,7 @@ class Scanner:
 
 @dataclass(frozen=True)
 class Contour:
-    """How a center draws one organ (both, where there are two); mm.
+    """How a center draws one organ, or both of a pair; lengths are in mm.
 
     Levels and limits are template coordinates: z above the middle of the sella, y behind it.
     """
@@ -54,12 +53,11 @@ class Contour:
     medial_x: float | None = None  # drawn lateral of it only
     share: float = 0.5  # drawn on a slice that it fills this share of
     parts: tuple[str, ...] = ()  # optional parts that are drawn with it
-    says: str = ""  # the protocol in words
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One center."""
+    """What one center scans and draws with."""
 
     scanners: dict[str, Scanner]  # model -> how it scans
     shares: dict[str, float]  # model -> share of patients; the paper gives none
@@ -74,87 +72,61 @@ SMALL = 0.4
 """Small organs are drawn on slices that show them without being half filled by them."""
 
 SOURCE_CONTOURS = {
-    "brainstem": Contour(
-        top_z=20.0, bottom_z=-51.0, says="from the floor of the lateral ventricles to the dens' tip"
-    ),
-    "spinal_cord": Contour(top_z=-51.0, says="the cord itself, from the tip of the dens down"),
-    "mandible": Contour(smooth_mm=0.5, says="bone with condyles and coronoids, without teeth"),
-    "pituitary": Contour(smooth_mm=0.5, share=SMALL, says="the gland"),
-    "parotid": Contour(parts=("accessory",), says="with the accessory lobe on the masseter"),
-    "lens": Contour(smooth_mm=0.4, share=SMALL, says="the lens"),
-    "optic_nerve": Contour(
-        smooth_mm=0.4,
-        share=SMALL,
-        ends_y=-8.0,
-        says="from the eyeball through the canal to the chiasm",
-    ),
-    "temporal_lobe": Contour(
-        ends_y=36.0, medial_x=26.0, says="without hippocampus and parahippocampal gyrus, to y = 36"
-    ),
+    # From the floor of the lateral ventricles to the tip of the dens.
+    "brainstem": Contour(top_z=20.0, bottom_z=-51.0),
+    # The cord itself, from the tip of the dens down.
+    "spinal_cord": Contour(top_z=-51.0),
+    # Bone with condyles and coronoids, without teeth.
+    "mandible": Contour(smooth_mm=0.5),
+    # The gland.
+    "pituitary": Contour(smooth_mm=0.5, share=SMALL),
+    # With the accessory lobe on the masseter.
+    "parotid": Contour(parts=("accessory",)),
+    # The lens.
+    "lens": Contour(smooth_mm=0.4, share=SMALL),
+    # From the eyeball through the canal to the chiasm.
+    "optic_nerve": Contour(smooth_mm=0.4, share=SMALL, ends_y=-8.0),
+    # Without hippocampus and parahippocampal gyrus.
+    "temporal_lobe": Contour(ends_y=36.0, medial_x=26.0),
 }
 TARGET_CONTOURS = {
-    "brainstem": Contour(
-        margin_mm=1.2, smooth_mm=1.2, top_z=14.0, bottom_z=-45.0,
-        says="from the posterior clinoids to the foramen magnum, 1.2 mm generous",
-    ),
-    "spinal_cord": Contour(
-        margin_mm=0.9, smooth_mm=1.0, top_z=-45.0,
-        says="cord and 0.9 mm of its sac, from the foramen magnum down",
-    ),
-    "mandible": Contour(
-        margin_mm=0.3, parts=("teeth",), says="bone and lower teeth, 0.3 mm generous"
-    ),
-    "pituitary": Contour(margin_mm=1.2, share=SMALL, says="the whole sella, 1.2 mm generous"),
-    "parotid": Contour(
-        margin_mm=-0.5, smooth_mm=1.4, says="without the accessory lobe, 0.5 mm tight and smooth",
-    ),
-    "lens": Contour(margin_mm=0.4, smooth_mm=0.5, share=SMALL, says="with 0.4 mm around the lens"),
-    "optic_nerve": Contour(
-        margin_mm=0.5, smooth_mm=0.5, share=SMALL, ends_y=-22.0,
-        says="from the eyeball to the orbit's apex, 0.5 mm generous",
-    ),
-    "temporal_lobe": Contour(
-        margin_mm=0.5, smooth_mm=1.4, ends_y=43.0, medial_x=20.0,
-        says="with hippocampus and parahippocampal gyrus, to y = 43",
-    ),
-}  # fmt: skip
+    # From the posterior clinoids to the foramen magnum.
+    "brainstem": Contour(margin_mm=1.2, smooth_mm=1.2, top_z=14.0, bottom_z=-45.0),
+    # The cord with part of its sac, from the foramen magnum down.
+    "spinal_cord": Contour(margin_mm=0.9, smooth_mm=1.0, top_z=-45.0),
+    # Bone and lower teeth.
+    "mandible": Contour(margin_mm=0.3, parts=("teeth",)),
+    # The whole sella.
+    "pituitary": Contour(margin_mm=1.2, share=SMALL),
+    # Without the accessory lobe, tight and smooth.
+    "parotid": Contour(margin_mm=-0.5, smooth_mm=1.4),
+    # With a margin around the lens.
+    "lens": Contour(margin_mm=0.4, smooth_mm=0.5, share=SMALL),
+    # From the eyeball to the apex of the orbit.
+    "optic_nerve": Contour(margin_mm=0.5, smooth_mm=0.5, share=SMALL, ends_y=-22.0),
+    # With hippocampus and parahippocampal gyrus.
+    "temporal_lobe": Contour(margin_mm=0.5, smooth_mm=1.4, ends_y=43.0, medial_x=20.0),
+}
 
-TG_263 = {
-    "brainstem": "Brainstem",
-    "spinal_cord": "SpinalCord",
-    "mandible": "Bone_Mandible",
-    "pituitary": "Pituitary",
-    "parotid_left": "Parotid_L",
-    "parotid_right": "Parotid_R",
-    "lens_left": "Lens_L",
-    "lens_right": "Lens_R",
-    "optic_nerve_left": "OpticNrv_L",
-    "optic_nerve_right": "OpticNrv_R",
-    "temporal_lobe_left": "Lobe_Temporal_L",
-    "temporal_lobe_right": "Lobe_Temporal_R",
-    "body": "BODY",
-    "tumour": "GTVnx",
-    "target": "PTV_7000",
-    "point": "Isocenter",
+NAMES = {
+    "brainstem": ("Brainstem", "Brain Stem"),
+    "spinal_cord": ("SpinalCord", "Spinal Cord"),
+    "mandible": ("Bone_Mandible", "Mandible"),
+    "pituitary": ("Pituitary", "Pituitary Gland"),
+    "parotid_left": ("Parotid_L", "Left Parotid"),
+    "parotid_right": ("Parotid_R", "Right Parotid"),
+    "lens_left": ("Lens_L", "Left Lens"),
+    "lens_right": ("Lens_R", "Right Lens"),
+    "optic_nerve_left": ("OpticNrv_L", "Left Optic nerve"),
+    "optic_nerve_right": ("OpticNrv_R", "Right Optic nerve"),
+    "temporal_lobe_left": ("Lobe_Temporal_L", "TL-L"),
+    "temporal_lobe_right": ("Lobe_Temporal_R", "TL-R"),
+    "body": ("BODY", "External"),
+    "tumour": ("GTVnx", "GTV-nx"),
+    "target": ("PTV_7000", "PTV1"),
+    "point": ("Isocenter", "ISO"),
 }
-PLAIN = {
-    "brainstem": "Brain Stem",
-    "spinal_cord": "Spinal Cord",
-    "mandible": "Mandible",
-    "pituitary": "Pituitary Gland",
-    "parotid_left": "Left Parotid",
-    "parotid_right": "Right Parotid",
-    "lens_left": "Left Lens",
-    "lens_right": "Right Lens",
-    "optic_nerve_left": "Left Optic nerve",
-    "optic_nerve_right": "Right Optic nerve",
-    "temporal_lobe_left": "TL-L",
-    "temporal_lobe_right": "TL-R",
-    "body": "External",
-    "tumour": "GTV-nx",
-    "target": "PTV1",
-    "point": "ISO",
-}
+"""What the two centers call organs and other regions: by TG-263, and in plain words."""
 
 BIG_BORE = "Brilliance CT Big Bore"
 CENTERS: dict[Center, Profile] = {
@@ -170,7 +142,7 @@ CENTERS: dict[Center, Profile] = {
         phase="late",
         contours=SOURCE_CONTOURS,
         observer_mm=0.3,
-        names=TG_263,
+        names={region: tg_263 for region, (tg_263, _) in NAMES.items()},
     ),
     "target": Profile(
         scanners={
@@ -184,17 +156,11 @@ CENTERS: dict[Center, Profile] = {
         phase="early",
         contours=TARGET_CONTOURS,
         observer_mm=0.35,
-        names=PLAIN,
+        names={region: plain for region, (_, plain) in NAMES.items()},
     ),
 }
 
 
 def contour_of(organ: str, center: Center) -> Contour:
-    """How a center draws an organ, by the organ's name with its side."""
+    """Return how a center draws an organ, which is named with its side."""
     return CENTERS[center].contours[organ.removesuffix("_left").removesuffix("_right")]
-
-
-def protocol_table() -> list[tuple[str, str, str]]:
-    """(organ, how the source center draws it, how the target center does)."""
-    source, target = (CENTERS[c].contours for c in ("source", "target"))
-    return [(organ, source[organ].says, target[organ].says) for organ in source]

@@ -11,10 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from crossover.phantoms.kit.files import write_table
-from crossover.phantoms.pelvis.clinical import pick
+from crossover.phantoms.kit.clinical import draw_age, pick, write_table
 
-COLUMNS = ("patient", "age", "sex", "t_stage", "n_stage", "scanner")
 AGE_MEAN, AGE_SD, AGE_RANGE = 47.0, 11.0, (19, 78)  # years
 SHARES: dict[str, dict[str, float]] = {
     "sex": {"M": 0.74, "F": 0.26},
@@ -23,13 +21,9 @@ SHARES: dict[str, dict[str, float]] = {
 }
 
 
-write_clinical = partial(write_table, COLUMNS)
-"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
-
-
 @dataclass(frozen=True)
 class Clinical:
-    """One patient's row, in the words of the table."""
+    """One patient's row of the clinical table, whose columns these are."""
 
     age: int  # years
     sex: str
@@ -38,10 +32,17 @@ class Clinical:
     scanner: str
 
 
+write_clinical = partial(write_table, Clinical)
+"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
+
+
 def draw_clinical(scanners: Mapping[str, float], rng: np.random.Generator) -> Clinical:
-    """Draw one patient; the columns are independent."""
-    age = rng.normal(AGE_MEAN, AGE_SD)
-    while not AGE_RANGE[0] <= age <= AGE_RANGE[1]:
-        age = rng.normal(AGE_MEAN, AGE_SD)
+    """Draw one patient's row; the columns are independent.
+
+    Args:
+        scanners: model -> share of the patients.
+        rng: where the numbers come from.
+    """
+    age = draw_age(AGE_MEAN, AGE_SD, AGE_RANGE, rng)
     drawn = {column: pick(shares, rng) for column, shares in SHARES.items()}
-    return Clinical(age=round(age), scanner=pick(scanners, rng), **drawn)
+    return Clinical(age=age, scanner=pick(scanners, rng), **drawn)

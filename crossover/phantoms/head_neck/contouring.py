@@ -9,10 +9,12 @@ from scipy import ndimage
 from crossover.phantoms.head_neck.centers import CENTERS, Contour, contour_of
 from crossover.phantoms.head_neck.organs import ORGANS, Organs
 from crossover.phantoms.head_neck.person import Person
-from crossover.phantoms.head_neck.scan import Geometry, Slab
+from crossover.phantoms.head_neck.scan import Slab
 from crossover.phantoms.head_neck.settings import Center
-from crossover.phantoms.kit.solids.canvas import Box, cover
-from crossover.phantoms.kit.solids.shapes import Below, Shape, Union, Within
+from crossover.phantoms.kit.canvas import Box, cover, lower
+from crossover.phantoms.kit.geometry import Geometry
+from crossover.phantoms.kit.shapes import Below, Shape, Union, Within
+from crossover.phantoms.kit.tissues import spread_steps
 
 # Where two contours claim a voxel the first of these keeps it: no organ overlaps another.
 ORDER = (
@@ -37,7 +39,7 @@ LEVEL_SD_MM = 1.0  # how exactly observers agree on a first or last slice
 
 @dataclass
 class Contours:
-    """Masks (slices, rows, columns) of a stack, filled slab by slab."""
+    """Masks (slices, rows, columns) of a stack, which are filled slab by slab."""
 
     labels: NDArray[np.uint8]  # 0, or 1 + the organ's place in ORGANS
     body: NDArray[np.bool_]
@@ -46,13 +48,13 @@ class Contours:
     best: dict[str, tuple[float, tuple[int, int, int]]] = field(default_factory=dict)
 
     def organ(self, name: str) -> NDArray[np.bool_]:
-        """The mask of one organ."""
+        """Return the mask of one organ."""
         return self.labels == ORGANS.index(name) + 1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be drawn: shape and protocol of each organ, with this observer's own ways."""
+    """What one observer is going to draw: each organ's shape and protocol, and by how much the observer departs."""
 
     shapes: dict[str, Shape]
     rules: dict[str, Contour]
@@ -61,10 +63,10 @@ class Plan:
 
 
 def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
-    """Each organ as this center draws it."""
+    """Return what an observer of this center draws of a person."""
     observer = CENTERS[center].observer_mm
     rules = {name: contour_of(name, center) for name in ORGANS}
-    steps = np.clip(rng.standard_normal((2, len(ORGANS))), -2, 2)
+    steps = spread_steps(rng, (2, len(ORGANS)))
     # The eye and the pituitary are too small to be half a millimetre off.
     spread = {n: observer * (0.4 if r.share < 0.5 else 1) for n, r in rules.items()}
     levels = {n: LEVEL_SD_MM * float(s) for n, s in zip(ORGANS, steps[1], strict=True)}
@@ -81,7 +83,7 @@ def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
 
 
 def _shape(name: str, organs: Organs, rule: Contour) -> Shape:
-    """An organ with its optional parts, cut where the protocol ends it."""
+    """Return an organ with its optional parts, cut where the protocol ends it."""
     kind, _, sided = name.rpartition("_")
     side = SIDE.get(sided, 0)
     shape = _bare(kind if side else name, side, organs, rule)
@@ -94,6 +96,8 @@ def _shape(name: str, organs: Organs, rule: Contour) -> Shape:
 
 
 def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
+    """Return an organ with its optional parts; `side` is 1 on the left, -1 on the right and 0 for one that is
+    single."""
     match kind:
         case "brainstem":
             return organs.brainstem
@@ -107,8 +111,8 @@ def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
             return organs.pituitary
         case "parotid":
             gland = organs.parotids[side]
-            with_it = gland.accessory is not None and "accessory" in rule.parts
-            return Union((gland.main, gland.accessory)) if with_it else gland.main
+            accessory = gland.accessory if "accessory" in rule.parts else None
+            return Union((gland.main, accessory)) if accessory is not None else gland.main
         case "lens":
             return organs.eyes[side].lens
         case "optic_nerve":
@@ -119,9 +123,9 @@ def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
 
 
 def empty(geometry: Geometry) -> Contours:
-    """Nothing drawn yet."""
-    masks = (np.zeros(geometry.shape, bool) for _ in range(3))
-    return Contours(np.zeros(geometry.shape, np.uint8), *masks)
+    """Return contours of a stack in which nothing is drawn yet."""
+    first, second, third = (np.zeros(geometry.shape, bool) for _ in range(3))
+    return Contours(np.zeros(geometry.shape, np.uint8), first, second, third)
 
 
 def draw(
@@ -132,7 +136,16 @@ def draw(
     geometry: Geometry,
     out: Contours,
 ) -> None:
-    """Draw everything on the slices of a slab; `outside` as in `scan.paint`."""
+    """Draw everything on the slices of a slab.
+
+    Args:
+        person: whose anatomy it is.
+        plan: what the observer draws.
+        slab: the samples of these slices.
+        outside: each sample's signed distance to the skin, mm.
+        geometry: the whole stack.
+        out: where it is drawn.
+    """
     for name in ORDER:
         _draw_organ(name, plan, slab, geometry, out)
     inside = slab.pool(outside) < 0
@@ -140,26 +153,16 @@ def draw(
     out.labels[slab.window][~inside] = 0
     if person.tumour is not None:
         away = np.full(slab.field.shape, 99, np.float32)
-        _lower(away, slab, person.tumour.primary, PTV_MM + 2)
-        for node in person.tumour.nodes:
-            _lower(away, slab, node, PTV_MM + 2)
+        masses: tuple[Shape, ...] = (person.tumour.primary, *person.tumour.nodes)
+        for mass in masses:
+            lower(away, mass, slab.field, PTV_MM + 2)
         away = slab.pool(away)
         out.tumour[slab.window] = (away < 0) & inside
         out.target[slab.window] = (away < PTV_MM) & inside
 
 
-def _lower(distance: NDArray[np.float32], slab: Slab, shape: Shape, reach_mm: float) -> None:
-    """Take a shape into a field of distances, in place, as far as it matters."""
-    parts = shape.parts if isinstance(shape, Union) and not shape.blend else (shape,)
-    for part in parts:
-        low, high = part.bounds()
-        box = slab.field.box(low - reach_mm, high + reach_mm)
-        if box is not None:
-            view = distance[box]
-            np.minimum(view, part.distance(slab.field.points(box)), out=view)
-
-
 def _draw_organ(name: str, plan: Plan, slab: Slab, geometry: Geometry, out: Contours) -> None:
+    """Draw an organ where no organ that goes before it is drawn."""
     shape, rule, margin = plan.shapes[name], plan.rules[name], plan.margins[name]
     low, high = shape.bounds()
     reach = max(margin, 0) + 2 * rule.smooth_mm + geometry.pixel_mm
@@ -179,13 +182,13 @@ def _draw_organ(name: str, plan: Plan, slab: Slab, geometry: Geometry, out: Cont
 
 
 def _whole_slices(box: Box, layers: int) -> Box:
-    """The box with all layers of its slices."""
+    """Return the box with all layers of its slices."""
     first, last = box[0].start // layers, -(-box[0].stop // layers)
     return slice(first * layers, last * layers), box[1], box[2]
 
 
 def _window(slab: Slab, box: Box) -> Box:
-    """A box of whole slices of samples, as a part of the stack."""
+    """Return a box of whole slices of samples as a part of the stack."""
     starts = (part.start for part in slab.window)
     sizes = (slab.layers, 1, 1)
     s, r, c = (
@@ -196,7 +199,7 @@ def _window(slab: Slab, box: Box) -> Box:
 
 
 def _levels(rule: Contour, off_mm: float, slab: Slab, box: Box) -> NDArray[np.bool_]:
-    """Which slices lie between the protocol's first and last: whole slices, as they are drawn."""
+    """Return which slices lie between the protocol's first and last; they are drawn as a whole or not at all."""
     z = slab.field.z[box].mean(axis=(1, 2)).reshape(-1, slab.layers).mean(axis=1)
     top = np.inf if rule.top_z is None else rule.top_z + off_mm
     bottom = -np.inf if rule.bottom_z is None else rule.bottom_z + off_mm
@@ -214,8 +217,10 @@ def _remember(name: str, share: NDArray[np.float32], window: Box, out: Contours)
 
 
 def finish(out: Contours) -> None:
-    """Take islands away, and give an organ that fills no voxel enough the one it fills most: an
-    observer draws what he knows is there. A thin nerve may be left in two pieces."""
+    """Take islands away, and give an organ that fills no voxel enough the one that it fills most.
+
+    An observer draws what is known to be there. A thin nerve may be left in two pieces.
+    """
     boxes = ndimage.find_objects(out.labels, len(ORGANS))
     for number, (name, box) in enumerate(zip(ORGANS, boxes, strict=True), start=1):
         if box is None:

@@ -10,16 +10,16 @@ from crossover.phantoms.head_neck.centers import CENTERS, Scanner
 from crossover.phantoms.head_neck.clinical import Clinical, draw_clinical
 from crossover.phantoms.head_neck.contouring import Contours
 from crossover.phantoms.head_neck.person import Person, draw_person
-from crossover.phantoms.head_neck.scan import Geometry
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.head_neck.tissues import draw_densities
+from crossover.phantoms.kit import clinical
+from crossover.phantoms.kit.geometry import Geometry
 
 
-@dataclass(frozen=True)
-class Examination:
-    """Image, truth and facts of one patient. Arrays are (slices, rows, columns)."""
+@dataclass(frozen=True, kw_only=True)
+class Examination(clinical.Examined):
+    """Image, truth and facts of one patient; arrays are (slices, rows, columns), the image in HU."""
 
-    patient_id: str
     hu: NDArray[np.int16]
     contours: Contours
     geometry: Geometry
@@ -27,37 +27,35 @@ class Examination:
     scanner: Scanner
     person: Person
 
-    @property
-    def row(self) -> dict[str, object]:
-        """The patient's row of clinical.csv."""
-        return {"patient": self.patient_id, **vars(self.clinical)}
-
     def volume_ml(self, organ: str) -> float:
-        """Volume of an organ as contoured."""
+        """Return the volume of an organ as contoured, in ml."""
         return float(self.contours.organ(organ).sum()) * self.geometry.voxel_ml
 
 
 def patient_id(source: HeadNeckSource, index: int) -> str:
-    """The patient's name everywhere: it says that the patient is synthetic."""
+    """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""
     return f"SYN-HN-{source.center.upper()}-{index:04d}"
 
 
 def stream(source: HeadNeckSource, index: int, part: int) -> np.random.Generator:
-    """Random numbers for one part of one patient, from the seed and the index alone."""
-    site = ("source", "target").index(source.center)
-    return np.random.default_rng([source.seed, 71 + site, index, part])
+    """Return the random numbers for one part of one patient, as `kit.clinical.stream` makes them."""
+    return clinical.stream(source.seed, 71 + ("source", "target").index(source.center), index, part)
 
 
 def clinical_record(source: HeadNeckSource, index: int) -> Clinical:
-    """The clinical part alone, which needs no images."""
+    """Draw the patient's clinical row alone, which needs no images."""
     return draw_clinical(CENTERS[source.center].shares, stream(source, index, 0))
 
 
 def examine(source: HeadNeckSource, index: int) -> Examination:
-    """Patient `index` of the cohort; no other patient and no number of patients enters. Anatomy
-    does not depend on the grid, and neither image nor anatomy on whose protocol is drawn."""
-    if index < 0:
-        raise ValueError(f"index must be >= 0, got {index}")
+    """Examine patient `index` of the cohort.
+
+    Neither another patient nor the number of patients enters. The anatomy does not depend on the grid, and neither
+    image nor anatomy depends on whose protocol is drawn.
+
+    Raises:
+        ValueError: if `index` is negative.
+    """
     record = clinical_record(source, index)
     center = CENTERS[source.center]
     person = draw_person(record, source.fillings, source.tumours, stream(source, index, 1))
@@ -66,7 +64,8 @@ def examine(source: HeadNeckSource, index: int) -> Examination:
     geometry = scan.place_stack(source, person.body, stream(source, index, 4))
     plan = contouring.plan(person, source.drawn_by, stream(source, index, 5))
     image = np.full(geometry.shape, -1000, np.float32)
-    contours, metals = contouring.empty(geometry), {}
+    contours = contouring.empty(geometry)
+    metals: dict[int, scan.Metal] = {}
     for slab in scan.slabs(geometry, person.body, person.outline.profile):
         outside = person.outline.distance(slab.field)
         image[slab.window] = scan.paint(person, slab, outside, geometry, look)

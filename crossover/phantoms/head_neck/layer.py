@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.shapes import Shape
+from crossover.phantoms.kit.shapes import Shape
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One coat of paint."""
+    """A shape that is painted with one tissue."""
 
     shape: Shape
     tissue: Tissue

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, mirrored, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.phantoms.kit.shapes import (
     Below,
     Ellipsoid,
     Grown,
@@ -49,7 +49,6 @@ ORGANS = (
     "temporal_lobe_left",
     "temporal_lobe_right",
 )
-LATERALITY = {1: "left", -1: "right"}
 INNER_TABLE = -2.5  # the subarachnoid space between bone and brain, mm
 TEMPORAL_POSTERIOR_Y = 58.0  # behind it nobody speaks of the temporal lobe
 # Middles of C2 to T1: y, z of the bodies.
@@ -68,7 +67,7 @@ CANAL_BEHIND = 17.5  # from the middle of a body to the middle of its canal, mm
 
 @dataclass(frozen=True)
 class Eye:
-    """One eye and what leads from it."""
+    """One eye and the nerve that leads from it."""
 
     centre: Triple
     radius: float
@@ -101,7 +100,7 @@ class Parotid:
 
 @dataclass(frozen=True)
 class Organs:
-    """All twelve, and the cranial cavity that bounds brain and temporal lobes."""
+    """All twelve organs, and the cranial cavity that bounds the brain and the temporal lobes."""
 
     cavity: Shape
     brainstem: Shape
@@ -118,7 +117,7 @@ class Organs:
 
 
 def draw_organs(draw: Draw) -> Organs:
-    """Draw one patient's."""
+    """Draw one patient's organs."""
     cavity = _draw_cavity(draw)
     spine = _draw_spine(draw)
     canal = _canal(spine)
@@ -145,7 +144,7 @@ def draw_organs(draw: Draw) -> Organs:
 
 
 def _draw_cavity(draw: Draw) -> Shape:
-    """Inside of the skull: three fossae, and the foramen magnum into the canal."""
+    """Draw the inside of the skull: three fossae, and the foramen magnum into the canal."""
     vault = Ellipsoid(draw.near((0, 20, 29), 1), draw.size((65, 82, 58), 0.01))
     # The floor of the anterior fossa is the roof of orbits and nose.
     roofs = [Ellipsoid(on(side, (31, -46, -8)), (25, 40, 18)) for side in SIDES]
@@ -163,7 +162,7 @@ def _draw_cavity(draw: Draw) -> Shape:
 
 
 def _draw_brainstem(draw: Draw) -> Shape:
-    """Midbrain, pons, and the medulla down to the tip of the dens."""
+    """Draw midbrain, pons, and the medulla down to the tip of the dens."""
     size = draw.number(1, 0.045)
     midbrain = Ellipsoid((0, 33, 11), (16.5 * size, 12 * size, 10 * size))
     pons = Ellipsoid((0, 34, -9), draw.size((17 * size, 13.5 * size, 14 * size), 0.03))
@@ -172,7 +171,7 @@ def _draw_brainstem(draw: Draw) -> Shape:
 
 
 def _draw_spine(draw: Draw) -> tuple[Triple, ...]:
-    """Middles of the vertebral bodies: lordosis from flat (military neck) to strong."""
+    """Draw the middles of the vertebral bodies; the lordosis is anything from flat (military neck) to strong."""
     curve, shift = draw.number(0, 3.5), draw.number(0, 1.2)
     bow = np.sin(np.linspace(0, np.pi, len(SPINE)))
     return tuple(
@@ -182,18 +181,18 @@ def _draw_spine(draw: Draw) -> tuple[Triple, ...]:
 
 
 def _canal_course(spine: tuple[Triple, ...]) -> list[Triple]:
-    """Middle of the spinal canal from the foramen magnum down."""
+    """Return the middle of the spinal canal from the foramen magnum down."""
     below = [(x, y + CANAL_BEHIND, z) for x, y, z in spine]
     return [(0, 42, -45), (0, 43, -57), *below, (0, spine[-1][1] + 26, -250)]
 
 
 def _canal(spine: tuple[Triple, ...]) -> Shape:
-    """Dural sac, wider than deep."""
+    """Return the dural sac, which is wider than deep."""
     return tube(_canal_course(spine), [10.5, 9.5] + [7.6] * (len(spine) + 1), (0.85, 1, 1))
 
 
 def _draw_cord(spine: tuple[Triple, ...], draw: Draw) -> Shape:
-    """The cord, about 12.5 x 8.5 mm; widest at C5 and C6."""
+    """Draw the cord, which is about 12.5 x 8.5 mm and widest at C5 and C6."""
     wide = [5.6, 4.9] + [4.2, 4.2, 4.3, 4.5, 4.5, 4.3, 4.0, 4.0] + [3.8]
     size = draw.number(1, 0.06)
     ahead = draw.number(0, 0.7)  # it lies anywhere in its sac
@@ -202,7 +201,7 @@ def _draw_cord(spine: tuple[Triple, ...], draw: Draw) -> Shape:
 
 
 def _draw_jaw(draw: Draw) -> Jaw:
-    """Body, rami with coronoid and condyle, and teeth; the chin is 62 to 75 mm before the sella."""
+    """Draw body, rami with coronoid and condyle, and teeth; the chin is 62 to 75 mm before the sella."""
     forth, wide, deep = draw.number(0, 2), draw.number(1, 0.025), draw.number(1, 0.06)
     thick = draw.number(1.05, 0.05)
     arch = [(44.5, -8, -87), (40, -33, -97), (28, -54, -104), (11, -66, -107)]
@@ -210,7 +209,7 @@ def _draw_jaw(draw: Draw) -> Jaw:
     line = [*half, *[(-x, y, z) for x, y, z in reversed(half)]]
     body = tube(line, [4.6, 5.2, 5.6, 6, 6, 5.6, 5.2, 4.6], (1, 1, 0.42 / deep))
     body = _thickened(body, thick)
-    rami = []
+    rami: list[Shape] = []
     for side in SIDES:
         low, high = on(side, (44.5 * wide, -11, -84)), on(side, (46.5, -8, -50))
         rami.append(Segment(low, high, (4.2, 3.8), (1, 0.27, 1)))
@@ -226,24 +225,25 @@ def _draw_jaw(draw: Draw) -> Jaw:
 
 
 def _thickened(whole: Union, factor: float) -> Union:
-    """A tube with all its radii changed."""
+    """Return a tube with all its radii changed by a factor."""
     return Union(
         tuple(
             Segment(s.start, s.end, (s.radius[0] * factor, s.radius[1] * factor), s.squeeze)
             for s in whole.parts
+            if isinstance(s, Segment)
         )
     )
 
 
 def _draw_masseter(side: int, draw: Draw) -> Shape:
-    """From the zygomatic arch to the angle of the jaw."""
+    """Draw the muscle from the zygomatic arch to the angle of the jaw."""
     half = draw.size((6.4, 16, 29), 0.06)
     return Ellipsoid(on(side, (53, -17, -63)), half, turned(pitch_deg=-14))
 
 
 def _draw_parotid(side: int, jaw: Jaw, masseter: Shape, draw: Draw) -> Parotid:
-    """Superficial lobe behind and over the jaw, deep lobe behind the ramus, tail. The accessory
-    lobe lies on the masseter. Left and right differ a little, patients much."""
+    """Draw a gland of three parts: the superficial lobe behind and over the jaw, the deep lobe behind the ramus, and
+    the tail; an accessory lobe may lie on the masseter. Left and right differ a little, patients much."""
     size = draw.number(1, 0.085)
     high = draw.number(0, 2)
     lobe = Ellipsoid(
@@ -266,7 +266,7 @@ def _draw_parotid(side: int, jaw: Jaw, masseter: Shape, draw: Draw) -> Parotid:
 
 
 def _draw_eye(side: int, draw: Draw) -> Eye:
-    """An eyeball with its lens 7.6 mm before the middle, and the nerve up to the chiasm."""
+    """Draw an eyeball with its lens 7.7 mm before the middle, and the nerve up to the chiasm."""
     centre = on(side, draw.near((32, -58, -12), 1.2))
     radius = draw.number(12.0, 0.45)
     x, y, z = centre
@@ -287,25 +287,25 @@ def _draw_eye(side: int, draw: Draw) -> Eye:
 
 
 def _draw_sylvian(draw: Draw) -> Below:
-    """The plane of the fissure: it rises to the back, and a little to the middle."""
+    """Draw the plane of the fissure, which rises to the back and a little to the middle."""
     return Below((0, -draw.number(0.3, 0.04), 1), (0, -30, draw.number(7, 1.2)))
 
 
 def tentorium(side: int) -> Below:
-    """Above it the temporal lobe, below it the cerebellum; it rises medially and to the back."""
+    """Return the half-space above the tentorium, which parts the temporal lobe from the cerebellum and rises
+    medially and to the back."""
     return Below((-0.3 * side, 0.3, -1), (side * 40, 28, -8))
 
 
 def _temporal_lobe(side: int, cavity: Shape, sylvian: Below, brainstem: Shape) -> Shape:
-    """Brain below the Sylvian fissure and beside the brain stem, in the middle fossa and, behind
-    the petrous ridge, above the tentorium."""
+    """Return the brain below the Sylvian fissure and beside the brain stem: in the middle fossa and, behind the
+    petrous ridge, above the tentorium."""
     lateral = Below((-side, 0, 0), (side * 16.0, 0, 0))
     behind = Below((0, 1, 0), (0, TEMPORAL_POSTERIOR_Y, 0))
     slope = Below((0, 1.1, -1), (0, 28, -8))  # the front of the petrous pyramid
     # Beyond these there is none of it: they only save work.
-    pole, ends = (
-        Below((0, -1, 0), (0, -46, 0)),
-        [Below((0, 0, s), (0, 0, z)) for s, z in ((1, 48), (-1, -38))],
-    )
-    limits = (lateral, behind, pole, *ends, sylvian, Union((slope, tentorium(side)), blend=3))
+    pole = Below((0, -1, 0), (0, -46, 0))
+    ends = [Below((0, 0, s), (0, 0, z)) for s, z in ((1, 48), (-1, -38))]
+    front = Union((slope, tentorium(side)), blend=3)
+    limits: tuple[Shape, ...] = (lateral, behind, pole, *ends, sylvian, front)
     return Without(Within(Grown(cavity, INNER_TABLE), limits), (Grown(brainstem, 5),))

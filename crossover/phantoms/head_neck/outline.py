@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Field
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.canvas import EVERYWHERE, Field, lower
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, on
+from crossover.phantoms.kit.shapes import (
     FAR,
     Bounds,
     Ellipsoid,
@@ -55,22 +55,22 @@ REACH_MM = 5.0
 
 @dataclass(frozen=True)
 class Profile:
-    """Ellipses, flatter before than behind, one for each level."""
+    """The skin as one ellipse for each level, flatter before than behind."""
 
     table: NDArray[np.float32]  # (levels, 4) from the lowest level up: front, back, half-width, y
 
     def bounds(self) -> Bounds:
-        """From below up to the vertex."""
+        """Return two corners of a box around the skin, which ends at the vertex only."""
         return np.array([-FAR, -FAR, -FAR]), np.array([FAR, FAR, float(PROFILE[0, 0])])
 
     def half_width(self, low_z: float, high_z: float) -> float:
-        """Greatest half-width between two levels, mm."""
+        """Return the greatest half-width between two levels, mm."""
         first, last = (round((z - PROFILE[-1, 0]) / STEP_MM) for z in (low_z, high_z))
         part = self.table[max(first, 0) : max(last, 1)]
         return float(part[:, 2].max()) if len(part) else 0.0
 
     def distance(self, points: Points) -> NDArray[np.float32]:
-        """First-order distance in the plane; above the vertex all is outside."""
+        """Return the first-order distance in the plane, mm; above the vertex all is outside."""
         x, y, z = points
         level = ((z - float(PROFILE[-1, 0])) * (1 / STEP_MM)).astype(np.intp)
         front, back, width, middle = (
@@ -97,19 +97,14 @@ class Outline:
     features: Union  # nose, chin, lids, ears
 
     def distance(self, field: Field) -> NDArray[np.float32]:
-        """Signed distance of all samples to the skin, mm; far outside it is only a bound."""
+        """Return the signed distance of all samples to the skin, mm; far outside it is only a bound."""
         found = self.profile.distance(field.points(EVERYWHERE))
-        for part in self.features.parts:
-            low, high = part.bounds()
-            box = field.box(low - REACH_MM, high + REACH_MM)
-            if box is not None:
-                view = found[box]
-                np.minimum(view, part.distance(field.points(box)), out=view)
-        return found
+        return lower(found, self.features, field, REACH_MM)
 
 
 def draw_outline(draw: Draw, eyes: dict[int, Triple]) -> Outline:
-    """Necks differ in girth by 8 %, faces less; noses and ears have their own size."""
+    """Draw the skin of one person: necks differ in girth by 6 % (SD), faces less, and noses and ears have their own
+    size."""
     girth, face = draw.number(1, 0.06), draw.number(0, 1.5)
     z, front, back, width, middle = PROFILE.T
     neck = np.clip((-60 - z) / 50, 0, 1)
@@ -124,7 +119,7 @@ def draw_outline(draw: Draw, eyes: dict[int, Triple]) -> Outline:
 
 
 def _draw_features(draw: Draw, eyes: dict[int, Triple]) -> Union:
-    """Nose with its wings, chin, the lids before the eyes, and ears."""
+    """Draw the nose with its wings, the chin, the lids before the eyes, and the ears."""
     tip = (draw.number(0, 0.8), draw.number(-99, 2), draw.number(-40, 1.5))
     parts: list[Shape] = [
         Segment((0, -73, -4), (0, -88, -38), (8, 11)),

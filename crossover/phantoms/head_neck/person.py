@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,9 @@ from crossover.phantoms.head_neck.organs import Organs, draw_organs
 from crossover.phantoms.head_neck.outline import SKIN_MM, Outline, draw_outline
 from crossover.phantoms.head_neck.tissues import Tissue
 from crossover.phantoms.head_neck.tumour import Tumour, draw_tumour
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Canvas
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple
-from crossover.phantoms.kit.solids.shapes import Points
+from crossover.phantoms.kit.canvas import EVERYWHERE, Canvas
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple
+from crossover.phantoms.kit.shapes import Points, Segment
 
 # Distance outwards from the inner table of the skull, what begins there, and its texture. From the
 # outside in; the space between bone and brain is `organs.INNER_TABLE` deep.
@@ -46,7 +47,13 @@ class Person:
     fillings: tuple[Triple, ...]  # where there is metal in the teeth
 
     def paint(self, canvas: Canvas, hu: dict[Tissue, float], outside: NDArray[np.float32]) -> None:
-        """Paint from the outside in; `outside` is each sample's distance to the skin, mm."""
+        """Paint all tissues from the outside in.
+
+        Args:
+            canvas: the samples to paint.
+            hu: HU of each tissue.
+            outside: each sample's signed distance to the skin, mm.
+        """
         for by, tissue in ((0.0, Tissue.SKIN), (-SKIN_MM, Tissue.FAT)):
             canvas.fill(outside - by, EVERYWHERE, hu[tissue], 6)
         canvas.paint(self.outline.features, hu[Tissue.SKIN], 10)
@@ -58,6 +65,7 @@ class Person:
         _paint_surroundings(canvas, outside)
 
     def _paint_skull(self, canvas: Canvas, hu: dict[Tissue, float]) -> None:
+        """Paint the skull with its diploe, the subarachnoid space, and the brain with its sulci."""
         cavity = self.organs.cavity
         low, high = cavity.bounds()
         box = canvas.field.box(low - 8, high + 8)
@@ -76,23 +84,31 @@ class Person:
 
 
 def _paint_surroundings(canvas: Canvas, outside: NDArray[np.float32]) -> None:
-    """Air up to the skin, whatever was painted across it, and the mask on the skin."""
+    """Paint air up to the skin, whatever was painted across it, and the mask on the skin."""
     canvas.fill(-outside, EVERYWHERE, -1000)
     near, far = MASK_MM
     canvas.fill(np.abs(outside - (near + far) / 2) - (far - near) / 2, EVERYWHERE, MASK_HU)
 
 
 def _thinness(points: Points) -> NDArray[np.float32]:
-    """How much thinner than the vault the skull is: 1, up to 2.6 at floor and front of the base."""
+    """Return how much thinner than at the vault the skull is: 1, and up to 2.6 at the floor and front of the base."""
     _, y, z = points
     low, ahead = np.clip((13 - z) / 8, 0, 1), np.clip((14 - y) / 12, 0, 1)
-    return 1 + np.float32(1.6) * low * ahead
+    thinner: Any = 1 + np.float32(1.6) * low * ahead
+    return thinner
 
 
 def draw_person(
     clinical: Clinical, fillings: float, tumours: float, rng: np.random.Generator
 ) -> Person:
-    """Draw one; each part has random numbers of its own."""
+    """Draw one person.
+
+    Args:
+        clinical: the sex and the stages that the person has.
+        fillings: share of patients with metal in the teeth, 0 to 1.
+        tumours: share of patients with a visible tumour, 0 to 1.
+        rng: where the numbers come from; each part of the person has a stream of its own.
+    """
     streams = [Draw(r) for r in rng.spawn(8)]
     some = streams[0].happens(tumours)
     tumour = draw_tumour(clinical.t_stage, clinical.n_stage, streams[1])
@@ -112,7 +128,7 @@ def draw_person(
 
 
 def _layers(organs: Organs, tumour: Tumour | None, draw: Draw) -> Iterator[Layer]:
-    """What is painted after the skull; later paint covers earlier paint."""
+    """Yield what is painted after the skull; later paint covers earlier paint."""
     yield from soft_tissue.brain(draw, organs)
     yield from skeleton.skull_base(draw, organs.pituitary)
     yield from skeleton.midface(draw, organs.jaw)
@@ -131,13 +147,14 @@ def _layers(organs: Organs, tumour: Tumour | None, draw: Draw) -> Iterator[Layer
 
 
 def _draw_fillings(share: float, organs: Organs, draw: Draw) -> tuple[Triple, ...]:
-    """One to three molars with metal, upper or lower, in this share of patients."""
+    """Draw where one to three molars, upper or lower, have metal, in this share of patients."""
     some, count = draw.happens(share), int(draw.rng.integers(1, 4))
     crowns = (organs.jaw.teeth, organs.jaw.upper_teeth)
     found = []
     for _ in range(count):
         row = crowns[int(draw.rng.integers(2))].parts
         molar = row[0] if draw.happens(0.5) else row[-1]
+        assert isinstance(molar, Segment), "rows are tubes"
         t = float(draw.rng.random())
         point = [a + t * (b - a) for a, b in zip(molar.start, molar.end, strict=True)]
         found.append((point[0], point[1], point[2]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from crossover.phantoms.head_neck.outline import Profile
 from crossover.phantoms.head_neck.person import Person
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.canvas import Canvas, Field
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import Canvas, Field
+from crossover.phantoms.kit.geometry import Geometry, pool
+from crossover.phantoms.kit.waves import Waves, draw_waves
 
 LAYER_MM = 2.8  # coarsest sampling through a slice
 SAMPLES = 800_000  # painted at a time: bounds the memory
@@ -30,37 +32,12 @@ COUCH = {
 }  # below the head: mm, thick, HU
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """A stack of axial slices from the feet to the head; columns run left, rows to the back."""
-
-    pixel_mm: float  # rows and columns
-    spacing_mm: float  # between slice centres, and thickness
-    origin: tuple[float, float, float]  # centre of row 0, column 0 of slice 0: x, y, z in mm
-    shape: tuple[int, int, int]  # slices, rows, columns
-
-    row_direction = (1.0, 0.0, 0.0)
-    column_direction = (0.0, 1.0, 0.0)
-
-    def position(self, k: int) -> tuple[float, float, float]:
-        """Centre of row 0, column 0 of slice k: x, y, z in mm."""
-        return self.origin[0], self.origin[1], round(self.origin[2] + k * self.spacing_mm, 4)
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel."""
-        return self.pixel_mm**2 * self.spacing_mm / 1000
-
-    def axes(self) -> tuple[NDArray, NDArray]:
-        """x of the columns and y of the rows, mm."""
-        steps = np.arange(self.shape[1]) * self.pixel_mm
-        return self.origin[0] + steps, self.origin[1] + steps
-
-
 def place_stack(source: HeadNeckSource, body: Body, rng: np.random.Generator) -> Geometry:
-    """Slices from above the temporal lobes down, to the chin at least where they reach that far;
-    what is left goes to the vertex and the neck. The field of view is about the middle of the
-    scanner."""
+    """Place the slices of one patient.
+
+    They run from above the temporal lobes down, to the chin at least where they reach that far; what is left goes to
+    the vertex and the neck. The field of view is about the middle of the scanner.
+    """
     low, high = source.field_of_view_mm or tuple(512 * p for p in CENTERS[source.center].pixel_mm)
     pixel = round(float(rng.uniform(low, high)) / source.matrix, 4)
     count, jitter = int(rng.integers(source.slices[0], source.slices[1] + 1)), rng.uniform(-2, 2)
@@ -85,16 +62,15 @@ class Slab:
     layers: int  # of samples in each slice
 
     def pool(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mean over the layers of each slice: (slices, rows, columns)."""
-        s, r, c = samples.shape
-        return samples.reshape(s // self.layers, self.layers, r, c).mean(axis=1, dtype=np.float32)
+        """Return the mean over the layers of each slice: (slices, rows, columns)."""
+        return pool(samples, self.layers)
 
 
 def slabs(geometry: Geometry, body: Body, profile: Profile) -> Iterator[Slab]:
-    """The stack in portions."""
+    """Yield the stack in portions, which bound the memory."""
     layers = int(np.ceil(geometry.spacing_mm / LAYER_MM))
     offset = ((np.arange(layers) + 0.5) / layers - 0.5) * geometry.spacing_mm
-    x, y = geometry.axes()
+    x, y, _ = geometry.axes()
     rows = _span(y, body.place[1] - FRONT_MM, body.place[1] + BACK_MM)
     per_slice = layers * (rows.stop - rows.start) * geometry.shape[2]
     size = max(1, SAMPLES // per_slice)
@@ -110,13 +86,14 @@ def slabs(geometry: Geometry, body: Body, profile: Profile) -> Iterator[Slab]:
 
 
 def _span(axis: NDArray, low: float, high: float) -> slice:
+    """Return the part of an axis between two coordinates."""
     inside = np.flatnonzero((axis >= low) & (axis <= high))
     return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one patient's images come out, drawn before any image is made."""
+    """How one patient's images come out, which is drawn before any image is made."""
 
     scanner: Scanner
     hu: dict[Tissue, float]
@@ -128,7 +105,8 @@ class Look:
 def draw_look(
     source: HeadNeckSource, scanner: Scanner, hu: dict[Tissue, float], rng: np.random.Generator
 ) -> Look:
-    """Texture of 7 to 22 mm; bone is measured up to 3 % off."""
+    """Draw the texture, of wavelengths from 7 to 22 mm, and the calibration, by which bone is measured up to 3 %
+    off."""
     texture = draw_waves(1, (7, 22), 1.0, rng)
     return Look(scanner, hu, texture, float(rng.uniform(0.97, 1.03)), COUCH[source.center])
 
@@ -136,9 +114,16 @@ def draw_look(
 def paint(
     person: Person, slab: Slab, outside: NDArray[np.float32], geometry: Geometry, look: Look
 ) -> NDArray[np.float32]:
-    """HU of a slab without noise, (slices, rows, columns) of its window; `outside` is each sample's
-    distance to the skin, mm."""
-    x, y = geometry.axes()
+    """Return the HU of a slab without noise: (slices, rows, columns) of its window.
+
+    Args:
+        person: who is scanned.
+        slab: the samples of these slices.
+        outside: each sample's signed distance to the skin, mm.
+        geometry: the whole stack.
+        look: how the images come out.
+    """
+    x, y, _ = geometry.axes()
     s, rows, columns = slab.window
     z = np.array([geometry.position(k)[2] for k in range(s.start, s.stop)]).repeat(slab.layers)
     (texture,) = look.texture.fields(x[columns], y[rows], z)
@@ -162,14 +147,14 @@ class Metal:
 
 
 def find_metal(person: Person, slab: Slab, found: dict[int, Metal]) -> None:
-    """Where in the stack each filling lies, from the slab that comes nearest to it."""
+    """Note in `found` where in the stack each filling lies, from the slab that comes nearest to it."""
     for number, point in enumerate(person.fillings):
         place = np.array(point)
         box = slab.field.box(place - FILLING_MM, place + FILLING_MM)
         if box is None:
             continue
         points = slab.field.points(box)
-        away = sum((p - float(c)) ** 2 for p, c in zip(points, point, strict=True))
+        away: Any = sum((p - float(c)) ** 2 for p, c in zip(points, point, strict=True))
         layer, row, column = (int(i) for i in np.unravel_index(int(away.argmin()), away.shape))
         near = float(away[layer, row, column])
         if near < found.get(number, Metal(FILLING_MM**2, 0, 0, 0)).away:
@@ -179,7 +164,7 @@ def find_metal(person: Person, slab: Slab, found: dict[int, Metal]) -> None:
 
 
 def _add_metal(hu: NDArray[np.float32], metal: Metal, geometry: Geometry) -> None:
-    """A filling of 5 mm and its streaks, which reach some mm above and below it."""
+    """Add a filling of 5 mm and its streaks, which reach some mm above and below it."""
     up = (np.arange(len(hu)) - metal.level) * geometry.spacing_mm
     for k in np.flatnonzero(np.abs(up) < 2.5 * STREAK_MM):
         share = np.float32(np.exp(-0.5 * (up[k] / STREAK_MM) ** 2))
@@ -187,7 +172,7 @@ def _add_metal(hu: NDArray[np.float32], metal: Metal, geometry: Geometry) -> Non
 
 
 def _streaks(shape: tuple[int, int], row: int, column: int, pixel_mm: float) -> NDArray[np.float32]:
-    """Rays of alternating sign, sharper near the horizontal, where most metal is in the way."""
+    """Return rays of alternating sign, which are sharper near the horizontal, where most metal is in the way; HU."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     dy, dx = (y - row) * pixel_mm, (x - column) * pixel_mm
     away = np.hypot(dy, dx)
@@ -226,9 +211,9 @@ def acquire(
 
 
 def _add_couch(hu: NDArray[np.float32], geometry: Geometry, look: Look) -> None:
-    """A table top and the cushion on it, where there is air below the head."""
+    """Add a table top and the cushion on it, where there is air below the head."""
     gap, thick, value = look.couch
-    _, y = geometry.axes()
+    _, y, _ = geometry.axes()
     top = 103.0 + gap
     cushion = (y > 40) & (y <= top)
     table = (y > top) & (y <= top + thick)

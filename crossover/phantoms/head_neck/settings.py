@@ -44,5 +44,5 @@ class HeadNeckSource(BaseModel, extra="forbid"):
 
     @property
     def drawn_by(self) -> Center:
-        """Whose contouring protocol."""
+        """The center whose contouring protocol is used."""
         return self.protocol or self.center

@@ -6,8 +6,8 @@ from itertools import pairwise
 from crossover.phantoms.head_neck.layer import Layer
 from crossover.phantoms.head_neck.organs import CANAL_BEHIND, Eye, Jaw, Organs
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, mirrored, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.phantoms.kit.shapes import (
     Below,
     Ellipsoid,
     Grown,
@@ -21,13 +21,13 @@ from crossover.phantoms.kit.solids.shapes import (
 
 
 def bone(shape: Shape, inside: Tissue = Tissue.MARROW, wall_mm: float = 1.6) -> Iterator[Layer]:
-    """Compact bone around spongy bone."""
+    """Yield compact bone around spongy bone."""
     yield Layer(shape, Tissue.CORTEX)
     yield Layer(Grown(shape, -wall_mm), inside, 40)
 
 
 def skull_base(draw: Draw, pituitary: Ellipsoid) -> Iterator[Layer]:
-    """Petrous pyramids with mastoid and ear canals, clivus, sphenoid with its sinus, sella."""
+    """Yield petrous pyramids with mastoid and ear canals, the clivus, the sphenoid with its sinus, and the sella."""
     for side in SIDES:
         pyramid = tube(mirrored(side, (17, 18, -14), (40, 28, -17), (60, 36, -20)),
                        [5.5, 8.5, 11])  # fmt: skip
@@ -52,7 +52,7 @@ def skull_base(draw: Draw, pituitary: Ellipsoid) -> Iterator[Layer]:
 
 
 def midface(draw: Draw, jaw: Jaw) -> Iterator[Layer]:
-    """Upper jaw, palate, nose, cheekbones, and the sinuses with their thin walls."""
+    """Yield upper jaw, palate, nose, cheekbones, and the sinuses with their thin walls."""
     yield Layer(Ellipsoid((0, -46, -34), (40, 30, 34)), Tissue.MUCOSA, 8)
     yield Layer(Ellipsoid((0, -45, -8), (15, 26, 14)), Tissue.MUCOSA)
     arch = [(33, -25, -68), (31, -42, -68), (20, -62, -67), (8, -71, -66)]
@@ -79,7 +79,7 @@ def midface(draw: Draw, jaw: Jaw) -> Iterator[Layer]:
 
 
 def _cheek(side: int, draw: Draw) -> Iterator[Layer]:
-    """Cheekbone and arch, rim of the orbit, pterygoid plate, ethmoid cells, nasal bone."""
+    """Yield cheekbone and arch, rim of the orbit, pterygoid plate, ethmoid cells, and nasal bone."""
     body = Ellipsoid(
         on(side, (45, -48, -31)), draw.size((9, 8, 9), 0.05), turned(yaw_deg=side * 35)
     )
@@ -98,7 +98,7 @@ def _cheek(side: int, draw: Draw) -> Iterator[Layer]:
 
 
 def _frontal(draw: Draw) -> Iterator[Layer]:
-    """Brow with the frontal sinus, as large as it happens to be."""
+    """Yield the brow with the frontal sinus, whose size varies much."""
     brow = [(-48, -52, 6), (-30, -68, 9), (0, -74, 8), (30, -68, 9), (48, -52, 6)]
     yield Layer(tube(brow, 4.5), Tissue.CORTEX)
     for side in SIDES:
@@ -109,7 +109,7 @@ def _frontal(draw: Draw) -> Iterator[Layer]:
 
 
 def orbit(side: int, eye: Eye) -> Iterator[Layer]:
-    """Thin walls around fat, muscles, lids, and the eyeball with its lens; then the optic nerve."""
+    """Yield thin walls around fat, muscles, lids, the optic nerve, and the eyeball with its lens."""
     x, y, z = eye.centre
     apex = on(side, (14.5, -23, 0))
     cone = Segment((x, y + 4, z), apex, (17.5, 4.5))
@@ -136,7 +136,7 @@ def orbit(side: int, eye: Eye) -> Iterator[Layer]:
 
 
 def spine(draw: Draw, organs: Organs) -> Iterator[Layer]:
-    """Atlas, axis with its dens, and vertebrae down to T1, with arches around the canal."""
+    """Yield the atlas, the axis with its dens, and the vertebrae down to T1, with arches around the canal."""
     middles = organs.spine
     for upper, lower in pairwise(middles):
         middle = tuple((a + b) / 2 for a, b in zip(upper, lower, strict=True))
@@ -151,7 +151,7 @@ def spine(draw: Draw, organs: Organs) -> Iterator[Layer]:
 
 
 def _arch(middle: Triple, k: int, draw: Draw) -> Iterator[Layer]:
-    """Joints, laminae, transverse processes and the spinous process behind a body."""
+    """Yield joints, laminae, transverse processes and the spinous process behind a body."""
     x, y, z = middle
     back = y + CANAL_BEHIND
     for side in SIDES:
@@ -167,7 +167,7 @@ def _arch(middle: Triple, k: int, draw: Draw) -> Iterator[Layer]:
 
 
 def _atlas() -> Iterator[Layer]:
-    """A ring around dens and canal, without a body."""
+    """Yield a ring around dens and canal, without a body."""
     yield Layer(tube([(14, 21, -57), (0, 16.5, -57), (-14, 21, -57)], 3.4), Tissue.CORTEX)
     back = [(18, 40, -58), (14, 54, -59), (0, 61, -60), (-14, 54, -59), (-18, 40, -58)]
     yield Layer(tube(back, 3.4), Tissue.CORTEX)
@@ -177,7 +177,7 @@ def _atlas() -> Iterator[Layer]:
 
 
 def mandible(jaw: Jaw) -> Iterator[Layer]:
-    """Compact bone, marrow, the lower teeth."""
+    """Yield compact bone, marrow, and the lower teeth."""
     yield Layer(jaw.bone, Tissue.CORTEX)
     for part in jaw.bone.parts:
         # The compact bone of the body is 2.5 mm thick; the plates of the rami are little else.
@@ -186,7 +186,7 @@ def mandible(jaw: Jaw) -> Iterator[Layer]:
 
 
 def shoulders(draw: Draw) -> Iterator[Layer]:
-    """Clavicles, first ribs, the heads of the humeri, and the tips of the lungs."""
+    """Yield clavicles, first ribs, the heads of the humeri, and the tips of the lungs."""
     rise = draw.number(0, 6)
     for side in SIDES:
         line = mirrored(side, (14, -24, -222 + rise), (70, -22, -210 + rise), (135, 8, -200 + rise))

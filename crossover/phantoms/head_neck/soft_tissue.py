@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from crossover.phantoms.head_neck.layer import Layer
 from crossover.phantoms.head_neck.organs import Organs, tentorium
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, mirrored, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, mirrored, on
+from crossover.phantoms.kit.shapes import (
     Below,
     Ellipsoid,
     Grown,
@@ -34,8 +34,8 @@ AIRWAY = (
 
 
 def brain(draw: Draw, organs: Organs) -> Iterator[Layer]:
-    """What is in the brain, painted inside of a cavity that is grey and white matter already:
-    fissures, ventricles, cisterns, the brain stem with its peduncles, the chiasm."""
+    """Yield what is in the brain, in a cavity that is grey and white matter already: fissures, ventricles, cisterns,
+    the brain stem with its peduncles, and its arteries."""
     inside = Grown(organs.cavity, -2)
     atrophy = draw.number(1, 0.2)
     gap = Within(Ellipsoid((0, 20, 40), (1.3 * atrophy, 90, 60)), (inside,))
@@ -62,7 +62,7 @@ def brain(draw: Draw, organs: Organs) -> Iterator[Layer]:
 
 
 def _fissures(side: int, organs: Organs, atrophy: float) -> Iterator[Layer]:
-    """Sylvian fissure above the temporal lobe, with its artery; tentorium below it."""
+    """Yield the Sylvian fissure above the temporal lobe, with its artery, and the tentorium below it."""
     plane = organs.sylvian[side]
     half = 2.2 * atrophy
     lateral, ahead = Below((-side, 0, 0), (side * 25, 0, 0)), Below((0, 1, 0), (0, 46, 0))
@@ -81,7 +81,7 @@ def _fissures(side: int, organs: Organs, atrophy: float) -> Iterator[Layer]:
 
 
 def sella(draw: Draw, organs: Organs) -> Iterator[Layer]:
-    """Cavernous sinuses with the carotids, the gland and its stalk, the chiasm."""
+    """Yield the cavernous sinuses with the carotids, the gland and its stalk, and the chiasm."""
     for side in SIDES:
         yield Layer(
             Ellipsoid(on(side, (11.5, 2, -1)), draw.size((4.2, 10, 6), 0.06)), Tissue.SINUS, 8
@@ -94,7 +94,7 @@ def sella(draw: Draw, organs: Organs) -> Iterator[Layer]:
 
 
 def face_muscles(draw: Draw, organs: Organs) -> Iterator[Layer]:
-    """Chewing muscles, tongue and floor of the mouth, lips and cheeks."""
+    """Yield chewing muscles, tongue and floor of the mouth, lips and cheeks."""
     for side in SIDES:
         yield Layer(
             Ellipsoid(on(side, (63, -16, 2)), draw.size((6, 27, 34), 0.06)), Tissue.MUSCLE, 6
@@ -113,7 +113,7 @@ def face_muscles(draw: Draw, organs: Organs) -> Iterator[Layer]:
 
 
 def neck_muscles(draw: Draw) -> Iterator[Layer]:
-    """Sternomastoids, the layers of the back of the neck, prevertebral muscles, shoulders."""
+    """Yield the sternomastoids, the layers of the back of the neck, prevertebral muscles, and shoulders."""
     bulk = draw.number(1, 0.08)
     back = tube([(0, 50, -58), (0, 55, -130), (0, 62, -230)], [24, 27 * bulk, 34], (0.75, 1.1, 1))
     yield Layer(back, Tissue.MUSCLE, 9)
@@ -137,7 +137,7 @@ def neck_muscles(draw: Draw) -> Iterator[Layer]:
 
 
 def airway(draw: Draw) -> Iterator[Layer]:
-    """Pharynx with its lining, soft palate, larynx with its cartilages, trachea."""
+    """Yield the pharynx with its lining, the soft palate, the larynx with its cartilages, and the trachea."""
     open_ = draw.number(1, 0.12)
     course = [p[:3] for p in AIRWAY]
     radii = [p[3] * open_ for p in AIRWAY]
@@ -162,7 +162,7 @@ def airway(draw: Draw) -> Iterator[Layer]:
 
 
 def vessels(draw: Draw) -> Iterator[Layer]:
-    """Carotids, jugular and vertebral vessels on each side; veins differ in width."""
+    """Yield carotids, jugular and vertebral vessels on each side; veins differ in width."""
     for side in SIDES:
         x, y = draw.number(0, 1.2), draw.number(0, 1.2)
         common = [(26 + x, 20 + y, -220), (24 + x, 12 + y, -150), (26 + x, 10 + y, -112)]
@@ -183,7 +183,7 @@ def vessels(draw: Draw) -> Iterator[Layer]:
 
 
 def glands(draw: Draw, organs: Organs) -> Iterator[Layer]:
-    """Parotids, submandibular glands, thyroid, and small nodes."""
+    """Yield parotids, submandibular glands, the thyroid, and small nodes."""
     for side in SIDES:
         parotid = organs.parotids[side]
         yield Layer(parotid.main, Tissue.PAROTID, 11)
@@ -201,5 +201,5 @@ def glands(draw: Draw, organs: Organs) -> Iterator[Layer]:
 
 
 def _grown(tubes: Union, by_mm: float) -> Union:
-    """A tube of another radius, still in parts, each painted in its own box."""
+    """Return a tube of another radius, still in parts, so that each is painted in its own box."""
     return Union(tuple(Grown(part, by_mm) for part in tubes.parts))

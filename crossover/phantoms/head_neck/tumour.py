@@ -8,8 +8,8 @@ import numpy as np
 from crossover.phantoms.head_neck.body import Push
 from crossover.phantoms.head_neck.layer import Layer
 from crossover.phantoms.head_neck.tissues import Tissue
-from crossover.phantoms.kit.solids.draw import Draw, on
-from crossover.phantoms.kit.solids.shapes import Ellipsoid, Grown, Segment, Shape, Union
+from crossover.phantoms.kit.draw import Draw, Triple, on
+from crossover.phantoms.kit.shapes import Ellipsoid, Grown, Segment, Shape, Union, ball_radius
 
 # Median volume in ml by T stage and its log-normal SD: an assumption of the right order.
 VOLUME_ML = {"1": 9.0, "2": 16.0, "3": 26.0, "4": 42.0}
@@ -19,7 +19,7 @@ NODES = {"0": 0, "1": 1, "2": 3, "3": 4}  # enlarged nodes by N stage
 
 @dataclass(frozen=True)
 class Tumour:
-    """The primary (GTVnx), what of it is necrotic, its extension into bone, and the nodes."""
+    """The primary (GTVnx), what of it is necrotic, the nodes, and how the primary has pushed its surroundings."""
 
     primary: Union
     necrosis: Shape | None
@@ -27,7 +27,7 @@ class Tumour:
     push: Push | None
 
     def layers(self) -> Iterator[Layer]:
-        """All of it, over everything that it has replaced."""
+        """Yield all of it, to be painted over everything that it has replaced."""
         yield Layer(self.primary, Tissue.TUMOUR, 7)
         if self.necrosis is not None:
             yield Layer(self.necrosis, Tissue.NECROSIS, 4)
@@ -38,13 +38,15 @@ class Tumour:
 
 
 def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
-    """It arises in a fossa of Rosenmueller. T2 grows beside the pharynx, T3 up into the skull base,
+    """Draw a tumour that arises in a fossa of Rosenmueller: T2 grows beside the pharynx, T3 up into the skull base,
     T4 beside the sella and down."""
     side = 1 if draw.happens(0.5) else -1
     volume = VOLUME_ML[t_stage] * float(np.exp(draw.number(0, SPREAD)))
-    radius = float(np.cbrt(3000 * volume / (4 * np.pi)))
+    radius = ball_radius(volume)
     centre = on(side, draw.near((5, 3, -39), 1.5))
-    lobes = [Ellipsoid(centre, draw.size((radius * 1.05, radius * 0.72, radius * 0.85), 0.05))]
+    lobes: list[Shape] = [
+        Ellipsoid(centre, draw.size((radius * 1.05, radius * 0.72, radius * 0.85), 0.05))
+    ]
     reach = (draw.number(0.75, 0.1) * radius, draw.number(0.5, 0.08) * radius)
     lobes.append(_lobe(centre, on(side, (1.0, 0.2, -0.3)), radius, reach))
     if t_stage in "34":
@@ -62,18 +64,18 @@ def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
 
 
 def _lobe(
-    centre: tuple[float, float, float],
-    direction: tuple[float, float, float],
+    centre: Triple,
+    direction: Triple,
     radius: float,
     reach: tuple[float, float],
 ) -> Segment:
-    """A finger of the tumour: how far it reaches and how thick it is, mm."""
+    """Return a finger of the tumour; `reach` is how far it reaches and how thick it is, mm."""
     end = tuple(c + reach[0] * d for c, d in zip(centre, direction, strict=True))
     return Segment(centre, end, (reach[1], 0.75 * reach[1]))
 
 
 def _draw_nodes(count: int, side: int, draw: Draw) -> Iterator[Ellipsoid]:
-    """Retropharyngeal and upper jugular nodes, mostly on the tumour's side; N3 are the largest."""
+    """Draw retropharyngeal and upper jugular nodes, mostly on the tumour's side; those of N3 are the largest."""
     places = ((25, 15, -60), (40, 14, -92), (37, 16, -118), (40, 26, -140))
     for k in range(count):
         other = draw.happens(0.3)

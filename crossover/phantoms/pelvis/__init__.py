@@ -10,7 +10,7 @@ A patient is a function of the cohort's settings, its seed and the patient's ind
 `<patient>/{DWI_b0,DWI_b1000,ADC,CONTOUR}/*.dcm`, and returns the patient's clinical row. Every file
 says that it is synthetic, and two runs write the same bytes.
 
-The parts: `clinical` (who the patients are), `tissues` (what tissue
-looks like), `shapes` (implicit shapes), `uterus` and `anatomy` (where everything is), `signal` (the
-MR signal), `examination` (these put together), `dicom_out` (files).
+The parts: `clinical` (who the patients are), `tissues` (what tissue looks like), `uterus` and `anatomy` (where
+everything is), `canvas` (labels on samples), `scanners` and `signal` (the MR signal), `examination` (these put
+together), `patients` (files).
 """

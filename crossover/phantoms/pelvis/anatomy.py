@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
-from crossover.phantoms.kit.implicit import Canvas, Ellipsoid, Segment, Vector, tube, turned
+from crossover.phantoms.kit.draw import SIDES
+from crossover.phantoms.kit.shapes import Vector, ball_radius, tube, turned
+from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid
 from crossover.phantoms.pelvis.tissues import Tissue
 
 # Sacrum and coccyx from L5 down: y, z and the half-sizes front to back and along, mm.
@@ -31,7 +33,7 @@ RECTUM = ((0, 12, -95), (0, 34, -70), (2, 52, -45), (3, 60, -15), (-2, 58, 15), 
 
 @dataclass(frozen=True)
 class Rectum:
-    """Drawn first, since its gas distorts the images."""
+    """The rectum, which is drawn first since its gas distorts the images."""
 
     course: NDArray[np.float64]  # (points, 3), mm
     radius: float  # mm
@@ -39,7 +41,7 @@ class Rectum:
 
 
 def draw_rectum(rng: np.random.Generator) -> Rectum:
-    """A rectum with none to two pockets of gas."""
+    """Draw a rectum with none to two pockets of gas."""
     radius = rng.uniform(9, 14)
     shift = rng.normal(0, 1, (len(RECTUM), 3)) * [4, 2, 0]
     course = np.asarray(RECTUM, float) + shift
@@ -56,8 +58,15 @@ def draw_rectum(rng: np.random.Generator) -> Rectum:
 def paint_pelvis(
     canvas: Canvas, rectum: Rectum, os: Vector, nodal: bool, rng: np.random.Generator
 ) -> None:
-    """Paint everything but the uterus, from the outside in. `os` is the outer end of the cervix,
-    where the vagina begins; `nodal` means metastatic nodes."""
+    """Paint everything but the uterus, from the outside in.
+
+    Args:
+        canvas: the samples to paint.
+        rectum: as `draw_rectum` returned it.
+        os: the outer end of the cervix, where the vagina begins: x, y, z in mm.
+        nodal: whether there are metastatic nodes.
+        rng: where the numbers come from.
+    """
     _paint_body(canvas, rng)
     _paint_bones(canvas, rng)
     _paint_sidewalls(canvas, nodal, rng)
@@ -68,7 +77,7 @@ def paint_pelvis(
 
 
 def _paint_body(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Skin, fat and the muscles of the wall; the thighs and the cleft stay outside."""
+    """Paint skin, fat and the muscles of the wall; the thighs and the cleft stay outside."""
     x, y, z = canvas.grid.x, canvas.grid.y, canvas.grid.z
     front, fat, wall = rng.normal(-90, 3), rng.uniform(10, 24), rng.uniform(6, 10)
     skin = front + 0.003 * x**2 + 0.0009 * (z - 25) ** 2 + 0.9 * np.clip(-62 - z, 0, None)
@@ -77,19 +86,18 @@ def _paint_body(canvas: Canvas, rng: np.random.Generator) -> None:
     # The rectus muscle ends at the symphysis.
     lining = skin + fat * (1 + 0.1 * np.cos(z / 30))
     canvas.labels[(y > lining) & (y < lining + wall) & (z > -42)] = Tissue.MUSCLE
-    for side in (-1, 1):
+    for side in SIDES[::-1]:
         canvas.paint(Ellipsoid(_at(side * 24, 90, 68), _at(22, 13, 60)), Tissue.MUSCLE)
         canvas.paint(Ellipsoid(_at(side * 52, 88, -25), _at(36, 24, 60)), Tissue.MUSCLE)
 
 
 def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Lumbosacral spine with discs and canal, coccyx, pubic bones and acetabula."""
+    """Paint the lumbosacral spine with discs and canal, the coccyx, the pubic bones and the acetabula."""
     shift = rng.normal(0, 2.5, 2)
     joints = [(y + shift[0], z + shift[1], a, h) for y, z, a, h in VERTEBRAE]
     widths = (24, 46, 44, 36, 28, 18, 8, 6)
     canal = [(0, y + a + 7, z) for y, z, a, _ in joints[:4]]
-    for segment in tube(canal, 6.5):
-        canvas.paint(segment, Tissue.CSF)
+    canvas.paint(tube(canal, 6.5), Tissue.CSF)
     for k, ((y, z, ap, along), width) in enumerate(zip(joints, widths, strict=True)):
         y2, z2 = joints[k + 1][:2] if k + 1 < len(joints) else (y - 9, z - 12)
         frame = turned(np.degrees(np.arctan2(y2 - y, z - z2)))
@@ -101,33 +109,32 @@ def _paint_bones(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.paint(body, Tissue.CORTEX)
         canvas.paint(body.shrunk(1.2), Tissue.MARROW)
     pubis = turned(-38 + rng.normal(0, 4))
-    for side in (-1, 1):
+    for side in SIDES[::-1]:
         _paint_bone(canvas, Ellipsoid(_at(side * 11, -60, -52), _at(8.5, 8, 19), pubis))
-        ramus = Segment(_at(side * 18, -58, -42), _at(side * 52, -32, -18), 8)
+        ramus = tube([(side * 18, -58, -42), (side * 52, -32, -18)], 8)
         canvas.paint(ramus, Tissue.MARROW)
         _paint_bone(canvas, Ellipsoid(_at(side * 64, -5, -20), _at(16, 28, 30)))
     canvas.paint(Ellipsoid(_at(0, -60, -52), _at(2.5, 7, 17), pubis), Tissue.DISC)
 
 
 def _paint_bone(canvas: Canvas, bone: Ellipsoid) -> None:
-    """Cortex around marrow."""
+    """Paint cortex around marrow."""
     canvas.paint(bone, Tissue.CORTEX)
     canvas.paint(bone.shrunk(1.3), Tissue.MARROW)
 
 
 def _paint_sidewalls(canvas: Canvas, nodal: bool, rng: np.random.Generator) -> None:
-    """Obturator muscles, iliac vessels with nodes, sacral nerves and ovaries on each side."""
-    for side in (-1, 1):
+    """Paint obturator muscles, iliac vessels with nodes, sacral nerves and ovaries on each side."""
+    for side in SIDES[::-1]:
         canvas.paint(Ellipsoid(_at(side * 50, 2, -38), _at(9, 36, 34)), Tissue.MUSCLE)
         canvas.paint(Ellipsoid(_at(side * 48, -12, 60), _at(14, 22, 55)), Tissue.MUSCLE)
         course = np.array([(26, 22, 80), (36, 10, 40), (42, -20, 10), (47, -58, -18)], float)
         course += rng.normal(0, 2, course.shape)
         course[:, 0] *= side
-        for segment in tube(course, rng.uniform(4.0, 5.5)):
-            canvas.paint(segment, Tissue.VESSEL)
+        canvas.paint(tube(course, rng.uniform(4.0, 5.5)), Tissue.VESSEL)
         for k in range(1, 4):
             nerve = [(side * (14 + 4 * k), 62 + 3 * k, 80 - 22 * k), (side * 40, 56, 18 - 10 * k)]
-            canvas.paint(tube(nerve, 2.6)[0], Tissue.NERVE)
+            canvas.paint(tube(nerve, 2.6), Tissue.NERVE)
         _paint_nodes(canvas, course, side, nodal, rng)
         _paint_ovary(canvas, side, rng)
 
@@ -135,7 +142,7 @@ def _paint_sidewalls(canvas: Canvas, nodal: bool, rng: np.random.Generator) -> N
 def _paint_nodes(
     canvas: Canvas, course: np.ndarray, side: int, nodal: bool, rng: np.random.Generator
 ) -> None:
-    """Iliac nodes beside the vessels and inguinal nodes in front: bright at high b, no tumour."""
+    """Paint iliac nodes beside the vessels and inguinal nodes in front, which are bright at high b and no tumour."""
     for _ in range(int(rng.integers(2, 6))):
         k, t = int(rng.integers(0, len(course) - 1)), rng.random()
         centre = course[k] * (1 - t) + course[k + 1] * t + rng.normal(0, 1, 3) * [4, 6, 6]
@@ -148,7 +155,7 @@ def _paint_nodes(
 
 
 def _paint_ovary(canvas: Canvas, side: int, rng: np.random.Generator) -> None:
-    """An ovary with up to four follicles or small cysts."""
+    """Paint an ovary with up to four follicles or small cysts."""
     centre = np.array([side * rng.uniform(27, 38), rng.normal(10, 7), rng.normal(14, 8)])
     half = rng.uniform(6, 9) * np.array([0.9, 1.0, 1.5])
     canvas.paint(Ellipsoid(centre, half), Tissue.OVARY)
@@ -160,7 +167,7 @@ def _paint_ovary(canvas: Canvas, side: int, rng: np.random.Generator) -> None:
 
 
 def _paint_bowel(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Loops above the uterus, filled with fluid, stool or gas."""
+    """Paint loops above the uterus, filled with fluid, stool or gas."""
     inside = (Tissue.FAT, Tissue.BOWEL_WALL, *CONTENTS)
     for _ in range(34):
         start = rng.uniform([-48, -50, 28], [48, 30, 100])
@@ -168,8 +175,9 @@ def _paint_bowel(canvas: Canvas, rng: np.random.Generator) -> None:
         end = np.maximum(end, [-80, -50, 24])  # behind the wall, above the uterus
         radius, filling = rng.uniform(7, 11), rng.choice(4, p=(0.35, 0.3, 0.25, 0.1))
         wall = rng.uniform(1.8, 3.2)
-        canvas.paint(Segment(start, end, radius), Tissue.BOWEL_WALL, only=inside)
-        canvas.paint(Segment(start, end, radius - wall), CONTENTS[filling], only=inside)
+        course = np.stack([start, end])
+        canvas.paint(tube(course, radius), Tissue.BOWEL_WALL, only=inside)
+        canvas.paint(tube(course, radius - wall), CONTENTS[filling], only=inside)
 
 
 # What fills a loop; the last is gas, which gives no signal.
@@ -177,10 +185,9 @@ CONTENTS: Sequence[Tissue] = (Tissue.BOWEL_WALL, Tissue.BOWEL_FLUID, Tissue.STOO
 
 
 def _paint_bladder(canvas: Canvas, rng: np.random.Generator) -> None:
-    """A bladder of 30 to 220 ml on the pelvic floor behind the symphysis, and free fluid."""
+    """Paint a bladder of 30 to 220 ml on the pelvic floor behind the symphysis, and free fluid in some patients."""
     volume = np.exp(rng.uniform(np.log(30), np.log(220)))
-    radius = np.cbrt(3000 * volume / (4 * np.pi))
-    half = radius * np.array([1.15, rng.uniform(0.9, 1.05), rng.uniform(0.8, 0.95)])
+    half = ball_radius(volume) * np.array([1.15, rng.uniform(0.9, 1.05), rng.uniform(0.8, 0.95)])
     centre = np.array([rng.normal(0, 3), -51 + half[1], -60 + half[2]])
     bladder = Ellipsoid(centre, half, turned(rng.normal(10, 8)))
     canvas.paint(bladder.shrunk(-3.0), Tissue.MUSCLE)
@@ -191,28 +198,24 @@ def _paint_bladder(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _paint_rectum(canvas: Canvas, rectum: Rectum) -> None:
-    """Wall, stool and gas."""
-    for segment in tube(rectum.course, rectum.radius):
-        canvas.paint(segment, Tissue.BOWEL_WALL)
-    for segment in tube(rectum.course, rectum.radius - 3):
-        canvas.paint(segment, Tissue.STOOL)
+    """Paint wall, stool and gas."""
+    canvas.paint(tube(rectum.course, rectum.radius), Tissue.BOWEL_WALL)
+    canvas.paint(tube(rectum.course, rectum.radius - 3), Tissue.STOOL)
     for pocket in rectum.gas:
         canvas.paint(pocket, Tissue.AIR)
 
 
 def _paint_floor(canvas: Canvas, os: Vector) -> None:
-    """Vagina from the vault to the introitus, urethra, and the levator sling on each side."""
+    """Paint the vagina from the vault to the introitus, the urethra, and the levator sling on each side."""
     for x in (-9, 0, 9):
         vault = (os[0] + x, os[1], os[2])
-        for segment in tube([vault, (x * 0.7, -2, -72), (x * 0.5, -16, -98)], 4.5):
-            canvas.paint(segment, Tissue.VAGINA)
-    canvas.paint(Segment(_at(0, -34, -62), _at(0, -36, -90), 5), Tissue.MUSCLE)
-    for side in (-1, 1):
+        canvas.paint(tube([vault, (x * 0.7, -2, -72), (x * 0.5, -16, -98)], 4.5), Tissue.VAGINA)
+    canvas.paint(tube([(0, -34, -62), (0, -36, -90)], 5), Tissue.MUSCLE)
+    for side in SIDES[::-1]:
         sling = [(side * 20, -40, -66), (side * 24, 10, -72), (side * 8, 44, -68)]
-        for segment in tube(sling, 4):
-            canvas.paint(segment, Tissue.MUSCLE)
+        canvas.paint(tube(sling, 4), Tissue.MUSCLE)
 
 
-def _at(x: float, y: float, z: float) -> np.ndarray:
-    """A point or a size in mm."""
+def _at(x: float, y: float, z: float) -> Vector:
+    """Return a point or a size in mm."""
     return np.array([x, y, z], float)

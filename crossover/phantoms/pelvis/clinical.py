@@ -8,14 +8,13 @@ grade and stages stay empty.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from crossover.phantoms.kit.files import write_table
+from crossover.phantoms.kit.clinical import draw_age, pick, write_table
 from crossover.phantoms.pelvis.scanners import PROFILES
 from crossover.phantoms.pelvis.settings import Anatomy
-
-COLUMNS = ("patient", "age", "histology", "grade", "t_stage", "n_stage", "scanner")
 
 # Counts of Lin 2023, Table 1: training + testing.
 UTERUS_COUNTS: dict[str, dict[str, int]] = {
@@ -40,13 +39,9 @@ AGE_MEAN, AGE_SD = 52.14, 11.15  # years, Table 1; used for the cervix too
 AGE_RANGE = (25, 88)  # years, Results
 
 
-write_clinical = partial(write_table, COLUMNS)
-"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
-
-
 @dataclass(frozen=True)
 class Clinical:
-    """One patient's row, in the words of the table."""
+    """One patient's row of the clinical table, whose columns these are."""
 
     age: int  # years
     histology: str
@@ -56,20 +51,22 @@ class Clinical:
     scanner: str
 
 
+write_clinical = partial(write_table, Clinical)
+"""Write the rows that `write_patient` returned as clinical.csv: rows, path."""
+
+
 def draw_clinical(
-    anatomy: Anatomy, scanners: Mapping[str, int], rng: np.random.Generator
+    anatomy: Anatomy, scanners: Mapping[Any, int], rng: np.random.Generator
 ) -> Clinical:
-    """Draw one patient; the columns are independent, as the paper gives no joint table."""
-    age = rng.normal(AGE_MEAN, AGE_SD)
-    while not AGE_RANGE[0] <= age <= AGE_RANGE[1]:
-        age = rng.normal(AGE_MEAN, AGE_SD)
+    """Draw one patient's row; the columns are independent, as the paper gives no joint table.
+
+    Args:
+        anatomy: where the tumour is.
+        scanners: model -> proportion.
+        rng: where the numbers come from.
+    """
+    age = draw_age(AGE_MEAN, AGE_SD, AGE_RANGE, rng)
     drawn = {column: pick(counts, rng) for column, counts in COUNTS[anatomy].items()}
     # In the fixed order of the profiles: how a study lists its scanners must not matter.
     ordered = {model: scanners[model] for model in PROFILES if model in scanners}
-    return Clinical(age=round(age), scanner=pick(ordered, rng), **drawn)
-
-
-def pick(counts: Mapping[str, float], rng: np.random.Generator) -> str:
-    """One of the keys, with probability in proportion to its count."""
-    edges = np.cumsum(list(counts.values()))
-    return list(counts)[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+    return Clinical(age=age, scanner=pick(ordered, rng), **drawn)

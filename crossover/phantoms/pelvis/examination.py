@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.implicit import Canvas, Grid
+from crossover.phantoms.kit import clinical
+from crossover.phantoms.kit.geometry import SAGITTAL, Geometry, pool
 from crossover.phantoms.pelvis import signal
 from crossover.phantoms.pelvis.anatomy import Rectum, draw_rectum, paint_pelvis
+from crossover.phantoms.pelvis.canvas import Canvas, Grid
 from crossover.phantoms.pelvis.clinical import Clinical, draw_clinical
 from crossover.phantoms.pelvis.scanners import PROFILES
 from crossover.phantoms.pelvis.settings import PhantomSource
@@ -20,35 +22,10 @@ FEWEST_VOXELS = 3  # a smaller tumour cannot be seen; the paper excluded such pa
 ATTEMPTS = 50
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """A stack of sagittal slices, from the patient's left to the right."""
+@dataclass(frozen=True, kw_only=True)
+class Examination(clinical.Examined):
+    """Images, truth and facts of one patient; arrays are (slices, rows, columns)."""
 
-    pixel_mm: float  # rows and columns
-    spacing_mm: float  # between slice centres
-    thickness_mm: float
-    origin: tuple[float, float, float]  # centre of row 0, column 0 of slice 0: x, y, z in mm
-    shape: tuple[int, int, int]  # slices, rows, columns
-
-    # Columns run to the back and rows to the feet, so slices run to -x.
-    row_direction = (0.0, 1.0, 0.0)
-    column_direction = (0.0, 0.0, -1.0)
-
-    def position(self, k: int) -> tuple[float, float, float]:
-        """Centre of row 0, column 0 of slice k: x, y, z in mm."""
-        return self.origin[0] - k * self.spacing_mm, self.origin[1], self.origin[2]
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel, its share of the gap included."""
-        return self.pixel_mm**2 * self.spacing_mm / 1000
-
-
-@dataclass(frozen=True)
-class Examination:
-    """Images, truth and facts of one patient. Arrays are (slices, rows, columns)."""
-
-    patient_id: str
     b0: NDArray[np.uint16]  # magnitude at the lower b-value
     b1000: NDArray[np.uint16]  # magnitude at the higher b-value, 1000 s/mm² by default
     adc_um2_s: NDArray[np.uint16]  # 10^-6 mm²/s
@@ -62,43 +39,39 @@ class Examination:
 
     @property
     def scanner(self) -> str:
-        """Scanner model."""
+        """The scanner's model."""
         return self.clinical.scanner
 
     @property
     def tumour_ml(self) -> float:
-        """Volume of the mask, ml."""
+        """The volume of the mask, ml."""
         return float(self.mask.sum()) * self.geometry.voxel_ml
-
-    @property
-    def row(self) -> dict[str, object]:
-        """The patient's row of clinical.csv."""
-        return {"patient": self.patient_id, **vars(self.clinical)}
 
 
 def patient_id(source: PhantomSource, index: int) -> str:
-    """The patient's name everywhere: it says that the patient is synthetic."""
+    """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""
     return f"SYN-{source.anatomy.upper()}-{index:04d}"
 
 
 def stream(source: PhantomSource, index: int, part: int) -> np.random.Generator:
-    """Random numbers for one part of one patient, from the seed and the index alone."""
-    site = ("cervix", "uterus").index(source.anatomy)
-    return np.random.default_rng([source.seed, site, index, part])
+    """Return the random numbers for one part of one patient, as `kit.clinical.stream` makes them."""
+    return clinical.stream(source.seed, ("cervix", "uterus").index(source.anatomy), index, part)
 
 
 def clinical_record(source: PhantomSource, index: int) -> Clinical:
-    """The clinical part alone, which needs no images."""
+    """Draw the patient's clinical row alone, which needs no images."""
     return draw_clinical(source.anatomy, source.scanners, stream(source, index, 0))
 
 
 def examine(source: PhantomSource, index: int) -> Examination:
-    """Patient `index` of the cohort; no other patient and no number of patients enters.
+    """Examine patient `index` of the cohort.
 
-    A patient whose tumour is too small to show on this matrix is drawn anew.
+    Neither another patient nor the number of patients enters. A patient whose tumour is too small to show on this
+    matrix is drawn anew.
+
+    Raises:
+        ValueError: if `index` is negative, or no draw gives a visible tumour.
     """
-    if index < 0:
-        raise ValueError(f"index must be >= 0, got {index}")
     record = clinical_record(source, index)
     contour = "SEG" if stream(source, index, 1).random() < source.seg_fraction else "RTSTRUCT"
     for attempt in range(ATTEMPTS):
@@ -111,7 +84,7 @@ def examine(source: PhantomSource, index: int) -> Examination:
 def _attempt(
     source: PhantomSource, index: int, record: Clinical, contour: str, rng: np.random.Generator
 ) -> Examination:
-    """Draw a person, scan her."""
+    """Draw a person and scan her."""
     profile = PROFILES[record.scanner]
     uterus = draw_uterus(source.anatomy, record, rng)
     rectum = draw_rectum(rng)
@@ -132,7 +105,7 @@ def _attempt(
         b0=low,
         b1000=high,
         adc_um2_s=signal.adc_map(low, high, source.b_values),
-        mask=signal.pool(tumour, (LAYERS, n)) >= 0.5,
+        mask=pool(tumour, LAYERS, n) >= 0.5,
         weight=np.broadcast_to(weight, low.shape),
         geometry=geometry,
         clinical=record,
@@ -143,7 +116,7 @@ def _attempt(
 
 
 def _place_stack(source: PhantomSource, uterus: Uterus, rng: np.random.Generator) -> Geometry:
-    """Slices about the tumour, as many as it needs within the range, set up by hand (jitter)."""
+    """Place slices about the tumour, as many as it needs within the range, a little off as if set up by hand."""
     fewest, most = source.slices
     spacing, pixel = source.slice_spacing_mm, source.pixel_mm
     drawn = int(rng.integers(fewest, most + 1))
@@ -156,14 +129,16 @@ def _place_stack(source: PhantomSource, uterus: Uterus, rng: np.random.Generator
     return Geometry(
         pixel_mm=pixel,
         spacing_mm=spacing,
-        thickness_mm=source.slice_thickness_mm,
-        origin=tuple(map(float, origin)),
+        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         shape=(count, source.matrix, source.matrix),
+        row_direction=SAGITTAL[0],
+        column_direction=SAGITTAL[1],
+        gap_mm=source.slice_gap_mm,
     )
 
 
 def _axes(geometry: Geometry, n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """y of the columns and z of the rows, with n samples to a pixel, mm."""
+    """Return y of the columns and z of the rows, with n samples to a pixel, mm."""
     offset = (np.arange(geometry.shape[1] * n) + 0.5) / n - 0.5
     _, y, z = geometry.origin
     step = offset * geometry.pixel_mm
@@ -173,9 +148,9 @@ def _axes(geometry: Geometry, n: int) -> tuple[NDArray[np.float32], NDArray[np.f
 def _sample(
     geometry: Geometry, distortion: signal.Distortion, n: int
 ) -> tuple[Grid, NDArray[np.float32]]:
-    """Sample points (distorted along y) and the intensity factor at each."""
+    """Return the sample points, which are distorted along y, and the intensity factor at each."""
     y, z = _axes(geometry, n)
-    layer = ((np.arange(LAYERS) + 0.5) / LAYERS - 0.5) * geometry.thickness_mm
+    layer = ((np.arange(LAYERS) + 0.5) / LAYERS - 0.5) * (geometry.spacing_mm - geometry.gap_mm)
     centre = geometry.origin[0] - np.arange(geometry.shape[0]) * geometry.spacing_mm
     x = (centre[:, None] - layer).astype(np.float32).reshape(-1, 1, 1)
     z3 = z[None, :, None]
@@ -192,7 +167,7 @@ def _paint(
     n: int,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Labels and tumour at every sample."""
+    """Return labels and tumour at every sample."""
     canvas = Canvas(grid, np.zeros(grid.shape, np.uint8))
     os = uterus.cervix.centre - uterus.cervix.frame[2] * uterus.cervix.half[2]
     paint_pelvis(canvas, rectum, os, nodal=record.n_stage == "1", rng=rng)

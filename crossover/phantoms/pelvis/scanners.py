@@ -4,9 +4,11 @@ from pydantic import BaseModel
 
 
 class ScannerProfile(BaseModel, frozen=True):
-    """How one scanner model's images look. Both are 3 T Siemens systems; Skyra has the denser
-    coil arrays (more signal, flatter), TrioTim the older 6-channel matrix and weaker shim. The
-    numbers are assumptions of the right order, not measurements."""
+    """How one scanner model's images look.
+
+    Both are 3 T Siemens systems; Skyra has the denser coil arrays (more signal, flatter), TrioTim the older
+    6-channel matrix and the weaker shim. The numbers are assumptions of the right order, not measurements.
+    """
 
     snr_b0: float  # myometrium at b = 0, in the middle of the field of view
     coil_depth_mm: float  # depth over which the signal of one array falls to 1/e

@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field, model_validator
 
 Anatomy = Literal["cervix", "uterus"]
 Scanner = Literal["Skyra", "TrioTim"]
+SCANNERS: dict[Scanner, int] = {"Skyra": 248, "TrioTim": 72}
+"""Patients of each in the paper."""
 
 
 class PhantomSource(BaseModel, extra="forbid"):
@@ -24,7 +26,7 @@ class PhantomSource(BaseModel, extra="forbid"):
     slice_gap_mm: float = Field(1, ge=0)
     b_values: tuple[int, int] = Field((0, 1000), description="s/mm²")
     scanners: dict[Scanner, int] = Field(
-        default_factory=lambda: {"Skyra": 248, "TrioTim": 72}, description="model -> proportion"
+        default_factory=SCANNERS.copy, description="model -> proportion"
     )
     seg_fraction: float = Field(0.5, ge=0, le=1, description="share of contours as DICOM SEG")
 
@@ -41,7 +43,7 @@ class PhantomSource(BaseModel, extra="forbid"):
 
     @property
     def pixel_mm(self) -> float:
-        """Pixel spacing in plane, mm."""
+        """Distance between the centres of neighbouring pixels in plane, mm."""
         return self.field_of_view_mm / self.matrix
 
     @property

@@ -11,23 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from crossover.phantoms.kit.implicit import Vector
+from crossover.phantoms.kit.geometry import WHITEST, magnitudes, pool
+from crossover.phantoms.kit.shapes import Vector
 from crossover.phantoms.pelvis.scanners import ScannerProfile
-from crossover.phantoms.pelvis.tissues import TABLE, Tissue, TissueValues
+from crossover.phantoms.pelvis.tissues import Tissue, TissueValues
 
 TE_MS = (65.0, 85.0)  # Lin 2023, Methods
 TR_MS = (3700.0, 8200.0)
 FULL_SCALE = 900.0  # stored value of myometrium at b = 0 for a gain of 1
 ADC_UNIT = 1e-6  # mm²/s of one stored step of the ADC map
-ADC_MAX = 4095  # 12 bits, as scanners store it
 
 
 @dataclass(frozen=True)
 class Distortion:
     """EPI displacement along the phase encoding (y): the sample seen at y comes from y + shift.
 
-    Gas in the rectum shifts the field around it, smoothly; a shim residue stretches the whole
-    image a little. Signal is conserved, so intensity is multiplied by 1 + d(shift)/dy.
+    Gas in the rectum shifts the field around it smoothly, and a shim residue stretches the whole image a little.
+    Signal is conserved, so intensity is multiplied by 1 + d(shift)/dy.
     """
 
     centres: NDArray[np.float64]  # (n, 3), mm
@@ -37,11 +37,11 @@ class Distortion:
 
     @property
     def reach_mm(self) -> float:
-        """No sample within 150 mm of the middle is moved by more than this."""
+        """The most by which a sample within 150 mm of the middle is moved, mm."""
         return float(np.abs(self.amplitudes).sum() + 150 * abs(self.stretch)) + 0.5
 
     def apply(self, x: NDArray, y: NDArray, z: NDArray) -> tuple[NDArray, NDArray]:
-        """Where the samples (x, y, z), broadcast, come from along y, and the intensity factor."""
+        """Return where the samples (x, y, z in mm), broadcast, come from along y, and the intensity factor."""
         source = y * np.float32(1 + self.stretch) + np.zeros_like(x + z)
         factor = np.full_like(source, 1 + self.stretch)
         for centre, amplitude, width in zip(
@@ -59,7 +59,7 @@ class Distortion:
 def draw_distortion(
     gas: list[Vector], profile: ScannerProfile, rng: np.random.Generator
 ) -> Distortion:
-    """One bump for each gas pocket (2 to 7 mm before the scanner's factor) and the stretch."""
+    """Draw one bump for each gas pocket (2 to 7 mm before the scanner's factor) and the stretch."""
     count = len(gas)
     sizes = rng.uniform(2, 7, 2)[:count] * rng.choice([-1, 1]) * profile.distortion
     widths = rng.uniform(17, 26, 2)[:count]
@@ -75,31 +75,27 @@ def noiseless(
     b_values: tuple[int, int],
     samples: tuple[int, int],
 ) -> list[NDArray[np.float32]]:
-    """Relative signal at each b-value: samples averaged over voxels.
+    """Return the relative signal at each b-value, averaged over the samples of voxels: (slices, rows, columns).
 
-    `labels` and `factor` have (slices * layers, rows * n, columns * n) samples, `samples` is
-    (layers, n); the result has (slices, rows, columns).
+    Args:
+        labels: (slices * layers, rows * n, columns * n).
+        factor: the intensity factor at the same samples.
+        values: the tissues.
+        te_ms: echo time.
+        b_values: in s/mm².
+        samples: (layers, n).
     """
     images = []
     for b in b_values:
         signal = values.density * np.exp(-te_ms / values.t2_ms - b * values.adc)
-        images.append(pool(signal.astype(np.float32)[labels] * factor, samples))
+        images.append(pool(signal.astype(np.float32)[labels] * factor, *samples))
     return images
-
-
-def pool(samples: NDArray, block: tuple[int, int]) -> NDArray[np.float32]:
-    """Mean over blocks of (layers, n, n) samples."""
-    layers, n = block
-    s, r, c = samples.shape
-    blocks = samples.reshape(s // layers, layers, r // n, n, c // n, n)
-    # float32 sums in this order are the same on every run; no threads are involved.
-    return blocks.mean(axis=(1, 3, 5), dtype=np.float32)
 
 
 def add_texture(
     images: list[NDArray[np.float32]], rng: np.random.Generator, spread: float = 0.09
 ) -> list[NDArray[np.float32]]:
-    """Tissue is not uniform: vary signal and ADC smoothly (about 10 mm) by this relative SD."""
+    """Vary signal and ADC smoothly (over about 10 mm) by a relative SD, since tissue is not uniform."""
     shape = images[0].shape
     coarse = rng.standard_normal((2, 10, 22, 22)).astype(np.float32)
     fields = [
@@ -119,7 +115,7 @@ def add_texture(
 def coil_weight(
     y: NDArray, z: NDArray, profile: ScannerProfile, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Sensitivity of an anterior and a posterior array, 1 in the middle; y and z in mm."""
+    """Return the sensitivity of an anterior and a posterior array, 1 in the middle; y and z in mm."""
     balance, tilt = rng.uniform(0.35, 0.65), rng.normal(0, 0.0006, 1)[0]
     depth = profile.coil_depth_mm
     front = balance * np.exp(-y / depth)
@@ -134,25 +130,22 @@ def acquire(
     profile: ScannerProfile,
     rng: np.random.Generator,
 ) -> list[NDArray[np.uint16]]:
-    """Stored magnitude images: coil weight, Rician noise, the scanner's scale, 12 bits."""
-    wall = TABLE[Tissue.MYOMETRIUM]
+    """Return stored magnitude images: weighted by the coils, with Rician noise, on the scanner's scale of 12 bits."""
+    wall = Tissue.MYOMETRIUM.properties
     reference = wall.density * np.exp(-te_ms / wall.t2_ms)
-    sigma = np.float32(reference / profile.snr_b0)
-    scale = np.float32(FULL_SCALE * profile.gain / reference * rng.uniform(0.8, 1.25))
-    stored = []
-    for image in images:
-        noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * sigma
-        magnitude = np.hypot(image * weight + noise[0], noise[1])
-        stored.append(np.clip(np.rint(magnitude * scale), 0, 4095).astype(np.uint16))
-    return stored
+    sigma = reference / profile.snr_b0
+    gain = FULL_SCALE * profile.gain / reference * rng.uniform(0.8, 1.25)
+    return [magnitudes(image * weight, sigma, gain, rng) for image in images]
 
 
 def adc_map(
     low: NDArray[np.uint16], high: NDArray[np.uint16], b_values: tuple[int, int]
 ) -> NDArray[np.uint16]:
-    """ADC in 10^-6 mm²/s from the stored magnitudes: ln(S_low / S_high) / (b_high - b_low), cut to
-    0..4095; 0 where a magnitude is 0 and the ratio has no logarithm."""
+    """Return the ADC in 10^-6 mm²/s from the stored magnitudes: ln(S_low / S_high) / (b_high - b_low).
+
+    It is cut to 0..4095, and 0 where a magnitude is 0 and the ratio has no logarithm.
+    """
     valid = (low > 0) & (high > 0)
     ratio = np.where(valid, low, 1) / np.where(valid, high, 1)
     adc = np.log(ratio) / (b_values[1] - b_values[0]) / ADC_UNIT
-    return np.clip(np.rint(adc), 0, ADC_MAX).astype(np.uint16)
+    return np.clip(np.rint(adc), 0, WHITEST).astype(np.uint16)

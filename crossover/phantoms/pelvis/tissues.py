@@ -16,46 +16,16 @@ fat and marrow it is what spectral fat suppression leaves, for vessels what flow
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Tissue(IntEnum):
-    """Labels of the anatomical map."""
-
-    AIR = 0
-    FAT = 1
-    MUSCLE = 2
-    MARROW = 3
-    CORTEX = 4
-    DISC = 5
-    CSF = 6
-    URINE = 7
-    STOOL = 8
-    BOWEL_WALL = 9
-    BOWEL_FLUID = 10
-    VESSEL = 11
-    NODE = 12
-    NERVE = 13
-    OVARY = 14
-    FLUID = 15
-    VAGINA = 16
-    CERVIX = 17
-    MUCOSA = 18
-    MYOMETRIUM = 19
-    JUNCTIONAL = 20
-    ENDOMETRIUM = 21
-    LEIOMYOMA = 22
-    HAEMATOMETRA = 23
-    TUMOUR = 24
-    NECROSIS = 25
+from crossover.phantoms.kit.tissues import TissueTable, spread_steps
 
 
 @dataclass(frozen=True)
 class Properties:
-    """Means over patients, and how far patients spread about them (relative SD)."""
+    """Means of a tissue over patients, and the relative SD by which patients spread about them."""
 
     density: float  # relative to water
     t2_ms: float
@@ -64,35 +34,36 @@ class Properties:
     adc_spread: float = 0.07
 
 
-TABLE: dict[Tissue, Properties] = {
-    Tissue.AIR: Properties(0.0, 50, 1.0),
-    Tissue.FAT: Properties(0.09, 68, 0.25),  # B
-    Tissue.MUSCLE: Properties(0.80, 29, 1.40),  # B
-    Tissue.MARROW: Properties(0.25, 49, 0.50),  # B
-    Tissue.CORTEX: Properties(0.04, 30, 1.0),
-    Tissue.DISC: Properties(0.60, 55, 1.50),
-    Tissue.CSF: Properties(1.00, 900, 2.90),
-    Tissue.URINE: Properties(1.00, 600, 2.80),
-    Tissue.STOOL: Properties(0.45, 55, 1.20, 0.2, 0.2),
-    Tissue.BOWEL_WALL: Properties(0.85, 82, 1.02, 0.15, 0.15),
-    Tissue.BOWEL_FLUID: Properties(0.90, 250, 2.40, 0.2, 0.1),
-    Tissue.VESSEL: Properties(0.05, 80, 1.80),
-    Tissue.NODE: Properties(0.85, 82, 0.95, 0.1, 0.12),
-    Tissue.NERVE: Properties(0.80, 78, 1.15),
-    Tissue.OVARY: Properties(0.85, 120, 1.25, 0.1, 0.12),  # T
-    Tissue.FLUID: Properties(0.95, 500, 2.60),  # T (follicles, free fluid, cysts)
-    Tissue.VAGINA: Properties(0.80, 70, 1.40),
-    Tissue.CERVIX: Properties(0.80, 83, 1.58, 0.08, 0.08),  # B, W
-    Tissue.MUCOSA: Properties(0.90, 140, 1.85),
-    Tissue.MYOMETRIUM: Properties(0.85, 79, 1.50, 0.10, 0.08),  # B, W
-    Tissue.JUNCTIONAL: Properties(0.80, 66, 1.15, 0.08, 0.10),  # T, W
+class Tissue(TissueTable):
+    """The tissues; their numbers are the labels of the anatomical map."""
+
+    AIR = Properties(0.0, 50, 1.0)
+    FAT = Properties(0.09, 68, 0.25)  # B
+    MUSCLE = Properties(0.80, 29, 1.40)  # B
+    MARROW = Properties(0.25, 49, 0.50)  # B
+    CORTEX = Properties(0.04, 30, 1.0)
+    DISC = Properties(0.60, 55, 1.50)
+    CSF = Properties(1.00, 900, 2.90)
+    URINE = Properties(1.00, 600, 2.80)
+    STOOL = Properties(0.45, 55, 1.20, 0.2, 0.2)
+    BOWEL_WALL = Properties(0.85, 82, 1.02, 0.15, 0.15)
+    BOWEL_FLUID = Properties(0.90, 250, 2.40, 0.2, 0.1)
+    VESSEL = Properties(0.05, 80, 1.80)
+    NODE = Properties(0.85, 82, 0.95, 0.1, 0.12)
+    NERVE = Properties(0.80, 78, 1.15)
+    OVARY = Properties(0.85, 120, 1.25, 0.1, 0.12)  # T
+    FLUID = Properties(0.95, 500, 2.60)  # T (follicles, free fluid, cysts)
+    VAGINA = Properties(0.80, 70, 1.40)
+    CERVIX = Properties(0.80, 83, 1.58, 0.08, 0.08)  # B, W
+    MUCOSA = Properties(0.90, 140, 1.85)
+    MYOMETRIUM = Properties(0.85, 79, 1.50, 0.10, 0.08)  # B, W
+    JUNCTIONAL = Properties(0.80, 66, 1.15, 0.08, 0.10)  # T, W
     # Between B (59 ms) and T (214 ms): T2 follows the cycle, hence the wide spread.
-    Tissue.ENDOMETRIUM: Properties(0.90, 105, 1.33, 0.20, 0.10),  # B, T, W
-    Tissue.LEIOMYOMA: Properties(0.75, 45, 1.10, 0.15, 0.12),
-    Tissue.HAEMATOMETRA: Properties(0.90, 120, 0.98, 0.25, 0.15),  # viscous blood or pus
-    Tissue.TUMOUR: Properties(0.90, 85, 0.90, 0.14, 0.10),  # E, C; shifted by `tumour_values`
-    Tissue.NECROSIS: Properties(0.95, 180, 1.90, 0.2, 0.1),
-}
+    ENDOMETRIUM = Properties(0.90, 105, 1.33, 0.20, 0.10)  # B, T, W
+    LEIOMYOMA = Properties(0.75, 45, 1.10, 0.15, 0.12)
+    HAEMATOMETRA = Properties(0.90, 120, 0.98, 0.25, 0.15)  # viscous blood or pus
+    TUMOUR = Properties(0.90, 85, 0.90, 0.14, 0.10)  # E, C; shifted by `tumour_means`
+    NECROSIS = Properties(0.95, 180, 1.90, 0.2, 0.1)
 
 
 @dataclass(frozen=True)
@@ -105,10 +76,15 @@ class TissueValues:
 
 
 def draw_values(rng: np.random.Generator, tumour_t2_ms: float, tumour_adc: float) -> TissueValues:
-    """Draw one patient's tissues about the table; the tumour's own means (ms, 10^-3 mm²/s) come
-    from the disease, its spread from the table. Draws beyond two SD are cut back to two SD."""
-    table = [TABLE[tissue] for tissue in Tissue]
-    steps = np.clip(rng.standard_normal((2, len(table))), -2, 2)
+    """Draw one patient's tissues about the table, cut at two SD.
+
+    Args:
+        rng: where the numbers come from.
+        tumour_t2_ms: mean T2 of the tumour, from the disease.
+        tumour_adc: its mean ADC, 10^-3 mm²/s; its spread is that of the table.
+    """
+    table = [tissue.properties for tissue in Tissue]
+    steps = spread_steps(rng, (2, len(table)))
     t2 = np.array([row.t2_ms for row in table])
     adc = np.array([row.adc for row in table])
     t2[Tissue.TUMOUR], adc[Tissue.TUMOUR] = tumour_t2_ms, tumour_adc
@@ -119,10 +95,10 @@ def draw_values(rng: np.random.Generator, tumour_t2_ms: float, tumour_adc: float
 
 
 def tumour_means(histology: str, grade: str) -> tuple[float, float]:
-    """Mean T2 (ms) and ADC (10^-3 mm²/s) of a tumour, from its histology and grade.
+    """Return mean T2 (ms) and ADC (10^-3 mm²/s) of a tumour, from its histology and grade.
 
-    Higher grade means denser cells and a lower ADC; adenocarcinoma of the cervix lies above
-    squamous carcinoma (Eur Radiol 2013;23:1050). The size of the shifts is an assumption.
+    Higher grade means denser cells and a lower ADC; adenocarcinoma of the cervix lies above squamous carcinoma (Eur
+    Radiol 2013;23:1050). The size of the shifts is an assumption.
     """
     t2_ms, adc = {
         "squamous carcinoma": (92, 0.88),

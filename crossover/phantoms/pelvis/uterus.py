@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from crossover.phantoms.kit.implicit import Canvas, Ellipsoid, Vector
+from crossover.phantoms.kit.canvas import Box
+from crossover.phantoms.kit.shapes import Vector, ball_radius
+from crossover.phantoms.pelvis.canvas import Canvas, Ellipsoid
 from crossover.phantoms.pelvis.clinical import Clinical
 from crossover.phantoms.pelvis.settings import Anatomy
 from crossover.phantoms.pelvis.tissues import Tissue
@@ -28,8 +30,8 @@ WALL = 2.6  # a corpus has at least this many times the volume of the tumour it 
 
 @dataclass(frozen=True)
 class Tumour:
-    """Lobes, of which the union is grown until it fills the drawn volume, and the waves that
-    make its surface irregular."""
+    """A tumour: lobes, of which the union is grown until it fills the drawn volume, and waves that make its surface
+    irregular."""
 
     volume_ml: float
     lobes: tuple[Ellipsoid, ...]
@@ -40,12 +42,12 @@ class Tumour:
 
     @property
     def centre(self) -> Vector:
-        """Centre of the first lobe (x, y, z), mm."""
+        """The centre of the first lobe: x, y, z in mm."""
         return self.lobes[0].centre
 
     @property
     def radius(self) -> float:
-        """Radius of a ball of the same volume, mm."""
+        """The radius of a ball of the same volume, mm."""
         return ball_radius(self.volume_ml)
 
 
@@ -64,13 +66,8 @@ class Uterus:
     tumour: Tumour
 
 
-def ball_radius(volume_ml: float) -> float:
-    """Radius in mm of a ball of this volume in ml."""
-    return float(np.cbrt(3000 * volume_ml / (4 * np.pi)))
-
-
 def draw_volume(anatomy: Anatomy, clinical: Clinical, rng: np.random.Generator) -> float:
-    """A tumour volume in ml: log-normal, cut to the range."""
+    """Draw a tumour volume in ml, which is log-normal and cut to the range of `VOLUME_ML`."""
     median, spread, low, high = VOLUME_ML[anatomy]
     factor = STAGE_FACTOR[clinical.t_stage]
     if "sarcoma" in clinical.histology or "mixed" in clinical.histology:
@@ -106,7 +103,7 @@ def draw_uterus(anatomy: Anatomy, clinical: Clinical, rng: np.random.Generator) 
 
 
 def _frame(forward_deg: float, tilt_deg: float) -> NDArray[np.float64]:
-    """Rows: across (about x), front to back, along the axis of the organ."""
+    """Return a frame whose rows point across (about x), from front to back, and along the axis of the organ."""
     f, t = np.radians(forward_deg), np.radians(tilt_deg)
     along = np.array([np.sin(t), -np.sin(f) * np.cos(t), np.cos(f) * np.cos(t)])
     back = np.array([0, np.cos(f), np.sin(f)])
@@ -114,7 +111,7 @@ def _frame(forward_deg: float, tilt_deg: float) -> NDArray[np.float64]:
 
 
 def _draw_frames(rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    """Axes of cervix and corpus: three of four uteri lean forward (anteverted, anteflexed)."""
+    """Draw the axes of cervix and corpus: three of four uteri lean forward (anteverted, anteflexed)."""
     anteverted = rng.random() < 0.75
     version, flexion = rng.normal(33, 9), rng.uniform(8, 40)
     if not anteverted:
@@ -124,7 +121,7 @@ def _draw_frames(rng: np.random.Generator) -> tuple[NDArray, NDArray]:
 
 
 def _draw_cervix(frame: NDArray, tumour_radius: float, rng: np.random.Generator) -> Ellipsoid:
-    """A cervix of 25 to 36 mm, expanded by a tumour that arises in it."""
+    """Draw a cervix of 26 to 36 mm, expanded by a tumour that arises in it."""
     centre = np.array([rng.normal(0, 5), rng.normal(5, 6), rng.normal(-26, 8)])
     length, width = rng.uniform(13, 18), rng.uniform(12, 15)
     half = np.array([width, width * rng.uniform(0.82, 1.0), length])
@@ -134,7 +131,7 @@ def _draw_cervix(frame: NDArray, tumour_radius: float, rng: np.random.Generator)
 def _draw_corpus(
     frame: NDArray, cervix: Ellipsoid, age: float, held_ml: float, rng: np.random.Generator
 ) -> Ellipsoid:
-    """A corpus on top of the cervix; smaller after the menopause, larger to hold a tumour."""
+    """Draw a corpus on top of the cervix, which is smaller after the menopause, and larger where it holds a tumour."""
     shrink = float(np.interp(age, (48, 70), (1.0, 0.8)))
     half = np.array([rng.uniform(22, 28), rng.uniform(18, 23), rng.uniform(27, 36)])
     half = half * shrink
@@ -149,7 +146,7 @@ def _draw_corpus(
 
 
 def _draw_cavity(corpus: Ellipsoid, age: float, rng: np.random.Generator) -> Ellipsoid:
-    """The endometrial stripe: 4 to 13 mm thick before the menopause, 3 to 7 mm after it."""
+    """Draw the endometrial stripe: 4 to 13 mm thick before the menopause, 3 to 7 mm after it."""
     thick = rng.uniform(2.0, 6.5) if age < 52 else rng.uniform(1.5, 3.5)
     half = np.array([corpus.half[0] * rng.uniform(0.5, 0.62), thick, corpus.half[2] * 0.68])
     return Ellipsoid(corpus.centre - corpus.frame[2] * 0.05 * corpus.half[2], half, corpus.frame)
@@ -158,7 +155,7 @@ def _draw_cavity(corpus: Ellipsoid, age: float, rng: np.random.Generator) -> Ell
 def _draw_collection(
     cavity: Ellipsoid, corpus: Ellipsoid, obstructed: bool, rng: np.random.Generator
 ) -> Ellipsoid | None:
-    """Retained blood or pus that distends the cavity: in one of eight obstructed canals."""
+    """Draw retained blood or pus that distends the cavity, in one of eight obstructed canals."""
     present, size = rng.random() < 0.12, rng.uniform(0.28, 0.55)
     if not (present and obstructed):
         return None
@@ -169,7 +166,7 @@ def _draw_collection(
 def _draw_leiomyomas(
     corpus: Ellipsoid, share: float, rng: np.random.Generator
 ) -> tuple[Ellipsoid, ...]:
-    """One to three fibroids in the wall, in this share of patients."""
+    """Draw one to three fibroids in the wall, in this share of patients."""
     count = int(rng.integers(1, 4)) if rng.random() < share else 0
     found = []
     for _ in range(count):
@@ -181,7 +178,7 @@ def _draw_leiomyomas(
 
 
 def _draw_cysts(cervix: Ellipsoid, rng: np.random.Generator) -> tuple[Ellipsoid, ...]:
-    """Up to two nabothian cysts: bright at b = 0, gone at b = 1000."""
+    """Draw up to two nabothian cysts, which are bright at b = 0 and gone at b = 1000 s/mm²."""
     places = rng.uniform(-0.6, 0.6, (int(rng.integers(0, 3)), 3))
     sizes = rng.uniform(1.5, 4, len(places))
     return tuple(
@@ -191,7 +188,7 @@ def _draw_cysts(cervix: Ellipsoid, rng: np.random.Generator) -> tuple[Ellipsoid,
 
 
 def _draw_waves(radius: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Five plane waves of 0.8 to 2 tumour radii: (5, 4), wave vector in 1/mm and phase."""
+    """Draw five plane waves of 0.8 to 2 tumour radii: (5, 4), wave vector in 1/mm and phase."""
     direction = rng.standard_normal((5, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     length = radius * rng.uniform(0.8, 2.0, (5, 1))
@@ -201,8 +198,8 @@ def _draw_waves(radius: float, rng: np.random.Generator) -> NDArray[np.float64]:
 def _draw_cervical_tumour(
     volume: float, cervix: Ellipsoid, corpus: Ellipsoid, rng: np.random.Generator
 ) -> Tumour:
-    """An ovoid from one lip, towards the vagina (exophytic) or up the canal; in a quarter of the
-    patients it invades the corpus (an assumption)."""
+    """Draw an ovoid from one lip, towards the vagina (exophytic) or up the canal; in a quarter of the patients it
+    invades the corpus (an assumption)."""
     radius = ball_radius(volume)
     proportions = rng.uniform(0.82, 1.2, 3)
     half = radius * proportions / np.cbrt(proportions.prod())
@@ -228,7 +225,7 @@ def _draw_corpus_tumour(
     clinical: Clinical,
     rng: np.random.Generator,
 ) -> Tumour:
-    """Lobes along the endometrium, flat where they line the cavity, one growing into the wall."""
+    """Draw lobes along the endometrium, flat where they line the cavity, and one that grows into the wall."""
     radius = ball_radius(volume)
     frame = corpus.frame
     spot = np.array([rng.uniform(-0.55, 0.55), rng.uniform(-0.9, 0.9), rng.uniform(-1.0, 0.9)])
@@ -281,8 +278,8 @@ def paint_tumour(
     box = grid.box(tumour.centre - reach, tumour.centre + reach)
     if box is None:
         return inside
-    level = np.min([lobe.level(grid, box) for lobe in tumour.lobes], axis=0)
     points = grid.points(box)
+    level = np.min([lobe.level(points) for lobe in tumour.lobes], axis=0)
     ripple = sum(
         np.cos(sum(np.float32(k) * p for k, p in zip(wave, points, strict=False)) + wave[3])
         for wave in tumour.waves.astype(np.float32)
@@ -300,27 +297,27 @@ def paint_tumour(
 
 
 def _largest_part(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected part: islands cut off by an organ's surface are no tumour."""
+    """Return the largest connected part: islands that an organ's surface cuts off are no tumour."""
     parts, count = ndimage.label(inside)
     if count < 2:
         return inside
     return parts == np.bincount(parts.ravel())[1:].argmax() + 1
 
 
-def _allowed(canvas: Canvas, uterus: Uterus, box: tuple) -> NDArray[np.bool_]:
-    """Where the tumour may grow: a corpus tumour stays within the wall unless it invades."""
+def _allowed(canvas: Canvas, uterus: Uterus, box: Box) -> NDArray[np.bool_]:
+    """Return where the tumour may grow: one of the corpus stays within the wall unless it invades."""
     hard = (Tissue.AIR, Tissue.MARROW, Tissue.CORTEX, Tissue.DISC, Tissue.URINE, Tissue.STOOL)
     allowed = ~np.isin(canvas.labels[box], hard)
     if uterus.anatomy == "uterus":
         limit = 1.1 if uterus.tumour.invades else 0.88
-        allowed &= uterus.corpus.scaled(limit).level(canvas.grid, box) <= 1
+        allowed &= uterus.corpus.scaled(limit).level(canvas.grid.points(box)) <= 1
     return allowed
 
 
 def _paint_necrosis(
-    canvas: Canvas, tumour: Tumour, box: tuple, inside: NDArray, ripple: NDArray
+    canvas: Canvas, tumour: Tumour, box: Box, inside: NDArray, ripple: NDArray
 ) -> None:
-    """Necrotic pockets where the waves are highest."""
+    """Paint necrotic pockets where the waves are highest."""
     if tumour.necrosis == 0 or not inside.any():
         return
     threshold = np.quantile(ripple[inside], 1 - tumour.necrosis)

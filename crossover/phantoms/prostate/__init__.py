@@ -14,5 +14,5 @@ synthetic, and two runs write the same bytes. Patients are simulated: nothing he
 
 The parts: `sites` (what differs between the three), `clinical` (who the patients are), `tissues` (the
 contrast), `layer` (a coat of paint), `gland`, `pelvis` and `viscera` (anatomy), `person` (these put
-together), `coils` (receive fields), `scan` (images), `examination`, `dicom_out` (files).
+together), `coils` (receive fields), `scan` (images), `examination` (these put together), `patients` (files).
 """

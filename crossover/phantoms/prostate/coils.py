@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Field
-from crossover.phantoms.kit.solids.shapes import Segment
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import EVERYWHERE, Field
+from crossover.phantoms.kit.shapes import Segment
+from crossover.phantoms.kit.waves import Waves, draw_waves
 from crossover.phantoms.prostate.person import Person
 from crossover.phantoms.prostate.sites import Profile
 
@@ -23,7 +23,7 @@ LOOP_STRENGTH = 13.0  # at the loop, of the arrays' signal in the middle
 
 @dataclass(frozen=True)
 class Coils:
-    """The coils of one examination."""
+    """The receive coils of one examination."""
 
     balance: float  # share of the front array
     depth_mm: float
@@ -33,8 +33,15 @@ class Coils:
     def weight(
         self, person: Person, field: Field, x: NDArray, y: NDArray, z: NDArray
     ) -> NDArray[np.float32]:
-        """Sensitivity at the samples of a field, which lie at scanner x, y, z of columns, rows and
-        layers; about 1 in the middle without an endorectal coil."""
+        """Return the sensitivity at the samples of a field, about 1 in the middle without an endorectal coil.
+
+        Args:
+            person: who is examined.
+            field: template coordinates of the samples.
+            x: scanner x of the columns, mm.
+            y: scanner y of the rows, mm.
+            z: scanner z of the layers, mm.
+        """
         depth = field.y * np.float32(1 / self.depth_mm)
         total = np.float32(self.balance) * np.exp(-depth)
         total += np.float32(1 - self.balance) * np.exp(depth)
@@ -52,7 +59,8 @@ class Coils:
 
 
 def draw_coils(profile: Profile, rng: np.random.Generator) -> Coils:
-    """Patients lie nearer to the front or the back array; the loop lies more or less well."""
+    """Draw how the coils lie: patients are nearer to the front or the back array, and the loop lies more or less
+    well."""
     balance, strength = rng.uniform(0.4, 0.6), LOOP_STRENGTH * rng.uniform(0.85, 1.2)
     shading = draw_waves(1, (140, 320), profile.shading, rng)
     return Coils(balance, profile.depth_mm, strength if profile.endorectal else 0, shading)

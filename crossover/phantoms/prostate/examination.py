@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crossover.phantoms.kit import clinical
+from crossover.phantoms.kit.geometry import Geometry
 from crossover.phantoms.prostate import scan
 from crossover.phantoms.prostate.clinical import Clinical, draw_clinical
 from crossover.phantoms.prostate.person import Person, draw_person
-from crossover.phantoms.prostate.scan import Geometry, Look
+from crossover.phantoms.prostate.scan import Look
 from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.phantoms.prostate.sites import PROFILES, Profile
 
@@ -25,11 +27,10 @@ class Series:
     geometry: Geometry
 
 
-@dataclass(frozen=True)
-class Examination:
-    """Images, truth and facts of one patient. Arrays are (slices, rows, columns)."""
+@dataclass(frozen=True, kw_only=True)
+class Examination(clinical.Examined):
+    """Images, truth and facts of one patient; arrays are (slices, rows, columns)."""
 
-    patient_id: str
     t2: Series
     others: tuple[Series, ...]  # that no study asks for: another plane, a localizer
     zones: NDArray[np.uint8]  # as contoured: 0, PERIPHERAL or CENTRAL
@@ -41,40 +42,38 @@ class Examination:
 
     @property
     def prostate(self) -> NDArray[np.bool_]:
-        """The whole gland."""
+        """The mask of the whole gland."""
         return self.zones > 0
 
     @property
     def prostate_ml(self) -> float:
-        """Volume of the gland as contoured."""
+        """The volume of the gland as contoured, ml."""
         return float(self.prostate.sum()) * self.t2.geometry.voxel_ml
-
-    @property
-    def row(self) -> dict[str, object]:
-        """The patient's row of clinical.csv."""
-        return {"patient": self.patient_id, **vars(self.clinical)}
 
 
 def patient_id(source: ProstateSource, index: int) -> str:
-    """The patient's name everywhere: it says that the patient is synthetic."""
+    """Return the patient's name, which is the same everywhere and says that the patient is synthetic."""
     return f"SYN-PROSTATE-{source.site}-{index:04d}"
 
 
 def stream(source: ProstateSource, index: int, part: int) -> np.random.Generator:
-    """Random numbers for one part of one patient, from the seed and the index alone."""
-    return np.random.default_rng([source.seed, 83 + "ABC".index(source.site), index, part])
+    """Return the random numbers for one part of one patient, as `kit.clinical.stream` makes them."""
+    return clinical.stream(source.seed, 83 + "ABC".index(source.site), index, part)
 
 
 def clinical_record(source: ProstateSource, index: int) -> Clinical:
-    """The clinical part alone, which needs no images."""
+    """Draw the patient's clinical row alone, which needs no images."""
     return draw_clinical(PROFILES[source.site], source.tumours, stream(source, index, 0))
 
 
 def examine(source: ProstateSource, index: int) -> Examination:
-    """Patient `index` of the cohort; no other patient and no number of patients enters. Anatomy
-    does not depend on the grid."""
-    if index < 0:
-        raise ValueError(f"index must be >= 0, got {index}")
+    """Examine patient `index` of the cohort.
+
+    Neither another patient nor the number of patients enters. The anatomy does not depend on the grid.
+
+    Raises:
+        ValueError: if `index` is negative.
+    """
     record, profile = clinical_record(source, index), PROFILES[source.site]
     person = draw_person(profile, record.tumour == "yes", stream(source, index, 1))
     look = scan.draw_look(profile, stream(source, index, 2))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, on
-from crossover.phantoms.kit.solids.shapes import (
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, on
+from crossover.phantoms.kit.shapes import (
     Ellipsoid,
     Grown,
     Points,
@@ -40,17 +40,17 @@ class Axes:
     frame: NDArray[np.float64]  # rows are its axes
 
     def at(self, u: float, v: float, w: float) -> Triple:
-        """A point of the gland."""
+        """Return a point of the gland in template coordinates, mm."""
         x, y, z = np.array(self.centre) + self.frame.T @ (np.array([u, v, w]) * self.half)
         return float(x), float(y), float(z)
 
     def part(self, at: Triple, share: Triple) -> Ellipsoid:
-        """An ellipsoid, placed and sized in halves of the gland."""
+        """Return an ellipsoid that is placed and sized in halves of the gland."""
         a, b, c = (float(s * h) for s, h in zip(share, self.half, strict=True))
         return Ellipsoid(self.at(*at), (a, b, c), self.frame)
 
     def samples(self) -> tuple[Points, float]:
-        """Points all over it and around, and the volume that each stands for, ml."""
+        """Return points all over the gland and around it, and the volume that each stands for, ml."""
         spans = [(c - 1.3 * h, c + 1.3 * h) for c, h in zip(self.centre, self.half, strict=True)]
         axes = [np.linspace(*span, 40) for span in spans]
         x, y, z = (a.astype(np.float32) for a in np.meshgrid(*axes, indexing="ij"))
@@ -68,21 +68,24 @@ class Gland:
 
     @property
     def front_y(self) -> float:
-        """How far it reaches to the front."""
+        """How far the gland reaches to the front: y, mm."""
         return self.axes.centre[1] - self.axes.half[1]
 
     @property
     def top_z(self) -> float:
-        """Level of the base."""
+        """The level of the base: z, mm."""
         return self.axes.centre[2] + self.axes.half[2]
 
 
 def draw_gland(ml: float, pressed: Shape | None, tumour: bool, draw: Draw) -> Gland:
-    """A gland of this volume.
+    """Draw a gland.
 
     Args:
-        pressed: what dents it from behind (the balloon of an endorectal coil), in whose presence
-            glands are flat and wide.
+        ml: its volume.
+        pressed: what dents it from behind (the balloon of an endorectal coil), in whose presence glands are flat
+            and wide.
+        tumour: whether it has a visible tumour.
+        draw: where the numbers come from.
     """
     size = (480 * ml) ** (1 / 3)
     # Hyperplasia grows more to the front and up than to the sides.
@@ -105,7 +108,7 @@ def draw_gland(ml: float, pressed: Shape | None, tumour: bool, draw: Draw) -> Gl
 
 
 def _outline(axes: Axes, pressed: Shape | None) -> Shape:
-    """A body, the apex, and two lobes behind."""
+    """Return a body, the apex, and two lobes behind."""
     body = axes.part((0, -0.08, 0.05), (0.88, 0.84, 0.9))
     apex = axes.part((0, -0.05, -0.6), (0.55, 0.6, 0.42))
     lobes = [axes.part((0.36 * side, 0.2, -0.06), (0.62, 0.74, 0.76)) for side in SIDES]
@@ -114,7 +117,7 @@ def _outline(axes: Axes, pressed: Shape | None) -> Shape:
 
 
 def _central(axes: Axes, whole: Shape, share: float) -> Shape:
-    """The central gland: in front and above, this share of the volume, off the capsule behind."""
+    """Return the central gland, in front and above, with this share of the volume and off the capsule behind."""
     shell = axes.part((0, -0.24, 0.14), (0.85, 0.8, 0.88))
     points, _ = axes.samples()
     inside = whole.distance(points) < 0
@@ -126,7 +129,7 @@ def _central(axes: Axes, whole: Shape, share: float) -> Shape:
 
 
 def _zones(axes: Axes, whole: Shape, central: Shape, draw: Draw) -> Iterator[Layer]:
-    """Capsule, peripheral zone, anterior stroma, central gland with nodules, urethra."""
+    """Yield capsule, peripheral zone, anterior stroma, the central gland with its nodules, and the urethra."""
     patchy, mixed = draw.rng.uniform(0.07, 0.22), draw.rng.uniform(0.12, 0.24)
     yield Layer(whole, (Coat(Tissue.CAPSULE), Coat(Tissue.PERIPHERAL, -RIM_MM, patchy, True)))
     front = axes.part((0, -0.95, 0), (0.5, 0.42, 0.75))
@@ -142,7 +145,7 @@ def _zones(axes: Axes, whole: Shape, central: Shape, draw: Draw) -> Iterator[Lay
 
 
 def _nodules(axes: Axes, central: Shape, draw: Draw) -> Iterator[Layer]:
-    """Hyperplasia: round, with rims; more and larger ones in a large gland, two lobes of them."""
+    """Yield hyperplasia: round nodules with rims, more and larger ones in a large gland, in two lobes."""
     a, b, c = axes.half
     size = (a * b * c) ** (1 / 3)
     inside = Grown(central, -RIM_MM)
@@ -157,8 +160,10 @@ def _nodules(axes: Axes, central: Shape, draw: Draw) -> Iterator[Layer]:
 
 
 def _tumour(axes: Axes, whole: Shape, some: bool, draw: Draw) -> Iterator[Layer]:
-    """A dark focus in the peripheral zone (70 %) or a dark lens in front; drawn also where none is
-    asked for, so that the rest of the patient stays the same."""
+    """Yield a dark focus in the peripheral zone (70 %) or a dark lens in front.
+
+    It is drawn also where none is asked for, so that the rest of the patient stays the same.
+    """
     side = SIDES[int(draw.rng.integers(2))]
     radius = float(draw.rng.uniform(4, 9))
     level = draw.number(-0.1, 0.25)
@@ -173,7 +178,7 @@ def _tumour(axes: Axes, whole: Shape, some: bool, draw: Draw) -> Iterator[Layer]
 
 
 def vesicles(gland: Gland, draw: Draw) -> Iterator[Layer]:
-    """Seminal vesicles: convoluted fluid-filled ducts from the base up and to the sides."""
+    """Yield seminal vesicles: convoluted fluid-filled ducts from the base up and to the sides."""
     top = gland.top_z
     fluid = draw.number(1, 0.12)
     for side in SIDES:

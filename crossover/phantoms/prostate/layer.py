@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from crossover.phantoms.kit.solids.canvas import Canvas
-from crossover.phantoms.kit.solids.shapes import Shape
+from crossover.phantoms.kit.canvas import Canvas
+from crossover.phantoms.kit.shapes import Shape
 from crossover.phantoms.prostate.tissues import Signals, Tissue
 
 
@@ -25,8 +25,8 @@ class Layer:
     coats: tuple[Coat, ...]
 
     def paint(self, coarse: Canvas, fine: Canvas, signals: Signals) -> None:
-        """Paint it on two canvases that share their samples. The distance, which takes the time, is
-        found once."""
+        """Paint the layer on two canvases that share their samples; the distance, which takes the time, is found
+        once."""
         if len(self.coats) == 1 and not self.coats[0].by_mm:  # a union part by part
             (coat,), value = self.coats, signals[self.coats[0].tissue]
             (fine if coat.fine else coarse).paint(self.shape, value, coat.uneven * value)
@@ -44,5 +44,5 @@ class Layer:
 
 
 def layer(shape: Shape, tissue: Tissue, uneven: float = 0, fine: bool = False) -> Layer:
-    """A shape in one coat."""
+    """Return a shape in one coat."""
     return Layer(shape, (Coat(tissue, 0, uneven, fine),))

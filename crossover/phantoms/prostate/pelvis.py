@@ -4,8 +4,10 @@ sized at random: an assumption, drawn after anatomical atlases."""
 
 from collections.abc import Iterator, Sequence
 
-from crossover.phantoms.kit.solids.draw import SIDES, Draw, Triple, mirrored, on
-from crossover.phantoms.kit.solids.shapes import (
+from numpy.typing import NDArray
+
+from crossover.phantoms.kit.draw import SIDES, Draw, Triple, mirrored, on
+from crossover.phantoms.kit.shapes import (
     Below,
     Ellipsoid,
     Grown,
@@ -37,13 +39,13 @@ earlier ones."""
 
 
 def draw_skin(draw: Draw) -> Ellipsoid:
-    """The trunk at the hips, as a cylinder nearly."""
+    """Draw the trunk at the hips, which is nearly a cylinder."""
     girth = draw.number(1, 0.05)
     return Ellipsoid((0, 14, 0), (188 * girth, 112 * girth + draw.number(0, 3), 700))
 
 
 def muscles(draw: Draw) -> Iterator[Layer]:
-    """What lies outside of the bones and on their inner side, from the outside in."""
+    """Yield what lies outside of the bones and on their inner side, from the outside in."""
     for side in SIDES:
         for centre, half, yaw in MUSCLES:
             place, size = on(side, draw.near(centre, 1.8)), draw.size(half, 0.06)
@@ -53,12 +55,12 @@ def muscles(draw: Draw) -> Iterator[Layer]:
 
 
 def _muscle(shape: Shape) -> Iterator[Layer]:
-    """In a thin sheet of fat, which parts it from its neighbours."""
+    """Yield a muscle in a thin sheet of fat, which parts it from its neighbours."""
     yield Layer(shape, (Coat(Tissue.FAT, 1), Coat(Tissue.MUSCLE, 0, 0.2)))
 
 
 def bones(draw: Draw) -> Iterator[Layer]:
-    """Femora, acetabula, ischia, pubic bones with the symphysis, sacrum and coccyx."""
+    """Yield femora, acetabula, ischia, pubic bones with the symphysis, sacrum and coccyx."""
     up = draw.number(0, 5)
     for side in SIDES:
         head = draw.near((91, -2, 40 + up), 1.5)
@@ -88,11 +90,12 @@ def _bone(shape: Shape) -> Iterator[Layer]:
 
 
 def floor(draw: Draw, half_width: float, apex: Triple) -> Iterator[Layer]:
-    """Levator ani, a funnel about prostate and rectum; the penis' root below.
+    """Yield the levator ani, a funnel about prostate and rectum, and the root of the penis below.
 
     Args:
-        half_width: of the prostate, mm.
-        apex: its lower end.
+        draw: where the numbers come from.
+        half_width: half the width of the prostate, mm.
+        apex: the lower end of the prostate, mm.
     """
     wide, deep = half_width + draw.number(8, 1.2), draw.number(52, 2)
     funnel = Ellipsoid((0, 9, 26), (wide, deep, 80))
@@ -117,7 +120,7 @@ def floor(draw: Draw, half_width: float, apex: Triple) -> Iterator[Layer]:
 
 
 def vessels(draw: Draw) -> Iterator[Layer]:
-    """Femoral and obturator vessels, spermatic cords."""
+    """Yield femoral and obturator vessels, and spermatic cords."""
     for side in SIDES:
         artery = [draw.near(p, 2) for p in mirrored(side, (56, -72, 60), (64, -78, -60))]
         vein = [draw.near(p, 2) for p in mirrored(side, (45, -71, 60), (52, -77, -60))]
@@ -130,8 +133,8 @@ def vessels(draw: Draw) -> Iterator[Layer]:
 
 
 def strands(draw: Draw, front_y: float, top_z: float) -> Iterator[Layer]:
-    """Small vessels: the plexus before and beside the gland, the bundles behind it, and those between
-    rectum and sacrum and beside the bladder."""
+    """Yield small vessels: the plexus before and beside the gland, the bundles behind it, and those between rectum
+    and sacrum and beside the bladder."""
     for side in SIDES:
         for _ in range(7):
             x, y = draw.rng.uniform(3, 22), front_y - draw.rng.uniform(1.5, 6)
@@ -150,8 +153,10 @@ def strands(draw: Draw, front_y: float, top_z: float) -> Iterator[Layer]:
             yield _strand((side * x, y, z), run, draw.rng.uniform(0.6, 1.3), kind)
 
 
-def _strand(at: Sequence[float], run: Sequence[float], radius: float, tissue: Tissue) -> Layer:
-    """A small vessel about a point."""
+def _strand(
+    at: Sequence[float], run: Sequence[float] | NDArray, radius: float, tissue: Tissue
+) -> Layer:
+    """Return a small vessel about a point."""
     start = tuple(float(a - r / 2) for a, r in zip(at, run, strict=True))
     end = tuple(float(a + r / 2) for a, r in zip(at, run, strict=True))
     return layer(Segment(start, end, (float(radius), float(radius))), tissue)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import EVERYWHERE, Canvas, Field
-from crossover.phantoms.kit.solids.draw import Draw
-from crossover.phantoms.kit.solids.shapes import Shape
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import EVERYWHERE, Canvas, Field
+from crossover.phantoms.kit.draw import Draw
+from crossover.phantoms.kit.shapes import Shape
+from crossover.phantoms.kit.waves import Waves, draw_waves
 from crossover.phantoms.prostate import pelvis, viscera
 from crossover.phantoms.prostate.gland import VOLUME_ML, Gland, draw_gland, vesicles
 from crossover.phantoms.prostate.layer import Layer
@@ -23,7 +23,7 @@ SEPTUM = 0.08  # texture, in SD, within which fat has a septum
 
 @dataclass(frozen=True)
 class Body:
-    """A person on the table: from where a sample lies on the scanner to where in the template."""
+    """One person's size and posture on the table."""
 
     place: NDArray[np.float64]  # the template's origin in scanner coordinates, mm
     scale: NDArray[np.float64]  # of the person to the template, along x, y, z
@@ -31,7 +31,13 @@ class Body:
     shape: Waves  # three fields: displacement along x, y, z, mm
 
     def field(self, x: NDArray, y: NDArray, z: NDArray) -> Field:
-        """Template coordinates of a grid of samples: scanner x, y, z of columns, rows, layers."""
+        """Return the template coordinates of a grid of samples.
+
+        Args:
+            x: scanner x of the columns, mm.
+            y: scanner y of the rows, mm.
+            z: scanner z of the layers, mm.
+        """
         found = self.shape.fields(x, y, z)
         axes = [axis - origin for axis, origin in zip((x, y, z), self.place, strict=True)]
         shift = (*(axes[2] * by for by in self.lean), np.zeros(len(z)))
@@ -53,7 +59,7 @@ class Person:
     balloon: Balloon | None
 
     def paint(self, coarse: Canvas, fine: Canvas, signals: Signals) -> None:
-        """Paint all tissues, from the outside in, on two canvases that share their values."""
+        """Paint all tissues from the outside in, on two canvases that share their values."""
         skin = self.skin.distance(coarse.field.points(EVERYWHERE))
         coarse.fill(skin, EVERYWHERE, signals[Tissue.SKIN])
         _paint_fat(coarse, skin + SKIN_MM, signals)
@@ -62,7 +68,7 @@ class Person:
 
 
 def _paint_fat(canvas: Canvas, distance: NDArray[np.float32], signals: Signals) -> None:
-    """Lobules between thin dark septa, which run where the texture crosses zero."""
+    """Paint lobules of fat between thin dark septa, which run where the texture crosses zero."""
     fat = signals[Tissue.FAT]
     canvas.fill(distance, EVERYWHERE, fat, 0.04 * fat)
     septa = np.abs(canvas.texture)
@@ -75,7 +81,7 @@ def _paint_fat(canvas: Canvas, distance: NDArray[np.float32], signals: Signals) 
 
 
 def draw_person(profile: Profile, tumour: bool, rng: np.random.Generator) -> Person:
-    """Draw one; each part has random numbers of its own."""
+    """Draw one person; each part has random numbers of its own."""
     streams = [Draw(r) for r in rng.spawn(9)]
     body = _draw_body(streams[0])
     median, spread = profile.volume_ml
@@ -88,6 +94,7 @@ def draw_person(profile: Profile, tumour: bool, rng: np.random.Generator) -> Per
 
 
 def _draw_body(draw: Draw) -> Body:
+    """Draw size, place and posture."""
     common = draw.number(1, 0.025)
     scale = common * np.array([draw.number(1, 0.025) for _ in range(3)])
     place = np.round([draw.number(0, 3), draw.number(0, 6), draw.rng.uniform(-60, 60)], 2)
@@ -96,7 +103,7 @@ def _draw_body(draw: Draw) -> Body:
 
 
 def _layers(gland: Gland, balloon: Balloon | None, draws: list[Draw]) -> Iterator[Layer]:
-    """All that is painted on the fat; later paint covers earlier paint."""
+    """Yield all that is painted on the fat; later paint covers earlier paint."""
     yield from pelvis.muscles(draws[0])
     yield from pelvis.bones(draws[0])
     yield from pelvis.floor(draws[1], max(gland.axes.half[0], 26), gland.axes.at(0, -0.1, -0.8))

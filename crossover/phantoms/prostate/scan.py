@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crossover.phantoms.kit.solids.canvas import Canvas, Field
-from crossover.phantoms.kit.solids.draw import Triple
-from crossover.phantoms.kit.solids.waves import Waves, draw_waves
+from crossover.phantoms.kit.canvas import Canvas, Field
+from crossover.phantoms.kit.geometry import AXIAL, SAGITTAL, Geometry, Triple, magnitudes, pool
+from crossover.phantoms.kit.waves import Waves, draw_waves
 from crossover.phantoms.prostate.coils import Coils, draw_coils
 from crossover.phantoms.prostate.person import Person
 from crossover.phantoms.prostate.settings import ProstateSource
@@ -22,59 +22,11 @@ from crossover.phantoms.prostate.tissues import Signals, Tissue, draw_signals, s
 LAYER_MM = 2.2  # coarsest sampling through a slice
 SAMPLES = 500_000  # painted at a time: bounds the memory
 OBSERVER_MM = 0.5  # SD of a contour about the gland's edge
-WHITEST = 4095  # 12 bits
-AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
-SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """A stack of slices along the patient's axes."""
-
-    pixel_mm: float  # rows and columns
-    spacing_mm: float  # between slice centres, and thickness
-    origin: Triple  # centre of row 0, column 0 of slice 0: x, y, z in mm
-    shape: tuple[int, int, int]  # slices, rows, columns
-    row_direction: Triple = AXIAL[0]
-    column_direction: Triple = AXIAL[1]
-
-    @property
-    def normal(self) -> Triple:
-        """From slice to slice."""
-        x, y, z = np.cross(self.row_direction, self.column_direction).tolist()
-        return x, y, z
-
-    def position(self, k: int) -> Triple:
-        """Centre of row 0, column 0 of slice k: x, y, z in mm."""
-        x, y, z = (
-            round(o + k * self.spacing_mm * n, 4)
-            for o, n in zip(self.origin, self.normal, strict=True)
-        )
-        return x, y, z
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel."""
-        return self.pixel_mm**2 * self.spacing_mm / 1000
-
-    def axes(self, layers: int = 1) -> tuple[NDArray, NDArray, NDArray]:
-        """x, y and z of the samples along each axis; `layers` of them through each slice."""
-        inside = ((np.arange(layers) + 0.5) / layers - 0.5) * self.spacing_mm
-        steps = (
-            (np.arange(self.shape[0])[:, None] * self.spacing_mm + inside).ravel(),
-            np.arange(self.shape[1]) * self.pixel_mm,
-            np.arange(self.shape[2]) * self.pixel_mm,
-        )
-        directions = np.array([self.normal, self.column_direction, self.row_direction])
-        along = [int(a) for a in np.abs(directions).argmax(axis=0)]
-        x, y, z = (
-            self.origin[k] + steps[axis] * directions[axis, k] for k, axis in enumerate(along)
-        )
-        return x, y, z
 
 
 def place_stack(source: ProstateSource, person: Person, rng: np.random.Generator) -> Geometry:
-    """Axial slices about the gland, set up by hand; what is left goes above more than below it."""
+    """Place axial slices about the gland, a little off as if set up by hand; what is left goes above more than below
+    it."""
     low, high = source.field_of_view_mm
     pixel = round(float(rng.uniform(low, high)) / source.matrix, 4)
     count, step = (
@@ -92,7 +44,7 @@ def place_stack(source: ProstateSource, person: Person, rng: np.random.Generator
 
 
 def place_others(axial: Geometry, person: Person) -> tuple[Geometry, Geometry]:
-    """A sagittal stack through the gland, and a localizer of three wide axial slices."""
+    """Place a sagittal stack through the gland, and a localizer of three wide axial slices."""
     x, y, z = _on_scanner(person)
     matrix, wide = axial.shape[1] // 2, axial.pixel_mm * axial.shape[1]
     pixel, half = round(wide / matrix, 4), (matrix - 1) / 2 * wide / matrix
@@ -104,7 +56,7 @@ def place_others(axial: Geometry, person: Person) -> tuple[Geometry, Geometry]:
 
 
 def _on_scanner(person: Person) -> Triple:
-    """The gland's middle in scanner coordinates."""
+    """Return the gland's middle in scanner coordinates, mm."""
     body = person.body
     x, y, z = np.array(person.gland.axes.centre) * body.scale
     x, y = x + body.lean[0] * z, y + body.lean[1] * z
@@ -113,7 +65,7 @@ def _on_scanner(person: Person) -> Triple:
 
 @dataclass(frozen=True)
 class Look:
-    """How one patient's images come out, drawn before any image is made."""
+    """How one patient's images come out, which is drawn before any image is made."""
 
     signals: Signals
     coarse: Waves
@@ -128,7 +80,7 @@ class Look:
 
 
 def draw_look(profile: Profile, rng: np.random.Generator) -> Look:
-    """Textures of 8 to 30 mm and 2.5 to 14 mm, the contrast, the coils, the scanner's scale."""
+    """Draw textures of 8 to 30 mm and of 2.5 to 14 mm, the contrast, the coils, and the scanner's scale."""
     te, tr = (round(rng.uniform(*span)) for span in (profile.te_ms, profile.tr_ms))
     usual = signal(Tissue.PERIPHERAL, sum(profile.te_ms) / 2, profile.field_t)
     return Look(
@@ -147,7 +99,7 @@ def draw_look(profile: Profile, rng: np.random.Generator) -> Look:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a stack shows before noise, each (slices, rows, columns)."""
+    """What a stack shows before noise; arrays are (slices, rows, columns)."""
 
     signal: NDArray[np.float32]  # as the coils see it
     weight: NDArray[np.float32]  # how strongly they do
@@ -156,7 +108,7 @@ class Scan:
 
 
 def scan(person: Person, look: Look, geometry: Geometry, layers: int) -> Scan:
-    """Paint a stack in portions; `layers` of samples through each slice, for axial ones."""
+    """Paint a stack in portions, with `layers` of samples through each slice; more than one for axial ones only."""
     parts = [_portion(person, look, g, layers) for g in _portions(geometry, layers)]
     found = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     if geometry.row_direction != AXIAL[0]:
@@ -165,6 +117,7 @@ def scan(person: Person, look: Look, geometry: Geometry, layers: int) -> Scan:
 
 
 def _portions(geometry: Geometry, layers: int) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
+    """Yield the x, y and z of the samples in portions of slices, which bound the memory."""
     x, y, z = geometry.axes(layers)
     size = max(1, SAMPLES // (len(x) * len(y) * layers)) * layers
     for first in range(0, len(z), size):
@@ -174,7 +127,7 @@ def _portions(geometry: Geometry, layers: int) -> Iterator[tuple[NDArray, NDArra
 def _portion(
     person: Person, look: Look, axes: tuple[NDArray, NDArray, NDArray], layers: int
 ) -> tuple[NDArray[np.float32], ...]:
-    """Signal, weight, gland and central share at scanner x, y, z, (z of slices, y, x)."""
+    """Return signal, weight, and shares of gland and central gland at scanner x, y, z: (z of slices, y, x)."""
     field = person.body.field(*axes)
     pixel = abs(float(axes[1][1] - axes[1][0]))
     edge = float(np.hypot(pixel, look.blur_mm))
@@ -187,16 +140,16 @@ def _portion(
     x, y, z = axes
     part = Field(field.x[middle], field.y[middle], field.z[middle])
     weight = look.coils.weight(person, part, x, y, z[middle])
-    found = _pool(values, layers)
+    found = pool(values, layers)
     found *= weight
     gland, central = _contours(person, look, field, axes)
-    return found, weight, _pool(gland, layers), _pool(central, layers)
+    return found, weight, pool(gland, layers), pool(central, layers)
 
 
 def _contours(
     person: Person, look: Look, field: Field, axes: tuple[NDArray, NDArray, NDArray]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Samples within the contours, 0 or 1: an observer draws them half a millimetre off."""
+    """Return which samples lie within the contours, 0 or 1; an observer draws them half a millimetre off."""
     gland, central = np.zeros((2, *field.shape), np.float32)
     low, high = person.gland.whole.bounds()
     box = field.box(low - 3, high + 3)
@@ -212,24 +165,13 @@ def _contours(
     return gland, central
 
 
-def _pool(samples: NDArray[np.float32], layers: int) -> NDArray[np.float32]:
-    """Mean over the layers of each slice."""
-    s, r, c = samples.shape
-    return samples.reshape(s // layers, layers, r, c).mean(axis=1, dtype=np.float32)
-
-
 def layers_of(geometry: Geometry) -> int:
-    """How many samples a slice needs."""
+    """Return how many samples a slice needs."""
     return int(np.ceil(geometry.spacing_mm / LAYER_MM))
 
 
 def acquire(
     signal: NDArray[np.float32], look: Look, rng: np.random.Generator
 ) -> NDArray[np.uint16]:
-    """Stored magnitudes: Rician noise, the scanner's scale, 12 bits."""
-    stored = np.empty(signal.shape, np.uint16)
-    for image, out in zip(signal, stored, strict=True):
-        noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(look.sigma)
-        magnitude = np.hypot(image + noise[0], noise[1])
-        out[:] = np.clip(np.rint(magnitude * np.float32(look.gain)), 0, WHITEST)
-    return stored
+    """Return the stored magnitudes, slice by slice."""
+    return np.stack([magnitudes(image, look.sigma, look.gain, rng) for image in signal])

@@ -50,7 +50,7 @@ class ProstateSource(BaseModel, extra="forbid"):
     @model_validator(mode="before")
     @classmethod
     def _site_s_own(cls, given: Any) -> Any:
-        return DEFAULTS.get(given.get("site"), {}) | given if isinstance(given, dict) else given
+        return DEFAULTS.get(given.get("site", ""), {}) | given if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _consistent(self) -> ProstateSource:
@@ -66,6 +66,9 @@ class ProstateSource(BaseModel, extra="forbid"):
 
     @property
     def mask_files(self) -> dict[str, str]:
-        """Structure -> where its mask lies in a patient's folder. As the archives have it: A and B have
-        one NRRD with the peripheral zone and the central gland, C a folder of DICOM slices."""
+        """Structure -> where its mask lies in a patient's folder.
+
+        As the archives have it, A and B have one NRRD with the peripheral zone and the central gland, and C a folder
+        of DICOM slices.
+        """
         return {"prostate": "GT/prostate" if self.site == "C" else "zones.nrrd"}

@@ -27,7 +27,7 @@ from crossover.phantoms.prostate.settings import Site
 
 @dataclass(frozen=True)
 class Profile:
-    """One site."""
+    """What one site scans with, and whom."""
 
     maker: str
     models: dict[str, float]  # model -> share of patients

@@ -4,8 +4,8 @@ Template coordinates, mm, as in `gland`."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crossover.phantoms.kit.solids.draw import Draw, Triple
-from crossover.phantoms.kit.solids.shapes import Ellipsoid, Grown, Shape, Union, tube
+from crossover.phantoms.kit.draw import Draw, Triple
+from crossover.phantoms.kit.shapes import Ellipsoid, Grown, Shape, Union, tube
 from crossover.phantoms.prostate.gland import BACK_Y, Gland
 from crossover.phantoms.prostate.layer import Coat, Layer, layer
 from crossover.phantoms.prostate.tissues import Tissue
@@ -24,7 +24,7 @@ class Balloon:
 
 
 def draw_balloon(draw: Draw) -> Balloon:
-    """34 to 46 mm wide, less deep, filled with air."""
+    """Draw a balloon that is 34 to 46 mm wide, less deep, and filled with air."""
     radius, half = draw.number(15.5, 1.4), draw.number(28, 3)
     x, z = draw.number(0, 2.5), draw.number(2, 4)
     front = BACK_Y - DENT_MM + WALL_MM
@@ -39,7 +39,7 @@ def draw_balloon(draw: Draw) -> Balloon:
 
 
 def bladder(gland: Gland, draw: Draw) -> Iterator[Layer]:
-    """On the gland's base and behind the pubic bones, more or less full."""
+    """Yield a more or less full bladder on the gland's base and behind the pubic bones."""
     filled = draw.number(1, 0.14)
     half = (40 * filled, 30 * filled, 27 * filled)
     centre = (draw.number(0, 3), gland.axes.centre[1] - 8, gland.top_z - 5 + half[2])
@@ -50,7 +50,7 @@ def bladder(gland: Gland, draw: Draw) -> Iterator[Layer]:
 
 
 def rectum(gland: Gland, draw: Draw) -> Iterator[Layer]:
-    """From the anal canal up along the sacrum; the lumen is collapsed, or holds gas or stool."""
+    """Yield the rectum from the anal canal up along the sacrum; its lumen is collapsed, or holds gas or stool."""
     radius = draw.number(14.5, 2.4)
     y = BACK_Y + 1.5 + radius
     course = [(0, 24, -62), (0, 30, -38), (draw.number(0, 1.5), y + 2, -20), (0, y, 0),
@@ -72,7 +72,7 @@ def rectum(gland: Gland, draw: Draw) -> Iterator[Layer]:
 
 
 def around(balloon: Balloon) -> Iterator[Layer]:
-    """The rectum over the balloon, and the anal canal below."""
+    """Yield the rectum over the balloon, and the anal canal below."""
     yield layer(tube([(0, 24, -62), (0, 30, -36)], (11, 12)), Tissue.RECTUM, 0.08)
     wall = Coat(Tissue.RECTUM, WALL_MM, 0.05)
     yield Layer(balloon.lumen, (wall, Coat(Tissue.MUCOSA, 0.9), Coat(Tissue.AIR)))

@@ -42,7 +42,8 @@ def figures(
         shown = style.family_label(study, organs.fine_tuned(study))
         text = (
             f"{label} of {cases} cases of {called}, each a light point, mean with {confidence:.0%} confidence "
-            f"interval ({method(metric)}). Right: {shown} minus each other model on the same cases, mean difference with "
+            f"interval ({method(metric)}). Right: {shown} minus each other model on the same cases, mean "
+            "difference with "
             f"{confidence:.0%} confidence interval (paired t) and the exact p of Wilcoxon's signed-rank test, "
             "uncorrected."
         )

@@ -64,7 +64,8 @@ def apart(names: Mapping[str, Iterable[str]], what: str) -> list[str]:
 def _same(names: Mapping[str, list[str]], column: str) -> tuple[dict, list[str]]:
     """(model, name) -> the first model's name for it; and what is ambiguous."""
     every = set.intersection(*map(set, names.values()))
-    new, findings = {}, []
+    new: dict[tuple[str, str], str] = {}
+    findings = []
     groups: dict[str, dict[str, list[str]]] = {}
     for model, own in names.items():
         for name in own:
@@ -103,8 +104,8 @@ def _numbered(names: Mapping[str, list[str]]) -> dict[tuple[str, str], str]:
     if len(counted) > 1 or any(len(numbers[m]) < len(own) for m, own in names.items()):
         return {}
     first: dict[str, str] = {}
-    for own in numbers.values():
-        for number, name in own.items():
+    for numbered in numbers.values():
+        for number, name in numbered.items():
             first.setdefault(number, name)
     return {(m, n): first[k] for m, own in numbers.items() for k, n in own.items() if first[k] != n}
 

@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crossover.analyses.figures import style
-from crossover.report.tables import interval, p_value
+from crossover.report.formats import interval, number, p_value, signed
 from crossover.statistics.scales import KNOWN, method
 
 
@@ -70,7 +70,7 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
         "Higher / lower": [f"{r.improved} / {r.worsened}" for r in pairs.itertuples()],
         "p": [p_value(p) for p in pairs["p_wilcoxon_exact"]],
         "p, Holm": [p_value(p) for p in pairs["p_holm"]],
-        "dz": ["" if pd.isna(v) else f"{v:.2f}" for v in pairs["cohen_dz"]],
+        "dz": [number(v) for v in pairs["cohen_dz"]],
     })  # fmt: skip
     # one cohort is all cohorts: once is enough
     sets = [name for name in table["Test set"].unique() if name != style.ALL]
@@ -103,11 +103,4 @@ def _varied(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def _signed(value: float, low: float, high: float) -> str:
-    if pd.isna(value):
-        return ""
-    parts = [
-        f"{v:+.3f}".replace("-", "−").replace("inf", "∞")
-        for v in (value, low, high)
-        if not pd.isna(v)
-    ]
-    return parts[0] if len(parts) < 3 else f"{parts[0]} ({parts[1]}, {parts[2]})"
+    return interval(value, low, high, signed).replace("inf", "∞")

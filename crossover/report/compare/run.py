@@ -78,7 +78,7 @@ def write(found: Comparison, out: Path) -> str:
     whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
     whole.insert(0, "metric", whole.pop("metric"))
     whole.to_csv(out / PAIRS, index=False)
-    sections, used = [], set()
+    sections, used = [], set[str]()
     for metric, own in found.pairs.items():
         pictures = []
         for name, caption, figure in figures(found.table, own, metric, CONFIDENCE):

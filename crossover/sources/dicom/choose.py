@@ -234,7 +234,7 @@ def _repeated(groups: list[list[Stack]], which: Repeated) -> list[Stack]:
     if which == "refuse":
         return []
     if which == "most_slices":
-        order = [(max(len(s.planes) for s in group),) for group in groups]
+        order: list[tuple] = [(max(len(s.planes) for s in group),) for group in groups]
     else:
         order = [_when(group) for group in groups]
         if not all(time for time, *_ in order):
@@ -276,7 +276,7 @@ def _words(which: Repeated) -> str:
 
 def _may_be_a_volume(stack: Stack) -> bool:
     """Neither a localiser nor a screenshot, as they stand beside the volumes of nearly every study."""
-    placed = stack.frame.position is not None and stack.frame.orientation is not None
+    placed = bool(stack.frame.position and stack.frame.orientation)
     grey = stack.instance.samples == 1 and not stack.instance.palette
     return placed and grey and "LOCALIZER" not in stack.frame.kinds
 
@@ -313,7 +313,7 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
 
 def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
     """The ADC map fitted from the images at the declared b-values; from one series where one holds them all."""
-    rules = {b: rule.at_b_value(b) for b in rule.computed_from}
+    rules = {b: rule.at_b_value(b) for b in rule.computed_from or ()}
     found = _measured_together(found, list(rules.values()), drawn_on)
     parts = {b: channel(found, own, drawn_on) for b, own in rules.items()}
     first = next(iter(parts.values())).image

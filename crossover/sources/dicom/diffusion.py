@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -132,7 +132,7 @@ def _element(part: Dataset, group: int, element: int, creator: str) -> object:
         return part[tag].value if tag in part else None
 
 
-def _float(value: object) -> float | None:
+def _float(value: Any) -> float | None:
     """The first of one or several numbers, also as bytes (implicit VR leaves private ones so)."""
     if isinstance(value, bytes):
         if len(value) in (4, 8) and not re.fullmatch(rb"[\d\\ .+-]*\0?", value):

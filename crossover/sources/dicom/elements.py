@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
+from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
@@ -21,6 +22,7 @@ ASCII = {"CS", "UI", "DA", "TM", "AS", "DS", "IS"}
 @functools.cache
 def _about(keyword: str) -> tuple[int, str]:
     tag = tag_for_keyword(keyword)
+    assert tag is not None, f"{keyword} is no attribute of DICOM"
     return tag, dictionary_VR(tag)
 
 
@@ -52,6 +54,7 @@ def numbers(d: Dataset, keyword: str, n: int = 1) -> tuple[float, ...] | None:
 
 
 def number(d: Dataset, keyword: str, default: float) -> float:
+    """Return the first number of the attribute, or the default where there is none."""
     found = numbers(d, keyword)
     return found[0] if found else default
 
@@ -70,6 +73,6 @@ def _raw(element: RawDataElement, vr: str) -> tuple[float, ...]:
     return struct.unpack(f"{order}{len(value) // size}{code}", value[: len(value) // size * size])
 
 
-def _values(value: object) -> tuple[float, ...]:
+def _values(value: Any) -> tuple[float, ...]:
     several = hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
     return tuple(float(v) for v in (value if several else [value]))

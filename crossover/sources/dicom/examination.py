@@ -176,7 +176,7 @@ def _without_copies(instances: Sequence[Instance], findings: list[Finding]) -> l
 
 def _digest(instance: Instance) -> str:
     with instance.file.open() as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+        return hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO lacks `readinto`, which every binary file has
 
 
 def _refuse_other_grids(out: Reading) -> None:

@@ -39,6 +39,7 @@ class FileRef:
 
     @property
     def name(self) -> str:
+        """The name of the file, without folders."""
         return (self.member or self.path).rpartition("/")[2]
 
     def open(self) -> BinaryIO:

@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -53,12 +53,12 @@ class Frame:
     """One plane of an image."""
 
     index: int
-    position: tuple[float, ...] | None
-    """Centre of the first pixel, patient axes, mm (0020,0032)."""
-    orientation: tuple[float, ...] | None
-    """Direction cosines along a row and along a column (0020,0037)."""
-    spacing: tuple[float, ...] | None
-    """Between rows, between columns, mm (0028,0030)."""
+    position: tuple[float, ...]
+    """Centre of the first pixel, patient axes, mm (0020,0032); empty where the file gives none."""
+    orientation: tuple[float, ...]
+    """Direction cosines along a row and along a column (0020,0037); empty where the file gives none."""
+    spacing: tuple[float, ...]
+    """Between rows, between columns, mm (0028,0030); empty where the file gives none."""
     thickness: float
     kinds: tuple[str, ...]
     """ImageType (0008,0008) or FrameType (0008,9007), upper case."""
@@ -125,6 +125,12 @@ class Instance:
     facts: tuple[tuple[str, str | float], ...]
     scanner: str
     """Maker, model and serial number, for a keyed hash."""
+
+    @property
+    def image(self) -> Pixels:
+        """Return its pixels. Only for an instance that holds an image, such as those of a stack."""
+        assert self.pixels is not None, f"{self.modality} without pixels"
+        return self.pixels
 
 
 def read_header(file: FileRef, mask: bool = False) -> Instance | Finding:
@@ -405,7 +411,7 @@ def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
     """Offset of the value, its length, and which of the pixel elements it is."""
     head = opened.read(12)
     little = d.original_encoding[1] is not False
-    order = "little" if little else "big"
+    order: Literal["little", "big"] = "little" if little else "big"
     group, element = int.from_bytes(head[:2], order), int.from_bytes(head[2:4], order)
     names = {0x0010: "PixelData", 0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData"}
     if len(head) < 8 or group != 0x7FE0 or element not in names:
@@ -457,17 +463,17 @@ def _facts(d: Dataset, first: Dataset | None) -> Iterator[tuple[str, str | float
             yield name, value
 
 
-def _within(found: tuple[float, ...] | None, low: float, high: float) -> tuple[float, ...] | None:
-    """The numbers where all lie within the limits; what is absurd is as good as missing."""
-    return found if found and low <= min(found) and max(found) <= high else None
+def _within(found: tuple[float, ...] | None, low: float, high: float) -> tuple[float, ...]:
+    """The numbers where all lie within the limits, else none; what is absurd is as good as missing."""
+    return found if found and low <= min(found) and max(found) <= high else ()
 
 
-def _orientation(cosines: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """Two unit vectors at right angles, else None."""
+def _orientation(cosines: tuple[float, ...] | None) -> tuple[float, ...]:
+    """Two unit vectors at right angles, else nothing."""
     if cosines is None:
-        return None
+        return ()
     row, column = cosines[:3], cosines[3:]
     lengths = [math.hypot(*row), math.hypot(*column)]
     dot = sum(a * b for a, b in zip(row, column))
     unit = all(abs(length - 1) < 0.01 for length in lengths) and abs(dot) < 0.01
-    return cosines if unit else None
+    return cosines if unit else ()

@@ -76,7 +76,7 @@ def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
             i for i in instances if i.modality in STRUCTURES
         ],
         "files of several images without a place for each": [
-            i for i in instances if i.pixels.count != len(i.frames)
+            i for i in instances if i.image.count != len(i.frames)
         ],
     }.items():
         if odd:

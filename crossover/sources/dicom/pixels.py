@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -64,7 +65,7 @@ def volume(stack: Stack) -> sitk.Image:
 
 def _whole(stack: Stack) -> bool:
     """Whether all values are whole numbers, by slope and intercept."""
-    used = {(f.slope, f.intercept, i.pixels.plain or i.pixels.bits <= 16) for i, f in stack.planes}
+    used = {(f.slope, f.intercept, i.image.plain or i.image.bits <= 16) for i, f in stack.planes}
     return all(float(s).is_integer() and float(t).is_integer() and bits for s, t, bits in used)
 
 
@@ -74,7 +75,7 @@ def stored(stack: Stack) -> Iterator[np.ndarray]:
     Raises:
         Refused: bits-contradict, pixels-unreadable, no-decoder.
     """
-    odd = {i.file.token: i.pixels.contradiction for i, _ in stack.planes if i.pixels.contradiction}
+    odd = {i.file.token: i.image.contradiction for i, _ in stack.planes if i.image.contradiction}
     if odd:
         what = f"{len(odd)} of {len(stack.files())} files: {next(iter(odd.values()))}"
         raise Refused("bits-contradict", what, odd)
@@ -93,7 +94,7 @@ def stored(stack: Stack) -> Iterator[np.ndarray]:
 
 
 def _of_file(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
-    pixels = instance.pixels
+    pixels = instance.image
     shape = (instance.rows, instance.columns)
     if not pixels.plain:
         yield from _decoded(instance, frames)
@@ -111,7 +112,7 @@ def _of_file(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
 
 def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
     """By pydicom and the decoders it finds; frame by frame, so that one is in memory at a time."""
-    syntax = UID(instance.pixels.syntax)
+    syntax = UID(instance.image.syntax)
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
@@ -137,9 +138,9 @@ def _jpeg(dataset: Dataset, index: int, instance: Instance) -> np.ndarray:
     Raises:
         Refused: bits-contradict, where values don't fit in what the header says of them.
     """
-    pixels, syntax = instance.pixels, UID(instance.pixels.syntax)
+    pixels, syntax = instance.image, UID(instance.image.syntax)
     own = _precision(get_frame(dataset.PixelData, index, number_of_frames=pixels.count))
-    bits = dict(bits_stored=own, pixel_representation=0, bits_allocated=8 if own <= 8 else 16)
+    bits: Any = dict(bits_stored=own, pixel_representation=0, bits_allocated=8 if own <= 8 else 16)
     values = get_decoder(syntax).as_array(dataset, index=index, raw=True, **bits)[0]
     values, stored = values.astype(np.int32), pixels.stored
     above, most = values >> stored, 1 << (stored - 1)

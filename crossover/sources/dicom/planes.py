@@ -20,11 +20,16 @@ class Placed(Protocol):
     """Where a plane lies: the first pixel's centre, directions along a row and a column, spacing (mm)."""
 
     @property
-    def position(self) -> tuple[float, ...]: ...
+    def position(self) -> tuple[float, ...]:
+        """Centre of the first pixel, patient axes, mm."""
+
     @property
-    def orientation(self) -> tuple[float, ...]: ...
+    def orientation(self) -> tuple[float, ...]:
+        """Direction cosines along a row and along a column."""
+
     @property
-    def spacing(self) -> tuple[float, ...]: ...
+    def spacing(self) -> tuple[float, ...]:
+        """Distance of rows and of columns, mm."""
 
 
 def directions(plane: Placed) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -100,7 +100,7 @@ def rois(dataset: Dataset) -> list[Roi]:
 
 
 def _descriptions(item: Dataset, observed: Dataset | None) -> tuple[str, ...]:
-    told = (item.get("ROIDescription"), (observed or {}).get("ROIObservationLabel"))
+    told = (item.get("ROIDescription"), (observed or Dataset()).get("ROIObservationLabel"))
     return tuple(str(text) for text in told if text)
 
 
@@ -131,8 +131,8 @@ def _number(item: Dataset, keyword: str) -> int:
 
 def _contour(item: Dataset) -> Contour:
     # Undecoded bytes: pydicom takes five times as long to make decimals of them.
-    value = item.get_item("ContourData") if "ContourData" in item else None
-    value = None if value is None else value.value
+    element = item.get_item("ContourData") if "ContourData" in item else None
+    value: Any = None if element is None else element.value
     if isinstance(value, bytes):
         value = value.split(b"\\") if value.strip(b" \0") else None
     try:
@@ -147,8 +147,8 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     """A region of interest as voxels (slices, rows, columns) of an image, and what is to be said of it.
 
     Inside is even-odd over all closed contours of a plane, see `raster.rasterise`; a contour that is there
-    twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between its slices;
-    a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined half-way; where
+    twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between its
+    slices; a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined half-way; where
     one is missing in between, or there are fewer than three, the gap stays empty. The mask may be empty.
 
     Raises:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -43,7 +44,8 @@ class Segment(NamedTuple):
     """Left or right, say: items of SegmentedPropertyTypeModifierCodeSequence (0062,0011)."""
 
 
-class _Frame(NamedTuple):
+@dataclass(frozen=True)
+class _Frame:
     """A frame's place in the pixel data, its segment (None: all, as a label map), and its geometry in mm."""
 
     index: int
@@ -150,7 +152,7 @@ def _frames(dataset: Dataset) -> list[_Frame]:
     return frames
 
 
-def _get(groups: Sequence[Dataset], macro: str, keyword: str) -> object:
+def _get(groups: Sequence[Dataset], macro: str, keyword: str) -> Any:
     """A value of a functional group: the frame's own, else the shared one; None where there is none."""
     items = (g[f"{macro}Sequence"][0] for g in groups if g.get(f"{macro}Sequence"))
     return next((item.get(keyword) for item in items if keyword in item), None)

@@ -32,16 +32,18 @@ class Stack:
 
     @property
     def instance(self) -> Instance:
+        """The file of the first plane."""
         return self.planes[0][0]
 
     @property
     def frame(self) -> Frame:
+        """The first plane."""
         return self.planes[0][1]
 
     @property
     def plane(self) -> str:
         """The anatomical plane that the images are nearest to."""
-        if self.frame.orientation is None:
+        if not self.frame.orientation:
             return "unknown"
         return AXES[int(np.abs(axes(self.frame)[2]).argmax())]
 
@@ -56,6 +58,7 @@ class Stack:
         return np.array([along(frame) for _, frame in self.planes])
 
     def files(self) -> list[str]:
+        """Return the tokens of the files that the planes are from, each once."""
         return list(dict.fromkeys(instance.file.token for instance, _ in self.planes))
 
     def describe(self) -> str:
@@ -86,6 +89,7 @@ def axes(frame: Frame) -> np.ndarray:
 
 
 def along(frame: Frame) -> float:
+    """Return the position of a plane along its normal, in mm."""
     return float(axes(frame)[2] @ np.array(frame.position))
 
 
@@ -137,7 +141,7 @@ def _key(i: Instance, f: Frame) -> tuple:
     d = f.diffusion
     return (
         i.series, i.frame_of_reference, i.rows, i.columns, i.samples, f.kinds,
-        d.b_value, d.isotropic, d.made, f.position is None,
+        d.b_value, d.isotropic, d.made, not f.position,
     )  # fmt: skip
 
 
@@ -159,14 +163,14 @@ def same_view(a: Frame, b: Frame) -> bool:
     return turned and _apart(a.spacing, b.spacing) <= ALIKE_SPACING_MM
 
 
-def _apart(a: tuple[float, ...] | None, b: tuple[float, ...] | None) -> float:
-    if a is None or b is None:
-        return 0.0 if a is b else np.inf
+def _apart(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    if not a or not b:
+        return 0.0 if a == b else np.inf
     return max(abs(x - y) for x, y in zip(a, b))
 
 
 def _parted(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Frame]]]:
-    if any(f.position is None or f.orientation is None for _, f in group):
+    if not all(f.position and f.orientation for _, f in group):
         return [group]
     group = sorted(group, key=lambda p: (_place(p[1]), p[0].number, p[0].uid, p[1].index))
     places = Counter(_place(frame) for _, frame in group)

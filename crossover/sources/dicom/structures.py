@@ -114,8 +114,7 @@ def _named(
     there: Sequence[Drawable], names: Collection[str | int]
 ) -> tuple[list[Drawable], list[Finding]]:
     """Those with one of the names, by the first of `BY` that tells any; and what else tells some."""
-    places = [(s.known_by(names), s) for s in there]
-    places = [(place, s) for place, s in places if place is not None]
+    places = [(place, s) for s in there if (place := s.known_by(names)) is not None]
     if not places:
         return [], []
     first = min(place for place, _ in places)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -28,17 +29,25 @@ PREDICT_BATCH = 32
 def create(
     network: Network, shape: tuple[int, int, int], structures: int, threads: int
 ) -> KerasEngine:
+    """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     gpus = tf.config.list_physical_devices("GPU")
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:  # once a process
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if gpus:
-        tf.config.experimental.enable_op_determinism()
-    else:  # graph optimisation takes seconds a trace and gains nothing on a CPU at these sizes
+    if (
+        not gpus
+    ):  # graph optimisation takes seconds a trace and gains nothing on a CPU at these sizes
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    return KerasEngine(network, shape, structures, "GPU" if gpus else "CPU")
+    tf.config.experimental.enable_tensor_float_32_execution(network.device.precision == "tf32")
+    if gpus and network.device.deterministic:  # for the process: it can't be taken back
+        tf.config.experimental.enable_op_determinism()
+    return KerasEngine(network, shape, structures, _name(gpus[0]) if gpus else "CPU")
+
+
+def _name(gpu: tf.config.PhysicalDevice) -> str:
+    return tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
 
 
 class KerasEngine:
@@ -51,12 +60,18 @@ class KerasEngine:
         self.device, self.at_once = device, PREDICT_BATCH
         self._architecture = declared(network.architecture)
         build = builder(network.architecture, "keras")
-        self._build = lambda: build(*shape, structures, **network.settings)
+        policy = "mixed_bfloat16" if network.device.precision == "bfloat16" else "float32"
+
+        def in_precision() -> keras.Model:
+            with dtype_policy(policy):
+                return build(*shape, structures, **network.settings)
+
+        self._build, self._jit = in_precision, network.device.compile
         self._model = self._build()
         self._steps: dict[tuple, _Step] = {}
-        self._now: _Step | None = None
+        self._now: _Step  # from `start` on
         self._forward = tf.function(
-            lambda x: ops.sigmoid(self._model(x, training=False)),
+            lambda x: _probabilities(self._model(x, training=False)),
             input_signature=[tf.TensorSpec((None, *shape), tf.float32)],
             autograph=False,
         )
@@ -69,7 +84,7 @@ class KerasEngine:
         freeze(self._model, self._architecture, level)
         kind = tuple(getattr(recipe, name) for name in TRACED) + (level,)
         if kind not in self._steps:
-            self._steps[kind] = _Step(self._model, recipe)
+            self._steps[kind] = _Step(self._model, recipe, self._jit)
         self._now = self._steps[kind]
         self._now.reset()
 
@@ -89,10 +104,14 @@ class KerasEngine:
 
     def arrays(self, features: list[tf.Tensor]) -> list[np.ndarray]:
         kept = [tf.cast(f, tf.float16) for f in features] if self._now.half else features
-        return [f.numpy() for f in kept]
+        bits = (tf.bitcast(f, tf.int16) if f.dtype == tf.bfloat16 else f for f in kept)
+        return [f.numpy() for f in bits]  # bfloat16 is unknown to NumPy
 
     def kept(self, arrays: list[np.ndarray]) -> list[tf.Tensor]:
-        return [tf.cast(tf.constant(a), tf.float32) for a in arrays]
+        """Of float16 or of the features' own type."""
+        kinds = [spec.dtype for spec in self._now.specs]
+        turn = tf.cast if self._now.half else tf.bitcast
+        return [turn(tf.constant(a), kind) for a, kind in zip(arrays, kinds, strict=True)]
 
     def same_layout(self, one: list[tf.Tensor], other: list[tf.Tensor]) -> bool:
         return True  # TensorFlow has one
@@ -129,23 +148,24 @@ class KerasEngine:
 
 
 class _Step:
-    """What is traced for a level, that at which the model is frozen when it is made."""
+    """What is traced for a level, that at which the model is frozen when it is made; by XLA with `jit`."""
 
-    def __init__(self, model: keras.Model, recipe: Recipe) -> None:
+    def __init__(self, model: keras.Model, recipe: Recipe, jit: bool) -> None:
         trained = model.trainable_variables
         self.optimiser = _optimiser(recipe)
         self.optimiser.build(trained)
-        trunk, tail, shapes, self.batch_statistics = split(model)
+        trunk, tail, self.specs, self.batch_statistics = split(model)
         self.half = recipe.activations == "float16"
         loss_of = LOSSES[recipe.loss]
 
         def features(images):
+            assert trunk is not None, "it is traced only where something is frozen"
             kept = trunk(images)
             return [tf.cast(tf.cast(f, tf.float16), f.dtype) for f in kept] if self.half else kept
 
         def step(features, masks):
             with tf.GradientTape() as tape:
-                loss = loss_of(masks, tail(features, training=True))
+                loss = loss_of(masks, tf.cast(tail(features, training=True), tf.float32))
             gradients = tape.gradient(loss, trained)
             if recipe.weight_decay:
                 gradients = [g + recipe.weight_decay * v for g, v in zip(gradients, trained)]
@@ -154,10 +174,10 @@ class _Step:
 
         anyone = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
         self.trunk = trunk and tf.function(features, input_signature=anyone, autograph=False)
-        self.run = tf.function(step, autograph=False)
+        self.run = tf.function(step, autograph=False, jit_compile=jit or None)
         self.forward = tf.function(
-            lambda *features: ops.sigmoid(tail(list(features), training=False)),
-            input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes],
+            lambda *features: _probabilities(tail(list(features), training=False)),
+            input_signature=self.specs,
             autograph=False,
         )
         self._fresh = self.state()
@@ -174,6 +194,21 @@ class _Step:
     def _variables(self) -> dict:
         """By name without the optimiser's own, since Keras numbers optimisers by process."""
         return {f"optimiser/{v.path.split('/', 1)[1]}": v for v in self.optimiser.variables}
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """What is built inside computes by this policy of Keras."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _probabilities(logits):
+    return ops.sigmoid(ops.cast(logits, "float32"))
 
 
 def _optimiser(recipe: Recipe) -> keras.optimizers.Optimizer:
@@ -196,21 +231,22 @@ class Halves(NamedTuple):
         trunk: images -> the list of what crosses the cut; None where nothing is frozen. It has no training
             behaviour: no dropout, and batch normalisation in inference mode, or with batch statistics where
             the network declares that.
-        shapes: of what crosses the cut.
+        specs: shape and type of what crosses the cut.
     """
 
     trunk: Callable | None
     tail: Callable
-    shapes: list[tuple]
+    specs: list[tf.TensorSpec]
     batch_statistics: bool
 
 
 def split(model: keras.Model) -> Halves:
+    """Cut a model where its frozen layers end."""
     frozen = {id(layer) for layer in model.layers if not layer.trainable}
     if not frozen:
-        whole = [model.input_shape]
+        whole = [tf.TensorSpec(model.input_shape, tf.float32)]
         return Halves(None, lambda x, training: model(x[0], training=training), whole, False)
-    cut = []
+    cut: list = []
     for layer in model.layers:
         if id(layer) in frozen:
             continue
@@ -223,7 +259,7 @@ def split(model: keras.Model) -> Halves:
     return Halves(
         lambda x: trunk(x, training=batch),
         lambda x, training: tail(x, training=training),
-        [tuple(tensor.shape) for tensor in cut],
+        [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in cut],
         batch,
     )
 

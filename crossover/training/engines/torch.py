@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from crossover.networks import builder, declared
 from crossover.networks.torch.layers import frozen_mode
+from crossover.networks.torch.replay import Replayed
 from crossover.study.sections import Device, Network, Recipe
 from crossover.training.engines import Arrays, check_fit
 
@@ -25,6 +27,7 @@ PREDICT_PIXELS = 2**20
 def create(
     network: Network, shape: tuple[int, int, int], structures: int, threads: int
 ) -> TorchEngine:
+    """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     torch.set_num_threads(threads)
     _numerics(network.device)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -35,10 +38,11 @@ def _numerics(settings: Device) -> None:
     """Settings of the process: the same network on the same device repeats to the last bit."""
     torch.use_deterministic_algorithms(settings.deterministic)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    torch.backends.cudnn.benchmark = not settings.deterministic
+    # To try out every algorithm took up to 39 s and 72 GB on an H100, of which other trainings have a share.
+    torch.backends.cudnn.benchmark = False
     products = "tf32" if settings.precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = products
-    torch.backends.cudnn.conv.fp32_precision = products
+    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]  # as above
 
 
 class TorchEngine:
@@ -52,9 +56,12 @@ class TorchEngine:
         device: torch.device,
     ) -> None:
         cuda = device.type == "cuda"
-        self.versions = {"torch": torch.__version__}
+        self.versions = {"torch": str(torch.__version__)}
         if cuda:
-            of_cuda = {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
+            of_cuda = {
+                "cuda": str(torch.version.cuda),
+                "cudnn": str(torch.backends.cudnn.version()),
+            }
             self.versions |= of_cuda
         self.device = torch.cuda.get_device_name(device) if cuda else "CPU"
         self._architecture = declared(network.architecture)
@@ -83,7 +90,11 @@ class TorchEngine:
             self._halves[level] = tuple(self._compiled(half) for half in halves)
         self._trunk, self._tail = self._halves[level]
         self._loss = LOSSES[recipe.loss]
+        self._model.zero_grad()
         self._optimiser = _optimiser(recipe, list(self._trained().values()))
+        on_gpu = self._device.type == "cuda"
+        self._given = Replayed(self._through_trunk) if on_gpu else self._through_trunk
+        self._learn = Replayed(self._gradients) if on_gpu else self._gradients
 
     def begin_from(self, weights: Arrays) -> None:
         parts = {name.split(".")[0] for name in weights}
@@ -101,14 +112,16 @@ class TorchEngine:
 
     def features(self, images: np.ndarray) -> list[Tensor]:
         self._to_train()
-        with torch.no_grad(), self._autocast():
-            features = self._trunk(self._tensor(images))
-        self._single = isinstance(features, Tensor)
-        features = [features] if self._single else list(features)
-        if self._half and self._frozen:
-            features = [f.half().to(f.dtype) for f in features]
+        images = self._tensor(images)
+        features = self._given([images]) if self._frozen else [images]
         self._kinds = [(f.dtype, _is_channels_last(f)) for f in features]
         return features
+
+    def _through_trunk(self, images: list[Tensor]) -> list[Tensor]:
+        with torch.no_grad(), self._autocast():
+            features = self._trunk(*images)
+        features = [features] if isinstance(features, Tensor) else list(features)
+        return [f.half().to(f.dtype) for f in features] if self._half else features
 
     def arrays(self, features: list[Tensor]) -> list[np.ndarray]:
         out = []
@@ -139,21 +152,30 @@ class TorchEngine:
         torch.manual_seed(
             int(np.random.SeedSequence([self._seed, self._steps]).generate_state(1)[0])
         )
-        with self._autocast():
-            logits = self._tail(features[0] if self._single else features)
-        loss = self._loss(self._tensor(masks), logits.float())
-        self._optimiser.zero_grad()
-        loss.backward()
+        (loss,) = self._learn([self._tensor(masks), *features])
         self._optimiser.param_groups[0]["lr"] = learning_rate
         self._optimiser.step()
         self._steps += 1
-        return loss.detach()
+        return loss
+
+    def _gradients(self, given: list[Tensor]) -> list[Tensor]:
+        """Set the gradients of what is trained; given masks, then features. Returns the loss alone."""
+        masks, *features = given
+        with self._autocast():
+            logits = self._through_tail(features)
+        loss = self._loss(masks, logits.float())
+        self._model.zero_grad()
+        loss.backward()
+        return [loss.detach()]
+
+    def _through_tail(self, features: list[Tensor]) -> Tensor:
+        return self._tail(features[0] if len(features) == 1 else features)
 
     @torch.no_grad()
     def validate(self, features: list[Tensor]) -> np.ndarray:
         self._to_predict()
         with self._autocast():
-            logits = self._tail(features[0] if self._single else features)
+            logits = self._through_tail(features)
         return _array(logits.float().sigmoid().permute(0, 2, 3, 1))
 
     @torch.no_grad()
@@ -205,7 +227,7 @@ class TorchEngine:
             own = self._optimiser.state[trained[name]]
             own[slot] = torch.zeros_like(trained[name], requires_grad=False)
             own[slot].copy_(torch.from_numpy(state[f"{slot}/{name}"]))
-            own["step"] = torch.tensor(float(self._steps))
+            own["step"] = torch.tensor(float(self._steps), device=self._device)
 
     def parameters(self) -> dict[str, int]:
         return {
@@ -216,14 +238,16 @@ class TorchEngine:
     def _trained(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
 
-    def _compiled(self, half: nn.Sequential) -> nn.Module:
+    def _compiled(self, half: nn.Sequential) -> Callable[..., Any]:
         """As it is where it is empty: to compile nothing stops all further compiling of Sequential."""
         return torch.compile(half) if self._settings.compile and len(half) else half
 
     def _tensor(self, images: np.ndarray) -> Tensor:
         """(n, rows, columns, channels) -> (n, channels, rows, columns), on the device."""
-        moved = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2)
-        return moved.contiguous(memory_format=self._format)
+        images = torch.from_numpy(images)
+        if self._device.type == "cuda":  # or the copy waits for all that the GPU was told before
+            images = images.pin_memory().to(self._device, non_blocking=True)
+        return images.permute(0, 3, 1, 2).contiguous(memory_format=self._format)
 
     def _autocast(self) -> torch.autocast:
         wanted = self._settings.precision == "bfloat16"
@@ -241,7 +265,7 @@ class Sgd(torch.optim.Optimizer):
         self.momentum, self.weight_decay = momentum, weight_decay
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure=None) -> None:  # type: ignore[override]  # without a closure, as we call it
         (group,) = self.param_groups
         weights = [weight for weight in group["params"] if weight.grad is not None]
         for weight in weights:
@@ -259,7 +283,8 @@ def _optimiser(recipe: Recipe, weights: list[nn.Parameter]) -> torch.optim.Optim
     if recipe.optimiser == "sgd":
         return Sgd(weights, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
     return torch.optim.Adam(
-        weights, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay  # Keras' epsilon
+        weights, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay,  # Keras' epsilon
+        fused=weights[0].is_cuda,
     )  # fmt: skip
 
 

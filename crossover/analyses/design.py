@@ -1,0 +1,66 @@
+"""Predicates on a study's design, which say what analyses fit it.
+
+The rules' inputs and outputs follow from them, so no job's code depends on this module.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crossover.study.families import baseline, compared, families, references
+from crossover.study.schema import Study
+
+
+def sized(study: Study) -> bool:
+    """Models are trained on numbers of the target's patients."""
+    return bool(study.sizes)
+
+
+def chained(study: Study) -> bool:
+    """Every strategy takes all patients, so that chains of trainings are what differs."""
+    return not study.sizes
+
+
+def several_sizes(study: Study) -> bool:
+    return len(study.sizes) > 1
+
+
+def several_structures(study: Study) -> bool:
+    return len(study.structures) > 1
+
+
+def one_structure(study: Study) -> bool:
+    return len(study.structures) == 1
+
+
+def several_families(study: Study) -> bool:
+    """At some size more than one family is compared, or with families that have no size."""
+    return len(compared(study)) + len(references(study)) > 1
+
+
+def several_levels(study: Study) -> bool:
+    """Families of the study differ by their level."""
+    return len({family.level for family in families(study).values()} - {None}) > 1
+
+
+def fine_tuned_and_scratch(study: Study) -> bool:
+    """A family is trained from scratch on the target, and one from other weights."""
+    tuned = any(family.sized and family.transferred for family in families(study).values())
+    return tuned and baseline(study) is not None
+
+
+def has_selection(study: Study) -> bool:
+    return study.selection is not None
+
+
+def has_radiomics(study: Study) -> bool:
+    return study.radiomics is not None
+
+
+def has_overlays(study: Study) -> bool:
+    return study.figures.overlays is not None
+
+
+def has_claims(study: Study) -> bool:
+    """The findings of the study's paper are written down."""
+    return Path(f"config/claims/{study.study}.yaml").exists()

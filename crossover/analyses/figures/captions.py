@@ -1,0 +1,70 @@
+"""Parts of captions that figures share; each takes the tables of a run by name."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crossover.analyses.analysis import Frames
+from crossover.analyses.figures import style
+from crossover.statistics import scales
+from crossover.study.schema import Study
+
+
+def target(study: Study) -> str:
+    """The label of the target cohort."""
+    return style.test_set_label(study, study.target)
+
+
+def metric(study: Study) -> str:
+    """The label of the study's metric."""
+    return style.metric_label(study.statistics.metric)
+
+
+def method(study: Study) -> str:
+    """How confidence intervals of the study's metric are made."""
+    return scales.method(study.statistics.metric)
+
+
+def cases(frames: Frames, study: Study) -> dict[str, int]:
+    """The number of test cases of each cohort."""
+    rows = frames["metrics"]
+    rows = rows[rows["fold"].isna()]
+    counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
+    return {cohort: int(counts.get(cohort, 0)) for cohort in study.cohorts}
+
+
+def counted(cases: dict[str, int], study: Study) -> str:
+    """ "80 test cases (Cervix 16, Uterus 64)"."""
+    parts = ", ".join(f"{style.test_set_label(study, c)} {n}" for c, n in cases.items())
+    return f"{sum(cases.values())} test cases ({parts})"
+
+
+def replicates(frames: Frames, study: Study) -> str:
+    """What is averaged, and what the small marks are; "" where there is one replicate."""
+    of = study.splits.replicates
+    if of.count < 2:
+        return ""
+    what = [
+        f"{n} {name}" for n, name in ((of.draws, "draws"), (of.trainings, "trainings")) if n > 1
+    ]
+    return (
+        f" A case's value is its mean over the replicates; small points: {of.count} replicates "
+        f"({' of '.join(what[::-1])}), the mean of each."
+    )
+
+
+def machine(frames: Frames) -> str:
+    """ " (cpu, 1 thread)" of the trainings, where they agree."""
+    times = frames.get("training_time", pd.DataFrame(columns=["device", "threads"]))
+    kinds = times[["device", "threads"]].drop_duplicates()
+    if len(kinds) != 1:
+        return ""
+    device, threads = kinds.iloc[0]
+    return f" ({device}, {int(threads)} thread{'s' if threads > 1 else ''})"
+
+
+def of_paper(frames: Frames, study: Study) -> str:
+    """ "Chen et al. 2023" where its numbers are shown."""
+    if not study.paper or not len(frames.get("published", ())):
+        return ""
+    return f"{study.paper.authors.split(' ')[0]} et al. {study.paper.year}"

@@ -1,0 +1,157 @@
+"""The analyses that there are, found by listing this package's files, and which of them a study has."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from crossover.analyses import design
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.core.paths import ROOT
+from crossover.core.source_code import STUDY
+from crossover.study import parameters
+from crossover.study.schema import Study
+
+KINDS = ("statistics", "tables", "figures")
+SUFFIXES = ("svg", "png", "pdf")
+"""Of each figure's files."""
+CONTRACT = ("metrics.csv", "splits.csv")
+"""Tables of every study that no analysis makes; with radiomics there is radiomics.csv too."""
+_NAMES = {**vars(design), "Analysis": Analysis}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An analysis by its place: its kind is its package, its name its module's."""
+
+    kind: str
+    name: str
+    declared: Analysis
+
+    @property
+    def rule(self) -> str:
+        """The name of its rule."""
+        prefix = {"statistics": "", "tables": "table_", "figures": "figure_"}
+        return prefix[self.kind] + self.name
+
+    @property
+    def source(self) -> str:
+        """The module's file, from the project's root."""
+        return f"crossover/analyses/{self.kind}/{self.name}.py"
+
+    def entries(self, study: Study) -> list[str]:
+        """The source files that its code begins with, its module first; a job finds it by that."""
+        read = self.declared.settings
+        network = (
+            [f"crossover/networks/{study.network.architecture}.py"] if "network" in read else []
+        )
+        return [
+            self.source,
+            "workflow_scripts/analysis.py",
+            *(STUDY if "design" in read else ()),
+            *network,
+        ]
+
+    def settings(self, study: Study) -> dict:
+        """What it is told of a study's file."""
+        return parameters.analysis(study, self.declared.settings)
+
+    @property
+    def outputs(self) -> list[str]:
+        """What it writes under results/<study>."""
+        drawn = [f"figures/{self.name}.{suffix}" for suffix in SUFFIXES]
+        return drawn if self.kind == "figures" else list(self.declared.writes)
+
+    def applies(self, study: Study) -> bool:
+        """Whether it fits a study's design."""
+        return all(holds(study) for holds in self.declared.applies)
+
+    def module(self) -> ModuleType:
+        """Import it, with all that it draws or counts with."""
+        return importlib.import_module(f"crossover.analyses.{self.kind}.{self.name}")
+
+    def write(self, given: Inputs, study: Study, results: Path) -> list[Path]:
+        """Run it and write its outputs below a folder; returns their paths."""
+        made, paths = self.module().make(given, study), [results / name for name in self.outputs]
+        for folder in {path.parent for path in paths}:
+            folder.mkdir(parents=True, exist_ok=True)
+        if self.kind == "figures":  # by name: no statistic depends on how figures look
+            style = importlib.import_module("crossover.analyses.figures.style")
+            return style.save(made, paths[0].with_suffix(""))
+        for path in paths:
+            made[path.stem].to_csv(path, index=False)
+        return paths
+
+
+@functools.cache
+def analyses() -> tuple[Registered, ...]:
+    """All analyses: statistics, tables, figures, each in its order.
+
+    A declaration is evaluated from its module's text, since importing the modules would import all that draws and
+    counts, of which Snakemake, which asks for them at its start, needs nothing.
+    """
+    folder = ROOT / "crossover/analyses"
+    found = [
+        Registered(kind, path.stem, declared)
+        for kind in KINDS
+        for path in sorted((folder / kind).glob("*.py"))
+        if (declared := _declared(path)) is not None
+    ]
+    return tuple(sorted(found, key=lambda a: (KINDS.index(a.kind), a.declared.order, a.name)))
+
+
+def of_study(study: Study, *kinds: str) -> list[Registered]:
+    """The analyses that fit a study's design, of some kinds or all."""
+    return [a for a in analyses() if a.kind in (kinds or KINDS) and a.applies(study)]
+
+
+def find(kind: str, name: str) -> Registered:
+    """The analysis with this name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return {(a.kind, a.name): a for a in analyses()}[kind, name]
+
+
+def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
+    """Return (title, text) of a figure; one that is no analysis of ours gets its name as title.
+
+    Args:
+        frames: the tables of the run by name, `published` (the paper's) and `failed` (trainings) among them.
+    """
+    known = {a.name: a for a in analyses() if a.kind == "figures"}
+    if figure not in known:
+        return figure.replace("_", " ").capitalize(), ""
+    return known[figure].declared.title, known[figure].module().caption(frames, study)
+
+
+def tables_of(study: Study) -> list[str]:
+    """The tables under results/<study> that analyses may read or the report shows."""
+    radiomics = ["radiomics.csv"] if study.radiomics else []
+    made = (f for a in of_study(study, "statistics", "tables") for f in a.outputs)
+    return [*CONTRACT, *radiomics, *made]
+
+
+def names_of_rows() -> dict[str, tuple[str, ...]]:
+    """Statistic by its file's name -> the columns that name a row."""
+    written = (
+        item for a in analyses() if a.kind == "statistics" for item in a.declared.writes.items()
+    )
+    return {Path(file).stem: tuple(columns) for file, columns in written}
+
+
+def _declared(path: Path) -> Analysis | None:
+    text = path.read_text(encoding="utf-8")
+    if "\nANALYSIS = " not in text:
+        return None
+    node = next(n for n in ast.parse(text).body if _assigns(n))
+    return eval(compile(ast.Expression(node.value), str(path), "eval"), dict(_NAMES))
+
+
+def _assigns(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ANALYSIS"

@@ -1,0 +1,1 @@
+"""The statistics, one module each, over the functions of `crossover.statistics`."""

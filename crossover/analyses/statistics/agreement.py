@@ -1,0 +1,23 @@
+"""Agreement of radiomics features between manual and predicted masks."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_radiomics
+from crossover.statistics.agreement import agreement, read_radiomics
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("radiomics.csv",),
+    settings=("radiomics", "statistics.confidence"),
+    applies=(has_radiomics,),
+    writes={"statistics/icc.csv": ("test_set", "structure", "model", "feature")},
+    order=15,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.agreement.agreement`."""
+    assert study.radiomics
+    features = read_radiomics(given.path("radiomics.csv"))
+    return {"icc": agreement(features, study.radiomics.icc, study.statistics.confidence)}

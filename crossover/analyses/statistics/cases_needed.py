@@ -1,0 +1,23 @@
+"""How many cases each family needs for a score."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.statistics.crossing import cases_needed
+from crossover.statistics.metrics_table import read_metrics
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("metrics.csv",),
+    settings=("statistics.metric", "statistics.confidence"),
+    applies=(several_sizes,),
+    writes={"statistics/cases_needed.csv": ("test_set", "structure", "family", "target")},
+    order=14,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.crossing.cases_needed`."""
+    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    return {"cases_needed": cases_needed(metrics, how.metric, how.confidence)}

@@ -1,0 +1,45 @@
+"""Each chain of trainings against its target's baseline, on the same cases."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
+from crossover.statistics.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
+from crossover.statistics.metrics_table import read_metrics
+from crossover.study.chains import chains
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("metrics.csv", "statistics/validation.csv"),
+    settings=("design", "statistics.metric", "statistics.alpha", "statistics.confidence"),
+    applies=(chained,),
+    writes={
+        "statistics/chains.csv": ("metric", "target", "family"),
+        "statistics/gains.csv": ("metric", "target", "family"),
+        "statistics/contrasts.csv": ("metric", "target", "a", "b"),
+        "statistics/attributes.csv": (
+            "attribute",
+            "metric",
+            "target",
+            "a_family",
+            "b_family",
+            "a_value",
+            "b_value",
+        ),
+    },
+    order=6,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.chains`."""
+    of, how = chains(study), study.statistics
+    validation = given.table("statistics/validation.csv")
+    scores = Scores(read_metrics(given.path("metrics.csv")), validation)
+    attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
+    return {
+        "chains": chain_scores(scores, of, how.confidence),
+        "gains": gains(scores, of, how.alpha),
+        "contrasts": contrasts(scores, of, how.alpha),
+        "attributes": attribute_contrasts(scores, of, attributes, how.alpha),
+    }

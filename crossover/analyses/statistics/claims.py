@@ -1,0 +1,29 @@
+"""Whether each of the paper's findings holds in the study's tables."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_claims
+from crossover.findings.claims.files import judged
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=(
+        "metrics.csv",
+        "radiomics.csv",
+        "statistics/icc.csv",
+        "statistics/training_time_saved.csv",
+        "statistics/cross_validation.csv",
+        "statistics/crossover.csv",
+    ),
+    sources=("claims", "published"),
+    settings=("study", "published", "sizes", "radiomics", "statistics.confidence"),
+    applies=(has_claims,),
+    writes={"statistics/claims.csv": ("id",)},
+    order=17,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `findings.claims.files.judged`."""
+    return {"claims": judged(study, given.tables)}

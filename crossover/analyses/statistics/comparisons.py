@@ -1,0 +1,27 @@
+"""Models as independent groups: analysis of variance and Tukey's test."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_families
+from crossover.statistics.comparisons import compare
+from crossover.statistics.metrics_table import read_metrics
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("metrics.csv",),
+    settings=("statistics.metric", "statistics.alpha"),
+    applies=(several_families,),
+    writes={
+        "statistics/anova.csv": ("test_set", "structure", "question"),
+        "statistics/tukey.csv": ("test_set", "structure", "question", "a", "b"),
+    },
+    order=2,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.comparisons.compare`."""
+    how = study.statistics
+    anova, tukey = compare(read_metrics(given.path("metrics.csv")), how.metric, how.alpha)
+    return {"anova": anova, "tukey": tukey}

@@ -1,0 +1,23 @@
+"""The validation scores of every network that the selection tried."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import has_selection
+from crossover.core.incremental import records_of
+from crossover.statistics.cross_validation import cross_validation
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    sources=("selection",),
+    settings=("selection",),
+    applies=(has_selection,),
+    writes={"statistics/cross_validation.csv": ("stage",)},
+    order=16,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.cross_validation.cross_validation`."""
+    assert study.selection
+    return {"cross_validation": cross_validation(records_of(given.stages), study.selection.cells)}

@@ -1,0 +1,23 @@
+"""The score of each family as a function of the number of cases, fitted."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_sizes
+from crossover.statistics.curves import learning_curves
+from crossover.statistics.metrics_table import read_metrics
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("metrics.csv",),
+    settings=("statistics.metric", "statistics.confidence"),
+    applies=(several_sizes,),
+    writes={"statistics/learning_curves.csv": ("test_set", "structure", "family", "n_train")},
+    order=12,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.curves.learning_curves`."""
+    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    return {"learning_curves": learning_curves(metrics, how.metric, how.confidence)}

@@ -1,0 +1,26 @@
+"""Models in pairs on the same cases."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_families
+from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.paired import paired
+from crossover.study.families import main_question
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("metrics.csv",),
+    settings=("design", "statistics.metric", "statistics.alpha", "statistics.confidence"),
+    applies=(several_families,),
+    writes={"statistics/paired.csv": ("test_set", "structure", "question", "a", "b")},
+    order=3,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.paired.paired`."""
+    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    there = set(metrics["family"])  # a family whose trainings all failed has no row
+    main = [family for family in main_question(study) if family in there]
+    return {"paired": paired(metrics, how.metric, how.alpha, main)}

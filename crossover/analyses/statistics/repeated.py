@@ -1,0 +1,22 @@
+"""All families at once on the same cases: repeated measures, Friedman's test and a mixed model."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.repeated import repeated
+from crossover.study.families import comparison
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("metrics.csv",),
+    settings=("sizes", "structures", "statistics.metric", "statistics.alpha"),
+    writes={"statistics/repeated.csv": ("test_set", "structure", "question", "method")},
+    order=11,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.repeated.repeated`."""
+    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    return {"repeated": repeated(metrics, how.metric, how.alpha, comparison(study))}

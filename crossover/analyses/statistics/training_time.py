@@ -1,0 +1,28 @@
+"""The time of every training, and what fine-tuning saved against training from scratch."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import fine_tuned_and_scratch
+from crossover.core.incremental import records_of
+from crossover.statistics.training_time import savings, training_times
+from crossover.study.families import baseline
+from crossover.study.plan import plan
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    sources=("stages",),
+    settings=("design",),
+    applies=(fine_tuned_and_scratch,),
+    writes={
+        "statistics/training_time.csv": ("stage",),
+        "statistics/training_time_saved.csv": ("structure", "n_train", "replicate", "family"),
+    },
+    order=4,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.training_time`."""
+    times = training_times(records_of(given.stages), plan(study).models.values())
+    return {"training_time": times, "training_time_saved": savings(times, baseline(study))}

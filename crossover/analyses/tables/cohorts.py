@@ -1,0 +1,64 @@
+"""The cohorts of a study of chains, beside the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
+from crossover.core.files import read_json
+from crossover.findings.published import Published, load_published
+from crossover.study.schema import Study
+from crossover.study.splits import read_splits
+
+ANALYSIS = Analysis(
+    reads=("splits.csv",),
+    sources=("slices", "published"),
+    settings=("design", "labels", "published"),
+    applies=(chained,),
+    writes={"tables/table1.csv": ()},
+    order=1,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `cohorts_table`."""
+    published = load_published(study.published) if study.published else None
+    slices = {
+        path.parent.name: sum(item["with_structure"] for item in read_json(path)["items"].values())
+        for path in given.slices
+    }
+    splits = read_splits(given.path("splits.csv"))
+    return {"table1": cohorts_table(study, splits, slices, published)}
+
+
+def cohorts_table(
+    study: Study, splits: pd.DataFrame, slices: Mapping[str, int], published: Published | None
+) -> pd.DataFrame:
+    """Table I: a row for each cohort.
+
+    Columns: cohort, label, cases, test_cases, `attribute_<name>` for each of the study's attributes, slices, and
+    what the paper has of these as `published_<column>`.
+
+    Args:
+        splits: the study's split.
+        slices: cohort -> its slices with the structure, of all its cases.
+    """
+    printed = {row.cohort: row for row in published.cohorts} if published else {}
+    rows = []
+    for name, cohort in study.cohorts.items():
+        own = splits[splits["cohort"] == name]
+        row = {
+            "cohort": name, "label": cohort.label, "cases": own["case"].nunique(),
+            "test_cases": own.loc[own["part"] == "test", "case"].nunique(),
+        }  # fmt: skip
+        row |= {f"attribute_{a.name}": cohort.attributes.get(a.name) for a in study.attributes}
+        theirs = printed.get(name)
+        row |= {"slices": slices.get(name), "published_cases": theirs and theirs.cases}
+        for attribute in study.attributes:
+            value = theirs and theirs.attributes.get(attribute.name)
+            row[f"published_attribute_{attribute.name}"] = value
+        rows.append(row | {"published_slices": theirs and theirs.slices})
+    return pd.DataFrame(rows)

@@ -1,0 +1,30 @@
+"""Table 1 of the target's patients by part of the split."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import sized
+from crossover.statistics.table_one import table_one
+from crossover.study.schema import Study
+from crossover.study.splits import read_splits
+
+ANALYSIS = Analysis(
+    reads=("splits.csv",),
+    sources=("patients",),
+    settings=("design",),
+    applies=(sized,),
+    writes={"tables/table1.csv": ()},
+    order=1,
+)
+PARTS = {"train": "training", "test": "testing"}
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.table_one.table_one`."""
+    splits = read_splits(given.path("splits.csv"))
+    own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
+    own = own.sort_values("part", ascending=False)  # training first, as in the papers
+    patients = pd.read_csv(given.patients, dtype={"patient": str}).drop(columns="case")
+    return {"table1": table_one(patients.set_index("patient"), own.part.map(PARTS))}

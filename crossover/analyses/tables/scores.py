@@ -1,0 +1,101 @@
+"""Every model's scores on each test set, beside the paper's."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import one_structure, sized
+from crossover.findings.published import Published, beside, load_published
+from crossover.statistics.metrics_table import POOLED
+from crossover.study.schema import Study
+from crossover.study.sections import Step, Strategy
+
+ANALYSIS = Analysis(
+    reads=("statistics/summary.csv",),
+    sources=("published",),
+    settings=("design", "labels", "statistics.metric", "published"),
+    applies=(sized, one_structure),
+    writes={"tables/table2.csv": ()},
+    order=2,
+)
+
+PLACE = "Table 2"
+"""Where a published value has to stand to be in table_two."""
+OURS = ["cases", "mean", "ci_low", "ci_high"]
+REPLICATES = ["replicates", "sd_replicates"]
+THEIRS = ["published_n_train", "published_mean", "published_ci_low", "published_ci_high"]
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `table_two`."""
+    published = load_published(study.published) if study.published else None
+    return {"table2": table_two(given.table("statistics/summary.csv"), published, study)}
+
+
+def table_two(summary: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
+    """Scores of the models that the paper's Table 2 has, ours and the paper's, tidy.
+
+    The models are those with a published value whose place is Table 2, at the corresponding size;
+    all models where there is no such value. The metric is the study's (`statistics.metric`).
+
+    Returns:
+        One row for each structure, model and test set: structure, model_label ("TL (L1)"),
+        training ("Uterus (n = 13)"), test_set, test_set_label, family, n_train, cases, mean,
+        ci_low, ci_high, replicates, sd_replicates, published_n_train, published_mean, published_ci_low,
+        published_ci_high;
+        families in the study's order, those without target cases last, as the paper has them.
+    """
+    summary = summary[summary["metric"] == study.statistics.metric]
+    if published is None:
+        rows = summary.assign(**dict.fromkeys(THEIRS, float("nan")))
+    else:
+        table = beside(summary, _only(published, PLACE), study.sizes)
+        printed = table.groupby(["family", "n_train"])["published_mean"].transform("count") > 0
+        rows = table[printed] if printed.any() else table
+    rows = rows.assign(
+        model_label=[_label(study, r.strategy, r.level) for r in rows.itertuples()],
+        training=[_training(study, r.strategy, r.n_train) for r in rows.itertuples()],
+        test_set_label=[_test_set(study, name) for name in rows["test_set"]],
+        order=[_order(study, r.strategy, r.n_train) for r in rows.itertuples()],
+    )
+    rows = rows.sort_values(["order", "level", "n_train"], kind="stable")
+    first = ["structure", "model_label", "training", "test_set", "test_set_label"]
+    return rows[[*first, "family", "n_train", *OURS, *REPLICATES, *THEIRS]].reset_index(drop=True)
+
+
+def _only(published: Published, where: str) -> Published:
+    values = [value for value in published.values if value.where == where]
+    return published.model_copy(update={"values": values})
+
+
+def _label(study: Study, strategy: str, level: str | float) -> str:
+    """A table read back from its file has a missing level where there is none."""
+    known = study.strategies.get(strategy)
+    label = known.label if known else strategy
+    return f"{label} ({level})" if pd.notna(level) and level else label
+
+
+def _training(study: Study, strategy: str, n: int) -> str:
+    """What the last training of the chain sees; what came before is in the model's label."""
+    known: Strategy | None = study.strategies.get(strategy)
+    if known is None:
+        return f"n = {n}"
+    step: Step = known.chain[-1]
+    parts = [
+        f"{study.cohorts[cohort].label} ({f'n = {n}' if size == 'n' else 'all'})"
+        for cohort, size in step.train.items()
+    ]
+    return " + ".join(parts)
+
+
+def _test_set(study: Study, name: str) -> str:
+    if name in study.cohorts:
+        return study.cohorts[name].label
+    return "All" if name == POOLED else name
+
+
+def _order(study: Study, strategy: str, n: int) -> int:
+    names = list(study.strategies)
+    place = names.index(strategy) if strategy in names else len(names)
+    return place if n else place + 1000

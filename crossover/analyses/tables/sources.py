@@ -1,0 +1,51 @@
+"""The scores of every chain by what was trained on before, beside the paper's."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import chained
+from crossover.findings.published import Published, at_sizes, load_published
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("statistics/chains.csv",),
+    sources=("published",),
+    settings=("design", "labels", "published"),
+    applies=(chained,),
+    writes={"tables/table3.csv": ()},
+    order=3,
+)
+
+PLACE = "Table III"
+"""Where a published score has to stand to be in `chains_table`."""
+SOURCES = [
+    "target", "family", "kind", "sources", "metric", "folds", "cases", "best_fold",
+    "best_fold_mean", "mean", "ci_low", "ci_high", "published",
+]  # fmt: skip
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `sources_table`."""
+    published = load_published(study.published) if study.published else None
+    return {"table3": sources_table(given.table("statistics/chains.csv"), published, study)}
+
+
+def sources_table(scores: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
+    """Table III: a row for each target, family and metric, with the columns `SOURCES`.
+
+    Args:
+        scores: of `statistics.chains.chain_scores`.
+
+    The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
+    """
+    keys = ["target", "family", "printed"]
+    printed = pd.DataFrame(columns=[*keys, "published"])
+    if published:
+        values = at_sizes(published, study.sizes)
+        values = values[values["where"] == PLACE]
+        names = {"test_set": "target", "metric": "printed", "mean": "published"}
+        printed = values.rename(columns=names)[[*keys, "published"]]
+    ours = scores.assign(printed=scores["metric"].str.removesuffix("_structure_slices"))
+    return ours.merge(printed, "left", keys)[SOURCES]

@@ -1,0 +1,137 @@
+"""Every model's scores on each structure with paired tests between models, beside the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import several_structures, sized
+from crossover.findings.published import Published, at_sizes, corresponding, load_published
+from crossover.statistics.metrics_table import POOLED
+from crossover.study.families import main_question, pairs_of, references
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("statistics/summary.csv", "statistics/paired.csv"),
+    sources=("published",),
+    settings=("design", "labels", "statistics.metric", "published"),
+    applies=(sized, several_structures),
+    writes={"tables/table2.csv": ()},
+    order=2,
+)
+
+PLACE = "Table 2"
+"""Where a published value has to stand to be in the table; an average may stand anywhere."""
+COLUMNS = [
+    "structure", "n_train", "kind", "a", "b", "cases", "mean", "sd", "replicates",
+    "sd_replicates", "difference", "ci_low", "ci_high", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
+    "published_mean", "published_sd", "published_p",
+]  # fmt: skip
+_TESTED = [
+    "cases", "difference", "ci_low", "ci_high",
+    "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
+]  # fmt: skip
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `table_two_paired`."""
+    published = load_published(study.published) if study.published else None
+    tables = [given.table(f"statistics/{name}.csv") for name in ("summary", "paired")]
+    return {"table2": table_two_paired(*tables, published, study)}
+
+
+def table_two_paired(
+    summary: pd.DataFrame, paired: pd.DataFrame, published: Published | None, study: Study
+) -> pd.DataFrame:
+    """The main question's models and comparisons on the target's test cases, tidy.
+
+    Args:
+        summary: of `statistics.summary.summarise`. paired: of `statistics.paired.paired`.
+
+    Returns:
+        The columns `COLUMNS`: for each size and structure one row of kind "model" for each family
+        (`a`), and one of kind "comparison" for each pair, `a` the later family in the study's order.
+        Where there are several structures, "all" comes last: a model's mean is the average over the
+        structures, its SD that of all their cases about it; a comparison is of each case's mean over
+        the structures; a model that lacks a structure has neither. The paper's numbers stand beside ours at the corresponding size.
+    """
+    metric = study.statistics.metric
+    ours = summary[(summary["metric"] == metric) & (summary["test_set"] == study.target)]
+    tests = paired[paired["test_set"] == study.target]
+    rows = [
+        row
+        for n in study.sizes
+        for structure in [*study.structures, *([POOLED] if len(study.structures) > 1 else [])]
+        for row in _rows(ours, tests, structure, n, study)
+    ]
+    table = pd.DataFrame(rows, columns=[c for c in COLUMNS if not c.startswith("published")])
+    return _with_published(table, published, study)[COLUMNS]
+
+
+def _rows(
+    summary: pd.DataFrame, tests: pd.DataFrame, structure: str, n: int, study: Study
+) -> Iterator[dict]:
+    place = {"structure": structure, "n_train": n}
+    for family in main_question(study):
+        size = 0 if family in references(study) else n
+        own = summary[(summary["family"] == family) & (summary["n_train"] == size)]
+        own = own[own["structure"].isin(study.structures if structure == POOLED else [structure])]
+        whole = structure != POOLED or own["structure"].nunique() == len(study.structures)
+        if len(own) and whole:
+            yield place | {"kind": "model", "a": family, "b": ""} | _score(own)
+    for a, b in pairs_of(study):
+        size = 0 if {a, b} <= set(references(study)) else n
+        pair = (tests["family_a"] == a) & (tests["family_b"] == b) & (tests["n_train"] == size)
+        for row in tests[pair & (tests["structure"] == structure)][_TESTED].to_dict("records"):
+            yield place | {"kind": "comparison", "a": a, "b": b} | row
+
+
+def _score(own: pd.DataFrame) -> dict[str, float]:
+    """Mean of the structures' means, and the SD of all cases about it, from the summaries alone."""
+    mean, cases = own["mean"].mean(), own["cases"].sum()
+    if len(own) == 1:
+        row = own.iloc[0]
+        return {
+            n: row[n] for n in ("cases", "mean", "sd", "replicates", "sd_replicates") if n in row
+        }
+    within = (own["cases"] - 1) * own["sd"].fillna(0) ** 2
+    squares = (within + own["cases"] * (own["mean"] - mean) ** 2).sum()
+    sd = float(np.sqrt(squares / (cases - 1))) if cases > 1 else np.nan
+    return {"cases": own["cases"].max(), "mean": mean, "sd": sd}
+
+
+def _with_published(table: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
+    empty = ["published_mean", "published_sd", "published_p"]
+    if published is None or table.empty:
+        return table.assign(**dict.fromkeys(empty, np.nan))
+    metric = study.statistics.metric.removesuffix("_structure_slices")
+
+    def here(rows: pd.DataFrame) -> pd.DataFrame:
+        named = (rows["where"] == PLACE) | (rows["structure"] == POOLED)
+        return rows[named & (rows["test_set"] == study.target) & (rows["metric"] == metric)]
+
+    values = here(at_sizes(published, study.sizes)).set_index(["structure", "family", "n_train"])
+    size = corresponding(study.sizes, published)
+    tests = here(published.paired_table())
+    keys = ["structure", "family_a", "n_train_a", "family_b", "n_train_b"]
+    printed = tests.set_index(keys)["p"].to_dict()
+
+    def own_size(family: str, n: int) -> int:
+        return 0 if family in references(study) else n
+
+    def theirs(row) -> tuple[float, float, float]:
+        if row.kind == "model":
+            key = (row.structure, row.a, own_size(row.a, row.n_train))
+            found = values.loc[[key]].iloc[0] if key in values.index else None
+            return (
+                (np.nan, np.nan, np.nan) if found is None else (found["mean"], found["sd"], np.nan)
+            )
+        a, b = ((f, size.get(own_size(f, row.n_train))) for f in (row.a, row.b))
+        p = printed.get((row.structure, *a, *b), printed.get((row.structure, *b, *a), np.nan))
+        return np.nan, np.nan, p
+
+    found = [theirs(row) for row in table.itertuples()]
+    return table.assign(**dict(zip(empty, zip(*found, strict=True), strict=True)))

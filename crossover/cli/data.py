@@ -1,0 +1,146 @@
+"""Commands on patients' data: ingest an export, segment examinations, and reidentify cases."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.shared import (
+    CORES,
+    RESULTS,
+    MadeAt,
+    Results,
+    Workers,
+    stop,
+    stop_on,
+    stop_where_not_writable,
+)
+from crossover.core.configuration import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def ingest(
+    source: Annotated[Path, typer.Argument(help="Folder or zip archive that the PACS wrote.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the cases and the report.")],
+    study: Annotated[str | None, typer.Option(help="Take the rules of this study.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Take the rules of this YAML file.")] = None,
+    workers: Workers = CORES,
+) -> None:
+    """Turn a hospital's DICOM export into checked, pseudonymous cases, or report all that is wrong with it.
+
+    Exit status: 0 where every case was made, 1 where some have errors, 2 where the call is wrong.
+    """
+    # These take a second to import: here, and beside it in the workers' process; in no other command.
+    from crossover.core.incremental import warm
+
+    warm("crossover.sources.cases")
+    from crossover.sources.cases import IngestError
+    from crossover.sources.ingest import ingest, load_rules, study_rules
+    from crossover.sources.ingest_report import JSON, TEXT, read, show
+
+    if (study is None) == (rules is None):
+        stop("give either --study <name> or --rules <file>")
+    logging.basicConfig(level=logging.ERROR)
+    error = None
+    with stop_where_not_writable(out), stop_on(ConfigError, ValueError):
+        try:
+            ingest(source, out, load_rules(rules) if rules else study_rules(study or ""), workers)
+        except IngestError as caught:
+            error = caught
+    show(read(out), Console())
+    typer.echo(f"report: {out / TEXT} (for people), {out / JSON} (for machines)")
+    if error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1)
+
+
+@in_workflow_folder
+def segment(
+    source: Annotated[Path, typer.Argument(help="Folder or zip archive with examinations.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the masks, pictures and scores.")],
+    study: Annotated[str, typer.Option(help="Whose model and preparation.")],
+    model: Annotated[str, typer.Option(help="One of its trained models, as b_a-f0.")],
+    scale: MadeAt = "demo",
+    rules: Annotated[
+        Path | None, typer.Option(help="Rules of this YAML file instead of the study's.")
+    ] = None,
+    results: Results = None,
+    workers: Workers = CORES,
+) -> None:
+    """Segment examinations with a trained model: masks, a picture of each, scores where there are manual masks.
+
+    Manual masks are those that the file of rules names; the study's own rules take images alone. Exit status: 0
+    where all was done, 1 where some was not (scores.csv has why), 2 where the call is wrong.
+    """
+    from crossover.core.disk import DiskFull
+    from crossover.core.paths import CONFIG
+    from crossover.execution.segment import segment, stage_of
+    from crossover.sources.cases import IngestError
+    from crossover.sources.ingest import load_rules, study_rules
+    from crossover.study.config import load_study
+
+    logging.basicConfig(level=logging.ERROR)
+    with stop_where_not_writable(out), stop_on(ConfigError, ValueError, DiskFull):
+        try:
+            known = load_study(study, scale, CONFIG)
+            stage = stage_of(known, model, results or RESULTS)
+            own = load_rules(rules) if rules else study_rules(study)
+            own = own if rules else own.model_copy(update={"structures": {}})  # images alone
+            table = segment(source, out, known, stage, own, workers)
+        except IngestError as caught:
+            typer.echo(f"error: {caught}", err=True)
+            raise typer.Exit(1) from None
+    table.to_csv(out / "scores.csv", index=False)
+    _report_segmented(table, out)
+
+
+def _report_segmented(table: pd.DataFrame, out: Path) -> None:
+    """Print the scores and where the files are. Exit status 1 where a case was not done in full."""
+    from crossover.sources.ingest_report import TEXT
+
+    shown = table.dropna(subset="structure").drop(columns="not_done")
+    scores = shown.round(3).to_string(index=False) if len(shown) else "no case could be segmented"
+    masks, pictures, file = out / "predictions", out / "pictures", out / "scores.csv"
+    typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
+    left = table[table.not_done != ""].drop_duplicates("case")
+    for row in left.itertuples():
+        unscored = isinstance(row.structure, str)
+        what = "its manual masks were not all compared with" if unscored else "not segmented"
+        typer.echo(f"{row.case}: {what}: {row.not_done}", err=True)
+    if len(left):
+        report = out / "cases" / TEXT
+        typer.echo(f"error: {len(left)} cases were not done in full: see {report}", err=True)
+        raise typer.Exit(1)
+
+
+def reidentify(
+    source: Annotated[
+        Path, typer.Argument(help="The folder, archive or table of patients that was ingested.")
+    ],
+    names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")
+    ] = None,
+) -> None:
+    """Print which patient or file a name in a report stands for, on the terminal only. Identifies patients.
+
+    Exit status: 0; 1 where a name stands for nothing there, as under another secret; 2 where the call is wrong.
+    """
+    from crossover.sources.ingest import load_rules
+    from crossover.sources.reidentify import Unknown, reidentify
+    from crossover.sources.settings import Export
+
+    with stop_on(ConfigError, ValueError):
+        try:
+            for line in reidentify(source, names or [], load_rules(rules) if rules else Export()):
+                typer.echo(line)
+        except Unknown as caught:
+            typer.echo(str(caught), err=True)
+            raise typer.Exit(1) from None

@@ -1,0 +1,33 @@
+"""Commands about this machine: weights that are downloaded to it, and the cache of activations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.shared import stop
+
+
+def weights(
+    encoders: Annotated[
+        list[str], typer.Argument(help="As efficientnet-b3; see `selection:` of a study.")
+    ],
+) -> None:
+    """Download encoders' ImageNet weights to the Hugging Face hub's cache, at the revision a study begins with."""
+    from crossover.networks.hub import fetch
+
+    for encoder in encoders:
+        try:
+            typer.echo(f"{encoder}: {fetch(encoder)}")
+        except (ValueError, OSError) as caught:
+            stop(f"{encoder}: {caught}")
+
+
+@in_workflow_folder
+def clear_cache() -> None:
+    """Remove cached activations of frozen parts that no training is using; a later run computes them again."""
+    from crossover.training.cache import Cache
+
+    typer.echo(f"{Cache(0).clear() / 1e9:.2f} GB removed")

@@ -1,0 +1,67 @@
+"""Commands about the papers: their printed numbers, and whether their findings hold in our results."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.shared import RESULTS, Json, MadeAt, Results, stop_on
+from crossover.core.configuration import ConfigError
+
+
+def audit(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="By default all that have a paper.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check a paper's printed numbers against each other: which follow from others, and which don't.
+
+    Needs no data. Exit status: 0, whatever is found; 2 where there is no such paper.
+    """
+    from crossover.core.paths import CONFIG
+    from crossover.findings.audit.show import for_machines, show
+    from crossover.findings.audit.table import audit_table
+    from crossover.findings.published import load_published
+
+    names = studies or sorted(path.stem for path in (CONFIG / "published").glob("*.yaml"))
+    with stop_on(ConfigError):
+        papers = [load_published(name, CONFIG) for name in names]
+    tables = [audit_table(paper) for paper in papers]
+    if as_json:
+        found = [for_machines(paper, table) for paper, table in zip(papers, tables)]
+        typer.echo(json.dumps({"studies": found}, indent=1))
+        return
+    for paper, table in zip(papers, tables):
+        show(paper, table, Console())
+
+
+@in_workflow_folder
+def claims(
+    studies: Annotated[
+        list[str] | None, typer.Argument(help="By default all with claims and results.")
+    ] = None,
+    results: Results = None,
+    scale: MadeAt = "demo",
+    as_json: Json = False,
+) -> None:
+    """Print which of the papers' findings hold in the results that are there.
+
+    Exit status: 0 whatever the verdicts are; 2 where a file is missing or wrong.
+    """
+    from crossover.core.paths import CONFIG
+    from crossover.findings.claims.table import records, show, verdicts
+    from crossover.statistics.metrics_table import TableError
+
+    with stop_on(ConfigError, TableError):
+        found = verdicts(studies or [], results or RESULTS, scale, CONFIG)
+    if as_json:
+        rows = [row for name, table in found.items() for row in records(table.assign(study=name))]
+        typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for name, table in found.items():
+        show(table, name, Console())

@@ -1,0 +1,142 @@
+"""Commands about runs of the workflow: plan one, verify and trace its results, export them, and write dvc.yaml."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.shared import (
+    CORES,
+    Data,
+    Json,
+    Scale,
+    Studies,
+    stop,
+    stop_on,
+    workflow_settings,
+)
+from crossover.core.configuration import ConfigError
+
+
+@in_workflow_folder
+def plan(
+    studies: Studies = "",
+    scale: Scale = "",
+    data: Data = "",
+    cores: Annotated[int, typer.Option(help="Number of cores to estimate the time for.")] = CORES,
+    as_json: Json = False,
+) -> None:
+    """Print what a run would make, why, how long it will take and what memory and disk, before anything runs.
+
+    Exit status: 0, also where nothing is to be done; 2 where a run would be refused.
+    """
+    from crossover.execution import requirements
+    from crossover.execution.forecast import forecast, wall_seconds
+    from crossover.execution.forecast_table import show
+    from crossover.execution.requirements_table import for_machines, show_needs
+    from crossover.execution.workflow import read_workflow
+
+    with stop_on(ConfigError):
+        workflow = read_workflow(workflow_settings(studies, scale, data), cores)
+        rows = forecast(workflow)
+    disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
+    memory = requirements.memory(workflow.studies, workflow.plans, cores)
+    if as_json:
+        jobs = {"jobs": rows, "cores": cores, "expected_wall_s": wall_seconds(rows, cores)}
+        typer.echo(json.dumps(jobs | for_machines(disk, memory), indent=1))
+    else:
+        show(rows, cores, Console())
+        if rows:
+            show_needs(disk, memory, workflow, Console())
+    if refused := requirements.refusal(disk):
+        stop(refused) if workflow.disk_check else typer.echo(refused, err=True)
+
+
+@in_workflow_folder
+def verify(
+    studies: Studies = "",
+    scale: Scale = "",
+    data: Data = "",
+    recompute: Annotated[
+        str, typer.Option(help="Train this stage again too, <study>/<stage>; `any` takes one.")
+    ] = "",
+) -> None:
+    """Check results against their manifests, the lock, the configuration, the code and the data.
+
+    Exit status: 0 where all is as recorded, 1 where not.
+    """
+    from crossover.execution.integrity import describe
+    from crossover.execution.verify import check_plan, verify
+    from crossover.execution.workflow import read_workflow
+
+    with stop_on(ConfigError, ValueError):
+        workflow = read_workflow(workflow_settings(studies, scale, data), 1, checked=False)
+        checks = [*verify([p for job in workflow.jobs for p in job.outputs]), check_plan(workflow)]
+        again = _trained_again(recompute) if recompute else {}
+    for check in checks:
+        typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")
+        if check.findings:
+            typer.echo(describe(check.findings, most=None))
+    for name, value in again.items():
+        typer.echo(f"{name}: {value}")
+    if any(check.findings for check in checks) or again.get("verdict") == "different":
+        raise typer.Exit(1)
+
+
+def _trained_again(which: str) -> dict:
+    """Train a stage again and compare it; `which` is <study>/<stage>, or `any` for one that is taken by chance."""
+    from crossover.execution.recompute import recompute, sample
+
+    study, _, stage = which.partition("/")
+    return recompute(*(sample() if which == "any" else (study, stage)))
+
+
+def trace(
+    output: Annotated[Path, typer.Argument(help="A table, figure or other result.")],
+    as_json: Json = False,
+) -> None:
+    """Print the way from a result back to the files that came from the scanner."""
+    from crossover.execution.trace import draw, locate, summarise
+    from crossover.execution.trace import trace as steps_of
+
+    with stop_on(ValueError):
+        root, output = locate(output)
+        steps = steps_of(output, root)
+    if as_json:
+        typer.echo(json.dumps(steps, indent=1))
+        return
+    Console().print(draw(output, steps), soft_wrap=True)
+    typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")
+
+
+@in_workflow_folder
+def export_rocrate(
+    out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
+    studies: Annotated[
+        str, typer.Option(help="Comma-separated names, by default all with results.")
+    ] = "",
+) -> None:
+    """Export results with how each was made as an RO-Crate. Images of patients stay, also those in figures."""
+    from crossover.execution.ro_crate import write_crate
+
+    with stop_on(ValueError):
+        about = write_crate(out, [s for s in studies.replace(",", " ").split() if s])
+    typer.echo(f"{out}: {about}")
+
+
+@in_workflow_folder
+def dvc() -> None:
+    """Write dvc.yaml for the studies that config/config.yaml names: a stage for each, and the report."""
+    from crossover.execution.dvc_file import dvc_file
+    from crossover.execution.workflow import read_workflow
+
+    with stop_on(ConfigError):
+        workflow = read_workflow({}, 1)
+    figures = [p.outputs[1] for p in workflow.jobs if p.rule == "figure"]
+    Path("dvc.yaml").write_text(dvc_file(workflow.studies, figures))
+    typer.echo(f"dvc.yaml: {', '.join(workflow.studies)}")

@@ -1,0 +1,57 @@
+"""What several commands share: options, and how a command ends when the call or a file is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+Results = Annotated[
+    Path | None, typer.Option(help="Where the studies' results are, by default the clone's.")
+]
+RESULTS = Path("results")
+Studies = Annotated[
+    str, typer.Option(help="Comma-separated names, by default those in config.yaml.")
+]
+Scale = Annotated[str, typer.Option(help="smoke, demo or paper, by default that in config.yaml.")]
+MadeAt = Annotated[str, typer.Option(help="The scale at which the results were made.")]
+Data = Annotated[str, typer.Option(help="Folder with the real data.")]
+Workers = Annotated[int, typer.Option(help="Number of processes.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print every row as JSON instead of the table for people.")
+]
+CORES = os.cpu_count() or 1
+
+
+def stop(message: str) -> NoReturn:
+    """End the command with exit status 2 and this message on standard error."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(2)
+
+
+@contextlib.contextmanager
+def stop_on(*errors: type[Exception]) -> Iterator[None]:
+    """End the command with exit status 2 where one of these errors is raised, with the error's message."""
+    try:
+        yield
+    except errors as caught:
+        stop(str(caught))
+
+
+@contextlib.contextmanager
+def stop_where_not_writable(out: Path) -> Iterator[None]:
+    """End the command where `out` can't be written, without the failed path, which may hold a patient's name."""
+    try:
+        yield
+    except OSError as caught:
+        stop(f"{out} can't be written: {caught.strerror}")
+
+
+def workflow_settings(studies: str, scale: str, data: str) -> dict[str, str]:
+    """The settings that a call overrides; config/config.yaml has the others."""
+    given = {"studies": studies, "scale": scale, "data": data}
+    return {name: value for name, value in given.items() if value}

@@ -1,0 +1,72 @@
+"""Tests on the same cases beside the kind that the paper made, for the report: where the two decide otherwise."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crossover.report.formats import interval, signed
+from crossover.report.prose import statements
+from crossover.report.results import Section, StudyResults, TableKind, titled_tables
+from crossover.statistics.repeated import CORRECTION, EXACT, PAIRING
+from crossover.study.schema import Study
+
+TITLE = "Ours beside the paper's tests"
+SHOWN = 40
+"""Rows of a table that stands open; a longer one opens on a click."""
+BECAUSE = {
+    PAIRING: "the same cases are compared, which theirs leaves out",
+    EXACT: "our test is exact and theirs an approximation",
+    CORRECTION: "the comparisons are corrected for their number",
+}
+
+
+def agreement_section(results: StudyResults) -> Section | None:
+    """None without a table of pairs."""
+    study, pairs = results.study, results.frame("pairwise")
+    if pairs.empty:
+        return None
+    said = statements(study, "our_tests", pairs=pairs) + disagreement(pairs, study)
+    apart = titled_tables(results, [TableKind("disagreeing_pairs", "pairwise", disagreeing_layout)])
+    families = titled_tables(results, [TableKind("families_at_once", "repeated", families_layout)])
+    if any(len(shown.table.rows) > SHOWN for shown in apart):
+        return Section("tests", TITLE, said, [], apart + families)
+    return Section("tests", TITLE, said, apart, families)
+
+
+def disagreement(pairs: pd.DataFrame, study: Study) -> list[str]:
+    """How often the paper's kind of test and ours decide otherwise, and why; what is so where it has none."""
+    both = pairs[pairs["agrees"].notna()]
+    apart = both[both["agrees"].eq(False)]
+    counts = apart["because"].value_counts()
+    return statements(
+        study, "disagreement", theirs=[name for name in pairs["theirs"].dropna().unique() if name],
+        both=len(both), apart=len(apart), only_theirs=apart["significant_theirs"].eq(True).sum(),
+        why=[f"in {n} because {BECAUSE.get(name, name)}" for name, n in counts.items()],
+    )  # fmt: skip
+
+
+def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The comparisons in which one kind of test finds a difference and the other doesn't."""
+    rows = pairs[pairs["agrees"].eq(False)]
+    ends = rows[["difference", "ci_low", "ci_high"]].itertuples(index=False)
+    names = [
+        "test_set",
+        "structure",
+        "a",
+        "b",
+        "difference",
+        "cases",
+        "p_holm",
+        "p_wilcoxon",
+        "p_theirs",
+        "because",
+    ]
+    rows = rows[names].assign(difference=[interval(*row, signed) for row in ends])
+    return rows.rename(columns={"difference": "Difference (CI)"})
+
+
+def families_layout(repeated: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The tests of all families at once on the target's test cases."""
+    rows = repeated[repeated["test_set"].eq(study.target) & repeated["p"].notna()]
+    names = ["structure", "question", "method", "effect", "cases", "statistic", "p", "p_theirs"]
+    return rows[names].assign(question=rows["question"].str.replace("n=", "n = "))

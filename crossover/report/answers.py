@@ -1,0 +1,241 @@
+"""What the tables of a study say of its question: facts from the tables, sentences from `prose.j2`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from crossover.analyses.figures import style
+from crossover.analyses.figures.subgroups import p_of
+from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
+from crossover.report.formats import interval, number, p_value
+from crossover.report.layout import table
+from crossover.report.prose import statements
+from crossover.report.results import Answer, StudyResults
+from crossover.report.score_tables import strategy_label
+from crossover.statistics.metrics_table import POOLED
+from crossover.study.chains import ALL_DATA, BASELINE, CONTROL, COUNTED, ONE_SOURCE, TWO_SOURCES
+from crossover.study.families import (
+    baseline,
+    compared,
+    families,
+    main_question,
+    main_rows,
+    pairs_of,
+    references,
+)
+from crossover.study.schema import Study
+
+TESTS = {
+    "p_wilcoxon_asymptotic": "asymptotic",
+    "p_wilcoxon_exact": "exact",
+    "p_holm": "Holm",
+    "p_westfall_young": "Westfall-Young",
+}
+KINDS = {
+    (TWO_SOURCES, ONE_SOURCE): "Two sources instead of one",
+    (ALL_DATA, BASELINE): "All data together instead of the target's alone",
+    (ALL_DATA, ONE_SOURCE): "All data together instead of one source before the target",
+}
+OF_CONTROL = (CONTROL, BASELINE)
+
+
+def answers(results: StudyResults) -> Iterator[Answer]:
+    """Return what each kind of comparison that the study has says: of scores, of pairs on the same cases, of chains."""
+    study, frames = results.study, results.frames
+    if {"summary", "tukey"} <= frames.keys():
+        for structure in study.structures:
+            yield from_scores(frames["summary"], frames["tukey"], study, structure)
+    table_two = results.frame(results.paper_table("p_wilcoxon_exact"))
+    if "paired" in frames and len(table_two):
+        yield from_pairs(table_two, frames["paired"], results.frame("training_time_saved"), study)
+    if {"chains", "gains", "contrasts"} <= frames.keys() and len(frames["chains"]):
+        yield from_chains(results)
+
+
+def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, structure: str) -> Answer:
+    """Each strategy against training from scratch at each size, by Tukey's test; references where they were trained.
+
+    The table has for each size the family with the highest mean on the target's test cases, and Tukey's p.
+    """
+    metric, scratch = study.statistics.metric, baseline(study)
+    rows = main_rows(summary, study)
+    rows = rows[rows["metric"].eq(metric) & rows["structure"].eq(structure)]
+    here = rows[rows["test_set"] == study.target].set_index(["family", "n_train"])
+    tests = tukey[tukey["test_set"].eq(study.target) & tukey["structure"].eq(structure)]
+    tests = tests[tests["question"].str.startswith("models")]
+
+    def p(family: str, n: int) -> float:
+        pair = (here.at[(name, n), "model"] for name in (family, scratch))
+        return p_of(tests[tests["n_train"] == n], *pair)
+
+    sides: dict[str, dict[str, list[int]]] = {}
+    lines = []
+    for n in study.sizes:
+        sized = here[here.index.get_level_values("n_train") == n].droplevel("n_train")
+        if sized.empty:
+            continue
+        best, score = sized["mean"].idxmax(), style.metric_label(metric)
+        line = {"n": str(n), "Highest mean": style.family_label(study, best)}
+        line[f"{score} (CI)"] = _mean(sized.loc[best])
+        if scratch in sized.index:
+            label = style.family_label(study, scratch)
+            line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
+            line[f"Tukey p against {label}"] = p_value(p(best, n))
+            for family in sized.index.intersection(compared(study)).difference([scratch]):
+                higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
+                side = "higher" if higher else "lower"
+                side = side if p(family, n) < study.statistics.alpha else "level"
+                sides.setdefault(family, {}).setdefault(side, []).append(n)
+        lines.append(line)
+    said = statements(
+        study, "against_scratch", scratch=scratch and style.family_label(study, scratch),
+        compared=[(style.family_label(study, f), sides[f]) for f in compared(study) if f in sides],
+        at_home=list(_at_home(rows, study)),
+    )  # fmt: skip
+    label = study.structures[structure].label
+    return Answer(label, said, table(pd.DataFrame(lines).fillna(""), study))
+
+
+def from_pairs(
+    table_two: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study
+) -> Answer:
+    """The main question's models in pairs on the same cases, at the largest size, and the time saved.
+
+    Args:
+        table_two: of `analyses.tables.structures`.
+
+    The table has for each pair and size in how many structures the first is higher, and how many p < alpha; of
+    one structure its difference and p values instead of the counts.
+    """
+    largest, single = study.sizes[-1], len(study.structures) == 1
+    models = table_two[table_two["kind"].eq("model") & table_two["n_train"].eq(largest)]
+    models = models[models["structure"].eq(POOLED) | single]
+    tests = table_two[table_two["kind"].eq("comparison") & table_two["structure"].ne(POOLED)]
+
+    def labels(*families: str) -> list[str]:
+        return [strategy_label(study, family) for family in families]
+
+    pairs, lines = [], []
+    for a, b in pairs_of(study):
+        for n, own in tests[tests["a"].eq(a) & tests["b"].eq(b)].groupby("n_train", sort=False):
+            found, (first, *_) = _tests(own, study), own.to_dict("records")
+            difference = interval(first["difference"], first["ci_low"], first["ci_high"])
+            if n == largest:
+                ours = [f"{found[t]} ({t})" for t in TESTS.values() if found[t]]
+                pairs.append((*labels(a, b), own, difference, ours))
+            line = {"n": str(n), "Models": " vs. ".join(labels(a, b))}
+            line |= {"Difference (CI)": difference} if single else {
+                "Structures": str(len(own)), "Higher mean": str((own["difference"] > 0).sum())
+            }  # fmt: skip
+            of = "p" if single else f"p < {study.statistics.alpha:g}"
+            lines.append(line | {f"{of}, {test}": text for test, text in found.items()})
+    means = [f"{number(r.mean)} for {style.family_label(study, r.a)}" for r in models.itertuples()]
+    said = statements(study, "pairs_of_models", means=means, models=models, pairs=pairs)
+    own = paired[(paired["test_set"] == study.target) & (paired["tests"] > 0)]
+    said += _attainable(own["tests"].max(), own["cases"].max(), study, resampled=True)
+    frame = pd.DataFrame(lines).fillna("")
+    if len(study.sizes) == 1 and lines:
+        frame = frame.drop(columns="n")
+    return Answer("", said + _time_saved(savings, study), table(frame, study))
+
+
+def from_chains(results: StudyResults) -> Answer:
+    """Chains against their targets' baselines; the table sets kinds of chains against each other."""
+    study = results.study
+    scores, gains, contrasts, attributes = (
+        of_metric(results.frame(name, "metric"), study)
+        for name in ("chains", "gains", "contrasts", "attributes")
+    )
+    overall = {
+        pair: rows for pair in (*KINDS, OF_CONTROL) if len(rows := _overall(contrasts, *pair))
+    }
+    said = statements(
+        study, "chains", scores=scores, baselines=scores[scores["kind"] == BASELINE], all_gains=gains,
+        gains=judged(gains[gains["kind"].isin(COUNTED[1:])]),
+        kinds=[(text, overall[pair].iloc[0]) for pair, text in KINDS.items() if pair in overall],
+    )  # fmt: skip
+    if OF_CONTROL in overall:
+        asked, validation = study.network.initial.weights, results.frame("validation")
+        baselines = gains.loc[gains["kind"] == CONTROL, "baseline"]
+        began = validation.loc[validation["family"].isin(baselines), "initial"].dropna()
+        said += statements(
+            study, "control", row=overall[OF_CONTROL].iloc[0], weights=style.weights_label(asked),
+            spoiled=began.ne(asked).any(),
+        )  # fmt: skip
+    said += statements(study, "best_fold", scores=scores, gains=gains)
+    said += _attainable(len(gains) or np.nan, gains["cases"].max(), study, resampled=False)
+    for attribute in study.attributes if len(attributes) else ():
+        own = of_attribute(attributes, attribute.name)
+        if len(own) and is_numeric_dtype(own["a_value"]):
+            pooled = own["target"] == POOLED
+            row = judged(own[pooled] if pooled.any() else own).iloc[0]
+            name = attribute.label[:1].lower() + attribute.label[1:]
+            facts = {"row": row, "pairs": own[~pooled], "about": attribute, "name": name}
+            said += statements(study, "attribute_of_the_source", **facts)
+    return Answer("", said, table(kinds_layout(contrasts, study), study))
+
+
+def _at_home(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, str, str]]:
+    """Families without sizes: label, means on the cohorts that they were trained on, mean on the target."""
+    for family in references(study):
+        home = families(study)[family].cohorts
+        own = rows[rows["family"] == family].set_index("test_set")
+        if study.target not in home and {study.target, *home} <= set(own.index):
+            at_home = [f"{_mean(own.loc[c])} on {style.test_set_label(study, c)}" for c in home]
+            here = _mean(own.loc[study.target])
+            yield style.family_label(study, family), " and ".join(at_home), here
+
+
+def _mean(row: pd.Series) -> str:
+    return interval(row["mean"], row["ci_low"], row["ci_high"])
+
+
+def _tests(own: pd.DataFrame, study: Study) -> dict[str, str]:
+    """Test -> its p of the only structure, or in how many structures p < alpha; the paper's where it has them."""
+    tests = TESTS | ({"published_p": "published"} if own["published_p"].notna().any() else {})
+    if len(study.structures) == 1:
+        return {test: p_value(own[p].iloc[0]) for p, test in tests.items()}
+    return {test: str((own[p] < study.statistics.alpha).sum()) for p, test in tests.items()}
+
+
+def _attainable(tests: float, cases: float, study: Study, resampled: bool) -> list[str]:
+    """Whether Holm's correction could find anything at all with so few cases.
+
+    Args:
+        resampled: Westfall and Young's correction was made too.
+    """
+    smallest, alpha = min(1.0, 2 / 2**cases), study.statistics.alpha
+    if pd.isna(tests) or tests * smallest < alpha:
+        return []
+    return statements(
+        study, "attainable", cases=cases, smallest=f"{smallest:.3g}", tests=int(tests),
+        first=f"{alpha / tests:.3g}", resampled=resampled,
+    )  # fmt: skip
+
+
+def _time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
+    """What fine-tuning saved against training from scratch, and by what, at the largest size."""
+    scratch, several = baseline(study), len(study.structures) > 1
+    if scratch is None or savings.empty:
+        return []
+    rows = savings[savings["n_train"].eq(study.sizes[-1]) & savings["replicate"].eq(0)]
+    whole = POOLED if several else next(iter(study.structures))
+    saved = []
+    for family in main_question(study):
+        own = rows[rows["family"] == family]
+        single = own.loc[own["structure"] != POOLED, "saved_percent"]
+        for row in own[own["structure"] == whole].to_dict("records"):
+            ends = [single.min(), single.max()] if len(single) > 1 else []
+            saved.append(row | {"label": strategy_label(study, family), "by_structure": ends})
+    return statements(study, "time_saved", saved=saved, scratch=strategy_label(study, scratch))
+
+
+def _overall(contrasts: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    """The row over all targets; the only target's where there is one."""
+    rows = contrasts[(contrasts["a"] == a) & (contrasts["b"] == b)]
+    pooled = rows[rows["target"] == POOLED]
+    return judged(pooled if len(pooled) else rows)

@@ -1,0 +1,76 @@
+"""What the check of the paper's printed numbers against each other found, for the report."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.report.prose import statements
+from crossover.report.results import Section, StudyResults, TableKind, titled_tables
+from crossover.study.schema import Study
+
+TITLE = "Audit of the printed numbers"
+NAMED = 2
+"""Readings that are named; the others are counted."""
+ALIKE = ["check", "printed", "reading", "where"]
+
+
+def audit_section(results: StudyResults) -> Section | None:
+    """None without a paper's numbers as data."""
+    found = results.frame("audit")
+    if found.empty:
+        return None
+    counts = [int((found["verdict"] == v).sum()) for v in (FOLLOWS, READING, NOT, UNCHECKED)]
+    said = statements(results.study, "audit", count=len(found), verdicts=counts)
+    tables = [
+        TableKind("does_not_follow", "audit", unfollowed_layout, wraps=True),
+        TableKind("contradictions", "contradictions", lambda rows, _: rows, wraps=True),
+    ]
+    details = [TableKind("follows_under_a_reading", "audit", readings_layout, wraps=True)]
+    return Section(
+        "audit", TITLE, said, titled_tables(results, tables), titled_tables(results, details)
+    )
+
+
+def unfollowed_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The numbers that do not follow from others."""
+    return _layout(found[found["verdict"] == NOT])
+
+
+def readings_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The numbers that follow only under a reading, those of one kind in one row."""
+    alike = found[found["verdict"] == READING].groupby(ALIKE, sort=False)
+    return _layout(pd.DataFrame([_together(own) for _, own in alike], columns=found.columns))
+
+
+def _together(own: pd.DataFrame) -> pd.Series:
+    """Findings of one check with one reading as one row."""
+    first = own.iloc[0].copy()
+    if len(own) > 1:
+        first["about"] = f"{first['about']} and {len(own) - 1} more"
+        first["low"] = first["high"] = float("nan")
+        first["follows_from"] = ""
+    return first
+
+
+def _layout(findings: pd.DataFrame) -> pd.DataFrame:
+    ends = zip(findings["low"], findings["high"], strict=True)
+    return findings[["about", "where", "printed", "follows_from"]].assign(
+        recomputed=[_range(low, high) for low, high in ends],
+        off_by=["" if pd.isna(value) else f"{value:.3g}" for value in findings["off_by"]],
+        reading=[_readings(text) for text in findings["reading"]],
+    )
+
+
+def _readings(text: str) -> str:
+    """The first few of those under which it follows."""
+    names = text.split("; or ")
+    more = f"; or {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return "; or ".join(names[:NAMED]) + more
+
+
+def _range(low: float, high: float) -> str:
+    if pd.isna(low):
+        return ""
+    ends = [f"{low:.4g}", f"{high:.4g}"]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)

@@ -1,0 +1,272 @@
+"""Tables about chains of trainings, as text: scores in per cent, differences in percentage points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from crossover.analyses.figures import style
+from crossover.report.formats import (
+    counted,
+    interval,
+    percent,
+    points,
+    spread,
+)
+from crossover.report.layout import across
+from crossover.report.results import StudyResults
+from crossover.report.score_tables import folds_layout
+from crossover.statistics.metrics_table import POOLED
+from crossover.study.chains import BASELINE, Chain, chains, kinds
+from crossover.study.schema import Study
+from crossover.study.sections import Attribute
+
+SUPPORTED, NOT_SUPPORTED, OPEN = "supported", "not supported", "can't tell"
+NONE = "–"
+
+
+def of_metric(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows of the study's metric."""
+    return rows[rows["metric"] == study.statistics.metric]
+
+
+def scored(study: Study) -> list[str]:
+    """The study's metric and its IoU."""
+    return [study.statistics.metric, study.statistics.metric.replace("dsc", "iou")]
+
+
+def judged(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table of differences with whether each is above 0, in a column `verdict`.
+
+    It is "supported" or "not supported" where the interval says so; an interval with 0 in it, or none, can't
+    tell. The interval (`low`, `high`) is that for other patients and trainings; where each model was trained
+    once, that for other patients, since nothing says what another training would give.
+    """
+    low, high = (
+        rows[f"ci_wide_{end}"].where(rows["folds"] > 1, rows[f"ci_{end}"])
+        for end in ("low", "high")
+    )
+    verdict = np.select([low > 0, high < 0], [SUPPORTED, NOT_SUPPORTED], OPEN)
+    value = rows["difference" if "difference" in rows else "gain"]
+    ends = zip(value, low, high, strict=True)
+    text = [interval(*row, points) for row in ends]
+    return rows.assign(low=low, high=high, verdict=verdict, text=text)
+
+
+def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The columns of `analyses.tables.cohorts` that the report shows."""
+    out = cohorts[["label"]]
+    for prefix, suffix in (("", ""), ("published_", ", published")):
+        out = out.assign(**{f"{prefix}patients": cohorts[f"{prefix}cases"]})
+        if not prefix:
+            out = out.assign(test_cases=cohorts["test_cases"])
+        for attribute in study.attributes:
+            values = cohorts[f"{prefix}attribute_{attribute.name}"]
+            out[f"{attribute.label}{suffix}"] = [attribute.text(value) for value in values]
+        out = out.assign(**{f"{prefix}slices": cohorts[f"{prefix}slices"]})
+    return out
+
+
+def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The text of `analyses.tables.networks`: encoders down, architectures across, "89.3 ± 1.6" in per cent.
+
+    The selected network carries a *, an encoder that began with other weights than its fellows says so, and so
+    does a network that has fewer folds, which was not chosen from.
+    """
+    if grid["folds"].isna().all():
+        return grid.iloc[:0]
+    asked, began = grid["folds"].max(), grid.groupby("encoder")["initial"].first()
+    mixed = began.nunique() > 1
+
+    def cells(row: Any) -> dict[str, str]:
+        head = style.architecture_label(row.architecture)
+        ours = spread(row.mean, row.sd, percent) + (" *" if row.selected else "")
+        theirs = spread(row.published_mean, row.published_sd, lambda v: percent(v, 2))
+        fewer = f" ({row.folds:.0f} folds)" if row.folds < asked else ""
+        return {
+            head: ours + fewer,
+            f"{head}, published": theirs + (" *" if row.published_selected else ""),
+        }
+
+    out = across(grid, ["encoder"], cells)
+    known = (
+        style.weights_label(began[e]) if mixed and pd.notna(began[e]) else ""
+        for e in out["encoder"]
+    )
+    both = zip(map(style.encoder_label, out["encoder"]), known, strict=True)
+    return out.assign(encoder=[", ".join(filter(None, names)) for names in both])
+
+
+def sources_layout(sources: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The text of one metric's rows of `analyses.tables.sources`: sources down, targets across, in per cent.
+
+    Columns: Trained before, and for each target "Site A, best fold" ("91.4"), "Site A, mean (CI)" and
+    "Site A, published". Targets that a chain doesn't end on have a dash.
+    """
+    targets = [cohort for cohort in study.cohorts if cohort in set(sources["target"])]
+    places = [(chain.label, chain.family, target) for chain in _by_sources(study)
+              for target in targets if target in chain.targets]  # fmt: skip
+    rows = pd.DataFrame(places, columns=["trained_before", "family", "target"])
+
+    def cells(row: Any) -> dict[str, str]:
+        label = study.cohorts[row.target].label
+        return {
+            f"{label}, best fold": percent(row.best_fold_mean),
+            f"{label}, mean (CI)": interval(row.mean, row.ci_low, row.ci_high, percent),
+            f"{label}, published": percent(row.published, 2),
+        }
+
+    out = across(rows.merge(sources, "left", ["family", "target"]), ["trained_before"], cells)
+    return out.loc[:, (out != "").any()].replace("", NONE)
+
+
+def kinds_layout(contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Kinds of chains against each other: a column for each target and one for all of them together."""
+    rows = judged(of_metric(contrasts, study))
+    out = across(rows, ["a", "b"], lambda row: {
+        f"{_target_label(row.target, study)} ({counted(row.cases, 'case')})": row.text
+    })  # fmt: skip
+    compared = (out.pop("a") + " minus " + out.pop("b")).str.capitalize() if len(out) else []
+    out.insert(0, "Compared", compared)
+    return out
+
+
+def stated_gains(results: StudyResults) -> pd.DataFrame:
+    """The gains that the paper's text states, what its table gives, and ours; empty without any."""
+    study = results.study
+    return pd.DataFrame([
+        {"Statement": f"{study.cohorts[stated.test_set].label} gains, {style.metric_label(stated.metric)}",
+         "Published": points(stated.gain), "From its table": points(stated.recomputed),
+         **_own_gain(results, stated)}
+        for stated in results.frame("published_gains").itertuples()
+    ])  # fmt: skip
+
+
+def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The text of `statistics.chains.gains` for one metric."""
+
+    def between(side: str) -> list[str]:
+        ends = zip(gains[f"{side}_low"], gains[f"{side}_high"], strict=True)
+        return ["" if pd.isna(low) else f"({points(low)}, {points(high)})" for low, high in ends]
+
+    rows = gains.assign(
+        target=[_target_label(target, study) for target in gains["target"]],
+        trained_before=_labels(gains["family"], study), ci=between("ci"), ci_wide=between("ci_wide"),
+    )  # fmt: skip
+    return rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
+                 "p_wilcoxon_exact", "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain"]]  # fmt: skip
+
+
+def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the rows of an attribute in `statistics.chains.attribute_contrasts`, its numbers as such."""
+    own = contrasts[contrasts["attribute"] == name]
+    for column in ("a_value", "b_value"):
+        numbers = pd.to_numeric(own[column], errors="coerce")
+        if numbers.notna().sum() == own[column].notna().sum():
+            own = own.assign(**{column: numbers})
+    return own
+
+
+def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The text of `statistics.chains.attribute_contrasts` for one attribute and metric."""
+    rows = judged(of_attribute(contrasts, attribute.name))
+    numbers = is_numeric_dtype(rows["a_value"])
+    a, b = ("Higher", "Lower") if numbers else ("A", "B")
+
+    def source(side: str) -> list[str]:
+        labels = rows[f"{side}_source"].astype(object).fillna("")
+        values = map(attribute.text, rows[f"{side}_value"])
+        return [", ".join(filter(None, both)) for both in zip(labels, values, strict=True)]
+
+    return pd.DataFrame({
+        "Target": [_target_label(target, study) for target in rows["target"]],
+        a: source("a"), b: source("b"), "Cases": rows["cases"],
+        f"{a} minus {b.lower() if numbers else b}": rows["text"], "p": rows["p_wilcoxon_exact"],
+        f"{a} is better": rows["verdict"],
+    })  # fmt: skip
+
+
+def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Every family's mean score on every cohort's test cases, in per cent; in brackets those of cohorts that it was
+    not trained on last."""
+    means = of_metric(summary, study).set_index(["family", "test_set"])["mean"]
+    rows = []
+    for chain in chains(study):
+        row = {"Trained before": chain.label, "Target": chain.together}
+        for cohort, about in study.cohorts.items():
+            text = percent(means.get((chain.family, cohort)))
+            row[about.label] = f"[{text}]" if text and cohort not in chain.targets else text
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def validation_layout(validation: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Validation DSC of every chain's models, fold by fold, and what the chain began with."""
+    known = {chain.family: chain for chain in chains(study)}
+    order = list(known)
+    rows = validation[validation["family"].isin(order)]
+    rows = rows.sort_values("family", key=lambda names: names.map(order.index), kind="stable")
+    families = rows.groupby("family")
+    best = families["validation_dsc"].idxmax()
+    rows = rows.assign(
+        trained_before=_labels(rows["family"], study), target=[known[f].together for f in rows["family"]],
+        began_with=families["initial"].transform("first").astype(object).fillna("").map(style.weights_label),
+    )  # fmt: skip
+
+    def cells(row: Any) -> dict[str, str]:
+        head = "Validation" if pd.isna(row.fold) else f"Fold {int(row.fold) + 1}"
+        return {head: percent(row.validation_dsc) + (" *" if row.Index == best[row.family] else "")}
+
+    return across(rows, ["trained_before", "target", "began_with"], cells)
+
+
+def own_folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The folds of each chain's own targets, in the study's order, by what was trained before."""
+    own = [(chain.family, target) for chain in chains(study) for target in chain.targets]
+    places = list(zip(stability["family"], stability["cohort"], strict=True))
+    rows = stability.assign(place=[own.index(p) if p in own else -1 for p in places])
+    rows = rows[rows["place"] >= 0].sort_values(["place", "fold"])
+    return folds_layout(rows.assign(family=_labels(rows["family"], study)), study)
+
+
+def _own_gain(results: StudyResults, stated: Any) -> dict[str, str]:
+    """Our mean gain of the chains that a statement names, on the slices that the study scores."""
+    metric = next(m for m in scored(results.study) if m.startswith(stated.metric))
+    gains, contrasts = (
+        frame[frame["metric"].eq(metric) & frame["target"].eq(stated.test_set)]
+        for frame in (results.frames["gains"], results.frames["contrasts"])
+    )
+    own = gains[gains["family"].isin(stated.families)]
+    same = contrasts[contrasts["b"].eq(BASELINE) & contrasts["a"].isin(own["kind"].unique())]
+    heads = ("Here, best folds", "Here, mean (CI)", "Verdict")
+    if len(own) != len(stated.families) or len(same) != 1 or same["families_a"].item() != len(own):
+        return dict(zip(heads, ("", "", NONE), strict=True))
+    row = judged(same).iloc[0]
+    verdict = row["verdict"] if pd.notna(row["low"]) else NONE
+    cells = (points(own["best_fold_gain"].mean()), row["text"], verdict)
+    return dict(zip(heads, cells, strict=True))
+
+
+def _by_sources(study: Study) -> list[Chain]:
+    """By number of sources, those in the study's order of cohorts; what pools cohorts and controls last."""
+    of, cohorts = chains(study), list(study.cohorts)
+    order = kinds(of)
+
+    def place(chain: Chain) -> tuple:
+        before = [tuple(map(cohorts.index, step)) for step in chain.steps[:-1]]
+        return order.index(chain.kind), before
+
+    return sorted(of, key=place)
+
+
+def _labels(families: pd.Series, study: Study) -> list[str]:
+    """What each family was trained on before its target."""
+    known = {chain.family: chain.label for chain in chains(study)}
+    return [known[family] for family in families]
+
+
+def _target_label(target: str, study: Study) -> str:
+    return "All" if target == POOLED else study.cohorts[target].label

@@ -1,0 +1,123 @@
+"""From how many labelled cases one strategy is ahead of another, for the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crossover.analyses.figures import style
+from crossover.analyses.figures.learning_curves import shown_pairs
+from crossover.report.layout import across
+from crossover.report.prose import statements
+from crossover.report.results import Section, StudyResults, TableKind, titled_tables
+from crossover.statistics.crossing import CROSSES, NONE, bounds, number
+from crossover.study.families import baseline, families, fine_tuned
+from crossover.study.schema import Study
+
+TITLE = "Crossover: how many labelled cases?"
+IN_SHORT = {CROSSES: "crosses", NONE: "none"}
+
+
+def crossover_section(results: StudyResults) -> Section:
+    """Also where there is nothing to locate: then it says so."""
+    study, crossover = results.study, results.frame("crossover")
+    if crossover.empty:
+        return Section("crossover", TITLE, statements(study, "no_learning_curve"))
+    said = [statement(row, study) for row in _on_target(crossover, study).to_dict("records")]
+    said += statements(study, "crossover", resampled=crossover["resampled"].iloc[0])
+    tables = [
+        TableKind("crossovers", "crossover", crossovers_layout),
+        TableKind("cases_needed", "cases_needed", cases_needed_layout),
+    ]
+    details = [TableKind("other_crossovers", "crossover", other_crossovers_layout)]
+    figure = "learning_curves" if len(results.frame("learning_curves")) else ""
+    shown, closed = (titled_tables(results, kinds) for kinds in (tables, details))
+    return Section("crossover", TITLE, said, shown, closed, figure)
+
+
+def crossover_sentences(results: StudyResults) -> list[str]:
+    """The crossover for the first page: those beyond chance, else of fine-tuning and training from scratch what
+    was found; and what can't be told."""
+    study, crossover = results.study, results.frame("crossover")
+    if crossover.empty:
+        return statements(study, "no_learning_curve")
+    here = _on_target(crossover, study)
+    found, none = here[here["verdict"] == CROSSES], here[here["verdict"] == NONE]
+    asked = {baseline(study), fine_tuned(study)}
+    main = [{r.ahead, r.overtakes} == asked and found.empty for r in here.itertuples()]
+    shown = found if len(found) else here[main]
+    return statements(
+        study, "crossovers_in_short", found=len(found),
+        shown=[statement(row, study) for row in shown.to_dict("records")],
+        uncrossed=[_stays_ahead(row, study) for row in none.to_dict("records")],
+        pairs=len(here), left=len(here) - len(found) - len(none),
+    )  # fmt: skip
+
+
+def statement(row: dict[str, Any], study: Study) -> str:
+    """One pair in a sentence."""
+    ahead, overtakes = (style.family_label(study, row[k]) for k in ("ahead", "overtakes"))
+    [said] = statements(
+        study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
+        ahead=ahead, overtakes=overtakes, n=number(row["n"], row),
+        ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study),
+    )  # fmt: skip
+    return said
+
+
+def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
+    return shown_pairs(crossover[crossover["test_set"] == study.target], study)
+
+
+def _stays_ahead(row: dict[str, Any], study: Study) -> str:
+    """Who stays ahead where two curves don't cross."""
+    first, second = ("ahead", "overtakes") if row["ci_low"] == np.inf else ("overtakes", "ahead")
+    labels = [style.family_label(study, row[name]) for name in (first, second)]
+    return " stays ahead of ".join(labels)
+
+
+def crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Pairs of different strategies on the target's test cases."""
+    return _pairs(_on_target(crossover, study)).drop(columns="test_set")
+
+
+def other_crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The other test sets, and levels of one strategy against each other."""
+    return _pairs(crossover.drop(index=_on_target(crossover, study).index))
+
+
+def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """A row for each score (and structure), a column for each family: "13 (8 to 20)"."""
+    order = list(families(study))
+    rows = needed[needed["test_set"] == study.target]
+    rows = rows.sort_values("family", key=lambda names: names.map(order.index), kind="stable")
+
+    def cells(row: Any) -> dict[str, str]:
+        n, low, high = (_cases(end, row) for end in (row.n, row.ci_low, row.ci_high))
+        between = f" ({low if low == high else f'{low} to {high}'})"
+        return {style.family_label(study, row.family): n + ("" if n == low == high else between)}
+
+    out = across(rows, ["structure", "target"], cells).sort_values(["structure", "target"])
+    scores = [f"{score:g}" for score in out["target"]]
+    return out.assign(target=scores).rename(
+        columns={"target": style.metric_label(study.statistics.metric)}
+    )
+
+
+def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    records = rows.to_dict("records")
+    numbers = {
+        "n": [number(row["n"], row) for row in records], "CI": [bounds(row) for row in records],
+        "By power laws": ["" if pd.isna(row["n_power"]) else number(row["n_power"], row) for row in records],
+        "patients": rows["patients"], "Trainings of each": rows["replicates"],
+    }  # fmt: skip
+    return rows[["test_set", "structure", "overtakes", "ahead", "verdict"]].assign(**numbers)
+
+
+def _cases(n: float, row: Any) -> str:
+    """Cases are whole: 12.3 of them are 13."""
+    if n == 0:
+        return f"≤ {row.n_smallest}"
+    return f"> {row.n_largest}" if n == np.inf else f"{np.ceil(n):.0f}"

@@ -1,0 +1,113 @@
+"""Trainings that failed, and what is missing because of them: the holes in a study's results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from crossover.analyses.figures import style
+from crossover.report.prose import statements
+from crossover.report.results import Section, StudyResults, TableKind, titled_tables
+from crossover.study.plan import Model, Plan, Stage, plan
+from crossover.study.schema import Study
+
+FAILED = ["stage", "happened", "advice"]
+TITLE = "Trainings that failed"
+
+
+def failed_table(failed: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """What the stages' manifests list as failed, with the columns `FAILED`."""
+    rows = [{"stage": name, **about} for name, about in failed.items()]
+    return pd.DataFrame(rows, columns=FAILED)
+
+
+def collapsed(records: list[Mapping[str, Any]]) -> list[str]:
+    """Stages that ran to their end with a validation DSC of 0 at every check."""
+    return [r["stage"]["name"] for r in records if r.get("best_validation_dsc") == 0]
+
+
+def failures_in_short(results: StudyResults) -> str:
+    """What stands at the top of the study's page; "" where no training failed or collapsed."""
+    happened = results.frame("failed", *FAILED)["happened"].astype(str)
+    unstarted = int(happened.str.startswith("its parent ").sum())
+    said = statements(
+        results.study, "failed_and_collapsed",
+        failed=len(happened) - unstarted, unstarted=unstarted, collapsed=len(results.collapsed),
+    )  # fmt: skip
+    return " ".join(said)
+
+
+def failures_section(results: StudyResults) -> Section | None:
+    """Trainings that failed, and those that found nothing and stay in the results; None without any."""
+    said = statements(results.study, "collapsed_trainings", names=results.collapsed)
+    tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
+    return Section("failed", TITLE, said, tables) if said or tables else None
+
+
+def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """A row for each training that failed by itself: what happened, what to try, what is missing for it.
+
+    What starts from it was not trained either, and counts among what is missing.
+    """
+    shown, about = plan(study), failed.set_index("stage")
+    names = [name for name in shown.stages if name in about.index]
+    roots = {name: _root(shown.stages[name], shown, names) for name in names}
+    rows = []
+    for name in (n for n in names if roots[n] == n):
+        lost = [m for m in shown.models.values() if roots.get(m.stage) == name]
+        rows.append({
+            "Training": name,
+            "What happened": about.loc[name, "happened"],
+            "What to try": about.loc[name, "advice"],
+            "Missing because of it": _missing(shown.stages[name], lost, names, study, shown),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _root(stage: Stage, shown: Plan, failed: list[str]) -> str:
+    """The first of a stage's ancestors that failed, or itself."""
+    while stage.parent in failed:
+        stage = shown.stages[stage.parent]
+    return stage.name
+
+
+def _missing(
+    stage: Stage, models: list[Model], failed: list[str], study: Study, shown: Plan
+) -> str:
+    of: dict[tuple, list[Model]] = {}
+    for model in shown.models.values():
+        of.setdefault(_averaged(model), []).append(model)
+    whole, partly = [], []
+    for place in dict.fromkeys(map(_averaged, models)):
+        left = sum(m.stage not in failed for m in of[place])
+        label, kind = _label(of[place][0], study), "replicates" if place[-1] else "folds"
+        lost = sum(m in models for m in of[place])
+        if left:
+            partly.append(
+                f"{label}: {lost} of {len(of[place])} {kind}; its means are over the other {left}"
+            )
+        else:
+            whole.append(label)
+    cell = stage.cell and (
+        style.architecture_label(stage.cell[0]),
+        style.encoder_label(stage.cell[1]),
+    )
+    [said] = statements(study, "missing", cell=cell, fold=stage.fold, whole=whole, partly=partly)
+    return said
+
+
+def _averaged(model: Model) -> tuple:
+    """The same for models whose scores are averaged."""
+    return model.family, model.n_train, model.structures, model.fold is None
+
+
+def _label(model: Model, study: Study) -> str:
+    """ "TL (L1), n = 13", "TL (L1), n = 13, folds"; of a network for one structure with its name."""
+    parts = [style.family_label(study, model.family)]
+    parts += [f"n = {model.n_train}"] if model.n_train else []
+    parts += ["folds"] if model.fold is not None and not study.folded else []
+    if study.network.per_structure:
+        parts += [study.structures[s].label for s in model.structures]
+    return ", ".join(parts)

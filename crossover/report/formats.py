@@ -1,0 +1,98 @@
+"""Numbers and lists as text, each in one way: a true minus sign, and nothing for a missing value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+
+import pandas as pd
+
+
+def _of_known(write: Callable[..., str]) -> Callable[..., str]:
+    """Let a format give "" for a missing value, and "−" where Python writes a hyphen."""
+
+    @wraps(write)
+    def written(value: object, *more: object) -> str:
+        missing = value is None or pd.isna(value)
+        return "" if missing else write(value, *more).replace("-", "−")
+
+    return written
+
+
+@_of_known
+def number(value: float, digits: int = 2) -> str:
+    """ "0.62"."""
+    return f"{value:.{digits}f}"
+
+
+@_of_known
+def whole(value: float) -> str:
+    """ "12"."""
+    return f"{int(value)}"
+
+
+@_of_known
+def signed(value: float, digits: int = 3) -> str:
+    """ "+0.031"."""
+    return f"{value:+.{digits}f}"
+
+
+@_of_known
+def p_value(p: float) -> str:
+    """ "0.041", and "< 0.001" below that."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+@_of_known
+def percent(value: float, digits: int = 1) -> str:
+    """ "89.3" of 0.893, under a head that says per cent."""
+    return f"{100 * value:.{digits}f}"
+
+
+@_of_known
+def points(value: float) -> str:
+    """ "+3.1", "−0.4", "0.0": the percentage points of a difference of scores from 0 to 1."""
+    text = f"{100 * value:+.1f}"
+    return "0.0" if float(text) == 0 else text
+
+
+@_of_known
+def share(value: float) -> str:
+    """ "33%" of 33."""
+    return f"{value + 0.0:.0f}%".replace("-0%", "0%")
+
+
+@_of_known
+def duration(seconds: float) -> str:
+    """ "81.3 s", "12 min 03 s", "2 h 05 min"."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return (
+        f"{minutes // 60} h {minutes % 60:02d} min"
+        if minutes >= 60
+        else f"{minutes} min {rest:02d} s"
+    )
+
+
+def interval(value: float, low: float, high: float, write: Callable[[float], str] = number) -> str:
+    """ "0.62 (0.58, 0.66)"; without an interval "0.62"."""
+    between = f" ({write(low)}, {write(high)})" if pd.notna(low) else ""
+    return write(value) + between if pd.notna(value) else ""
+
+
+def spread(mean: float, sd: float, write: Callable[[float], str] = number) -> str:
+    """ "0.89 ± 0.02"; without an SD "0.89"."""
+    about = f" ± {write(sd)}" if pd.notna(sd) else ""
+    return write(mean) + about if pd.notna(mean) else ""
+
+
+def listed(texts: Sequence[object]) -> str:
+    """ "a, b and c"."""
+    *first, last = map(str, texts) if texts else [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def counted(count: float, what: str) -> str:
+    """ "1 training", "3 trainings"."""
+    return f"{int(count)} {what}{'' if count == 1 else 's'}"

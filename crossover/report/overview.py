@@ -1,0 +1,111 @@
+"""The first page: what was asked, what was found, how sure that is. Every sentence comes from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from crossover.analyses.figures.learning_curves import shown_pairs
+from crossover.findings.claims.parts import VERDICTS
+from crossover.report.agreement_section import disagreement
+from crossover.report.claims_section import verdicts_sentence
+from crossover.report.crossover_section import crossover_sentences
+from crossover.report.failures_section import failures_in_short
+from crossover.report.layout import Table
+from crossover.report.prose import statements
+from crossover.report.results import Answer, StudyResults
+from crossover.statistics.crossing import CROSSES, NONE
+
+MOST = 2
+"""Sentences of a study's own answer that stand on the first page."""
+
+
+@dataclass(frozen=True)
+class LinkedSentence:
+    """A sentence, and the section of the page that it comes from."""
+
+    text: str
+    section: str = ""
+
+
+def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
+    """Yield what a study found: its crossovers, the first sentences of its answers, and the verdicts on its claims."""
+    for text in crossover_sentences(results):
+        yield LinkedSentence(text, "crossover")
+    said = [sentence for answer in answers for sentence in answer.sentences]
+    for text in said[:MOST]:
+        yield LinkedSentence(text, "answer")
+    claims = results.frame("claims")
+    if len(claims):
+        yield LinkedSentence(verdicts_sentence(claims), "claims")
+
+
+def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
+    """How sure that is: scale, data, patients tested, trainings, failures, and tests that decide otherwise.
+
+    Args:
+        meaning: of the study's scale.
+    """
+    study, metrics = results.study, results.frame("metrics")
+    by_cohort = {c.label: patients_tested(results, name) for name, c in study.cohorts.items()}
+    tested = [f"{n} of {label}" for label, n in by_cohort.items() if n]
+    folds = replicates = 0
+    if len(metrics):
+        folds = metrics["fold"].nunique() if metrics["fold"].notna().all() else 0
+        replicates = metrics.groupby(["family", "n_train"])["replicate"].nunique().min()
+    said = statements(
+        study, "how_sure", meaning=meaning, patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
+        folds=folds, replicates=replicates,
+    )  # fmt: skip
+    yield from map(LinkedSentence, said)
+    if line := failures_in_short(results):
+        yield LinkedSentence(line, "failed")
+    pairs = results.frame("pairwise")
+    for text in disagreement(pairs, study) if len(pairs) else []:
+        yield LinkedSentence(text, "tests")
+
+
+def overview(studies: list[StudyResults]) -> Table:
+    """Counts of all studies side by side."""
+    rows = [
+        [results.study.title, str(patients_tested(results) or "–"), _crossovers(results), *_verdicts(results)]
+        for results in studies
+    ]  # fmt: skip
+    first, *others = VERDICTS
+    head = ["Study", "Patients tested", "Crossover", f"Claims: {first}", *others]
+    return Table(head, rows, [False, True, False, *[True] * len(VERDICTS)], wraps=True)
+
+
+def patients_tested(results: StudyResults, cohort: str | None = None) -> int:
+    """Patients with a score under a model that doesn't stand for a fold alone; of one cohort or all."""
+    splits, metrics = results.frame("splits"), results.frame("metrics")
+    if splits.empty or metrics.empty:
+        return 0
+    test = splits[splits["part"] == "test"]
+    test = test.merge(metrics[["cohort", "case"]].drop_duplicates(), on=["cohort", "case"])
+    test = test if cohort is None else test[test["cohort"] == cohort]
+    return len(test.drop_duplicates(["cohort", "patient"]))
+
+
+def _crossovers(results: StudyResults) -> str:
+    """ "1 found, 2 none, 3 can't tell" of the pairs of strategies on the target."""
+    crossover, study = results.frame("crossover"), results.study
+    if crossover.empty:
+        return "no learning curves"
+    here = shown_pairs(crossover[crossover["test_set"] == study.target], study)["verdict"]
+    crossing, none = int((here == CROSSES).sum()), int((here == NONE).sum())
+    words = [
+        (crossing, "found"),
+        (none, "none in the range"),
+        (len(here) - crossing - none, "can't tell"),
+    ]
+    return ", ".join(f"{n} {word}" for n, word in words if n)
+
+
+def _verdicts(results: StudyResults) -> list[str]:
+    claims: pd.DataFrame = results.frame("claims")
+    if claims.empty:
+        return ["–"] * len(VERDICTS)
+    return [str(int((claims["verdict"] == verdict).sum())) for verdict in VERDICTS]

@@ -1,0 +1,104 @@
+"""What a run was: numbers of stages, parameters, times, versions, and what its trainings really began with.
+
+All of it is from the stages' records, never from the configuration.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from crossover.analyses.figures import style
+from crossover.report.formats import counted
+from crossover.report.prose import statements
+from crossover.study.schema import Study
+
+INITIAL = ["encoder", "selection", "asked", "weights", "where", "stages"]
+
+
+def run_facts(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """Facts of stages, by their records."""
+    if not records:
+        return {}
+    levels = [(r["stage"]["level"] or "whole network", r["parameters"]["trained"]) for r in records]
+    # of the network that the study's models have, not of one that was only tried
+    first = next((r for r in records if not r["stage"].get("cell")), records[0])
+    own = [r for r in records if "same_as" not in r]
+    copied, began = len(records) - len(own), _began_with(initial_weights(records))
+    return {
+        "stages": len(records),
+        **_network(first),
+        **({"of_them_copied_from_equal_ones": copied} if copied else {}),
+        "parameters": first["parameters"]["total"],
+        "parameters_trained": dict(levels),
+        **({"began_with": began} if began else {}),
+        "steps": sum(r["steps"] for r in own),
+        "training_s": sum(r["seconds"] for r in own),
+        "threads": ", ".join(sorted({str(r["threads"]) for r in records})),
+        "device": ", ".join(sorted({r["device"] for r in records})),
+        "versions": first["versions"],
+    }
+
+
+def initial_weights(records: list[dict[str, Any]]) -> pd.DataFrame:
+    """What the stages without a parent began with, with the columns `INITIAL`.
+
+    Returns:
+        One row for each encoder, use (`selection`: tried in the choice of the network), kind of weights
+        asked for and kind had: where they are from, and how many stages began so. Empty for records that
+        don't say.
+    """
+    rows = []
+    for record in records:
+        about = record.get("initial")
+        if about:
+            asked = about.get("instead_of") or about["weights"]
+            encoder = str(record.get("network", {}).get("settings", {}).get("encoder", ""))
+            selection = bool(record["stage"].get("cell"))
+            rows.append((encoder, selection, asked, about["weights"], about.get("from", "")))
+    table = pd.DataFrame(rows, columns=INITIAL[:-1])
+    return table.groupby(INITIAL[:-1], sort=False).size().rename("stages").reset_index()
+
+
+def notices(initial: pd.DataFrame, study: Study) -> list[str]:
+    """What a reader has to know before any number: weights that were asked for and could not be had.
+
+    Args:
+        initial: of `initial_weights`; empty gives no notice.
+    """
+    out: list[str] = []
+    other = initial[initial["weights"] != initial["asked"]] if len(initial) else initial
+    for (asked, weights), rows in (
+        other.groupby(["asked", "weights"], sort=False) if len(other) else []
+    ):
+        had = initial[(initial["asked"] == asked) & (initial["weights"] == asked)]
+        chosen_elsewhere = had["selection"] & ~had["encoder"].isin(rows["encoder"])
+        out += statements(
+            study, "initial_weights_missing",
+            asked=style.weights_label(asked), weights=style.weights_label(weights), trainings=rows["stages"].sum(),
+            encoders=[style.encoder_label(name) for name in dict.fromkeys(rows["encoder"])],
+            none_had=had.empty, unequal_choice=chosen_elsewhere.any() and rows["selection"].any(),
+            chains=not rows["selection"].all(), chains_had=not had["selection"].all(),
+        )  # fmt: skip
+    return out
+
+
+def _began_with(initial: pd.DataFrame) -> dict[str, str]:
+    """ "ImageNet (package x 1.0)" -> "24 trainings"."""
+    names = [
+        style.weights_label(r.weights) + (f" ({r.where})" if r.where else "")
+        for r in initial.itertuples()
+    ]
+    stages = initial.assign(name=names).groupby("name", sort=False)["stages"].sum()
+    return {name: counted(count, "training") for name, count in stages.items()}
+
+
+def _network(record: dict[str, Any]) -> dict[str, str]:
+    """Which network a selection chose."""
+    network = record.get("network", {})
+    encoder = network.get("settings", {}).get("encoder")
+    if not encoder:
+        return {}
+    name = style.architecture_label(network["architecture"])
+    return {"network": f"{name} with {style.encoder_label(encoder)}"}

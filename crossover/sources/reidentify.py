@@ -1,0 +1,169 @@
+"""Which patient or file a pseudonym or token stands for: printed, from the export or table itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+from pydicom.dataset import Dataset
+
+from crossover.core.tables import TableError, read_table
+from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
+from crossover.sources.dicom.places import parted
+from crossover.sources.dicom.rtstruct import rois
+from crossover.sources.dicom.scan import patient_of
+from crossover.sources.dicom.segmentation import segments
+from crossover.sources.dicom.stacks import stacks
+from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret, secret_file
+from crossover.sources.settings import Export
+
+MOST_COLUMNS = 3
+"""Of a table, that name a scan's files together."""
+TABLES = (".csv", ".tsv", ".txt", ".xlsx")
+
+
+class Unknown(ValueError):
+    """Names that nothing in the source stands for, and why that may be."""
+
+
+def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
+    """Lines about each case or file among `names`, or about every case where none is given.
+
+    Whose they are, which series with which descriptions, and what the structures are called: all that
+    the report of an ingest leaves out. Of tables (the source itself, or those that lie in it) the rows and
+    identifiers. Never written to a file.
+
+    Args:
+        rules: what the source was ingested by.
+
+    Raises:
+        Unknown: after all lines, where a name stands for nothing here.
+        ValueError: where there is no secret, or no such source.
+    """
+    if not os.environ.get(VARIABLE) and not secret_file().exists():
+        raise ValueError(
+            f"there is no secret here: {VARIABLE} is not set, and {secret_file()} does not exist. Names are "
+            "told with the secret of the ingest alone: set the one, or restore the other"
+        )
+    met: set[str] = set()
+    wanted = set(names)
+    tables = _tables(source)
+    yield from map(_printable, _rows(tables, wanted, met))
+    if source not in tables:
+        yield from map(_printable, _exported(source, wanted, met, rules))
+    if names and (unknown := [name for name in dict.fromkeys(names) if name not in met]):
+        raise Unknown(_nothing(source, unknown))
+
+
+def _nothing(source: Path, unknown: list[str]) -> str:
+    by = VARIABLE if os.environ.get(VARIABLE) else str(secret_file())
+    return (
+        f"nothing in {source} is {', '.join(map(_printable, unknown))} by the secret of this call ({by}): "
+        "another secret than the ingest's, or another folder or table. To check: `crossover reidentify` with the "
+        "source alone lists its names; if none of them stands in the ingest's report, the secret is another"
+    )
+
+
+def _tables(source: Path) -> list[Path]:
+    if source.is_dir():
+        return sorted(p for p in source.iterdir() if p.suffix.lower() in TABLES and p.is_file())
+    return [source] if source.suffix.lower() in TABLES else []
+
+
+def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
+    """Rows of which any cell is a name's patient, as itself or by its pseudonym. Without names, all rows, by
+    the column `patient` or else the first."""
+    key = secret()
+    for path in tables:
+        try:
+            rows = read_table(path).rows
+        except (TableError, OSError):
+            continue  # no table of patients
+        columns = list(rows) if wanted else (["patient"] if "patient" in rows else list(rows)[:1])
+        for column in columns:
+            for number, cell in rows[column].items():
+                own = {cell, pseudonym(cell, key)} - {""} if cell else set()
+                found = {n for n in wanted if n in own or n.rpartition("-")[0] in own}
+                found = {n for n in found if n in own or _is_scan(n, number, rows, column, key)}
+                met |= found
+                if found or (own and not wanted):
+                    who = ", ".join(sorted(found)) or pseudonym(cell, key)
+                    yield f"{who}: row {number} of {path.name}, {column} {cell}"
+
+
+def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: bytes) -> bool:
+    """Whether a row is the scan behind the dash of a case's name, by any columns that may name its files."""
+    others = sorted(set(rows) - {patient})
+    values = dict(zip(others, rows.loc[number, others]))
+    scan = name.rpartition("-")[2]
+    return any(
+        scan_name([values[c] for c in columns], key) == scan
+        for n in range(1, MOST_COLUMNS + 1)
+        for columns in combinations(others, n)
+    )
+
+
+def _exported(source: Path, wanted: set[str], met: set[str], rules: Export) -> Iterator[str]:
+    """Lines about a folder or archive of DICOM files."""
+    key = secret()
+    files, _ = walk(source, key)
+    asked = {patient_of(name): name for name in wanted}
+    for file in files:
+        if file.token in asked:
+            met |= {name for name in wanted if patient_of(name) == file.token}
+            yield f"{file.token}: {_place(file)}"
+    if wanted and not any(name.startswith("p") for name in wanted - met):
+        return
+    patients: dict[str, list[Instance]] = {}
+    for header in map(read_header, parted(rules, files)[0]):
+        if isinstance(header, Instance):
+            patients.setdefault(header.patient, []).append(header)
+    for patient, own in sorted(patients.items()):
+        name = pseudonym(patient, key)
+        if not wanted or name in asked:
+            met |= {each for each in wanted if patient_of(each) == name}
+            yield f"{name}: patient {patient}"
+            yield from _contents(own)
+
+
+def _contents(instances: list[Instance]) -> Iterator[str]:
+    for stack in stacks(instances):
+        text = " / ".join(filter(None, stack.instance.text.split("\n")))
+        yield f"  {stack.instance.date[:8]} {stack.describe()}: {text} ({_place(stack.instance.file)})"
+    for instance in (i for i in instances if i.modality in STRUCTURES):
+        try:
+            structures = ", ".join(_structures(instance.file))
+        except Exception as error:  # damaged files raise nearly anything
+            structures = f"can't be read: {type(error).__name__}"
+        yield f"  {instance.modality}: {structures} ({_place(instance.file)})"
+
+
+def _structures(file: FileRef) -> list[str]:
+    """What an object's structures are called: number, name or label, description, meaning of their code."""
+    with file.open() as opened:
+        dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
+    found: list[tuple] = [
+        (r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)
+    ]
+    for s in segments(dataset):
+        sides = map(_meaning, s.modifiers)
+        found.append((s.number, s.label, s.description, _meaning(s.kind), *sides))
+    return [f"{number} " + " / ".join(filter(None, texts)) for number, *texts in found]
+
+
+def _meaning(code: Dataset | None) -> str:
+    return "" if code is None else str(code.get("CodeMeaning") or "")
+
+
+def _place(file: FileRef) -> str:
+    return file.path + (f", {file.member}" if file.member else "")
+
+
+def _printable(line: str) -> str:
+    """A name may hold what no terminal should be sent: escape sequences, or bytes that are no text."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -1,0 +1,27 @@
+"""Tables to tables, and tables to figures: a rule of one form for each analysis of the registry."""
+
+for analysis in registry.analyses():
+
+    rule:
+        name:
+            analysis.rule
+        input:
+            **sources_for(analysis),
+            tables=tables_for(analysis),
+        output:
+            [f"results/{{study}}/{output}" for output in analysis.outputs],
+        log:
+            f"logs/{{study}}/{analysis.kind}/{analysis.name}.log",
+        wildcard_constraints:
+            study=one_of([name for name, study in STUDIES.items() if analysis.applies(study)]),
+        conda:
+            "../envs/statistics.yaml"
+        params:
+            code=code_of(analysis),
+            cfg=settings_of(analysis),
+        shell:
+            "python -m workflow_scripts.analysis --code {params.code:q} --cfg {params.cfg:q} "
+            "--tables {input.tables} --stages {input.stages} --selection {input.selection} "
+            "--slices {input.slices} --images {input.images} --corrected {input.corrected} --patients {input.patients} "
+            "--published {input.published} --claims {input.claims} --out {output} "
+            "--log {log} 2> {log}"

@@ -1,0 +1,63 @@
+"""The command that measures a GPU, in its small form on the processor."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks import gpu, gpu_measures, step_times
+from benchmarks.gpu_measures import Subject
+from crossover.study.config import load_study
+from crossover.training.devices import gpus
+
+TORCH = gpu.SMALL[-1]
+
+
+def test_every_subject_is_a_study_s_network():
+    for subject in [*gpu.PAPER, *gpu.SMALL, *gpu.SHARING]:
+        study, network = subject.settings(precision="tf32")
+        assert (study.study, network.device.precision) == (subject.study, "tf32")
+        assert network.architecture == subject.architecture
+        assert network.engine == subject.engine == study.network.engine
+    measured = {s.study for s in gpu.PAPER if s.engine == "torch"}
+    assert measured == {"uterus", "nasopharynx", "prostate"}
+
+
+def test_what_cannot_be_measured_is_a_row_that_says_why():
+    wrong = Subject("uterus", "smoke", "torch", "resnet101_cascaded", "no_encoder")
+    row = gpu_measures.step_row(wrong, 1)
+    assert row["error"] and "step ms" not in row
+    died = list(gpu.Work([os.abort]).rows())
+    assert died == [{"error": "the process ended"}]
+
+
+def test_a_section_that_is_not_there_is_told(capsys):
+    with pytest.raises(SystemExit):
+        gpu.main(["step"])
+    assert "no section step; there are steps, compiled" in capsys.readouterr().err
+
+
+def test_rows_of_a_gpu_stand_beside_those_of_a_processor(tmp_path: Path):
+    file = tmp_path / "times.csv"
+    of_cpu = {"study": "uterus", "encoder": "", "seconds": 1.0, "device": "CPU"}
+    for device, seconds in (("CPU", 1.0), ("A", 0.2), ("B", 0.1)):
+        step_times.write(file, [{**of_cpu, "seconds": seconds, "device": device}])
+    assert pd.read_csv(file)["seconds"].tolist() == [1.0, 0.1]
+    row = {**TORCH.row, "level": "L1", "step ms": 12.5, "device": "A"}
+    made = gpu_measures.time_row(row)
+    assert list(made) == list(pd.read_csv("config/step_times.csv").columns)
+    assert (made["architecture"], made["seconds"]) == (TORCH.architecture, 0.0125)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(gpus()), reason="the small form is that of a machine without a GPU")
+def test_the_small_form_measures_and_tells(tmp_path: Path, capsys):
+    out, sections = tmp_path / "rows.csv", ["plain", "repeats"]
+    gpu.main(["--only", "torch", "--out", str(out), *sections])
+    rows = pd.read_csv(out)
+    assert set(rows["section"]) == set(sections) and "error" not in rows
+    assert rows["step ms"].dropna().gt(0).all()
+    repeats = rows[rows["section"] == "repeats"]
+    assert repeats[["twice", "resumed"]].all(axis=None)
+    assert load_study("uterus", "smoke").network.architecture in capsys.readouterr().out

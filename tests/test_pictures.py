@@ -1,0 +1,8 @@
+"""The pictures in docs/ are those of the code."""
+
+from docs import draw
+
+
+def test_pictures_are_up_to_date():
+    old = [path.name for path, drawn in draw.pictures().items() if path.read_text() != drawn]
+    assert not old, f"{old} show an older state of the code: run `make pictures`, and commit them"

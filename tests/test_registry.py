@@ -1,0 +1,58 @@
+"""The registry: declarations that need no run of their modules, and analyses that fit a study's design."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from crossover.analyses import registry
+from crossover.core.paths import ROOT
+from crossover.study.config import load_study
+
+STUDIES = ["uterus", "nasopharynx", "prostate", "headneck"]
+
+
+@pytest.mark.parametrize("analysis", registry.analyses(), ids=lambda a: a.rule)
+def test_a_module_keeps_what_its_declaration_promises(analysis: registry.Registered):
+    module = analysis.module()
+    assert analysis.declared == module.ANALYSIS
+    assert callable(module.make) and module.__doc__
+    drawn = analysis.kind == "figures"
+    assert drawn == bool(analysis.declared.title) == hasattr(module, "caption")
+    assert drawn != bool(analysis.declared.writes)
+
+
+def test_declarations_are_read_without_what_draws_and_counts():
+    code = (
+        "import sys; from crossover.analyses import registry; registry.analyses();"
+        "print({'matplotlib', 'scipy', 'statsmodels', 'SimpleITK'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert ran.stdout.strip() == "set()", ran.stderr
+
+
+@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("scale", ["smoke", "paper"])
+def test_what_a_study_gets_can_be_made(name: str, scale: str):
+    """No file is written twice, and every table that an analysis needs is made, before it."""
+    study = load_study(name, scale)
+    found = registry.of_study(study)
+    written = [output for analysis in found for output in analysis.outputs]
+    assert len(set(written)) == len(written)
+    optional = {"claims", "networks", "pairwise"}
+    there = set(registry.tables_of(study))
+    for analysis in found:
+        assert analysis.name in optional or set(analysis.declared.reads) <= there, analysis.rule
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_gets_what_fits_it(name: str):
+    study = load_study(name, "paper")
+    names = {analysis.rule for analysis in registry.of_study(study)}
+    assert {"summary", "stability", "comparisons", "paired", "pairwise", "repeated"} <= names
+    assert ("learning_curves" in names) == (len(study.sizes) > 1)
+    assert ("chains" in names) == (not study.sizes)
+    images = {"figure_overlays", "figure_examples"}
+    assert len(images & names) == 1, "each study shows images once"
