@@ -181,6 +181,34 @@ def effect(
     )
 
 
+def combined(effects: Sequence[Effect]) -> Effect:
+    """Return the mean of effects on different cases, weighted by their cases; their errors are independent.
+
+    The degrees of freedom of each part are Satterthwaite's.
+    """
+    weights = np.array([e.cases for e in effects], float)
+    weights /= weights.sum()
+    case_se, case_df = _summed(weights, [(e.case_se, e.case_df) for e in effects])
+    training_se, training_df = _summed(weights, [(e.training_se, e.training_df) for e in effects])
+    return Effect(
+        estimate=float(sum(w * e.estimate for w, e in zip(weights, effects, strict=True))),
+        case_se=case_se,
+        case_df=case_df,
+        training_se=training_se,
+        training_df=training_df,
+        cases=sum(e.cases for e in effects),
+        trainings=min(e.trainings for e in effects),
+    )
+
+
+def _summed(weights: np.ndarray, parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    ses, dfs = np.array(parts).T
+    variances = (weights * ses) ** 2
+    total = variances.sum()
+    df = total**2 / (variances**2 / dfs).sum() if total > 0 else dfs.min()
+    return float(np.sqrt(total)), float(df)
+
+
 def pooled_spread(scores: Sequence[np.ndarray]) -> Spread | None:
     """Return the spread between trainings, pooled over models; None where every model has one training."""
     several = [s.mean(0) for s in scores if s.shape[1] > 1]

@@ -94,16 +94,14 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
 def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
     """A part from an effect that is a mean of values on a scale."""
     level, slope = on_line(found.estimate, scale)
-    there = found.scaled(level, slope)
+    there = found.scaled(float(level), float(slope))
 
     def interval(confidence: float) -> Interval:
         low, high = (float(off_line(end, scale)) for end in there.interval(confidence))
         return low, high
 
-    ends = (float(on_line(end, scale)[0]) for end in region)
-    return Part(
-        name, found.estimate, interval, p_of(there, tuple(ends)), published, about=found.about
-    )
+    ends = float(on_line(region[0], scale)[0]), float(on_line(region[1], scale)[0])
+    return Part(name, found.estimate, interval, p_of(there, ends), published, about=found.about)
 
 
 def p_of(found: Effect, region: Interval) -> float:
@@ -132,6 +130,8 @@ class _Side(NamedTuple):
 def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
     """An effect over places: of a case, its mean over the places on whose test set it is.
 
+    Folds are paired, since the models of a fold are trained on the same patients.
+
     Raises:
         Missing: no case is scored under all models of a place.
     """
@@ -157,6 +157,9 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
     if all(w.shape[1] == 1 for w in weighted):
         first = places[0][0]
         spread = scores.spread(first.test_set, first.metric, first.structure)
+    runs = {tuple(own) for own in weighted}
+    if len(runs) == 1 and all(not str(run).endswith("/") for run in weighted[0]):
+        weighted = [sum(weighted[1:], start=weighted[0])]  # folds: the same patients, paired
     strata = counts.index.get_level_values("cohort").to_numpy()
     return effect([w.to_numpy(float) for w in weighted], [1.0] * len(weighted), strata, spread)
 

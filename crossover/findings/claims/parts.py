@@ -5,8 +5,8 @@ intervals lie inside, and *does not hold* where at least n - k + 1 lie outside, 
 Both are tests of a partial conjunction (Benjamini & Heller 2008), each wrong in at most alpha of all cases
 in whatever way the parts depend on each other: intervals have confidence 1 - alpha / (n - k + 1) for the first
 and 1 - alpha / k for the second. So a claim that all parts hold is tested at alpha for each (intersection-union
-test, Berger 1982), and one part fails it only after correction for their number. All else is *can't tell*: so is a claim about methods of which only one
-training each is known, and nothing of how much another would differ.
+test, Berger 1982), and one part fails it only after correction for their number. All else is *can't tell*: so is a
+claim about methods of which only one training each is known, and nothing of how much another would differ.
 """
 
 from __future__ import annotations
