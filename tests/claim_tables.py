@@ -25,7 +25,7 @@ from crossover.statistics.metrics_table import check_metrics
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 
-CASES = 12
+CASES, TRAININGS = 12, 3
 FEATURES = ("Entropy", "Mean", "Variance")
 Place = tuple[str, int, str, str]
 """Family, size, cohort, structure."""
@@ -63,12 +63,14 @@ def metrics(statement: Statement, study: Study, side: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = []
     for (family, n, cohort, structure), (level, scattered) in levels.items():
-        scores = level + ease + (scatter if scattered else 0) + rng.normal(0, 0.002, CASES)
+        scores = (
+            level + ease + (scatter if scattered else 0) + rng.normal(0, 0.002, (TRAININGS, CASES))
+        )
         strategy, _, level_name = family.partition("-")
-        for case, score in enumerate(np.clip(scores, 0, 1)):
+        for (replicate, case), score in np.ndenumerate(np.clip(scores, 0, 1)):
             rows.append({
-                "model": f"{family}-n{n}" if n else family, "family": family, "strategy": strategy,
-                "level": level_name, "n_train": n, "replicate": 0, "fold": np.nan, "cohort": cohort,
+                "model": (f"{family}-n{n}" if n else family) + f"-r{replicate}", "family": family, "strategy": strategy,
+                "level": level_name, "n_train": n, "replicate": replicate, "fold": np.nan, "cohort": cohort,
                 "case": f"{cohort}-{case}", "structure": structure,
                 **dict.fromkeys(("dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"), score),
                 "hd95_mm": 1.0,

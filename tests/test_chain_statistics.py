@@ -25,8 +25,8 @@ from crossover.statistics.chains import (
     attribute_contrasts,
     chain_scores,
     contrasts,
-    crossed,
     gains,
+    wide_interval,
 )
 from crossover.statistics.cross_validation import by_cell, cross_validation, select, validation
 from crossover.statistics.metrics_table import check_metrics, compared
@@ -352,8 +352,8 @@ def test_without_luck_of_the_trainings_the_interval_is_students(study):
     rng = np.random.default_rng(3)
     d = pd.DataFrame(np.repeat(rng.normal(0.1, 0.1, (6, 1)), 4, axis=1))
     between = stats.ttest_1samp(d[0], 0).confidence_interval(0.9)
-    assert crossed([d], 0.1) == pytest.approx((between.low, between.high))
-    turned = crossed([d.T], 0.1)  # nor is it another where only the trainings vary
+    assert wide_interval([d], 0.9) == pytest.approx((between.low, between.high))
+    turned = wide_interval([d.T], 0.9)  # nor is it another where only the trainings vary
     assert turned == pytest.approx((between.low, between.high))
 
 
@@ -365,7 +365,7 @@ def test_the_wide_interval_holds_what_it_promises():
             pd.DataFrame(rng.normal(0, 0.02, (n, 1)) + rng.normal(0, 0.02, (1, 5)) + rng.normal(0, 0.02, (n, 5)))
             for n in (6, 6, 4)
         ]  # fmt: skip
-        low, high = crossed(parts, 0.05)
+        low, high = wide_interval(parts, 0.95)
         hits += low <= 0 <= high
         means = np.concatenate([d.mean(axis=1) for d in parts])
         narrow += abs(means.mean()) <= stats.t.ppf(0.975, 15) * stats.sem(means)
@@ -376,10 +376,10 @@ def test_the_wide_interval_holds_what_it_promises():
 @given(st.integers(2, 8), st.integers(2, 6), st.integers(0, 2**32 - 1), st.floats(0.1, 10))
 def test_the_wide_interval_scales_and_has_its_mean_in_the_middle(n, k, seed, scale):
     d = pd.DataFrame(np.random.default_rng(seed).normal(0.1, 1, (n, k)))
-    low, high = crossed([d], 0.05)
+    low, high = wide_interval([d], 0.95)
     assert low < d.to_numpy().mean() < high
     assert (low + high) / 2 == pytest.approx(d.to_numpy().mean())
-    assert crossed([scale * d], 0.05) == pytest.approx((scale * low, scale * high))
+    assert wide_interval([scale * d], 0.95) == pytest.approx((scale * low, scale * high))
 
 
 # ---- kinds and attributes

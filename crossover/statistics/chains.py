@@ -8,7 +8,7 @@ is never depends on a test case. Where cases have several structures, a case's s
 
 A mean difference has two intervals. `ci_low, ci_high` is Student's over the cases' differences, as if
 these were the only models that such a training could give. `ci_wide_low, ci_wide_high` is for other patients
-and other trainings (`crossed`). A chain's fold is paired with the same fold of what it is compared with: both
+and other trainings (`wide_interval`). A chain's fold is paired with the same fold of what it is compared with: both
 left out the same patients.
 """
 
@@ -20,7 +20,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.crossed import crossed
+from crossover.statistics.chance import combined, effect
 from crossover.statistics.intervals import ended, mean_interval, of_differences
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.paired import DECIMALS, describe, holm
@@ -234,13 +234,31 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
     """All that follows from differences of cases x trainings, a table for each cohort of cases."""
     known = [d.dropna(axis=1, how="all").dropna() for d in differences]
     means = pd.concat([d.mean(axis=1) for d in known]).round(DECIMALS)
-    low, high = crossed([d for d in known if d.size], alpha) if len(means) else (np.nan, np.nan)
+    low, high = wide_interval([d for d in known if d.size], 1 - alpha)
     counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
     out = describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
     for ends in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
         low, high = (out[end] for end in ends)
         out |= zip(ends, map(float, ended(low, high, of_differences(SHARE))))
     return out
+
+
+def wide_interval(differences: Sequence[pd.DataFrame], confidence: float) -> tuple[float, float]:
+    """Return the interval of a mean difference for other cases and other trainings (`statistics.chance`).
+
+    Folds share most of their patients, and one training may be tested on several cohorts, so that even this interval
+    is a little too narrow.
+
+    Args:
+        differences: shape (cases, trainings), a table for each cohort; trainings are paired by their fold.
+
+    Returns:
+        (low, high); NaN where a table has fewer than two cases or trainings.
+    """
+    if not differences or any(min(d.shape) < 2 for d in differences):
+        return np.nan, np.nan
+    found = combined([effect([d.to_numpy(float)], [1.0]) for d in differences])
+    return found.interval(confidence) if found.se > 0 else (found.estimate, found.estimate)
 
 
 def _tested(scores: Scores, of: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:

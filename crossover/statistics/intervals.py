@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
 from crossover.statistics.scales import Scale
 
@@ -64,6 +64,32 @@ def around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, 
             low, high = (lowest + (highest - lowest) * x / (1 + x) for x in ends)
             high = np.where(np.isinf(factor), highest, high)
     return np.where(half == 0, mean, low), np.where(half == 0, mean, high)
+
+
+def on_line(mean: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Return a mean on the scale without ends (logit, logarithm, or as it is) and the slope there (see above)."""
+    mean, (lowest, highest) = np.asarray(mean, float), scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if np.isinf(lowest) and np.isinf(highest):
+            return mean, np.ones_like(mean)
+        if np.isinf(highest):
+            return np.log(mean - lowest), 1 / (mean - lowest)
+        if np.isinf(lowest):
+            return -np.log(highest - mean), 1 / (highest - mean)
+        slope = (highest - lowest) / ((mean - lowest) * (highest - mean))
+        return np.log(mean - lowest) - np.log(highest - mean), slope
+
+
+def off_line(value: ArrayLike, scale: Scale) -> np.ndarray:
+    """Return the mean whose place on the scale without ends is `value`, as `on_line` gives it."""
+    value, (lowest, highest) = np.asarray(value, float), scale
+    if np.isinf(lowest) and np.isinf(highest):
+        return value
+    if np.isinf(highest):
+        return lowest + np.exp(value)
+    if np.isinf(lowest):
+        return highest - np.exp(-value)
+    return lowest + (highest - lowest) * special.expit(value)
 
 
 def ended(low: ArrayLike, high: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crossover.statistics.chance import Spread, pooled_spread
 from crossover.statistics.metrics_table import test_sets, tested
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
@@ -75,6 +76,8 @@ class Resampled:
     resampled: str
     training_sd: float
     """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
+    training_df: int = 0
+    """Degrees of freedom of `training_sd` where it comes from the roughness of curves."""
 
 
 def panels(table: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, Panel]]:
@@ -133,7 +136,34 @@ def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
     training = np.sqrt(variance) * rng.standard_normal(deviations.shape)
     training *= _student(freedom, draws, rng)[:, None, None]
     draws_ = means + deviations + training
-    return Resampled(panel, means, draws_, ROUGHNESS, float(np.sqrt(variance)))
+    return Resampled(panel, means, draws_, ROUGHNESS, float(np.sqrt(variance)), freedom)
+
+
+def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
+    """Return how much a model's mean differs from training to training, from all models of a test set.
+
+    Args:
+        rows: of `metrics_table.tested`, of one test set; several structures count by each case's mean.
+
+    Returns:
+        Pooled over the models with several trainings on complete cases; where there is none, from the roughness
+        of the means over the sizes (see above); None where neither can be told.
+    """
+    keys = ["family", "n_train", "replicate", "fold", "cohort", "case"]
+    rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
+    run = rows["replicate"].astype(str) + "/" + rows["fold"].astype("string").fillna("")
+    models = [
+        own.pivot(index=["cohort", "case"], columns="run", values=metric).dropna().to_numpy(float)
+        for _, own in rows.assign(run=run).groupby(["family", "n_train"], sort=False)
+    ]
+    if several := pooled_spread([m for m in models if len(m)]):
+        return several
+    sized = rows[rows["n_train"] > 0]
+    sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
+    if sized.empty:
+        return None
+    found = resample(panel(sized, metric))
+    return Spread(found.training_sd**2, found.training_df) if found.training_df else None
 
 
 def mean_of(values: np.ndarray, axis: int) -> np.ndarray:

@@ -1,18 +1,17 @@
 """Parts of claims about scores, from the tidy table of metrics: differences and means over the same cases.
 
-A case's effect is its mean over the trainings of a model (replicates or folds). Where models were trained
-several times, the interval is for other patients and other trainings (`statistics.crossed`), each training
-paired with that of the same replicate and fold; else Student's over the cases. That of a mean is made on the
-logit (of a distance: the logarithm), that of a difference ends where the metric's scale does
-(`statistics.intervals`). p is that of the signed-rank
-test, exact, and of Student's two one-sided tests where a region has two ends.
+Interval and p of a part are one inversion of `statistics.chance`: for other patients and other trainings. A
+difference's interval ends where the metric's scale does; a mean is judged on the logit scale (a distance on the
+logarithm). Where every model was trained once, the spread between trainings is taken from what else the study
+has (`Scores.spread`); where nothing tells it, the part is about these trained models only.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,13 +28,13 @@ from crossover.findings.claims.statements import (
     Rises,
     Within,
 )
-from crossover.statistics.crossed import crossed
-from crossover.statistics.intervals import around, ended, half_width, of_differences
-from crossover.statistics.paired import DECIMALS, exact_p
+from crossover.statistics.chance import Effect, effect
+from crossover.statistics.intervals import ended, of_differences, off_line, on_line
 from crossover.statistics.scales import Scale, scale
 
 Compared = Better | Majority | NoDifference
 Values = Above | Below | Within
+KEYS = ["cohort", "case"]
 
 
 def differences(statement: Compared, scores: Scores) -> Iterator[Part]:
@@ -60,10 +59,11 @@ def values(statement: Values, scores: Scores) -> Iterator[Part]:
     for structure in statement.structures or scores.structures:
         for n in statement.sizes or [0]:
             for family in statement.families:
+                at = (n, test_set, metric, structure)
                 name = _named(family, scores, [family], test_set, structure, n)
-                table = _by_case(scores.of(family, n, test_set, metric, structure))
-                printed = scores.printed(family, n, test_set, metric, structure)
-                yield mean_part(name, table, statement.region, printed, scale(metric))
+                found = _effect([[_Side(1.0, family, *at)]], scores)
+                printed = scores.printed(family, *at)
+                yield mean_part(name, found, statement.region, printed, scale(metric))
 
 
 def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
@@ -72,77 +72,116 @@ def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
     for structure in statement.structures or scores.structures:
         for family in statement.families:
             for fewer, more in zip(statement.sizes, statement.sizes[1:]):
-                sides = [(family, n, test_set, metric, structure) for n in (more, fewer)]
-                table = _apart(*(scores.of(*side) for side in sides))
-                printed = scores.printed(*sides[0]) - scores.printed(*sides[1])
+                at = (test_set, metric, structure)
+                sides = [_Side(1.0, family, more, *at), _Side(-1.0, family, fewer, *at)]
+                printed = sum(s.weight * scores.printed(*s.place) for s in sides)
                 name = f"{family}, n = {more} minus n = {fewer}, on {test_set}"
                 name += f", {structure}" if len(scores.structures) > 1 else ""
-                yield part(name, table, statement.region, printed, scale(metric))
+                found = _effect([sides], scores)
+                yield part(name, found, statement.region, printed, scale(metric))
 
 
-def part(name: str, table: pd.DataFrame, region: Interval, published: float, scale: Scale) -> Part:
-    """Of differences of cases (by cohort and name) x trainings, of values on a scale."""
+def part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
+    """A part from an effect that is a difference of values on a scale."""
 
     def interval(confidence: float) -> Interval:
-        low, high = ended(*_symmetric(table, confidence), of_differences(scale))
+        low, high = ended(*found.interval(confidence), of_differences(scale))
         return float(low), float(high)
 
-    return _part_of(name, table, region, published, interval)
+    return Part(name, found.estimate, interval, p_of(found, region), published, about=found.about)
 
 
-def mean_part(
-    name: str, table: pd.DataFrame, region: Interval, published: float, scale: Scale
-) -> Part:
-    """Of values of cases (by cohort and name) x trainings, on a scale."""
+def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
+    """A part from an effect that is a mean of values on a scale."""
+    level, slope = on_line(found.estimate, scale)
+    there = found.scaled(float(level), float(slope))
 
     def interval(confidence: float) -> Interval:
-        low, high = _symmetric(table, confidence)
-        ends = around((low + high) / 2, (high - low) / 2, scale)
-        return float(ends[0]), float(ends[1])
+        low, high = (float(off_line(end, scale)) for end in there.interval(confidence))
+        return low, high
 
-    return _part_of(name, table, region, published, interval)
-
-
-def _part_of(
-    name: str, table: pd.DataFrame, region: Interval, published: float,
-    interval: Callable[[float], Interval],
-) -> Part:  # fmt: skip
-    means = table.mean(axis=1).round(DECIMALS)
-    return Part(name, float(means.mean()), interval, _p(means.to_numpy(float), region), published)
+    ends = float(on_line(region[0], scale)[0]), float(on_line(region[1], scale)[0])
+    return Part(name, found.estimate, interval, p_of(there, ends), published, about=found.about)
 
 
-def _symmetric(table: pd.DataFrame, confidence: float) -> Interval:
-    """Of the mean of cases x trainings; NaN where all are alike."""
-    if (
-        np.ptp(table.to_numpy(float)) == 0
-    ):  # as where no model finds anything: no spread to judge by
-        return math.nan, math.nan
-    if table.shape[1] > 1:
-        return crossed([own for _, own in table.groupby(level="cohort")], 1 - confidence)
-    means = table.mean(axis=1).round(DECIMALS)
-    half = float(half_width(means.std(), len(means), confidence))
-    return float(means.mean()) - half, float(means.mean()) + half
+def p_of(found: Effect, region: Interval) -> float:
+    """Return the p of a part: two-sided of the one bound, or the larger of two one-sided ones (Schuirmann 1987)."""
+    least, most = region
+    if math.isinf(most):
+        return found.p(least)
+    return found.p(most) if math.isinf(least) else max(found.p_above(least), found.p_below(most))
+
+
+class _Side(NamedTuple):
+    """One family's weight in an effect, at one place."""
+
+    weight: float
+    family: str
+    n: int
+    test_set: str
+    metric: str
+    structure: str
+
+    @property
+    def place(self) -> tuple[str, int, str, str, str]:
+        return self[1:]
+
+
+def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
+    """An effect over places: of a case, its mean over the places on whose test set it is.
+
+    Folds are paired, since the models of a fold are trained on the same patients.
+
+    Raises:
+        Missing: no case is scored under all models of a place.
+    """
+    sums: dict[tuple[str, int], pd.DataFrame] = {}
+    counted = []
+    for sides in places:
+        tables = [scores.of(*side.place) for side in sides]
+        shared = functools.reduce(lambda a, b: a.intersection(b), (t.index for t in tables))
+        counted.append(pd.Series(1.0, shared))
+        for side, table in zip(sides, tables, strict=True):
+            own = side.weight * table.loc[shared]
+            own = own if own.notna().all(axis=None) else own.mean(axis=1).to_frame("mean")
+            own = own.groupby(level=KEYS).sum()
+            key = (side.family, side.n)
+            sums[key] = sums[key].add(own, fill_value=0) if key in sums else own
+    counts = pd.concat(counted).groupby(level=KEYS).sum()
+    if counts.empty:
+        raise Missing("no case is scored under both models")
+    weighted = [
+        own.reindex(counts.index, fill_value=0).div(counts, axis=0) for own in sums.values()
+    ]
+    spread = None
+    if all(w.shape[1] == 1 for w in weighted):
+        first = places[0][0]
+        spread = scores.spread(first.test_set, first.metric, first.structure)
+    runs = {tuple(own) for own in weighted}
+    if len(runs) == 1 and all(not str(run).endswith("/") for run in weighted[0]):
+        weighted = [sum(weighted[1:], start=weighted[0])]  # folds: the same patients, paired
+    strata = counts.index.get_level_values("cohort").to_numpy()
+    return effect([w.to_numpy(float) for w in weighted], [1.0] * len(weighted), strata, spread)
 
 
 def _part(
     places: Sequence[tuple[Comparison, str, int]], statement: Compared, scores: Scores
 ) -> Part:
-    """One effect: of a case its mean over the places on whose test set it is."""
-    metric, tables, printed = statement.metric, [], []
+    metric, sides, printed = statement.metric, [], []
     for of, structure, n in places:
         at = (n, of.test_set, metric, structure)
-        a, b = (_mean([scores.of(family, *at) for family in side]) for side in (of.a, of.b))
-        tables.append(_apart(a, b))
-        means = [np.mean([scores.printed(f, *at) for f in side]) for side in (of.a, of.b)]
-        printed.append(means[0] - means[1])
-    stacked = pd.concat(tables)
-    stacked = stacked if stacked.notna().all(axis=None) else stacked.mean(axis=1).to_frame()
-    table = stacked.groupby(level=["cohort", "case"]).mean()
+        weights = {1.0: of.a, -1.0: of.b}
+        sides.append([
+            _Side(sign / len(families), family, *at)
+            for sign, families in weights.items() for family in families
+        ])  # fmt: skip
+        printed.append(sum(side.weight * scores.printed(*side.place) for side in sides[-1]))
     of, structure, n = places[0]
     pair = f"{' + '.join(of.a)} minus {' + '.join(of.b)}"
     name = _named(pair, scores, [*of.a, *of.b], of.test_set, structure, n)
-    name = name if len(places) == 1 else ""
-    return part(name, table, statement.region, float(np.mean(printed)), scale(metric))
+    found = _effect(sides, scores)
+    named = name if len(places) == 1 else ""
+    return part(named, found, statement.region, float(np.mean(printed)), scale(metric))
 
 
 def _places(statement: Compared, scores: Scores) -> list[tuple[Comparison, str, int]]:
@@ -152,51 +191,6 @@ def _places(statement: Compared, scores: Scores) -> list[tuple[Comparison, str, 
         for structure in statement.structures or scores.structures
         for n in statement.sizes or [0]
     ]
-
-
-def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Over families; their trainings are paired where all have the same."""
-    same = all(set(table) == set(tables[0]) for table in tables)
-    tables = tables if same else [table.mean(axis=1).to_frame("mean") for table in tables]
-    return sum(tables[1:], start=tables[0]) / len(tables)
-
-
-def _apart(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
-    """a - b by case, over the structures that both have; one column where trainings can't be paired."""
-    apart = a - b if set(a) == set(b) else pd.DataFrame()
-    apart = apart.dropna(how="all")
-    if apart.empty or apart.isna().any(axis=None):
-        apart = (a.mean(axis=1) - b.mean(axis=1)).dropna().to_frame("mean")
-    if apart.empty:
-        raise Missing("no case is scored under both models")
-    return _by_case(apart)
-
-
-def _by_case(table: pd.DataFrame) -> pd.DataFrame:
-    whole = table if table.notna().all(axis=None) else table.mean(axis=1).to_frame("mean")
-    return whole.groupby(level=["cohort", "case"]).mean()
-
-
-def _p(effects: np.ndarray, region: Interval) -> float:
-    least, most = region
-    if math.isinf(most):
-        return exact_p((effects - least).round(DECIMALS))
-    if math.isinf(least):
-        return exact_p((effects - most).round(DECIMALS))
-    return one_sided(effects, region)
-
-
-def one_sided(effects: np.ndarray, region: Interval) -> float:
-    """The larger p of two one-sided t tests (Schuirmann 1987): that the mean is at or beyond an end."""
-    from scipy import stats
-
-    if len(effects) < 2 or np.ptp(effects) == 0:
-        return math.nan
-    tests: list[Any] = [
-        stats.ttest_1samp(effects, end, alternative=side)
-        for end, side in zip(region, ("greater", "less"), strict=True)
-    ]
-    return float(max(test.pvalue for test in tests))
 
 
 def _named(

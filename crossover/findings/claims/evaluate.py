@@ -12,6 +12,7 @@ from crossover.findings.claims.parts import (
     FAILS,
     HOLDS,
     NOT_RUN,
+    OPEN,
     Interval,
     Missing,
     Part,
@@ -38,6 +39,7 @@ from crossover.findings.claims.statements import (
     Within,
 )
 from crossover.statistics.agreement import Form
+from crossover.statistics.chance import MODELS
 
 COLUMNS = [
     "id", "words", "where", "kind", "verdict", "effect", "ci_low", "ci_high", "p", "published",
@@ -98,6 +100,12 @@ def _row(
         return row | nothing | {"verdict": NOT_RUN, "because": because}
     shown = decisive(parts, region, confidence, least)
     found = verdict(parts, region, confidence, least)
+    because = _because(found, parts, region, confidence, shown, least)
+    if found != OPEN and any(part.about == MODELS for part in parts):
+        because = (
+            f"of these trained models it {found}; another training of each is needed ({because})"
+        )
+        found = OPEN
     low, high = shown.told or shown.interval(confidence)
     return row | {
         "verdict": found,
@@ -106,7 +114,7 @@ def _row(
         "ci_high": high,
         "p": shown.p,
         "published": _published(parts, statement, claim.published),
-        "because": _because(found, parts, region, confidence, shown, least),
+        "because": because,
         "parts": len(parts),
     }
 

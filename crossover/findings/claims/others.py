@@ -11,6 +11,7 @@ from crossover.findings.claims.effects import part
 from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import BestNetwork, Crossover, Time
+from crossover.statistics.chance import Spread, effect
 from crossover.statistics.intervals import ended, half_width
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.scales import PERCENT_SAVED, SHARE
@@ -66,10 +67,10 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
     for other in scores:
         if other != own:
             apart = (scores[own] - scores[other]).dropna()
-            index = pd.MultiIndex.from_product([["folds"], apart.index], names=["cohort", "case"])
-            table = pd.DataFrame({"difference": apart.to_numpy()}, index=index)
+            # each fold is another training on other patients: their spread holds both chances
+            found = effect([apart.to_numpy(float)[:, None]], [1.0], spread=Spread(0.0, 1))
             name = f"minus {' with '.join(other)}"
-            parts.append(part(name, table, statement.region, math.nan, SHARE))
+            parts.append(part(name, found, statement.region, math.nan, SHARE))
     if not parts:
         raise Missing(f"no network but {' with '.join(own)} in the selection")
     return parts

@@ -5,7 +5,8 @@ intervals lie inside, and *does not hold* where at least n - k + 1 lie outside, 
 Both are tests of a partial conjunction (Benjamini & Heller 2008), each wrong in at most alpha of all cases
 in whatever way the parts depend on each other: intervals have confidence 1 - alpha / (n - k + 1) for the first
 and 1 - alpha / k for the second. So a claim that all parts hold is tested at alpha for each (intersection-union
-test, Berger 1982), and one part fails it only after correction for their number. All else is *can't tell*.
+test, Berger 1982), and one part fails it only after correction for their number. All else is *can't tell*: so is a
+claim about methods of which only one training each is known, and nothing of how much another would differ.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from crossover.statistics.chance import METHODS
 
 Interval = tuple[float, float]
 HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "can't tell", "not run"
@@ -32,6 +35,7 @@ class Part:
             effect being at or beyond the nearer one.
         published: the paper's effect, NaN where it prints none.
         told: the interval to show, where it is not the one to judge by.
+        about: methods, or only the models that were trained (`statistics.chance`).
     """
 
     name: str
@@ -40,6 +44,7 @@ class Part:
     p: float = math.nan
     published: float = math.nan
     told: Interval | None = None
+    about: str = METHODS
 
 
 class Missing(Exception):

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from crossover.findings.claims.parts import Missing
+from crossover.statistics.chance import Spread
 from crossover.statistics.metrics_table import POOLED, tested
+from crossover.statistics.resampling import study_spread
 
 Sizes = Mapping[int, int]
 """The paper's training size -> ours."""
@@ -33,6 +35,7 @@ class Scores:
         self._families = set(table["family"])
         self._trained = set(zip(table["family"], table["n_train"], strict=True))
         self._known: dict[tuple, pd.DataFrame] = {}
+        self._spreads: dict[tuple, Spread | None] = {}
 
     def of(self, family: str, n: int, test_set: str, metric: str, structure: str) -> pd.DataFrame:
         """Cases, by cohort and name, x trainings. `n` is the paper's; a family without sizes has one model.
@@ -71,6 +74,20 @@ class Scores:
             raise Missing(f"no {metric} of {family} on {test_set}{of}")
         keys = ["cohort", "case", "structure", "run"]
         return rows.groupby(keys)[metric].mean().unstack("run")
+
+    def spread(self, test_set: str, metric: str, structure: str) -> Spread | None:
+        """Return how much means differ from training to training, as far as the study's models tell it.
+
+        It is pooled over the models that were trained several times, else judged by how far the means of
+        several sizes stray from smooth curves (`statistics.resampling`); None where neither is there.
+        """
+        place = (test_set, metric, structure)
+        if place not in self._spreads:
+            rows = self._table
+            rows = rows[rows["structure"] == structure] if structure != POOLED else rows
+            rows = rows[rows["cohort"] == test_set] if test_set != POOLED else rows
+            self._spreads[place] = study_spread(rows.dropna(subset=metric), metric)
+        return self._spreads[place]
 
     def printed(self, family: str, n: int, test_set: str, metric: str, structure: str) -> float:
         """The paper's mean, NaN where it prints none; the first where it prints several."""

@@ -1,0 +1,227 @@
+"""One model of chance behind every effect: other patients, and other trainings.
+
+The score of case c under training r of model m is taken as
+
+    y[m, c, r] = mean[m] + patient[c] + (model x patient)[m, c] + training[m, r] + rest[m, c, r]
+
+with all but the means drawn at random, patients crossed with trainings, trainings nested in their model. An
+effect is a weighted sum of the models' means, such as one mean minus another on the same cases. Its error is the
+sum of two independent parts:
+
+* of patients: the spread of the effect between cases over the number of cases, less the share of `rest`,
+  which the other part holds already;
+* of trainings: the spread of a model's mean between its trainings over the number of trainings, pooled over the
+  models (so that trainings of all models are taken to differ by as much).
+
+Each part is estimated with few degrees of freedom, those of the trainings above all. (effect - truth) / SE is
+therefore referred to the distribution of Behrens (1929) and Fisher (1935): a sum of two independent Student
+variables, weighted by the two standard errors. Interval and p are one inversion of it, so that they never
+contradict each other. `python -m benchmarks.chance` measures error rates and coverage with a known truth.
+
+A study with one training of each model says nothing of trainings by itself. Where the spread between trainings is
+known from elsewhere (`Spread`), it stands in; where it is not, the effect is one of *these trained models*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import optimize, stats
+
+METHODS, MODELS = "methods", "trained models"
+"""What an effect is about: training by a method, whatever the training; or the models that were trained."""
+NODES = 1001
+"""Points of the quadrature of the Behrens-Fisher distribution; its p is within 1e-4 of the limit."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How much a model's mean score differs from training to training.
+
+    Attributes:
+        variance: of the mean over the test cases between trainings, in the metric's unit squared.
+        df: degrees of freedom of `variance`.
+    """
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A weighted sum of models' mean scores with its two standard errors, in the metric's unit.
+
+    Attributes:
+        estimate: the effect found.
+        case_se: its standard error for other patients, with `case_df` degrees of freedom.
+        training_se: for other trainings, with `training_df`; NaN where nothing is known of them.
+        cases: how many cases have a score under every model.
+        trainings: the fewest of any model.
+    """
+
+    estimate: float
+    case_se: float
+    case_df: float
+    training_se: float
+    training_df: float
+    cases: int
+    trainings: int
+
+    @property
+    def about(self) -> str:
+        """`METHODS` where the chance of training counts, else `MODELS`."""
+        return MODELS if np.isnan(self.training_se) else METHODS
+
+    @property
+    def se(self) -> float:
+        """Standard error for other patients and, where it is known, other trainings."""
+        return float(np.hypot(self.case_se, np.nan_to_num(self.training_se)))
+
+    def scaled(self, estimate: float, slope: float) -> Effect:
+        """Return the effect on another scale by the delta method: its value there, and the slope of the scale."""
+        case_se, training_se = slope * self.case_se, slope * self.training_se
+        return replace(
+            self, estimate=float(estimate), case_se=float(case_se), training_se=float(training_se)
+        )
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return the two-sided confidence interval; NaN where cases don't differ or are fewer than two."""
+        if not self.se > 0:
+            return np.nan, np.nan
+        half = self.se * optimize.brentq(
+            lambda t: self._above(t) - (1 - confidence) / 2, 0, self._far(confidence)
+        )
+        return self.estimate - half, self.estimate + half
+
+    def p(self, null: float = 0.0) -> float:
+        """Return the two-sided p of the hypothesis that the effect is `null`."""
+        smaller = min(self.p_above(null), self.p_below(null))
+        return 2 * smaller if smaller <= 0.5 else 1.0 if self.se > 0 else np.nan
+
+    def p_above(self, bound: float) -> float:
+        """Return the one-sided p of the hypothesis that the effect is `bound` or less."""
+        return self._above((self.estimate - bound) / self.se) if self.se > 0 else np.nan
+
+    def p_below(self, bound: float) -> float:
+        """Return the one-sided p of the hypothesis that the effect is `bound` or more."""
+        return self._above((bound - self.estimate) / self.se) if self.se > 0 else np.nan
+
+    def _above(self, t: float) -> float:
+        return behrens_fisher(
+            t, self.case_se, np.nan_to_num(self.training_se), self.case_df, self.training_df
+        )
+
+    def _far(self, confidence: float) -> float:
+        """A quantile that no Behrens-Fisher quantile of this confidence exceeds: the sum of its two parts'."""
+        dfs = [self.case_df] + ([] if np.isnan(self.training_se) else [self.training_df])
+        return float(sum(stats.t.isf((1 - confidence) / 4, df) for df in dfs)) + 1
+
+
+def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: float) -> float:
+    """Return P(X > t) of X = (first T1 + second T2) / sqrt(first² + second²), T1 and T2 independent.
+
+    Args:
+        first, second: weights, not both 0.
+        df_1, df_2: degrees of freedom of the Student variables T1 and T2.
+    """
+    size = np.hypot(first, second)
+    if not second:
+        return float(stats.t.sf(t, df_1))
+    if not first:
+        return float(stats.t.sf(t, df_2))
+    # the broader of the two is smoothed by the narrower, whose quantiles are the nodes
+    if df_1 < df_2:
+        first, second, df_1, df_2 = second, first, df_2, df_1
+    nodes = stats.t.ppf((np.arange(NODES) + 0.5) / NODES, df_1)
+    return float(stats.t.sf((t * size - first * nodes) / second, df_2).mean())
+
+
+def effect(
+    scores: Sequence[np.ndarray],
+    weights: Sequence[float],
+    strata: np.ndarray | None = None,
+    spread: Spread | None = None,
+) -> Effect:
+    """Estimate a weighted sum of the models' means over the same cases.
+
+    Args:
+        scores: of each model, shape (cases, trainings), complete; the numbers of trainings may differ.
+        weights: of the models' means: (1, -1) for a difference, (1,) for a mean.
+        strata: the cohort of each case, shape (cases,): patients are drawn within cohorts.
+        spread: between trainings, from the whole study; by default pooled over these models.
+
+    Raises:
+        ValueError: a score is missing, or the models don't have the same cases.
+    """
+    scores = [np.asarray(s, float) for s in scores]
+    if len({len(s) for s in scores}) != 1 or any(np.isnan(s).any() for s in scores):
+        raise ValueError("an effect needs a score of every case under every model and training")
+    n = len(scores[0])
+    by_case = sum(w * s.mean(1) for w, s in zip(weights, scores, strict=True))
+    labels, place = np.unique(np.zeros(n) if strata is None else strata, return_inverse=True)
+    centre = np.bincount(place, by_case) / np.maximum(np.bincount(place), 1)
+    case_df = n - len(labels)
+    of_cases = ((by_case - centre[place]) ** 2).sum() / max(case_df, 1) / n
+    spread = spread or pooled_spread(scores)
+    counts = np.array([s.shape[1] for s in scores])
+    squares = np.array(weights, float) ** 2 / counts
+    rest = sum(k * _rest(s) for k, s in zip(squares, scores, strict=True)) / n
+    return Effect(
+        estimate=float(by_case.mean()),
+        case_se=float(np.sqrt(max(of_cases - (rest if spread else 0.0), 0.0)))
+        if case_df
+        else np.nan,
+        case_df=case_df,
+        training_se=float(np.sqrt(squares.sum() * spread.variance)) if spread else np.nan,
+        training_df=spread.df if spread else np.nan,
+        cases=n,
+        trainings=int(counts.min()),
+    )
+
+
+def combined(effects: Sequence[Effect]) -> Effect:
+    """Return the mean of effects on different cases, weighted by their cases; their errors are independent.
+
+    The degrees of freedom of each part are Satterthwaite's.
+    """
+    weights = np.array([e.cases for e in effects], float)
+    weights /= weights.sum()
+    case_se, case_df = _summed(weights, [(e.case_se, e.case_df) for e in effects])
+    training_se, training_df = _summed(weights, [(e.training_se, e.training_df) for e in effects])
+    return Effect(
+        estimate=float(sum(w * e.estimate for w, e in zip(weights, effects, strict=True))),
+        case_se=case_se,
+        case_df=case_df,
+        training_se=training_se,
+        training_df=training_df,
+        cases=sum(e.cases for e in effects),
+        trainings=min(e.trainings for e in effects),
+    )
+
+
+def _summed(weights: np.ndarray, parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    ses, dfs = np.array(parts).T
+    variances = (weights * ses) ** 2
+    total = variances.sum()
+    df = total**2 / (variances**2 / dfs).sum() if total > 0 else dfs.min()
+    return float(np.sqrt(total)), float(df)
+
+
+def pooled_spread(scores: Sequence[np.ndarray]) -> Spread | None:
+    """Return the spread between trainings, pooled over models; None where every model has one training."""
+    several = [s.mean(0) for s in scores if s.shape[1] > 1]
+    df = sum(len(means) - 1 for means in several)
+    if not df:
+        return None
+    return Spread(float(sum(((m - m.mean()) ** 2).sum() for m in several) / df), df)
+
+
+def _rest(scores: np.ndarray) -> float:
+    """Variance of what neither the case nor the training explains; 0 where there is one training."""
+    n, k = scores.shape
+    if n < 2 or k < 2:
+        return 0.0
+    rest = scores - scores.mean(1, keepdims=True) - scores.mean(0) + scores.mean()
+    return float((rest**2).sum() / ((n - 1) * (k - 1)))
