@@ -51,7 +51,8 @@ def write_run(folder: Path) -> None:
     (folder / output).write_text(json.dumps({"items": {"x": stage, "y": twin}}))
     begun = datetime.fromtimestamp(run.begun + 4, UTC).isoformat()
     record = {"inputs": {}, "outputs": {output: ""}, "starting": 2.0, "seconds": 12.0, "importing": 2.0,
-              "threads": 1, "seconds_in": {}, "begun": begun, "code": {"entries": ["workflow_scripts/train.py"]}}  # fmt: skip
+              "threads": 1, "seconds_in": {}, "begun": begun,
+              "code": {"entries": ["workflow_scripts/train.py"]}}  # fmt: skip
     (folder / "results/s/stages/b.provenance.json").write_text(json.dumps(record))
 
 

@@ -159,7 +159,8 @@ def test_the_first_page_has_crossovers_only_where_there_are():
 def test_what_is_assumed_of_trainings_follows_what_was_resampled():
     one = crossover_section(results(crossover=crossover(CROSSES, 23.4, 12, 51))).sentences[-1]
     other = crossover(CROSSES, 23.4, 12, 51, resampled=PATIENTS)
-    assert "stray from smooth curves" in one and "stray" not in crossover_section(results(crossover=other)).sentences[-1]  # fmt: skip
+    smooth = crossover_section(results(crossover=other)).sentences[-1]
+    assert "stray from smooth curves" in one and "stray" not in smooth
 
 
 def test_without_sizes_the_report_says_that_nothing_can_be_located():
@@ -200,7 +201,10 @@ def test_where_tests_disagree_is_said_and_why():
     section = agreement_section(results(pairwise=pd.concat([apart, agreed])))
     assert "decides otherwise in 2 of 3 comparisons" in section.sentences[1]
     assert "in 1 because the comparisons are corrected" in section.sentences[1]
-    assert "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1." in section.sentences[1]  # fmt: skip
+    finds = (
+        "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1."
+    )
+    assert finds in section.sentences[1]
     [table] = section.tables
     assert table.title == "Where the two disagree (2)" and "−0.100 (−0.200, −0.010)" in cells(table.table)  # fmt: skip
     alike = agreement_section(results(pairwise=agreed))
@@ -325,7 +329,8 @@ def test_every_entry_of_the_prose_is_used_and_every_used_one_is_there():
 def left_record(file: Path, inputs: int = 3, **changes) -> None:
     file.write_text("a,b\n")
     name = f"results/uterus/statistics/{file.name}"
-    content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)}, "outputs": {name: provenance_note(file).sha256},
+    content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)},
+               "outputs": {name: provenance_note(file).sha256},
                "settings_digest": "s" * 24, "code": {"entries": ["workflow_scripts/claims.py"]},
                "begun": "2026-01-01", "seconds": 1.0}  # fmt: skip
     record_path(file).write_text(json.dumps(content | changes))
@@ -335,7 +340,8 @@ def test_how_a_table_was_made_is_told_without_times(tmp_path):
     file = tmp_path / "claims.csv"
     left_record(file)
     first = provenance_note(file)
-    assert (first.file, first.script) == ("results/uterus/statistics/claims.csv", "workflow_scripts.claims")  # fmt: skip
+    assert first.file == "results/uterus/statistics/claims.csv"
+    assert first.script == "workflow_scripts.claims"
     assert first.settings == "s" * 12 and first.inputs[1] == ("in01.csv", "0" * 12)
     left_record(file, begun="2027-07-07", seconds=99.0)
     assert provenance_note(file) == first

@@ -58,7 +58,8 @@ class Inputs:
     Attributes:
         results: results/<study>, with the tables.
         tables: those of `Analysis.reads` that the study makes.
-        stages: manifests of the study's stages, or of those that choose the network. slices: manifests of its cohorts' slices.
+        stages: manifests of the study's stages, or of those that choose the network.
+        slices: manifests of its cohorts' slices.
         patients: the target's clinical table, where the analysis reads it.
         cases, corrected: data/cases and data/corrected/<study>, for figures of images.
     """

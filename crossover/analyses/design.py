@@ -22,14 +22,17 @@ def chained(study: Study) -> bool:
 
 
 def several_sizes(study: Study) -> bool:
+    """Models are trained on more than one number of the target's patients."""
     return len(study.sizes) > 1
 
 
 def several_structures(study: Study) -> bool:
+    """More than one structure is segmented."""
     return len(study.structures) > 1
 
 
 def one_structure(study: Study) -> bool:
+    """A single structure is segmented."""
     return len(study.structures) == 1
 
 
@@ -50,14 +53,17 @@ def fine_tuned_and_scratch(study: Study) -> bool:
 
 
 def has_selection(study: Study) -> bool:
+    """The network is chosen by trainings of its own."""
     return study.selection is not None
 
 
 def has_radiomics(study: Study) -> bool:
+    """Radiomic features of predicted and manual masks are compared."""
     return study.radiomics is not None
 
 
 def has_overlays(study: Study) -> bool:
+    """Predicted masks are drawn over images."""
     return study.figures.overlays is not None
 
 

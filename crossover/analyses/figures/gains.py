@@ -49,10 +49,10 @@ def caption(frames: Frames, study: Study) -> str:
     confidence = f"{study.statistics.confidence:.0%}"
     return (
         f"Mean difference in {captions.metric(study)} from the baseline of each target (grey bar: its mean), on the "
-        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the folds' models. Thick: the "
-        f"{confidence} interval for other patients; thin: for other patients and other trainings. Hollow: "
-        "between the two models of the best validation fold, as the paper reports. Right: what of "
-        "the sources is a number, as their field strength."
+        f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the "
+        f"folds' models. Thick: the {confidence} interval for other patients; thin: for other patients "
+        "and other trainings. Hollow: between the two models of the best validation fold, as the paper reports. "
+        "Right: what of the sources is a number, as their field strength."
     )
 
 

@@ -60,9 +60,10 @@ def caption(frames: Frames, study: Study) -> str:
     trainings = int(curves["replicates"].min())
     several = f"{trainings} trainings" if trainings > 1 else "one training"
     text = (
-        f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} {captions.target(study)} test cases by "
-        f"number of {captions.target(study)} training patients; each point is a training, {several} of each "
-        f"family and size. Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
+        f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} "
+        f"{captions.target(study)} test cases by number of {captions.target(study)} training "
+        f"patients; each point is a training, {several} of each family and size. "
+        f"Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
         f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
         "bands that overlap may still differ. Right: the n from which one family stays ahead of another, "
         f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow: "

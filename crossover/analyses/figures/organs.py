@@ -67,9 +67,10 @@ def caption(frames: Frames, study: Study) -> str:
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
-        f"({captions.method(study)}) over {cases} {captions.target(study)} test cases, each a light point; {sized} trained on {study.sizes[-1]} "
-        f"{captions.target(study)} patients. Right: {style.family_label(study, fine_tuned(study))} minus each other "
-        f"model on the same cases, the mean difference with its {confidence} confidence interval "
+        f"({captions.method(study)}) over {cases} {captions.target(study)} test cases, each a light point; "
+        f"{sized} trained on {study.sizes[-1]} {captions.target(study)} patients. Right: "
+        f"{style.family_label(study, fine_tuned(study))} minus each other model on the same "
+        f"cases, the mean difference with its {confidence} confidence interval "
         "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
@@ -188,8 +189,8 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
         for other, y in zip(others, _places(line, len(others)), strict=True)
     ]
     rows = here.rename(columns={"family_b": "family"}).merge(pd.DataFrame(places))
-    sns.pointplot(style.with_interval(rows, "difference"), x="difference", y="y", orient="y", native_scale=True, capsize=0.35, markersize=4,
-                  **style.GIVEN, **style.by_family(study, others),
+    sns.pointplot(style.with_interval(rows, "difference"), x="difference", y="y", orient="y", native_scale=True,
+                  capsize=0.35, markersize=4, **style.GIVEN, **style.by_family(study, others),
                   markers=style.markers_of(study, others), err_kws={"linewidth": 1.1}, ax=axes,
                   **style.MARK)  # fmt: skip
     for row in rows.itertuples():

@@ -1,8 +1,9 @@
 """DSC of every family and level against the number of labelled target patients (Lin, Fig. 3).
 
 Drawn: for each size a group of families, each case as a light point, the mean with ± 1 standard
-deviation over cases, up to the ends of the scale, and at its right the mean of each replicate, where there are several. Families without sizes stand at the left and go on as a dotted line. The DSC
-has no unit.
+deviation over cases, up to the ends of the scale, and at its right the mean of each replicate, where
+there are several. Families without sizes stand at the left and go on as a dotted line. The DSC has no
+unit.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     cases = captions.cases(frames, study)
     text = (
-        f"Points and bars: mean and standard deviation of {captions.metric(study)} over {captions.counted(cases, study)}, by number "
-        f"of {captions.target(study)} training patients. Each light point is a case."
+        f"Points and bars: mean and standard deviation of {captions.metric(study)} over "
+        f"{captions.counted(cases, study)}, by number of {captions.target(study)} training patients. "
+        "Each light point is a case."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))
     text += captions.replicates(frames, study)

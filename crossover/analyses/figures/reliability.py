@@ -98,8 +98,8 @@ def _panel(
     for i in range(0, len(features), 2):
         axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
     step = 0.5 / max(len(names), 1)
-    sns.pointplot(style.with_interval(rows, "icc"), x="icc", y="feature", order=features, orient="y", dodge=step * (len(names) - 1),
-                  **style.GIVEN, **style.by_family(study, names), ax=axes,
+    sns.pointplot(style.with_interval(rows, "icc"), x="icc", y="feature", order=features, orient="y",
+                  dodge=step * (len(names) - 1), **style.GIVEN, **style.by_family(study, names), ax=axes,
                   markers=style.markers_of(study, names), markersize=4, err_kws={"linewidth": 1},
                   **style.MARK | {"markeredgecolor": "white"})  # fmt: skip
     axes.set_ylabel("")

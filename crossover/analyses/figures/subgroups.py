@@ -71,8 +71,10 @@ def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     names = [style.family_label(study, f) for f in compared(study)]
     text = (
-        f"Points and bars: mean {captions.metric(study)} with its {study.statistics.confidence:.0%} confidence interval "
-        f"({captions.method(study)}) on each test set, of {captions.counted(captions.cases(frames, study), study)}. Below: Tukey's honestly significant difference"
+        f"Points and bars: mean {captions.metric(study)} with its "
+        f"{study.statistics.confidence:.0%} confidence interval ({captions.method(study)}) on each "
+        f"test set, of {captions.counted(captions.cases(frames, study), study)}. "
+        "Below: Tukey's honestly significant difference"
     )
     if references(study):
         against = " and ".join(style.family_label(study, f) for f in references(study))

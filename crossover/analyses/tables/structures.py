@@ -27,7 +27,8 @@ PLACE = "Table 2"
 """Where a published value has to stand to be in the table; an average may stand anywhere."""
 COLUMNS = [
     "structure", "n_train", "kind", "a", "b", "cases", "mean", "sd", "replicates",
-    "sd_replicates", "difference", "ci_low", "ci_high", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
+    "sd_replicates", "difference", "ci_low", "ci_high",
+    "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
     "published_mean", "published_sd", "published_p",
 ]  # fmt: skip
 _TESTED = [
@@ -56,7 +57,8 @@ def table_two_paired(
         (`a`), and one of kind "comparison" for each pair, `a` the later family in the study's order.
         Where there are several structures, "all" comes last: a model's mean is the average over the
         structures, its SD that of all their cases about it; a comparison is of each case's mean over
-        the structures; a model that lacks a structure has neither. The paper's numbers stand beside ours at the corresponding size.
+        the structures; a model that lacks a structure has neither. The paper's numbers stand beside ours at the
+        corresponding size.
     """
     metric = study.statistics.metric
     ours = summary[(summary["metric"] == metric) & (summary["test_set"] == study.target)]
