@@ -12,6 +12,7 @@ from workflow_scripts._job import run
 
 
 def main(job) -> None:
+    """Write all values by name, as LaTeX too, the few scores, and the settings without places."""
     tables = {path.stem: pd.read_csv(path) for path in job.statistics}
     named = values(tables, job.cfg["study"])
     all_values, macros, few, settings = job.out

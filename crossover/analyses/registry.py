@@ -149,9 +149,6 @@ def _declared(path: Path) -> Analysis | None:
     text = path.read_text(encoding="utf-8")
     if "\nANALYSIS = " not in text:
         return None
-    node = next(n for n in ast.parse(text).body if _assigns(n))
+    assigned = (node for node in ast.parse(text).body if isinstance(node, ast.Assign))
+    node = next(a for a in assigned if ast.unparse(a.targets[0]) == "ANALYSIS")
     return eval(compile(ast.Expression(node.value), str(path), "eval"), dict(_NAMES))
-
-
-def _assigns(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ANALYSIS"

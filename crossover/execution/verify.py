@@ -57,7 +57,7 @@ def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
 
 def check_outputs(records: dict[Path, dict | None], checker: Checker) -> Check:
     """Compare outputs, and the files that manifests list, with their provenance records."""
-    findings = []
+    findings: list[Finding] = []
     for path, record in records.items():
         if record:
             findings += checker.find_changes(path, record)

@@ -49,6 +49,7 @@ def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The comparisons in which one kind of test finds a difference and the other doesn't."""
     rows = pairs[pairs["agrees"].eq(False)]
     ends = rows[["difference", "ci_low", "ci_high"]].itertuples(index=False)
+    written = [interval(difference, low, high, signed) for difference, low, high in ends]
     names = [
         "test_set",
         "structure",
@@ -61,7 +62,7 @@ def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
         "p_theirs",
         "because",
     ]
-    rows = rows[names].assign(difference=[interval(*row, signed) for row in ends])
+    rows = rows[names].assign(difference=written)
     return rows.rename(columns={"difference": "Difference (CI)"})
 
 

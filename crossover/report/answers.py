@@ -81,7 +81,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
         best, score = sized["mean"].idxmax(), style.metric_label(metric)
         line = {"n": str(n), "Highest mean": style.family_label(study, best)}
         line[f"{score} (CI)"] = _mean(sized.loc[best])
-        if scratch in sized.index:
+        if scratch is not None and scratch in sized.index:
             label = style.family_label(study, scratch)
             line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
             line[f"Tukey p against {label}"] = p_value(p(best, n))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,7 +23,7 @@ def failed_table(failed: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=FAILED)
 
 
-def collapsed(records: list[Mapping[str, Any]]) -> list[str]:
+def collapsed(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Stages that ran to their end with a validation DSC of 0 at every check."""
     return [r["stage"]["name"] for r in records if r.get("best_validation_dsc") == 0]
 

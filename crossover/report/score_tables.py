@@ -21,12 +21,12 @@ def table_one_published(published: Published) -> pd.DataFrame:
     printed = published.table_one
     parts = ("training", "testing")
     rows: list[dict[str, str]] = []
-    for row in printed.continuous if printed else []:
-        cells = {part: "{:.2f} ({:.2f})".format(*getattr(row, part)) for part in parts}
-        rows.append({"Variable": row.variable, **cells, "p value": p_value(row.p)})
-    for row in printed.categorical if printed else []:
-        rows.append({"Variable": row.variable, "p value": p_value(row.p)})
-        for name, counts in row.categories.items():
+    for measured in printed.continuous if printed else []:
+        cells = {part: "{:.2f} ({:.2f})".format(*getattr(measured, part)) for part in parts}
+        rows.append({"Variable": measured.variable, **cells, "p value": p_value(measured.p)})
+    for counted in printed.categorical if printed else []:
+        rows.append({"Variable": counted.variable, "p value": p_value(counted.p)})
+        for name, counts in counted.categories.items():
             cells = {part: "{:.0f} ({:.1f})".format(*getattr(counts, part)) for part in parts}
             rows.append({"Variable": f"  {name}", **cells})
     return pd.DataFrame(rows, columns=["Variable", *parts, "p value"]).fillna("")

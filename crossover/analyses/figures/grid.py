@@ -43,7 +43,7 @@ def make(given: Inputs, study: Study) -> Figure:
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
     cells = frames["cross_validation"]
-    cohorts = " and ".join(study.cohorts[c].label for c in study.selection.train)
+    cohorts = " and ".join(study.cohorts[c].label for c in study.selected_on)
     text = (
         f"Mean ± SD over {cells['fold'].nunique()} folds of the validation DSC in per cent, trained on "
         f"{cohorts}: the bluer, the higher. Frame: the network selected for every chain."
@@ -99,18 +99,18 @@ def _cells(
     sns.heatmap(mean, annot=(mean * 100).map("{:.1f}".format) + spread, fmt="", cmap=COLOURS, cbar=False,
                 vmin=low - 0.05 * (high - low), vmax=high + 0.12 * (high - low), linewidths=0.8,
                 linecolor="white", annot_kws={"size": 7}, ax=axes)  # fmt: skip
-    shown = axes.collections[0].get_facecolors()[mean.notna().to_numpy().ravel()]
+    shown = np.asarray(axes.collections[0].get_facecolor())[mean.notna().to_numpy().ravel()]
     best = architectures.index(chosen["architecture"]), encoders.index(chosen["encoder"])
     for text, colour in zip(axes.texts, shown, strict=True):
         text.set_color(style.readable_on(colour[:3]))  # seaborn's own choice is white on mid-tones
         if text.get_position() == (best[0] + 0.5, best[1] + 0.5):
-            text.set_weight("bold")
+            text.set_fontweight("bold")
     axes.add_patch(Rectangle(best, 1, 1, fill=False, zorder=4, linewidth=1.8,
                              edgecolor=style.OKABE_ITO[1], clip_on=False))  # fmt: skip
     axes.set_facecolor("#f0f1f3")
     for y, x in np.argwhere((folds < chosen["folds"]).to_numpy()):
-        text = f"{folds.iat[y, x]:.0f} of {chosen['folds']} folds"
-        axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", size=6, color=style.MUTED)
+        counted = f"{folds.iat[y, x]:.0f} of {chosen['folds']} folds"
+        axes.text(x + 0.5, y + 0.5, counted, ha="center", va="center", size=6, color=style.MUTED)
 
 
 def _otherwise(cells: pd.DataFrame, study: Study) -> set[str]:

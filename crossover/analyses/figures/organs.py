@@ -153,7 +153,7 @@ def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> 
     finite = np.isfinite(cases[metric])
     sns.stripplot(cases[finite], jitter=False, size=7**0.5, alpha=0.3, **look)
 
-    def interval(values: pd.Series) -> tuple[float, float]:
+    def interval(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
 
     whole = cases[finite.groupby(cases["y"]).transform("all")]

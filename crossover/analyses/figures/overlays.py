@@ -76,7 +76,7 @@ def caption(frames: Frames, study: Study) -> str:
     from crossover.analyses.figures.overlays import judge
     from crossover.analyses.figures.planes import BAR_MM
 
-    chosen = study.figures.overlays
+    chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     asked = sized[-1], max(chosen.sizes)
     if "metrics" in frames:

@@ -8,6 +8,7 @@ unit.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -114,7 +115,7 @@ def _scores(axes: Axes, shown: pd.DataFrame, study: Study) -> None:
     sns.scatterplot(shown, x=shown["x"] + spread, y=metric, **looks, s=2.4, alpha=0.4, linewidth=0,
                     legend=False, ax=axes)  # fmt: skip
 
-    def sd(values: pd.Series) -> tuple[float, float]:
+    def sd(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         """The mean ± SD, up to the ends of the scale."""
         return ended(values.mean() - values.std(), values.mean() + values.std(), scale(metric))
 

@@ -12,6 +12,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -89,7 +90,7 @@ def levels_of(study: Study) -> dict[str, int | None]:
     architecture = networks.declared(study.network.architecture)
     module = importlib.import_module(f"crossover.networks.{architecture.name}")
     settings = architecture.settings(**study.network.settings)
-    counted = getattr(module, "retrained_layers", lambda _: {})(settings)
+    counted: dict[str, int] = getattr(module, "retrained_layers", lambda _: {})(settings)
     shallow = sorted(architecture.levels, key=lambda level: -len(architecture.frozen(level)))
     return {**{level: counted.get(level) for level in shallow}, "": counted.get("all")}
 
@@ -169,7 +170,7 @@ def _scores(
     whole = rows[of_level == len(looks)]  # a mean over fewer would be of something else
     cases = whole.groupby(["level", "cohort", "case"], as_index=False)[metric].mean()
 
-    def interval(values: pd.Series) -> tuple[float, float]:
+    def interval(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
 
     sns.pointplot(cases, x="level", y=metric, order=shown, errorbar=interval, **MEAN, color=_tuned(study),

@@ -40,8 +40,8 @@ _TESTED = [
 def make(given: Inputs, study: Study) -> Frames:
     """See `table_two_paired`."""
     published = load_published(study.published) if study.published else None
-    tables = [given.table(f"statistics/{name}.csv") for name in ("summary", "paired")]
-    return {"table2": table_two_paired(*tables, published, study)}
+    summary, paired = given.table("statistics/summary.csv"), given.table("statistics/paired.csv")
+    return {"table2": table_two_paired(summary, paired, published, study)}
 
 
 def table_two_paired(

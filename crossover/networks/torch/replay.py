@@ -41,16 +41,17 @@ class Replayed:
         if self._runs <= BEFORE:
             return self._compute(given)
         if self._graph is None:
-            self._record(given)
+            self._graph = self._record(given)
         for own, new in zip(self._given, given, strict=True):
             own.copy_(new)
         self._graph.replay()
         return [made.clone() for made in self._made]
 
-    def _record(self, given: list[Tensor]) -> None:
+    def _record(self, given: list[Tensor]) -> torch.cuda.CUDAGraph:
         """Record one run without running it; its memory is the graph's own from then on."""
         self._given = [tensor.clone() for tensor in given]
         torch.cuda.empty_cache()
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             self._made = self._compute(self._given)
+        return graph

@@ -37,12 +37,13 @@ def create(
 def _numerics(settings: Device) -> None:
     """Settings of the process: the same network on the same device repeats to the last bit."""
     torch.use_deterministic_algorithms(settings.deterministic)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # PyTorch makes two of these settings as it is imported, so that type checkers don't know them
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # made at import
     # To try out every algorithm took up to 39 s and 72 GB on an H100, of which other trainings have a share.
     torch.backends.cudnn.benchmark = False
     products = "tf32" if settings.precision == "tf32" else "ieee"
     torch.backends.cuda.matmul.fp32_precision = products
-    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]  # as above
+    torch.backends.cudnn.conv.fp32_precision = products  # type: ignore[attr-defined]  # made at import
 
 
 class TorchEngine:
@@ -112,8 +113,8 @@ class TorchEngine:
 
     def features(self, images: np.ndarray) -> list[Tensor]:
         self._to_train()
-        images = self._tensor(images)
-        features = self._given([images]) if self._frozen else [images]
+        given = [self._tensor(images)]
+        features = self._given(given) if self._frozen else given
         self._kinds = [(f.dtype, _is_channels_last(f)) for f in features]
         return features
 
@@ -244,10 +245,10 @@ class TorchEngine:
 
     def _tensor(self, images: np.ndarray) -> Tensor:
         """(n, rows, columns, channels) -> (n, channels, rows, columns), on the device."""
-        images = torch.from_numpy(images)
+        tensor = torch.from_numpy(images)
         if self._device.type == "cuda":  # or the copy waits for all that the GPU was told before
-            images = images.pin_memory().to(self._device, non_blocking=True)
-        return images.permute(0, 3, 1, 2).contiguous(memory_format=self._format)
+            tensor = tensor.pin_memory().to(self._device, non_blocking=True)
+        return tensor.permute(0, 3, 1, 2).contiguous(memory_format=self._format)
 
     def _autocast(self) -> torch.autocast:
         wanted = self._settings.precision == "bfloat16"
