@@ -331,7 +331,7 @@ def left_record(file: Path, inputs: int = 3, **changes) -> None:
     name = f"results/uterus/statistics/{file.name}"
     content = {"inputs": {f"in{i:02d}.csv": f"{i:064d}" for i in range(inputs)},
                "outputs": {name: provenance_note(file).sha256},
-               "settings_digest": "s" * 24, "code": {"entries": ["workflow_scripts/claims.py"]},
+               "settings_digest": "s" * 24, "code": {"entries": ["workflow_scripts/analysis.py"]},
                "begun": "2026-01-01", "seconds": 1.0}  # fmt: skip
     record_path(file).write_text(json.dumps(content | changes))
 
@@ -341,7 +341,7 @@ def test_how_a_table_was_made_is_told_without_times(tmp_path):
     left_record(file)
     first = provenance_note(file)
     assert first.file == "results/uterus/statistics/claims.csv"
-    assert first.script == "workflow_scripts.claims"
+    assert first.script == "workflow_scripts.analysis"
     assert first.settings == "s" * 12 and first.inputs[1] == ("in01.csv", "0" * 12)
     left_record(file, begun="2027-07-07", seconds=99.0)
     assert provenance_note(file) == first
@@ -378,7 +378,7 @@ def whole(tmp_path_factory) -> str:
     (folder / "learning_curves.svg").write_text(svg)
     (folder / "flow.svg").write_text(svg.replace("9 9", "8 8"))
     way = ProvenanceNote(
-        "results/uterus/x.csv", "abc", "workflow_scripts.claims", "def", (("in.csv", "012"),)
+        "results/uterus/x.csv", "abc", "workflow_scripts.analysis", "def", (("in.csv", "012"),)
     )
     frames = scores() | {
         "claims": claims(HOLDS, OPEN, NOT_RUN), "crossover": crossover(CROSSES, 23.4, 12, 51),

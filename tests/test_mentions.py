@@ -1,0 +1,107 @@
+"""What documents, comments and docstrings say of files, modules, names in them and commands is there."""
+
+import ast
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossover.cli.app import COMMANDS, RENAMED
+from crossover.core.paths import ROOT
+from crossover.study.schema import Study
+from tests.test_rooms import LIBRARY, MAY_IMPORT
+
+FOLDERS = [
+    "crossover", "workflow_scripts", "tests", "benchmarks", "docs", "config", "rules", "envs", "profiles",
+]  # fmt: skip
+FILES = [f.relative_to(ROOT).as_posix() for folder in FOLDERS for f in (ROOT / folder).rglob("*.*")]
+FILES += [f.name for f in ROOT.iterdir() if f.is_file()]
+PROSE = (".md", ".yaml", ".smk", ".toml", "Snakefile", "Makefile")
+OF_OTHERS = ("nnunet/", "nnunetv2/")
+
+FILE = re.compile(r"(?<![\w/.<>{}*-])[\w/-]+\.(?:py|smk)\b")
+MODULE = re.compile(
+    r"(?<![\w/.-])(?:crossover|workflow_scripts|tests|benchmarks)(?:\.[A-Za-z_]\w*)+"
+)
+WITHIN = re.compile(rf"`((?:{'|'.join(MAY_IMPORT)})(?:\.[A-Za-z_]\w*)+)")
+"""A name in one of the library's packages, as docstrings write it, without `crossover.` before it."""
+COMMAND = re.compile(r"(?:`\n?|\.venv/bin/)crossover ([a-z][a-z-]*)")
+
+
+def prose(path: str) -> str:
+    """A document as it is; of a module its comments, docstrings, and strings that explain constants."""
+    file = ROOT / path
+    if not path.endswith(".py"):
+        return file.read_text()
+    with file.open("rb") as source:
+        tokens = tokenize.tokenize(source.readline)
+        comments = [token.string for token in tokens if token.type == tokenize.COMMENT]
+    alone = (n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Expr))
+    constants = (value.value for value in alone if isinstance(value, ast.Constant))
+    return "\n".join([*comments, *map(str, constants)])
+
+
+def is_file(name: str) -> bool:
+    """A path, or the end of one, since a page leaves out the folder that it has just named."""
+    return any(f"/{file}".endswith(f"/{name}") for file in FILES)
+
+
+def is_name(dotted: str, place: Path) -> bool:
+    """A module below a folder, or what begins a line of it: a function, a class, a field, a constant."""
+    names = dotted.split(".")
+    while names and (place / names[0]).is_dir():
+        place /= names.pop(0)
+    source = place / "__init__.py"
+    if names and (place / f"{names[0]}.py").exists():
+        source = place / f"{names.pop(0)}.py"
+    text = source.read_text() if source.exists() else ""
+    return all(re.search(rf"^\s*(?:def |class )?{name}\b", text, re.M) for name in names)
+
+
+def is_key(dotted: str) -> bool:
+    """A key of a study's file or of config/config.yaml, some sections of which are called like packages."""
+    section, key = dotted.split(".")[:2]
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    field = Study.model_fields.get(section)
+    return key in config.get(section, {}) or bool(field and key in field.annotation.model_fields)
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    return {path: prose(path) for path in FILES if path.endswith((".py", *PROSE))}
+
+
+def said(texts: dict[str, str], pattern: re.Pattern) -> list[tuple[str, str]]:
+    """(where, what), enough of them that the pattern finds what it is for."""
+    found = sorted({(path, name) for path, text in texts.items() for name in pattern.findall(text)})
+    assert len(found) > 30
+    return found
+
+
+def test_files_that_are_mentioned_exist(texts):
+    assert not is_file("crossover/figures.py") and is_file("training/run.py")
+    ours = [(path, name) for path, name in said(texts, FILE) if not name.startswith(OF_OTHERS)]
+    assert [(path, name) for path, name in ours if not is_file(name)] == []
+
+
+def test_modules_that_are_mentioned_exist(texts):
+    assert not is_name("crossover.figures", ROOT) and is_name("crossover.core.paths.ROOT", ROOT)
+    ours = [(path, name) for path, name in said(texts, MODULE) if not name.endswith(".csv")]
+    assert [(path, name) for path, name in ours if not is_name(name, ROOT)] == []
+
+
+def test_names_within_packages_that_are_mentioned_exist(texts):
+    assert not is_key("statistics.comparison") and is_key("statistics.metric")
+    ours = said(texts, WITHIN)
+    assert [(p, name) for p, name in ours if not (is_name(name, LIBRARY) or is_key(name))] == []
+
+
+def test_commands_that_pages_name_exist(texts):
+    pages = {path: text for path, text in texts.items() if path.endswith(".md")}
+    known = {command.__name__.replace("_", "-") for command in COMMANDS}
+    gone = [(page, name) for page, name in said(pages, COMMAND) if name not in known]
+    assert {page for page, _ in gone} <= {"CHANGELOG.md"} and {name for _, name in gone} <= {
+        *RENAMED
+    }
