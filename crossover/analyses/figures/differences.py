@@ -1,8 +1,8 @@
 """Paired differences from training from scratch against the number of the target's patients.
 
-Drawn: a panel for each structure; for each family of the main question the mean difference from training from scratch on
-the same test cases of the target, with its bootstrap interval, by number of training patients. In percentage points of the
-metric, which has no unit. Above 0 the family is better than training from scratch.
+Drawn: a panel for each structure; for each family of the main question the mean difference from training from
+scratch on the same test cases of the target, with its bootstrap interval, by number of training patients. In
+percentage points of the metric, which has no unit. Above 0 the family is better than training from scratch.
 """
 
 from __future__ import annotations
