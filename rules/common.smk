@@ -215,6 +215,11 @@ def outputs_of(study, *kinds):
     return [f"results/{study}/{output}" for analysis in found for output in analysis.outputs]
 
 
+def declared_by(study, kind):
+    """The modules that say how the rows of a study's statistics are named, or hold the captions of its figures."""
+    return [analysis.source for analysis in registry.of_study(STUDIES[study], kind)]
+
+
 def stages_of_study(wildcards):
     batches = PLANS[wildcards.study].batches
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in batches]

@@ -1,11 +1,6 @@
 """The numbers of each study by name, and the report: one page for all studies of the run."""
 
 
-def declared_by(study, kind):
-    """The modules that say how the rows of a study's statistics are named, or hold the captions of its figures."""
-    return [analysis.source for analysis in registry.of_study(STUDIES[study], kind)]
-
-
 rule values:
     input:
         statistics=lambda w: outputs_of(w.study, "statistics"),
