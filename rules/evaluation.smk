@@ -76,7 +76,7 @@ rule radiomics_manual:
     threads: of_masks
     params:
         code=code("radiomics"),
-        cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], [])),
+        cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], None)),
     shell:
         "python -m workflow_scripts.radiomics --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --splits {input.splits} --out {output} --threads {threads} "

@@ -497,3 +497,18 @@ def test_a_number_of_replicates_is_refused_with_the_new_form(tmp_path: Path):
 @pytest.mark.parametrize("wrong", [{"draws": 0}, {"trainings": 1.5}, {"seeds": 3}])
 def test_replicates_are_counted_from_one(tmp_path: Path, wrong: dict):
     assert "splits.replicates" in refusal(changed(tmp_path, put("splits.replicates", wrong)))
+
+
+def test_models_of_folds_have_radiomics_and_manual_masks_are_asked_for_by_name():
+    """The models of a study that is validated by folds are all of folds; those of k-fold stability are not tested."""
+    uterus = load_study("uterus", "demo", CONFIG)
+    values = uterus.model_dump(mode="json")
+    values["splits"] |= {"validation": "fold"}
+    values["splits"]["k_fold"]["of"] = []
+    folded = Study.model_validate(values)
+    models = list(plan(folded).models.values())
+    assert all(model.fold is not None for model in models)
+    assert len(parameters.radiomics(folded, models)["models"]) == len(models)
+    assert parameters.radiomics(folded, None)["models"] is None
+    kept = parameters.radiomics(uterus, list(plan(uterus).models.values()))["models"]
+    assert kept and all(model["fold_cohort"] is None for model in kept)

@@ -12,20 +12,18 @@ from workflow_scripts._job import Job, run
 
 def main(job: Job) -> None:
     """Write the features of each test case, model and structure."""
-    models = TypeAdapter(list[Model]).validate_python(job.cfg["models"])
+    models = TypeAdapter(list[Model] | None).validate_python(job.cfg["models"])
     failed = failed_of([job.predictions] if job.predictions else [])
-    there = [model for model in models if model.name not in failed]
-    rows = []
-    if there or not models:  # no models at all: the manual masks
-        rows = radiomics_rows(
-            there,
-            read_splits(job.splits),
-            job.cfg["structures"],
-            job.cases[0].parent.parent,
-            job.predictions.parent if job.predictions else None,
-            job.cfg["settings"],
-            job.threads,
-        )
+    there = None if models is None else [model for model in models if model.name not in failed]
+    rows = radiomics_rows(
+        there,
+        read_splits(job.splits),
+        job.cfg["structures"],
+        job.cases[0].parent.parent,
+        job.predictions.parent if job.predictions else None,
+        job.cfg["settings"],
+        job.threads,
+    )
     pd.DataFrame(rows, columns=COLUMNS).to_csv(job.out, index=False)
 
 

@@ -18,18 +18,18 @@ COLUMNS = ["model", *ABOUT, "cohort", "case", "structure", "feature", "value"]
 
 
 def radiomics_rows(
-    models: list[Model], splits: pd.DataFrame, structures: list[str], cases: Path,
+    models: list[Model] | None, splits: pd.DataFrame, structures: list[str], cases: Path,
     predictions: Path | None, settings: dict, workers: int,
 ) -> list[dict]:  # fmt: skip
     """One row for each model, test case, structure and feature.
 
     Args:
-        models: none stands for the manual masks, as the model "manual".
+        models: None stands for the manual masks, as the model "manual".
         cases: data/cases. predictions: results/<study>/predictions.
         settings: channel, bin_width and features of the study's `radiomics`.
     """
     test = splits[splits.part == "test"].sort_values(["cohort", "case"])
-    manual_or_models: list[Model] | list[None] = models or [None]
+    manual_or_models: list[Model] | list[None] = [None] if models is None else models
     jobs = [
         (model, case.cohort, case.case, structure)
         for model in manual_or_models

@@ -116,13 +116,15 @@ def evaluate(study: Study, models: list[Model]) -> dict:
     }
 
 
-def radiomics(study: Study, models: list[Model]) -> dict:
-    """With no models: of the manual masks."""
+def radiomics(study: Study, models: list[Model] | None) -> dict:
+    """Of models that are tested on test cases; None: of the manual masks."""
     assert study.radiomics
     return {
         "settings": study.radiomics.model_dump(mode="json", exclude={"icc"}),
         "structures": sorted(study.structures),
-        "models": [asdict(model) for model in models if model.fold is None],
+        "models": None
+        if models is None
+        else [asdict(model) for model in models if model.fold_cohort is None],
     }
 
 

@@ -308,7 +308,8 @@ class Radiomics(Section):
 class Statistics(Section):
     """How models are compared."""
 
-    metric: Literal["dsc", "dsc_structure_slices"]
+    metric: Literal["dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"]
+    """By which models are compared: any metric of metrics.csv of which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
 
