@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -153,7 +154,8 @@ def test_a_clone_that_pulls_has_nothing_to_do(origin: Path, pulled: Path):
 def test_one_key_changed_in_the_clone_reruns_its_part_and_dvc_tells(clone: Path):
     edit(clone, "figures.colours.source", "#000000")
     planned = json.loads(run(clone, "crossover", "plan", "--json"))["jobs"]
-    assert {job["rule"] for job in planned} == {"figure", "values", "report"}
+    rules = {re.sub("^figure_.*", "figure", job["rule"]) for job in planned}
+    assert rules == {"figure", "values", "report"}
     before = weights(clone)
     said = run(clone, "dvc", "repro")
     assert "Running stage 'mini'" in said and "Nothing to be done" in run(clone, "snakemake", "-n")
