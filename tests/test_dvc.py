@@ -286,7 +286,7 @@ def test_a_stage_trained_again_is_the_same_to_the_bit(origin: Path):
 def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
     said = run(origin, "crossover", "trace", "results/mini/tables/table2.csv")
     for part in (
-        "by tables",
+        "by structures",
         "by paired",
         "by evaluate",
         "by predict",

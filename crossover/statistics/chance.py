@@ -24,6 +24,7 @@ known from elsewhere (`Spread`), it stands in; where it is not, the effect is on
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -134,8 +135,12 @@ def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: flo
     # the broader of the two is smoothed by the narrower, whose quantiles are the nodes
     if df_1 < df_2:
         first, second, df_1, df_2 = second, first, df_2, df_1
-    nodes = stats.t.ppf((np.arange(NODES) + 0.5) / NODES, df_1)
-    return float(stats.t.sf((t * size - first * nodes) / second, df_2).mean())
+    return float(stats.t.sf((t * size - first * _quantiles(df_1)) / second, df_2).mean())
+
+
+@functools.lru_cache(maxsize=64)  # the tests of a table have few different degrees of freedom
+def _quantiles(df: float) -> np.ndarray:
+    return stats.t.ppf((np.arange(NODES) + 0.5) / NODES, df)
 
 
 def effect(
