@@ -159,3 +159,11 @@ def test_a_record_names_no_place_of_real_patients():
     assert cleaned["cohorts"]["a"]["source"]["kind"] == "dicom"
     phantom = {"cohorts": {"a": {"source": {"kind": "phantom", "seed": 1}}}}
     assert without_places(phantom) == phantom
+
+
+@pytest.mark.parametrize("key", ["code", "settings", "inputs", "outputs", "digest"])
+def test_a_record_whose_keys_are_damaged_stops_the_run_and_is_named(results, key):
+    path = provenance.record_path(TABLE)
+    path.write_text(path.read_text().replace(f'"{key}":', f'"{key}x":'))
+    assert not Checker().is_outdated(planned())
+    assert "not as it was written" in refusal()

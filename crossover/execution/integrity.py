@@ -68,6 +68,8 @@ class Checker:
             record = read_record(self.root / output)
             if record is None or is_unfinished(output, self.root / FOLDER):
                 return True
+            if not is_intact(record):  # it may lack anything; `find_changes` stops the run for it
+                continue
             try:
                 if not self._is_of(job, record):
                     return True

@@ -183,7 +183,10 @@ def check_plan(workflow: Workflow, root: Path = Path(".")) -> Check:
     """Compare the settings and code that each output was made with with those at hand."""
     findings = []
     for job in workflow.jobs:
-        for why in reasons(job, read_record(root / job.outputs[0]), root):
+        record = read_record(root / job.outputs[0])
+        if record and not is_intact(record):  # said by `check_outputs`, and it may lack anything
+            continue
+        for why in reasons(job, record, root):
             if why["kind"] in ("setting", "code"):
                 change = f" {why['before']} -> {why['now']}" if why["kind"] == "setting" else ""
                 what = f"{why['what']} differs from when it was made{change}"
