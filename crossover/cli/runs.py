@@ -132,11 +132,13 @@ def export_rocrate(
 @in_workflow_folder
 def dvc() -> None:
     """Write dvc.yaml for the studies that config/config.yaml names: a stage for each, and the report."""
+    from crossover.analyses.registry import analyses
     from crossover.execution.dvc_file import dvc_file
     from crossover.execution.workflow import read_workflow
 
     with stop_on(ConfigError):
         workflow = read_workflow({}, 1)
-    figures = [p.outputs[1] for p in workflow.jobs if p.rule == "figure"]
+    drawn = {analysis.rule for analysis in analyses() if analysis.kind == "figures"}
+    figures = [job.outputs[1] for job in workflow.jobs if job.rule in drawn]
     Path("dvc.yaml").write_text(dvc_file(workflow.studies, figures))
     typer.echo(f"dvc.yaml: {', '.join(workflow.studies)}")
