@@ -15,6 +15,7 @@ from crossover.findings.claims.effects import mean_part, part
 from crossover.findings.claims.reliability import icc_differences
 from crossover.findings.claims.statements import Better
 from crossover.statistics.agreement import MANUAL, check_radiomics, intraclass
+from crossover.statistics.chance import effect
 from crossover.statistics.comparisons import compare
 from crossover.statistics.curves import learning_curves
 from crossover.statistics.intervals import around, mean_interval
@@ -98,14 +99,17 @@ def test_tables_of_a_few_extreme_cases_stay_on_the_scale():
 
 
 def test_claims_about_means_and_differences_stay_on_the_scale():
-    index = pd.MultiIndex.from_product([["here"], list("abc")], names=["cohort", "case"])
-    table = pd.DataFrame({"0/": [0.99, 0.2, 0.97]}, index=index)
-    several = table.assign(**{"1/": [0.9, 0.4, 0.99]})
-    for values in (table, several):
-        low, high = mean_part("", values, (0.5, np.inf), np.nan, SHARE).interval(0.95)
-        assert 0 < low < values.mean(axis=None) < high < 1
-        assert part("", values, (0.0, np.inf), np.nan, SHARE).interval(0.99)[1] == 1
-    assert part("", 100 * table, (0.0, np.inf), np.nan, DISTANCE).interval(0.99)[1] > 100
+    once = np.array([[0.99], [0.2], [0.97]])
+    several = np.hstack([once, [[0.9], [0.4], [0.99]]])
+    for values in (once, several):
+        found = effect([values], [1.0])
+        above = mean_part("", found, (0.5, np.inf), np.nan, SHARE)
+        low, high = above.interval(0.95)
+        assert 0 < low < values.mean() < high < 1
+        assert (above.p < 0.05) == (low > 0.5) and 0 < above.p < 1
+        assert part("", found, (0.0, np.inf), np.nan, SHARE).interval(0.99)[1] == 1
+    far = effect([100 * once], [1.0])
+    assert part("", far, (0.0, np.inf), np.nan, DISTANCE).interval(0.99)[1] > 100
 
 
 def test_the_summary_of_metrics_that_vary_as_usual_is_near_students():

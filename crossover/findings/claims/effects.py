@@ -100,8 +100,10 @@ def mean_part(name: str, found: Effect, region: Interval, published: float, scal
         low, high = (float(off_line(end, scale)) for end in there.interval(confidence))
         return low, high
 
-    ends = float(on_line(region[0], scale)[0]), float(on_line(region[1], scale)[0])
-    return Part(name, found.estimate, interval, p_of(there, ends), published, about=found.about)
+    least, most = (end if math.isinf(end) else float(on_line(end, scale)[0]) for end in region)
+    return Part(
+        name, found.estimate, interval, p_of(there, (least, most)), published, about=found.about
+    )
 
 
 def p_of(found: Effect, region: Interval) -> float:
