@@ -150,6 +150,8 @@ def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> 
     metric, confidence = study.statistics.metric, study.statistics.confidence
     look = {"x": metric, "y": "y", "orient": "y", "native_scale": True, "legend": False, "ax": axes}
     look |= style.by_family(study, names)
+    if cases.empty:  # every training failed
+        return
     finite = np.isfinite(cases[metric])
     sns.stripplot(cases[finite], jitter=False, size=7**0.5, alpha=0.3, **look)
 
