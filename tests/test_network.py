@@ -55,12 +55,8 @@ def test_each_level_leaves_its_parameters_to_train(published, level, trained):
 
 def test_the_levels_cut_at_the_published_shapes(published):
     freeze(published, declared("deeplabv3plus_xception"), "L1")
-    trunk_outputs = split_trunk_shapes(published)
+    trunk_outputs = {spec.shape[1:] for spec in split(published).specs}
     assert trunk_outputs == {(16, 16, 2048), (64, 64, 256)}
-
-
-def split_trunk_shapes(model) -> set[tuple[int, ...]]:
-    return {shape[1:] for shape in split(model).shapes}
 
 
 def test_output_stride_8_keeps_the_parameters_and_doubles_the_features():
