@@ -28,7 +28,8 @@ from crossover.findings.claims.statements import (
     Rises,
     Within,
 )
-from crossover.statistics.chance import Effect, effect
+from crossover.statistics.chance import Effect
+from crossover.statistics.effects import effect_of
 from crossover.statistics.intervals import ended, of_differences, off_line, on_line
 from crossover.statistics.scales import Scale, scale
 
@@ -138,32 +139,34 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
         Missing: no case is scored under all models of a place.
     """
     sums: dict[tuple[str, int], pd.DataFrame] = {}
+    shares: dict[tuple[str, int], pd.Series] = {}
     counted = []
     for sides in places:
         tables = [scores.of(*side.place) for side in sides]
         shared = functools.reduce(lambda a, b: a.intersection(b), (t.index for t in tables))
         counted.append(pd.Series(1.0, shared))
         for side, table in zip(sides, tables, strict=True):
-            own = side.weight * table.loc[shared]
+            own = table.loc[shared]
             own = own if own.notna().all(axis=None) else own.mean(axis=1).to_frame("mean")
-            own = own.groupby(level=KEYS).sum()
+            weight = pd.Series(abs(side.weight), shared)
             key = (side.family, side.n)
-            sums[key] = sums[key].add(own, fill_value=0) if key in sums else own
+            for kept, new in ((sums, side.weight * own), (shares, weight)):
+                new = new.groupby(level=KEYS).sum()
+                kept[key] = kept[key].add(new, fill_value=0) if key in kept else new
     counts = pd.concat(counted).groupby(level=KEYS).sum()
     if counts.empty:
         raise Missing("no case is scored under both models")
-    weighted = [
-        own.reindex(counts.index, fill_value=0).div(counts, axis=0) for own in sums.values()
+    weights = [
+        (share.reindex(counts.index, fill_value=0) / counts).mean() for share in shares.values()
     ]
-    spread = None
-    if all(w.shape[1] == 1 for w in weighted):
-        first = places[0][0]
-        spread = scores.spread(first.test_set, first.metric, first.structure)
-    runs = {tuple(own) for own in weighted}
-    if len(runs) == 1 and all(not str(run).endswith("/") for run in weighted[0]):
-        weighted = [sum(weighted[1:], start=weighted[0])]  # folds: the same patients, paired
-    strata = counts.index.get_level_values("cohort").to_numpy()
-    return effect([w.to_numpy(float) for w in weighted], [1.0] * len(weighted), strata, spread)
+    models = [
+        own.reindex(counts.index, fill_value=0).div(counts, axis=0) / weight
+        for own, weight in zip(sums.values(), weights, strict=True)
+    ]
+    first = places[0][0]
+    return effect_of(
+        models, weights, lambda: scores.spread(first.test_set, first.metric, first.structure)
+    )
 
 
 def _part(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from crossover.findings.claims.parts import Missing
 from crossover.statistics.chance import Spread
+from crossover.statistics.effects import with_runs
 from crossover.statistics.metrics_table import POOLED, tested
 from crossover.statistics.resampling import study_spread
 
@@ -27,8 +28,7 @@ class Scores:
 
     def __init__(self, metrics: pd.DataFrame, published: pd.DataFrame | None, sizes: Sizes) -> None:
         table = tested(metrics)
-        fold = table["fold"].astype("string").fillna("")
-        self._table = table.assign(run=table["replicate"].astype(str) + "/" + fold)
+        self._table = with_runs(table)
         self._printed = _printed(published)
         self.sizes = sizes
         self.structures = list(dict.fromkeys(table["structure"]))
