@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 METHODS, MODELS = "methods", "trained models"
 """What an effect is about: training by a method, whatever the training; or the models that were trained."""
@@ -117,7 +117,7 @@ class Effect:
     def _far(self, confidence: float) -> float:
         """A quantile that no Behrens-Fisher quantile of this confidence exceeds: the sum of its two parts'."""
         dfs = [self.case_df] + ([] if np.isnan(self.training_se) else [self.training_df])
-        return float(sum(stats.t.isf((1 - confidence) / 4, df) for df in dfs)) + 1
+        return float(sum(-special.stdtrit(df, (1 - confidence) / 4) for df in dfs)) + 1
 
 
 def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: float) -> float:
@@ -129,18 +129,18 @@ def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: flo
     """
     size = np.hypot(first, second)
     if not second:
-        return float(stats.t.sf(t, df_1))
+        return float(special.stdtr(df_1, -t))
     if not first:
-        return float(stats.t.sf(t, df_2))
+        return float(special.stdtr(df_2, -t))
     # the broader of the two is smoothed by the narrower, whose quantiles are the nodes
     if df_1 < df_2:
         first, second, df_1, df_2 = second, first, df_2, df_1
-    return float(stats.t.sf((t * size - first * _quantiles(df_1)) / second, df_2).mean())
+    return float(special.stdtr(df_2, (first * _quantiles(df_1) - t * size) / second).mean())
 
 
 @functools.lru_cache(maxsize=64)  # the tests of a table have few different degrees of freedom
 def _quantiles(df: float) -> np.ndarray:
-    return stats.t.ppf((np.arange(NODES) + 0.5) / NODES, df)
+    return special.stdtrit(df, (np.arange(NODES) + 0.5) / NODES)
 
 
 def effect(
@@ -172,7 +172,7 @@ def effect(
     spread = spread or pooled_spread(scores)
     counts = np.array([s.shape[1] for s in scores])
     squares = np.array(weights, float) ** 2 / counts
-    rest = sum(k * _rest(s) for k, s in zip(squares, scores, strict=True)) / n
+    rest = sum(k * rest_of(s) for k, s in zip(squares, scores, strict=True)) / n
     return Effect(
         estimate=float(by_case.mean()),
         case_se=float(np.sqrt(max(of_cases - (rest if spread else 0.0), 0.0)))
@@ -223,8 +223,8 @@ def pooled_spread(scores: Sequence[np.ndarray]) -> Spread | None:
     return Spread(float(sum(((m - m.mean()) ** 2).sum() for m in several) / df), df)
 
 
-def _rest(scores: np.ndarray) -> float:
-    """Variance of what neither the case nor the training explains; 0 where there is one training."""
+def rest_of(scores: np.ndarray) -> float:
+    """Return the variance that neither case nor training explains, of scores (cases, trainings); 0 for one training."""
     n, k = scores.shape
     if n < 2 or k < 2:
         return 0.0

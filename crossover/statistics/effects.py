@@ -6,14 +6,13 @@ Where every model was trained once, the spread between trainings is taken from w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from crossover.statistics.chance import Effect, Spread, effect
-from crossover.statistics.resampling import study_spread
-
-CASE = ["cohort", "case"]
+from crossover.statistics.resampling import mean_of, study_spread
 
 
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
@@ -25,18 +24,42 @@ def with_runs(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(run=table["replicate"].astype(str) + "/" + fold)
 
 
-def by_training(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Return the scores of one model (family and size) on one structure: cases by (cohort, case) x trainings.
+class Scores:
+    """Scores of one test set by case and training.
 
     Args:
-        rows: of `with_runs`; cases without a score are left out.
+        rows: of `with_runs`.
+
+    Attributes:
+        strata: each case's cohort, shape (cases,).
     """
-    return rows.dropna(subset=metric).pivot(index=CASE, columns="run", values=metric)
+
+    def __init__(self, rows: pd.DataFrame, metric: str) -> None:
+        rows = rows.dropna(subset=metric)
+        place, cases = pd.factorize(pd.MultiIndex.from_frame(rows[["cohort", "case"]]))
+        self.strata = np.array([cohort for cohort, _ in cases])
+        self._of: dict[Hashable, tuple[np.ndarray, list[str]]] = {}
+        keys = ["family", "n_train", "structure"]
+        for model, own in rows.assign(place=place).groupby(keys, sort=False):
+            column, runs = pd.factorize(own["run"], sort=True)
+            scores = np.full((len(cases), len(runs)), np.nan)
+            scores[own["place"], column] = own[metric]
+            self._of[model] = scores, list(runs)
+        self._none = np.full((len(cases), 1), np.nan), [""]
+
+    def of(self, model: tuple[str, int, str]) -> tuple[np.ndarray, list[str]]:
+        """Return a model's (family, n_train, structure) scores and the names of its trainings.
+
+        The scores have shape (cases, trainings) and are NaN where there is none.
+        """
+        return self._of.get(model, self._none)
 
 
 def effect_of(
-    models: Sequence[pd.DataFrame],
+    models: Sequence[np.ndarray],
+    runs: Sequence[Sequence[str]],
     weights: Sequence[float],
+    strata: np.ndarray,
     spread: Callable[[], Spread | None],
 ) -> Effect:
     """Estimate a weighted sum of models' means over the same cases.
@@ -45,17 +68,19 @@ def effect_of(
     the models of a fold are trained on the same patients.
 
     Args:
-        models: cases by (cohort, case) x trainings, with one index; finite or missing.
+        models: shape (cases, trainings) each, finite or NaN, with at least one score of every case.
+        runs: the names of each model's trainings.
+        strata: the cohort of each case.
         spread: asked for the spread between trainings where every model has one.
     """
-    complete = [m if m.notna().all(axis=None) else m.mean(axis=1).to_frame("mean") for m in models]
+    complete = [m if not np.isnan(m).any() else mean_of(m, 1)[:, None] for m in models]
     known = spread() if all(m.shape[1] == 1 for m in complete) else None
-    runs = {tuple(map(str, m)) for m in complete}
-    if len(complete) > 1 and len(runs) == 1 and all(not run.endswith("/") for run in min(runs)):
-        first, *others = (w * m for w, m in zip(weights, complete, strict=True))
-        complete, weights = [sum(others, start=first)], [1.0]
-    strata = models[0].index.get_level_values("cohort").to_numpy()
-    return effect([m.to_numpy(float) for m in complete], weights, strata, known)
+    whole = all(m.shape[1] == len(names) for m, names in zip(complete, runs, strict=True))
+    folded = all(not run.endswith("/") for run in runs[0])
+    if whole and folded and all(list(names) == list(runs[0]) for names in runs):
+        paired = sum(w * m for w, m in zip(weights, complete, strict=True))
+        return effect([paired], [1.0], strata, known)
+    return effect(complete, weights, strata, known)
 
 
 class Spreads:

@@ -1,4 +1,8 @@
-"""Do two models differ on the same cases? Paired tests, effect sizes, and correction for their number.
+"""Do two models differ on the same cases? By the model of chance, and by paired tests of the trained models.
+
+The difference of two means has its interval and p from `statistics.chance`, for other patients and, where their
+spread is known, for other trainings; `about` says which. All else counts patients alone and so is about the models
+that were trained, whose scores are averaged over their trainings.
 
 With d the differences of the pairs, zeros dropped (Wilcoxon 1945, and SPSS), and r the ranks of |d|,
 equal ones sharing their mean rank:
@@ -23,7 +27,8 @@ and Westfall and Young's correction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -31,13 +36,17 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from crossover.statistics.chance import Effect, Spread
+from crossover.statistics.effects import Scores, Spreads, effect_of, with_runs
 from crossover.statistics.intervals import ended, half_width, of_differences
-from crossover.statistics.metrics_table import POOLED, compared, test_sets
+from crossover.statistics.metrics_table import POOLED, test_sets, tested
+from crossover.statistics.resampling import mean_of
 from crossover.statistics.scales import scale
 
 PAIRED = [
     "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b",
-    "cases", "unmatched", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "median_difference",
+    "cases", "unmatched", "trainings", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "about",
+    "median_difference",
     "hodges_lehmann", "improved", "worsened", "tied_ranks", "statistic",
     "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
     "p_holm", "p_holm_asymptotic", "p_westfall_young", "tests", "corrected_over",
@@ -48,20 +57,47 @@ ENUMERATED = 14
 DRAWS = 9999
 
 
+Known = Callable[[], Spread | None]
+"""The spread between trainings, where something tells it."""
+
+
 @dataclass(frozen=True)
 class _Pair:
-    """Two families' scores by (cohort, case); `a` is the later one in the question's order."""
+    """Two families' scores of the same cases, shape (cases, trainings), NaN where there is none.
+
+    `a` is the later one in the question's order.
+    """
 
     place: dict
-    a: pd.Series
-    b: pd.Series
+    scores: tuple[np.ndarray, np.ndarray]
+    runs: tuple[list[str], list[str]]
+    strata: np.ndarray
+    spread: Known
 
-    @property
-    def differences(self) -> pd.Series:
-        """a - b of the cases that both have a value for; 0 where both are infinite."""
-        a, b = self.a.align(self.b, join="inner")
-        apart = (a - b).where(~(np.isinf(a) & np.isinf(b)), 0.0)
-        return apart.dropna().round(DECIMALS)
+    @functools.cached_property
+    def means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each case's means over the trainings, of a and of b."""
+        a, b = (mean_of(scores, 1) for scores in self.scores)
+        return a, b
+
+    @functools.cached_property
+    def differences(self) -> np.ndarray:
+        """a - b of each case; 0 where both are infinite, NaN where one has no value."""
+        a, b = self.means
+        with np.errstate(invalid="ignore"):
+            return np.where(np.isinf(a) & np.isinf(b), 0.0, a - b).round(DECIMALS)
+
+    @functools.cached_property
+    def both(self) -> np.ndarray:
+        """The cases that both have a value for, shape (cases,), as a mask."""
+        return ~np.isnan(self.differences)
+
+    def effect(self) -> Effect | None:
+        """mean(a - b) by the model of chance; None without pairs, and where a score is infinite."""
+        a, b = (scores[self.both] for scores in self.scores)
+        if not len(a) or np.isinf(a).any() or np.isinf(b).any():
+            return None
+        return effect_of([a, b], self.runs, [1, -1], self.strata[self.both], self.spread)
 
 
 def paired(
@@ -78,13 +114,15 @@ def paired(
 
     Returns:
         One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
-        one in the order, so that `difference`, mean(a - b) with its 1 - alpha paired t interval (up to the ends of
-        the metric's scale), is positive where a is higher. `cases` have both values; `unmatched` have one.
-        `improved` and `worsened` count d > 0 and d < 0, `tied_ranks` the cases that share their |d| with another.
+        one in the order, so that `difference`, mean(a - b) with its 1 - alpha interval (up to the ends of the metric's
+        scale) and `p` by one inversion of the model of chance, is positive where a is higher. `about` is "methods"
+        where other trainings are counted, else "trained models"; `trainings` the fewest of either. `cases` have both
+        values; `unmatched` have one. `improved` and `worsened` count d > 0 and d < 0, `tied_ranks` the cases that
+        share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
-        corrected together, `tests` of them, named in `corrected_over`: `p_holm` from the exact p,
-        `p_holm_asymptotic` from the asymptotic one, and `p_westfall_young` (`westfall_young`), which
+        corrected together, `tests` of them, named in `corrected_over`: `p_holm` from p,
+        `p_holm_asymptotic` from the asymptotic signed-rank p, and `p_westfall_young` (`westfall_young`), which
         uses that the same cases are behind all of them. Other rows have none of the three.
 
         Where a test set has several structures, rows of structure "all" compare the main families by
@@ -92,9 +130,9 @@ def paired(
         structure which other main families have gets no such row: its mean would be of something else.
 
         An infinite score (a distance to an empty mask) is the largest of all in ranks and medians; then there
-        is no mean difference, interval, t test or dz.
+        is no mean difference, interval, p, t test or dz.
 
-        A comparison without pairs, or with zero differences only, keeps its row with NaN; so do the
+        A comparison without pairs, or with zero differences only, keeps its row with NaN; so do p, the
         t test, dz and interval of one pair, and the t test and dz of equal differences.
 
     Raises:
@@ -102,7 +140,7 @@ def paired(
     """
     if metric not in table:
         raise ValueError(f"the table has no metric {metric!r}")
-    table = compared(table)
+    table = with_runs(tested(table))
     known = list(dict.fromkeys(table["family"]))
     if unknown := sorted(set(main or ()) - set(known)):
         raise ValueError(f"the table has no family {', '.join(unknown)}")
@@ -252,13 +290,14 @@ def _signs(cases: int, seed: int) -> np.ndarray:
 def _of_test_set(
     name: str, rows: pd.DataFrame, metric: str, alpha: float, main: list[str], order: list[str]
 ) -> pd.DataFrame:
+    scores, spreads = Scores(rows, metric), Spreads(rows, metric)
     pairs = [
         pair
         for structure, part in rows.groupby("structure", sort=False)
-        for pair in _pairs(part, metric, order, structure)
+        for pair in _pairs(part, scores, order, structure, spreads.of(structure))
     ]
     if rows["structure"].nunique() > 1:
-        pairs += _over_structures(pairs, main)
+        pairs += _over_structures(pairs, main, spreads.of(None))
     table = pd.DataFrame([{"test_set": name} | _row(pair, alpha) for pair in pairs])
     table = table.reindex(columns=PAIRED)
     asked = table["family_a"].isin(main) & table["family_b"].isin(main)
@@ -266,22 +305,23 @@ def _of_test_set(
     return table
 
 
-def _pairs(part: pd.DataFrame, metric: str, order: list[str], structure: str) -> Iterator[_Pair]:
-    """The comparisons of one structure, size by size."""
-    scores = {
-        key: (own["model"].iloc[0], own.set_index(["cohort", "case"])[metric])
-        for key, own in part.groupby(["family", "n_train"], sort=False)
-    }
-    for n in sorted({size for _, size in scores}):
-        here = sorted((k for k in scores if k[1] in (0, n)), key=lambda k: order.index(k[0]))
+def _pairs(
+    part: pd.DataFrame, scores: Scores, order: list[str], structure: str, spread: Known
+) -> Iterator[_Pair]:
+    """The comparisons of one structure, size by size. A model is called by its first training's name."""
+    part = part.sort_values(["replicate", "fold"], kind="stable")
+    models = part.groupby(["family", "n_train"], sort=False)["model"].first().to_dict()
+    for n in sorted({size for _, size in models}):
+        here = sorted((k for k in models if k[1] in (0, n)), key=lambda k: order.index(k[0]))
         for b, a in combinations(here, 2):
             if n in (a[1], b[1]):
                 place = {"structure": structure, "question": f"models at n={n}", "n_train": n}
-                place |= {"a": scores[a][0], "b": scores[b][0], "family_a": a[0], "family_b": b[0]}
-                yield _Pair(place, scores[a][1], scores[b][1])
+                place |= {"a": models[a], "b": models[b], "family_a": a[0], "family_b": b[0]}
+                (first, of_a), (second, of_b) = (scores.of((*k, structure)) for k in (a, b))
+                yield _Pair(place, (first, second), (of_a, of_b), scores.strata, spread)
 
 
-def _over_structures(pairs: list[_Pair], main: list[str]) -> list[_Pair]:
+def _over_structures(pairs: list[_Pair], main: list[str], spread: Known) -> list[_Pair]:
     """The main comparisons by each case's mean over the structures, where both families have all."""
     structures = {
         pair.place["structure"]
@@ -297,25 +337,39 @@ def _over_structures(pairs: list[_Pair], main: list[str]) -> list[_Pair]:
     for own in groups.values():
         if len(own) < len(structures):
             continue
-        both = pd.concat([pd.DataFrame({"a": p.a, "b": p.b}) for p in own]).dropna()
-        means = both.groupby(level=["cohort", "case"]).mean()
+        runs = [sorted({run for pair in own for run in pair.runs[side]}) for side in (0, 1)]
+        a, b = (
+            mean_of(np.stack([_columns(pair, side, runs[side]) for pair in own]), 0)
+            for side in (0, 1)
+        )
         first = own[0].place
         # a model of one structure can't name the comparison over all: the families do
         place = first | {"structure": POOLED, "a": first["family_a"], "b": first["family_b"]}
-        out.append(_Pair(place, means["a"], means["b"]))
+        out.append(_Pair(place, (a, b), (runs[0], runs[1]), own[0].strata, spread))
     return out
 
 
+def _columns(pair: _Pair, side: int, runs: list[str]) -> np.ndarray:
+    """Scores of one side by these trainings, of the cases that both have a value for."""
+    own = pd.DataFrame(pair.scores[side], columns=pair.runs[side]).reindex(columns=runs)
+    return np.where(pair.both[:, None], own.to_numpy(float), np.nan)
+
+
 def _row(pair: _Pair, alpha: float) -> dict:
-    d = pair.differences
-    given = (pair.a.notna().sum(), pair.b.notna().sum())
+    (a, b), both, found = pair.means, pair.both, pair.effect()
+    low, high = found.interval(1 - alpha) if found else (np.nan, np.nan)
     return {
         **pair.place,
-        "cases": len(d),
-        "unmatched": int(sum(given) - 2 * len(d)),
-        "mean_a": pair.a.reindex(d.index).mean(),
-        "mean_b": pair.b.reindex(d.index).mean(),
-        **describe(d.to_numpy(), alpha),
+        "cases": int(both.sum()),
+        "unmatched": int((~np.isnan(a)).sum() + (~np.isnan(b)).sum() - 2 * both.sum()),
+        "trainings": min(map(len, pair.runs)),
+        "mean_a": a[both].mean() if both.any() else np.nan,
+        "mean_b": b[both].mean() if both.any() else np.nan,
+        **describe(pair.differences[both], alpha),
+        "ci_low": low,
+        "ci_high": high,
+        "p": found.p() if found else np.nan,
+        "about": found.about if found else "",
     }
 
 
@@ -326,13 +380,13 @@ def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray, test_se
     if not len(asked):
         return
     own = table.iloc[asked]
-    matrix = pd.concat([pairs[i].differences.rename(i) for i in asked], axis=1).to_numpy(float)
+    matrix = np.column_stack([pairs[i].differences for i in asked])
     families = len({*own["family_a"], *own["family_b"]})
     sizes = ", ".join(str(n) for n in sorted(own["n_train"].unique()))
     text = f"{len(own)} tests on {test_set}: structures {own['structure'].nunique()}, "
     text += f"families {families}, n {sizes}"
     corrected = {
-        "p_holm": holm(own["p_wilcoxon_exact"].to_numpy(float)),
+        "p_holm": holm(own["p"].to_numpy(float)),
         "p_holm_asymptotic": holm(own["p_wilcoxon_asymptotic"].to_numpy(float)),
         "p_westfall_young": westfall_young(matrix),
         "tests": len(own),

@@ -170,7 +170,7 @@ def mean_of(values: np.ndarray, axis: int) -> np.ndarray:
     """Mean of what is there; NaN without a warning where nothing is."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
-        return np.nan_to_num(values).sum(axis) / known.sum(axis)
+        return np.where(known, values, 0).sum(axis) / known.sum(axis)
 
 
 def _of_patients(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -165,7 +165,11 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
     ]
     first = places[0][0]
     return effect_of(
-        models, weights, lambda: scores.spread(first.test_set, first.metric, first.structure)
+        [model.to_numpy(float) for model in models],
+        [list(map(str, model)) for model in models],
+        weights,
+        counts.index.get_level_values("cohort").to_numpy(),
+        lambda: scores.spread(first.test_set, first.metric, first.structure),
     )
 
 
