@@ -7,7 +7,7 @@ import pandas as pd
 from crossover.report.formats import interval, signed
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.repeated import CORRECTION, EXACT, PAIRING
+from crossover.statistics.repeated import CHANCE, CORRECTION, EXACT, MEANS, PAIRING
 from crossover.study.schema import Study
 
 TITLE = "Ours beside the paper's tests"
@@ -16,6 +16,8 @@ SHOWN = 40
 BECAUSE = {
     PAIRING: "the same cases are compared, which theirs leaves out",
     EXACT: "our test is exact and theirs an approximation",
+    MEANS: "our test is of means and theirs of ranks",
+    CHANCE: "our test counts that another training gives another result",
     CORRECTION: "the comparisons are corrected for their number",
 }
 
@@ -58,7 +60,7 @@ def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
         "difference",
         "cases",
         "p_holm",
-        "p_wilcoxon",
+        "p",
         "p_theirs",
         "because",
     ]
@@ -69,5 +71,15 @@ def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
 def families_layout(repeated: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The tests of all families at once on the target's test cases."""
     rows = repeated[repeated["test_set"].eq(study.target) & repeated["p"].notna()]
-    names = ["structure", "question", "method", "effect", "cases", "statistic", "p", "p_theirs"]
+    names = [
+        "structure",
+        "question",
+        "method",
+        "effect",
+        "cases",
+        "statistic",
+        "p",
+        "about",
+        "p_theirs",
+    ]
     return rows[names].assign(question=rows["question"].str.replace("n=", "n = "))

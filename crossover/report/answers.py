@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -30,9 +29,10 @@ from crossover.study.families import (
 from crossover.study.schema import Study
 
 TESTS = {
-    "p_wilcoxon_asymptotic": "asymptotic",
-    "p_wilcoxon_exact": "exact",
-    "p_holm": "Holm",
+    "p": "means",
+    "p_holm": "means, Holm",
+    "p_wilcoxon_asymptotic": "signed rank, asymptotic",
+    "p_wilcoxon_exact": "signed rank, exact",
     "p_westfall_young": "Westfall-Young",
 }
 KINDS = {
@@ -135,8 +135,6 @@ def from_pairs(
             lines.append(line | {f"{of}, {test}": text for test, text in found.items()})
     means = [f"{number(r.mean)} for {style.family_label(study, r.a)}" for r in models.itertuples()]
     said = statements(study, "pairs_of_models", means=means, models=models, pairs=pairs)
-    own = paired[(paired["test_set"] == study.target) & (paired["tests"] > 0)]
-    said += _attainable(own["tests"].max(), own["cases"].max(), study, resampled=True)
     frame = pd.DataFrame(lines).fillna("")
     if len(study.sizes) == 1 and lines:
         frame = frame.drop(columns="n")
@@ -167,7 +165,6 @@ def from_chains(results: StudyResults) -> Answer:
             spoiled=began.ne(asked).any(),
         )  # fmt: skip
     said += statements(study, "best_fold", scores=scores, gains=gains)
-    said += _attainable(len(gains) or np.nan, gains["cases"].max(), study, resampled=False)
     for attribute in study.attributes if len(attributes) else ():
         own = of_attribute(attributes, attribute.name)
         if len(own) and is_numeric_dtype(own["a_value"]):
@@ -200,21 +197,6 @@ def _tests(own: pd.DataFrame, study: Study) -> dict[str, str]:
     if len(study.structures) == 1:
         return {test: p_value(own[p].iloc[0]) for p, test in tests.items()}
     return {test: str((own[p] < study.statistics.alpha).sum()) for p, test in tests.items()}
-
-
-def _attainable(tests: float, cases: float, study: Study, resampled: bool) -> list[str]:
-    """Whether Holm's correction could find anything at all with so few cases.
-
-    Args:
-        resampled: Westfall and Young's correction was made too.
-    """
-    smallest, alpha = min(1.0, 2 / 2**cases), study.statistics.alpha
-    if pd.isna(tests) or tests * smallest < alpha:
-        return []
-    return statements(
-        study, "attainable", cases=cases, smallest=f"{smallest:.3g}", tests=int(tests),
-        first=f"{alpha / tests:.3g}", resampled=resampled,
-    )  # fmt: skip
 
 
 def _time_saved(savings: pd.DataFrame, study: Study) -> list[str]:

@@ -157,7 +157,7 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
         trained_before=_labels(gains["family"], study), ci=between("ci"), ci_wide=between("ci_wide"),
     )  # fmt: skip
     return rows[["target", "trained_before", "cases", "gain", "ci", "ci_wide", "improved", "worsened",
-                 "p_wilcoxon_exact", "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain"]]  # fmt: skip
+                 "p", "p_wilcoxon_exact", "p_holm", "rank_biserial", "cohen_dz", "best_fold_gain"]]  # fmt: skip
 
 
 def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -184,7 +184,7 @@ def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study
     return pd.DataFrame({
         "Target": [_target_label(target, study) for target in rows["target"]],
         a: source("a"), b: source("b"), "Cases": rows["cases"],
-        f"{a} minus {b.lower() if numbers else b}": rows["text"], "p": rows["p_wilcoxon_exact"],
+        f"{a} minus {b.lower() if numbers else b}": rows["text"], "p": rows["p"],
         f"{a} is better": rows["verdict"],
     })  # fmt: skip
 

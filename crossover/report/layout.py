@@ -23,7 +23,7 @@ HEADS = {
     "a": "Model", "b": "Compared with", "family_a": "Model", "family_b": "Compared with",
     "ci_low": "CI low", "ci_high": "CI high", "df_between": "df between", "df_within": "df within",
     "eta_squared": "η²", "n_train": "n", "model_label": "Model", "ahead": "Was ahead", "rank_biserial": "r",
-    "cohen_dz": "dz", "p_wilcoxon": "p, uncorrected", "p_wilcoxon_asymptotic": "p, asymptotic",
+    "cohen_dz": "dz", "p_wilcoxon": "p, signed rank", "p_wilcoxon_asymptotic": "p, asymptotic",
     "p_wilcoxon_exact": "p, exact", "p_t": "p, paired t", "p_holm": "p, Holm", "p_theirs": "p, theirs",
     "p_westfall_young": "p, Westfall-Young", "label": "Cohort", "test_cases": "of them for testing",
     "ci": "CI, patients", "ci_wide": "CI, and trainings",

@@ -16,6 +16,7 @@ from crossover.report.failures_section import failures_in_short
 from crossover.report.layout import Table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
+from crossover.statistics.chance import METHODS
 from crossover.statistics.crossing import CROSSES, NONE
 
 MOST = 2
@@ -58,6 +59,7 @@ def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
     said = statements(
         study, "how_sure", meaning=meaning, patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
         folds=folds, replicates=replicates,
+        judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
     yield from map(LinkedSentence, said)
     if line := failures_in_short(results):

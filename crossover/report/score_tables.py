@@ -102,8 +102,8 @@ def p_values_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
 def comparisons_layout(paired: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The columns of `statistics.paired.paired` that the report shows, on the target's test cases."""
     rows = paired[paired["test_set"] == study.target].rename(columns={"statistic": "W"})
-    names = ["n_train", "structure", "family_a", "family_b", "cases", "difference", "ci_low", "ci_high", "W",
-             "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz", "p_holm",
+    names = ["n_train", "structure", "family_a", "family_b", "cases", "difference", "ci_low", "ci_high", "p",
+             "about", "p_holm", "W", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
              "p_westfall_young"]  # fmt: skip
     return rows[names if rows["n_train"].nunique() > 1 else names[1:]]
 

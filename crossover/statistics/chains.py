@@ -8,7 +8,7 @@ is never depends on a test case. Where cases have several structures, a case's s
 
 A mean difference has two intervals. `ci_low, ci_high` is Student's over the cases' differences, as if
 these were the only models that such a training could give. `ci_wide_low, ci_wide_high` is for other patients
-and other trainings (`wide_interval`). A chain's fold is paired with the same fold of what it is compared with: both
+and other trainings (`mean_difference`). A chain's fold is paired with the same fold of what it is compared with: both
 left out the same patients.
 """
 
@@ -20,7 +20,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.chance import combined, effect
+from crossover.statistics.chance import METHODS, Effect, combined, effect
 from crossover.statistics.intervals import ended, mean_interval, of_differences
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.paired import DECIMALS, describe, holm
@@ -33,7 +33,7 @@ CHAINS = [
     "best_fold", "best_fold_mean", "mean", "sd_folds", "ci_low", "ci_high",
 ]  # fmt: skip
 _TESTED = [
-    "ci_low", "ci_high", "ci_wide_low", "ci_wide_high", "improved", "worsened", "p_wilcoxon_exact",
+    "ci_low", "ci_high", "ci_wide_low", "ci_wide_high", "p", "about", "improved", "worsened", "p_wilcoxon_exact",
 ]  # fmt: skip
 GAINS = [
     "target", "family", "kind", "sources", "baseline", "metric", "cases", "folds", "gain",
@@ -121,9 +121,10 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
 
     Returns:
         One row for each target with a baseline, family that is no baseline, and metric. `gain` is the mean over the
-        cases of the difference of their means over the models, with its two 1 - alpha intervals; the
-        tests are those of `paired.describe`. `p_holm` corrects the exact p of all rows of a metric
-        together. `best_fold_gain` is between the two models whose validation DSC is best.
+        cases of the difference of their means over the models, with its two 1 - alpha intervals; p is of the same
+        inversion as the wider one, or as the other where every chain was trained once (`about`); the other
+        tests are those of `paired.describe`. `p_holm` corrects p of all rows of a metric together.
+        `best_fold_gain` is between the two models whose validation DSC is best.
     """
     rows = []
     for chain, target, metric in _tested(scores, of):
@@ -140,7 +141,7 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
         })  # fmt: skip
     table = pd.DataFrame(rows, columns=GAINS)
     if len(table):
-        p = table.groupby("metric")["p_wilcoxon_exact"]
+        p = table.groupby("metric")["p"]
         table["p_holm"] = p.transform(lambda own: holm(own.to_numpy(float)))
     return table
 
@@ -234,17 +235,22 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
     """All that follows from differences of cases x trainings, a table for each cohort of cases."""
     known = [d.dropna(axis=1, how="all").dropna() for d in differences]
     means = pd.concat([d.mean(axis=1) for d in known]).round(DECIMALS)
-    low, high = wide_interval([d for d in known if d.size], 1 - alpha)
+    found = mean_difference([d for d in known if d.size])
     counts = {"cases": len(means), "folds": max((d.shape[1] for d in known), default=0)}
-    out = describe(means.to_numpy(), alpha) | counts | {"ci_wide_low": low, "ci_wide_high": high}
-    for ends in (("ci_low", "ci_high"), ("ci_wide_low", "ci_wide_high")):
-        low, high = (out[end] for end in ends)
+    out = describe(means.to_numpy(), alpha) | counts | dict.fromkeys(("p", "about"), np.nan)
+    wide = np.nan, np.nan
+    if found:
+        out |= {"p": found.p(), "about": found.about}
+        wide = found.interval(1 - alpha) if found.about == METHODS else wide
+    for ends, (low, high) in {
+        ("ci_low", "ci_high"): (out["ci_low"], out["ci_high"]), ("ci_wide_low", "ci_wide_high"): wide,
+    }.items():  # fmt: skip
         out |= zip(ends, map(float, ended(low, high, of_differences(SHARE))))
     return out
 
 
-def wide_interval(differences: Sequence[pd.DataFrame], confidence: float) -> tuple[float, float]:
-    """Return the interval of a mean difference for other cases and other trainings (`statistics.chance`).
+def mean_difference(differences: Sequence[pd.DataFrame]) -> Effect | None:
+    """Return a mean difference for other cases and, of several trainings, other trainings (`statistics.chance`).
 
     Folds share most of their patients, and one training may be tested on several cohorts, so that even this interval
     is a little too narrow.
@@ -253,12 +259,11 @@ def wide_interval(differences: Sequence[pd.DataFrame], confidence: float) -> tup
         differences: shape (cases, trainings), a table for each cohort; trainings are paired by their fold.
 
     Returns:
-        (low, high); NaN where a table has fewer than two cases or trainings.
+        None where a table has fewer than two cases.
     """
-    if not differences or any(min(d.shape) < 2 for d in differences):
-        return np.nan, np.nan
-    found = combined([effect([d.to_numpy(float)], [1.0]) for d in differences])
-    return found.interval(confidence) if found.se > 0 else (found.estimate, found.estimate)
+    if not differences or any(len(d) < 2 for d in differences):
+        return None
+    return combined([effect([d.to_numpy(float)], [1.0]) for d in differences])
 
 
 def _tested(scores: Scores, of: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.chance import Effect, Spread, effect
+from crossover.statistics.intervals import off_line, on_line
 from crossover.statistics.resampling import mean_of, study_spread
+from crossover.statistics.scales import Scale
 
 
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,6 +83,18 @@ def effect_of(
         paired = sum(w * m for w, m in zip(weights, complete, strict=True))
         return effect([paired], [1.0], strata, known)
     return effect(complete, weights, strata, known)
+
+
+def mean_interval(mean: Effect, confidence: float, scale: Scale) -> tuple[float, float]:
+    """Return the interval of a mean on its metric's scale, worked out on the scale without ends (`intervals`)."""
+    low, high = on_scale(mean, scale).interval(confidence)
+    return float(off_line(low, scale)), float(off_line(high, scale))
+
+
+def on_scale(mean: Effect, scale: Scale) -> Effect:
+    """Return a mean on the scale without ends: a share's logit, a distance's logarithm."""
+    level, slope = on_line(mean.estimate, scale)
+    return mean.scaled(float(level), float(slope))
 
 
 class Spreads:

@@ -76,8 +76,6 @@ class Resampled:
     resampled: str
     training_sd: float
     """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
-    training_df: int = 0
-    """Degrees of freedom of `training_sd` where it comes from the roughness of curves."""
 
 
 def panels(table: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, Panel]]:
@@ -130,13 +128,13 @@ def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
         training = _of_replicates(panel, draws, rng)
         sd = _sd_of_replicates(panel)
         return Resampled(panel, means, means + deviations + training, REPLICATES, sd)
-    variance, freedom = _roughness(panel, deviations)
-    if not freedom:
+    rough = roughness(panel)
+    if rough is None:
         return Resampled(panel, means, means + deviations, PATIENTS, np.nan)
-    training = np.sqrt(variance) * rng.standard_normal(deviations.shape)
-    training *= _student(freedom, draws, rng)[:, None, None]
+    training = np.sqrt(rough.variance) * rng.standard_normal(deviations.shape)
+    training *= _student(rough.df, draws, rng)[:, None, None]
     draws_ = means + deviations + training
-    return Resampled(panel, means, draws_, ROUGHNESS, float(np.sqrt(variance)), freedom)
+    return Resampled(panel, means, draws_, ROUGHNESS, float(np.sqrt(rough.variance)))
 
 
 def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
@@ -160,10 +158,7 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
         return several
     sized = rows[rows["n_train"] > 0]
     sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
-    if sized.empty:
-        return None
-    found = resample(panel(sized, metric))
-    return Spread(found.training_sd**2, found.training_df) if found.training_df else None
+    return None if sized.empty else roughness(panel(sized, metric))
 
 
 def mean_of(values: np.ndarray, axis: int) -> np.ndarray:
@@ -213,20 +208,34 @@ def _sd_of_replicates(panel: Panel) -> float:
     return float(np.sqrt(squares / np.maximum(panel.trainings - 1, 0).sum()))
 
 
-def _roughness(panel: Panel, deviations: np.ndarray) -> tuple[float, int]:
-    """(variance of a mean by its training, its degrees of freedom), 0 where there are none."""
+def roughness(panel: Panel) -> Spread | None:
+    """Return the spread between trainings by how far means stray from smooth curves; None with three sizes or fewer."""
     found, freedom = 0.0, 0
-    for own, drawn in zip(panel.means, np.moveaxis(deviations, 1, 0), strict=True):
+    for own, of_patients in zip(panel.means, _covariances(panel), strict=True):
         here = ~np.isnan(own)
         n = panel.sizes[here]
         if len(n) <= SMOOTH:
             continue
         smooth = np.column_stack([np.ones(len(n)), np.log2(n), 1 / n])
         rest = np.eye(len(n)) - smooth @ np.linalg.pinv(smooth)
-        spread = np.cov(drawn[:, here], rowvar=False)
-        found += own[here] @ rest @ own[here] - np.trace(rest @ spread)
+        found += own[here] @ rest @ own[here] - np.trace(rest @ of_patients[np.ix_(here, here)])
         freedom += len(n) - SMOOTH
-    return max(found / freedom, 0.0) if freedom else 0.0, freedom
+    return Spread(max(found / freedom, 0.0), freedom) if freedom else None
+
+
+def _covariances(panel: Panel) -> np.ndarray:
+    """Of each family's means for other patients of the same cohorts, shape (families, K, K)."""
+    cases = mean_of(panel.scores, 2)
+    known = ~np.isnan(cases)
+    share = known / np.maximum(known.sum(2, keepdims=True), 1)
+    apart = share * np.nan_to_num(cases - mean_of(cases, 2)[..., None])
+    out = np.zeros((*apart.shape[:2], apart.shape[1]))
+    for stratum in np.unique(panel.strata):
+        own = apart[..., panel.strata == stratum]
+        n = own.shape[-1]
+        own = own - own.mean(-1, keepdims=True)
+        out += own @ own.swapaxes(1, 2) * n / max(n - 1, 1)
+    return out
 
 
 def _student(freedom: int, draws: int, rng: np.random.Generator) -> np.ndarray:

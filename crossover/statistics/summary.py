@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.intervals import mean_interval
+from crossover.statistics.effects import Scores, Spreads, effect_of, mean_interval, with_runs
 from crossover.statistics.metrics_table import compared, metrics_of, test_sets, tested
 from crossover.statistics.scales import scale
 
@@ -22,34 +22,47 @@ def summarise(
     Args:
         metrics: by default those of the table that are known (`metrics_table.metrics_of`).
 
-    Returns one row for each test set, structure, model and metric: test_set, structure, model,
-    family, strategy, level, n_train, metric, cases, mean, sd, ci_low, ci_high, median, replicates,
-    sd_replicates. `cases`
+    Returns one row for each test set, structure, model and metric: test_set, structure, model, family, strategy,
+    level, n_train, metric, cases, mean, sd, ci_low, ci_high, about, median, replicates, sd_replicates. `cases`
     counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean); `sd` has
-    n - 1 below the line; the interval
-    is Student's on the logit of a metric from 0 to 1 and on the logarithm of a distance
-    (`intervals`). With one case sd and interval are NaN, with none all
-    are. `replicates` counts the replicates and `sd_replicates` is the SD of their means over these
-    cases, n - 1 below the line, NaN for one. Replicates and folds of a case count once; k-fold models of a family
-    that has others are left out (`metrics_table.compared`).
+    n - 1 below the line; the interval is for other patients and, where `about` is "methods", other trainings
+    (`statistics.chance`), on the logit of a metric from 0 to 1 and on the logarithm of a distance (`intervals`). Over
+    several cohorts it is for as many patients of each. With one case sd and interval are NaN, with none all are.
+    `replicates` counts the replicates and `sd_replicates` is the SD of their means over these cases, n - 1 below the
+    line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left
+    out (`metrics_table.compared`).
     """
-    each = test_sets(tested(table))
-    table = compared(table)
     metrics = metrics_of(table) if metrics is None else list(metrics)
     parts = []
-    for name, rows in test_sets(table).items():
+    for name, rows in test_sets(with_runs(tested(table))).items():
         by = ["structure", *MODEL, "metric"]
-        long = rows.melt(["structure", *MODEL], metrics, "metric", "value")
+        long = compared(rows).melt(["structure", *MODEL], metrics, "metric", "value")
         part = long.groupby(by, sort=False)["value"].agg(["count", "mean", "std", "median"])
-        part = part.reset_index().merge(_between_replicates(each[name], metrics), how="left")
-        parts.append(part.assign(test_set=name))
+        part = part.reset_index().merge(_between_replicates(rows, metrics), how="left")
+        parts.append(_intervals(part, rows, confidence).assign(test_set=name))
     out = pd.concat(parts, ignore_index=True).rename(columns={"count": "cases", "std": "sd"})
-    out[["ci_low", "ci_high"]] = np.nan  # of no row, where all trainings failed
-    for metric, own in out.groupby("metric", sort=False):
-        bounds = mean_interval(own["mean"], own["sd"], own["cases"], confidence, scale(str(metric)))
-        out.loc[own.index, ["ci_low", "ci_high"]] = np.column_stack(bounds)
-    numbers = ["cases", "mean", "sd", "ci_low", "ci_high", "median", "replicates", "sd_replicates"]
+    numbers = [
+        "cases", "mean", "sd", "ci_low", "ci_high", "about", "median", "replicates", "sd_replicates",
+    ]  # fmt: skip
     return out[["test_set", "structure", *MODEL, "metric", *numbers]]
+
+
+def _intervals(part: pd.DataFrame, rows: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    """The rows of one test set with ci_low, ci_high and about."""
+    found = {}
+    for metric, own in part.groupby("metric", sort=False):
+        scores, spreads = Scores(rows, str(metric)), Spreads(rows, str(metric))
+        for place in own.index[own["count"] > 0]:
+            row = own.loc[place]
+            values, runs = scores.of((row["family"], row["n_train"], row["structure"]))
+            here = ~np.isnan(values).all(1)
+            if np.isinf(values).any():
+                continue
+            spread = spreads.of(row["structure"])
+            effect = effect_of([values[here]], [runs], [1], scores.strata[here], spread)
+            found[place] = (*mean_interval(effect, confidence, scale(str(metric))), effect.about)
+    bounds = pd.DataFrame.from_dict(found, orient="index", columns=["ci_low", "ci_high", "about"])
+    return part.join(bounds)
 
 
 def _between_replicates(rows: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
 from crossover.statistics import scales
+from crossover.statistics.chance import METHODS
 from crossover.study.schema import Study
 
 
@@ -23,6 +24,17 @@ def metric(study: Study) -> str:
 def method(study: Study) -> str:
     """How confidence intervals of the study's metric are made."""
     return scales.method(study.statistics.metric)
+
+
+def chance(tests: pd.DataFrame) -> str:
+    """What intervals of `statistics.paired` and its kin are for."""
+    about = set(tests["about"].dropna()) - {""}
+    if about == {METHODS}:
+        return "for other patients and other trainings"
+    trained = "other patients alone, so of these trained models"
+    return (
+        f"for {trained}" if METHODS not in about else f"for other trainings too, or for {trained}"
+    )
 
 
 def cases(frames: Frames, study: Study) -> dict[str, int]:

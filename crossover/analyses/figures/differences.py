@@ -42,8 +42,8 @@ def caption(frames: Frames, study: Study) -> str:
     cases = int(rows["cases"].max()) if len(rows) else 0
     return (
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
-        f"{captions.target(study)} test cases, with its {1 - study.statistics.alpha:.0%} bootstrap interval (BCa) for "
-        "other patients; not corrected for the number of comparisons."
+        f"{captions.target(study)} test cases, with its {1 - study.statistics.alpha:.0%} interval "
+        f"{captions.chance(rows)}; not corrected for the number of comparisons."
     )
 
 
@@ -54,7 +54,7 @@ def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
         pairwise: of `statistics.repeated.pairwise`.
 
     Returns:
-        structure, family, n_train, cases, difference, ci_low, ci_high: on the target's test cases, from -1 to 1.
+        structure, family, n_train, cases, difference, ci_low, ci_high, about: on the target's test cases, from -1 to 1.
     """
     scratch = baseline(study)
     rows = pairwise[pairwise["test_set"] == study.target]
@@ -65,7 +65,16 @@ def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
     )
     both = pd.concat([ours, turned])
     both = both[both["family"].isin(main_question(study))]
-    columns = ["structure", "family", "n_train", "cases", "difference", "ci_low", "ci_high"]
+    columns = [
+        "structure",
+        "family",
+        "n_train",
+        "cases",
+        "difference",
+        "ci_low",
+        "ci_high",
+        "about",
+    ]
     return both[columns].sort_values(["structure", "family", "n_train"], ignore_index=True)
 
 

@@ -3,7 +3,7 @@
 Drawn: left, for each structure and model each case as a light point and the mean with its confidence
 interval, below it the mean of each replicate where there are several, the paper's mean as a bar; right, the
 fine-tuned model minus each other one, as the mean paired
-difference with its confidence interval and the exact signed-rank p. The last row is each case's mean
+difference with its confidence interval and the p of the same inversion. The last row is each case's mean
 over the structures. The DSC has no unit.
 """
 
@@ -67,11 +67,12 @@ def caption(frames: Frames, study: Study) -> str:
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
-        f"({captions.method(study)}) over {cases} {captions.target(study)} test cases, each a light point; "
+        f"for other patients ({captions.method(study)}), {cases} {captions.target(study)} test cases, each a "
+        f"light point; "
         f"{sized} trained on {study.sizes[-1]} {captions.target(study)} patients. Right: "
         f"{style.family_label(study, fine_tuned(study))} minus each other model on the same "
         f"cases, the mean difference with its {confidence} confidence interval "
-        "(paired t) and the exact p of Wilcoxon's signed-rank test, uncorrected; grey where it is "
+        f"{captions.chance(frames['paired'])} and p of the same inversion, uncorrected; grey where it is "
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
     if len(study.structures) > 1:
@@ -196,7 +197,7 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
                   markers=style.markers_of(study, others), err_kws={"linewidth": 1.1}, ax=axes,
                   **style.MARK)  # fmt: skip
     for row in rows.itertuples():
-        p = row.p_wilcoxon_exact
+        p = row.p
         text = "" if pd.isna(p) else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
         # the axes' right edge in x, the row in y
         axes.text(1.02, row.y, text, transform=axes.get_yaxis_transform(), size=7, va="center",

@@ -28,12 +28,12 @@ PLACE = "Table 2"
 COLUMNS = [
     "structure", "n_train", "kind", "a", "b", "cases", "mean", "sd", "replicates",
     "sd_replicates", "difference", "ci_low", "ci_high",
-    "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
+    "p", "about", "p_holm", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_westfall_young",
     "published_mean", "published_sd", "published_p",
 ]  # fmt: skip
 _TESTED = [
     "cases", "difference", "ci_low", "ci_high",
-    "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_holm", "p_westfall_young",
+    "p", "about", "p_holm", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_westfall_young",
 ]  # fmt: skip
 
 

@@ -29,8 +29,8 @@ from crossover.findings.claims.statements import (
     Within,
 )
 from crossover.statistics.chance import Effect
-from crossover.statistics.effects import effect_of
-from crossover.statistics.intervals import ended, of_differences, off_line, on_line
+from crossover.statistics.effects import effect_of, mean_interval, on_scale
+from crossover.statistics.intervals import ended, of_differences, on_line
 from crossover.statistics.scales import Scale, scale
 
 Compared = Better | Majority | NoDifference
@@ -94,12 +94,10 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
 
 def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
     """A part from an effect that is a mean of values on a scale."""
-    level, slope = on_line(found.estimate, scale)
-    there = found.scaled(float(level), float(slope))
+    there = on_scale(found, scale)
 
     def interval(confidence: float) -> Interval:
-        low, high = (float(off_line(end, scale)) for end in there.interval(confidence))
-        return low, high
+        return mean_interval(found, confidence, scale)
 
     least, most = (end if math.isinf(end) else float(on_line(end, scale)[0]) for end in region)
     return Part(

@@ -44,8 +44,7 @@ def figures(
             f"{label} of {cases} cases of {called}, each a light point, mean with {confidence:.0%} confidence "
             f"interval ({method(metric)}). Right: {shown} minus each other model on the same cases, mean "
             "difference with "
-            f"{confidence:.0%} confidence interval (paired t) and the exact p of Wilcoxon's signed-rank test, "
-            "uncorrected."
+            f"{confidence:.0%} confidence interval and p of the same inversion, uncorrected."
         )
         text += f" Models with training sizes: at n = {study.sizes[-1]}." if study.sizes[-1] else ""
         yield f"scores-{metric}-{called}", text + left, organs.draw(rows, tests, study)

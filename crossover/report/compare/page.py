@@ -12,7 +12,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crossover.analyses.figures import style
 from crossover.report.formats import interval, number, p_value, signed
+from crossover.statistics.chance import MODELS
 from crossover.statistics.scales import KNOWN, method
+
+ABOUT = {
+    True: (
+        "Not every model has several trainings (column or file of replicates), and nothing else tells how much "
+        "another training differs: comparisons of such models count other patients only. They are of these trained "
+        "models and say nothing of how another training of a method would score."
+    ),
+    False: "They count other patients and other trainings, whose spread is pooled over the models.",
+}
+"""What intervals and p are about, by whether some are of trained models only."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ def _shown(section: Section, summary: pd.DataFrame) -> dict[str, object]:
         "better": better if known is None or known.higher_is_better else "lower is better",
         "method": method(metric),
         "corrected": next((text for text in section.pairs["corrected_over"].dropna() if text), ""),
+        "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
         "pairs": pairs_layout(section.pairs),
         "scores": scores_layout(summary, metric),
         "pictures": [(path.as_posix(), text) for path, text in section.pictures],
@@ -68,8 +80,9 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
         ],
         "Median": [_signed(median, math.nan, math.nan) for median in pairs["median_difference"]],
         "Higher / lower": [f"{r.improved} / {r.worsened}" for r in pairs.itertuples()],
-        "p": [p_value(p) for p in pairs["p_wilcoxon_exact"]],
+        "p": [p_value(p) for p in pairs["p"]],
         "p, Holm": [p_value(p) for p in pairs["p_holm"]],
+        "Signed rank": [p_value(p) for p in pairs["p_wilcoxon_exact"]],
         "dz": [number(v) for v in pairs["cohen_dz"]],
     })  # fmt: skip
     # one cohort is all cohorts: once is enough
