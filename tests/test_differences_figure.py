@@ -22,6 +22,7 @@ def pairwise() -> pd.DataFrame:
             "test_set": test_set, "structure": "tumour", "n_train": n, "cases": 4,
             "family_a": family if n == 2 else scratch, "family_b": scratch if n == 2 else family,
             "difference": sign * 0.1, "ci_low": sign * 0.1 - 0.03, "ci_high": sign * 0.1 + 0.05,
+            "about": "trained models",
         }
         for test_set in STUDY.cohorts
         for n, sign in ((2, 1), (8, -1))
@@ -56,6 +57,7 @@ def test_it_belongs_to_studies_with_sizes_and_a_baseline(pairwise):
     assert not figure.applies(load_study("nasopharynx", "smoke")), "it has one size"
     title, text = caption("differences", {"pairwise": pairwise}, STUDY)
     assert "scratch" in title and "same 4 Uterus test cases" in text and "95%" in text
+    assert "so of these trained models" in text
 
 
 def test_without_a_pair_it_says_so(pairwise):

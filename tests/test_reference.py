@@ -13,7 +13,7 @@ from crossover.statistics import mixed, paired
 from crossover.statistics.agreement import intraclass
 from crossover.statistics.comparisons import honest_differences, one_way
 from crossover.statistics.forms import monotone, power_curve, power_law
-from crossover.statistics.repeated import _bootstrapped, friedman
+from crossover.statistics.repeated import friedman
 from crossover.statistics.stability import repeated_measures
 
 FOLDER = Path(__file__).parent / "reference"
@@ -51,12 +51,6 @@ def test_signed_ranks_and_effect_sizes():
         assert found[name] == pytest.approx(known[name])
     distinct = np.array(R["wilcoxon_no_ties"]["d"])
     assert paired.exact_p(distinct) == pytest.approx(R["wilcoxon_no_ties"]["p_exact"])
-
-
-def test_bootstrap_interval():
-    """R drew 200,000 resamples, we 4,999: alike within their noise."""
-    found = _bootstrapped(differences(R["wilcoxon"]), 0.05)
-    assert found == pytest.approx((R["bca"]["low"], R["bca"]["high"]), abs=0.003)
 
 
 def test_the_papers_tests():

@@ -66,6 +66,7 @@ def pairs(**changes) -> pd.DataFrame:
            "a": "scratch-n13", "b": "transfer-L1-n13", "family_a": "scratch", "family_b": "transfer-L1",
            "cases": 16, "mean_a": 0.5, "mean_b": 0.6, "difference": -0.1, "ci_low": -0.2, "ci_high": -0.01,
            "cohen_dz": 0.5, "rank_biserial": 0.4, "p_wilcoxon": 0.02, "p_t": 0.02, "p_holm": 0.2, "tests": 90,
+           "p": 0.02, "about": "methods", "trainings": 3,
            "significant": False, "theirs": "Tukey", "p_theirs": 0.01, "significant_theirs": True,
            "agrees": False, "because": CORRECTION}  # fmt: skip
     return pd.DataFrame([row | changes])
@@ -216,6 +217,12 @@ def test_a_paper_without_tests_is_not_said_to_disagree():
     assert section.sentences[1].startswith("The paper makes no test") and not section.tables
     none = agreement_section(results(pairwise=pairs(agrees=np.nan, because=np.nan)))
     assert "gives no p here" in none.sentences[1]
+
+
+def test_pairs_of_trained_models_are_not_said_to_be_of_methods():
+    section = agreement_section(results(pairwise=pairs(about="trained models")))
+    assert section.sentences[1].startswith("All of these comparisons are of trained models")
+    assert "trained models" not in " ".join(agreement_section(results(pairwise=pairs())).sentences)
 
 
 # ---- audit

@@ -241,7 +241,9 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
     wide = np.nan, np.nan
     if found:
         out |= {"p": found.p(), "about": found.about}
-        wide = found.interval(1 - alpha) if found.about == METHODS else wide
+        exact = found.estimate, found.estimate  # where nothing varies
+        within = found.interval(1 - alpha) if found.se > 0 else exact
+        wide = within if found.about == METHODS else wide
     for ends, (low, high) in {
         ("ci_low", "ci_high"): (out["ci_low"], out["ci_high"]), ("ci_wide_low", "ci_wide_high"): wide,
     }.items():  # fmt: skip
