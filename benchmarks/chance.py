@@ -10,7 +10,9 @@ of it between the trainings of a case, or half its variance tied to case and mod
   means over the trainings, which is what a paper would compute;
 * holds: how often "A is better than B" is found to hold (one-sided, 2.5%) of two equal methods;
 * coverage of the 95% interval, which is 1 - type I of the true difference, by one inversion;
-* power: how often a difference of 0.05 is found at 5%.
+* power: how often a difference of 0.05 is found at 5%;
+* four: how often four equal methods differ at 5% by the analysis of variance over cases and trainings
+  (`crossover.statistics.omnibus`), and by that for repeated measures of the cases' means, in every fifth table.
 
 With one training the between-run SD comes from the study's other models, with 12 degrees of freedom; without
 these, `holds` is 0 by definition and no method is judged.
@@ -26,10 +28,13 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.chance import Spread, effect
+from crossover.statistics.omnibus import models_differ
 from crossover.statistics.paired import DECIMALS, exact_p
+from crossover.statistics.stability import repeated_measures
 
-PATIENTS, RESIDUAL, DIFFERENCE, OTHERS_DF = 0.10, 0.06, 0.05, 12
+METHODS, PATIENTS, RESIDUAL, DIFFERENCE, OTHERS_DF = 4, 0.10, 0.06, 0.05, 12
 TRAININGS, SPREADS, CASES, TIED = (1, 2, 3, 5), (0.0, 0.01, 0.02, 0.04), (10, 16, 64), (0.0, 0.5)
+FIFTH = 5
 BAND = 0.015
 """What an error rate may be above its nominal level."""
 
@@ -49,9 +54,9 @@ def main() -> None:
     ]
     found = pd.DataFrame(rows)
     print(found.to_markdown(index=False, floatfmt=".3f") if not asked.quick else found.to_string())
-    allowed = {"type I": 0.05, "holds": 0.025}
-    for column, level in allowed.items():
-        noise = 3 * np.sqrt(level * (1 - level) / tables)
+    allowed = {"type I": (0.05, 1), "holds": (0.025, 1), "four": (0.05, FIFTH)}
+    for column, (level, every) in allowed.items():
+        noise = 3 * np.sqrt(level * (1 - level) / (tables / every))
         if (found[column] > level + BAND + noise).any():
             sys.exit(f"{column} leaves its band")
 
@@ -59,13 +64,17 @@ def main() -> None:
 def rates(n: int, trainings: int, spread: float, tied: float, tables: int) -> dict[str, float]:
     """Error rates and power of one setting."""
     rng = np.random.default_rng([n, trainings, round(1000 * spread), round(10 * tied)])
-    hits = np.zeros(4)
-    for _ in range(tables):
-        a, b = draw(rng, n, trainings, spread, tied)
+    hits, together = np.zeros(4), np.zeros(2)
+    for i in range(tables):
+        a, b, *others = draw(rng, n, trainings, spread, tied)
         known = None
         if trainings == 1:
             luck = rng.normal(0, np.hypot(spread, RESIDUAL * np.sqrt((1 - tied) / n)), OTHERS_DF)
             known = Spread(float((luck**2).mean()), OTHERS_DF)
+        if i % FIFTH == 0:
+            four = [a, b, *others]
+            means = pd.DataFrame(np.column_stack([s.mean(1) for s in four]))
+            together += models_differ(four, known)["p"] < 0.05, repeated_measures(means)["p"] < 0.05
         found = effect([a, b], [1, -1], spread=known)
         signed = exact_p((a - b).mean(1).round(DECIMALS))
         hits += (
@@ -75,23 +84,26 @@ def rates(n: int, trainings: int, spread: float, tied: float, tables: int) -> di
             found.p(-DIFFERENCE) < 0.05,
         )
     wrong, holds, signed, power = hits / tables
+    four, repeated = together / len(range(0, tables, FIFTH))
     return {
         "type I": wrong,
         "type I, signed rank": signed,
         "holds": holds,
         "coverage": 1 - wrong,
         "power": power,
+        "four": four,
+        "four, cases alone": repeated,
     }
 
 
 def draw(
     rng: np.random.Generator, n: int, trainings: int, spread: float, tied: float
 ) -> np.ndarray:
-    """Scores of two equal methods, shape (2, cases, trainings)."""
+    """Scores of equal methods, shape (METHODS, cases, trainings)."""
     patients = rng.normal(0, PATIENTS, (1, n, 1))
-    own = rng.normal(0, RESIDUAL * np.sqrt(tied), (2, n, 1))
-    rest = rng.normal(0, RESIDUAL * np.sqrt(1 - tied), (2, n, trainings))
-    return patients + own + rng.normal(0, spread, (2, 1, trainings)) + rest
+    own = rng.normal(0, RESIDUAL * np.sqrt(tied), (METHODS, n, 1))
+    rest = rng.normal(0, RESIDUAL * np.sqrt(1 - tied), (METHODS, n, trainings))
+    return patients + own + rng.normal(0, spread, (METHODS, 1, trainings)) + rest
 
 
 if __name__ == "__main__":
