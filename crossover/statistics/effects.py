@@ -80,7 +80,7 @@ def effect_of(
     whole = all(m.shape[1] == len(names) for m, names in zip(complete, runs, strict=True))
     folded = all(not run.endswith("/") for run in runs[0])
     if whole and folded and all(list(names) == list(runs[0]) for names in runs):
-        paired = sum(w * m for w, m in zip(weights, complete, strict=True))
+        paired = np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)
         return effect([paired], [1.0], strata, known)
     return effect(complete, weights, strata, known)
 

@@ -14,6 +14,7 @@ trainings it is the analysis of variance for repeated measures of the trained mo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,7 @@ from crossover.statistics.chance import METHODS, MODELS, Spread, pooled_spread, 
 from crossover.statistics.stability import repeated_measures
 
 
-def models_differ(
-    scores: Sequence[np.ndarray], spread: Spread | None = None
-) -> dict[str, float | str]:
+def models_differ(scores: Sequence[np.ndarray], spread: Spread | None = None) -> dict[str, Any]:
     """Test whether models have the same mean over the same cases.
 
     Args:

@@ -190,12 +190,13 @@ def _at_once(
     ]
     means = means[shared].round(DECIMALS)
     known = spread() if all(s.shape[1] == 1 for s in whole) else None
-    found, place = models_differ(whole, known), {"cases": len(means)}
+    found = models_differ(whole, known)
+    place: dict[str, object] = {"cases": len(means)}
     yield place | {
         "method": ANOVA, "statistic": found["F"], "df1": found["df_between"], "df2": found["df_within"],
         "p": found["p"], "epsilon": found["epsilon"], "about": found["about"],
     }  # fmt: skip
-    place["about"] = MODELS
+    place |= {"about": MODELS}
     if len(families) > 2:
         yield place | {"method": FRIEDMAN} | friedman(pd.DataFrame(means))
     long = pd.DataFrame(means, columns=families).rename_axis(index="unit", columns="family")

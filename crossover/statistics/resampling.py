@@ -238,6 +238,6 @@ def _covariances(panel: Panel) -> np.ndarray:
     return out
 
 
-def _student(freedom: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+def _student(freedom: float, draws: int, rng: np.random.Generator) -> np.ndarray:
     """What turns a normal draw into Student's t."""
     return np.sqrt(freedom / rng.chisquare(freedom, draws))
