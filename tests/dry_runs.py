@@ -280,6 +280,21 @@ def _warm(configs: list[dict]) -> None:
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    _read_what_stays(configs)
+
+
+def _read_what_stays(configs: list[dict]) -> None:
+    """Architectures, analyses and digests of ImageNet weights, which the library reads once in a process."""
+    from crossover.analyses import registry
+    from crossover.core.configuration import read_yaml
+    from crossover.execution.preflight import check, check_weights
+    from crossover.study.config import load_settings, load_studies
+
+    registry.analyses()
+    for config in configs:
+        studies = load_studies(load_settings(read_yaml(Path("config/config.yaml")) | config))
+        check(studies)
+        check_weights(studies, dry=True)
 
 
 if __name__ == "__main__":
