@@ -17,6 +17,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -50,7 +51,8 @@ class Server:
         )  # fmt: skip
 
     def ask(self, **request) -> dict:
-        """Keys: config (as after `--config`); pretend: to write "outputs" or "records"; why: with the forecast.
+        """Keys: config (as after `--config`); pretend: to write "outputs" or "records"; why: with the forecast;
+        changed: see the method.
 
         Returns:
             {"jobs": rows of `crossover.execution.forecast.forecast`, or their rule, study, cohort, outputs, place in
@@ -62,6 +64,15 @@ class Server:
         if "crashed" in answer:
             raise RuntimeError(answer["crashed"])
         return answer
+
+    def changed(self, config: dict, file: str, texts: list[str]) -> list[list[str] | str | None]:
+        """What each text of a study's file would change, by the rules' own functions, of one graph for all texts.
+
+        Returns:
+            For each text the first outputs of the jobs of which a parameter would be another; None if it would make
+            other jobs, or jobs that read other files; or why it is refused.
+        """
+        return self.ask(config=config, changed=[file, texts])["changed"]
 
     def pretend(self, config: dict) -> None:
         """Records in a process of their own, since Snakemake remembers which files it saw."""
@@ -92,7 +103,7 @@ def serve() -> None:
         print(text or '{"crashed": "the dry run ended without an answer"}', flush=True)
 
 
-def _answer(config: dict, pretend: str = "", why: bool = False) -> dict:
+def _answer(config: dict, pretend: str = "", why: bool = False, changed: Sequence = ()) -> dict:
     import traceback
 
     from crossover.core.configuration import ConfigError
@@ -105,6 +116,11 @@ def _answer(config: dict, pretend: str = "", why: bool = False) -> dict:
             workflow.jobs = _outputs if pretend == "outputs" else _records
             workflow.read_workflow(config, 2)
             return {}
+        if changed:
+            answers: list = []
+            workflow.jobs = lambda dag: answers.extend(_changed(dag, *changed)) or []
+            workflow.read_workflow(config, 2, checked=False)
+            return {"changed": answers}
         found = workflow.read_workflow(config, 2)
         named = [_named(i, job) for i, job in enumerate(found.jobs) if job.needed]
         return {"jobs": forecast(found) if why else named}
@@ -124,6 +140,47 @@ def _named(place: int, job) -> dict:
         "depends": job.depends,
         "entries": job.code["entries"],
     }
+
+
+def _changed(dag, file: str, texts: list[str]) -> Iterator:
+    """See `Server.changed`. The studies are read and checked as rules/common.smk does it."""
+    from crossover.core.configuration import ConfigError
+    from crossover.execution.preflight import check, check_weights
+    from crossover.findings.claims.check import check_claims
+    from crossover.study.config import load_studies
+    from crossover.study.plan import plan
+
+    jobs, names = _ordered(dag), dag.workflow.globals
+    planned, inputs, parameters = names["planned"](), *_read_by(jobs)
+    for text in texts:
+        Path(file).write_text(text)
+        try:
+            studies = load_studies(names["SETTINGS"])
+            check(studies)
+            check_claims(studies)
+            check_weights(studies, dry=True)
+        except ConfigError as error:
+            yield str(error)
+            continue
+        names["STUDIES"].update(studies)
+        names["PLANS"].update({name: plan(study) for name, study in studies.items()})
+        names["received"].cache_clear()
+        if names["planned"]() != planned:
+            yield None
+            continue
+        read, given = _read_by(jobs)
+        others = [job for job, now, before in zip(jobs, given, parameters) if now != before]
+        yield [str(job.output[0]) for job in others] if read == inputs else None
+
+
+def _read_by(jobs: list) -> tuple[list, list]:
+    """The inputs of each job and the parameters for which Snakemake runs it again, as its rule gives them now."""
+    inputs = [job.rule.expand_input(job.wildcards)[0] for job in jobs]
+    given = [
+        job.rule.expand_params(job.wildcards, read, job.output, job)[1]
+        for job, read in zip(jobs, inputs)
+    ]
+    return [list(map(str, read)) for read in inputs], given
 
 
 def _outputs(dag) -> list:
@@ -223,6 +280,21 @@ def _warm(configs: list[dict]) -> None:
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    _read_what_stays(configs)
+
+
+def _read_what_stays(configs: list[dict]) -> None:
+    """Architectures, analyses and digests of ImageNet weights, which the library reads once in a process."""
+    from crossover.analyses import registry
+    from crossover.core.configuration import read_yaml
+    from crossover.execution.preflight import check, check_weights
+    from crossover.study.config import load_settings, load_studies
+
+    registry.analyses()
+    for config in configs:
+        studies = load_studies(load_settings(read_yaml(Path("config/config.yaml")) | config))
+        check(studies)
+        check_weights(studies, dry=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -148,11 +149,22 @@ class Pretended:
 
     def after(self, path: str, text: str, why: bool = False) -> set[str]:
         """The rules that would run if a file had another text."""
+        with self._as_it_is(path) as file:
+            file.write_text(text)
+            return set(self.dry_run(why))
+
+    def changed(self, path: str, texts: list[str]) -> list[list[str] | str | None]:
+        """As `Server.changed`."""
+        with self._as_it_is(path):
+            return self.server.changed(self.config, path, texts)
+
+    @contextmanager
+    def _as_it_is(self, path: str) -> Iterator[Path]:
+        """Leaves a file with its text and time, whatever is written to it meanwhile."""
         file = self.folder / path
         kept, state = file.read_text(), file.stat()
-        file.write_text(text)
         try:
-            return set(self.dry_run(why))
+            yield file
         finally:
             file.write_text(kept)
             os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))

@@ -4,6 +4,7 @@ configuration is checked without one."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,6 +76,7 @@ class Declared:
         return self.parts[: self.parts.index(self.levels[level])]
 
 
+@functools.cache  # a study is checked at every scale, and each of its networks asks
 def architectures() -> list[str]:
     """Names of the architectures that some engine builds."""
     return sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
@@ -148,5 +150,6 @@ def _declares(file: Path) -> bool:
     return hasattr(importlib.import_module(f"crossover.networks.{file.stem}"), "PARTS")
 
 
+@functools.cache
 def _engines(architecture: str) -> list[str]:
     return sorted(f.parent.name for f in _FOLDER.glob(f"*/{architecture}.py"))

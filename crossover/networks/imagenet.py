@@ -8,6 +8,7 @@ what other programs have downloaded on its machine.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def _at_path(encoder: str, path: str) -> Weights | str:
         return f"there is no {file.name} where it was named"
     if file.suffix != ".safetensors":
         return f"{file.name} is not a safetensors file; no other kind is read"
-    return Weights("path", f"file {file.name}", file, file_digest(file))
+    return Weights("path", f"file {file.name}", file, _digest(file))
 
 
 def _in_package(package: Package) -> Weights | str:
@@ -147,7 +148,7 @@ def _in_package(package: Package) -> Weights | str:
         return f"the package {package.name} is not installed"
     where = f"package {package.name} {version(package.name)}"
     file = Path(spec.origin).parent / package.file
-    if not file.is_file() or file_digest(file) != package.sha256:
+    if not file.is_file() or _digest(file) != package.sha256:
         return f"{where} has another {file.name} than the one known here"
     return Weights("package", where, file, package.sha256)
 
@@ -159,4 +160,14 @@ def _in_cache(encoder: str) -> Weights | str:
     if not file.is_file():
         fetch = f"`crossover weights {encoder}` downloads it"
         return f"{where} is not in the Hugging Face hub's cache ({fetch})"
-    return Weights("hub", f"hub {where}", file, file_digest(file))
+    return Weights("hub", f"hub {where}", file, _digest(file))
+
+
+def _digest(file: Path) -> str:
+    state = file.stat()
+    return _digest_as_of(file, state.st_mtime_ns, state.st_size)
+
+
+@functools.cache  # a workflow's graph asks for every training
+def _digest_as_of(file: Path, modified: int, size: int) -> str:
+    return file_digest(file)
