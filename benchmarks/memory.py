@@ -1,8 +1,10 @@
 """Peak memory of one training: the largest of each study, with all of its patients and slices at their full
-size, a few steps and one validation, in a process of its own.
+size, two steps, each with a validation, and a checkpoint between them, in a process of its own.
 
-    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 3] [--cells unet/resnet18 ...] [uterus nasopharynx
-    prostate]
+    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 2] [uterus nasopharynx prostate]
+    .venv/bin/python -m benchmarks.memory --cells unet/resnet18 unet/resnet34 -- prostate
+
+The second step has all that any later one has: the optimiser's moments and the best weights so far.
 
 Slices are drawn for one case and linked under the names of all, so the disk holds few of them while a training
 finds as many and as large files as it would. Of the validation slices the network predicts one batch, and the
@@ -41,6 +43,7 @@ from crossover.study.schema import Study
 from crossover.study.sections import SELECTED, Network, Training
 from crossover.study.splits import split
 from crossover.training import engines
+from crossover.training import stage as course
 from crossover.training.files import Slices
 from crossover.training.run import Trainer
 
@@ -54,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("studies", nargs="*", default=STUDIES)
     parser.add_argument("--scale", default="paper")
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cells", nargs="*", help="of a study that selects; else all")
     parser.add_argument("--one", action="store_true", help="in this process")
@@ -114,7 +117,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
     images = pd.DataFrame(columns=["cohort", "case", "channel", "image"])  # copies, on purpose
     splits = split(pd.DataFrame(cases), tests, study.splits, needed, images)
     recipe = study.recipe.model_copy(
-        update={"steps": (args.steps, args.steps), "validations": 1, "epochs": 1}
+        update={"steps": (args.steps, args.steps), "validations": args.steps, "epochs": 1}
     )
     settings = Training(
         network=network, recipe=recipe, validation=study.splits.validation,
@@ -123,6 +126,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
     )  # fmt: skip
     trainer = Trainer(settings, Slices(manifests), splits, Path("out"), Path("cache"), args.threads)
     sparing(trainer)
+    course.CHECKPOINT_SECONDS = 0
     Path("out/it").mkdir(parents=True)
     start = perf_counter()
     facts = trainer.make(stage, "key", Path("out/it"))
