@@ -4,7 +4,8 @@ size, two steps, each with a validation, and a checkpoint between them, in a pro
     .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 2] [uterus nasopharynx prostate]
     .venv/bin/python -m benchmarks.memory --cells unet/resnet18 unet/resnet34 -- prostate
 
-The second step has all that any later one has: the optimiser's moments and the best weights so far.
+The second step has all that any later one has: the optimiser's moments and the best weights so far. The first,
+which makes them, is given two slices of its batch.
 
 Slices are drawn for one case and linked under the names of all, so the disk holds few of them while a training
 finds as many and as large files as it would. Of the validation slices the network predicts one batch, and the
@@ -51,6 +52,8 @@ STUDIES = ("uterus", "nasopharynx", "prostate")
 COLUMNS = ["study", "scale", "architecture", "encoder", "parameters", "peak_gb", "machine"]
 PREDICTED = 1
 """Batches of validation slices that the network predicts."""
+FEW = 2
+"""Slices of the first step."""
 
 
 def main() -> None:
@@ -178,19 +181,27 @@ def stored_bytes(manifest: Path) -> int:
 
 
 def sparing(trainer: Trainer) -> None:
-    """Have the trainer's engine predict a few batches, and give their probabilities for all further ones."""
+    """Have the trainer's engine begin with a small step, predict a few batches, and give their probabilities
+    for all further ones."""
     own = trainer.engine
 
     def engine(structures: int) -> engines.Engine:
         made = own(structures)
-        predict, seen = made.predict, []
+        features, step, predict = made.features, made.step, made.predict
+        begun, seen = [], []
+
+        def first_of_few(given: engines.Features, masks: np.ndarray, rate: float) -> engines.Loss:
+            own = masks if begun else masks[:FEW]
+            begun.append(True)
+            return step(given, own, rate)
 
         def few(images: np.ndarray) -> np.ndarray:
             if len(seen) < PREDICTED:
                 seen.append(predict(images))
             return seen[0][: len(images)].copy()
 
-        made.predict = few
+        made.features = lambda images: features(images if begun else images[:FEW])
+        made.step, made.predict = first_of_few, few
         return made
 
     trainer.engine = engine
