@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -91,10 +92,10 @@ def _running_statistics_kept(block: nn.Module) -> Iterator[None]:
     """Batch normalisation updates copies in here: the first run has updated its running statistics already."""
     norms = [m for m in block.modules() if isinstance(m, nn.BatchNorm2d)]
     own = [(norm.running_mean, norm.running_var) for norm in norms]
-    for norm, (mean, variance) in zip(norms, own, strict=True):
-        norm.running_mean, norm.running_var = mean.clone(), variance.clone()
+    for norm, statistics in zip(norms, own, strict=True):
+        norm.running_mean, norm.running_var = deepcopy(statistics)
     try:
         yield
     finally:
-        for norm, (mean, variance) in zip(norms, own, strict=True):
-            norm.running_mean, norm.running_var = mean, variance
+        for norm, statistics in zip(norms, own, strict=True):
+            norm.running_mean, norm.running_var = statistics
