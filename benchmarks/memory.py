@@ -1,8 +1,11 @@
 """Peak memory of one training: the largest of each study, with all of its patients and slices at their full
-size, a few steps and one validation, in a process of its own.
+size, two steps, each with a validation, and a checkpoint between them, in a process of its own.
 
-    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 3] [--cells unet/resnet18 ...] [uterus nasopharynx
-    prostate]
+    .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 2] [uterus nasopharynx prostate]
+    .venv/bin/python -m benchmarks.memory --cells unet/resnet18 unet/resnet34 -- prostate
+
+The second step has all that any later one has: the optimiser's moments and the best weights so far. The first,
+which makes them, is given two slices of its batch.
 
 Slices are drawn for one case and linked under the names of all, so the disk holds few of them while a training
 finds as many and as large files as it would. Of the validation slices the network predicts one batch, and the
@@ -41,6 +44,7 @@ from crossover.study.schema import Study
 from crossover.study.sections import SELECTED, Network, Training
 from crossover.study.splits import split
 from crossover.training import engines
+from crossover.training import stage as course
 from crossover.training.files import Slices
 from crossover.training.run import Trainer
 
@@ -48,13 +52,15 @@ STUDIES = ("uterus", "nasopharynx", "prostate")
 COLUMNS = ["study", "scale", "architecture", "encoder", "parameters", "peak_gb", "machine"]
 PREDICTED = 1
 """Batches of validation slices that the network predicts."""
+FEW = 2
+"""Slices of the first step."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("studies", nargs="*", default=STUDIES)
     parser.add_argument("--scale", default="paper")
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cells", nargs="*", help="of a study that selects; else all")
     parser.add_argument("--one", action="store_true", help="in this process")
@@ -114,7 +120,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
     images = pd.DataFrame(columns=["cohort", "case", "channel", "image"])  # copies, on purpose
     splits = split(pd.DataFrame(cases), tests, study.splits, needed, images)
     recipe = study.recipe.model_copy(
-        update={"steps": (args.steps, args.steps), "validations": 1, "epochs": 1}
+        update={"steps": (args.steps, args.steps), "validations": args.steps, "epochs": 1}
     )
     settings = Training(
         network=network, recipe=recipe, validation=study.splits.validation,
@@ -123,6 +129,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
     )  # fmt: skip
     trainer = Trainer(settings, Slices(manifests), splits, Path("out"), Path("cache"), args.threads)
     sparing(trainer)
+    course.CHECKPOINT_SECONDS = 0
     Path("out/it").mkdir(parents=True)
     start = perf_counter()
     facts = trainer.make(stage, "key", Path("out/it"))
@@ -174,19 +181,27 @@ def stored_bytes(manifest: Path) -> int:
 
 
 def sparing(trainer: Trainer) -> None:
-    """Have the trainer's engine predict a few batches, and give their probabilities for all further ones."""
+    """Have the trainer's engine begin with a small step, predict a few batches, and give their probabilities
+    for all further ones."""
     own = trainer.engine
 
     def engine(structures: int) -> engines.Engine:
         made = own(structures)
-        predict, seen = made.predict, []
+        features, step, predict = made.features, made.step, made.predict
+        begun, seen = [], []
+
+        def first_of_few(given: engines.Features, masks: np.ndarray, rate: float) -> engines.Loss:
+            own = masks if begun else masks[:FEW]
+            begun.append(True)
+            return step(given, own, rate)
 
         def few(images: np.ndarray) -> np.ndarray:
             if len(seen) < PREDICTED:
                 seen.append(predict(images))
             return seen[0][: len(images)].copy()
 
-        made.predict = few
+        made.features = lambda images: features(images if begun else images[:FEW])
+        made.step, made.predict = first_of_few, few
         return made
 
     trainer.engine = engine

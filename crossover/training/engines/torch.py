@@ -16,12 +16,17 @@ from torch.nn import functional as F
 
 from crossover.networks import builder, declared
 from crossover.networks.torch.layers import frozen_mode
+from crossover.networks.torch.recomputed import blocks, kept_bytes, recompute
 from crossover.networks.torch.replay import Replayed
 from crossover.study.sections import Device, Network, Recipe
 from crossover.training.engines import Arrays, check_fit
 
 PREDICT_PIXELS = 2**20
 """Of the slices predicted at once."""
+
+KEPT_BYTES = 5_000_000_000
+"""Of a step on a processor, from its forward to its backward pass: above, blocks are recomputed. With the optimiser
+and copies of the weights, the published networks then train within 8 GB."""
 
 
 def create(
@@ -74,6 +79,7 @@ class TorchEngine:
         self._model = self._build().to(device, memory_format=self._format)
         self._halves: dict[str | None, tuple] = {}
         self._mode = ""
+        self._shape = (shape[2], *shape[:2])
         self.at_once = max(1, PREDICT_PIXELS // (shape[0] * shape[1]))
 
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
@@ -85,6 +91,7 @@ class TorchEngine:
         for name, part in self._model.named_children():
             part.requires_grad_(name not in frozen)
         self._frozen, self._seed, self._steps, self._mode = frozen, seed, 0, ""
+        self._spare_memory(recipe.batch)
         self._half = recipe.activations == "float16"
         if level not in self._halves:
             halves = self._model[: len(frozen)], self._model[len(frozen) :]
@@ -96,6 +103,13 @@ class TorchEngine:
         on_gpu = self._device.type == "cuda"
         self._given = Replayed(self._through_trunk) if on_gpu else self._through_trunk
         self._learn = Replayed(self._gradients) if on_gpu else self._gradients
+
+    def _spare_memory(self, batch: int) -> None:
+        """Recompute blocks where a step would keep too much; never where the step is recorded or compiled."""
+        recompute(self._model, False)
+        if self._device.type == "cpu" and not self._settings.compile and any(blocks(self._model)):
+            self._to_train()
+            recompute(self._model, kept_bytes(self._model, (batch, *self._shape)) > KEPT_BYTES)
 
     def begin_from(self, weights: Arrays) -> None:
         parts = {name.split(".")[0] for name in weights}
