@@ -2,14 +2,14 @@
 start and imports included, with one thread and with more in turn.
 
     .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2]
-    [--rounds 3]
-        [--patients 40]
+        [--rounds 3] [--patients 40] [--models 1] [--rules receive cases bias_field slices evaluate radiomics]
 
 `evaluate` and `radiomics` score models' masks of all patients; the masks stand for a model's by being the
-manual ones, moved by a pixel. Medians over the rounds; the outputs of all rounds must be the same to the bit.
+manual ones, moved by a pixel. `bias_field` is of studies that correct one (`--study prostate --cohort site_a`). Medians
+over the rounds; the outputs of all rounds must be the same to the bit.
 
 Where other work runs beside it, wall times mean little: `by processor` is what the processor seconds allow, those
-of one thread divided by those that stay in the job's own process and a share of the rest.
+of one thread divided by those of the job's own process and a share of those of its others.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -60,22 +61,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for rule, config, words in rules(study, args.cohort, args.models):
-            if args.rules and rule not in args.rules:
+            if args.rules and rule not in args.rules:  # what is timed may read its outputs
                 timed(rule, config, words, args.threads)
                 continue
-            took: dict[int, list[tuple[float, float]]] = {1: [], args.threads: []}
+            took: dict[int, list[Seconds]] = {1: [], args.threads: []}
             made = set()
             for _ in range(args.rounds):
                 for threads, seconds in took.items():
                     clear(words["out"][0].parent)
                     seconds.append(timed(rule, config, words, threads))
                     made.add(outputs(words["out"][0].parent))
-            (one, all_), (more, own) = (np.median(seconds, axis=0) for seconds in took.values())
-            possible = all_ / (own + (all_ - own) / args.threads)
-            rows.append([rule, one, more, one / more, all_, own, possible, len(made) == 1])
+            one, more = (Seconds(*np.median(seconds, axis=0)) for seconds in took.values())
+            alone = one.own + one.others
+            possible = alone / (more.own + more.others / args.threads)
+            about = [one.wall, more.wall, one.wall / more.wall, alone, more.own, more.others]
+            rows.append([rule, *about, possible, len(made) == 1])
             print(*rows[-1], flush=True)
+            if args.rules and {row[0] for row in rows} == set(args.rules):
+                break
     heads = ["rule", "1 thread s", f"{args.threads} threads s", "x"]
-    heads += ["processor s", "own process s", "x by processor", "same bits"]
+    heads += ["processor s with 1", "own process s", "others s", "x by processor", "same bits"]
     print(pd.DataFrame(rows, columns=heads).round(2).to_markdown(index=False))
 
 
@@ -127,10 +132,15 @@ def predict(cases: Path, cohort: str, out: Path, model: str, structures: tuple[s
     write_json(out / "all.json", {"items": {}})
 
 
-def timed(
-    rule: str, config: dict, paths: dict[str, list[Path]], threads: int
-) -> tuple[float, float]:
-    """Wall seconds of a job, and processor seconds of its own process."""
+class Seconds(NamedTuple):
+    """How long a job took: by the clock, and of the processor its own process and those that it started."""
+
+    wall: float
+    own: float
+    others: float
+
+
+def timed(rule: str, config: dict, paths: dict[str, list[Path]], threads: int) -> Seconds:
     words = [sys.executable, "-m", f"workflow_scripts.{rule}", "--cfg", canonical(config)]
     for option, own in paths.items():
         words += [f"--{option}", *map(str, own)]
@@ -143,10 +153,17 @@ def timed(
             env=os.environ | own | {"PYTHONPATH": str(ROOT)},
             stderr=log,
         )
-        _, status, used = os.wait4(job.pid, 0)
-    if status:
+        os.waitid(
+            os.P_PID, job.pid, os.WEXITED | os.WNOWAIT
+        )  # its figures go when it is waited for
+    wall = perf_counter() - start
+    told = Path(f"/proc/{job.pid}/stat").read_text().rpartition(")")[2].split()
+    if job.wait():
         raise RuntimeError(Path("log").read_text())
-    return perf_counter() - start, used.ru_utime + used.ru_stime
+    own, own_system, others, others_system = (
+        int(t) / os.sysconf("SC_CLK_TCK") for t in told[11:15]
+    )
+    return Seconds(wall, own + own_system, others + others_system)
 
 
 def clear(folder: Path) -> None:

@@ -194,6 +194,30 @@ def test_an_item_that_another_process_made_meanwhile_is_kept(tmp_path: Path, mon
     assert made == ["a", "b"] and (tmp_path / "stages/b/weights").read_text() == "b"
 
 
+SIDE_BY_SIDE = """
+import os, time
+from pathlib import Path
+from crossover.core import incremental
+
+def make(name, folder):
+    (folder / "by").write_text(str(os.getpid()))
+    (folder / "by").rename(folder / "pid")
+    time.sleep(60)
+
+incremental.refresh(Path("items"), {"a": "1", "b": "1"}, make, workers=2)
+"""
+
+
+def test_processes_side_by_side_end_with_a_job_that_is_killed(tmp_path: Path):
+    """Else they would go on making items that the next job makes anew, and hold its locks."""
+    job = subprocess.Popen([sys.executable, "-c", SIDE_BY_SIDE], cwd=tmp_path)
+    began = [tmp_path / "items" / name / "pid" for name in "ab"]
+    until(lambda: all(file.exists() for file in began))
+    job.kill()
+    job.wait()
+    until(lambda: not any(Path("/proc", file.read_text()).exists() for file in began))
+
+
 # ---- a full disk
 
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from multiprocessing import forkserver, get_context
 
 POOLS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -19,6 +18,3 @@ if sys.argv[0] == "-m":  # a job, which is being looked for; its arguments are t
     _name = sys.orig_argv[sys.orig_argv.index("-m") + 1]
     _processes = _name.removeprefix("workflow_scripts.") in IN_PROCESSES
     os.environ.update(dict.fromkeys(POOLS, "1" if _processes else _threads))
-    if _processes and _threads != "1":  # they import what they need beside this process
-        get_context("forkserver").set_forkserver_preload([_name])
-        forkserver.ensure_running()

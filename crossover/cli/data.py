@@ -37,10 +37,7 @@ def ingest(
 
     Exit status: 0 where every case was made, 1 where some have errors, 2 where the call is wrong.
     """
-    # These take a second to import: here, and beside it in the workers' process; in no other command.
-    from crossover.core.incremental import warm
-
-    warm("crossover.sources.cases")
+    # These take a second to import: in no other command.
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import ingest, load_rules, study_rules
     from crossover.sources.ingest_report import JSON, TEXT, read, show

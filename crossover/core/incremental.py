@@ -12,12 +12,14 @@ a whole succeeded. What reads the manifest goes on without them.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
-from multiprocessing import forkserver, get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -146,18 +148,29 @@ def missing_files(folder: Path, record: dict) -> list[str]:
     return [name for name, file in record["files"].items() if sizes[name] != file["bytes"]]
 
 
-def warm(module: str) -> None:
-    """Start importing what the workers will need, beside what this process does meanwhile."""
-    get_context("forkserver").set_forkserver_preload([module])
-    forkserver.ensure_running()
-
-
 def pool(
     workers: int, initializer: Callable[..., None] | None = None, *given: Any
 ) -> ProcessPoolExecutor:
-    """Processes for work side by side; see `warm`. They are told what is given by their initializer."""
-    context = get_context("forkserver")
-    return ProcessPoolExecutor(workers, context, initializer=initializer, initargs=given)
+    """Processes for work side by side, told what is given by their initializer.
+
+    They are forks of this one, so that they import nothing again. They end with it, also where it is killed:
+    whoever makes the same items next would meet them else.
+    """
+    context = get_context("fork")
+    return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(initializer, *given))
+
+
+def _begin(initializer: Callable[..., None] | None, *given: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if initializer:
+        initializer(*given)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent, "a process of a pool has one"
+    parent.join()
+    os._exit(1)
 
 
 def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
@@ -188,7 +201,7 @@ def _begun(folder: Path) -> bool:
 def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, str]) -> list[str]:
     """Make items in processes of their own; returns those whose process was killed."""
     killed = []
-    # What `make` holds may be large: it is handed to each process once, not with each item.
+    # What `make` holds may be large: each process has it from its start, not with each item.
     with pool(workers, _take, make) as processes:
         jobs = {}
         for name in names:

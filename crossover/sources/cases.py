@@ -97,8 +97,6 @@ def make_cases(
     """
     received = read_json(raw)["items"]
     folder = manifest.parent
-    if isinstance(source, DicomSource):
-        incremental.warm("crossover.sources.cases")
     about = source.model_dump(mode="json", exclude={"patients", "table", "allow"})
 
     def settings(case: str) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
 
 import pydicom
 
+from crossover.core import incremental
 from crossover.sources.dicom.choose import matches
 from crossover.sources.dicom.elements import text
 from crossover.sources.dicom.files import FileRef, walk
@@ -45,8 +44,8 @@ def read_headers(files: Sequence[FileRef], workers: int) -> tuple[list[Instance]
     if len(files) < MANY or workers == 1:
         read = [read_header(file) for file in files]
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-            read = list(pool.map(read_header, files, chunksize=64))
+        with incremental.pool(workers) as processes:
+            read = list(processes.map(read_header, files, chunksize=64))
     return [r for r in read if isinstance(r, Instance)], [r for r in read if isinstance(r, Finding)]
 
 
