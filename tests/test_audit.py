@@ -26,7 +26,8 @@ from crossover.findings.audit.orderings import orderings, p_of_intervals
 from crossover.findings.audit.overlap import mean_iou_range, overlap
 from crossover.findings.audit.places import same_numbers
 from crossover.findings.audit.pooling import pooled
-from crossover.findings.audit.spread import largest_sd, sd_of_interval, spread, t_quantile
+from crossover.findings.audit.scores import sd_of_interval, t_quantile
+from crossover.findings.audit.spread import largest_sd, spread
 from crossover.findings.audit.statements import statements
 from crossover.findings.printed import Value
 from crossover.findings.printed_number import Printed

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places, unchecked
 from crossover.findings.audit.interval import Interval, exactly, unrounded
 from crossover.findings.audit.lookup import at_size, first_values
-from crossover.findings.audit.spread import t_quantile
+from crossover.findings.audit.scores import t_quantile
 from crossover.findings.printed import Ordering, Value
 from crossover.findings.published import Published
 
