@@ -13,6 +13,7 @@ from crossover.findings.audit.gains import gains
 from crossover.findings.audit.group_tests import group_tests
 from crossover.findings.audit.orderings import orderings
 from crossover.findings.audit.overlap import overlap
+from crossover.findings.audit.paired_t import paired_t
 from crossover.findings.audit.paired_tests import paired_tests
 from crossover.findings.audit.places import same_numbers
 from crossover.findings.audit.pooling import pooled
@@ -21,7 +22,7 @@ from crossover.findings.audit.statements import statements
 from crossover.findings.published import Published
 
 CHECKS = (
-    same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests,
+    same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests, paired_t,
     orderings, design,
 )  # fmt: skip
 

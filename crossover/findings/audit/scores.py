@@ -69,3 +69,12 @@ def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
     if value.se is not None:
         return unrounded(value.se).clipped() * exactly(math.sqrt(n))
     return sd_of_interval(value.ci, n, quantile) if value.ci else None
+
+
+def spread_text(value: Value) -> str:
+    """The mean with what is printed of its spread."""
+    if value.ci:
+        return f"{value.mean.text}, interval {value.ci[0].text} to {value.ci[1].text}"
+    spread = value.sd if value.sd is not None else value.se
+    name = "" if value.sd is not None else " (standard error)"
+    return value.mean.text if spread is None else f"{value.mean.text} ± {spread.text}{name}"
