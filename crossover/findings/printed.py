@@ -155,7 +155,7 @@ class Association(Section):
 class PairedTest(Section):
     """A printed p value of two models on the same cases; `a` is named first, as "a vs. b"."""
 
-    structure: str
+    structure: str | None = None
     a: PublishedModel
     b: PublishedModel
     test_set: str

@@ -28,8 +28,7 @@ def averages(published: Published) -> list[Finding]:
     """Every value of "all" structures whose rows are printed."""
     findings = []
     for value in published.values:
-        several = value.structure == POOLED_STRUCTURE and value.statistic == "mean"
-        rows = rows_of(value, published) if several else []
+        rows = rows_of(value, published) if value.statistic == "mean" else []
         if len(rows) > 1:
             findings.append(_mean(value, rows, published))
             sds = [row.sd for row in rows]
@@ -42,7 +41,9 @@ def averages(published: Published) -> list[Finding]:
 
 
 def rows_of(value: Value, published: Published) -> list[Value]:
-    """The values of the single structures of the same model, test set and metric."""
+    """The values of the single structures of the same model, test set and metric; none of a single one."""
+    if value.structure != POOLED_STRUCTURE:
+        return []
     family, n, _, test_set, quantity = key_of(value)
     return [
         row

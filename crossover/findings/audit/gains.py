@@ -5,7 +5,7 @@ from __future__ import annotations
 from crossover.findings.audit.averages import rows_of
 from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places
 from crossover.findings.audit.interval import Interval, average, exactly, likely_average, unrounded
-from crossover.findings.audit.lookup import POOLED_STRUCTURE, first_values, told
+from crossover.findings.audit.lookup import first_values, told
 from crossover.findings.audit.scores import better_when_higher, scale_of, unit_of
 from crossover.findings.printed import Gain, Value
 from crossover.findings.published import Published
@@ -42,7 +42,9 @@ def _only(published: Published, gain: Gain, family: str) -> Value | None:
 def _difference(gain: Gain, scores: list[Value], published: Published) -> Finding:
     mean, base = average([unrounded(s.mean) for s in scores[:-1]]), unrounded(scores[-1].mean)
     unit = unit_of(gain.metric, published)
-    per_cent = gain.unit == "%" or (scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1)
+    per_cent = gain.unit == "%" or (
+        scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1
+    )
     points = exactly(100 / unit if per_cent else 1)
     readings = [Reading(DIFFERENCE, (mean - base) * points)]
     improved = mean - base
@@ -52,7 +54,7 @@ def _difference(gain: Gain, scores: list[Value], published: Published) -> Findin
     if base.low > 0:  # a share more than doubled may stand as a fraction, too
         for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
             readings.append(Reading(RELATIVE, improved / base * exactly(factor)))
-    rows = [rows_of(s, published) if s.structure == POOLED_STRUCTURE else [] for s in scores]
+    rows = [rows_of(score, published) for score in scores]
     if all(rows):
         readings.insert(1, Reading("difference of the rows' means", _of_rows(rows) * points))
     terms = " + ".join(s.mean.text for s in scores[:-1])

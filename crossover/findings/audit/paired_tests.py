@@ -61,7 +61,11 @@ def _others(tests: list[PairedTest]) -> Iterator[Finding]:
         if test.test not in ("wilcoxon", "t"):
             groups.setdefault((test.where, test.test or ""), []).append(test)
     for (where, name), own in groups.items():
-        why = f"the {name} test needs more than is printed" if name else "the paper names no test of them"
+        why = (
+            f"the {name} test needs more than is printed"
+            if name
+            else "the paper names no test of them"
+        )
         about = f"{len(own)} p values of {own[0].test_set}"
         printed = ", ".join(p_text(t.p, t.p_below) for t in own)
         yield unchecked("p of a comparison", about, where, printed, why)
@@ -79,7 +83,7 @@ def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
 
 
 def _name(test: PairedTest) -> str:
-    return f"{test.structure}, {test.a.family} against {test.b.family}"
+    return f"{test.structure or test.test_set}, {test.a.family} against {test.b.family}"
 
 
 def _possible(test: PairedTest, n: int) -> Finding:

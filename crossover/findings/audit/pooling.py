@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from crossover.findings.audit.finding import Finding, Reading, judged, places
+from crossover.findings.audit.averages import rows_of
+from crossover.findings.audit.finding import Finding, Reading, judged, places, unchecked
 from crossover.findings.audit.interval import Interval, average, exactly, gap, unrounded
 from crossover.findings.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, told
 from crossover.findings.audit.scores import (
@@ -27,6 +28,11 @@ def pooled(published: Published) -> list[Finding]:
     """Every value on a test set that pools others, against theirs of the same place."""
     findings: list[Finding] = []
     for whole, parts in _pools(published):
+        if any(row.cases for row in rows_of(whole, published)):
+            about = f"Mean of {told(key_of(whole))}"
+            why = "structures are of other numbers of cases in each part"
+            findings.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
+            continue
         cases = [cases_of(p, published) or published.test_sets[p.test_set].cases for p in parts]
         findings += [_mean(whole, parts, cases), _between(whole, parts)]
         if whole.ci and all(p.ci for p in parts):
@@ -87,17 +93,17 @@ def _between(whole: Value, parts: list[Value]) -> Finding:
 
 def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> Finding:
     """The pooled cases' SD holds the parts' SDs and the distance of their means."""
+    assert whole.ci is not None, "only values with an interval are pooled"
+    low, high = whole.ci
+    half = (unrounded(high) - unrounded(low)) * exactly(0.5)
     readings = [
         Reading("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
         Reading("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
     ]
-    if any(_asymmetric(value) for value in (whole, *parts)):
-        normal = readings[1].value
+    normal = readings[1].value
+    if gap(half, "equals", readings[0].value) and gap(half, "equals", normal):
         about = Interval(normal.low * (1 - BOOTSTRAP), normal.high * (1 + BOOTSTRAP))
         readings.append(Reading("bootstrap or transformed intervals", about))
-    assert whole.ci is not None, "only values with an interval are pooled"
-    low, high = whole.ci
-    half = (unrounded(high) - unrounded(low)) * exactly(0.5)
     return judged(
         CHECK, f"Interval of {told(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
@@ -112,12 +118,6 @@ def _pooled_half_width(
     sds = [sd_of_interval(p.ci, n, quantile(n, confidence)) for p, n in zip(parts, cases) if p.ci]
     total = sum(cases)
     return _pooled_sd(parts, cases, sds) * exactly(quantile(total, confidence) / math.sqrt(total))
-
-
-def _asymmetric(value: Value) -> bool:
-    assert value.ci is not None, "only values with an interval are pooled"
-    middle = (unrounded(value.ci[0]) + unrounded(value.ci[1])) * exactly(0.5)
-    return gap(unrounded(value.mean), "equals", middle) > 0
 
 
 def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Finding]:
@@ -177,8 +177,8 @@ def _one_weight(published: Published) -> list[Finding]:
     for whole, parts in _pools(published):
         if len(parts) == 2 and len({whole.where, *(p.where for p in parts)}) == 1:
             key = (whole.test_set, whole.metric, whole.where)
-            if not any(value.cases for value in (whole, *parts)):  # the weight is its own
-                groups.setdefault(key, []).append((whole, parts))
+            if not any(v.cases for v in (whole, *parts, *rows_of(whole, published))):
+                groups.setdefault(key, []).append((whole, parts))  # else the weight is its own
     findings = []
     for (test_set, metric, where), members in groups.items():
         shares = [_share(whole, parts) for whole, parts in members]

@@ -38,7 +38,9 @@ def spread(published: Published) -> list[Finding]:
     findings = list(_off_scale(published))
     for value in published.values:
         n = cases_of(value, published)
-        several = value.structure == POOLED_STRUCTURE and value.sd is not None  # not over cases alone
+        several = (
+            value.structure == POOLED_STRUCTURE and value.sd is not None
+        )  # not over cases alone
         if value.ci:
             findings.append(_symmetric(value, value.ci))
         if value.iqr and value.statistic == "median":
@@ -64,7 +66,9 @@ def _off_scale(published: Published) -> Iterator[Finding]:
             yield from _beyond(about, grid.where, (cell.mean,), scale)
 
 
-def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) -> Iterator[Finding]:
+def _beyond(
+    about: str, where: str, numbers: tuple[Printed, ...], scale: Scale
+) -> Iterator[Finding]:
     low, high = scale
     for number in numbers:
         off = max(low - unrounded(number).high, unrounded(number).low - high)
@@ -104,7 +108,10 @@ def _possible(value: Value, n: int, published: Published) -> Iterator[Finding]:
         why = "an SD of averages of runs, whose number of runs isn't printed"
         yield unchecked(CHECK, about, value.where, printed, why)
         return
-    sd, scale = sd_of(value, n, t_quantile(n, published.confidence)), scale_of(value.metric, published)
+    sd, scale = (
+        sd_of(value, n, t_quantile(n, published.confidence)),
+        scale_of(value.metric, published),
+    )
     if sd is None:
         return
     if scale == UNKNOWN:
