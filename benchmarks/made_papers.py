@@ -202,7 +202,7 @@ class Maker:
     def _interval(self, x: np.ndarray, metric: str) -> tuple[float, float]:
         mean, se, kind = x.mean(), stats.sem(x), self.style.interval
         if kind == "bootstrap":
-            draws = x[self.rng.integers(len(x), size=(2000, len(x)))].mean(1)
+            draws = x[np.random.default_rng(0).integers(len(x), size=(2000, len(x)))].mean(1)
             return tuple(np.quantile(draws, (0.025, 0.975)))
         half = stats.t.ppf(0.975, len(x) - 1) if kind != "normal" else stats.norm.ppf(0.975)
         if kind == "logit":

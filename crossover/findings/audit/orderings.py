@@ -154,7 +154,8 @@ def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int]
     n = max(n, other)
     quantile = t_quantile(n, published.confidence)
     a, b = (sd_of(v, n, quantile) for v in (pair.higher, pair.lower))
-    several = pair.higher.structure == POOLED_STRUCTURE and not (pair.higher.ci and pair.lower.ci)
+    over_rows = pair.higher.structure == POOLED_STRUCTURE and pair.higher.sd_of != "averages"
+    several = over_rows and not (pair.higher.ci and pair.lower.ci)
     return (a, b, n) if a and b and not several else None
 
 
