@@ -35,6 +35,8 @@ COLUMNS = [
     "study", "better", "worse", "n_train", "structure", "test_set", "metric", "where", "printed", "cases",
     "probability", "lowest", "highest", "correlation", "correlation_low", "correlation_high", "correlation_of",
 ]  # fmt: skip
+LIKELY = 0.05
+"""Claims that are false with a higher probability are named."""
 FEWEST = 8
 """Cases that two models share, for their scores' correlation to be used."""
 

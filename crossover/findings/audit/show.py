@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from crossover.findings.audit.false_claims import LIKELY
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.published import Published
 
@@ -19,8 +20,6 @@ COUNTED = {
     UNCHECKED: "can't be checked",
 }
 MOST_NAMED = 3
-LIKELY = 0.05
-"""Claims that are false with a higher probability are named."""
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
