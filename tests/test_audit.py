@@ -22,11 +22,12 @@ from crossover.findings.audit.interval import (
     likely_average,
     unrounded,
 )
-from crossover.findings.audit.orderings import orderings, p_of_intervals
+from crossover.findings.audit.orderings import orderings, p_of_means
 from crossover.findings.audit.overlap import mean_iou_range, overlap
 from crossover.findings.audit.places import same_numbers
 from crossover.findings.audit.pooling import pooled
-from crossover.findings.audit.spread import largest_sd, sd_of_interval, spread, t_quantile
+from crossover.findings.audit.scores import sd_of, sd_of_interval, t_quantile
+from crossover.findings.audit.spread import largest_sd, spread
 from crossover.findings.audit.statements import statements
 from crossover.findings.printed import Value
 from crossover.findings.printed_number import Printed
@@ -346,7 +347,8 @@ def test_p_of_intervals_is_that_of_independent_groups():
         rows.append(
             Value(**value("m", printed(x.mean(), 6), ci=(printed(low, 6), printed(high, 6))))
         )
-    p, _ = p_of_intervals(*rows, 40, 0.95, 0.001)
+    sds = [sd_of(row, 40, t_quantile(40, 0.95)) for row in rows]
+    p, _ = p_of_means(*rows, *sds, 40, 0.001)
     assert p.low <= stats.ttest_ind(a, b).pvalue <= p.high and p.high - p.low < 1e-4
 
 
@@ -359,7 +361,8 @@ def test_the_correlation_needed_is_that_at_which_the_paired_test_has_p():
         rows.append(
             Value(**value("m", printed(m, 8), ci=(printed(m - half, 8), printed(m + half, 8))))
         )
-    _, r = p_of_intervals(*rows, n, 0.95, p_below)
+    sds = [sd_of(row, n, t_quantile(n, 0.95)) for row in rows]
+    _, r = p_of_means(*rows, *sds, n, p_below)
     x = np.random.default_rng(4).normal(size=(n, 2))
     x = (x - x.mean(axis=0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T
     a = m1 + s1 * x[:, 0]

@@ -168,7 +168,8 @@ def test_which_forms_give_a_printed_p():
 
 def paired_paper(*p: str, cases: int = 10, **more):
     a, b = ({"family": f, "n_train": 0} for f in "ab")
-    tests = [{"structure": f"s{k}", "a": a, "b": b, "test_set": "t", "metric": "dsc", "p": Printed(x), "where": "T"}
+    tests = [{"structure": f"s{k}", "a": a, "b": b, "test_set": "t", "metric": "dsc", "p": Printed(x), "where": "T",
+              "test": "wilcoxon"}
              for k, x in enumerate(p)]  # fmt: skip
     sets = {"t": {"cases": cases, "where": "T"}}
     return paired_tests(paper(paired=tests, test_sets=sets, alpha=Printed("0.05"), **more))

@@ -147,13 +147,13 @@ def test_wrong_values_are_named_with_their_place(tmp_path):
     (tmp_path / "published").mkdir()
     path = tmp_path / "published" / "x.yaml"
     value = (
-        "model: {family: a, n_train: 9}, test_set: all, metric: dsc, mean: 2, ci: [0, 1], where: T"
+        "model: {family: a, n_train: 9}, test_set: all, metric: dsc, mean: 2, cases: 0, where: T"
     )
     path.write_text(f"study: x\nsizes: [5]\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
     with pytest.raises(ConfigError) as error:
         load_published("x", tmp_path)
     assert "x.yaml: citation: Field required" in str(error.value)
-    assert "x.yaml: values.0: " in str(error.value) and "outside its interval" in str(error.value)
+    assert "x.yaml: values.0.cases: Input should be greater" in str(error.value)
 
 
 def test_published_values_come_at_our_sizes(published):

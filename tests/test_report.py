@@ -16,8 +16,10 @@ import pandas as pd
 import pytest
 
 from crossover.core.provenance import record_path
+from crossover.findings.audit.false_claims import false_claims
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
+from crossover.findings.published import load_published
 from crossover.report import page, study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.audit_section import audit_section
@@ -247,6 +249,19 @@ def test_the_audit_shows_what_does_not_follow():
     whole = audit_section(results(audit=findings(FOLLOWS)))
     assert not whole.tables and not whole.details and "0 do not follow" in whole.sentences[0]
     assert audit_section(results()) is None
+
+
+def test_the_audit_shows_the_claims_that_may_be_false():
+    claims = false_claims(load_published("uterus"))
+    section = audit_section(results(audit=findings(FOLLOWS), false_claims=claims))
+    [table] = section.tables
+    assert (
+        table.title
+        == "Claims of superiority that may be false by the chance of the cases (1 of 21)"
+    )
+    text = cells(table.table)
+    assert "transfer-L1 better than aggregated, all, dsc, n = 51 | " in text
+    assert "| 89 | 0.10 (0.02 to 0.18) | 0.75 (0.50 to 0.90)" in text
 
 
 # ---- first page

@@ -6,6 +6,7 @@ import pandas as pd
 
 from crossover.analyses import registry
 from crossover.core.incremental import failed_of, records_of
+from crossover.findings.audit.false_claims import false_claims
 from crossover.findings.audit.table import audit_table
 from crossover.findings.published import at_sizes, corresponding, load_published
 from crossover.report.failures_section import collapsed, failed_table
@@ -34,6 +35,7 @@ def main(job: Job) -> None:
                 list(corresponding(study.sizes, published).items()), columns=["ours", "theirs"]
             )
             frames["audit"] = audit_table(published)
+            frames["false_claims"] = false_claims(published)
             said = [(c.about, c.what) for c in published.contradictions]
             frames["contradictions"] = pd.DataFrame(said, columns=["about", "what"])
         figures = {

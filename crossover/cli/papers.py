@@ -17,27 +17,34 @@ def audit(
     studies: Annotated[
         list[str] | None, typer.Argument(help="By default all that have a paper.")
     ] = None,
+    results: Results = None,
     as_json: Json = False,
 ) -> None:
     """Check a paper's printed numbers against each other: which follow from others, and which don't.
 
-    Needs no data. Exit status: 0, whatever is found; 2 where there is no such paper.
+    Needs no data; where there are results of the study, the correlation of two models' scores is taken from them for
+    the probability that a claim of superiority is false. Exit status: 0, whatever is found; 2 where
+    there is no such paper.
     """
     from crossover.core.paths import CONFIG
+    from crossover.findings.audit.false_claims import false_claims
     from crossover.findings.audit.show import for_machines, show
     from crossover.findings.audit.table import audit_table
     from crossover.findings.published import load_published
+    from crossover.statistics.metrics_table import TableError, read_metrics
 
     names = studies or sorted(path.stem for path in (CONFIG / "published").glob("*.yaml"))
-    with stop_on(ConfigError):
+    with stop_on(ConfigError, TableError):
         papers = [load_published(name, CONFIG) for name in names]
-    tables = [audit_table(paper) for paper in papers]
+        paths = [(results or RESULTS) / name / "metrics.csv" for name in names]
+        scores = [read_metrics(path) if path.exists() else None for path in paths]
+    tables = [(audit_table(p), false_claims(p, own)) for p, own in zip(papers, scores)]
     if as_json:
-        found = [for_machines(paper, table) for paper, table in zip(papers, tables)]
+        found = [for_machines(paper, *both) for paper, both in zip(papers, tables)]
         typer.echo(json.dumps({"studies": found}, indent=1))
         return
-    for paper, table in zip(papers, tables):
-        show(paper, table, Console())
+    for paper, both in zip(papers, tables):
+        show(paper, *both, Console())
 
 
 @in_workflow_folder

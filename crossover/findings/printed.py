@@ -12,6 +12,12 @@ from crossover.findings.printed_number import Printed
 Share = Annotated[Printed, Field(ge=0, le=1)]
 NotNegative = Annotated[Printed, Field(ge=0)]
 Pair = tuple[Printed, Printed]
+Test = Literal[
+    "t", "anova", "wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman", "other"
+]  # fmt: skip
+"""A test of differences that a paper names."""
+RANK_TESTS = ("wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman")
+"""Those of orders, whose p no means tell."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -40,7 +46,11 @@ class TestSet(Section):
 
 
 class Value(Section):
-    """A printed mean of one model on one test set."""
+    """A printed mean, or median, of one model on one test set.
+
+    `sd_of` is what the SD or standard error is of: a score of each case, each case's average over its
+    slices or structures, or averages of runs (folds, trainings). Papers don't always say.
+    """
 
     model: PublishedModel
     structure: str | None = None
@@ -48,16 +58,24 @@ class Value(Section):
     test_set: str
     metric: str
     mean: Printed
+    statistic: Literal["mean", "median"] = "mean"
+    """What `mean` holds."""
     sd: NotNegative | None = None
+    se: NotNegative | None = None
+    """Its standard error, where that is printed instead of the SD."""
+    sd_of: Literal["cases", "averages", "runs"] | None = None
     ci: Pair | None = None
+    iqr: Pair | None = None
+    """The quartiles."""
+    cases: Annotated[int, Field(ge=1)] | None = None
+    """Its own number of cases, where it isn't the test set's."""
     or_of: list[Alternative] = []
     where: str
 
-    @model_validator(mode="after")
-    def _inside(self) -> Value:
-        if self.ci and not self.ci[0] <= self.mean <= self.ci[1]:
-            raise ValueError(f"the mean {self.mean} is outside its interval {list(self.ci)}")
-        return self
+    @property
+    def quantity(self) -> str:
+        """What is printed: the metric's name for a mean, "median dsc" for a median."""
+        return self.metric if self.statistic == "mean" else f"median {self.metric}"
 
 
 class Ordering(Section):
@@ -72,6 +90,7 @@ class Ordering(Section):
     lower: list[str]
     p_below: Printed | None = None
     """None where no p is printed."""
+    test: Test | None = None
     where: str
 
 
@@ -87,6 +106,8 @@ class Gain(Section):
     families: list[str]
     over: str
     gain: Printed
+    unit: Literal["%"] | None = None
+    """Per cent, or percentage points, of scores that are printed as fractions."""
     sources: list[str] = []
     where: str
 
@@ -96,7 +117,7 @@ class GridCell(Section):
 
     architecture: str
     encoder: str
-    mean: Share
+    mean: Printed
     sd: NotNegative
 
 
@@ -134,12 +155,15 @@ class Association(Section):
 class PairedTest(Section):
     """A printed p value of two models on the same cases; `a` is named first, as "a vs. b"."""
 
-    structure: str
+    structure: str | None = None
     a: PublishedModel
     b: PublishedModel
     test_set: str
     metric: str
     p: Share
+    p_below: bool = False
+    """Whether only "p < ..." is printed."""
+    test: Test | None = None
     where: str
 
 
@@ -189,6 +213,8 @@ class ContinuousRow(Section):
     training: Pair
     testing: Pair
     p: Share
+    p_below: bool = False
+    test: Test | None = None
 
 
 class Category(Section):
@@ -203,6 +229,7 @@ class CategoricalRow(Section):
 
     variable: str
     p: Share
+    p_below: bool = False
     categories: dict[str, Category]
 
 

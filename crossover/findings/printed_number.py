@@ -17,9 +17,8 @@ class Printed(float):
 
     def __new__(cls, value: str | float) -> Printed:
         """Read a number with its digits; a float has those of its shortest text."""
-        text = value.text if isinstance(value, Printed) else str(value)
-        number = super().__new__(cls, text)
-        number.text = text
+        number = super().__new__(cls, value)
+        number.text = value.text if isinstance(value, Printed) else str(value)
         return number
 
     @property

@@ -29,6 +29,7 @@ from crossover.findings.printed import (
     Value,
 )
 from crossover.findings.printed_number import Printed, read_printed
+from crossover.statistics.scales import SHARE, scale
 from crossover.study.schema import Study
 
 VALUES = [
@@ -49,6 +50,8 @@ class Published(Section):
     confidence: float
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
+    per_cent: list[str] = []
+    """Metrics printed in per cent, where that isn't evident (most of their means above 1)."""
     values: list[Value]
     test_sets: dict[str, TestSet] = {}
     orderings: list[Ordering] = []
@@ -85,7 +88,7 @@ class Published(Section):
         return self
 
     def table(self) -> pd.DataFrame:
-        """The values: `VALUES`; numbers that aren't printed are NaN, no structure is missing."""
+        """The means: `VALUES`; shares as fractions; what isn't printed is NaN, no structure is missing."""
         rows = [
             {
                 "family": v.model.family,
@@ -100,8 +103,21 @@ class Published(Section):
                 "where": v.where,
             }
             for v in self.values
+            if v.statistic == "mean"
         ]
-        return pd.DataFrame(rows, columns=VALUES)
+        table = pd.DataFrame(rows, columns=VALUES)
+        shares = [m for m in table["metric"].unique() if self.in_per_cent(m)]
+        if shares:
+            table.loc[table["metric"].isin(shares), ["mean", "sd", "ci_low", "ci_high"]] /= 100
+        return table
+
+    def in_per_cent(self, metric: str) -> bool:
+        """Whether a metric from 0 to 1 is printed in per cent: the file says so, or most means are above 1."""
+        if metric in self.per_cent:
+            return True
+        grid = [c.mean for c in self.grid.cells] if self.grid and self.grid.metric == metric else []
+        means = [v.mean for v in self.values if v.metric == metric] + grid
+        return scale(metric) == SHARE and sum(m > 1 for m in means) > len(means) / 2
 
     def paired_table(self) -> pd.DataFrame:
         """The paired tests: structure, test_set, metric, family_a, n_train_a, family_b, n_train_b, p,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from crossover.findings.audit.false_claims import LIKELY
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
@@ -25,6 +26,7 @@ def audit_section(results: StudyResults) -> Section | None:
     tables = [
         TableKind("does_not_follow", "audit", unfollowed_layout, wraps=True),
         TableKind("contradictions", "contradictions", lambda rows, _: rows, wraps=True),
+        TableKind("may_be_false", "false_claims", claims_layout, wraps=True),
     ]
     details = [TableKind("follows_under_a_reading", "audit", readings_layout, wraps=True)]
     return Section(
@@ -41,6 +43,24 @@ def readings_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The numbers that follow only under a reading, those of one kind in one row."""
     alike = found[found["verdict"] == READING].groupby(ALIKE, sort=False)
     return _layout(pd.DataFrame([_together(own) for _, own in alike], columns=found.columns))
+
+
+def claims_layout(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The claims that one model is better than another which are false with a probability above `LIKELY`."""
+    shown = claims[claims["probability"] > LIKELY]
+    parts = ("structure", "test_set", "metric")
+    about = [
+        ", ".join([f"{row['better']} better than {row['worse']}", *(row[p] for p in parts if pd.notna(row[p]))])
+        + (f", n = {row['n_train']}" if row["n_train"] else "")
+        for _, row in shown.iterrows()
+    ]  # fmt: skip
+    return pd.DataFrame({
+        "about": about, "where": shown["where"], "printed": shown["printed"], "cases": shown["cases"],
+        "probability": [f"{p:.2f} ({low:.2f} to {high:.2f})"
+                        for p, low, high in zip(shown["probability"], shown["lowest"], shown["highest"], strict=True)],
+        "correlation": [f"{r:.2f} ({low:.2f} to {high:.2f})" for r, low, high in zip(
+            shown["correlation"], shown["correlation_low"], shown["correlation_high"], strict=True)],
+    })  # fmt: skip
 
 
 def _together(own: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,7 @@ from crossover.report.prose import statements
 from crossover.report.provenance_note import ProvenanceNote
 from crossover.study.schema import Study
 
-OF_THE_PAPER = ("audit", "contradictions", "table1_published")
+OF_THE_PAPER = ("audit", "false_claims", "contradictions", "table1_published")
 """Frames that are made of the paper's printed numbers alone."""
 
 
@@ -28,8 +28,8 @@ class StudyResults:
             gains, contrasts, attributes) by their files' names, table1, table2, table3 (tidy),
             published, table1_published, published_gains (the paper's), initial (`run_facts.initial_weights`) and
             failed (`failures_section.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise,
-            repeated, audit (`audit.table.audit_table`), contradictions and sizes (ours, theirs: of the paper); what
-            is missing or empty is left out of the page.
+            repeated, audit (`audit.table.audit_table`), false_claims, contradictions and sizes (ours, theirs: of the
+            paper); what is missing or empty is left out of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
         collapsed: trainings that found nothing (`failures_section.collapsed`).

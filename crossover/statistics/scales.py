@@ -8,6 +8,8 @@ from math import inf
 Scale = tuple[float, float]
 """Lowest and highest value."""
 SHARE, DISTANCE, PERCENT_SAVED, UNKNOWN = (0.0, 1.0), (0.0, inf), (-inf, 100.0), (-inf, inf)
+AGREEMENT: Scale = (-inf, 1.0)
+"""Of an intraclass correlation."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from crossover.findings.audit.averages import averages
 from crossover.findings.audit.counts import counts
+from crossover.findings.audit.cut_off import cut_off, under
 from crossover.findings.audit.design import design
-from crossover.findings.audit.finding import Finding
+from crossover.findings.audit.finding import NOT, Finding
 from crossover.findings.audit.gains import gains
 from crossover.findings.audit.group_tests import group_tests
 from crossover.findings.audit.orderings import orderings
 from crossover.findings.audit.overlap import overlap
+from crossover.findings.audit.paired_t import paired_t
 from crossover.findings.audit.paired_tests import paired_tests
 from crossover.findings.audit.places import same_numbers
 from crossover.findings.audit.pooling import pooled
@@ -21,7 +23,7 @@ from crossover.findings.audit.statements import statements
 from crossover.findings.published import Published
 
 CHECKS = (
-    same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests,
+    same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests, paired_t,
     orderings, design,
 )  # fmt: skip
 
@@ -29,7 +31,22 @@ CHECKS = (
 def audit(published: Published) -> list[Finding]:
     """All findings, in the order of `CHECKS`.
 
+    Where numbers do not follow as rounded ones, and fewer do not if all were cut off, the paper is read so.
+
     Raises:
         ExpressionError: a statement names something that isn't printed.
     """
+    rounded = _found(published)
+    failed = _failed(rounded)
+    if not failed:
+        return rounded
+    cut = _found(cut_off(published))
+    return under(rounded, cut) if _failed(cut) < failed else rounded
+
+
+def _found(published: Published) -> list[Finding]:
     return [finding for check in CHECKS for finding in check(published)]
+
+
+def _failed(findings: list[Finding]) -> int:
+    return sum(finding.verdict == NOT for finding in findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from crossover.findings.audit.finding import Finding, Reading, judged, places
+from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places, unchecked
 from crossover.findings.audit.interval import (
     TAIL,
     Interval,
@@ -16,6 +16,7 @@ from crossover.findings.audit.interval import (
     unrounded,
 )
 from crossover.findings.audit.lookup import POOLED_STRUCTURE, first_values, key_of, told
+from crossover.findings.audit.scores import cases_of
 from crossover.findings.audit.spread import short_range
 from crossover.findings.printed import Value
 from crossover.findings.published import Published
@@ -27,40 +28,53 @@ def averages(published: Published) -> list[Finding]:
     """Every value of "all" structures whose rows are printed."""
     findings = []
     for value in published.values:
-        rows = rows_of(value, published) if value.structure == POOLED_STRUCTURE else []
+        rows = rows_of(value, published) if value.statistic == "mean" else []
         if len(rows) > 1:
-            findings.append(_mean(value, rows))
+            findings.append(_mean(value, rows, published))
             sds = [row.sd for row in rows]
-            known = published.test_sets.get(value.test_set)
-            if value.sd is not None and all(sd is not None for sd in sds) and known:
-                findings.append(_sd(value, rows, known.cases))
+            cases = [cases_of(row, published) for row in rows]
+            of_runs = any(one.sd_of == "runs" for one in (value, *rows))
+            told_all = value.sd is not None and all(sd is not None for sd in sds) and all(cases)
+            if told_all and not of_runs:
+                findings.append(_sd(value, rows, [n for n in cases if n]))
     return findings
 
 
 def rows_of(value: Value, published: Published) -> list[Value]:
-    """The values of the single structures of the same model, test set and metric."""
-    family, n, _, test_set, metric = key_of(value)
+    """The values of the single structures of the same model, test set and metric; none of a single one."""
+    if value.structure != POOLED_STRUCTURE:
+        return []
+    family, n, _, test_set, quantity = key_of(value)
     return [
         row
         for key, row in first_values(published).items()
         if key[2] not in (None, POOLED_STRUCTURE)
-        and (*key[:2], *key[3:]) == (family, n, test_set, metric)
+        and (*key[:2], *key[3:]) == (family, n, test_set, quantity)
     ]
 
 
-def _mean(value: Value, rows: list[Value]) -> Finding:
+def _mean(value: Value, rows: list[Value], published: Published) -> Finding:
     terms = [unrounded(row.mean) for row in rows]
+    readings = [
+        Reading("rows rounded to either side", likely_average(terms)),
+        Reading("rows nearly all rounded to one side", average(terms)),
+    ]
+    cases = [n for row in rows if (n := cases_of(row, published))]
+    if len(cases) == len(rows) and len(set(cases)) > 1:
+        readings.append(Reading("rows weighted by their cases", average(terms, cases)))
+    about, where = f"Mean of {told(key_of(value))}", places(value.where, *(r.where for r in rows))
+    if len(set(cases)) > 1 and value.sd_of == "averages":
+        why = "the mean of each case's average over the rows it has, which the rows don't tell"
+        return unchecked(CHECK, about, where, value.mean.text, why)
     return judged(
-        CHECK, f"Mean of {told(key_of(value))}", places(value.where, *(r.where for r in rows)),
-        value.mean.text, f"mean of {len(rows)} rows, {average(terms).middle:.4f}", unrounded(value.mean), [
-            Reading("rows rounded to either side", likely_average(terms)),
-            Reading("rows nearly all rounded to one side", average(terms)),
-        ],
+        CHECK, about, where, value.mean.text, f"mean of {len(rows)} rows, {average(terms).middle:.4f}",
+        unrounded(value.mean), readings,
         note=f"rows rounded to either side: {short_range(likely_average(terms))} in 99.9% of cases",
     )  # fmt: skip
 
 
-def _sd(value: Value, rows: list[Value], cases: int) -> Finding:
+def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
+    """The SD over the rows' means, over all rows and cases, or of each case's average over the rows."""
     over_rows, over_all = spreads = _over_rows(rows), _over_cases(rows, cases)
     assert value.sd is not None, "only values with an SD are averaged"
     mean_sd = average([unrounded(row.sd) for row in rows if row.sd is not None])
@@ -75,12 +89,27 @@ def _sd(value: Value, rows: list[Value], cases: int) -> Finding:
             Reading(f"{name}, roundings nearly all widening or narrowing it", s.worst)
             for name, s in zip(names, spreads)
         ]
-    return judged(
-        CHECK, f"SD of {told(key_of(value))}", places(value.where, *(r.where for r in rows)),
-        value.sd.text, "SDs and means of the rows", printed, readings,
+    about, where = f"SD of {told(key_of(value))}", places(value.where, *(r.where for r in rows))
+    found = judged(
+        CHECK, about, where, value.sd.text, "SDs and means of the rows", printed, readings,
         note=f"over the rows' means {over_rows.sd:.3f}, over rows and cases {over_all.sd:.3f}, "
         f"mean of the SDs {mean_sd.middle:.3f}; each case's own average isn't printed",
     )  # fmt: skip
+    if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
+        return _of_averages(found, printed, mean_sd, len(set(cases)) == 1)
+    return found
+
+
+def _of_averages(found: Finding, printed: Interval, mean_sd: Interval, same_cases: bool) -> Finding:
+    """Of the SD of each case's average over the rows, all that can be told is whether it is too large."""
+    if same_cases and gap(printed, "at_most", mean_sd):
+        source = "at most the mean of the rows' SDs, if of each case's average"
+        return found if found.verdict == NOT else judged(
+            CHECK, found.about, found.where, found.printed, source, printed, [Reading("", mean_sd)],
+            relation="at_most",
+        )  # fmt: skip
+    why = f"of each case's average over the rows, as it seems; {found.note}"
+    return unchecked(CHECK, found.about, found.where, found.printed, why)
 
 
 @dataclass(frozen=True)
@@ -110,17 +139,17 @@ def _over_rows(rows: list[Value]) -> _Spread:
     return _Spread(sd, most, _usual(moved, k - 1, sd, most))
 
 
-def _over_cases(rows: list[Value], cases: int) -> _Spread:
+def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
     """Of every row's cases together: their SDs within, the distance of the means between."""
-    total, inner = len(rows) * cases, cases - 1
-    middle = math.fsum(row.mean for row in rows) / len(rows)
+    total = sum(cases)
+    middle = math.fsum(n * row.mean for row, n in zip(rows, cases)) / total
     squares, errors, moved = 0.0, 0.0, 0.0
-    for row in rows:
+    for row, n in zip(rows, cases):
         assert row.sd is not None, "only values with an SD are averaged"
         away = row.mean - middle
-        squares += inner * row.sd**2 + cases * away**2
-        errors += inner * row.sd.half_unit**2 + cases * row.mean.half_unit**2
-        moved += (inner * row.sd * row.sd.half_unit) ** 2 + (cases * away * row.mean.half_unit) ** 2
+        squares += (n - 1) * row.sd**2 + n * away**2
+        errors += (n - 1) * row.sd.half_unit**2 + n * row.mean.half_unit**2
+        moved += ((n - 1) * row.sd * row.sd.half_unit) ** 2 + (n * away * row.mean.half_unit) ** 2
     sd, most = math.sqrt(squares / (total - 1)), math.sqrt(errors / (total - 1))
     return _Spread(sd, most, _usual(moved, total - 1, sd, most))
 

@@ -14,6 +14,7 @@ from crossover.findings.audit.finding import (
     places,
     unchecked,
 )
+from crossover.findings.audit.scores import better_when_higher
 from crossover.findings.printed import Grid, GridCell
 from crossover.findings.published import Published
 
@@ -42,12 +43,14 @@ def selected(grid: Grid) -> GridCell:
 
 
 def _highest(grid: Grid) -> Finding:
-    best, chosen = max(grid.cells, key=lambda c: c.mean), selected(grid)
-    follows = chosen.mean >= best.mean
+    higher = better_when_higher(grid.metric)
+    of, word = (max, "highest") if higher else (min, "lowest")
+    best, chosen = of(grid.cells, key=lambda c: c.mean), selected(grid)
+    follows = chosen.mean == best.mean
     return Finding(
-        CHECK, "The selected network has the highest mean", grid.where, chosen.mean.text,
-        f"{len(grid.cells)} means, the highest {best.mean.text}", FOLLOWS if follows else NOT,
-        float(best.mean), float(best.mean), off_by=math.nan if follows else best.mean - chosen.mean,
+        CHECK, f"The selected network has the {word} mean", grid.where, chosen.mean.text,
+        f"{len(grid.cells)} means, the {word} {best.mean.text}", FOLLOWS if follows else NOT,
+        float(best.mean), float(best.mean), off_by=math.nan if follows else abs(best.mean - chosen.mean),
     )  # fmt: skip
 
 
@@ -64,7 +67,7 @@ def _apart(grid: Grid) -> Finding:
         for c in others
     ]  # fmt: skip
     near = sum(x >= ALPHA for x in p)
-    within = sum(chosen.mean - c.mean <= chosen.sd / 2 for c in others)
+    within = sum(abs(chosen.mean - c.mean) <= chosen.sd / 2 for c in others)
     note = (
         f"p of Welch's t {ALPHA} or more against {near} of {len(others)}; "
         f"{within} means are within half of its SD; folds share training cases, none is corrected"
@@ -72,7 +75,7 @@ def _apart(grid: Grid) -> Finding:
     return Finding(
         CHECK, "The selected network is better than the others", grid.where,
         f"{chosen.mean.text} ± {chosen.sd.text}", f"means and SDs of {k} folds",
-        FOLLOWS if near == 0 else READING, reading="" if near == 0 else "the highest mean, as such", note=note,
+        FOLLOWS if near == 0 else READING, reading="" if near == 0 else "the best mean, as such", note=note,
     )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from crossover.findings.audit.interval import Interval, gap
+from crossover.findings.audit.interval import Interval, gap, unrounded
+from crossover.findings.printed_number import Printed
 
 Verdict = Literal[
     "follows", "follows only under a reading", "does not follow", "can't be checked"
@@ -83,6 +84,16 @@ def judged(
 def unchecked(check: str, about: str, where: str, printed: str, why: str) -> Finding:
     """A statement that the printed numbers can't decide."""
     return Finding(check, about, where, printed, "", UNCHECKED, note=why)
+
+
+def p_interval(p: Printed, below: bool) -> Interval:
+    """All p values that a printed one stands for; from 0 where only "p < ..." is printed."""
+    return Interval(0.0, float(p)) if below else unrounded(p).clipped(0, 1)
+
+
+def p_text(p: Printed, below: bool) -> str:
+    """A p value as it is printed."""
+    return f"< {p.text}" if below else p.text
 
 
 def places(*where: str) -> str:

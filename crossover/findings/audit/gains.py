@@ -6,10 +6,14 @@ from crossover.findings.audit.averages import rows_of
 from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places
 from crossover.findings.audit.interval import Interval, average, exactly, likely_average, unrounded
 from crossover.findings.audit.lookup import first_values, told
+from crossover.findings.audit.scores import better_when_higher, scale_of, unit_of
 from crossover.findings.printed import Gain, Value
 from crossover.findings.published import Published
+from crossover.statistics.scales import SHARE
 
 CHECK = "gain"
+DIFFERENCE = "difference (percentage points)"
+RELATIVE = "relative to the lower score (per cent)"
 
 
 def gains(published: Published) -> list[Finding]:
@@ -27,27 +31,38 @@ def gains(published: Published) -> list[Finding]:
 
 def _only(published: Published, gain: Gain, family: str) -> Value | None:
     """The family's score on the gain's test set, if one of its sizes is printed there."""
-    wanted = (family, gain.structure, gain.test_set, gain.metric)
-    found = [v for k, v in first_values(published).items() if (k[0], *k[2:]) == wanted]
-    return found[0] if len(found) == 1 else None
+    for quantity in (gain.metric, f"median {gain.metric}"):
+        wanted = (family, gain.structure, gain.test_set, quantity)
+        found = [v for k, v in first_values(published).items() if (k[0], *k[2:]) == wanted]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def _difference(gain: Gain, scores: list[Value], published: Published) -> Finding:
-    higher = average([unrounded(s.mean) for s in scores[:-1]])
-    lower = unrounded(scores[-1].mean)
-    readings = [
-        Reading("difference (percentage points)", higher - lower),
-        Reading("relative to the lower score (per cent)", higher / lower - exactly(1)),
-    ]
+    mean, base = average([unrounded(s.mean) for s in scores[:-1]]), unrounded(scores[-1].mean)
+    unit = unit_of(gain.metric, published)
+    per_cent = gain.unit == "%" or (
+        scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1
+    )
+    points = exactly(100 / unit if per_cent else 1)
+    readings = [Reading(DIFFERENCE, (mean - base) * points)]
+    improved = mean - base
+    if not better_when_higher(gain.metric):
+        improved = -improved
+        readings.append(Reading("reduction", improved * points))
+    if base.low > 0:  # a share more than doubled may stand as a fraction, too
+        for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
+            readings.append(Reading(RELATIVE, improved / base * exactly(factor)))
     rows = [rows_of(score, published) for score in scores]
     if all(rows):
-        readings.insert(1, Reading("difference of the rows' means", _of_rows(rows)))
+        readings.insert(1, Reading("difference of the rows' means", _of_rows(rows) * points))
     terms = " + ".join(s.mean.text for s in scores[:-1])
-    mean = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
+    averaged = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
     return judged(
         CHECK, f"Gain of {' and '.join(gain.families)} over {_name(gain)}",
         places(gain.where, *(s.where for s in scores)), gain.gain.text,
-        f"{mean} - {scores[-1].mean.text}", unrounded(gain.gain), readings,
+        f"{averaged} - {scores[-1].mean.text}", unrounded(gain.gain), readings,
         note="; ".join(f"{r.name}: {r.value.middle:.4f}" for r in readings),
     )  # fmt: skip
 

@@ -7,9 +7,17 @@ from itertools import combinations, product
 
 import numpy as np
 
-from crossover.findings.audit.finding import Finding, Reading, judged, places
+from crossover.findings.audit.finding import (
+    Finding,
+    Reading,
+    judged,
+    p_interval,
+    p_text,
+    places,
+    unchecked,
+)
 from crossover.findings.audit.interval import Interval, exactly, unrounded
-from crossover.findings.printed import CategoricalRow, ContinuousRow, TableOne
+from crossover.findings.printed import RANK_TESTS, CategoricalRow, ContinuousRow, TableOne
 from crossover.findings.published import Published
 
 CHECK = "p from a table"
@@ -24,6 +32,11 @@ def group_tests(published: Published) -> list[Finding]:
     sizes = list(table.patients.values())
     findings = []
     for row in table.continuous:
+        if row.test in RANK_TESTS:
+            why = f"the {row.test} test is of ranks, which means and SDs don't tell"
+            printed = p_text(row.p, row.p_below)
+            findings.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, why))
+            continue
         readings = of_means(row, sizes)
         findings.append(_p(row, readings, table, f"means and SDs of {sizes[0]} and {sizes[1]}"))
         findings += _no_difference(row, readings, table)
@@ -164,7 +177,8 @@ def _p(
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
         values += f"; {len(grouped)} tests of two groups of categories {low:.3f} to {high:.3f}"
     return judged(
-        CHECK, f"p of {row.variable}", table.where, row.p.text, source, unrounded(row.p), readings, note=values
+        CHECK, f"p of {row.variable}", table.where, p_text(row.p, row.p_below), source,
+        p_interval(row.p, row.p_below), readings, note=values,
     )  # fmt: skip
 
 

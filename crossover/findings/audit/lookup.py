@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from crossover.findings.printed import Value
 from crossover.findings.published import Published
 
 Key = tuple[str, int, str | None, str, str]
-"""Family, n_train, structure, test set, metric."""
+"""Family, n_train, structure, test set, quantity (a metric, or "median" and the metric)."""
 POOLED_STRUCTURE = "all"
 
 
 def key_of(value: Value) -> Key:
-    """Return what a printed value is about: family, size, structure, test set and metric."""
+    """Return what a printed value is about: family, size, structure, test set and quantity."""
     model = value.model
-    return model.family, model.n_train, value.structure, value.test_set, value.metric
+    return model.family, model.n_train, value.structure, value.test_set, value.quantity
 
 
 def first_values(published: Published) -> dict[Key, Value]:
@@ -27,9 +29,10 @@ def first_values(published: Published) -> dict[Key, Value]:
 def at_size(
     values: dict[Key, Value], family: str, n: int, structure: str | None, test_set: str, metric: str
 ) -> Value | None:
-    """The family's value at a size; families that train on no target case have one for every size."""
-    found = values.get((family, n, structure, test_set, metric))
-    return found or values.get((family, 0, structure, test_set, metric))
+    """The family's mean at a size, or median; families that train on no target case have one for every size."""
+    keys = product((metric, f"median {metric}"), (n, 0))
+    found = (values.get((family, size, structure, test_set, what)) for what, size in keys)
+    return next(filter(None, found), None)
 
 
 def told(key: Key) -> str:

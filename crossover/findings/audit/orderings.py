@@ -1,4 +1,4 @@
-"""What the text says is higher than what: the printed means, and the printed p with the printed intervals."""
+"""What the text says is higher than what: the printed means, and the printed p with the printed spread."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places, unchecked
 from crossover.findings.audit.interval import Interval, exactly, unrounded
-from crossover.findings.audit.lookup import at_size, first_values
-from crossover.findings.audit.spread import t_quantile
-from crossover.findings.printed import Ordering, Value
+from crossover.findings.audit.lookup import POOLED_STRUCTURE, at_size, first_values
+from crossover.findings.audit.scores import cases_of, sd_of, spread_text, t_quantile
+from crossover.findings.printed import RANK_TESTS, Ordering, Value
 from crossover.findings.published import Published
 
 CHECK = "ordering"
@@ -34,6 +34,7 @@ def _scores(said: Ordering, published: Published) -> Iterator[Finding]:
     values = first_values(published)
     sets = [said.test_set] if said.test_set else list(published.test_sets)
     missing: dict[str, list[int]] = {}
+    compared = 0
     for n in said.n_train:
         for structure in said.structures:
             for high in said.higher:
@@ -50,9 +51,16 @@ def _scores(said: Ordering, published: Published) -> Iterator[Finding]:
                     if not pairs:
                         missing.setdefault(f"{high} above {low}", []).append(n)
                         continue
+                    compared += 1
                     yield _order(said, name, pairs)
                     yield from _printed_p(said, name, pairs, published)
-                    yield from _with_intervals(said, name, pairs, published)
+                    if said.test not in RANK_TESTS:
+                        yield from _with_spread(said, name, pairs, published)
+    if said.p_below is not None and said.test in RANK_TESTS and compared:
+        yield unchecked(
+            "p and spread", f"p of {', '.join(said.higher)} above {', '.join(said.lower)}", said.where,
+            _p_text(said), f"the {said.test} test is of ranks, which means and their spread don't tell",
+        )  # fmt: skip
     if missing:
         told = [f"{pair} (n = {', '.join(map(str, sizes))})" for pair, sizes in missing.items()]
         yield unchecked(
@@ -106,20 +114,19 @@ def _printed_p(
                 break
 
 
-def _with_intervals(
+def _with_spread(
     said: Ordering, name: str, pairs: dict[str, _Pair], published: Published
 ) -> Iterator[Finding]:
-    if said.p_below is None or not any(p.higher.ci and p.lower.ci for p in pairs.values()):
+    """The p that the printed SDs, standard errors or intervals allow."""
+    if said.p_below is None:
         return
-    readings, notes = [], []
+    readings, notes, spreads = [], [], []
     for test_set, pair in pairs.items():
-        known = published.test_sets.get(test_set)
-        if not (known and pair.higher.ci and pair.lower.ci):
+        sample = _sample(pair, published)
+        if sample is None:
             continue
         on = "" if said.test_set else f"on {test_set}, "
-        p, correlation = p_of_intervals(
-            pair.higher, pair.lower, known.cases, published.confidence, said.p_below
-        )
+        p, correlation = p_of_means(pair.higher, pair.lower, *sample, said.p_below)
         readings.append(Reading(f"{on}independent groups", p))
         if p.low > said.p_below and correlation <= 1:
             # A difference of the same cases varies less, the more their scores go together.
@@ -129,21 +136,33 @@ def _with_intervals(
             ))  # fmt: skip
         enough = "" if correlation <= 1 else ", no correlation of the same cases is enough"
         notes.append(f"{on}independent groups p = {p.low:.2g} to {p.high:.2g}{enough}")
+        spreads += [spread_text(v) for v in (pair.higher, pair.lower)]
     if readings:
-        ci = [v.ci for pair in pairs.values() for v in (pair.higher, pair.lower) if v.ci]
-        text = "; ".join(f"{low.text} to {high.text}" for low, high in ci)
         where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
         yield judged(
-            "p and intervals", f"p of {name}", where, _p_text(said), f"intervals {text}",
+            "p and spread", f"p of {name}", where, _p_text(said), "; ".join(spreads),
             exactly(said.p_below), readings, relation="at_least",
             note=f"{'; '.join(notes)} (one comparison, uncorrected)",
         )  # fmt: skip
 
 
-def p_of_intervals(
-    a: Value, b: Value, n: int, confidence: float, p_below: float
+def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int] | None:
+    """Both SDs and the number of cases; None where nothing tells them."""
+    n, other = (cases_of(v, published) for v in (pair.higher, pair.lower))
+    if not n or not other:
+        return None
+    n = max(n, other)
+    quantile = t_quantile(n, published.confidence)
+    a, b = (sd_of(v, n, quantile) for v in (pair.higher, pair.lower))
+    over_rows = pair.higher.structure == POOLED_STRUCTURE and pair.higher.sd_of != "averages"
+    several = over_rows and not (pair.higher.ci and pair.lower.ci)
+    return (a, b, n) if a and b and not several else None
+
+
+def p_of_means(
+    a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_below: float
 ) -> tuple[Interval, float]:
-    """The two-sided p that a is above b, from their t intervals: groups independent, one comparison.
+    """The two-sided p that a is above b, n cases each: t test of independent groups, one comparison.
 
     Returns:
         All p that rounding allows, and the smallest correlation of the same cases' scores with which p
@@ -151,9 +170,8 @@ def p_of_intervals(
     """
     from scipy import stats
 
-    assert a.ci and b.ci, "only values with an interval are compared"
-    errors = [((unrounded(high) - unrounded(low)) * exactly(0.5 / t_quantile(n, confidence))).clipped()
-              for low, high in (a.ci, b.ci)]  # fmt: skip
+    root = exactly(1 / math.sqrt(n))
+    errors = [sd * root for sd in (sd_a, sd_b)]
     difference = unrounded(a.mean) - unrounded(b.mean)
     ends = []
     for d, ses in (
@@ -164,9 +182,21 @@ def p_of_intervals(
         ends.append(float(2 * stats.t.sf(max(d, 0.0) / se, 2 * n - 2)) if se else 0.0)
     if difference.high <= 0:
         return Interval(*ends), math.inf
-    (s1, s2), wanted = (e.low for e in errors), difference.high / stats.t.isf(p_below / 2, n - 1)
-    correlation = (s1**2 + s2**2 - wanted**2) / (2 * s1 * s2) if s1 and s2 else -1.0
-    return Interval(*ends), float(correlation)
+    wanted = difference.high / float(stats.t.isf(p_below / 2, n - 1))
+    return Interval(*ends), _least_correlation(*errors, wanted)
+
+
+def _least_correlation(a: Interval, b: Interval, wanted: float) -> float:
+    """With which the difference of two numbers with these standard errors has the wanted one, or a smaller."""
+    if not a.low or not b.low:
+        return -1.0
+    found = []
+    for one, other in ((a, b), (b, a)):
+        for s in (one.low, one.high):
+            # (s^2 + t^2 - wanted^2) / 2st falls to t = root(s^2 - wanted^2), then it rises.
+            t = min(max(math.sqrt(max(0.0, s * s - wanted * wanted)), other.low), other.high)
+            found.append((s * s + t * t - wanted * wanted) / (2 * s * t))
+    return min(found)
 
 
 def _icc(said: Ordering, published: Published) -> Iterator[Finding]:

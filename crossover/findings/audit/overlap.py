@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from crossover.findings.audit.finding import Finding, Reading, judged, places
-from crossover.findings.audit.interval import Interval, unrounded
+from crossover.findings.audit.interval import Interval, exactly, unrounded
 from crossover.findings.audit.lookup import first_values, key_of, told
+from crossover.findings.audit.scores import unit_of
 from crossover.findings.printed import Value
 from crossover.findings.published import Published
 
@@ -20,7 +21,8 @@ def overlap(published: Published) -> list[Finding]:
     for key, value in values.items():
         dice = values.get((*key[:4], "dsc"))
         if key[4] == "iou" and dice:
-            findings.append(_of_means(value, dice))
+            units = [exactly(unit_of(metric, published)) for metric in ("iou", "dsc")]
+            findings.append(_of_means(value, dice, *units))
     return findings
 
 
@@ -36,13 +38,14 @@ def mean_iou_range(mean_dice: Interval) -> Interval:
     return Interval(iou_of(inside.low), inside.high)
 
 
-def _of_means(iou: Value, dice: Value) -> Finding:
-    allowed = mean_iou_range(unrounded(dice.mean))
+def _of_means(iou: Value, dice: Value, iou_unit: Interval, dice_unit: Interval) -> Finding:
+    allowed = mean_iou_range(unrounded(dice.mean) / dice_unit) * iou_unit
     note = ""
-    beyond = float(iou.mean) - iou_of(dice.mean)
+    mean = dice.mean / dice_unit.low
+    beyond = iou.mean / iou_unit.low - iou_of(mean)
     if beyond > 0:
         # Second-order: the mean exceeds the value at the mean by half the curvature times the variance.
-        sd = math.sqrt(2 * beyond * (2 - dice.mean) ** 3 / 4)
+        sd = math.sqrt(2 * beyond * (2 - mean) ** 3 / 4)
         note = f"{beyond:.4f} above the IoU of the mean Dice, which needs an SD of Dice of about {sd:.2f}"
     return judged(
         CHECK, f"IoU of {told(key_of(iou))}", places(iou.where, dice.where), iou.mean.text,

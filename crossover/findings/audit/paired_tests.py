@@ -1,12 +1,26 @@
-"""Printed p values of paired tests: can n cases give them, in which form, and do they survive their number?"""
+"""Printed p values of the signed-rank test: can n cases give them, in which form, do they survive their number?
+
+Those of the paired t test are in `paired_t`; of other tests nothing printed tells the p.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, Finding, Reading, judged
-from crossover.findings.audit.interval import Interval, exactly, gap, unrounded
+from crossover.findings.audit.finding import (
+    FOLLOWS,
+    NOT,
+    READING,
+    Finding,
+    Reading,
+    judged,
+    p_interval,
+    p_text,
+    unchecked,
+)
+from crossover.findings.audit.interval import Interval, exactly, gap
 from crossover.findings.audit.signed_rank import FORMS, Attainable, all_improve, attainable
 from crossover.findings.printed import Improvement, PairedTest
 from crossover.findings.published import Published
@@ -24,9 +38,10 @@ def paired_tests(published: Published) -> list[Finding]:
     for test in published.paired:
         first.setdefault((test.structure, test.a, test.b, test.test_set, test.metric), test)
     groups: dict[tuple[str, str], list[PairedTest]] = {}
+    findings += _others(list(first.values()))
     for test in first.values():
         known = published.test_sets.get(test.test_set)
-        if known and known.cases <= MOST_CASES:
+        if test.test == "wilcoxon" and known and known.cases <= MOST_CASES:
             groups.setdefault((test.test_set, test.where), []).append(test)
     for (test_set, _), tests in groups.items():
         n = published.test_sets[test_set].cases
@@ -37,6 +52,23 @@ def paired_tests(published: Published) -> list[Finding]:
     for said in published.improvements:
         findings.append(_improvement(said, list(first.values()), published))
     return findings
+
+
+def _others(tests: list[PairedTest]) -> Iterator[Finding]:
+    """One line for each place's p values of a test that can't be recomputed."""
+    groups: dict[tuple[str, str], list[PairedTest]] = {}
+    for test in tests:
+        if test.test not in ("wilcoxon", "t"):
+            groups.setdefault((test.where, test.test or ""), []).append(test)
+    for (where, name), own in groups.items():
+        why = (
+            f"the {name} test needs more than is printed"
+            if name
+            else "the paper names no test of them"
+        )
+        about = f"{len(own)} p values of {own[0].test_set}"
+        printed = ", ".join(p_text(t.p, t.p_below) for t in own)
+        yield unchecked("p of a comparison", about, where, printed, why)
 
 
 def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
@@ -51,11 +83,12 @@ def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
 
 
 def _name(test: PairedTest) -> str:
-    return f"{test.structure}, {test.a.family} against {test.b.family}"
+    return f"{test.structure or test.test_set}, {test.a.family} against {test.b.family}"
 
 
 def _possible(test: PairedTest, n: int) -> Finding:
-    ways = forms_of(unrounded(test.p), n)
+    p = p_interval(test.p, test.p_below)
+    ways = forms_of(p, n)
     readings, every = [], True
     for form in FORMS:
         way = ways.get(form)
@@ -69,18 +102,19 @@ def _possible(test: PairedTest, n: int) -> Finding:
     if not readings:
         near = min(attainable(n), key=lambda one: abs(one.p - test.p))
         readings = [Reading(f"{near.form}, nearest", exactly(near.p))]
-    found = judged(CHECK, about, test.where, test.p.text, source, unrounded(test.p), readings)
+    printed = p_text(test.p, test.p_below)
+    found = judged(CHECK, about, test.where, printed, source, p, readings)
     if found.verdict == FOLLOWS and not every:
         named = "; or ".join(r.name for r in readings)
         return Finding(
-            CHECK, about, test.where, test.p.text, source, READING, found.low, found.high, named
+            CHECK, about, test.where, printed, source, READING, found.low, found.high, named
         )
     return found
 
 
 def _one_form(tests: list[PairedTest], n: int) -> Finding:
     """One form of the test behind all p values of a place."""
-    ways = [forms_of(unrounded(test.p), n) for test in tests]
+    ways = [forms_of(p_interval(test.p, test.p_below), n) for test in tests]
     readings, told = [], []
     for form in FORMS:
         given = sum(form in way for way in ways)
@@ -125,10 +159,10 @@ def _improvement(said: Improvement, tests: list[PairedTest], published: Publishe
     for other in said.over:
         own = [t for t in tests if (t.a, t.b) == (said.model, other)
                and (t.test_set, t.metric) == (said.test_set, said.metric)]  # fmt: skip
-        above = [t for t in own if gap(unrounded(t.p), "at_most", exactly(most)) > 0]
+        above = [t for t in own if gap(p_interval(t.p, t.p_below), "at_most", exactly(most)) > 0]
         if not own:
             continue
-        worst = max(unrounded(t.p).low for t in own)
+        worst = max(p_interval(t.p, t.p_below).low for t in own)
         readings.append(Reading(f"over {other.family}, in every structure", exactly(worst)))
         if above:
             notes.append(f"over {other.family} {len(above)} of {len(own)} p values are larger")

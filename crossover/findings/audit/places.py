@@ -23,7 +23,7 @@ def same_numbers(published: Published) -> list[Finding]:
     for t in published.paired:
         key = (t.structure, t.a, t.b, t.test_set, t.metric)
         if key in tests:
-            about = f"p of {t.structure}, {t.a.family} against {t.b.family}"
+            about = f"p of {t.structure or t.test_set}, {t.a.family} against {t.b.family}"
             findings.append(_same(about, t.p, t.where, tests[key], first_where[key]))
         tests.setdefault(key, t.p)
         first_where.setdefault(key, t.where)

@@ -5,24 +5,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from crossover.findings.audit.finding import Finding, Reading, judged, places
-from crossover.findings.audit.interval import Interval, average, exactly, unrounded
-from crossover.findings.audit.lookup import Key, first_values, key_of, told
-from crossover.findings.audit.spread import normal_quantile, sd_of_interval, t_quantile
+from crossover.findings.audit.averages import rows_of
+from crossover.findings.audit.finding import Finding, Reading, judged, places, unchecked
+from crossover.findings.audit.interval import Interval, average, exactly, gap, unrounded
+from crossover.findings.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, told
+from crossover.findings.audit.scores import (
+    cases_of,
+    normal_quantile,
+    sd_of,
+    sd_of_interval,
+    t_quantile,
+)
 from crossover.findings.printed import Value
 from crossover.findings.published import Published
 
 CHECK = "pooled test set"
+BOOTSTRAP = 0.1
+"""How far a bootstrap interval's width may be from that of the normal one: resampling and skew."""
 
 
 def pooled(published: Published) -> list[Finding]:
     """Every value on a test set that pools others, against theirs of the same place."""
     findings: list[Finding] = []
     for whole, parts in _pools(published):
-        cases = [published.test_sets[p.test_set].cases for p in parts]
+        if any(row.cases for row in rows_of(whole, published)):
+            about = f"Mean of {told(key_of(whole))}"
+            why = "structures are of other numbers of cases in each part"
+            findings.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
+            continue
+        cases = [cases_of(p, published) or published.test_sets[p.test_set].cases for p in parts]
         findings += [_mean(whole, parts, cases), _between(whole, parts)]
         if whole.ci and all(p.ci for p in parts):
             findings.append(_interval(whole, parts, cases, published.confidence))
+        elif not whole.ci and whole.structure != POOLED_STRUCTURE:  # that is over structures, too
+            findings += _spread(whole, parts, cases)
     return findings + _one_weight(published)
 
 
@@ -30,7 +46,8 @@ def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
     values = first_values(published)
     for whole in published.values:
         known = published.test_sets.get(whole.test_set)
-        if not known or not known.pools or whole.or_of:  # it may be of another test set
+        # With `or_of` it may be of another test set; a median of all does not follow from medians.
+        if not known or not known.pools or whole.or_of or whole.statistic == "median":
             continue
         keys: list[Key] = [
             (whole.model.family, whole.model.n_train, whole.structure, part, whole.metric)
@@ -76,13 +93,17 @@ def _between(whole: Value, parts: list[Value]) -> Finding:
 
 def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> Finding:
     """The pooled cases' SD holds the parts' SDs and the distance of their means."""
+    assert whole.ci is not None, "only values with an interval are pooled"
+    low, high = whole.ci
+    half = (unrounded(high) - unrounded(low)) * exactly(0.5)
     readings = [
         Reading("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
         Reading("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
     ]
-    assert whole.ci is not None, "only values with an interval are pooled"
-    low, high = whole.ci
-    half = (unrounded(high) - unrounded(low)) * exactly(0.5)
+    normal = readings[1].value
+    if gap(half, "equals", readings[0].value) and gap(half, "equals", normal):
+        about = Interval(normal.low * (1 - BOOTSTRAP), normal.high * (1 + BOOTSTRAP))
+        readings.append(Reading("bootstrap or transformed intervals", about))
     return judged(
         CHECK, f"Interval of {told(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
@@ -94,20 +115,43 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
 def _pooled_half_width(
     parts: list[Value], cases: list[int], confidence: float, quantile: Callable[[int, float], float]
 ) -> Interval:
+    sds = [sd_of_interval(p.ci, n, quantile(n, confidence)) for p, n in zip(parts, cases) if p.ci]
+    total = sum(cases)
+    return _pooled_sd(parts, cases, sds) * exactly(quantile(total, confidence) / math.sqrt(total))
+
+
+def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Finding]:
+    """Where SDs or standard errors of cases are printed."""
+    total = sum(cases)
+    own = sd_of(whole, total, math.nan)
+    there = [p for p in (whole, *parts) if p.sd is not None or p.se is not None]
+    sds = [sd for p, n in zip(parts, cases) if p in there and (sd := sd_of(p, n, math.nan))]
+    printed = whole.sd if whole.sd is not None else whole.se
+    if own is None or printed is None or len(sds) < len(parts):
+        return
+    name = "SD" if whole.sd is not None else "Standard error"
+    scaled = exactly(1 if whole.sd is not None else 1 / math.sqrt(total))
+    yield judged(
+        CHECK, f"{name} of {told(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
+        printed.text, "the parts' spread and the distance of their means", unrounded(printed),
+        [Reading("", _pooled_sd(parts, cases, sds) * scaled)],
+    )  # fmt: skip
+
+
+def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval]) -> Interval:
+    """Of all parts' cases together: the parts' SDs within, the distance of their means between."""
     total = sum(cases)
     middle = average([exactly(p.mean) for p in parts], cases).middle
     ends = []
     for sign in (-1, 1):
         squares = 0.0
-        for part, n in zip(parts, cases):
-            assert part.ci is not None, "only values with an interval are pooled"
-            sd = sd_of_interval(part.ci, n, quantile(n, confidence))
+        for part, n, sd in zip(parts, cases, sds):
             # The distance from the other parts' means is uncertain by the rounding of both.
             error = sum(m * (part.mean.half_unit + p.mean.half_unit)
                         for p, m in zip(parts, cases) if p is not part) / total  # fmt: skip
             away = max(0.0, abs(part.mean - middle) + sign * error)
             squares += (n - 1) * (sd.low if sign < 0 else sd.high) ** 2 + n * away**2
-        ends.append(quantile(total, confidence) * math.sqrt(squares / (total - 1) / total))
+        ends.append(math.sqrt(squares / (total - 1)))
     return Interval(*ends)
 
 
@@ -132,9 +176,9 @@ def _one_weight(published: Published) -> list[Finding]:
     groups: dict[tuple[str, str, str], list[tuple[Value, list[Value]]]] = {}
     for whole, parts in _pools(published):
         if len(parts) == 2 and len({whole.where, *(p.where for p in parts)}) == 1:
-            groups.setdefault((whole.test_set, whole.metric, whole.where), []).append(
-                (whole, parts)
-            )
+            key = (whole.test_set, whole.metric, whole.where)
+            if not any(v.cases for v in (whole, *parts, *rows_of(whole, published))):
+                groups.setdefault(key, []).append((whole, parts))  # else the weight is its own
     findings = []
     for (test_set, metric, where), members in groups.items():
         shares = [_share(whole, parts) for whole, parts in members]

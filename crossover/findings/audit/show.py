@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from crossover.findings.audit.false_claims import LIKELY
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.published import Published
 
@@ -21,8 +22,9 @@ COUNTED = {
 MOST_NAMED = 3
 
 
-def show(published: Published, table: pd.DataFrame, console: Console) -> None:
-    """A line of counts, what does not follow, what follows only under a reading, and what no check finds.
+def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
+    """A line of counts, what does not follow, what follows only under a reading, what no check finds, and which
+    claims of superiority may be false (`false_claims.false_claims`).
 
     Findings of one check with the same reading for the same printed number are one entry.
     """
@@ -45,7 +47,35 @@ def show(published: Published, table: pd.DataFrame, console: Console) -> None:
         console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
     for said in published.contradictions:
         console.print(Padding(Text(f"{said.about}: {said.what}"), (0, 0, 0, 4)))
+    if len(claims):
+        _show_claims(claims, console)
     console.print()
+
+
+def _show_claims(claims: pd.DataFrame, console: Console) -> None:
+    """How many claims may be false, and each that is with more than `LIKELY`."""
+    doubtful = claims[claims["probability"] > LIKELY]
+    heading = "Claims of superiority that may be false by the chance of the cases"
+    console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
+    said = (
+        f"{len(doubtful)} of {len(claims)} with a probability above {LIKELY:.0%}. Not in it: the chance of training "
+        "again, and of the choice among comparisons."
+    )
+    console.print(Padding(Text(said), (0, 0, 0, 4)))
+    for _, row in doubtful.iterrows():
+        of = ", ".join(
+            str(x) for x in (row["structure"], row["test_set"], row["metric"]) if pd.notna(x)
+        )
+        at = f" at n = {row['n_train']}" if row["n_train"] else ""
+        text = Text(f"{row['better']} better than {row['worse']}{at}, {of}", "bold")
+        text.append(
+            f" ({row['where']}): {row['printed']} of {row['cases']} cases; false with a probability of "
+            f"{row['probability']:.2f} where the scores correlate by {row['correlation']:.2f}, {row['lowest']:.2f} to "
+            f"{row['highest']:.2f} for {row['correlation_high']:.2f} to {row['correlation_low']:.2f} "
+            f"({row['correlation_of']})",
+            "not bold",
+        )
+        console.print(Padding(text, (0, 0, 0, 4)))
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, int]:
@@ -53,14 +83,15 @@ def verdicts(table: pd.DataFrame) -> dict[str, int]:
     return {verdict: int((table["verdict"] == verdict).sum()) for verdict in COUNTED}
 
 
-def for_machines(published: Published, table: pd.DataFrame) -> dict[str, Any]:
-    """All findings; numbers that a finding doesn't have are None."""
-    rows = table.astype(object).where(table.notna(), None)
+def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame) -> dict[str, Any]:
+    """All findings and claims; numbers that one doesn't have are None."""
+    rows, claimed = (frame.astype(object).where(frame.notna(), None) for frame in (table, claims))
     return {
         "study": published.study,
         "citation": published.citation,
         "verdicts": verdicts(table),
         "findings": rows.drop(columns="study").to_dict("records"),
+        "claims": claimed.drop(columns="study").to_dict("records"),
     }
 
 

@@ -1,94 +1,133 @@
-"""Standard deviations, confidence intervals and numbers of cases: do they go together?"""
+"""Scores, standard deviations, intervals, quartiles and numbers of cases: do they go together?"""
 
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Iterator
 
-from crossover.findings.audit.finding import Finding, Reading, judged
+from crossover.findings.audit.finding import Finding, Reading, judged, unchecked
 from crossover.findings.audit.interval import Interval, exactly, unrounded
-from crossover.findings.audit.lookup import key_of, told
+from crossover.findings.audit.lookup import POOLED_STRUCTURE, key_of, told
+from crossover.findings.audit.scores import cases_of, scale_of, sd_of, t_quantile
 from crossover.findings.printed import Pair, Value
+from crossover.findings.printed_number import Printed
 from crossover.findings.published import Published
+from crossover.statistics.scales import AGREEMENT, UNKNOWN, Scale
 
 CHECK = "interval and spread"
 
 
-@cache
-def t_quantile(n: int, confidence: float) -> float:
-    """Of a two-sided interval for a mean of n."""
-    from scipy import stats
+def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
+    """Of n values on a scale with a mean in the interval, unbiased form; infinite without a lowest value.
 
-    return float(stats.t.ppf((1 + confidence) / 2, n - 1))
-
-
-@cache
-def normal_quantile(n: int, confidence: float) -> float:
-    """The same for the normal approximation, which is one for every n."""
-    from scipy import stats
-
-    return float(stats.norm.ppf((1 + confidence) / 2))
-
-
-def sd_of_interval(ci: Pair, n: int, quantile: float) -> Interval:
-    """The SD of n independent cases whose mean has this interval: mean ± quantile x SD / sqrt(n)."""
-    width = unrounded(ci[1]) - unrounded(ci[0])
-    scale = math.sqrt(n) / (2 * quantile)
-    return (width * exactly(scale)).clipped()
-
-
-def largest_sd(mean: Interval, n: int) -> float:
-    """Of n values from 0 to 1 with a mean in the interval (Bhatia & Davis 2000), unbiased form."""
-    at = min(max(0.5, mean.low), mean.high)
-    return math.sqrt(max(0.0, at * (1 - at)) * n / (n - 1))
+    Bhatia & Davis (2000): (highest - mean) (mean - lowest) n / (n - 1). Nor can one of n values above the lowest
+    be further from it than n times their mean is: (mean - lowest) sqrt(n), which holds without a highest, too.
+    """
+    low, high = scale
+    if math.isinf(low):
+        return math.inf
+    one_case = max(0.0, mean.high - low) * math.sqrt(n)
+    if math.isinf(high):
+        return one_case
+    at = min(max((low + high) / 2, mean.low), mean.high)
+    return min(one_case, math.sqrt(max(0.0, (high - at) * (at - low)) * n / (n - 1)))
 
 
 def spread(published: Published) -> list[Finding]:
-    """Symmetry of printed intervals; SDs, printed or behind intervals, against what scores allow."""
-    findings = []
+    """Scores off their scale; intervals and quartiles about their means; SDs against what a scale allows."""
+    findings = list(_off_scale(published))
     for value in published.values:
-        known = published.test_sets.get(value.test_set)
+        n = cases_of(value, published)
+        several = (
+            value.structure == POOLED_STRUCTURE and value.sd is not None
+        )  # not over cases alone
         if value.ci:
-            findings.append(_symmetric(value))
-        if known and known.cases > 1 and (value.ci or value.sd is not None):
-            several = (
-                value.structure == "all" and value.sd is not None
-            )  # over other units than cases
-            if not several:
-                findings.append(_possible(value, known.cases, published.confidence))
+            findings.append(_symmetric(value, value.ci))
+        if value.iqr and value.statistic == "median":
+            findings.append(_median(value, value.iqr))
+        if n and n > 1 and not several:
+            findings += _possible(value, n, published)
     return findings
 
 
-def _symmetric(value: Value) -> Finding:
-    assert value.ci is not None, "only intervals are looked at"
-    low, high = value.ci
+def _off_scale(published: Published) -> Iterator[Finding]:
+    """Printed scores, ends of intervals and ICCs that no such measure can have; those on their scale aren't told."""
+    for value in published.values:
+        scale = scale_of(value.metric, published)
+        yield from _beyond(f"Mean of {told(key_of(value))}", value.where, (value.mean,), scale)
+    for icc in published.icc:
+        about = f"ICC of {icc.model.family} at n = {icc.model.n_train}"
+        yield from _beyond(about, icc.where, icc.range, AGREEMENT)
+    if published.grid:
+        grid = published.grid
+        scale = scale_of(grid.metric, published)
+        for cell in grid.cells:
+            about = f"Mean of {cell.architecture} with {cell.encoder}, {grid.metric}"
+            yield from _beyond(about, grid.where, (cell.mean,), scale)
+
+
+def _beyond(
+    about: str, where: str, numbers: tuple[Printed, ...], scale: Scale
+) -> Iterator[Finding]:
+    low, high = scale
+    for number in numbers:
+        off = max(low - unrounded(number).high, unrounded(number).low - high)
+        if off > 0:
+            yield judged(
+                CHECK, about, where, number.text, f"values from {low:g} to {high:g}", unrounded(number),
+                [Reading("", Interval(low, high))],
+            )  # fmt: skip
+
+
+def _symmetric(value: Value, ci: Pair) -> Finding:
+    low, high = ci
+    ends = Interval(unrounded(low).low, unrounded(high).high)
     middle = (unrounded(low) + unrounded(high)) * exactly(0.5)
     return judged(
         CHECK, f"Interval of {told(key_of(value))} about its mean", value.where, value.mean.text,
         f"the middle of {low.text} to {high.text}", unrounded(value.mean), [
             Reading("a symmetric interval (t, normal)", middle),
-            Reading("an asymmetric one (bootstrap, transformed)", Interval(low, high)),
+            Reading("an asymmetric one (bootstrap, transformed)", ends),
         ],
     )  # fmt: skip
 
 
-def _sd(value: Value, n: int, confidence: float) -> Interval:
-    if value.sd is not None:
-        return unrounded(value.sd)
-    assert value.ci is not None, "a value has an SD or an interval"
-    return sd_of_interval(value.ci, n, t_quantile(n, confidence))
-
-
-def _possible(value: Value, n: int, confidence: float) -> Finding:
-    sd = _sd(value, n, confidence)
-    printed = " to ".join(n.text for n in ([value.sd] if value.sd is not None else value.ci or ()))
-    most = largest_sd(unrounded(value.mean).clipped(0, 1), n)
+def _median(value: Value, iqr: Pair) -> Finding:
+    low, high = iqr
     return judged(
-        CHECK, f"SD of {told(key_of(value))}", value.where, printed,
-        f"at most what {n} scores from 0 to 1 with this mean can have", sd, [Reading("", exactly(most))],
-        relation="at_most",
-        note="" if value.sd is not None else f"SD behind the interval {short_range(sd)}",
+        CHECK, f"Median of {told(key_of(value))} between its quartiles", value.where, value.mean.text,
+        f"between {low.text} and {high.text}", unrounded(value.mean),
+        [Reading("", Interval(unrounded(low).low, unrounded(high).high))],
     )  # fmt: skip
+
+
+def _possible(value: Value, n: int, published: Published) -> Iterator[Finding]:
+    about = f"SD of {told(key_of(value))}"
+    printed = " to ".join(x.text for x in _printed_spread(value))
+    if value.sd_of == "runs":
+        why = "an SD of averages of runs, whose number of runs isn't printed"
+        yield unchecked(CHECK, about, value.where, printed, why)
+        return
+    sd, scale = (
+        sd_of(value, n, t_quantile(n, published.confidence)),
+        scale_of(value.metric, published),
+    )
+    if sd is None:
+        return
+    if scale == UNKNOWN:
+        yield unchecked(CHECK, about, value.where, printed, f"{value.metric} has no known scale")
+        return
+    most = largest_sd(unrounded(value.mean).clipped(*scale), n, scale)
+    kind = f"scores from {scale[0]:g} to {scale[1]:g}" if math.isfinite(scale[1]) else "distances"
+    yield judged(
+        CHECK, about, value.where, printed, f"at most what {n} {kind} with this mean can have", sd,
+        [Reading("", exactly(most))], relation="at_most",
+        note="" if value.sd is not None else f"SD behind it {short_range(sd)}",
+    )  # fmt: skip
+
+
+def _printed_spread(value: Value) -> tuple[Printed, ...]:
+    return tuple(x for x in (value.sd, value.se) if x is not None)[:1] or (value.ci or ())
 
 
 def short_range(interval: Interval) -> str:

@@ -1,0 +1,80 @@
+"""What a printed score tells of its cases: their scale, how many they are, their standard deviation."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+from crossover.findings.audit.interval import Interval, exactly, unrounded
+from crossover.findings.printed import Pair, Value
+from crossover.findings.published import Published
+from crossover.statistics.scales import KNOWN, Scale, scale
+
+
+@cache
+def t_quantile(n: int, confidence: float) -> float:
+    """Of a two-sided interval for a mean of n."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + confidence) / 2, n - 1))
+
+
+@cache
+def normal_quantile(n: int, confidence: float) -> float:
+    """The same for the normal approximation, which is one for every n."""
+    from scipy import stats
+
+    return float(stats.norm.ppf((1 + confidence) / 2))
+
+
+def scale_of(metric: str, published: Published) -> Scale:
+    """Lowest and highest value of a metric as the paper prints it: to 100 where it prints per cent."""
+    low, high = scale(metric)
+    by = unit_of(metric, published)
+    return low * by, high * by
+
+
+def unit_of(metric: str, published: Published) -> float:
+    """What 1 is printed as: 100 where the paper prints per cent."""
+    return 100.0 if published.in_per_cent(metric) else 1.0
+
+
+def better_when_higher(metric: str) -> bool:
+    """Whether higher values of a metric are better, as of every one that isn't known."""
+    return metric not in KNOWN or KNOWN[metric].higher_is_better
+
+
+def cases_of(value: Value, published: Published) -> int | None:
+    """The cases behind a score: its own where it names them, else those of its test set."""
+    known = published.test_sets.get(value.test_set)
+    return value.cases or (known.cases if known else None)
+
+
+def sd_of_interval(ci: Pair, n: int, quantile: float) -> Interval:
+    """The SD of n independent cases whose mean has this interval: mean ± quantile x SD / sqrt(n)."""
+    width = unrounded(ci[1]) - unrounded(ci[0])
+    scale = math.sqrt(n) / (2 * quantile)
+    return (width * exactly(scale)).clipped()
+
+
+def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
+    """The SD over n cases: printed, or behind the standard error or the interval of a mean.
+
+    None where nothing tells it: no spread is printed, or one of runs, or it is a median's.
+    """
+    if value.statistic == "median" or value.sd_of == "runs" or n < 2:
+        return None
+    if value.sd is not None:
+        return unrounded(value.sd).clipped()
+    if value.se is not None:
+        return unrounded(value.se).clipped() * exactly(math.sqrt(n))
+    return sd_of_interval(value.ci, n, quantile) if value.ci else None
+
+
+def spread_text(value: Value) -> str:
+    """The mean with what is printed of its spread."""
+    if value.ci:
+        return f"{value.mean.text}, interval {value.ci[0].text} to {value.ci[1].text}"
+    spread = value.sd if value.sd is not None else value.se
+    name = "" if value.sd is not None else " (standard error)"
+    return value.mean.text if spread is None else f"{value.mean.text} ± {spread.text}{name}"
