@@ -71,7 +71,7 @@ def frames(study: Study, published) -> dict[str, pd.DataFrame]:
     return {
         "metrics": metrics, "summary": summary, "paired": tests, "training_time": trained,
         "training_time_saved": savings(trained, baseline(study)),
-        "table2": table_two_paired(summary, tests, published, study),
+        "structures": table_two_paired(summary, tests, published, study),
         "published": at_sizes(published, study.sizes),
     }  # fmt: skip
 
@@ -146,7 +146,7 @@ def test_values_of_a_structure_stand_beside_that_structure(frames, published, st
 
 
 def test_table_two_has_models_and_comparisons(frames, study):
-    table = frames["table2"]
+    table = frames["structures"]
     assert len(table) == 13 * 6
     row = table[(table["structure"] == "lens_left") & (table["a"] == "transfer-conv5")]
     model = row[row["kind"] == "model"].iloc[0]
@@ -165,7 +165,7 @@ def test_table_two_has_models_and_comparisons(frames, study):
 
 
 def test_the_average_is_that_of_all_cases(frames, study):
-    table = frames["table2"]
+    table = frames["structures"]
     row = table[(table["structure"] == "all") & (table["a"] == "target")].iloc[0]
     own = frames["metrics"].query("family == 'target' and cohort == 'target_center'")["dsc"]
     assert (row["mean"], row["sd"]) == pytest.approx((own.mean(), own.std()))
@@ -175,13 +175,13 @@ def test_the_average_is_that_of_all_cases(frames, study):
 
 
 def test_table_two_reads_as_the_papers(frames, study):
-    scores = models_layout(frames["table2"], study)
+    scores = models_layout(frames["structures"], study)
     models = ["Model_S", "Model_T", "Model_ST (conv5)"]
     both = [head + end for head in models for end in ("", ", published")]
     assert list(scores.columns) == ["structure", *both]
     assert scores["structure"].tolist() == [*ORGANS, "all"]
     assert scores["Model_ST (conv5), published"].iloc[0] == "0.89 ± 0.02"
-    tests = p_values_layout(frames["table2"], study)
+    tests = p_values_layout(frames["structures"], study)
     pairs = ["Model_T vs. Model_S", "Model_ST vs. Model_S", "Model_ST vs. Model_T"]
     both = [head + end for head in pairs for end in ("", ", published")]
     assert list(tests.columns) == ["structure", *both]
@@ -220,7 +220,7 @@ def test_numbers_as_text():
 
 # ---- sentences
 
-ANSWER = ("table2", "paired", "training_time_saved")
+ANSWER = ("structures", "paired", "training_time_saved")
 
 
 def sentences(frames: dict[str, pd.DataFrame], study: Study) -> str:
@@ -232,8 +232,8 @@ def test_findings_follow_the_tables(frames, study):
     assert "Model_ST had a higher mean DSC than Model_T for 12 of 12 structures" in said
     assert "no exact signed-rank p is below 0.00195" in said
     assert "36 comparisons asks for 0.00139" in said
-    worse = frames["table2"].assign(difference=-frames["table2"]["difference"])
-    said = sentences(frames | {"table2": worse}, study)
+    worse = frames["structures"].assign(difference=-frames["structures"]["difference"])
+    said = sentences(frames | {"structures": worse}, study)
     assert "than Model_T for 0 of 12 structures" in said and "in favour of Model_T" in said
 
 

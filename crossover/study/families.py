@@ -114,6 +114,11 @@ def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
     return " → ".join(" + ".join(part(c, n) for c, n in s.train.items()) for s in strategy.chain)
 
 
+def at_largest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of families without sizes, and of the others at the largest size."""
+    return table[table["n_train"].isin([0, table["n_train"].max()])]
+
+
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The rows of the models that the figures show: the first replicate, no folds."""
     shown = {m.name for m in plan(study).models.values() if m.fold is None and m.replicate == 0}

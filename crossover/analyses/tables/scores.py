@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
     sources=("published",),
     settings=("design", "labels", "statistics.metric", "published"),
     applies=(sized, one_structure),
-    writes={"tables/table2.csv": ()},
+    writes={"tables/scores.csv": ()},
     order=2,
 )
 
@@ -30,7 +30,7 @@ THEIRS = ["published_n_train", "published_mean", "published_ci_low", "published_
 def make(given: Inputs, study: Study) -> Frames:
     """See `table_two`."""
     published = load_published(study.published) if study.published else None
-    return {"table2": table_two(given.table("statistics/summary.csv"), published, study)}
+    return {"scores": table_two(given.table("statistics/summary.csv"), published, study)}
 
 
 def table_two(summary: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:

@@ -19,7 +19,7 @@ ANALYSIS = Analysis(
     sources=("published",),
     settings=("design", "labels", "statistics.metric", "published"),
     applies=(sized, several_structures),
-    writes={"tables/table2.csv": ()},
+    writes={"tables/structures.csv": ()},
     order=2,
 )
 
@@ -41,7 +41,7 @@ def make(given: Inputs, study: Study) -> Frames:
     """See `table_two_paired`."""
     published = load_published(study.published) if study.published else None
     summary, paired = given.table("statistics/summary.csv"), given.table("statistics/paired.csv")
-    return {"table2": table_two_paired(summary, paired, published, study)}
+    return {"structures": table_two_paired(summary, paired, published, study)}
 
 
 def table_two_paired(
