@@ -90,7 +90,9 @@ class Scores:
         own = own[(own["family"] == chain.family) & own["run"].isin(scores.columns)]
         if missing := own.loc[own["validation_dsc"].isna(), "model"].tolist():
             raise ValueError(f"no validation score of {', '.join(missing)}")
-        runs = own.groupby("run").agg({"validation_dsc": "mean", "fold": "first"}).loc[scores.columns]
+        runs = (
+            own.groupby("run").agg({"validation_dsc": "mean", "fold": "first"}).loc[scores.columns]
+        )
         best = int(np.argmax(runs["validation_dsc"]))
         fold = runs["fold"].iloc[best]
         return None if pd.isna(fold) else int(fold), float(scores.iloc[:, best].mean())

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from crossover.study.plan import early, family_name, levels_of, plan
+from crossover.study.plan import Model, early, family_name, levels_of, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Strategy
 
@@ -120,9 +120,19 @@ def at_largest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of the models that the figures show: the first replicate, no folds."""
-    shown = {m.name for m in plan(study).models.values() if m.fold is None and m.replicate == 0}
-    return table[table["model"].isin(shown)]
+    """The rows of the models that the figures show: of replicates, and of folds that are tested on the same cases,
+    the first that the table has."""
+    first: dict[tuple, str] = {}
+    there = set(table["model"])
+    for m in tested(study):
+        if m.name in there:
+            first.setdefault((m.family, m.n_train, m.structures), m.name)
+    return table[table["model"].isin(set(first.values()))]
+
+
+def tested(study: Study) -> list[Model]:
+    """The models that are tested on test cases, not on the fold that they leave out."""
+    return [m for m in plan(study).models.values() if m.fold_cohort is None]
 
 
 def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -142,12 +152,20 @@ def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def replicates_of(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of all replicates of the models that the figures show, each under the first one's name."""
-    models = [m for m in plan(study).models.values() if m.fold is None]
-    first = {(m.family, m.n_train, m.structures): m.name for m in models if m.replicate == 0}
-    names = {m.name: first[m.family, m.n_train, m.structures] for m in models}
+    """The rows of all replicates of the models that the figures show, each under the first one's name.
+
+    Folds that are tested on the same cases are replicates too, and are counted among them.
+    """
+    names: dict[str, str] = {}
+    first: dict[tuple, str] = {}
+    for m in tested(study):
+        names[m.name] = first.setdefault((m.family, m.n_train, m.structures), m.name)
     rows = metrics[metrics["model"].isin(names)]
-    return rows.assign(model=rows["model"].map(names))
+    rows = rows.assign(model=rows["model"].map(names))
+    if study.folded:
+        number = rows["replicate"] * study.splits.k_fold.k + rows["fold"]
+        rows = rows.assign(replicate=number.astype("int64"))
+    return rows
 
 
 def replicate_means(rows: pd.DataFrame, metric: str) -> list[float]:

@@ -115,8 +115,7 @@ def draw(
         predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
     """
     rows = [
-        _row(one, study, cases, corrected, predictions)
-        for one in shown(metrics, scores, study)
+        _row(one, study, cases, corrected, predictions) for one in shown(metrics, scores, study)
     ]
     if not rows:
         return style.nothing("No target has both a baseline and a chain to show.")

@@ -19,6 +19,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.crossing import CROSSES, NONE
+from crossover.statistics.metrics_table import tested
 from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study.families import families
 from crossover.study.schema import Study
@@ -122,10 +123,10 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The mean of every training by family and n, folds left out."""
-    by = ["family", "n_train", "replicate"]
-    own = metrics[metrics["fold"].isna()]
-    return own.groupby(by, as_index=False)[study.statistics.metric].mean()
+    """The mean of every training by family and n."""
+    by = ["family", "n_train", "replicate", "fold"]
+    runs = tested(metrics).groupby(by, as_index=False, dropna=False)
+    return runs[study.statistics.metric].mean()
 
 
 def _curves(
