@@ -18,7 +18,7 @@ from scipy import stats
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.analyses.figures import organs, style, sweep, times
-from crossover.analyses.tables.structures import PLACE, table_two_paired
+from crossover.analyses.tables.structures import table_two_paired
 from crossover.findings.published import at_sizes, beside, load_published, of_structure
 from crossover.report.answers import from_pairs
 from crossover.report.formats import duration, share, spread
@@ -81,11 +81,11 @@ def frames(study: Study, published) -> dict[str, pd.DataFrame]:
 
 def test_table_two_of_the_paper_is_whole(published):
     values, tests = published.table(), published.paired_table()
-    scores = values[values["where"] == PLACE]
+    scores = values[values["where"] == "Table 2"]
     assert len(scores) == 12 * 3 and scores["sd"].notna().all()
     assert set(scores["structure"]) == set(ORGANS) and set(scores["family"]) == set(MAIN)
     assert not scores.duplicated(["family", "structure"]).any()
-    assert len(tests[tests["where"] == PLACE]) == 36
+    assert len(tests[tests["where"] == "Table 2"]) == 36
 
 
 def test_what_the_text_repeats_is_what_its_table_has(published):
@@ -96,7 +96,7 @@ def test_what_the_text_repeats_is_what_its_table_has(published):
 
 def test_averages_and_p_values_by_hand(published):
     values = published.table()
-    table = values[values["where"] == PLACE]
+    table = values[values["where"] == "Table 2"]
     average = values[values["structure"] == "all"].set_index("family")
     rows = table.groupby("family")["mean"].mean()
     assert rows["source"] == pytest.approx(0.731, abs=5e-4) and average.at["source", "mean"] == 0.74
@@ -104,7 +104,7 @@ def test_averages_and_p_values_by_hand(published):
         assert round(rows[family], 2) == average.at[family, "mean"]
     assert rows["transfer-conv5"] - rows["target"] == pytest.approx(0.024, abs=5e-4)
     p = published.paired_table()
-    against_t = p[(p["family_b"] == "target") & (p["where"] == PLACE)]["p"]
+    against_t = p[(p["family_b"] == "target") & (p["where"] == "Table 2")]["p"]
     assert against_t.min() == 0.007
     assert p["p"].min() * 36 > 0.05  # nothing printed would pass Holm
 

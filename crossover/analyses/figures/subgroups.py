@@ -162,8 +162,7 @@ def _select(
     if published is None:
         printed = pd.DataFrame(columns=["family", "n_train", "mean", "ci_low", "ci_high"])
     else:
-        same = (published["test_set"] == test_set) & (published["metric"].str.lower() == "dsc")
-        printed = published[same]
+        printed = published[published["test_set"] == test_set]
     each = replicates_of(metrics[metrics["structure"] == structure], study)
     each = each if test_set == style.ALL else each[each["cohort"] == test_set]
     return Tables(test_set, rows[rows["metric"] == metric], tests, printed, each)
