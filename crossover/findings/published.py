@@ -29,6 +29,7 @@ from crossover.findings.printed import (
     Value,
 )
 from crossover.findings.printed_number import Printed, read_printed
+from crossover.study.families import Comparison
 from crossover.study.schema import Study
 
 VALUES = [
@@ -51,6 +52,7 @@ class Published(Section):
     tabulated: list[int] = []
     """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
     confidence: float
+    comparison: Comparison = "chains"
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
     values: list[Value]
@@ -197,6 +199,11 @@ def numbers_of(study: Study) -> pd.DataFrame | None:
         return None
     values = at_sizes(load_published(study.published), study.sizes)
     return values[values["metric"].isin(printed_metric(pd.Series([study.statistics.metric])))]
+
+
+def comparison(study: Study) -> Comparison:
+    """Return how a study's paper tests its models."""
+    return load_published(study.published).comparison if study.published else "chains"
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from crossover.study.schema import Study
 from crossover.study.sections import Strategy
 
 Comparison = Literal["independent", "paired", "chains"]
+"""How a paper tests its models: of each size as independent groups, in pairs on the same cases, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,6 @@ def families(study: Study) -> dict[str, Family]:
             own = family_name(name, level)
             out[own] = Family(own, name, level, strategy.sized, cohorts, transferred)
     return out
-
-
-def comparison(study: Study) -> Comparison:
-    """Return what a study compares first, which follows from its design.
-
-    Without sizes every strategy takes all patients, and chains of trainings are held against their target's baseline.
-    With several structures models are compared in pairs on each, else the models of each size as independent groups.
-    """
-    if not study.sizes:
-        return "chains"
-    return "paired" if len(study.structures) > 1 else "independent"
 
 
 def references(study: Study) -> list[str]:
