@@ -53,6 +53,7 @@ class Published(Section):
     """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
     confidence: float
     comparison: Comparison = "chains"
+    """How the paper tests its models; by default it doesn't."""
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
     values: list[Value]
