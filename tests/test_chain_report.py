@@ -400,7 +400,7 @@ def test_records_without_initial_weights_give_no_notice():
 
 @pytest.fixture(scope="module")
 def pictures(study, frames, tmp_path_factory) -> tuple[Path, Path, Path]:
-    rows = examples.shown(frames["metrics"], frames["chains"], frames["validation"], study)
+    rows = examples.shown(frames["metrics"], frames["chains"], study)
     models = {model for row in rows for _, model, _ in row.models}
     metrics = frames["metrics"][frames["metrics"]["model"].isin(models)]
     return write_pictures(study, metrics, tmp_path_factory.mktemp("pictures"))
@@ -417,7 +417,7 @@ def figures(study, frames, pictures) -> dict[str, Figure]:
     )
     small = made(two, tested=dict.fromkeys(SITES, 1))
     cells = cross_validation(chain_records(study, missing=("resnet18",)), study.selection.cells)
-    tables = (frames[name] for name in ("metrics", "chains", "validation"))
+    tables = (frames[name] for name in ("metrics", "chains"))
     return {
         "scheme": scheme.draw(frames["splits"], study, frames["validation"]),
         "scheme of four": scheme.draw(chain_splits(four, many), four),
@@ -537,7 +537,7 @@ def test_gains_are_drawn_where_they_are(figures, frames):
 
 
 def test_examples_show_the_median_case_of_the_best_chain(study, frames):
-    rows = examples.shown(frames["metrics"], frames["chains"], frames["validation"], study)
+    rows = examples.shown(frames["metrics"], frames["chains"], study)
     assert [row.target for row in rows] == list(SITES)
     for row in rows:
         own = frames["chains"].query("target == @row.target and metric == @METRIC")
@@ -552,7 +552,7 @@ def test_examples_show_the_median_case_of_the_best_chain(study, frames):
 
 def test_examples_without_a_correction_have_three_columns(study, frames, pictures):
     cases, _, predictions = pictures
-    tables = [frames[name] for name in ("metrics", "chains", "validation")]
+    tables = [frames[name] for name in ("metrics", "chains")]
     figure = examples.draw(*tables, study, cases, cases / "nowhere", predictions)
     assert [axes.get_title() for axes in figure.axes[:3]] == ["Manual", "Baseline", "Best chain"]
 
@@ -607,11 +607,11 @@ def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     run("tables", "cohorts", slices=slices)
     run("tables", "networks", tables=[out / "cross_validation.csv"])
     run("tables", "sources")
-    assert pd.read_csv(tmp_path / "tables/table1.csv")["slices"].tolist() == list(SLICES.values())
-    assert len(pd.read_csv(tmp_path / "tables/table2.csv")) == 16
-    assert len(pd.read_csv(tmp_path / "tables/table3.csv")) == len(frames["chains"])
+    assert pd.read_csv(tmp_path / "tables/cohorts.csv")["slices"].tolist() == list(SLICES.values())
+    assert len(pd.read_csv(tmp_path / "tables/networks.csv")) == 16
+    assert len(pd.read_csv(tmp_path / "tables/sources.csv")) == len(frames["chains"])
     run("tables", "networks")
-    assert pd.read_csv(tmp_path / "tables/table2.csv").empty
+    assert pd.read_csv(tmp_path / "tables/networks.csv").empty
 
 
 def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
@@ -619,9 +619,9 @@ def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
     paths = {name: style.save(figures[name], tmp_path / name)[1] for name in shown}
     stages = write_records(study, tmp_path / "stages", ("resnet18",))
     more = {
-        "table1": cohorts_table(study, frames["splits"], SLICES, None),
-        "table2": grid_table(frames["cross_validation"], published),
-        "table3": sources_table(frames["chains"], None, study),
+        "cohorts": cohorts_table(study, frames["splits"], SLICES, None),
+        "networks": grid_table(frames["cross_validation"], published),
+        "sources": sources_table(frames["chains"], None, study),
         "initial": initial_weights(records(stages)),
     }
     render(
@@ -647,7 +647,7 @@ def test_the_report_of_little_has_no_holes(tmp_path):
     """One test case for each of two targets, two folds: no interval, no test."""
     study = chain_study(dict(list(SITES.items())[:2]), folds=2, most=2)
     frames = made(study, tested=dict.fromkeys(SITES, 1))
-    frames["table3"] = sources_table(frames["chains"], None, study)
+    frames["sources"] = sources_table(frames["chains"], None, study)
     render([StudyResults(study, frames, {})], tmp_path / "report.html")
     text = html.unescape((tmp_path / "report.html").read_text())
     assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S).lower().replace(
@@ -667,8 +667,8 @@ def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
     )  # fmt: skip
     frames = made(study)
     assert "cross_validation" not in frames and frames["gains"]["ci_wide_low"].isna().all()
-    frames["table3"] = sources_table(frames["chains"], None, study)
-    tables = [frames[name] for name in ("metrics", "chains", "validation")]
+    frames["sources"] = sources_table(frames["chains"], None, study)
+    tables = [frames[name] for name in ("metrics", "chains")]
     assert [row.models[0][1] for row in examples.shown(*tables, study)] == list(SITES)
     drawn = {
         "scheme": scheme.draw(frames["splits"], study, frames["validation"]),

@@ -18,7 +18,7 @@ from scipy import stats
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.analyses.figures import organs, style, sweep, times
-from crossover.analyses.tables.structures import PLACE, table_two_paired
+from crossover.analyses.tables.structures import table_two_paired
 from crossover.findings.published import at_sizes, beside, load_published, of_structure
 from crossover.report.answers import from_pairs
 from crossover.report.formats import duration, share, spread
@@ -71,7 +71,7 @@ def frames(study: Study, published) -> dict[str, pd.DataFrame]:
     return {
         "metrics": metrics, "summary": summary, "paired": tests, "training_time": trained,
         "training_time_saved": savings(trained, baseline(study)),
-        "table2": table_two_paired(summary, tests, published, study),
+        "structures": table_two_paired(summary, tests, published, study),
         "published": at_sizes(published, study.sizes),
     }  # fmt: skip
 
@@ -81,11 +81,11 @@ def frames(study: Study, published) -> dict[str, pd.DataFrame]:
 
 def test_table_two_of_the_paper_is_whole(published):
     values, tests = published.table(), published.paired_table()
-    scores = values[values["where"] == PLACE]
+    scores = values[values["where"] == "Table 2"]
     assert len(scores) == 12 * 3 and scores["sd"].notna().all()
     assert set(scores["structure"]) == set(ORGANS) and set(scores["family"]) == set(MAIN)
     assert not scores.duplicated(["family", "structure"]).any()
-    assert len(tests[tests["where"] == PLACE]) == 36
+    assert len(tests[tests["where"] == "Table 2"]) == 36
 
 
 def test_what_the_text_repeats_is_what_its_table_has(published):
@@ -96,7 +96,7 @@ def test_what_the_text_repeats_is_what_its_table_has(published):
 
 def test_averages_and_p_values_by_hand(published):
     values = published.table()
-    table = values[values["where"] == PLACE]
+    table = values[values["where"] == "Table 2"]
     average = values[values["structure"] == "all"].set_index("family")
     rows = table.groupby("family")["mean"].mean()
     assert rows["source"] == pytest.approx(0.731, abs=5e-4) and average.at["source", "mean"] == 0.74
@@ -104,7 +104,7 @@ def test_averages_and_p_values_by_hand(published):
         assert round(rows[family], 2) == average.at[family, "mean"]
     assert rows["transfer-conv5"] - rows["target"] == pytest.approx(0.024, abs=5e-4)
     p = published.paired_table()
-    against_t = p[(p["family_b"] == "target") & (p["where"] == PLACE)]["p"]
+    against_t = p[(p["family_b"] == "target") & (p["where"] == "Table 2")]["p"]
     assert against_t.min() == 0.007
     assert p["p"].min() * 36 > 0.05  # nothing printed would pass Holm
 
@@ -146,7 +146,7 @@ def test_values_of_a_structure_stand_beside_that_structure(frames, published, st
 
 
 def test_table_two_has_models_and_comparisons(frames, study):
-    table = frames["table2"]
+    table = frames["structures"]
     assert len(table) == 13 * 6
     row = table[(table["structure"] == "lens_left") & (table["a"] == "transfer-conv5")]
     model = row[row["kind"] == "model"].iloc[0]
@@ -165,7 +165,7 @@ def test_table_two_has_models_and_comparisons(frames, study):
 
 
 def test_the_average_is_that_of_all_cases(frames, study):
-    table = frames["table2"]
+    table = frames["structures"]
     row = table[(table["structure"] == "all") & (table["a"] == "target")].iloc[0]
     own = frames["metrics"].query("family == 'target' and cohort == 'target_center'")["dsc"]
     assert (row["mean"], row["sd"]) == pytest.approx((own.mean(), own.std()))
@@ -175,13 +175,13 @@ def test_the_average_is_that_of_all_cases(frames, study):
 
 
 def test_table_two_reads_as_the_papers(frames, study):
-    scores = models_layout(frames["table2"], study)
+    scores = models_layout(frames["structures"], study)
     models = ["Model_S", "Model_T", "Model_ST (conv5)"]
     both = [head + end for head in models for end in ("", ", published")]
     assert list(scores.columns) == ["structure", *both]
     assert scores["structure"].tolist() == [*ORGANS, "all"]
     assert scores["Model_ST (conv5), published"].iloc[0] == "0.89 ± 0.02"
-    tests = p_values_layout(frames["table2"], study)
+    tests = p_values_layout(frames["structures"], study)
     pairs = ["Model_T vs. Model_S", "Model_ST vs. Model_S", "Model_ST vs. Model_T"]
     both = [head + end for head in pairs for end in ("", ", published")]
     assert list(tests.columns) == ["structure", *both]
@@ -220,7 +220,7 @@ def test_numbers_as_text():
 
 # ---- sentences
 
-ANSWER = ("table2", "paired", "training_time_saved")
+ANSWER = ("structures", "paired", "training_time_saved")
 
 
 def sentences(frames: dict[str, pd.DataFrame], study: Study) -> str:
@@ -230,8 +230,8 @@ def sentences(frames: dict[str, pd.DataFrame], study: Study) -> str:
 def test_findings_follow_the_tables(frames, study):
     said = sentences(frames, study)
     assert "Model_ST had a higher mean DSC than Model_T for 12 of 12 structures" in said
-    worse = frames["table2"].assign(difference=-frames["table2"]["difference"])
-    said = sentences(frames | {"table2": worse}, study)
+    worse = frames["structures"].assign(difference=-frames["structures"]["difference"])
+    said = sentences(frames | {"structures": worse}, study)
     assert "than Model_T for 0 of 12 structures" in said and "in favour of Model_T" in said
 
 

@@ -155,7 +155,7 @@ def simulated_splits(study: Study) -> pd.DataFrame:
 
 def simulated_published(study: Study) -> pd.DataFrame:
     rows = [
-        {"test_set": test_set, "family": family, "n_train": n, "published_n_train": 2 * n,
+        {"test_set": test_set, "structure": None, "family": family, "n_train": n, "published_n_train": 2 * n,
          "metric": "dsc", "mean": 0.5 + 0.001 * n, "ci_low": 0.45, "ci_high": 0.6}
         for test_set in style.test_sets(study)
         for family in compared(study) + references(study)

@@ -129,7 +129,7 @@ def test_a_mean_over_all_structures_is_of_all_or_none(tmp_path, cases):
     case = cases["nasopharynx"]
     study = case.study
     results = make(case, stages_of(study, one="target"), tmp_path, figures=False) / "nasopharynx"
-    table = pd.read_csv(results / "tables/table2.csv").fillna({"b": ""})
+    table = pd.read_csv(results / "tables/structures.csv").fillna({"b": ""})
     whole = table[table["structure"] == "all"]
     assert set(whole.loc[whole["kind"] == "model", "a"]) == {"source", "transfer-conv5"}
     pairs = whole[whole["kind"] == "comparison"]
@@ -244,10 +244,10 @@ def test_examples_leave_out_targets_without_a_baseline(prostate, tmp_path):
     scores = chain_scores(Scores(small, validated), of, 0.95)
     paths = write_pictures(study, small[small["family"] != "north"], tmp_path)
     lost = scores["family"].isin([f for f in scores["family"] if f.startswith("blank")] + ["north"])
-    figure = examples.draw(small, scores[~lost], validated, study, *paths)
+    figure = examples.draw(small, scores[~lost], study, *paths)
     labels = {axes.get_ylabel() for axes in figure.axes}
     assert {"East", "South"} <= labels and "North" not in labels
-    nothing = examples.draw(small, scores.iloc[:0], validated, study, *paths)
+    nothing = examples.draw(small, scores.iloc[:0], study, *paths)
     assert any("No target" in text for text in words(nothing))
 
 

@@ -71,6 +71,18 @@ def test_every_case_stands_on_the_side_of_its_patient(a, b, seed, replicates):
 
 
 @few
+@given(counts, st.integers(0, 9), st.integers(2, 3))
+def test_subsets_take_the_folds_in_turn_where_every_training_has_a_fold(a, seed, k):
+    table = divide(cohort("a", a), asked(seed, "fold", k, replicates=2))
+    for replicate in range(2):
+        own = table[(table.part == "train") & (table.replicate == replicate)]
+        folds = own.drop_duplicates("patient").sort_values("rank").fold.tolist()
+        for n in range(k, len(folds) + 1):
+            counted = [folds[:n].count(fold) for fold in range(k)]
+            assert max(counted) - min(counted) <= 1
+
+
+@few
 @given(counts, st.integers(0, 9))
 def test_ranks_number_the_training_patients_without_a_gap(a, seed):
     table = divide(cohort("a", a), asked(seed, replicates=2))

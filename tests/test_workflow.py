@@ -208,7 +208,7 @@ def test_a_second_study_and_engine_run_through_the_same_rules(second_study):
     paired = pd.read_csv(second_study / "statistics/paired.csv")
     main = paired[(paired.test_set == "target_center") & paired.corrected_over.notna()]
     assert len(main) == 36 and (main.tests == 36).all()
-    table = pd.read_csv(second_study / "tables/table2.csv")
+    table = pd.read_csv(second_study / "tables/structures.csv")
     assert {"p_wilcoxon_asymptotic", "p_wilcoxon_exact", "published_p"} <= set(table)
     for name in ("organs", "sweep", "times", "overlays", "flow"):
         assert (second_study / f"figures/{name}.svg").stat().st_size > 1000
@@ -247,7 +247,7 @@ def test_chains_are_tested_on_every_site_and_have_their_tables_and_figures(third
     metrics = pd.read_csv(third_study / "metrics.csv")
     assert set(metrics.cohort) == {"site_a", "site_b", "site_c"} and set(metrics.fold) == {0, 1}
     assert (metrics.groupby("model").size() == metrics.groupby("model").size().iloc[0]).all()
-    for name in ("table1", "table2", "table3"):
+    for name in ("cohorts", "networks", "sources"):
         assert len(pd.read_csv(third_study / f"tables/{name}.csv"))
     for name in ("scheme", "grid", "gains", "examples"):
         assert (third_study / f"figures/{name}.svg").stat().st_size > 1000

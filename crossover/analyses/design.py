@@ -17,8 +17,8 @@ def sized(study: Study) -> bool:
 
 
 def chained(study: Study) -> bool:
-    """Every strategy takes all patients, so that chains of trainings are what differs."""
-    return not study.sizes
+    """Chains of trainings are compared: every strategy takes all patients, or is trained once for each fold."""
+    return not study.sizes or study.folded
 
 
 def several_sizes(study: Study) -> bool:

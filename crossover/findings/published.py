@@ -30,6 +30,7 @@ from crossover.findings.printed import (
 )
 from crossover.findings.printed_number import Printed, read_printed
 from crossover.statistics.scales import SHARE, scale
+from crossover.study.families import Comparison
 from crossover.study.schema import Study
 
 VALUES = [
@@ -38,6 +39,8 @@ VALUES = [
 PAIRED_TESTS = [
     "structure", "test_set", "metric", "family_a", "n_train_a", "family_b", "n_train_b", "p", "where",
 ]  # fmt: skip
+KEYS = ["family", "n_train", "structure", "test_set", "metric"]
+"""What a printed value is of; of a value that stands at several places the first in the file counts."""
 GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
 
 
@@ -47,7 +50,11 @@ class Published(Section):
     study: str
     citation: str
     sizes: list[int]
+    tabulated: list[int] = []
+    """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
     confidence: float
+    comparison: Comparison = "chains"
+    """How the paper tests its models; by default it doesn't."""
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
     per_cent: list[str] = []
@@ -75,6 +82,7 @@ class Published(Section):
         named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
         named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
         named |= {n for ordering in self.orderings for n in ordering.n_train}
+        named |= {*self.tabulated}
         if unknown := sorted(named - {0, *self.sizes}):
             raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
         return self
@@ -192,9 +200,27 @@ def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
     return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
 
 
+def once(values: pd.DataFrame) -> pd.DataFrame:
+    """Each printed value once (`KEYS`), of the place that comes first in the file."""
+    return values.drop_duplicates(KEYS)
+
+
+def printed_metric(metrics: pd.Series) -> pd.Series:
+    """The metrics as papers name them, who don't always say which slices they scored."""
+    return metrics.str.removesuffix("_structure_slices")
+
+
 def numbers_of(study: Study) -> pd.DataFrame | None:
-    """Return the numbers of a study's paper at its training sizes; None where it has none."""
-    return at_sizes(load_published(study.published), study.sizes) if study.published else None
+    """Return a paper's values of the study's metric at its training sizes; None where it has no paper."""
+    if not study.published:
+        return None
+    values = at_sizes(load_published(study.published), study.sizes)
+    return values[values["metric"].isin(printed_metric(pd.Series([study.statistics.metric])))]
+
+
+def comparison(study: Study) -> Comparison:
+    """Return how a study's paper tests its models."""
+    return load_published(study.published).comparison if study.published else "chains"
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:
@@ -211,18 +237,17 @@ def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.
 
     Returns:
         The summary's rows with six more columns: published_n_train, published_mean, published_sd,
-        published_ci_low, published_ci_high and where. Missing where the paper prints nothing; a
-        model that it prints in several places has a row for each. A value without a structure stands
-        beside every structure. A score of the structure's slices only ("dsc_structure_slices") stands
+        published_ci_low, published_ci_high and where. Missing where the paper prints nothing. A value without a
+        structure stands beside every structure. A score of the structure's slices only ("dsc_structure_slices") stands
         beside the paper's score of that name ("dsc") too, as papers don't always say which slices
         they scored.
     """
     columns = ("mean", "sd", "ci_low", "ci_high", "metric")
-    theirs = at_sizes(published, sizes).rename(columns={c: f"published_{c}" for c in columns})
+    theirs = once(at_sizes(published, sizes)).rename(columns={c: f"published_{c}" for c in columns})
     every = list(summary["structure"].unique())
     theirs["structure"] = [[s] if pd.notna(s) else every for s in theirs["structure"]]
     theirs = theirs.explode("structure")
     theirs["published_n_train"] = theirs["published_n_train"].astype("Int64")
-    ours = summary.assign(published_metric=summary["metric"].str.removesuffix("_structure_slices"))
+    ours = summary.assign(published_metric=printed_metric(summary["metric"]))
     keys = ["family", "n_train", "structure", "test_set", "published_metric"]
     return ours.merge(theirs, how="left", on=keys).drop(columns="published_metric")

@@ -49,9 +49,9 @@ def answers(results: StudyResults) -> Iterator[Answer]:
     if {"summary", "tukey"} <= frames.keys():
         for structure in study.structures:
             yield from_scores(frames["summary"], frames["tukey"], study, structure)
-    table_two = results.frame(results.paper_table("p_wilcoxon_exact"))
-    if "paired" in frames and len(table_two):
-        yield from_pairs(table_two, frames["paired"], results.frame("training_time_saved"), study)
+    structures = results.frame("structures")
+    if "paired" in frames and len(structures):
+        yield from_pairs(structures, frames["paired"], results.frame("training_time_saved"), study)
     if {"chains", "gains", "contrasts"} <= frames.keys() and len(frames["chains"]):
         yield from_chains(results)
 
@@ -101,20 +101,20 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
 
 
 def from_pairs(
-    table_two: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study
+    structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study
 ) -> Answer:
     """The main question's models in pairs on the same cases, at the largest size, and the time saved.
 
     Args:
-        table_two: of `analyses.tables.structures`.
+        structures: of `analyses.tables.structures`.
 
     The table has for each pair and size in how many structures the first is higher, and how many p < alpha; of
     one structure its difference and p values instead of the counts.
     """
     largest, single = study.sizes[-1], len(study.structures) == 1
-    models = table_two[table_two["kind"].eq("model") & table_two["n_train"].eq(largest)]
+    models = structures[structures["kind"].eq("model") & structures["n_train"].eq(largest)]
     models = models[models["structure"].eq(POOLED) | single]
-    tests = table_two[table_two["kind"].eq("comparison") & table_two["structure"].ne(POOLED)]
+    tests = structures[structures["kind"].eq("comparison") & structures["structure"].ne(POOLED)]
 
     def labels(*families: str) -> list[str]:
         return [strategy_label(study, family) for family in families]

@@ -21,6 +21,8 @@ from crossover.report.results import StudyResults
 from crossover.report.score_tables import folds_layout
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.chains import BASELINE, Chain, chains, kinds
+from crossover.study.families import at_largest
+from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Attribute
 
@@ -34,8 +36,9 @@ def of_metric(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def scored(study: Study) -> list[str]:
-    """The study's metric and its IoU."""
-    return [study.statistics.metric, study.statistics.metric.replace("dsc", "iou")]
+    """The study's metric and, of a DSC, its IoU."""
+    metric = study.statistics.metric
+    return list(dict.fromkeys([metric, metric.replace("dsc", "iou")]))
 
 
 def judged(rows: pd.DataFrame) -> pd.DataFrame:
@@ -191,8 +194,8 @@ def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study
 
 def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Every family's mean score on every cohort's test cases, in per cent; in brackets those of cohorts that it was
-    not trained on last."""
-    means = of_metric(summary, study).set_index(["family", "test_set"])["mean"]
+    not trained on last. With sizes, at the largest; with several structures, the mean of these."""
+    means = of_metric(at_largest(summary), study).groupby(["family", "test_set"])["mean"].mean()
     rows = []
     for chain in chains(study):
         row = {"Trained before": chain.label, "Target": chain.together}
@@ -204,11 +207,19 @@ def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def validation_layout(validation: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Validation DSC of every chain's models, fold by fold, and what the chain began with."""
+    """Validation DSC of every chain's models, fold by fold, and what the chain began with.
+
+    With sizes, at the largest; where each structure has a network, the mean of these.
+    """
     known = {chain.family: chain for chain in chains(study)}
     order = list(known)
-    rows = validation[validation["family"].isin(order)]
+    models = pd.DataFrame(plan(study).models.values())
+    rows = validation[validation["model"].isin(at_largest(models)["name"])]
+    rows = rows[rows["family"].isin(order)]
+    by_fold = rows.groupby(["family", "fold"], sort=False, dropna=False, as_index=False)
+    rows = by_fold.agg({"validation_dsc": "mean", "initial": "first"})
     rows = rows.sort_values("family", key=lambda names: names.map(order.index), kind="stable")
+    rows = rows.reset_index(drop=True)
     families = rows.groupby("family")
     best = families["validation_dsc"].idxmax()
     rows = rows.assign(
@@ -225,6 +236,7 @@ def validation_layout(validation: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def own_folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The folds of each chain's own targets, in the study's order, by what was trained before."""
+    stability = at_largest(stability)
     own = [(chain.family, target) for chain in chains(study) for target in chain.targets]
     places = list(zip(stability["family"], stability["cohort"], strict=True))
     rows = stability.assign(place=[own.index(p) if p in own else -1 for p in places])

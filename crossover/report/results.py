@@ -25,11 +25,11 @@ class StudyResults:
     Attributes:
         frames: any of the tables that the statistics wrote (metrics, summary, anova, tukey, stability,
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
-            gains, contrasts, attributes) by their files' names, table1, table2, table3 (tidy),
-            published, table1_published, published_gains (the paper's), initial (`run_facts.initial_weights`) and
-            failed (`failures_section.failed_table`), claims, crossover, cases_needed, learning_curves, pairwise,
-            repeated, audit (`audit.table.audit_table`), false_claims, contradictions and sizes (ours, theirs: of the
-            paper); what is missing or empty is left out of the page.
+            gains, contrasts, attributes), the papers' tables (patients, cohorts, scores, structures, networks,
+            sources), by their files' names, published, table1_published, published_gains (the paper's), initial
+            (`run_facts.initial_weights`) and failed (`failures_section.failed_table`), claims, crossover,
+            cases_needed, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`), false_claims,
+            contradictions and sizes (ours, theirs: of the paper); what is missing or empty is left out of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
         collapsed: trainings that found nothing (`failures_section.collapsed`).
@@ -46,11 +46,6 @@ class StudyResults:
     def frame(self, name: str, *columns: str) -> pd.DataFrame:
         """Return a frame by its name; an empty one, with these columns, where there is none."""
         return self.frames.get(name, pd.DataFrame(columns=list(columns)))
-
-    def paper_table(self, column: str) -> str:
-        """Return the name of that of the paper's tables that has this column; "" without one."""
-        names = (name for name in ("table1", "table2", "table3") if column in self.frame(name))
-        return next(names, "")
 
 
 class TableKind(NamedTuple):

@@ -71,7 +71,7 @@ def scores_layout(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
     return out.rename(columns={"training": "Training data"})
 
 
-def models_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
+def models_layout(structures: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The scores of `analyses.tables.structures`: structures down, models across, ours and the paper's.
 
     "0.89 ± 0.02"; where there are several replicates "; replicates ± 0.01" after it, the SD of their means.
@@ -85,10 +85,10 @@ def models_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
         )
         return {head: spread(row.mean, row.sd) + among, f"{head}, published": theirs}
 
-    return _by_structure(table_two, "model", cells)
+    return _by_structure(structures, "model", cells)
 
 
-def p_values_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
+def p_values_layout(structures: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The tests of `analyses.tables.structures`: "0.005 (0.002)", the asymptotic and the exact p; the paper's."""
 
     def cells(row: Any) -> dict[str, str]:
@@ -96,7 +96,7 @@ def p_values_layout(table_two: pd.DataFrame, study: Study) -> pd.DataFrame:
         exact = f" ({p_value(row.p_wilcoxon_exact)})" if ours else ""
         return {head: ours + exact, f"{head}, published": p_value(row.published_p)}
 
-    return _by_structure(table_two, "comparison", cells)
+    return _by_structure(structures, "comparison", cells)
 
 
 def comparisons_layout(paired: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def strategy_label(study: Study, family: str) -> str:
 
 
 def _by_structure(
-    table_two: pd.DataFrame, kind: str, cells: Callable[[Any], dict[str, str]]
+    structures: pd.DataFrame, kind: str, cells: Callable[[Any], dict[str, str]]
 ) -> pd.DataFrame:
-    out = across(table_two[table_two["kind"] == kind], ["n_train", "structure"], cells)
-    return out.drop(columns="n_train") if table_two["n_train"].nunique() < 2 else out
+    out = across(structures[structures["kind"] == kind], ["n_train", "structure"], cells)
+    return out.drop(columns="n_train") if structures["n_train"].nunique() < 2 else out

@@ -11,17 +11,16 @@ from crossover.report.results import StudyResults, TableKind, TitledTable, title
 
 def open_tables(results: StudyResults) -> list[TitledTable]:
     """Those that stand open."""
-    table_two, sources = map(results.paper_table, ("p_wilcoxon_exact", "best_fold_mean"))
     return titled_tables(results, [
-        TableKind("patients", results.paper_table("variable"), scores.patients_layout),
+        TableKind("patients", "patients", scores.patients_layout),
         TableKind("patients_of_the_paper", "table1_published", lambda printed, _: printed),
-        TableKind("cohorts", results.paper_table("test_cases"), chains.cohorts_layout),
-        TableKind("scores", results.paper_table("model_label"), scores.scores_layout),
-        TableKind("structures", table_two, scores.models_layout),
-        TableKind("differences", table_two, scores.p_values_layout),
+        TableKind("cohorts", "cohorts", chains.cohorts_layout),
+        TableKind("scores", "scores", scores.scores_layout),
+        TableKind("structures", "structures", scores.models_layout),
+        TableKind("differences", "structures", scores.p_values_layout),
         TableKind("training_time", "training_time_saved", scores.times_layout),
-        TableKind("networks", results.paper_table("encoder"), chains.networks_layout),
-        *(TableKind("sources", sources, chains.sources_layout, m) for m in chains.scored(results.study)),
+        TableKind("networks", "networks", chains.networks_layout),
+        *(TableKind("sources", "sources", chains.sources_layout, m) for m in chains.scored(results.study)),
         TableKind("stated_gains", "gains", lambda *_: chains.stated_gains(results)),
         TableKind("stability", "" if "chains" in results.frames else "stability", scores.folds_layout),
     ])  # fmt: skip
@@ -29,7 +28,7 @@ def open_tables(results: StudyResults) -> list[TitledTable]:
 
 def details(results: StudyResults) -> list[TitledTable]:
     """The long ones that open on a click."""
-    metric, sources = results.study.statistics.metric, results.paper_table("best_fold_mean")
+    metric = results.study.statistics.metric
     chained = "chains" in results.frames
     metrics = list(dict.fromkeys([metric, "dsc"]))
     whole_volumes = [m for m in metrics if m not in chains.scored(results.study)]
@@ -37,7 +36,7 @@ def details(results: StudyResults) -> list[TitledTable]:
         TableKind("anova", "anova", lambda rows, _: rows.drop(columns="n_train")),
         TableKind("tukey", "tukey", lambda rows, _: rows.drop(columns="n_train")),
         TableKind("paired_comparisons", "paired", scores.comparisons_layout),
-        *(TableKind("sources", sources, chains.sources_layout, m) for m in whole_volumes),
+        *(TableKind("sources", "sources", chains.sources_layout, m) for m in whole_volumes),
         *(TableKind("gains", "gains", chains.gains_layout, m) for m in metrics),
         *(TableKind("attribute", "attributes", partial(chains.attribute_layout, a), metric, about=a)
           for a in results.study.attributes),

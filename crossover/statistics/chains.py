@@ -55,10 +55,13 @@ class Scores:
     Args:
         metrics: of `metrics_table.read_metrics`.
         validation: of `cross_validation.validation`.
+        primary: the study's metric, a share.
     """
 
-    def __init__(self, metrics: pd.DataFrame, validation: pd.DataFrame) -> None:
-        self.metrics = [metric for metric in METRICS if metric in metrics]
+    def __init__(
+        self, metrics: pd.DataFrame, validation: pd.DataFrame, primary: str = METRICS[0]
+    ) -> None:
+        self.metrics = [m for m in dict.fromkeys((*METRICS, primary)) if m in metrics]
         run = metrics["replicate"].astype(str) + "/" + metrics["fold"].astype("string").fillna("")
         metrics = metrics.assign(run=run)
         means = metrics.groupby(["family", "cohort", "case", "run"])[self.metrics].mean()
@@ -67,27 +70,31 @@ class Scores:
             for metric in self.metrics
             for place, own in means[metric].unstack("run").groupby(level=[0, 1])
         }
-        first = metrics.drop_duplicates("model")
-        self._model = first.set_index(["family", "run"])["model"].to_dict()
-        self._validation = validation.set_index("model")
+        models = metrics.drop_duplicates("model")[["model", "family", "run", "fold"]]
+        self._validation = models.merge(validation[["model", "validation_dsc"]], "left", "model")
 
     def of(self, chain: Chain, target: str, metric: str) -> pd.DataFrame:
         """Cases (rows) x trainings (columns, named alike in every family); empty where it wasn't tested."""
         return self._tables.get((chain.family, target, metric), pd.DataFrame())
 
     def best(self, chain: Chain, target: str, metric: str) -> tuple[int | None, float]:
-        """(fold, test mean) of the model with the best validation DSC, the first of equals.
+        """(fold, test mean) of the run with the best validation DSC, the first of equals.
+
+        A run is one model, or one for each structure, whose mean then counts.
 
         Raises:
             ValueError: a model without a validation score, naming it.
         """
         scores = self.of(chain, target, metric)
-        models = [self._model[chain.family, run] for run in scores]
-        own = self._validation.reindex(models)
-        if missing := own.index[own["validation_dsc"].isna()].tolist():
+        own = self._validation
+        own = own[(own["family"] == chain.family) & own["run"].isin(scores.columns)]
+        if missing := own.loc[own["validation_dsc"].isna(), "model"].tolist():
             raise ValueError(f"no validation score of {', '.join(missing)}")
-        best = int(np.argmax(own["validation_dsc"]))
-        fold = own["fold"].iloc[best]
+        runs = (
+            own.groupby("run").agg({"validation_dsc": "mean", "fold": "first"}).loc[scores.columns]
+        )
+        best = int(np.argmax(runs["validation_dsc"]))
+        fold = runs["fold"].iloc[best]
         return None if pd.isna(fold) else int(fold), float(scores.iloc[:, best].mean())
 
 

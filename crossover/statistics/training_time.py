@@ -91,10 +91,17 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
         and `anything_else_percent` their shares of `saved_s`, NaN where nothing was saved or lost.
         `source_s` is the time of the stages that the fine-tuned one starts from, not counted.
         `alike` says whether all ran on the same device with the same number of threads, and none read
-        activations that another had computed. Models of k-fold are left out.
+        activations that another had computed. Models of k-fold are left out, but of families that have no
+        others each fold counts as a replicate.
     """
     text = {name: times[name].astype("string").fillna("").astype(str) for name in _TEXT}
-    times = times.assign(**text)[times["fold"].isna()]
+    unfolded = times["fold"].isna()
+    others = ~times["family"].isin(times.loc[unfolded, "family"])
+    times = times.assign(**text)[unfolded | others]
+    fold = times["fold"].fillna(0).astype("int64")
+    times = times.assign(
+        replicate=times["replicate"] * (fold.max() + 1) + fold if len(times) else 0
+    )
     tuned = times[(times["parent"] != "") & (times["model"] != "")].copy()
     tuned["source_s"] = [_before(row.parent, times) for row in tuned.itertuples()]
     keys = ["structure", "n_train", "replicate"]

@@ -67,6 +67,9 @@ def _about_sizes(study: Study, targets: set[str]) -> Iterator[str]:
     if (sized or study.sizes) and not rising:
         need = "must increase from 2 or more (one to train on, one to validate)"
         yield f"sizes: {study.sizes} {need}"
+    k = study.splits.k_fold.k
+    if study.folded and study.sizes and study.sizes[0] < k:
+        yield f"sizes: {study.sizes[0]} patients leave folds empty; with validation: fold, ask for {k} or more"
     for name, strategy in study.strategies.items():
         on_target = any(targets & set(step.train) for step in strategy.chain)
         if study.sizes and not strategy.sized and on_target:

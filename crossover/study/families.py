@@ -8,11 +8,12 @@ from typing import Literal
 
 import pandas as pd
 
-from crossover.study.plan import early, family_name, levels_of, plan
+from crossover.study.plan import Model, early, family_name, levels_of, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Strategy
 
 Comparison = Literal["independent", "paired", "chains"]
+"""How a paper tests its models: of each size as independent groups, in pairs on the same cases, or not at all."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,6 @@ def families(study: Study) -> dict[str, Family]:
             own = family_name(name, level)
             out[own] = Family(own, name, level, strategy.sized, cohorts, transferred)
     return out
-
-
-def comparison(study: Study) -> Comparison:
-    """Return what a study compares first, which follows from its design.
-
-    Without sizes every strategy takes all patients, and chains of trainings are held against their target's baseline.
-    With several structures models are compared in pairs on each, else the models of each size as independent groups.
-    """
-    if not study.sizes:
-        return "chains"
-    return "paired" if len(study.structures) > 1 else "independent"
 
 
 def references(study: Study) -> list[str]:
@@ -114,10 +104,25 @@ def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
     return " → ".join(" + ".join(part(c, n) for c, n in s.train.items()) for s in strategy.chain)
 
 
+def at_largest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of families without sizes, and of the others at the largest size."""
+    return table[table["n_train"].isin([0, table["n_train"].max()])]
+
+
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of the models that the figures show: the first replicate, no folds."""
-    shown = {m.name for m in plan(study).models.values() if m.fold is None and m.replicate == 0}
-    return table[table["model"].isin(shown)]
+    """The rows of the models that the figures show: of replicates, and of folds that are tested on the same cases,
+    the first that the table has."""
+    first: dict[tuple, str] = {}
+    there = set(table["model"])
+    for m in tested(study):
+        if m.name in there:
+            first.setdefault((m.family, m.n_train, m.structures), m.name)
+    return table[table["model"].isin(set(first.values()))]
+
+
+def tested(study: Study) -> list[Model]:
+    """The models that are tested on test cases, not on the fold that they leave out."""
+    return [m for m in plan(study).models.values() if m.fold_cohort is None]
 
 
 def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -137,12 +142,20 @@ def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def replicates_of(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of all replicates of the models that the figures show, each under the first one's name."""
-    models = [m for m in plan(study).models.values() if m.fold is None]
-    first = {(m.family, m.n_train, m.structures): m.name for m in models if m.replicate == 0}
-    names = {m.name: first[m.family, m.n_train, m.structures] for m in models}
+    """The rows of all replicates of the models that the figures show, each under the first one's name.
+
+    Folds that are tested on the same cases are replicates too, and are counted among them.
+    """
+    names: dict[str, str] = {}
+    first: dict[tuple, str] = {}
+    for m in tested(study):
+        names[m.name] = first.setdefault((m.family, m.n_train, m.structures), m.name)
     rows = metrics[metrics["model"].isin(names)]
-    return rows.assign(model=rows["model"].map(names))
+    rows = rows.assign(model=rows["model"].map(names))
+    if study.folded:
+        number = rows["replicate"] * study.splits.k_fold.k + rows["fold"]
+        rows = rows.assign(replicate=number.astype("int64"))
+    return rows
 
 
 def replicate_means(rows: pd.DataFrame, metric: str) -> list[float]:

@@ -7,6 +7,8 @@ moves nobody past anybody. All of a patient's cases go together, always.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -70,12 +72,24 @@ def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[
         draw = settings.replicates.draw(replicate)
         ranked = _order(patients, settings.seed, cohort, f"rank{draw}")
         share = settings.validation
+        if share == "fold":
+            ranked = _dealt(ranked, folds)
         held = set() if share == "fold" else set(validation_patients(ranked, share))
         for rank, p in enumerate(ranked):
             rows += [
                 (cohort, p, c, "train", replicate, rank, p in held, folds[p]) for c in by_patient[p]
             ]
     return rows
+
+
+def _dealt(ranked: list[str], folds: Mapping[str, int]) -> list[str]:
+    """Patients in an order in which the folds take turns, so that each subset has some of every fold."""
+    seen: Counter[int] = Counter()
+    turns = {}
+    for patient in ranked:
+        turns[patient] = seen[folds[patient]]
+        seen[folds[patient]] += 1
+    return sorted(ranked, key=turns.__getitem__)
 
 
 def validation_patients(ranked: list[str], share: float) -> list[str]:

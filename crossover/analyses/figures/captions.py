@@ -8,6 +8,7 @@ from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
 from crossover.statistics import scales
 from crossover.statistics.chance import METHODS
+from crossover.study.families import replicates_of
 from crossover.study.schema import Study
 
 
@@ -39,8 +40,7 @@ def chance(tests: pd.DataFrame) -> str:
 
 def cases(frames: Frames, study: Study) -> dict[str, int]:
     """The number of test cases of each cohort."""
-    rows = frames["metrics"]
-    rows = rows[rows["fold"].isna()]
+    rows = replicates_of(frames["metrics"], study)
     counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
     return {cohort: int(counts.get(cohort, 0)) for cohort in study.cohorts}
 
@@ -53,14 +53,13 @@ def counted(cases: dict[str, int], study: Study) -> str:
 
 def replicates(frames: Frames, study: Study) -> str:
     """What is averaged, and what the small marks are; "" where there is one replicate."""
-    of = study.splits.replicates
-    if of.count < 2:
+    of, folds = study.splits.replicates, study.splits.k_fold.k if study.folded else 1
+    if of.count * folds < 2:
         return ""
-    what = [
-        f"{n} {name}" for n, name in ((of.draws, "draws"), (of.trainings, "trainings")) if n > 1
-    ]
+    named = ((of.draws, "draws"), (of.trainings, "trainings"), (folds, "folds"))
+    what = [f"{n} {name}" for n, name in named if n > 1]
     return (
-        f" A case's value is its mean over the replicates; small points: {of.count} replicates "
+        f" A case's value is its mean over the replicates; small points: {of.count * folds} replicates "
         f"({' of '.join(what[::-1])}), the mean of each."
     )
 

@@ -36,11 +36,12 @@ from crossover.analyses.figures.planes import (
 )
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study.chains import BASELINE, COUNTED, Chain, chains
+from crossover.study.families import at_largest
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     title="One case of each target",
-    reads=("metrics.csv", "statistics/chains.csv", "statistics/validation.csv"),
+    reads=("metrics.csv", "statistics/chains.csv"),
     sources=("images", "corrected"),
     settings=("design", "labels", "statistics.metric", "channels", "preparation"),
     applies=(chained,),
@@ -63,6 +64,7 @@ class Shown:
     """
 
     target: str
+    structure: str
     case: str
     models: list[tuple[Chain, str, float]]
 
@@ -81,8 +83,7 @@ class Row:
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    names = ("metrics", "statistics/chains", "statistics/validation")
-    tables = [given.table(f"{name}.csv") for name in names]
+    tables = [given.table(f"{name}.csv") for name in ("metrics", "statistics/chains")]
     return draw(*tables, study, given.cases, given.corrected, given.path("predictions"))
 
 
@@ -102,21 +103,19 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(
-    metrics: pd.DataFrame, scores: pd.DataFrame, validation: pd.DataFrame, study: Study,
-    cases: Path, corrected: Path, predictions: Path,
+    metrics: pd.DataFrame, scores: pd.DataFrame, study: Study, cases: Path, corrected: Path, predictions: Path,
 ) -> Figure:  # fmt: skip
-    """A row for each target.
+    """A row for each target and structure.
 
     Args:
         metrics: one row for each model, case and structure.
-        scores: of `statistics.chains.chain_scores`. validation: of `cross_validation.validation`.
+        scores: of `statistics.chains.chain_scores`.
         cases: folder with `<cohort>/<case>/image_<channel>.nii.gz` and the structures.
         corrected: folder with the corrected channels, laid out alike.
         predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
     """
     rows = [
-        _row(one, study, cases, corrected, predictions)
-        for one in shown(metrics, scores, validation, study)
+        _row(one, study, cases, corrected, predictions) for one in shown(metrics, scores, study)
     ]
     if not rows:
         return style.nothing("No target has both a baseline and a chain to show.")
@@ -141,15 +140,13 @@ def draw(
     return figure
 
 
-def shown(
-    metrics: pd.DataFrame, scores: pd.DataFrame, validation: pd.DataFrame, study: Study
-) -> list[Shown]:
-    """The case and the models of each target's row; targets without a chain of several steps have none.
+def shown(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> list[Shown]:
+    """The case and the models of each target's rows; targets without a chain of several steps have none.
 
     The best chain is that of the highest mean over cases and folds.
     """
     metric, known = study.statistics.metric, {chain.family: chain for chain in chains(study)}
-    scores = scores[scores["metric"] == metric]
+    scores, metrics = scores[scores["metric"] == metric], at_largest(metrics)
     out = []
     for target in study.cohorts:
         own = scores[scores["target"] == target]
@@ -157,18 +154,21 @@ def shown(
         if base.empty or others["mean"].isna().all():
             continue
         pair = [base.iloc[0], others.loc[others["mean"].idxmax()]]
-        rows = metrics[metrics["cohort"] == target]
-        case = median_case(rows[rows["family"] == pair[1]["family"]], metric)
-        ours = rows[rows["case"] == case].groupby("model")[metric].mean()
-        named = [(p["family"], _model(validation, p["family"], p["best_fold"])) for p in pair]
-        out.append(Shown(target, case, [(known[f], m, ours[m]) for f, m in named]))
+        for structure in study.structures:
+            rows = metrics[(metrics["cohort"] == target) & (metrics["structure"] == structure)]
+            of_pair = [_of_fold(rows[rows["family"] == p["family"]], p["best_fold"]) for p in pair]
+            if any(own.empty for own in of_pair):  # its trainings failed
+                continue
+            case = median_case(rows[rows["family"] == pair[1]["family"]], metric)
+            picked = [own[own["case"] == case].iloc[0] for own in of_pair]
+            models = [(known[row["family"]], row["model"], row[metric]) for row in picked]
+            out.append(Shown(target, structure, case, models))
     return out
 
 
-def _model(validation: pd.DataFrame, family: str, fold: float) -> str:
-    """The family's model of a fold; its only one where it has no folds."""
-    own = validation[validation["family"] == family]
-    return own["model"].iloc[0] if pd.isna(fold) else own.loc[own["fold"] == fold, "model"].item()
+def _of_fold(rows: pd.DataFrame, fold: float) -> pd.DataFrame:
+    """The rows of the model of a fold; of the only one where there are no folds."""
+    return rows if pd.isna(fold) else rows[rows["fold"] == fold]
 
 
 def median_case(rows: pd.DataFrame, metric: str) -> str:
@@ -180,13 +180,12 @@ def median_case(rows: pd.DataFrame, metric: str) -> str:
 
 def _row(one: Shown, study: Study, cases: Path, corrected: Path, predictions: Path) -> Row:
     folder, channel = cases / one.target / one.case, study.channels[0]
-    structure = next(iter(study.structures))
     image = sitk.ReadImage(str(image_path(folder, channel)))
-    manual = read_mask(structure_path(folder, structure))
+    manual = read_mask(structure_path(folder, one.structure))
     k, hung = largest_slice(manual), view(image)
     after = image_path(corrected / one.target / one.case, channel)
     paths = [
-        prediction_path(predictions, model, one.target, one.case, structure)
+        prediction_path(predictions, model, one.target, one.case, one.structure)
         for _, model, _ in one.models
     ]
     masks = [hung.turn(mask[k]) for mask in (manual, *map(read_mask, paths))]
@@ -204,7 +203,10 @@ def _draw(panels: list[Axes], row: Row, study: Study) -> None:
     show(first, row.image, row.hung)
     _shade(first, row.manual, row.hung)
     contour(first, row.manual, row.hung, *MANUAL)
-    first.set_ylabel(study.cohorts[row.shown.target].label, weight="bold", size=8.5)
+    label = study.cohorts[row.shown.target].label
+    if len(study.structures) > 1:
+        label += f"\n{study.structures[row.shown.structure].label}"
+    first.set_ylabel(label, weight="bold", size=8.5)
     for axes in middle:
         show(axes, row.image if row.corrected is None else row.corrected, row.hung)
     pairs = zip((baseline, best), row.predicted, row.shown.models, strict=True)

@@ -16,8 +16,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import sized
 from crossover.analyses.figures import captions, style
-from crossover.study.families import chain_text, families
-from crossover.study.plan import plan
+from crossover.study.families import chain_text, families, tested
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -134,11 +133,9 @@ def _subsets(axes: Axes, rows: pd.DataFrame, study: Study, above: Box) -> None:
         subset = train[train["rank"] < n]
         used, validate = _patients(subset), _patients(subset[subset["validation"].astype(bool)])
         box = Box(2 + i * (width + GAP), 48, width, 15)
-        lines = [
-            f"n = {used} ({_share(used, total)})",
-            f"{used - validate} train",
-            f"{validate} validate",
-        ]
+        turns = [f"{study.splits.k_fold.k} folds", "validate in turn"]
+        parts = [f"{used - validate} train", f"{validate} validate"]
+        lines = [f"n = {used} ({_share(used, total)})", *(turns if study.folded else parts)]
         _box(axes, box, lines, "#eef3f8", bold=True)
         if i:
             axes.text(box.x - GAP / 2, 55.5, "⊂", ha="center", va="center", size=9)
@@ -150,7 +147,7 @@ def _strategies(axes: Axes, train: pd.DataFrame, study: Study, top: float) -> No
     """A line for each strategy: what its models are trained on, at which levels, and how many."""
     axes.text(2, top - 5, "Strategies", weight="bold", va="center")
     counts = {cohort: _patients(train[train["cohort"] == cohort]) for cohort in study.cohorts}
-    models = [m for m in plan(study).models.values() if m.fold is None and m.replicate == 0]
+    models = [m for m in tested(study) if m.replicate == 0]
     for i, (name, strategy) in enumerate(study.strategies.items()):
         y = top + i * 6.2
         own = [f for f in families(study).values() if f.strategy == name]

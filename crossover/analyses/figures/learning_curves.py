@@ -7,11 +7,13 @@ gains is ahead, with its interval; an arrow leaves the range of sizes. The DSC h
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
@@ -19,6 +21,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.crossing import CROSSES, NONE
+from crossover.statistics.metrics_table import tested
 from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study.families import families
 from crossover.study.schema import Study
@@ -44,14 +47,13 @@ def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
     names = ("metrics", "statistics/learning_curves", "statistics/crossover")
     tables = [given.table(f"{name}.csv") for name in names]
-    return draw(*tables, study, next(iter(study.structures)))
+    return style.each_structure(study, partial(draw, *tables, study))
 
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    structure = next(iter(study.structures))
     curves, pairs = (
-        t[(t["test_set"] == study.target) & (t["structure"] == structure)]
+        t[(t["test_set"] == study.target) & t["structure"].isin(study.structures)]
         for t in (frames["learning_curves"], frames["crossover"])
     )
     if curves.empty:
@@ -72,9 +74,13 @@ def caption(frames: Frames, study: Study) -> str:
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     told = [
         f"{style.family_label(study, r.overtakes)} over {style.family_label(study, r.ahead)} at "
-        f"n = {r.n:.0f}" for r in found.itertuples()
+        f"n = {r.n:.0f}{_of(r.structure, study)}" for r in found.itertuples()
     ]  # fmt: skip
     return f"{text} {'; '.join(told) or 'No crossover is beyond chance'}."
+
+
+def _of(structure: str, study: Study) -> str:
+    return "" if len(study.structures) == 1 else f" ({study.structures[structure].label})"
 
 
 @style.styled
@@ -84,7 +90,8 @@ def draw(
     crossover: pd.DataFrame,
     study: Study,
     structure: str,
-) -> Figure:
+    into: SubFigure | None = None,
+) -> Figure | SubFigure:
     """Curves and crossovers of one structure on the target's test cases.
 
     Args:
@@ -96,9 +103,9 @@ def draw(
         for t, column in ((metrics, "cohort"), (curves, "test_set"), (crossover, "test_set"))
     )
     if curves.empty:
-        return style.nothing("No model of several sizes was trained.")
+        return style.nothing("No model of several sizes was trained.", into)
     pairs = shown_pairs(crossover, study)
-    figure = style.new_figure(max(78, 36 + ROW_MM * len(pairs)))
+    figure = into or style.new_figure(max(78, 36 + ROW_MM * len(pairs)))
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     sizes = sorted(curves["n_train"].unique())
     names = [f for f in families(study) if f in set(curves["family"])]
@@ -122,10 +129,10 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The mean of every training by family and n, folds left out."""
-    by = ["family", "n_train", "replicate"]
-    own = metrics[metrics["fold"].isna()]
-    return own.groupby(by, as_index=False)[study.statistics.metric].mean()
+    """The mean of every training by family and n."""
+    by = ["family", "n_train", "replicate", "fold"]
+    runs = tested(metrics).groupby(by, as_index=False, dropna=False)
+    return runs[study.statistics.metric].mean()
 
 
 def _curves(

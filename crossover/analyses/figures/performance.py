@@ -8,11 +8,13 @@ unit.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
@@ -43,7 +45,7 @@ BESIDE = 0.075  # from a family's mark to those of its replicates
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    return draw(given.table("metrics.csv"), study, next(iter(study.structures)))
+    return style.each_structure(study, partial(draw, given.table("metrics.csv"), study))
 
 
 def caption(frames: Frames, study: Study) -> str:
@@ -60,7 +62,9 @@ def caption(frames: Frames, study: Study) -> str:
 
 
 @style.styled
-def draw(metrics: pd.DataFrame, study: Study, structure: str) -> Figure:
+def draw(
+    metrics: pd.DataFrame, study: Study, structure: str, into: SubFigure | None = None
+) -> Figure | SubFigure:
     """Mean ± SD of the study's metric on all test cases, by size and family.
 
     Args:
@@ -69,7 +73,7 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str) -> Figure:
     """
     metrics = metrics[metrics["structure"] == structure]
     rows, each = main_scores(metrics, study), replicates_of(metrics, study)
-    figure = style.new_figure(80)
+    figure = into or style.new_figure(80)
     axes = figure.subplots()
     groups = [0, *study.sizes] if references(study) else study.sizes
     shown = _placed(rows, groups, study)
@@ -83,7 +87,7 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str) -> Figure:
             axes.hlines(mean, x, len(groups) - 0.5, color=style.family_colour(study, family),
                         linewidth=0.9, linestyle=style.REFERENCE_LINE)  # fmt: skip
     _frame(axes, study, groups)
-    axes.set_title(_title(rows, study, structure))
+    axes.set_title(_title(rows, study))
     figure.legend(handles=_handles(study), loc="outside lower center", ncols=len(families(study)),
                   columnspacing=1.4, handletextpad=0.5)  # fmt: skip
     return figure
@@ -137,11 +141,10 @@ def _frame(axes: Axes, study: Study, groups: list[int]) -> None:
     axes.set_ylabel(f"{style.metric_label(study.statistics.metric)} (mean ± SD)")
 
 
-def _title(rows: pd.DataFrame, study: Study, structure: str) -> str:
+def _title(rows: pd.DataFrame, study: Study) -> str:
     counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
     parts = [f"{style.test_set_label(study, c)} {counts.get(c, 0)}" for c in study.cohorts]
-    of = "" if len(study.structures) == 1 else f"{study.structures[structure].label}: "
-    return f"{of}All test cases (n = {counts.sum()}: {', '.join(parts)})"
+    return f"All test cases (n = {counts.sum()}: {', '.join(parts)})"
 
 
 def _handles(study: Study) -> list[Line2D]:

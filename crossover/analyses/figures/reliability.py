@@ -7,11 +7,12 @@ confidence interval. The ICC has no unit; 1 is perfect agreement.
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
@@ -34,9 +35,8 @@ BANDS = (0.5, 0.75, 0.9)
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    return draw(
-        given.table("statistics/icc.csv"), study, study.target, next(iter(study.structures))
-    )
+    icc = given.table("statistics/icc.csv")
+    return style.each_structure(study, partial(draw, icc, study, study.target))
 
 
 def caption(frames: Frames, study: Study) -> str:
@@ -55,7 +55,9 @@ def caption(frames: Frames, study: Study) -> str:
 
 
 @style.styled
-def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str) -> Figure:
+def draw(
+    icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: SubFigure | None = None
+) -> Figure | SubFigure:
     """ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
 
     Args:
@@ -68,7 +70,7 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str) -> Figu
     rows = rows[(rows["test_set"] == test_set) & (rows["structure"] == structure)]
     rows = rows[rows["n_train"].isin(chosen.sizes) & rows["family"].isin(names)]
     features = list(dict.fromkeys(rows["feature"]))
-    figure = style.new_figure(32 + 5 * max(len(features), 4))
+    figure = into or style.new_figure(32 + 5 * max(len(features), 4))
     panels = figure.subplots(1, len(chosen.sizes), sharex=True, sharey=True, squeeze=False)[0]
     for axes, size in zip(panels, chosen.sizes, strict=True):
         _panel(axes, rows[rows["n_train"] == size], names, features, study)

@@ -20,7 +20,7 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from crossover.statistics.scales import KNOWN
@@ -28,6 +28,7 @@ from crossover.study.families import families, references
 from crossover.study.schema import Study
 
 COLUMN_MM, PAGE_MM = 85.0, 174.0
+LABEL_MM = 6.0  # of a structure above its part of a figure
 DPI = 300
 ALL = "all"
 """The test set that pools every cohort's test cases."""
@@ -128,6 +129,24 @@ def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
 
 
+@styled
+def each_structure(study: Study, draw: Callable[..., Figure]) -> Figure:
+    """One figure of all structures, one below the other with their labels.
+
+    Args:
+        draw: of a structure, and for several structures `into`, the part of the figure that is drawn in.
+    """
+    if len(study.structures) == 1:
+        return draw(next(iter(study.structures)))
+    heights = [draw(structure).get_figheight() * 25.4 + LABEL_MM for structure in study.structures]
+    figure = new_figure(sum(heights))
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights)
+    for part, (structure, about) in zip(parts, study.structures.items(), strict=True):
+        draw(structure, into=part)
+        part.suptitle(about.label, x=0.01, ha="left", weight="bold")
+    return figure
+
+
 def by_family(study: Study, names: Sequence[str]) -> dict[str, Any]:
     """Arguments of seaborn's functions that tell families apart by the column `family`; markers are `markers_of`."""
     colours = {family: family_colour(study, family) for family in names}
@@ -165,9 +184,9 @@ def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> N
               markersize=2, markeredgewidth=0, linestyle="none", zorder=6)  # fmt: skip
 
 
-def nothing(text: str) -> Figure:
+def nothing(text: str, into: SubFigure | None = None) -> Figure | SubFigure:
     """In place of a figure that has nothing to show, as where the trainings that it is of failed: why."""
-    figure = new_figure(14)
+    figure = into or new_figure(14)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED)
     return figure
 

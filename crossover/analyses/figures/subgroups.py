@@ -7,12 +7,13 @@ of target training patients; below it, which differences Tukey's test finds. The
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
@@ -60,11 +61,10 @@ class Tables:
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    structure, published = next(iter(study.structures)), numbers_of(study)
-    printed = None if published is None else of_structure(published, structure)
     names = ("statistics/summary", "statistics/tukey", "metrics")
     summary, tukey, metrics = (given.table(f"{name}.csv") for name in names)
-    return draw(summary, tukey, study, structure, metrics, printed)
+    rest = {"metrics": metrics, "published": numbers_of(study)}
+    return style.each_structure(study, partial(draw, summary, tukey, study, **rest))
 
 
 def caption(frames: Frames, study: Study) -> str:
@@ -98,7 +98,8 @@ def draw(
     structure: str,
     metrics: pd.DataFrame,
     published: pd.DataFrame | None = None,
-) -> Figure:
+    into: SubFigure | None = None,
+) -> Figure | SubFigure:
     """Mean and confidence interval by size and test set, with Tukey's marks.
 
     Args:
@@ -108,11 +109,13 @@ def draw(
             each is drawn beside the mark.
         published: the paper's means, drawn hollow.
     """
+    if published is not None:
+        published = of_structure(published, structure)
     sets = style.test_sets(study)
     columns = len(sets) if len(sets) <= 3 else (len(sets) + 1) // 2
     lines = -(-len(sets) // columns)
     ratios = [48, ROW_MM * max(len(_pairs(study)), 1)]
-    figure = style.new_figure(lines * (sum(ratios) + 12) + 14)
+    figure = into or style.new_figure(lines * (sum(ratios) + 12) + 14)
     grid = figure.add_gridspec(2 * lines, columns, height_ratios=ratios * lines)
     for i, test_set in enumerate(sets):
         line, column = divmod(i, columns)
@@ -162,8 +165,7 @@ def _select(
     if published is None:
         printed = pd.DataFrame(columns=["family", "n_train", "mean", "ci_low", "ci_high"])
     else:
-        same = (published["test_set"] == test_set) & (published["metric"].str.lower() == "dsc")
-        printed = published[same]
+        printed = published[published["test_set"] == test_set]
     each = replicates_of(metrics[metrics["structure"] == structure], study)
     each = each if test_set == style.ALL else each[each["cohort"] == test_set]
     return Tables(test_set, rows[rows["metric"] == metric], tests, printed, each)

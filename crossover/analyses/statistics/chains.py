@@ -1,4 +1,4 @@
-"""Each chain of trainings against its target's baseline, on the same cases."""
+"""Each chain of trainings against its target's baseline, on the same cases; with sizes, at the largest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from crossover.analyses.design import chained
 from crossover.statistics.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
 from crossover.statistics.metrics_table import read_metrics
 from crossover.study.chains import chains
+from crossover.study.families import at_largest
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -35,7 +36,8 @@ def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.chains`."""
     of, how = chains(study), study.statistics
     validation = given.table("statistics/validation.csv")
-    scores = Scores(read_metrics(given.path("metrics.csv")), validation)
+    metrics = at_largest(read_metrics(given.path("metrics.csv")))
+    scores = Scores(metrics, validation, how.metric)
     attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     return {
         "chains": chain_scores(scores, of, how.confidence),

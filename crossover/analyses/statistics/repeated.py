@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.findings.published import comparison
 from crossover.statistics.metrics_table import read_metrics
 from crossover.statistics.repeated import repeated
-from crossover.study.families import comparison
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("sizes", "structures", "statistics.metric", "statistics.alpha"),
+    sources=("published",),
+    settings=("statistics.metric", "statistics.alpha", "published"),
     writes={"statistics/repeated.csv": ("test_set", "structure", "question", "method")},
     order=11,
 )

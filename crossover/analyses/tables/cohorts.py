@@ -18,7 +18,7 @@ ANALYSIS = Analysis(
     sources=("slices", "published"),
     settings=("design", "labels", "published"),
     applies=(chained,),
-    writes={"tables/table1.csv": ()},
+    writes={"tables/cohorts.csv": ()},
     order=1,
 )
 
@@ -31,7 +31,7 @@ def make(given: Inputs, study: Study) -> Frames:
         for path in given.slices
     }
     splits = read_splits(given.path("splits.csv"))
-    return {"table1": cohorts_table(study, splits, slices, published)}
+    return {"cohorts": cohorts_table(study, splits, slices, published)}
 
 
 def cohorts_table(

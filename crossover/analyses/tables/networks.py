@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
     sources=("published",),
     settings=("design", "labels", "published"),
     applies=(chained,),
-    writes={"tables/table2.csv": ()},
+    writes={"tables/networks.csv": ()},
     order=2,
 )
 
@@ -31,7 +31,7 @@ def make(given: Inputs, study: Study) -> Frames:
     published = load_published(study.published) if study.published else None
     cells = given.optional("statistics/cross_validation.csv")
     cells = pd.DataFrame(columns=CELLS) if cells is None else cells
-    return {"table2": grid_table(cells, published)}
+    return {"networks": grid_table(cells, published)}
 
 
 def grid_table(cross_validation: pd.DataFrame, published: Published | None) -> pd.DataFrame:

@@ -15,7 +15,7 @@ ANALYSIS = Analysis(
     sources=("patients",),
     settings=("design",),
     applies=(sized,),
-    writes={"tables/table1.csv": ()},
+    writes={"tables/patients.csv": ()},
     order=1,
 )
 PARTS = {"train": "training", "test": "testing"}
@@ -27,4 +27,4 @@ def make(given: Inputs, study: Study) -> Frames:
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
     own = own.sort_values("part", ascending=False)  # training first, as in the papers
     patients = pd.read_csv(given.patients, dtype={"patient": str}).drop(columns="case")
-    return {"table1": table_one(patients.set_index("patient"), own.part.map(PARTS))}
+    return {"patients": table_one(patients.set_index("patient"), own.part.map(PARTS))}

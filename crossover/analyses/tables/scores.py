@@ -16,27 +16,25 @@ ANALYSIS = Analysis(
     sources=("published",),
     settings=("design", "labels", "statistics.metric", "published"),
     applies=(sized, one_structure),
-    writes={"tables/table2.csv": ()},
+    writes={"tables/scores.csv": ()},
     order=2,
 )
 
-PLACE = "Table 2"
-"""Where a published value has to stand to be in table_two."""
 OURS = ["cases", "mean", "ci_low", "ci_high"]
 REPLICATES = ["replicates", "sd_replicates"]
 THEIRS = ["published_n_train", "published_mean", "published_ci_low", "published_ci_high"]
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `table_two`."""
+    """See `scores_table`."""
     published = load_published(study.published) if study.published else None
-    return {"table2": table_two(given.table("statistics/summary.csv"), published, study)}
+    return {"scores": scores_table(given.table("statistics/summary.csv"), published, study)}
 
 
-def table_two(summary: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
-    """Scores of the models that the paper's Table 2 has, ours and the paper's, tidy.
+def scores_table(summary: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
+    """Scores of the models that the paper's table of scores has, ours and the paper's, tidy.
 
-    The models are those with a published value whose place is Table 2, at the corresponding size;
+    The models are those with a published value at a size that corresponds to one of `Published.tabulated`;
     all models where there is no such value. The metric is the study's (`statistics.metric`).
 
     Returns:
@@ -50,8 +48,10 @@ def table_two(summary: pd.DataFrame, published: Published | None, study: Study) 
     if published is None:
         rows = summary.assign(**dict.fromkeys(THEIRS, float("nan")))
     else:
-        table = beside(summary, _only(published, PLACE), study.sizes)
-        printed = table.groupby(["family", "n_train"])["published_mean"].transform("count") > 0
+        table = beside(summary, published, study.sizes)
+        sizes = [0, *(published.tabulated or published.sizes)]
+        listed = table.assign(listed=table["published_n_train"].isin(sizes).fillna(False))
+        printed = listed.groupby(["family", "n_train"])["listed"].transform("any")
         rows = table[printed] if printed.any() else table
     rows = rows.assign(
         model_label=[_label(study, r.strategy, r.level) for r in rows.itertuples()],
@@ -62,11 +62,6 @@ def table_two(summary: pd.DataFrame, published: Published | None, study: Study) 
     rows = rows.sort_values(["order", "level", "n_train"], kind="stable")
     first = ["structure", "model_label", "training", "test_set", "test_set_label"]
     return rows[[*first, "family", "n_train", *OURS, *REPLICATES, *THEIRS]].reset_index(drop=True)
-
-
-def _only(published: Published, where: str) -> Published:
-    values = [value for value in published.values if value.where == where]
-    return published.model_copy(update={"values": values})
 
 
 def _label(study: Study, strategy: str, level: str | float) -> str:

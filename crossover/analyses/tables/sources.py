@@ -6,7 +6,8 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
-from crossover.findings.published import Published, at_sizes, load_published
+from crossover.findings.published import Published, at_sizes, load_published, once, printed_metric
+from crossover.study.families import at_largest
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -14,12 +15,10 @@ ANALYSIS = Analysis(
     sources=("published",),
     settings=("design", "labels", "published"),
     applies=(chained,),
-    writes={"tables/table3.csv": ()},
+    writes={"tables/sources.csv": ()},
     order=3,
 )
 
-PLACE = "Table III"
-"""Where a published score has to stand to be in `chains_table`."""
 SOURCES = [
     "target", "family", "kind", "sources", "metric", "folds", "cases", "best_fold",
     "best_fold_mean", "mean", "ci_low", "ci_high", "published",
@@ -29,7 +28,7 @@ SOURCES = [
 def make(given: Inputs, study: Study) -> Frames:
     """See `sources_table`."""
     published = load_published(study.published) if study.published else None
-    return {"table3": sources_table(given.table("statistics/chains.csv"), published, study)}
+    return {"sources": sources_table(given.table("statistics/chains.csv"), published, study)}
 
 
 def sources_table(scores: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
@@ -43,9 +42,8 @@ def sources_table(scores: pd.DataFrame, published: Published | None, study: Stud
     keys = ["target", "family", "printed"]
     printed = pd.DataFrame(columns=[*keys, "published"])
     if published:
-        values = at_sizes(published, study.sizes)
-        values = values[values["where"] == PLACE]
+        values = at_largest(once(at_sizes(published, study.sizes)))
         names = {"test_set": "target", "metric": "printed", "mean": "published"}
         printed = values.rename(columns=names)[[*keys, "published"]]
-    ours = scores.assign(printed=scores["metric"].str.removesuffix("_structure_slices"))
+    ours = scores.assign(printed=printed_metric(scores["metric"]))
     return ours.merge(printed, "left", keys)[SOURCES]

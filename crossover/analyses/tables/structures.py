@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_structures, sized
-from crossover.findings.published import Published, at_sizes, corresponding, load_published
+from crossover.findings.published import Published, at_sizes, corresponding, load_published, once
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.families import main_question, pairs_of, references
 from crossover.study.schema import Study
@@ -19,12 +19,10 @@ ANALYSIS = Analysis(
     sources=("published",),
     settings=("design", "labels", "statistics.metric", "published"),
     applies=(sized, several_structures),
-    writes={"tables/table2.csv": ()},
+    writes={"tables/structures.csv": ()},
     order=2,
 )
 
-PLACE = "Table 2"
-"""Where a published value has to stand to be in the table; an average may stand anywhere."""
 COLUMNS = [
     "structure", "n_train", "kind", "a", "b", "cases", "mean", "sd", "replicates",
     "sd_replicates", "difference", "ci_low", "ci_high",
@@ -41,7 +39,7 @@ def make(given: Inputs, study: Study) -> Frames:
     """See `table_two_paired`."""
     published = load_published(study.published) if study.published else None
     summary, paired = given.table("statistics/summary.csv"), given.table("statistics/paired.csv")
-    return {"table2": table_two_paired(summary, paired, published, study)}
+    return {"structures": table_two_paired(summary, paired, published, study)}
 
 
 def table_two_paired(
@@ -112,14 +110,15 @@ def _with_published(table: pd.DataFrame, published: Published | None, study: Stu
     metric = study.statistics.metric.removesuffix("_structure_slices")
 
     def here(rows: pd.DataFrame) -> pd.DataFrame:
-        named = (rows["where"] == PLACE) | (rows["structure"] == POOLED)
-        return rows[named & (rows["test_set"] == study.target) & (rows["metric"] == metric)]
+        return rows[(rows["test_set"] == study.target) & (rows["metric"] == metric)]
 
-    values = here(at_sizes(published, study.sizes)).set_index(["structure", "family", "n_train"])
+    values = here(once(at_sizes(published, study.sizes))).set_index(
+        ["structure", "family", "n_train"]
+    )
     size = corresponding(study.sizes, published)
     tests = here(published.paired_table())
     keys = ["structure", "family_a", "n_train_a", "family_b", "n_train_b"]
-    printed = tests.set_index(keys)["p"].to_dict()
+    printed = tests.drop_duplicates(keys).set_index(keys)["p"].to_dict()
 
     def own_size(family: str, n: int) -> int:
         return 0 if family in references(study) else n
