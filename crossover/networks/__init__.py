@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -75,9 +76,11 @@ class Declared:
         return self.parts[: self.parts.index(self.levels[level])]
 
 
-def architectures() -> list[str]:
+@cache  # every check of a configuration asks
+def architectures() -> tuple[str, ...]:
     """Names of the architectures that some engine builds."""
-    return sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
+    names = sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
+    return tuple(names)
 
 
 def declared(architecture: str) -> Declared:
@@ -88,7 +91,7 @@ def declared(architecture: str) -> Declared:
         module.PARTS,
         module.LEVELS,
         module.Settings,
-        _engines(architecture),
+        list(_engines(architecture)),
         getattr(module, "SIZE", (1, 0)),
         getattr(module, "smallest_map", None),
     )
@@ -148,5 +151,6 @@ def _declares(file: Path) -> bool:
     return hasattr(importlib.import_module(f"crossover.networks.{file.stem}"), "PARTS")
 
 
-def _engines(architecture: str) -> list[str]:
-    return sorted(f.parent.name for f in _FOLDER.glob(f"*/{architecture}.py"))
+@cache
+def _engines(architecture: str) -> tuple[str, ...]:
+    return tuple(sorted(f.parent.name for f in _FOLDER.glob(f"*/{architecture}.py")))
