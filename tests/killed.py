@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-STEPS = 60
+STEPS = 30
 PROCESSES = multiprocessing.get_context("forkserver")
 """Each begins with the frameworks imported and nothing computed."""
 PROCESSES.set_forkserver_preload(
@@ -48,7 +48,7 @@ def train(kind: str, folder: Path, steps: Connection) -> None:
     from crossover.training.inputs import Validation, inputs
 
     stage.CHECKPOINT_SECONDS, stage.CHECKPOINT_SHARE = 0, 1e9  # at each step
-    recipe = SHORT.model_copy(update={"steps": (STEPS, STEPS), "validations": 12})
+    recipe = SHORT.model_copy(update={"steps": (STEPS, STEPS), "validations": 6})
     engine = small_engine(kind)
     step = engine.step
 

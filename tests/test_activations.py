@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from killed import killed
+from killed import STEPS, killed
 from killed import same as same_result
 from test_engines import KINDS, RECIPE, levels, small_engine
 
@@ -173,9 +173,9 @@ def test_damaged_bytes_are_computed_again(tmp_path):
 @pytest.mark.parametrize("kind, kills", [("torch", 4), ("keras", 1)])
 def test_a_training_killed_at_any_step_and_resumed_is_one_left_alone(tmp_path, kind, kills):
     """Ten kills of each: python -m tests.killed KIND."""
-    assert killed(kind, tmp_path / "alone", 0, 0) == [60]
+    assert killed(kind, tmp_path / "alone", 0, 0) == [STEPS]
     got = killed(kind, tmp_path / "killed", kills, seed=3)
-    assert len(got) == kills + 1 and got[-1] < 60
+    assert len(got) == kills + 1 and got[-1] < STEPS
     assert same_result(tmp_path / "alone", tmp_path / "killed")
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def test_a_model_says_what_its_stage_trained_on(paper: Plan):
     assert paper.models["pretrained"].n_train == 0
 
 
+@cache
 def plans() -> list[tuple[str, Study]]:
     out = [(f"{n} {s}", load_study(n, s, CONFIG)) for n in STUDIES for s in SCALES]
     out.append(("three steps", three_step()))

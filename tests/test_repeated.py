@@ -35,6 +35,12 @@ def table() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
+def theirs(table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The paper's tests: analysis of variance, and Tukey's."""
+    return compare(table, "dsc", ALPHA)
+
+
+@pytest.fixture(scope="module")
 def pairs(table) -> pd.DataFrame:
     return pairwise(table, "dsc", ALPHA, "independent")
 
@@ -67,8 +73,8 @@ def test_holm_is_over_the_study_and_counts_one_cohort_once(pairs):
     assert (two["tests"] == len(two)).all()
 
 
-def test_tukey_stands_beside_whichever_model_comes_first(table, pairs):
-    _, tukey = compare(table, "dsc", ALPHA)
+def test_tukey_stands_beside_whichever_model_comes_first(table, theirs, pairs):
+    tukey = theirs[1]
     tukey = tukey[tukey["question"].str.startswith("models")]
     known = {(r.test_set, r.question, frozenset((r.a, r.b))): r.p for r in tukey.itertuples()}
     found = {
@@ -136,7 +142,7 @@ def test_a_study_whose_paper_tests_nothing_has_nothing_beside(table):
     )
 
 
-def test_all_families_at_once(table):
+def test_all_families_at_once(table, theirs):
     out = repeated(table, "dsc", ALPHA, "independent")
     assert list(out) == REPEATED
     own = out[out["test_set"] == "uterus"]
@@ -145,8 +151,7 @@ def test_all_families_at_once(table):
         "models at n=32": [ANOVA, FRIEDMAN, MIXED],
         "all sizes": [MIXED],
     }
-    anova, _ = compare(table, "dsc", ALPHA)
-    known = anova.set_index(["test_set", "question"])["p"]
+    known = theirs[0].set_index(["test_set", "question"])["p"]
     asked = own[own["question"] != "all sizes"]
     assert asked["p_theirs"].tolist() == pytest.approx(
         [known["uterus", q] for q in asked["question"]]

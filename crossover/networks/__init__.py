@@ -8,6 +8,7 @@ import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -76,10 +77,11 @@ class Declared:
         return self.parts[: self.parts.index(self.levels[level])]
 
 
-@functools.cache  # a study is checked at every scale, and each of its networks asks
-def architectures() -> list[str]:
+@cache  # every check of a configuration asks
+def architectures() -> tuple[str, ...]:
     """Names of the architectures that some engine builds."""
-    return sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
+    names = sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
+    return tuple(names)
 
 
 def declared(architecture: str) -> Declared:
@@ -90,7 +92,7 @@ def declared(architecture: str) -> Declared:
         module.PARTS,
         module.LEVELS,
         module.Settings,
-        _engines(architecture),
+        list(_engines(architecture)),
         getattr(module, "SIZE", (1, 0)),
         getattr(module, "smallest_map", None),
     )
@@ -150,6 +152,6 @@ def _declares(file: Path) -> bool:
     return hasattr(importlib.import_module(f"crossover.networks.{file.stem}"), "PARTS")
 
 
-@functools.cache
-def _engines(architecture: str) -> list[str]:
-    return sorted(f.parent.name for f in _FOLDER.glob(f"*/{architecture}.py"))
+@cache
+def _engines(architecture: str) -> tuple[str, ...]:
+    return tuple(sorted(f.parent.name for f in _FOLDER.glob(f"*/{architecture}.py")))

@@ -111,6 +111,8 @@ def _placed(rows: pd.DataFrame, groups: list[int], study: Study) -> pd.DataFrame
 
 
 def _scores(axes: Axes, shown: pd.DataFrame, study: Study) -> None:
+    if shown.empty:  # no training has a score; seaborn warns of colours without anything to colour
+        return
     metric, names = study.statistics.metric, list(families(study))
     looks = style.by_family(study, names)
     # spread by rank in a fixed low-discrepancy order: no random numbers, no two points alike

@@ -109,7 +109,7 @@ def _panel(
 
 def _frame(axes: Axes, features: list[str], rows: pd.DataFrame) -> None:
     axes.set_yticks(range(len(features)), [_words(f) for f in features])
-    axes.set_ylim(len(features) - 0.5, -0.5)
+    axes.set_ylim(max(len(features), 1) - 0.5, -0.5)
     known = rows["ci_low"].dropna()  # no model may have found enough to agree on
     low = known.min() if len(known) else 0.0
     # intervals of small test sets reach far below 0, where no distinction matters

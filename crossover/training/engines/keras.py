@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -77,7 +78,9 @@ class KerasEngine:
         )
 
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
-        keras.utils.set_random_seed(seed)
+        # Keras draws the seed of each layer from Python's generator. keras.utils.set_random_seed sets TensorFlow's
+        # besides, which nothing here draws from, and thereby discards every kernel that was made: a second a start.
+        random.seed(seed)
         _assign(self._model.variables, _arrays(self._build().variables))
         if weights is not None:
             self.load(weights)
