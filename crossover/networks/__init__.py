@@ -4,7 +4,6 @@ configuration is checked without one."""
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
