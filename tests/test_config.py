@@ -504,6 +504,7 @@ def test_models_of_folds_have_radiomics_and_manual_masks_are_asked_for_by_name()
     uterus = load_study("uterus", "demo", CONFIG)
     values = uterus.model_dump(mode="json")
     values["splits"] |= {"validation": "fold"}
+    values["sizes"] = values["sizes"][1:]  # two patients would leave a fold empty
     values["splits"]["k_fold"]["of"] = []
     folded = Study.model_validate(values)
     models = list(plan(folded).models.values())
