@@ -12,17 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.statistics.crossing import (
+    CHANGES,
     CROSSES,
     CROSSOVER,
     NEEDED,
     NONE,
     OPEN,
     cases_needed,
-    crosses,
     crossovers,
+    leads,
 )
 from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.resampling import Panel
+from crossover.statistics.resampling import PATIENTS, Panel
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,
@@ -72,12 +73,30 @@ def test_the_order_of_the_families_changes_nothing():
 
 
 def test_one_that_stays_ahead_and_one_that_is_ahead_from_the_start():
-    low = one(OTHER, sizes=(5, 13, 26))
+    twice = Design(patients=30, replicates=2, luck=0.0, noise=0.01)
+    low = one(OTHER, twice, sizes=(5, 13, 26))
     assert (low["verdict"], low["n"], low["ci_low"]) == (NONE, np.inf, np.inf)
     assert "transfer-L1 stays ahead of scratch (95% CI beyond 26)" in low["statement"]
-    high = one(OTHER, sizes=(51, 128, 256))
+    high = one(OTHER, twice, sizes=(51, 128, 256))
     assert (high["verdict"], high["n"], high["ci_high"]) == (NONE, 0, 0)
     assert "scratch stays ahead of transfer-L1 (95% CI below 51)" in high["statement"]
+
+
+def test_without_knowledge_of_trainings_nothing_is_said():
+    """Three sizes of one training each: the same curves that are far apart for these trainings."""
+    row = one(OTHER, sizes=(5, 13, 26))
+    assert row["verdict"] == OPEN and row["resampled"] == PATIENTS
+
+
+def test_a_second_crossing_is_no_lead_that_stays():
+    """The first leads up to 13, the other at 26 and 51, the first again from 128."""
+    wave = {
+        TRANSFER: lambda n: 0.6 + 0.05 * np.cos(np.log2(n / 5) * 1.1),
+        SCRATCH: lambda n: 0.6 + 0 * n,
+    }
+    row = one(wave, Design(patients=30, replicates=3, luck=0.003, noise=0.01))
+    assert row["verdict"] == CHANGES
+    assert row["statement"].startswith("leads change more than once: ")
 
 
 def test_few_patients_leave_it_open():
@@ -99,20 +118,20 @@ def test_nothing_is_claimed_of_one_patient_or_of_curves_that_are_one(design):
     assert (out["ci_low"] == 0).all() and np.isinf(out["ci_high"]).all()
 
 
-def test_both_sides_must_be_beyond_chance_in_this_order():
+def test_who_leads_beyond_chance_as_n_grows():
     noise = np.random.default_rng(0).normal(0, 1, (500, 4))
     for apart, expected in (
-        ([5, 5, -5, -5], True), ([-5, -5, 5, 5], False), ([5, 5, -1, -1], False),
-        ([1, 1, -5, -5], False), ([5, 5, 5, 5], False), ([5, -1, -1, -5], True),
+        ([5, 5, -5, -5], [1, -1]), ([-5, -5, 5, 5], [-1, 1]), ([5, 5, -1, -1], [1]), ([1, 1, -1, -1], []),
+        ([1, 1, -5, -5], [-1]), ([5, 5, 5, 5], [1]), ([5, -1, -1, -5], [1, -1]), ([5, -5, 5, -5], [1, -1, 1, -1]),
     ):  # fmt: skip
-        assert crosses(np.array(apart, float), apart + noise, 0.05) is expected, apart
+        assert leads(np.array(apart, float), apart + noise, 0.05) == expected, apart
 
 
 @given(st.lists(st.floats(-3, 3), min_size=2, max_size=7), st.floats(0.01, 0.2))
 def test_a_stricter_alpha_never_finds_more(apart, alpha):
     apart = np.array(apart)
     draws = apart + np.random.default_rng(0).normal(0, 1, (200, len(apart)))
-    assert crosses(apart, draws, alpha) or not crosses(apart, draws, alpha / 2)
+    assert len(leads(apart, draws, alpha)) >= len(leads(apart, draws, alpha / 2))
 
 
 @pytest.mark.parametrize("name", CROSSING)
@@ -153,7 +172,7 @@ def test_luck_of_trainings_makes_no_crossover():
         apart = panel.scores[0, :, 0] - panel.scores[1, :, 0]
         means, se = apart.mean(1), apart.std(1, ddof=1) / np.sqrt(64)
         draws = means + np.random.default_rng(seed).standard_normal((250, 6)) * se
-        deviations.append(crosses(means, draws, 0.05) or crosses(-means, 2 * -means + draws, 0.05))
+        deviations.append(len(leads(means, draws, 0.05)) > 1)
     assert np.mean(deviations) > 0.3
 
 

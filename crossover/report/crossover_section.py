@@ -12,12 +12,12 @@ from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.layout import across
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.crossing import CROSSES, NONE, bounds, number
+from crossover.statistics.crossing import CHANGES, CROSSES, NONE, bounds, number
 from crossover.study.families import baseline, families, fine_tuned
 from crossover.study.schema import Study
 
 TITLE = "Crossover: how many labelled cases?"
-IN_SHORT = {CROSSES: "crosses", NONE: "none"}
+IN_SHORT = {CROSSES: "crosses", CHANGES: "changes", NONE: "none"}
 
 
 def crossover_section(results: StudyResults) -> Section:

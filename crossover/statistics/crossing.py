@@ -15,8 +15,11 @@ A crossover is called one only where the data show both sides of it:
   alpha over all sizes together: (difference / SE) beyond the 1 - alpha quantile of the resamples' largest
   (deviation / SE) (Romano & Wolf 2005). By means, not fits: nothing hangs on a form. Where curves don't cross one of
   the two is false, so that this is said with probability alpha at most. n* must lie in the range as well.
-* "no crossover within the range": the interval of n* lies below the smallest or beyond the largest size.
-* "can't tell": all else.
+* "leads change more than once": beyond chance in the same sense, the first, then the other, then the first again.
+* "no crossover within the range": the interval of n* lies below the smallest or beyond the largest size, and the family
+  that falls behind is ahead beyond chance at no size.
+* "can't tell": all else; and wherever nothing tells how much another training differs (three sizes or fewer with one
+  training each), since then neither an interval nor a lead is more than one of these trainings.
 
 Each pair is judged for itself; with many pairs some verdict may still be chance.
 """
@@ -31,9 +34,10 @@ import pandas as pd
 
 from crossover.statistics.curves import interval
 from crossover.statistics.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
-from crossover.statistics.resampling import DRAWS, Panel, Resampled, panels, resample
+from crossover.statistics.resampling import DRAWS, PATIENTS, Panel, Resampled, panels, resample
 
-CROSSES, NONE, OPEN = "crosses", "no crossover within the range", "can't tell"
+CROSSES, CHANGES = "crosses", "leads change more than once"
+NONE, OPEN = "no crossover within the range", "can't tell"
 CROSSOVER = [
     "test_set", "structure", "metric", "ahead", "overtakes", "verdict", "n", "ci_low", "ci_high",
     "confidence", "form", "n_power", "sizes", "n_smallest", "n_largest", "patients", "replicates",
@@ -92,8 +96,9 @@ def crossover(
     enough = len(panel.strata) > len(np.unique(panel.strata))
     if enough and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), confidence)
-    both = enough and crosses(_apart(means), _apart(draws), alpha) and 0 < at < np.inf
-    verdict = CROSSES if both else NONE if low == np.inf or high == 0 else OPEN
+    signs = leads(_apart(means), _apart(draws), alpha) if enough else []
+    judged = found.resampled != PATIENTS
+    verdict = _verdict(signs, at, (low, high)) if judged else OPEN
     row = {
         "ahead": panel.families[first], "overtakes": panel.families[second], "verdict": verdict,
         "n": at, "ci_low": low, "ci_high": high, "confidence": confidence, "form": MONOTONE,
@@ -105,20 +110,31 @@ def crossover(
     return row | {"statement": _statement(row)}
 
 
-def crosses(apart: np.ndarray, draws: np.ndarray, alpha: float) -> bool:
-    """Whether differences by size, increasing, are above 0 and later below, each beyond chance.
+def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
+    """Return who leads beyond chance as n grows: 1 for the first family, -1 for the other, without repetition.
 
     Args:
-        apart: shape (K,). draws: resampled, shape (draws, K).
+        apart: differences by size, shape (K,). draws: resampled, shape (draws, K).
     """
     deviations = draws - apart
     se = deviations.std(axis=0)
     if not (se > 0).all():
-        return False
+        return []
     t = apart / se
     above, below = (np.quantile((s * deviations / se).max(1), 1 - alpha) for s in (1, -1))
-    ahead, behind = np.flatnonzero(t > above), np.flatnonzero(-t > below)
-    return bool(len(ahead) and len(behind) and ahead[0] < behind[-1])
+    signs = np.select([t > above, -t > below], [1, -1], 0)
+    signs = signs[signs != 0]
+    return [int(s) for i, s in enumerate(signs) if i == 0 or s != signs[i - 1]]
+
+
+def _verdict(signs: list[int], at: float, interval: tuple[float, float]) -> str:
+    if len(signs) > 2:
+        return CHANGES
+    if signs == [1, -1] and 0 < at < np.inf:
+        return CROSSES
+    first_stays, other_stays = interval[0] == np.inf, interval[1] == 0
+    none = (first_stays and -1 not in signs) or (other_stays and 1 not in signs)
+    return NONE if none else OPEN
 
 
 def cases_needed(
@@ -194,6 +210,10 @@ def _statement(row: dict) -> str:
     text = f"{overtakes} overtakes {ahead}"
     if row["verdict"] == CROSSES:
         return f"{text} at n = {number(row['n'], row)} ({_bounds(row)})"
+    if row["verdict"] == CHANGES:
+        return (
+            f"{CHANGES}: {ahead} and {overtakes} from n = {row['n_smallest']} to {row['n_largest']}"
+        )
     if row["verdict"] == NONE:
         first, second = (ahead, overtakes) if row["ci_low"] == np.inf else (overtakes, ahead)
         sizes = f"from n = {row['n_smallest']} to {row['n_largest']}"
