@@ -123,19 +123,18 @@ def test_without_snakemakes_metadata_the_records_decide(pretended: Pretended):
     kept.rename(metadata)
 
 
-def test_a_further_size_adds_only_its_trainings(tmp_path):
-    made = Pretended(tmp_path / "w", "uterus")
-    file = "config/studies/uterus.yaml"
-    values = read_yaml(made.folder / file)
+@pytest.mark.parametrize("pretended", ["uterus"], indirect=True)
+def test_a_further_size_adds_only_its_trainings(pretended: Pretended):
+    file = file_of(pretended)
+    values = read_yaml(pretended.folder / file)
     values["scales"]["smoke"]["sizes"] = [2, 5, 8]
-    made.after(file, yaml.safe_dump(values), why=True)
-    jobs = [job for job in made.last if job["rule"] == "train"]
+    pretended.after(file, yaml.safe_dump(values), why=True)
+    jobs = [job for job in pretended.last if job["rule"] == "train"]
     new = {name for job in jobs for name in job["stages"]}
     assert new == {f"{family}-n5" for family in (
         "scratch", "aggregated", "transfer-L1", "transfer-L2", "transfer-L3")}  # fmt: skip
     kept = {name for job in jobs for name in job["kept"]}
     assert {"scratch-n2", "transfer-L1-n8", "scratch-n8-f1"} <= kept
-    assert not {job["rule"] for job in made.last} & {"receive", "cases", "slices", "splits"}
+    assert not {job["rule"] for job in pretended.last} & {"receive", "cases", "slices", "splits"}
     (change,) = {w["what"] for job in jobs for w in job["why"] if w["what"].endswith("scratch-n5")}
     assert change == "stages.scratch-n5"
-    made.server.close()
