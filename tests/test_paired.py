@@ -106,6 +106,7 @@ def test_the_exact_p_is_that_of_all_sign_patterns(d):
     assert exact_p(d) == pytest.approx(by_hand(d))
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.floats(0, 0.5))
 def test_the_transform_gives_what_the_table_does(ranks, share):
     """Down to the smallest probabilities; a sum that no signs give has that of the next smaller one."""

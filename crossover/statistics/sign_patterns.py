@@ -34,7 +34,7 @@ def by_table(ranks: np.ndarray, at_most: int) -> float:
     probability = np.zeros(at_most + 1)  # larger sums are not asked for
     probability[0] = 1.0
     reached = 1
-    for rank in ranks:
+    for rank in np.sort(ranks):  # small ones first: sums stay few for long
         before = probability[:reached] / 2
         reached = min(reached + int(rank), at_most + 1)
         probability[: len(before)] = before
