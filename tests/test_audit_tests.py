@@ -28,7 +28,8 @@ from crossover.findings.audit.signed_rank import (
 )
 from crossover.findings.printed import ContinuousRow
 from crossover.findings.printed_number import Printed
-from crossover.statistics.paired import exact_p, signed_rank
+from crossover.statistics.paired import signed_rank
+from crossover.statistics.sign_patterns import exact_p
 from tests.printed_papers import only, paper, printed
 
 EXACT, ASYMPTOTIC, CORRECTED = FORMS

@@ -14,13 +14,13 @@ from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.paired import (
     PAIRED,
     describe,
-    exact_p,
     hodges_lehmann,
     holm,
     paired,
     signed_rank,
     westfall_young,
 )
+from crossover.statistics.sign_patterns import by_table, by_transform, exact_p
 from tests.tables import simulated_metrics
 
 # Hollander & Wolfe 1973, p. 29: depression scores of nine patients before and after; what R prints for
@@ -105,6 +105,24 @@ def test_the_interval_is_that_of_statsmodels():
 @given(some)
 def test_the_exact_p_is_that_of_all_sign_patterns(d):
     assert exact_p(d) == pytest.approx(by_hand(d))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=60), st.floats(0, 0.5))
+def test_the_transform_gives_what_the_table_does(ranks, share):
+    """Down to the smallest probabilities; a sum that no signs give has that of the next smaller one."""
+    ranks = np.array(ranks)
+    at_most = int(share * ranks.sum())
+    table = by_table(ranks, at_most)
+    assert by_transform(ranks, at_most) == pytest.approx(table, rel=1e-12, abs=0)
+
+
+def test_the_transform_of_many_ranks_is_the_table_too():
+    ranks = np.random.default_rng(1).integers(1, 40, 300)
+    for share in (0.02, 0.3, 0.5):
+        at_most = int(share * ranks.sum())
+        table = by_table(ranks, at_most)
+        assert by_transform(ranks, at_most) == pytest.approx(table, rel=1e-12, abs=0)
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,6 +14,7 @@ from crossover.statistics.agreement import intraclass
 from crossover.statistics.comparisons import honest_differences, one_way
 from crossover.statistics.forms import monotone, power_curve, power_law
 from crossover.statistics.repeated import friedman
+from crossover.statistics.sign_patterns import exact_p
 from crossover.statistics.stability import repeated_measures
 
 FOLDER = Path(__file__).parent / "reference"
@@ -50,7 +51,7 @@ def test_signed_ranks_and_effect_sizes():
     for name in ("p_t", "cohen_dz", "rank_biserial"):
         assert found[name] == pytest.approx(known[name])
     distinct = np.array(R["wilcoxon_no_ties"]["d"])
-    assert paired.exact_p(distinct) == pytest.approx(R["wilcoxon_no_ties"]["p_exact"])
+    assert exact_p(distinct) == pytest.approx(R["wilcoxon_no_ties"]["p_exact"])
 
 
 def test_the_papers_tests():

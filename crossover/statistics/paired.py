@@ -42,6 +42,7 @@ from crossover.statistics.intervals import ended, half_width, of_differences
 from crossover.statistics.metrics_table import POOLED, test_sets, tested
 from crossover.statistics.resampling import mean_of
 from crossover.statistics.scales import scale
+from crossover.statistics.sign_patterns import exact_p
 
 PAIRED = [
     "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b",
@@ -201,26 +202,6 @@ def signed_rank(d: np.ndarray) -> dict[str, float]:
     found = wilcoxon(d, **how).iloc[0]
     names = {"statistic": "W_val", "p_wilcoxon_asymptotic": "p_val", "rank_biserial": "RBC"}
     return {name: float(found[theirs]) for name, theirs in names.items()}
-
-
-def exact_p(d: np.ndarray) -> float:
-    """Two-sided p over all 2^n sign patterns of the ranks found; NaN without a difference.
-
-    Twice the probability of a sum as small as the smaller one, at most 1: the distribution is
-    symmetric. Sums of doubled ranks are whole numbers, so one array holds it, built rank by rank.
-    """
-    d = d[d != 0]
-    if not len(d):
-        return np.nan
-    doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)
-    smaller = min(doubled[d > 0].sum(), doubled[d < 0].sum())
-    probability = np.zeros(smaller + 1)  # larger sums are not asked for
-    probability[0] = 1.0
-    for rank in doubled:
-        probability /= 2
-        if rank <= smaller:
-            probability[rank:] = probability[rank:] + probability[:-rank]
-    return float(min(1.0, 2 * probability.sum()))
 
 
 def hodges_lehmann(d: np.ndarray) -> float:
