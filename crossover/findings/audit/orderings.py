@@ -183,7 +183,7 @@ def p_of_means(
     if difference.high <= 0:
         return Interval(*ends), math.inf
     wanted = difference.high / float(stats.t.isf(p_below / 2, n - 1))
-    return Interval(*ends), _least_correlation(*errors, wanted)
+    return Interval(*ends), _least_correlation(errors[0], errors[1], wanted)
 
 
 def _least_correlation(a: Interval, b: Interval, wanted: float) -> float:

@@ -33,7 +33,7 @@ NO_TIES, TIES = "no ties", "with ties or without difference"
 
 def paired_tests(published: Published) -> list[Finding]:
     """Each p of its first place; one form for all of them; statements of every case; their number."""
-    findings = []
+    findings: list[Finding] = []
     first: dict[tuple, PairedTest] = {}
     for test in published.paired:
         first.setdefault((test.structure, test.a, test.b, test.test_set, test.metric), test)
