@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
@@ -90,8 +90,8 @@ def draw(
     crossover: pd.DataFrame,
     study: Study,
     structure: str,
-    into: SubFigure | None = None,
-) -> Figure | SubFigure:
+    into: Figure | None = None,
+) -> Figure:
     """Curves and crossovers of one structure on the target's test cases.
 
     Args:

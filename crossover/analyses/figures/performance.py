@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
@@ -62,9 +62,7 @@ def caption(frames: Frames, study: Study) -> str:
 
 
 @style.styled
-def draw(
-    metrics: pd.DataFrame, study: Study, structure: str, into: SubFigure | None = None
-) -> Figure | SubFigure:
+def draw(metrics: pd.DataFrame, study: Study, structure: str, into: Figure | None = None) -> Figure:
     """Mean ± SD of the study's metric on all test cases, by size and family.
 
     Args:

@@ -12,7 +12,7 @@ from functools import partial
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
@@ -56,8 +56,8 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(
-    icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: SubFigure | None = None
-) -> Figure | SubFigure:
+    icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: Figure | None = None
+) -> Figure:
     """ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
 
     Args:

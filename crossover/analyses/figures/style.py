@@ -20,7 +20,7 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from crossover.statistics.scales import KNOWN
@@ -140,8 +140,8 @@ def each_structure(study: Study, draw: Callable[..., Figure]) -> Figure:
         return draw(next(iter(study.structures)))
     heights = [draw(structure).get_figheight() * 25.4 + LABEL_MM for structure in study.structures]
     figure = new_figure(sum(heights))
-    parts = figure.subfigures(len(heights), 1, height_ratios=heights)
-    for part, (structure, about) in zip(parts, study.structures.items(), strict=True):
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
+    for part, (structure, about) in zip(parts.flat, study.structures.items(), strict=True):
         draw(structure, into=part)
         part.suptitle(about.label, x=0.01, ha="left", weight="bold")
     return figure
@@ -184,7 +184,7 @@ def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> N
               markersize=2, markeredgewidth=0, linestyle="none", zorder=6)  # fmt: skip
 
 
-def nothing(text: str, into: SubFigure | None = None) -> Figure | SubFigure:
+def nothing(text: str, into: Figure | None = None) -> Figure:
     """In place of a figure that has nothing to show, as where the trainings that it is of failed: why."""
     figure = into or new_figure(14)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED)

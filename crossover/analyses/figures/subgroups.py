@@ -13,7 +13,7 @@ from itertools import combinations
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
@@ -98,8 +98,8 @@ def draw(
     structure: str,
     metrics: pd.DataFrame,
     published: pd.DataFrame | None = None,
-    into: SubFigure | None = None,
-) -> Figure | SubFigure:
+    into: Figure | None = None,
+) -> Figure:
     """Mean and confidence interval by size and test set, with Tukey's marks.
 
     Args:
