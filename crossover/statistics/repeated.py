@@ -64,7 +64,7 @@ def pairwise(
 
     Args:
         table: of `metrics_table.check_metrics`.
-        comparison: what the study's paper compared (`study.families.comparison`).
+        comparison: what the study's paper compared (`findings.published.comparison`).
         tukey: of `comparisons.compare` for a study of independent groups; made here if it isn't given.
 
     Returns:
