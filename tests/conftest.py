@@ -18,7 +18,8 @@ sys.dont_write_bytecode = False
 
 SHARED = Path(__file__).parents[2] / "shared"
 LONGEST = (
-    "test_workflow", "test_fourth_design", "test_dvc", "test_reruns_of_source", "test_reruns", "test_engines", "test_encoder_decoder",
+    "test_workflow", "test_fourth_design", "test_dvc", "test_reruns_of_source", "test_reruns", "test_engines",
+    "test_encoder_decoder",
 )  # fmt: skip
 """The longest files come first, so that no worker is left with one at the end."""
 WHOLLY_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.M)

@@ -64,7 +64,7 @@ def pairwise(
 
     Args:
         table: of `metrics_table.check_metrics`.
-        comparison: how the paper tests its models (`findings.published.Published.comparison`).
+        comparison: how the paper tests its models (`findings.published.comparison`).
         tukey: of `comparisons.compare` for a study of independent groups; made here if it isn't given.
 
     Returns:
