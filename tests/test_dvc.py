@@ -255,7 +255,7 @@ def test_verify_finds_nothing_on_results_as_they_were_made(pulled: Path):
 
 def test_verify_names_a_file_of_every_kind_with_a_flipped_byte(clone: Path):
     kinds = (
-        "results/mini/tables/scores.csv", "results/mini/figures/flow.png", "results/mini/params.json",
+        "results/mini/tables/structures.csv", "results/mini/figures/flow.png", "results/mini/params.json",
         "results/mini/stages/*/weights.safetensors", "results/mini/stages/*/record.json",
         "results/mini/stages/*.provenance.json", "results/mini/predictions/*/*.nii.gz", "results/report.html",
         "data/raw/*/SYN*/*/*.dcm", "data/raw/*/SYN*/record.json", "data/cases/*/*/image_ct.nii.gz",
@@ -284,7 +284,7 @@ def test_a_stage_trained_again_is_the_same_to_the_bit(origin: Path):
 
 
 def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
-    said = run(origin, "crossover", "trace", "results/mini/tables/scores.csv")
+    said = run(origin, "crossover", "trace", "results/mini/tables/structures.csv")
     for part in (
         "by structures",
         "by paired",
@@ -297,7 +297,7 @@ def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
         assert part in said, part
     assert ".dcm" in said and "6 patients received as source_center" in said
     steps = json.loads(
-        run(origin, "crossover", "trace", "results/mini/tables/scores.csv", "--json")
+        run(origin, "crossover", "trace", "results/mini/tables/structures.csv", "--json")
     )
     received = steps["data/raw/target_center/manifest.json"]["received"]
     for patient, files in received.items():
@@ -315,7 +315,7 @@ def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: 
     ]
     jobs = {tuple(json.loads(r.read_text())["outputs"]) for r in records}
     assert len(jobs) > 20 and kinds.count("CreateAction") == len(jobs)
-    table = crate.get("results/mini/tables/scores.csv")
+    table = crate.get("results/mini/tables/structures.csv")
     assert table["sha256"] == file_digest(origin / table.id)
     (made,) = [
         e for e in crate.contextual_entities if e.type == "CreateAction" and table in e["result"]
