@@ -5,6 +5,7 @@ several seconds; `make test-quick` leaves these out. `real`: reads real patients
 which a clone does not have. `gpu`: needs a GPU. What needs something that is not here is skipped, and pytest says so.
 """
 
+import gc
 import os
 import re
 import sys
@@ -46,3 +47,19 @@ def _has_gpu() -> bool:
     from crossover.training.devices import gpus
 
     return bool(gpus())
+
+
+def pytest_collection_finish() -> None:
+    _keep_what_is_imported()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    if nextitem is not None and nextitem.path != item.path:
+        _keep_what_is_imported()
+
+
+def _keep_what_is_imported() -> None:
+    """Out of the garbage collector's sight: statsmodels asks it to look through all of it at every correction of p
+    values, which takes a second where both learning frameworks are imported."""
+    gc.collect()
+    gc.freeze()

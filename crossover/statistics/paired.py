@@ -212,16 +212,15 @@ def hodges_lehmann(d: np.ndarray) -> float:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) step-down correction.
+    """Holm's (1979) step-down correction by statsmodels.
 
     A missing p stays missing and counts as one of the tests, so that a degenerate one makes no other look better.
-    `multipletests` of statsmodels gives the same, after a full collection of garbage that takes 0.1 s a call.
     """
-    filled = np.where(np.isnan(p), 1.0, p)
-    order = np.argsort(filled, kind="stable")
-    rising = np.maximum.accumulate(filled[order] * np.arange(len(p), 0, -1))
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(rising, 1)
+    from statsmodels.stats.multitest import multipletests
+
+    if not len(p):
+        return p
+    corrected = multipletests(np.where(np.isnan(p), 1.0, p), method="holm")[1]
     return np.where(np.isnan(p), np.nan, corrected)
 
 
