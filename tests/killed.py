@@ -24,15 +24,10 @@ import numpy as np
 STEPS = 30
 PROCESSES = multiprocessing.get_context("forkserver")
 """Each begins with the frameworks imported and nothing computed."""
-PROCESSES.set_forkserver_preload(
-    [
-        "crossover.training.engines.keras",
-        "crossover.training.engines.torch",
-        "torch._dynamo",
-        "hypothesis",
-        "pytest",
-    ]
-)
+PROCESSES.set_forkserver_preload([
+    "torch._dynamo",  # first: PyTorch's build for CUDA crashes where it imports Triton after TensorFlow
+    "crossover.training.engines.torch", "crossover.training.engines.keras", "hypothesis", "pytest",
+])  # fmt: skip
 
 
 def train(kind: str, folder: Path, steps: Connection) -> None:

@@ -39,7 +39,8 @@ class Interval:
         """
         if other.low <= 0 <= other.high:
             raise ZeroDivisionError(f"{other} holds 0")
-        return self * Interval(1 / other.high, 1 / other.low)
+        ends = [a / b for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Interval(min(ends), max(ends))
 
     def widened(self, by: float) -> Interval:
         """Return the interval with both ends moved outwards."""
