@@ -242,19 +242,19 @@ def test_exact_numbers_are_not_cut_off():
 # ---- claims of superiority
 
 
+def above(metric: str) -> dict:
+    """The statement of a paper that a's mean is above b's."""
+    return {
+        "metric": metric, "test_set": "t", "n_train": [0], "higher": ["a"], "lower": ["b"], "where": "text",
+    }  # fmt: skip
+
+
 def test_the_probability_of_a_false_claim_is_the_one_sided_p_of_the_paired_t_test():
     x = np.random.default_rng(0).normal(size=(10, 2))
     x = (x - x.mean(axis=0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T
     r = OVERLAP.middle
     a, b = 0.72 + 0.1 * x[:, 0], 0.70 + 0.08 * (r * x[:, 0] + np.sqrt(1 - r * r) * x[:, 1])
-    said = {
-        "metric": "dsc",
-        "test_set": "t",
-        "n_train": [0],
-        "higher": ["a"],
-        "lower": ["b"],
-        "where": "text",
-    }
+    said = above("dsc")
     rows = [row("a", "0.72", "0.10"), row("b", "0.70", "0.08")]
     (claim,) = false_claims(paper(values=rows, orderings=[said], test_sets=TEN)).itertuples()
     assert claim.probability == pytest.approx(stats.ttest_rel(a, b, alternative="greater").pvalue)
@@ -264,14 +264,7 @@ def test_the_probability_of_a_false_claim_is_the_one_sided_p_of_the_paired_t_tes
 
 def test_of_distances_the_lower_is_the_better():
     rows = [row("a", "5.0", "2.0", "hd95_mm"), row("b", "4.0", "2.0", "hd95_mm")]
-    said = {
-        "metric": "hd95_mm",
-        "test_set": "t",
-        "n_train": [0],
-        "higher": ["a"],
-        "lower": ["b"],
-        "where": "text",
-    }
+    said = above("hd95_mm")
     (claim,) = false_claims(paper(values=rows, orderings=[said], test_sets=TEN)).itertuples()
     assert claim.better == "b" and claim.probability < 0.5 and claim.correlation == DISTANCES.middle
 
@@ -288,13 +281,6 @@ def test_the_studys_own_scores_tell_the_correlation():
 
 
 def test_what_has_no_spread_over_cases_is_no_claim_that_can_be_judged():
-    said = {
-        "metric": "dsc",
-        "test_set": "t",
-        "n_train": [0],
-        "higher": ["a"],
-        "lower": ["b"],
-        "where": "text",
-    }
+    said = above("dsc")
     rows = [value("a", Printed("0.72")), value("b", Printed("0.70"))]
     assert false_claims(paper(values=rows, orderings=[said], test_sets=TEN)).empty
