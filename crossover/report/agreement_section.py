@@ -53,17 +53,8 @@ def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
     ends = rows[["difference", "ci_low", "ci_high"]].itertuples(index=False)
     written = [interval(difference, low, high, signed) for difference, low, high in ends]
     names = [
-        "test_set",
-        "structure",
-        "a",
-        "b",
-        "difference",
-        "cases",
-        "p_holm",
-        "p",
-        "p_theirs",
-        "because",
-    ]
+        "test_set", "structure", "a", "b", "difference", "cases", "p_holm", "p", "p_theirs", "because",
+    ]  # fmt: skip
     rows = rows[names].assign(difference=written)
     return rows.rename(columns={"difference": "Difference (CI)"})
 
@@ -72,14 +63,6 @@ def families_layout(repeated: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The tests of all families at once on the target's test cases."""
     rows = repeated[repeated["test_set"].eq(study.target) & repeated["p"].notna()]
     names = [
-        "structure",
-        "question",
-        "method",
-        "effect",
-        "cases",
-        "statistic",
-        "p",
-        "about",
-        "p_theirs",
-    ]
+        "structure", "question", "method", "effect", "cases", "statistic", "p", "about", "p_theirs",
+    ]  # fmt: skip
     return rows[names].assign(question=rows["question"].str.replace("n=", "n = "))

@@ -22,7 +22,7 @@ import pandas as pd
 
 from crossover.statistics.chance import METHODS, Effect, combined, effect
 from crossover.statistics.intervals import ended, mean_interval, of_differences
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.metrics_table import POOLED, with_runs
 from crossover.statistics.paired import DECIMALS, describe, holm
 from crossover.statistics.scales import SHARE
 from crossover.study.chains import BASELINE, CONTROL, ONE_SOURCE, Chain, baseline, kinds
@@ -62,8 +62,7 @@ class Scores:
         self, metrics: pd.DataFrame, validation: pd.DataFrame, primary: str = METRICS[0]
     ) -> None:
         self.metrics = [m for m in dict.fromkeys((*METRICS, primary)) if m in metrics]
-        run = metrics["replicate"].astype(str) + "/" + metrics["fold"].astype("string").fillna("")
-        metrics = metrics.assign(run=run)
+        metrics = with_runs(metrics)
         means = metrics.groupby(["family", "cohort", "case", "run"])[self.metrics].mean()
         self._tables = {
             (*place, metric): own.droplevel([0, 1]).dropna(axis=1, how="all").dropna(how="all")
@@ -251,10 +250,9 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
         exact = found.estimate, found.estimate  # where nothing varies
         within = found.interval(1 - alpha) if found.se > 0 else exact
         wide = within if found.about == METHODS else wide
-    for ends, (low, high) in {
-        ("ci_low", "ci_high"): (out["ci_low"], out["ci_high"]), ("ci_wide_low", "ci_wide_high"): wide,
-    }.items():  # fmt: skip
-        out |= zip(ends, map(float, ended(low, high, of_differences(SHARE))))
+    for name, ends in (("ci", (out["ci_low"], out["ci_high"])), ("ci_wide", wide)):
+        low, high = ended(ends[0], ends[1], of_differences(SHARE))
+        out |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return out
 
 

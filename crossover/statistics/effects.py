@@ -17,20 +17,11 @@ from crossover.statistics.resampling import mean_of, study_spread
 from crossover.statistics.scales import Scale
 
 
-def with_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of `metrics_table.tested` with column `run`, "replicate/fold": the training of each row.
-
-    The fold is empty outside k-fold.
-    """
-    fold = table["fold"].astype("string").fillna("")
-    return table.assign(run=table["replicate"].astype(str) + "/" + fold)
-
-
-class Scores:
+class TrainedScores:
     """Scores of one test set by case and training.
 
     Args:
-        rows: of `with_runs`.
+        rows: of `metrics_table.with_runs`.
 
     Attributes:
         strata: each case's cohort, shape (cases,).
@@ -101,7 +92,7 @@ class Spreads:
     """The spread between trainings of each structure of a test set, worked out when first asked for.
 
     Args:
-        table: of `with_runs`, of one test set.
+        table: of `metrics_table.with_runs`, of one test set.
     """
 
     def __init__(self, table: pd.DataFrame, metric: str) -> None:

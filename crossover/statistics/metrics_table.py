@@ -25,6 +25,7 @@ __all__ = [
     "read_metrics",
     "test_sets",
     "tested",
+    "with_runs",
 ]
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,15 @@ def tested(table: pd.DataFrame) -> pd.DataFrame:
     """
     unfolded = table["fold"].isna()
     return table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
+
+
+def with_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of `tested` with column `run`, "replicate/fold": the training of each row.
+
+    The fold is empty outside k-fold.
+    """
+    fold = table["fold"].astype("string").fillna("")
+    return table.assign(run=table["replicate"].astype(str) + "/" + fold)
 
 
 def compared(table: pd.DataFrame) -> pd.DataFrame:

@@ -37,9 +37,9 @@ import pandas as pd
 from scipy import stats
 
 from crossover.statistics.chance import Effect, Spread
-from crossover.statistics.effects import Scores, Spreads, effect_of, with_runs
+from crossover.statistics.effects import Spreads, TrainedScores, effect_of
 from crossover.statistics.intervals import ended, half_width, of_differences
-from crossover.statistics.metrics_table import POOLED, test_sets, tested
+from crossover.statistics.metrics_table import POOLED, test_sets, tested, with_runs
 from crossover.statistics.resampling import mean_of
 from crossover.statistics.scales import scale
 from crossover.statistics.sign_patterns import exact_p
@@ -271,7 +271,7 @@ def _signs(cases: int, seed: int) -> np.ndarray:
 def _of_test_set(
     name: str, rows: pd.DataFrame, metric: str, alpha: float, main: list[str], order: list[str]
 ) -> pd.DataFrame:
-    scores, spreads = Scores(rows, metric), Spreads(rows, metric)
+    scores, spreads = TrainedScores(rows, metric), Spreads(rows, metric)
     pairs = [
         pair
         for structure, part in rows.groupby("structure", sort=False)
@@ -287,7 +287,7 @@ def _of_test_set(
 
 
 def _pairs(
-    part: pd.DataFrame, scores: Scores, order: list[str], structure: str, spread: Known
+    part: pd.DataFrame, scores: TrainedScores, order: list[str], structure: str, spread: Known
 ) -> Iterator[_Pair]:
     """The comparisons of one structure, size by size. A model is called by its first training's name."""
     part = part.sort_values(["replicate", "fold"], kind="stable")

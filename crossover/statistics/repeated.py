@@ -21,8 +21,8 @@ import pandas as pd
 
 from crossover.statistics import comparisons, mixed
 from crossover.statistics.chance import MODELS, Spread
-from crossover.statistics.effects import Scores, Spreads, with_runs
-from crossover.statistics.metrics_table import POOLED, compared, test_sets, tested
+from crossover.statistics.effects import Spreads, TrainedScores
+from crossover.statistics.metrics_table import POOLED, compared, test_sets, tested, with_runs
 from crossover.statistics.omnibus import models_differ
 from crossover.statistics.paired import DECIMALS, holm, paired
 from crossover.statistics.resampling import mean_of
@@ -143,7 +143,7 @@ def friedman(scores: pd.DataFrame) -> dict[str, float]:
 
 
 def _of_test_set(rows: pd.DataFrame, metric: str, independent: bool) -> Iterator[tuple[str, dict]]:
-    scores, spreads = Scores(rows, metric), Spreads(rows, metric)
+    scores, spreads = TrainedScores(rows, metric), Spreads(rows, metric)
     for structure, part in compared(rows).groupby("structure", sort=False):
         part = part.assign(unit=part["cohort"] + "/" + part["case"]).dropna(subset=metric)
         for question, n, families in comparisons.questions(part):

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.chance import Spread, pooled_spread
-from crossover.statistics.metrics_table import test_sets, tested
+from crossover.statistics.metrics_table import test_sets, tested, with_runs
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
 """What a resample stands for: column `resampled`."""
@@ -106,11 +106,10 @@ def panel(rows: pd.DataFrame, metric: str) -> Panel:
     families = list(dict.fromkeys(rows["family"]))
     sizes = np.sort(rows["n_train"].unique())
     cases = pd.MultiIndex.from_frame(rows[["cohort", "case"]].drop_duplicates())
-    run = rows["replicate"].astype(str) + "/" + rows["fold"].astype("string").fillna("")
     place = (
         pd.Index(families).get_indexer(rows["family"]),
         np.searchsorted(sizes, rows["n_train"]),
-        pd.factorize(run, sort=True)[0],
+        pd.factorize(with_runs(rows)["run"], sort=True)[0],
         cases.get_indexer(pd.MultiIndex.from_frame(rows[["cohort", "case"]])),
     )
     scores = np.full((len(families), len(sizes), max(place[2]) + 1, len(cases)), np.nan)
@@ -149,10 +148,9 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
     """
     keys = ["family", "n_train", "replicate", "fold", "cohort", "case"]
     rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
-    run = rows["replicate"].astype(str) + "/" + rows["fold"].astype("string").fillna("")
     models = [
         own.pivot(index=["cohort", "case"], columns="run", values=metric).dropna().to_numpy(float)
-        for _, own in rows.assign(run=run).groupby(["family", "n_train"], sort=False)
+        for _, own in with_runs(rows).groupby(["family", "n_train"], sort=False)
     ]
     if several := pooled_spread([m for m in models if len(m)]):
         return several

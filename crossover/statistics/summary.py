@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.effects import Scores, Spreads, effect_of, mean_interval, with_runs
-from crossover.statistics.metrics_table import compared, metrics_of, test_sets, tested
+from crossover.statistics.effects import Spreads, TrainedScores, effect_of, mean_interval
+from crossover.statistics.metrics_table import compared, metrics_of, test_sets, tested, with_runs
 from crossover.statistics.scales import scale
 
 MODEL = ["model", "family", "strategy", "level", "n_train"]
@@ -51,7 +51,7 @@ def _intervals(part: pd.DataFrame, rows: pd.DataFrame, confidence: float) -> pd.
     """The rows of one test set with ci_low, ci_high and about."""
     found = {}
     for metric, own in part.groupby("metric", sort=False):
-        scores, spreads = Scores(rows, str(metric)), Spreads(rows, str(metric))
+        scores, spreads = TrainedScores(rows, str(metric)), Spreads(rows, str(metric))
         for place in own.index[own["count"] > 0]:
             row = own.loc[place]
             values, runs = scores.of((row["family"], row["n_train"], row["structure"]))

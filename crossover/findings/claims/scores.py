@@ -9,9 +9,8 @@ import pandas as pd
 
 from crossover.findings.claims.parts import Missing
 from crossover.statistics.chance import Spread
-from crossover.statistics.effects import with_runs
-from crossover.statistics.metrics_table import POOLED, tested
-from crossover.statistics.resampling import study_spread
+from crossover.statistics.effects import Spreads
+from crossover.statistics.metrics_table import POOLED, tested, with_runs
 
 Sizes = Mapping[int, int]
 """The paper's training size -> ours."""
@@ -35,7 +34,7 @@ class Scores:
         self._families = set(table["family"])
         self._trained = set(zip(table["family"], table["n_train"], strict=True))
         self._known: dict[tuple, pd.DataFrame] = {}
-        self._spreads: dict[tuple, Spread | None] = {}
+        self._spreads: dict[tuple[str, str], Spreads] = {}
 
     def of(self, family: str, n: int, test_set: str, metric: str, structure: str) -> pd.DataFrame:
         """Cases, by cohort and name, x trainings. `n` is the paper's; a family without sizes has one model.
@@ -81,13 +80,11 @@ class Scores:
         It is pooled over the models that were trained several times, else judged by how far the means of
         several sizes stray from smooth curves (`statistics.resampling`); None where neither is there.
         """
-        place = (test_set, metric, structure)
-        if place not in self._spreads:
+        if (test_set, metric) not in self._spreads:
             rows = self._table
-            rows = rows[rows["structure"] == structure] if structure != POOLED else rows
             rows = rows[rows["cohort"] == test_set] if test_set != POOLED else rows
-            self._spreads[place] = study_spread(rows.dropna(subset=metric), metric)
-        return self._spreads[place]
+            self._spreads[test_set, metric] = Spreads(rows, metric)
+        return self._spreads[test_set, metric].of(None if structure == POOLED else structure)()
 
     def printed(self, family: str, n: int, test_set: str, metric: str, structure: str) -> float:
         """The paper's mean, NaN where it prints none; the first where it prints several."""
