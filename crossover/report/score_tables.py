@@ -148,6 +148,11 @@ def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
     return out if stability["cohort"].nunique() > 1 else out.drop(columns="cohort")
 
 
+def missing_layout(missing: pd.DataFrame, _: Study) -> pd.DataFrame:
+    """The models that lack predictions, with the names of the cases."""
+    return missing[missing["missing"] > 0].rename(columns={"named": "which"})
+
+
 def versus(study: Study, a: str, b: str) -> str:
     """ "ST vs. T": the main question has one level of each strategy."""
     return f"{strategy_label(study, a)} vs. {strategy_label(study, b)}"

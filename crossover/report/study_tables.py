@@ -33,6 +33,7 @@ def details(results: StudyResults) -> list[TitledTable]:
     metrics = list(dict.fromkeys([metric, "dsc"]))
     whole_volumes = [m for m in metrics if m not in chains.scored(results.study)]
     return titled_tables(results, [
+        TableKind("missing", "missing", scores.missing_layout),
         TableKind("anova", "anova", lambda rows, _: rows.drop(columns="n_train")),
         TableKind("tukey", "tukey", lambda rows, _: rows.drop(columns="n_train")),
         TableKind("paired_comparisons", "paired", scores.comparisons_layout),

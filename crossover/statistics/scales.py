@@ -25,6 +25,11 @@ class Metric:
     scale: Scale = SHARE
     higher_is_better: bool = True
 
+    @property
+    def worst(self) -> float:
+        """Return what a missing prediction counts as."""
+        return self.scale[0] if self.higher_is_better else self.scale[1]
+
 
 _SLICES = ", slices with the structure"
 KNOWN = {
@@ -42,6 +47,8 @@ KNOWN = {
     "assd_mm": Metric("ASSD (mm)", DISTANCE, False),
 }
 """By the name of its column. The first six are those of a study's metrics.csv."""
+DIAGONAL = "diagonal_mm"
+"""The column with the length of the image's diagonal: what a distance to an empty mask counts as."""
 
 
 def scale(metric: str) -> Scale:

@@ -312,6 +312,8 @@ class Statistics(Section):
     """By which models are compared: any metric of metrics.csv of which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    missing: Literal["worst", "exclude", "error"] = "worst"
+    """What is done with predictions that a model lacks (`crossover.statistics.missing.Policy`)."""
 
     @model_validator(mode="before")
     @classmethod

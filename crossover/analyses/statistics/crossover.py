@@ -5,12 +5,17 @@ from __future__ import annotations
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.statistics.crossing import crossovers
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.confidence", "statistics.alpha"),
+    settings=(
+        "statistics.metric",
+        "statistics.confidence",
+        "statistics.alpha",
+        "statistics.missing",
+    ),
     applies=(several_sizes,),
     writes={"statistics/crossover.csv": ("test_set", "structure", "ahead", "overtakes")},
     order=13,
@@ -19,5 +24,6 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.crossing.crossovers`."""
-    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    how = study.statistics
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha)}

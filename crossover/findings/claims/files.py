@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,7 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
     """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:
-        study: its name, published numbers, sizes, confidence and radiomics are read.
+        study: its name, published numbers, sizes, confidence, policy on missing predictions and radiomics are read.
         files: those there are of `TABLES`; known by their names.
 
     Raises:
@@ -45,9 +46,10 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
     """
     from crossover.findings.claims.evaluate import evaluate_claims
     from crossover.statistics.agreement import Form, read_radiomics
-    from crossover.statistics.metrics_table import read_metrics
+    from crossover.statistics.missing import read_completed
 
-    readers = {"metrics": read_metrics, "radiomics": read_radiomics}
+    scores = partial(read_completed, policy=study.statistics.missing)
+    readers = {"metrics": scores, "radiomics": read_radiomics}
     tables = {path.stem: readers.get(path.stem, pd.read_csv)(path) for path in files}
     sizes = {n: n for n in study.sizes}
     if study.published:

@@ -183,11 +183,10 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
         notes.append(
             "a model with several n_train, replicates, folds or levels is a family of such"
         )
-    checked = check_metrics(table, _KEY, infinite=True)
-    return checked, [*notes, *_without_value(checked, said)]
+    return check_metrics(table, _KEY, infinite=True), notes
 
 
-def _without_value(table: pd.DataFrame, said: Said) -> list[str]:
+def without_value(table: pd.DataFrame, said: Said) -> list[str]:
     """Scores that are missing or infinite, counted by model, of each metric."""
     notes = []
     for metric in metrics_in(table, said):

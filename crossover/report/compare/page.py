@@ -36,7 +36,11 @@ class Section:
 
 
 def render(
-    summary: pd.DataFrame, sections: Sequence[Section], notes: Sequence[str], confidence: float
+    summary: pd.DataFrame,
+    sections: Sequence[Section],
+    missing: pd.DataFrame,
+    notes: Sequence[str],
+    confidence: float,
 ) -> str:
     """The HTML of a page that needs nothing but the files beside it."""
     environment = Environment(
@@ -49,6 +53,7 @@ def render(
         metrics=", ".join(labels),
         confidence=f"{confidence:.0%}",
         notes=list(notes),
+        missing=missing_layout(missing),
         sections=[_shown(section, summary) for section in sections],
     )
 
@@ -108,6 +113,21 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     keys = ("Model", "n", "Structure")
     table = pd.DataFrame([dict(zip(keys, key, strict=True)) | cells for key, cells in out.items()])
     return _varied(table.fillna(""), ["n", "Structure"])
+
+
+def missing_layout(missing: pd.DataFrame) -> pd.DataFrame:
+    """Text: the cases that each model has no prediction for; no rows where none is missing."""
+    rows = missing[missing["missing"] > 0]
+    table = pd.DataFrame({
+        "Test set": rows["test_set"],
+        "Model": rows["family"],
+        "n": rows["n_train"].astype(str),
+        "Structure": rows["structure"],
+        "Without a prediction": [f"{r.missing} of {r.cases}" for r in rows.itertuples()],
+        "Which": rows["named"],
+        "Cases that every model has": rows["common"].astype(str),
+    })  # fmt: skip
+    return _varied(table, ["Test set", "n"]) if len(table) else table
 
 
 def _varied(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
