@@ -200,3 +200,13 @@ def test_nnunets_empty_masks_are_no_failure_and_a_missing_file_is(tmp_path):
     assert pd.read_csv(out / "missing.csv")["missing"].tolist() == [1, 0]
     refused = CliRunner().invoke(app, ["compare", skips, whole, "--missing", "error"])
     assert refused.exit_code == 2
+
+
+def test_a_comparison_reads_the_diagonal(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "model,case,hd95_mm,diagonal_mm\na,1,3,400\na,2,inf,500\nb,1,4,400\nb,2,5,500\nb,3,6,600\na,3,,600\n"
+    )
+    found = comparison([str(path)])
+    means = found.summary.query("test_set == 'test'").set_index("model")["mean"]
+    assert means.to_dict() == {"a": (3 + 500 + 600) / 3, "b": 5}

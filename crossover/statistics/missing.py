@@ -21,8 +21,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.metrics_table import VOLUMES, TableError, read_metrics, tested
-from crossover.statistics.scales import DIAGONAL, DISTANCE, KNOWN
+from crossover.statistics.metrics_table import SIZES, TableError, read_metrics, tested
+from crossover.statistics.scales import DIAGONAL, KNOWN
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ def _with_worst(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """With a row for each missing prediction, and every metric that its model has at its worst."""
     absent = found[found["row"] < 0]
     rows = absent.drop(columns="row").reset_index(drop=True)
-    of_case = {c: table.groupby(_CASE)[c].max() for c in (VOLUMES[0], DIAGONAL) if c in table}
+    of_case = {c: table.groupby(_CASE)[c].max() for c in (SIZES[0], DIAGONAL) if c in table}
     for column, values in of_case.items():
         rows[column] = values.reindex(pd.MultiIndex.from_frame(rows[_CASE])).to_numpy()
     added = pd.Series([False] * len(table) + [True] * len(rows))
@@ -213,7 +213,7 @@ def _with_worst(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 def _with_distances(table: pd.DataFrame) -> pd.DataFrame:
     """With the worst value for every distance to an empty mask."""
     by_case = [table[c] for c in _CASE]
-    for metric in [m for m in KNOWN if m in table and KNOWN[m].scale == DISTANCE]:
+    for metric in [m for m in KNOWN if m in table and KNOWN[m].is_distance]:
         distance = table[metric]
         failed = np.isinf(distance)
         if distance.isna().any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -49,7 +49,10 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
     from crossover.statistics.missing import read_completed
 
     scores = partial(read_completed, policy=study.statistics.missing)
-    readers = {"metrics": scores, "radiomics": read_radiomics}
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        "metrics": scores,
+        "radiomics": read_radiomics,
+    }
     tables = {path.stem: readers.get(path.stem, pd.read_csv)(path) for path in files}
     sizes = {n: n for n in study.sizes}
     if study.published:

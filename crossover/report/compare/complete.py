@@ -197,7 +197,7 @@ def without_value(table: pd.DataFrame, said: Said) -> list[str]:
         for which, text in (
             (missing & has, "no value (as where neither mask has the structure): left out"),
             (infinite, "infinite, as where one of the two masks is empty: the worst of all in ranks and medians, and "
-                       "there is no mean; to have one, write what such a failure counts as"),
+                       "there is no mean; to have one, give the column diagonal_mm, or write what a failure counts as"),
         ):  # fmt: skip
             if which.any():
                 own = table[which]

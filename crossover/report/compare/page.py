@@ -60,10 +60,10 @@ def render(
 
 def _shown(section: Section, summary: pd.DataFrame) -> dict[str, object]:
     metric, known = section.metric, KNOWN.get(section.metric)
-    better = "which values are better isn't known" if known is None else ""
+    better = "which values are better isn't known" if known is None else f"{known.better} is better"
     return {
         "metric": style.metric_label(metric),
-        "better": better if known is None or known.higher_is_better else "lower is better",
+        "better": better,
         "method": method(metric),
         "corrected": next((text for text in section.pairs["corrected_over"].dropna() if text), ""),
         "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
