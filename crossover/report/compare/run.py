@@ -19,6 +19,7 @@ from crossover.statistics.scales import KNOWN
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
+RANKING = "ranking.csv"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Comparison:
         summary: of `statistics.summary.summarise`.
         pairs: metric -> of `statistics.paired.paired`.
         missing: of `statistics.missing.counts`.
+        ranking: of `statistics.ranking.ranking`.
         notes: what was read, understood and filled in, a sentence each.
     """
 
@@ -37,6 +39,7 @@ class Comparison:
     summary: pd.DataFrame
     pairs: dict[str, pd.DataFrame]
     missing: pd.DataFrame
+    ranking: pd.DataFrame
     notes: list[str]
 
 
@@ -60,6 +63,7 @@ def comparison(
         TableError: all that is wrong with the files, no such metric, predictions that are missing and may not be, or
             nothing to compare.
     """
+    from crossover.statistics.ranking import ranking
     from crossover.statistics.summary import summarise
 
     said = Said(columns, metrics)
@@ -74,7 +78,8 @@ def comparison(
         for m in several if m not in KNOWN
     ]  # fmt: skip
     told = [_read_as(read), *notes, *unknown, *shared]
-    return Comparison(table, summary, pairs, counts(read, gone), told)
+    ranked = ranking(table, CONFIDENCE, several)
+    return Comparison(table, summary, pairs, counts(read, gone), ranked, told)
 
 
 def write(found: Comparison, out: Path) -> str:
@@ -89,16 +94,18 @@ def write(found: Comparison, out: Path) -> str:
     whole.insert(0, "metric", whole.pop("metric"))
     whole.to_csv(out / PAIRS, index=False)
     found.missing.to_csv(out / MISSING, index=False)
+    found.ranking.to_csv(out / RANKING, index=False)
     sections, used = [], set[str]()
     for metric, own in found.pairs.items():
         pictures = []
         for name, caption, figure in figures(found.table, own, metric, CONFIDENCE):
             stem = out / "figures" / _safe(name, used)
             pictures.append((save(figure, stem)[0].relative_to(out), caption))
-        sections.append(Section(metric, own, pictures))
+        ranked = found.ranking[found.ranking["metric"] == metric]
+        sections.append(Section(metric, own, ranked, pictures))
     page = render(found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
-    return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {MISSING}, {len(used)} figures"
+    return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {MISSING}, {RANKING}, {len(used)} figures"
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
