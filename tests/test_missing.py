@@ -10,6 +10,9 @@ from typer.testing import CliRunner
 from crossover.cli.app import app
 from crossover.core.paths import ROOT
 from crossover.report.compare.run import comparison
+from crossover.report.overview import how_sure
+from crossover.report.results import StudyResults
+from crossover.report.score_tables import failures_layout, missing_layout
 from crossover.statistics.metrics_table import TableError, check_metrics, read_metrics
 from crossover.statistics.missing import (
     completed,
@@ -19,6 +22,7 @@ from crossover.statistics.missing import (
     read_completed,
 )
 from crossover.statistics.summary import summarise
+from crossover.study.config import load_study
 from tests.chain_tables import chain_metrics, chain_study
 from tests.chen_tables import chen_metrics, chen_study
 from tests.tables import simulated_metrics
@@ -210,3 +214,28 @@ def test_a_comparison_reads_the_diagonal(tmp_path):
     found = comparison([str(path)])
     means = found.summary.query("test_set == 'test'").set_index("model")["mean"]
     assert means.to_dict() == {"a": (3 + 500 + 600) / 3, "b": 5}
+
+
+def test_the_page_of_a_study_says_whether_predictions_are_missing():
+    study = load_study("uterus", "demo")
+    rows = table(*A, *B)
+
+    def said(gone: pd.DataFrame) -> str:
+        frames = {"missing": counts(rows, gone)}
+        return " ".join(s.text for s in how_sure(StudyResults(study, frames, {}), ""))
+
+    found = missing_predictions(rows)
+    assert "Every model has a prediction for every test case" in said(found.iloc[:0])
+    assert "2 predictions of test cases are missing; each counts as the worst value" in said(found)
+    shown = missing_layout(counts(rows, found), study)
+    assert shown[["family", "missing", "which"]].values.tolist() == [["a", 2, "p3 p4"]]
+
+
+def test_failures_are_cases_with_a_dsc_below_a_tenth():
+    rows = table(("a", "p1", 0.0, 9.0), ("a", "p2", 0.099, 9.0), ("a", "p3", 0.1, 9.0), ("a", "p4", 0.9, 9.0),
+                 *(("b", f"p{i}", 0.5, 9.0) for i in range(1, 5)))  # fmt: skip
+    summary = summarise(rows, 0.95)
+    share = summary.query("test_set == 'test'").set_index(["family", "metric"])["failures"]
+    assert (share["a", "dsc"], share["b", "dsc"]) == (0.5, 0) and np.isnan(share["a", "hd95_mm"])
+    shown = failures_layout(summary[summary["metric"] == "dsc"], load_study("uterus", "demo"))
+    assert shown.values.tolist() == [["test", "liver", "a", "50%"]]

@@ -9,8 +9,10 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from crossover.report.compare.run import comparison, write
+from crossover.report.score_tables import ranking_layout
 from crossover.statistics.metrics_table import check_metrics
 from crossover.statistics.ranking import RANKING, ranking, ranks, tau
+from crossover.study.config import load_study
 from tests.tables import simulated_metrics
 
 EASE = np.random.default_rng(1).normal(0, 0.1, 20)
@@ -106,3 +108,11 @@ def test_a_comparison_shows_the_ranks(tmp_path):
     assert read[["family", "rank", "first"]].values.tolist() == [["a", 1, 1.0], ["b", 2, 0.0]]
     page = (out / "index.html").read_text()
     assert "DSC: ranks" in page and "1 (1 to 1)" in page and "not about other trainings" in page
+
+
+def test_the_page_of_a_study_ranks_the_models_of_the_largest_size():
+    study = load_study("uterus", "demo")
+    rows = check_metrics(simulated_metrics(sizes=(13, 64), folds=0))
+    shown = ranking_layout(ranking(rows, 0.95, ["dsc"]), study)
+    own = shown[shown["test_set"] == "uterus"]
+    assert set(own["family"]) == set(rows["family"]) and own["Rank"].iloc[0].startswith("1 (1 to ")
