@@ -1,7 +1,7 @@
-"""`python -I -S workflow_scripts/_fork.py KIND NAME ...` does what `python -m workflow_scripts.NAME ...` does.
+"""`python -I -S workflow_scripts/_fork.py torch train ...` does what `python -m workflow_scripts.train ...` does.
 
 Importing statsmodels and seaborn, or a learning framework, takes two to five seconds, more than most analyses take.
-Where the workflow has started a server of this KIND on this machine (see `_fork_server`), the job is a fork of that
+Where the workflow has started a server of this kind on this machine (see `_fork_server`), the job is a fork of that
 process, which has imported them once; elsewhere (on a node of a cluster, in a conda environment of its own, by hand)
 this process becomes the job. Either way the job has this process's arguments, environment, folder and standard
 streams, and this process ends as the job ends. A job whose libraries are to use several threads is no fork, since they

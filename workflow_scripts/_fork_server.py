@@ -79,10 +79,8 @@ def start(kinds: Iterable[str]) -> None:
 
 def _stop(folder: str) -> None:
     """End the servers; without this, as after a kill, they end by themselves."""
-    for server in _STARTED:
-        server.stdin.close()
-        server.wait()
-    _STARTED.clear()
+    while _STARTED:
+        _STARTED.pop().communicate()
     shutil.rmtree(folder, ignore_errors=True)
 
 
