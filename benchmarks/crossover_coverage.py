@@ -1,9 +1,10 @@
 """How often is the interval of n* right, and how often is a crossover found where there is none?
 
-    python -m benchmarks.crossover_coverage [--simulations 400] [--draws 400] [--out coverage.csv]
+    python -m benchmarks.crossover_coverage [--simulations 300] [--draws 400]
 
-Simulated tables with known answers (`tests/simulated.py`). Nominal: 95% covered; "crosses" where curves
-don't cross, 5% at most. `power_covered` is the coverage that the power law's n* would have in the same resamples.
+Simulated tables with known answers (`tests/simulated.py`), for designs of patients, draws of the nested subsets and
+sizes. Nominal: 95% covered; "crosses" where curves don't cross once, and "no crossover" where they cross, 5% at
+most. `power_covered` is the coverage that the power law's n* would have in the same resamples.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import pandas as pd
 
 from crossover.statistics import crossing
-from crossover.statistics.forms import power_curve, power_law
+from crossover.statistics.forms import FEWEST, power_curve, power_law
 from crossover.statistics.resampling import resample
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,
+    TWICE,
     Design,
     outcomes,
     shares,
@@ -27,62 +28,90 @@ from tests.simulated import (
 )
 
 DESIGNS = {
-    "64 patients, 1 replicate": Design(),
-    "16 patients, 1 replicate": Design(patients=16),
-    "64 patients, 1 replicate, no luck": Design(luck=0.0),
-    "64 patients, 1 replicate, luck x4 at the smallest n": Design(steep=4),
-    "64 patients, 1 replicate, half the luck shared by sizes": Design(shared=0.5),
-    "64 patients, 3 replicates": Design(replicates=3),
-    "16 patients, 2 replicates": Design(patients=16, replicates=2),
-    "64 patients, 3 replicates, luck x4 at the smallest n": Design(replicates=3, steep=4),
-    "64 patients, 3 replicates, half the luck shared by sizes": Design(replicates=3, shared=0.5),
-    "64 patients, 5 replicates": Design(replicates=5),
+    "64 patients, 1 draw": Design(),
+    "64 patients, 1 draw, half the luck shared by sizes": Design(shared=0.5),
+    "16 patients, 2 draws": Design(patients=16, replicates=2),
+    "64 patients, 2 draws": Design(replicates=2),
+    "16 patients, 3 draws": Design(patients=16, replicates=3),
+    "64 patients, 3 draws": Design(replicates=3),
+    "64 patients, 3 draws, luck x4 at the smallest n": Design(replicates=3, steep=4),
+    "64 patients, 3 draws, luck SD 0.04": Design(replicates=3, luck=0.04),
+    "64 patients, 3 draws, half the luck shared by sizes": Design(replicates=3, shared=0.5),
+    "64 patients, 5 draws": Design(replicates=5),
+    "64 patients, 3 draws, n = 5, 26, 51, 256": Design(replicates=3, sizes=(5, 26, 51, 256)),
+    "64 patients, 3 draws, n = 5, 26, 256": Design(replicates=3, sizes=(5, 26, 256)),
+    "64 patients, 3 draws, n = 5, 256": Design(replicates=3, sizes=(5, 256)),
 }
+COLUMNS = ["covered", "covered where crosses", "crosses", "RMS", "power_covered"]
 
 
 def main() -> None:
+    """Print a table as it stands in docs/crossover.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--simulations", type=int, default=400)
+    parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--draws", type=int, default=400)
-    parser.add_argument("--out")
     given = parser.parse_args()
-    rows = []
+    heads = [
+        *COLUMNS,
+        "crosses where none",
+        "none where one",
+        "of two crossings: changes, crosses, none",
+    ]
+    print("|".join(["", "design", *heads, ""]), "|---" * (len(heads) + 1) + "|", sep="\n")
     for name, design in DESIGNS.items():
-        for curves_name, curves in {**CROSSING, **NOT_CROSSING}.items():
-            found = outcomes(curves, design, given.simulations, given.draws)
-            true, inside = true_crossover(curves, design.sizes), found["n"].between(1, 1e9)
-            row = {"design": name, "curves": curves_name, **shares(found)}
-            if np.isfinite(true):
-                octaves = np.log2(found.loc[inside, "n"] / true)
-                row |= {
-                    "bias_octaves": octaves.mean(),
-                    "rmse_octaves": np.sqrt((octaves**2).mean()),
-                }
-                row["covered_where_crosses"] = found.loc[
-                    found["verdict"] == crossing.CROSSES, "covered"
-                ].mean()
-                row["power_covered"] = power_covered(curves, design, true, given.simulations // 2)
-            else:
-                row["covered"] = np.nan  # which of the two gains is chance, where both gain alike
-            rows.append(row)
-            print(
-                pd.DataFrame([row]).round(3).to_string(index=False, header=len(rows) == 1),
-                flush=True,
+        one = [crossing_row(c, design, given.simulations, given.draws) for c in CROSSING.values()]
+        none = [rates(c, design, given.simulations, given.draws) for c in NOT_CROSSING.values()]
+        two = [rates(c, design, given.simulations, given.draws) for c in TWICE.values()]
+        cells = [" / ".join(_told(row[column], column) for row in one) for column in COLUMNS]
+        cells += [
+            _told(max(row["crosses"] for row in none)),
+            _told(max(row["no crossover"] for row in one)),
+        ]
+        cells.append(
+            ", ".join(
+                _told(max(row[v] for row in two)) for v in ("changes", "crosses", "no crossover")
             )
-    if given.out:
-        pd.DataFrame(rows).to_csv(given.out, index=False)
+        )
+        print("", name, *cells, "", sep="|", flush=True)
+
+
+def rates(curves, design: Design, simulations: int, draws: int) -> dict[str, float]:
+    """Shares of the verdicts, and how often the interval covers."""
+    return shares(outcomes(curves, design, simulations, draws))
+
+
+def crossing_row(curves, design: Design, simulations: int, draws: int) -> dict[str, float]:
+    """The rates of curves that cross once, and how far n* is from the truth."""
+    found = outcomes(curves, design, simulations, draws)
+    true = true_crossover(curves, design.sizes)
+    octaves = np.log2(found.loc[found["n"].between(1, 1e9), "n"] / true)
+    called = found.loc[found["verdict"] == crossing.CROSSES, "covered"]
+    return shares(found) | {
+        "RMS": np.sqrt((octaves**2).mean()),
+        "covered where crosses": called.mean(),
+        "power_covered": power_covered(curves, design, true, simulations // 3),
+    }
 
 
 def power_covered(curves, design: Design, true: float, simulations: int, draws: int = 200) -> float:
+    """Coverage of the interval that the power law's n* would have; NaN with too few sizes for one."""
+    if len(design.sizes) < FEWEST:
+        return np.nan
     grid = np.geomspace(design.sizes[0], design.sizes[-1], crossing.GRID)
     hits = 0
     for seed in range(simulations):
         panel = simulated_panel(curves, design, seed)
         fits = power_law(resample(panel, draws, seed).draws, panel.sizes)
         roots = crossing._stays(crossing._apart(power_curve(fits, grid)), grid)
-        low, high = crossing._interval(roots, 0.95)
+        low, high = crossing._interval(roots, grid, 0.95)
         hits += low <= true <= high
     return hits / simulations
+
+
+def _told(value: float, column: str = "") -> str:
+    if np.isnan(value):
+        return "–"
+    return f"{value:.2f}" if column == "RMS" else f"{100 * value:.0f}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.crossing import CROSSES, NONE, crossover
+from crossover.statistics.crossing import CHANGES, CROSSES, NONE, crossover
 from crossover.statistics.resampling import Panel, resample
 
 SIZES = (5, 13, 26, 51, 128, 256)
@@ -35,6 +35,9 @@ CROSSING: dict[str, dict[str, Curve]] = {
     "other curves that cross at 41": {
         TRANSFER: logistic(0.70, 1.0, 0.5), SCRATCH: logistic(0.80, 0.8, 3.0),
     },
+    "a steep one that crosses at 62": {
+        TRANSFER: logistic(0.70, 1.0, 0.5), SCRATCH: logistic(0.80, 2.0, 5.0),
+    },
 }  # fmt: skip
 NOT_CROSSING: dict[str, dict[str, Curve]] = {
     "equal": {TRANSFER: power(0.80, 0.6, 0.4), SCRATCH: power(0.80, 0.6, 0.4)},
@@ -44,6 +47,15 @@ NOT_CROSSING: dict[str, dict[str, Curve]] = {
         TRANSFER: lambda n: 0.70 + 0 * n, SCRATCH: lambda n: 0.70 - 0.05 * np.log2(256 / n),
     },
 }  # fmt: skip
+TWICE: dict[str, dict[str, Curve]] = {
+    "two crossings": {
+        TRANSFER: lambda n: 0.6 + 0.05 * np.cos(np.log2(n / 5) * 1.1), SCRATCH: lambda n: 0.6 + 0 * n,
+    },
+    "two crossings about 40": {
+        TRANSFER: power(0.80, 0.6, 0.4),
+        SCRATCH: lambda n: 0.75 - 0.6 * n**-0.4 + 0.08 * np.exp(-((np.log2(n / 40) / 0.9) ** 2)),
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class Design:
     """How a table is made: patients, replicates, and the SD of what differs between scores.
 
     Attributes:
+        replicates: draws of the nested subsets, each with one training.
         shared: the share of the luck's variance that all sizes of a replicate have in common.
         steep: luck at the smallest size as a multiple of that at the largest.
     """
@@ -126,4 +139,5 @@ def shares(found: pd.DataFrame) -> dict[str, float]:
         "covered": found["covered"].mean(),
         "crosses": (verdicts == CROSSES).mean(),
         "no crossover": (verdicts == NONE).mean(),
+        "changes": (verdicts == CHANGES).mean(),
     }

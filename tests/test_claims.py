@@ -159,6 +159,10 @@ def test_a_crossover_the_other_way_is_none_of_the_claims():
     for low, high in ((129.0, np.inf), (0.0, 50.0)):
         found = judge(asked, {"crossover": unsure.assign(ci_low=low, ci_high=high)})
         assert (found["verdict"], found["ci_low"], found["ci_high"]) == (FAILS, low, high)
+        once = unsure.assign(ci_low=low, ci_high=high, replicates=1)  # of these subsets only
+        assert judge(asked, {"crossover": once})["verdict"] == OPEN
+    twice = table.assign(verdict="leads change more than once")
+    assert judge(asked, {"crossover": twice})["verdict"] == FAILS
     assert (
         judge(asked, {"crossover": turned.assign(verdict="can't tell", ci_low=129.0)})["verdict"]
         == OPEN

@@ -59,7 +59,8 @@ def crossover(verdict: str, n: float, low: float, high: float, **changes) -> pd.
     row = {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "ahead": "transfer-L1",
            "overtakes": "scratch", "verdict": verdict, "n": n, "ci_low": low, "ci_high": high,
            "confidence": 0.95, "form": "monotone", "n_power": 30.0, "sizes": 4, "n_smallest": 5,
-           "n_largest": 51, "patients": 16, "replicates": 1, "resampled": ROUGHNESS, "statement": ""}  # fmt: skip
+           "n_largest": 51, "patients": 16, "replicates": 2, "resampled": ROUGHNESS, "off_the_shelf": False,
+           "statement": ""}  # fmt: skip
     return pd.DataFrame([row | changes])
 
 
@@ -125,9 +126,15 @@ def test_sizes_that_stand_for_the_papers_are_told():
         (crossover(CROSSES, 23.4, 12, np.inf),
          "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); below, TL (L1) is ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
-         "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only (n: 95% CI beyond 51)."),
+         "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only."),
         (crossover(NONE, 0.0, 0.0, 0.0),
-         "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1) (n: 95% CI below 5)."),
+         "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1)."),
+        (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
+         "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with fewer, "
+         "Pretrained as it is."),
+        (crossover(CANT, 23.4, 5, 51, replicates=1),
+         "Whether UT-only overtakes TL (L1) can't be told: the estimate is 23 (95% CI 5 to 51), of these subsets; "
+         "add a second draw of the nested subsets (splits.replicates.draws)."),
         (crossover(CANT, 0.0, 0.0, np.inf),
          "Whether UT-only overtakes TL (L1) can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
         (crossover(CANT, np.nan, 0.0, np.inf),

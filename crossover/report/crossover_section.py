@@ -12,7 +12,15 @@ from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.layout import across
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.crossing import CHANGES, CROSSES, NONE, bounds, number
+from crossover.statistics.crossing import (
+    CHANGES,
+    CROSSES,
+    NONE,
+    bounds,
+    lacking,
+    number,
+    stays_ahead,
+)
 from crossover.study.families import baseline, families, fine_tuned
 from crossover.study.schema import Study
 
@@ -38,15 +46,19 @@ def crossover_section(results: StudyResults) -> Section:
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:
-    """The crossover for the first page: those beyond chance, else of fine-tuning and training from scratch what
-    was found; and what can't be told."""
+    """The crossover for the first page: those beyond chance, else what was found of fine-tuning and training from
+    scratch, also against models off the shelf; and what can't be told."""
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
         return statements(study, "no_learning_curve")
     here = _on_target(crossover, study)
     found, none = here[here["verdict"] == CROSSES], here[here["verdict"] == NONE]
     asked = {baseline(study), fine_tuned(study)}
-    main = [{r.ahead, r.overtakes} == asked and found.empty for r in here.itertuples()]
+    main = [
+        found.empty
+        and ({r.ahead, r.overtakes} == asked or (r.off_the_shelf and r.overtakes in asked))
+        for r in here.itertuples()
+    ]
     shown = found if len(found) else here[main]
     return statements(
         study, "crossovers_in_short", found=len(found),
@@ -62,7 +74,7 @@ def statement(row: dict[str, Any], study: Study) -> str:
     [said] = statements(
         study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
         ahead=ahead, overtakes=overtakes, n=number(row["n"], row),
-        ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study),
+        ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study), lacking=lacking(row),
     )  # fmt: skip
     return said
 
@@ -73,9 +85,7 @@ def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def _stays_ahead(row: dict[str, Any], study: Study) -> str:
     """Who stays ahead where two curves don't cross."""
-    first, second = ("ahead", "overtakes") if row["ci_low"] == np.inf else ("overtakes", "ahead")
-    labels = [style.family_label(study, row[name]) for name in (first, second)]
-    return " stays ahead of ".join(labels)
+    return " stays ahead of ".join(style.family_label(study, family) for family in stays_ahead(row))
 
 
 def crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -111,7 +121,7 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
     numbers = {
         "n": [number(row["n"], row) for row in records], "CI": [bounds(row) for row in records],
         "By power laws": ["" if pd.isna(row["n_power"]) else number(row["n_power"], row) for row in records],
-        "patients": rows["patients"], "Trainings of each": rows["replicates"],
+        "patients": rows["patients"], "Draws of the subsets": rows["replicates"],
     }  # fmt: skip
     return rows[["test_set", "structure", "overtakes", "ahead", "verdict"]].assign(**numbers)
 

@@ -12,13 +12,10 @@ from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import BestNetwork, Crossover, Time
 from crossover.statistics.chance import Spread, effect
+from crossover.statistics.crossing import CHANGES, CROSSES, NONE, lacking
 from crossover.statistics.intervals import ended, half_width
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.scales import PERCENT_SAVED, SHARE
-
-CROSSES, NONE = "crosses", "no crossover within the range"
-"""Verdicts of statistics/crossover.csv; its third is "can't tell". There n is 0 below the smallest size and inf
-beyond the largest."""
 
 
 def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
@@ -83,8 +80,8 @@ def crossovers(
 
     An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
     structure is not corrected for their number. It counts for the claim only where the table says that the two
-    cross, and against it wherever it lies outside; "no crossover within the range", and a crossing the other
-    way, are against it too.
+    cross, and against it wherever it lies outside, unless the study lacks what a verdict needs; "no crossover within
+    the range", leads that change more than once, and a crossing the other way, are against it too.
 
     Raises:
         Missing: no such comparison, or a size that stands for none.
@@ -110,8 +107,8 @@ def crossovers(
 def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
     told = float(row["ci_low"]), float(row["ci_high"])
     wanted, found = row["ahead"] == ahead, row["verdict"]
-    outside = told[1] < region[0] or told[0] > region[1]
-    if found == NONE or (found == CROSSES and not wanted) or (wanted and outside):
+    outside = wanted and not lacking(row) and (told[1] < region[0] or told[0] > region[1])
+    if found in (NONE, CHANGES) or (found == CROSSES and not wanted) or outside:
         judged = (math.inf, math.inf)  # beyond any size, however large
     else:
         judged = told if wanted and found == CROSSES else (0.0, math.inf)
