@@ -23,6 +23,7 @@ from crossover.findings.claims.check import check_claims
 from crossover.findings.claims.evaluate import COLUMNS, evaluate_claims
 from crossover.findings.claims.files import judged, read_claims
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, Part, decisive, verdict
+from crossover.findings.claims.reliability import _p, _percentiles
 from crossover.findings.claims.statements import Claim, Untested
 from crossover.findings.published import load_published
 from crossover.statistics.agreement import agreement, check_radiomics
@@ -265,6 +266,35 @@ def test_the_interval_of_an_icc_at_another_confidence_is_near_the_exact_one():
     for given_, exact in zip(icc95.itertuples(), icc99.itertuples(), strict=True):
         low, high = _at_confidence((given_.icc, given_.ci_low, given_.ci_high, 0.95), 0.99)
         assert (low, high) == pytest.approx((exact.ci_low, exact.ci_high), abs=0.03)
+
+
+def test_one_patient_alone_decides_no_claim_about_iccs():
+    """Two models that differ on one patient of eight: a third of the bootstrap's draws lack that patient."""
+    table = check_radiomics(simulated_radiomics(cases={"cervix": 8, "uterus": 8}))
+    keys = ["cohort", "case", "structure", "feature"]
+    same = table[table["model"] == "scratch-n3"].set_index(keys)["value"]
+    at = table["model"] == "transfer-L1-n3"
+    table.loc[at, "value"] = same.loc[pd.MultiIndex.from_frame(table.loc[at, keys])].to_numpy()
+    one = at & (table["case"] == table.loc[at & (table["cohort"] == "uterus"), "case"].iloc[0])
+    for factor in (0.2, 5.0):  # further from the manual contours, on either side
+        changed = table.assign(value=table["value"].where(~one, table["value"] * factor))
+        for a, b in (("transfer-L1", "scratch"), ("scratch", "transfer-L1")):
+            pairs = [{"test_set": "uterus", "a": [a], "b": [b]}]
+            asked = claim("better", metric="icc", pairs=pairs)
+            found = evaluate_claims([asked], {"radiomics": changed}, 0.95, {13: 3}).iloc[0]
+            assert found["verdict"] == OPEN and found["p"] > 0.05
+            assert found["ci_low"] <= 0 <= found["ci_high"]
+
+
+@given(
+    st.lists(st.sampled_from([-0.2, -0.1, 0.0, 0.1, 0.2, 0.3]), min_size=60, max_size=200),
+    st.sampled_from([-0.1, 0.0, 0.05, 0.1]),
+    st.sampled_from([0.5, 0.8, 0.9, 0.95]),
+)
+def test_interval_and_p_of_a_bootstrap_agree_at_every_bound(drawn, bound, confidence):
+    drawn = np.array(drawn)
+    low, high = _percentiles(drawn, confidence)
+    assert (low <= bound <= high) == (_p(drawn, bound) > 1 - confidence + 1e-9)
 
 
 def test_the_papers_effect_stands_beside():
