@@ -191,7 +191,8 @@ def times(statement: Time, percent: float, spread: float) -> pd.DataFrame:
     offsets = np.resize([spread, -spread], 6)
     rows = [
         {"structure": f"s{i}", "n_train": n, "replicate": 0, "family": statement.family,
-         "scratch": statement.over, "saved_percent": percent + offset, "alike": True}
+         "scratch": statement.over, "saved_percent": percent + offset,
+         "cpu_saved_percent": percent + offset, "alike": True, "undisturbed": True}
         for n in statement.sizes for i, offset in enumerate(offsets)
     ]  # fmt: skip
     whole = [row | {"structure": "all", "saved_percent": -99.0} for row in rows[:1]]

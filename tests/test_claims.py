@@ -125,6 +125,28 @@ def test_a_claim_that_lacks_something_is_not_run(change, because):
     assert found["verdict"] == NOT_RUN and because in found["because"]
 
 
+def test_times_of_trainings_that_shared_their_cores_answer_nothing():
+    asked = claim("time")
+    tables = tables_for(asked.statement, study_of("uterus"), -1)
+    assert judge(asked, tables)["verdict"] == FAILS
+    tables["training_time_saved"].loc[0, "undisturbed"] = False
+    found = judge(asked, tables)
+    assert found["verdict"] == NOT_RUN and "to itself" in found["because"]
+
+
+def test_clock_and_processors_must_lead_to_the_same_verdict_on_time():
+    """On a GPU processor seconds are missing, and the clock decides."""
+    asked = claim("time")
+    for side, verdict in ((1, HOLDS), (-1, FAILS)):
+        saved = tables_for(asked.statement, study_of("uterus"), side)["training_time_saved"]
+        other = saved.assign(cpu_saved_percent=saved["cpu_saved_percent"] - 40 * side)
+        for table, expected in (
+            (saved, verdict), (other, OPEN), (saved.assign(cpu_saved_percent=np.nan), verdict),
+        ):  # fmt: skip
+            found = judge(asked, {"training_time_saved": table})
+            assert (found["verdict"], found["p"] < 0.05) == (expected, expected != OPEN)
+
+
 def test_times_of_unlike_machines_answer_nothing():
     asked = claim("time")
     tables = tables_for(asked.statement, study_of("uterus"), 1)
