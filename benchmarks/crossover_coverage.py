@@ -19,6 +19,9 @@ from crossover.statistics.resampling import resample
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,
+    NOT_SHELF,
+    PRETRAINED,
+    SHELF,
     TWICE,
     Design,
     outcomes,
@@ -42,7 +45,21 @@ DESIGNS = {
     "64 patients, 3 draws, n = 5, 26, 256": Design(replicates=3, sizes=(5, 26, 256)),
     "64 patients, 3 draws, n = 5, 256": Design(replicates=3, sizes=(5, 256)),
 }
+SHELF_DESIGNS = {
+    "a model off the shelf, 64 patients, 2 draws": Design(replicates=2),
+    "a model off the shelf, 16 patients, 3 draws": Design(patients=16, replicates=3),
+    "a model off the shelf, 64 patients, 3 draws": Design(replicates=3),
+    "a model off the shelf, 64 patients, 3 draws, n = 5, 26, 256": Design(
+        replicates=3, sizes=(5, 26, 256)
+    ),
+}
 COLUMNS = ["covered", "covered where crosses", "crosses", "RMS", "power_covered"]
+HEADS = [
+    *COLUMNS,
+    "crosses where none",
+    "none where one",
+    "of two crossings: changes, crosses, none",
+]
 
 
 def main() -> None:
@@ -51,28 +68,30 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=300)
     parser.add_argument("--draws", type=int, default=400)
     given = parser.parse_args()
-    heads = [
-        *COLUMNS,
-        "crosses where none",
-        "none where one",
-        "of two crossings: changes, crosses, none",
-    ]
-    print("|".join(["", "design", *heads, ""]), "|---" * (len(heads) + 1) + "|", sep="\n")
+    print("|".join(["", "design", *HEADS, ""]), "|---" * (len(HEADS) + 1) + "|", sep="\n")
+    size = given.simulations, given.draws
     for name, design in DESIGNS.items():
-        one = [crossing_row(c, design, given.simulations, given.draws) for c in CROSSING.values()]
-        none = [rates(c, design, given.simulations, given.draws) for c in NOT_CROSSING.values()]
-        two = [rates(c, design, given.simulations, given.draws) for c in TWICE.values()]
-        cells = [" / ".join(_told(row[column], column) for row in one) for column in COLUMNS]
-        cells += [
-            _told(max(row["crosses"] for row in none)),
-            _told(max(row["no crossover"] for row in one)),
-        ]
-        cells.append(
-            ", ".join(
-                _told(max(row[v] for row in two)) for v in ("changes", "crosses", "no crossover")
-            )
-        )
-        print("", name, *cells, "", sep="|", flush=True)
+        print(row(name, design, (CROSSING, NOT_CROSSING, TWICE), *size), flush=True)
+    for name, design in SHELF_DESIGNS.items():
+        print(row(name, design, (SHELF, NOT_SHELF, {}), *size), flush=True)
+
+
+def row(
+    name: str, design: Design, curves: tuple[dict, dict, dict], simulations: int, draws: int
+) -> str:
+    """A line of the table, of curves that cross once, not at all, and twice."""
+    one = [crossing_rates(c, design, simulations, draws) for c in curves[0].values()]
+    none, two = ([rates(c, design, simulations, draws) for c in own.values()] for own in curves[1:])
+    cells = [" / ".join(_told(found[column], column) for found in one) for column in COLUMNS]
+    cells += [_most(none, "crosses"), _most(one, "no crossover")]
+    cells.append(
+        ", ".join(_most(two, verdict) for verdict in ("changes", "crosses", "no crossover"))
+    )
+    return "|".join(["", name, *cells, ""])
+
+
+def _most(found: list[dict[str, float]], verdict: str) -> str:
+    return _told(max((rates[verdict] for rates in found), default=np.nan))
 
 
 def rates(curves, design: Design, simulations: int, draws: int) -> dict[str, float]:
@@ -80,7 +99,7 @@ def rates(curves, design: Design, simulations: int, draws: int) -> dict[str, flo
     return shares(outcomes(curves, design, simulations, draws))
 
 
-def crossing_row(curves, design: Design, simulations: int, draws: int) -> dict[str, float]:
+def crossing_rates(curves, design: Design, simulations: int, draws: int) -> dict[str, float]:
     """The rates of curves that cross once, and how far n* is from the truth."""
     found = outcomes(curves, design, simulations, draws)
     true = true_crossover(curves, design.sizes)
@@ -94,8 +113,8 @@ def crossing_row(curves, design: Design, simulations: int, draws: int) -> dict[s
 
 
 def power_covered(curves, design: Design, true: float, simulations: int, draws: int = 200) -> float:
-    """Coverage of the interval that the power law's n* would have; NaN with too few sizes for one."""
-    if len(design.sizes) < FEWEST:
+    """Coverage of the interval that the power law's n* would have; NaN where there is none."""
+    if len(design.sizes) < FEWEST or PRETRAINED in curves:
         return np.nan
     grid = np.geomspace(design.sizes[0], design.sizes[-1], crossing.GRID)
     hits = 0

@@ -18,7 +18,7 @@ from crossover.statistics.resampling import Panel, resample
 
 SIZES = (5, 13, 26, 51, 128, 256)
 Curve = Callable[[np.ndarray], np.ndarray]
-TRANSFER, SCRATCH = "transfer-L1", "scratch"
+TRANSFER, SCRATCH, PRETRAINED = "transfer-L1", "scratch", "pretrained"
 
 
 def power(a: float, b: float, c: float) -> Curve:
@@ -54,6 +54,19 @@ TWICE: dict[str, dict[str, Curve]] = {
     "two crossings about 40": {
         TRANSFER: power(0.80, 0.6, 0.4),
         SCRATCH: lambda n: 0.75 - 0.6 * n**-0.4 + 0.08 * np.exp(-((np.log2(n / 40) / 0.9) ** 2)),
+    },
+}  # fmt: skip
+SHELF: dict[str, dict[str, Curve]] = {
+    "one that is overtaken at 31": {
+        PRETRAINED: lambda n: 0.6 + 0 * n, SCRATCH: power(0.85, 1.39, 0.5),
+    },
+}  # fmt: skip
+NOT_SHELF: dict[str, dict[str, Curve]] = {
+    "one that is as good as 5 cases": {
+        PRETRAINED: lambda n: 0.7 + 0 * n, SCRATCH: lambda n: 0.70 + 0.05 * np.log2(n / 5),
+    },
+    "one that is as good as 256": {
+        PRETRAINED: lambda n: 0.7 + 0 * n, SCRATCH: lambda n: 0.70 - 0.05 * np.log2(256 / n),
     },
 }  # fmt: skip
 
@@ -92,6 +105,13 @@ def simulated_panel(curves: Mapping[str, Curve], design: Design, seed: int) -> P
     return Panel(list(curves), n, scores, np.zeros(patients, int))
 
 
+def on_the_shelf(panel: Panel) -> Panel:
+    """The first of two families as a model without sizes, with the scores that it has at the smallest."""
+    scores = panel.scores[::-1].copy()
+    scores[1] = scores[1, :1]
+    return Panel(panel.families[::-1], panel.sizes, scores, panel.strata, unsized=1)
+
+
 def table_of(panel: Panel, cohort: str = "uterus") -> pd.DataFrame:
     """A panel as a metrics table."""
     places = [(f, k, r, c) for f, k, r, c in np.ndindex(panel.scores.shape)]
@@ -125,8 +145,10 @@ def outcomes(
     true = true_crossover(curves, design.sizes)
     rows = []
     for seed in range(first, first + simulations):
-        panel = simulated_panel(curves, design, seed)
-        row = crossover(panel, resample(panel, draws, seed), (0, 1), 0.95, 0.05)
+        panel, pair = simulated_panel(curves, design, seed), (0, 1)
+        if PRETRAINED in curves:
+            panel, pair = on_the_shelf(panel), (1, 0)
+        row = crossover(panel, resample(panel, draws, seed), pair, 0.95, 0.05)
         turned = row["overtakes"] != SCRATCH  # the other way round: no interval for this question
         row["covered"] = not turned and row["ci_low"] <= true <= row["ci_high"]
         rows.append(row)

@@ -137,11 +137,11 @@ def test_times_of_trainings_that_shared_their_cores_answer_nothing():
 def test_clock_and_processors_must_lead_to_the_same_verdict_on_time():
     """On a GPU processor seconds are missing, and the clock decides."""
     asked = claim("time")
-    for side, verdict in ((1, HOLDS), (-1, FAILS)):
+    for side, told in ((1, HOLDS), (-1, FAILS)):
         saved = tables_for(asked.statement, study_of("uterus"), side)["training_time_saved"]
         other = saved.assign(cpu_saved_percent=saved["cpu_saved_percent"] - 40 * side)
         for table, expected in (
-            (saved, verdict), (other, OPEN), (saved.assign(cpu_saved_percent=np.nan), verdict),
+            (saved, told), (other, OPEN), (saved.assign(cpu_saved_percent=np.nan), told),
         ):  # fmt: skip
             found = judge(asked, {"training_time_saved": table})
             assert (found["verdict"], found["p"] < 0.05) == (expected, expected != OPEN)
