@@ -242,6 +242,34 @@ def test_chains_are_judged_for_other_patients_and_other_trainings():
     assert numbers == pytest.approx(expected.to_numpy())
 
 
+@pytest.mark.parametrize("combine", ["each", "sides", "all"])
+def test_a_chain_that_was_trained_longer_is_better_only_than_a_control_that_was_too(combine):
+    """Chains of two trainings gain 0.06 on the target alone; trained twice itself it gains nothing, or 0.06 too."""
+    study = chain_study(folds=3, most=2)
+    pairs = [{"test_set": "north", "a": ["east_north", "south_north"], "b": ["north"]}]
+    asked = claim("better", metric="dsc_structure_slices", sizes=[], pairs=pairs, combine=combine)
+    better = dict.fromkeys(("east_north", "south_north"), 0.86)
+    table = check_metrics(chain_metrics(study, families={"north": 0.8, "east": 0.8, **better}))
+    controls = {(a, "north"): ("north_north",) for a in better}
+
+    def judged_with(metrics: pd.DataFrame, controls: dict) -> pd.Series:
+        tables = {"metrics": metrics}
+        return evaluate_claims([asked], tables, 0.95, {}, controls=controls).iloc[0]
+
+    alone = judged_with(table, {})
+    assert alone["verdict"] == HOLDS
+    untold = judged_with(table, controls)
+    assert (
+        untold["verdict"] == OPEN and "trained longer: east_north than north" in untold["because"]
+    )
+    for as_good_as, verdict_ in (("north", HOLDS), ("east_north", OPEN)):
+        control = table[table["family"] == as_good_as]
+        names = control["model"].str.replace(as_good_as, "north_north")
+        control = control.assign(family="north_north", strategy="north_north", model=names)
+        found = judged_with(check_metrics(pd.concat([table, control])), controls)
+        assert found["verdict"] == verdict_ and found["parts"] == 2 * alone["parts"]
+
+
 def test_means_over_families_places_and_structures_are_each_cases():
     table = check_metrics(simulated_metrics(structures=("left", "right")))
     pairs = [{"test_set": "uterus", "a": ["transfer-L1", "transfer-L2"], "b": ["scratch"]}]
