@@ -118,12 +118,6 @@ def test_a_second_crossing_is_no_lead_that_stays(name):
     assert row["statement"].startswith("leads change more than once: ")
 
 
-def test_two_crossings_that_chance_hides_are_neither_one_nor_none():
-    for curves in TWICE.values():
-        found = outcomes(curves, Design(replicates=3), simulations=60, draws=250)
-        assert found["verdict"].isin([OPEN, CHANGES]).mean() > 0.98
-
-
 def off_the_shelf(score: float, design: Design = SURE, models: int = 1) -> pd.DataFrame:
     """The rows that set families against a model without sizes, which was trained so many times."""
     panel = simulated_panel({**OTHER, "pretrained": lambda n: score + 0 * n}, design, 1)
