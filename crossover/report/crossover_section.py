@@ -33,7 +33,8 @@ def crossover_section(results: StudyResults) -> Section:
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
         return Section("crossover", TITLE, statements(study, "no_learning_curve"))
-    said = [statement(row, study) for row in _on_target(crossover, study).to_dict("records")]
+    here = _on_target(crossover, study)
+    said = [*_lacking(here, study), *(statement(row, study) for row in here.to_dict("records"))]
     said += statements(study, "crossover", resampled=crossover["resampled"].iloc[0])
     tables = [
         TableKind("crossovers", "crossover", crossovers_layout),
@@ -60,8 +61,9 @@ def crossover_sentences(results: StudyResults) -> list[str]:
         for r in here.itertuples()
     ]
     shown = found if len(found) else here[main]
-    return statements(
-        study, "crossovers_in_short", found=len(found),
+    lacks = _lacking(here, study)
+    return lacks + statements(
+        study, "crossovers_in_short", found=len(found), lacking=lacks,
         shown=[statement(row, study) for row in shown.to_dict("records")],
         uncrossed=[_stays_ahead(row, study) for row in none.to_dict("records")],
         pairs=len(here), left=len(here) - len(found) - len(none),
@@ -74,9 +76,19 @@ def statement(row: dict[str, Any], study: Study) -> str:
     [said] = statements(
         study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
         ahead=ahead, overtakes=overtakes, n=number(row["n"], row),
-        ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study), lacking=lacking(row),
+        ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study),
     )  # fmt: skip
     return said
+
+
+def _lacking(rows: pd.DataFrame, study: Study) -> list[str]:
+    """What all pairs lack before there can be a verdict."""
+    lacks = {lacking(row) for row in rows.to_dict("records")}
+    return (
+        statements(study, "crossover_lacking", lacking=max(lacks, key=len))
+        if lacks and all(lacks)
+        else []
+    )
 
 
 def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
