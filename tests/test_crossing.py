@@ -24,6 +24,7 @@ from crossover.statistics.crossing import (
     SECOND_DRAW,
     SIZE_BETWEEN,
     cases_needed,
+    crossover,
     crossovers,
     lacking,
     leads,
@@ -266,3 +267,6 @@ def test_families_of_other_sizes_are_compared_where_they_meet():
     none = (table["family"] == SCRATCH) & (table["n_train"] > 13)
     none |= (table["family"] == TRANSFER) & (table["n_train"] < 26)
     assert not len(crossovers(check_metrics(table[~none]), "dsc", 0.95, 0.05, draws=200))
+    other = simulated_panel(OTHER, SURE, 1)
+    other.scores[0, ..., :15], other.scores[1, ..., 15:] = np.nan, np.nan  # never the same patients
+    assert crossover(other, resample(other, 50), (0, 1), 0.95, 0.05) == {}

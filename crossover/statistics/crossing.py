@@ -103,13 +103,14 @@ def crossovers(
 def crossover(
     panel: Panel, found: Resampled, pair: tuple[int, int], confidence: float, alpha: float
 ) -> dict[str, object]:
-    """The row of one pair of families; empty with fewer than two sizes in common.
+    """The row of one pair of families; empty where fewer than two sizes have cases that both were tested on.
 
     Args:
         panel: each training of it is another draw of the nested subsets.
         pair: numbers of families; one without sizes comes first.
     """
-    here = np.flatnonzero(~np.isnan(found.means[list(pair)]).any(0))
+    scored = (~np.isnan(panel.scores[list(pair)])).any(2)
+    here = np.flatnonzero(scored.all(0).any(1))
     n = panel.sizes[here]
     if len(n) < 2:
         return {}
