@@ -133,7 +133,7 @@ def crossover(
     if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
         if not lacking(row):
-            effects = [_difference(panel, first, second, k) for k in here]
+            effects = [_difference(panel, first, second, int(k)) for k in here]
             row["verdict"] = _verdict(
                 effects, leads(_apart(means), _apart(draws), alpha), at, alpha
             )

@@ -65,10 +65,10 @@ def differences(
 
 
 def missing_controls(
-    statement: Statement, scores: Scores, controls: Controls
+    statement: Statement, scores: Scores | None, controls: Controls
 ) -> list[tuple[str, str]]:
     """Return the pairs of families of which the first was trained longer, and nothing here tells what that makes."""
-    if not isinstance(statement, Better) or statement.metric == ICC:
+    if not isinstance(statement, Better) or statement.metric == ICC or scores is None:
         return []
     pairs = [(a, b) for of in statement.pairs for a in of.a for b in of.b]
     return [p for p in pairs if p in controls and not scores.families.intersection(controls[p])]

@@ -109,10 +109,9 @@ def _row(
             f"of these trained models it {found}; another training of each is needed ({because})"
         )
         found = OPEN
-    if found == HOLDS and (
-        missing := effects.missing_controls(statement, tables.get("scores"), controls)
-    ):
-        found, because = OPEN, f"{_longer(missing)} ({because})"
+    untold = effects.missing_controls(statement, tables.get("scores"), controls)
+    if found == HOLDS and untold:
+        found, because = OPEN, f"{_longer(untold)} ({because})"
     low, high = shown.told or shown.interval(confidence)
     return row | {
         "verdict": found,
