@@ -10,7 +10,12 @@ from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.confidence", "statistics.alpha"),
+    settings=(
+        "statistics.metric",
+        "statistics.confidence",
+        "statistics.alpha",
+        "splits.replicates",
+    ),
     applies=(several_sizes,),
     writes={"statistics/crossover.csv": ("test_set", "structure", "ahead", "overtakes")},
     order=13,
@@ -20,4 +25,7 @@ ANALYSIS = Analysis(
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.crossing.crossovers`."""
     metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
-    return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha)}
+    trainings = study.splits.replicates.trainings
+    return {
+        "crossover": crossovers(metrics, how.metric, how.confidence, how.alpha, trainings=trainings)
+    }
