@@ -31,7 +31,7 @@ COLUMN_MM, PAGE_MM = 85.0, 174.0
 LABEL_MM = 6.0  # of a structure above its part of a figure
 DPI = 300
 RASTERISED = 3000
-"""Above so many points of one kind a vector file holds them as an image: it is smaller, and drawn in a third of the time."""
+"""Above so many points of one kind a vector file holds them as an image, which is smaller and drawn sooner."""
 ALL = "all"
 """The test set that pools every cohort's test cases."""
 
