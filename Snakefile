@@ -56,6 +56,7 @@ onstart:
     refuse_to_run_beside_another()
     refuse_what_the_disk_cannot_hold()
     begin_progress()
+    start_fork_servers()
 
 
 onsuccess:

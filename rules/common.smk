@@ -22,6 +22,7 @@ from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
 from crossover.execution.workflow import force_outdated, hand_over, jobs
+from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
 # Jobs run `python`: the one of this environment, also where it is not activated.
@@ -281,6 +282,13 @@ def refuse_what_the_disk_cannot_hold():
         raise WorkflowError(refused)
     if refused:
         print(f"disk_check is off: {refused}", file=sys.stderr)
+
+
+def start_fork_servers():
+    """On this machine, where jobs run on it. A framework that has seen a GPU can't be forked, so none is imported."""
+    if workflow.local_exec:
+        engines = set() if GPUS else {study.network.engine for study in STUDIES.values()}
+        _fork_server.start(["tables", "images", *sorted(engines)])
 
 
 def begin_progress():

@@ -6,8 +6,6 @@ rule receive:
         "data/raw/{cohort}/manifest.json",
     log:
         "logs/receive/{cohort}.log",
-    benchmark:
-        "logs/benchmarks/receive/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
@@ -15,7 +13,7 @@ rule receive:
         code=code("receive", *SOURCES),
         cfg=lambda w: received(w.cohort),
     shell:
-        "python -m workflow_scripts.receive --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py images receive --code {params.code:q} --cfg {params.cfg:q} "
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
@@ -27,8 +25,6 @@ rule cases:
         patients="data/cases/{cohort}/patients.csv",
     log:
         "logs/cases/{cohort}.log",
-    benchmark:
-        "logs/benchmarks/cases/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
@@ -36,7 +32,7 @@ rule cases:
         code=code("cases", *SOURCES),
         cfg=lambda w: canonical(parameters.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
     shell:
-        "python -m workflow_scripts.cases --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py images cases --code {params.code:q} --cfg {params.cfg:q} "
         "--raw {input.raw} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
@@ -47,8 +43,6 @@ rule bias_field:
         "data/corrected/{study}/{cohort}/manifest.json",
     log:
         "logs/{study}/bias_field/{cohort}.log",
-    benchmark:
-        "logs/benchmarks/{study}/bias_field/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
@@ -56,7 +50,7 @@ rule bias_field:
         code=code("bias_field"),
         cfg=lambda w: canonical(parameters.bias_field(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.bias_field --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py images bias_field --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
@@ -68,8 +62,6 @@ rule slices:
         "data/slices/{study}/{cohort}/manifest.json",
     log:
         "logs/{study}/slices/{cohort}.log",
-    benchmark:
-        "logs/benchmarks/{study}/slices/{cohort}.tsv"
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
@@ -77,7 +69,7 @@ rule slices:
         code=code("slices"),
         cfg=lambda w: canonical(parameters.slices(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.slices --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py images slices --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --corrected {input.corrected} --out {output} "
         "--threads {threads} --log {log} 2> {log}"
 
@@ -98,5 +90,5 @@ rule splits:
         # with `input` among its arguments it is no reason to run again
         checks=lambda w, input: canonical(parameters.needed(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.splits --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py tables splits --code {params.code:q} --cfg {params.cfg:q} "
         "--checks {params.checks:q} --patients {input.patients} --cases {input.cases} --out {output} --log {log} 2> {log}"

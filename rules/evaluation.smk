@@ -10,8 +10,6 @@ rule evaluate:
         "results/{study}/metrics/{group}.csv",
     log:
         "logs/{study}/evaluate/{group}.log",
-    benchmark:
-        "logs/benchmarks/{study}/evaluate/{group}.tsv"
     conda:
         "../envs/imaging.yaml"
     threads: of_masks
@@ -19,7 +17,7 @@ rule evaluate:
         code=code("evaluate"),
         cfg=lambda w: canonical(parameters.evaluate(STUDIES[w.study], models_of(w))),
     shell:
-        "python -m workflow_scripts.evaluate --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py images evaluate --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
@@ -36,7 +34,7 @@ rule metrics:
     params:
         code=code("gather"),
     shell:
-        "python -m workflow_scripts.gather --code {params.code:q} "
+        "python -I -S workflow_scripts/_fork.py tables gather --code {params.code:q} "
         "--tables {input.tables} --out {output} --log {log} 2> {log}"
 
 
@@ -49,8 +47,6 @@ rule radiomics:
         "results/{study}/radiomics/{group}.csv",
     log:
         "logs/{study}/radiomics/{group}.log",
-    benchmark:
-        "logs/benchmarks/{study}/radiomics/{group}.tsv"
     conda:
         "../envs/imaging.yaml"
     threads: of_masks
@@ -58,7 +54,7 @@ rule radiomics:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], models_of(w))),
     shell:
-        "python -m workflow_scripts.radiomics --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py images radiomics --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
@@ -78,7 +74,7 @@ rule radiomics_manual:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], None)),
     shell:
-        "python -m workflow_scripts.radiomics --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py images radiomics --code {params.code:q} --cfg {params.cfg:q} "
         "--cases {input.cases} --splits {input.splits} --out {output} --threads {threads} "
         "--log {log} 2> {log}"
 
@@ -96,5 +92,5 @@ rule radiomics_table:
     params:
         code=code("gather"),
     shell:
-        "python -m workflow_scripts.gather --code {params.code:q} "
+        "python -I -S workflow_scripts/_fork.py tables gather --code {params.code:q} "
         "--tables {input.manual} {input.tables} --out {output} --log {log} 2> {log}"

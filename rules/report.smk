@@ -18,7 +18,7 @@ rule values:
         code=lambda w: code("values", *declared_by(w.study, "statistics")),
         cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.values --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py tables values --code {params.code:q} --cfg {params.cfg:q} "
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
 
 
@@ -53,5 +53,5 @@ rule report:
             {"studies": [parameters.report(study) for study in STUDIES.values()]}
         ),
     shell:
-        "python -m workflow_scripts.report --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py tables report --code {params.code:q} --cfg {params.cfg:q} "
         "--inputs {input} --out {output} --log {log} 2> {log}"

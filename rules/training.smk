@@ -11,8 +11,6 @@ rule train:
         "results/{study}/stages/{batch}.json",
     log:
         "logs/{study}/train/{batch}.log",
-    benchmark:
-        "logs/benchmarks/{study}/train/{batch}.tsv"
     priority: 10
     conda:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
@@ -21,9 +19,10 @@ rule train:
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("train"),
+        engine=lambda w: STUDIES[w.study].network.engine,
         cfg=lambda w: canonical(parameters.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
-        "python -m workflow_scripts.train --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py {params.engine} train --code {params.code:q} --cfg {params.cfg:q} "
         "--slices {input.slices} --splits {input.splits} --parents {input.parents} "
         "--selection {input.selection} --out {output} --threads {threads} "
         "--tickets {resources.gpu_tickets} --log {log} 2> {log}"
@@ -40,8 +39,6 @@ rule predict:
         "results/{study}/predictions/{group}.json",
     log:
         "logs/{study}/predict/{group}.log",
-    benchmark:
-        "logs/benchmarks/{study}/predict/{group}.tsv"
     conda:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
@@ -49,9 +46,10 @@ rule predict:
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("predict"),
+        engine=lambda w: STUDIES[w.study].network.engine,
         cfg=lambda w: canonical(parameters.predict(STUDIES[w.study], models_of(w))),
     shell:
-        "python -m workflow_scripts.predict --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py {params.engine} predict --code {params.code:q} --cfg {params.cfg:q} "
         "--slices {input.slices} --cases {input.cases} --splits {input.splits} "
         "--stages {input.stages} --selection {input.selection} --out {output} "
         "--threads {threads} --tickets {resources.gpu_tickets} --log {log} 2> {log}"
@@ -71,5 +69,5 @@ rule selection:
         code=code("selection"),
         cfg=lambda w: canonical(parameters.selection(STUDIES[w.study])),
     shell:
-        "python -m workflow_scripts.selection --code {params.code:q} --cfg {params.cfg:q} "
+        "python -I -S workflow_scripts/_fork.py tables selection --code {params.code:q} --cfg {params.cfg:q} "
         "--stages {input.stages} --out {output} --log {log} 2> {log}"

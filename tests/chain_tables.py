@@ -30,6 +30,8 @@ KINDS = {
     "two sources": 0.86,
     "all data": 0.84,
     "control": 0.72,
+    "trained twice": 0.82,
+    "trained three times": 0.83,
 }
 """Mean DSC that the simulation aims at."""
 
@@ -133,7 +135,7 @@ def chain_records(
         records.append({
             "stage": asdict(stage), "steps": 400, "best_step": 300 + i % 3, "seconds": 60.0 + i % 7,
             "best_validation_dsc": float(mean + rng.normal(0, 0.015)),
-            "initial": _initial(stage, encoder in missing), "threads": 1, "device": "cpu",
+            "initial": _initial(stage, encoder in missing), "threads": 1, "device": "CPU",
             "network": {"architecture": architecture, "settings": {"encoder": encoder}},
             "parameters": {"total": 13_624_073, "trained": 13_624_073}, "versions": {"torch": "2.13"},
         })  # fmt: skip

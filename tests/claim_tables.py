@@ -180,7 +180,8 @@ def crossovers(statement: Crossover, study: Study, side: int) -> pd.DataFrame:
     rows = [
         {"test_set": statement.test_set, "structure": structure, "metric": statement.metric,
          "ahead": statement.ahead, "overtakes": statement.overtakes,
-         **dict(zip(("verdict", "n", "ci_low", "ci_high"), found, strict=True)), "statement": "words"}
+         **dict(zip(("verdict", "n", "ci_low", "ci_high"), found, strict=True)), "statement": "words",
+         "replicates": 2, "sizes": 6}
         for structure in study.structures
     ]  # fmt: skip
     return pd.DataFrame(rows)
@@ -190,7 +191,8 @@ def times(statement: Time, percent: float, spread: float) -> pd.DataFrame:
     offsets = np.resize([spread, -spread], 6)
     rows = [
         {"structure": f"s{i}", "n_train": n, "replicate": 0, "family": statement.family,
-         "scratch": statement.over, "saved_percent": percent + offset, "alike": True}
+         "scratch": statement.over, "saved_percent": percent + offset,
+         "cpu_saved_percent": percent + offset, "alike": True, "undisturbed": True}
         for n in statement.sizes for i, offset in enumerate(offsets)
     ]  # fmt: skip
     whole = [row | {"structure": "all", "saved_percent": -99.0} for row in rows[:1]]

@@ -99,7 +99,7 @@ def scored(model: Model, cohort: str, case: str, structure: str, dsc: float) -> 
 def records(study: Study) -> list[dict]:
     return [
         {"stage": asdict(stage), "steps": 100, "best_step": 80, "best_validation_dsc": 0.6,
-         "parameters": {"total": 10, "trained": 5}, "threads": 1, "device": "cpu", "seconds": 9.0,
+         "parameters": {"total": 10, "trained": 5}, "threads": 1, "device": "CPU", "seconds": 9.0,
          "versions": {"keras": "3"}, "initial": None, "network": {"architecture": "x", "settings": {}}}
         for stage in plan(study).stages.values()
     ]  # fmt: skip

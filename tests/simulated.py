@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.crossing import CROSSES, NONE, crossover
+from crossover.statistics.crossing import CHANGES, CROSSES, NONE, crossover
 from crossover.statistics.resampling import Panel, resample
 
 SIZES = (5, 13, 26, 51, 128, 256)
 Curve = Callable[[np.ndarray], np.ndarray]
-TRANSFER, SCRATCH = "transfer-L1", "scratch"
+TRANSFER, SCRATCH, PRETRAINED = "transfer-L1", "scratch", "pretrained"
 
 
 def power(a: float, b: float, c: float) -> Curve:
@@ -35,6 +35,9 @@ CROSSING: dict[str, dict[str, Curve]] = {
     "other curves that cross at 41": {
         TRANSFER: logistic(0.70, 1.0, 0.5), SCRATCH: logistic(0.80, 0.8, 3.0),
     },
+    "a steep one that crosses at 62": {
+        TRANSFER: logistic(0.70, 1.0, 0.5), SCRATCH: logistic(0.80, 2.0, 5.0),
+    },
 }  # fmt: skip
 NOT_CROSSING: dict[str, dict[str, Curve]] = {
     "equal": {TRANSFER: power(0.80, 0.6, 0.4), SCRATCH: power(0.80, 0.6, 0.4)},
@@ -44,6 +47,28 @@ NOT_CROSSING: dict[str, dict[str, Curve]] = {
         TRANSFER: lambda n: 0.70 + 0 * n, SCRATCH: lambda n: 0.70 - 0.05 * np.log2(256 / n),
     },
 }  # fmt: skip
+TWICE: dict[str, dict[str, Curve]] = {
+    "two crossings": {
+        TRANSFER: lambda n: 0.6 + 0.05 * np.cos(np.log2(n / 5) * 1.1), SCRATCH: lambda n: 0.6 + 0 * n,
+    },
+    "two crossings about 40": {
+        TRANSFER: power(0.80, 0.6, 0.4),
+        SCRATCH: lambda n: 0.75 - 0.6 * n**-0.4 + 0.08 * np.exp(-((np.log2(n / 40) / 0.9) ** 2)),
+    },
+}  # fmt: skip
+SHELF: dict[str, dict[str, Curve]] = {
+    "one that is overtaken at 31": {
+        PRETRAINED: lambda n: 0.6 + 0 * n, SCRATCH: power(0.85, 1.39, 0.5),
+    },
+}  # fmt: skip
+NOT_SHELF: dict[str, dict[str, Curve]] = {
+    "one that is as good as 5 cases": {
+        PRETRAINED: lambda n: 0.7 + 0 * n, SCRATCH: lambda n: 0.70 + 0.05 * np.log2(n / 5),
+    },
+    "one that is as good as 256": {
+        PRETRAINED: lambda n: 0.7 + 0 * n, SCRATCH: lambda n: 0.70 - 0.05 * np.log2(256 / n),
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +76,7 @@ class Design:
     """How a table is made: patients, replicates, and the SD of what differs between scores.
 
     Attributes:
+        replicates: draws of the nested subsets, each with one training.
         shared: the share of the luck's variance that all sizes of a replicate have in common.
         steep: luck at the smallest size as a multiple of that at the largest.
     """
@@ -77,6 +103,13 @@ def simulated_panel(curves: Mapping[str, Curve], design: Design, seed: int) -> P
     noise = rng.normal(0, design.noise, (families, len(n), runs, patients))
     scores = means + ease + luck + noise
     return Panel(list(curves), n, scores, np.zeros(patients, int))
+
+
+def on_the_shelf(panel: Panel) -> Panel:
+    """The first of two families as a model without sizes, with the scores that it has at the smallest."""
+    scores = panel.scores[::-1].copy()
+    scores[1] = scores[1, :1]
+    return Panel(panel.families[::-1], panel.sizes, scores, panel.strata, unsized=1)
 
 
 def table_of(panel: Panel, cohort: str = "uterus") -> pd.DataFrame:
@@ -112,8 +145,10 @@ def outcomes(
     true = true_crossover(curves, design.sizes)
     rows = []
     for seed in range(first, first + simulations):
-        panel = simulated_panel(curves, design, seed)
-        row = crossover(panel, resample(panel, draws, seed), (0, 1), 0.95, 0.05)
+        panel, pair = simulated_panel(curves, design, seed), (0, 1)
+        if PRETRAINED in curves:
+            panel, pair = on_the_shelf(panel), (1, 0)
+        row = crossover(panel, resample(panel, draws, seed), pair, 0.95, 0.05)
         turned = row["overtakes"] != SCRATCH  # the other way round: no interval for this question
         row["covered"] = not turned and row["ci_low"] <= true <= row["ci_high"]
         rows.append(row)
@@ -126,4 +161,5 @@ def shares(found: pd.DataFrame) -> dict[str, float]:
         "covered": found["covered"].mean(),
         "crosses": (verdicts == CROSSES).mean(),
         "no crossover": (verdicts == NONE).mean(),
+        "changes": (verdicts == CHANGES).mean(),
     }

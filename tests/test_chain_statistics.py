@@ -32,7 +32,7 @@ from crossover.statistics.cross_validation import by_cell, cross_validation, sel
 from crossover.statistics.metrics_table import check_metrics, compared
 from crossover.statistics.stability import repeated_measures, stability
 from crossover.statistics.summary import summarise
-from crossover.study.chains import CONTROL, Chain, baseline, chains, kinds
+from crossover.study.chains import CONTROL, THRICE, TWICE, Chain, baseline, chains, kinds
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from tests.chain_tables import (
@@ -107,6 +107,28 @@ def test_two_cohorts_of_three_are_pooled_data_and_three_sources_are_counted(stud
     found = {c.family: c for c in chains(changed)}["two"]
     assert (found.kind, found.label) == ("pooled data", "North + South")
     assert kinds(chains(chain_study(four, most=4)))[-3:] == ["three sources", "all data", "control"]
+
+
+def test_controls_of_equal_length_are_compared_with_chains_as_long_as_they(study, validated):
+    values = study.model_dump(mode="json", include={"strategies"})["strategies"]
+    for name in SITES:
+        step = {"train": {name: "all"}}
+        values |= {f"{name}_x{k}": {"label": f"{name} {k}", "chain": [step] * k} for k in (2, 3)}
+    changed = chain_study(strategies=values, figures={"order": [*values]})
+    of = chains(changed)
+    assert kinds(of)[:5] == ["baseline", TWICE, THRICE, "one source", "two sources"]
+    twice = next(chain for chain in of if chain.family == "north_x2")
+    assert twice.again and twice.label == "Trained twice" and twice.targets == ("north",)
+    table = contrasts(
+        scored(changed, validation(chain_records(changed), plan(changed).models.values())), of, 0.05
+    )
+    pairs = set(zip(table["a"], table["b"], strict=True))
+    of_twice = {pair for pair in pairs if TWICE in pair}
+    assert of_twice == {(TWICE, "baseline"), ("one source", TWICE)}
+    assert {pair for pair in pairs if THRICE in pair} == {
+        (THRICE, "baseline"),
+        ("two sources", THRICE),
+    }
 
 
 def test_nothing_that_counts_or_draws_imports_a_framework():

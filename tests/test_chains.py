@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crossover.core.files import write_json
 from crossover.study import parameters
+from crossover.study.chains import CONTROL, chains, longer
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -36,12 +37,36 @@ def changed(**values: object) -> Study:
 
 
 def test_the_paper_has_28_networks_in_5_folds_and_16_chains():
+    """Beside them are ours: 3 from random weights, and 6 that train their target two and three times."""
     cells = [s for s in PLAN.stages.values() if s.cell]
     assert len(cells) == 28 * 5 and len(PLAN.selection) == 28 * 5  # a job each
-    chains = [m for m in PLAN.models.values() if not m.family.startswith("random")]
-    assert len({m.family for m in chains}) == 16 and len(chains) == 16 * 5
-    # all beginnings are shared: 3 + 6 + 6 chains are as many stages, and all data is one
-    assert len(PLAN.stages) == 28 * 5 + 16 * 5 + 3 * 5
+    ours = {c.family for c in chains(STUDY) if c.again or c.kind == CONTROL}
+    papers = [m for m in PLAN.models.values() if m.family not in ours]
+    assert len({m.family for m in papers}) == 16 and len(papers) == 16 * 5 and len(ours) == 9
+    # all beginnings are shared: 3 + 6 + 6 chains are as many stages, all data is one, and A → A begins A → A → A
+    assert len(PLAN.stages) == 28 * 5 + 16 * 5 + 9 * 5
+
+
+def test_a_control_trains_the_same_patients_as_often_as_the_chain_and_starts_where_it_ended():
+    again = PLAN.stages["a_a_a-f3"]
+    assert (again.train, again.parent, again.fold) == ((("site_a", None),), "a_a-f3", 3)
+    assert PLAN.stages["a_a-f3"].parent == "a-f3"
+    demo, smoke = (load_study("prostate", scale, CONFIG) for scale in ("demo", "smoke"))
+    assert len(plan(demo).stages) == 69 + 18
+    assert not any(chain.again for chain in chains(smoke))
+
+
+def test_which_chains_are_longer_and_what_is_as_long():
+    """At the paper's scale a training takes epochs, so that all data's takes as many steps as three sites'."""
+    found = longer(STUDY)
+    assert found["b_a", "a"] == ("a_a",) and found["c_b_a", "a"] == ("a_a_a",)
+    assert found["b_a", "random_a"] == () and ("a", "b_a") not in found
+    assert found["all", "b"] == ("b_b_b",) and ("b_c_a", "all") not in found
+    demo = longer(load_study("prostate", "demo", CONFIG))
+    assert ("all", "b") not in demo and demo["b_c_a", "all"] == (), "40 steps each"
+    assert longer(load_study("prostate", "smoke", CONFIG))["b_a", "a"] == ()
+    for name in ("uterus", "nasopharynx"):
+        assert not longer(load_study(name, "paper", CONFIG))
 
 
 def test_a_chain_goes_through_its_sites_with_one_fold_left_out_everywhere():

@@ -23,6 +23,7 @@ from crossover.findings.claims.check import check_claims
 from crossover.findings.claims.evaluate import COLUMNS, evaluate_claims
 from crossover.findings.claims.files import judged, read_claims
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, Part, decisive, verdict
+from crossover.findings.claims.reliability import _p, _percentiles
 from crossover.findings.claims.statements import Claim, Untested
 from crossover.findings.published import load_published
 from crossover.statistics.agreement import agreement, check_radiomics
@@ -124,6 +125,28 @@ def test_a_claim_that_lacks_something_is_not_run(change, because):
     assert found["verdict"] == NOT_RUN and because in found["because"]
 
 
+def test_times_of_trainings_that_shared_their_cores_answer_nothing():
+    asked = claim("time")
+    tables = tables_for(asked.statement, study_of("uterus"), -1)
+    assert judge(asked, tables)["verdict"] == FAILS
+    tables["training_time_saved"].loc[0, "undisturbed"] = False
+    found = judge(asked, tables)
+    assert found["verdict"] == NOT_RUN and "to itself" in found["because"]
+
+
+def test_clock_and_processors_must_lead_to_the_same_verdict_on_time():
+    """On a GPU processor seconds are missing, and the clock decides."""
+    asked = claim("time")
+    for side, told in ((1, HOLDS), (-1, FAILS)):
+        saved = tables_for(asked.statement, study_of("uterus"), side)["training_time_saved"]
+        other = saved.assign(cpu_saved_percent=saved["cpu_saved_percent"] - 40 * side)
+        for table, expected in (
+            (saved, told), (other, OPEN), (saved.assign(cpu_saved_percent=np.nan), told),
+        ):  # fmt: skip
+            found = judge(asked, {"training_time_saved": table})
+            assert (found["verdict"], found["p"] < 0.05) == (expected, expected != OPEN)
+
+
 def test_times_of_unlike_machines_answer_nothing():
     asked = claim("time")
     tables = tables_for(asked.statement, study_of("uterus"), 1)
@@ -159,6 +182,10 @@ def test_a_crossover_the_other_way_is_none_of_the_claims():
     for low, high in ((129.0, np.inf), (0.0, 50.0)):
         found = judge(asked, {"crossover": unsure.assign(ci_low=low, ci_high=high)})
         assert (found["verdict"], found["ci_low"], found["ci_high"]) == (FAILS, low, high)
+        once = unsure.assign(ci_low=low, ci_high=high, replicates=1)  # of these subsets only
+        assert judge(asked, {"crossover": once})["verdict"] == OPEN
+    twice = table.assign(verdict="leads change more than once")
+    assert judge(asked, {"crossover": twice})["verdict"] == FAILS
     assert (
         judge(asked, {"crossover": turned.assign(verdict="can't tell", ci_low=129.0)})["verdict"]
         == OPEN
@@ -215,6 +242,34 @@ def test_chains_are_judged_for_other_patients_and_other_trainings():
     assert numbers == pytest.approx(expected.to_numpy())
 
 
+@pytest.mark.parametrize("combine", ["each", "sides", "all"])
+def test_a_chain_that_was_trained_longer_is_better_only_than_a_control_that_was_too(combine):
+    """Chains of two trainings gain 0.06 on the target alone; trained twice itself it gains nothing, or 0.06 too."""
+    study = chain_study(folds=3, most=2)
+    pairs = [{"test_set": "north", "a": ["east_north", "south_north"], "b": ["north"]}]
+    asked = claim("better", metric="dsc_structure_slices", sizes=[], pairs=pairs, combine=combine)
+    better = dict.fromkeys(("east_north", "south_north"), 0.86)
+    table = check_metrics(chain_metrics(study, families={"north": 0.8, "east": 0.8, **better}))
+    controls = {(a, "north"): ("north_north",) for a in better}
+
+    def judged_with(metrics: pd.DataFrame, controls: dict) -> pd.Series:
+        tables = {"metrics": metrics}
+        return evaluate_claims([asked], tables, 0.95, {}, controls=controls).iloc[0]
+
+    alone = judged_with(table, {})
+    assert alone["verdict"] == HOLDS
+    untold = judged_with(table, controls)
+    assert (
+        untold["verdict"] == OPEN and "trained longer: east_north than north" in untold["because"]
+    )
+    for as_good_as, verdict_ in (("north", HOLDS), ("east_north", OPEN)):
+        control = table[table["family"] == as_good_as]
+        names = control["model"].str.replace(as_good_as, "north_north")
+        control = control.assign(family="north_north", strategy="north_north", model=names)
+        found = judged_with(check_metrics(pd.concat([table, control])), controls)
+        assert found["verdict"] == verdict_ and found["parts"] == 2 * alone["parts"]
+
+
 def test_means_over_families_places_and_structures_are_each_cases():
     table = check_metrics(simulated_metrics(structures=("left", "right")))
     pairs = [{"test_set": "uterus", "a": ["transfer-L1", "transfer-L2"], "b": ["scratch"]}]
@@ -261,6 +316,35 @@ def test_the_interval_of_an_icc_at_another_confidence_is_near_the_exact_one():
     for given_, exact in zip(icc95.itertuples(), icc99.itertuples(), strict=True):
         low, high = _at_confidence((given_.icc, given_.ci_low, given_.ci_high, 0.95), 0.99)
         assert (low, high) == pytest.approx((exact.ci_low, exact.ci_high), abs=0.03)
+
+
+def test_one_patient_alone_decides_no_claim_about_iccs():
+    """Two models that differ on one patient of eight: a third of the bootstrap's draws lack that patient."""
+    table = check_radiomics(simulated_radiomics(cases={"cervix": 8, "uterus": 8}))
+    keys = ["cohort", "case", "structure", "feature"]
+    same = table[table["model"] == "scratch-n3"].set_index(keys)["value"]
+    at = table["model"] == "transfer-L1-n3"
+    table.loc[at, "value"] = same.loc[pd.MultiIndex.from_frame(table.loc[at, keys])].to_numpy()
+    one = at & (table["case"] == table.loc[at & (table["cohort"] == "uterus"), "case"].iloc[0])
+    for factor in (0.2, 5.0):  # further from the manual contours, on either side
+        changed = table.assign(value=table["value"].where(~one, table["value"] * factor))
+        for a, b in (("transfer-L1", "scratch"), ("scratch", "transfer-L1")):
+            pairs = [{"test_set": "uterus", "a": [a], "b": [b]}]
+            asked = claim("better", metric="icc", pairs=pairs)
+            found = evaluate_claims([asked], {"radiomics": changed}, 0.95, {13: 3}).iloc[0]
+            assert found["verdict"] == OPEN and found["p"] > 0.05
+            assert found["ci_low"] <= 0 <= found["ci_high"]
+
+
+@given(
+    st.lists(st.sampled_from([-0.2, -0.1, 0.0, 0.1, 0.2, 0.3]), min_size=60, max_size=200),
+    st.sampled_from([-0.1, 0.0, 0.05, 0.1]),
+    st.sampled_from([0.5, 0.8, 0.9, 0.95]),
+)
+def test_interval_and_p_of_a_bootstrap_agree_at_every_bound(drawn, bound, confidence):
+    drawn = np.array(drawn)
+    low, high = _percentiles(drawn, confidence)
+    assert (low <= bound <= high) == (_p(drawn, bound) > 1 - confidence + 1e-9)
 
 
 def test_the_papers_effect_stands_beside():

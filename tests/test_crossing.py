@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crossover.statistics.chance import effect
 from crossover.statistics.crossing import (
     CHANGES,
     CROSSES,
@@ -18,18 +21,23 @@ from crossover.statistics.crossing import (
     NEEDED,
     NONE,
     OPEN,
+    SECOND_DRAW,
+    SIZE_BETWEEN,
     cases_needed,
+    crossover,
     crossovers,
+    lacking,
     leads,
 )
 from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.resampling import PATIENTS, Panel
+from crossover.statistics.resampling import Panel, resample
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,
     SCRATCH,
     SIZES,
     TRANSFER,
+    TWICE,
     Design,
     outcomes,
     power,
@@ -39,7 +47,7 @@ from tests.simulated import (
     true_crossover,
 )
 
-SURE = Design(patients=30, luck=0.0, noise=0.01)
+SURE = Design(patients=30, replicates=2, luck=0.0, noise=0.01)
 OTHER = CROSSING["other curves that cross at 41"]
 
 
@@ -73,41 +81,97 @@ def test_the_order_of_the_families_changes_nothing():
 
 
 def test_one_that_stays_ahead_and_one_that_is_ahead_from_the_start():
-    twice = Design(patients=30, replicates=2, luck=0.0, noise=0.01)
-    low = one(OTHER, twice, sizes=(5, 13, 26))
-    assert (low["verdict"], low["n"], low["ci_low"]) == (NONE, np.inf, np.inf)
-    assert "transfer-L1 stays ahead of scratch (95% CI beyond 26)" in low["statement"]
-    high = one(OTHER, twice, sizes=(51, 128, 256))
-    assert (high["verdict"], high["n"], high["ci_high"]) == (NONE, 0, 0)
-    assert "scratch stays ahead of transfer-L1 (95% CI below 51)" in high["statement"]
+    low = one(OTHER, sizes=(5, 13, 26))
+    assert (low["verdict"], low["n"], low["ci_low"], low["ci_high"]) == (NONE, *[np.inf] * 3)
+    assert low["statement"].endswith("from n = 5 to 26: transfer-L1 stays ahead of scratch")
+    high = one(OTHER, sizes=(51, 128, 256))
+    assert (high["verdict"], high["n"], high["ci_low"], high["ci_high"]) == (NONE, 0, 0, 0)
+    assert high["statement"].endswith("from n = 51 to 256: scratch stays ahead of transfer-L1")
 
 
-def test_without_knowledge_of_trainings_nothing_is_said():
-    """Three sizes of one training each: the same curves that are far apart for these trainings."""
-    row = one(OTHER, sizes=(5, 13, 26))
-    assert row["verdict"] == OPEN and row["resampled"] == PATIENTS
+def test_one_draw_of_the_subsets_decides_nothing_and_neither_do_two_trainings_on_it():
+    once = one(OTHER, replace(SURE, replicates=1))
+    assert once["verdict"] == OPEN and 0 < once["n"] < np.inf
+    assert once["statement"].endswith(f"; add {SECOND_DRAW}")
+    table = check_metrics(table_of(simulated_panel(OTHER, SURE, 1)))
+    for trainings, verdict, draws in ((1, CROSSES, 2), (2, OPEN, 1)):
+        out = crossovers(table, "dsc", 0.95, 0.05, draws=200, trainings=trainings)
+        assert set(out["verdict"]) == {verdict} and set(out["replicates"]) == {draws}
 
 
-def test_a_second_crossing_is_no_lead_that_stays():
-    """The first leads up to 13, the other at 26 and 51, the first again from 128."""
-    wave = {
-        TRANSFER: lambda n: 0.6 + 0.05 * np.cos(np.log2(n / 5) * 1.1),
-        SCRATCH: lambda n: 0.6 + 0 * n,
-    }
-    row = one(wave, Design(patients=30, replicates=3, luck=0.003, noise=0.01))
+def test_with_two_sizes_nothing_is_known_of_what_is_between():
+    row = one(OTHER, sizes=(5, 256))
+    assert (row["verdict"], row["ci_low"], row["ci_high"]) == (OPEN, 5, 256)
+    assert lacking(row) == SIZE_BETWEEN and row["statement"].endswith(f"; add {SIZE_BETWEEN}")
+
+
+def test_an_interval_ends_at_sizes():
+    """What the curves do between two sizes was not measured."""
+    for sizes in (SIZES, (5, 26, 256), (5, 51, 256)):
+        row = one(OTHER, sizes=sizes)
+        assert row["verdict"] == CROSSES and {row["ci_low"], row["ci_high"]} <= set(sizes)
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_second_crossing_is_no_lead_that_stays(name):
+    row = one(TWICE[name], Design(patients=30, replicates=3, luck=0.003, noise=0.01))
     assert row["verdict"] == CHANGES
     assert row["statement"].startswith("leads change more than once: ")
 
 
+def off_the_shelf(score: float, design: Design = SURE, models: int = 1) -> pd.DataFrame:
+    """The rows that set families against a model without sizes, which was trained so many times."""
+    panel = simulated_panel({**OTHER, "pretrained": lambda n: score + 0 * n}, design, 1)
+    table = table_of(panel)
+    shelf = table["family"] == "pretrained"
+    table.loc[shelf, ["model", "strategy"]] = "pretrained"
+    table = table[~shelf | ((table["n_train"] == 5) & (table["replicate"] < models))]
+    later = (table["family"] == "pretrained") & (table["replicate"] > 0)
+    table.loc[later, "model"] = "pretrained-r1"
+    table.loc[table["family"] == "pretrained", "n_train"] = 0
+    out = crossovers(check_metrics(table), "dsc", 0.95, 0.05, draws=300)
+    return out[out["off_the_shelf"] & (out["test_set"] == "uterus")].set_index("overtakes")
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_from_how_many_cases_training_beats_a_model_off_the_shelf(models):
+    out = off_the_shelf(0.6, models=models)
+    assert set(out.index) == {TRANSFER, SCRATCH} and set(out["ahead"]) == {"pretrained"}
+    row = out.loc[SCRATCH]
+    true = 2 ** (3.0 + np.log(0.6 / 0.2) / 0.8)  # where 0.8 / (1 + exp(-0.8 (log2 n - 3))) is 0.6
+    assert row["verdict"] == CROSSES and row["ci_low"] <= true <= row["ci_high"]
+    assert row["n"] == pytest.approx(true, rel=0.15)
+    assert row["statement"].startswith(f"with {row['n']:.0f} cases or more scratch is ahead of ")
+    assert row["statement"].endswith("; with fewer, pretrained as it is")
+
+
+def test_training_may_beat_a_model_off_the_shelf_at_once_or_not_at_all():
+    low, high = off_the_shelf(0.2).loc[SCRATCH], off_the_shelf(0.9).loc[SCRATCH]
+    assert (low["verdict"], low["n"]) == (NONE, 0)
+    assert low["statement"] == "with 5 cases already scratch is ahead of pretrained, and stays so"
+    assert (high["verdict"], high["n"]) == (NONE, np.inf)
+    assert high["statement"].endswith("pretrained stays ahead of scratch")
+    once = off_the_shelf(0.6, replace(SURE, replicates=1)).loc[SCRATCH]
+    assert once["verdict"] == OPEN and lacking(once) == SECOND_DRAW
+
+
+def test_a_model_off_the_shelf_has_the_same_luck_at_all_sizes():
+    panel = simulated_panel({**OTHER, "pretrained": lambda n: 0.6 + 0 * n}, Design(replicates=2), 1)
+    panel.scores[2] = panel.scores[2, :1]
+    drawn = resample(replace(panel, unsized=1), 50).draws
+    assert np.ptp(drawn[:, 2] - panel.means[2], axis=1).max() < 1e-12
+    assert np.ptp(drawn[:, 1] - panel.means[1], axis=1).min() > 0
+
+
 def test_few_patients_leave_it_open():
-    row = one(OTHER, Design(patients=4, noise=0.3))
+    row = one(OTHER, Design(patients=4, replicates=2, noise=0.3))
     assert row["verdict"] == OPEN
     assert (row["ci_low"], row["ci_high"]) == (0, np.inf)
     assert row["statement"].startswith("can't tell whether ")
     assert row["statement"].endswith("(95% CI below 5 to beyond 256)")
 
 
-@pytest.mark.parametrize("design", [Design(patients=1), SURE])
+@pytest.mark.parametrize("design", [Design(patients=1, replicates=2), SURE])
 def test_nothing_is_claimed_of_one_patient_or_of_curves_that_are_one(design):
     panel = simulated_panel(OTHER, design, 1)
     same = panel if design.patients == 1 else Panel(
@@ -137,18 +201,18 @@ def test_a_stricter_alpha_never_finds_more(apart, alpha):
 @pytest.mark.parametrize("name", CROSSING)
 @pytest.mark.parametrize(
     "design",
-    [Design(), Design(patients=16), Design(replicates=3)],
-    ids=["64", "16", "3 replicates"],
+    [Design(), Design(patients=16, replicates=2), Design(replicates=3, sizes=(5, 26, 256))],
+    ids=["one draw", "16 patients, 2 draws", "3 draws, 3 sizes"],
 )
 def test_the_interval_covers_the_truth_as_often_as_it_says(name, design):
-    """Nominal 95%; of 120 simulations 90% to 100% is what that gives by chance, or is wider."""
-    found = shares(outcomes(CROSSING[name], design, simulations=120, draws=250))
+    """Nominal 95%; of 80 simulations 90% to 100% is what that gives by chance, or is wider."""
+    found = shares(outcomes(CROSSING[name], design, simulations=80, draws=250))
     assert found["covered"] >= 0.90
     assert found["no crossover"] <= 0.03
 
 
 @pytest.mark.parametrize("name", NOT_CROSSING)
-@pytest.mark.parametrize("replicates", [1, 3])
+@pytest.mark.parametrize("replicates", [2, 3])
 def test_no_crossover_is_found_where_there_is_none(name, replicates):
     """Nominal 5% at most; 120 simulations at 5% give more than 11 in one of 60 times."""
     design = Design(replicates=replicates, luck=0.03)
@@ -162,18 +226,16 @@ def test_a_crossover_is_not_always_missed():
 
 
 def test_luck_of_trainings_makes_no_crossover():
-    """Without the trainings' luck in the resamples a tenth or more of equal curves would seem to cross."""
-    wild = Design(luck=0.06, noise=0.02)
+    """By patients alone a fifth or more of equal curves would seem to cross."""
+    wild = Design(replicates=2, luck=0.06, noise=0.02)
     found = outcomes(NOT_CROSSING["equal"], wild, simulations=60, draws=250)
     assert (found["verdict"] == CROSSES).mean() <= 0.05
-    deviations = []
+    seem = 0
     for seed in range(60):
-        panel = simulated_panel(NOT_CROSSING["equal"], wild, seed)
-        apart = panel.scores[0, :, 0] - panel.scores[1, :, 0]
-        means, se = apart.mean(1), apart.std(1, ddof=1) / np.sqrt(64)
-        draws = means + np.random.default_rng(seed).standard_normal((250, 6)) * se
-        deviations.append(len(leads(means, draws, 0.05)) > 1)
-    assert np.mean(deviations) > 0.3
+        scores = simulated_panel(NOT_CROSSING["equal"], wild, seed).scores.mean(2)
+        t = [effect([(a - b)[:, None]], [1.0]) for a, b in zip(*scores, strict=True)]
+        seem += min(t[0].p(), t[-1].p()) < 0.05 and t[0].estimate * t[-1].estimate < 0
+    assert seem / 60 > 0.2
 
 
 def test_cases_needed():
@@ -205,3 +267,6 @@ def test_families_of_other_sizes_are_compared_where_they_meet():
     none = (table["family"] == SCRATCH) & (table["n_train"] > 13)
     none |= (table["family"] == TRANSFER) & (table["n_train"] < 26)
     assert not len(crossovers(check_metrics(table[~none]), "dsc", 0.95, 0.05, draws=200))
+    other = simulated_panel(OTHER, SURE, 1)
+    other.scores[0, ..., :15], other.scores[1, ..., 15:] = np.nan, np.nan  # never the same patients
+    assert crossover(other, resample(other, 50), (0, 1), 0.95, 0.05) == {}

@@ -59,7 +59,8 @@ def crossover(verdict: str, n: float, low: float, high: float, **changes) -> pd.
     row = {"test_set": "uterus", "structure": "tumour", "metric": "dsc", "ahead": "transfer-L1",
            "overtakes": "scratch", "verdict": verdict, "n": n, "ci_low": low, "ci_high": high,
            "confidence": 0.95, "form": "monotone", "n_power": 30.0, "sizes": 4, "n_smallest": 5,
-           "n_largest": 51, "patients": 16, "replicates": 1, "resampled": ROUGHNESS, "statement": ""}  # fmt: skip
+           "n_largest": 51, "patients": 16, "replicates": 2, "resampled": ROUGHNESS, "off_the_shelf": False,
+           "statement": ""}  # fmt: skip
     return pd.DataFrame([row | changes])
 
 
@@ -125,9 +126,12 @@ def test_sizes_that_stand_for_the_papers_are_told():
         (crossover(CROSSES, 23.4, 12, np.inf),
          "UT-only overtakes TL (L1) at n = 23 labelled cases (95% CI 12 to beyond 51); below, TL (L1) is ahead."),
         (crossover(NONE, np.inf, np.inf, np.inf),
-         "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only (n: 95% CI beyond 51)."),
+         "No crossover from n = 5 to 51: TL (L1) stays ahead of UT-only."),
         (crossover(NONE, 0.0, 0.0, 0.0),
-         "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1) (n: 95% CI below 5)."),
+         "No crossover from n = 5 to 51: UT-only stays ahead of TL (L1)."),
+        (crossover(CROSSES, 23.4, 13, 51, ahead="pretrained", off_the_shelf=True),
+         "With 23 labelled cases or more (95% CI 13 to 51), UT-only is ahead of Pretrained; with fewer, "
+         "Pretrained as it is."),
         (crossover(CANT, 0.0, 0.0, np.inf),
          "Whether UT-only overtakes TL (L1) can't be told: the estimate is below 5 (95% CI below 5 to beyond 51)."),
         (crossover(CANT, np.nan, 0.0, np.inf),
@@ -136,6 +140,22 @@ def test_sizes_that_stand_for_the_papers_are_told():
 )  # fmt: skip
 def test_the_crossover_is_said_with_its_interval(table, said):
     assert crossover_section(results(crossover=table)).sentences[0] == said
+
+
+def test_what_a_verdict_on_a_crossover_needs_is_said_once():
+    once = crossover(CANT, 23.4, 5, 51, replicates=1)
+    both = pd.concat([once, once.assign(overtakes="aggregated", sizes=2)])
+    for said in (
+        crossover_sentences(results(crossover=both)),
+        crossover_section(results(crossover=both)).sentences,
+    ):
+        assert said[0] == (
+            "No crossover can be called without a second draw of the nested subsets (splits.replicates.draws) and a "
+            "size between: the estimates are of these trainings."
+        )
+        assert "the estimate is 23 (95% CI 5 to 51)." in said[1] and "beyond chance." not in said
+    told = crossover_sentences(results(crossover=pd.concat([once, once.assign(replicates=2)])))
+    assert told[0] == "No crossover is beyond chance."
 
 
 def test_the_first_page_has_crossovers_only_where_there_are():

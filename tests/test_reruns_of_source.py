@@ -79,8 +79,9 @@ def test_a_line_of_source_reruns_what_the_page_says(all_studies: Pretended):
 
 
 def test_snakemake_reruns_what_depends_on_a_line_of_source(all_studies: Pretended):
-    of_rows = {row_of(path)[0]: path for path in SOURCES}
-    for path in of_rows.values():
+    """Of a file for each answer that the page has."""
+    of_answers = {row_of(path)[1:]: path for path in SOURCES}
+    for path in of_answers.values():
         text = (all_studies.folder / path).read_text()
         all_studies.after(path, text + "\nchanged = True\n")
         asked = [job["place"] for job in all_studies.last]

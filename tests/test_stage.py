@@ -1,5 +1,7 @@
 """A stage: steps, validation, and that a killed training goes on as if nothing had happened."""
 
+from time import process_time
+
 import numpy as np
 import pytest
 
@@ -208,3 +210,13 @@ def test_a_damaged_checkpoint_is_a_beginning(tmp_path, monkeypatch, caplog):
     (tmp_path / "b").write_bytes(b"no checkpoint")
     assert run(Threshold(), tmp_path / "b").history == unbroken.history
     assert "damaged" in caplog.text
+
+
+def test_a_clock_counts_the_processor_seconds_of_all_attempts():
+    clock = Clock()
+    begun = process_time()
+    while process_time() - begun < 0.05:
+        sum(range(10_000))
+    assert 0.03 <= clock.cpu_seconds < 1
+    clock.add_cpu(7)
+    assert clock.cpu_seconds > 7

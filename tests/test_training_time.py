@@ -15,7 +15,7 @@ def record(name: str, parent: str | None = None, level: str | None = None, **fac
     stage = {"name": name, "parent": parent, "level": level, "structures": ["organ"],
              "replicate": 0, "fold": None}  # fmt: skip
     base = {"steps": 100, "best_step": 50, "parameters": {"total": 9, "trained": 9},
-            "seconds": 20.0, "threads": 1, "device": "cpu"}  # fmt: skip
+            "seconds": 20.0, "cpu_seconds": 20.0, "threads": 1, "device": "CPU", "gpu_share": 0.0}  # fmt: skip
     spent = {"step": 9.9, "first_step": 2.0, "batch": 1.0, "validation": 4.0, "load": 3.0}
     given = {**spent, **facts.pop("spent", {})}
     return {"stage": stage, **base, **facts, "seconds_in": given}
@@ -124,6 +124,28 @@ def test_facts_that_were_not_recorded_are_missing():
     table = training_times([record("source"), old, record("tuned", "source", "L1")], MODELS)
     row = savings(table, "target").iloc[0]
     assert row["saved_s"] == 0 and np.isnan(row["cheaper_steps_s"]) and np.isnan(row["other_s"])
+
+
+def test_trainings_that_share_their_cores_are_told_by_their_processor_seconds():
+    def saved(tuned: dict, target: dict) -> pd.Series:
+        return savings(times(tuned, target), "target").iloc[0]
+
+    alone = saved({"seconds": 12.0, "cpu_seconds": 11.5}, {"seconds": 20.0, "cpu_seconds": 19.0})
+    assert alone["undisturbed"] and alone["cpu_saved_percent"] == pytest.approx(100 * 7.5 / 19)
+    shared = saved({"seconds": 25.0, "cpu_seconds": 11.5}, {"seconds": 20.0, "cpu_seconds": 19.0})
+    assert not shared["undisturbed"] and shared["saved_percent"] < 0 < shared["cpu_saved_percent"]
+    untold = saved({"cpu_seconds": np.nan}, {})
+    assert not untold["undisturbed"], "nothing tells that it had its cores"
+
+
+def test_on_a_gpu_the_whole_device_is_asked_for_and_processor_seconds_say_nothing():
+    def saved(**facts) -> pd.Series:
+        gpu = {"device": "NVIDIA", "cpu_seconds": 1.0, **facts}
+        return savings(times(gpu, gpu), "target").iloc[0]
+
+    whole, part = saved(gpu_share=1.0), saved(gpu_share=0.25)
+    assert whole["undisturbed"] and np.isnan(whole["cpu_saved_percent"])
+    assert not part["undisturbed"]
 
 
 def test_no_baseline_no_savings():

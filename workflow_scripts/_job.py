@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import shlex
 import sys
 import threading
@@ -27,6 +28,8 @@ from crossover.core import disk, locks, provenance
 from crossover.core.source_code import code_digest
 from crossover.execution import progress
 from crossover.sources.redaction import without_places
+
+KIBIBYTE = 1024
 
 
 class Job(SimpleNamespace):
@@ -142,7 +145,16 @@ def _with_record(
         seconds=round(perf_counter() - start, 3),
         importing=round(imports.seconds, 3),
         threads=given.threads,
+        **_used(),
     )
+
+
+def _used() -> dict[str, float]:
+    """What this process and those that it started and that have ended took of the processor and of memory."""
+    own, others = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in (own, others))
+    peak = max(own.ru_maxrss, others.ru_maxrss) * KIBIBYTE
+    return {"cpu_seconds": round(seconds, 3), "peak_bytes": peak}
 
 
 class _Imports:

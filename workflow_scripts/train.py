@@ -13,7 +13,7 @@ from crossover.study.plan import Stage
 from crossover.study.sections import Training
 from crossover.study.splits import read_splits
 from crossover.training.cache import Cache
-from crossover.training.devices import claim, gpus
+from crossover.training.devices import TICKETS, claim, gpus
 from crossover.training.files import Slices, with_selected
 from crossover.training.run import Initials, Trainer, train_stages
 from crossover.training.tensorboard import Curves
@@ -50,6 +50,7 @@ def main(job: Job) -> None:
         initial,
         watch,
         activations=Cache(int(gigabytes * 1e9)),
+        gpu_share=job.tickets / TICKETS,
     )
     with claim(gpus(), job.tickets):
         train_stages(

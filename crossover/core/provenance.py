@@ -53,7 +53,8 @@ def write_records(
         redact: takes out of the settings what may identify people, before they are written.
         entries: of its source files, see `crossover.core.source_code.closure`.
         facts: command, starting (seconds from the process's start to its work, imports included), begun
-            (ISO 8601, UTC), seconds (of its work), importing (of these, in import statements), threads.
+            (ISO 8601, UTC), seconds (of its work), importing (of these, in import statements), threads, cpu_seconds
+            (of its processes), peak_bytes (of memory, of the largest of its processes).
     """
     outputs = list(outputs)
     content = {

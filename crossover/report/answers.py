@@ -16,7 +16,16 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
 from crossover.statistics.metrics_table import POOLED
-from crossover.study.chains import ALL_DATA, BASELINE, CONTROL, COUNTED, ONE_SOURCE, TWO_SOURCES
+from crossover.study.chains import (
+    ALL_DATA,
+    BASELINE,
+    CONTROL,
+    COUNTED,
+    ONE_SOURCE,
+    THRICE,
+    TWICE,
+    TWO_SOURCES,
+)
 from crossover.study.families import (
     baseline,
     compared,
@@ -36,6 +45,14 @@ TESTS = {
     "p_westfall_young": "Westfall-Young",
 }
 KINDS = {
+    (
+        ONE_SOURCE,
+        TWICE,
+    ): "One source before the target instead of as many trainings on the target alone",
+    (
+        TWO_SOURCES,
+        THRICE,
+    ): "Two sources before the target instead of as many trainings on the target alone",
     (TWO_SOURCES, ONE_SOURCE): "Two sources instead of one",
     (ALL_DATA, BASELINE): "All data together instead of the target's alone",
     (ALL_DATA, ONE_SOURCE): "All data together instead of one source before the target",

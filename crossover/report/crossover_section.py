@@ -12,7 +12,15 @@ from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.layout import across
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.crossing import CHANGES, CROSSES, NONE, bounds, number
+from crossover.statistics.crossing import (
+    CHANGES,
+    CROSSES,
+    NONE,
+    bounds,
+    lacking,
+    number,
+    stays_ahead,
+)
 from crossover.study.families import baseline, families, fine_tuned
 from crossover.study.schema import Study
 
@@ -25,7 +33,8 @@ def crossover_section(results: StudyResults) -> Section:
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
         return Section("crossover", TITLE, statements(study, "no_learning_curve"))
-    said = [statement(row, study) for row in _on_target(crossover, study).to_dict("records")]
+    here = _on_target(crossover, study)
+    said = [*_lacking(here, study), *(statement(row, study) for row in here.to_dict("records"))]
     said += statements(study, "crossover", resampled=crossover["resampled"].iloc[0])
     tables = [
         TableKind("crossovers", "crossover", crossovers_layout),
@@ -38,18 +47,23 @@ def crossover_section(results: StudyResults) -> Section:
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:
-    """The crossover for the first page: those beyond chance, else of fine-tuning and training from scratch what
-    was found; and what can't be told."""
+    """The crossover for the first page: those beyond chance, else what was found of fine-tuning and training from
+    scratch, also against models off the shelf; and what can't be told."""
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
         return statements(study, "no_learning_curve")
     here = _on_target(crossover, study)
     found, none = here[here["verdict"] == CROSSES], here[here["verdict"] == NONE]
     asked = {baseline(study), fine_tuned(study)}
-    main = [{r.ahead, r.overtakes} == asked and found.empty for r in here.itertuples()]
+    main = [
+        found.empty
+        and ({r.ahead, r.overtakes} == asked or (r.off_the_shelf and r.overtakes in asked))
+        for r in here.itertuples()
+    ]
     shown = found if len(found) else here[main]
-    return statements(
-        study, "crossovers_in_short", found=len(found),
+    lacks = _lacking(here, study)
+    return lacks + statements(
+        study, "crossovers_in_short", found=len(found), lacking=lacks,
         shown=[statement(row, study) for row in shown.to_dict("records")],
         uncrossed=[_stays_ahead(row, study) for row in none.to_dict("records")],
         pairs=len(here), left=len(here) - len(found) - len(none),
@@ -67,15 +81,23 @@ def statement(row: dict[str, Any], study: Study) -> str:
     return said
 
 
+def _lacking(rows: pd.DataFrame, study: Study) -> list[str]:
+    """What all pairs lack before there can be a verdict."""
+    lacks = {lacking(row) for row in rows.to_dict("records")}
+    return (
+        statements(study, "crossover_lacking", lacking=max(lacks, key=len))
+        if lacks and all(lacks)
+        else []
+    )
+
+
 def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
     return shown_pairs(crossover[crossover["test_set"] == study.target], study)
 
 
 def _stays_ahead(row: dict[str, Any], study: Study) -> str:
     """Who stays ahead where two curves don't cross."""
-    first, second = ("ahead", "overtakes") if row["ci_low"] == np.inf else ("overtakes", "ahead")
-    labels = [style.family_label(study, row[name]) for name in (first, second)]
-    return " stays ahead of ".join(labels)
+    return " stays ahead of ".join(style.family_label(study, family) for family in stays_ahead(row))
 
 
 def crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -111,7 +133,7 @@ def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
     numbers = {
         "n": [number(row["n"], row) for row in records], "CI": [bounds(row) for row in records],
         "By power laws": ["" if pd.isna(row["n_power"]) else number(row["n_power"], row) for row in records],
-        "patients": rows["patients"], "Trainings of each": rows["replicates"],
+        "patients": rows["patients"], "Draws of the subsets": rows["replicates"],
     }  # fmt: skip
     return rows[["test_set", "structure", "overtakes", "ahead", "verdict"]].assign(**numbers)
 

@@ -25,7 +25,7 @@ from crossover.statistics.intervals import ended, mean_interval, of_differences
 from crossover.statistics.metrics_table import POOLED, with_runs
 from crossover.statistics.paired import DECIMALS, describe, holm
 from crossover.statistics.scales import SHARE
-from crossover.study.chains import BASELINE, CONTROL, ONE_SOURCE, Chain, baseline, kinds
+from crossover.study.chains import BASELINE, ONE_SOURCE, Chain, baseline, comparable, kinds
 
 METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou", "dsc_mean_of_slices")
 """All from 0 to 1."""
@@ -156,8 +156,8 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
 def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
     """Kinds of chains against each other, on the same cases, with the columns `CONTRASTS`.
 
-    A case's score under a kind is its mean over the kind's families that end on its cohort. Controls are
-    compared with the baseline only.
+    A case's score under a kind is its mean over the kind's families that end on its cohort. Which kinds are
+    compared says `crossover.study.chains.comparable`.
 
     Returns:
         One row for each pair of kinds (`a` the later one in the order of `crossover.study.chains.kinds`),
@@ -167,8 +167,9 @@ def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame
         would be a mean of something else.
     """
     rows = []
+    first = {chain.kind: chain for chain in reversed(of)}
     for (b, a), metric in product(combinations(kinds(of), 2), scores.metrics):
-        if a == CONTROL and b != BASELINE:
+        if not comparable(first[a], first[b]):
             continue
         sides, whole = {}, True
         for target in _targets(of):

@@ -4,44 +4,53 @@ Of two families the one that gains on the other as n grows (by the slope of thei
 the one that may overtake. n* is the n from which it stays ahead: the last at which the difference of the
 fitted curves turns its sign, on a straight line over log2 n between the sizes. Nothing is extrapolated: n* is
 0 where the difference has its sign at the smallest size already, and inf where it hasn't at the largest. Its
-interval is the middle of the n* of all resamples (`resampling`), 0 and inf among them.
+interval is the middle of the n* of all resamples (`resampling`), 0 and inf among them, up to the next sizes: what
+the curves do between two sizes was not measured, and a straight line is a guess.
 
 The fits are monotone. A power law can be closer where the curves are such, but where they aren't it is wrong
 by more than its interval says (`benchmarks/crossover_coverage.py` measures both); its n* stands beside.
 
-A crossover is called one only where the data show both sides of it:
+The verdicts on a pair are tests of single sizes, one-sided at alpha each, by the model of chance that all verdicts
+have (`chance`). A claim about several sizes needs the test of every one, and then no correction: an
+intersection-union test (Berger 1982). By means, not fits: nothing hangs on a form.
 
-* "crosses": the first family is ahead at some size and the other at a larger one, each beyond chance at
-  alpha over all sizes together: (difference / SE) beyond the 1 - alpha quantile of the resamples' largest
-  (deviation / SE) (Romano & Wolf 2005). By means, not fits: nothing hangs on a form. Where curves don't cross one of
-  the two is false, so that this is said with probability alpha at most. n* must lie in the range as well.
-* "leads change more than once": beyond chance in the same sense, the first, then the other, then the first again.
-* "no crossover within the range": the interval of n* lies below the smallest or beyond the largest size, and the family
-  that falls behind is ahead beyond chance at no size.
-* "can't tell": all else; and wherever nothing tells how much another training differs (three sizes or fewer with one
-  training each), since then neither an interval nor a lead is more than one of these trainings.
+* "crosses": the first family is ahead at the smallest size and the other at the largest; n* lies between.
+* "no crossover within the range": one of the two is ahead at every size.
+* "leads change more than once": the first, then the other, then the first again, each beyond chance at alpha over
+  all sizes together: (difference / SE) beyond the 1 - alpha quantile of the resamples' largest (deviation / SE)
+  (Romano & Wolf 2005). This goes before "crosses".
+* "can't tell": all else; and wherever a verdict would be about these subsets only, or about sizes that nobody
+  trained at. `lacking` says what to add: with one draw of the nested subsets nothing tells how another draw
+  would move the means, least of all together at all sizes; with two sizes nothing tells what is between them.
+
+A family without sizes, a model off the shelf, has one score at all n: from which n on is training ahead of it? Such a
+model is the first of its pairs.
 
 Each pair is judged for itself; with many pairs some verdict may still be chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from crossover.statistics.chance import Effect
 from crossover.statistics.curves import interval
+from crossover.statistics.effects import effect_of
 from crossover.statistics.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
-from crossover.statistics.resampling import DRAWS, PATIENTS, Panel, Resampled, panels, resample
+from crossover.statistics.resampling import DRAWS, Panel, Resampled, of_draws, panels, resample
 
 CROSSES, CHANGES = "crosses", "leads change more than once"
 NONE, OPEN = "no crossover within the range", "can't tell"
+SECOND_DRAW = "a second draw of the nested subsets (splits.replicates.draws)"
+SIZE_BETWEEN = "a size between"
 CROSSOVER = [
     "test_set", "structure", "metric", "ahead", "overtakes", "verdict", "n", "ci_low", "ci_high",
     "confidence", "form", "n_power", "sizes", "n_smallest", "n_largest", "patients", "replicates",
-    "resampled", "statement",
+    "resampled", "off_the_shelf", "statement",
 ]  # fmt: skip
 NEEDED = [
     "test_set", "structure", "metric", "family", "target", "n", "ci_low", "ci_high", "confidence", "form",
@@ -52,28 +61,40 @@ GRID = 65  # points of a power law's curve
 
 
 def crossovers(
-    table: pd.DataFrame, metric: str, confidence: float, alpha: float, draws: int = DRAWS
+    table: pd.DataFrame,
+    metric: str,
+    confidence: float,
+    alpha: float,
+    draws: int = DRAWS,
+    trainings: int = 1,
 ) -> pd.DataFrame:
     """Every pair of families with sizes on every test set and structure, with the columns `CROSSOVER`.
 
     Args:
         table: of `metrics_table.check_metrics`.
-        confidence: of the interval of n*. alpha: of the verdict "crosses".
+        confidence: of the interval of n*. alpha: of the verdicts.
+        draws: resamples. trainings: replicates of each draw of the nested subsets.
 
     Returns:
-        One row for each pair with two or more sizes in common: `overtakes` gains on `ahead` as n grows.
+        One row for each pair with two or more sizes in common: `overtakes` gains on `ahead` as n grows; and for each
+        family with sizes against each without (`off_the_shelf`), which is `ahead`.
         `n`, `ci_low` and `ci_high` are numbers of labelled cases, 0 for "below `n_smallest`" and inf for
         "beyond `n_largest`"; n is NaN where two curves are the same. `n_power` is n* of the two power
-        laws. `patients` and `replicates` are the fewest behind any mean of the two curves.
+        laws. `patients` and `replicates`, the draws of the nested subsets, are the fewest behind any mean of the two
+        curves (of a model off the shelf its draws don't count).
 
     Raises:
         ValueError: no such metric, or one whose lower values are the better ones.
     """
+    if metric in table:
+        table = of_draws(table, metric, trainings)
     rows = []
-    for test_set, structure, panel in panels(table, metric):
+    for test_set, structure, panel in panels(table, metric, unsized=True):
         found = resample(panel, draws)
         place = {"test_set": test_set, "structure": structure, "metric": metric}
-        for pair in combinations(range(len(panel.families)), 2):
+        sized = range(panel.sized)
+        shelf = range(panel.sized, len(panel.families))
+        for pair in [*combinations(sized, 2), *((m, f) for m in shelf for f in sized)]:
             if row := crossover(panel, found, pair, confidence, alpha):
                 rows.append(place | row)
     return pd.DataFrame(rows, columns=CROSSOVER)
@@ -82,32 +103,57 @@ def crossovers(
 def crossover(
     panel: Panel, found: Resampled, pair: tuple[int, int], confidence: float, alpha: float
 ) -> dict[str, object]:
-    """The row of one pair of families; empty with fewer than two sizes in common."""
-    here = ~np.isnan(found.means[list(pair)]).any(0)
+    """The row of one pair of families; empty where fewer than two sizes have cases that both were tested on.
+
+    Args:
+        panel: each training of it is another draw of the nested subsets.
+        pair: numbers of families; one without sizes comes first.
+    """
+    scored = (~np.isnan(panel.scores[list(pair)])).any(2)
+    here = np.flatnonzero(scored.all(0).any(1))
     n = panel.sizes[here]
     if len(n) < 2:
         return {}
+    shelf = pair[0] >= panel.sized
     apart = found.means[pair[0], here] - found.means[pair[1], here]
     x = np.log2(n)
-    first, second = pair if (x - x.mean()) @ apart <= 0 else pair[::-1]
+    first, second = pair if shelf or (x - x.mean()) @ apart <= 0 else pair[::-1]
     means = found.means[[first, second]][:, here]
     draws = found.draws[:, [first, second]][:, :, here]
+    counted = [second] if shelf else [first, second]
     at, (low, high) = float(_stays(_apart(monotone(means)), n)), (0.0, np.inf)
-    enough = len(panel.strata) > len(np.unique(panel.strata))
-    if enough and not np.isnan(at):
-        low, high = _interval(_stays(_apart(monotone(draws)), n), confidence)
-    signs = leads(_apart(means), _apart(draws), alpha) if enough else []
-    judged = found.resampled != PATIENTS
-    verdict = _verdict(signs, at, (low, high)) if judged else OPEN
     row = {
-        "ahead": panel.families[first], "overtakes": panel.families[second], "verdict": verdict,
+        "ahead": panel.families[first], "overtakes": panel.families[second], "verdict": OPEN,
         "n": at, "ci_low": low, "ci_high": high, "confidence": confidence, "form": MONOTONE,
         "n_power": _by_power_law(means, n), "sizes": len(n), "n_smallest": int(n[0]),
         "n_largest": int(n[-1]), "patients": panel.patients[[first, second]][:, here].min(),
-        "replicates": panel.trainings[[first, second]][:, here].min(),
-        "resampled": found.resampled,
+        "replicates": panel.trainings[counted][:, here].min(),
+        "resampled": found.resampled, "off_the_shelf": shelf,
     }  # fmt: skip
+    if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
+        low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
+        if not lacking(row):
+            effects = [_difference(panel, first, second, int(k)) for k in here]
+            row["verdict"] = _verdict(
+                effects, leads(_apart(means), _apart(draws), alpha), at, alpha
+            )
+        row["ci_low"], row["ci_high"] = _within(row["verdict"], at, (low, high), n)
     return row | {"statement": _statement(row)}
+
+
+def lacking(row: Mapping) -> str:
+    """What a study must add before there can be a verdict on a row of the table; "" where nothing is lacking."""
+    lacks = {SECOND_DRAW: row["replicates"] < 2, SIZE_BETWEEN: row["sizes"] < 3}
+    return " and ".join(what for what, is_so in lacks.items() if is_so)
+
+
+def _difference(panel: Panel, first: int, second: int, k: int) -> Effect:
+    """The first family's mean minus the second's at size k, on the cases that both have."""
+    scores = panel.scores[[first, second], k]
+    both = (~np.isnan(scores)).any(1).all(0)
+    models = [own[~np.isnan(own).all(1)][:, both].T for own in scores]
+    runs = [[f"{run}/" for run in range(model.shape[1])] for model in models]
+    return effect_of(models, runs, (1, -1), panel.strata[both], lambda: None)
 
 
 def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
@@ -127,14 +173,27 @@ def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
     return [int(s) for i, s in enumerate(signs) if i == 0 or s != signs[i - 1]]
 
 
-def _verdict(signs: list[int], at: float, interval: tuple[float, float]) -> str:
+def _verdict(effects: list[Effect], signs: list[int], at: float, alpha: float) -> str:
+    """Of the differences at all sizes, first minus second."""
+    first = [effect.p_above(0) <= alpha for effect in effects]
+    second = [effect.p_below(0) <= alpha for effect in effects]
     if len(signs) > 2:
         return CHANGES
-    if signs == [1, -1] and 0 < at < np.inf:
+    if first[0] and second[-1] and 0 < at < np.inf:
         return CROSSES
-    first_stays, other_stays = interval[0] == np.inf, interval[1] == 0
-    none = (first_stays and -1 not in signs) or (other_stays and 1 not in signs)
+    none = (all(first) and at == np.inf) or (all(second) and at == 0)
     return NONE if none else OPEN
+
+
+def _within(
+    verdict: str, at: float, interval: tuple[float, float], n: np.ndarray
+) -> tuple[float, float]:
+    """The part of an interval that agrees with the verdict."""
+    if verdict == NONE:
+        return at, at
+    if verdict == CROSSES:
+        return max(interval[0], n[0]), min(interval[1], n[-1])
+    return interval
 
 
 def cases_needed(
@@ -158,7 +217,8 @@ def cases_needed(
             here = ~np.isnan(found.means[f])
             n = panel.sizes[here]
             at = float(_stays(target - monotone(found.means[f, here]), n))
-            bounds = _interval(_stays(target - monotone(found.draws[:, f, here]), n), confidence)
+            drawn = _stays(target - monotone(found.draws[:, f, here]), n)
+            bounds = _interval(drawn, n, confidence)
             row = {
                 "test_set": test_set, "structure": structure, "metric": metric, "family": family,
                 "target": target, "n": at, "ci_low": bounds[0], "ci_high": bounds[1],
@@ -191,11 +251,12 @@ def _stays(apart: np.ndarray, n: np.ndarray) -> np.ndarray:
     return np.where((apart == 0).all(-1), np.nan, out)
 
 
-def _interval(roots: np.ndarray, confidence: float) -> tuple[float, float]:
-    """A resample without an answer counts as any answer."""
+def _interval(roots: np.ndarray, n: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Up to the next sizes; a resample without an answer counts as any answer."""
     low, _ = interval(np.nan_to_num(roots, nan=0.0, posinf=np.inf), confidence)
     _, high = interval(np.nan_to_num(roots, nan=np.inf, posinf=np.inf), confidence)
-    return float(low), float(high)
+    ends = np.array([0.0, *n, np.inf])
+    return float(ends[ends <= low].max()), float(ends[ends >= high].min())
 
 
 def _by_power_law(means: np.ndarray, n: np.ndarray) -> float:
@@ -207,18 +268,29 @@ def _by_power_law(means: np.ndarray, n: np.ndarray) -> float:
 
 def _statement(row: dict) -> str:
     ahead, overtakes = row["ahead"], row["overtakes"]
-    text = f"{overtakes} overtakes {ahead}"
+    sizes = f"from n = {row['n_smallest']} to {row['n_largest']}"
     if row["verdict"] == CROSSES:
-        return f"{text} at n = {number(row['n'], row)} ({_bounds(row)})"
+        if row["off_the_shelf"]:
+            return (
+                f"with {number(row['n'], row)} cases or more {overtakes} is ahead of {ahead} ({_bounds(row)}); "
+                f"with fewer, {ahead} as it is"
+            )
+        return f"{overtakes} overtakes {ahead} at n = {number(row['n'], row)} ({_bounds(row)})"
     if row["verdict"] == CHANGES:
-        return (
-            f"{CHANGES}: {ahead} and {overtakes} from n = {row['n_smallest']} to {row['n_largest']}"
-        )
+        return f"{CHANGES}: {ahead} and {overtakes} {sizes}"
     if row["verdict"] == NONE:
-        first, second = (ahead, overtakes) if row["ci_low"] == np.inf else (overtakes, ahead)
-        sizes = f"from n = {row['n_smallest']} to {row['n_largest']}"
-        return f"no crossover {sizes}: {first} stays ahead of {second} ({_bounds(row)})"
-    return f"can't tell whether {text}: estimate {number(row['n'], row)} ({_bounds(row)})"
+        first, second = stays_ahead(row)
+        if row["off_the_shelf"] and first == overtakes:
+            return f"with {row['n_smallest']} cases already {overtakes} is ahead of {ahead}, and stays so"
+        return f"no crossover {sizes}: {first} stays ahead of {second}"
+    text = f"can't tell whether {overtakes} overtakes {ahead}: estimate {number(row['n'], row)} ({_bounds(row)})"
+    return f"{text}; add {lacking(row)}" if lacking(row) else text
+
+
+def stays_ahead(row: Mapping) -> tuple[str, str]:
+    """The family that is ahead at all sizes, and the other, of a row with the verdict `NONE`."""
+    pair = row["ahead"], row["overtakes"]
+    return pair if row["n"] == np.inf else pair[::-1]
 
 
 def _needs(row: dict) -> str:

@@ -8,6 +8,7 @@ deviations, each times √(ν / χ²(ν)), drawn anew, which gives it Student's 
   of n spreads less than n new patients; ν = patients - cohorts.
 * Trainings, where every family has two or more at every size: the residuals of the replicates about their
   mean, resampled from those of all families at that size; times √(R / (R - 1)); ν = all of them - families.
+  A model that belongs to no size is the same at all of them, and so is its deviation; one training of it will do.
 * Trainings, where some family has one: how far its means stray from a smooth curve says how much a mean
   hangs on its one training. Of every family the residual about 1, log2 n and 1 / n is taken; what the
   patients make of it is subtracted; the rest, pooled over families and sizes, is a variance, drawn anew for
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -43,12 +45,19 @@ class Panel:
         sizes: n of labelled target cases, increasing, shape (K,).
         scores: shape (families, K, trainings, cases), NaN where there is none.
         strata: each case's cohort by number, shape (cases,).
+        unsized: so many families at the end have no sizes, and one score of a case at all of them.
     """
 
     families: list[str]
     sizes: np.ndarray
     scores: np.ndarray
     strata: np.ndarray
+    unsized: int = 0
+
+    @property
+    def sized(self) -> int:
+        """How many families have sizes; they come first."""
+        return len(self.families) - self.unsized
 
     @property
     def means(self) -> np.ndarray:
@@ -78,11 +87,14 @@ class Resampled:
     """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
 
 
-def panels(table: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, Panel]]:
+def panels(
+    table: pd.DataFrame, metric: str, unsized: bool = False
+) -> Iterator[tuple[str, str, Panel]]:
     """(test set, structure, panel) of every test set and structure with a family of several sizes.
 
     Args:
         table: of `metrics_table.check_metrics`.
+        unsized: with the families that have no sizes.
 
     Raises:
         ValueError: the table has no such metric, or lower values of it are better.
@@ -94,17 +106,22 @@ def panels(table: pd.DataFrame, metric: str) -> Iterator[tuple[str, str, Panel]]
             f"{metric}: a learning curve needs a metric whose higher values are better"
         )
     table = tested(table)
-    for test_set, rows in test_sets(table[table["n_train"] > 0]).items():
+    for test_set, rows in test_sets(table).items():
         for structure, part in rows.groupby("structure", sort=False):
-            several = part.groupby("family")["n_train"].transform("nunique") > 1
-            if several.any():
-                yield test_set, str(structure), panel(part[several], metric)
+            sized = part[part["n_train"] > 0]
+            sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
+            if len(sized):
+                others = part[part["n_train"] == 0] if unsized else part[:0]
+                yield test_set, str(structure), panel(sized, metric, others)
 
 
-def panel(rows: pd.DataFrame, metric: str) -> Panel:
-    """The panel of the rows of one structure."""
-    families = list(dict.fromkeys(rows["family"]))
+def panel(rows: pd.DataFrame, metric: str, others: pd.DataFrame | None = None) -> Panel:
+    """The panel of the rows of one structure, those of the families without sizes apart."""
     sizes = np.sort(rows["n_train"].unique())
+    sized = rows["family"].unique()
+    if others is not None and len(others):
+        rows = pd.concat([rows, *(others.assign(n_train=n) for n in sizes)])
+    families = list(dict.fromkeys(rows["family"]))
     cases = pd.MultiIndex.from_frame(rows[["cohort", "case"]].drop_duplicates())
     place = (
         pd.Index(families).get_indexer(rows["family"]),
@@ -114,7 +131,23 @@ def panel(rows: pd.DataFrame, metric: str) -> Panel:
     )
     scores = np.full((len(families), len(sizes), max(place[2]) + 1, len(cases)), np.nan)
     scores[place] = rows[metric].to_numpy(float)
-    return Panel(families, sizes.astype(float), scores, pd.factorize(cases.get_level_values(0))[0])
+    strata = pd.factorize(cases.get_level_values(0))[0]
+    return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized))
+
+
+def of_draws(table: pd.DataFrame, metric: str, trainings: int) -> pd.DataFrame:
+    """Each case's mean over the trainings and folds of a draw, so that replicates are draws of the nested subsets.
+
+    Two trainings on the same subsets say nothing of other subsets.
+
+    Args:
+        table: of `metrics_table.check_metrics`. trainings: of each draw.
+    """
+    table = tested(table)
+    table = table.assign(replicate=table["replicate"] // trainings, fold=pd.NA)
+    keys = ["family", "n_train", "replicate", "cohort", "case", "structure"]
+    how = dict.fromkeys(table.columns.difference(keys), "first") | {metric: "mean"}
+    return table.groupby(keys, sort=False, as_index=False).agg(how)
 
 
 def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
@@ -122,9 +155,9 @@ def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
     rng = np.random.default_rng(seed)
     means = panel.means
     deviations = _of_patients(panel, draws, rng)
-    here = ~np.isnan(means)
-    if (panel.trainings[here] > 1).all():
-        training = _of_replicates(panel, draws, rng)
+    here = ~np.isnan(means[: panel.sized])
+    if (panel.trainings[: panel.sized][here] > 1).all():
+        training = _same_at_all_sizes(panel, _of_replicates(panel, draws, rng))
         sd = _sd_of_replicates(panel)
         return Resampled(panel, means, means + deviations + training, REPLICATES, sd)
     rough = roughness(panel)
@@ -132,7 +165,7 @@ def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
         return Resampled(panel, means, means + deviations, PATIENTS, np.nan)
     training = np.sqrt(rough.variance) * rng.standard_normal(deviations.shape)
     training *= _student(rough.df, draws, rng)[:, None, None]
-    draws_ = means + deviations + training
+    draws_ = means + deviations + _same_at_all_sizes(panel, training)
     return Resampled(panel, means, draws_, ROUGHNESS, float(np.sqrt(rough.variance)))
 
 
@@ -192,24 +225,31 @@ def _of_replicates(panel: Panel, draws: int, rng: np.random.Generator) -> np.nda
     ]
     out = np.full((draws, *count.shape), np.nan)
     for k in range(len(panel.sizes)):
-        pool = apart[:, k][~np.isnan(apart[:, k])]
-        scale = _student(len(pool) - (count[:, k] > 0).sum(), draws, rng)
+        several = count[:, k] > 1
+        pool = apart[several, k][~np.isnan(apart[several, k])]
+        scale = _student(len(pool) - several.sum(), draws, rng)
         for f in np.flatnonzero(count[:, k]):
             out[:, f, k] = rng.choice(pool, (draws, count[f, k])).mean(1) * scale
     return out
 
 
+def _same_at_all_sizes(panel: Panel, deviations: np.ndarray) -> np.ndarray:
+    deviations[:, panel.sized :] = deviations[:, panel.sized :, :1]
+    return deviations
+
+
 def _sd_of_replicates(panel: Panel) -> float:
     """SD of one training's mean about its family's at that size, pooled."""
-    runs = mean_of(panel.scores, 3)
+    runs = mean_of(panel.scores[: panel.sized], 3)
     squares = np.nansum((runs - mean_of(runs, 2)[..., None]) ** 2)
-    return float(np.sqrt(squares / np.maximum(panel.trainings - 1, 0).sum()))
+    return float(np.sqrt(squares / np.maximum(panel.trainings[: panel.sized] - 1, 0).sum()))
 
 
 def roughness(panel: Panel) -> Spread | None:
     """Return the spread between trainings by how far means stray from smooth curves; None with three sizes or fewer."""
     found, freedom = 0.0, 0
-    for own, of_patients in zip(panel.means, _covariances(panel), strict=True):
+    sized = zip(panel.means, _covariances(panel), strict=True)
+    for own, of_patients in islice(sized, panel.sized):
         here = ~np.isnan(own)
         n = panel.sizes[here]
         if len(n) <= SMOOTH:

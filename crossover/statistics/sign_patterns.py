@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import fft, optimize, special, stats
 
@@ -31,16 +33,26 @@ def exact_p(d: np.ndarray) -> float:
 
 def by_table(ranks: np.ndarray, at_most: int) -> float:
     """As `by_transform`, for few ranks: the distribution is built rank by rank."""
-    probability = np.zeros(at_most + 1)  # larger sums are not asked for
+    return float(_distribution(np.sort(ranks).tobytes())[: at_most + 1].sum())
+
+
+@lru_cache(maxsize=16)
+def _distribution(ordered: bytes) -> np.ndarray:
+    """The probability of each sum up to half of the largest, of ranks in ascending order.
+
+    It is kept for the pairs of models that follow: without ties all of them have the ranks 1 to n.
+    """
+    ranks = np.frombuffer(ordered, int)
+    probability = np.zeros(int(ranks.sum()) // 2 + 1)  # larger sums are not asked for
     probability[0] = 1.0
     reached = 1
-    for rank in np.sort(ranks):  # small ones first: sums stay few for long
+    for rank in ranks:  # small ones first: sums stay few for long
         before = probability[:reached] / 2
-        reached = min(reached + int(rank), at_most + 1)
+        reached = min(reached + int(rank), len(probability))
         probability[: len(before)] = before
-        if rank <= at_most:
+        if rank < len(probability):
             probability[rank:reached] += before[: reached - rank]
-    return float(probability.sum())
+    return probability
 
 
 def by_transform(ranks: np.ndarray, at_most: int) -> float:

@@ -11,6 +11,13 @@ is all that isn't timed by itself (starting, writing). The two terms of the step
 difference of products: they add up exactly,
 and with equal numbers of steps the first is (c_T - c_F) s and the second 0. The training of the weights
 that fine-tuning starts from is shown apart and not counted, as in Chen 2023 ("up to 33%").
+
+Seconds of the clock also say what else the machine did. Processor seconds beside them tell: a training that has its
+core to itself takes about as many of these; of two to four at once on two cores each took 0.36 to 0.54, with clock
+seconds a step 20% apart and processor seconds a step 7%. Which of two trainings that hits is chance, so that a pair is
+`undisturbed` only where both took `OWN_CORES` or more. With several threads, or a thread beside that makes batches,
+a training may be slowed above that; its processor seconds tell (`cpu_saved_percent`). On a GPU these mean little:
+there a pair is undisturbed where each had the whole device.
 """
 
 from __future__ import annotations
@@ -28,22 +35,26 @@ TIMES = [
     "stage", "parent", "model", "family", "strategy", "level", "structure", "n_train", "replicate",
     "fold", "steps", "best_step", "parameters_total", "parameters_trained", "seconds",
     "step_seconds", "batch_seconds", "validation_seconds", "load_seconds", "other_seconds",
-    "first_step_seconds", "seconds_per_step", "threads", "device", "batches_read",
+    "first_step_seconds", "seconds_per_step", "cpu_seconds", "threads", "device", "gpu_share", "batches_read",
 ]  # fmt: skip
 SAVINGS = [
     "structure", "n_train", "replicate", "family", "scratch", "structures",
     "steps", "steps_scratch", "seconds_per_step", "seconds_per_step_scratch",
     "seconds", "seconds_scratch", "saved_s", "saved_percent",
     "cheaper_steps_s", "fewer_steps_s", "batches_s", "validation_s", "loading_s", "other_s",
-    "cheaper_steps_percent", "anything_else_percent", "source_s", "alike",
+    "cheaper_steps_percent", "anything_else_percent", "cpu_saved_percent", "source_s", "alike", "undisturbed",
 ]  # fmt: skip
+OWN_CORES = 0.9
+"""Processor seconds for each second of the clock: 0.1 is left for reading and writing."""
+CPU = "CPU"
 
 _TEXT = ["parent", "model", "family", "level"]
 _PARTS = ["step_seconds", "batch_seconds", "validation_seconds", "load_seconds"]
+_FLAGS = ["alike", "undisturbed"]
 _CAUSES = [
     "cheaper_steps_s", "fewer_steps_s", "batches_s", "validation_s", "loading_s", "other_s",
 ]  # fmt: skip
-_ADDED = ["steps", "seconds", *_PARTS, "other_seconds"]
+_ADDED = ["steps", "seconds", "cpu_seconds", *_PARTS, "other_seconds"]
 
 
 def training_times(records: Iterable[Mapping[str, Any]], models: Iterable[Model]) -> pd.DataFrame:
@@ -57,7 +68,8 @@ def training_times(records: Iterable[Mapping[str, Any]], models: Iterable[Model]
         The columns `TIMES`. A stage that several models share has a row for each, one that ends no
         model has model "". `structure` is "all" for a network of several. `seconds` is the whole
         stage, `other_seconds` what is none of steps, batches, validation and loading; it includes
-        `first_step_seconds`; `batches_read` the batches whose frozen activations had been kept (see
+        `first_step_seconds`; `cpu_seconds` those of processors, of all threads; `gpu_share` is how much of a GPU it
+        had to itself; `batches_read` the batches whose frozen activations had been kept (see
         `crossover.training.activations`). A record's times are those of its `seconds_in` (step, which the frozen part
         belongs to, first_step, batch, validation, load); without it the parts are missing.
     """
@@ -91,13 +103,14 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
         and `anything_else_percent` their shares of `saved_s`, NaN where nothing was saved or lost.
         `source_s` is the time of the stages that the fine-tuned one starts from, not counted.
         `alike` says whether all ran on the same device with the same number of threads, and none read
-        activations that another had computed. Models of k-fold are left out, but of families that have no
-        others each fold counts as a replicate.
+        activations that another had computed; `undisturbed` whether nothing else took their time (see above).
+        `cpu_saved_percent` is the share of processor seconds saved; NaN on a GPU. Models of k-fold are left out,
+        but of families that have no others each fold counts as a replicate.
     """
     text = {name: times[name].astype("string").fillna("").astype(str) for name in _TEXT}
     unfolded = times["fold"].isna()
     others = ~times["family"].isin(times.loc[unfolded, "family"])
-    times = times.assign(**text)[unfolded | others]
+    times = times.assign(**text, undisturbed=_undisturbed(times))[unfolded | others]
     fold = times["fold"].fillna(0).astype("int64")
     times = times.assign(
         replicate=times["replicate"] * (fold.max() + 1) + fold if len(times) else 0
@@ -105,15 +118,23 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
     tuned = times[(times["parent"] != "") & (times["model"] != "")].copy()
     tuned["source_s"] = [_before(row.parent, times) for row in tuned.itertuples()]
     keys = ["structure", "n_train", "replicate"]
-    base = times[times["family"] == scratch][[*keys, *_ADDED, "threads", "device"]]
+    base = times[times["family"] == scratch]
+    base = base[[*keys, *_ADDED, "threads", "device", "undisturbed"]]
     pairs = tuned.merge(base, on=keys, suffixes=("", "_scratch"))
     pairs["alike"] = (pairs["threads"] == pairs["threads_scratch"]) & (
         pairs["device"] == pairs["device_scratch"]
     )
     pairs["alike"] &= pairs["batches_read"] == 0
+    pairs["undisturbed"] &= pairs["undisturbed_scratch"]
     pairs = _decomposed(pairs.assign(structures=1, scratch=scratch))
     whole = _overall(pairs).assign(scratch=scratch)
     return _shares(pd.concat([pairs, whole], ignore_index=True))[SAVINGS]
+
+
+def _undisturbed(times: pd.DataFrame) -> pd.Series:
+    """Where a training had its cores, or its GPU, to itself; not where nothing tells."""
+    own = times["cpu_seconds"] >= OWN_CORES * times["seconds"]
+    return own.where(times["device"] == CPU, times["gpu_share"] == 1)
 
 
 def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +143,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
     parameters, spent = record.get("parameters", {}), record.get("seconds_in")
     if spent is not None:
         spent = spent | {"step": spent.get("step", 0.0) + spent.get("frozen", 0.0)}
-    same = ["steps", "best_step", "seconds", "threads", "device"]
+    same = ["steps", "best_step", "seconds", "cpu_seconds", "threads", "device", "gpu_share"]
     return {
         "stage": stage["name"],
         "parent": stage["parent"],
@@ -189,7 +210,7 @@ def _overall(pairs: pd.DataFrame) -> pd.DataFrame:
     numbers = [*_ADDED, *(f"{name}_scratch" for name in _ADDED), *_CAUSES, "saved_s", "source_s"]
     how = {name: lambda v: v.sum(skipna=False) for name in [*numbers, "structures"]}
     groups = pairs.groupby(["family", "n_train", "replicate"], sort=False)
-    sums = groups.agg({**how, "alike": "all"}).reset_index()
+    sums = groups.agg({**how, **dict.fromkeys(_FLAGS, "all"), "device": "first"}).reset_index()
     return sums[sums["structures"] > 1].assign(structure=POOLED)
 
 
@@ -201,6 +222,9 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
         seconds_per_step_scratch=table["step_seconds_scratch"]
         / (table["steps_scratch"] - table["structures"]),
         saved_percent=100 * saved / table["seconds_scratch"],
+        cpu_saved_percent=(100 * (1 - table["cpu_seconds"] / table["cpu_seconds_scratch"])).where(
+            table["device"] == CPU
+        ),
         cheaper_steps_percent=share,
         anything_else_percent=100 - share,
     )

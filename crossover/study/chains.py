@@ -5,14 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import permutations, product
 
-from crossover.study.plan import plan
+from crossover.study.plan import family_name, levels_of, plan
 from crossover.study.schema import Study
 
 BASELINE, ONE_SOURCE, TWO_SOURCES = "baseline", "one source", "two sources"
 POOLED_DATA, ALL_DATA, CONTROL = "pooled data", "all data", "control"
 COUNTED = (BASELINE, ONE_SOURCE, TWO_SOURCES, "three sources", "four sources")
 """Kinds of chains that end on one cohort, by how many trainings come before it."""
+TWICE, THRICE = "trained twice", "trained three times"
+"""Kinds of chains whose trainings are all on the target: controls of as many trainings as chains with sources."""
 ARROW = " → "
 
 
@@ -22,7 +25,8 @@ class Chain:
 
     Attributes:
         steps: the cohorts that each training is on, in order; the last one's are the targets.
-        kind: "baseline" (the target alone), "one source", "two sources" and so on; "all data" or
+        kind: "baseline" (the target alone), "one source", "two sources" and so on; "trained twice" and so on where
+            all trainings are on the target alone; "all data" or
             "pooled data" where the last training is on several cohorts at once; "control" where the first
             begins with other weights than the study's networks do.
         initial: the kind of weights asked for ("random", "imagenet").
@@ -50,8 +54,15 @@ class Chain:
         return before[0][0] if len(before) == 1 and len(before[0]) == 1 else None
 
     @property
+    def again(self) -> bool:
+        """Whether it has several trainings, all on the target alone."""
+        return self.kind == _times(len(self.steps))
+
+    @property
     def label(self) -> str:
-        """What comes before the target: "Site B → Site C", "All data", "Random weights", "None"."""
+        """What comes before the target: "Site B → Site C", "All data", "Random weights", "None"; "Trained twice"."""
+        if self.again:
+            return self.kind.capitalize()
         begun = {CONTROL: f"{self.initial} weights", ALL_DATA: ALL_DATA, BASELINE: "none"}
         text = ", ".join(t for t in (self.sources, begun.get(self.kind, "")) if t) or self.together
         level = self.family.removeprefix(self.strategy).removeprefix("-")
@@ -75,10 +86,51 @@ def chains(study: Study) -> list[Chain]:
 
 
 def kinds(of: Iterable[Chain]) -> list[str]:
-    """The kinds that there are: by number of sources, then data together, then controls."""
+    """The kinds that there are: the target alone, once and more often, by sources, data together, controls."""
     known = {chain.kind: len(chain.steps) for chain in of}
-    counted = [_counted(before) for before in range(max(known.values(), default=0))]
-    return [kind for kind in [*counted, POOLED_DATA, ALL_DATA, CONTROL] if kind in known]
+    steps = range(2, max(known.values(), default=0) + 1)
+    again, counted = map(_times, steps), (_counted(n - 1) for n in steps)
+    order = [BASELINE, *again, *counted, POOLED_DATA, ALL_DATA, CONTROL]
+    return [kind for kind in order if kind in known]
+
+
+def comparable(a: Chain, b: Chain) -> bool:
+    """Whether their kinds are set against each other: controls with the baseline, and with chains as long as they."""
+    if BASELINE in (a.kind, b.kind):
+        return True
+    if CONTROL in (a.kind, b.kind):
+        return False
+    return not (a.again or b.again) or len(a.steps) == len(b.steps)
+
+
+def longer(study: Study) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Which families of chains were trained longer than others, and with what a gain of theirs is to be compared.
+
+    Returns:
+        (a, b) -> the strategies that train b's last step once more and more until they are as long as a, from the
+        same initial weights: none where the study has no such control. A chain is as long as its trainings; as
+        its cohorts in all trainings where the number of steps follows from the patients.
+    """
+    known = {name: s for name, s in study.strategies.items() if not s.sized}
+    steps = {name: tuple(tuple(sorted(t.train)) for t in s.chain) for name, s in known.items()}
+    begun = {name: s.chain[0].initial for name, s in known.items()}
+
+    def length(chain: tuple[tuple[str, ...], ...]) -> int:
+        return sum(1 if study.recipe.steps else len(cohorts) for cohorts in chain)
+
+    out = {}
+    for a, b in permutations(known, 2):
+        if length(steps[a]) > length(steps[b]):
+            control = steps[b]
+            while length(control) < length(steps[a]):
+                control += control[-1:]
+            out[a, b] = tuple(c for c in known if (steps[c], begun[c]) == (control, begun[b]))
+    levels = {name: list(levels_of(s)) for name, s in known.items()}
+    return {
+        (family_name(a, i), family_name(b, j)): found
+        for (a, b), found in out.items()
+        for i, j in product(levels[a], levels[b])
+    }
 
 
 def baseline(of: Iterable[Chain], target: str) -> Chain | None:
@@ -92,7 +144,12 @@ def _kind(study: Study, steps: tuple[tuple[str, ...], ...], initial: str) -> str
         return CONTROL
     if len(steps[-1]) > 1:
         return ALL_DATA if set(steps[-1]) == set(study.cohorts) else POOLED_DATA
-    return _counted(len(steps) - 1)
+    again = len(steps) > 1 and len(set(steps)) == 1
+    return _times(len(steps)) if again else _counted(len(steps) - 1)
+
+
+def _times(trainings: int) -> str:
+    return {2: TWICE, 3: THRICE}.get(trainings, f"trained {trainings} times")
 
 
 def _counted(before: int) -> str:

@@ -85,10 +85,11 @@ class Trainer:
     def __init__(
         self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
         threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *told: None,
-        activations: Cache = OFF,
+        activations: Cache = OFF, gpu_share: float = 1.0,
     ) -> None:  # fmt: skip
-        """`watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told."""
-        self.watch, self.activations = watch, activations
+        """`watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told. Where there is a
+        GPU `gpu_share` of it is this job's: below 1 others may have trained on it."""
+        self.watch, self.activations, self.gpu_share = watch, activations, gpu_share
         self.settings, self.slices, self.splits = settings, slices, splits
         self.out, self.cache, self.threads = out, cache, threads
         self.initial = initial or Initials({}, "")
@@ -180,8 +181,8 @@ class Trainer:
             },
             "activations": given.counts if name else None,
             "seconds": round(perf_counter() - start + done.before, 2),
-            "seconds_in": done.seconds,
-            "threads": self.threads,
+            "seconds_in": done.seconds, "cpu_seconds": clock.cpu_seconds,
+            "threads": self.threads, "gpu_share": self.gpu_share,
             "device": engine.device, "processor": processor(), "versions": engine.versions,
         }  # fmt: skip
 

@@ -223,7 +223,8 @@ class _Saving:
         arrays = {f"state/{k}": v for k, v in engine.state().items()}
         arrays |= {f"best/{k}": v for k, v in best.items()}
         arrays = {k: np.asarray(v, order="C") for k, v in arrays.items()}
-        text = json.dumps({**vars(course), "seconds": clock.rounded()})
+        spent = {"seconds": clock.rounded(), "cpu_seconds": clock.cpu_seconds}
+        text = json.dumps(vars(course) | spent)
         part = checkpoint.with_suffix(".part")
         try:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -252,4 +253,5 @@ def _resume(engine: Engine, checkpoint: Path, clock: Clock) -> tuple[_Course, Ar
     best = {k[5:]: v for k, v in arrays.items() if k.startswith("best/")}
     spent = course.pop("seconds")
     clock.add(spent)
+    clock.add_cpu(course.pop("cpu_seconds"))
     return _Course(**course), best, sum(spent.values())

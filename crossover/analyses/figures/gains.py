@@ -17,7 +17,17 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
 from crossover.analyses.figures import captions, style
-from crossover.study.chains import ALL_DATA, ARROW, CONTROL, COUNTED, POOLED_DATA, Chain, chains
+from crossover.study.chains import (
+    ALL_DATA,
+    ARROW,
+    CONTROL,
+    COUNTED,
+    POOLED_DATA,
+    THRICE,
+    TWICE,
+    Chain,
+    chains,
+)
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -32,6 +42,8 @@ ROW_MM, AROUND_MM = 4.6, 26.0
 LOOKS = {
     **dict(zip(COUNTED, [(style.INK, "|"), ("#0072b2", "o"), ("#d55e00", "s"), ("#cc79a7", "v"),
                          ("#56b4e9", "P")], strict=True)),
+    TWICE: ("#6e6e6e", "o"),
+    THRICE: ("#6e6e6e", "s"),
     POOLED_DATA: ("#e69f00", "<"),
     ALL_DATA: ("#009e73", "D"),
     CONTROL: ("#6e6e6e", "^"),

@@ -156,7 +156,8 @@ def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> 
     if cases.empty:  # every training failed
         return
     finite = np.isfinite(cases[metric])
-    sns.stripplot(cases[finite], jitter=False, size=7**0.5, alpha=0.3, **look)
+    many = {"rasterized": len(cases) > style.RASTERISED}
+    sns.stripplot(cases[finite], jitter=False, size=7**0.5, alpha=0.3, **many, **look)
 
     def interval(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))

@@ -30,6 +30,8 @@ from crossover.study.schema import Study
 COLUMN_MM, PAGE_MM = 85.0, 174.0
 LABEL_MM = 6.0  # of a structure above its part of a figure
 DPI = 300
+RASTERISED = 3000
+"""Above so many points of one kind a vector file holds them as an image, which is smaller and drawn sooner."""
 ALL = "all"
 """The test set that pools every cohort's test cases."""
 
@@ -196,6 +198,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = []
     with matplotlib.rc_context(theme()):
+        figure.set_dpi(DPI)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it is laid out, and so for all three
         for suffix, untimed in UNTIMED.items():
             paths.append(stem.with_name(f"{stem.name}.{suffix}"))
             figure.savefig(paths[-1], dpi=DPI, metadata=untimed)

@@ -21,6 +21,8 @@ ANALYSIS = Analysis(
         "study",
         "published",
         "sizes",
+        "strategies",
+        "recipe.steps",
         "radiomics",
         "statistics.confidence",
         "statistics.missing",

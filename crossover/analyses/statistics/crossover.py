@@ -15,6 +15,7 @@ ANALYSIS = Analysis(
         "statistics.confidence",
         "statistics.alpha",
         "statistics.missing",
+        "splits.replicates",
     ),
     applies=(several_sizes,),
     writes={"statistics/crossover.csv": ("test_set", "structure", "ahead", "overtakes")},
@@ -24,6 +25,8 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.crossing.crossovers`."""
-    how = study.statistics
+    how, trainings = study.statistics, study.splits.replicates.trainings
     metrics = read_completed(given.path("metrics.csv"), how.missing)
-    return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha)}
+    return {
+        "crossover": crossovers(metrics, how.metric, how.confidence, how.alpha, trainings=trainings)
+    }

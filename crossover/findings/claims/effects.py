@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ import pandas as pd
 from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Scores
 from crossover.findings.claims.statements import (
+    ICC,
     Above,
     Below,
     Better,
@@ -26,6 +28,7 @@ from crossover.findings.claims.statements import (
     Majority,
     NoDifference,
     Rises,
+    Statement,
     Within,
 )
 from crossover.statistics.chance import Effect
@@ -33,25 +36,56 @@ from crossover.statistics.effects import effect_of, mean_interval, on_scale
 from crossover.statistics.intervals import ended, of_differences, on_line
 from crossover.statistics.scales import Scale, scale
 
+Controls = Mapping[tuple[str, str], Sequence[str]]
+"""Of `crossover.study.chains.longer`: families of chains a, b -> what b is as long as a."""
+NO_CONTROLS: Controls = MappingProxyType({})
 Compared = Better | Majority | NoDifference
 Values = Above | Below | Within
+Place = tuple[Comparison, str, int]
+"""What is compared, on which structure, at which of the paper's sizes."""
 KEYS = ["cohort", "case"]
 
 
-def differences(statement: Compared, scores: Scores) -> Iterator[Part]:
-    """The parts of a comparison, as `combine` says."""
+def differences(
+    statement: Compared, scores: Scores, controls: Controls = NO_CONTROLS
+) -> Iterator[Part]:
+    """The parts of a comparison, as `combine` says.
+
+    Where a's chains were trained longer than b's and b has controls that were not, what is better must be better than
+    those too.
+    """
     places = _places(statement, scores)
-    if statement.combine == "each":
-        for of, structure, n in places:
-            for a in of.a:
-                for b in of.b:
-                    pair = Comparison(test_set=of.test_set, a=[a], b=[b])
-                    yield _part([(pair, structure, n)], statement, scores)
-    elif statement.combine == "sides":
-        for place in places:
-            yield _part([place], statement, scores)
-    else:
+    yield from _combined(places, statement, scores)
+    if isinstance(statement, Better) and not missing_controls(statement, scores, controls):
+        longer = [(_as_long(of, scores, controls), structure, n) for of, structure, n in places]
+        if statement.combine != "all":
+            longer = [new for new, old in zip(longer, places, strict=True) if new != old]
+        if longer != places:
+            yield from _combined(longer, statement, scores)
+
+
+def missing_controls(
+    statement: Statement, scores: Scores | None, controls: Controls
+) -> list[tuple[str, str]]:
+    """Return the pairs of families of which the first was trained longer, and nothing here tells what that makes."""
+    if not isinstance(statement, Better) or statement.metric == ICC or scores is None:
+        return []
+    pairs = [(a, b) for of in statement.pairs for a in of.a for b in of.b]
+    return [p for p in pairs if p in controls and not scores.families.intersection(controls[p])]
+
+
+def _as_long(of: Comparison, scores: Scores, controls: Controls) -> Comparison:
+    """As many b as a, each as long as its a."""
+    pairs = [(a, b) for a in of.a for b in of.b]
+    found = [next((c for c in controls.get(p, ()) if c in scores.families), p[1]) for p in pairs]
+    return of if found == [b for _, b in pairs] else of.model_copy(update={"b": found})
+
+
+def _combined(places: Sequence[Place], statement: Compared, scores: Scores) -> Iterator[Part]:
+    if statement.combine == "all":
         yield _part(places, statement, scores)
+    else:
+        yield from (_part([place], statement, scores) for place in places)
 
 
 def values(statement: Values, scores: Scores) -> Iterator[Part]:
@@ -171,9 +205,7 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
     )
 
 
-def _part(
-    places: Sequence[tuple[Comparison, str, int]], statement: Compared, scores: Scores
-) -> Part:
+def _part(places: Sequence[Place], statement: Compared, scores: Scores) -> Part:
     metric, sides, printed = statement.metric, [], []
     for of, structure, n in places:
         at = (n, of.test_set, metric, structure)
@@ -184,20 +216,25 @@ def _part(
         ])  # fmt: skip
         printed.append(sum(side.weight * scores.printed(*side.place) for side in sides[-1]))
     of, structure, n = places[0]
-    pair = f"{' + '.join(of.a)} minus {' + '.join(of.b)}"
+    pair = " minus ".join(" + ".join(dict.fromkeys(side)) for side in (of.a, of.b))
     name = _named(pair, scores, [*of.a, *of.b], of.test_set, structure, n)
     found = _effect(sides, scores)
     named = name if len(places) == 1 else ""
     return part(named, found, statement.region, float(np.mean(printed)), scale(metric))
 
 
-def _places(statement: Compared, scores: Scores) -> list[tuple[Comparison, str, int]]:
+def _places(statement: Compared, scores: Scores) -> list[Place]:
     return [
-        (of, structure, n)
+        (own, structure, n)
         for of in statement.pairs
         for structure in statement.structures or scores.structures
         for n in statement.sizes or [0]
+        for own in (_each(of) if statement.combine == "each" else [of])
     ]
+
+
+def _each(of: Comparison) -> list[Comparison]:
+    return [Comparison(test_set=of.test_set, a=[a], b=[b]) for a in of.a for b in of.b]
 
 
 def _named(

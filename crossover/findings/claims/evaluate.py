@@ -56,6 +56,7 @@ def evaluate_claims(
     confidence: float,
     sizes: Mapping[int, int],
     icc: Form = "ICC(A,1)",
+    controls: effects.Controls = effects.NO_CONTROLS,
 ) -> pd.DataFrame:
     """Judge claims by a run's tables, with the columns `COLUMNS`.
 
@@ -66,6 +67,7 @@ def evaluate_claims(
         confidence: of the intervals that decide (see `claims.parts`).
         sizes: the paper's training size -> ours.
         icc: the form of the ICC.
+        controls: what chains are compared with beside what is shorter.
 
     Returns:
         One row for each claim. `effect, ci_low, ci_high, p` and the published effect are those of the part that
@@ -75,13 +77,14 @@ def evaluate_claims(
     known = dict(tables)
     if "metrics" in known:
         known["scores"] = Scores(known["metrics"], known.get("published"), sizes)
-    rows = [_row(claim, known, confidence, sizes, icc) for claim in claims]
+    rows = [_row(claim, known, confidence, sizes, icc, controls) for claim in claims]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _row(
-    claim: Claim, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form
-) -> dict:
+    claim: Claim, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
+    controls: effects.Controls,
+) -> dict:  # fmt: skip
     statement = claim.statement
     row = claim.model_dump(include={"id", "words", "where", "reading", "published"})
     row |= {"kind": statement.kind, "measure": measure(statement), "confidence": confidence}
@@ -89,7 +92,7 @@ def _row(
     if isinstance(statement, Untested):
         return row | nothing | {"verdict": NOT_RUN, "because": statement.because}
     try:
-        parts, region = _parts(statement, tables, confidence, sizes, icc)
+        parts, region = _parts(statement, tables, confidence, sizes, icc, controls)
         if not parts:
             raise Missing("the tables have no such scores")
     except Missing as missing:
@@ -106,6 +109,9 @@ def _row(
             f"of these trained models it {found}; another training of each is needed ({because})"
         )
         found = OPEN
+    untold = effects.missing_controls(statement, tables.get("scores"), controls)
+    if found == HOLDS and untold:
+        found, because = OPEN, f"{_longer(untold)} ({because})"
     low, high = shown.told or shown.interval(confidence)
     return row | {
         "verdict": found,
@@ -119,9 +125,19 @@ def _row(
     }
 
 
+def _longer(pairs: list[tuple[str, str]]) -> str:
+    named = [f"{a} than {b}" for a, b in dict.fromkeys(pairs)]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return (
+        f"trained longer: {', '.join(named[:_NAMED])}{more}, which alone may make them better; a control is needed "
+        "that trains the target's patients as often"
+    )
+
+
 def _parts(
-    statement: Testable, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form
-) -> tuple[list[Part], Interval]:
+    statement: Testable, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
+    controls: effects.Controls,
+) -> tuple[list[Part], Interval]:  # fmt: skip
     def table(name: str):
         if name not in tables:
             raise Missing(f"no table {name}")
@@ -143,7 +159,7 @@ def _parts(
     elif isinstance(statement, Above | Below | Within):
         found = effects.values(statement, table("scores"))
     else:
-        found = effects.differences(statement, table("scores"))
+        found = effects.differences(statement, table("scores"), controls)
     return list(found), statement.region
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from crossover.core.configuration import ConfigError, read_yaml, validate
 from crossover.findings.claims.statements import Claims
 from crossover.findings.published import corresponding, load_published
+from crossover.study.chains import longer
 from crossover.study.schema import Study
 
 TABLES = (
@@ -37,7 +38,8 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
     """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:
-        study: its name, published numbers, sizes, confidence, policy on missing predictions and radiomics are read.
+        study: its name, published numbers, sizes, strategies, confidence, policy on missing predictions and radiomics
+            are read, and `recipe.steps`.
         files: those there are of `TABLES`; known by their names.
 
     Raises:
@@ -62,4 +64,5 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
         sizes = {theirs: n for n, theirs in ours.items() if theirs}
     claims = read_claims(study.study, folder).claims
     icc: Form = study.radiomics.icc if study.radiomics else "ICC(A,1)"
-    return evaluate_claims(claims, tables, study.statistics.confidence, sizes, icc)
+    confidence = study.statistics.confidence
+    return evaluate_claims(claims, tables, confidence, sizes, icc, longer(study))

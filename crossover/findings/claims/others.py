@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,20 +13,21 @@ from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import BestNetwork, Crossover, Time
 from crossover.statistics.chance import Spread, effect
+from crossover.statistics.crossing import CHANGES, CROSSES, NONE, lacking
 from crossover.statistics.intervals import ended, half_width
 from crossover.statistics.metrics_table import POOLED
 from crossover.statistics.scales import PERCENT_SAVED, SHARE
-
-CROSSES, NONE = "crosses", "no crossover within the range"
-"""Verdicts of statistics/crossover.csv; its third is "can't tell". There n is 0 below the smallest size and inf
-beyond the largest."""
 
 
 def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
     """The mean saving in per cent over trainings (structures and replicates), Student's interval over them.
 
+    On processors the interval to judge by spans those of seconds of the clock and of processor seconds, so that
+    there is a verdict only where both lead to it: what the machine did beside slows the one, hardly the other.
+
     Raises:
-        Missing: no such trainings, or such as ran on different devices or with different threads.
+        Missing: no such trainings, or such as ran on different devices, with different threads, or while something
+            else took their time (`statistics.training_time`).
     """
     rows = saved[(saved["family"] == statement.family) & (saved["scratch"] == statement.over)]
     ours = [sizes[n] for n in statement.sizes if n in sizes]
@@ -40,15 +42,28 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
         raise Missing(
             "the trainings ran on different devices, with different threads, or read kept activations"
         )
-    values = rows["saved_percent"].to_numpy(float)
+    if disturbed := int((~rows["undisturbed"].astype(bool)).sum()):
+        raise Missing(
+            f"in {disturbed} of {len(rows)} pairs of trainings one had its cores or its GPU not to itself, so that "
+            "their times are of the machine; train one at a time (--cores as execution.threads, execution.per_gpu: 1)"
+        )
+    clock = rows["saved_percent"].to_numpy(float)
+    measures = [clock]
+    if rows["cpu_saved_percent"].notna().all():
+        measures.append(rows["cpu_saved_percent"].to_numpy(float))
 
     def interval(confidence: float) -> Interval:
-        sd = values.std(ddof=1) if len(values) > 1 else math.nan
-        half = half_width(sd, len(values), confidence)
-        low, high = ended(values.mean() - half, values.mean() + half, PERCENT_SAVED)
-        return float(low), float(high)
+        lows, highs = zip(*(_student(values, confidence) for values in measures), strict=True)
+        return min(lows), max(highs)
 
-    return [Part("", float(values.mean()), interval, _p(values, statement.at_least))]
+    return [Part("", float(clock.mean()), interval, _p(measures, statement.at_least))]
+
+
+def _student(values: np.ndarray, confidence: float) -> Interval:
+    sd = values.std(ddof=1) if len(values) > 1 else math.nan
+    half = half_width(sd, len(values), confidence)
+    low, high = ended(values.mean() - half, values.mean() + half, PERCENT_SAVED)
+    return float(low), float(high)
 
 
 def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
@@ -83,8 +98,8 @@ def crossovers(
 
     An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
     structure is not corrected for their number. It counts for the claim only where the table says that the two
-    cross, and against it wherever it lies outside; "no crossover within the range", and a crossing the other
-    way, are against it too.
+    cross, and against it wherever it lies outside, unless the study lacks what a verdict needs; "no crossover within
+    the range", leads that change more than once, and a crossing the other way, are against it too.
 
     Raises:
         Missing: no such comparison, or a size that stands for none.
@@ -110,8 +125,8 @@ def crossovers(
 def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
     told = float(row["ci_low"]), float(row["ci_high"])
     wanted, found = row["ahead"] == ahead, row["verdict"]
-    outside = told[1] < region[0] or told[0] > region[1]
-    if found == NONE or (found == CROSSES and not wanted) or (wanted and outside):
+    outside = wanted and not lacking(row) and (told[1] < region[0] or told[0] > region[1])
+    if found in (NONE, CHANGES) or (found == CROSSES and not wanted) or outside:
         judged = (math.inf, math.inf)  # beyond any size, however large
     else:
         judged = told if wanted and found == CROSSES else (0.0, math.inf)
@@ -119,8 +134,11 @@ def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
     return Part(name, float(row["n"]), lambda _: judged, told=told)
 
 
-def _p(values: np.ndarray, bound: float) -> float:
+def _p(measures: Sequence[np.ndarray], bound: float) -> float:
+    """The larger p where all lie on one side of the bound; else one that says nothing."""
     from scipy.stats import ttest_1samp
 
-    varied = len(values) > 1 and np.ptp(values) > 0
-    return float(ttest_1samp(values, bound).pvalue) if varied else math.nan
+    if not all(len(values) > 1 and np.ptp(values) > 0 for values in measures):
+        return math.nan
+    one_side = len({np.sign(values.mean() - bound) for values in measures}) == 1
+    return max(float(ttest_1samp(values, bound).pvalue) for values in measures) if one_side else 1.0

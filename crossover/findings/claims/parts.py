@@ -89,11 +89,9 @@ def _inside(interval: Interval, region: Interval) -> bool:
 
 
 def _outside(interval: Interval, region: Interval) -> bool:
-    """Not above a bound is at it or below; a region with two ends has both."""
+    """An interval that ends at a bound holds it, and excludes nothing."""
     (low, high), (least, most) = interval, region
-    if math.isinf(most):
-        return high <= least
-    return low >= most if math.isinf(least) else high < least or low > most
+    return high < least or low > most
 
 
 def _clearance(interval: Interval, region: Interval) -> float:

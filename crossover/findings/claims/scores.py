@@ -31,7 +31,7 @@ class Scores:
         self._printed = _printed(published)
         self.sizes = sizes
         self.structures = list(dict.fromkeys(table["structure"]))
-        self._families = set(table["family"])
+        self.families = set(table["family"])
         self._trained = set(zip(table["family"], table["n_train"], strict=True))
         self._known: dict[tuple, pd.DataFrame] = {}
         self._spreads: dict[tuple[str, str], Spreads] = {}
@@ -48,7 +48,7 @@ class Scores:
         return self._known[place]
 
     def _size(self, family: str, n: int) -> int:
-        if family not in self._families:
+        if family not in self.families:
             raise Missing(f"no model {family}")
         if (family, 0) in self._trained:
             return 0

@@ -1,0 +1,86 @@
+"""The benchmarks of error rates in their quick form: verdicts on what is equal must stay in their bands.
+
+`python -m benchmarks.chance` and `python -m benchmarks.crossover_coverage` measure the same at length. A band is the
+nominal level, what the tables in the docs allow beyond it, and three standard errors of so few simulations. That it
+would be left is shown with the fault that it is there for: trainings averaged away.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import chance
+from benchmarks.crossover_coverage import rates
+from crossover.statistics import crossing
+from crossover.statistics.chance import Effect, effect
+from tests.simulated import CROSSING, NOT_CROSSING, TWICE, Curve, Design
+
+TABLES = 120
+LEVELS = {"type I": 0.05, "holds": 0.025}
+
+
+def band(level: float, tables: int = TABLES) -> float:
+    """The most that an error rate may be."""
+    return level + chance.BAND + 3 * math.sqrt(level * (1 - level) / tables)
+
+
+def of_these_models(scores, weights, strata=None, spread=None) -> Effect:
+    """The fault: each case's mean over the trainings, as if no other training could come out otherwise."""
+    return effect([s.mean(1, keepdims=True) for s in scores], weights, strata)
+
+
+@pytest.mark.parametrize("trainings", [1, 2, 5])
+def test_equal_methods_differ_as_often_as_they_may(trainings, monkeypatch):
+    found = chance.rates(16, trainings, 0.04, 0.0, TABLES)
+    assert all(found[name] <= band(level) for name, level in LEVELS.items())
+    assert found["coverage"] >= 0.93 - 3 * math.sqrt(0.95 * 0.05 / TABLES)
+    monkeypatch.setattr(chance, "effect", of_these_models)
+    wrong = chance.rates(16, trainings, 0.04, 0.0, TABLES)
+    assert all(wrong[name] > band(level) for name, level in LEVELS.items())
+
+
+def verdicts(curves: dict[str, Curve], design: Design) -> dict[str, float]:
+    return rates(curves, design, TABLES, 150)
+
+
+def test_curves_that_meet_seem_to_cross_as_often_as_they_may(monkeypatch):
+    """At the largest size the two are equal, and the first is ahead before: the test is at its level."""
+    curves, design = NOT_CROSSING["meeting at the largest"], Design(replicates=3, luck=0.04)
+    assert verdicts(curves, design)["crosses"] <= band(0.05)
+
+    def difference(panel, first, second, k):
+        return of_these_models([panel.scores[f, k].T for f in (first, second)], (1, -1))
+
+    monkeypatch.setattr(crossing, "_difference", difference)
+    assert verdicts(curves, design)["crosses"] > band(0.05)
+
+
+@pytest.mark.parametrize("sizes", [(5, 13, 26, 51, 128, 256), (5, 26, 256)])
+def test_the_interval_of_a_crossover_covers_it(sizes, monkeypatch):
+    """Without the sizes around it, by straight lines, it misses where curves are steep between two sizes."""
+    curves, design = CROSSING["a steep one that crosses at 62"], Design(replicates=3, sizes=sizes)
+    least = 0.93 - 3 * math.sqrt(0.95 * 0.05 / TABLES)
+    found = verdicts(curves, design)
+    assert found["covered"] >= least and found["crosses"] > 0.9
+
+    def between(roots, n, confidence):
+        return tuple(np.quantile(np.nan_to_num(roots, posinf=1e9), [0.025, 0.975]))
+
+    monkeypatch.setattr(crossing, "_interval", between)
+    assert verdicts(curves, design)["covered"] < least
+
+
+@pytest.mark.parametrize("curves", TWICE.values(), ids=TWICE)
+def test_two_crossings_are_neither_one_nor_none(curves):
+    found = verdicts(curves, Design(replicates=3))
+    assert max(found["crosses"], found["no crossover"]) <= band(0.05)
+
+
+@pytest.mark.parametrize("curves", NOT_CROSSING.values(), ids=NOT_CROSSING)
+def test_one_draw_and_two_sizes_lead_to_no_verdict(curves):
+    for design in (Design(shared=0.5), Design(replicates=3, sizes=(5, 256))):
+        found = rates(curves, design, 20, 50)
+        assert not any(found[v] for v in ("crosses", "no crossover", "changes"))
