@@ -31,11 +31,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from crossover.statistics.chance import Spread, behrens_fisher, pooled_spread, rest_of
+from crossover.statistics.chance import Effect, Spread, behrens_fisher, pooled_spread, rest_of
 
 DRAWS, SEED = 4000, 20250
-MOST = 10_000
-"""Test cases beyond which no number is looked for."""
+MOST, MOST_TRAININGS = 1000, 100
+"""Test cases, and trainings of each model, beyond which no number is looked for."""
 KNOTS = 33
 
 
@@ -82,6 +82,21 @@ class Pilot:
     models: int = 2
     own: bool = True
 
+    def effect(self) -> Effect:
+        """The pilot's own effect; of models with the same number of trainings as `chance.effect` has it."""
+        known = self.training is not None
+        return Effect(
+            estimate=self.estimate,
+            case_se=float(
+                np.sqrt(max(self.cases.value - self.shares * self.rest.value, 0) / self.count)
+            ),
+            case_df=self.cases.df,
+            training_se=float(np.sqrt(self.shares * self.training.value)) if known else np.nan,
+            training_df=self.training.df if known else np.nan,
+            cases=int(self.count),
+            trainings=round(self.models / self.shares),
+        )
+
 
 @dataclass(frozen=True)
 class Components:
@@ -109,7 +124,9 @@ def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | 
         raise ValueError("a pilot needs two cases of a test set or more")
     several = [s for s in scores if s.shape[1] > 1]
     rest_df = sum((n - 1) * (s.shape[1] - 1) for s in several)
-    rest = sum(rest_of(s) * (n - 1) * (s.shape[1] - 1) for s in several) / rest_df if several else 0.0
+    rest = (
+        sum(rest_of(s) * (n - 1) * (s.shape[1] - 1) for s in several) / rest_df if several else 0.0
+    )
     own = pooled_spread(scores)
     known = spread or own
     return Pilot(
@@ -155,7 +172,7 @@ def assurance(
     """
     case_df = cases - pilot.strata
     training_df = pilot.models * (trainings - 1) or (pilot.training.df if pilot.training else 0)
-    if case_df < 1 or (trainings > 1 and components.training is None):
+    if case_df < 1 or not judged(pilot, trainings):
         return np.nan
     rng = np.random.default_rng(SEED + 1)
     of_cases, of_training, of_rest = rng.uniform(size=(3, len(components.effect)))
@@ -174,7 +191,20 @@ def assurance(
         true = interaction + rest + training
         knots, values = _critical(case_df, training_df, alpha)
         critical = np.interp(np.arctan2(training_se, case_se), knots, values)
-    return float(_settled(components.effect, critical * np.hypot(case_se, training_se), true).mean())
+    return float(
+        _settled(components.effect, critical * np.hypot(case_se, training_se), true).mean()
+    )
+
+
+def judged(pilot: Pilot, trainings: int) -> bool:
+    """Return whether a new study of so many trainings could be judged.
+
+    Not with several where nothing tells how they differ, and with one only where other models tell it, or as a study of
+    these trained models.
+    """
+    if pilot.training is None:
+        return trainings == 1
+    return trainings > 1 or not pilot.own
 
 
 def fewest_cases(
@@ -189,6 +219,20 @@ def fewest_cases(
         enough = assurance(pilot, components, middle, trainings, alpha) >= wanted
         low, high = (low, middle) if enough else (middle, high)
     return high
+
+
+def fewest_trainings(
+    pilot: Pilot, components: Components, wanted: float, alpha: float
+) -> int | None:
+    """Return the fewest trainings with which `MOST` test cases reach an assurance; None where `MOST_TRAININGS` don't."""
+    if components.training is None:
+        return None
+    low, high = 1, MOST_TRAININGS + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = assurance(pilot, components, MOST, middle, alpha) >= wanted
+        low, high = (low, middle) if enough else (middle, high)
+    return high if high <= MOST_TRAININGS else None
 
 
 def _settled(effect: np.ndarray, bound: np.ndarray, variance: np.ndarray) -> np.ndarray:
