@@ -75,9 +75,9 @@ def design(
 ) -> None:
     """Plan a study: test cases and trainings that settle a difference or the crossover, labelled cases for a score.
 
-    From a pilot's scores, or from a paper's SDs (--sd, --difference). A study is planned for the test by which it will be
-    judged, with an assurance that counts what the pilot leaves uncertain. Exit status: 0, or 2 where the call or
-    a file is wrong.
+    From a pilot's scores, or from a paper's SDs (--sd, --difference). A study is planned for the test by which it will
+    be judged, with an assurance that counts what the pilot leaves uncertain. Exit status: 0, or 2 where the call or a
+    file is wrong.
     """  # fmt: skip
     from crossover.findings.planner import Asked, Printed, design, design_from_printed, show, wrong
     from crossover.report.compare.complete import read_all

@@ -132,7 +132,8 @@ def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, l
         shares=2.0,
         count=printed.cases or np.inf,
     )
-    place = {"test_set": "", "structure": "", "metric": asked.metric, "a": "two models", "b": "", "n_train": 0}  # fmt: skip
+    place = {"test_set": "", "structure": "", "metric": asked.metric, "a": "two models", "b": ""}
+    place |= {"n_train": 0}
     notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
     if not printed.cases:
         notes.append(
@@ -224,7 +225,7 @@ def _grid(own: pd.DataFrame) -> Table:
             cases = f"> {cases}"
         hours = "" if pd.isna(row["hours"]) else f"{row['hours']:.1f}"
         pair = ", ".join(filter(None, (str(row["a"]), str(row["b"]))))
-        each = "" if pd.isna(row["trainings"]) else f"{row['trainings']:.0f}"
+        each = str(row["trainings"] or "")
         grid.add_row(str(row["structure"]), pair, each, cases, hours)
     return grid
 

@@ -10,9 +10,10 @@ where `interaction` is the variance between cases of the difference of two model
 between its trainings, and `rest` what is left of one score. A pilot estimates all three with few degrees of freedom.
 Power at its estimates is therefore too good: the assurance (O'Hagan, Stevens & Campbell 2005) is the mean power over
 
-* the variances: each mean square s² of the pilot with ν degrees of freedom is replaced by s² ν / χ²(ν), and the components
-  are worked out from these (Weerahandi's generalised pivotal quantities, 1993; below 0 they are 0). For one component this
-  is the posterior under Jeffreys's prior, and studies so planned succeed as often as the assurance says, whatever the truth;
+* the variances: each mean square s² of the pilot with ν degrees of freedom is replaced by s² ν / χ²(ν), and the
+  components are worked out from these (Weerahandi's generalised pivotal quantities, 1993; below 0 they are 0). For one
+  component this is the posterior under Jeffreys's prior, and studies so planned succeed as often as the assurance says,
+  whatever the truth;
 * the difference, where it is itself taken from the pilot: normal about the difference found, with the variance that the
   drawn components give the pilot's. A difference that is asked about is fixed.
 
@@ -34,8 +35,8 @@ from scipy import optimize, special
 from crossover.statistics.chance import Effect, Spread, behrens_fisher, pooled_spread, rest_of
 
 DRAWS, SEED = 4000, 20250
-MOST, MOST_TRAININGS = 1000, 100
-"""Test cases, and trainings of each model, beyond which no number is looked for."""
+MOST = 1000
+"""Test cases beyond which no number is looked for."""
 KNOTS = 33
 
 
@@ -219,20 +220,6 @@ def fewest_cases(
         enough = assurance(pilot, components, middle, trainings, alpha) >= wanted
         low, high = (low, middle) if enough else (middle, high)
     return high
-
-
-def fewest_trainings(
-    pilot: Pilot, components: Components, wanted: float, alpha: float
-) -> int | None:
-    """Return the fewest trainings with which `MOST` test cases reach an assurance; None where `MOST_TRAININGS` don't."""
-    if components.training is None:
-        return None
-    low, high = 1, MOST_TRAININGS + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        enough = assurance(pilot, components, MOST, middle, alpha) >= wanted
-        low, high = (low, middle) if enough else (middle, high)
-    return high if high <= MOST_TRAININGS else None
 
 
 def _settled(effect: np.ndarray, bound: np.ndarray, variance: np.ndarray) -> np.ndarray:

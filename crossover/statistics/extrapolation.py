@@ -5,11 +5,11 @@ continuations, each of all resampled means (`resampling`):
 
 * no further gain: the monotone fit stays what it is at the largest n;
 * the power law a - b n^(-c) through all sizes (`forms`), which is the estimate;
-* as much for each doubling as between the two largest sizes: the monotone fit at the largest n, and a straight line over
-  log2 n from it.
+* as much for each doubling as between the two largest sizes: the monotone fit at the largest n, and a straight line
+  over log2 n from it.
 
-A learning curve whose gains don't grow from doubling to doubling lies between the first and the last. Where they do grow
-beyond chance the curve is not continued, nor with fewer than `FEWEST` sizes, nor beyond twice the largest n.
+A learning curve whose gains don't grow from doubling to doubling lies between the first and the last. Where they do
+grow beyond chance the curve is not continued, nor with fewer than `FEWEST` sizes, nor beyond twice the largest n.
 `python -m benchmarks.planning` measures how often the true value is inside, for curves of several kinds.
 """
 

@@ -54,7 +54,7 @@ class CrossingPilot:
 
 
 def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
-    """Return what a pair tells; None with fewer than two common sizes or two cases, or where nothing tells of trainings."""
+    """Return what a pair tells; None with too few common sizes or cases, or where nothing tells of trainings."""
     here = ~np.isnan(found.means[list(pair)]).any(0)
     scores = panel.scores[list(pair)][:, here]  # (2, K, trainings, cases)
     several = found.resampled == REPLICATES

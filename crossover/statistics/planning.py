@@ -19,7 +19,6 @@ from crossover.statistics.assurance import (
     assurance,
     drawn,
     fewest_cases,
-    fewest_trainings,
     judged,
     pilot_of,
 )
@@ -38,6 +37,7 @@ PLANNING = [
     "confidence", "hours", "refused", "statement",
 ]  # fmt: skip
 TRAININGS = (1, 3, 5, 10)
+MOST_TRAININGS = 100
 DRAWS = 400
 """Resamples of a learning curve."""
 
@@ -87,7 +87,7 @@ def pilot_of_pair(
 def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rules) -> list[dict]:
     """Test cases that settle a difference, a row for each number of trainings; of trained models one.
 
-    Where none of these settles it, the last row is of the fewest trainings that do.
+    Where none of these settles it, their number is doubled until it does, or is beyond `MOST_TRAININGS`.
 
     Args:
         place: test_set, structure, metric, a, b and n_train of the pair.
@@ -109,9 +109,10 @@ def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rule
         return place | own | {"hours": rules.hours(cases)}
 
     rows = [row(trainings) for trainings in (rules.trainings if pilot.training else (1,))]
-    if not any(map(enough, rows)):
-        more = fewest_trainings(pilot, components, rules.assurance, rules.alpha)
-        rows += [row(more)] if more else []
+    more = rules.trainings[-1] * 2
+    while pilot.training and not any(map(enough, rows)) and more <= MOST_TRAININGS:
+        rows += filter(enough, [row(more)])
+        more *= 2
     return rows
 
 
@@ -183,11 +184,15 @@ def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[d
 
 
 def as_table(rows: Sequence[dict]) -> pd.DataFrame:
-    """Return rows as a table with the columns `PLANNING`, each with its statement."""
-    table = pd.DataFrame(rows).reindex(columns=PLANNING)
-    table["refused"] = table["refused"].fillna("")
+    """Return rows as a table with the columns `PLANNING`, each with its statement; 0 trainings where none are asked."""
+    table = completed(pd.DataFrame(rows).reindex(columns=PLANNING))
     table["statement"] = [statement(row) for row in table.to_dict("records")]
     return table
+
+
+def completed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of these columns, also one that was written and read again, with its empty cells as they were."""
+    return table.fillna({"b": "", "refused": "", "trainings": 0}).astype({"trainings": int})
 
 
 def statement(row: dict) -> str:
@@ -205,7 +210,7 @@ def statement(row: dict) -> str:
 
 def models(row: dict) -> str:
     """The models that a row is of: "transfer-L1 and scratch at n = 32"."""
-    pair = f"{row['a']} and {row['b']}" if pd.notna(row["b"]) and row["b"] else str(row["a"])
+    pair = f"{row['a']} and {row['b']}" if row["b"] else str(row["a"])
     return f"{pair} at n = {row['n_train']:.0f}" if row["n_train"] > 0 else pair
 
 
@@ -239,8 +244,11 @@ def _settles(row: dict) -> str:
 def _settles_crossover(row: dict) -> str:
     what = f"whether {row['b']} overtakes {row['a']}"
     if row["refused"]:
-        return f"no plan settles {what}: {row['refused']}; train each model twice or more first"
-    return _plan(row, f" with {_trainings(row['trainings'])}", f"{what} at the same sizes")
+        return (
+            f"no plan settles {what}: {row['refused']}; train on a second draw of the subsets first"
+        )
+    draws = f" with {row['trainings']:.0f} draws of the subsets, each trained once,"
+    return _plan(row, draws, f"{what} at the same sizes")
 
 
 def _plan(row: dict, with_: str, what: str) -> str:
