@@ -30,14 +30,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import interpolate, optimize, special
 
 from crossover.statistics.chance import Effect, Spread, behrens_fisher, pooled_spread, rest_of
 
 DRAWS, SEED = 4000, 20250
 MOST = 1000
 """Test cases beyond which no number is looked for."""
-KNOTS = 33
+KNOTS = 17
 
 
 @dataclass(frozen=True)
@@ -190,8 +190,7 @@ def assurance(
         training = share * components.training
         training_se = np.sqrt((training + rest) * _over_df(training_df, of_training))
         true = interaction + rest + training
-        knots, values = _critical(case_df, training_df, alpha)
-        critical = np.interp(np.arctan2(training_se, case_se), knots, values)
+        critical = _critical(case_df, training_df, alpha)(np.arctan2(training_se, case_se))
     return float(
         _settled(components.effect, critical * np.hypot(case_se, training_se), true).mean()
     )
@@ -234,14 +233,16 @@ def _over_df(df: float, uniform: np.ndarray) -> np.ndarray | float:
 
 
 @functools.lru_cache(maxsize=4096)  # a search asks for the same numbers of cases again and again
-def _critical(df_1: float, df_2: float, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+def _critical(df_1: float, df_2: float, alpha: float) -> interpolate.CubicSpline:
     """Critical values of `chance.behrens_fisher` by the angle whose tangent is the second weight over the first."""
     angles = np.linspace(0, np.pi / 2, KNOTS)
-    most = sum(-special.stdtrit(min(df, 1e6), alpha / 4) for df in (df_1, df_2)) + 1
-    weights = np.cos(angles), np.sin(angles) * (angles > 0)
-    weights[0][-1] = 0.0
-    values = [
-        optimize.brentq(lambda t, a=a, b=b: behrens_fisher(t, a, b, df_1, df_2) - alpha / 2, 0, most, xtol=1e-6)
-        for a, b in zip(*weights, strict=True)
-    ]  # fmt: skip
-    return angles, np.array(values)
+    values = [-special.stdtrit(df_1, alpha / 2)]
+    for angle in angles[
+        1:
+    ]:  # at the last, a right angle, the cosine isn't quite 0, which is less than the tolerance
+        above = functools.partial(
+            behrens_fisher, first=np.cos(angle), second=np.sin(angle), df_1=df_1, df_2=df_2
+        )
+        lower, upper = values[-1] / 2, 2 * values[-1]
+        values.append(optimize.brentq(lambda t, p=above: p(t) - alpha / 2, lower, upper, xtol=1e-5))
+    return interpolate.CubicSpline(angles, values)

@@ -192,7 +192,8 @@ def as_table(rows: Sequence[dict]) -> pd.DataFrame:
 
 def completed(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of these columns, also one that was written and read again, with its empty cells as they were."""
-    return table.fillna({"b": "", "refused": "", "trainings": 0}).astype({"trainings": int})
+    words = table.astype({"b": object, "refused": object})
+    return words.fillna({"b": "", "refused": "", "trainings": 0}).astype({"trainings": int})
 
 
 def statement(row: dict) -> str:
