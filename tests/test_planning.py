@@ -17,7 +17,7 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.findings.planner import Asked, Printed, design, design_from_printed, surer
+from crossover.findings.planner import Printed, design_from_printed
 from crossover.report.overview import makes_surer
 from crossover.report.results import StudyResults
 from crossover.statistics import assurance as planner
@@ -35,6 +35,7 @@ from crossover.statistics.extrapolation import Curve
 from crossover.statistics.metrics_table import TableError, check_metrics
 from crossover.statistics.planned_crossing import cases_that_settle, crossing_pilot
 from crossover.statistics.planning import CROSSOVER, DIFFERENCE, NEXT, PLANNING, SCORE, Rules
+from crossover.statistics.plans import Asked, design, surer
 from crossover.statistics.resampling import Panel, resample
 from crossover.study.config import load_study
 from tests.simulated import (

@@ -79,11 +79,13 @@ def design(
     be judged, with an assurance that counts what the pilot leaves uncertain. Exit status: 0, or 2 where the call or a
     file is wrong.
     """  # fmt: skip
-    from crossover.findings.planner import Asked, Printed, design, design_from_printed, show, wrong
+    from crossover.findings.planner import Printed, design_from_printed, show, wrong
     from crossover.report.compare.complete import read_all
     from crossover.report.compare.roles import Said
     from crossover.statistics.metrics_table import TableError
     from crossover.statistics.planning import TRAININGS, Rules
+    from crossover.statistics.plans import Asked
+    from crossover.statistics.plans import design as design_from_table
 
     chosen = sorted(set(trainings or TRAININGS))
     rules = Rules(assurance, alpha, 1 - alpha, chosen, minutes_per_case)
@@ -101,7 +103,7 @@ def design(
             table, notes = design_from_printed(asked, printed)
         else:
             scores, read = read_all(files or [], Said(column or (), [metric]))
-            table, notes = design(scores, asked)
+            table, notes = design_from_table(scores, asked)
             notes = [*notes, *read]
         if out:
             table.to_csv(out, index=False)

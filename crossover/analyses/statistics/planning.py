@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import fine_tuned_and_scratch
-from crossover.findings.planner import surer
 from crossover.statistics.metrics_table import read_metrics
 from crossover.statistics.planning import Rules
+from crossover.statistics.plans import surer
 from crossover.study.families import baseline, fine_tuned
 from crossover.study.schema import Study
 
@@ -20,7 +20,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `findings.planner.surer`: of fine-tuning and training from scratch, on the target's test cases."""
+    """See `statistics.plans.surer`: of fine-tuning and training from scratch, on the target's test cases."""
     metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
     rules = Rules(alpha=how.alpha, confidence=how.confidence, trainings=(3, 10))
     pair = (fine_tuned(study), str(baseline(study)))
