@@ -287,7 +287,19 @@ def called(*words: str):
 
 def test_the_command_prints_sentences_and_rows(file, tmp_path):
     out = tmp_path / "plan.csv"
-    words = [file, "--difference", 0.1, "--trainings", 5, "--next", 5, "--out", out]
+    words = [
+        file,
+        "--metric",
+        "Dice",
+        "--difference",
+        0.1,
+        "--trainings",
+        5,
+        "--next",
+        5,
+        "--out",
+        out,
+    ]
     said = called(*words)
     assert said.exit_code == 0, said.output
     assert "test cases with 5 trainings of each" in " ".join(said.output.split())
