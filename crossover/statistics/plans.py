@@ -135,6 +135,7 @@ def _by_curves(
 ) -> tuple[list[dict], list[str]]:
     """Of each structure the crossover of the pair, the score asked for, and what further cases bring."""
     found: list[dict] = []
+    notes: list[str] = []
     sized = rows[rows["n_train"] > 0]
     sized = sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
     if sized.empty:
@@ -153,10 +154,11 @@ def _by_curves(
             at_sizes = crossings(made, drawn_means, places, place | {"n_train": 0}, asked.rules)
             open_yet = not at_sizes
             found += at_sizes
+            notes += [] if at_sizes else [f"{structure}: the pilot itself settles the crossover"]
         if asked.reach is not None:
             found += scores_reached(drawn_means, place, asked.reach, asked.rules)
         found += next_cases(drawn_means, place, asked.more, asked.rules)
-    return found, []
+    return found, notes
 
 
 def _sizes_of(pair: Sequence[str], sizes: Sequence[set], asked: int | None) -> str:
