@@ -9,7 +9,7 @@
 * found: the same for the difference that the pilot finds, whose truth is drawn evenly from -0.1 to 0.1. Plans of ten
   cases or fewer are left out, since the smallest studies have more than the assurance asked for.
 * curves: how often the interval at twice the largest n holds the true curve, and that of the gain; by kind of curve.
-* crossings: pilots that can't tell whether two curves cross are planned from for 10 trainings; `succeed` is another
+* crossings: pilots that can't tell whether two curves cross are planned from for 10 draws of the subsets; `succeed` is another
   verdict than "can't tell".
 """
 
@@ -36,6 +36,8 @@ BAND = (0.75, 0.85)
 COVERED = 0.90
 """A promise is `kept` where a rate isn't below the band, or this, by more than chance; more is only waste."""
 TRAININGS = (3, 5, 10, 20, 50)
+DRAWS, TENTH = 10, 10
+"""Draws of the subsets that crossovers are planned for, of a tenth of the pilots."""
 STUDIES = 5
 """Studies drawn of each plan."""
 PILOTS = [
@@ -194,32 +196,30 @@ def curves(simulations: int, quick: bool) -> Iterator[dict]:
 
 
 def crossings(simulations: int, quick: bool) -> Iterator[dict]:
-    """A row for each pair of curves and kind of pilot."""
+    """A row for each pair of curves; pilots of 32 patients and two draws of the subsets."""
     for name, pair in list(CROSSING.items())[: 1 if quick else None]:
-        for design in (Design(patients=32, replicates=2), Design(replicates=3)):
-            plans, succeeded, opened = [], [], 0
-            for seed in range(simulations // 5):
-                panel = simulated_panel(pair, design, seed)
-                means = resample(panel, 400, seed)
-                if crossover(panel, means, (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN:
-                    continue
-                opened += 1
-                pilot = crossing_pilot(panel, means, (0, 1))
-                cases, reached = cases_that_settle(pilot, 10, ASSURANCE, CONFIDENCE, ALPHA)
-                if reached < ASSURANCE:
-                    continue
-                plans.append(cases)
-                planned = Design(patients=cases, replicates=10)
-                for study in range(STUDIES):
-                    made = simulated_panel(pair, planned, 10_000 + STUDIES * seed + study)
-                    row = crossover(made, resample(made, 400, study), (0, 1), CONFIDENCE, ALPHA)
-                    succeeded.append(row["verdict"] != OPEN)
-            yield {
-                "curves": name, "cases": design.patients, "trainings": design.replicates,
-                "can't tell": opened / (simulations // 5), "of these planned": len(plans) / max(opened, 1),
-                "cases, median": np.median(plans) if plans else np.nan,
-                "succeed": np.mean(succeeded) if succeeded else np.nan,
-            }  # fmt: skip
+        plans, succeeded, opened = [], [], 0
+        for seed in range(simulations // TENTH):
+            panel = simulated_panel(pair, Design(patients=32, replicates=2), seed)
+            means = resample(panel, 400, seed)
+            if crossover(panel, means, (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN:
+                continue
+            opened += 1
+            pilot = crossing_pilot(panel, means, (0, 1))
+            cases, reached = cases_that_settle(pilot, DRAWS, ASSURANCE, CONFIDENCE, ALPHA)
+            if reached < ASSURANCE:
+                continue
+            plans.append(cases)
+            for study in range(STUDIES):
+                planned = Design(patients=cases, replicates=DRAWS)
+                made = simulated_panel(pair, planned, 10_000 + STUDIES * seed + study)
+                row = crossover(made, resample(made, 400, study), (0, 1), CONFIDENCE, ALPHA)
+                succeeded.append(row["verdict"] != OPEN)
+        yield {
+            "curves": name, "can't tell": opened / (simulations // TENTH), "of these planned": len(plans) / max(opened, 1),
+            "cases, median": np.median(plans) if plans else np.nan,
+            "succeed": np.mean(succeeded) if succeeded else np.nan, "studies": len(succeeded),
+        }  # fmt: skip
 
 
 PARTS = {"differences": differences, "found": found, "curves": curves, "crossings": crossings}
