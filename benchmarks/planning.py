@@ -9,8 +9,8 @@
 * found: the same for the difference that the pilot finds, whose truth is drawn evenly from -0.1 to 0.1. Plans of ten
   cases or fewer are left out, since the smallest studies have more than the assurance asked for.
 * curves: how often the interval at twice the largest n holds the true curve, and that of the gain; by kind of curve.
-* crossings: pilots that can't tell whether two curves cross are planned from for 10 draws of the subsets; `succeed` is another
-  verdict than "can't tell".
+* crossings: pilots that can't tell whether two curves cross are planned from for 10 draws of the subsets; `succeed` is
+  another verdict than "can't tell".
 """
 
 from __future__ import annotations
@@ -216,7 +216,8 @@ def crossings(simulations: int, quick: bool) -> Iterator[dict]:
                 row = crossover(made, resample(made, 400, study), (0, 1), CONFIDENCE, ALPHA)
                 succeeded.append(row["verdict"] != OPEN)
         yield {
-            "curves": name, "can't tell": opened / (simulations // TENTH), "of these planned": len(plans) / max(opened, 1),
+            "curves": name, "can't tell": opened / (simulations // TENTH),
+            "of these planned": len(plans) / max(opened, 1),
             "cases, median": np.median(plans) if plans else np.nan,
             "succeed": np.mean(succeeded) if succeeded else np.nan, "studies": len(succeeded),
         }  # fmt: skip
