@@ -64,7 +64,7 @@ def wrong(asked: Asked, printed: Printed | None) -> list[str]:
         (asked.difference is None or 0 < asked.difference < highest - lowest,
          f"--difference is more than 0 and less than the whole scale of {asked.metric}"),
         (asked.reach is None or lowest < asked.reach < highest, f"--reach lies inside the scale of {asked.metric}"),
-        (len(asked.models) in (0, 2), "--model is given twice, or not at all"),
+        (len(asked.models) == len(set(asked.models)) in (0, 2), "--model names two models, or none"),
     ]  # fmt: skip
     if printed:
         count = len(printed.means)
@@ -90,15 +90,14 @@ def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, l
     variance = first**2 + second**2 - 2 * printed.correlation * first * second
     spread = printed.between_runs
     pilot = Pilot(
-        estimate=float(np.subtract(*printed.means)) if printed.means else np.nan,
+        estimate=printed.means[0] - printed.means[1] if printed.means else np.nan,
         cases=MeanSquare(variance, printed.cases - 1 if printed.cases else np.inf),
         training=None if spread is None else MeanSquare(spread**2, np.inf),
         rest=MeanSquare(0.0, np.inf),
         shares=2.0,
         count=printed.cases or np.inf,
     )
-    place = {"test_set": "", "structure": "", "metric": asked.metric, "a": "two models", "b": ""}
-    place |= {"n_train": 0}
+    place = {"metric": asked.metric, "a": "two models", "n_train": 0}
     notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
     if not printed.cases:
         notes.append(

@@ -85,15 +85,15 @@ class Pilot:
 
     def effect(self) -> Effect:
         """The pilot's own effect; of models with the same number of trainings as `chance.effect` has it."""
-        known = self.training is not None
+        training = self.training or MeanSquare(np.nan, np.nan)
         return Effect(
             estimate=self.estimate,
             case_se=float(
                 np.sqrt(max(self.cases.value - self.shares * self.rest.value, 0) / self.count)
             ),
             case_df=self.cases.df,
-            training_se=float(np.sqrt(self.shares * self.training.value)) if known else np.nan,
-            training_df=self.training.df if known else np.nan,
+            training_se=float(np.sqrt(self.shares * training.value)),
+            training_df=training.df,
             cases=int(self.count),
             trainings=round(self.models / self.shares),
         )

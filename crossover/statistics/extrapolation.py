@@ -113,10 +113,8 @@ class Curve:
             n[_first(np.concatenate([known, way], axis=1) >= target)] for way in ways
         )
         reached = np.sort(likely)[int(np.ceil(assurance * len(likely))) - 1]
-        return tuple(
-            float(np.ceil(v))
-            for v in (reached, interval(soonest, confidence)[0], interval(latest, confidence)[1])
-        )
+        low, high = interval(soonest, confidence)[0], interval(latest, confidence)[1]
+        return float(np.ceil(reached)), float(np.ceil(low)), float(np.ceil(high))
 
     def _line(self, draws: np.ndarray, n: float | np.ndarray) -> np.ndarray:
         """The gain at n of a line over log2 n with the slope between the two largest sizes, 0 for a falling one."""

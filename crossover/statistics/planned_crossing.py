@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.statistics.chance import rest_of
+from crossover.statistics.chance import Spread, rest_of
 from crossover.statistics.crossing import OPEN, crossover
 from crossover.statistics.forms import monotone
 from crossover.statistics.resampling import (
@@ -58,22 +58,22 @@ def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> Cro
     here = ~np.isnan(found.means[list(pair)]).any(0)
     scores = panel.scores[list(pair)][:, here]  # (2, K, trainings, cases)
     several = found.resampled == REPLICATES
-    spread = None if several else roughness(panel)
+    counts = panel.trainings[~np.isnan(found.means)] - 1
+    spread = Spread(found.training_sd**2, counts.sum()) if several else roughness(panel)
     case_df = len(panel.strata) - len(np.unique(panel.strata))
-    if here.sum() < 2 or case_df < 1 or (spread is None and not several):
+    if here.sum() < 2 or case_df < 1 or spread is None:
         return None
     runs = int((~np.isnan(scores)).any(3).sum(2).min())
     whole = [s[~np.isnan(s).all(1)].T for s in scores.reshape(-1, *scores.shape[2:])]
     whole = [s[~np.isnan(s).any(1)] for s in whole]
     rest = float(np.mean([rest_of(s) for s in whole])) if several else 0.0
     covariance = _covariance(mean_of(scores, 2).reshape(-1, scores.shape[-1]), panel.strata)
-    df = float((panel.trainings[~np.isnan(found.means)] - 1).sum()) if several else spread.df
     return CrossingPilot(
         curves=found.draws[:, list(pair)][:, :, here],
         sizes=panel.sizes[here],
         between_cases=covariance - rest / runs * np.eye(len(covariance)),
-        training=float(found.training_sd**2),
-        training_df=df,
+        training=spread.variance,
+        training_df=spread.df,
         rest=rest,
         cases=len(panel.strata),
         case_df=case_df,

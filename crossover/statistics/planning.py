@@ -61,8 +61,9 @@ class Rules:
 
     def hours(self, cases: float | None) -> float:
         """Hours of annotation of so many cases."""
-        known = self.minutes is not None and cases is not None and np.isfinite(cases)
-        return cases * self.minutes / 60 if known else np.nan
+        if self.minutes is None or cases is None:
+            return np.nan
+        return cases * self.minutes / 60 if np.isfinite(cases) else np.nan
 
 
 def pilot_of_pair(
@@ -192,8 +193,12 @@ def as_table(rows: Sequence[dict]) -> pd.DataFrame:
 
 def completed(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of these columns, also one that was written and read again, with its empty cells as they were."""
-    words = table.astype({"b": object, "refused": object})
-    return words.fillna({"b": "", "refused": "", "trainings": 0}).astype({"trainings": int})
+    words = ("test_set", "structure", "b", "refused")
+    return (
+        table.astype(dict.fromkeys(words, object))
+        .fillna(dict.fromkeys(words, "") | {"trainings": 0})
+        .astype({"trainings": int})
+    )
 
 
 def statement(row: dict) -> str:

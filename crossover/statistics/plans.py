@@ -150,7 +150,7 @@ def _by_curves(
         drawn_means = resample(made, DRAWS)
         place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
         if set(pair) <= set(made.families) and (open_yet or not first):
-            places = tuple(made.families.index(family) for family in pair)
+            places = made.families.index(pair[0]), made.families.index(pair[1])
             at_sizes = crossings(made, drawn_means, places, place | {"n_train": 0}, asked.rules)
             open_yet = not at_sizes
             found += at_sizes
