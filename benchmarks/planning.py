@@ -9,8 +9,9 @@
 * found: the same for the difference that the pilot finds, whose truth is drawn evenly from -0.1 to 0.1. Plans of ten
   cases or fewer are left out, since the smallest studies have more than the assurance asked for.
 * curves: how often the interval at twice the largest n holds the true curve, and that of the gain; by kind of curve.
-* crossings: pilots that can't tell whether two curves cross are planned from for 10 draws of the subsets; `succeed` is
-  another verdict than "can't tell".
+* crossings: pilots that can't tell whether two curves cross are planned from, for the fewest of 3, 5 or 10
+  draws of the subsets; `succeed` is another verdict than "can't tell", `planned for` the mean assurance of the plans.
+  The second curve is shifted by -0.04 to 0.04, evenly: what a plan integrates over.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from crossover.statistics.crossing import OPEN, crossover
 from crossover.statistics.extrapolation import FARTHEST, Curve
 from crossover.statistics.planned_crossing import cases_that_settle, crossing_pilot
 from crossover.statistics.resampling import resample
-from tests.simulated import CROSSING, Design, logistic, power, simulated_panel
+from tests.simulated import CROSSING, SCRATCH, TRANSFER, Design, logistic, power, simulated_panel
 
 ASSURANCE, ALPHA, CONFIDENCE = 0.8, 0.05, 0.95
 BAND = (0.75, 0.85)
 COVERED = 0.90
 """A promise is `kept` where a rate isn't below the band, or this, by more than chance; more is only waste."""
 TRAININGS = (3, 5, 10, 20, 50)
-DRAWS, TENTH = 10, 10
-"""Draws of the subsets that crossovers are planned for, of a tenth of the pilots."""
+DRAWS, TENTH, SHIFT = (3, 5, 10), 10, 0.04
+"""Draws of the subsets that crossovers are planned for, of a tenth of the pilots; the true curves' differences vary."""
 STUDIES = 5
 """Studies drawn of each plan."""
 PILOTS = [
@@ -200,26 +201,30 @@ def crossings(simulations: int, quick: bool) -> Iterator[dict]:
     for name, pair in list(CROSSING.items())[: 1 if quick else None]:
         plans, succeeded, opened = [], [], 0
         for seed in range(simulations // TENTH):
-            panel = simulated_panel(pair, Design(patients=32, replicates=2), seed)
+            shift = np.random.default_rng(seed).uniform(-SHIFT, SHIFT)
+            true = {TRANSFER: pair[TRANSFER], SCRATCH: lambda n, by=shift: pair[SCRATCH](n) + by}
+            panel = simulated_panel(true, Design(patients=32, replicates=2), seed)
             means = resample(panel, 400, seed)
             if crossover(panel, means, (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN:
                 continue
             opened += 1
             pilot = crossing_pilot(panel, means, (0, 1))
-            cases, reached = cases_that_settle(pilot, DRAWS, ASSURANCE, CONFIDENCE, ALPHA)
-            if reached < ASSURANCE:
+            tried = ((d, *cases_that_settle(pilot, d, ASSURANCE, CONFIDENCE, ALPHA)) for d in DRAWS)
+            plan = next((own for own in tried if own[2] >= ASSURANCE), None)
+            if plan is None:
                 continue
-            plans.append(cases)
+            plans.append(plan)
             for study in range(STUDIES):
-                planned = Design(patients=cases, replicates=DRAWS)
-                made = simulated_panel(pair, planned, 10_000 + STUDIES * seed + study)
+                planned = Design(patients=plan[1], replicates=plan[0])
+                made = simulated_panel(true, planned, 10_000 + STUDIES * seed + study)
                 row = crossover(made, resample(made, 400, study), (0, 1), CONFIDENCE, ALPHA)
                 succeeded.append(row["verdict"] != OPEN)
         yield {
             "curves": name, "can't tell": opened / (simulations // TENTH),
             "of these planned": len(plans) / max(opened, 1),
-            "cases, median": np.median(plans) if plans else np.nan,
-            "succeed": np.mean(succeeded) if succeeded else np.nan, "studies": len(succeeded),
+            "draws, median": np.median([d for d, *_ in plans]),
+            "cases, median": np.median([n for _, n, _ in plans]), "planned for": np.mean([a for *_, a in plans]),
+            "succeed": np.mean(succeeded), "studies": len(succeeded),
         }  # fmt: skip
 
 
