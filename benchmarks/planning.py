@@ -202,7 +202,10 @@ def crossings(simulations: int, quick: bool) -> Iterator[dict]:
         plans, succeeded, opened = [], [], 0
         for seed in range(simulations // TENTH):
             shift = np.random.default_rng(seed).uniform(-SHIFT, SHIFT)
-            true = {TRANSFER: pair[TRANSFER], SCRATCH: lambda n, by=shift: pair[SCRATCH](n) + by}
+            true = {
+                TRANSFER: pair[TRANSFER],
+                SCRATCH: lambda n, of=pair[SCRATCH], by=shift: of(n) + by,
+            }
             panel = simulated_panel(true, Design(patients=32, replicates=2), seed)
             means = resample(panel, 400, seed)
             if crossover(panel, means, (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN:
