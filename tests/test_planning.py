@@ -274,6 +274,16 @@ def test_a_difference_that_is_found_has_its_own_chance():
     assert "0.06, as found," in found["statement"].iloc[0]
 
 
+def test_a_model_without_sizes_is_compared_at_the_others_largest(scores):
+    shelf = scores[(scores["family"] == SCRATCH) & (scores["n_train"] == 5)]
+    shelf = shelf.assign(model="pretrained", family="pretrained", strategy="pretrained", n_train=0)
+    shelf = shelf[shelf["replicate"] == 0]
+    table = pd.concat([scores[scores["family"] == TRANSFER], shelf], ignore_index=True)
+    found, _ = design(table, Asked(difference=0.1, rules=Rules(trainings=(5,))))
+    first = found.iloc[0]
+    assert (first["a"], first["b"], first["n_train"]) == (TRANSFER, "pretrained", 51)
+
+
 @pytest.fixture
 def file(tmp_path, scores):
     path = tmp_path / "scores.csv"

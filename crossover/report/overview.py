@@ -90,8 +90,8 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     rows = plans.assign(a=plans["a"].map(label), b=plans["b"].map(label)).to_dict("records")
     settling = [row for row in rows if row["question"] in (CROSSOVER, DIFFERENCE)]
     shown = [row for row in settling if enough(row)][:1] or settling[-1:]
-    asked = label[fine_tuned(study)]
-    shown += [row for row in rows if row["question"] == NEXT and row["a"] == asked][:1]
+    tuned = [r for r in rows if r["question"] == NEXT and r["a"] == label[fine_tuned(study)]]
+    shown += [row for row in tuned if not row["refused"]][:1]
     for text in statements(study, "surer", plans=[statement(row) for row in shown]):
         yield LinkedSentence(text)
 

@@ -79,7 +79,10 @@ def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
     rows = rows[rows["structure"] == asked.structure] if asked.structure else rows
     pair = tuple(asked.models or families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
-    size = asked.size if asked.size is not None else max(sizes[0] & sizes[1], default=None)
+    trained = [
+        own for own in sizes if own != {0}
+    ] or sizes  # one without sizes is the same at all n
+    size = asked.size if asked.size is not None else max(set.intersection(*trained), default=None)
     if size is None or not all(size in own or own == {0} for own in sizes):
         raise TableError(_sizes_of(pair, sizes, asked.size))
     chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
