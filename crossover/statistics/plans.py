@@ -23,7 +23,7 @@ from crossover.statistics.planning import (
     scores_reached,
 )
 from crossover.statistics.resampling import panel, resample
-from crossover.statistics.scales import KNOWN
+from crossover.statistics.scales import SHARE, scale
 
 NEXT_CASES = 10
 
@@ -143,10 +143,8 @@ def _by_curves(
     sized = sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
     if sized.empty:
         return [], []
-    if asked.metric in KNOWN and not KNOWN[asked.metric].higher_is_better:
-        return [], [
-            f"{asked.metric}: learning curves are of metrics whose higher values are better"
-        ]
+    if scale(asked.metric) != SHARE:
+        return [], [f"{asked.metric}: only learning curves of metrics from 0 to 1 are planned by"]
     open_yet = True
     for structure, own in sized.groupby("structure", sort=False):
         made = panel(own, asked.metric)
