@@ -69,7 +69,7 @@ def checkpoints_at_each_step(monkeypatch) -> None:
     monkeypatch.setattr(stage, "CHECKPOINT_SHARE", 1e9)
 
 
-def run(engine, checkpoint, recipe=RECIPE, watch=lambda *told: None):
+def run(engine, checkpoint, recipe=RECIPE, watch=lambda *told: None, trained_before=False):
     batches = Batches(slices(), Versions(recipe.augmentation, (4, 4)), recipe.batch, 0, 5)
     held = slices(1)
 
@@ -78,8 +78,9 @@ def run(engine, checkpoint, recipe=RECIPE, watch=lambda *told: None):
 
     engine.begin()
     return stage.train(
-        engine, Inputs(engine, batches), validate, recipe, checkpoint, Clock(), watch
-    )
+        engine, Inputs(engine, batches), validate, recipe, checkpoint, Clock(), watch,
+        trained_before,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("fail_at", [0, 3, 7, 11, 15])
@@ -108,6 +109,47 @@ def test_the_weights_kept_are_those_of_the_best_validation(tmp_path):
     best = max(h["validation_dsc"] for h in result.history)
     assert result.best_dsc == best
     assert result.best_step == max(h["step"] for h in result.history if h["validation_dsc"] == best)
+
+
+class Trained(Threshold):
+    """Begins with the weight that is right."""
+
+    def begin(self) -> None:
+        super().begin()
+        self.weight = np.full(1, -0.1, np.float32)  # 0.6 is 0.5 then
+
+
+WORSE = RECIPE.model_copy(update={"learning_rate": 50.0})
+
+
+def test_training_on_from_trained_weights_is_never_worse_than_they_are(tmp_path):
+    worse = run(Trained(), tmp_path / "a", WORSE, trained_before=True)
+    assert worse.history[0] == {"step": 0, "loss": None, "validation_dsc": 1.0}
+    assert max(h["validation_dsc"] for h in worse.history[1:]) < 1
+    assert worse.best_step == 0 and worse.best_dsc == 1
+    assert worse.weights["weight"] == np.float32(-0.1)
+    assert run(Trained(), tmp_path / "b", WORSE).best_dsc < 1, "unless it is told so"
+
+
+def test_later_weights_that_are_as_good_as_the_trained_ones_are_kept(tmp_path):
+    still = RECIPE.model_copy(update={"learning_rate": 1e-9})
+    as_good = run(Trained(), tmp_path / "a", still, trained_before=True)
+    assert as_good.best_step == as_good.steps and as_good.best_dsc == 1
+
+
+@pytest.mark.parametrize("fail_at", [0, 3, 11])
+def test_a_killed_training_on_from_trained_weights_resumes_to_the_same(
+    tmp_path, monkeypatch, fail_at
+):
+    checkpoints_at_each_step(monkeypatch)
+    unbroken = run(Trained(), tmp_path / "a", WORSE, trained_before=True)
+    killed = Trained()
+    killed.fail_at = fail_at
+    with pytest.raises(KeyboardInterrupt):
+        run(killed, tmp_path / "b", WORSE, trained_before=True)
+    resumed = run(Trained(), tmp_path / "b", WORSE, trained_before=True)
+    assert resumed.history == unbroken.history and resumed.best_step == 0
+    assert np.array_equal(resumed.weights["weight"], unbroken.weights["weight"])
 
 
 @pytest.mark.parametrize(

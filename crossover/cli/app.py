@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from crossover.cli import data, machine, papers, runs, scores
+from crossover.cli import data, machine, papers, planning, runs, scores
 from crossover.cli.shared import stop
 
 COMMANDS = (
@@ -23,6 +23,7 @@ COMMANDS = (
     papers.claims,
     scores.compare,
     scores.figures,
+    planning.design,
     machine.weights,
     machine.clear_cache,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from crossover.analyses.figures import style
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.findings.claims.parts import VERDICTS
 from crossover.report.agreement_section import disagreement
@@ -18,6 +19,15 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.statistics.chance import METHODS
 from crossover.statistics.crossing import CROSSES, NONE
+from crossover.statistics.planning import (
+    CROSSOVER,
+    DIFFERENCE,
+    NEXT,
+    completed,
+    enough,
+    statement,
+)
+from crossover.study.families import families, fine_tuned
 
 MOST = 2
 """Sentences of a study's own answer that stand on the first page."""
@@ -67,6 +77,23 @@ def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
     pairs = results.frame("pairwise")
     for text in disagreement(pairs, study) if len(pairs) else []:
         yield LinkedSentence(text, "tests")
+    yield from makes_surer(results)
+
+
+def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
+    """What would make it surer: a plan that settles what can't be told, and what further cases buy the fine-tuned."""
+    study, plans = results.study, results.frame("planning")
+    if plans.empty:
+        return
+    plans = completed(plans)
+    label = {family: style.family_label(study, family) for family in families(study)}
+    rows = plans.assign(a=plans["a"].map(label), b=plans["b"].map(label)).to_dict("records")
+    settling = [row for row in rows if row["question"] in (CROSSOVER, DIFFERENCE)]
+    shown = [row for row in settling if enough(row)][:1] or settling[-1:]
+    tuned = [r for r in rows if r["question"] == NEXT and r["a"] == label[fine_tuned(study)]]
+    shown += [row for row in tuned if not row["refused"]][:1]
+    for text in statements(study, "surer", plans=[statement(row) for row in shown]):
+        yield LinkedSentence(text)
 
 
 def overview(studies: list[StudyResults]) -> Table:

@@ -28,8 +28,9 @@ class StudyResults:
             gains, contrasts, attributes), the papers' tables (patients, cohorts, scores, structures, networks,
             sources), by their files' names, published, table1_published, published_gains (the paper's), initial
             (`run_facts.initial_weights`) and failed (`failures_section.failed_table`), claims, crossover,
-            cases_needed, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`), false_claims,
-            contradictions and sizes (ours, theirs: of the paper); what is missing or empty is left out of the page.
+            cases_needed, planning, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`),
+            false_claims, contradictions and sizes (ours, theirs: of the paper); what is missing or empty is left out
+            of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
         collapsed: trainings that found nothing (`failures_section.collapsed`).

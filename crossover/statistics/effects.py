@@ -55,16 +55,30 @@ def effect_of(
     strata: np.ndarray,
     spread: Callable[[], Spread | None],
 ) -> Effect:
-    """Estimate a weighted sum of models' means over the same cases.
+    """Estimate a weighted sum of models' means over the same cases, of scores as `contrasted` has them.
+
+    Args:
+        strata: the cohort of each case.
+    """
+    scores, weights, known = contrasted(models, runs, weights, spread)
+    return effect(scores, weights, strata, known)
+
+
+def contrasted(
+    models: Sequence[np.ndarray],
+    runs: Sequence[Sequence[str]],
+    weights: Sequence[float],
+    spread: Callable[[], Spread | None],
+) -> tuple[list[np.ndarray], Sequence[float], Spread | None]:
+    """Return the scores that a weighted sum of models' means is estimated from, their weights, and the spread.
 
     A model that lacks a case in some training counts by each case's mean over its trainings. Folds are paired, since
-    the models of a fold are trained on the same patients.
+    the models of a fold are trained on the same patients: then there is one array, of the weighted sums.
 
     Args:
         models: shape (cases, trainings) each, finite or NaN, with at least one score of every case.
         runs: the names of each model's trainings.
-        strata: the cohort of each case.
-        spread: asked for the spread between trainings where every model has one.
+        spread: asked for the spread between trainings where every model has one; it is None elsewhere.
     """
     complete = [m if not np.isnan(m).any() else mean_of(m, 1)[:, None] for m in models]
     known = spread() if all(m.shape[1] == 1 for m in complete) else None
@@ -72,8 +86,8 @@ def effect_of(
     folded = all(not run.endswith("/") for run in runs[0])
     if whole and folded and all(list(names) == list(runs[0]) for names in runs):
         paired = np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)
-        return effect([paired], [1.0], strata, known)
-    return effect(complete, weights, strata, known)
+        return [paired], [1.0], known
+    return complete, weights, known
 
 
 def mean_interval(mean: Effect, confidence: float, scale: Scale) -> tuple[float, float]:

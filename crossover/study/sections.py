@@ -205,7 +205,8 @@ class Recipe(Section):
     steps: tuple[int, int] | None = None
     """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
     validations: Annotated[int, Field(ge=1)]
-    """How many times, evenly spaced, the validation DSC is taken; the best weights are kept."""
+    """How many times, evenly spaced, the validation DSC is taken; the best weights are kept, of those too that
+    a stage begins with where its parent trained them."""
     validate_on: Literal["volumes", "structure_slices"] = "volumes"
     """Whether it is of whole volumes, or only of their slices with the structure."""
     augmentation: Augmentation

@@ -165,7 +165,9 @@ class Trainer:
                 steps = planned_steps(recipe, batches.epoch_steps)
                 given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
                 validate = self._validation(engine, validation, name, stack)
-            done = train(engine, given, validate, recipe, checkpoint, clock, watch)
+            done = train(
+                engine, given, validate, recipe, checkpoint, clock, watch, stage.parent is not None
+            )
         save_file({k: np.ascontiguousarray(v) for k, v in done.weights.items()}, folder / WEIGHTS)
         pd.DataFrame(done.history).to_csv(folder / HISTORY, index=False)
         return {

@@ -39,7 +39,7 @@ Watch = Callable[[int, int, float, float], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """The best weights by validation DSC and the history: step, loss, validation_dsc.
+    """The best weights by validation DSC and the history: step (0 is before the first), loss, validation_dsc.
 
     `seconds` is the time spent in optimisation steps ("step", the first of an attempt apart, since it may
     trace the network: "first_step"), in the frozen part ("frozen": computed and written, on a GPU only begun),
@@ -97,10 +97,14 @@ def train(
     checkpoint: Path,
     clock: Clock,
     watch: Watch = lambda *told: None,
+    trained_before: bool = False,
 ) -> Trained:
     """Train a stage that the engine has begun to its end, from `checkpoint` where that exists.
 
     Args:
+        trained_before: whether the weights that the engine has begun with were trained for this task. Then they are
+            validated too, as step 0 of the history, and kept unless later ones are as good: no training on from
+            them ends with a lower validation DSC.
         validate: gives the validation DSC of the engine's present weights.
         checkpoint: a file kept there while training; whoever has put the result in a safe place removes it.
             What resumes from it, after a kill at any moment, gives the same weights and history as an unbroken
@@ -116,6 +120,10 @@ def train(
     if checkpoint.exists():
         course, best, before = _resume(engine, checkpoint, clock)
         log.info("resumed after step %d of %d", course.step, steps)
+    if trained_before and not course.history:
+        with clock("first_validation"):
+            course.history.append({"step": 0, "loss": None, "validation_dsc": validate()})
+        best = engine.weights()
     begun = course.step
     losses: list[Loss] = list(course.losses)
     saving = _Saving()
@@ -158,6 +166,7 @@ def _finite(losses: list[Loss], step: int) -> list[float]:
 
 def _told(history: list[dict], steps: int, watch: Watch) -> None:
     """Tell of the last validation, and stop where nothing was learnt up to half of the training."""
+    history = [h for h in history if h["step"]]
     step, loss, score = history[-1].values()
     log.info("step %d of %d: loss %.4f, validation DSC %.3f", step, steps, loss, score)
     watch(step, steps, loss, score)

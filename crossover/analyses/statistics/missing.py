@@ -10,7 +10,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
     writes={"statistics/missing.csv": ("test_set", "structure", "family", "n_train")},
-    order=18,
+    order=20,
 )
 
 

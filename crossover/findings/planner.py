@@ -1,0 +1,135 @@
+"""The planner for people: what a call may ask, plans by a paper's printed numbers, and the answers on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crossover.statistics.assurance import MeanSquare, Pilot
+from crossover.statistics.planning import (
+    CROSSOVER,
+    DIFFERENCE,
+    NEXT,
+    SCORE,
+    as_table,
+    differences,
+    enough,
+)
+from crossover.statistics.plans import Asked
+from crossover.statistics.scales import scale
+
+CORRELATION = 0.5
+"""Of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan needs most cases."""
+HEADINGS = {
+    DIFFERENCE: "Test cases and trainings that settle a difference",
+    CROSSOVER: "Test cases and trainings that settle the crossover",
+    SCORE: "Labelled cases that reach a score",
+    NEXT: "What further labelled cases buy",
+}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A paper's numbers of two models on the same cases, in the metric's unit.
+
+    Attributes:
+        means: of both, or none. sds: between cases, of both or one for both.
+        cases: behind them; 0 where the SDs are taken as known.
+        correlation: of the two models' scores of a case.
+        between_runs: SD of a model's mean between its trainings; None where nothing tells it.
+    """
+
+    means: Sequence[float] = ()
+    sds: Sequence[float] = ()
+    cases: int = 0
+    correlation: float = CORRELATION
+    between_runs: float | None = None
+
+
+def wrong(asked: Asked, printed: Printed | None) -> list[str]:
+    """Return everything that is wrong with a call but for its table, a sentence each."""
+    rules, lowest, highest = asked.rules, *scale(asked.metric)
+    checks = [
+        (0 < rules.assurance < 1, "--assurance is a probability, as 0.8"),
+        (0 < rules.alpha < 0.5, "--alpha is a significance level, as 0.05"),
+        (all(t >= 1 for t in rules.trainings), "--trainings is a number from 1"),
+        (rules.minutes is None or rules.minutes > 0, "--minutes-per-case is more than 0"),
+        (asked.more >= 1, "--next is a number of cases from 1"),
+        (asked.difference is None or 0 < asked.difference < highest - lowest,
+         f"--difference is more than 0 and less than the whole scale of {asked.metric}"),
+        (asked.reach is None or lowest < asked.reach < highest, f"--reach lies inside the scale of {asked.metric}"),
+        (len(asked.models) == len(set(asked.models)) in (0, 2), "--model names two models, or none"),
+    ]  # fmt: skip
+    if printed:
+        count = len(printed.means)
+        checks += [
+            (len(printed.sds) in (1, 2) and all(s > 0 for s in printed.sds),
+             "without files --sd is needed, once for both models or twice: their SD between cases, more than 0"),
+            (asked.difference is not None or (count == 2 and printed.means[0] != printed.means[1]),
+             "without files --difference is needed, or --mean twice"),
+            (asked.difference is not None or printed.cases > 0,
+             "a difference of two printed means has its own chance: --cases says how many are behind them"),
+            (count in (0, 2), "--mean is given twice, or not at all"),
+            (printed.cases == 0 or printed.cases > 1, "--cases is a number from 2"),
+            (-1 < printed.correlation < 1, "--correlation lies between -1 and 1"),
+            (printed.between_runs is None or printed.between_runs >= 0, "--between-runs is 0 or more"),
+            (asked.reach is None, "--reach needs a table with several sizes: give its file"),
+        ]  # fmt: skip
+    return [text for fine, text in checks if not fine]
+
+
+def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, list[str]]:
+    """Plan by printed numbers (`wrong` finds nothing in them): the table, and what is assumed."""
+    first, second = printed.sds[0], printed.sds[-1]
+    variance = first**2 + second**2 - 2 * printed.correlation * first * second
+    spread = printed.between_runs
+    pilot = Pilot(
+        estimate=printed.means[0] - printed.means[1] if printed.means else np.nan,
+        cases=MeanSquare(variance, printed.cases - 1 if printed.cases else np.inf),
+        training=None if spread is None else MeanSquare(spread**2, np.inf),
+        rest=MeanSquare(0.0, np.inf),
+        shares=2.0,
+        count=printed.cases or np.inf,
+    )
+    place = {"metric": asked.metric, "a": "two models", "n_train": 0}
+    notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
+    if not printed.cases:
+        notes.append(
+            "the SDs are taken as known, for --cases doesn't say of how many cases they are"
+        )
+    return as_table(differences(pilot, place, asked.difference, asked.rules)), notes
+
+
+def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:
+    """Print the answers, question by question, in sentences; numbers of differences as a table too."""
+    for question, heading in HEADINGS.items():
+        own = table[table["question"] == question]
+        if own.empty:
+            continue
+        console.print(Text(heading, "bold"))
+        if question in (DIFFERENCE, CROSSOVER):
+            console.print(_grid(own))
+        for said in own["statement"]:
+            console.print(Text(f"- {said[:1].upper()}{said[1:]}."))
+        console.print()
+    for note in notes:
+        console.print(Text(f"Note: {note}."))
+
+
+def _grid(own: pd.DataFrame) -> Table:
+    grid = Table("Structure", "Models", "Trainings of each", "Test cases", "Hours of annotation")
+    for row in own.to_dict("records"):
+        cases = "–" if row["refused"] else f"{row['cases']:,.0f}"
+        if not row["refused"] and not enough(row):
+            cases = f"> {cases}"
+        hours = "" if pd.isna(row["hours"]) else f"{row['hours']:.1f}"
+        pair = ", ".join(filter(None, (str(row["a"]), str(row["b"]))))
+        each = str(row["trainings"] or "")
+        grid.add_row(str(row["structure"]), pair, each, cases, hours)
+    return grid

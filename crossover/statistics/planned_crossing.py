@@ -1,0 +1,150 @@
+"""How many test cases and trainings would settle the crossover of two families at the same sizes?
+
+Whole studies are simulated and given the verdict itself (`crossing.crossover`). The truth of each is one of the pilot's
+resampled pairs of curves, made monotone, so that what the pilot leaves uncertain of them is in the assurance; where the
+true curves don't cross, "no crossover within the range" settles it too. Around it scores are normal: between cases with
+the pilot's covariances of all models of the pair, between trainings and in the rest with its variances, each mean
+square s² with ν degrees of freedom replaced by s² ν / χ²(ν) (`assurance`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossover.statistics.chance import Spread, rest_of
+from crossover.statistics.crossing import OPEN, crossover
+from crossover.statistics.forms import monotone
+from crossover.statistics.resampling import (
+    REPLICATES,
+    Panel,
+    Resampled,
+    mean_of,
+    resample,
+    roughness,
+)
+
+STUDIES, DRAWS, SEED = 100, 200, 20260
+FACTORS = (1, 1.5, 2, 3, 4, 6, 8)
+"""Numbers of test cases that are tried, as multiples of the pilot's."""
+
+
+@dataclass(frozen=True)
+class CrossingPilot:
+    """What a pair's simulated studies are drawn from.
+
+    Attributes:
+        curves: resampled means of the pair, shape (draws, 2, K). sizes: shape (K,).
+        between_cases: covariances of the models' means over trainings, less the rest, shape (2 K, 2 K).
+        training, training_df: variance of a model's mean between trainings over the pilot's cases.
+        rest: variance of what is left of one score.
+        cases, case_df: the pilot's.
+    """
+
+    curves: np.ndarray
+    sizes: np.ndarray
+    between_cases: np.ndarray
+    training: float
+    training_df: float
+    rest: float
+    cases: int
+    case_df: int
+
+
+def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
+    """Return what a pair tells; None with too few common sizes or cases, or where nothing tells of trainings."""
+    here = ~np.isnan(found.means[list(pair)]).any(0)
+    scores = panel.scores[list(pair)][:, here]  # (2, K, trainings, cases)
+    several = found.resampled == REPLICATES
+    counts = panel.trainings[~np.isnan(found.means)] - 1
+    spread = Spread(found.training_sd**2, counts.sum()) if several else roughness(panel)
+    case_df = len(panel.strata) - len(np.unique(panel.strata))
+    if here.sum() < 2 or case_df < 1 or spread is None:
+        return None
+    runs = int((~np.isnan(scores)).any(3).sum(2).min())
+    whole = [s[~np.isnan(s).all(1)].T for s in scores.reshape(-1, *scores.shape[2:])]
+    whole = [s[~np.isnan(s).any(1)] for s in whole]
+    rest = float(np.mean([rest_of(s) for s in whole])) if several else 0.0
+    covariance = _covariance(mean_of(scores, 2).reshape(-1, scores.shape[-1]), panel.strata)
+    return CrossingPilot(
+        curves=found.draws[:, list(pair)][:, :, here],
+        sizes=panel.sizes[here],
+        between_cases=covariance - rest / runs * np.eye(len(covariance)),
+        training=spread.variance,
+        training_df=spread.df,
+        rest=rest,
+        cases=len(panel.strata),
+        case_df=case_df,
+    )
+
+
+def settled(
+    pilot: CrossingPilot,
+    cases: int,
+    trainings: int,
+    confidence: float,
+    alpha: float,
+    studies: int = STUDIES,
+) -> float:
+    """Return the share of simulated studies whose verdict is another than "can't tell"."""
+    verdicts = [
+        crossover(panel, resample(panel, DRAWS, seed), (0, 1), confidence, alpha)["verdict"]
+        for seed, panel in enumerate(_simulated(pilot, cases, trainings, studies))
+    ]
+    return float(np.mean([verdict != OPEN for verdict in verdicts]))
+
+
+def cases_that_settle(
+    pilot: CrossingPilot,
+    trainings: int,
+    wanted: float,
+    confidence: float,
+    alpha: float,
+    studies: int = STUDIES,
+) -> tuple[int, float]:
+    """Return the fewest test cases, of those tried (`FACTORS`), that settle it with this assurance, and theirs.
+
+    Where none do, the most that are tried, with an assurance below that wanted.
+    """
+    tried = [int(np.ceil(pilot.cases * factor)) for factor in FACTORS]
+    shares: dict[int, float] = {}
+    low, high = -1, len(tried)
+    while high - low > 1:
+        middle = (low + high) // 2
+        shares[middle] = settled(pilot, tried[middle], trainings, confidence, alpha, studies)
+        low, high = (low, middle) if shares[middle] >= wanted else (middle, high)
+    found = min(high, len(tried) - 1)
+    return tried[found], shares[found]
+
+
+def _simulated(pilot: CrossingPilot, cases: int, trainings: int, studies: int) -> Iterator[Panel]:
+    values, vectors = np.linalg.eigh(pilot.between_cases)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    shape = (2, len(pilot.sizes))
+    for seed in range(studies):
+        rng = np.random.default_rng([SEED, seed])
+        curves = monotone(rng.choice(pilot.curves))
+        of_cases = pilot.case_df / rng.chisquare(pilot.case_df)
+        of_training = pilot.training * pilot.training_df / rng.chisquare(pilot.training_df)
+        training = np.sqrt(max(of_training - pilot.rest / pilot.cases, 0))
+        runs = training * rng.standard_normal((*shape, trainings, 1))
+        ease = np.sqrt(of_cases) * root @ rng.standard_normal((len(root), cases))
+        rest = np.sqrt(pilot.rest) * rng.standard_normal((*shape, trainings, cases))
+        scores = curves[..., None, None] + ease.reshape(*shape, 1, cases) + runs + rest
+        yield Panel(["first", "second"], pilot.sizes, scores, np.zeros(cases, int))
+
+
+def _covariance(cases: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Of models' scores of a case, within cohorts, over the cases that all have, shape (models, models)."""
+    whole = ~np.isnan(cases).any(0)
+    own, strata = cases[:, whole], strata[whole]
+    apart = np.concatenate(
+        [
+            own[:, strata == s] - own[:, strata == s].mean(1, keepdims=True)
+            for s in np.unique(strata)
+        ],
+        axis=1,
+    )
+    return apart @ apart.T / max(len(strata) - len(np.unique(strata)), 1)

@@ -1,0 +1,344 @@
+"""The planner: against closed forms, against the test that it plans for, and by its command.
+
+`benchmarks/planning.py` measures how often planned studies succeed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.power import TTestIndPower, TTestPower
+from typer.testing import CliRunner
+
+from crossover.cli.app import app
+from crossover.findings.planner import Printed, design_from_printed
+from crossover.report.overview import makes_surer
+from crossover.report.results import StudyResults
+from crossover.statistics import assurance as planner
+from crossover.statistics.assurance import (
+    MeanSquare,
+    Pilot,
+    assurance,
+    drawn,
+    fewest_cases,
+    judged,
+    pilot_of,
+)
+from crossover.statistics.chance import Effect, Spread, effect
+from crossover.statistics.extrapolation import Curve
+from crossover.statistics.metrics_table import TableError, check_metrics
+from crossover.statistics.planned_crossing import cases_that_settle, crossing_pilot
+from crossover.statistics.planning import CROSSOVER, DIFFERENCE, NEXT, PLANNING, SCORE, Rules
+from crossover.statistics.plans import Asked, design, surer
+from crossover.statistics.resampling import Panel, resample
+from crossover.study.config import load_study
+from tests.simulated import (
+    CROSSING,
+    SCRATCH,
+    TRANSFER,
+    Design,
+    logistic,
+    power,
+    simulated_panel,
+    table_of,
+)
+
+NOTHING = MeanSquare(0.0, np.inf)
+
+
+def pilot(cases=0.0072, training=0.0004, rest=0.0018, df=np.inf, **changes) -> Pilot:
+    """Components that are known, or have `df` degrees of freedom."""
+    known = {
+        "estimate": np.nan, "cases": MeanSquare(cases, df), "rest": MeanSquare(rest, df), "shares": 0.0,
+        "training": None if training is None else MeanSquare(training, df), "count": np.inf,
+    }  # fmt: skip
+    return Pilot(**known | changes)
+
+
+def reached(of: Pilot, difference: float, cases: int, trainings: int) -> float:
+    return assurance(of, drawn(of, difference), cases, trainings, 0.05)
+
+
+@pytest.mark.parametrize("cases", [8, 20, 60, 150])
+def test_of_known_variances_and_trained_models_it_is_the_power_of_the_paired_t_test(cases):
+    known = pilot(training=None, rest=0.0)
+    expected = TTestPower().power(0.03 / np.sqrt(0.0072), cases, 0.05, alternative="larger")
+    two_sided = TTestPower().power(0.03 / np.sqrt(0.0072), cases, 0.05)
+    found = reached(known, 0.03, cases, 1)
+    assert found == pytest.approx(two_sided, abs=0.01) and found < expected
+
+
+@pytest.mark.parametrize("trainings", [2, 3, 5, 10])
+def test_without_chance_of_cases_it_is_the_power_of_students_test_of_the_trainings(trainings):
+    known = pilot(cases=0.0, rest=0.0)
+    expected = TTestIndPower().power(0.04 / 0.02, trainings, 0.05)
+    assert reached(known, 0.04, 50, trainings) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_fewest_cases_are_those_of_the_closed_form():
+    known = pilot(training=None, rest=0.0)
+    expected = TTestPower().solve_power(0.03 / np.sqrt(0.0072), None, 0.05, 0.8)
+    assert fewest_cases(known, drawn(known, 0.03), 1, 0.8, 0.05) == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize("trainings", [1, 2, 4])
+def test_a_pilot_is_judged_as_any_study(trainings):
+    rng = np.random.default_rng(trainings)
+    scores = rng.normal(0.7, 0.1, (2, 12, trainings))
+    strata = np.repeat([0, 1], 6)
+    spread = Spread(0.0004, 9) if trainings == 1 else None
+    known, found = effect(scores, [1, -1], strata, spread), pilot_of(scores, strata, spread)
+    own = found.effect()
+    assert (own.estimate, own.se, own.p()) == pytest.approx((known.estimate, known.se, known.p()))
+    assert own.trainings == trainings and found.own == (trainings > 1)
+
+
+@pytest.mark.parametrize("df_1, df_2", [(9, 1), (9, 2), (63, 4), (15, 18), (999, 98)])
+def test_what_counts_as_settled_is_what_the_test_calls_significant(df_1, df_2):
+    critical = planner._critical(df_1, df_2, 0.05)
+    for angle in (0.0, 0.27, 0.8, 1.23, 1.5, np.pi / 2):
+        ses = np.cos(angle), np.sin(angle) if angle else np.nan
+        at = float(critical(angle))
+        assert Effect(at, ses[0], df_1, ses[1], df_2, 10, 2).p() == pytest.approx(0.05, abs=2e-4)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    cases=st.integers(4, 300), trainings=st.integers(2, 12), difference=st.floats(0.01, 0.1),
+    df=st.sampled_from([3, 15, np.inf]),
+)  # fmt: skip
+def test_more_cases_trainings_and_difference_never_make_it_less_sure(
+    cases, trainings, difference, df
+):
+    of = pilot(df=df)
+    least = reached(of, difference, cases, trainings)
+    assert 0 <= least <= 1
+    for more in (
+        reached(of, difference, 2 * cases, trainings),
+        reached(of, difference, cases, 2 * trainings),
+        reached(of, 1.5 * difference, cases, trainings),
+    ):
+        assert more >= least - 0.01
+
+
+def test_an_uncertain_pilot_needs_more_than_its_estimates_say():
+    sure, unsure = pilot(), pilot(df=5)
+    assert (
+        fewest_cases(unsure, drawn(unsure, 0.05), 10, 0.8, 0.05)
+        > fewest_cases(sure, drawn(sure, 0.05), 10, 0.8, 0.05)
+    )  # fmt: skip
+
+
+def test_studies_succeed_as_often_as_planned_whatever_the_truth():
+    """Of the paired t test, where a study's success has a closed form; 80 pilots of 8 cases."""
+    rng, truth = np.random.default_rng(5), pilot(training=None, rest=0.0)
+    successes = []
+    for variance in 0.0072 * rng.chisquare(7, 80) / 7:
+        of = pilot(variance, None, 0.0, df=7)
+        cases = fewest_cases(of, drawn(of, 0.03, 1000), 1, 0.8, 0.05)
+        successes.append(reached(truth, 0.03, cases, 1))
+    assert np.mean(successes) == pytest.approx(0.8, abs=0.05)
+
+
+def test_what_could_not_be_judged_is_not_planned():
+    assert not judged(pilot(), 1), "one training each tells nothing of trainings"
+    assert judged(pilot(own=False), 1), "but other models may"
+    assert judged(pilot(training=None), 1) and not judged(pilot(training=None), 3)
+    assert np.isnan(reached(pilot(), 0.05, 20, 1)) and np.isnan(reached(pilot(), 0.05, 1, 3))
+
+
+# ---- learning curves
+
+
+def curve_of(curve, sizes=(5, 13, 26, 51, 128, 256), luck=0.0, noise=0.001) -> Curve:
+    made = Design(patients=30, replicates=2, luck=luck, noise=noise, ease=0.001, sizes=sizes)
+    return Curve(resample(simulated_panel({"a": curve, "b": curve}, made, 1), 200), 0)
+
+
+def test_a_power_law_is_continued_as_one():
+    law = power(0.80, 0.60, 0.4)
+    to = curve_of(law).continued(512, 0.95)
+    assert to.estimate == pytest.approx(float(law(512)), abs=0.002)
+    assert to.gain == pytest.approx(float(law(512) - law(256)), abs=0.002)
+    assert to.low < float(law(256)) + 0.002 and to.gain_low == 0
+    assert to.gain_high > float(law(256) - law(128)) - 0.002
+
+
+def test_a_score_is_reached_inside_and_beyond_the_sizes():
+    law = power(0.80, 0.60, 0.4)
+    curve = curve_of(law)
+    beyond = (0.6 / (0.80 - 0.743)) ** 2.5
+    y = 0.72
+    inside = (0.6 / (0.80 - y)) ** 2.5
+    n, low, high = curve.reaches(y, 0.95, 0.8)
+    assert low <= n <= high and n == pytest.approx(inside, rel=0.1)
+    n, low, high = curve.reaches(0.743, 0.95, 0.8)
+    assert n == pytest.approx(beyond, rel=0.1) and 256 < low < n and high == np.inf
+    assert curve.reaches(0.79, 0.95, 0.8) == (np.inf, np.inf, np.inf)
+
+
+def test_a_curve_that_says_too_little_is_not_continued():
+    few = curve_of(power(0.80, 0.60, 0.4), sizes=(5, 26, 256))
+    assert "fewer than 4 sizes" in few.refused and few.farthest == 256
+    faster = curve_of(logistic(0.80, 0.8, 9.0))
+    assert "gains more with each doubling" in faster.refused
+    assert not curve_of(power(0.80, 0.60, 0.4)).refused
+
+
+# ---- the crossover
+
+
+def test_an_open_crossover_is_settled_by_more_of_the_same():
+    pair = CROSSING["other curves that cross at 41"]
+    made = simulated_panel(pair, Design(patients=20, replicates=3, luck=0.002, noise=0.05), 3)
+    of = crossing_pilot(made, resample(made, 200), (0, 1))
+    cases, share = cases_that_settle(of, 4, 0.8, 0.95, 0.05, studies=20)
+    assert cases in (20, 30, 40, 60) and share >= 0.8
+    wild = simulated_panel(pair, Design(patients=20, replicates=3, luck=0.3), 3)
+    of = crossing_pilot(wild, resample(wild, 200), (0, 1))
+    most, share = cases_that_settle(of, 3, 0.8, 0.95, 0.05, studies=10)
+    assert (most, share < 0.8) == (160, True)
+
+
+def test_no_crossover_is_planned_where_nothing_tells_of_trainings():
+    made = simulated_panel(CROSSING["other curves that cross at 41"], Design(), 1)
+    few = Panel(made.families, made.sizes[:3], made.scores[:, :3], made.strata)
+    assert crossing_pilot(few, resample(few, 100), (0, 1)) is None
+
+
+# ---- tables, the command and the report
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    """A pilot that can't tell: 16 patients, two trainings, four sizes."""
+    pair = {TRANSFER: power(0.75, 0.3, 0.5), SCRATCH: power(0.80, 0.9, 0.5)}
+    made = Design(patients=16, replicates=2, sizes=(5, 13, 26, 51))
+    return check_metrics(table_of(simulated_panel(pair, made, 4)))
+
+
+@pytest.fixture(scope="module")
+def planned(scores) -> pd.DataFrame:
+    rules = Rules(trainings=(1, 5), minutes=30)
+    table, _ = design(scores, Asked(difference=0.1, reach=0.6, rules=rules))
+    return table
+
+
+def test_a_pilot_is_answered_question_by_question(planned):
+    assert list(planned) == PLANNING
+    assert list(dict.fromkeys(planned["question"])) == [DIFFERENCE, CROSSOVER, SCORE, NEXT]
+    one, five = planned[planned["question"] == DIFFERENCE].to_dict("records")
+    assert one["refused"] and five["reached"] >= 0.8
+    assert five["hours"] == five["cases"] / 2
+    assert five["statement"] == (
+        f"{five['cases']:.0f} test cases with 5 trainings of each settle a difference of 0.1 between "
+        f"transfer-L1 and scratch at n = 51 with an assurance of 80% ({five['hours']:.1f} hours of annotation)"
+    )
+    more = planned[planned["question"] == NEXT].set_index("a")
+    assert set(more.index) == {TRANSFER, SCRATCH} and (more["hours"] == 5).all()
+    continued = more[more["refused"] == ""]
+    assert len(continued) and (continued["ci_low"] < continued["estimate"]).all()
+    assert continued["statement"].str.contains("an extrapolation").all()
+
+
+def test_hours_of_cases_that_are_there_already_cost_nothing(planned):
+    score = planned[planned["question"] == SCORE].set_index("a")
+    inside = score[score["cases"] <= 51]
+    assert len(inside) and (inside["hours"] == 0).all()
+
+
+def test_printed_numbers_are_known_or_have_the_chance_of_their_cases():
+    asked = Asked(difference=0.03)
+    known, notes = design_from_printed(asked, Printed(sds=[0.1], correlation=0.6))
+    expected = TTestPower().solve_power(0.03 / np.sqrt(2 * 0.01 * 0.4), None, 0.05, 0.8)
+    assert known["cases"].iloc[0] == pytest.approx(expected, abs=1)
+    assert "of these trained models" in known["statement"].iloc[0] and len(notes) == 2
+    unsure, _ = design_from_printed(asked, Printed(sds=[0.1], correlation=0.6, cases=8))
+    assert unsure["cases"].iloc[0] > known["cases"].iloc[0]
+    several, _ = design_from_printed(asked, Printed(sds=[0.1], correlation=0.6, between_runs=0.02))
+    assert [r["trainings"] for r in several.to_dict("records")] == [1, 3, 5, 10]
+    assert several["refused"].iloc[0] and several["reached"].iloc[-1] >= 0.8
+
+
+def test_a_difference_that_is_found_has_its_own_chance():
+    printed = Printed([0.80, 0.74], [0.1], 30, 0.6)
+    asked, _ = design_from_printed(Asked(difference=0.06), printed)
+    found, _ = design_from_printed(Asked(), printed)
+    assert found["cases"].iloc[0] > asked["cases"].iloc[0]
+    assert "0.06, as found," in found["statement"].iloc[0]
+
+
+def test_a_model_without_sizes_is_compared_at_the_others_largest(scores):
+    shelf = scores[(scores["family"] == SCRATCH) & (scores["n_train"] == 5)]
+    shelf = shelf.assign(model="pretrained", family="pretrained", strategy="pretrained", n_train=0)
+    shelf = shelf[shelf["replicate"] == 0]
+    table = pd.concat([scores[scores["family"] == TRANSFER], shelf], ignore_index=True)
+    found, _ = design(table, Asked(difference=0.1, rules=Rules(trainings=(5,))))
+    first = found.iloc[0]
+    assert (first["a"], first["b"], first["n_train"]) == (TRANSFER, "pretrained", 51)
+
+
+@pytest.fixture
+def file(tmp_path, scores):
+    path = tmp_path / "scores.csv"
+    scores.to_csv(path, index=False)
+    return path
+
+
+def called(*words: str):
+    return CliRunner().invoke(app, ["design", *map(str, words)])
+
+
+def test_the_command_prints_sentences_and_rows(file, tmp_path):
+    out = tmp_path / "plan.csv"
+    words = [
+        file,
+        "--metric",
+        "Dice",
+        "--difference",
+        0.1,
+        "--trainings",
+        5,
+        "--next",
+        5,
+        "--out",
+        out,
+    ]
+    said = called(*words)
+    assert said.exit_code == 0, said.output
+    assert "test cases with 5 trainings of each" in " ".join(said.output.split())
+    rows = json.loads(called(*words, "--json").stdout)
+    assert list(rows[0]) == PLANNING and len(rows) == len(pd.read_csv(out))
+
+
+def test_all_that_is_wrong_with_a_call_is_told_at_once():
+    said = called("--assurance", 2, "--sd", -1, "--mean", 0.7, "--reach", 3, "--trainings", 0)
+    assert said.exit_code == 2
+    for part in ("--assurance", "--sd", "--mean is given twice", "--reach lies", "--trainings"):
+        assert part in said.output, part
+
+
+def test_what_a_table_lacks_is_told_at_once(scores):
+    asked = Asked(models=("transfer-L1", "other"), test_set="there", structure="kidney")
+    with pytest.raises(TableError) as told:
+        design(scores, asked)
+    for part in ("--model other", "--test-set", "--structure"):
+        assert part in str(told.value)
+    with pytest.raises(TableError, match="not both n_train 6"):
+        design(scores, Asked(size=6))
+
+
+def test_the_report_says_what_would_make_it_surer(scores):
+    study = load_study("uterus", "demo")
+    plans = surer(scores, "dsc", "uterus", (TRANSFER, SCRATCH), Rules(trainings=(3, 10)))
+    again = pd.read_csv(io.StringIO(plans.to_csv(index=False)))
+    said = [s.text for s in makes_surer(StudyResults(study, {"planning": again}, {}))]
+    assert len(said) == 2 and all(text.startswith("To be surer: ") for text in said)
+    assert "TL (L1)" in said[1] and "transfer-L1" not in " ".join(said)
+    assert not list(makes_surer(StudyResults(study, {}, {})))
