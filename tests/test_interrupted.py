@@ -46,6 +46,10 @@ if __name__ == "__main__":
 '''
 
 
+OWN = "os.execv(sys.executable, [sys.executable, '-m', 'workflow_scripts.' + sys.argv[2], *sys.argv[3:]])"
+"""In place of `_fork.py`: each job is a process of its own, as on a GPU or with several threads."""
+
+
 def start(folder: Path, *more: str, target: str = TARGET) -> subprocess.Popen:
     environment = {**os.environ, "PYTHONPATH": ""}
     study = "studies=uterus" if target == TARGET else "studies=prostate"
@@ -72,6 +76,9 @@ def told(tmp_path_factory) -> SimpleNamespace:
     """A run, a second beside it, one of another study and a dry run; then the first is killed and a third goes on."""
     folder = copy_workflow(tmp_path_factory.mktemp("w"))
     (folder / "workflow_scripts/receive.py").write_text(SLOW)
+    (folder / "workflow_scripts/_fork.py").write_text(
+        (folder / "workflow_scripts/_fork.py").read_text().replace("    main()\n", f"    {OWN}\n")
+    )
     first = start(folder)
     until(lambda: seen(folder))
     second, dry, other = start(folder), start(folder, "-n"), start(folder, target=OTHER)
@@ -123,6 +130,23 @@ def test_a_job_waits_for_the_one_that_a_killed_run_left(told):
     assert f"{TARGET} is being made by process {orphan}, since" in told.after
     record = read_record(told.folder / TARGET)
     assert 0 < record["starting"] < 60 and record["seconds"] >= 0.5
+
+
+def test_a_forked_job_ends_with_the_snakemake_that_is_killed(tmp_path: Path):
+    """So that the next run waits for nobody."""
+    folder = copy_workflow(tmp_path / "w")
+    (folder / "workflow_scripts/receive.py").write_text(SLOW)
+    first = start(folder)
+    until(lambda: seen(folder))
+    first.kill()
+    first.wait()
+    (_, job, _), *_ = seen(folder)
+    until(lambda: not Path("/proc", job).exists())
+    (folder / "go").touch()
+    said, _ = start(folder).communicate(timeout=100)
+    assert "waiting for it" not in said and (folder / TARGET).exists()
+    rows = [what for what, _, of in seen(folder) if of == "cervix"]
+    assert rows == ["begins", "begins", "ends"]
 
 
 def test_snakemakes_own_lock_outlives_a_kill(tmp_path: Path):
