@@ -118,8 +118,12 @@ def test_nnunets_summary_is_read(tmp_path):
     labels = ("1", "(1, 2)")
     a = nnunet(tmp_path / "a.json", A, labels)
     b = nnunet(tmp_path / "b.json", B, labels)
-    table, notes = read_all([f"base={a}", f"tuned={b}"], Said())
-    assert table["dsc"].count() == 2 * (2 * 6 - 1) and any("neither mask" in note for note in notes)
+    table, _ = read_all([f"base={a}", f"tuned={b}"], Said())
+    assert table["dsc"].count() == 2 * (2 * 6 - 1)
+    found = comparison([f"base={a}", f"tuned={b}"])
+    assert (
+        any("neither mask" in note for note in found.notes) and not found.missing["missing"].any()
+    )
     assert table["structure"].unique().tolist() == ["label 1", "label (1, 2)"]
     assert table["case"].tolist()[:2] == ["case_000", "case_000"]
     own = table.query("model == 'tuned' and structure == 'label 1'")
@@ -290,7 +294,9 @@ def test_cases_and_structures_of_one_model_only_are_named_with_what_was_tried(tm
     text = scores("p1,liver", "p2,liver", head="model,case,structure,dsc")
     text += "a,p9,liver,0.5\nb,p8,liver,0.5\nb,p1,spleen,0.5\n"
     pairs, told = compared(by_hand(tmp_path, text))
-    assert set(pairs["cases"]) == {2}
+    assert set(pairs["cases"]) == {4}
+    excluded, _ = compared(by_hand(tmp_path, text), missing="exclude")
+    assert set(excluded["cases"]) == {2}
     assert (
         "cases only under a: p9; only under b: p8; tried to match them without letters' case"
         in told

@@ -1,20 +1,26 @@
 """Overlap and surface metrics against cases worked by hand."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import surface_distance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from crossover.evaluation.metrics import score, score_models
+from crossover.evaluation.lesions import detection
+from crossover.evaluation.metrics import COLUMNS, score, score_models
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.volumes import prediction_path, structure_path, write
+from crossover.statistics.metrics_table import SIZES
+from crossover.statistics.scales import KNOWN
 from crossover.study.plan import Model
+from crossover.study.sections import Evaluation, Statistics
 
 masks = arrays(bool, (4, 5, 6))
 some = settings(max_examples=50, deadline=None)
@@ -63,10 +69,10 @@ def test_empty_masks_are_right_together_and_wrong_alone():
     empty, full = np.zeros((3, 3, 3), bool), cube()[4:7, 4:7, 4:7]
     assert dice(empty, empty) == iou(empty, empty) == 1
     assert dice(empty, full) == iou(full, empty) == 0
-    hd95, nsd = surface_metrics(empty, empty, (1, 1, 1), 1)
+    hd95, nsd, _ = surface_metrics(empty, empty, (1, 1, 1), 1)
     assert math.isnan(hd95) and nsd == 1
     for a, b in ((empty, full), (full, empty)):
-        hd95, nsd = surface_metrics(a, b, (1, 1, 1), 1)
+        hd95, nsd, _ = surface_metrics(a, b, (1, 1, 1), 1)
         assert math.isnan(hd95) and nsd == 0
 
 
@@ -76,7 +82,7 @@ def test_a_shifted_cube_is_its_shift_away(axis: int):
     shift = [0, 0, 0]
     shift[axis] = 2
     spacing = (3.0, 1.5, 0.5)
-    hd95, nsd = surface_metrics(cube(), cube(tuple(shift)), spacing, 2 * spacing[axis])
+    hd95, nsd, _ = surface_metrics(cube(), cube(tuple(shift)), spacing, 2 * spacing[axis])
     assert hd95 == pytest.approx(2 * spacing[axis])
     assert nsd == 1
 
@@ -85,11 +91,11 @@ def test_nsd_counts_the_surface_within_the_tolerance():
     """Two plates, 4 apart: their near faces are 3 apart, which is half of either surface."""
     a, b = np.zeros((2, 16, 20, 20), bool)
     a[5, 4:16, 4:16] = b[9, 4:16, 4:16] = True
-    assert surface_metrics(a, b, (1, 1, 1), 2.9) == (4, 0)
-    assert surface_metrics(a, b, (1, 1, 1), 3.5) == (4, pytest.approx(0.5))
-    assert surface_metrics(a, b, (1, 1, 1), 4) == (4, 1)
-    assert surface_metrics(a, b, (2, 1, 1), 7) == (8, pytest.approx(0.5, abs=0.05))
-    assert surface_metrics(a, a, (1, 1, 1), 0.1) == (0, 1)
+    assert surface_metrics(a, b, (1, 1, 1), 2.9)[:2] == (4, 0)
+    assert surface_metrics(a, b, (1, 1, 1), 3.5)[:2] == (4, pytest.approx(0.5))
+    assert surface_metrics(a, b, (1, 1, 1), 4)[:2] == (4, 1)
+    assert surface_metrics(a, b, (2, 1, 1), 7)[:2] == (8, pytest.approx(0.5, abs=0.05))
+    assert surface_metrics(a, a, (1, 1, 1), 0.1) == (0, 1, 0)
 
 
 def test_spacing_is_that_of_the_axes_of_the_array():
@@ -105,7 +111,7 @@ def test_surface_metrics_are_symmetric_and_scale_with_the_spacing(a, b, spacing)
     assert there == pytest.approx(back, nan_ok=True)
     assert 0 <= there[1] <= 1
     double = surface_metrics(a, b, tuple(2 * s for s in spacing), 2)
-    assert double == pytest.approx((2 * there[0], there[1]), nan_ok=True)
+    assert double == pytest.approx((2 * there[0], there[1], 2 * there[2]), nan_ok=True)
 
 
 def test_distances_are_the_same_wherever_the_masks_lie():
@@ -127,8 +133,10 @@ def test_the_hd95_of_balls_is_near_that_of_their_border_voxels():
         np.percentile(distance_transform_edt(~other)[own], 95)
         for own, other in (borders, borders[::-1])
     ]
-    hd95, _ = surface_metrics(a, b, (1, 1, 1), 1)
+    hd95, _, assd = surface_metrics(a, b, (1, 1, 1), 1)
     assert hd95 == pytest.approx(max(directed), abs=np.sqrt(3) / 2)
+    pooled = [distance_transform_edt(~other)[own] for own, other in (borders, borders[::-1])]
+    assert assd == pytest.approx(np.concatenate(pooled).mean(), abs=0.3)
 
 
 def test_a_score_has_the_whole_volume_and_the_slices_with_the_structure():
@@ -142,6 +150,113 @@ def test_a_score_has_the_whole_volume_and_the_slices_with_the_structure():
     assert found["volume_manual_ml"] == pytest.approx(32 * 10 / 1000)
     assert found["volume_predicted_ml"] == pytest.approx(32 * 10 / 1000)
     assert found["hd95_mm"] == pytest.approx(5), "slices are 5 mm apart"
+
+
+def test_assd_is_the_mean_of_both_surfaces_by_area():
+    """Two plates, 4 apart: near faces are 3 and far faces 4 from the other, but for edges.
+
+    And against surface-distance's own two directed means, of surfaces of different area.
+    """
+    a, b = np.zeros((2, 16, 40, 40), bool)
+    a[5, 4:36, 4:36] = b[9, 4:36, 4:36] = True
+    assert surface_metrics(a, b, (1, 1, 1), 1)[2] == pytest.approx(3.5, abs=0.05)
+    b[9, 4:20] = False
+    distances = surface_distance.compute_surface_distances(a, b, (2, 1, 1))
+    directed = surface_distance.compute_average_surface_distance(distances)
+    areas = [distances[f"surfel_areas_{side}"].sum() for side in ("gt", "pred")]
+    assd = surface_metrics(a, b, (2, 1, 1), 1)[2]
+    assert assd == pytest.approx(np.average(directed, weights=areas))
+    assert assd != pytest.approx(np.mean(directed))
+
+
+def components(mask: np.ndarray) -> list[set[tuple[int, ...]]]:
+    """Connected components by a search over the 26 neighbours of each voxel, for comparison."""
+    left, out = set(map(tuple, np.argwhere(mask))), []
+    while left:
+        own, waiting = set(), [left.pop()]
+        while waiting:
+            voxel = waiting.pop()
+            own.add(voxel)
+            near = {tuple(np.add(voxel, step) - 1) for step in np.ndindex(3, 3, 3)} & left
+            left -= near
+            waiting += near
+        out.append(own)
+    return out
+
+
+@some
+@given(masks, masks)
+def test_lesions_are_components_of_26_neighbours_found_by_one_voxel(a: np.ndarray, b: np.ndarray):
+    a, b = a & np.roll(a, 1), b & np.roll(b, 2)  # sparser: several components
+    ours, theirs = components(a), components(b)
+    found = sum(not lesion.isdisjoint(map(tuple, np.argwhere(b))) for lesion in ours)
+    false = sum(lesion.isdisjoint(map(tuple, np.argwhere(a))) for lesion in theirs)
+    f1, sensitivity, extra = detection(a, b)
+    assert extra == false
+    parts = found + len(ours) + false
+    assert f1 == pytest.approx(2 * found / parts if parts else 1)
+    assert sensitivity == pytest.approx(found / len(ours) if ours else math.nan, nan_ok=True)
+
+
+def test_corners_join_lesions_and_empty_masks_have_none():
+    a = np.zeros((4, 4, 4), bool)
+    a[0, 0, 0] = a[1, 1, 1] = a[3, 3, 3] = True
+    b = np.zeros_like(a)
+    b[1, 1, 1] = b[3, 0, 0] = True
+    assert detection(a, b) == (0.5, 0.5, 1)  # one of two found, one false
+    empty = np.zeros_like(a)
+    assert detection(empty, empty) == pytest.approx((1, math.nan, 0), nan_ok=True)
+    assert detection(empty, b) == pytest.approx((0, math.nan, 2), nan_ok=True)
+    assert detection(a, empty) == (0, 0, 0)
+
+
+def test_the_mean_over_slices_is_of_slices_with_the_structure_and_unlike_the_volumes():
+    manual, predicted = np.zeros((2, 5, 10, 10), bool)
+    manual[1, :8, :8] = predicted[1, :8, :8] = True  # 64 of 64 pixels: 1
+    manual[2, :2, :2] = predicted[2, :2, 1:3] = True  # 4 and 4 pixels, 2 in common: 0.5
+    manual[3, :2, :2] = True  # missed: 0
+    predicted[4, :2, :2] = True  # no structure here: not counted
+    found = score(image(manual), image(predicted), 1)
+    assert found["dsc_mean_of_slices"] == pytest.approx(0.5)
+    assert found["dsc_structure_slices"] == pytest.approx(2 * 66 / (72 + 68))
+    empty = image(predicted[:1])
+    assert math.isnan(score(empty, empty, 1)["dsc_mean_of_slices"])
+
+
+def test_the_volume_error_is_signed_and_in_per_cent_of_the_manual_volume():
+    whole, half = cube(), cube()
+    half[:9] = False
+    empty = np.zeros_like(whole)
+    for a, b, error in (
+        (whole, half, -50),
+        (half, whole, 100),
+        (whole, whole, 0),
+        (whole, empty, -100),
+    ):
+        found = score(image(a, (1, 2, 3)), image(b, (1, 2, 3)), 1)
+        assert found["volume_error_percent"] == pytest.approx(error)
+    assert math.isnan(score(image(empty), image(whole), 1)["volume_error_percent"])
+
+
+def test_the_diagonal_is_that_of_the_image():
+    one = image(cube(), (0.3, 0.4, 1.2))  # 20 voxels a side
+    assert score(one, one, 1)["diagonal_mm"] == pytest.approx(26)
+
+
+def test_what_is_scored_is_what_is_declared():
+    """Every metric of a study's table is declared once; a study may choose those of which more is better."""
+    found = score(image(cube()), image(cube()), 1)
+    ours = [m for m in KNOWN if m in COLUMNS]
+    assert [m for m in found if m not in SIZES] == ours == list(KNOWN)[: len(ours)]
+    assert list(found) == COLUMNS[-len(found) :]
+    choices = get_args(Statistics.model_fields["metric"].annotation)
+    assert list(choices) == [m for m in ours if KNOWN[m].better == "higher"]
+
+
+def test_a_tolerance_may_be_that_of_each_structure():
+    assert Evaluation(threshold=0.5, nsd_tolerance_mm=2).tolerance("liver") == 2
+    each = Evaluation(threshold=0.5, nsd_tolerance_mm={"liver": 2, "vessel": 1})
+    assert (each.tolerance("liver"), each.tolerance("vessel")) == (2, 1)
 
 
 def test_a_score_takes_any_label_as_the_structure_and_tells_empty_predictions():
@@ -170,7 +285,7 @@ def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
             path = prediction_path(predictions, model.name, cohort, case, "tumour")
             path.parent.mkdir(parents=True, exist_ok=True)
             write(image(cube((0, 0, shift))), path)
-    found = score_models([main, fold], splits, cases, predictions, 3.0, 0, 2)
+    found = score_models([main, fold], splits, cases, predictions, {"tumour": 3.0}, 0, 2)
     assert [(r["model"], r["cohort"], r["case"], r["dsc"]) for r in found] == [
         ("m", "a", "1", 1.0), ("m", "b", "1", 0.8), ("m-f1", "a", "3", 0.5),
     ]  # fmt: skip

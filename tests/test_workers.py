@@ -40,7 +40,7 @@ def test_scores_and_radiomics_are_the_same_with_any_number_of_processes(scored):
     splits, cases, predictions = scored
     features = {"channel": "adc", "features": ["Mean", "Entropy"], "bin_width": 25}
     for rows in (
-        lambda n: score_models([MODEL], splits, cases, predictions, 1.0, 2, n),
+        lambda n: score_models([MODEL], splits, cases, predictions, {"a": 1.0}, 2, n),
         lambda n: radiomics_rows([MODEL], splits, ["a"], cases, predictions, features, n),
     ):
         one, two = rows(1), rows(2)

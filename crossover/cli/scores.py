@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from crossover.cli.clone import in_workflow_folder
 from crossover.cli.shared import RESULTS, Results, stop_on
 from crossover.core.configuration import ConfigError
+
+Missing = Literal["worst", "exclude", "error"]
 
 
 def compare(
@@ -36,6 +38,13 @@ def compare(
         list[str] | None,
         typer.Option(help="NEW=OLD: the structure OLD of any file is called NEW. May be repeated."),
     ] = None,
+    missing: Annotated[
+        Missing,
+        typer.Option(
+            help="Predictions that a model lacks count as the worst value of each metric; or their cases are left out "
+            "for all models; or they are an error."
+        ),
+    ] = "worst",
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("comparison"),
 ) -> None:
     """Compare models on the same cases by scores that any tool made: tables, tests, figures and a page.
@@ -48,7 +57,7 @@ def compare(
     from crossover.statistics.metrics_table import TableError
 
     with stop_on(TableError, OSError):
-        found = comparison(files, metric or [], column or [], structure or [])
+        found = comparison(files, metric or [], column or [], structure or [], missing)
         typer.echo("\n".join([*found.notes, write(found, out)]))
 
 

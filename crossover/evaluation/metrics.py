@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.core import incremental
+from crossover.evaluation.lesions import detection
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.grids import GeometryError, difference, same_grid
@@ -20,17 +22,20 @@ from crossover.study.splits import evaluation_cases
 
 COLUMNS = [
     "model", "family", "strategy", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
-    "dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices",
-    "volume_manual_ml", "volume_predicted_ml",
+    "dsc", "iou", "hd95_mm", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices", "assd_mm",
+    "volume_error_percent", "lesion_f1", "lesion_sensitivity", "lesions_false",
+    "volume_manual_ml", "volume_predicted_ml", "diagonal_mm",
 ]  # fmt: skip
 
 
 def score(
     manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float, smallest_mask_px: int = 0
 ) -> dict[str, float]:
-    """Metrics of one structure on the case's own grid: whole volume, and (`*_structure_slices`) only the
-    slices where the manual mask has more than `smallest_mask_px` pixels (missing where there is none).
-    See `overlap` and `surface` for empty masks.
+    """Metrics of one structure on the case's own grid, by the names of `COLUMNS`; docs/metrics.md defines each.
+
+    They are of the whole volume, but `*_structure_slices` of the slices alone where the manual mask has more than
+    `smallest_mask_px` pixels, all together, and `dsc_mean_of_slices` is the mean of the DSC of each slice with any;
+    these are missing where there is no such slice. See `overlap`, `surface` and `lesions` for empty masks.
 
     Raises:
         GeometryError: the two are on different grids, saying how they differ.
@@ -40,12 +45,13 @@ def score(
             f"the prediction is not on the manual mask's grid: {difference(predicted, manual)}"
         )
     nan = float("nan")
-    a = sitk.GetArrayFromImage(manual) > 0
-    b = sitk.GetArrayFromImage(predicted) > 0
+    a, b = _cropped(sitk.GetArrayFromImage(manual) > 0, sitk.GetArrayFromImage(predicted) > 0)
     spacing = manual.GetSpacing()[::-1]
-    hd95, nsd = surface_metrics(a, b, spacing, nsd_tolerance_mm)
+    hd95, nsd, assd = surface_metrics(a, b, spacing, nsd_tolerance_mm)
+    f1, sensitivity, false = detection(a, b)
     with_structure = large(a, smallest_mask_px)
     shown = a[with_structure], b[with_structure]
+    voxels, others = int(a.sum()), int(b.sum())
     millilitre = float(np.prod(spacing)) / 1000
     return {
         "dsc": dice(a, b),
@@ -54,16 +60,45 @@ def score(
         "nsd": nsd,
         "dsc_structure_slices": dice(*shown) if with_structure.any() else nan,
         "iou_structure_slices": iou(*shown) if with_structure.any() else nan,
-        "volume_manual_ml": float(a.sum()) * millilitre,
-        "volume_predicted_ml": float(b.sum()) * millilitre,
+        "dsc_mean_of_slices": _mean_of_slices(a, b),
+        "assd_mm": assd,
+        "volume_error_percent": 100 * (others - voxels) / voxels if voxels else nan,
+        "lesion_f1": f1,
+        "lesion_sensitivity": sensitivity,
+        "lesions_false": false,
+        "volume_manual_ml": float(voxels) * millilitre,
+        "volume_predicted_ml": float(others) * millilitre,
+        "diagonal_mm": float(np.linalg.norm(np.multiply(manual.GetSize(), manual.GetSpacing()))),
     }
+
+
+def _cropped(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both masks cut to the box around their union: what is measured stays, time doesn't."""
+    union = a | b
+    axes = range(union.ndim)
+    shown = [np.flatnonzero(union.any(axis=tuple(o for o in axes if o != axis))) for axis in axes]
+    if not len(shown[0]):
+        return a[:1], b[:1]
+    box = tuple(slice(places[0], places[-1] + 1) for places in shown)
+    return a[box], b[box]
+
+
+def _mean_of_slices(a: np.ndarray, b: np.ndarray) -> float:
+    """The mean DSC of the slices that the first mask has pixels in; NaN where there is none."""
+    pixels, others, both = (mask.sum((1, 2)) for mask in (a, b, a & b))
+    here = pixels > 0
+    return float((2 * both[here] / (pixels + others)[here]).mean()) if here.any() else float("nan")
 
 
 def score_models(
     models: list[Model], splits: pd.DataFrame, cases: Path, predictions: Path,
-    nsd_tolerance_mm: float, smallest_mask_px: int, workers: int,
+    nsd_tolerance_mm: Mapping[str, float], smallest_mask_px: int, workers: int,
 ) -> list[dict]:  # fmt: skip
-    """The metrics table's rows of some models, in the order of models, cases and structures."""
+    """The metrics table's rows of some models, in the order of models, cases and structures.
+
+    Args:
+        nsd_tolerance_mm: of each structure.
+    """
     jobs = [
         (model, case.cohort, case.case, structure, cases, predictions)
         for model in models
@@ -78,9 +113,11 @@ def score_models(
 
 
 def _score_job(
-    tolerance: float, smallest_mask_px: int, job: tuple[Model, str, str, str, Path, Path]
+    tolerances: Mapping[str, float],
+    smallest_mask_px: int,
+    job: tuple[Model, str, str, str, Path, Path],
 ) -> dict:
-    return score_case(*job, tolerance, smallest_mask_px)
+    return score_case(*job, tolerances[job[3]], smallest_mask_px)
 
 
 def score_case(

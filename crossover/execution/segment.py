@@ -183,7 +183,7 @@ def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Imag
     drawn = structure_path(out / "cases" / case, structure)
     manual = sitk.ReadImage(str(drawn)) if drawn.exists() else None
     _picture(study, out, case, structure, mask, manual)
-    return {"case": case, "structure": structure, **_scores(study, mask, manual)}
+    return {"case": case, "structure": structure, **_scores(study, structure, mask, manual)}
 
 
 def _picture(
@@ -200,11 +200,11 @@ def _picture(
     style.save(figure, out / "pictures" / f"{case}_{structure}")
 
 
-def _scores(study: Study, mask: sitk.Image, manual: sitk.Image | None) -> dict[str, float]:
-    tolerance, smallest = (
-        study.evaluation.nsd_tolerance_mm,
-        study.preparation.slices.smallest_mask_px,
-    )
+def _scores(
+    study: Study, structure: str, mask: sitk.Image, manual: sitk.Image | None
+) -> dict[str, float]:
+    tolerance = study.evaluation.tolerance(structure)
+    smallest = study.preparation.slices.smallest_mask_px
     if manual is not None:
         return score(manual, mask, tolerance, smallest)
     return {"volume_predicted_ml": score(mask, mask, tolerance)["volume_predicted_ml"]}

@@ -207,7 +207,7 @@ def once(values: pd.DataFrame) -> pd.DataFrame:
 
 def printed_metric(metrics: pd.Series) -> pd.Series:
     """The metrics as papers name them, who don't always say which slices they scored."""
-    return metrics.str.removesuffix("_structure_slices")
+    return metrics.str.removesuffix("_structure_slices").str.removesuffix("_mean_of_slices")
 
 
 def numbers_of(study: Study) -> pd.DataFrame | None:

@@ -36,9 +36,9 @@ def of_metric(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def scored(study: Study) -> list[str]:
-    """The study's metric and, of a DSC, its IoU."""
+    """The study's metric, of a DSC its IoU, and the DSC's mean over slices, which a paper may mean by its DSC."""
     metric = study.statistics.metric
-    return list(dict.fromkeys([metric, metric.replace("dsc", "iou")]))
+    return list(dict.fromkeys([metric, metric.replace("dsc", "iou"), "dsc_mean_of_slices"]))
 
 
 def judged(rows: pd.DataFrame) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
         replicates = metrics.groupby(["family", "n_train"])["replicate"].nunique().min()
     said = statements(
         study, "how_sure", meaning=meaning, patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
-        folds=folds, replicates=replicates,
+        folds=folds, replicates=replicates, missing=results.frame("missing"),
         judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
     yield from map(LinkedSentence, said)

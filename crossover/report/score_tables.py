@@ -148,6 +148,42 @@ def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
     return out if stability["cohort"].nunique() > 1 else out.drop(columns="cohort")
 
 
+def missing_layout(missing: pd.DataFrame, _: Study) -> pd.DataFrame:
+    """The models that lack predictions, with the names of the cases."""
+    return missing[missing["missing"] > 0].rename(columns={"named": "which"})
+
+
+def failures_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The share of failed predictions of each model on each test set, sizes side by side; no rows without any."""
+    if "failures" not in summary or not summary["failures"].gt(0).any():
+        return summary.iloc[:0]
+    sized = summary["n_train"].nunique() > 1
+
+    def cells(row: Any) -> dict[str, str]:
+        return {
+            f"n = {row.n_train}" if sized and row.n_train else "Failed": share(100 * row.failures)
+        }
+
+    rows = summary[(summary["test_set"] != POOLED) & summary["failures"].notna()]
+    rows = rows[rows.groupby(["test_set", "structure", "family"])["failures"].transform("max") > 0]
+    return across(rows, ["test_set", "structure", "family"], cells)
+
+
+def ranking_layout(ranking: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The ranks on each test set of the models of the largest size and of those without one, the best first."""
+    rows = ranking[ranking["n_train"] == ranking["n_train"].max()]
+    rows = rows[rows["test_set"] != POOLED].sort_values(
+        ["test_set", "structure", "rank"], kind="stable"
+    )
+    ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
+    return pd.DataFrame({
+        "test_set": rows["test_set"], "structure": rows["structure"], "family": rows["family"],
+        "Rank": [f"{r.rank} ({r.rank_low} to {r.rank_high})" for r in rows.itertuples()],
+        "First": [share(100 * first) for first in rows["first"]],
+        "Kendall's tau": [interval(*row) for row in ends],
+    })  # fmt: skip
+
+
 def versus(study: Study, a: str, b: str) -> str:
     """ "ST vs. T": the main question has one level of each strategy."""
     return f"{strategy_label(study, a)} vs. {strategy_label(study, b)}"

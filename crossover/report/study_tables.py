@@ -33,6 +33,9 @@ def details(results: StudyResults) -> list[TitledTable]:
     metrics = list(dict.fromkeys([metric, "dsc"]))
     whole_volumes = [m for m in metrics if m not in chains.scored(results.study)]
     return titled_tables(results, [
+        TableKind("missing", "missing", scores.missing_layout),
+        TableKind("failures", "summary", scores.failures_layout, "dsc"),
+        TableKind("ranking", "ranking", scores.ranking_layout, metric),
         TableKind("anova", "anova", lambda rows, _: rows.drop(columns="n_train")),
         TableKind("tukey", "tukey", lambda rows, _: rows.drop(columns="n_train")),
         TableKind("paired_comparisons", "paired", scores.comparisons_layout),

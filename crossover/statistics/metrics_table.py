@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table
-from crossover.statistics.scales import KNOWN, scale
+from crossover.statistics.scales import DIAGONAL, KNOWN, scale
 
 __all__ = [
     "TableError",
@@ -34,7 +34,8 @@ REQUIRED = (
     "dsc", "iou", "hd95_mm", "nsd",
 )  # fmt: skip
 METRICS = tuple(KNOWN)
-VOLUMES = ("volume_manual_ml", "volume_predicted_ml")
+SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
+"""What is known of the masks and the image."""
 TEXT = ("model", "family", "strategy", "level", "cohort", "case", "structure")
 POOLED = "all"
 """The test set of all cohorts together."""
@@ -146,7 +147,7 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     """
     table = tested(table)
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
-    known = (*METRICS, *VOLUMES)
+    known = (*METRICS, *SIZES)
     others = [c for c in table.select_dtypes("float") if c not in (*known, "n_train", "fold")]
     numbers = [*(m for m in known if m in table), *others]
     how = {"model": "first", **dict.fromkeys(numbers, "mean")}
@@ -164,7 +165,7 @@ def _numbers(
     table: pd.DataFrame, required: Sequence[str], decimal: str, infinite: bool
 ) -> Iterator[str]:
     """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
-    for column in ("n_train", "replicate", "fold", *METRICS, *VOLUMES):
+    for column in ("n_train", "replicate", "fold", *METRICS, *SIZES):
         if column not in table:
             continue
         given = table[column]
@@ -182,10 +183,10 @@ def _numbers(
         if blank:
             yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"
         whole = column in ("n_train", "replicate", "fold")
-        top = scale(column)[1]
-        outside = (values < 0) | (values > top)
+        low, top = scale(column) if column in KNOWN else (0.0, np.inf)
+        outside = (values < low) | (values > top)
         outside |= whole & values.notna() & (values % 1 != 0)
-        distance = infinite and column in METRICS and top == float("inf")
+        distance = infinite and column in KNOWN and KNOWN[column].is_distance
         endless = np.isneginf(values) if distance else np.isinf(values)
         if endless.any():
             yield (
@@ -195,7 +196,7 @@ def _numbers(
         outside &= ~endless
         if outside.any():
             to = f" to {top:g}" if top < float("inf") else ""
-            kind = "a whole number from 0" if whole else f"a finite number from 0{to}"
+            kind = "a whole number from 0" if whole else f"a finite number from {low:g}{to}"
             percent = top == 1 and 1 < values[outside].max() <= 100
             advice = "; are they per cent? Divide them by 100" if percent else ""
             yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])}){advice}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.statistics.effects import Spreads, TrainedScores, effect_of, mean_interval
 from crossover.statistics.metrics_table import compared, metrics_of, test_sets, tested, with_runs
-from crossover.statistics.scales import scale
+from crossover.statistics.scales import FAILED, scale
 
 MODEL = ["model", "family", "strategy", "level", "n_train"]
 
@@ -23,14 +23,14 @@ def summarise(
         metrics: by default those of the table that are known (`metrics_table.metrics_of`).
 
     Returns one row for each test set, structure, model and metric: test_set, structure, model, family, strategy,
-    level, n_train, metric, cases, mean, sd, ci_low, ci_high, about, median, replicates, sd_replicates. `cases`
-    counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean); `sd` has
-    n - 1 below the line; the interval is for other patients and, where `about` is "methods", other trainings
+    level, n_train, metric, cases, mean, sd, ci_low, ci_high, about, median, replicates, sd_replicates, failures.
+    `cases` counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean);
+    `sd` has n - 1 below the line; the interval is for other patients and, where `about` is "methods", other trainings
     (`statistics.chance`), on the logit of a metric from 0 to 1 and on the logarithm of a distance (`intervals`). Over
     several cohorts it is for as many patients of each. With one case sd and interval are NaN, with none all are.
     `replicates` counts the replicates and `sd_replicates` is the SD of their means over these cases, n - 1 below the
     line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left
-    out (`metrics_table.compared`).
+    out (`metrics_table.compared`). `failures`, of the metric dsc, is the share of the cases below `scales.FAILED`.
     """
     metrics = metrics_of(table) if metrics is None else list(metrics)
     parts = []
@@ -38,11 +38,15 @@ def summarise(
         by = ["structure", *MODEL, "metric"]
         long = compared(rows).melt(["structure", *MODEL], metrics, "metric", "value")
         part = long.groupby(by, sort=False)["value"].agg(["count", "mean", "std", "median"])
+        failed = long["value"].lt(FAILED).astype(float).where(long["value"].notna())
+        part["failures"] = failed.groupby([long[c] for c in by], sort=False).mean()
         part = part.reset_index().merge(_between_replicates(rows, metrics), how="left")
+        part["failures"] = part["failures"].where(part["metric"] == "dsc")
         parts.append(_intervals(part, rows, confidence).assign(test_set=name))
     out = pd.concat(parts, ignore_index=True).rename(columns={"count": "cases", "std": "sd"})
     numbers = [
         "cases", "mean", "sd", "ci_low", "ci_high", "about", "median", "replicates", "sd_replicates",
+        "failures",
     ]  # fmt: skip
     return out[["test_set", "structure", *MODEL, "metric", *numbers]]
 

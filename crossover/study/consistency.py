@@ -23,6 +23,13 @@ def findings(study: Study) -> Iterator[str]:
     yield from _about_channels(study)
     yield from _about_network(study)
     yield from _about_figures(study)
+    yield from _about_evaluation(study)
+
+
+def _about_evaluation(study: Study) -> Iterator[str]:
+    of = study.evaluation.nsd_tolerance_mm
+    if isinstance(of, dict) and set(of) != set(study.structures):
+        yield f"evaluation.nsd_tolerance_mm: give one for each structure: {', '.join(study.structures)}"
 
 
 def _about_attributes(study: Study) -> Iterator[str]:

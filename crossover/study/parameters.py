@@ -110,7 +110,7 @@ def predict(study: Study, models: list[Model]) -> dict:
 
 def evaluate(study: Study, models: list[Model]) -> dict:
     return {
-        "nsd_tolerance_mm": study.evaluation.nsd_tolerance_mm,
+        "nsd_tolerance_mm": {s: study.evaluation.tolerance(s) for s in sorted(study.structures)},
         "smallest_mask_px": study.preparation.slices.smallest_mask_px,
         "models": [asdict(model) for model in models],
     }

@@ -12,6 +12,7 @@ from crossover.sources.settings import Source
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 """Files are called after it, with the names of others and a size: 60 characters leave room for these."""
+Tolerance = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 MOST_OVERLAID = 4  # structures that the overlays show where none are named
 MOST_ROWS = 8  # of the overlays on a page
@@ -294,7 +295,13 @@ class Evaluation(Section):
     """How predictions become masks, and how these are scored."""
 
     threshold: Fraction
-    nsd_tolerance_mm: Annotated[float, Field(gt=0)]
+    nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
+    """Of the NSD: one for all structures, or that of each."""
+
+    def tolerance(self, structure: str) -> float:
+        """Return the tolerance of the NSD of a structure."""
+        of = self.nsd_tolerance_mm
+        return of[structure] if isinstance(of, dict) else of
 
 
 class Radiomics(Section):
@@ -309,10 +316,15 @@ class Radiomics(Section):
 class Statistics(Section):
     """How models are compared."""
 
-    metric: Literal["dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"]
+    metric: Literal[
+        "dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices",
+        "lesion_f1", "lesion_sensitivity",
+    ]  # fmt: skip
     """By which models are compared: any metric of metrics.csv of which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    missing: Literal["worst", "exclude", "error"] = "worst"
+    """What is done with predictions that a model lacks (`crossover.statistics.missing.Policy`)."""
 
     @model_validator(mode="before")
     @classmethod

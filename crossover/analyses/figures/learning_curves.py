@@ -22,6 +22,7 @@ from crossover.analyses.design import several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.crossing import CROSSES, NONE
 from crossover.statistics.metrics_table import tested
+from crossover.statistics.missing import completed
 from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
 from crossover.study.families import families
 from crossover.study.schema import Study
@@ -29,7 +30,14 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Learning curves and crossover",
     reads=("metrics.csv", "statistics/learning_curves.csv", "statistics/crossover.csv"),
-    settings=("design", "labels", "statistics.metric", "statistics.confidence", "figures.colours"),
+    settings=(
+        "design",
+        "labels",
+        "statistics.metric",
+        "statistics.missing",
+        "statistics.confidence",
+        "figures.colours",
+    ),
     applies=(several_sizes,),
     order=7,
 )
@@ -45,8 +53,9 @@ OFFSET = 0.012  # of log2 n for each family, so that points of equal height are 
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    names = ("metrics", "statistics/learning_curves", "statistics/crossover")
-    tables = [given.table(f"{name}.csv") for name in names]
+    names = ("statistics/learning_curves", "statistics/crossover")
+    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    tables = [metrics, *(given.table(f"{name}.csv") for name in names)]
     return style.each_structure(study, partial(draw, *tables, study))
 
 

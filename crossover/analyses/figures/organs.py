@@ -21,6 +21,7 @@ from crossover.analyses.design import several_families, sized
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
 from crossover.statistics.intervals import mean_interval
+from crossover.statistics.missing import completed
 from crossover.statistics.scales import scale
 from crossover.study.families import (
     fine_tuned,
@@ -40,6 +41,7 @@ ANALYSIS = Analysis(
         "design",
         "labels",
         "statistics.metric",
+        "statistics.missing",
         "statistics.alpha",
         "statistics.confidence",
         "figures.colours",
@@ -55,8 +57,8 @@ SPREAD = 0.56  # of the 1 between structures, taken by three models; more take m
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    tables = [given.table(name) for name in ("metrics.csv", "statistics/paired.csv")]
-    return draw(*tables, study, numbers_of(study))
+    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    return draw(metrics, given.table("statistics/paired.csv"), study, numbers_of(study))
 
 
 def caption(frames: Frames, study: Study) -> str:

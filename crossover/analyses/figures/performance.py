@@ -21,6 +21,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import ended
+from crossover.statistics.missing import completed
 from crossover.statistics.scales import scale
 from crossover.study.families import (
     families,
@@ -34,7 +35,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Performance by number of labelled target patients",
     reads=("metrics.csv",),
-    settings=("design", "labels", "statistics.metric", "figures.colours"),
+    settings=("design", "labels", "statistics.metric", "statistics.missing", "figures.colours"),
     applies=(several_sizes,),
     order=6,
 )
@@ -45,7 +46,8 @@ BESIDE = 0.075  # from a family's mark to those of its replicates
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    return style.each_structure(study, partial(draw, given.table("metrics.csv"), study))
+    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    return style.each_structure(study, partial(draw, metrics, study))
 
 
 def caption(frames: Frames, study: Study) -> str:

@@ -21,6 +21,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
+from crossover.statistics.missing import completed
 from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
 
@@ -32,6 +33,7 @@ ANALYSIS = Analysis(
         "design",
         "labels",
         "statistics.metric",
+        "statistics.missing",
         "statistics.alpha",
         "statistics.confidence",
         "figures.colours",
@@ -61,8 +63,9 @@ class Tables:
 
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
-    names = ("statistics/summary", "statistics/tukey", "metrics")
-    summary, tukey, metrics = (given.table(f"{name}.csv") for name in names)
+    names = ("statistics/summary", "statistics/tukey")
+    summary, tukey = (given.table(f"{name}.csv") for name in names)
+    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     rest = {"metrics": metrics, "published": numbers_of(study)}
     return style.each_structure(study, partial(draw, summary, tukey, study, **rest))
 

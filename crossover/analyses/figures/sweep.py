@@ -24,6 +24,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import fine_tuned_and_scratch, several_levels
 from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import mean_interval
+from crossover.statistics.missing import completed
 from crossover.statistics.scales import scale
 from crossover.study.families import (
     baseline,
@@ -45,6 +46,7 @@ ANALYSIS = Analysis(
         "design",
         "labels",
         "statistics.metric",
+        "statistics.missing",
         "statistics.confidence",
         "figures.colours",
         "network",
@@ -61,7 +63,8 @@ MEAN: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 4}
 def make(given: Inputs, study: Study) -> Figure:
     """See `draw`."""
     times = given.table("statistics/training_time.csv")
-    return draw(given.table("metrics.csv"), times, study, levels_of(study))
+    metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
+    return draw(metrics, times, study, levels_of(study))
 
 
 def caption(frames: Frames, study: Study) -> str:

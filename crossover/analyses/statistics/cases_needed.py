@@ -5,12 +5,12 @@ from __future__ import annotations
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.statistics.crossing import cases_needed
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.confidence"),
+    settings=("statistics.metric", "statistics.confidence", "statistics.missing"),
     applies=(several_sizes,),
     writes={"statistics/cases_needed.csv": ("test_set", "structure", "family", "target")},
     order=14,
@@ -19,5 +19,6 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.crossing.cases_needed`."""
-    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    how = study.statistics
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"cases_needed": cases_needed(metrics, how.metric, how.confidence)}

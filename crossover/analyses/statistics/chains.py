@@ -5,14 +5,20 @@ from __future__ import annotations
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
 from crossover.statistics.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.study.chains import chains
 from crossover.study.families import at_largest
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv", "statistics/validation.csv"),
-    settings=("design", "statistics.metric", "statistics.alpha", "statistics.confidence"),
+    settings=(
+        "design",
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "statistics.missing",
+    ),
     applies=(chained,),
     writes={
         "statistics/chains.csv": ("metric", "target", "family"),
@@ -36,7 +42,7 @@ def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.chains`."""
     of, how = chains(study), study.statistics
     validation = given.table("statistics/validation.csv")
-    metrics = at_largest(read_metrics(given.path("metrics.csv")))
+    metrics = at_largest(read_completed(given.path("metrics.csv"), how.missing))
     scores = Scores(metrics, validation, how.metric)
     attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
     return {

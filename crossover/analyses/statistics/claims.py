@@ -25,6 +25,7 @@ ANALYSIS = Analysis(
         "recipe.steps",
         "radiomics",
         "statistics.confidence",
+        "statistics.missing",
     ),
     applies=(has_claims,),
     writes={"statistics/claims.csv": ("id",)},

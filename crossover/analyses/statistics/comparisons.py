@@ -5,12 +5,12 @@ from __future__ import annotations
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_families
 from crossover.statistics.comparisons import compare
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.alpha"),
+    settings=("statistics.metric", "statistics.alpha", "statistics.missing"),
     applies=(several_families,),
     writes={
         "statistics/anova.csv": ("test_set", "structure", "question"),
@@ -23,5 +23,6 @@ ANALYSIS = Analysis(
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.comparisons.compare`."""
     how = study.statistics
-    anova, tukey = compare(read_metrics(given.path("metrics.csv")), how.metric, how.alpha)
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
+    anova, tukey = compare(metrics, how.metric, how.alpha)
     return {"anova": anova, "tukey": tukey}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.statistics.crossing import crossovers
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -14,6 +14,7 @@ ANALYSIS = Analysis(
         "statistics.metric",
         "statistics.confidence",
         "statistics.alpha",
+        "statistics.missing",
         "splits.replicates",
     ),
     applies=(several_sizes,),
@@ -24,8 +25,8 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.crossing.crossovers`."""
-    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
-    trainings = study.splits.replicates.trainings
+    how, trainings = study.statistics, study.splits.replicates.trainings
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {
         "crossover": crossovers(metrics, how.metric, how.confidence, how.alpha, trainings=trainings)
     }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_sizes
 from crossover.statistics.curves import learning_curves
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.confidence"),
+    settings=("statistics.metric", "statistics.confidence", "statistics.missing"),
     applies=(several_sizes,),
     writes={"statistics/learning_curves.csv": ("test_set", "structure", "family", "n_train")},
     order=12,
@@ -19,5 +19,6 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.curves.learning_curves`."""
-    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    how = study.statistics
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"learning_curves": learning_curves(metrics, how.metric, how.confidence)}

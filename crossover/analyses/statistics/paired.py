@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_families
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.statistics.paired import paired
 from crossover.study.families import main_question
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("design", "statistics.metric", "statistics.alpha", "statistics.confidence"),
+    settings=(
+        "design",
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "statistics.missing",
+    ),
     applies=(several_families,),
     writes={"statistics/paired.csv": ("test_set", "structure", "question", "a", "b")},
     order=3,
@@ -20,7 +26,8 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.paired.paired`."""
-    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    how = study.statistics
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
     there = set(metrics["family"])  # a family whose trainings all failed has no row
     main = [family for family in main_question(study) if family in there]
     return {"paired": paired(metrics, how.metric, how.alpha, main)}

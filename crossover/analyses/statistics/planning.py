@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import fine_tuned_and_scratch
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.statistics.planning import Rules
 from crossover.statistics.plans import surer
 from crossover.study.families import baseline, fine_tuned
@@ -12,7 +12,13 @@ from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("design", "statistics.metric", "statistics.alpha", "statistics.confidence"),
+    settings=(
+        "design",
+        "statistics.metric",
+        "statistics.alpha",
+        "statistics.confidence",
+        "statistics.missing",
+    ),
     applies=(fine_tuned_and_scratch,),
     writes={"statistics/planning.csv": ("question", "structure", "a", "trainings")},
     order=18,
@@ -21,7 +27,8 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.plans.surer`: of fine-tuning and training from scratch, on the target's test cases."""
-    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    how = study.statistics
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
     rules = Rules(alpha=how.alpha, confidence=how.confidence, trainings=(3, 10))
     pair = (fine_tuned(study), str(baseline(study)))
     return {"planning": surer(metrics, how.metric, study.target, pair, rules)}

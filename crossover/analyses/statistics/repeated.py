@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.findings.published import comparison
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.statistics.repeated import repeated
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
     sources=("published",),
-    settings=("statistics.metric", "statistics.alpha", "published"),
+    settings=("statistics.metric", "statistics.alpha", "published", "statistics.missing"),
     writes={"statistics/repeated.csv": ("test_set", "structure", "question", "method")},
     order=11,
 )
@@ -19,5 +19,6 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.repeated.repeated`."""
-    metrics, how = read_metrics(given.path("metrics.csv")), study.statistics
+    how = study.statistics
+    metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"repeated": repeated(metrics, how.metric, how.alpha, comparison(study))}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.statistics.stability import stability
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric",),
+    settings=("statistics.metric", "statistics.missing"),
     writes={"statistics/stability.csv": ("family", "n_train", "structure", "cohort", "fold")},
     order=9,
 )
@@ -17,6 +17,5 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.stability.stability`."""
-    return {
-        "stability": stability(read_metrics(given.path("metrics.csv")), study.statistics.metric)
-    }
+    metrics = read_completed(given.path("metrics.csv"), study.statistics.missing)
+    return {"stability": stability(metrics, study.statistics.metric)}

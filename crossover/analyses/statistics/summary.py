@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import read_completed
 from crossover.statistics.summary import summarise
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.confidence",),
+    settings=("statistics.confidence", "statistics.missing"),
     writes={"statistics/summary.csv": ("metric", "test_set", "structure", "model")},
     order=1,
 )
@@ -17,5 +17,5 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.summary.summarise`."""
-    metrics = read_metrics(given.path("metrics.csv"))
+    metrics = read_completed(given.path("metrics.csv"), study.statistics.missing)
     return {"summary": summarise(metrics, study.statistics.confidence)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -37,7 +38,8 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
     """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:
-        study: its name, published numbers, sizes, strategies, confidence and radiomics are read, and `recipe.steps`.
+        study: its name, published numbers, sizes, strategies, confidence, policy on missing predictions and radiomics
+            are read, and `recipe.steps`.
         files: those there are of `TABLES`; known by their names.
 
     Raises:
@@ -46,9 +48,13 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
     """
     from crossover.findings.claims.evaluate import evaluate_claims
     from crossover.statistics.agreement import Form, read_radiomics
-    from crossover.statistics.metrics_table import read_metrics
+    from crossover.statistics.missing import read_completed
 
-    readers = {"metrics": read_metrics, "radiomics": read_radiomics}
+    scores = partial(read_completed, policy=study.statistics.missing)
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        "metrics": scores,
+        "radiomics": read_radiomics,
+    }
     tables = {path.stem: readers.get(path.stem, pd.read_csv)(path) for path in files}
     sizes = {n: n for n in study.sizes}
     if study.published:

@@ -183,11 +183,10 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
         notes.append(
             "a model with several n_train, replicates, folds or levels is a family of such"
         )
-    checked = check_metrics(table, _KEY, infinite=True)
-    return checked, [*notes, *_without_value(checked, said)]
+    return check_metrics(table, _KEY, infinite=True), notes
 
 
-def _without_value(table: pd.DataFrame, said: Said) -> list[str]:
+def without_value(table: pd.DataFrame, said: Said) -> list[str]:
     """Scores that are missing or infinite, counted by model, of each metric."""
     notes = []
     for metric in metrics_in(table, said):
@@ -198,7 +197,7 @@ def _without_value(table: pd.DataFrame, said: Said) -> list[str]:
         for which, text in (
             (missing & has, "no value (as where neither mask has the structure): left out"),
             (infinite, "infinite, as where one of the two masks is empty: the worst of all in ranks and medians, and "
-                       "there is no mean; to have one, write what such a failure counts as"),
+                       "there is no mean; to have one, give the column diagonal_mm, or write what a failure counts as"),
         ):  # fmt: skip
             if which.any():
                 own = table[which]

@@ -21,6 +21,7 @@ import pandas as pd
 from crossover.core.tables import Table, TableError, named_rows, numbers, read_table
 from crossover.report.compare.roles import ROLES, Said, assign, hint
 from crossover.statistics.metrics_table import METRICS
+from crossover.statistics.scales import DIAGONAL
 
 _SUFFIXES = (
     ".nii.gz",
@@ -107,7 +108,7 @@ def _json(path: Path) -> Any:
 def _tidy(table: Table, name: str, said: Said) -> Scores:
     rows, notes, findings = assign(table.rows, said)
     for column in rows:
-        if column in ROLES and column not in _WHOLE:
+        if column in ROLES and column not in (*_WHOLE, DIAGONAL):
             continue
         rows[column], wrong = numbers(rows[column], table.decimal)
         findings += wrong

@@ -28,15 +28,21 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Section:
-    """What there is of one metric: its pairs (`statistics.paired.paired`) and figures (path, caption)."""
+    """What there is of one metric: its pairs (`statistics.paired.paired`), ranks (`statistics.ranking.ranking`) and
+    figures (path, caption)."""
 
     metric: str
     pairs: pd.DataFrame
+    ranking: pd.DataFrame
     pictures: Sequence[tuple[Path, str]]
 
 
 def render(
-    summary: pd.DataFrame, sections: Sequence[Section], notes: Sequence[str], confidence: float
+    summary: pd.DataFrame,
+    sections: Sequence[Section],
+    missing: pd.DataFrame,
+    notes: Sequence[str],
+    confidence: float,
 ) -> str:
     """The HTML of a page that needs nothing but the files beside it."""
     environment = Environment(
@@ -49,21 +55,23 @@ def render(
         metrics=", ".join(labels),
         confidence=f"{confidence:.0%}",
         notes=list(notes),
+        missing=missing_layout(missing),
         sections=[_shown(section, summary) for section in sections],
     )
 
 
 def _shown(section: Section, summary: pd.DataFrame) -> dict[str, object]:
     metric, known = section.metric, KNOWN.get(section.metric)
-    better = "which values are better isn't known" if known is None else ""
+    better = "which values are better isn't known" if known is None else f"{known.better} is better"
     return {
         "metric": style.metric_label(metric),
-        "better": better if known is None or known.higher_is_better else "lower is better",
+        "better": better,
         "method": method(metric),
         "corrected": next((text for text in section.pairs["corrected_over"].dropna() if text), ""),
         "about": ABOUT[section.pairs["about"].eq(MODELS).any()],
         "pairs": pairs_layout(section.pairs),
         "scores": scores_layout(summary, metric),
+        "ranking": ranking_layout(section.ranking),
         "pictures": [(path.as_posix(), text) for path, text in section.pictures],
     }
 
@@ -108,6 +116,45 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     keys = ("Model", "n", "Structure")
     table = pd.DataFrame([dict(zip(keys, key, strict=True)) | cells for key, cells in out.items()])
     return _varied(table.fillna(""), ["n", "Structure"])
+
+
+def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
+    """Text: the rank of every model, and of how many bootstrap samples it stands so."""
+    rows = _of_cohorts(ranking).sort_values(
+        ["test_set", "structure", "n_train", "rank"], kind="stable"
+    )
+    ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
+    table = pd.DataFrame({
+        "Test set": rows["test_set"],
+        "Structure": rows["structure"],
+        "n": rows["n_train"].astype(str),
+        "Rank (of samples)": [f"{r.rank} ({r.rank_low} to {r.rank_high})" for r in rows.itertuples()],
+        "Model": rows["family"],
+        "First in": [f"{first:.0%}" for first in rows["first"]],
+        "Kendall's tau (of samples)": [interval(*row) for row in ends],
+    })  # fmt: skip
+    return _varied(table, ["Test set", "Structure", "n"]) if len(table) else table
+
+
+def _of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the rows of all cohorts where there is one cohort."""
+    one = table["test_set"].nunique() == 2
+    return table[table["test_set"] != style.ALL] if one else table
+
+
+def missing_layout(missing: pd.DataFrame) -> pd.DataFrame:
+    """Text: the cases that each model has no prediction for; no rows where none is missing."""
+    rows = missing[missing["missing"] > 0]
+    table = pd.DataFrame({
+        "Test set": rows["test_set"],
+        "Model": rows["family"],
+        "n": rows["n_train"].astype(str),
+        "Structure": rows["structure"],
+        "Without a prediction": [f"{r.missing} of {r.cases}" for r in rows.itertuples()],
+        "Which": rows["named"],
+        "Cases that every model has": rows["common"].astype(str),
+    })  # fmt: skip
+    return _varied(table, ["Test set", "n"]) if len(table) else table
 
 
 def _varied(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

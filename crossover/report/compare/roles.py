@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from crossover.statistics.metrics_table import METRICS, TableError
+from crossover.statistics.scales import DIAGONAL, KNOWN
 
 ROLES = {
     "model": ("model", "method", "algorithm"),
@@ -20,23 +21,10 @@ ROLES = {
     "level": ("level",),
     "family": ("family",),
     "strategy": ("strategy",),
+    DIAGONAL: (DIAGONAL, "image_diagonal_mm"),
 }
 """What describes a row -> names by which a column is taken for it, the more likely first."""
-MEASURES = {
-    "dsc": ("dsc", "dice", "dice_score", "dice_coefficient", "dice_similarity_coefficient"),
-    "iou": ("iou", "jaccard", "jaccard_index", "jaccard_score", "intersection_over_union"),
-    "nsd": ("nsd", "surface_dice", "surface_dsc", "normalized_surface_dice", "normalised_surface_dice",
-            "normalized_surface_distance", "normalised_surface_distance"),
-    "hd95_mm": ("hd95_mm", "hd95", "95hd", "hausdorff95", "hausdorff_distance_95", "hausdorff_distance_95_mm",
-                "robust_hausdorff", "robust_hausdorff_95"),
-    "hd_mm": ("hd_mm", "hd100", "maximum_hausdorff_distance", "max_hausdorff_distance"),
-    "assd_mm": ("assd_mm", "assd", "average_symmetric_surface_distance", "avg_symmetric_surface_distance"),
-    "generalized_dice": ("generalized_dice", "generalised_dice", "generalized_dice_score", "generalised_dice_score"),
-    "sensitivity": ("sensitivity", "recall", "true_positive_rate"),
-    "precision": ("precision", "positive_predictive_value"),
-    "specificity": ("specificity", "true_negative_rate"),
-    **{m: (m,) for m in ("dsc_structure_slices", "iou_structure_slices")},
-}  # fmt: skip
+MEASURES = {metric: (metric, *known.also) for metric, known in KNOWN.items()}
 """A metric -> names that tools give it, compared without blanks, signs and the case of letters."""
 _HINTS = {
     "n": "column {0} is not taken for the number of training cases: say --column n_train={0} if it is",

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossover.report.compare.complete import metrics_in, read_all
+from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
 from crossover.statistics.metrics_table import TableError, compared
+from crossover.statistics.missing import Policy, completed, counts
+from crossover.statistics.missing import notes as lacking
 from crossover.statistics.scales import KNOWN
 
 CONFIDENCE = 0.95
-SUMMARY, PAIRS, PAGE = "summary.csv", "pairs.csv", "index.html"
+SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
+RANKING = "ranking.csv"
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,19 @@ class Comparison:
     """What some files say of their models.
 
     Attributes:
-        table: all scores, as of `metrics_table.check_metrics`.
+        table: all scores, as of `missing.completed`.
         summary: of `statistics.summary.summarise`.
         pairs: metric -> of `statistics.paired.paired`.
+        missing: of `statistics.missing.counts`.
+        ranking: of `statistics.ranking.ranking`.
         notes: what was read, understood and filled in, a sentence each.
     """
 
     table: pd.DataFrame
     summary: pd.DataFrame
     pairs: dict[str, pd.DataFrame]
+    missing: pd.DataFrame
+    ranking: pd.DataFrame
     notes: list[str]
 
 
@@ -41,6 +48,7 @@ def comparison(
     metrics: Sequence[str] = (),
     columns: Sequence[str] = (),
     structures: Sequence[str] = (),
+    missing: Policy = "worst",
 ) -> Comparison:
     """Compare all models of some files.
 
@@ -49,22 +57,29 @@ def comparison(
         metrics: what models are compared by, in order; by default all known metrics that two models have.
         columns: "role=name" each (`roles.Said`).
         structures: "new name=name in the files" each.
+        missing: what is done with predictions that a model lacks.
 
     Raises:
-        TableError: all that is wrong with the files, or no such metric, or nothing to compare.
+        TableError: all that is wrong with the files, no such metric, predictions that are missing and may not be, or
+            nothing to compare.
     """
+    from crossover.statistics.ranking import ranking
     from crossover.statistics.summary import summarise
 
     said = Said(columns, metrics)
-    table, notes = read_all(sources, said, _structures(structures))
-    several, shared = _shared(table, said)
+    read, notes = read_all(sources, said, _structures(structures))
+    table, gone = completed(read, missing)
+    notes += [*lacking(gone, missing), *without_value(table, said)]
+    several, shared = _shared(table, read, said)
     summary = summarise(table, CONFIDENCE, several)
     pairs = {metric: comparisons(table, metric) for metric in several}
     unknown = [
         f"{m} is no metric that is known: neither its scale nor which values are better"
         for m in several if m not in KNOWN
     ]  # fmt: skip
-    return Comparison(table, summary, pairs, [_read_as(table), *notes, *unknown, *shared])
+    told = [_read_as(read), *notes, *unknown, *shared]
+    ranked = ranking(table, CONFIDENCE, several)
+    return Comparison(table, summary, pairs, counts(read, gone), ranked, told)
 
 
 def write(found: Comparison, out: Path) -> str:
@@ -78,16 +93,19 @@ def write(found: Comparison, out: Path) -> str:
     whole = pd.concat([own.assign(metric=metric) for metric, own in found.pairs.items()])
     whole.insert(0, "metric", whole.pop("metric"))
     whole.to_csv(out / PAIRS, index=False)
+    found.missing.to_csv(out / MISSING, index=False)
+    found.ranking.to_csv(out / RANKING, index=False)
     sections, used = [], set[str]()
     for metric, own in found.pairs.items():
         pictures = []
         for name, caption, figure in figures(found.table, own, metric, CONFIDENCE):
             stem = out / "figures" / _safe(name, used)
             pictures.append((save(figure, stem)[0].relative_to(out), caption))
-        sections.append(Section(metric, own, pictures))
-    page = render(found.summary, sections, found.notes, CONFIDENCE)
+        ranked = found.ranking[found.ranking["metric"] == metric]
+        sections.append(Section(metric, own, ranked, pictures))
+    page = render(found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
-    return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {len(used)} figures"
+    return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {MISSING}, {RANKING}, {len(used)} figures"
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -115,15 +133,19 @@ def _read_as(table: pd.DataFrame) -> str:
     return f"{len(table)} rows: " + ", ".join(f"{n} {what}" for what, n in counts.items())
 
 
-def _shared(table: pd.DataFrame, said: Said) -> tuple[list[str], list[str]]:
+def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[str], list[str]]:
     """The metrics by which two models can be compared, and notes of what not all models have.
+
+    Args:
+        table: with what missing predictions count as.
+        read: without it, as the files have it.
 
     Raises:
         TableError: one model, no two models with a case and structure in common, or none by a metric asked for.
     """
     if table["family"].nunique() < 2:
         raise TableError("one model: there is nothing to compare it with")
-    rows = compared(table)
+    rows, as_read = compared(table), compared(read)
     metrics, notes, findings = [], [], []
     told: dict[str, list[str]] = {}
     for metric in said.metrics or metrics_in(table, said):
@@ -133,7 +155,8 @@ def _shared(table: pd.DataFrame, said: Said) -> tuple[list[str], list[str]]:
         alone = [m for m, here in places.items() if not _meets(m, here, places)]
         lacking = [m for m in dict.fromkeys(rows["family"]) if m not in own]
         notes += [f"{metric}: {', '.join(lacking)} without"] if lacking else []
-        for note in _apart(own):
+        of_files = as_read.dropna(subset=metric).groupby("family", sort=False)
+        for note in _apart({str(m): part for m, part in of_files}):
             told.setdefault(note, []).append(metric)
         if len(alone) < len(places):
             metrics.append(metric)

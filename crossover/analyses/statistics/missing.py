@@ -1,0 +1,20 @@
+"""Which predictions each model lacks, by test set and structure."""
+
+from __future__ import annotations
+
+from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.missing import counts, missing_predictions
+from crossover.study.schema import Study
+
+ANALYSIS = Analysis(
+    reads=("metrics.csv",),
+    writes={"statistics/missing.csv": ("test_set", "structure", "family", "n_train")},
+    order=20,
+)
+
+
+def make(given: Inputs, study: Study) -> Frames:
+    """See `statistics.missing.counts`; it is of the table as it was written, whatever the study does about it."""
+    metrics = read_metrics(given.path("metrics.csv"))
+    return {"missing": counts(metrics, missing_predictions(metrics))}

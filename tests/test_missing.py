@@ -1,0 +1,241 @@
+"""Predictions that a model lacks: what counts as missing, and what is done about it."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from crossover.cli.app import app
+from crossover.core.paths import ROOT
+from crossover.report.compare.run import comparison
+from crossover.report.overview import how_sure
+from crossover.report.results import StudyResults
+from crossover.report.score_tables import failures_layout, missing_layout
+from crossover.statistics.metrics_table import TableError, check_metrics, read_metrics
+from crossover.statistics.missing import (
+    completed,
+    counts,
+    missing_predictions,
+    notes,
+    read_completed,
+)
+from crossover.statistics.summary import summarise
+from crossover.study.config import load_study
+from tests.chain_tables import chain_metrics, chain_study
+from tests.chen_tables import chen_metrics, chen_study
+from tests.tables import simulated_metrics
+
+
+def table(*rows: tuple, **columns: list) -> pd.DataFrame:
+    """Rows (model, case, dsc, hd95_mm, fold or None) of one test set and structure."""
+    named = pd.DataFrame(
+        [(*row, None)[:5] for row in rows], columns=["model", "case", "dsc", "hd95_mm", "fold"]
+    )
+    about = {"level": "", "n_train": 0, "replicate": 0, "cohort": "test", "structure": "liver"}
+    return check_metrics(named.assign(**(about | columns)), ["model"], infinite=True)
+
+
+# b is worse on every case that both have, and a has no prediction of the two hardest
+A = [("a", "p1", 0.80, 3.0), ("a", "p2", 0.90, 2.0)]
+B = [
+    ("b", "p1", 0.70, 4.0),
+    ("b", "p2", 0.85, 3.0),
+    ("b", "p3", 0.40, 9.0),
+    ("b", "p4", 0.30, 12.0),
+]
+
+
+def test_a_model_without_its_hardest_cases_does_not_win():
+    rows = table(*A, *B)
+    whole, found = completed(rows, "worst")
+    assert found[["model", "case"]].values.tolist() == [["a", "p3"], ["a", "p4"]]
+    own = whole[whole["model"] == "a"]
+    assert own["dsc"].tolist() == [0.8, 0.9, 0.0, 0.0]
+    assert own["hd95_mm"].tolist() == [3.0, 2.0, np.inf, np.inf]
+    means = summarise(whole, 0.95, ["dsc"]).query("test_set == 'test'").set_index("model")["mean"]
+    assert means["a"] == pytest.approx(0.425) and means["b"] == pytest.approx(0.5625)
+    pd.testing.assert_frame_equal(whole.iloc[: len(rows)], rows)
+
+
+def test_only_cases_that_every_model_has_are_compared_under_exclude():
+    whole, _ = completed(table(*A, *B), "exclude")
+    assert whole[["model", "case"]].values.tolist() == [[m, p] for m in "ab" for p in ("p1", "p2")]
+
+
+def test_a_table_without_all_predictions_is_refused_under_error():
+    with pytest.raises(TableError) as error:
+        completed(table(*A, *B), "error")
+    assert str(error.value) == "no prediction of a, by structure: liver 2 (p3, p4)"
+
+
+def test_what_is_missing_is_counted_by_structure_and_its_cases_named():
+    rows = table(*A, *B)
+    found = missing_predictions(rows)
+    counted = counts(rows, found)[["family", "cases", "common", "missing", "named"]]
+    assert counted.values.tolist() == [["a", 4, 2, 2, "p3 p4"], ["b", 4, 2, 0, ""]]
+    (note,) = notes(found, "worst")
+    assert note.endswith("liver 2 (p3, p4): counted as the worst value")
+    assert notes(found.iloc[:0], "worst") == ["no prediction is missing"]
+
+
+def test_a_distance_counts_as_the_images_diagonal_where_it_is_known():
+    rows = table(*A, *B, diagonal_mm=[400.0, 410.0, 400.0, 410.0, 420.0, 430.0])
+    whole, _ = completed(rows, "worst")
+    assert whole.query("model == 'a'")["hd95_mm"].tolist() == [3.0, 2.0, 420.0, 430.0]
+    # one mask is empty: infinite in some tools, empty in ours and in nnU-Net 1's
+    failed = table(("a", "p1", 0.0, np.inf), ("a", "p2", 0.0, np.nan), ("a", "p3", 1.0, np.nan),
+                   ("a", "p4", 0.5, 7.0), diagonal_mm=[400.0, 410.0, 420.0, 430.0])  # fmt: skip
+    distances = completed(failed, "worst")[0]["hd95_mm"]
+    np.testing.assert_array_equal(distances, [400.0, 410.0, np.nan, 7.0])
+
+
+def test_an_empty_distance_is_a_failure_where_another_models_shows_the_structure():
+    """nnU-Net 1 writes NaN for a distance where one mask is empty; DSC may stand in no file."""
+    five, none = (0.5, 5.0), (0.5, np.nan)
+    rows = table(("a", "p1", *five), ("a", "p2", *none), ("a", "p3", *none),
+                 ("b", "p1", *five), ("b", "p2", *five), ("b", "p3", *none))  # fmt: skip
+    rows = rows.drop(columns="dsc")
+    distances = completed(rows, "worst")[0]["hd95_mm"]
+    np.testing.assert_array_equal(distances, [5.0, np.inf, np.nan, 5.0, 5.0, np.nan])
+
+
+def test_an_empty_overlap_is_missing_only_where_another_model_shows_the_structure():
+    """p1: b finds the structure. p2: nothing to find and nothing found, or a false positive."""
+    rows = table(("a", "p1", np.nan, np.nan), ("a", "p2", np.nan, np.nan), ("a", "p3", 0.6, 3.0),
+                 ("b", "p1", 0.5, 4.0), ("b", "p2", 0.0, np.nan), ("b", "p3", 0.6, 3.0))  # fmt: skip
+    whole, found = completed(rows, "worst")
+    assert found[["model", "case", "row"]].values.tolist() == [["a", "p1", 0]]
+    np.testing.assert_array_equal(whole["dsc"], [0.0, np.nan, 0.6, 0.5, 0.0, 0.6])
+
+
+def test_a_case_that_nobody_has_a_score_for_is_missed_by_none():
+    rows = table(("a", "p1", 0.5, 3.0), ("b", "p1", 0.5, 3.0), ("b", "p2", np.nan, np.nan))
+    assert missing_predictions(rows).empty
+
+
+def test_models_on_other_cases_or_structures_lack_nothing():
+    apart = table(("a", "p1", 0.5, 3.0), ("b", "q1", 0.5, 3.0), ("b", "q2", 0.4, 3.0))
+    assert missing_predictions(apart).empty
+    one = table(("a", "p1", 0.5, 3.0), ("b", "p1", 0.5, 3.0), ("b", "p2", 0.5, 3.0),
+                structure=["liver", "liver", "spleen"])  # fmt: skip
+    assert missing_predictions(one).empty
+
+
+def test_each_training_needs_every_case_but_folds_that_divide_them_are_one():
+    trainings = table(("a", "p1", 0.5, 3.0), ("a", "p2", 0.5, 3.0), ("a1", "p1", 0.5, 3.0),
+                      family=["a"] * 3, replicate=[0, 0, 1])  # fmt: skip
+    found = missing_predictions(trainings)
+    assert found[["model", "case", "replicate"]].values.tolist() == [["a1", "p2", 1]]
+    divided = table(("f0", "p1", 0.5, 3.0, 0), ("f1", "p2", 0.5, 3.0, 1), ("b", "p1", 0.5, 3.0),
+                    ("b", "p2", 0.5, 3.0), ("b", "p3", 0.5, 3.0),
+                    family=["f", "f", "b", "b", "b"])  # fmt: skip
+    found = missing_predictions(divided)
+    assert found[["family", "case"]].values.tolist() == [["f", "p3"]]
+    same = table(("f0", "p1", 0.5, 3.0, 0), ("f0", "p2", 0.5, 3.0, 0), ("f1", "p1", 0.5, 3.0, 1),
+                 family=["f"] * 3)  # fmt: skip
+    assert missing_predictions(same)[["model", "case"]].values.tolist() == [["f1", "p2"]]
+
+
+@pytest.mark.parametrize("policy", ["worst", "exclude", "error"])
+@pytest.mark.parametrize("study", ["uterus", "nasopharynx", "prostate", "demo"])
+def test_a_table_of_a_study_stays_as_it_is(study, policy, tmp_path):
+    """With folds whose rows are training cases, levels, sizes, several structures and failed distances."""
+    made = {
+        "uterus": lambda: simulated_metrics(structures=("tumour", "bladder"), replicates=2),
+        "nasopharynx": lambda: chen_metrics(chen_study()),
+        "prostate": lambda: chain_metrics(chain_study()),
+        "demo": lambda: pd.read_csv(ROOT / "docs/demo/uterus/metrics.csv"),
+    }
+    path = tmp_path / "metrics.csv"
+    made[study]().to_csv(path, index=False)
+    pd.testing.assert_frame_equal(
+        read_completed(path, policy), read_metrics(path), check_exact=True
+    )
+
+
+def test_a_studys_table_is_completed_when_read_and_told(tmp_path, caplog):
+    rows = simulated_metrics(folds=0)
+    gone = (rows["family"] == "scratch") & (rows["n_train"] == 64) & (rows["case"] == "uterus-003")
+    path = tmp_path / "metrics.csv"
+    rows[~gone].to_csv(path, index=False)
+    read = read_completed(path, "worst")
+    assert len(read) == len(rows)
+    (own,) = (
+        read[read["case"] == "uterus-003"]
+        .query("family == 'scratch' and n_train == 64")
+        .itertuples()
+    )
+    assert (own.dsc, own.nsd, own.model) == (0, 0, "scratch-n64") and np.isnan(own.hd95_mm)
+    assert "no prediction of scratch, by structure: tumour 1 (uterus-003)" in caplog.text
+    assert len(read_completed(path, "exclude")) < len(rows)
+
+
+def test_nnunets_empty_masks_are_no_failure_and_a_missing_file_is(tmp_path):
+    """nnU-Net scores the files that are there; NaN where neither mask has the label."""
+
+    def summary(name: str, scores: dict[str, float]) -> str:
+        cases = [
+            {"reference_file": f"/r/{case}.nii.gz", "prediction_file": f"/p/{case}.nii.gz",
+             "metrics": {"1": {"Dice": dice, "IoU": dice / (2 - dice)}}}
+            for case, dice in scores.items()
+        ]  # fmt: skip
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"metric_per_case": cases}))
+        return f"{name}={path}"
+
+    nothing = float("nan")
+    skips = summary("skips", {"p1": 0.9, "p2": 0.9, "p3": nothing})
+    whole = summary("whole", {"p1": 0.8, "p2": 0.8, "p3": nothing, "p4": 0.4})
+    found = comparison([skips, whole], ["dsc"])
+    assert found.missing[["family", "missing", "named"]].values.tolist() == [
+        ["skips", 1, "p4"],
+        ["whole", 0, ""],
+    ]
+    (row,) = found.pairs["dsc"].query("test_set == 'test'").to_dict("records")
+    assert row["cases"] == 3 and row["difference"] == pytest.approx(
+        (0.4 - 0.1 - 0.1) / 3
+    )  # whole minus skips
+    out = tmp_path / "out"
+    shown = CliRunner().invoke(app, ["compare", skips, whole, "--out", str(out)])
+    assert "no prediction of skips, by structure: label 1 1 (p4)" in shown.output
+    assert "Missing predictions" in (out / "index.html").read_text()
+    assert pd.read_csv(out / "missing.csv")["missing"].tolist() == [1, 0]
+    refused = CliRunner().invoke(app, ["compare", skips, whole, "--missing", "error"])
+    assert refused.exit_code == 2
+
+
+def test_a_comparison_reads_the_diagonal(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "model,case,hd95_mm,diagonal_mm\na,1,3,400\na,2,inf,500\nb,1,4,400\nb,2,5,500\nb,3,6,600\na,3,,600\n"
+    )
+    found = comparison([str(path)])
+    means = found.summary.query("test_set == 'test'").set_index("model")["mean"]
+    assert means.to_dict() == {"a": (3 + 500 + 600) / 3, "b": 5}
+
+
+def test_the_page_of_a_study_says_whether_predictions_are_missing():
+    study = load_study("uterus", "demo")
+    rows = table(*A, *B)
+
+    def said(gone: pd.DataFrame) -> str:
+        frames = {"missing": counts(rows, gone)}
+        return " ".join(s.text for s in how_sure(StudyResults(study, frames, {}), ""))
+
+    found = missing_predictions(rows)
+    assert "Every model has a prediction for every test case" in said(found.iloc[:0])
+    assert "2 predictions of test cases are missing; each counts as the worst value" in said(found)
+    shown = missing_layout(counts(rows, found), study)
+    assert shown[["family", "missing", "which"]].values.tolist() == [["a", 2, "p3 p4"]]
+
+
+def test_failures_are_cases_with_a_dsc_below_a_tenth():
+    rows = table(("a", "p1", 0.0, 9.0), ("a", "p2", 0.099, 9.0), ("a", "p3", 0.1, 9.0), ("a", "p4", 0.9, 9.0),
+                 *(("b", f"p{i}", 0.5, 9.0) for i in range(1, 5)))  # fmt: skip
+    summary = summarise(rows, 0.95)
+    share = summary.query("test_set == 'test'").set_index(["family", "metric"])["failures"]
+    assert (share["a", "dsc"], share["b", "dsc"]) == (0.5, 0) and np.isnan(share["a", "hd95_mm"])
+    shown = failures_layout(summary[summary["metric"] == "dsc"], load_study("uterus", "demo"))
+    assert shown.values.tolist() == [["test", "liver", "a", "50%"]]
