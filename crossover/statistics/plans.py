@@ -102,7 +102,7 @@ def surer(
     crossover of the pair where it can't be told, of the first such structure; and 10 further cases for each family.
     """
     table = tested(table)
-    rows = test_sets(table)[test_set].dropna(subset=metric)
+    rows = test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     asked = Asked(metric, models=pair, test_set=test_set, rules=rules)
     found: list[dict] = []
