@@ -180,10 +180,14 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
         of the means over the sizes (see above); None where neither can be told.
     """
     keys = ["family", "n_train", "replicate", "fold", "cohort", "case"]
-    rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
+    if rows.duplicated(keys).any():
+        rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
+    trained = with_runs(rows)
+    model = ["family", "n_train"]
+    repeated = trained[trained.groupby(model, sort=False)["run"].transform("nunique") > 1]
     models = [
         own.pivot(index=["cohort", "case"], columns="run", values=metric).dropna().to_numpy(float)
-        for _, own in with_runs(rows).groupby(["family", "n_train"], sort=False)
+        for _, own in repeated.groupby(model, sort=False)
     ]
     if several := pooled_spread([m for m in models if len(m)]):
         return several
