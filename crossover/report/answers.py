@@ -28,7 +28,6 @@ from crossover.study.chains import (
 )
 from crossover.study.families import (
     baseline,
-    compared,
     families,
     main_question,
     main_rows,
@@ -89,6 +88,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
         pair = (here.at[(name, n), "model"] for name in (family, scratch))
         return p_of(tests[tests["n_train"] == n], *pair)
 
+    asked = [f for f in main_question(study) if families(study)[f].sized]
     sides: dict[str, dict[str, list[int]]] = {}
     lines = []
     for n in study.sizes:
@@ -102,7 +102,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
             label = style.family_label(study, scratch)
             line[f"{label}, {score} (CI)"] = _mean(sized.loc[scratch])
             line[f"Tukey p against {label}"] = p_value(p(best, n))
-            for family in sized.index.intersection(compared(study)).difference([scratch]):
+            for family in sized.index.intersection(asked).difference([scratch]):
                 higher = sized.at[family, "mean"] > sized.at[scratch, "mean"]
                 side = "higher" if higher else "lower"
                 side = side if p(family, n) < study.statistics.alpha else "level"
@@ -110,7 +110,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
         lines.append(line)
     said = statements(
         study, "against_scratch", scratch=scratch and style.family_label(study, scratch),
-        compared=[(style.family_label(study, f), sides[f]) for f in compared(study) if f in sides],
+        compared=[(style.family_label(study, f), sides[f]) for f in asked if f in sides],
         at_home=list(_at_home(rows, study)),
     )  # fmt: skip
     label = study.structures[structure].label
