@@ -60,7 +60,7 @@ def test_arithmetic_holds_every_result(a, b):
     left, right = Interval(x, x + dx), Interval(y, y + dy)
     u, v = x + at_x * dx, y + at_y * dy
     results = [(left + right, u + v), (left - right, u - v), (left * right, u * v), (-left, -u)]
-    if not right.low <= 0 <= right.high:
+    if not right.low <= 0 <= right.high and np.isfinite(u / v):  # floats end at 1.8e308
         results.append((left / right, u / v))
     for interval, exact in results:
         assert (

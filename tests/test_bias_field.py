@@ -51,6 +51,7 @@ def test_a_thinned_field_of_what_is_bright_is_that_of_the_full_resolution_within
         assert apart(field(image, shrink, "bright"), full, body)[body].max() < tolerance
 
 
+@pytest.mark.slow
 def test_n4_reduces_a_near_field_the_more_tissue_it_fits():
     """Hardly any voxel is above Otsu's threshold but those at the coil."""
     exam, image = endorectal(1, 112)

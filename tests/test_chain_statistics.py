@@ -131,6 +131,7 @@ def test_controls_of_equal_length_are_compared_with_chains_as_long_as_they(study
     }
 
 
+@pytest.mark.slow
 def test_nothing_that_counts_or_draws_imports_a_framework():
     modules = (
         "crossover.statistics.chains, crossover.statistics.cross_validation, crossover.analyses.figures.grid, "
@@ -385,6 +386,7 @@ def test_without_luck_of_the_trainings_the_interval_is_students(study):
     assert turned == pytest.approx((between.low, between.high))
 
 
+@pytest.mark.slow
 def test_the_wide_interval_holds_what_it_promises():
     """Students's over patients alone doesn't, where trainings differ by chance too."""
     rng, hits, narrow = np.random.default_rng(0), 0, 0

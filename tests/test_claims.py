@@ -492,6 +492,7 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path):
 # ---- the command and the job
 
 
+@pytest.mark.slow
 def test_the_command_tells_verdicts_of_the_results_that_are_there(tmp_path):
     folder = tmp_path / "uterus"
     folder.mkdir()

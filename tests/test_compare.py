@@ -534,6 +534,7 @@ def test_monais_tabs_and_names_that_are_no_known_metric(tmp_path):
     assert "iou" in read_scores(f"x={loss}", Said(["iou=val_dice_loss"])).rows
 
 
+@pytest.mark.slow
 def test_the_page_has_a_section_for_each_metric_and_draws_what_is_finite(tmp_path):
     text = (
         "model,case,dsc,hd95\na,1,0.5,inf\na,2,0.6,4\na,3,0.7,5\nb,1,0.7,9\nb,2,0.8,3\nb,3,0.9,2\n"

@@ -18,6 +18,8 @@ from crossover.statistics import crossing
 from crossover.statistics.chance import Effect, effect
 from tests.simulated import CROSSING, NOT_CROSSING, TWICE, Curve, Design
 
+pytestmark = pytest.mark.slow
+
 TABLES = 120
 LEVELS = {"type I": 0.05, "holds": 0.025}
 

@@ -201,6 +201,7 @@ def told(folder: Path, key: str, steps: list[int], shift: float = 0.0):
         curves.add("a", step, 100, np.float32(1 / step + shift), step / 100)
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_what_was_written(tmp_path):
     told(tmp_path, "key", [10, 20, 50])
     assert read_back(tmp_path / "a") == {

@@ -262,6 +262,7 @@ def texts(figure: Figure) -> list[Text]:
     return [t for t in found if t not in beyond]
 
 
+@pytest.mark.slow
 def test_no_text_is_too_small_or_cut(figures):
     for name, figure in figures.items():
         for text in texts(figure):

@@ -24,6 +24,7 @@ def test_every_subject_is_a_study_s_network():
     assert measured == {"uterus", "nasopharynx", "prostate"}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_a_row_that_says_why():
     wrong = Subject("uterus", "smoke", "torch", "resnet101_cascaded", "no_encoder")
     row = gpu_measures.step_row(wrong, 1)

@@ -133,6 +133,7 @@ def test_same_bytes_twice_whatever_the_number_of_patients(tmp_path: Path):
     assert len(first) == 25 and first == files(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_patients_and_centers_differ(cohorts: dict[str, list[Examination]]):
     exams = [e for found in cohorts.values() for e in found]
     assert len({e.hu.tobytes() for e in exams}) == len(exams)
@@ -170,6 +171,7 @@ def test_scanner_and_protocol_stand_in_the_headers(written: Path):
 
 
 @pytest.mark.parametrize("center", CENTERS)
+@pytest.mark.slow
 def test_dicom_gives_image_and_contours_back_exactly(
     center: str, written: Path, cohorts: dict[str, list[Examination]]
 ):
@@ -228,6 +230,7 @@ def test_sizes_and_densities_are_in_the_range_of_the_literature(
         assert dark <= np.median(exam.hu[exam.contours.organ(organ)]) <= bright
 
 
+@pytest.mark.slow
 def test_every_organ_is_drawn_on_every_grid():
     for center in CENTERS:
         for i in range(6):
@@ -275,6 +278,7 @@ def test_a_patient_is_the_same_at_every_resolution():
         assert coarse.volume_ml(organ) == pytest.approx(fine.volume_ml(organ), rel=0.12), organ
 
 
+@pytest.mark.slow
 def test_the_protocol_changes_contours_and_nothing_else(
     cohorts: dict[str, list[Examination]], redrawn: list[Examination]
 ):

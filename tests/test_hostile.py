@@ -635,6 +635,7 @@ def hostile(folder: Path, phantom: Path, slices: list[bytes]) -> None:
     index(folder / "DICOMDIR", ["GONE"])
 
 
+@pytest.mark.slow
 def test_all_of_it_together_leaves_the_good_patient_and_names_the_rest(
     phantom: Path, slices: list[bytes], tmp_path: Path
 ):

@@ -414,6 +414,7 @@ def contents(path: Path) -> Iterator[bytes]:
 # Tests
 
 
+@pytest.mark.slow
 def test_the_marks_are_there_to_be_found(export: Path):
     """Else the search would prove nothing."""
     files = sorted(p for p in export.rglob("ADC/ZZFILEZZ*"))
@@ -433,11 +434,13 @@ def test_the_marks_are_there_to_be_found(export: Path):
     assert len(list(export.rglob("*"))) > 60
 
 
+@pytest.mark.slow
 def test_an_ingest_tells_nobody_who_it_was(ingested: Run):
     assert leaks(ingested) == []
     assert "Traceback" not in ingested.said
 
 
+@pytest.mark.slow
 def test_the_workflow_tells_nobody_who_it_was(workflow: Run):
     """Its logs neither, though a failed rule writes its error there."""
     assert leaks(workflow) == []
@@ -495,6 +498,7 @@ def without_maps(export: Path, tmp_path_factory: pytest.TempPathFactory) -> list
     return runs
 
 
+@pytest.mark.slow
 def test_with_all_errors_allowed_the_good_cases_are_made_and_tell_nobody(without_maps: list[Run]):
     for run in without_maps:
         assert run.status == 0, run.said
@@ -506,6 +510,7 @@ def test_with_all_errors_allowed_the_good_cases_are_made_and_tell_nobody(without
         assert set(rows[0]) == {"case", "patient"}
 
 
+@pytest.mark.slow
 def test_case_descriptions_hold_closed_words_and_numbers_only(without_maps: list[Run]):
     keys = {
         "channels", "structures", "size", "spacing_mm", "manufacturer", "sex", "age_years", "field_strength_t",
@@ -556,10 +561,12 @@ def test_another_secret_gives_other_names_and_dates_throughout(without_maps: lis
     assert not one & other
 
 
+@pytest.mark.slow
 def test_one_secret_gives_the_same_names_by_either_way(ingested: Run, workflow: Run, export: Path):
     assert set(ingested.report()["cases"]) == set(workflow.report()["cases"])
 
 
+@pytest.mark.slow
 def test_reidentify_tells_on_the_terminal_and_writes_nothing(
     export: Path, ingested: Run, tmp_path: Path
 ):
@@ -577,6 +584,7 @@ def test_reidentify_tells_on_the_terminal_and_writes_nothing(
     assert sorted(export.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_reidentify_sends_no_control_characters_and_takes_names_that_are_no_text(
     export: Path, tmp_path: Path
 ):

@@ -254,6 +254,7 @@ def texts(path: str) -> list[str]:
 LIBRARY = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "crossover").rglob("*.py"))
 
 
+@pytest.mark.slow
 def test_one_module_of_the_library_knows_snakemake():
     """Messages may name its command; its interface, its files and its options stand in one place."""
     knowing = {

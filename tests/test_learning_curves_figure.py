@@ -70,6 +70,7 @@ def test_the_caption_says_how_sure(frames):
     assert caption("learning_curves", none, STUDY)[1].endswith("No crossover is beyond chance.")
 
 
+@pytest.mark.slow
 def test_the_same_tables_give_the_same_files(frames, figure, tmp_path):
     first = style.save(figure, tmp_path / "a")
     second = style.save(drawn.draw(*frames.values(), STUDY, "tumour"), tmp_path / "b")

@@ -80,12 +80,14 @@ def said(texts: dict[str, str], pattern: re.Pattern) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_files_that_are_mentioned_exist(texts):
     assert not is_file("crossover/figures.py") and is_file("training/run.py")
     ours = [(path, name) for path, name in said(texts, FILE) if not name.startswith(OF_OTHERS)]
     assert [(path, name) for path, name in ours if not is_file(name)] == []
 
 
+@pytest.mark.slow
 def test_modules_that_are_mentioned_exist(texts):
     assert not is_name("crossover.figures", ROOT) and is_name("crossover.core.paths.ROOT", ROOT)
     ours = [

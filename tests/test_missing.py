@@ -172,6 +172,7 @@ def test_a_studys_table_is_completed_when_read_and_told(tmp_path, caplog):
     assert len(read_completed(path, "exclude")) < len(rows)
 
 
+@pytest.mark.slow
 def test_nnunets_empty_masks_are_no_failure_and_a_missing_file_is(tmp_path):
     """nnU-Net scores the files that are there; NaN where neither mask has the label."""
 

@@ -192,6 +192,7 @@ def test_trainings_that_differ_undo_what_cases_alone_show():
 
 
 @pytest.mark.parametrize("trainings", [1, 3])
+@pytest.mark.slow
 def test_the_interval_has_zero_where_p_is_large(trainings):
     """Of one inversion, they cannot contradict each other."""
     rng = np.random.default_rng(0)

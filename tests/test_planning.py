@@ -113,6 +113,7 @@ def test_what_counts_as_settled_is_what_the_test_calls_significant(df_1, df_2):
     cases=st.integers(4, 300), trainings=st.integers(2, 12), difference=st.floats(0.01, 0.1),
     df=st.sampled_from([3, 15, np.inf]),
 )  # fmt: skip
+@pytest.mark.slow
 def test_more_cases_trainings_and_difference_never_make_it_less_sure(
     cases, trainings, difference, df
 ):
@@ -230,6 +231,7 @@ def planned(scores) -> pd.DataFrame:
     return table
 
 
+@pytest.mark.slow
 def test_a_pilot_is_answered_question_by_question(planned):
     assert list(planned) == PLANNING
     assert list(dict.fromkeys(planned["question"])) == [DIFFERENCE, CROSSOVER, SCORE, NEXT]
@@ -247,6 +249,7 @@ def test_a_pilot_is_answered_question_by_question(planned):
     assert continued["statement"].str.contains("an extrapolation").all()
 
 
+@pytest.mark.slow
 def test_hours_of_cases_that_are_there_already_cost_nothing(planned):
     score = planned[planned["question"] == SCORE].set_index("a")
     inside = score[score["cases"] <= 51]
@@ -295,6 +298,7 @@ def called(*words: str):
     return CliRunner().invoke(app, ["design", *map(str, words)])
 
 
+@pytest.mark.slow
 def test_the_command_prints_sentences_and_rows(file, tmp_path):
     out = tmp_path / "plan.csv"
     words = [
@@ -334,6 +338,7 @@ def test_what_a_table_lacks_is_told_at_once(scores):
         design(scores, Asked(size=6))
 
 
+@pytest.mark.slow
 def test_the_report_says_what_would_make_it_surer(scores):
     study = load_study("uterus", "demo")
     plans = surer(scores, "dsc", "uterus", (TRANSFER, SCRATCH), Rules(trainings=(3, 10)))

@@ -74,6 +74,7 @@ def test_same_bytes_twice_whatever_the_number_of_patients(tmp_path: Path, site: 
     assert len(first) == 12 + 5 + 3 + masks and first == files(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_patients_and_sites_differ(cohorts: dict[str, list[Examination]]):
     exams = [e for found in cohorts.values() for e in found]
     assert len({e.t2.image.tobytes() for e in exams}) == len(exams)
@@ -130,6 +131,7 @@ def test_an_examination_holds_more_than_is_asked_for(written: Path):
         assert localizer.ImageOrientationPatient == [1, 0, 0, 0, 1, 0]
 
 
+@pytest.mark.slow
 def test_a_sagittal_series_shows_the_same_person(cohorts: dict[str, list[Examination]]):
     """Where the series cross, they show about the same."""
     exam = cohorts["A"][1]
@@ -215,6 +217,7 @@ def test_masks_are_whole_and_inside(cohorts: dict[str, list[Examination]]):
         assert median[PERIPHERAL] > median[CENTRAL] > 3 * exam.look.sigma * exam.look.gain
 
 
+@pytest.mark.slow
 def test_a_gland_is_the_same_at_every_resolution():
     for site in SITES:
         coarse = examine(demo(site), 1)

@@ -88,6 +88,7 @@ def test_sizes_correspond_by_position_or_value(published):
     assert corresponding([2, 13], published) == {0: 0, 13: 13}
 
 
+@pytest.mark.slow
 def test_published_values_stand_beside_ours(summary, published):
     table = beside(summary, published, list(SIZES))
     table = table[table["metric"] == "dsc"]

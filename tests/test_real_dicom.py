@@ -342,6 +342,7 @@ def test_a_plan_without_its_ct_is_refused_for_the_missing_images(tmp_path: Path)
     assert about["found"] == ["RTSTRUCT object"]
 
 
+@pytest.mark.slow
 def test_the_lungs_of_the_ct_hold_air(tmp_path: Path):
     names = ["GTV-1", "Lung-Left", "Lung-Right", "Spinal-Cord"]
     structures = {n.lower().replace("-", "_"): Structure(label=n, names=[n]) for n in names}

@@ -54,6 +54,7 @@ def of(scores: dict[str, list[float]]) -> pd.DataFrame:
     ]))  # fmt: skip
 
 
+@pytest.mark.slow
 def test_pairs_are_those_of_the_paired_comparison(table, pairs):
     known = paired(table, "dsc", ALPHA)
     assert list(pairs) == PAIRWISE
@@ -64,6 +65,7 @@ def test_pairs_are_those_of_the_paired_comparison(table, pairs):
     assert (excluded == (pairs["p"] < ALPHA)).all()
 
 
+@pytest.mark.slow
 def test_holm_is_over_the_study_and_counts_one_cohort_once(pairs):
     own = pairs[pairs["test_set"] == "uterus"]
     assert (pairs["tests"] == len(own)).all()
@@ -73,6 +75,7 @@ def test_holm_is_over_the_study_and_counts_one_cohort_once(pairs):
     assert (two["tests"] == len(two)).all()
 
 
+@pytest.mark.slow
 def test_tukey_stands_beside_whichever_model_comes_first(table, theirs, pairs):
     tukey = theirs[1]
     tukey = tukey[tukey["question"].str.startswith("models")]
@@ -163,6 +166,7 @@ def test_all_families_at_once(table, theirs):
     assert own.loc[own["question"] == "all sizes", "p"].item() < 1e-3, "families gain unlike"
 
 
+@pytest.mark.slow
 def test_families_that_gain_alike_are_not_told_to_differ():
     """Nominal 5%; of 60 simulations more than 8 in one of 200 times."""
     rng, found = np.random.default_rng(0), 0

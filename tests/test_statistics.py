@@ -134,6 +134,7 @@ def test_folds_are_not_compared_and_replicates_count_once(metrics):
 # ---- summary
 
 
+@pytest.mark.slow
 def test_the_spread_between_replicates_is_that_of_their_means():
     table = simulated_metrics(replicates=3)
     summary = summarise(check_metrics(table), 0.95)
@@ -149,6 +150,7 @@ def test_the_spread_between_replicates_is_that_of_their_means():
     assert set(once["replicates"]) == {1} and once["sd_replicates"].isna().all()
 
 
+@pytest.mark.slow
 def test_summary_agrees_with_scipy(metrics):
     summary = summarise(metrics, 0.9)
     row = summary.query("model == 'scratch-n13' and metric == 'dsc' and test_set == 'uterus'").iloc[
@@ -187,6 +189,7 @@ def summary_of(order: tuple[int, ...] | None) -> pd.DataFrame:
 
 @settings(max_examples=15, deadline=None)
 @given(st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_the_order_of_rows_changes_nothing(random):
     order = list(range(len(SIMULATED)))
     random.shuffle(order)
@@ -225,6 +228,7 @@ def test_tukey_of_unequal_groups_agrees_with_scipy():
         assert ours == pytest.approx(tuple(m[i, j] for m in expected), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_questions_follow_from_the_table():
     table = simulated_metrics(sizes=(2, 8), cases={"cervix": 3, "uterus": 4}, folds=2)
     anova, tukey = compare(check_metrics(table), "dsc", 0.05)

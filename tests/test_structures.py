@@ -737,6 +737,7 @@ def test_real_prostate_label_maps(mask, series):
 
 
 @real
+@pytest.mark.slow
 def test_real_head_parses():
     """40 structures, one of them a point, on a grid made up to hold them."""
     regions = rois(only_file(HEAD))

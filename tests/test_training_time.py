@@ -93,6 +93,7 @@ seconds = st.floats(0.5, 500)
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(seconds, min_size=12, max_size=12), st.integers(2, 500), st.integers(2, 500))
+@pytest.mark.slow
 def test_the_parts_add_up_and_change_sign_when_swapped(parts, steps, others):
     def facts(own: list[float], n: int) -> dict:
         spent = dict(zip(("step", "first_step", "batch", "validation", "load"), own))

@@ -100,7 +100,7 @@ def test_a_colour_reruns_the_figures_and_the_report_only(smoke):
 
 def test_a_statistics_threshold_reruns_its_comparisons_and_after(smoke):
     rules = rerun(smoke, "alpha: 0.05", "alpha: 0.01")
-    judged = {"comparisons", "paired", "pairwise", "repeated", "crossover", "claims"}
+    judged = {"comparisons", "paired", "pairwise", "repeated", "crossover", "claims", "planning"}
     assert rules == judged | {"figure", "values", "report"}
 
 
