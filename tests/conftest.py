@@ -1,7 +1,7 @@
 """Tiers of tests, and their order.
 
 `slow`: builds or trains a network, runs the workflow, makes all of a study's tables, figures and report, or takes
-two seconds; `make test-quick` leaves these out. `real`: reads real patients in `shared/` beside the project,
+more than a second; `make test-quick` leaves these out. `real`: reads real patients in `shared/` beside the project,
 which a clone does not have. `gpu`: needs a GPU. What needs something that is not here is skipped, and pytest says so.
 """
 

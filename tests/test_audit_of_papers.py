@@ -71,6 +71,7 @@ def tables(papers) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.parametrize(("study", "about", "verdict"), FOUND)
+@pytest.mark.slow
 def test_what_was_found_by_reading_is_found(tables, study, about, verdict):
     table = tables[study]
     assert (table["about"].str.startswith(about) & (table["verdict"] == verdict)).any()

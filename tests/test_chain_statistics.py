@@ -109,6 +109,7 @@ def test_two_cohorts_of_three_are_pooled_data_and_three_sources_are_counted(stud
     assert kinds(chains(chain_study(four, most=4)))[-3:] == ["three sources", "all data", "control"]
 
 
+@pytest.mark.slow
 def test_controls_of_equal_length_are_compared_with_chains_as_long_as_they(study, validated):
     values = study.model_dump(mode="json", include={"strategies"})["strategies"]
     for name in SITES:
@@ -230,6 +231,7 @@ def test_validation_has_each_model_with_what_its_chain_began_with(study):
 # ---- folds that test the same patients
 
 
+@pytest.mark.slow
 def test_a_family_of_folds_only_is_compared_by_each_cases_mean(study):
     table = check_metrics(chain_metrics(study))
     once = compared(table)

@@ -114,6 +114,7 @@ class Linked(HTMLParser):
         self.text += data
 
 
+@pytest.mark.slow
 def test_nnunets_summary_is_read(tmp_path):
     labels = ("1", "(1, 2)")
     a = nnunet(tmp_path / "a.json", A, labels)

@@ -270,6 +270,7 @@ def test_metal_and_tumours_come_in_the_asked_share():
     assert examine(tiny(tumours=1.0), 0).contours.tumour.any()
 
 
+@pytest.mark.slow
 def test_a_patient_is_the_same_at_every_resolution():
     coarse = examine(demo(), 1)
     fine = examine(demo(matrix=192, slices=(60, 60), slice_thickness_mm=3), 1)

@@ -56,6 +56,7 @@ def patient() -> tuple[np.ndarray, np.ndarray]:
     return hu, labels
 
 
+@pytest.mark.slow
 def test_a_patient_is_read_as_it_was_written(tmp_path: Path, patient):
     hu, labels = patient
     write(tmp_path, "pt_1", hu, labels)
@@ -84,6 +85,7 @@ def test_axes_that_are_not_the_released_ones_show_in_the_anatomy(
     assert reading.failed and any(what in f.what for f in reading.findings)
 
 
+@pytest.mark.slow
 def test_a_missing_structure_excludes_a_patient_and_may_be_allowed(tmp_path: Path, patient):
     hu, labels = patient
     for name in ("pt_1", "pt_3"):

@@ -104,6 +104,7 @@ def test_published_values_stand_beside_ours(summary, published):
     assert set(summary["model"]) == set(table["model"])
 
 
+@pytest.mark.slow
 def test_table_two_has_the_papers_layout(summary, published, study):
     text = scores_layout(scores_table(summary, published, study), study)
     assert list(text.columns) == [

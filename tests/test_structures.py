@@ -675,6 +675,7 @@ def lung() -> tuple[sitk.Image, dict[str, np.ndarray]]:
 
 
 @real
+@pytest.mark.slow
 def test_real_lung(lung):
     image, masks = lung
     for name, voxels in LUNG_VOXELS.items():
@@ -686,6 +687,7 @@ def test_real_lung(lung):
 
 @real
 @pytest.mark.skipif(not PLASTIMATCH.exists(), reason="plastimatch is not installed")
+@pytest.mark.slow
 def test_real_lung_against_plastimatch(lung, tmp_path):
     """Where the two differ, plastimatch fills inner contours: 1.5 per mille at most, in a lung's holes."""
     command = [PLASTIMATCH, "convert", "--input", LUNG / "mask_rtstruct"]
