@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -94,6 +95,13 @@ def test_a_job_of_several_threads_or_of_another_environment_is_a_process_of_its_
     (path / "tables").rename(path / "torch")
     assert ask("--threads", "1", "0", kind="torch").stdout.endswith("True\n")
     assert ask("--threads", "2", "0", kind="torch").stdout.endswith("False\n")
+
+
+def test_where_no_socket_can_be_made_jobs_are_processes_of_their_own(folder, monkeypatch):
+    (folder / ("x" * 120)).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / ("x" * 120)))
+    _fork_server.start(["tables"])
+    assert not os.environ[_fork.SOCKET] and ask("4").returncode == 4
 
 
 def begun(folder: Path) -> tuple[subprocess.Popen, int]:

@@ -59,22 +59,28 @@ def start(kinds: Iterable[str]) -> None:
     """Start a server of each kind, and name them in the environment of the jobs that this process starts from now on.
 
     Each imports its libraries when its first job asks. Nothing happens where the system has no pidfd (only Linux
-    has), which tells a server that a job has ended.
+    has), which tells a server that a job has ended, and where no socket can be made in the folder of temporary files,
+    as one with a name of a hundred letters.
     """
     if not hasattr(os, "pidfd_open"):
         return
-    folder = tempfile.mkdtemp(prefix="crossover-")  # of this user only
-    atexit.register(_stop, folder)
-    for kind in kinds:
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(Path(folder) / kind))
-            listener.listen(1024)
-            number = listener.fileno()
-            command = [sys.executable, "-m", "workflow_scripts._fork_server", kind, str(number)]
-            _STARTED.append(
-                subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[number], env=_own())
-            )
+    try:
+        folder = tempfile.mkdtemp(prefix="crossover-")  # of this user only
+        atexit.register(_stop, folder)
+        _STARTED.extend(_start_one(kind, Path(folder) / kind) for kind in kinds)
+    except OSError:
+        return
     os.environ.update({SOCKET: folder, PYTHON: str(Path(sys.executable).parent)})
+
+
+def _start_one(kind: str, path: Path) -> subprocess.Popen:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1024)
+        number = listener.fileno()
+        command = [sys.executable, "-m", "workflow_scripts._fork_server", kind, str(number)]
+        environment = READ_AT_IMPORT | os.environ
+        return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[number], env=environment)
 
 
 def _stop(folder: str) -> None:
@@ -82,10 +88,6 @@ def _stop(folder: str) -> None:
     while _STARTED:
         _STARTED.pop().communicate()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _own() -> dict[str, str]:
-    return READ_AT_IMPORT | os.environ
 
 
 _STARTED: list[subprocess.Popen] = []
