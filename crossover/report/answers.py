@@ -109,7 +109,8 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
                 sides.setdefault(family, {}).setdefault(side, []).append(n)
         lines.append(line)
     said = statements(
-        study, "against_scratch", scratch=scratch and style.family_label(study, scratch),
+        study, "against_scratch", structure=study.structures[structure].label,
+        scratch=scratch and style.family_label(study, scratch),
         compared=[(style.family_label(study, f), sides[f]) for f in asked if f in sides],
         at_home=list(_at_home(rows, study)),
     )  # fmt: skip
