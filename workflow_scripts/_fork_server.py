@@ -38,7 +38,7 @@ LIBRARIES = {
     ),
     "images": (*DATA, "pydicom", "nibabel", "skimage", "surface_distance", "radiomics", "isal"),
     "keras": (*DATA, "tensorflow", "keras", "safetensors"),
-    "torch": (*DATA, "torch", "safetensors.torch"),
+    "torch": (*DATA, "torch", "torch._inductor", "safetensors.torch"),  # imported where results are to repeat
 }  # fmt: skip
 """Kind of jobs -> what their server imports."""
 READ_AT_IMPORT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -78,6 +78,7 @@ class TorchEngine:
         self._format = torch.channels_last if last else torch.contiguous_format
         self._model = self._build().to(device, memory_format=self._format)
         self._halves: dict[str | None, tuple] = {}
+        self._kept_bytes: dict[tuple[int, str | None], int] = {}
         self._mode = ""
         self._shape = (shape[2], *shape[:2])
         self.at_once = max(1, PREDICT_PIXELS // (shape[0] * shape[1]))
@@ -91,7 +92,7 @@ class TorchEngine:
         for name, part in self._model.named_children():
             part.requires_grad_(name not in frozen)
         self._frozen, self._seed, self._steps, self._mode = frozen, seed, 0, ""
-        self._spare_memory(recipe.batch)
+        self._spare_memory(recipe.batch, level)
         self._half = recipe.activations == "float16"
         if level not in self._halves:
             halves = self._model[: len(frozen)], self._model[len(frozen) :]
@@ -104,12 +105,16 @@ class TorchEngine:
         self._given = Replayed(self._through_trunk) if on_gpu else self._through_trunk
         self._learn = Replayed(self._gradients) if on_gpu else self._gradients
 
-    def _spare_memory(self, batch: int) -> None:
+    def _spare_memory(self, batch: int, level: str | None) -> None:
         """Recompute blocks where a step would keep too much; never where the step is recorded or compiled."""
         recompute(self._model, False)
-        if self._device.type == "cpu" and not self._settings.compile and any(blocks(self._model)):
+        if self._device.type != "cpu" or self._settings.compile or not any(blocks(self._model)):
+            return
+        step = batch, level
+        if step not in self._kept_bytes:
             self._to_train()
-            recompute(self._model, kept_bytes(self._model, (batch, *self._shape)) > KEPT_BYTES)
+            self._kept_bytes[step] = kept_bytes(self._model, (batch, *self._shape))
+        recompute(self._model, self._kept_bytes[step] > KEPT_BYTES)
 
     def begin_from(self, weights: Arrays) -> None:
         parts = {name.split(".")[0] for name in weights}
@@ -299,7 +304,7 @@ def _optimiser(recipe: Recipe, weights: list[nn.Parameter]) -> torch.optim.Optim
         return Sgd(weights, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
     return torch.optim.Adam(
         weights, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay,  # Keras' epsilon
-        fused=weights[0].is_cuda,
+        fused=True,
     )  # fmt: skip
 
 
