@@ -6,6 +6,7 @@ beginning that several chains share is one stage.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -292,22 +293,29 @@ def _counted(step: Step) -> str:
 
 def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
     """Stages by the family of the model that they end, or their cell; a shared beginning by itself. Small
-    groups that wait for nothing of each other share a job."""
+    groups that wait for nothing of each other share a job; so do all stages of a network where one job holds them."""
     family = {model.stage: model.family for model in models.values()}
     groups: dict[str, list[Stage]] = {}
     for stage in stages.values():
         alone = "-".join(("cell", *stage.cell)) if stage.cell else stage.name
         groups.setdefault(family.get(stage.name, alone), []).append(stage)
     awaited = {stage.parent for stage in stages.values()}
+    place = {stage.name: i for i, stage in enumerate(stages.values())}  # parents before children
+    of_network = Counter(stage.cell for stage in stages.values())
 
     def kind(members: list[Stage]) -> tuple:
-        """Groups of one kind have one network, wait for as many jobs, and are or are not waited for."""
+        """Groups of one kind have one network; those of more than a job wait for as many jobs, and are or are not
+        waited for."""
+        network = members[0].cell
+        if of_network[network] <= per_job:
+            return (network,)
         waited_for = any(stage.name in awaited for stage in members)
-        return members[0].cell, _depth(members[0], stages), waited_for, members[0].structures
+        return network, _depth(members[0], stages), waited_for, members[0].structures
 
     batches = {}
     for name, members in _merged(groups, per_job, kind).items():
         jobs = -(-len(members) // per_job)
+        members = sorted(members, key=lambda stage: place[stage.name])
         cuts = [round(i * len(members) / jobs) for i in range(jobs + 1)]  # jobs of like size
         chunks = [members[i:j] for i, j in pairwise(cuts)]
         for i, chunk in enumerate(chunks, start=1):
