@@ -21,6 +21,7 @@ SUFFIXES = ("svg", "png", "pdf")
 """Of each figure's files."""
 CONTRACT = ("metrics.csv", "splits.csv")
 """Tables of every study that no analysis makes; with radiomics there is radiomics.csv too."""
+PLACE = ROOT / "crossover/analyses"
 _NAMES = {**vars(design), "Analysis": Analysis}
 
 
@@ -94,11 +95,10 @@ def analyses() -> tuple[Registered, ...]:
     A declaration is evaluated from its module's text, since importing the modules would import all that draws and
     counts, of which Snakemake, which asks for them at its start, needs nothing.
     """
-    folder = ROOT / "crossover/analyses"
     found = [
         Registered(kind, path.stem, declared)
         for kind in KINDS
-        for path in sorted((folder / kind).glob("*.py"))
+        for path in sorted((PLACE / kind).glob("*.py"))
         if (declared := _declared(path)) is not None
     ]
     return tuple(sorted(found, key=lambda a: (KINDS.index(a.kind), a.declared.order, a.name)))
@@ -110,12 +110,16 @@ def of_study(study: Study, *kinds: str) -> list[Registered]:
 
 
 def find(kind: str, name: str) -> Registered:
-    """The analysis with this name.
+    """The analysis with this name; of the others nothing is read.
 
     Raises:
         KeyError: there is none.
     """
-    return {(a.kind, a.name): a for a in analyses()}[kind, name]
+    path = PLACE / kind / f"{name}.py"
+    declared = _declared(path) if path.is_file() else None
+    if declared is None:
+        raise KeyError(f"{kind}/{name}")
+    return Registered(kind, name, declared)
 
 
 def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:

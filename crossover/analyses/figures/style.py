@@ -200,7 +200,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     with matplotlib.rc_context(theme()):
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # it is laid out, and so for all three
+        figure.set_layout_engine(None)  # it is laid out, and so for all three
         for suffix, untimed in UNTIMED.items():
             paths.append(stem.with_name(f"{stem.name}.{suffix}"))
             figure.savefig(paths[-1], dpi=DPI, metadata=untimed)
