@@ -200,6 +200,11 @@ class Recipe(Section):
     poly: its value times (1 - step / steps) ** power (Caffe)."""
     power: Annotated[float, Field(gt=0)] = 0.9
     """Of the schedule poly."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the steps over which the learning rate rises to the schedule's, by as much at each step."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of each part of the network, as a share of that of the part behind it; the last part has the
+    whole (Howard & Ruder 2018, discriminative fine-tuning)."""
     batch: Annotated[int, Field(ge=1)]
     epochs: Annotated[float, Field(gt=0)]
     steps: tuple[int, int] | None = None
@@ -215,6 +220,9 @@ class Recipe(Section):
     activations: Literal["float32", "float16"] = "float32"
     """What a frozen part's output is rounded to, whether or not it is kept (see
     `crossover.training.activations`): float16 takes half the room."""
+    retries: Literal[0, 1] = 0
+    """How often a training that collapsed (a loss that is no number, a DSC of 0 at every validation) is done again,
+    with another seed; both are on record."""
     seed: int
 
     @model_validator(mode="after")
@@ -224,6 +232,29 @@ class Recipe(Section):
         if self.momentum and self.optimiser != "sgd":
             raise ValueError(f"momentum: {self.optimiser} has its own; it is a setting of sgd")
         return self
+
+    def changed(self, changes: Changes) -> Recipe:
+        """Return the recipe of a stage whose step of a chain has these settings of its own."""
+        return self.model_copy(update=dict(changes))
+
+
+Changes = tuple[tuple[str, float | str], ...]
+"""Settings and their values, sorted by name."""
+
+
+class StepRecipe(Section):
+    """What a step of a chain has in place of the study's recipe; what it doesn't name is the recipe's."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    schedule: Literal["constant", "cosine", "poly"] | None = None
+    power: Annotated[float, Field(gt=0)] | None = None
+    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @property
+    def changes(self) -> Changes:
+        """What it names."""
+        return tuple(sorted(self.model_dump(exclude_none=True).items()))
 
 
 class Training(Section):
@@ -256,6 +287,9 @@ class Step(Section):
     """Fine-tune levels; empty trains the whole network."""
     initial: Literal["random", "imagenet"] | None = None
     """Of a chain's first step: other initial weights than the network's."""
+    recipe: StepRecipe = StepRecipe()
+    """Of this training alone. Gradual unfreezing is a chain of steps on the same patients, the later the more of the
+    network (`levels`)."""
 
 
 class Strategy(Section):
