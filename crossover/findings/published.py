@@ -53,8 +53,8 @@ class Published(Section):
     tabulated: list[int] = []
     """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
     confidence: float
-    comparison: Comparison = "chains"
-    """How the paper tests its models; by default it doesn't."""
+    comparison: Comparison | None = None
+    """How the paper tests its models; None where it doesn't."""
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
     per_cent: list[str] = []
@@ -218,9 +218,9 @@ def numbers_of(study: Study) -> pd.DataFrame | None:
     return values[values["metric"].isin(printed_metric(pd.Series([study.statistics.metric])))]
 
 
-def comparison(study: Study) -> Comparison:
-    """Return how a study's paper tests its models."""
-    return load_published(study.published).comparison if study.published else "chains"
+def comparison(study: Study) -> Comparison | None:
+    """Return how a study's paper tests its models; None where it has none, or one that doesn't."""
+    return load_published(study.published).comparison if study.published else None
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from crossover.study.plan import Model, early, family_name, levels_of, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Strategy
 
-Comparison = Literal["independent", "paired", "chains"]
-"""How a paper tests its models: of each size as independent groups, in pairs on the same cases, or not at all."""
+Comparison = Literal["independent", "paired"]
+"""How a paper tests its models: of each size as independent groups, or in pairs on the same cases."""
 
 
 @dataclass(frozen=True)
