@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.crossing import CROSSES, NONE
 from crossover.statistics.metrics_table import tested
@@ -30,14 +30,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Learning curves and crossover",
     reads=("metrics.csv", "statistics/learning_curves.csv", "statistics/crossover.csv"),
-    settings=(
-        "design",
-        "labels",
-        "statistics.metric",
-        "statistics.missing",
-        "statistics.confidence",
-        "figures.colours",
-    ),
+    settings=("design", "labels", *SCORES, "statistics.confidence", "figures.colours"),
     applies=(several_sizes,),
     order=7,
 )

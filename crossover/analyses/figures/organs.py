@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_families, sized
+from crossover.analyses.design import SCORES, several_families, sized
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
 from crossover.statistics.intervals import mean_interval
@@ -40,8 +40,7 @@ ANALYSIS = Analysis(
     settings=(
         "design",
         "labels",
-        "statistics.metric",
-        "statistics.missing",
+        *SCORES,
         "statistics.alpha",
         "statistics.confidence",
         "figures.colours",

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import ended
 from crossover.statistics.missing import completed
@@ -35,7 +35,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Performance by number of labelled target patients",
     reads=("metrics.csv",),
-    settings=("design", "labels", "statistics.metric", "statistics.missing", "figures.colours"),
+    settings=("design", "labels", *SCORES, "figures.colours"),
     applies=(several_sizes,),
     order=6,
 )

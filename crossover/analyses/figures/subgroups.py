@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
 from crossover.statistics.missing import completed
@@ -32,8 +32,7 @@ ANALYSIS = Analysis(
     settings=(
         "design",
         "labels",
-        "statistics.metric",
-        "statistics.missing",
+        *SCORES,
         "statistics.alpha",
         "statistics.confidence",
         "figures.colours",

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 
 from crossover import networks
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import fine_tuned_and_scratch, several_levels
+from crossover.analyses.design import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import mean_interval
 from crossover.statistics.missing import completed
@@ -42,15 +42,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Performance and cost by number of re-trained layers",
     reads=("metrics.csv", "statistics/training_time.csv"),
-    settings=(
-        "design",
-        "labels",
-        "statistics.metric",
-        "statistics.missing",
-        "statistics.confidence",
-        "figures.colours",
-        "network",
-    ),
+    settings=("design", "labels", *SCORES, "statistics.confidence", "figures.colours", "network"),
     applies=(fine_tuned_and_scratch, several_levels),
     order=9,
 )
