@@ -31,6 +31,7 @@ from crossover.analyses.figures.planes import (
     contour,
     grid,
     largest_slice,
+    median_case,
     read_mask,
     show,
     window,
@@ -143,10 +144,7 @@ def chosen_case(rows: pd.DataFrame, study: Study) -> str:
     """
     family, size = judge(rows, study) or ("", 0)
     shown = rows[rows["structure"].isin(study.overlaid)]
-    largest = shown[(shown["family"] == family) & (shown["n_train"] == size)]
-    means = largest.groupby("case", as_index=False)["dsc"].mean()
-    ordered = means.sort_values(["dsc", "case"])["case"].tolist()
-    return ordered[(len(ordered) - 1) // 2]
+    return median_case(shown[(shown["family"] == family) & (shown["n_train"] == size)], "dsc")
 
 
 def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:

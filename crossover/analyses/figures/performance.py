@@ -150,10 +150,6 @@ def _title(rows: pd.DataFrame, study: Study) -> str:
 
 
 def _handles(study: Study) -> list[Line2D]:
-    return [
-        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f),
-               markersize=4.6, linewidth=1.1, markeredgecolor=style.INK, markeredgewidth=0.4,
-               linestyle="-" if kind.sized else style.REFERENCE_LINE,
-               label=style.family_label(study, f))
-        for f, kind in families(study).items()
-    ]  # fmt: skip
+    lines = {f: "-" if kind.sized else style.REFERENCE_LINE for f, kind in families(study).items()}
+    look = {"markersize": 4.6, "linewidth": 1.1}
+    return [style.handle(study, f, linestyle=line, **look) for f, line in lines.items()]

@@ -13,7 +13,6 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_overlays, has_radiomics, sized
@@ -83,8 +82,7 @@ def draw(
         axes.set_xlabel(f"ICC ({confidence})")
     label = style.test_set_label(study, test_set)
     handles = [
-        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f), markersize=4,
-               linewidth=1, markeredgecolor="white", markeredgewidth=0.4, label=style.family_label(study, f))
+        style.handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
         for f in names if f in set(rows["family"])
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center",

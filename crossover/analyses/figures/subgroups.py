@@ -266,15 +266,13 @@ def _short(study: Study, family: str) -> str:
 
 
 def _handles(study: Study, hollow: bool) -> list[Line2D]:
-    out = []
-    for family in [*references(study), *compared(study)]:
-        reference = family in references(study)
-        out.append(
-            Line2D([], [], color=style.family_colour(study, family), linewidth=1.1,
-                   linestyle=style.family_line(study, family),
-                   marker="none" if reference else style.family_marker(study, family),
-                   markersize=4.2, label=style.family_label(study, family))
-        )  # fmt: skip
+    plain = {"linewidth": 1.1, "markersize": 4.2, "markeredgecolor": None, "markeredgewidth": None}
+    names = [(f, {"marker": "none"}) for f in references(study)]
+    names += [(f, {}) for f in compared(study)]
+    out = [
+        style.handle(study, f, linestyle=style.family_line(study, f), **plain, **look)
+        for f, look in names
+    ]
     if hollow:
         out.append(Line2D([], [], marker="o", markerfacecolor="white", markeredgecolor=style.MUTED,
                           linestyle="none", markersize=4.6, label="published"))  # fmt: skip
