@@ -177,6 +177,11 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
         raise ConfigError("\n".join(lines)) from None
 
 
+def paper_of(study: Study) -> Published | None:
+    """Read what a study's paper printed; None where it has no paper."""
+    return load_published(study.published) if study.published else None
+
+
 def corresponding(sizes: list[int], published: Published) -> dict[int, int]:
     """Our training sizes -> the paper's: by position where there are as many, else the equal ones.
 
@@ -212,15 +217,16 @@ def printed_metric(metrics: pd.Series) -> pd.Series:
 
 def numbers_of(study: Study) -> pd.DataFrame | None:
     """Return a paper's values of the study's metric at its training sizes; None where it has no paper."""
-    if not study.published:
+    if not (published := paper_of(study)):
         return None
-    values = at_sizes(load_published(study.published), study.sizes)
+    values = at_sizes(published, study.sizes)
     return values[values["metric"].isin(printed_metric(pd.Series([study.statistics.metric])))]
 
 
 def comparison(study: Study) -> Comparison | None:
     """Return how a study's paper tests its models; None where it has none, or one that doesn't."""
-    return load_published(study.published).comparison if study.published else None
+    published = paper_of(study)
+    return published.comparison if published else None
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:

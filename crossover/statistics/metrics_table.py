@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table
+from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table, some
 from crossover.statistics.scales import DIAGONAL, KNOWN, scale
 
 __all__ = [
@@ -236,10 +236,4 @@ def _duplicates(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _rows(rows: pd.DataFrame) -> str:
-    return _some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()])
-
-
-def _some(values) -> str:
-    values = list(values)
-    more = f" and {len(values) - _NAMED} more" if len(values) > _NAMED else ""
-    return ", ".join(map(str, values[:_NAMED])) + more
+    return some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()], _NAMED)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
-from crossover.findings.published import Published, load_published
+from crossover.findings.published import Published, paper_of
 from crossover.statistics.cross_validation import CELLS, by_cell, select
 from crossover.study.schema import Study
 
@@ -28,7 +28,7 @@ GRID = [
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `grid_table`."""
-    published = load_published(study.published) if study.published else None
+    published = paper_of(study)
     cells = given.optional("statistics/cross_validation.csv")
     cells = pd.DataFrame(columns=CELLS) if cells is None else cells
     return {"networks": grid_table(cells, published)}
