@@ -17,16 +17,6 @@ import pandas as pd
 from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table, some
 from crossover.statistics.scales import DIAGONAL, KNOWN, scale
 
-__all__ = [
-    "TableError",
-    "check_metrics",
-    "compared",
-    "metrics_of",
-    "read_metrics",
-    "test_sets",
-    "tested",
-    "with_runs",
-]
 log = logging.getLogger(__name__)
 
 REQUIRED = (
