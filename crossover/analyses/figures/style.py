@@ -177,7 +177,7 @@ def with_interval(
 
 def handle(study: Study, family: str, **look: Any) -> Line2D:
     """A family's entry in a legend: its colour, marker and label, and what else its marks and lines look like."""
-    ours = {"color": family_colour(study, family), "marker": family_marker(study, family),
+    ours: dict[str, Any] = {"color": family_colour(study, family), "marker": family_marker(study, family),
             "markeredgecolor": INK, "markeredgewidth": 0.4, "label": family_label(study, family)}  # fmt: skip
     return Line2D([], [], **ours | look)
 
