@@ -121,7 +121,9 @@ def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
         between = f" ({low if low == high else f'{low} to {high}'})"
         return {style.family_label(study, row.family): n + ("" if n == low == high else between)}
 
-    out = across(rows, ["structure", "target"], cells).sort_values(["structure", "target"])
+    out = across(rows, ["structure", "target"], cells)
+    place = pd.Categorical(out["structure"], list(study.structures), ordered=True)
+    out = out.assign(place=place).sort_values(["place", "target"]).drop(columns="place")
     scores = [f"{score:g}" for score in out["target"]]
     return out.assign(target=scores).rename(
         columns={"target": style.metric_label(study.statistics.metric)}

@@ -136,7 +136,7 @@ class _Tables:
 
     def by_name(self) -> dict[str, pd.DataFrame]:
         """As the captions ask for them."""
-        frames = {path.stem: pd.read_csv(path) for path in self._folder.rglob("*.csv")}
+        frames = registry.read_tables(self._folder.rglob("*.csv"), self._study)
         published = numbers_of(self._study)
         return frames if published is None else {**frames, "published": published}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from crossover.study.plan import Model, early, family_name, levels_of, plan
@@ -107,6 +108,22 @@ def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
 def at_largest(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of families without sizes, and of the others at the largest size."""
     return table[table["n_train"].isin([0, table["n_train"].max()])]
+
+
+def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Order a table's rows by the study's order of cohorts and structures, within what stands left of each.
+
+    Results come in the order of the alphabet, since the order of a study's structures changes none of them. What is of
+    all together ("all") comes last.
+    """
+    cohorts, structures = [*study.cohorts, "all"], [*study.structures, "all"]
+    orders = {"test_set": cohorts, "cohort": cohorts, "structure": structures}
+    for column in (name for name in table if name in orders):
+        left = list(table.columns[: table.columns.get_loc(column)])
+        outer = table.groupby(left, sort=False, dropna=False).ngroup() if left else table.index * 0
+        place = pd.Categorical(table[column], orders[column]).codes
+        table = table.iloc[np.lexsort((place, outer))]
+    return table
 
 
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
