@@ -111,10 +111,9 @@ def at_largest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Order a table's rows by the study's order of cohorts and structures, within what stands left of each.
+    """Order a table's rows by the study's cohorts and structures, within what stands left of each; "all" comes last.
 
-    Results come in the order of the alphabet, since the order of a study's structures changes none of them. What is of
-    all together ("all") comes last.
+    Statistics come in the order of the alphabet, since the order in which structures are shown changes none of them.
     """
     cohorts, structures = [*study.cohorts, "all"], [*study.structures, "all"]
     orders = {"test_set": cohorts, "cohort": cohorts, "structure": structures}

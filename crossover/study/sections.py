@@ -357,6 +357,8 @@ class Figures(Section):
     order: list[str] = []
     """Strategies as figures and tables show them, others after them. A list, since the order of keys
     means nothing."""
+    structures: list[str] = []
+    """Structures as figures, tables and the report show them, others after them by name."""
     overlays: Overlays | None = None
 
 

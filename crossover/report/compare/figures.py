@@ -108,7 +108,7 @@ def _study(
         "cohorts": cohorts,
         "network": {"per_structure": False, "initial": {"weights": "random"}},
         "splits": {"seed": 0, "validation": 0.1},
-        "figures": {"order": list(strategies), "colours": {}},
+        "figures": {"order": list(strategies), "structures": list(labels["structure"]), "colours": {}},
         "selection": None,
     })  # fmt: skip
     # any metric, not only those that a study can choose
