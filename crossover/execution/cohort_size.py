@@ -1,5 +1,7 @@
-"""How much a cohort holds: as counted where its cases are there, else as its phantoms will be drawn or as the sizes
-of received files tell about."""
+"""How much a cohort holds.
+
+As counted where its cases are there, else as its phantoms will be drawn or as the sizes of received files tell about.
+"""
 
 from __future__ import annotations
 

@@ -128,8 +128,7 @@ class Published(Section):
         return scale(metric) == SHARE and sum(m > 1 for m in means) > len(means) / 2
 
     def paired_table(self) -> pd.DataFrame:
-        """The paired tests: structure, test_set, metric, family_a, n_train_a, family_b, n_train_b, p,
-        where."""
+        """The paired tests, with columns `PAIRED_TESTS`."""
         rows = [
             {
                 "structure": t.structure,

@@ -47,8 +47,11 @@ def crossover_section(results: StudyResults) -> Section:
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:
-    """The crossover for the first page: those beyond chance, else what was found of fine-tuning and training from
-    scratch, also against models off the shelf; and what can't be told."""
+    """The crossover for the first page.
+
+    Those beyond chance, else what was found of fine-tuning and training from scratch, also against models off the
+    shelf; and what can't be told.
+    """
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
         return statements(study, "no_learning_curve")

@@ -1,5 +1,6 @@
-"""The figures of finished studies again, but for those that show images, from `metrics.csv` and the small tables
-beside it alone.
+"""The figures of finished studies again, but for those that show images, from tables.
+
+From `metrics.csv` and the small tables beside it alone.
 
 The statistics that a figure shows are computed from `metrics.csv`. What can't be (who was split how, times,
 validation scores, features of images) is read where it lies, and a figure whose table isn't there is not drawn.

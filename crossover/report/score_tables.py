@@ -135,8 +135,10 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The folds of a family side by side, mean (SD), with F and p over them; the cohort where several
-    are tested on."""
+    """The folds of a family side by side, mean (SD), with F and p over them.
+
+    With the cohort where several are tested on.
+    """
     keys = ["family", "structure", "cohort"]
 
     def cells(row: Any) -> dict[str, str]:

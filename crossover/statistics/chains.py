@@ -1,5 +1,6 @@
-"""What does training on other cohorts first add? Each chain against its target's baseline, on the same
-patients.
+"""What does training on other cohorts first add? Each chain against its target's baseline.
+
+Both are tested on the same patients.
 
 A family of a chain has a model for each fold, all tested on the same cases of the target. A case's score
 under a family is its mean over the models, so that the patients remain the units. Beside it stands the

@@ -126,8 +126,10 @@ def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of the models that the figures show: of replicates, and of folds that are tested on the same cases,
-    the first that the table has."""
+    """The rows of the models that the figures show.
+
+    Of replicates, and of folds that are tested on the same cases, the first that the table has.
+    """
     first: dict[tuple, str] = {}
     there = set(table["model"])
     for m in tested(study):

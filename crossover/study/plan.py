@@ -291,8 +291,10 @@ def _counted(step: Step) -> str:
 
 
 def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
-    """Stages by the family of the model that they end, or their cell; a shared beginning by itself. Small
-    groups that wait for nothing of each other share a job."""
+    """Stages by the family of the model that they end, or their cell; a shared beginning by itself.
+
+    Small groups that wait for nothing of each other share a job.
+    """
     family = {model.stage: model.family for model in models.values()}
     groups: dict[str, list[Stage]] = {}
     for stage in stages.values():

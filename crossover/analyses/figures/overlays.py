@@ -148,8 +148,11 @@ def chosen_case(rows: pd.DataFrame, study: Study) -> str:
 
 
 def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
-    """(family, size) of the model by which the case is chosen: the last sized family at its largest size; where
-    that was not trained the next smaller size, then the family before. None where none was trained."""
+    """(family, size) of the model by which the case is chosen.
+
+    The last sized family at its largest size; where that was not trained the next smaller size, then the family before.
+    None where none was trained.
+    """
     chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     rows = rows[rows["structure"].isin(study.overlaid)]
@@ -182,8 +185,10 @@ def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
 def _row_labels(
     study: Study, structure: str, cells: dict, cell_mm: float
 ) -> dict[tuple[int, int], str]:
-    """(row of the structure's, column) -> the structure, the size, or both, where they are not the same
-    for the whole figure."""
+    """(row of the structure's, column) -> the structure, the size, or both.
+
+    Only what is not the same for the whole figure.
+    """
     out: dict[tuple[int, int], str] = {}
     if len(study.overlaid) > 1:
         out[0, 0] = _lines(study.structures[structure].label, cell_mm)

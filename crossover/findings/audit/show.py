@@ -24,8 +24,10 @@ MOST_NAMED = 3
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
-    """A line of counts, what does not follow, what follows only under a reading, what no check finds, and which
-    claims of superiority may be false (`false_claims.false_claims`).
+    """A line of counts, then what does not follow, entry by entry.
+
+    What follows only under a reading, what no check finds, and which claims of superiority may be false
+    (`false_claims.false_claims`) come after it.
 
     Findings of one check with the same reading for the same printed number are one entry.
     """

@@ -30,8 +30,10 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Section:
-    """What there is of one metric: its pairs (`statistics.paired.paired`), ranks (`statistics.ranking.ranking`) and
-    figures (path, caption)."""
+    """What there is of one metric.
+
+    Its pairs (`statistics.paired.paired`), ranks (`statistics.ranking.ranking`) and figures (path, caption).
+    """
 
     metric: str
     pairs: pd.DataFrame
