@@ -1,7 +1,5 @@
 """What an analysis declares, and what it is given when it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

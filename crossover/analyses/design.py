@@ -3,8 +3,6 @@
 The rules' inputs and outputs follow from them, so no job's code depends on this module.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from crossover.study.families import baseline, compared, families, references

@@ -1,7 +1,5 @@
 """The analyses that there are, found by listing this package's files, and which of them a study has."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib

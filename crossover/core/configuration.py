@@ -1,7 +1,5 @@
 """Reading and checking of configuration files: every finding at once, with its place and what is valid."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Iterator

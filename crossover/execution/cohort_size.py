@@ -3,8 +3,6 @@
 As counted where its cases are there, else as its phantoms will be drawn or as the sizes of received files tell about.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 from pathlib import Path

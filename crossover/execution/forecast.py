@@ -1,7 +1,5 @@
 """What would run, why, and for how long, before anything runs: the workflow's graph against the provenance records."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass

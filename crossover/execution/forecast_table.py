@@ -1,7 +1,5 @@
 """The forecast of a run as tables for people: why anything runs, and what runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rich.console import Console

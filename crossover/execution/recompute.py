@@ -1,7 +1,5 @@
 """Train one stage again beside the results, and compare: to the bit, else within tolerances."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shlex

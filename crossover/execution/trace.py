@@ -1,7 +1,5 @@
 """The way back from a result to the files that came from the scanner, by the provenance records beside the files."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass

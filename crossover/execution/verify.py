@@ -1,7 +1,5 @@
 """Trust without recomputing: every file against what is on record of it, and on request one training again."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Tables about chains of trainings, as text: scores in per cent, differences in percentage points."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

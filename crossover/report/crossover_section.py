@@ -1,7 +1,5 @@
 """From how many labelled cases one strategy is ahead of another, for the report."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

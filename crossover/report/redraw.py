@@ -6,8 +6,6 @@ The statistics that a figure shows are computed from `metrics.csv`. What can't b
 validation scores, features of images) is read where it lies, and a figure whose table isn't there is not drawn.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import tempfile

@@ -1,7 +1,5 @@
 """Tables of patients, scores, tests on the same cases, training times and folds, as text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

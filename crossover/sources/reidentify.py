@@ -1,7 +1,5 @@
 """Which patient or file a pseudonym or token stands for: printed, from the export or table itself."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from itertools import combinations

@@ -12,8 +12,6 @@ out from these: Weerahandi's generalised pivotal quantities, 1993) and, where it
 difference may be. docs/planning.md has what follows for pilots of one training, and measures how often plans succeed.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass

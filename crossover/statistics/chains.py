@@ -13,8 +13,6 @@ and other trainings (`mean_difference`). A chain's fold is paired with the same 
 left out the same patients.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 

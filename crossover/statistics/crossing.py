@@ -12,8 +12,6 @@ Berger 1982). "leads change more than once" goes before the others, by the 1 - a
 (deviation / SE) over all sizes (Romano & Wolf 2005). `lacking` says what to add where there can be no verdict.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 

@@ -6,8 +6,6 @@ doubling as between the two largest sizes. A curve whose gains grow with each do
 nor one with fewer than `FEWEST` sizes. docs/planning.md measures how often the true value is inside.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,8 +6,6 @@ a given c that is linear in a and b, so that a search over c alone finds it (var
 Pereyra 1973). It needs `FEWEST` sizes or more, one above its parameters.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 FEWEST = 4

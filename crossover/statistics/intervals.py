@@ -6,8 +6,6 @@ t(n - 1) · sd / √n / (dm / d transform), and the ends are transformed back (A
 & May 2008). A difference of two means keeps its symmetric interval, since its p is of the same t.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats

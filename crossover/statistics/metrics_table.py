@@ -4,8 +4,6 @@ One row for each model, test case and structure. Nothing here knows a study, a m
 whoever made the table, it has at least the columns of `REQUIRED`.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterator, Sequence

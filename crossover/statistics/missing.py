@@ -6,8 +6,6 @@ A distance that is infinite, or empty beside a DSC of 0 or another model's finit
 one mask is empty. It counts as the image's diagonal (`diagonal_mm`) where the table has it and else as infinite.
 """
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Literal

@@ -5,8 +5,6 @@ resampled pairs of curves, made monotone; around it scores are normal, with the 
 its variances between trainings and in the rest, each drawn anew as in `assurance`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -12,8 +12,6 @@ signed-rank test without correction. Where the two decide otherwise, `because` s
 to ours decided (`STEPS`): the last one that turned the decision.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A study's chains: from which sources to which target, read from its strategies and never from names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import permutations, product

@@ -1,7 +1,5 @@
 """Which families a study has and of what kind, read from its strategies and never from names."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal

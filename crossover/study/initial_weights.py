@@ -1,7 +1,5 @@
 """The weights that a chain begins with, as far as the configuration and this machine decide it."""
 
-from __future__ import annotations
-
 import os
 
 from crossover.networks import imagenet

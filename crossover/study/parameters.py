@@ -4,8 +4,6 @@ Each function returns plain values; as one canonical JSON text they are the rule
 rule's script gets nothing else of the configuration.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict
 

@@ -5,8 +5,6 @@ scratch on the same test cases of the target, with its bootstrap interval, by nu
 percentage points of the metric, which has no unit. Above 0 the family is better than training from scratch.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

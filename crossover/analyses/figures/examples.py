@@ -5,8 +5,6 @@ under the target's best chain, so none is picked by eye. The models are those of
 of the baseline and of that chain; their scores of the case, in per cent, stand in the corner.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

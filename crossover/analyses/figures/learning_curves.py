@@ -5,8 +5,6 @@ interval as a band, over n on a log2 axis. Right: for each pair of strategies th
 gains is ahead, with its interval; an arrow leaves the range of sizes. The DSC has no unit; n counts patients.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Every slice of one case with the predicted contour and, where there is one, the manual contour."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -7,8 +7,6 @@ difference with its confidence interval and the p of the same inversion. The las
 over the structures. The DSC has no unit.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import seaborn as sns

@@ -7,8 +7,6 @@ family at the largest overlay size (where its training failed the last that is t
 failed has an empty panel.
 """
 
-from __future__ import annotations
-
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path

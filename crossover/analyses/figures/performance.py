@@ -6,8 +6,6 @@ there are several. Families without sizes stand at the left and go on as a dotte
 unit.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One slice of a case as a reader sees it: hung as radiologists do, cropped, with contours and a scale bar."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import matplotlib.patheffects as effects

@@ -4,8 +4,6 @@ Drawn: a panel for each size; in it a row for each feature, and for each family 
 confidence interval. The ICC has no unit; 1 is perfect agreement.
 """
 
-from __future__ import annotations
-
 import re
 from functools import partial
 

@@ -6,8 +6,6 @@ behind, at the width at which it is printed: 85 mm (column) or 174 mm (page). se
 intervals (`pointplot`), cases, curves, bars and heatmaps.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, wraps

@@ -4,8 +4,6 @@ Drawn: a panel for each cohort and for all: mean DSC with its confidence interva
 of target training patients; below it, which differences Tukey's test finds. The DSC has no unit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations

@@ -6,8 +6,6 @@ replicate where there are several; right, seconds for
 a training step. Dotted: the models that don't fine-tune. The DSC has no unit.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 from typing import Any

@@ -6,8 +6,6 @@ training's time, by its cause. Left of 0: it cost more. Stacked bars are matplot
 doesn't stack.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes

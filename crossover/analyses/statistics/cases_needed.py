@@ -1,7 +1,5 @@
 """How many cases each family needs for a score."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
 from crossover.statistics.crossing import cases_needed

@@ -1,7 +1,5 @@
 """Each chain of trainings against its target's baseline, on the same cases; with sizes, at the largest."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, chained
 from crossover.statistics.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains

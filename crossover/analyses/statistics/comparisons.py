@@ -1,7 +1,5 @@
 """Models as independent groups: analysis of variance and Tukey's test."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_families
 from crossover.statistics.comparisons import compare

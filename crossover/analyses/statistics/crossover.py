@@ -1,7 +1,5 @@
 """The number of cases from which one family stays ahead of another."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
 from crossover.statistics.crossing import crossovers

@@ -1,7 +1,5 @@
 """The score of each family as a function of the number of cases, fitted."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
 from crossover.statistics.curves import learning_curves

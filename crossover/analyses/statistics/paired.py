@@ -1,7 +1,5 @@
 """Models in pairs on the same cases."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_families
 from crossover.statistics.missing import read_completed

@@ -1,7 +1,5 @@
 """Every pair of families at every size on the same cases, corrected, beside the paper's way of comparing."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES
 from crossover.findings.published import comparison

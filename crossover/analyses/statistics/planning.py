@@ -1,7 +1,5 @@
 """What would make a study's answers surer: more test cases, more trainings, more labelled cases."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, fine_tuned_and_scratch
 from crossover.statistics.missing import read_completed

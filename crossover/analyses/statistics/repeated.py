@@ -1,7 +1,5 @@
 """All families at once on the same cases: repeated measures, Friedman's test and a mixed model."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES
 from crossover.findings.published import comparison

@@ -1,7 +1,5 @@
 """Whether the models of the folds differ."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES
 from crossover.statistics.missing import read_completed

@@ -1,7 +1,5 @@
 """The cohorts of a study of chains, beside the paper's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The validation of every network of the selection, beside the paper's."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

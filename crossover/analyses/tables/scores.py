@@ -1,7 +1,5 @@
 """Every model's scores on each test set, beside the paper's."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs

@@ -1,7 +1,5 @@
 """The scores of every chain by what was trained on before, beside the paper's."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs

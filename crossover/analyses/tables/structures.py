@@ -1,7 +1,5 @@
 """Every model's scores on each structure with paired tests between models, beside the paper's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """p values of a table of patients, recomputed from its counts, or its means and SDs, under the usual tests."""
 
-from __future__ import annotations
-
 import math
 from itertools import combinations, product
 

@@ -1,7 +1,5 @@
 """Dice and IoU of one model on one test set: of each case IoU = D / (2 - D), of means a range."""
 
-from __future__ import annotations
-
 import math
 
 from crossover.findings.audit.finding import Finding, Reading, judged, places

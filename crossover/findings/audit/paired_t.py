@@ -1,7 +1,5 @@
 """Printed p values of the paired t test against the means and SDs of the same cases."""
 
-from __future__ import annotations
-
 import math
 
 from crossover.findings.audit.finding import Finding, Reading, judged, p_interval, p_text, places

@@ -1,7 +1,5 @@
 """The audit on the terminal, and for machines."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

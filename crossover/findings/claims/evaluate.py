@@ -1,7 +1,5 @@
 """Every claim's verdict, computed from the tables of a run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """The figures of a study, for a table without one: a small study is made from the table's names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Names that two models' files spell differently: matched where only one name can be meant, and told."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial

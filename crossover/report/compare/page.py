@@ -1,7 +1,5 @@
 """The page of a comparison: what was read, how models differ, how each scores, and the figures."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
