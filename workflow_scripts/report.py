@@ -25,7 +25,7 @@ def main(job: Job) -> None:
         study = Study.of(values)
         folder = job.out.parent / study.study
         paths = {Path(name).stem: folder / name for name in registry.tables_of(study)}
-        frames = {name: pd.read_csv(path) for name, path in paths.items() if path in job.inputs}
+        frames = registry.read_tables((p for p in paths.values() if p in job.inputs), study)
         if study.published:
             published = load_published(study.published)
             frames["published"] = at_sizes(published, study.sizes)

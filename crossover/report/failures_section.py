@@ -1,7 +1,5 @@
 """Trainings that failed, and what is missing because of them: the holes in a study's results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

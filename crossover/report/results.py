@@ -1,7 +1,5 @@
 """What the report is given of a study, and the pieces that its page is made of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path

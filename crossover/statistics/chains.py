@@ -1,5 +1,6 @@
-"""What does training on other cohorts first add? Each chain against its target's baseline, on the same
-patients.
+"""What does training on other cohorts first add? Each chain against its target's baseline.
+
+Both are tested on the same patients.
 
 A family of a chain has a model for each fold, all tested on the same cases of the target. A case's score
 under a family is its mean over the models, so that the patients remain the units. Beside it stands the
@@ -11,8 +12,6 @@ these were the only models that such a training could give. `ci_wide_low, ci_wid
 and other trainings (`mean_difference`). A chain's fold is paired with the same fold of what it is compared with: both
 left out the same patients.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product

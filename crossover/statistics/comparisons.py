@@ -4,8 +4,6 @@ The groups are the cases under each model, taken as independent: the same patien
 are not, which makes these tests conservative where cases differ more than models do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import combinations
 

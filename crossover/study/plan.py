@@ -299,8 +299,11 @@ def _counted(step: Step) -> str:
 
 
 def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
-    """Stages by the family of the model that they end, or their cell; a shared beginning by itself. Small
-    groups that wait for nothing of each other share a job; so do all stages of a network where one job holds them."""
+    """Stages by the family of the model that they end, or their cell; a shared beginning by itself.
+
+    Small groups that wait for nothing of each other share a job; so do all stages of a network where one job holds
+    them.
+    """
     family = {model.stage: model.family for model in models.values()}
     groups: dict[str, list[Stage]] = {}
     for stage in stages.values():
@@ -311,8 +314,11 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
     of_network = Counter(stage.cell for stage in stages.values())
 
     def kind(members: list[Stage]) -> tuple:
-        """Groups of one kind have one network; those of more than a job wait for as many jobs, and are or are not
-        waited for."""
+        """What groups that share a job have in common.
+
+        It is the network; for those of more than one job also how many jobs they wait for, and whether any waits for
+        them.
+        """
         network = members[0].cell
         if of_network[network] <= per_job:
             return (network,)

@@ -29,8 +29,10 @@ class Paper(Section):
 
 
 class Attribute(Section):
-    """Something that cohorts differ in, as the field strength of their scanners: it is printed with them, and
-    sources that differ in it are compared."""
+    """Something that cohorts differ in, as the field strength of their scanners.
+
+    It is printed with them, and sources that differ in it are compared.
+    """
 
     name: Name
     label: str
@@ -112,8 +114,11 @@ class Splits(Section):
 
 
 class Device(Section):
-    """How a network computes. A GPU is used where there is one; what is written here holds on either, so
-    that it is never the machine that decides."""
+    """How a network computes.
+
+    A GPU is used where there is one; what is written here holds on either, so that it is never the machine that
+    decides.
+    """
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: of activations, with weights in
@@ -159,8 +164,10 @@ class Network(Section):
 
 
 class Drawn(Section):
-    """A scale, a rotation and a place, drawn for each slice of each batch; then one is cut out of the
-    scaled, rotated slice at that place, as large as before."""
+    """A scale, a rotation and a place, drawn for each slice of each batch.
+
+    Then one is cut out of the scaled, rotated slice at that place, as large as before.
+    """
 
     scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
     """Factors of which one is drawn; the place is drawn where one is not 1."""
@@ -312,8 +319,11 @@ class Strategy(Section):
 
 
 class Selection(Section):
-    """The choice of the network by cross-validation: every architecture with every encoder, each trained on
-    every fold; the highest mean validation DSC is the network of all strategies."""
+    """The choice of the network by cross-validation.
+
+    Every architecture with every encoder, each trained on every fold; the highest mean validation DSC is the network of
+    all strategies.
+    """
 
     train: dict[Name, Literal["all"]]
     architectures: Annotated[list[str], Field(min_length=1)]
@@ -391,6 +401,8 @@ class Figures(Section):
     order: list[str] = []
     """Strategies as figures and tables show them, others after them. A list, since the order of keys
     means nothing."""
+    structures: list[str] = []
+    """Structures as figures, tables and the report show them, others after them by name."""
     overlays: Overlays | None = None
 
 

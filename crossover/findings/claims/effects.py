@@ -6,8 +6,6 @@ logarithm). Where every model was trained once, the spread between trainings is 
 has (`Scores.spread`); where nothing tells it, the part is about these trained models only.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
