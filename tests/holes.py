@@ -19,11 +19,30 @@ from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.plan import Model, plan
 from crossover.study.schema import Study
-from tests.chain_tables import chain_metrics, chain_records, chain_splits, chain_study
+from tests.chain_tables import (
+    SITES,
+    chain_metrics,
+    chain_records,
+    chain_splits,
+    chain_study,
+    strategies,
+)
 from tests.chen_tables import chen_metrics, chen_records, chen_study
 
 HAPPENED = "the loss was NaN at step 17"
 ADVICE = "a learning rate of a third"
+SWEPT = ["spp", "conv4", "conv2"]
+"""Few levels and chains, since every pair of families is tested; sources of two attributes end on North."""
+CHAINS = [
+    "north",
+    "east",
+    "south",
+    "east_north",
+    "south_north",
+    "north_east",
+    "together",
+    "blank_north",
+]
 
 
 @dataclass(frozen=True)
@@ -65,7 +84,7 @@ def uterus() -> Case:
 
 
 def nasopharynx() -> Case:
-    study = chen_study(organs=3)
+    study = chen_study(organs=3, levels=SWEPT)
     names = [(c, f"{c}_{i:03d}") for c in study.cohorts for i in range(10)]
     made = [r | {"versions": {}, "best_validation_dsc": 0.8} for r in chen_records(study)]
     return Case(study, chen_metrics(study), made, splits(study, names))
@@ -77,7 +96,9 @@ def prostate() -> Case:
         "architectures": ["unet", "manet"],
         "encoders": ["resnet18"],
     }
-    study = chain_study(folds=3, most=2, selection=tried)
+    every = strategies(tuple(SITES), most=2)
+    named = {name: every[name] for name in CHAINS}
+    study = chain_study(folds=3, selection=tried, strategies=named, figures={"order": [*named]})
     return Case(study, chain_metrics(study), chain_records(study), chain_splits(study))
 
 
