@@ -151,8 +151,18 @@ def with_descendants(study: Study, stages: Collection[str]) -> dict[str, dict]:
     return failed
 
 
-def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True) -> Path:
-    """Everything down to the report, with these stages failed; returns results/."""
+def make(
+    case: Case,
+    stages: Collection[str],
+    folder: Path,
+    figures: bool = True,
+    only: Collection[str] = (),
+) -> Path:
+    """Everything down to the report, or only these analyses and the report, with these stages failed.
+
+    Returns:
+        results/.
+    """
     study, failed = case.study, with_descendants(case.study, stages)
     out = folder / "results" / study.study
     lost = {m.name for m in plan(study).models.values() if m.stage in failed}
@@ -173,7 +183,7 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
     if study.selection:
         run("selection", {"cells": study.selection.cells, "folds": study.splits.k_fold.k},
             stages=[stages_file], out=out / "selection.json")  # fmt: skip
-    pictures = analyses(study, out, folder, stages_file, figures)
+    pictures = analyses(study, out, folder, stages_file, figures, only)
     statistics = sorted((out / "statistics").glob("*.csv"))
     values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]
     run("values", parameters.made_with(study), statistics=statistics, after=[], out=values)
@@ -184,7 +194,9 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
     return folder / "results"
 
 
-def analyses(study: Study, out: Path, folder: Path, stages: Path, figures: bool) -> list[Path]:
+def analyses(
+    study: Study, out: Path, folder: Path, stages: Path, figures: bool, only: Collection[str]
+) -> list[Path]:
     """Every analysis that fits the study and reads neither images nor claims; returns the figures."""
     slices = []
     for cohort in study.cohorts:
@@ -198,6 +210,8 @@ def analyses(study: Study, out: Path, folder: Path, stages: Path, figures: bool)
     patients.assign(age=range(len(patients))).to_csv(file, index=False)
     for analysis in registry.of_study(study, *registry.KINDS[: 3 if figures else 2]):
         if {"images", "claims"} & set(analysis.declared.sources):
+            continue
+        if only and analysis.name not in only:
             continue
         tables = [path for name in analysis.declared.reads if (path := out / name).exists()]
         given = Inputs(out, tables, [stages], slices, file)
