@@ -41,7 +41,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder, "scores.csv")
         scores(given.models, given.cases, given.structures).to_csv(table, index=False)
-        command = [sys.executable, "-m", "crossover", "compare", str(table), "--out", f"{folder}/to"]
+        command = [
+            sys.executable,
+            "-m",
+            "crossover",
+            "compare",
+            str(table),
+            "--out",
+            f"{folder}/to",
+        ]
         for _ in range(given.runs):
             begun, before = perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

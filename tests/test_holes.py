@@ -139,6 +139,17 @@ def test_the_line_at_the_top_counts_children_apart():
     assert failures.failures_in_short(none) == "2 trainings ended with a validation DSC of 0."
 
 
+def test_trainings_that_were_done_again_are_named_with_what_happened_at_first():
+    records = [
+        {"stage": {"name": "a"}, "collapsed": [{"seed": 1, "happened": "the loss is nan"}]},
+        {"stage": {"name": "b"}, "collapsed": []},
+    ]
+    again = failures.retried(records)
+    section = failures.failures_section(StudyResults(chain_study(), {}, {}, retried=again))
+    assert section is not None and "1 training collapsed and was done again" in section.sentences[0]
+    assert section.sentences[0].endswith("what counts: a (the loss is nan).")
+
+
 # ---- what must not be averaged over
 
 
