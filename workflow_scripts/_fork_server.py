@@ -34,13 +34,15 @@ DATA = ("numpy", "pandas", "pydantic", "yaml", "filelock", "SimpleITK", "scipy.n
 LIBRARIES = {
     "tables": (
         *DATA, "scipy.stats", "scipy.optimize", "statsmodels.api", "statsmodels.formula.api", "pingouin", "jinja2",
-        "matplotlib.pyplot", "matplotlib.backends.backend_svg", "seaborn",
+        "matplotlib.pyplot", "matplotlib.backends.backend_svg", "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_pdf", "fontTools.ttLib.tables.otTables", "seaborn",
     ),
     "images": (*DATA, "pydicom", "nibabel", "skimage", "surface_distance", "radiomics", "isal"),
     "keras": (*DATA, "tensorflow", "keras", "safetensors"),
-    "torch": (*DATA, "torch", "safetensors.torch"),
+    "torch": (*DATA, "torch", "torch._inductor", "safetensors.torch"),
 }  # fmt: skip
-"""Kind of jobs -> what their server imports."""
+"""Kind of jobs -> what their server imports. PyTorch imports its `_inductor` where algorithms shall be deterministic,
+and matplotlib a backend where a figure is saved."""
 READ_AT_IMPORT = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
 """What the engines set before they import their framework."""
 PR_SET_PDEATHSIG = 1

@@ -1,19 +1,21 @@
 """The analyses that there are, found by listing this package's files, and which of them a study has."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+
+import pandas as pd
 
 from crossover.analyses import design
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.core.paths import ROOT
 from crossover.core.source_code import STUDY
 from crossover.study import parameters
+from crossover.study.families import in_study_order
 from crossover.study.schema import Study
 
 KINDS = ("statistics", "tables", "figures")
@@ -21,6 +23,7 @@ SUFFIXES = ("svg", "png", "pdf")
 """Of each figure's files."""
 CONTRACT = ("metrics.csv", "splits.csv")
 """Tables of every study that no analysis makes; with radiomics there is radiomics.csv too."""
+PLACE = ROOT / "crossover/analyses"
 _NAMES = {**vars(design), "Analysis": Analysis}
 
 
@@ -94,11 +97,10 @@ def analyses() -> tuple[Registered, ...]:
     A declaration is evaluated from its module's text, since importing the modules would import all that draws and
     counts, of which Snakemake, which asks for them at its start, needs nothing.
     """
-    folder = ROOT / "crossover/analyses"
     found = [
         Registered(kind, path.stem, declared)
         for kind in KINDS
-        for path in sorted((folder / kind).glob("*.py"))
+        for path in sorted((PLACE / kind).glob("*.py"))
         if (declared := _declared(path)) is not None
     ]
     return tuple(sorted(found, key=lambda a: (KINDS.index(a.kind), a.declared.order, a.name)))
@@ -110,12 +112,16 @@ def of_study(study: Study, *kinds: str) -> list[Registered]:
 
 
 def find(kind: str, name: str) -> Registered:
-    """The analysis with this name.
+    """The analysis with this name; of the others nothing is read.
 
     Raises:
         KeyError: there is none.
     """
-    return {(a.kind, a.name): a for a in analyses()}[kind, name]
+    path = PLACE / kind / f"{name}.py"
+    declared = _declared(path) if path.is_file() else None
+    if declared is None:
+        raise KeyError(f"{kind}/{name}")
+    return Registered(kind, name, declared)
 
 
 def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
@@ -135,6 +141,12 @@ def tables_of(study: Study) -> list[str]:
     radiomics = ["radiomics.csv"] if study.radiomics else []
     made = (f for a in of_study(study, "statistics", "tables") for f in a.outputs)
     return [*CONTRACT, *radiomics, *made]
+
+
+def read_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:
+    """Read tables by the names of their files, statistics in the study's order of cohorts and structures."""
+    read = {path.stem: pd.read_csv(path) for path in paths}
+    return read | {n: in_study_order(read[n], study) for n in read.keys() & names_of_rows().keys()}
 
 
 def names_of_rows() -> dict[str, tuple[str, ...]]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from crossover.core.files import digest, file_digest
+from crossover.core.files import digest, file_digest, read_json_or_none, write_json
 from crossover.core.paths import ROOT
 
+FOLDER = Path(".cache/sources")
+"""What was read of each text of a source file, below the project's root: every job and every start of Snakemake
+needs it of up to 350 files, and to parse them takes more than a second. It can be deleted at any time."""
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 SCHEMA = {
@@ -95,7 +100,25 @@ def _source(path: str) -> _Source:
 def _read_source(root: Path, path: str, modified: int, size: int) -> _Source:
     if not path.endswith(".py"):
         return _Source((), file_digest(root / path)[:24])
-    tree = ast.parse((root / path).read_text())
+    text = (root / path).read_bytes()
+    key = hashlib.sha256(b"\0".join([_reader(), path.encode(), text])).hexdigest()
+    kept = root / FOLDER / f"{key}.json"
+    known = read_json_or_none(kept)
+    if known is None:
+        known = _parsed(text, path)._asdict()
+        with contextlib.suppress(OSError):  # where nothing can be kept it is parsed each time
+            write_json(kept, known)
+    return _Source(tuple(known["imports"]), known["digest"])
+
+
+@functools.cache
+def _reader() -> bytes:
+    """What decides, beside a text, what is read of it: this Python and this module."""
+    return sys.version.encode() + Path(__file__).read_bytes()
+
+
+def _parsed(text: bytes, path: str) -> _Source:
+    tree = ast.parse(text)
     imports = tuple(_imported(tree, Path(path).parent.parts))
     for node in ast.walk(tree):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:

@@ -6,12 +6,13 @@ beginning that several chains share is one stage.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 
 from crossover.study.schema import Study
-from crossover.study.sections import Step, Strategy
+from crossover.study.sections import Changes, Step, Strategy
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Stage:
             cohort, to validate on.
         initial: the kind of weights that a stage without parent begins with.
         cell: architecture and encoder, of a stage of the selection; None for the study's network.
+        recipe: what its step of the chain has in place of the study's recipe.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Stage:
     fold_cohort: str | None = None
     initial: str | None = None
     cell: tuple[str, str] | None = None
+    recipe: Changes = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def plan(study: Study) -> Plan:
 
 def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | None) -> Stage:
     """The last of the steps begun."""
-    train, level = begun[-1]
+    train, level, recipe = begun[-1]
     whole = len(begun) == len(variant.steps)
     return Stage(
         name=variant.name if whole else variant.beginning(begun, fold),
@@ -138,6 +141,7 @@ def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | No
         fold=fold,
         fold_cohort=None if fold is None else variant.fold_cohort,
         initial=None if parent else variant.initial,
+        recipe=recipe,
     )
 
 
@@ -160,7 +164,7 @@ def _selection(study: Study) -> Iterator[Stage]:
 
 @dataclass(frozen=True)
 class _Variant:
-    """A strategy at one level, size, replicate and fold: a chain of (train, level) steps.
+    """A strategy at one level, size, replicate and fold: a chain of (train, level, recipe) steps.
 
     `apart` is the structure where each has a network of its own, else "". A fold without a cohort is
     that of every cohort.
@@ -180,7 +184,7 @@ class _Variant:
     def leaves_out(self, begun: tuple) -> bool:
         """Whether these steps leave the fold out: from the first on that trains on its cohort."""
         return self.fold_cohort is None or any(
-            c == self.fold_cohort for train, _ in begun for c, _ in train
+            c == self.fold_cohort for train, *_ in begun for c, _ in train
         )
 
     @property
@@ -198,9 +202,10 @@ class _Variant:
     def beginning(self, steps: tuple, fold: int | None) -> str:
         """The name of a shared beginning that no model ends on: what it was trained on, step by step."""
         names = [] if self.initial == "random" else [self.initial]
-        for train, level in steps:
+        for train, level, recipe in steps:
             cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
             names.append(f"{cohorts}-{level}" if level else cohorts)
+            names += [f"{name}_{value}" for name, value in recipe]
         names += [f"r{self.replicate}"] if self.replicate else []
         names += [f"f{fold}"] if fold is not None else []
         names += [self.apart] if self.apart else []
@@ -271,7 +276,10 @@ def _variant(
     replicate: int, fold: int | None = None,
 ) -> _Variant:  # fmt: skip
     chain = study.strategies[name].chain
-    steps = tuple((_train(step, n), level) for step, level in zip(chain, levels, strict=True))
+    steps = tuple(
+        (_train(step, n), level, step.recipe.changes)
+        for step, level in zip(chain, levels, strict=True)
+    )
     left_out = fold is not None and not study.folded
     fold_cohort = _counted(chain[-1]) if left_out else None
     initial = chain[0].initial or study.network.initial.weights
@@ -291,23 +299,36 @@ def _counted(step: Step) -> str:
 
 
 def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
-    """Stages by the family of the model that they end, or their cell; a shared beginning by itself. Small
-    groups that wait for nothing of each other share a job."""
+    """Stages by the family of the model that they end, or their cell; a shared beginning by itself.
+
+    Small groups that wait for nothing of each other share a job; so do all stages of a network where one job holds
+    them.
+    """
     family = {model.stage: model.family for model in models.values()}
     groups: dict[str, list[Stage]] = {}
     for stage in stages.values():
         alone = "-".join(("cell", *stage.cell)) if stage.cell else stage.name
         groups.setdefault(family.get(stage.name, alone), []).append(stage)
     awaited = {stage.parent for stage in stages.values()}
+    place = {stage.name: i for i, stage in enumerate(stages.values())}  # parents before children
+    of_network = Counter(stage.cell for stage in stages.values())
 
     def kind(members: list[Stage]) -> tuple:
-        """Groups of one kind have one network, wait for as many jobs, and are or are not waited for."""
+        """What groups that share a job have in common.
+
+        It is the network; for those of more than one job also how many jobs they wait for, and whether any waits for
+        them.
+        """
+        network = members[0].cell
+        if of_network[network] <= per_job:
+            return (network,)
         waited_for = any(stage.name in awaited for stage in members)
-        return members[0].cell, _depth(members[0], stages), waited_for, members[0].structures
+        return network, _depth(members[0], stages), waited_for, members[0].structures
 
     batches = {}
     for name, members in _merged(groups, per_job, kind).items():
         jobs = -(-len(members) // per_job)
+        members = sorted(members, key=lambda stage: place[stage.name])
         cuts = [round(i * len(members) / jobs) for i in range(jobs + 1)]  # jobs of like size
         chunks = [members[i:j] for i, j in pairwise(cuts)]
         for i, chunk in enumerate(chunks, start=1):

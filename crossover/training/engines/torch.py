@@ -78,6 +78,7 @@ class TorchEngine:
         self._format = torch.channels_last if last else torch.contiguous_format
         self._model = self._build().to(device, memory_format=self._format)
         self._halves: dict[str | None, tuple] = {}
+        self._kept_bytes: dict[tuple[int, str | None], int] = {}
         self._mode = ""
         self._shape = (shape[2], *shape[:2])
         self.at_once = max(1, PREDICT_PIXELS // (shape[0] * shape[1]))
@@ -91,7 +92,7 @@ class TorchEngine:
         for name, part in self._model.named_children():
             part.requires_grad_(name not in frozen)
         self._frozen, self._seed, self._steps, self._mode = frozen, seed, 0, ""
-        self._spare_memory(recipe.batch)
+        self._spare_memory(recipe.batch, level)
         self._half = recipe.activations == "float16"
         if level not in self._halves:
             halves = self._model[: len(frozen)], self._model[len(frozen) :]
@@ -99,17 +100,22 @@ class TorchEngine:
         self._trunk, self._tail = self._halves[level]
         self._loss = LOSSES[recipe.loss]
         self._model.zero_grad()
-        self._optimiser = _optimiser(recipe, list(self._trained().values()))
+        rates = self._architecture.rates(recipe.layer_decay)
+        self._optimiser = _optimiser(recipe, self._trained(), rates)
         on_gpu = self._device.type == "cuda"
         self._given = Replayed(self._through_trunk) if on_gpu else self._through_trunk
         self._learn = Replayed(self._gradients) if on_gpu else self._gradients
 
-    def _spare_memory(self, batch: int) -> None:
+    def _spare_memory(self, batch: int, level: str | None) -> None:
         """Recompute blocks where a step would keep too much; never where the step is recorded or compiled."""
         recompute(self._model, False)
-        if self._device.type == "cpu" and not self._settings.compile and any(blocks(self._model)):
+        if self._device.type != "cpu" or self._settings.compile or not any(blocks(self._model)):
+            return
+        step = batch, level
+        if step not in self._kept_bytes:
             self._to_train()
-            recompute(self._model, kept_bytes(self._model, (batch, *self._shape)) > KEPT_BYTES)
+            self._kept_bytes[step] = kept_bytes(self._model, (batch, *self._shape))
+        recompute(self._model, self._kept_bytes[step] > KEPT_BYTES)
 
     def begin_from(self, weights: Arrays) -> None:
         parts = {name.split(".")[0] for name in weights}
@@ -168,7 +174,8 @@ class TorchEngine:
             int(np.random.SeedSequence([self._seed, self._steps]).generate_state(1)[0])
         )
         (loss,) = self._learn([self._tensor(masks), *features])
-        self._optimiser.param_groups[0]["lr"] = learning_rate
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate * group["rate"]
         self._optimiser.step()
         self._steps += 1
         return loss
@@ -273,33 +280,41 @@ class Sgd(torch.optim.Optimizer):
     """Stochastic gradient descent in Caffe's and Keras' form: the velocity holds the learning rate, so
     that a change of the rate is felt as the velocity turns over; PyTorch's own applies it at once."""
 
-    def __init__(
-        self, weights: list[nn.Parameter], lr: float, momentum: float, weight_decay: float
-    ) -> None:
-        super().__init__(weights, {"lr": lr})
+    def __init__(self, groups: list[dict], lr: float, momentum: float, weight_decay: float) -> None:
+        super().__init__(groups, {"lr": lr})
         self.momentum, self.weight_decay = momentum, weight_decay
 
     @torch.no_grad()
     def step(self, closure=None) -> None:  # type: ignore[override]  # without a closure, as we call it
-        (group,) = self.param_groups
-        weights = [weight for weight in group["params"] if weight.grad is not None]
+        for group in self.param_groups:
+            self._step(group["params"], group["lr"])
+
+    def _step(self, given: list[nn.Parameter], rate: float) -> None:
+        weights: list[Tensor] = [weight for weight in given if weight.grad is not None]
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight]["velocity"] = torch.zeros_like(weight)
         velocities = [self.state[weight]["velocity"] for weight in weights]
-        gradients = [weight.grad for weight in weights]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         torch._foreach_add_(gradients, weights, alpha=self.weight_decay)
         torch._foreach_mul_(velocities, self.momentum)
-        torch._foreach_add_(velocities, gradients, alpha=-group["lr"])
+        torch._foreach_add_(velocities, gradients, alpha=-rate)
         torch._foreach_add_(weights, velocities)
 
 
-def _optimiser(recipe: Recipe, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _optimiser(
+    recipe: Recipe, weights: dict[str, nn.Parameter], rates: dict[str, float]
+) -> torch.optim.Optimizer:
+    """`weights`: by name. `rates`: part -> its learning rate, as a share of the step's."""
+    of_rate: dict[float, list[nn.Parameter]] = {}
+    for name, weight in weights.items():
+        of_rate.setdefault(rates[name.split(".")[0]], []).append(weight)
+    groups = [{"params": own, "rate": rate} for rate, own in of_rate.items()]
     if recipe.optimiser == "sgd":
-        return Sgd(weights, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
+        return Sgd(groups, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
     return torch.optim.Adam(
-        weights, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay,  # Keras' epsilon
-        fused=weights[0].is_cuda,
+        groups, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay,  # Keras' epsilon
+        fused=True,
     )  # fmt: skip
 
 
