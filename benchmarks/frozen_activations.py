@@ -1,5 +1,6 @@
-"""Whole stages at the published networks and sizes: all trained, frozen and computed in each step, frozen and
-kept (see `crossover.training.activations`).
+"""Whole stages at the published networks and sizes: all trained, frozen and computed in each step, or kept.
+
+What is kept: see `crossover.training.activations`.
 
     .venv/bin/python -m benchmarks.frozen_activations [--threads 2] [--slices 4] [--epochs 4] [uterus nasopharynx]
 

@@ -147,8 +147,10 @@ def step_row(subject: Subject, steps: int, **device) -> Row:
 
 
 def plain_row(subject: Subject, steps: int, precision: str) -> Row:
-    """A step of the loop that the papers' authors would have written, at the framework's defaults (`default`: a GPU's
-    convolutions in tf32) or in true float32."""
+    """A step of the loop that the papers' authors would have written.
+
+    At the framework's defaults (`default`: a GPU's convolutions in tf32) or in true float32.
+    """
     study, network = subject.settings()
     row = subject.row | {"precision": precision}
     memory(subject.engine, reset=True)
@@ -252,8 +254,10 @@ def level_row(subject: Subject, level: str | None, steps: int) -> Row:
 
 
 def small_training(pipe, subject: Subject, tickets: int, locks) -> None:
-    """In a process of its own, one of several on a device: get ready, then train whenever told to for so many
-    steps; tell the seconds and the digest of the weights."""
+    """In a process of its own, one of several on a device: get ready, then train whenever told to.
+
+    It is told for how many steps, and tells the seconds and the digest of the weights.
+    """
     with claim(gpus(), tickets, locks):
         study, network = subject.settings()
         engine, (images, masks) = create(study, network)

@@ -1,5 +1,6 @@
-"""The image rules' speed-up with two threads, on one cohort: each rule's job as Snakemake would start it, its
-start and imports included, with one thread and with more in turn.
+"""The image rules' speed-up with two threads, on one cohort.
+
+Each rule's job as Snakemake would start it, its start and imports included, with one thread and with more in turn.
 
     .venv/bin/python -m benchmarks.image_rules [--study uterus] [--cohort uterus] [--scale demo] [--threads 2]
         [--rounds 3] [--patients 40] [--models 1] [--rules receive cases bias_field slices evaluate radiomics]

@@ -1,5 +1,7 @@
-"""Peak memory of one training: the largest of each study, with all of its patients and slices at their full
-size, two steps, each with a validation, and a checkpoint between them, in a process of its own.
+"""Peak memory of one training: the largest of each study.
+
+With all of its patients and slices at their full size, two steps, each with a validation, and a checkpoint between
+them, in a process of its own.
 
     .venv/bin/python -m benchmarks.memory [--scale paper] [--steps 2] [uterus nasopharynx prostate]
     .venv/bin/python -m benchmarks.memory --cells unet/resnet18 unet/resnet34 -- prostate
@@ -181,8 +183,7 @@ def stored_bytes(manifest: Path) -> int:
 
 
 def sparing(trainer: Trainer) -> None:
-    """Have the trainer's engine begin with a small step, predict a few batches, and give their probabilities
-    for all further ones."""
+    """Let the trainer's engine begin with a small step, and give a few batches' probabilities for all further ones."""
     own = trainer.engine
 
     def engine(structures: int) -> engines.Engine:

@@ -1,5 +1,6 @@
-"""Our step and epoch beside the loops that the papers' authors would have written, each in a process of its
-own with its framework's defaults, in turn, one at a time.
+"""Our step and epoch beside the loops that the papers' authors would have written.
+
+Each in a process of its own with its framework's defaults, in turn, one at a time.
 
     .venv/bin/python -m benchmarks.training [--threads 2] [--rounds 5] [--steps 6] [uterus prostate nasopharynx]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -32,7 +33,12 @@ SWEPT = ["brainstem", "parotid_left", "lens_left", "pituitary"]
 CASES = 10
 
 
-def chen_study(sizes: tuple[int, ...] = (50,), organs: int = 12, sweep: bool = True) -> Study:
+def chen_study(
+    sizes: tuple[int, ...] = (50,),
+    organs: int = 12,
+    sweep: bool = True,
+    levels: Sequence[str] = LEVELS,
+) -> Study:
     """Source, target and transfer for each organ, and every level for some of them."""
     names = list(ORGANS)[:organs]
     source, target = {"train": {"source_center": "all"}}, {"train": {"target_center": "n"}}
@@ -45,7 +51,7 @@ def chen_study(sizes: tuple[int, ...] = (50,), organs: int = 12, sweep: bool = T
         swept = [name for name in SWEPT if name in names]
         strategies["sweep"] = {
             "label": "Model_ST", "structures": swept,
-            "chain": [source, target | {"levels": [v for v in LEVELS if v != "conv5"]}],
+            "chain": [source, target | {"levels": [v for v in levels if v != "conv5"]}],
         }  # fmt: skip
         strategies["everything"] = {
             "label": "Model_ST, everything", "structures": swept, "chain": [source, target]

@@ -25,7 +25,7 @@ from crossover.statistics.metrics_table import check_metrics
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 
-CASES, TRAININGS = 12, 3
+CASES, TRAININGS = 6, 3
 FEATURES = ("Entropy", "Mean", "Variance")
 Place = tuple[str, int, str, str]
 """Family, size, cohort, structure."""
@@ -118,10 +118,20 @@ def _value(statement: Above | Below | Within, side: int) -> float:
 def _places(
     family: str, statement: Statement, study: Study, test_set: str | None = None
 ) -> Iterable[Place]:
-    sized = plan(study).families()[family][0].n_train > 0
-    for n in statement.sizes if sized else [0]:
+    for n in statement.sizes if family in _sized(study) else [0]:
         for at in _at(statement, study, test_set):
             yield family, n, *at
+
+
+def _sized(study: Study) -> set[str]:
+    """The families that are trained at several sizes."""
+    if study.study not in _SIZED:
+        families = plan(study).families().items()
+        _SIZED[study.study] = {name for name, models in families if models[0].n_train}
+    return _SIZED[study.study]
+
+
+_SIZED: dict[str, set[str]] = {}
 
 
 def _at(statement: Statement, study: Study, test_set: str | None = None) -> list[tuple[str, str]]:

@@ -109,6 +109,7 @@ def serve() -> None:
 
 def _answer(config: dict, pretend: str = "", why: bool = False, changed: Sequence = ()) -> dict:
     import traceback
+    from dataclasses import asdict
 
     from crossover.core.configuration import ConfigError
     from crossover.execution import workflow
@@ -127,7 +128,7 @@ def _answer(config: dict, pretend: str = "", why: bool = False, changed: Sequenc
             return {"changed": answers}
         found = workflow.read_workflow(config, 2)
         named = [_named(i, job) for i, job in enumerate(found.jobs) if job.needed]
-        return {"jobs": forecast(found) if why else named}
+        return {"jobs": [asdict(row) for row in forecast(found)] if why else named}
     except ConfigError as error:
         return {"refused": str(error)}
     except BaseException:

@@ -19,11 +19,30 @@ from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.plan import Model, plan
 from crossover.study.schema import Study
-from tests.chain_tables import chain_metrics, chain_records, chain_splits, chain_study
+from tests.chain_tables import (
+    SITES,
+    chain_metrics,
+    chain_records,
+    chain_splits,
+    chain_study,
+    strategies,
+)
 from tests.chen_tables import chen_metrics, chen_records, chen_study
 
 HAPPENED = "the loss was NaN at step 17"
 ADVICE = "a learning rate of a third"
+SWEPT = ["spp", "conv4", "conv2"]
+"""Few levels and chains, since every pair of families is tested; sources of two attributes end on North."""
+CHAINS = [
+    "north",
+    "east",
+    "south",
+    "east_north",
+    "south_north",
+    "north_east",
+    "together",
+    "blank_north",
+]
 
 
 @dataclass(frozen=True)
@@ -65,7 +84,7 @@ def uterus() -> Case:
 
 
 def nasopharynx() -> Case:
-    study = chen_study(organs=3)
+    study = chen_study(organs=3, levels=SWEPT)
     names = [(c, f"{c}_{i:03d}") for c in study.cohorts for i in range(10)]
     made = [r | {"versions": {}, "best_validation_dsc": 0.8} for r in chen_records(study)]
     return Case(study, chen_metrics(study), made, splits(study, names))
@@ -77,7 +96,9 @@ def prostate() -> Case:
         "architectures": ["unet", "manet"],
         "encoders": ["resnet18"],
     }
-    study = chain_study(folds=3, most=2, selection=tried)
+    every = strategies(tuple(SITES), most=2)
+    named = {name: every[name] for name in CHAINS}
+    study = chain_study(folds=3, selection=tried, strategies=named, figures={"order": [*named]})
     return Case(study, chain_metrics(study), chain_records(study), chain_splits(study))
 
 
@@ -130,8 +151,18 @@ def with_descendants(study: Study, stages: Collection[str]) -> dict[str, dict]:
     return failed
 
 
-def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True) -> Path:
-    """Everything down to the report, with these stages failed; returns results/."""
+def make(
+    case: Case,
+    stages: Collection[str],
+    folder: Path,
+    figures: bool = True,
+    only: Collection[str] = (),
+) -> Path:
+    """Everything down to the report, or only these analyses and the report, with these stages failed.
+
+    Returns:
+        results/.
+    """
     study, failed = case.study, with_descendants(case.study, stages)
     out = folder / "results" / study.study
     lost = {m.name for m in plan(study).models.values() if m.stage in failed}
@@ -152,7 +183,7 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
     if study.selection:
         run("selection", {"cells": study.selection.cells, "folds": study.splits.k_fold.k},
             stages=[stages_file], out=out / "selection.json")  # fmt: skip
-    pictures = analyses(study, out, folder, stages_file, figures)
+    pictures = analyses(study, out, folder, stages_file, figures, only)
     statistics = sorted((out / "statistics").glob("*.csv"))
     values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]
     run("values", parameters.made_with(study), statistics=statistics, after=[], out=values)
@@ -163,7 +194,9 @@ def make(case: Case, stages: Collection[str], folder: Path, figures: bool = True
     return folder / "results"
 
 
-def analyses(study: Study, out: Path, folder: Path, stages: Path, figures: bool) -> list[Path]:
+def analyses(
+    study: Study, out: Path, folder: Path, stages: Path, figures: bool, only: Collection[str]
+) -> list[Path]:
     """Every analysis that fits the study and reads neither images nor claims; returns the figures."""
     slices = []
     for cohort in study.cohorts:
@@ -177,6 +210,8 @@ def analyses(study: Study, out: Path, folder: Path, stages: Path, figures: bool)
     patients.assign(age=range(len(patients))).to_csv(file, index=False)
     for analysis in registry.of_study(study, *registry.KINDS[: 3 if figures else 2]):
         if {"images", "claims"} & set(analysis.declared.sources):
+            continue
+        if only and analysis.name not in only:
             continue
         tables = [path for name in analysis.declared.reads if (path := out / name).exists()]
         given = Inputs(out, tables, [stages], slices, file)

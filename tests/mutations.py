@@ -23,8 +23,7 @@ OTHERS = {
     "dice_bce": ["bce", "dice"], "bce": ["dice_bce", "dice"], "dice": ["dice_bce"],
     "cross_entropy": ["dice_bce", "dice"], "float32": ["bfloat16"], "axial": ["coronal"],
     "dsc": ["dsc_structure_slices"],
-    "ICC(A,1)": ["ICC(C,1)"], "independent": ["paired"], "paired": ["independent"],
-    "chains": ["independent"],
+    "ICC(A,1)": ["ICC(C,1)"],
 }  # fmt: skip
 """Values of settings that take one of a few."""
 

@@ -40,6 +40,7 @@ from crossover.report.layout import table
 from crossover.report.page import StudyResults, render
 from crossover.report.run_facts import initial_weights, notices, run_facts
 from crossover.statistics.chains import (
+    METRICS,
     Scores,
     attribute_contrasts,
     chain_scores,
@@ -89,18 +90,30 @@ def made(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str,
         check_metrics(chain_metrics(study, **simulation)),
         chain_records(study, None, missing),
     )
+    chosen = study.selection
+    tried = {"cross_validation": cross_validation(records, chosen.cells)} if chosen else {}
+    return tried | of_chains(study, metrics, records) | {
+        "metrics": metrics, "splits": chain_splits(study), "summary": summarise(metrics, 0.95),
+        "stability": stability(metrics, METRIC),
+    }  # fmt: skip
+
+
+def of_chains(study: Study, metrics: pd.DataFrame, records: list[dict]) -> dict[str, pd.DataFrame]:
+    """The tables of chains alone."""
     validated = validation(records, plan(study).models.values())
     scores, of = Scores(metrics, validated), chains(study)
     attributes = {a.name: study.of_cohorts(a.name) for a in study.attributes}
-    chosen = study.selection
-    tried = {"cross_validation": cross_validation(records, chosen.cells)} if chosen else {}
-    return tried | {
-        "metrics": metrics, "splits": chain_splits(study), "summary": summarise(metrics, 0.95),
-        "stability": stability(metrics, METRIC), "validation": validated,
-        "chains": chain_scores(scores, of, 0.95), "gains": compute_gains(scores, of, 0.05),
-        "contrasts": contrasts(scores, of, 0.05),
+    return {
+        "validation": validated, "chains": chain_scores(scores, of, 0.95),
+        "gains": compute_gains(scores, of, 0.05), "contrasts": contrasts(scores, of, 0.05),
         "attributes": attribute_contrasts(scores, of, attributes, 0.05),
     }  # fmt: skip
+
+
+@pytest.fixture
+def only_png(monkeypatch) -> None:
+    """Of each figure the file that a report shows."""
+    monkeypatch.setattr(style, "UNTIMED", {"png": style.UNTIMED["png"]})
 
 
 @pytest.fixture(scope="module")
@@ -245,12 +258,19 @@ def test_the_papers_scores_stand_beside_ours_of_both_kinds(frames, published):
 # ---- sentences
 
 
+def simulated(study: Study, missing: tuple[str, ...] = (), **simulation) -> dict[str, pd.DataFrame]:
+    """What sentences are of: the tables of chains, of the study's metric alone."""
+    metrics = check_metrics(chain_metrics(study, **simulation))
+    others = [name for name in METRICS if name != METRIC and name in metrics]
+    return of_chains(study, metrics.drop(columns=others), chain_records(study, None, missing))
+
+
 def said(frames: Mapping[str, pd.DataFrame], study: Study) -> str:
     return " ".join(from_chains(StudyResults(study, dict(frames), {})).sentences)
 
 
 def test_sentences_follow_the_tables(study):
-    text = said(made(study, noise=0.0), study)
+    text = said(simulated(study, noise=0.0), study)
     assert (
         "12 of 12 chains had a higher mean than their target's baseline (gain +5.0 to +6.0)" in text
     )
@@ -265,7 +285,7 @@ def test_sentences_follow_the_tables(study):
         "all data": 0.8,
         "control": 0.8,
     }
-    text = said(made(study, noise=0.0, means=worse), study)
+    text = said(simulated(study, noise=0.0, means=worse), study)
     assert (
         "0 of 12 chains had a higher mean" in text and "above 0 for 0 and below it for 12" in text
     )
@@ -282,7 +302,7 @@ def test_sentences_follow_the_tables(study):
 def test_the_verdict_on_field_strength_follows_its_interval(study, apart, noise, word):
     low, high = ("east_north", "east_south"), ("south_north", "north_south")
     means = dict.fromkeys(low, 0.85) | dict.fromkeys(high, 0.85 + apart)
-    text = said(made(study, noise=noise, families=means), study)
+    text = said(simulated(study, noise=noise, families=means), study)
     assert f"“A source of higher field strength is the better one”: {word}." in text
     assert "South (3 T) minus East (1.5 T)" in text
     assert "East is the only source of lower field strength" in text
@@ -318,7 +338,7 @@ def test_how_optimistic_the_best_fold_is(study, frames):
 
 
 def test_a_control_against_the_same_weights_says_nothing(study):
-    text = said(made(study, missing=("efficientnet-b3",)), study)
+    text = said(simulated(study, missing=("efficientnet-b3",)), study)
     assert "The control says nothing here: the baselines that should begin with ImageNet" in text
     assert "Random instead of ImageNet" not in text
 
@@ -557,7 +577,8 @@ def test_examples_without_a_correction_have_three_columns(study, frames, picture
     assert [axes.get_title() for axes in figure.axes[:3]] == ["Manual", "Baseline", "Best chain"]
 
 
-def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_path):
+def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_path, monkeypatch):
+    """Each as SVG, which all that is drawn is in; one in every format."""
     (tmp_path / "statistics").mkdir()
     for name in ("cross_validation", "validation", "gains", "chains"):
         frames[name].to_csv(tmp_path / f"statistics/{name}.csv", index=False)
@@ -565,13 +586,14 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_pa
         frames[name].to_csv(tmp_path / f"{name}.csv", index=False)
     cases, corrected, predictions = pictures
     (tmp_path / "predictions").symlink_to(predictions)
-    for name in ("scheme", "grid", "gains", "examples"):
+    for name in ("grid", "scheme", "gains", "examples"):
         figure = registry.find("figures", name)
         cfg = json.loads(json.dumps(figure.settings(Study.model_construct(**dict(study)))))
         given = Inputs(tmp_path, cases=cases, corrected=corrected)
         one, other = (figure.write(given, Study.of(cfg), tmp_path / str(i)) for i in (1, 2))
         for a, b in zip(one, other, strict=True):
             assert a.read_bytes() == b.read_bytes()
+        monkeypatch.setattr(style, "UNTIMED", {"svg": style.UNTIMED["svg"]})
 
 
 # ---- analyses and report
@@ -614,9 +636,9 @@ def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     assert pd.read_csv(tmp_path / "tables/networks.csv").empty
 
 
-def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
+def test_the_report_has_it_all(study, frames, figures, published, tmp_path, only_png):
     shown = ("scheme", "grid", "gains", "examples")
-    paths = {name: style.save(figures[name], tmp_path / name)[1] for name in shown}
+    paths = {name: style.save(figures[name], tmp_path / name)[0] for name in shown}
     stages = write_records(study, tmp_path / "stages", ("resnet18",))
     more = {
         "cohorts": cohorts_table(study, frames["splits"], SLICES, None),
@@ -657,7 +679,7 @@ def test_the_report_of_little_has_no_holes(tmp_path):
     assert ", higher." not in text and ", lower." not in text
 
 
-def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
+def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path, only_png):
     """Each model is trained once: nothing can be said about other trainings."""
     study = chain_study(
         splits={"seed": 1, "validation": 0.2},
@@ -674,7 +696,7 @@ def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
         "scheme": scheme.draw(frames["splits"], study, frames["validation"]),
         "gains": gains.draw(frames["gains"], frames["chains"], study),
     }
-    paths = {name: style.save(figure, tmp_path / name)[1] for name, figure in drawn.items()}
+    paths = {name: style.save(figure, tmp_path / name)[0] for name, figure in drawn.items()}
     render([StudyResults(study, frames, paths)], tmp_path / "report.html")
     text = html.unescape((tmp_path / "report.html").read_text())
     assert "The interval for other patients is above 0 for" in text

@@ -95,6 +95,29 @@ def test_training_everything_changes_every_part(engine, batch):
     assert changed == set(architecture(engine).parts)
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_each_part_learns_at_a_share_of_the_rate_of_the_part_behind_it(engine, batch, optimiser):
+    """By one step of momentum 0, and of Adam, whose first step has the rate's size whatever the gradient."""
+    declared, level = architecture(engine), levels(engine)[0]
+    moved = {}
+    for decay in (1.0, 0.5):
+        recipe = RECIPE.model_copy(update={"optimiser": optimiser, "layer_decay": decay})
+        engine.start(recipe, 1, None, level)
+        before = engine.weights()
+        engines.whole_step(engine, *batch, 0.5)
+        after = engine.weights()
+        moved[decay] = {
+            name: after[name] - before[name]
+            for name in after
+            if not re.search("moving|running", name)
+        }
+    behind = {name: i for i, name in enumerate(reversed(declared.parts))}
+    assert len(set(declared.parts) - set(declared.frozen(level))) > 1
+    for name, whole in moved[1.0].items():
+        expected = whole * 0.5 ** behind[part(name)]
+        np.testing.assert_allclose(moved[0.5][name], expected, atol=1e-6 + 1e-3 * abs(whole).max())
+
+
 def test_one_seed_gives_one_result_whatever_was_trained_before(engine, batch):
     results = []
     for _ in range(2):

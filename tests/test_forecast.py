@@ -1,5 +1,7 @@
 """What differs, and how long it will take."""
 
+from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossover.core import provenance
-from crossover.execution.forecast import ABSENT, differences, reasons, wall_seconds
+from crossover.execution.forecast import (
+    ABSENT,
+    Planned,
+    Reason,
+    differences,
+    reasons,
+    wall_seconds,
+)
 from crossover.execution.forecast_table import duration, show
 from crossover.execution.workflow import Job
 from crossover.sources.redaction import without_places
@@ -15,8 +24,12 @@ from crossover.sources.redaction import without_places
 ENTRY = "workflow_scripts/gather.py"
 
 
-def row(job: int, seconds: float | None, *after: int, threads: int = 1) -> dict:
-    return {"job": job, "expected_s": seconds, "after": list(after), "threads": threads}
+def row(
+    job: int, seconds: float | None, *after: int, threads: int = 1, why: Sequence[Reason] = ()
+) -> Planned:
+    outputs = [f"results/u/figures/{job}.svg"]
+    times = {"last_s": 1.0, "expected_s": seconds, "threads": threads}
+    return Planned(job, "figure", "u", None, outputs, [], [], list(why), after=list(after), **times)
 
 
 def test_differences_name_the_leaf_and_both_values():
@@ -85,7 +98,7 @@ def test_a_job_differs_by_settings_code_and_inputs(tmp_path, monkeypatch):
     def told(settings: dict, inputs: list[Path], entries: list[str] = [ENTRY]) -> list[tuple]:  # noqa: B006
         job = Job("metrics", {}, [out], inputs, settings, {"entries": entries}, 1, True, "")
         why = reasons(job, provenance.read_record(out))
-        return [(w["kind"], w["what"], w["before"], w["now"]) for w in why]
+        return [astuple(w) for w in why]
 
     assert told({"alpha": 1}, [read]) == []
     assert told({"alpha": 2}, [read]) == [("setting", "alpha", "1", "2")]
@@ -105,12 +118,7 @@ def test_a_job_differs_by_settings_code_and_inputs(tmp_path, monkeypatch):
 def test_the_table_tells_causes_once_and_jobs_by_rule(capsys):
     from rich.console import Console
 
-    why = [{"kind": "setting", "what": "alpha", "before": "0.05", "now": "0.01"}]
-    rows = [
-        {"job": i, "rule": "figure", "study": "u", "cohort": None, "outputs": [f"results/u/figures/{i}.svg"],
-         "stages": [], "kept": [], "why": why, "last_s": 1.0, "expected_s": 1.0, "threads": 1, "after": []}
-        for i in range(3)
-    ]  # fmt: skip
+    rows = [row(i, 1.0, why=[Reason("setting", "alpha", "0.05", "0.01")]) for i in range(3)]
     show(rows, 2, Console(width=150))
     said = capsys.readouterr().out
     assert said.count("alpha") == 1 and "figure (3)" in said and "and 1 more file" in said

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,17 +55,28 @@ def cases() -> dict[str, Case]:
     return {name: case() for name, case in CASES.items()}
 
 
+@pytest.fixture(scope="module")
+def made(cases, tmp_path_factory) -> Callable[..., Path]:
+    """results/ of a study of which some trainings failed, each made once; with figures where one failed, or all."""
+
+    @functools.cache
+    def results(name: str, **lost: str) -> Path:
+        stages, folder = stages_of(cases[name].study, **lost), tmp_path_factory.mktemp(name)
+        return make(cases[name], stages, folder, figures="one" in lost or not lost)
+
+    return results
+
+
 def text_of(report: Path) -> str:
     without = re.sub(r'src="data:[^"]*"', "", report.read_text())
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", without)))
 
 
 @pytest.mark.parametrize(("name", "lost"), LOST, ids=lambda v: str(v))
-def test_everything_is_made_without_the_trainings_that_failed(name, lost, cases, tmp_path):
+def test_everything_is_made_without_the_trainings_that_failed(name, lost, cases, made):
     case = cases[name]
     stages = stages_of(case.study, **lost)
-    drawn = "one" in lost or not lost
-    results = make(case, stages, tmp_path, figures=drawn)
+    results = made(name, **lost)
     text = text_of(results / "report.html")
     assert text.count(failures.TITLE) == 2, "a link at the top and the section"
     assert re.search(r"\d+ trainings? failed", text[: text.index("Scale:")])
@@ -78,7 +92,10 @@ def test_everything_is_made_without_the_trainings_that_failed(name, lost, cases,
 
 
 def test_without_a_failure_the_report_says_nothing_of_any(cases, tmp_path):
-    case = cases["uterus"]
+    whole = cases["uterus"]
+    one_size = whole.study.model_copy(update={"sizes": whole.study.sizes[-1:]})
+    metrics = whole.metrics[whole.metrics["model"].isin(plan(one_size).models)]
+    case = replace(whole, study=one_size, metrics=metrics)
     text = text_of(make(case, [], tmp_path, figures=False) / "report.html")
     assert failures.TITLE not in text and "failed" not in text
 
@@ -89,8 +106,8 @@ def test_trainings_that_found_nothing_stay_and_are_named(cases, tmp_path):
     records = [
         r | {"best_validation_dsc": scores.get(r["stage"]["name"], 0.6)} for r in case.records
     ]
-    zero = Case(case.study, case.metrics, records, case.splits, case.radiomics)
-    results = make(zero, [], tmp_path, figures=False)
+    zero = replace(case, records=records)
+    results = make(zero, [], tmp_path, figures=False, only=["summary"])
     text = text_of(results / "report.html")
     assert (
         "1 training ran to the end with a validation DSC of 0 at every check: scratch-n2." in text
@@ -122,14 +139,23 @@ def test_the_line_at_the_top_counts_children_apart():
     assert failures.failures_in_short(none) == "2 trainings ended with a validation DSC of 0."
 
 
+def test_trainings_that_were_done_again_are_named_with_what_happened_at_first():
+    records = [
+        {"stage": {"name": "a"}, "collapsed": [{"seed": 1, "happened": "the loss is nan"}]},
+        {"stage": {"name": "b"}, "collapsed": []},
+    ]
+    again = failures.retried(records)
+    section = failures.failures_section(StudyResults(chain_study(), {}, {}, retried=again))
+    assert section is not None and "1 training collapsed and was done again" in section.sentences[0]
+    assert section.sentences[0].endswith("what counts: a (the loss is nan).")
+
+
 # ---- what must not be averaged over
 
 
-def test_a_mean_over_all_structures_is_of_all_or_none(tmp_path, cases):
-    case = cases["nasopharynx"]
-    study = case.study
-    results = make(case, stages_of(study, one="target"), tmp_path, figures=False) / "nasopharynx"
-    table = pd.read_csv(results / "tables/structures.csv").fillna({"b": ""})
+def test_a_mean_over_all_structures_is_of_all_or_none(made):
+    results = made("nasopharynx", one="target")
+    table = pd.read_csv(results / "nasopharynx/tables/structures.csv").fillna({"b": ""})
     whole = table[table["structure"] == "all"]
     assert set(whole.loc[whole["kind"] == "model", "a"]) == {"source", "transfer-conv5"}
     pairs = whole[whole["kind"] == "comparison"]

@@ -85,6 +85,7 @@ def test_the_exact_p_and_the_interval_are_those_of_pingouin():
     d = describe(np.round(BEFORE - AFTER, 12), 0.05)
     theirs = pingouin.wilcoxon(BEFORE, AFTER, method="exact").iloc[0]
     assert d["p_wilcoxon_exact"] == pytest.approx(theirs["p_val"])
+    assert (d["statistic"], d["rank_biserial"]) == pytest.approx((theirs["W_val"], theirs["RBC"]))
     t = pingouin.ttest(BEFORE, AFTER, paired=True).iloc[0]
     low, high = t["CI95"]
     assert d["p_t"] == pytest.approx(t["p_val"])

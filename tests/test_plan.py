@@ -147,6 +147,33 @@ def test_a_study_that_one_job_holds_is_one_job_for_each_network():
     assert len(one.batches) == len({stage.cell for stage in one.stages.values()})
 
 
+def test_a_step_of_a_chain_may_have_a_recipe_of_its_own(paper: Plan):
+    gentle = {"learning_rate": 0.0001, "warmup": 0.1}
+    own = copy.deepcopy(UTERUS["strategies"]["transfer"])
+    own["chain"][1]["recipe"] = gentle
+    p = plan(study(strategies={"gentle": own}))
+    assert {k: v for k, v in p.stages.items() if "gentle" not in k} == paper.stages
+    stages = [s for s in p.stages.values() if "gentle" in s.name]
+    assert len(stages) == 18 and {s.parent for s in stages} == {"pretrained"}
+    assert {s.recipe for s in stages} == {tuple(gentle.items())}
+    changed = study().recipe.changed(stages[0].recipe)
+    assert changed.model_dump() == study().recipe.model_dump() | gentle
+
+
+def test_shared_beginnings_of_different_recipes_are_different_stages():
+    first = {"train": {"cervix": "all"}, "recipe": {"learning_rate": 0.01}}
+    chain = [first, {"train": {"uterus": "n"}}]
+    p = plan(study(strategies={"fast": {"label": "Fast", "chain": chain}}))
+    parents = {s.parent for s in p.stages.values() if s.name.startswith("fast")}
+    assert parents == {"from-cervix-learning_rate_0.01"} < set(p.stages)
+
+
+def test_a_setting_that_no_step_can_have_is_refused():
+    chain = [{"train": {"cervix": "all"}, "recipe": {"batch": 3}}, {"train": {"uterus": "n"}}]
+    with pytest.raises(ValidationError, match=r"recipe\.batch"):
+        study(strategies={"fast": {"label": "Fast", "chain": chain}})
+
+
 def test_the_plan_is_a_function_of_the_study(paper: Plan):
     assert plan(study()) == paper
 

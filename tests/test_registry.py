@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from crossover.analyses import registry
@@ -56,3 +57,17 @@ def test_every_study_gets_what_fits_it(name: str):
     assert ("chains" in names) == (not study.sizes)
     images = {"figure_overlays", "figure_examples"}
     assert len(images & names) == 1, "each study shows images once"
+
+
+def test_statistics_are_read_in_the_studys_order_of_cohorts_and_structures(tmp_path):
+    study = load_study("nasopharynx", "smoke")
+    sets, structures = [*study.cohorts, "all"], [*study.structures, "all"]
+    assert structures != sorted(structures)
+    rows = [(t, s, n) for t in sorted(sets) for s in sorted(structures) for n in (2, 1)]
+    table = pd.DataFrame(rows, columns=["test_set", "structure", "n_train"])
+    for name in ("summary", "scores"):  # the papers' tables have an order of their own
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    read = registry.read_tables(tmp_path.glob("*.csv"), study)
+    found = list(read["summary"].itertuples(index=False, name=None))
+    assert found == [(t, s, n) for t in sets for s in structures for n in (2, 1)]
+    assert read["scores"].equals(table)

@@ -139,7 +139,7 @@ def test_many_tests_undo_what_one_shows():
 
 
 def test_a_study_whose_paper_tests_nothing_has_nothing_beside(table):
-    out = pairwise(table, "dsc", ALPHA, "chains")
+    out = pairwise(table, "dsc", ALPHA, None)
     assert (
         out["p_theirs"].isna().all() and out["agrees"].isna().all() and out["because"].isna().all()
     )
@@ -185,4 +185,4 @@ def test_what_cannot_be_tested_keeps_its_row():
         pairs = pairwise(of(scores), "dsc", ALPHA, "independent")
         assert not pairs["significant"].any()
     with pytest.raises(ValueError, match="no metric 'nothing'"):
-        repeated(of({"a": [0.5], "b": [0.6]}), "nothing", ALPHA, "chains")
+        repeated(of({"a": [0.5], "b": [0.6]}), "nothing", ALPHA, None)

@@ -176,6 +176,16 @@ def test_the_poly_schedule_is_caffes():
     assert stage.learning_rate(straight, 1, 4) == pytest.approx(0.75 * 0.00025)
 
 
+def test_a_warm_up_rises_to_the_schedule():
+    rising = RECIPE.model_copy(update={"warmup": 0.5})
+    rates = [stage.learning_rate(rising, step, 8) for step in range(8)]
+    assert rates == pytest.approx([0.025, 0.05, 0.075] + [0.1] * 5)
+    falling = rising.model_copy(update={"schedule": "cosine"})
+    whole = falling.model_copy(update={"warmup": 0.0})
+    assert stage.learning_rate(falling, 1, 8) == stage.learning_rate(whole, 1, 8) / 2
+    assert stage.learning_rate(falling, 6, 8) == stage.learning_rate(whole, 6, 8)
+
+
 def test_validations_are_even_and_end_with_the_last_step():
     assert stage.validation_steps(RECIPE, 18) == {4, 9, 14, 18}
     assert max(stage.validation_steps(RECIPE, 2)) == 2

@@ -9,7 +9,7 @@ from crossover.core.incremental import failed_of, records_of
 from crossover.findings.audit.false_claims import false_claims
 from crossover.findings.audit.table import audit_table
 from crossover.findings.published import at_sizes, corresponding, load_published
-from crossover.report.failures_section import collapsed, failed_table
+from crossover.report.failures_section import collapsed, failed_table, retried
 from crossover.report.page import StudyResults, render
 from crossover.report.provenance_note import provenance_note
 from crossover.report.run_facts import initial_weights, run_facts
@@ -25,7 +25,7 @@ def main(job: Job) -> None:
         study = Study.of(values)
         folder = job.out.parent / study.study
         paths = {Path(name).stem: folder / name for name in registry.tables_of(study)}
-        frames = {name: pd.read_csv(path) for name, path in paths.items() if path in job.inputs}
+        frames = registry.read_tables((p for p in paths.values() if p in job.inputs), study)
         if study.published:
             published = load_published(study.published)
             frames["published"] = at_sizes(published, study.sizes)
@@ -48,7 +48,9 @@ def main(job: Job) -> None:
         frames["failed"] = failed_table(failed_of(manifests))
         frames["initial"] = initial_weights(records)
         facts = run_facts(records)
-        results.append(StudyResults(study, frames, figures, facts, collapsed(records), ways))
+        results.append(
+            StudyResults(study, frames, figures, facts, collapsed(records), ways, retried(records))
+        )
     render(results, job.out)
 
 

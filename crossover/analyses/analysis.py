@@ -1,7 +1,5 @@
 """What an analysis declares, and what it is given when it runs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +26,7 @@ class Analysis:
 
     The module also has `make(given, study)`, which returns the tables by the names of their files or a
     `matplotlib.figure.Figure`, and for a figure `caption(frames, study)`, its text with the numbers of a run. The
-    declaration is read without running the module, so it may use only this class and names of `design`.
+    declaration is read without running the module, so it may use only this class and what `design` has.
 
     Attributes:
         reads: tables under results/<study>; those that a study doesn't make are left out.

@@ -1,14 +1,15 @@
-"""Predicates on a study's design, which say what analyses fit it.
+"""Predicates on a study's design, which say what analyses fit it, and settings that many analyses are told.
 
 The rules' inputs and outputs follow from them, so no job's code depends on this module.
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 
 from crossover.study.families import baseline, compared, families, references
 from crossover.study.schema import Study
+
+SCORES = ("statistics.metric", "statistics.missing")
+"""Settings of all that compares models by their scores: by which metric, and what missing predictions count as."""
 
 
 def sized(study: Study) -> bool:

@@ -1,19 +1,21 @@
 """The analyses that there are, found by listing this package's files, and which of them a study has."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+
+import pandas as pd
 
 from crossover.analyses import design
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.core.paths import ROOT
 from crossover.core.source_code import STUDY
 from crossover.study import parameters
+from crossover.study.families import in_study_order
 from crossover.study.schema import Study
 
 KINDS = ("statistics", "tables", "figures")
@@ -139,6 +141,12 @@ def tables_of(study: Study) -> list[str]:
     radiomics = ["radiomics.csv"] if study.radiomics else []
     made = (f for a in of_study(study, "statistics", "tables") for f in a.outputs)
     return [*CONTRACT, *radiomics, *made]
+
+
+def read_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:
+    """Read tables by the names of their files, statistics in the study's order of cohorts and structures."""
+    read = {path.stem: pd.read_csv(path) for path in paths}
+    return read | {n: in_study_order(read[n], study) for n in read.keys() & names_of_rows().keys()}
 
 
 def names_of_rows() -> dict[str, tuple[str, ...]]:

@@ -1,7 +1,5 @@
 """The command line: which commands there are, and what their old names say."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import typer

@@ -1,7 +1,5 @@
 """The folder of the workflow, and commands that give the same answer wherever they are called."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Commands about this machine: weights that are downloaded to it, and the cache of activations."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """Commands about the papers: their printed numbers, and whether their findings hold in our results."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The command that plans: how many cases and trainings a new study needs."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,6 +22,9 @@ from crossover.cli.shared import (
     workflow_settings,
 )
 from crossover.core.configuration import ConfigError
+
+if TYPE_CHECKING:
+    from crossover.execution.recompute import Recomputed
 
 
 @in_workflow_folder
@@ -47,7 +51,11 @@ def plan(
     disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
     memory = requirements.memory(workflow.studies, workflow.plans, cores)
     if as_json:
-        jobs = {"jobs": rows, "cores": cores, "expected_wall_s": wall_seconds(rows, cores)}
+        jobs = {
+            "jobs": [asdict(row) for row in rows],
+            "cores": cores,
+            "expected_wall_s": wall_seconds(rows, cores),
+        }
         typer.echo(json.dumps(jobs | for_machines(disk, memory), indent=1))
     else:
         show(rows, cores, Console())
@@ -77,18 +85,18 @@ def verify(
     with stop_on(ConfigError, ValueError):
         workflow = read_workflow(workflow_settings(studies, scale, data), 1, checked=False)
         checks = [*verify([p for job in workflow.jobs for p in job.outputs]), check_plan(workflow)]
-        again = _trained_again(recompute) if recompute else {}
+        again = _trained_again(recompute) if recompute else None
     for check in checks:
         typer.echo(f"{check.name}: {check.count} checked, {len(check.findings) or 'nothing'} wrong")
         if check.findings:
             typer.echo(describe(check.findings, most=None))
-    for name, value in again.items():
+    for name, value in asdict(again).items() if again else ():
         typer.echo(f"{name}: {value}")
-    if any(check.findings for check in checks) or again.get("verdict") == "different":
+    if any(check.findings for check in checks) or (again and again.verdict == "different"):
         raise typer.Exit(1)
 
 
-def _trained_again(which: str) -> dict:
+def _trained_again(which: str) -> Recomputed:
     """Train a stage again and compare it; `which` is <study>/<stage>, or `any` for one that is taken by chance."""
     from crossover.execution.recompute import recompute, sample
 
@@ -108,7 +116,7 @@ def trace(
         root, output = locate(output)
         steps = steps_of(output, root)
     if as_json:
-        typer.echo(json.dumps(steps, indent=1))
+        typer.echo(json.dumps({path: asdict(step) for path, step in steps.items()}, indent=1))
         return
     Console().print(draw(output, steps), soft_wrap=True)
     typer.echo(f"{output} comes from {len(steps) - 1} files; at the beginning: {summarise(steps)}")

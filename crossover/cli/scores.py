@@ -1,7 +1,5 @@
 """Commands that work on tables of scores: comparisons of any tool's models, and figures from results."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

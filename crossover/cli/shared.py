@@ -1,7 +1,5 @@
 """What several commands share: options, and how a command ends when the call or a file is wrong."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

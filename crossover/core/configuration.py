@@ -1,7 +1,5 @@
 """Reading and checking of configuration files: every finding at once, with its place and what is valid."""
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Iterator
@@ -43,7 +41,8 @@ def read_yaml(path: Path, loader: type | None = None) -> dict:
     """Read a YAML file as a dict.
 
     Raises:
-        ConfigError: the file is no YAML, or its top level is no mapping."""
+        ConfigError: the file is no YAML, or its top level is no mapping.
+    """
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(f"{path} does not exist; there are: {there}")
@@ -71,8 +70,10 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
 
 
 def merge(base: dict, override: dict) -> dict:
-    """`base` with the values of `override`, mappings merged key by key, all else replaced; so is a mapping
-    of another `kind`."""
+    """`base` with the values of `override`.
+
+    Mappings are merged key by key, all else is replaced; so is a mapping of another `kind`.
+    """
     out = copy.deepcopy(base)
     for key, value in override.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)

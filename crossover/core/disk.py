@@ -1,7 +1,5 @@
 """A full disk, told in one line: which file, and how much room is left where."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

@@ -3,8 +3,6 @@
 A lock's file names its holder for those who wait. The file of a killed holder stays, without a lock on it.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -5,8 +5,6 @@ and the versions of what was imported. What verifies, traces or exports results,
 whether they are those of the present plan, reads it; nothing else says how a result was made.
 """
 
-from __future__ import annotations
-
 import platform
 import sys
 from collections.abc import Callable, Iterable

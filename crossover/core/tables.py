@@ -161,10 +161,10 @@ def named_rows(rows: Sequence[int]) -> str:
     return f"rows {', '.join(map(str, rows[:-1]))} and {rows[-1]}"
 
 
-def some(places: Sequence[object]) -> str:
-    """The first few, and how many more there are."""
-    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
-    return ", ".join(map(str, places[:_NAMED])) + more
+def some(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
+    """The first few, with a sign between them, and how many more there are."""
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return sign.join(map(str, places[:most])) + more
 
 
 def _number(cell: str, sign: str) -> tuple[float, str]:

@@ -1,7 +1,7 @@
-"""How much a cohort holds: as counted where its cases are there, else as its phantoms will be drawn or as the sizes
-of received files tell about."""
+"""How much a cohort holds.
 
-from __future__ import annotations
+As counted where its cases are there, else as its phantoms will be drawn or as the sizes of received files tell about.
+"""
 
 import functools
 import os

@@ -1,7 +1,5 @@
 """dvc.yaml: the workflow as DVC's stages, one a study, written from the studies' own files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

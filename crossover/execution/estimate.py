@@ -5,8 +5,6 @@ The seconds are those of `config/step_times.csv`, measured by `benchmarks/step_t
 faster by a factor.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean

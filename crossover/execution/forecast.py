@@ -1,12 +1,11 @@
 """What would run, why, and for how long, before anything runs: the workflow's graph against the provenance records."""
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -22,15 +21,44 @@ ABSENT = "(none)"
 NOWHERE = Path("/nonexistent")
 
 
-def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]:
-    """The jobs that would run, in order, a dictionary each.
+@dataclass(frozen=True)
+class Reason:
+    """Why a job would run: what is missing or differs from when its outputs were made, or what runs before it."""
 
-    Returns:
-        rule, study, cohort, outputs, stages (of a training job: those that would be trained), kept (those
-        that would not), why (list of {kind, what, before, now}; kind is one of `missing`, `record`, `setting`,
-        `code`, `input`, `follows`), last_s (seconds of computing it took last time), expected_s (that it will
-        take; None where nothing like it has run and no time is known).
+    kind: Literal["missing", "record", "setting", "code", "input", "follows"]
+    what: str
+    before: str = ""
+    now: str = ""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job that would run.
+
+    Attributes:
+        job: its place in the workflow's list.
+        stages: of a training job those that would be trained. kept: those that would not.
+        last_s: seconds of computing that it took last time, None where it never ran.
+        expected_s: that it will take; None where nothing like it has run and no time is known.
+        after: places of the jobs that run before it.
     """
+
+    job: int
+    rule: str
+    study: str | None
+    cohort: str | None
+    outputs: list[str]
+    stages: list[str]
+    kept: list[str]
+    why: list[Reason]
+    last_s: float | None
+    expected_s: float | None
+    threads: int
+    after: list[int]
+
+
+def forecast(workflow: Workflow, root: Path = Path(".")) -> list[Planned]:
+    """Return the jobs that would run, in order."""
     records = {i: read_record(root / job.outputs[0]) for i, job in enumerate(workflow.jobs)}
     own = {
         i: list(reasons(job, records[i], root)) for i, job in enumerate(workflow.jobs) if job.needed
@@ -41,51 +69,41 @@ def forecast(workflow: Workflow, root: Path = Path(".")) -> list[dict[str, Any]]
         if job.needed:
             why = list(own[i])
             after = [k for k in job.depends if workflow.jobs[k].needed]
-            why += [_why("follows", str(workflow.jobs[k].outputs[0])) for k in after]
+            why += [Reason("follows", str(workflow.jobs[k].outputs[0])) for k in after]
             stages, kept = _stages(job, records[i], why, root)
-            rows.append(
-                {
-                    "job": i,
-                    "rule": job.rule,
-                    "study": job.wildcards.get("study"),
-                    "cohort": job.wildcards.get("cohort"),
-                    "outputs": [str(path) for path in job.outputs],
-                    "stages": stages,
-                    "kept": kept,
-                    "why": why or [_why("input", job.reason)],
-                    "last_s": (records[i] or {}).get("seconds"),
-                    "expected_s": clock.expected(i, job, stages),
-                    "threads": job.threads,
-                    "after": after,
-                }
-            )
+            planned = Planned(
+                job=i, rule=job.rule, study=job.wildcards.get("study"), cohort=job.wildcards.get("cohort"),
+                outputs=[str(path) for path in job.outputs], stages=stages, kept=kept,
+                why=why or [Reason("input", job.reason)], last_s=(records[i] or {}).get("seconds"),
+                expected_s=clock.expected(i, job, stages), threads=job.threads, after=after,
+            )  # fmt: skip
+            rows.append(planned)
     return rows
 
 
-def reasons(job: Job, record: dict | None, root: Path = Path(".")) -> Iterable[dict[str, str]]:
+def reasons(job: Job, record: dict | None, root: Path = Path(".")) -> Iterable[Reason]:
     """Yield what of a job itself differs from when its outputs were made; not what runs before it."""
     missing = [path for path in job.outputs if not (root / path).exists()]
-    yield from (_why("missing", str(path)) for path in missing)
+    yield from (Reason("missing", str(path)) for path in missing)
     if record is None:
         if not missing:
-            yield _why("record", str(record_path(job.outputs[0])), "", ABSENT)
+            yield Reason("record", str(record_path(job.outputs[0])), "", ABSENT)
         return
     for key, before, now in differences(record["settings"], without_places(job.settings)):
-        yield _why("setting", key.removeprefix("settings."), before, now)
+        yield Reason("setting", key.removeprefix("settings."), before, now)
     code = sources(*job.code["entries"])
     for path in sorted(set(code) | set(record["code"]["files"])):
         then, today = record["code"]["files"].get(path), code.get(path)
         if then != today:
-            yield _why(
-                "code", path, "" if then else ABSENT, "changed" if today else "no longer used"
-            )
+            now = "changed" if today else "no longer used"
+            yield Reason("code", path, "" if then else ABSENT, now)
     inputs = {str(path) for path in job.inputs}
     for path in sorted(inputs ^ set(record["inputs"])):
         what = (ABSENT, "read") if path in inputs else ("read", "no longer read")
-        yield _why("input", path, *what)
+        yield Reason("input", path, *what)
     for path, before in record["inputs"].items():
         if path in inputs and (root / path).exists() and file_digest(root / path) != before:
-            yield _why("input", path, "", "changed")
+            yield Reason("input", path, "", "changed")
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, str, str]]:
@@ -122,12 +140,8 @@ def _short(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _why(kind: str, what: str, before: str = "", now: str = "") -> dict[str, str]:
-    return {"kind": kind, "what": what, "before": before, "now": now}
-
-
 def _stages(
-    job: Job, record: dict | None, why: list[dict], root: Path
+    job: Job, record: dict | None, why: list[Reason], root: Path
 ) -> tuple[list[str], list[str]]:
     """Of a training job, the stages that it would train and those that it would keep.
 
@@ -137,7 +151,7 @@ def _stages(
         return [], []
     names = [stage["name"] for stage in job.settings["stages"]]
     listed = {"missing", "setting"}
-    if not record or not all(w["kind"] in listed and _only_lists(w) for w in why):
+    if not record or not all(w.kind in listed and _only_lists(w) for w in why):
         return names, []
     before = {stage["name"]: stage for stage in record["settings"]["stages"]}
     folder = root / job.outputs[0].parent
@@ -149,8 +163,8 @@ def _stages(
     return [name for name in names if name not in kept], kept
 
 
-def _only_lists(why: dict[str, str]) -> bool:
-    return why["kind"] == "missing" or why["what"].startswith("stages")
+def _only_lists(why: Reason) -> bool:
+    return why.kind == "missing" or why.what.startswith("stages")
 
 
 class _Clock:
@@ -163,14 +177,14 @@ class _Clock:
         self,
         workflow: Workflow,
         records: dict[int, dict | None],
-        why: dict[int, list[dict]],
+        why: dict[int, list[Reason]],
         root: Path,
     ) -> None:
         self._workflow, self._root = workflow, root
         self._times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
         others: set[int] = set()
         for i, job in enumerate(workflow.jobs):  # inputs stand before what reads them
-            changed = [w["what"] for w in why.get(i, []) if w["kind"] == "setting"]
+            changed = [w.what for w in why.get(i, []) if w.kind == "setting"]
             if any(key.startswith("source") for key in changed) or others & set(job.depends):
                 others.add(i)
         self._records = {i: record for i, record in records.items() if record and i not in others}
@@ -208,26 +222,26 @@ def _as_costly(before: dict, now: dict) -> bool:
     return same and before["settings"]["recipe"]["batch"] == now["settings"]["recipe"]["batch"]
 
 
-def wall_seconds(rows: list[dict[str, Any]], cores: int) -> float | None:
+def wall_seconds(rows: list[Planned], cores: int) -> float | None:
     """How long the jobs will take on so many cores, each starting as soon as its inputs and cores are there.
 
     Jobs whose time is unknown count nothing; None where all are.
     """
-    if rows and all(row["expected_s"] is None for row in rows):
+    if rows and all(row.expected_s is None for row in rows):
         return None
-    waiting = {row["job"]: set(row["after"]) for row in rows}
-    about = {row["job"]: row for row in rows}
+    waiting = {row.job: set(row.after) for row in rows}
+    about = {row.job: row for row in rows}
     running: list[tuple[float, int]] = []
     now, free = 0.0, cores
     while waiting or running:
         for job in [j for j, after in waiting.items() if not after]:
-            threads = min(about[job]["threads"], cores)
+            threads = min(about[job].threads, cores)
             if threads <= free:
                 free -= threads
-                heapq.heappush(running, (now + (about[job]["expected_s"] or 0.0), job))
+                heapq.heappush(running, (now + (about[job].expected_s or 0.0), job))
                 del waiting[job]
         now, done = heapq.heappop(running)
-        free += min(about[done]["threads"], cores)
+        free += min(about[done].threads, cores)
         for after in waiting.values():
             after.discard(done)
     return now

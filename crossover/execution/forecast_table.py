@@ -1,14 +1,11 @@
 """The forecast of a run as tables for people: why anything runs, and what runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from crossover.execution.forecast import wall_seconds
+from crossover.execution.forecast import Planned, Reason, wall_seconds
 
 KINDS = {
     "setting": "setting",
@@ -19,7 +16,7 @@ KINDS = {
 }
 
 
-def show(rows: list[dict[str, Any]], cores: int, console: Console) -> None:
+def show(rows: list[Planned], cores: int, console: Console) -> None:
     """Print a forecast, see `crossover.execution.forecast.forecast`."""
     if not rows:
         console.print("Nothing to be done: all is there and up to date.")
@@ -28,8 +25,8 @@ def show(rows: list[dict[str, Any]], cores: int, console: Console) -> None:
     if causes.rows:
         console.print(causes)
     console.print(_jobs(rows))
-    stages = sum(len(row["stages"]) for row in rows)
-    unknown = sum(row["expected_s"] is None for row in rows)
+    stages = sum(len(row.stages) for row in rows)
+    unknown = sum(row.expected_s is None for row in rows)
     line = f"{_count(len(rows), 'job')}, {_count(stages, 'training')}"
     wall = wall_seconds(rows, cores)
     if wall is not None:
@@ -50,16 +47,16 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
-def _causes(rows: list[dict[str, Any]]) -> Table:
+def _causes(rows: list[Planned]) -> Table:
     """Each difference once, with the rules that it concerns; what was never made is told with the jobs."""
     of: dict[tuple[str, ...], dict[str, int]] = {}
     key: tuple[str, ...]
     for row in rows:
-        for why in row["why"]:
-            if why["kind"] in ("setting", "code", "input", "record"):
-                key = (KINDS[why["kind"]], *_place(row, why), why["before"], why["now"])
+        for why in row.why:
+            if why.kind in ("setting", "code", "input", "record"):
+                key = (KINDS[why.kind], *_place(row, why), why.before, why.now)
                 rules = of.setdefault(key, {})
-                rules[row["rule"]] = rules.get(row["rule"], 0) + 1
+                rules[row.rule] = rules.get(row.rule, 0) + 1
     table = Table("", "study", "what changed", "before", "now", "reruns", title="Why",
                   title_justify="left")  # fmt: skip
     for key, rules in of.items():
@@ -68,26 +65,26 @@ def _causes(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _place(row: dict[str, Any], why: dict[str, str]) -> tuple[str, str]:
+def _place(row: Planned, why: Reason) -> tuple[str, str]:
     """The study and the place of a difference; the report reads the settings of all studies."""
-    if why["kind"] != "setting":
-        return "", why["what"]
-    if why["what"].startswith("studies.") and why["what"].count(".") > 1:
-        _, study, place = why["what"].split(".", 2)
+    if why.kind != "setting":
+        return "", why.what
+    if why.what.startswith("studies.") and why.what.count(".") > 1:
+        _, study, place = why.what.split(".", 2)
         return study, place
-    return row["study"] or row["cohort"] or "", why["what"]
+    return row.study or row.cohort or "", why.what
 
 
-def _jobs(rows: list[dict[str, Any]]) -> Table:
+def _jobs(rows: list[Planned]) -> Table:
     """The jobs, those of one rule and study and with one kind of reason together."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str, str], list[Planned]] = {}
     for row in rows:
-        groups.setdefault((row["study"] or "", row["rule"], _reason(row, rows)), []).append(row)
+        groups.setdefault((row.study or "", row.rule, _reason(row, rows)), []).append(row)
     table = Table("study", "rule", "jobs", "makes", "why", "last time", "will take", title="What runs",
                   title_justify="left")  # fmt: skip
     for (study, rule, reason), group in groups.items():
-        last = [row["last_s"] for row in group if row["last_s"] is not None]
-        expected = [row["expected_s"] for row in group if row["expected_s"] is not None]
+        last = [row.last_s for row in group if row.last_s is not None]
+        expected = [row.expected_s for row in group if row.expected_s is not None]
         table.add_row(
             study, rule, str(len(group)), _made(group), reason,
             duration(sum(last)) if last else "-", duration(sum(expected)) if expected else "-",
@@ -95,20 +92,20 @@ def _jobs(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _reason(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
-    kinds = list(dict.fromkeys(why["kind"] for why in row["why"]))
+def _reason(row: Planned, rows: list[Planned]) -> str:
+    kinds = list(dict.fromkeys(why.kind for why in row.why))
     own = [KINDS[kind] for kind in kinds if kind != "follows"]
     if own:
         return ", ".join(own)
-    rules = {other["rule"] for other in rows if other["job"] in row["after"]}
+    rules = {other.rule for other in rows if other.job in row.after}
     return f"after {', '.join(sorted(rules))}"
 
 
-def _made(group: list[dict[str, Any]], most: int = 2) -> str:
+def _made(group: list[Planned], most: int = 2) -> str:
     """The first stages or files that jobs make, and how many more."""
-    stages = [name for row in group for name in row["stages"]]
-    kept = sum(len(row["kept"]) for row in group)
-    files = [path for row in group for path in row["outputs"]]
+    stages = [name for row in group for name in row.stages]
+    kept = sum(len(row.kept) for row in group)
+    files = [path for row in group for path in row.outputs]
     names, unit = (stages, "stage") if stages else ([_short(path) for path in files], "file")
     more = f" and {_count(len(names) - most, f'more {unit}')}" if len(names) > most else ""
     return ", ".join(names[:most]) + more + (f"; {_count(kept, 'stage')} kept" if kept else "")

@@ -1,7 +1,5 @@
 """Whether a result is what its provenance record says, and whether its record is that of a planned job."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple

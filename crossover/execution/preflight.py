@@ -1,7 +1,5 @@
 """What is checked before anything runs: the studies, their initial weights, and the results that are there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Progress across the jobs of a run: stages done of all, and about how long the rest takes."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

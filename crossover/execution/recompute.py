@@ -1,15 +1,14 @@
 """Train one stage again beside the results, and compare: to the bit, else within tolerances."""
 
-from __future__ import annotations
-
 import os
 import platform
 import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,14 +22,29 @@ from crossover.training.files import HISTORY, WEIGHTS
 
 DSC_TOLERANCE = 0.02
 """By how much the best validation DSC may differ where machines do: rounding in another order moves it."""
+Verdict = Literal["identical", "within tolerance", "different"]
 
 
-def recompute(study: str, stage: str, root: Path = Path(".")) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Recomputed:
+    """A stage that was trained again, beside the one kept.
+
+    Attributes:
+        verdict: `identical` is of weights that are equal to the bit.
+        largest_difference: of any weight.
+        validation_dsc: kept, again.
+        machine: platform or package -> as recorded, and now, where they differ.
+    """
+
+    stage: str
+    verdict: Verdict
+    largest_difference: float
+    validation_dsc: tuple[float, float]
+    machine: dict[str, tuple[str, str]]
+
+
+def recompute(study: str, stage: str, root: Path = Path(".")) -> Recomputed:
     """Train a stage again from its slices, split and parent's weights, and compare it with the one kept.
-
-    Returns:
-        verdict: `identical` (weights equal to the bit), `within tolerance` or `different`; largest_difference
-        (of any weight), validation_dsc (kept, again), machine (what differs of platform, versions, threads).
 
     Raises:
         ValueError: no such stage, or its training failed.
@@ -51,7 +65,7 @@ def recompute(study: str, stage: str, root: Path = Path(".")) -> dict[str, Any]:
     if parent:
         (again / parent).symlink_to((stages / parent).resolve())
     _train(record["command"], settings, again / "again.json", root)
-    return {"stage": stage, **_compared(kept, again / stage, record)}
+    return _compared(kept, again / stage, record)
 
 
 def _record_of(stages: Path, stage: str) -> dict[str, Any]:
@@ -74,23 +88,20 @@ def _train(command: str, settings: dict[str, Any], out: Path, root: Path) -> Non
         raise ValueError(f"training failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _compared(kept: Path, again: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _compared(kept: Path, again: Path, record: dict[str, Any]) -> Recomputed:
     old, new = load_file(kept / WEIGHTS), load_file(again / WEIGHTS)
     same = old.keys() == new.keys() and all(np.array_equal(old[k], new[k]) for k in old)
     largest = max(
         (float(np.abs(old[k] - new[k]).max(initial=0.0)) for k in old if k in new), default=0.0
     )
-    scores = [read_json(folder / RECORD)["best_validation_dsc"] for folder in (kept, again)]
+    old_dsc, new_dsc = (read_json(f / RECORD)["best_validation_dsc"] for f in (kept, again))
     steps = [len(pd.read_csv(folder / HISTORY)) for folder in (kept, again)]
-    close = abs(scores[0] - scores[1]) <= DSC_TOLERANCE and steps[0] == steps[1]
+    close = abs(old_dsc - new_dsc) <= DSC_TOLERANCE and steps[0] == steps[1]
     now = {"platform": platform.platform(), **imported_versions()}
     then = {"platform": record["platform"], **record["versions"]}
-    return {
-        "verdict": "identical" if same else "within tolerance" if close else "different",
-        "largest_difference": largest,
-        "validation_dsc": scores,
-        "machine": {k: [then[k], now[k]] for k in then if k in now and then[k] != now[k]},
-    }
+    differing = {k: (then[k], now[k]) for k in then if k in now and then[k] != now[k]}
+    verdict: Verdict = "identical" if same else "within tolerance" if close else "different"
+    return Recomputed(kept.name, verdict, largest, (old_dsc, new_dsc), differing)
 
 
 def sample(root: Path = Path("."), seed: int = 0) -> tuple[str, str]:

@@ -7,8 +7,6 @@ Parameters of networks and the memory of a training are those of `config/memory.
 `benchmarks/memory.py`.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The disk and memory that a run needs, for people and for machines."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable
 from typing import Any

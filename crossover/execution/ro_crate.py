@@ -1,7 +1,5 @@
 """Results with how each was made, as an RO-Crate 1.1 with the Process Run Crate profile (Leo et al. 2024)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

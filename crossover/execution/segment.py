@@ -3,8 +3,6 @@
 The same code as the workflow's, step by step: ingest, bias field, slices, prediction, scores.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,10 +1,9 @@
 """The way back from a result to the files that came from the scanner, by the provenance records beside the files."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.tree import Tree
 
@@ -35,46 +34,57 @@ def locate(output: Path) -> tuple[Path, Path]:
     )
 
 
-def trace(output: Path, root: Path = Path(".")) -> dict[str, dict[str, Any]]:
-    """Follow a result back to all that it was made from, directly or not.
+@dataclass(frozen=True)
+class Step:
+    """One file on the way back.
 
-    Returns:
-        Path -> {sha256 (now), by (the script; None for what no job made), command, begun, inputs (path ->
-        SHA-256 when it was read), received (of a raw manifest: patient -> {file: SHA-256})}, the output
-        first. Files of patients who came as a folder are named by their codes.
+    Attributes:
+        sha256: now; None where it is gone.
+        by: the script that made it; None for what no job made. command, begun: of its job.
+        inputs: path -> SHA-256 when it was read.
+        received: of a raw manifest, patient -> {file: SHA-256}; patients who came as a folder by their codes.
+    """
+
+    sha256: str | None
+    by: str | None
+    command: str | None
+    begun: str
+    inputs: dict[str, str]
+    received: dict[str, dict[str, str]] | None = None
+
+
+Steps = Mapping[str, Step]
+"""By path, the output first."""
+
+
+def trace(output: Path, root: Path = Path(".")) -> Steps:
+    """Follow a result back to all that it was made from, directly or not.
 
     Raises:
         ValueError: the file is not there, or it has no provenance record.
     """
     if not (root / output).is_file() or read_record(root / output) is None:
         raise ValueError(f"{output}: there is no such result with a provenance record beside it")
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Step] = {}
     waiting = [str(output)]
     while waiting:
         path = waiting.pop(0)
         if path not in found:
             found[path] = _step(root, path)
-            waiting += found[path]["inputs"]
+            waiting += found[path].inputs
     return found
 
 
-def _step(root: Path, path: str) -> dict[str, Any]:
+def _step(root: Path, path: str) -> Step:
     file = root / path
-    record = (read_record(file) if file.exists() else None) or {}
-    step: dict[str, Any] = {
-        "sha256": file_digest(file) if file.exists() else None,
-        "by": _script(record),
-        "command": record.get("command"),
-        "begun": record.get("begun"),
-        "inputs": record.get("inputs", {}),
-    }
-    if step["by"] == "receive" and file.exists():
-        step["received"] = _received(read_json(file))
-    return step
-
-
-def _script(record: dict) -> str | None:
-    return Path(record["code"]["entries"][0]).stem if record else None
+    if not file.exists():
+        return Step(None, None, None, "", {})
+    sha256, record = file_digest(file), read_record(file)
+    if not record:
+        return Step(sha256, None, None, "", {})
+    by = Path(record["code"]["entries"][0]).stem
+    received = _received(read_json(file)) if by == "receive" else None
+    return Step(sha256, by, record["command"], record["begun"], record["inputs"], received)
 
 
 def _received(manifest: dict) -> dict[str, dict[str, str]]:
@@ -90,55 +100,53 @@ def _received(manifest: dict) -> dict[str, dict[str, str]]:
     return out
 
 
-def draw(output: Path, steps: dict[str, dict[str, Any]]) -> Tree:
+def draw(output: Path, steps: Steps) -> Tree:
     """Draw the way as a tree; what several files were made from is opened once."""
     tree = Tree(_label(str(output), steps[str(output)], None))
     _grow(tree, str(output), steps, {str(output)})
     return tree
 
 
-def summarise(steps: dict[str, dict[str, Any]]) -> str:
+def summarise(steps: Steps) -> str:
     """Say in a line what stands at the beginning of the way."""
     parts = []
     for path, step in steps.items():
-        if "received" in step:
-            patients = step["received"]
+        if (patients := step.received) is not None:
             files = sum(map(len, patients.values()))
             of = "" if set(patients) == {"files"} else f" of {len(patients)} patients"
             parts.append(f"{files} files{of} received as {Path(path).parent.name}")
-    if gone := sum(step["sha256"] is None for step in steps.values()):
+    if gone := sum(step.sha256 is None for step in steps.values()):
         parts.append(f"{gone} files on the way are not there any more")
     return "; ".join(parts) or "nothing received: it comes from settings alone"
 
 
-def _grow(node: Tree, path: str, steps: dict[str, dict[str, Any]], opened: set[str]) -> None:
+def _grow(node: Tree, path: str, steps: Steps, opened: set[str]) -> None:
     kinds: dict[str | None, list[str]] = {}
-    for name in steps[path]["inputs"]:
-        kinds.setdefault(steps[name]["by"], []).append(name)
+    for name in steps[path].inputs:
+        kinds.setdefault(steps[name].by, []).append(name)
     for by, names in kinds.items():
         for name in names[:MOST]:
-            branch = node.add(_label(name, steps[name], steps[path]["inputs"][name]))
+            branch = node.add(_label(name, steps[name], steps[path].inputs[name]))
             if name in opened:
-                if steps[name]["inputs"]:
+                if steps[name].inputs:
                     branch.add("(see above)")
                 continue
             opened.add(name)
             _grow(branch, name, steps, opened)
         if len(names) > MOST:
             node.add(f"and {len(names) - MOST} more of {by or 'the configuration'}")
-    for patient, files in list(steps[path].get("received", {}).items())[:1]:
+    received = steps[path].received or {}
+    for patient, files in list(received.items())[:1]:
         for name, sha256 in list(files.items())[:MOST]:
             node.add(f"{patient}/{name}  sha256 {sha256[:12]}")
-        total = sum(map(len, steps[path]["received"].values()))
+        total = sum(map(len, received.values()))
         if total > MOST:
-            node.add(
-                f"and {total - MOST} more files, {len(steps[path]['received'])} patients in all"
-            )
+            node.add(f"and {total - MOST} more files, {len(received)} patients in all")
 
 
-def _label(path: str, step: dict[str, Any], read: str | None) -> str:
-    by = f"  by {step['by']}, {step['begun'][:10]}" if step["by"] else ""
-    now = step["sha256"]
+def _label(path: str, step: Step, read: str | None) -> str:
+    by = f"  by {step.by}, {step.begun[:10]}" if step.by else ""
+    now = step.sha256
     changed = ""
     if read and now != read:
         changed = "  [red]changed since[/red]" if now else "  [red]not there any more[/red]"

@@ -1,7 +1,5 @@
 """Trust without recomputing: every file against what is on record of it, and on request one training again."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -187,9 +185,9 @@ def check_plan(workflow: Workflow, root: Path = Path(".")) -> Check:
         if record and not is_intact(record):  # said by `check_outputs`, and it may lack anything
             continue
         for why in reasons(job, record, root):
-            if why["kind"] in ("setting", "code"):
-                change = f" {why['before']} -> {why['now']}" if why["kind"] == "setting" else ""
-                what = f"{why['what']} differs from when it was made{change}"
+            if why.kind in ("setting", "code"):
+                change = f" {why.before} -> {why.now}" if why.kind == "setting" else ""
+                what = f"{why.what} differs from when it was made{change}"
                 findings.append(Finding(str(job.outputs[0]), what, "run `snakemake`"))
     return Check("configuration and code", len(workflow.jobs), findings)
 

@@ -14,8 +14,6 @@ Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unc
 is only named, for it travels with the results.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

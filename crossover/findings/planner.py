@@ -1,7 +1,5 @@
 """The planner for people: what a call may ask, plans by a paper's printed numbers, and the answers on the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

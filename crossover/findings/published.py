@@ -53,8 +53,8 @@ class Published(Section):
     tabulated: list[int] = []
     """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
     confidence: float
-    comparison: Comparison = "chains"
-    """How the paper tests its models; by default it doesn't."""
+    comparison: Comparison | None = None
+    """How the paper tests its models; None where it doesn't."""
     alpha: Printed | None = None
     """p values below it are called significant; None where the paper names none."""
     per_cent: list[str] = []
@@ -128,8 +128,7 @@ class Published(Section):
         return scale(metric) == SHARE and sum(m > 1 for m in means) > len(means) / 2
 
     def paired_table(self) -> pd.DataFrame:
-        """The paired tests: structure, test_set, metric, family_a, n_train_a, family_b, n_train_b, p,
-        where."""
+        """The paired tests, with columns `PAIRED_TESTS`."""
         rows = [
             {
                 "structure": t.structure,
@@ -177,6 +176,11 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
         raise ConfigError("\n".join(lines)) from None
 
 
+def paper_of(study: Study) -> Published | None:
+    """Read what a study's paper printed; None where it has no paper."""
+    return load_published(study.published) if study.published else None
+
+
 def corresponding(sizes: list[int], published: Published) -> dict[int, int]:
     """Our training sizes -> the paper's: by position where there are as many, else the equal ones.
 
@@ -212,15 +216,16 @@ def printed_metric(metrics: pd.Series) -> pd.Series:
 
 def numbers_of(study: Study) -> pd.DataFrame | None:
     """Return a paper's values of the study's metric at its training sizes; None where it has no paper."""
-    if not study.published:
+    if not (published := paper_of(study)):
         return None
-    values = at_sizes(load_published(study.published), study.sizes)
+    values = at_sizes(published, study.sizes)
     return values[values["metric"].isin(printed_metric(pd.Series([study.statistics.metric])))]
 
 
-def comparison(study: Study) -> Comparison:
-    """Return how a study's paper tests its models."""
-    return load_published(study.published).comparison if study.published else "chains"
+def comparison(study: Study) -> Comparison | None:
+    """Return how a study's paper tests its models; None where it has none, or one that doesn't."""
+    published = paper_of(study)
+    return published.comparison if published else None
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:

@@ -1,5 +1,7 @@
-"""Images as arrays on grids: comparing grids, correcting the bias field, cutting slices for a network, and laying
-predictions back on the grid of the case.
+"""Images as arrays on grids.
+
+Comparing grids, correcting the bias field, cutting slices for a network, and laying predictions back on the grid of the
+case.
 
 It may import `core`. Begin with `volumes` and `slices`; the settings are in `settings`.
 """

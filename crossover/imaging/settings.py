@@ -23,8 +23,11 @@ class BiasField(Section):
 
 
 class Normalisation(Section):
-    """zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped; training: by
-    mean and SD over the slices that the stage is trained on, whoever the case."""
+    """How intensities are normalised.
+
+    zscore: mean 0 and SD 1 over the case or slice; window: [low, high] to [0, 1], clipped; training: by mean and SD
+    over the slices that the stage is trained on, whoever the case.
+    """
 
     method: Literal["zscore", "window", "training"]
     per: Literal["case", "slice"] = "case"

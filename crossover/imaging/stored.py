@@ -47,8 +47,9 @@ class Stack(Protocol):
 
 
 class Stored:
-    """Arrays of several .npy files, one after the other along the first axis. No file stays open or mapped: a
-    study has more of them than a process may have open.
+    """Arrays of several .npy files, one after the other along the first axis.
+
+    No file stays open or mapped: a study has more of them than a process may have open.
 
     Attributes:
         counts: slices in each file.

@@ -75,6 +75,10 @@ class Declared:
             raise ValueError(f"{self.name} has no level {level!r}; it has {', '.join(self.levels)}")
         return self.parts[: self.parts.index(self.levels[level])]
 
+    def rates(self, decay: float) -> dict[str, float]:
+        """The learning rate of each part as a share of the last one's, where each has `decay` of the next one's."""
+        return {part: decay**i for i, part in enumerate(reversed(self.parts))}
+
 
 @cache  # every check of a configuration asks
 def architectures() -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """Tests on the same cases beside the kind that the paper made, for the report: where the two decide otherwise."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.report.formats import interval, signed

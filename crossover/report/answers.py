@@ -1,7 +1,5 @@
 """What the tables of a study say of its question: facts from the tables, sentences from `prose.j2`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pandas as pd

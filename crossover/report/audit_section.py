@@ -1,7 +1,5 @@
 """What the check of the paper's printed numbers against each other found, for the report."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.findings.audit.false_claims import LIKELY

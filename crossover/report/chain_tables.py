@@ -1,7 +1,5 @@
 """Tables about chains of trainings, as text: scores in per cent, differences in percentage points."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -193,8 +191,11 @@ def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study
 
 
 def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Every family's mean score on every cohort's test cases, in per cent; in brackets those of cohorts that it was
-    not trained on last. With sizes, at the largest; with several structures, the mean of these."""
+    """Every family's mean score on every cohort's test cases, in per cent.
+
+    In brackets those of cohorts that it was not trained on last. With sizes, at the largest; with several structures,
+    the mean of these.
+    """
     means = of_metric(at_largest(summary), study).groupby(["family", "test_set"])["mean"].mean()
     rows = []
     for chain in chains(study):

@@ -1,7 +1,5 @@
 """The paper's findings and their verdicts, for the report: counted, and a table for each verdict."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """From how many labelled cases one strategy is ahead of another, for the report."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -47,8 +45,11 @@ def crossover_section(results: StudyResults) -> Section:
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:
-    """The crossover for the first page: those beyond chance, else what was found of fine-tuning and training from
-    scratch, also against models off the shelf; and what can't be told."""
+    """The crossover for the first page.
+
+    Those beyond chance, else what was found of fine-tuning and training from scratch, also against models off the
+    shelf; and what can't be told.
+    """
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
         return statements(study, "no_learning_curve")
@@ -121,7 +122,9 @@ def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
         between = f" ({low if low == high else f'{low} to {high}'})"
         return {style.family_label(study, row.family): n + ("" if n == low == high else between)}
 
-    out = across(rows, ["structure", "target"], cells).sort_values(["structure", "target"])
+    out = across(rows, ["structure", "target"], cells)
+    place = pd.Categorical(out["structure"], list(study.structures), ordered=True)
+    out = out.assign(place=place).sort_values(["place", "target"]).drop(columns="place")
     scores = [f"{score:g}" for score in out["target"]]
     return out.assign(target=scores).rename(
         columns={"target": style.metric_label(study.statistics.metric)}

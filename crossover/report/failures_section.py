@@ -1,7 +1,5 @@
 """Trainings that failed, and what is missing because of them: the holes in a study's results."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +26,13 @@ def collapsed(records: Sequence[Mapping[str, Any]]) -> list[str]:
     return [r["stage"]["name"] for r in records if r.get("best_validation_dsc") == 0]
 
 
+def retried(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Stages that were trained a second time with another seed -> what happened at first."""
+    return {
+        r["stage"]["name"]: r["collapsed"][0]["happened"] for r in records if r.get("collapsed")
+    }
+
+
 def failures_in_short(results: StudyResults) -> str:
     """What stands at the top of the study's page; "" where no training failed or collapsed."""
     happened = results.frame("failed", *FAILED)["happened"].astype(str)
@@ -40,8 +45,10 @@ def failures_in_short(results: StudyResults) -> str:
 
 
 def failures_section(results: StudyResults) -> Section | None:
-    """Trainings that failed, and those that found nothing and stay in the results; None without any."""
-    said = statements(results.study, "collapsed_trainings", names=results.collapsed)
+    """Trainings that failed, that were done again, and that found nothing and stay in the results; None without any."""
+    said = statements(
+        results.study, "collapsed_trainings", names=results.collapsed, retried=results.retried
+    )
     tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
     return Section("failed", TITLE, said, tables) if said or tables else None
 

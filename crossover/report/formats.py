@@ -1,7 +1,5 @@
 """Numbers and lists as text, each in one way: a true minus sign, and nothing for a missing value."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import wraps
 

@@ -1,7 +1,5 @@
 """Tables as a reader sees them: labels for names, rounded numbers, numbers to the right."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

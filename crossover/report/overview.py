@@ -1,7 +1,5 @@
 """The first page: what was asked, what was found, how sure that is. Every sentence comes from the tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Its sentences, captions and counts come from the tables (`prose.j2`, and the fig
 `template.html.j2`.
 """
 
-from __future__ import annotations
-
 import base64
 import math
 import re

@@ -1,7 +1,5 @@
 """The report's prose: sentences, and the titles and notes of tables, from the entries of `prose.j2`."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How a table or figure was made, from its provenance record, without the times, which differ between equal runs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,11 +1,10 @@
-"""The figures of finished studies again, but for those that show images, from `metrics.csv` and the small tables
-beside it alone.
+"""The figures of finished studies again, but for those that show images, from tables.
+
+From `metrics.csv` and the small tables beside it alone.
 
 The statistics that a figure shows are computed from `metrics.csv`. What can't be (who was split how, times,
 validation scores, features of images) is read where it lies, and a figure whose table isn't there is not drawn.
 """
-
-from __future__ import annotations
 
 import json
 import shutil
@@ -14,14 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.core.configuration import ConfigError, canonical
 from crossover.core.tables import TableError, read_table
 from crossover.findings.published import numbers_of
 from crossover.statistics.metrics_table import read_metrics
+from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -81,9 +79,7 @@ def redraw(study: Study, results: Path, out: Path) -> Iterator[Outcome]:
             drawn = tables.make(figure)
             out.mkdir(parents=True, exist_ok=True)
             yield Outcome(figure.name, tuple(Path(shutil.move(f, out / f.name)) for f in drawn))
-            captions.append(
-                "**{}.** {}".format(*registry.caption(figure.name, tables.by_name(), study))
-            )
+            captions.append("**{}.** {}".format(*tables.caption(figure)))
     if captions:
         (out / CAPTIONS).write_text("\n\n".join(captions) + "\n", encoding="utf-8")
 
@@ -134,11 +130,13 @@ class _Tables:
                 items = json.loads(manifest.read_text())["items"]
                 yield from (manifest.parent / name / "history.csv" for name in items)
 
-    def by_name(self) -> dict[str, pd.DataFrame]:
-        """As the captions ask for them."""
-        frames = {path.stem: pd.read_csv(path) for path in self._folder.rglob("*.csv")}
-        published = numbers_of(self._study)
-        return frames if published is None else {**frames, "published": published}
+    def caption(self, figure: registry.Registered) -> tuple[str, str]:
+        """Return title and text of a figure that was drawn, as the report has them."""
+        study = Study.of(json.loads(canonical(parameters.report(self._study))))
+        frames = registry.read_tables(self._folder.rglob("*.csv"), study)
+        if (published := numbers_of(study)) is not None:
+            frames["published"] = published
+        return registry.caption(figure.name, frames, study)
 
     def _bring(self, name: str) -> None:
         """Put a table into the folder, computed where its needs are there, else as it lies."""

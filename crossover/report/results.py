@@ -1,7 +1,5 @@
 """What the report is given of a study, and the pieces that its page is made of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +32,7 @@ class StudyResults:
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
         collapsed: trainings that found nothing (`failures_section.collapsed`).
+        retried: trainings that were done again, and why (`failures_section.retried`).
         provenance: how frames and figures were made, by their names, figures as "figures/flow".
     """
 
@@ -43,6 +42,7 @@ class StudyResults:
     facts: dict[str, Any] = field(default_factory=dict)
     collapsed: list[str] = field(default_factory=list)
     provenance: dict[str, ProvenanceNote] = field(default_factory=dict)
+    retried: dict[str, str] = field(default_factory=dict)
 
     def frame(self, name: str, *columns: str) -> pd.DataFrame:
         """Return a frame by its name; an empty one, with these columns, where there is none."""

@@ -3,8 +3,6 @@
 All of it is from the stages' records, never from the configuration.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

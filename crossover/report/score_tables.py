@@ -1,7 +1,5 @@
 """Tables of patients, scores, tests on the same cases, training times and folds, as text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +10,7 @@ from crossover.findings.published import Published
 from crossover.report.formats import duration, interval, number, p_value, share, spread
 from crossover.report.layout import across
 from crossover.statistics.metrics_table import POOLED
-from crossover.study.families import baseline, fine_tuned
+from crossover.study.families import baseline, fine_tuned, in_study_order
 from crossover.study.schema import Study
 
 
@@ -135,8 +133,10 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The folds of a family side by side, mean (SD), with F and p over them; the cohort where several
-    are tested on."""
+    """The folds of a family side by side, mean (SD), with F and p over them.
+
+    With the cohort where several are tested on.
+    """
     keys = ["family", "structure", "cohort"]
 
     def cells(row: Any) -> dict[str, str]:
@@ -172,9 +172,8 @@ def failures_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
 def ranking_layout(ranking: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The ranks on each test set of the models of the largest size and of those without one, the best first."""
     rows = ranking[ranking["n_train"] == ranking["n_train"].max()]
-    rows = rows[rows["test_set"] != POOLED].sort_values(
-        ["test_set", "structure", "rank"], kind="stable"
-    )
+    rows = rows[rows["test_set"] != POOLED].sort_values("rank", kind="stable")
+    rows = in_study_order(rows, study)
     ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
     return pd.DataFrame({
         "test_set": rows["test_set"], "structure": rows["structure"], "family": rows["family"],

@@ -1,7 +1,5 @@
 """Which tables a study's page has, whatever the study compares: each stands where the run has what it shows."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from crossover.report import chain_tables as chains

@@ -1,7 +1,5 @@
 """Every number of a study under a name: for a manuscript, so that its text can't drift from the results."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """A folder or archive of DICOM -> cases, outside a study: what `crossover ingest` does."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError, read_yaml, validate

@@ -1,7 +1,5 @@
 """What a folder of real data holds, told quickly: so that a new or removed patient is noticed."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

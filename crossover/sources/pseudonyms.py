@@ -75,8 +75,10 @@ def token(path: bytes, key: bytes) -> str:
 
 
 def scan_name(values: Sequence[str], key: bytes) -> str:
-    """Tells the scans of one patient apart: six hexadecimal digits of a keyed hash of the row's values in
-    the columns that name its files, in the order of the columns' names."""
+    """Tells the scans of one patient apart: six hexadecimal digits of a keyed hash.
+
+    Of the row's values in the columns that name its files, in the order of the columns' names.
+    """
     return _keyed(key, "scan", "\0".join(values).encode(errors="surrogateescape"))[:6]
 
 

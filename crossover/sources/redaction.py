@@ -1,7 +1,5 @@
 """Settings without what may identify people: what a record of a result may tell."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from crossover.core.files import digest

@@ -1,7 +1,5 @@
 """Which patient or file a pseudonym or token stands for: printed, from the export or table itself."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from itertools import combinations
@@ -76,8 +74,10 @@ def _tables(source: Path) -> list[Path]:
 
 
 def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
-    """Rows of which any cell is a name's patient, as itself or by its pseudonym. Without names, all rows, by
-    the column `patient` or else the first."""
+    """Rows of which any cell is a name's patient, as itself or by its pseudonym.
+
+    Without names, all rows, by the column `patient` or else the first.
+    """
     key = secret()
     for path in tables:
         try:

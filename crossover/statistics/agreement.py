@@ -5,8 +5,6 @@ Closed forms over all models and features at once. pingouin's `intraclass_corr`,
 and `agreement` 0.09 s.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal
 

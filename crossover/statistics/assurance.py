@@ -6,24 +6,11 @@ variance
 
     interaction / N + models * (training + rest / N) / R
 
-where `interaction` is the variance between cases of the difference of two models, `training` that of a model's mean
-between its trainings, and `rest` what is left of one score. A pilot estimates all three with few degrees of freedom.
-Power at its estimates is therefore too good: the assurance (O'Hagan, Stevens & Campbell 2005) is the mean power over
-
-* the variances: each mean square s² of the pilot with ν degrees of freedom is replaced by s² ν / χ²(ν), and the
-  components are worked out from these (Weerahandi's generalised pivotal quantities, 1993; below 0 they are 0). For one
-  component this is the posterior under Jeffreys's prior, and studies so planned succeed as often as the assurance says,
-  whatever the truth;
-* the difference, where it is itself taken from the pilot: normal about the difference found, with the variance that the
-  drawn components give the pilot's. A difference that is asked about is fixed.
-
-With one training of each model the pilot can't part `rest` from `interaction`: all of it counts as the latter, which no
-further training reduces. The spread between trainings then comes from the pilot's other models (`effects.Spreads`), and
-a new study of one training each is taken to have as many of them. Where nothing tells the spread, what is planned is a
-study of the models that were trained, as which it would be judged.
+Its power at a pilot's estimates is too good: the assurance (O'Hagan, Stevens & Campbell 2005) is the mean power over
+what the variances may be (each mean square s² with ν degrees of freedom replaced by s² ν / χ²(ν), the components worked
+out from these: Weerahandi's generalised pivotal quantities, 1993) and, where it is the pilot's own, over what the
+difference may be. docs/planning.md has what follows for pilots of one training, and measures how often plans succeed.
 """
-
-from __future__ import annotations
 
 import functools
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
-"""What does training on other cohorts first add? Each chain against its target's baseline, on the same
-patients.
+"""What does training on other cohorts first add? Each chain against its target's baseline.
+
+Both are tested on the same patients.
 
 A family of a chain has a model for each fold, all tested on the same cases of the target. A case's score
 under a family is its mean over the models, so that the patients remain the units. Beside it stands the
@@ -12,8 +13,7 @@ and other trainings (`mean_difference`). A chain's fold is paired with the same 
 left out the same patients.
 """
 
-from __future__ import annotations
-
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 
@@ -49,6 +49,9 @@ ATTRIBUTES = [
     "metric", "cases", "folds", "difference", *_TESTED,
 ]  # fmt: skip
 
+NONE = pd.DataFrame()
+"""The scores of what wasn't tested."""
+
 
 class Scores:
     """Every family's scores of every cohort's test cases.
@@ -72,10 +75,11 @@ class Scores:
         }
         models = metrics.drop_duplicates("model")[["model", "family", "run", "fold"]]
         self._validation = models.merge(validation[["model", "validation_dsc"]], "left", "model")
+        self._best = functools.cache(self._best_of)
 
     def of(self, chain: Chain, target: str, metric: str) -> pd.DataFrame:
         """Cases (rows) x trainings (columns, named alike in every family); empty where it wasn't tested."""
-        return self._tables.get((chain.family, target, metric), pd.DataFrame())
+        return self._tables.get((chain.family, target, metric), NONE)
 
     def best(self, chain: Chain, target: str, metric: str) -> tuple[int | None, float]:
         """(fold, test mean) of the run with the best validation DSC, the first of equals.
@@ -86,16 +90,19 @@ class Scores:
             ValueError: a model without a validation score, naming it.
         """
         scores = self.of(chain, target, metric)
+        place, fold = self._best(chain.family, tuple(scores.columns))
+        return fold, float(scores.iloc[:, place].mean())
+
+    def _best_of(self, family: str, runs: tuple[str, ...]) -> tuple[int, int | None]:
+        """(place among these, fold) of a family's run with the best validation DSC."""
         own = self._validation
-        own = own[(own["family"] == chain.family) & own["run"].isin(scores.columns)]
+        own = own[(own["family"] == family) & own["run"].isin(runs)]
         if missing := own.loc[own["validation_dsc"].isna(), "model"].tolist():
             raise ValueError(f"no validation score of {', '.join(missing)}")
-        runs = (
-            own.groupby("run").agg({"validation_dsc": "mean", "fold": "first"}).loc[scores.columns]
-        )
-        best = int(np.argmax(runs["validation_dsc"]))
-        fold = runs["fold"].iloc[best]
-        return None if pd.isna(fold) else int(fold), float(scores.iloc[:, best].mean())
+        of_runs = own.groupby("run").agg({"validation_dsc": "mean", "fold": "first"}).loc[[*runs]]
+        place = int(np.argmax(of_runs["validation_dsc"]))
+        fold = of_runs["fold"].iloc[place]
+        return place, None if pd.isna(fold) else int(fold)
 
 
 def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.DataFrame:

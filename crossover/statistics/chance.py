@@ -1,25 +1,16 @@
-"""One model of chance behind every effect: other patients, and other trainings.
+"""One model of chance behind every effect: other patients, and other trainings (docs/chance.md).
 
 The score of case c under training r of model m is taken as
 
     y[m, c, r] = mean[m] + patient[c] + (model x patient)[m, c] + training[m, r] + rest[m, c, r]
 
 with all but the means drawn at random, patients crossed with trainings, trainings nested in their model. An
-effect is a weighted sum of the models' means, such as one mean minus another on the same cases. Its error is the
-sum of two independent parts:
-
-* of patients: the spread of the effect between cases over the number of cases, less the share of `rest`,
-  which the other part holds already;
-* of trainings: the spread of a model's mean between its trainings over the number of trainings, pooled over the
-  models (so that trainings of all models are taken to differ by as much).
-
-Each part is estimated with few degrees of freedom, those of the trainings above all. (effect - truth) / SE is
-therefore referred to the distribution of Behrens (1929) and Fisher (1935): a sum of two independent Student
-variables, weighted by the two standard errors. Interval and p are one inversion of it, so that they never
-contradict each other. `python -m benchmarks.chance` measures error rates and coverage with a known truth.
-
-A study with one training of each model says nothing of trainings by itself. Where the spread between trainings is
-known from elsewhere (`Spread`), it stands in; where it is not, the effect is one of *these trained models*.
+effect is a weighted sum of the models' means. Its error is the sum of two independent parts: of patients, the spread of
+the effect between cases over their number, less the share of `rest`; and of trainings, the spread of a model's mean
+between its trainings over their number, pooled over the models. Each has few degrees of freedom, so that
+(effect - truth) / SE is referred to the distribution of Behrens (1929) and Fisher (1935), a sum of two independent
+Student variables weighted by the two standard errors; interval and p are one inversion of it. Where trainings' spread
+is known from elsewhere (`Spread`), it stands in; where it is not, the effect is one of *these trained models*.
 """
 
 from __future__ import annotations

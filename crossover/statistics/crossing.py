@@ -1,35 +1,16 @@
-"""From how many cases on is one family ahead of another? The crossover, with its interval.
+"""From how many cases on is one family ahead of another? The crossover, with its interval (docs/crossover.md).
 
-Of two families the one that gains on the other as n grows (by the slope of their difference over log2 n) is
-the one that may overtake. n* is the n from which it stays ahead: the last at which the difference of the
-fitted curves turns its sign, on a straight line over log2 n between the sizes. Nothing is extrapolated: n* is
-0 where the difference has its sign at the smallest size already, and inf where it hasn't at the largest. Its
-interval is the middle of the n* of all resamples (`resampling`), 0 and inf among them, up to the next sizes: what
-the curves do between two sizes was not measured, and a straight line is a guess.
+Of two families the one that gains on the other as n grows (by the slope of their difference over log2 n) is the one
+that may overtake. A family without sizes, a model off the shelf, has one score at all n and is the first of its pairs.
+n* is the n from which the other stays ahead: the last at which the difference of the monotone fits turns its sign, on a
+straight line over log2 n between the sizes; 0 where it has turned at the smallest size already, inf where it hasn't at
+the largest. Its interval is the middle of the n* of all resamples (`resampling`), up to the next sizes.
 
-The fits are monotone. A power law can be closer where the curves are such, but where they aren't it is wrong
-by more than its interval says (`benchmarks/crossover_coverage.py` measures both); its n* stands beside.
-
-The verdicts on a pair are tests of single sizes, one-sided at alpha each, by the model of chance that all verdicts
-have (`chance`). A claim about several sizes needs the test of every one, and then no correction: an
-intersection-union test (Berger 1982). By means, not fits: nothing hangs on a form.
-
-* "crosses": the first family is ahead at the smallest size and the other at the largest; n* lies between.
-* "no crossover within the range": one of the two is ahead at every size.
-* "leads change more than once": the first, then the other, then the first again, each beyond chance at alpha over
-  all sizes together: (difference / SE) beyond the 1 - alpha quantile of the resamples' largest (deviation / SE)
-  (Romano & Wolf 2005). This goes before "crosses".
-* "can't tell": all else; and wherever a verdict would be about these subsets only, or about sizes that nobody
-  trained at. `lacking` says what to add: with one draw of the nested subsets nothing tells how another draw
-  would move the means, least of all together at all sizes; with two sizes nothing tells what is between them.
-
-A family without sizes, a model off the shelf, has one score at all n: from which n on is training ahead of it? Such a
-model is the first of its pairs.
-
-Each pair is judged for itself; with many pairs some verdict may still be chance.
+Verdicts are tests of the means at single sizes, one-sided at alpha each, by the model of chance of all verdicts
+(`chance`): a claim about several sizes needs the test of every one, and then no correction (intersection-union test,
+Berger 1982). "leads change more than once" goes before the others, by the 1 - alpha quantile of the resamples' largest
+(deviation / SE) over all sizes (Romano & Wolf 2005). `lacking` says what to add where there can be no verdict.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations

@@ -4,8 +4,6 @@ The intervals are of `resampling`, the two forms of `forms`. A study whose famil
 learning curves.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -4,8 +4,6 @@ Where every model was trained once, the spread between trainings is taken from w
 (`resampling.study_spread`); where nothing tells it, an effect is one of these trained models only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np

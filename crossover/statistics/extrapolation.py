@@ -1,19 +1,10 @@
 """What would further labelled cases buy? Learning curves continued beyond the largest n, up to twice of it.
 
-No data tell how a curve goes on, so that its interval counts more than chance: it holds the intervals of three
-continuations, each of all resampled means (`resampling`):
-
-* no further gain: the monotone fit stays what it is at the largest n;
-* the power law a - b n^(-c) through all sizes (`forms`), which is the estimate;
-* as much for each doubling as between the two largest sizes: the monotone fit at the largest n, and a straight line
-  over log2 n from it.
-
-A learning curve whose gains don't grow from doubling to doubling lies between the first and the last. Where they do
-grow beyond chance the curve is not continued, nor with fewer than `FEWEST` sizes, nor beyond twice the largest n.
-`python -m benchmarks.planning` measures how often the true value is inside, for curves of several kinds.
+No data tell how a curve goes on: its interval holds those of three continuations, each of all resampled means
+(`resampling`): no further gain; the power law through all sizes (`forms`), which is the estimate; and as much for each
+doubling as between the two largest sizes. A curve whose gains grow with each doubling, beyond chance, is not continued,
+nor one with fewer than `FEWEST` sizes. docs/planning.md measures how often the true value is inside.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 

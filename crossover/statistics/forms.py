@@ -6,8 +6,6 @@ a given c that is linear in a and b, so that a search over c alone finds it (var
 Pereyra 1973). It needs `FEWEST` sizes or more, one above its parameters.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 FEWEST = 4
@@ -16,8 +14,10 @@ MONOTONE, POWER = "monotone", "power law"
 
 
 def monotone(means: np.ndarray) -> np.ndarray:
-    """Isotonic regression along the last axis, by its min-max formula (Barlow et al. 1972): the fit at j is
-    the largest over i <= j of the smallest over k >= j of the mean of i..k."""
+    """Isotonic regression along the last axis, by its min-max formula (Barlow et al. 1972).
+
+    The fit at j is the largest over i <= j of the smallest over k >= j of the mean of i..k.
+    """
     size = means.shape[-1]
     total = np.concatenate([np.zeros((*means.shape[:-1], 1)), np.cumsum(means, -1)], axis=-1)
     out = np.full(means.shape, -np.inf)

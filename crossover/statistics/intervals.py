@@ -1,16 +1,10 @@
-"""Intervals that stay on the scale of what they are of.
+"""Intervals that stay on the scale of what they are of (docs/intervals.md).
 
 A mean of scores on a scale with ends is estimated on a scale without: the logit log((m - a) / (b - m)) between two
 ends, the logarithm log(m - a) above one. By the delta method the half-width there is Student's divided by the slope,
 t(n - 1) · sd / √n / (dm / d transform), and the ends are transformed back (Agresti 2013, section 3.1; Hosmer, Lemeshow
-& May 2008 do so for survival). Student's own interval, m ± t · sd / √n, leaves the scale with few cases, and misses the
-mean of skewed scores more often than it says: benchmarks/interval_coverage.py measures both.
-
-A difference of two means keeps its symmetric interval, since its p is of the same t; that, and percentiles of
-resampled values, end where the scale ends. No true value lies beyond, so that this changes no coverage.
+& May 2008). A difference of two means keeps its symmetric interval, since its p is of the same t.
 """
-
-from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike

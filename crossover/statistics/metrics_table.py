@@ -4,8 +4,6 @@ One row for each model, test case and structure. Nothing here knows a study, a m
 whoever made the table, it has at least the columns of `REQUIRED`.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -14,19 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table
+from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table, some
 from crossover.statistics.scales import DIAGONAL, KNOWN, scale
 
-__all__ = [
-    "TableError",
-    "check_metrics",
-    "compared",
-    "metrics_of",
-    "read_metrics",
-    "test_sets",
-    "tested",
-    "with_runs",
-]
 log = logging.getLogger(__name__)
 
 REQUIRED = (
@@ -236,10 +224,4 @@ def _duplicates(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _rows(rows: pd.DataFrame) -> str:
-    return _some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()])
-
-
-def _some(values) -> str:
-    values = list(values)
-    more = f" and {len(values) - _NAMED} more" if len(values) > _NAMED else ""
-    return ", ".join(map(str, values[:_NAMED])) + more
+    return some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()], _NAMED)

@@ -1,18 +1,10 @@
-"""Predictions that a model lacks: found, counted, and what a comparison does about them.
+"""Predictions that a model lacks: found, counted, and what a comparison does about them (docs/compare.md).
 
-A model that has no prediction for its hardest cases must not win by it. A prediction is missing where a model that is
-tested on a structure has no row for a case which a model tested on the same cases has a score for; and where its
-overlap is empty though another model's shows that the case has the structure. An empty overlap without such evidence
-is what tools write for a structure that is in neither mask (nnU-Net) or not in the reference (MONAI): there was
-nothing to find, and the case stays left out of that metric. Training cases, on which only models of a fold are
-tested, are nobody else's.
-
+A prediction is missing where a model that is tested on a structure has no row for a case which a model tested on the
+same cases has a score for; and where its overlap is empty though another model's shows that the case has the structure.
 A distance that is infinite, or empty beside a DSC of 0 or another model's finite one, is of a prediction that is there:
-one mask is empty. It counts as the image's diagonal (`diagonal_mm`) where the table has it and else as infinite, the
-worst of all, as MetricsReloaded (Maier-Hein et al. 2024) advises.
+one mask is empty. It counts as the image's diagonal (`diagonal_mm`) where the table has it and else as infinite.
 """
-
-from __future__ import annotations
 
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Linear mixed models of scores with a random intercept for each case: statsmodels' `mixedlm`, by REML."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

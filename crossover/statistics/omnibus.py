@@ -11,8 +11,6 @@ are corrected for unequal variances of differences by Greenhouse and Geisser's (
 trainings it is the analysis of variance for repeated measures of the trained models.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

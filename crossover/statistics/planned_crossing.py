@@ -1,13 +1,9 @@
 """How many test cases and trainings would settle the crossover of two families at the same sizes?
 
 Whole studies are simulated and given the verdict itself (`crossing.crossover`). The truth of each is one of the pilot's
-resampled pairs of curves, made monotone, so that what the pilot leaves uncertain of them is in the assurance; where the
-true curves don't cross, "no crossover within the range" settles it too. Around it scores are normal: between cases with
-the pilot's covariances of all models of the pair, between trainings and in the rest with its variances, each mean
-square s² with ν degrees of freedom replaced by s² ν / χ²(ν) (`assurance`).
+resampled pairs of curves, made monotone; around it scores are normal, with the pilot's covariances between cases and
+its variances between trainings and in the rest, each drawn anew as in `assurance`.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ assurance stands in `assurance` (differences), `planned_crossing` and `extrapola
 test set's patients; numbers of labelled cases, n, of those trained on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 The rows are those of `planning`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

@@ -6,8 +6,6 @@ models ranked again. What is told is about these trained models and other patien
 rank elsewhere, which `statistics.paired` counts and a ranking of one training can't.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -12,8 +12,6 @@ signed-rank test without correction. Where the two decide otherwise, `because` s
 to ours decided (`STEPS`): the last one that turned the decision.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -40,14 +38,13 @@ REPEATED = [
     "theirs", "p_theirs", "significant_theirs", "agrees",
 ]  # fmt: skip
 ANOVA, FRIEDMAN, MIXED = "repeated-measures ANOVA", "Friedman", "mixed model"
-THEIRS = {"independent": "Tukey", "paired": "signed-rank, asymptotic", "chains": ""}
+THEIRS = {"independent": "Tukey", "paired": "signed-rank, asymptotic"}
 PAIRING, CORRECTION = "the same cases are compared", "the number of tests"
 EXACT, MEANS = "the test is exact", "means are compared, not ranks"
 CHANCE = "other trainings are counted"
 STEPS = {
     "independent": [("p_t", PAIRING), ("p", CHANCE), ("p_holm", CORRECTION)],
     "paired": [("p_wilcoxon", EXACT), ("p_t", MEANS), ("p", CHANCE), ("p_holm", CORRECTION)],
-    "chains": [],
 }
 """From the paper's test to ours: p values in between, each with what it takes into account beside those before."""
 _PLACE = ["test_set", "structure", "question"]
@@ -57,14 +54,14 @@ def pairwise(
     table: pd.DataFrame,
     metric: str,
     alpha: float,
-    comparison: Comparison,
+    comparison: Comparison | None,
     tukey: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Every pair of families at every size, on the same cases, with the columns `PAIRWISE`.
 
     Args:
         table: of `metrics_table.check_metrics`.
-        comparison: how the paper tests its models (`findings.published.comparison`).
+        comparison: how the paper tests its models (`findings.published.comparison`); None where it doesn't.
         tukey: of `comparisons.compare` for a study of independent groups; made here if it isn't given.
 
     Returns:
@@ -83,12 +80,12 @@ def pairwise(
     out["p_wilcoxon"] = out["p_wilcoxon_exact"]
     _correct(out)
     out["significant"] = out["p_holm"] < alpha
-    out["theirs"] = THEIRS[comparison]
+    out["theirs"] = THEIRS[comparison] if comparison else ""
     out["p_theirs"] = _pairs_of_paper(out, comparison, lambda: _tukey(table, metric, alpha, tukey))
     out = _agreement(out, alpha)
     because = pd.Series(pd.NA, out.index, dtype="object")
     before = out["significant_theirs"]
-    for p, step in STEPS[comparison]:
+    for p, step in STEPS[comparison] if comparison else ():
         after = (out[p] < alpha).astype("boolean")
         because = because.mask((before != after).fillna(False), step)
         before = after
@@ -97,7 +94,7 @@ def pairwise(
 
 
 def repeated(
-    table: pd.DataFrame, metric: str, alpha: float, comparison: Comparison
+    table: pd.DataFrame, metric: str, alpha: float, comparison: Comparison | None
 ) -> pd.DataFrame:
     """All families at once, on the same cases, with the columns `REPEATED`.
 
@@ -218,11 +215,11 @@ def _correct(pairs: pd.DataFrame) -> None:
 
 
 def _pairs_of_paper(
-    pairs: pd.DataFrame, comparison: Comparison, tukey: Callable[[], pd.DataFrame]
+    pairs: pd.DataFrame, comparison: Comparison | None, tukey: Callable[[], pd.DataFrame]
 ) -> pd.Series:
     if comparison == "paired":
         return pairs["p_wilcoxon_asymptotic"]
-    if comparison == "chains":
+    if comparison is None:
         return pd.Series(np.nan, index=pairs.index)
     columns = [*_PLACE, "a", "b"]
     found = {_key(row): row[-1] for row in tukey()[[*columns, "p"]].values}

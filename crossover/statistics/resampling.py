@@ -18,8 +18,6 @@ deviations, each times √(ν / χ²(ν)), drawn anew, which gives it Student's 
 Replicates and folds are both trainings; the folds count only where a family has nothing else.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice

@@ -1,7 +1,5 @@
 """The metrics that are known by name, each declared once: name, unit, scale, which values are better, other names."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import inf, isinf, nan
 from typing import Literal

@@ -1,7 +1,5 @@
 """The exact signed-rank test, whatever ties there are: what share of all sign patterns is as extreme?"""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

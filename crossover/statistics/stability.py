@@ -1,7 +1,5 @@
 """Does a model depend on which patients it was trained on? Its scores across k folds."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

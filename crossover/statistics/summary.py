@@ -1,7 +1,5 @@
 """Each model's scores on each test set: mean, spread and confidence interval."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Table 1: are the parts of a cohort alike in their clinical variables?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

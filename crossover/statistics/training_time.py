@@ -20,8 +20,6 @@ a training may be slowed above that; its processor seconds tell (`cpu_saved_perc
 there a pair is undisturbed where each had the whole device.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

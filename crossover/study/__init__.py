@@ -1,5 +1,7 @@
-"""A study as data: its schema, what must hold between its keys, its plan of trainings, its splits of the patients, and
-what each rule of the workflow reads of it.
+"""A study as data.
+
+Its schema, what must hold between its keys, its plan of trainings, its splits of the patients, and what each rule of
+the workflow reads of it.
 
 It may import `core`, `imaging`, `sources` and `networks`. Begin with `schema` and `plan`.
 """

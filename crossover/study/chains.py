@@ -1,7 +1,4 @@
-"""What a study's chains are: from which sources to which target, read from its strategies and never
-from names."""
-
-from __future__ import annotations
+"""A study's chains: from which sources to which target, read from its strategies and never from names."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The settings of a run and its studies, read from `config/`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -137,6 +137,8 @@ def _about_figures(study: Study) -> Iterator[str]:
     yield from _unknown_families(study, "figures.colours", study.figures.colours)
     for name in sorted(set(study.figures.order) - set(study.strategies)):
         yield f"figures.order: no strategy {name!r}; there are {', '.join(study.strategies)}"
+    for name in sorted(set(study.figures.structures) - set(study.structures)):
+        yield f"figures.structures: no structure {name!r}; there are {', '.join(study.structures)}"
     if overlays := study.figures.overlays:
         yield from _unknown_families(study, "figures.overlays.strategies", overlays.strategies)
         for size in set(overlays.sizes) - set(study.sizes):

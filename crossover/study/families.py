@@ -1,19 +1,18 @@
 """Which families a study has and of what kind, read from its strategies and never from names."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from crossover.study.plan import Model, early, family_name, levels_of, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Strategy
 
-Comparison = Literal["independent", "paired", "chains"]
-"""How a paper tests its models: of each size as independent groups, in pairs on the same cases, or not at all."""
+Comparison = Literal["independent", "paired"]
+"""How a paper tests its models: of each size as independent groups, or in pairs on the same cases."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +108,26 @@ def at_largest(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["n_train"].isin([0, table["n_train"].max()])]
 
 
+def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Order a table's rows by the study's cohorts and structures, within what stands left of each; "all" comes last.
+
+    Statistics come in the order of the alphabet, since the order in which structures are shown changes none of them.
+    """
+    cohorts, structures = [*study.cohorts, "all"], [*study.structures, "all"]
+    orders = {"test_set": cohorts, "cohort": cohorts, "structure": structures}
+    for column in (name for name in table if name in orders):
+        left = list(table.columns[: table.columns.get_loc(column)])
+        outer = table.groupby(left, sort=False, dropna=False).ngroup() if left else table.index * 0
+        place = pd.Categorical(table[column], orders[column]).codes
+        table = table.iloc[np.lexsort((place, outer))]
+    return table
+
+
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of the models that the figures show: of replicates, and of folds that are tested on the same cases,
-    the first that the table has."""
+    """The rows of the models that the figures show.
+
+    Of replicates, and of folds that are tested on the same cases, the first that the table has.
+    """
     first: dict[tuple, str] = {}
     there = set(table["model"])
     for m in tested(study):

@@ -1,7 +1,5 @@
 """The weights that a chain begins with, as far as the configuration and this machine decide it."""
 
-from __future__ import annotations
-
 import os
 
 from crossover.networks import imagenet
@@ -25,8 +23,10 @@ def at_hand(settings: Initial, encoder: str) -> dict[str, str]:
 
 
 def missing(study: Study) -> dict[str, str]:
-    """Encoder -> where its ImageNet weights were looked for, for those that the study wants and that are
-    not at hand."""
+    """Encoder -> where its ImageNet weights were looked for.
+
+    Of those that the study wants and that are not at hand.
+    """
     if "imagenet" not in study.initials:
         return {}
     first = {encoder: at_hand(study.network.initial, encoder) for encoder in study.encoders}

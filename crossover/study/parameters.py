@@ -4,8 +4,6 @@ Each function returns plain values; as one canonical JSON text they are the rule
 rule's script gets nothing else of the configuration.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict
 
@@ -138,7 +136,8 @@ def analysis(study: Study, read: Iterable[str]) -> dict:
 
     Args:
         read: sections or `section.key`; "design" for the parts that say what was compared with what; "labels" for
-            names for people, without which structures, strategies and attributes are called by their keys.
+            names for people, without which structures, strategies and attributes are called by their keys, and for
+            the order in which structures are shown.
     """
     read = list(dict.fromkeys(read))
     values = design(study) if DESIGN in read else {}
@@ -149,6 +148,9 @@ def analysis(study: Study, read: Iterable[str]) -> dict:
             values[section] = {**values.get(section, {}), key: dumped[key]}
         else:
             values[section] = dumped
+    if LABELS in read:
+        shown = {"structures": study.figures.structures}
+        values["figures"] = values.get("figures", {}) | shown
     for section in {"structures", "strategies"} & set(values) if LABELS not in read else ():
         for name, value in values[section].items():
             value["label"] = name

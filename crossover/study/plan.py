@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 from crossover.study.schema import Study
-from crossover.study.sections import Step, Strategy
+from crossover.study.sections import Changes, Step, Strategy
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Stage:
             cohort, to validate on.
         initial: the kind of weights that a stage without parent begins with.
         cell: architecture and encoder, of a stage of the selection; None for the study's network.
+        recipe: what its step of the chain has in place of the study's recipe.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Stage:
     fold_cohort: str | None = None
     initial: str | None = None
     cell: tuple[str, str] | None = None
+    recipe: Changes = ()
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def plan(study: Study) -> Plan:
 
 def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | None) -> Stage:
     """The last of the steps begun."""
-    train, level = begun[-1]
+    train, level, recipe = begun[-1]
     whole = len(begun) == len(variant.steps)
     return Stage(
         name=variant.name if whole else variant.beginning(begun, fold),
@@ -139,6 +141,7 @@ def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | No
         fold=fold,
         fold_cohort=None if fold is None else variant.fold_cohort,
         initial=None if parent else variant.initial,
+        recipe=recipe,
     )
 
 
@@ -161,7 +164,7 @@ def _selection(study: Study) -> Iterator[Stage]:
 
 @dataclass(frozen=True)
 class _Variant:
-    """A strategy at one level, size, replicate and fold: a chain of (train, level) steps.
+    """A strategy at one level, size, replicate and fold: a chain of (train, level, recipe) steps.
 
     `apart` is the structure where each has a network of its own, else "". A fold without a cohort is
     that of every cohort.
@@ -181,7 +184,7 @@ class _Variant:
     def leaves_out(self, begun: tuple) -> bool:
         """Whether these steps leave the fold out: from the first on that trains on its cohort."""
         return self.fold_cohort is None or any(
-            c == self.fold_cohort for train, _ in begun for c, _ in train
+            c == self.fold_cohort for train, *_ in begun for c, _ in train
         )
 
     @property
@@ -199,9 +202,10 @@ class _Variant:
     def beginning(self, steps: tuple, fold: int | None) -> str:
         """The name of a shared beginning that no model ends on: what it was trained on, step by step."""
         names = [] if self.initial == "random" else [self.initial]
-        for train, level in steps:
+        for train, level, recipe in steps:
             cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
             names.append(f"{cohorts}-{level}" if level else cohorts)
+            names += [f"{name}_{value}" for name, value in recipe]
         names += [f"r{self.replicate}"] if self.replicate else []
         names += [f"f{fold}"] if fold is not None else []
         names += [self.apart] if self.apart else []
@@ -272,7 +276,10 @@ def _variant(
     replicate: int, fold: int | None = None,
 ) -> _Variant:  # fmt: skip
     chain = study.strategies[name].chain
-    steps = tuple((_train(step, n), level) for step, level in zip(chain, levels, strict=True))
+    steps = tuple(
+        (_train(step, n), level, step.recipe.changes)
+        for step, level in zip(chain, levels, strict=True)
+    )
     left_out = fold is not None and not study.folded
     fold_cohort = _counted(chain[-1]) if left_out else None
     initial = chain[0].initial or study.network.initial.weights
@@ -292,8 +299,11 @@ def _counted(step: Step) -> str:
 
 
 def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
-    """Stages by the family of the model that they end, or their cell; a shared beginning by itself. Small
-    groups that wait for nothing of each other share a job; so do all stages of a network where one job holds them."""
+    """Stages by the family of the model that they end, or their cell; a shared beginning by itself.
+
+    Small groups that wait for nothing of each other share a job; so do all stages of a network where one job holds
+    them.
+    """
     family = {model.stage: model.family for model in models.values()}
     groups: dict[str, list[Stage]] = {}
     for stage in stages.values():
@@ -304,8 +314,11 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
     of_network = Counter(stage.cell for stage in stages.values())
 
     def kind(members: list[Stage]) -> tuple:
-        """Groups of one kind have one network; those of more than a job wait for as many jobs, and are or are not
-        waited for."""
+        """What groups that share a job have in common.
+
+        It is the network; for those of more than one job also how many jobs they wait for, and whether any waits for
+        them.
+        """
         network = members[0].cell
         if of_network[network] <= per_job:
             return (network,)

@@ -149,8 +149,11 @@ class Study(Section):
             rank = {"source": 0, "target": 1}
             typed["cohorts"] = dict(sorted(typed["cohorts"].items(), key=lambda c: rank[c[1].role]))
         if "figures" in typed:
-            named = dict.fromkeys([*typed["figures"].order, *sorted(typed["strategies"])])
-            typed["strategies"] = {name: typed["strategies"][name] for name in named}
+            for part, first in (("strategies", "order"), ("structures", "structures")):
+                known, order = typed[part], getattr(typed["figures"], first)
+                typed[part] = {
+                    name: known[name] for name in dict.fromkeys([*order, *sorted(known)])
+                }
         return cls.model_construct(**typed)
 
     @model_validator(mode="after")

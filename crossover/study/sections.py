@@ -29,8 +29,10 @@ class Paper(Section):
 
 
 class Attribute(Section):
-    """Something that cohorts differ in, as the field strength of their scanners: it is printed with them, and
-    sources that differ in it are compared."""
+    """Something that cohorts differ in, as the field strength of their scanners.
+
+    It is printed with them, and sources that differ in it are compared.
+    """
 
     name: Name
     label: str
@@ -112,8 +114,11 @@ class Splits(Section):
 
 
 class Device(Section):
-    """How a network computes. A GPU is used where there is one; what is written here holds on either, so
-    that it is never the machine that decides."""
+    """How a network computes.
+
+    A GPU is used where there is one; what is written here holds on either, so that it is never the machine that
+    decides.
+    """
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: of activations, with weights in
@@ -159,8 +164,10 @@ class Network(Section):
 
 
 class Drawn(Section):
-    """A scale, a rotation and a place, drawn for each slice of each batch; then one is cut out of the
-    scaled, rotated slice at that place, as large as before."""
+    """A scale, a rotation and a place, drawn for each slice of each batch.
+
+    Then one is cut out of the scaled, rotated slice at that place, as large as before.
+    """
 
     scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
     """Factors of which one is drawn; the place is drawn where one is not 1."""
@@ -200,6 +207,11 @@ class Recipe(Section):
     poly: its value times (1 - step / steps) ** power (Caffe)."""
     power: Annotated[float, Field(gt=0)] = 0.9
     """Of the schedule poly."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the steps over which the learning rate rises to the schedule's, by as much at each step."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learning rate of each part of the network, as a share of that of the part behind it; the last part has the
+    whole (Howard & Ruder 2018, discriminative fine-tuning)."""
     batch: Annotated[int, Field(ge=1)]
     epochs: Annotated[float, Field(gt=0)]
     steps: tuple[int, int] | None = None
@@ -215,6 +227,9 @@ class Recipe(Section):
     activations: Literal["float32", "float16"] = "float32"
     """What a frozen part's output is rounded to, whether or not it is kept (see
     `crossover.training.activations`): float16 takes half the room."""
+    retries: Literal[0, 1] = 0
+    """How often a training that collapsed (a loss that is no number, a DSC of 0 at every validation) is done again,
+    with another seed; both are on record."""
     seed: int
 
     @model_validator(mode="after")
@@ -224,6 +239,29 @@ class Recipe(Section):
         if self.momentum and self.optimiser != "sgd":
             raise ValueError(f"momentum: {self.optimiser} has its own; it is a setting of sgd")
         return self
+
+    def changed(self, changes: Changes) -> Recipe:
+        """Return the recipe of a stage whose step of a chain has these settings of its own."""
+        return self.model_copy(update=dict(changes))
+
+
+Changes = tuple[tuple[str, float | str], ...]
+"""Settings and their values, sorted by name."""
+
+
+class StepRecipe(Section):
+    """What a step of a chain has in place of the study's recipe; what it doesn't name is the recipe's."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    schedule: Literal["constant", "cosine", "poly"] | None = None
+    power: Annotated[float, Field(gt=0)] | None = None
+    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @property
+    def changes(self) -> Changes:
+        """What it names."""
+        return tuple(sorted(self.model_dump(exclude_none=True).items()))
 
 
 class Training(Section):
@@ -256,6 +294,9 @@ class Step(Section):
     """Fine-tune levels; empty trains the whole network."""
     initial: Literal["random", "imagenet"] | None = None
     """Of a chain's first step: other initial weights than the network's."""
+    recipe: StepRecipe = StepRecipe()
+    """Of this training alone. Gradual unfreezing is a chain of steps on the same patients, the later the more of the
+    network (`levels`)."""
 
 
 class Strategy(Section):
@@ -278,8 +319,11 @@ class Strategy(Section):
 
 
 class Selection(Section):
-    """The choice of the network by cross-validation: every architecture with every encoder, each trained on
-    every fold; the highest mean validation DSC is the network of all strategies."""
+    """The choice of the network by cross-validation.
+
+    Every architecture with every encoder, each trained on every fold; the highest mean validation DSC is the network of
+    all strategies.
+    """
 
     train: dict[Name, Literal["all"]]
     architectures: Annotated[list[str], Field(min_length=1)]
@@ -357,6 +401,8 @@ class Figures(Section):
     order: list[str] = []
     """Strategies as figures and tables show them, others after them. A list, since the order of keys
     means nothing."""
+    structures: list[str] = []
+    """Structures as figures, tables and the report show them, others after them by name."""
     overlays: Overlays | None = None
 
 

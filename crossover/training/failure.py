@@ -13,3 +13,7 @@ class TrainingFailed(RuntimeError):
     def __init__(self, happened: str, advice: str) -> None:
         super().__init__(f"{happened}; try: {advice}")
         self.happened, self.advice = happened, advice
+
+
+class Collapsed(TrainingFailed):
+    """A training that another seed may save: its loss is no number any more, or it learnt nothing."""

@@ -16,7 +16,7 @@ from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.data import Batches, in_turn
 from crossover.training.engines import Engine, Features
-from crossover.training.failure import TrainingFailed
+from crossover.training.failure import Collapsed
 
 log = logging.getLogger(__name__)
 LOWER_RATE = "a lower recipe.learning_rate; images without values beyond their range"
@@ -168,7 +168,7 @@ class Validation:
         """Probabilities in inference mode, of as many slices at once as the engine takes, in order.
 
         Raises:
-            TrainingFailed: some are no number.
+            Collapsed: some are no number.
         """
         parts = (
             map(self._engine.validate, self._features())
@@ -177,7 +177,7 @@ class Validation:
         )
         for probabilities in parts:
             if not np.isfinite(probabilities).all():
-                raise TrainingFailed("predictions are no numbers any more", LOWER_RATE)
+                raise Collapsed("predictions are no numbers any more", LOWER_RATE)
             yield probabilities
 
     def close(self) -> None:

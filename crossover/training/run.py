@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,18 +23,18 @@ from crossover.core.source_code import code_digest
 from crossover.networks import encoder_weights
 from crossover.networks.source_code import network_files
 from crossover.study.plan import Stage
-from crossover.study.sections import Network, Training
+from crossover.study.sections import Network, Recipe, Training
 from crossover.study.splits import stage_cases
 from crossover.training import engines
-from crossover.training.augmentation import augmenter
+from crossover.training.augmentation import Cuts, Versions, augmenter
 from crossover.training.cache import Cache
 from crossover.training.clock import Clock
 from crossover.training.data import Batches, Moments, SliceSet, load
 from crossover.training.devices import processor
-from crossover.training.failure import TrainingFailed
+from crossover.training.failure import Collapsed, TrainingFailed
 from crossover.training.files import HISTORY, WEIGHTS, Slices, places, record_of
 from crossover.training.inputs import Validation, inputs
-from crossover.training.stage import planned_steps, scored_slices, train, validation_dsc
+from crossover.training.stage import Trained, planned_steps, scored_slices, train, validation_dsc
 
 log = logging.getLogger(__name__)
 USES = {"train": "train on", "validation": "validate on"}
@@ -44,9 +45,10 @@ UNMADE = "its parent failed"
 
 
 def what(stage: Stage) -> dict:
-    """What a stage is, but for its name, its parent's and the place of its network in the study."""
+    """What a stage is, but for its name, its parent's, the place of its network in the study and its recipe: with
+    another recipe it begins alike and is given the same batches."""
     about = asdict(stage)
-    return {k: v for k, v in about.items() if k not in ("name", "parent", "cell")}
+    return {k: v for k, v in about.items() if k not in ("name", "parent", "cell", "recipe")}
 
 
 class Initials:
@@ -77,6 +79,15 @@ class Initials:
         encoder = str(network.settings["encoder"])
         read = encoder_weights(network.engine)
         return read(encoder, self._path, about["sha256"], channels)
+
+
+class _Data(NamedTuple):
+    """What a stage is trained on: cases by use, slices, and by what these were standardised."""
+
+    cases: dict[str, pd.DataFrame]
+    training: SliceSet
+    validation: SliceSet
+    moments: Moments | None
 
 
 class Trainer:
@@ -111,7 +122,8 @@ class Trainer:
         slices = self.slices.digests(cases, stage.structures)
         settings = self.settings.model_dump(mode="json")
         begins = self.initial.of(stage, self.settings.network)
-        return digest([settings, what(stage), list(cases.use), slices, begins, parent, code])
+        about = [what(stage), stage.recipe]
+        return digest([settings, about, list(cases.use), slices, begins, parent, code])
 
     def make(self, stage: Stage, key: str, folder: Path) -> dict:
         """Train one stage into its folder: weights, history.csv; returns its facts.
@@ -144,58 +156,95 @@ class Trainer:
     def _train(self, stage: Stage, key: str, folder: Path) -> dict:
         start, clock = perf_counter(), Clock()
         with clock("load"):
-            used, training, validation, moments = self._data(stage)
+            data = self._data(stage)
         with clock("import"):
             engines.module(self.settings.network)
         with clock("build"):
             engine = self.engine(len(stage.structures))
-            recipe = self.settings.recipe
-            seed = int(digest([recipe.seed, what(stage)])[:8], 16)
-            self._begin(engine, stage, seed)
-        _, rows, columns, _ = training.images.shape
-        versions = augmenter(recipe.augmentation, (rows, columns))
-        batches = Batches(
-            training, versions, recipe.batch, recipe.background_slices, seed, recipe.seed
-        )
-        name = self._activations(engine, stage, moments) if engine.fixed() else ""
-        watch = partial(self.watch, stage.name)
-        checkpoint = self.cache / stage.name / f"{key}.safetensors"
-        with ExitStack() as stack:
-            with clock("build"):
-                steps = planned_steps(recipe, batches.epoch_steps)
-                given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
-                validate = self._validation(engine, validation, name, stack)
-            done = train(
-                engine, given, validate, recipe, checkpoint, clock, watch, stage.parent is not None
-            )
+        seed, done, counts, collapsed = self._learn(engine, stage, key, data, clock)
         save_file({k: np.ascontiguousarray(v) for k, v in done.weights.items()}, folder / WEIGHTS)
         pd.DataFrame(done.history).to_csv(folder / HISTORY, index=False)
+        training, moments = data.training, data.moments
         return {
-            "stage": asdict(stage), "seed": seed,
+            "stage": asdict(stage), "seed": seed, "collapsed": collapsed,
             "network": self.settings.network.model_dump(mode="json"),
             "initial": self.initial.of(stage, self.settings.network),
             "standardised": moments._asdict() if moments else None, "steps": done.steps, "best_step": done.best_step,
             "best_validation_dsc": done.best_dsc, "parameters": engine.parameters(),
-            "patients": {use: len(c) for use, c in used.items()},
+            "patients": {use: len(c) for use, c in data.cases.items()},
             "slices": {
                 "train": len(training.images), "with_structure": int(training.has_structure.sum()),
-                "versions": versions.count,
+                "versions": self._versions(training).count,
             },
-            "activations": given.counts if name else None,
+            "activations": counts,
             "seconds": round(perf_counter() - start + done.before, 2),
             "seconds_in": done.seconds, "cpu_seconds": clock.cpu_seconds,
             "threads": self.threads, "gpu_share": self.gpu_share,
             "device": engine.device, "processor": processor(), "versions": engine.versions,
         }  # fmt: skip
 
+    def _learn(
+        self, engine: engines.Engine, stage: Stage, key: str, data: _Data, clock: Clock
+    ) -> tuple[int, Trained, dict | None, list[dict]]:
+        """Train until it does not collapse, or the recipe's retries are used up.
+
+        Returns:
+            The seed, what was trained, how many activations were kept and read, and of each attempt that collapsed
+            its seed, what happened, and its history where it came to its end.
+        """
+        recipe = self.settings.recipe.changed(stage.recipe)
+        collapsed: list[dict] = []
+        while True:
+            again = [len(collapsed)] if collapsed else []
+            seed = int(digest([recipe.seed, what(stage), *again])[:8], 16)
+            checkpoint = "-".join([key, *map(str, again)]) + ".safetensors"
+            last = len(collapsed) == recipe.retries
+            try:
+                done, counts = self._attempt(
+                    engine, stage, recipe, seed, data, clock, self.cache / stage.name / checkpoint
+                )
+            except Collapsed as error:
+                if last:
+                    raise
+                collapsed.append({"seed": seed, "happened": error.happened, "history": None})
+                continue
+            if last or not done.collapsed:
+                return seed, done, counts, collapsed
+            happened = "the validation DSC is 0 throughout"
+            collapsed.append({"seed": seed, "happened": happened, "history": done.history})
+
+    def _attempt(
+        self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int, data: _Data, clock: Clock,
+        checkpoint: Path,
+    ) -> tuple[Trained, dict | None]:  # fmt: skip
+        with clock("build"):
+            self._begin(engine, stage, recipe, seed)
+        versions = self._versions(data.training)
+        batches = Batches(
+            data.training, versions, recipe.batch, recipe.background_slices, seed, recipe.seed
+        )
+        name = self._activations(engine, stage, data.moments) if engine.fixed() else ""
+        watch = partial(self.watch, stage.name)
+        with ExitStack() as stack:
+            with clock("build"):
+                steps = planned_steps(recipe, batches.epoch_steps)
+                given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
+                validate = self._validation(engine, data.validation, name, stack)
+            done = train(
+                engine, given, validate, recipe, checkpoint, clock, watch, stage.parent is not None
+            )
+        return done, given.counts if name else None
+
+    def _versions(self, training: SliceSet) -> Versions | Cuts:
+        _, rows, columns, _ = training.images.shape
+        return augmenter(self.settings.recipe.augmentation, (rows, columns))
+
     def forget(self, stage: str) -> None:
         """Remove the checkpoints of a stage whose record stands."""
         shutil.rmtree(self.cache / stage, ignore_errors=True)
 
-    def _data(
-        self, stage: Stage
-    ) -> tuple[dict[str, pd.DataFrame], SliceSet, SliceSet, Moments | None]:
-        """Cases by use, training and validation slices, and by what they were standardised.
+    def _data(self, stage: Stage) -> _Data:
+        """Read what a stage is trained and validated on.
 
         Raises:
             TrainingFailed: no slice to train on, or to validate on.
@@ -216,9 +265,11 @@ class Trainer:
                 )
         training, validation = sets["train"], sets["validation"]
         if not self.settings.standardise:
-            return used, training, validation, None
+            return _Data(used, training, validation, None)
         moments = Moments.of(training.images, training.has_structure)
-        return used, training.standardised(moments), validation.standardised(moments), moments
+        return _Data(
+            used, training.standardised(moments), validation.standardised(moments), moments
+        )
 
     def _activations(self, engine: engines.Engine, stage: Stage, moments: Moments | None) -> str:
         """Digest of all that a frozen activation follows from, beside its slice and version."""
@@ -244,10 +295,10 @@ class Trainer:
         stack.callback(kept.close)
         return lambda: validation_dsc(kept.predict(), slices, on)
 
-    def _begin(self, engine: engines.Engine, stage: Stage, seed: int) -> None:
+    def _begin(self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int) -> None:
         """Start the engine on the stage's initial weights."""
         weights = load_file(self.out / stage.parent / WEIGHTS) if stage.parent else None
-        engine.start(self.settings.recipe, seed, weights, stage.level)
+        engine.start(recipe, seed, weights, stage.level)
         channels = len(self.settings.channels)
         if arrays := self.initial.arrays(stage, self.settings.network, channels):
             engine.begin_from(arrays)

@@ -22,7 +22,7 @@ from crossover.study.sections import Recipe
 from crossover.training.clock import Clock
 from crossover.training.data import SliceSet
 from crossover.training.engines import Arrays, Engine, Loss
-from crossover.training.failure import TrainingFailed
+from crossover.training.failure import Collapsed
 from crossover.training.inputs import LOWER_RATE, Inputs
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,11 @@ class Trained:
     before: float
     """Seconds that earlier attempts took, up to the checkpoint that this one went on from."""
 
+    @property
+    def collapsed(self) -> bool:
+        """Whether no validation after the beginning found anything of a structure."""
+        return not any(h["validation_dsc"] > 0 for h in self.history if h["step"])
+
 
 def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
     """Steps of `epochs`, within the recipe's bounds."""
@@ -71,7 +76,8 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
         "cosine": (1 + math.cos(math.pi * done)) / 2,
         "poly": (1 - done) ** recipe.power,
     }
-    return recipe.learning_rate * share[recipe.schedule]
+    risen = min(1.0, (step + 1) / (recipe.warmup * steps)) if recipe.warmup else 1.0
+    return recipe.learning_rate * share[recipe.schedule] * risen
 
 
 def validation_steps(recipe: Recipe, steps: int) -> set[int]:
@@ -111,7 +117,7 @@ def train(
             run.
 
     Raises:
-        TrainingFailed: the loss is no number any more, or nothing was ever learnt.
+        Collapsed: the loss is no number any more, or nothing was ever learnt.
     """
     steps = planned_steps(recipe, inputs.batches.epoch_steps)
     checks = validation_steps(recipe, steps)
@@ -157,10 +163,7 @@ def _finite(losses: list[Loss], step: int) -> list[float]:
     values = [float(loss) for loss in losses]
     for i, value in enumerate(values):
         if not math.isfinite(value):
-            raise TrainingFailed(
-                f"the loss is {value} at step {step - len(values) + 1 + i}",
-                LOWER_RATE,
-            )
+            raise Collapsed(f"the loss is {value} at step {step - len(values) + 1 + i}", LOWER_RATE)
     return values
 
 
@@ -173,7 +176,7 @@ def _told(history: list[dict], steps: int, watch: Watch) -> None:
     learnt = any(h["validation_dsc"] > 0 for h in history)
     learnt |= any(h["loss"] < history[0]["loss"] for h in history[1:])
     if not learnt and len(history) >= FEWEST_VALIDATIONS and step >= steps / 2:
-        raise TrainingFailed(
+        raise Collapsed(
             f"nothing was learnt in {step} steps: the loss never fell below its first "
             f"{history[0]['loss']:.4f}, and the validation DSC is 0 throughout",
             "another recipe.learning_rate; masks that lie on their images",

@@ -5,8 +5,6 @@ Coronal: right at the left, superior up. DICOM and SimpleITK coordinates point t
 left, posterior, superior.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

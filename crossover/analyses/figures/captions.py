@@ -1,7 +1,5 @@
 """Parts of captions that figures share; each takes the tables of a run by name."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.analyses.analysis import Frames

@@ -5,13 +5,10 @@ scratch on the same test cases of the target, with its bootstrap interval, by nu
 percentage points of the metric, which has no unit. Above 0 the family is better than training from scratch.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import fine_tuned_and_scratch, several_sizes
@@ -57,25 +54,11 @@ def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
         structure, family, n_train, cases, difference, ci_low, ci_high, about: on the target's test cases, from -1 to 1.
     """
     scratch = baseline(study)
-    rows = pairwise[pairwise["test_set"] == study.target]
-    ours = rows[rows["family_b"] == scratch].rename(columns={"family_a": "family"})
-    turned = rows[rows["family_a"] == scratch].rename(columns={"family_b": "family"})
-    turned = turned.assign(
-        difference=-turned["difference"], ci_low=-turned["ci_high"], ci_high=-turned["ci_low"]
-    )
-    both = pd.concat([ours, turned])
-    both = both[both["family"].isin(main_question(study))]
-    columns = [
-        "structure",
-        "family",
-        "n_train",
-        "cases",
-        "difference",
-        "ci_low",
-        "ci_high",
-        "about",
-    ]
-    return both[columns].sort_values(["structure", "family", "n_train"], ignore_index=True)
+    rows = style.both_ways(pairwise[pairwise["test_set"] == study.target])
+    rows = rows.rename(columns={"family_a": "family"})
+    rows = rows[(rows["family_b"] == scratch) & rows["family"].isin(main_question(study))]
+    place, told = ["structure", "family", "n_train"], ["difference", "ci_low", "ci_high", "about"]
+    return rows[[*place, "cases", *told]].sort_values(place, ignore_index=True)
 
 
 @style.styled
@@ -121,10 +104,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) ->
             marker=style.family_marker(study, family), label=style.family_label(study, family),
             linestyle=style.family_line(study, family),
         )  # fmt: skip
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator(study.sizes))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([str(n) for n in study.sizes])
+    style.size_axis(axes, study.sizes)
     axes.set_xlabel(f"{captions.target(study)} training patients")
     axes.grid(axis="y")
 

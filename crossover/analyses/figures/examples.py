@@ -5,8 +5,6 @@ under the target's best chain, so none is picked by eye. The models are those of
 of the baseline and of that chain; their scores of the case, in per cent, stand in the corner.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from crossover.analyses.figures.planes import (
     contour,
     grid,
     largest_slice,
+    median_case,
     read_mask,
     show,
     window,
@@ -169,13 +168,6 @@ def shown(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> list[Sho
 def _of_fold(rows: pd.DataFrame, fold: float) -> pd.DataFrame:
     """The rows of the model of a fold; of the only one where there are no folds."""
     return rows if pd.isna(fold) else rows[rows["fold"] == fold]
-
-
-def median_case(rows: pd.DataFrame, metric: str) -> str:
-    """The case of median score, the lower of two; a case's score is its mean over the rows."""
-    means = rows.groupby("case", as_index=False)[metric].mean().dropna()
-    ordered = means.sort_values([metric, "case"])["case"].tolist()
-    return ordered[(len(ordered) - 1) // 2]
 
 
 def _row(one: Shown, study: Study, cases: Path, corrected: Path, predictions: Path) -> Row:

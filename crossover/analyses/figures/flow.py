@@ -4,8 +4,6 @@ Drawn: boxes with numbers of patients, counted from the split; per cent of the c
 and of the target cohort's training patients for the subsets.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

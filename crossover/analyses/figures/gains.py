@@ -6,8 +6,6 @@ of the best validation fold, which is what the paper reports. In percentage poin
 the metric (DSC or IoU), which has no unit; right, the sources' attributes that are numbers, as the field strength.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes

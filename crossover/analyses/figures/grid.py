@@ -6,8 +6,6 @@ not chosen from. A dagger: an encoder that began with random weights because non
 study's kind were at hand.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import seaborn as sns

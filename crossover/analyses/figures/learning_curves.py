@@ -5,8 +5,6 @@ interval as a band, over n on a log2 axis. Right: for each pair of strategies th
 gains is ahead, with its interval; an arrow leaves the range of sizes. The DSC has no unit; n counts patients.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np
@@ -14,11 +12,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.crossing import CROSSES, NONE
 from crossover.statistics.metrics_table import tested
@@ -30,14 +26,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Learning curves and crossover",
     reads=("metrics.csv", "statistics/learning_curves.csv", "statistics/crossover.csv"),
-    settings=(
-        "design",
-        "labels",
-        "statistics.metric",
-        "statistics.missing",
-        "statistics.confidence",
-        "figures.colours",
-    ),
+    settings=("design", "labels", *SCORES, "statistics.confidence", "figures.colours"),
     applies=(several_sizes,),
     order=7,
 )
@@ -123,7 +112,9 @@ def draw(
     left.set_ylabel(style.metric_label(study.statistics.metric))
     left.set_title("Learning curves")
     _crossovers(right, pairs, sizes, study)
-    handles = [_handle(family, study) for family in names]
+    handles = [
+        style.handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), 6),
                   columnspacing=1.4, handletextpad=0.5)  # fmt: skip
     return figure
@@ -163,11 +154,7 @@ def _curves(
 
 
 def _frame(axes: Axes, sizes: list[int], study: Study) -> None:
-    axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator(sizes))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks(sizes, [str(n) for n in sizes])
+    style.size_axis(axes, sizes)
     edge = (sizes[-1] / sizes[0]) ** 0.06
     axes.set_xlim(sizes[0] / edge, sizes[-1] * edge)
     axes.set_xlabel(
@@ -207,10 +194,3 @@ def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-
-
-def _handle(family: str, study: Study) -> Line2D:
-    return Line2D([], [], color=style.family_colour(study, family), markersize=4,
-                  marker=style.family_marker(study, family), linestyle=style.family_line(study, family),
-                  markeredgecolor=style.INK, markeredgewidth=0.4,
-                  label=style.family_label(study, family))  # fmt: skip

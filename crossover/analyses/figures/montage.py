@@ -1,7 +1,5 @@
 """Every slice of one case with the predicted contour and, where there is one, the manual contour."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -52,8 +50,10 @@ def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) ->
 
 
 def slices(marked: np.ndarray) -> list[int]:
-    """From one slice before the first marked one to one after the last, thinned to `MOST`; where none is
-    marked, of all."""
+    """From one slice before the first marked one to one after the last, thinned to `MOST`.
+
+    Where none is marked, of all.
+    """
     found = np.flatnonzero(marked)
     first, last = (max(found[0] - 1, 0), found[-1] + 1) if len(found) else (0, len(marked) - 1)
     span = np.arange(first, min(last, len(marked) - 1) + 1)

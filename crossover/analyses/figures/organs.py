@@ -7,8 +7,6 @@ difference with its confidence interval and the p of the same inversion. The las
 over the structures. The DSC has no unit.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -17,12 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_families, sized
+from crossover.analyses.design import SCORES, several_families, sized
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
-from crossover.statistics.intervals import mean_interval
 from crossover.statistics.missing import completed
-from crossover.statistics.scales import scale
 from crossover.study.families import (
     fine_tuned,
     main_question,
@@ -40,8 +36,7 @@ ANALYSIS = Analysis(
     settings=(
         "design",
         "labels",
-        "statistics.metric",
-        "statistics.missing",
+        *SCORES,
         "statistics.alpha",
         "statistics.confidence",
         "figures.colours",
@@ -150,7 +145,7 @@ def _places(line: int, count: int) -> np.ndarray:
 
 def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> None:
     """Each case, and each model's mean with its interval unless it is infinite, as of a distance to an empty mask."""
-    metric, confidence = study.statistics.metric, study.statistics.confidence
+    metric = study.statistics.metric
     look = {"x": metric, "y": "y", "orient": "y", "native_scale": True, "legend": False, "ax": axes}
     look |= style.by_family(study, names)
     if cases.empty:  # every training failed
@@ -158,13 +153,9 @@ def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> 
     finite = np.isfinite(cases[metric])
     many = {"rasterized": len(cases) > style.RASTERISED}
     sns.stripplot(cases[finite], jitter=False, size=7**0.5, alpha=0.3, **many, **look)
-
-    def interval(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
-
     whole = cases[finite.groupby(cases["y"]).transform("all")]
-    sns.pointplot(whole, errorbar=interval, capsize=0.35, markers=style.markers_of(study, names), markersize=4.4,
-                  err_kws={"linewidth": 1.1}, zorder=4, **look | style.MARK)  # fmt: skip
+    sns.pointplot(whole, errorbar=style.mean_interval_of(study), capsize=0.35, markersize=4.4, zorder=4,
+                  markers=style.markers_of(study, names), err_kws={"linewidth": 1.1}, **look | style.MARK)  # fmt: skip
     axes.set_ylabel("")
 
 
@@ -186,7 +177,7 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
     tuned = fine_tuned(study)
     others = [f for f in main_question(study) if f != tuned]
     here = paired[(paired["test_set"] == study.target) & (paired["n_train"] == study.sizes[-1])]
-    here = pd.concat([here, _turned(here)])
+    here = style.both_ways(here)
     here = here[here["family_a"] == tuned]
     axes.axvline(0, color=style.MUTED, linewidth=0.7)
     places = [
@@ -205,17 +196,6 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
         # the axes' right edge in x, the row in y
         axes.text(1.02, row.y, text, transform=axes.get_yaxis_transform(), size=7, va="center",
                   color=style.INK if p < study.statistics.alpha else style.MUTED)  # fmt: skip
-
-
-def _turned(rows: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons the other way round."""
-    return rows.assign(
-        family_a=rows["family_b"],
-        family_b=rows["family_a"],
-        difference=-rows["difference"],
-        ci_low=-rows["ci_high"],
-        ci_high=-rows["ci_low"],
-    )
 
 
 def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> None:
@@ -239,12 +219,7 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
 
 
 def _handles(study: Study, published: bool) -> list[Line2D]:
-    out = [
-        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f),
-               markersize=4.4, linewidth=1.1, markeredgecolor=style.INK, markeredgewidth=0.4,
-               label=style.family_label(study, f))
-        for f in main_question(study)
-    ]  # fmt: skip
+    out = [style.handle(study, f, markersize=4.4, linewidth=1.1) for f in main_question(study)]
     if published:
         out.append(Line2D([], [], marker="|", color=style.MUTED, linestyle="none", markersize=6.5,
                           markeredgewidth=1.3, label="published mean"))  # fmt: skip

@@ -7,8 +7,6 @@ family at the largest overlay size (where its training failed the last that is t
 failed has an empty panel.
 """
 
-from __future__ import annotations
-
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from crossover.analyses.figures.planes import (
     contour,
     grid,
     largest_slice,
+    median_case,
     read_mask,
     show,
     window,
@@ -143,15 +142,15 @@ def chosen_case(rows: pd.DataFrame, study: Study) -> str:
     """
     family, size = judge(rows, study) or ("", 0)
     shown = rows[rows["structure"].isin(study.overlaid)]
-    largest = shown[(shown["family"] == family) & (shown["n_train"] == size)]
-    means = largest.groupby("case", as_index=False)["dsc"].mean()
-    ordered = means.sort_values(["dsc", "case"])["case"].tolist()
-    return ordered[(len(ordered) - 1) // 2]
+    return median_case(shown[(shown["family"] == family) & (shown["n_train"] == size)], "dsc")
 
 
 def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
-    """(family, size) of the model by which the case is chosen: the last sized family at its largest size; where
-    that was not trained the next smaller size, then the family before. None where none was trained."""
+    """(family, size) of the model by which the case is chosen.
+
+    The last sized family at its largest size; where that was not trained the next smaller size, then the family before.
+    None where none was trained.
+    """
     chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
     rows = rows[rows["structure"].isin(study.overlaid)]
@@ -184,8 +183,10 @@ def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
 def _row_labels(
     study: Study, structure: str, cells: dict, cell_mm: float
 ) -> dict[tuple[int, int], str]:
-    """(row of the structure's, column) -> the structure, the size, or both, where they are not the same
-    for the whole figure."""
+    """(row of the structure's, column) -> the structure, the size, or both.
+
+    Only what is not the same for the whole figure.
+    """
     out: dict[tuple[int, int], str] = {}
     if len(study.overlaid) > 1:
         out[0, 0] = _lines(study.structures[structure].label, cell_mm)

@@ -6,8 +6,6 @@ there are several. Families without sizes stand at the left and go on as a dotte
 unit.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np
@@ -18,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.statistics.intervals import ended
 from crossover.statistics.missing import completed
@@ -35,7 +33,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Performance by number of labelled target patients",
     reads=("metrics.csv",),
-    settings=("design", "labels", "statistics.metric", "statistics.missing", "figures.colours"),
+    settings=("design", "labels", *SCORES, "figures.colours"),
     applies=(several_sizes,),
     order=6,
 )
@@ -150,10 +148,6 @@ def _title(rows: pd.DataFrame, study: Study) -> str:
 
 
 def _handles(study: Study) -> list[Line2D]:
-    return [
-        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f),
-               markersize=4.6, linewidth=1.1, markeredgecolor=style.INK, markeredgewidth=0.4,
-               linestyle="-" if kind.sized else style.REFERENCE_LINE,
-               label=style.family_label(study, f))
-        for f, kind in families(study).items()
-    ]  # fmt: skip
+    lines = {f: "-" if kind.sized else style.REFERENCE_LINE for f, kind in families(study).items()}
+    look = {"markersize": 4.6, "linewidth": 1.1}
+    return [style.handle(study, f, linestyle=line, **look) for f, line in lines.items()]

@@ -1,11 +1,10 @@
 """One slice of a case as a reader sees it: hung as radiologists do, cropped, with contours and a scale bar."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import matplotlib.patheffects as effects
 import numpy as np
+import pandas as pd
 import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +23,13 @@ AROUND_MM = 16.0  # height of titles and legend
 def read_mask(path: Path) -> np.ndarray:
     """(slices, rows, columns) bool."""
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path))) > 0
+
+
+def median_case(rows: pd.DataFrame, metric: str) -> str:
+    """The case of median score, the lower of two; a case's score is its mean over the rows."""
+    means = rows.groupby("case", as_index=False)[metric].mean().dropna()
+    ordered = means.sort_values([metric, "case"])["case"].tolist()
+    return ordered[(len(ordered) - 1) // 2]
 
 
 def largest_slice(mask: np.ndarray) -> int:

@@ -4,8 +4,6 @@ Drawn: a panel for each size; in it a row for each feature, and for each family 
 confidence interval. The ICC has no unit; 1 is perfect agreement.
 """
 
-from __future__ import annotations
-
 import re
 from functools import partial
 
@@ -13,7 +11,6 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_overlays, has_radiomics, sized
@@ -83,8 +80,7 @@ def draw(
         axes.set_xlabel(f"ICC ({confidence})")
     label = style.test_set_label(study, test_set)
     handles = [
-        Line2D([], [], color=style.family_colour(study, f), marker=style.family_marker(study, f), markersize=4,
-               linewidth=1, markeredgecolor="white", markeredgewidth=0.4, label=style.family_label(study, f))
+        style.handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
         for f in names if f in set(rows["family"])
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center",

@@ -6,8 +6,6 @@ behind, at the width at which it is printed: 85 mm (column) or 174 mm (page). se
 intervals (`pointplot`), cases, curves, bars and heatmaps.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
@@ -22,8 +20,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
-from crossover.statistics.scales import KNOWN
+from crossover.statistics.intervals import mean_interval
+from crossover.statistics.scales import KNOWN, scale
 from crossover.study.families import families, references
 from crossover.study.schema import Study
 
@@ -170,6 +171,39 @@ def with_interval(
     """
     parts = [rows.assign(**{estimate: rows[column]}) for column in (low, estimate, high)]
     return pd.concat(parts, ignore_index=True)
+
+
+def handle(study: Study, family: str, **look: Any) -> Line2D:
+    """A family's entry in a legend: its colour, marker and label, and what else its marks and lines look like."""
+    ours: dict[str, Any] = {"color": family_colour(study, family), "marker": family_marker(study, family),
+            "markeredgecolor": INK, "markeredgewidth": 0.4, "label": family_label(study, family)}  # fmt: skip
+    return Line2D([], [], **ours | look)
+
+
+def mean_interval_of(study: Study) -> Callable[[pd.Series], tuple[np.ndarray, np.ndarray]]:
+    """What `pointplot` takes as `errorbar`: the confidence interval of cases' mean, as the study's statistics have."""
+    metric, confidence = study.statistics.metric, study.statistics.confidence
+
+    def interval(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+        return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
+
+    return interval
+
+
+def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons of families a and b, and all of them the other way round below."""
+    turned = pairs.assign(
+        family_a=pairs["family_b"], family_b=pairs["family_a"], difference=-pairs["difference"],
+        ci_low=-pairs["ci_high"], ci_high=-pairs["ci_low"],
+    )  # fmt: skip
+    return pd.concat([pairs, turned])
+
+
+def size_axis(axes: Axes, sizes: Sequence[int]) -> None:
+    """Make the horizontal axis one of numbers of training patients, on a log2 scale, with a tick at each."""
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(n) for n in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def spacing(figure: Figure, **values: Any) -> None:

@@ -4,8 +4,6 @@ Drawn: a panel for each cohort and for all: mean DSC with its confidence interva
 of target training patients; below it, which differences Tukey's test finds. The DSC has no unit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -18,7 +16,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
 from crossover.statistics.missing import completed
@@ -32,8 +30,7 @@ ANALYSIS = Analysis(
     settings=(
         "design",
         "labels",
-        "statistics.metric",
-        "statistics.missing",
+        *SCORES,
         "statistics.alpha",
         "statistics.confidence",
         "figures.colours",
@@ -267,15 +264,13 @@ def _short(study: Study, family: str) -> str:
 
 
 def _handles(study: Study, hollow: bool) -> list[Line2D]:
-    out = []
-    for family in [*references(study), *compared(study)]:
-        reference = family in references(study)
-        out.append(
-            Line2D([], [], color=style.family_colour(study, family), linewidth=1.1,
-                   linestyle=style.family_line(study, family),
-                   marker="none" if reference else style.family_marker(study, family),
-                   markersize=4.2, label=style.family_label(study, family))
-        )  # fmt: skip
+    plain = {"linewidth": 1.1, "markersize": 4.2, "markeredgecolor": None, "markeredgewidth": None}
+    names = [(f, {"marker": "none"}) for f in references(study)]
+    names += [(f, {}) for f in compared(study)]
+    out = [
+        style.handle(study, f, linestyle=style.family_line(study, f), **plain, **look)
+        for f, look in names
+    ]
     if hollow:
         out.append(Line2D([], [], marker="o", markerfacecolor="white", markeredgecolor=style.MUTED,
                           linestyle="none", markersize=4.6, label="published"))  # fmt: skip

@@ -6,13 +6,10 @@ replicate where there are several; right, seconds for
 a training step. Dotted: the models that don't fine-tune. The DSC has no unit.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -21,11 +18,9 @@ from matplotlib.lines import Line2D
 
 from crossover import networks
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import fine_tuned_and_scratch, several_levels
+from crossover.analyses.design import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.analyses.figures import captions, style
-from crossover.statistics.intervals import mean_interval
 from crossover.statistics.missing import completed
-from crossover.statistics.scales import scale
 from crossover.study.families import (
     baseline,
     families,
@@ -42,15 +37,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     title="Performance and cost by number of re-trained layers",
     reads=("metrics.csv", "statistics/training_time.csv"),
-    settings=(
-        "design",
-        "labels",
-        "statistics.metric",
-        "statistics.missing",
-        "statistics.confidence",
-        "figures.colours",
-        "network",
-    ),
+    settings=("design", "labels", *SCORES, "statistics.confidence", "figures.colours", "network"),
     applies=(fine_tuned_and_scratch, several_levels),
     order=9,
 )
@@ -166,16 +153,13 @@ def swept(rows: pd.DataFrame, study: Study) -> list[str]:
 def _scores(
     axes: Axes, rows: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study
 ) -> None:
-    metric, confidence = study.statistics.metric, study.statistics.confidence
+    metric = study.statistics.metric
     sns.pointplot(rows, x="level", y=metric, order=shown, errorbar=None, linewidth=0.9, ax=axes,
                   linestyles=[look["linestyle"] for look in looks.values()], **_by_structure(looks))  # fmt: skip
     of_level = rows.groupby("level")["structure"].transform("nunique")
     whole = rows[of_level == len(looks)]  # a mean over fewer would be of something else
     cases = whole.groupby(["level", "cohort", "case"], as_index=False)[metric].mean()
-
-    def interval(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        return mean_interval(values.mean(), values.std(), len(values), confidence, scale(metric))
-
+    interval = style.mean_interval_of(study)
     sns.pointplot(cases, x="level", y=metric, order=shown, errorbar=interval, **MEAN, color=_tuned(study),
                   capsize=0.1, err_kws={"linewidth": 1.1}, zorder=5, ax=axes)  # fmt: skip
 

@@ -6,8 +6,6 @@ training's time, by its cause. Left of 0: it cost more. Stacked bars are matplot
 doesn't stack.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -102,8 +100,10 @@ def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
 
 
 def _means(times: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Of each of the main families that were trained, over its trainings at the largest size, of the
-    structures for which all of them were."""
+    """Of each of the main families that were trained, over its trainings at the largest size.
+
+    Of the structures for which all of these families were.
+    """
     rows = main_rows(times, study)
     size = rows["n_train"].where(~rows["family"].isin(references(study)), study.sizes[-1])
     names = [*PARTS, "seconds", "seconds_per_step"]

@@ -5,8 +5,6 @@ loss since the last check (the recipe's, no unit) below; a line for each trainin
 weights were kept. The axes of all families have one scale in height, each its own in steps.
 """
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Collection, Iterable

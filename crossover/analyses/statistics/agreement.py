@@ -1,7 +1,5 @@
 """Agreement of radiomics features between manual and predicted masks."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_radiomics
 from crossover.statistics.agreement import agreement, read_radiomics

@@ -1,16 +1,14 @@
 """How many cases each family needs for a score."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.statistics.crossing import cases_needed
 from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.confidence", "statistics.missing"),
+    settings=(*SCORES, "statistics.confidence"),
     applies=(several_sizes,),
     writes={"statistics/cases_needed.csv": ("test_set", "structure", "family", "target")},
     order=14,

@@ -1,9 +1,7 @@
 """Each chain of trainings against its target's baseline, on the same cases; with sizes, at the largest."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import chained
+from crossover.analyses.design import SCORES, chained
 from crossover.statistics.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
 from crossover.statistics.missing import read_completed
 from crossover.study.chains import chains
@@ -12,13 +10,7 @@ from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv", "statistics/validation.csv"),
-    settings=(
-        "design",
-        "statistics.metric",
-        "statistics.alpha",
-        "statistics.confidence",
-        "statistics.missing",
-    ),
+    settings=("design", *SCORES, "statistics.alpha", "statistics.confidence"),
     applies=(chained,),
     writes={
         "statistics/chains.csv": ("metric", "target", "family"),

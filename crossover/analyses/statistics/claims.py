@@ -1,7 +1,5 @@
 """Whether each of the paper's findings holds in the study's tables."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_claims
 from crossover.findings.claims.files import judged

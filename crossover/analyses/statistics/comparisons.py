@@ -1,16 +1,14 @@
 """Models as independent groups: analysis of variance and Tukey's test."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_families
+from crossover.analyses.design import SCORES, several_families
 from crossover.statistics.comparisons import compare
 from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.alpha", "statistics.missing"),
+    settings=(*SCORES, "statistics.alpha"),
     applies=(several_families,),
     writes={
         "statistics/anova.csv": ("test_set", "structure", "question"),

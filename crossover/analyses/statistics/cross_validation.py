@@ -1,7 +1,5 @@
 """The validation scores of every network that the selection tried."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_selection
 from crossover.core.incremental import records_of

@@ -1,22 +1,14 @@
 """The number of cases from which one family stays ahead of another."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.statistics.crossing import crossovers
 from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=(
-        "statistics.metric",
-        "statistics.confidence",
-        "statistics.alpha",
-        "statistics.missing",
-        "splits.replicates",
-    ),
+    settings=(*SCORES, "statistics.confidence", "statistics.alpha", "splits.replicates"),
     applies=(several_sizes,),
     writes={"statistics/crossover.csv": ("test_set", "structure", "ahead", "overtakes")},
     order=13,

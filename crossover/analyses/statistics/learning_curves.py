@@ -1,16 +1,14 @@
 """The score of each family as a function of the number of cases, fitted."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_sizes
+from crossover.analyses.design import SCORES, several_sizes
 from crossover.statistics.curves import learning_curves
 from crossover.statistics.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.confidence", "statistics.missing"),
+    settings=(*SCORES, "statistics.confidence"),
     applies=(several_sizes,),
     writes={"statistics/learning_curves.csv": ("test_set", "structure", "family", "n_train")},
     order=12,

@@ -1,7 +1,5 @@
 """Which predictions each model lacks, by test set and structure."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.statistics.metrics_table import read_metrics
 from crossover.statistics.missing import counts, missing_predictions

@@ -1,9 +1,7 @@
 """Models in pairs on the same cases."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import several_families
+from crossover.analyses.design import SCORES, several_families
 from crossover.statistics.missing import read_completed
 from crossover.statistics.paired import paired
 from crossover.study.families import main_question
@@ -11,13 +9,7 @@ from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=(
-        "design",
-        "statistics.metric",
-        "statistics.alpha",
-        "statistics.confidence",
-        "statistics.missing",
-    ),
+    settings=("design", *SCORES, "statistics.alpha", "statistics.confidence"),
     applies=(several_families,),
     writes={"statistics/paired.csv": ("test_set", "structure", "question", "a", "b")},
     order=3,

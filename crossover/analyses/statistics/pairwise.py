@@ -1,8 +1,7 @@
 """Every pair of families at every size on the same cases, corrected, beside the paper's way of comparing."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import SCORES
 from crossover.findings.published import comparison
 from crossover.statistics.missing import read_completed
 from crossover.statistics.repeated import pairwise
@@ -11,7 +10,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     reads=("metrics.csv", "statistics/tukey.csv"),
     sources=("published",),
-    settings=("statistics.metric", "statistics.alpha", "published", "statistics.missing"),
+    settings=(*SCORES, "statistics.alpha", "published"),
     writes={"statistics/pairwise.csv": ("test_set", "structure", "question", "a", "b")},
     order=10,
 )

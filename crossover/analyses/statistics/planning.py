@@ -1,9 +1,7 @@
 """What would make a study's answers surer: more test cases, more trainings, more labelled cases."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import fine_tuned_and_scratch
+from crossover.analyses.design import SCORES, fine_tuned_and_scratch
 from crossover.statistics.missing import read_completed
 from crossover.statistics.planning import Rules
 from crossover.statistics.plans import surer
@@ -12,13 +10,7 @@ from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=(
-        "design",
-        "statistics.metric",
-        "statistics.alpha",
-        "statistics.confidence",
-        "statistics.missing",
-    ),
+    settings=("design", *SCORES, "statistics.alpha", "statistics.confidence"),
     applies=(fine_tuned_and_scratch,),
     writes={"statistics/planning.csv": ("question", "structure", "a", "trainings")},
     order=18,

@@ -1,7 +1,5 @@
 """How stable the ranks of the models are over bootstrap samples of the patients."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_families
 from crossover.statistics.missing import read_completed

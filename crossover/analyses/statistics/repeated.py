@@ -1,8 +1,7 @@
 """All families at once on the same cases: repeated measures, Friedman's test and a mixed model."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import SCORES
 from crossover.findings.published import comparison
 from crossover.statistics.missing import read_completed
 from crossover.statistics.repeated import repeated
@@ -11,7 +10,7 @@ from crossover.study.schema import Study
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
     sources=("published",),
-    settings=("statistics.metric", "statistics.alpha", "published", "statistics.missing"),
+    settings=(*SCORES, "statistics.alpha", "published"),
     writes={"statistics/repeated.csv": ("test_set", "structure", "question", "method")},
     order=11,
 )

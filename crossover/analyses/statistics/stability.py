@@ -1,15 +1,14 @@
 """Whether the models of the folds differ."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.design import SCORES
 from crossover.statistics.missing import read_completed
 from crossover.statistics.stability import stability
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=("statistics.metric", "statistics.missing"),
+    settings=SCORES,
     writes={"statistics/stability.csv": ("family", "n_train", "structure", "cohort", "fold")},
     order=9,
 )

@@ -1,7 +1,5 @@
 """The mean of every metric with its confidence interval, for each model and test set."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.statistics.missing import read_completed
 from crossover.statistics.summary import summarise

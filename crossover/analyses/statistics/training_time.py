@@ -1,7 +1,5 @@
 """The time of every training, and what fine-tuning saved against training from scratch."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import fine_tuned_and_scratch
 from crossover.core.incremental import records_of

@@ -1,7 +1,5 @@
 """How the model of each fold validated."""
 
-from __future__ import annotations
-
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
 from crossover.core.incremental import failed_of, records_of

@@ -1,7 +1,5 @@
 """The cohorts of a study of chains, beside the paper's."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd
@@ -9,7 +7,7 @@ import pandas as pd
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
 from crossover.core.files import read_json
-from crossover.findings.published import Published, load_published
+from crossover.findings.published import Published, paper_of
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits
 
@@ -25,7 +23,7 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `cohorts_table`."""
-    published = load_published(study.published) if study.published else None
+    published = paper_of(study)
     slices = {
         path.parent.name: sum(item["with_structure"] for item in read_json(path)["items"].values())
         for path in given.slices

@@ -1,13 +1,11 @@
 """The validation of every network of the selection, beside the paper's."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
-from crossover.findings.published import Published, load_published
+from crossover.findings.published import Published, paper_of
 from crossover.statistics.cross_validation import CELLS, by_cell, select
 from crossover.study.schema import Study
 
@@ -28,7 +26,7 @@ GRID = [
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `grid_table`."""
-    published = load_published(study.published) if study.published else None
+    published = paper_of(study)
     cells = given.optional("statistics/cross_validation.csv")
     cells = pd.DataFrame(columns=CELLS) if cells is None else cells
     return {"networks": grid_table(cells, published)}

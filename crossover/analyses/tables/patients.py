@@ -1,7 +1,5 @@
 """Table 1 of the target's patients by part of the split."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs

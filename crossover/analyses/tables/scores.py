@@ -1,12 +1,10 @@
 """Every model's scores on each test set, beside the paper's."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import one_structure, sized
-from crossover.findings.published import Published, beside, load_published
+from crossover.findings.published import Published, beside, paper_of
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.schema import Study
 from crossover.study.sections import Step, Strategy
@@ -27,7 +25,7 @@ THEIRS = ["published_n_train", "published_mean", "published_ci_low", "published_
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `scores_table`."""
-    published = load_published(study.published) if study.published else None
+    published = paper_of(study)
     return {"scores": scores_table(given.table("statistics/summary.csv"), published, study)}
 
 

@@ -1,12 +1,10 @@
 """The scores of every chain by what was trained on before, beside the paper's."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
-from crossover.findings.published import Published, at_sizes, load_published, once, printed_metric
+from crossover.findings.published import Published, at_sizes, once, paper_of, printed_metric
 from crossover.study.families import at_largest
 from crossover.study.schema import Study
 
@@ -27,7 +25,7 @@ SOURCES = [
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `sources_table`."""
-    published = load_published(study.published) if study.published else None
+    published = paper_of(study)
     return {"sources": sources_table(given.table("statistics/chains.csv"), published, study)}
 
 

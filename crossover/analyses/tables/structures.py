@@ -1,7 +1,5 @@
 """Every model's scores on each structure with paired tests between models, beside the paper's."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +7,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_structures, sized
-from crossover.findings.published import Published, at_sizes, corresponding, load_published, once
+from crossover.findings.published import Published, at_sizes, corresponding, once, paper_of
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.families import main_question, pairs_of, references
 from crossover.study.schema import Study
@@ -37,7 +35,7 @@ _TESTED = [
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `table_two_paired`."""
-    published = load_published(study.published) if study.published else None
+    published = paper_of(study)
     summary, paired = given.table("statistics/summary.csv"), given.table("statistics/paired.csv")
     return {"structures": table_two_paired(summary, paired, published, study)}
 

@@ -3,8 +3,6 @@
 Each module has one kind of check, a pure function from the printed numbers to findings.
 """
 
-from __future__ import annotations
-
 from crossover.findings.audit.averages import averages
 from crossover.findings.audit.counts import counts
 from crossover.findings.audit.cut_off import cut_off, under

@@ -1,7 +1,5 @@
 """A printed average over structures against the rows that it averages, and its spread."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Counts and their percentages: does each percentage follow, and does every table add up?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

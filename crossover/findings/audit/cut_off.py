@@ -5,8 +5,6 @@ reaches half a unit to either side of that: a `Printed` number with its digits a
 through every check like a rounded one.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What a design can show: a selection among networks, a relation over cohorts, results that aren't shown."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -13,8 +13,6 @@ Names are the keys of facts. Functions read the tables:
 * `mean`, `min`, `max` of numbers; `two_sided_signs(n)`: p where all of n signs are equal.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import operator

@@ -10,8 +10,6 @@ of it is assumed. Only the chance of the cases is in it: not that of training ag
 comparisons, nor of rounding.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A finding of the audit, and the verdict that readings of a printed number lead to."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Printed gains against the printed scores: as a difference, or relative to the lower score."""
 
-from __future__ import annotations
-
 from crossover.findings.audit.averages import rows_of
 from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places
 from crossover.findings.audit.interval import Interval, average, exactly, likely_average, unrounded

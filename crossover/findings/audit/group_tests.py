@@ -1,7 +1,5 @@
 """p values of a table of patients, recomputed from its counts, or its means and SDs, under the usual tests."""
 
-from __future__ import annotations
-
 import math
 from itertools import combinations, product
 
@@ -61,8 +59,11 @@ def counts_of(row: CategoricalRow) -> np.ndarray:
 
 
 def of_counts(counts: np.ndarray) -> list[Reading]:
-    """Of the whole table, two-sided: chi-square (with Yates' correction in 2x2 tables, too), the likelihood
-    ratio, and Fisher's exact test (Freeman & Halton 1951 for more than two categories)."""
+    """Of the whole table, two-sided: chi-square, the likelihood ratio, and Fisher's exact test.
+
+    Chi-square with Yates' correction in 2x2 tables, too; Fisher's for more than two categories as Freeman & Halton
+    1951.
+    """
     from scipy import stats
 
     test = stats.chi2_contingency
@@ -97,8 +98,10 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
 
 
 def fisher(counts: np.ndarray) -> float | None:
-    """p of the exact test of an r x 2 table: the probability, margins given, of all tables that are no more
-    probable. None for more than a million tables."""
+    """p of the exact test of an r x 2 table; None for more than a million tables.
+
+    The probability, margins given, of all tables that are no more probable.
+    """
     rows, second = counts.sum(axis=1), int(counts[:, 1].sum())
     order = np.argsort(rows)
     rows, cells = rows[order], counts[order, 1]
@@ -153,8 +156,10 @@ def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, fl
 
 
 def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float, float]:
-    """Welch and Satterthwaite's degrees of freedom depend on the ratio of the variances alone; they are most,
-    n1 + n2 - 2, where each is in proportion to its n - 1, and fall to either side."""
+    """Welch and Satterthwaite's degrees of freedom, which depend on the ratio of the variances alone.
+
+    They are most, n1 + n2 - 2, where each is in proportion to its n - 1, and fall to either side.
+    """
 
     def freedom(a: float, b: float) -> float:
         v, w = a * a / n1, b * b / n2

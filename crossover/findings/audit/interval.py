@@ -34,8 +34,10 @@ class Interval:
         return _hull([a * b for a in (self.low, self.high) for b in (other.low, other.high)])
 
     def __truediv__(self, other: Interval) -> Interval:
-        """Raises:
-        ZeroDivisionError: the other may be 0.
+        """What the quotients may be.
+
+        Raises:
+            ZeroDivisionError: the other may be 0.
         """
         if other.low <= 0 <= other.high:
             raise ZeroDivisionError(f"{other} holds 0")

@@ -1,7 +1,5 @@
 """Finding printed values: one model, structure, test set and metric, wherever they stand."""
 
-from __future__ import annotations
-
 from itertools import product
 
 from crossover.findings.printed import Value

@@ -1,7 +1,5 @@
 """What the text says is higher than what: the printed means, and the printed p with the printed spread."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

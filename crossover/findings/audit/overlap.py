@@ -1,7 +1,5 @@
 """Dice and IoU of one model on one test set: of each case IoU = D / (2 - D), of means a range."""
 
-from __future__ import annotations
-
 import math
 
 from crossover.findings.audit.finding import Finding, Reading, judged, places
@@ -32,8 +30,10 @@ def iou_of(dice: float) -> float:
 
 
 def mean_iou_range(mean_dice: Interval) -> Interval:
-    """D / (2 - D) is convex: the mean IoU is at least that of the mean D (Jensen), and at most the mean D,
-    where every case is 0 or 1."""
+    """The mean IoU is at least the IoU of the mean D and at most the mean D.
+
+    At least since D / (2 - D) is convex (Jensen), at most where every case is 0 or 1.
+    """
     inside = mean_dice.clipped(0, 1)
     return Interval(iou_of(inside.low), inside.high)
 

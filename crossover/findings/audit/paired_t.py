@@ -1,7 +1,5 @@
 """Printed p values of the paired t test against the means and SDs of the same cases."""
 
-from __future__ import annotations
-
 import math
 
 from crossover.findings.audit.finding import Finding, Reading, judged, p_interval, p_text, places
@@ -29,8 +27,10 @@ def paired_t(published: Published) -> list[Finding]:
 
 
 def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[Finding]:
-    """p grows with the SD of the differences, which the correlation of the scores decides: from |sa - sb| where
-    it is 1, over the root of sa^2 + sb^2 where it is 0, to sa + sb where it is -1."""
+    """p grows with the SD of the differences, which the correlation of the scores decides.
+
+    From |sa - sb| where it is 1, over the root of sa^2 + sb^2 where it is 0, to sa + sb where it is -1.
+    """
     n = cases_of(a, published)
     if not n or n < 2 or n != cases_of(b, published):
         return []

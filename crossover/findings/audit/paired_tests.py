@@ -3,8 +3,6 @@
 Those of the paired t test are in `paired_t`; of other tests nothing printed tells the p.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """One number at several places: text against table, abstract against table."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """A test set that pools others: its mean is theirs weighted by their cases, its interval follows too."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 

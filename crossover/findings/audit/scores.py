@@ -1,7 +1,5 @@
 """What a printed score tells of its cases: their scale, how many they are, their standard deviation."""
 
-from __future__ import annotations
-
 import math
 from functools import cache
 

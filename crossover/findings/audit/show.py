@@ -1,7 +1,5 @@
 """The audit on the terminal, and for machines."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd
@@ -9,6 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from crossover.core.tables import some
 from crossover.findings.audit.false_claims import LIKELY
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
 from crossover.findings.published import Published
@@ -23,8 +22,10 @@ MOST_NAMED = 3
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
-    """A line of counts, what does not follow, what follows only under a reading, what no check finds, and which
-    claims of superiority may be false (`false_claims.false_claims`).
+    """A line of counts, then what does not follow, entry by entry.
+
+    What follows only under a reading, what no check finds, and which claims of superiority may be false
+    (`false_claims.false_claims`) come after it.
 
     Findings of one check with the same reading for the same printed number are one entry.
     """
@@ -98,8 +99,7 @@ def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame
 def _entry(own: pd.DataFrame) -> Text:
     first = own.iloc[0]
     names = list(dict.fromkeys(own["about"]))
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    text = Text("; ".join(names[:MOST_NAMED]) + more, "bold")
+    text = Text(some(names, MOST_NAMED, "; "), "bold")
     text.append(f" ({first['where']}): printed {first['printed']}", "not bold")
     if first["follows_from"] and len(names) == 1:
         text.append(f"; from {first['follows_from']}", "not bold")

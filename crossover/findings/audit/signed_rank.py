@@ -4,8 +4,6 @@ The forms: exact, or the normal approximation with or without continuity correct
 are left out (Wilcoxon 1945), equal ones share their mean rank; the variance is corrected for them.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Scores, standard deviations, intervals, quartiles and numbers of cases: do they go together?"""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

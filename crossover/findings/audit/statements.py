@@ -1,7 +1,5 @@
 """Statements of the text as relations of printed numbers."""
 
-from __future__ import annotations
-
 import math
 
 from crossover.findings.audit.expressions import evaluate, named, whole_number

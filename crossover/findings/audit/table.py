@@ -1,7 +1,5 @@
 """The findings as a table."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Whether files of claims name what their studies and papers have: found before anything runs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 

@@ -6,8 +6,6 @@ logarithm). Where every model was trained once, the spread between trainings is 
 has (`Scores.spread`); where nothing tells it, the part is about these trained models only.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,6 +117,7 @@ def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
 def part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
     """A part from an effect that is a difference of values on a scale."""
 
+    @functools.cache
     def interval(confidence: float) -> Interval:
         low, high = ended(*found.interval(confidence), of_differences(scale))
         return float(low), float(high)
@@ -130,6 +129,7 @@ def mean_part(name: str, found: Effect, region: Interval, published: float, scal
     """A part from an effect that is a mean of values on a scale."""
     there = on_scale(found, scale)
 
+    @functools.cache
     def interval(confidence: float) -> Interval:
         return mean_interval(found, confidence, scale)
 

@@ -1,12 +1,11 @@
 """Every claim's verdict, computed from the tables of a run."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from crossover.core.tables import some
 from crossover.findings.claims import effects, others, reliability
 from crossover.findings.claims.parts import (
     FAILS,
@@ -126,10 +125,9 @@ def _row(
 
 
 def _longer(pairs: list[tuple[str, str]]) -> str:
-    named = [f"{a} than {b}" for a, b in dict.fromkeys(pairs)]
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    named = some([f"{a} than {b}" for a, b in dict.fromkeys(pairs)], _NAMED)
     return (
-        f"trained longer: {', '.join(named[:_NAMED])}{more}, which alone may make them better; a control is needed "
+        f"trained longer: {named}, which alone may make them better; a control is needed "
         "that trains the target's patients as often"
     )
 
@@ -212,6 +210,4 @@ def _because(
     if found == HOLDS:
         return f"{text}; least clear: {shown.name}"
     named = outside if found == FAILS else [p for p in parts if p not in inside]
-    names = [part.name for part in named[:_NAMED]]
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return f"{text}; not: {'; '.join(names)}{more}"
+    return f"{text}; not: {some([part.name for part in named], _NAMED, '; ')}"

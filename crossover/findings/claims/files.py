@@ -1,7 +1,5 @@
 """`config/claims/<study>.yaml`, and its verdicts on the files of a run."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Parts of claims about training times, networks and crossovers."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

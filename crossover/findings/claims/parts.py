@@ -9,8 +9,6 @@ test, Berger 1982), and one part fails it only after correction for their number
 claim about methods of which only one training each is known, and nothing of how much another would differ.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -10,8 +10,6 @@ narrow: of simulated features 95% intervals held the true
 difference in 88 to 91% at 8 and 16 patients, in 94% at 64.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from functools import partial

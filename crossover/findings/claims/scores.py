@@ -1,7 +1,5 @@
 """Scores of a run by case and training, and the paper's printed means beside them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

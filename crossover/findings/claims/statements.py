@@ -33,7 +33,23 @@ class Comparison(Section):
     b: Families
 
 
-class _OfScores(Section):
+class _Testable(Section):
+    @property
+    def region(self) -> tuple[float, float]:
+        """The ends between which every effect lies where the statement holds."""
+        match self:
+            case Better(by=least) | Above(bound=least) | Time(at_least=least):
+                return least, math.inf
+            case Below(bound=most):
+                return -math.inf, most
+            case Within(low=low, high=high):
+                return low, high
+            case NoDifference(margin=margin):
+                return -margin, margin
+        return 0.0, math.inf
+
+
+class _OfScores(_Testable):
     metric: Metric
     structures: list[str] = []
     """Each of these; each of the study's by default; "all" is a case's mean over the study's."""
@@ -55,11 +71,6 @@ class Better(_Compared):
     metric: Metric | Literal["icc"]  # type: ignore[assignment]  # wider than of others, and never assigned to
     by: Annotated[float, Field(ge=0)] = 0.0
 
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return self.by, math.inf
-
     @model_validator(mode="after")
     def _each_icc(self) -> Better:
         if self.metric == ICC and (self.combine != "each" or "all" in self.structures):
@@ -75,22 +86,12 @@ class Majority(_Compared):
     kind: Literal["majority"]
     at_least: Annotated[int, Field(ge=1)]
 
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return 0.0, math.inf
-
 
 class NoDifference(_Compared):
     """Every difference a - b lies within the margin: equivalence. A test that finds nothing shows none."""
 
     kind: Literal["no_difference"]
     margin: Annotated[float, Field(gt=0)] = MARGIN
-
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return -self.margin, self.margin
 
 
 class _Values(_OfScores):
@@ -105,22 +106,12 @@ class Above(_Values):
     kind: Literal["above"]
     bound: float
 
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return self.bound, math.inf
-
 
 class Below(_Values):
     """Every mean, or every feature's ICC, is below the bound."""
 
     kind: Literal["below"]
     bound: float
-
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return -math.inf, self.bound
 
 
 class Within(_Values):
@@ -129,11 +120,6 @@ class Within(_Values):
     kind: Literal["range"]
     low: float
     high: float
-
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return self.low, self.high
 
     @model_validator(mode="after")
     def _rising(self) -> Within:
@@ -149,11 +135,6 @@ class Rises(_OfScores):
     test_set: str
     families: Families
     sizes: Annotated[Sizes, Field(min_length=2)]
-
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return 0.0, math.inf
 
 
 class Crossover(Section):
@@ -179,7 +160,7 @@ class Crossover(Section):
         return self
 
 
-class Time(Section):
+class Time(_Testable):
     """Training `family` takes less time than training `over`: at least so many per cent."""
 
     kind: Literal["time"]
@@ -188,23 +169,13 @@ class Time(Section):
     sizes: Sizes
     at_least: Annotated[float, Field(ge=0, lt=100)] = 0.0
 
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return self.at_least, math.inf
 
-
-class BestNetwork(Section):
+class BestNetwork(_Testable):
     """This network has a higher validation DSC over the folds than every other of the selection."""
 
     kind: Literal["best_network"]
     architecture: str
     encoder: str
-
-    @property
-    def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
-        return 0.0, math.inf
 
 
 class Untested(Section):

@@ -1,7 +1,5 @@
 """Verdicts on claims for people: on the terminal."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

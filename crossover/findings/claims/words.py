@@ -1,7 +1,5 @@
 """The numbers of a verdict as text."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

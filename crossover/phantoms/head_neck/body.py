@@ -1,5 +1,6 @@
-"""One person's size, shape and posture: from where a sample lies on the scanner to where it lies in
-the template, in whose coordinates all anatomy is drawn.
+"""One person's size, shape and posture: from where a sample lies on the scanner to the template.
+
+All anatomy is drawn in the template's coordinates.
 
 The template's origin is the middle of the sella; a head of average size looks straight ahead. Every
 draw is made before any sample is placed, so that a patient is the same person on every grid.

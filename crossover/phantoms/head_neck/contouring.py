@@ -96,8 +96,10 @@ def _shape(name: str, organs: Organs, rule: Contour) -> Shape:
 
 
 def _bare(kind: str, side: int, organs: Organs, rule: Contour) -> Shape:
-    """Return an organ with its optional parts; `side` is 1 on the left, -1 on the right and 0 for one that is
-    single."""
+    """Return an organ with its optional parts.
+
+    `side` is 1 on the left, -1 on the right and 0 for one that is single.
+    """
     match kind:
         case "brainstem":
             return organs.brainstem

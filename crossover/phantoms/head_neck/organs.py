@@ -242,8 +242,11 @@ def _draw_masseter(side: int, draw: Draw) -> Shape:
 
 
 def _draw_parotid(side: int, jaw: Jaw, masseter: Shape, draw: Draw) -> Parotid:
-    """Draw a gland of three parts: the superficial lobe behind and over the jaw, the deep lobe behind the ramus, and
-    the tail; an accessory lobe may lie on the masseter. Left and right differ a little, patients much."""
+    """Draw a gland of three parts; left and right differ a little, patients much.
+
+    The superficial lobe behind and over the jaw, the deep lobe behind the ramus, and the tail; an accessory lobe may
+    lie on the masseter.
+    """
     size = draw.number(1, 0.085)
     high = draw.number(0, 2)
     lobe = Ellipsoid(
@@ -292,14 +295,18 @@ def _draw_sylvian(draw: Draw) -> Below:
 
 
 def tentorium(side: int) -> Below:
-    """Return the half-space above the tentorium, which parts the temporal lobe from the cerebellum and rises
-    medially and to the back."""
+    """Return the half-space above the tentorium, which parts the temporal lobe from the cerebellum.
+
+    It rises medially and to the back.
+    """
     return Below((-0.3 * side, 0.3, -1), (side * 40, 28, -8))
 
 
 def _temporal_lobe(side: int, cavity: Shape, sylvian: Below, brainstem: Shape) -> Shape:
-    """Return the brain below the Sylvian fissure and beside the brain stem: in the middle fossa and, behind the
-    petrous ridge, above the tentorium."""
+    """Return the brain below the Sylvian fissure and beside the brain stem.
+
+    In the middle fossa and, behind the petrous ridge, above the tentorium.
+    """
     lateral = Below((-side, 0, 0), (side * 16.0, 0, 0))
     behind = Below((0, 1, 0), (0, TEMPORAL_POSTERIOR_Y, 0))
     slope = Below((0, 1.1, -1), (0, 28, -8))  # the front of the petrous pyramid

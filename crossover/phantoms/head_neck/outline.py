@@ -103,8 +103,10 @@ class Outline:
 
 
 def draw_outline(draw: Draw, eyes: dict[int, Triple]) -> Outline:
-    """Draw the skin of one person: necks differ in girth by 6 % (SD), faces less, and noses and ears have their own
-    size."""
+    """Draw the skin of one person.
+
+    Necks differ in girth by 6 % (SD), faces less, and noses and ears have their own size.
+    """
     girth, face = draw.number(1, 0.06), draw.number(0, 1.5)
     z, front, back, width, middle = PROFILE.T
     neck = np.clip((-60 - z) / 50, 0, 1)

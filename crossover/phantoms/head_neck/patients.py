@@ -65,8 +65,10 @@ def _image(exam: Examination, subject: Subject) -> Dataset:
 
 
 def _rois(exam: Examination, drawn_by: Center) -> list[Roi]:
-    """Return all regions by the names that the center uses: the twelve organs and what stands beside them in
-    a real structure set, which is skin, tumour, planning target, and a point.
+    """Return all regions by the names that the center uses.
+
+    The twelve organs and what stands beside them in a real structure set, which is skin, tumour, planning target, and a
+    point.
 
     An absent tumour leaves an empty region.
     """

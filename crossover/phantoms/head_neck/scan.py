@@ -105,8 +105,10 @@ class Look:
 def draw_look(
     source: HeadNeckSource, scanner: Scanner, hu: dict[Tissue, float], rng: np.random.Generator
 ) -> Look:
-    """Draw the texture, of wavelengths from 7 to 22 mm, and the calibration, by which bone is measured up to 3 %
-    off."""
+    """Draw the texture and the calibration.
+
+    The texture is of wavelengths from 7 to 22 mm; by the calibration bone is measured up to 3 % off.
+    """
     texture = draw_waves(1, (7, 22), 1.0, rng)
     return Look(scanner, hu, texture, float(rng.uniform(0.97, 1.03)), COUCH[source.center])
 

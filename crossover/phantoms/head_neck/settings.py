@@ -8,11 +8,14 @@ Center = Literal["source", "target"]
 
 
 class HeadNeckSource(BaseModel, extra="forbid"):
-    """One center's synthetic planning CTs with twelve organs at risk. The defaults are those of the
-    paper (Chen 2023, Methods): 512 x 512 pixels of the center's own size, axial slices of 3 mm.
+    """One center's synthetic planning CTs with twelve organs at risk.
+
+    The defaults are those of the paper (Chen 2023, Methods): 512 x 512 pixels of the center's own
+    size, axial slices of 3 mm.
 
     A smaller scale takes a smaller matrix with a smaller field of view, so that a lens stays some
-    pixels wide, and fewer, thicker slices; `scanners` and `contouring` say how the rest differs."""
+    pixels wide, and fewer, thicker slices; `scanners` and `contouring` say how the rest differs.
+    """
 
     kind: Literal["head_neck_phantom"] = "head_neck_phantom"
     center: Center = Field(description="whose scanners, contrast phase and contouring protocol")

@@ -34,8 +34,10 @@ AIRWAY = (
 
 
 def brain(draw: Draw, organs: Organs) -> Iterator[Layer]:
-    """Yield what is in the brain, in a cavity that is grey and white matter already: fissures, ventricles, cisterns,
-    the brain stem with its peduncles, and its arteries."""
+    """Yield what is in the brain, in a cavity that is grey and white matter already.
+
+    Fissures, ventricles, cisterns, the brain stem with its peduncles, and its arteries.
+    """
     inside = Grown(organs.cavity, -2)
     atrophy = draw.number(1, 0.2)
     gap = Within(Ellipsoid((0, 20, 40), (1.3 * atrophy, 90, 60)), (inside,))

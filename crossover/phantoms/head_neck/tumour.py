@@ -38,8 +38,10 @@ class Tumour:
 
 
 def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
-    """Draw a tumour that arises in a fossa of Rosenmueller: T2 grows beside the pharynx, T3 up into the skull base,
-    T4 beside the sella and down."""
+    """Draw a tumour that arises in a fossa of Rosenmueller.
+
+    T2 grows beside the pharynx, T3 up into the skull base, T4 beside the sella and down.
+    """
     side = 1 if draw.happens(0.5) else -1
     volume = VOLUME_ML[t_stage] * float(np.exp(draw.number(0, SPREAD)))
     radius = ball_radius(volume)

@@ -1,5 +1,4 @@
-"""Sample points of a scan in anatomical coordinates, and the values painted on them: HU of CT, signal
-of MR.
+"""Sample points of a scan in anatomical coordinates, and the HU or signal painted on them.
 
 Edges are painted soft over the width that pixel and kernel blur them by, so that one sample a pixel
 gives the partial volume in plane; through the slice there are several layers of samples.

@@ -258,8 +258,10 @@ def tube(
 
 
 def turned(pitch_deg: float = 0, yaw_deg: float = 0, roll_deg: float = 0) -> NDArray[np.float64]:
-    """Return a frame, whose rows are axes, turned about x (the front end of y goes down), then z (to the left), then
-    y (the left end of x goes up)."""
+    """Return a frame, whose rows are axes, turned about x, then z, then y.
+
+    About x the front end of y goes down, about z to the left; about y the left end of x goes up.
+    """
     p, w, r = np.radians([pitch_deg, yaw_deg, roll_deg])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), np.sin(p)], [0, -np.sin(p), np.cos(p)]])
     about_z = np.array([[np.cos(w), np.sin(w), 0], [-np.sin(w), np.cos(w), 0], [0, 0, 1]])

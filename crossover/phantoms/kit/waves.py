@@ -56,8 +56,10 @@ def draw_waves(
     rng: np.random.Generator,
     waves: int = WAVES,
 ) -> Waves:
-    """Draw fields of an SD, as sums of waves of wavelengths between two; with few waves a strong texture looks
-    woven."""
+    """Draw fields of an SD, as sums of waves of wavelengths between two.
+
+    With few waves a strong texture looks woven.
+    """
     direction = rng.standard_normal((count, waves, 3))
     direction /= np.linalg.norm(direction, axis=2, keepdims=True)
     length = rng.uniform(*lengths_mm, (count, waves, 1))

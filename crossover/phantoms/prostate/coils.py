@@ -59,8 +59,10 @@ class Coils:
 
 
 def draw_coils(profile: Profile, rng: np.random.Generator) -> Coils:
-    """Draw how the coils lie: patients are nearer to the front or the back array, and the loop lies more or less
-    well."""
+    """Draw how the coils lie.
+
+    Patients are nearer to the front or the back array, and the loop lies more or less well.
+    """
     balance, strength = rng.uniform(0.4, 0.6), LOOP_STRENGTH * rng.uniform(0.85, 1.2)
     shading = draw_waves(1, (140, 320), profile.shading, rng)
     return Coils(balance, profile.depth_mm, strength if profile.endorectal else 0, shading)

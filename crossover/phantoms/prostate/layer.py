@@ -25,8 +25,10 @@ class Layer:
     coats: tuple[Coat, ...]
 
     def paint(self, coarse: Canvas, fine: Canvas, signals: Signals) -> None:
-        """Paint the layer on two canvases that share their samples; the distance, which takes the time, is found
-        once."""
+        """Paint the layer on two canvases that share their samples.
+
+        The distance, which takes the time, is found once.
+        """
         if len(self.coats) == 1 and not self.coats[0].by_mm:  # a union part by part
             (coat,), value = self.coats, signals[self.coats[0].tissue]
             (fine if coat.fine else coarse).paint(self.shape, value, coat.uneven * value)

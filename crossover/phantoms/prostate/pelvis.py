@@ -1,6 +1,8 @@
-"""The male pelvis around the prostate: fat, muscles, bones, vessels, in template coordinates (mm, as
-in `gland`). Positions are those of an average man at the level of the prostate, each shifted and
-sized at random: an assumption, drawn after anatomical atlases."""
+"""The male pelvis around the prostate: fat, muscles, bones, vessels, in template coordinates.
+
+Coordinates are in mm, as in `gland`. Positions are those of an average man at the level of the prostate, each shifted
+and sized at random: an assumption, drawn after anatomical atlases.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -133,8 +135,11 @@ def vessels(draw: Draw) -> Iterator[Layer]:
 
 
 def strands(draw: Draw, front_y: float, top_z: float) -> Iterator[Layer]:
-    """Yield small vessels: the plexus before and beside the gland, the bundles behind it, and those between rectum
-    and sacrum and beside the bladder."""
+    """Yield small vessels.
+
+    The plexus before and beside the gland, the bundles behind it, and those between rectum and sacrum and beside the
+    bladder.
+    """
     for side in SIDES:
         for _ in range(7):
             x, y = draw.rng.uniform(3, 22), front_y - draw.rng.uniform(1.5, 6)

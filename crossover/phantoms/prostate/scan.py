@@ -25,8 +25,10 @@ OBSERVER_MM = 0.5  # SD of a contour about the gland's edge
 
 
 def place_stack(source: ProstateSource, person: Person, rng: np.random.Generator) -> Geometry:
-    """Place axial slices about the gland, a little off as if set up by hand; what is left goes above more than below
-    it."""
+    """Place axial slices about the gland, a little off as if set up by hand.
+
+    What is left goes above more than below it.
+    """
     low, high = source.field_of_view_mm
     pixel = round(float(rng.uniform(low, high)) / source.matrix, 4)
     count, step = (

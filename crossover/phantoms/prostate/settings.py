@@ -34,8 +34,11 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 class ProstateSource(BaseModel, extra="forbid"):
-    """One site's synthetic axial T2-weighted MRI of the prostate. Settings that are not given are the
-    site's own, `DEFAULTS`; a smaller scale takes a smaller matrix and fewer, thicker slices."""
+    """One site's synthetic axial T2-weighted MRI of the prostate.
+
+    Settings that are not given are the site's own, `DEFAULTS`; a smaller scale takes a smaller matrix and fewer,
+    thicker slices.
+    """
 
     kind: Literal["prostate_phantom"] = "prostate_phantom"
     site: Site = Field(description="whose scanner, coil, contrast and patients")

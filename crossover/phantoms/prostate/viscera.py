@@ -1,5 +1,7 @@
 """Bladder and rectum, and what is in the rectum: gas, stool, or the balloon of an endorectal coil.
-Template coordinates, mm, as in `gland`."""
+
+Template coordinates, mm, as in `gland`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

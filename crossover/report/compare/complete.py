@@ -1,7 +1,5 @@
 """Scores of several files as one table with the columns that they lack: what is filled in is said."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np

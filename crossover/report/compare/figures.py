@@ -1,7 +1,5 @@
 """The figures of a study, for a table without one: a small study is made from the table's names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -108,7 +106,7 @@ def _study(
         "cohorts": cohorts,
         "network": {"per_structure": False, "initial": {"weights": "random"}},
         "splits": {"seed": 0, "validation": 0.1},
-        "figures": {"order": list(strategies), "colours": {}},
+        "figures": {"order": list(strategies), "structures": list(labels["structure"]), "colours": {}},
         "selection": None,
     })  # fmt: skip
     # any metric, not only those that a study can choose

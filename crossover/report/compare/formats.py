@@ -8,8 +8,6 @@ A label that is in neither mask has no score (NaN). MONAI (`MetricsSaver`, `writ
 commas, before MONAI 0.9 by tabs.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field

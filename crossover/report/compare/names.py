@@ -1,19 +1,18 @@
 """Names that two models' files spell differently: matched where only one name can be meant, and told."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 import pandas as pd
 
+from crossover.core.tables import TableError, some
 from crossover.report.compare.formats import stem
-from crossover.statistics.metrics_table import TableError
 
 TRIED = "letters' case, blanks and signs between words, folders, file extensions and leading zeros"
 """What `matched` does away with before it says that a name is of one model only."""
 _NUMBERED = re.compile(r"(?:label|class|channel|roi)?[\s_-]*0*(\d+)", re.IGNORECASE)
-_SHOWN = 6
+_some = partial(some, most=6)
 
 
 def matched(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:
@@ -115,8 +114,3 @@ def _changed(new: Mapping[tuple[str, str], str], column: str) -> list[str]:
     for (model, name), first in new.items():
         by_model.setdefault(model, []).append(f"{name!r} is taken for {first!r}")
     return [f"{column} of {model}, matched: {_some(own)}" for model, own in by_model.items()]
-
-
-def _some(values: Sequence[str]) -> str:
-    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
-    return ", ".join(values[:_SHOWN]) + more

@@ -1,17 +1,17 @@
 """The page of a comparison: what was read, how models differ, how each scores, and the figures."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crossover.analyses.figures import style
 from crossover.report.formats import interval, number, p_value, signed
+from crossover.report.layout import across
+from crossover.report.prose import environment
 from crossover.statistics.chance import MODELS
 from crossover.statistics.scales import KNOWN, method
 
@@ -28,8 +28,10 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Section:
-    """What there is of one metric: its pairs (`statistics.paired.paired`), ranks (`statistics.ranking.ranking`) and
-    figures (path, caption)."""
+    """What there is of one metric.
+
+    Its pairs (`statistics.paired.paired`), ranks (`statistics.ranking.ranking`) and figures (path, caption).
+    """
 
     metric: str
     pairs: pd.DataFrame
@@ -45,11 +47,7 @@ def render(
     confidence: float,
 ) -> str:
     """The HTML of a page that needs nothing but the files beside it."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    page = environment.get_template("page.html.j2")
+    page = environment(autoescape=True).get_template("compare/page.html.j2")
     labels = [style.metric_label(section.metric) for section in sections]
     return page.render(
         metrics=", ".join(labels),
@@ -78,6 +76,7 @@ def _shown(section: Section, summary: pd.DataFrame) -> dict[str, object]:
 
 def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
     """Text: every difference with its interval and p values."""
+    pairs = _of_cohorts(pairs)
     table = pd.DataFrame({
         "Test set": pairs["test_set"],
         "Structure": pairs["structure"],
@@ -93,29 +92,25 @@ def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
         "Signed rank": [p_value(p) for p in pairs["p_wilcoxon_exact"]],
         "dz": [number(v) for v in pairs["cohen_dz"]],
     })  # fmt: skip
-    # one cohort is all cohorts: once is enough
-    sets = [name for name in table["Test set"].unique() if name != style.ALL]
-    table = table[table["Test set"] != style.ALL] if len(sets) == 1 else table
     return _varied(table, ["Test set", "Structure"])
 
 
 def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Text: every model's mean on each test set."""
-    rows = summary[summary["metric"] == metric]
-    sets = list(dict.fromkeys(rows["test_set"]))
-    sets = sets[:1] if len(sets) == 2 else sets  # one cohort is all cohorts
-    out: dict[tuple, dict] = {}
-    for row in rows[rows["test_set"].isin(sets)].itertuples():
-        size = str(row.n_train) if row.n_train else ""
-        cells = out.setdefault((row.family, size, row.structure), {})
+
+    def cells(row: Any) -> dict[str, str]:
         mean = interval(row.mean, row.ci_low, row.ci_high)
-        mean = mean if math.isfinite(row.mean) or not row.cases else "none"
-        cells[f"{row.test_set} (CI)"] = mean
-        cells[f"{row.test_set}, median"] = interval(row.median, math.nan, math.nan)
-        cells[f"{row.test_set}, cases"] = str(row.cases)
-    keys = ("Model", "n", "Structure")
-    table = pd.DataFrame([dict(zip(keys, key, strict=True)) | cells for key, cells in out.items()])
-    return _varied(table.fillna(""), ["n", "Structure"])
+        return {
+            f"{row.test_set} (CI)": mean if math.isfinite(row.mean) or not row.cases else "none",
+            f"{row.test_set}, median": interval(row.median, math.nan, math.nan),
+            f"{row.test_set}, cases": str(row.cases),
+        }
+
+    rows = _of_cohorts(summary[summary["metric"] == metric])
+    table = across(rows, ["family", "n_train", "structure"], cells)
+    table["n_train"] = [str(n) if n else "" for n in table["n_train"]]
+    heads = {"family": "Model", "n_train": "n", "structure": "Structure"}
+    return _varied(table.rename(columns=heads), ["n", "Structure"])
 
 
 def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +128,7 @@ def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
         "First in": [f"{first:.0%}" for first in rows["first"]],
         "Kendall's tau (of samples)": [interval(*row) for row in ends],
     })  # fmt: skip
-    return _varied(table, ["Test set", "Structure", "n"]) if len(table) else table
+    return _varied(table, ["Test set", "Structure", "n"])
 
 
 def _of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
@@ -154,7 +149,7 @@ def missing_layout(missing: pd.DataFrame) -> pd.DataFrame:
         "Which": rows["named"],
         "Cases that every model has": rows["common"].astype(str),
     })  # fmt: skip
-    return _varied(table, ["Test set", "n"]) if len(table) else table
+    return _varied(table, ["Test set", "n"])
 
 
 def _varied(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """Which column of a table of scores is what: said by the person, else guessed from its name, and told."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """`crossover compare`: from scores of any tool to tables, tests, figures and a page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count

@@ -180,8 +180,11 @@ def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
 
 
 def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
-    """Of the images at one b-value: measured ones before calculated ones, those known for diffusion images
-    before others, and the scanner's own trace before single directions, which it was made from."""
+    """Of the images at one b-value the likeliest to have been measured whole.
+
+    Measured ones before calculated ones, those known for diffusion images before others, and the scanner's own trace
+    before single directions, which it was made from.
+    """
     directed = {s.instance.series for s in matching if s.frame.diffusion.direction}
     steps = {
         "calculated or derived": lambda s: s.frame.diffusion.made == "measured",
@@ -333,8 +336,10 @@ def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str
 def _measured_together(
     found: Sequence[Stack], rules: Sequence[SeriesRule], drawn_on: Collection[str]
 ) -> Sequence[Stack]:
-    """The stacks of the series that holds images for all rules; of several the one that is drawn on, or
-    that `repeated` takes. All stacks where there is no such series."""
+    """The stacks of the series that holds images for all rules; all stacks where there is none.
+
+    Of several series the one that is drawn on, or that `repeated` takes.
+    """
     each = [_signals([s for s in found if matches(s, rule)])[0] for rule in rules]
     common = set.intersection(*({s.instance.series for s in own} for own in each))
     common = common & set(drawn_on) or common

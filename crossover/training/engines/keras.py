@@ -21,7 +21,7 @@ from crossover.networks import Declared, builder, declared
 from crossover.study.sections import Network, Recipe
 from crossover.training.engines import Arrays, check_fit
 
-TRACED = ("loss", "optimiser", "momentum", "weight_decay", "activations")
+TRACED = ("loss", "optimiser", "momentum", "weight_decay", "layer_decay", "activations")
 """What of a recipe a traced step has in it; the learning rate is told at each step."""
 PREDICT_BATCH = 32
 """Of the slices predicted at once."""
@@ -89,7 +89,8 @@ class KerasEngine:
         freeze(self._model, self._architecture, level)
         kind = tuple(getattr(recipe, name) for name in TRACED) + (level,)
         if kind not in self._steps:
-            self._steps[kind] = _Step(self._model, recipe, self._jit)
+            rates = self._architecture.rates(recipe.layer_decay)
+            self._steps[kind] = _Step(self._model, recipe, self._jit, rates)
         self._now = self._steps[kind]
         self._now.reset()
 
@@ -155,9 +156,12 @@ class KerasEngine:
 class _Step:
     """What is traced for a level, that at which the model is frozen when it is made; by XLA with `jit`."""
 
-    def __init__(self, model: keras.Model, recipe: Recipe, jit: bool) -> None:
+    def __init__(
+        self, model: keras.Model, recipe: Recipe, jit: bool, rates: dict[str, float]
+    ) -> None:
+        """`rates`: part -> its learning rate, as a share of the step's."""
         trained = model.trainable_variables
-        self.optimiser = _optimiser(recipe)
+        self.optimiser = _optimiser(recipe, [rates[_part(v.path)] for v in trained])
         self.optimiser.build(trained)
         trunk, tail, self.specs, self.batch_statistics = split(model)
         self.half = recipe.activations == "float16"
@@ -216,14 +220,31 @@ def _probabilities(logits):
     return ops.sigmoid(ops.cast(logits, "float32"))
 
 
-def _optimiser(recipe: Recipe) -> keras.optimizers.Optimizer:
+def _optimiser(recipe: Recipe, rates: list[float]) -> keras.optimizers.Optimizer:
+    """`rates`: of each trained variable."""
     if recipe.optimiser == "sgd":
-        return keras.optimizers.SGD(recipe.learning_rate, recipe.momentum)
-    return Adam(recipe.learning_rate)
+        optimiser = Sgd(recipe.learning_rate, recipe.momentum)
+    else:
+        optimiser = Adam(recipe.learning_rate)
+    optimiser.rates = rates
+    return optimiser
+
+
+class Sgd(keras.optimizers.SGD):
+    """Keras' own, with a rate of each variable's."""
+
+    rates: list[float]
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        rate = self.rates[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, learning_rate * rate)
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras' own, in one operation a variable where Keras has thirty: half of a small network's trace was these."""
+    """Keras' own, with a rate of each variable's, in one operation where Keras has thirty: half of the operations of
+    a small network's step were these."""
+
+    rates: list[float]
 
     def apply(self, grads, trainable_variables=None):
         step = ops.cast(self.iterations + 1, "float32")
@@ -238,7 +259,7 @@ class Adam(keras.optimizers.Adam):
             v=self._velocities[i].value.handle,
             beta1_power=self._powers[0],
             beta2_power=self._powers[1],
-            lr=learning_rate,
+            lr=learning_rate * self.rates[i],
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
@@ -250,7 +271,12 @@ def freeze(model: keras.Model, architecture: Declared, level: str | None) -> Non
     """Freeze all layers of the parts before a level; None trains everything."""
     frozen = architecture.frozen(level)
     for layer in model.layers:
-        layer.trainable = layer.name.split("_")[0] not in frozen
+        layer.trainable = _part(layer.name) not in frozen
+
+
+def _part(name: str) -> str:
+    """The part of a layer, or of a layer's variable: what stands before the first `_` of its name."""
+    return name.split("_")[0]
 
 
 class Halves(NamedTuple):

@@ -100,7 +100,8 @@ class TorchEngine:
         self._trunk, self._tail = self._halves[level]
         self._loss = LOSSES[recipe.loss]
         self._model.zero_grad()
-        self._optimiser = _optimiser(recipe, list(self._trained().values()))
+        rates = self._architecture.rates(recipe.layer_decay)
+        self._optimiser = _optimiser(recipe, self._trained(), rates)
         on_gpu = self._device.type == "cuda"
         self._given = Replayed(self._through_trunk) if on_gpu else self._through_trunk
         self._learn = Replayed(self._gradients) if on_gpu else self._gradients
@@ -173,7 +174,8 @@ class TorchEngine:
             int(np.random.SeedSequence([self._seed, self._steps]).generate_state(1)[0])
         )
         (loss,) = self._learn([self._tensor(masks), *features])
-        self._optimiser.param_groups[0]["lr"] = learning_rate
+        for group in self._optimiser.param_groups:
+            group["lr"] = learning_rate * group["rate"]
         self._optimiser.step()
         self._steps += 1
         return loss
@@ -278,32 +280,40 @@ class Sgd(torch.optim.Optimizer):
     """Stochastic gradient descent in Caffe's and Keras' form: the velocity holds the learning rate, so
     that a change of the rate is felt as the velocity turns over; PyTorch's own applies it at once."""
 
-    def __init__(
-        self, weights: list[nn.Parameter], lr: float, momentum: float, weight_decay: float
-    ) -> None:
-        super().__init__(weights, {"lr": lr})
+    def __init__(self, groups: list[dict], lr: float, momentum: float, weight_decay: float) -> None:
+        super().__init__(groups, {"lr": lr})
         self.momentum, self.weight_decay = momentum, weight_decay
 
     @torch.no_grad()
     def step(self, closure=None) -> None:  # type: ignore[override]  # without a closure, as we call it
-        (group,) = self.param_groups
-        weights = [weight for weight in group["params"] if weight.grad is not None]
+        for group in self.param_groups:
+            self._step(group["params"], group["lr"])
+
+    def _step(self, given: list[nn.Parameter], rate: float) -> None:
+        weights: list[Tensor] = [weight for weight in given if weight.grad is not None]
         for weight in weights:
             if not self.state[weight]:
                 self.state[weight]["velocity"] = torch.zeros_like(weight)
         velocities = [self.state[weight]["velocity"] for weight in weights]
-        gradients = [weight.grad for weight in weights]
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
         torch._foreach_add_(gradients, weights, alpha=self.weight_decay)
         torch._foreach_mul_(velocities, self.momentum)
-        torch._foreach_add_(velocities, gradients, alpha=-group["lr"])
+        torch._foreach_add_(velocities, gradients, alpha=-rate)
         torch._foreach_add_(weights, velocities)
 
 
-def _optimiser(recipe: Recipe, weights: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _optimiser(
+    recipe: Recipe, weights: dict[str, nn.Parameter], rates: dict[str, float]
+) -> torch.optim.Optimizer:
+    """`weights`: by name. `rates`: part -> its learning rate, as a share of the step's."""
+    of_rate: dict[float, list[nn.Parameter]] = {}
+    for name, weight in weights.items():
+        of_rate.setdefault(rates[name.split(".")[0]], []).append(weight)
+    groups = [{"params": own, "rate": rate} for rate, own in of_rate.items()]
     if recipe.optimiser == "sgd":
-        return Sgd(weights, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
+        return Sgd(groups, recipe.learning_rate, recipe.momentum, recipe.weight_decay)
     return torch.optim.Adam(
-        weights, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay,  # Keras' epsilon
+        groups, recipe.learning_rate, eps=1e-7, weight_decay=recipe.weight_decay,  # Keras' epsilon
         fused=True,
     )  # fmt: skip
 

@@ -1,0 +1,87 @@
+"""A training that collapsed is done once more with another seed, where the study says so."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from crossover.study.config import load_study
+from crossover.study.plan import plan
+from crossover.training.clock import Clock
+from crossover.training.failure import Collapsed, TrainingFailed
+from crossover.training.run import Trainer
+from crossover.training.stage import Trained
+
+STUDY = load_study("uterus", "smoke")
+STAGE = plan(STUDY).stages["scratch-n8"]
+
+
+def trained(*scores: float) -> Trained:
+    """Validated as 0 before its first step, then with these scores."""
+    history = [
+        {"step": step, "loss": 1.0, "validation_dsc": score}
+        for step, score in enumerate((0.0, *scores))
+    ]
+    return Trained({}, history, len(scores), len(scores), max(scores), {}, 0.0)
+
+
+def learn(tmp_path, monkeypatch, retries: int, *outcomes):
+    """What `_learn` gives where its attempts end so; and of each attempt the seed and the checkpoint's name."""
+    recipe = STUDY.recipe.model_copy(update={"retries": retries})
+    trainer = Trainer(SimpleNamespace(recipe=recipe), None, None, tmp_path, tmp_path / "cache", 1)
+    left, attempts = iter(outcomes), []
+
+    def attempt(engine, stage, recipe, seed, data, clock, checkpoint):
+        attempts.append((seed, checkpoint.name))
+        outcome = next(left)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome, None
+
+    monkeypatch.setattr(trainer, "_attempt", attempt)
+    return trainer._learn(None, STAGE, "key", None, Clock()), attempts
+
+
+NAN = Collapsed("the loss is nan at step 7", "a lower rate")
+
+
+@pytest.mark.parametrize("first, happened", [
+    (NAN, "the loss is nan at step 7"),
+    (trained(0.0, 0.0), "the validation DSC is 0 throughout"),
+])  # fmt: skip
+def test_both_attempts_are_on_record(tmp_path, monkeypatch, first, happened):
+    good = trained(0.0, 0.5)
+    (seed, done, _, collapsed), attempts = learn(tmp_path, monkeypatch, 1, first, good)
+    assert done is good
+    assert [name for _, name in attempts] == ["key.safetensors", "key-1.safetensors"]
+    seeds = [seed for seed, _ in attempts]
+    assert seed == seeds[1] != seeds[0]
+    history = None if first is NAN else first.history
+    assert collapsed == [{"seed": seeds[0], "happened": happened, "history": history}]
+
+
+def test_what_learns_is_trained_once(tmp_path, monkeypatch):
+    (_, _, _, collapsed), attempts = learn(tmp_path, monkeypatch, 1, trained(0.0, 0.1))
+    assert collapsed == [] and len(attempts) == 1
+
+
+def test_a_training_that_collapses_again_is_a_result_or_a_failure_as_without_retries(
+    tmp_path, monkeypatch
+):
+    second = trained(0.0, 0.0)
+    (_, done, _, collapsed), _ = learn(tmp_path, monkeypatch, 1, trained(0.0), second)
+    assert done is second and len(collapsed) == 1
+    with pytest.raises(TrainingFailed, match="nan at step 7"):
+        learn(tmp_path, monkeypatch, 1, trained(0.0), NAN)
+
+
+def test_without_retries_nothing_is_done_again(tmp_path, monkeypatch):
+    (_, done, _, collapsed), attempts = learn(tmp_path, monkeypatch, 0, trained(0.0))
+    assert done.collapsed and collapsed == [] and len(attempts) == 1
+    with pytest.raises(TrainingFailed):
+        learn(tmp_path, monkeypatch, 0, NAN)
+
+
+def test_fine_tuning_that_finds_nothing_has_collapsed_though_its_beginning_found_something():
+    history = [{"step": 0, "loss": None, "validation_dsc": 0.4}]
+    history += [{"step": 9, "loss": 1.0, "validation_dsc": 0.0}]
+    assert Trained({}, history, 9, 0, 0.4, {}, 0.0).collapsed
