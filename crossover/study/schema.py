@@ -115,6 +115,12 @@ class Study(Section):
         return self.selection.cells if self.selection else []
 
     @property
+    def networks(self) -> list[tuple[str, str]]:
+        """Architecture and encoder, "" for none, of each network that is trained."""
+        own = (self.network.architecture, str(self.network.settings.get("encoder", "")))
+        return self.cells or [own]
+
+    @property
     def encoders(self) -> list[str]:
         """The encoders of all its networks, which have one each."""
         if self.selection:
