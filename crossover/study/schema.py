@@ -107,7 +107,8 @@ class Study(Section):
     def overlaid(self) -> list[str]:
         """The structures that the overlays show."""
         named = self.figures.overlays.structures if self.figures.overlays else []
-        return named or sorted(self.structures)[:MOST_OVERLAID]
+        order = dict.fromkeys([*self.figures.structures, *sorted(self.structures)])
+        return named or list(order)[:MOST_OVERLAID]
 
     @property
     def cells(self) -> list[tuple[str, str]]:
