@@ -57,6 +57,7 @@ onstart:
     refuse_what_the_disk_cannot_hold()
     begin_progress()
     start_fork_servers()
+    choose_at_ends(workflow)
 
 
 onsuccess:

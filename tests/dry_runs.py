@@ -20,6 +20,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from crossover.core import source_code
+
 ROOT = Path(__file__).parent.parent
 WORKFLOW = (
     "Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs",
@@ -27,13 +29,15 @@ WORKFLOW = (
 
 
 def copy_workflow(folder: Path) -> Path:
-    """All that `snakemake` needs, with nothing computed."""
+    """All that `snakemake` needs, with nothing computed; what Python has compiled and what was read of the sources
+    comes along, as it would be there after a first run."""
+    source_code.code_digest(*(str(path.relative_to(ROOT)) for path in ROOT.glob("crossover/**/*.py")))
     folder.mkdir(parents=True, exist_ok=True)
-    for name in WORKFLOW:
+    for name in (*WORKFLOW, str(source_code.FOLDER)):
         source = ROOT / name
         if source.is_dir():
-            skip = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, folder / name, ignore=skip, dirs_exist_ok=True)
+            unfinished = shutil.ignore_patterns("*.pyc.*", "*.part")  # of another worker
+            shutil.copytree(source, folder / name, ignore=unfinished, dirs_exist_ok=True)
         else:
             shutil.copy(source, folder / name)
     return folder

@@ -56,6 +56,7 @@ from crossover.study.chains import chains
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
+from tests import drawn
 from tests.chain_tables import (
     SITES,
     TESTED,
@@ -108,12 +109,6 @@ def of_chains(study: Study, metrics: pd.DataFrame, records: list[dict]) -> dict[
         "gains": compute_gains(scores, of, 0.05), "contrasts": contrasts(scores, of, 0.05),
         "attributes": attribute_contrasts(scores, of, attributes, 0.05),
     }  # fmt: skip
-
-
-@pytest.fixture
-def only_png(monkeypatch) -> None:
-    """Of each figure the file that a report shows."""
-    monkeypatch.setattr(style, "UNTIMED", {"png": style.UNTIMED["png"]})
 
 
 @pytest.fixture(scope="module")
@@ -577,7 +572,7 @@ def test_examples_without_a_correction_have_three_columns(study, frames, picture
     assert [axes.get_title() for axes in figure.axes[:3]] == ["Manual", "Baseline", "Best chain"]
 
 
-def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_path, monkeypatch):
+def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_path):
     """Each as SVG, which all that is drawn is in; one in every format."""
     (tmp_path / "statistics").mkdir()
     for name in ("cross_validation", "validation", "gains", "chains"):
@@ -590,10 +585,10 @@ def test_figures_are_drawn_from_files_and_repeat(study, frames, pictures, tmp_pa
         figure = registry.find("figures", name)
         cfg = json.loads(json.dumps(figure.settings(Study.model_construct(**dict(study)))))
         given = Inputs(tmp_path, cases=cases, corrected=corrected)
-        one, other = (figure.write(given, Study.of(cfg), tmp_path / str(i)) for i in (1, 2))
+        with drawn.only(*(style.UNTIMED if name == "grid" else ["svg"])):
+            one, other = (figure.write(given, Study.of(cfg), tmp_path / str(i)) for i in (1, 2))
         for a, b in zip(one, other, strict=True):
             assert a.read_bytes() == b.read_bytes()
-        monkeypatch.setattr(style, "UNTIMED", {"svg": style.UNTIMED["svg"]})
 
 
 # ---- analyses and report
@@ -636,9 +631,10 @@ def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     assert pd.read_csv(tmp_path / "tables/networks.csv").empty
 
 
-def test_the_report_has_it_all(study, frames, figures, published, tmp_path, only_png):
+def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
     shown = ("scheme", "grid", "gains", "examples")
-    paths = {name: style.save(figures[name], tmp_path / name)[0] for name in shown}
+    with drawn.only("png"):
+        paths = {name: style.save(figures[name], tmp_path / name)[0] for name in shown}
     stages = write_records(study, tmp_path / "stages", ("resnet18",))
     more = {
         "cohorts": cohorts_table(study, frames["splits"], SLICES, None),
@@ -679,7 +675,7 @@ def test_the_report_of_little_has_no_holes(tmp_path):
     assert ", higher." not in text and ", lower." not in text
 
 
-def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path, only_png):
+def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
     """Each model is trained once: nothing can be said about other trainings."""
     study = chain_study(
         splits={"seed": 1, "validation": 0.2},
@@ -692,11 +688,12 @@ def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path, only_pn
     frames["sources"] = sources_table(frames["chains"], None, study)
     tables = [frames[name] for name in ("metrics", "chains")]
     assert [row.models[0][1] for row in examples.shown(*tables, study)] == list(SITES)
-    drawn = {
+    pictures = {
         "scheme": scheme.draw(frames["splits"], study, frames["validation"]),
         "gains": gains.draw(frames["gains"], frames["chains"], study),
     }
-    paths = {name: style.save(figure, tmp_path / name)[0] for name, figure in drawn.items()}
+    with drawn.only("png"):
+        paths = {name: style.save(f, tmp_path / name)[0] for name, f in pictures.items()}
     render([StudyResults(study, frames, paths)], tmp_path / "report.html")
     text = html.unescape((tmp_path / "report.html").read_text())
     assert "The interval for other patients is above 0 for" in text

@@ -66,7 +66,9 @@ def validated(study) -> pd.DataFrame:
 
 
 def scored(study: Study, validated: pd.DataFrame, **simulation) -> Scores:
-    return Scores(check_metrics(chain_metrics(study, **simulation)), validated)
+    """Of two metrics: what holds of them holds of more."""
+    metrics = check_metrics(chain_metrics(study, **simulation))
+    return Scores(metrics.drop(columns=["iou", "iou_structure_slices"]), validated)
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +241,7 @@ def test_a_family_of_folds_only_is_compared_by_each_cases_mean(study):
     own = table[(table["family"] == "east") & (table["case"] == "east-003")]
     found = once[(once["family"] == "east") & (once["case"] == "east-003")]
     assert found["dsc"].tolist() == pytest.approx([own["dsc"].mean()]) and len(own) == 5
-    summary = summarise(table, 0.95)
+    summary = summarise(table, 0.95, ["dsc"])
     place = (summary["family"] == "east") & (summary["test_set"] == "east")
     assert summary[place & (summary["metric"] == "dsc")]["cases"].tolist() == [TESTED["east"]]
 
@@ -253,6 +255,7 @@ def test_folds_beside_other_models_are_still_left_out(study):
 
 def test_folds_that_test_the_same_cases_are_compared_within_them(study):
     table = check_metrics(chain_metrics(study))
+    table = table[table["family"].isin(["south_east", "north"])]
     found = stability(table, METRIC)
     own = table[(table["family"] == "south_east") & (table["cohort"] == "east")]
     theirs = AnovaRM(own.astype({"fold": int}), METRIC, "case", ["fold"]).fit().anova_table.iloc[0]
@@ -391,7 +394,7 @@ def test_without_luck_of_the_trainings_the_interval_is_students(study):
 @pytest.mark.slow
 def test_the_wide_interval_holds_what_it_promises():
     """Students's over patients alone doesn't, where trainings differ by chance too."""
-    rng, hits, narrow = np.random.default_rng(0), 0, 0
+    rng, hits, narrow, t = np.random.default_rng(0), 0, 0, stats.t.ppf(0.975, 15)
     for _ in range(600):
         parts = [
             pd.DataFrame(rng.normal(0, 0.02, (n, 1)) + rng.normal(0, 0.02, (1, 5)) + rng.normal(0, 0.02, (n, 5)))
@@ -400,7 +403,7 @@ def test_the_wide_interval_holds_what_it_promises():
         low, high = wide(parts, 0.95)
         hits += low <= 0 <= high
         means = np.concatenate([d.mean(axis=1) for d in parts])
-        narrow += abs(means.mean()) <= stats.t.ppf(0.975, 15) * stats.sem(means)
+        narrow += abs(means.mean()) <= t * means.std(ddof=1) / np.sqrt(len(means))
     assert 0.92 < hits / 600 < 0.99 and narrow / 600 < 0.91
 
 

@@ -36,6 +36,7 @@ def of_these_models(scores, weights, strata=None, spread=None) -> Effect:
 
 @pytest.mark.parametrize("trainings", [1, 2, 5])
 def test_equal_methods_differ_as_often_as_they_may(trainings, monkeypatch):
+    monkeypatch.setattr(chance, "FIFTH", TABLES)  # of four methods at once nothing is asked here
     found = chance.rates(16, trainings, 0.04, 0.0, TABLES)
     assert all(found[name] <= band(level) for name, level in LEVELS.items())
     assert found["coverage"] >= 0.93 - 3 * math.sqrt(0.95 * 0.05 / TABLES)

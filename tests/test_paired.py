@@ -47,13 +47,17 @@ def by_hand(d: np.ndarray) -> float:
 
 def two_models(a, b, **columns) -> pd.DataFrame:
     """Families a and b at one size with one case for each pair of values."""
+    return check_metrics(rows_of(a, b, **columns))
+
+
+def rows_of(a, b, **columns) -> pd.DataFrame:
     n = len(a)
     table = pd.DataFrame({
         "model": ["a-n3"] * n + ["b-n3"] * n, "level": "", "n_train": 3, "replicate": 0,
         "fold": pd.NA, "cohort": "here", "case": [f"c{i}" for i in range(n)] * 2,
         "structure": "organ", "dsc": [*a, *b], "iou": 0.5, "hd95_mm": 4.0, "nsd": 0.5,
     })  # fmt: skip
-    return check_metrics(table.assign(**columns))
+    return table.assign(**columns)
 
 
 def only(table: pd.DataFrame) -> pd.Series:
@@ -169,7 +173,7 @@ def test_floating_point_makes_no_false_order_among_ties():
 def trained(a: np.ndarray, b: np.ndarray) -> pd.DataFrame:
     """Families a and b at one size; scores of cases (rows) under several trainings (columns)."""
     parts = [
-        two_models(x, y).assign(replicate=r, model=lambda t, r=r: t["model"] + f"-r{r}")
+        rows_of(x, y).assign(replicate=r, model=lambda t, r=r: t["model"] + f"-r{r}")
         for r, (x, y) in enumerate(zip(a.T, b.T, strict=True))
     ]
     return check_metrics(pd.concat(parts))
@@ -319,19 +323,20 @@ def test_families_without_sizes_are_compared_once():
 
 
 SIMULATED = simulated_metrics(sizes=(2, 8), cases={"cervix": 3, "uterus": 4}, folds=0)
+SIMULATED = SIMULATED[~SIMULATED["family"].isin(["transfer-L2", "transfer-L3"])]
 
 
 @cache
 def paired_rows(order: tuple[int, ...] | None) -> pd.DataFrame:
     """The comparisons of the simulated rows in an order, themselves in one order."""
     table = SIMULATED if order is None else SIMULATED.iloc[list(order)]
-    main = ["pretrained", "scratch", "transfer-L1", "transfer-L2", "transfer-L3", "aggregated"]
+    main = ["pretrained", "scratch", "transfer-L1", "aggregated"]
     keys = ["test_set", "question", "family_a", "family_b"]
     return paired(check_metrics(table), "dsc", 0.05, main).sort_values(keys, ignore_index=True)
 
 
 @pytest.mark.slow
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(random):
     order = list(range(len(SIMULATED)))

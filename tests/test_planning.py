@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from crossover.findings.planner import Printed, design_from_printed
 from crossover.report.overview import makes_surer
 from crossover.report.results import StudyResults
 from crossover.statistics import assurance as planner
+from crossover.statistics import planning
 from crossover.statistics.assurance import (
     MeanSquare,
     Pilot,
@@ -214,6 +217,14 @@ def test_no_crossover_is_planned_where_nothing_tells_of_trainings():
 
 
 # ---- tables, the command and the report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_studies() -> Iterator[None]:
+    """How many are simulated changes a number in a sentence and no sentence."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "cases_that_settle", partial(cases_that_settle, studies=15))
+        yield
 
 
 @pytest.fixture(scope="module")

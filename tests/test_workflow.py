@@ -178,6 +178,35 @@ def test_a_wrong_key_is_refused_at_once_with_its_place(smoke):
     assert "recipe.learning_rat: unknown key; valid keys:" in said and "learning_rate" in said
 
 
+CHOICES = """
+from snakemake.scheduling.job_scheduler import JobScheduler
+from crossover.execution.workflow import choose_at_ends
+
+def told(self, jobs, choose=JobScheduler.job_selector):
+    print("chooses", file=sys.stderr)
+    return choose(self, jobs)
+
+JobScheduler.job_selector = told
+rule all:
+    input: expand("{i}", i=range(4))
+rule one:
+    output: "{i}"
+    shell: "sleep 1.3; touch {output}"
+onstart:
+    choose_at_ends(workflow)
+"""
+
+
+def test_snakemake_chooses_jobs_when_one_has_ended_and_not_every_second(tmp_path):
+    """With its own limit of jobs per second it would choose 16 times, and more often the longer the run."""
+    (tmp_path / "Snakefile").write_text("import sys\n" + CHOICES)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("chooses") == 2 * 5  # when it runs one of the jobs, and when that has ended
+
+
 def test_the_workflow_passes_snakemakes_own_lint():
     run = snakemake(ROOT, "--lint")
     assert run.returncode == 0, run.stdout + run.stderr

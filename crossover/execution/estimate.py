@@ -16,7 +16,7 @@ from crossover.core.files import read_json
 from crossover.core.paths import ROOT
 from crossover.study.plan import Plan, Stage
 from crossover.study.schema import Study
-from crossover.study.sections import SELECTED, Cohort
+from crossover.study.sections import Cohort
 from crossover.training.devices import gpus
 
 TIMES = ROOT / "config/step_times.csv"
@@ -134,11 +134,7 @@ def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
 
 def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
     """Architecture, encoder and level of a stage, as the times name them; of all that may be selected."""
-    level, network = stage.level or "", study.network
-    if stage.cell or network.architecture != SELECTED:
-        encoder = str(network.settings.get("encoder", ""))
-        return [(*(stage.cell or (network.architecture, encoder)), level)]
-    return [(*cell, level) for cell in study.cells]
+    return [(*cell, stage.level or "") for cell in ([stage.cell] if stage.cell else study.networks)]
 
 
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:

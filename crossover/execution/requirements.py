@@ -25,7 +25,6 @@ from crossover.execution.workflow import Job
 from crossover.sources.settings import Phantom, ProstateSource
 from crossover.study.plan import Model, Plan
 from crossover.study.schema import Study
-from crossover.study.sections import SELECTED
 
 MEMORY = ROOT / "config/memory.csv"
 BLOCK = 4096
@@ -251,13 +250,8 @@ def _blocks(bytes_: float) -> float:
 def _rows(study: Study) -> pd.DataFrame:
     """What was measured of the study's networks at its scale, else of the same architectures as published."""
     table = pd.read_csv(MEMORY, dtype={"encoder": str}).fillna({"encoder": ""})
-    network = study.network
-    if network.architecture == SELECTED:
-        cells = study.cells
-    else:
-        cells = [(network.architecture, str(network.settings.get("encoder", "")))]
     names = pd.Series(list(zip(table["architecture"], table["encoder"])), table.index)
-    like = table[names.isin(cells)]
+    like = table[names.isin(study.networks)]
     own = like[(like["study"] == study.study) & (like["scale"] == study.scale)]
     return own if len(own) else like[like["scale"] == "paper"]
 

@@ -1,13 +1,14 @@
 """All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
 No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
-interface for two things that are needed here, so parts of it are used that its documentation does not name:
+interface for three things that are needed here, so parts of it are used that its documentation does not name:
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
   interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
 - A result whose provenance record is not that of the planned job must be made again, whatever Snakemake's own
   metadata say: `--touch` rewrites them, and a partial copy lacks them. A workflow can't name results for
   `--forcerun` itself (`force_outdated`).
+- Its limit of jobs per second can't be turned off, and costs more the longer a run takes (`choose_at_ends`).
 
 Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
 is only named, for it travels with the results.
@@ -172,3 +173,14 @@ def _name_no_input(
         if is_outdated(Job(rule.name, dict(wildcards.items()), outputs, inputs, *given)):
             workflow.dag.forcefiles.update(map(str, outputs))
     return []
+
+
+def choose_at_ends(workflow: Any) -> None:
+    """Have Snakemake choose the next jobs only when a job has ended, before it runs any.
+
+    By default it starts 100 jobs a second at most, and asks again a second after every choice. Each job that ends adds
+    a choice that is repeated every second from then on: 30 a second after 70 jobs, a tenth of a core. Where jobs run on
+    this machine its cores are limit enough.
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None

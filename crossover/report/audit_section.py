@@ -3,7 +3,7 @@
 import pandas as pd
 
 from crossover.findings.audit.false_claims import LIKELY
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, span
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
 from crossover.study.schema import Study
@@ -74,7 +74,7 @@ def _together(own: pd.DataFrame) -> pd.Series:
 def _layout(findings: pd.DataFrame) -> pd.DataFrame:
     ends = zip(findings["low"], findings["high"], strict=True)
     return findings[["about", "where", "printed", "follows_from"]].assign(
-        recomputed=[_range(low, high) for low, high in ends],
+        recomputed=[span(low, high) for low, high in ends],
         off_by=["" if pd.isna(value) else f"{value:.3g}" for value in findings["off_by"]],
         reading=[_readings(text) for text in findings["reading"]],
     )
@@ -85,10 +85,3 @@ def _readings(text: str) -> str:
     names = text.split("; or ")
     more = f"; or {len(names) - NAMED} more" if len(names) > NAMED else ""
     return "; or ".join(names[:NAMED]) + more
-
-
-def _range(low: float, high: float) -> str:
-    if pd.isna(low):
-        return ""
-    ends = [f"{low:.4g}", f"{high:.4g}"]
-    return ends[0] if ends[0] == ends[1] else " to ".join(ends)

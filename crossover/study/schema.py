@@ -107,12 +107,19 @@ class Study(Section):
     def overlaid(self) -> list[str]:
         """The structures that the overlays show."""
         named = self.figures.overlays.structures if self.figures.overlays else []
-        return named or sorted(self.structures)[:MOST_OVERLAID]
+        order = dict.fromkeys([*self.figures.structures, *sorted(self.structures)])
+        return named or list(order)[:MOST_OVERLAID]
 
     @property
     def cells(self) -> list[tuple[str, str]]:
         """Architecture and encoder of each network among which one is selected; none without a selection."""
         return self.selection.cells if self.selection else []
+
+    @property
+    def networks(self) -> list[tuple[str, str]]:
+        """Architecture and encoder, "" for none, of each network that is trained."""
+        own = (self.network.architecture, str(self.network.settings.get("encoder", "")))
+        return self.cells or [own]
 
     @property
     def encoders(self) -> list[str]:

@@ -45,6 +45,13 @@ class Finding:
     note: str = ""
 
 
+def span(low: float, high: float) -> str:
+    """ "0.61 to 0.63", "0.62"; "" for NaN."""
+    if math.isnan(low):
+        return ""
+    return " to ".join(dict.fromkeys((f"{low:.4g}", f"{high:.4g}")))
+
+
 def judged(
     check: str,
     about: str,

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from crossover.core.tables import some
 from crossover.findings.audit.false_claims import LIKELY
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, span
 from crossover.findings.published import Published
 
 COUNTED = {
@@ -104,7 +104,7 @@ def _entry(own: pd.DataFrame) -> Text:
     if first["follows_from"] and len(names) == 1:
         text.append(f"; from {first['follows_from']}", "not bold")
     if pd.notna(first["low"]) and len(names) == 1:
-        text.append(f"; recomputed {_range(first['low'], first['high'])}", "not bold")
+        text.append(f"; recomputed {span(first['low'], first['high'])}", "not bold")
     if first["verdict"] == NOT and pd.notna(first["off_by"]):
         text.append(f", off by {first['off_by']:.3g}", "not bold")
     if first["reading"]:
@@ -113,8 +113,3 @@ def _entry(own: pd.DataFrame) -> Text:
     if first["note"] and len(names) == 1:
         text.append(f". {first['note']}", "not bold dim")
     return text
-
-
-def _range(low: float, high: float) -> str:
-    ends = [f"{low:.4g}", f"{high:.4g}"]
-    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
