@@ -198,7 +198,7 @@ def test_a_crossover_the_other_way_is_none_of_the_claims():
 def test_a_difference_is_that_of_the_paired_comparisons_where_nothing_is_known_of_trainings():
     whole = check_metrics(simulated_metrics())
     table = whole[
-        whole["n_train"].isin([0, 13])
+        whole["n_train"].isin([0, 32])
     ]  # one size and one training: no spread to be known
     expected = paired(table, "dsc", 0.05).set_index(["test_set", "a", "b"])
     here = dict(zip([5, 13, 26, 51, 128, 256], SIZES, strict=True))
@@ -206,7 +206,7 @@ def test_a_difference_is_that_of_the_paired_comparisons_where_nothing_is_known_o
         pairs = [{"test_set": test_set, "a": ["transfer-L1"], "b": ["scratch"]}]
         asked = claim("better", sizes=[51], pairs=pairs)
         found = evaluate_claims([asked], {"metrics": table}, 0.95, here).iloc[0]
-        row = expected.loc[(test_set, "transfer-L1-n13", "scratch-n13")]
+        row = expected.loc[(test_set, "transfer-L1-n32", "scratch-n32")]
         ours = found[["effect", "ci_low", "ci_high", "p"]].astype(float)
         theirs = row[["difference", "ci_low", "ci_high", "p_t"]].astype(float)
         assert ours.to_numpy() == pytest.approx(theirs.to_numpy())
@@ -271,7 +271,7 @@ def test_a_chain_that_was_trained_longer_is_better_only_than_a_control_that_was_
 
 
 def test_means_over_families_places_and_structures_are_each_cases():
-    table = check_metrics(simulated_metrics(structures=("left", "right")))
+    table = check_metrics(simulated_metrics(sizes=(13, 51), structures=("left", "right")))
     pairs = [{"test_set": "uterus", "a": ["transfer-L1", "transfer-L2"], "b": ["scratch"]}]
     rows = table[(table["n_train"] == 13) & (table["cohort"] == "uterus") & table["fold"].isna()]
     means = rows.groupby(["family", "case"])["dsc"].mean().unstack(0)
@@ -286,10 +286,10 @@ def test_means_over_families_places_and_structures_are_each_cases():
 def test_iccs_are_those_of_the_table_and_their_differences():
     table = check_radiomics(simulated_radiomics())
     icc = agreement(table, "ICC(A,1)", 0.95)
-    here = {13: 3}
+    here = {13: 8}
     asked = claim("above", metric="icc", families=["transfer-L1"], bound=0.5)
     found = evaluate_claims([asked], {"icc": icc}, 0.95, here).iloc[0]
-    own = icc.query("model == 'transfer-L1-n3' and test_set == 'uterus'")
+    own = icc.query("model == 'transfer-L1-n8' and test_set == 'uterus'")
     least = own.loc[own["ci_low"].idxmin()]
     assert (found["effect"], found["ci_low"], found["parts"]) == (
         least["icc"],
@@ -301,7 +301,7 @@ def test_iccs_are_those_of_the_table_and_their_differences():
     by_model = icc[icc["test_set"] == "uterus"].pivot(
         index="feature", columns="model", values="icc"
     )
-    apart = by_model["transfer-L1-n3"] - by_model["scratch-n3"]
+    apart = by_model["transfer-L1-n8"] - by_model["scratch-n8"]
     assert np.abs(apart - found["effect"]).min() < 1e-9
     assert found["ci_low"] < found["effect"] < found["ci_high"]
 
@@ -322,8 +322,8 @@ def test_one_patient_alone_decides_no_claim_about_iccs():
     """Two models that differ on one patient of eight: a third of the bootstrap's draws lack that patient."""
     table = check_radiomics(simulated_radiomics(cases={"cervix": 8, "uterus": 8}))
     keys = ["cohort", "case", "structure", "feature"]
-    same = table[table["model"] == "scratch-n3"].set_index(keys)["value"]
-    at = table["model"] == "transfer-L1-n3"
+    same = table[table["model"] == "scratch-n8"].set_index(keys)["value"]
+    at = table["model"] == "transfer-L1-n8"
     table.loc[at, "value"] = same.loc[pd.MultiIndex.from_frame(table.loc[at, keys])].to_numpy()
     one = at & (table["case"] == table.loc[at & (table["cohort"] == "uterus"), "case"].iloc[0])
     for factor in (0.2, 5.0):  # further from the manual contours, on either side
@@ -331,7 +331,7 @@ def test_one_patient_alone_decides_no_claim_about_iccs():
         for a, b in (("transfer-L1", "scratch"), ("scratch", "transfer-L1")):
             pairs = [{"test_set": "uterus", "a": [a], "b": [b]}]
             asked = claim("better", metric="icc", pairs=pairs)
-            found = evaluate_claims([asked], {"radiomics": changed}, 0.95, {13: 3}).iloc[0]
+            found = evaluate_claims([asked], {"radiomics": changed}, 0.95, {13: 8}).iloc[0]
             assert found["verdict"] == OPEN and found["p"] > 0.05
             assert found["ci_low"] <= 0 <= found["ci_high"]
 

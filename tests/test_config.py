@@ -104,7 +104,7 @@ WRONG_KEYS = {
     "series.adc.modalty": ("series.adc", ["modality", "b_value", "image_type"]),
     "strategies.scratch.chian": ("strategies.scratch", ["label", "chain"]),
     "paper.authrs": ("paper", ["authors", "title", "doi"]),
-    "figures.overlays.chanel": ("figures.overlays", ["channel", "strategies", "sizes"]),
+    "figures.overlays.chanel": ("figures.overlays", ["channels", "strategies", "sizes"]),
     "radiomics.bins": ("radiomics", ["channel", "bin_width", "features"]),
 }
 

@@ -54,7 +54,11 @@ def reduced(study: Study) -> Study:
     values["splits"]["k_fold"]["of"] = ["alone"]
     values["figures"] = {
         "colours": {"tuned": "#0072b2"},
-        "overlays": {"channel": "adc", "strategies": ["first", "tuned"], "sizes": [4, 40]},
+        "overlays": {
+            "channels": ["b1000", "adc"],
+            "strategies": ["first", "tuned"],
+            "sizes": [4, 40],
+        },
     }
     values |= {"published": None, "paper": None, "title": "A fourth study"}
     return Study.model_validate(values)
@@ -168,7 +172,6 @@ def simulated_published(study: Study) -> pd.DataFrame:
 def write_volumes(study: Study, metrics: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
     """A sagittal volume for each target test case, with balls that the models miss a bit."""
     cases, predictions = folder / "cases", folder / "predictions"
-    channel = study.figures.overlays.channel
     k, j, i = np.mgrid[0:6, 0:48, 0:40]
     rng = np.random.default_rng(4)
 
@@ -187,7 +190,8 @@ def write_volumes(study: Study, metrics: pd.DataFrame, folder: Path) -> tuple[Pa
     for case in target["case"].unique():
         inside = sum(balls.values())
         noise = rng.normal(100, 8, inside.shape) + 60 * inside + 40 * (j > 30)
-        write(noise.astype("float32"), cases / study.target / case / f"image_{channel}.nii.gz")
+        for channel in study.figures.overlays.channels:
+            write(noise.astype("float32"), cases / study.target / case / f"image_{channel}.nii.gz")
         for structure, ball in balls.items():
             path = cases / study.target / case / f"structure_{structure}.nii.gz"
             write(ball.astype("uint8"), path)
@@ -361,7 +365,7 @@ def test_overlay_case_is_the_median_of_the_last_sized_family(study, frames):
 def overlaid(organs: int, sizes: list[int], **more) -> Study:
     """A study with a network for each structure, without the sweep."""
     study = chen_study((5, 20, 50), organs, sweep=False)
-    chosen = {"channel": "ct", "strategies": ["source", "target", "transfer-conv5"]}
+    chosen = {"channels": ["ct"], "strategies": ["source", "target", "transfer-conv5"]}
     figures = Figures(order=study.figures.order, overlays=chosen | {"sizes": sizes} | more)
     return study.model_copy(update={"figures": figures})
 

@@ -102,7 +102,7 @@ def test_without_a_failure_the_report_says_nothing_of_any(cases, tmp_path):
 
 def test_trainings_that_found_nothing_stay_and_are_named(cases, tmp_path):
     case = cases["uterus"]
-    scores = {"scratch-n2": 0.0, "scratch-n13": 1e-9}
+    scores = {"scratch-n4": 0.0, "scratch-n32": 1e-9}
     records = [
         r | {"best_validation_dsc": scores.get(r["stage"]["name"], 0.6)} for r in case.records
     ]
@@ -110,11 +110,11 @@ def test_trainings_that_found_nothing_stay_and_are_named(cases, tmp_path):
     results = make(zero, [], tmp_path, figures=False, only=["summary"])
     text = text_of(results / "report.html")
     assert (
-        "1 training ran to the end with a validation DSC of 0 at every check: scratch-n2." in text
+        "1 training ran to the end with a validation DSC of 0 at every check: scratch-n4." in text
     )
     assert "would flatter the strategy" in text
     summary = pd.read_csv(results / "uterus/statistics/summary.csv")
-    assert "scratch-n2" in set(summary["model"])
+    assert "scratch-n4" in set(summary["model"])
 
 
 def test_what_is_missing_is_said_of_the_training_that_failed_first():

@@ -33,7 +33,7 @@ from tests.tables import CASES, simulated_metrics, simulated_radiomics
 
 pytestmark = pytest.mark.slow
 
-STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [2, 13]})
+STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [4, 32]})
 
 
 @pytest.fixture(scope="module")

@@ -65,8 +65,8 @@ def crossover(verdict: str, n: float, low: float, high: float, **changes) -> pd.
 
 
 def pairs(**changes) -> pd.DataFrame:
-    row = {"test_set": "uterus", "structure": "tumour", "question": "models at n=13", "n_train": 13,
-           "a": "scratch-n13", "b": "transfer-L1-n13", "family_a": "scratch", "family_b": "transfer-L1",
+    row = {"test_set": "uterus", "structure": "tumour", "question": "models at n=32", "n_train": 32,
+           "a": "scratch-n32", "b": "transfer-L1-n32", "family_a": "scratch", "family_b": "transfer-L1",
            "cases": 16, "mean_a": 0.5, "mean_b": 0.6, "difference": -0.1, "ci_low": -0.2, "ci_high": -0.01,
            "cohen_dz": 0.5, "rank_biserial": 0.4, "p_wilcoxon": 0.02, "p_t": 0.02, "p_holm": 0.2, "tests": 90,
            "p": 0.02, "about": "methods", "trainings": 3,
@@ -338,7 +338,7 @@ def test_the_overview_counts_every_study():
 
 
 def test_the_tables_of_a_page_follow_from_its_frames_whatever_it_compares():
-    anova = pd.DataFrame([{"test_set": "uterus", "structure": "tumour", "question": "models at n=13", "n_train": 13,
+    anova = pd.DataFrame([{"test_set": "uterus", "structure": "tumour", "question": "models at n=32", "n_train": 32,
                            "groups": 3, "F": 4.0, "p": 0.02}])  # fmt: skip
     tested = pairs().assign(
         statistic=3.0, p_wilcoxon_asymptotic=0.01, p_wilcoxon_exact=0.02, p_westfall_young=0.1
@@ -353,7 +353,7 @@ def test_the_tables_of_a_page_follow_from_its_frames_whatever_it_compares():
 
 
 def test_a_table_leaves_out_columns_without_text():
-    frame = pd.DataFrame({"structure": ["tumour"], "p": [np.nan], "n_train": [13]})
+    frame = pd.DataFrame({"structure": ["tumour"], "p": [np.nan], "n_train": [32]})
     assert table(frame, STUDY).head == ["n"]
 
 

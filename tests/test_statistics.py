@@ -138,10 +138,10 @@ def test_folds_are_not_compared_and_replicates_count_once(metrics):
 def test_the_spread_between_replicates_is_that_of_their_means():
     table = simulated_metrics(replicates=3)
     summary = summarise(check_metrics(table), 0.95, ["dsc"])
-    row = summary.query("model == 'scratch-n13' and metric == 'dsc' and test_set == 'uterus'").iloc[
+    row = summary.query("model == 'scratch-n32' and metric == 'dsc' and test_set == 'uterus'").iloc[
         0
     ]
-    own = table[(table.family == "scratch") & (table.n_train == 13) & (table.cohort == "uterus")]
+    own = table[(table.family == "scratch") & (table.n_train == 32) & (table.cohort == "uterus")]
     means = [own[(own.replicate == r) & own.fold.isna()].dsc.mean() for r in range(3)]
     assert row["replicates"] == 3
     assert row["sd_replicates"] == pytest.approx(statistics.stdev(means))
@@ -153,10 +153,10 @@ def test_the_spread_between_replicates_is_that_of_their_means():
 @pytest.mark.slow
 def test_summary_agrees_with_scipy(metrics):
     summary = summarise(metrics, 0.9, ["dsc"])
-    row = summary.query("model == 'scratch-n13' and metric == 'dsc' and test_set == 'uterus'").iloc[
+    row = summary.query("model == 'scratch-n32' and metric == 'dsc' and test_set == 'uterus'").iloc[
         0
     ]
-    values = metrics.query("model == 'scratch-n13' and cohort == 'uterus'")["dsc"]
+    values = metrics.query("model == 'scratch-n32' and cohort == 'uterus'")["dsc"]
     mean = values.mean()  # Student's interval by the delta method on the logit scale
     se = stats.sem(values) / (mean * (1 - mean))
     logits = stats.t.interval(0.9, len(values) - 1, special.logit(mean), se)
@@ -284,7 +284,7 @@ def test_stability_is_anova_across_folds(metrics):
     found = stability(metrics, "dsc")
     assert set(found["family"]) == {"scratch", "transfer-L1"}
     assert (found["folds"] == 3).all() and len(found) == 6
-    part = metrics[metrics["model"].str.startswith("scratch-n64-f")]
+    part = metrics[metrics["model"].str.startswith("scratch-n96-f")]
     folds = [rows["dsc"] for _, rows in part.groupby("fold")]
     row = found[(found["family"] == "scratch") & (found["fold"] == 1)].iloc[0]
     assert tuple(row[["F", "p"]]) == pytest.approx(tuple(stats.f_oneway(*folds)))

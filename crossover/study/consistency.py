@@ -88,7 +88,7 @@ def _about_channels(study: Study) -> Iterator[str]:
     used = {*bias.apply_to, *study.series}
     used |= {bias.estimate_on} if bias.method == "n4" else set()
     used |= {study.radiomics.channel} if study.radiomics else set()
-    used |= {study.figures.overlays.channel} if study.figures.overlays else set()
+    used |= set(study.figures.overlays.channels) if study.figures.overlays else set()
     for channel in sorted(used - set(study.channels)):
         yield f"no channel {channel!r}; there are {', '.join(study.channels)}"
 
@@ -148,6 +148,8 @@ def _about_figures(study: Study) -> Iterator[str]:
 
 def _about_overlaid(study: Study, overlays: Overlays) -> Iterator[str]:
     place = "figures.overlays.structures"
+    if overlays.window and len(overlays.channels) > 1:
+        yield "figures.overlays.window: values of one channel, and several are shown"
     if len(set(overlays.structures)) < len(overlays.structures):
         yield f"{place}: {overlays.structures} names one twice"
     if len(study.overlaid) * len(overlays.sizes) > MOST_ROWS:

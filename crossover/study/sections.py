@@ -382,11 +382,12 @@ class Statistics(Section):
 
 
 class Overlays(Section):
-    """Contours drawn on one channel of one case."""
+    """Contours drawn on one case."""
 
-    channel: str
+    channels: Annotated[list[str], Field(min_length=1)]
+    """Shown side by side, each with the contours."""
     window: tuple[float, float] | None = None
-    """Values of the channel shown as black and white; None for its percentiles 1 and 99.5."""
+    """Values of the only channel shown as black and white; None for percentiles 1 and 99.5 of each."""
     strategies: list[str]
     sizes: list[int]
     structures: list[str] = []

@@ -1,7 +1,7 @@
 """Manual and predicted contours on one test case, by structure, size and strategy (Lin, Fig. 4).
 
-Drawn: each structure's slice with the largest manual area, hung as radiologists do, with the case's
-DSC (no unit) in each corner and a scale bar in mm. The case is not picked by eye: it is the target
+Drawn: each structure's slice with the largest manual area, hung as radiologists do, its channels side by side, with
+the case's DSC (no unit) in a corner and a scale bar in mm. The case is not picked by eye: it is the target
 cohort's test case with the median DSC, as a mean over the structures, under the last sized overlay
 family at the largest overlay size (where its training failed the last that is there). A model whose training
 failed has an empty panel.
@@ -58,7 +58,7 @@ LETTER_MM = 2.1  # width of a letter of a label, about
 class Plane:
     """One slice, turned for the screen and cropped."""
 
-    image: np.ndarray
+    images: list[np.ndarray]  # of each channel
     manual: np.ndarray
     predicted: dict[str, np.ndarray]
     hung: View
@@ -89,7 +89,7 @@ def caption(frames: Frames, study: Study) -> str:
         whole = "the structure in the case's whole volume"
     return (
         f"{each} slice with the largest manual area of one {captions.target(study)} test case "
-        f"({chosen.channel}), not picked by eye: the case of median DSC{mean} {under}. Solid red: "
+        f"({' beside '.join(chosen.channels)}), not picked by eye: the case of median DSC{mean} {under}. Solid red: "
         f"manual; dashed blue: predicted; number: the DSC of {whole}; bar: {BAR_MM:.0f} mm."
     )
 
@@ -116,18 +116,21 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
         folder = cases / study.target / case
         planes.append(_plane(study, structure, case, folder, predictions, models))
     figure, cells_of, cell_mm = _grid(study, planes)
+    count = len(study.overlays.channels)
     for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
         labels = _row_labels(study, structure, cells, cell_mm)
         for (line, column), cell in cells.items():
-            axes = figure.add_subplot(cells_of[i * len(study.overlays.sizes) + line, column])
+            row, places = i * len(study.overlays.sizes) + line, column * count + np.arange(count)
+            panels = [figure.add_subplot(cells_of[row, place]) for place in places]
             if (structure, *cell) in own.index:
                 one = own.loc[(structure, *cell)]
-                _panel(axes, plane, one["model"], one["dsc"], study.overlays.window)
+                _panels(panels, plane, one["model"], one["dsc"], study.overlays.window)
             else:
-                _empty(axes)
+                _empty(panels)
             if i == line == 0:
-                axes.set_title(_lines(style.family_label(study, cell[0]), cell_mm), loc="center")
-            axes.set_ylabel(labels.get((line, column), ""), weight="bold", size=8.5)
+                title = _lines(style.family_label(study, cell[0]), count * cell_mm)
+                panels[0].set_title(title, loc="left" if count > 1 else "center")
+            panels[0].set_ylabel(labels.get((line, column), ""), weight="bold", size=8.5)
     handles = [Line2D([], [], color=c, linestyle=s, linewidth=1.4, label=label)
                for (c, s), label in ((MANUAL, "manual"), (PREDICTED, "predicted"))]  # fmt: skip
     legend = figure.legend(handles=handles, loc="outside lower center", ncols=2)
@@ -159,12 +162,14 @@ def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
     return next((one for one in asked if one in there), None)
 
 
-def _empty(axes: Axes) -> None:
-    """The panel of a model that was not trained."""
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    axes.text(
-        0.5, 0.5, "failed", transform=axes.transAxes, ha="center", va="center", color=style.MUTED
+def _empty(panels: list[Axes]) -> None:
+    """The panels of a model that was not trained."""
+    for axes in panels:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    first = panels[0]
+    first.text(
+        0.5, 0.5, "failed", transform=first.transAxes, ha="center", va="center", color=style.MUTED
     )
 
 
@@ -213,32 +218,35 @@ def _about_case(study: Study, case: str) -> str:
 def _plane(
     study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict
 ) -> Plane:
-    image = sitk.ReadImage(str(image_path(folder, study.overlays.channel)))
+    images = [sitk.ReadImage(str(image_path(folder, c))) for c in study.overlays.channels]
     manual = read_mask(structure_path(folder, structure))
     k = largest_slice(manual)
-    hung = view(image)
-    shown = {"image": sitk.GetArrayFromImage(image)[k], "manual": manual[k]}
+    hung = view(images[0])
+    shown = {"manual": manual[k]}
     for model in models.values():
         path = prediction_path(predictions, model, study.target, case, structure)
         shown[model] = read_mask(path)[k]
     turned = {name: hung.turn(plane) for name, plane in shown.items()}
-    square = window([v for name, v in turned.items() if name != "image"], hung)
+    square = window(list(turned.values()), hung)
     cropped = {name: plane[square] for name, plane in turned.items()}
-    return Plane(cropped.pop("image"), cropped.pop("manual"), cropped, hung)
+    slices = [hung.turn(sitk.GetArrayFromImage(image)[k])[square] for image in images]
+    return Plane(slices, cropped.pop("manual"), cropped, hung)
 
 
 def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
     """A figure whose cells have the planes' aspect; a cell's width in mm."""
-    columns, sizes = len(study.overlays.strategies), len(study.overlays.sizes)
-    ratios = [aspect(plane.image, plane.hung.spacing) for plane in planes for _ in range(sizes)]
+    chosen = study.overlays
+    columns, sizes = len(chosen.strategies) * len(chosen.channels), len(chosen.sizes)
+    ratios = [aspect(plane.images[0], plane.hung.spacing) for plane in planes for _ in range(sizes)]
     beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
     return grid(ratios, columns, beside)
 
 
-def _panel(
-    axes: Axes, plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None
+def _panels(
+    panels: list[Axes], plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None
 ) -> None:
-    show(axes, plane.image, plane.hung, limits)
-    for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):
-        contour(axes, mask, plane.hung, colour, line)
-    written(axes, 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)
+    for axes, image in zip(panels, plane.images, strict=True):
+        show(axes, image, plane.hung, limits)
+        for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):
+            contour(axes, mask, plane.hung, colour, line)
+    written(panels[-1], 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)

@@ -3,7 +3,8 @@
 The two diseases differ here and nowhere else. A cervical tumour is an ovoid in an expanded
 cervix, often bulging into the vagina, below a normal corpus whose canal it may obstruct. A tumour
 of the corpus arises from the endometrium, is lobulated, may invade the myometrium, and lies above
-a normal cervix.
+a normal cervix. Blood can restrict diffusion as a tumour does (doi 10.1186/s43055-021-00513-1): it is
+retained above a tumour of the cervix, and below one of the corpus, which bleeds.
 """
 
 from dataclasses import dataclass, replace
@@ -61,6 +62,7 @@ class Uterus:
     corpus: Ellipsoid
     cavity: Ellipsoid  # endometrium
     collection: Ellipsoid | None  # blood or pus behind an obstructed canal
+    clots: tuple[Ellipsoid, ...]  # blood of a bleeding corpus in the canal and below the os
     leiomyomas: tuple[Ellipsoid, ...]
     cysts: tuple[Ellipsoid, ...]  # nabothian, in the cervix
     tumour: Tumour
@@ -96,6 +98,7 @@ def draw_uterus(anatomy: Anatomy, clinical: Clinical, rng: np.random.Generator) 
         corpus=corpus,
         cavity=cavity,
         collection=_draw_collection(cavity, corpus, obstructed=anatomy == "cervix", rng=rng),
+        clots=_draw_clots(cervix, bleeding=anatomy == "uterus", rng=rng),
         leiomyomas=_draw_leiomyomas(corpus, 0.35 if anatomy == "uterus" else 0.2, rng),
         cysts=_draw_cysts(cervix, rng),
         tumour=tumour,
@@ -161,6 +164,18 @@ def _draw_collection(
         return None
     half = np.array([cavity.half[0] * 0.9, corpus.half[1] * size, cavity.half[2] * 0.9])
     return replace(cavity, half=half)
+
+
+def _draw_clots(
+    cervix: Ellipsoid, bleeding: bool, rng: np.random.Generator
+) -> tuple[Ellipsoid, ...]:
+    """Draw blood that widens the canal and pools in the vaginal vault, in four of ten bleeding uteri."""
+    present, wide = rng.random() < 0.4, rng.uniform([0.5, 0.4, 0.75], [0.8, 0.75, 1.0])
+    pool = rng.uniform([7, 5, 6], [13, 9, 11])
+    if not (present and bleeding):
+        return ()
+    vault = cervix.centre - cervix.frame[2] * cervix.half[2]
+    return (replace(cervix, half=cervix.half * wide), Ellipsoid(vault, pool, cervix.frame))
 
 
 def _draw_leiomyomas(
@@ -257,6 +272,8 @@ def paint_uterus(canvas: Canvas, uterus: Uterus) -> None:
     canvas.paint(inner, Tissue.ENDOMETRIUM)
     if uterus.collection is not None:
         canvas.paint(uterus.collection.shrunk(1.8), Tissue.HAEMATOMETRA)
+    for clot in uterus.clots:
+        canvas.paint(clot, Tissue.HAEMATOMETRA)
     for leiomyoma in uterus.leiomyomas:
         canvas.paint(leiomyoma, Tissue.LEIOMYOMA)
     for cyst in uterus.cysts:
