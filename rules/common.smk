@@ -193,11 +193,16 @@ def settings_of(analysis):
     return lambda wildcards: canonical(analysis.settings(STUDIES[wildcards.study]))
 
 
+@functools.cache  # every analysis of a study asks
+def tables_of(study):
+    return registry.tables_of(STUDIES[study])
+
+
 def tables_for(analysis):
     """The tables that an analysis reads, of those that the wildcards' study makes."""
 
     def files(wildcards):
-        made = registry.tables_of(STUDIES[wildcards.study])
+        made = tables_of(wildcards.study)
         read = [name for name in analysis.declared.reads if name in made]
         return [f"results/{wildcards.study}/{name}" for name in read]
 

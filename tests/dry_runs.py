@@ -169,7 +169,8 @@ def _changed(dag, file: str, texts: list[str]) -> Iterator:
             continue
         names["STUDIES"].update(studies)
         names["PLANS"].update({name: plan(study) for name, study in studies.items()})
-        names["received"].cache_clear()
+        for asked_once in ("received", "tables_of"):
+            names[asked_once].cache_clear()
         if names["planned"]() != planned:
             yield None
             continue

@@ -1,6 +1,5 @@
 """Reading and checking of configuration files: every finding at once, with its place and what is valid."""
 
-import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +73,7 @@ def merge(base: dict, override: dict) -> dict:
 
     Mappings are merged key by key, all else is replaced; so is a mapping of another `kind`.
     """
-    out = copy.deepcopy(base)
+    out = dict(base)
     for key, value in override.items():
         both = isinstance(value, dict) and isinstance(out.get(key), dict)
         both = both and out[key].get("kind") == value.get("kind", out[key].get("kind"))
