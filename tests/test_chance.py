@@ -72,6 +72,20 @@ def test_interval_and_p_never_contradict_each_other(seed, n, trainings, confiden
     assert found.p_above(0) + found.p_below(0) == pytest.approx(1, abs=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    ratio=st.floats(-5, 5).map(lambda x: 10**x),
+    dfs=st.tuples(st.sampled_from([1, 2, 9, 999]), st.sampled_from([1, 4, 98, np.inf])),
+    confidence=st.sampled_from([0.01, 0.5, 0.95, 0.9999]),
+)
+def test_an_interval_ends_where_p_passes_its_level_whatever_the_parts_weigh(ratio, dfs, confidence):
+    """Where one part is nearly nothing p falls in steps."""
+    found = Effect(0.0, 1.0, dfs[0], ratio, dfs[1], 5, 2)
+    _, high = found.interval(confidence)
+    inside, outside = (found.p(high * factor) for factor in (1 - 1e-8, 1 + 1e-8))
+    assert inside >= 1 - confidence - 1e-12 and outside <= 1 - confidence + 1e-12
+
+
 def test_a_spread_of_the_study_stands_in_for_models_that_were_trained_once():
     rng = np.random.default_rng(3)
     scores = rng.normal(0.7, 0.1, (2, 20, 1))

@@ -26,6 +26,8 @@ METHODS, MODELS = "methods", "trained models"
 """What an effect is about: training by a method, whatever the training; or the models that were trained."""
 NODES = 1001
 """Points of the quadrature of the Behrens-Fisher distribution; its p is within 1e-4 of the limit."""
+LARGE = 1e8
+"""Degrees of freedom from which a Student variable's density is taken for the normal one's."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,7 @@ class Effect:
         """Return the two-sided confidence interval; NaN where cases don't differ or are fewer than two."""
         if not self.se > 0:
             return np.nan, np.nan
-        half = self.se * optimize.brentq(
-            lambda t: self._above(t) - (1 - confidence) / 2, 0, self._far(confidence)
-        )
+        half = self.se * self._quantile((1 - confidence) / 2)
         return self.estimate - half, self.estimate + half
 
     def p(self, null: float = 0.0) -> float:
@@ -101,14 +101,31 @@ class Effect:
         return self._above((bound - self.estimate) / self.se) if self.se > 0 else np.nan
 
     def _above(self, t: float) -> float:
-        return behrens_fisher(
-            t, self.case_se, np.nan_to_num(self.training_se), self.case_df, self.training_df
-        )
+        return behrens_fisher(t, *self._parts)
 
-    def _far(self, confidence: float) -> float:
-        """A quantile that no Behrens-Fisher quantile of this confidence exceeds: the sum of its two parts'."""
-        dfs = [self.case_df] + ([] if np.isnan(self.training_se) else [self.training_df])
-        return float(sum(-special.stdtrit(df, (1 - confidence) / 4) for df in dfs)) + 1
+    @property
+    def _parts(self) -> tuple[float, float, float, float]:
+        return self.case_se, float(np.nan_to_num(self.training_se)), self.case_df, self.training_df
+
+    def _quantile(self, tail: float) -> float:
+        """Return t with P(X > t) = `tail`.
+
+        By Newton's method from Student's quantile with Satterthwaite's degrees of freedom, which takes four steps.
+        Where one part is nearly nothing beside the other P is a staircase of its nodes: then by bisection.
+        """
+        first, second, *dfs = self._parts
+        parts = [(se**2, df) for se, df in zip((first, second), dfs, strict=True) if se]
+        df = sum(v for v, _ in parts) ** 2 / sum(v**2 / df for v, df in parts)
+        t = float(-special.stdtrit(df, tail))
+        with np.errstate(all="ignore"):
+            for _ in range(8):
+                step = (self._above(t) - tail) / _density(t, *self._parts)
+                t += step
+                if abs(step) < 1e-9 * t:
+                    return t
+        # no quantile exceeds the sum of its two parts'
+        most = sum(-special.stdtrit(df, tail / 2) for _, df in parts) + 1
+        return optimize.brentq(lambda t: self._above(t) - tail, 0, most)
 
 
 def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: float) -> float:
@@ -118,15 +135,29 @@ def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: flo
         first, second: weights, not both 0.
         df_1, df_2: degrees of freedom of the Student variables T1 and T2.
     """
-    size = np.hypot(first, second)
-    if not second:
-        return float(special.stdtr(df_1, -t))
-    if not first:
-        return float(special.stdtr(df_2, -t))
+    x, df, _ = _nodes(t, first, second, df_1, df_2)
+    return float(special.stdtr(df, x).mean())
+
+
+def _density(t: float, first: float, second: float, df_1: float, df_2: float) -> np.float64:
+    """Of the same X at t."""
+    x, df, slope = _nodes(t, first, second, df_1, df_2)
+    df = min(df, LARGE)
+    size = special.poch(df / 2, 0.5) / np.sqrt(np.pi * df)
+    return (size * slope * np.exp(-(df + 1) / 2 * np.log1p(x**2 / df))).mean()
+
+
+def _nodes(
+    t: float, first: float, second: float, df_1: float, df_2: float
+) -> tuple[np.ndarray, float, float]:
+    """(x, df, slope): P(X > t) is the mean of P(T < x) of a Student variable T, and `slope` is -dx / dt."""
+    if not second or not first:
+        return np.array([-t]), df_1 if first else df_2, 1.0
     # the broader of the two is smoothed by the narrower, whose quantiles are the nodes
     if df_1 < df_2:
         first, second, df_1, df_2 = second, first, df_2, df_1
-    return float(special.stdtr(df_2, (first * _quantiles(df_1) - t * size) / second).mean())
+    slope = np.hypot(first, second) / second
+    return first / second * _quantiles(df_1) - t * slope, df_2, slope
 
 
 @functools.lru_cache(maxsize=64)  # the tests of a table have few different degrees of freedom
