@@ -120,8 +120,10 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
     for i, (structure, plane) in enumerate(zip(study.overlaid, planes, strict=True)):
         labels = _row_labels(study, structure, cells, cell_mm)
         for (line, column), cell in cells.items():
-            row, places = i * len(study.overlays.sizes) + line, column * count + np.arange(count)
-            panels = [figure.add_subplot(cells_of[row, place]) for place in places]
+            row, first = i * len(study.overlays.sizes) + line, column * count
+            panels = [
+                figure.add_subplot(cells_of[row, place]) for place in range(first, first + count)
+            ]
             if (structure, *cell) in own.index:
                 one = own.loc[(structure, *cell)]
                 _panels(panels, plane, one["model"], one["dsc"], study.overlays.window)
