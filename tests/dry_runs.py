@@ -31,7 +31,9 @@ WORKFLOW = (
 def copy_workflow(folder: Path) -> Path:
     """All that `snakemake` needs, with nothing computed; what Python has compiled and what was read of the sources
     comes along, as it would be there after a first run."""
-    source_code.code_digest(*(str(path.relative_to(ROOT)) for path in ROOT.glob("crossover/**/*.py")))
+    source_code.code_digest(
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("crossover/**/*.py"))
+    )
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*WORKFLOW, str(source_code.FOLDER)):
         source = ROOT / name

@@ -98,7 +98,9 @@ def test_fonts_are_embedded_and_widths_are_a_journals(outcomes):
         pdf = (outcomes["out"] / f"{name}.pdf").read_bytes()
         assert b"/FontFile2" in pdf and b"/Type3" not in pdf and b"CreationDate" not in pdf
         fonts = [s for s in streams(pdf) if s.startswith(b"\0\1\0\0")]  # TrueType
-        assert fonts and not any(b"GSUB" in font[:400] for font in fonts), "of no use here, and slow"
+        assert fonts and not any(b"GSUB" in font[:400] for font in fonts), (
+            "of no use here, and slow"
+        )
         svg = (outcomes["out"] / f"{name}.svg").read_text()
         assert "<text" not in svg and "<image" not in svg
         width = float(re.search(r'width="([\d.]+)pt"', svg)[1]) / 72 * 25.4

@@ -204,7 +204,9 @@ def test_snakemake_chooses_jobs_when_one_has_ended_and_not_every_second(tmp_path
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert run.stderr.count("chooses") == 2 * 5  # when it runs one of the jobs, and when that has ended
+    assert (
+        run.stderr.count("chooses") == 2 * 5
+    )  # when it runs one of the jobs, and when that has ended
 
 
 def test_the_workflow_passes_snakemakes_own_lint():
