@@ -229,8 +229,10 @@ def nothing(text: str, into: Figure | None = None) -> Figure:
 
 @cache
 def _leave_out_layout_tables() -> None:
-    """Of the fonts in PDFs, where matplotlib gives each glyph its place: to shrink these tables for a figure's few
-    letters took most of the time that its PDF takes. fontTools has no setting that matplotlib passes on.
+    """Of the fonts in PDFs, where matplotlib gives each glyph its place.
+
+    To shrink these tables for a figure's few letters takes longer than all else of its PDF, and fontTools has no
+    setting that matplotlib passes on.
     """
     from fontTools.subset import Options
 
