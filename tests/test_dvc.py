@@ -59,6 +59,7 @@ def small_study() -> dict:
     for part in (values, values["scales"]["smoke"]):
         del part["strategies"]["sweep"]
     values["figures"]["order"].remove("sweep")
+    values["figures"]["structures"] = list(organs)
     values["figures"]["overlays"]["structures"] = list(organs)
     values["scales"] = {"smoke": values["scales"]["smoke"]}
     for cohort in values["scales"]["smoke"]["cohorts"].values():  # half the files
