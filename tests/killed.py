@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-STEPS = 30
+STEPS = 15
 PROCESSES = multiprocessing.get_context("forkserver")
 """Each begins with the frameworks imported and nothing computed."""
 PROCESSES.set_forkserver_preload([
@@ -43,7 +43,7 @@ def train(kind: str, folder: Path, steps: Connection) -> None:
     from crossover.training.inputs import Validation, inputs
 
     stage.CHECKPOINT_SECONDS, stage.CHECKPOINT_SHARE = 0, 1e9  # at each step
-    recipe = SHORT.model_copy(update={"steps": (STEPS, STEPS), "validations": 6})
+    recipe = SHORT.model_copy(update={"steps": (STEPS, STEPS), "validations": 3})
     engine = small_engine(kind)
     step = engine.step
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from killed import STEPS, killed
 from killed import same as same_result
-from test_engines import KINDS, RECIPE, levels, small_engine
+from test_engines import KINDS, RECIPE, levels, made_once, small_engine
 
 from crossover.study.sections import Augmentation, Drawn, Recipe
 from crossover.training import activations, stage
@@ -26,7 +26,7 @@ from crossover.training.inputs import Validation, inputs
 
 pytestmark = pytest.mark.slow
 
-SHORT = RECIPE.model_copy(update={"batch": 2, "steps": (30, 30), "validations": 3})
+SHORT = RECIPE.model_copy(update={"batch": 2, "steps": (15, 15), "validations": 3})
 HALF = SHORT.model_copy(update={"activations": "float16"})
 DRAWN = SHORT.model_copy(
     update={
@@ -36,8 +36,8 @@ DRAWN = SHORT.model_copy(
 PLENTY = 10**9
 
 
-def slices(cases: int = 2, first: int = 0) -> SliceSet:
-    """Three slices a case; a case's are the same in whatever set it is."""
+def slices(cases: int = 1, first: int = 0) -> SliceSet:
+    """Three slices a case, nine batches; a case's are the same in whatever set it is."""
     images = np.stack(
         [
             np.random.default_rng([first + c, i]).normal(size=(32, 32, 3)).astype("float32")
@@ -79,18 +79,19 @@ def same(a, b) -> bool:
     return a[1] == b[1] and all(np.array_equal(a[0][name], b[0][name]) for name in a[0])
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture
 def engine(request):
-    return small_engine(request.param)
+    return made_once(request.param)
 
 
-@pytest.mark.parametrize(
-    "recipe, at", [(SHORT, 0), (SHORT, -1), (HALF, -1), (DRAWN, -1)],
-    ids=["float32", "float32 at the last level", "float16", "drawn"],
-)  # fmt: skip
+KEPT = {"float32": (SHORT, 0), "float16": (HALF, -1)}
+OF_ONE = {"float32 at the last level": (SHORT, -1), "drawn": (DRAWN, -1)}
+"""What is kept of which level; and, of one engine, of another level and of drawn slices, which no engine knows of."""
+CASES = {f"{k}-{n}": (k, *c) for k in KINDS for n, c in (KEPT | OF_ONE if k == "torch" else KEPT).items()}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine, recipe, at", CASES.values(), ids=CASES, indirect=["engine"])
 def test_a_stage_from_kept_activations_is_the_same_to_the_bit(engine, tmp_path, recipe, at):
-    if recipe is DRAWN and "keras" in engine.versions:
-        pytest.skip("what is drawn is no engine's concern")
     level = levels(engine)[at]
     plain = train(engine, level, tmp_path, 0, recipe)
     kept = train(engine, level, tmp_path, PLENTY, recipe)
@@ -100,6 +101,7 @@ def test_a_stage_from_kept_activations_is_the_same_to_the_bit(engine, tmp_path, 
     assert again[2]["computed"] == 0
 
 
+@pytest.mark.parametrize("engine", KINDS, indirect=True)
 def test_float16_stays_near_float32(engine, tmp_path):
     level = levels(engine)[-1]
     full, half = (train(engine, level, tmp_path, 0, recipe)[1] for recipe in (SHORT, HALF))
@@ -108,16 +110,17 @@ def test_float16_stays_near_float32(engine, tmp_path):
 
 
 def test_a_larger_subset_computes_only_what_is_new(tmp_path):
-    engine = small_engine("torch")
-    small = train(engine, "L2", tmp_path, PLENTY, data=slices(1))
-    large = train(engine, "L2", tmp_path, PLENTY, data=slices(2))
-    assert same(large, train(engine, "L2", tmp_path / "other", 0, data=slices(2)))
+    engine = made_once("torch")
+    recipe = SHORT.model_copy(update={"steps": (30, 30)})
+    small = train(engine, "L2", tmp_path, PLENTY, recipe, slices(1))
+    large = train(engine, "L2", tmp_path, PLENTY, recipe, slices(2))
+    assert same(large, train(engine, "L2", tmp_path / "other", 0, recipe, slices(2)))
     assert small[2]["computed"] == 9  # of 3 slices in 6 versions, two at once
     assert 9 <= large[2]["computed"] < 18
 
 
 def test_what_is_trained_whole_or_drawn_anew_keeps_nothing(tmp_path, caplog):
-    engine = small_engine("torch")
+    engine = made_once("torch")
     train(engine, None, tmp_path, PLENTY)
     assert not list(tmp_path.glob("part*"))
     anew = Augmentation(drawn=Drawn(rotation_deg=9))
@@ -131,10 +134,10 @@ def test_what_is_trained_whole_or_drawn_anew_keeps_nothing(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    "limit, steps, told", [(5000, 30, "don't fit"), (PLENTY, 12, "used less than 1.5 times")]
+    "limit, steps, told", [(5000, 15, "don't fit"), (PLENTY, 12, "used less than 1.5 times")]
 )
 def test_what_does_not_fit_or_pay_is_trained_plainly_and_said(tmp_path, caplog, limit, steps, told):
-    engine = small_engine("torch")
+    engine = made_once("torch")
     recipe = SHORT.model_copy(update={"steps": (steps, steps)})
     with caplog.at_level(logging.INFO):
         made = train(engine, "L2", tmp_path, limit, recipe)
@@ -143,9 +146,9 @@ def test_what_does_not_fit_or_pay_is_trained_plainly_and_said(tmp_path, caplog, 
 
 
 def test_a_disk_that_fills_stops_the_keeping_and_nothing_else(tmp_path, monkeypatch, caplog):
-    engine = small_engine("torch")
+    engine = made_once("torch")
     plain = train(engine, "L2", tmp_path / "plain", 0)
-    write, calls = os.pwrite, iter(range(20))
+    write, calls = os.pwrite, iter(range(5))
 
     def full(*given):
         if next(calls, None) is None:
@@ -160,7 +163,7 @@ def test_a_disk_that_fills_stops_the_keeping_and_nothing_else(tmp_path, monkeypa
 
 
 def test_damaged_bytes_are_computed_again(tmp_path):
-    engine = small_engine("torch")
+    engine = made_once("torch")
     plain = train(engine, "L2", tmp_path, PLENTY)
     for file in tmp_path.glob("part*/*.bin"):
         content = bytearray(file.read_bytes())
@@ -198,21 +201,21 @@ def test_validation_is_in_inference_mode_whatever_the_steps_do(tmp_path):
 
 
 def test_predictions_that_are_no_numbers_fail_the_training(tmp_path):
-    engine = small_engine("torch")
+    engine = made_once("torch")
     engine.start(SHORT, 1, None, None)
     engine.load({name: value * np.nan for name, value in engine.weights().items()})
     with pytest.raises(TrainingFailed, match="no numbers"):
         list(
-            Validation(engine, slices().images, np.arange(6), Cache(0, tmp_path), "part").predict()
+            Validation(engine, slices().images, np.arange(3), Cache(0, tmp_path), "part").predict()
         )
 
 
 def test_a_cache_that_cannot_be_written_is_given_up(tmp_path, caplog):
-    engine = small_engine("torch")
+    engine = made_once("torch")
     (tmp_path / "file").write_text("no folder")
     engine.start(SHORT, 1, None, "L2")
     made, cache = batches(SHORT, slices()), Cache(PLENTY, tmp_path / "file")
-    with caplog.at_level(logging.INFO), inputs(engine, made, 30, cache, "part") as given:
+    with caplog.at_level(logging.INFO), inputs(engine, made, 15, cache, "part") as given:
         assert given.kept is None
     assert "not kept" in caplog.text
 

@@ -1,6 +1,7 @@
 """What both engines promise: frozen means frozen, one seed one result, resume; and that one network with one
 recipe is the same under either."""
 
+import functools
 import importlib
 import re
 import subprocess
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from test_items import imported
 
-from crossover.networks import Declared, builder, declared
+from crossover.networks import Declared, OwnSettings, builder, declared
 from crossover.networks.convert import to_keras, to_torch
 from crossover.study.config import load_study
 from crossover.study.sections import Network, Recipe
@@ -45,9 +46,13 @@ def small_engine(kind: str, structures: int = 1, **settings) -> engines.Engine:
     return engines.create(network, (32, 32, 3), structures, threads=1)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+made_once = functools.cache(small_engine)
+"""One for all tests of a process, since each traces what it trains anew; `start` forgets all that it was."""
+
+
+@pytest.fixture(params=KINDS)
 def engine(request) -> engines.Engine:
-    return small_engine(request.param)
+    return made_once(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -189,9 +194,10 @@ def killed_after(steps: int, step: Callable) -> Callable:
 
 @pytest.mark.parametrize("kind", ENGINES)
 def test_frozen_batch_statistics_are_used_where_they_are_declared(kind, batch):
+    assert OwnSettings().frozen_batchnorm == "inference"
+    used = {"inference": made_once(kind), "batch": small_engine(kind, frozen_batchnorm="batch")}
     losses = {}
-    for frozen in ("inference", "batch"):
-        engine = small_engine(kind, frozen_batchnorm=frozen)
+    for frozen, engine in used.items():
         engine.start(RECIPE, 1, None, "L3")  # which freezes most, and is traced soonest
         before = engine.weights()
         losses[frozen] = engines.whole_step(engine, *batch, 0.0)
@@ -205,12 +211,12 @@ def test_frozen_batch_statistics_are_used_where_they_are_declared(kind, batch):
 def test_weights_of_another_network_are_refused(kind):
     other = {"decoder_width": 0.5} if kind in OTHERS else {"middle_units": 2}
     with pytest.raises(ValueError, match="don't fit the network"):
-        small_engine(kind, **other).load(small_engine(kind).weights())
+        small_engine(kind, **other).load(made_once(kind).weights())
 
 
 def test_keras_has_no_network_with_weights_of_a_part():
     with pytest.raises(ValueError, match="no network of the engine keras"):
-        small_engine("keras").begin_from({})
+        made_once("keras").begin_from({})
 
 
 def test_an_unknown_level_is_named_with_the_known_ones(engine):

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 pytest.importorskip("keras")
 from test_activations import PLENTY, same, train  # noqa: E402
-from test_engines import NAME, RECIPE, SMALL, batch  # noqa: E402, F401
+from test_engines import NAME, RECIPE, SMALL, batch, made_once  # noqa: E402, F401
 
 
 def make(**device) -> engines.Engine:
@@ -18,25 +18,38 @@ def make(**device) -> engines.Engine:
     return engines.create(network, (32, 32, 3), 1, threads=1)
 
 
-@pytest.mark.parametrize("device", [{"precision": "bfloat16"}, {"compile": True}], ids=str)
-def test_declared_numerics_repeat_and_stay_near_float32(batch, device):  # noqa: F811
-    results = []
-    for each in (make(), make(**device), make(**device)):
-        each.start(RECIPE, 1, None, "L3")
-        losses = [engines.whole_step(each, *batch, 1e-3) for _ in range(3)]
-        results.append((losses, each.predict(batch[0]), each.weights()))
-    plain, once, again = results
+@pytest.fixture(scope="module")
+def bfloat16() -> engines.Engine:
+    return make(precision="bfloat16")
+
+
+@pytest.fixture(scope="module")
+def plain(batch) -> tuple:  # noqa: F811
+    return trained(made_once("keras"), batch)
+
+
+def trained(engine: engines.Engine, batch) -> tuple:  # noqa: F811
+    """Losses, predictions and weights of a short training at the level that is traced soonest."""
+    engine.start(RECIPE, 1, None, "L3")
+    losses = [engines.whole_step(engine, *batch, 1e-3) for _ in range(3)]
+    return losses, engine.predict(batch[0]), engine.weights()
+
+
+@pytest.mark.parametrize("device", ["bfloat16", "compile"])
+def test_declared_numerics_repeat_and_stay_near_float32(plain, batch, bfloat16, device):  # noqa: F811
+    """What is compiled is compiled twice, by engines of its own."""
+    twice = [bfloat16] * 2 if device == "bfloat16" else [make(compile=True), make(compile=True)]
+    once, again = (trained(engine, batch) for engine in twice)
     assert once[0] == again[0] and np.array_equal(once[1], again[1])
     np.testing.assert_allclose(once[0], plain[0], rtol=0.02)
-    assert (once[0] != plain[0]) or "compile" in device
+    assert (once[0] != plain[0]) or device == "compile"
     assert {v.dtype for v in once[2].values()} == {np.dtype("float32")}
     assert once[1].dtype == np.float32
 
 
-def test_kept_bfloat16_activations_are_the_same_to_the_bit(tmp_path):
-    engine = make(precision="bfloat16")
-    plain, kept = (train(engine, "L2", tmp_path, limit) for limit in (0, PLENTY))
-    assert same(plain, kept) and kept[2]["read"] > 0
+def test_kept_bfloat16_activations_are_the_same_to_the_bit(bfloat16, tmp_path):
+    computed, kept = (train(bfloat16, "L3", tmp_path, limit) for limit in (0, PLENTY))
+    assert same(computed, kept) and kept[2]["read"] > 0
 
 
 def test_products_are_rounded_to_tf32_only_where_a_study_says_so():

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from crossover.networks.torch.recomputed import blocks, kept_bytes, recompute  # noqa: E402
 from crossover.training.engines import torch as engine_of_torch  # noqa: E402
 
-SHAPE = (2, 1, 64, 96)
+SHAPE = (2, 1, 32, 64)
 ENCODERS = {
     "unet": "efficientnet-b0",  # drops connections at random; DeepLabV3's decoder has dropout
     "unetplusplus": "resnet18",
@@ -31,7 +31,7 @@ def make(architecture: str, **device) -> engines.Engine:
     network = Network(
         architecture=architecture, engine="torch", settings=settings, device=Device(**device)
     )
-    return engines.create(network, (64, 96, 1), 1, threads=1)
+    return engines.create(network, (32, 64, 1), 1, threads=1)
 
 
 def is_recomputed(engine: engines.Engine) -> list[bool]:
@@ -40,7 +40,7 @@ def is_recomputed(engine: engines.Engine) -> list[bool]:
 
 def trained(engine: engines.Engine, level: str | None) -> tuple:
     """What two steps give: losses, predictions, and all weights, running statistics and moments."""
-    images = np.random.default_rng(0).normal(size=(2, 64, 96, 1)).astype("float32")
+    images = np.random.default_rng(0).normal(size=(2, 32, 64, 1)).astype("float32")
     masks = (images > 1).astype("float32")
     engine.start(RECIPE, 1, None, level)
     losses = [engines.whole_step(engine, images, masks, 0.01) for _ in range(2)]
