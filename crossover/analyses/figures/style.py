@@ -227,21 +227,8 @@ def nothing(text: str, into: Figure | None = None) -> Figure:
     return figure
 
 
-@cache
-def _leave_out_layout_tables() -> None:
-    """Of the fonts in PDFs, where matplotlib gives each glyph its place.
-
-    To shrink these tables for a figure's few letters takes longer than all else of its PDF, and fontTools has no
-    setting that matplotlib passes on.
-    """
-    from fontTools.subset import Options
-
-    Options._drop_tables_default = [*Options._drop_tables_default, "GDEF", "GPOS", "GSUB"]
-
-
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.svg`, `<stem>.png` (at `DPI`) and `<stem>.pdf`: the same figure gives the same bytes."""
-    _leave_out_layout_tables()
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = []
     with matplotlib.rc_context(theme()):
