@@ -1,6 +1,6 @@
 """The PyTorch engine: batch 1, its optimiser, exact halves, and declared numerics."""
 
-from functools import partial
+import functools
 
 import numpy as np
 import pytest
@@ -46,6 +46,10 @@ def make(architecture: str = "resnet101_cascaded", **device) -> engines.Engine:
     return engines.create(network, (size, size, 1), 2, threads=1)
 
 
+made_once = functools.cache(make)
+"""`start` forgets all that an engine was."""
+
+
 def batch_for(architecture: str) -> tuple[np.ndarray, np.ndarray]:
     size = SIZE.get(architecture, 64)
     images = np.random.default_rng(0).normal(size=(2, size, size, 1)).astype("float32")
@@ -54,7 +58,7 @@ def batch_for(architecture: str) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def engine() -> engines.Engine:
-    return make()
+    return made_once("resnet101_cascaded")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,7 @@ def test_only_the_trained_parts_change_weight_decay_included(engine, batch, leve
 
 @pytest.mark.parametrize("architecture", ["unetplusplus", "deeplabv3"])
 def test_only_the_trained_parts_change_where_some_weights_are_unused(architecture):
-    engine, network = make(architecture), declared(architecture)
+    engine, network = made_once(architecture), declared(architecture)
     for level in (*network.levels, None):
         only_the_trained_parts_change(engine, network, batch_for(architecture), level)
 
@@ -96,7 +100,7 @@ def only_the_trained_parts_change(
 
 @pytest.mark.parametrize("architecture", SMALL)
 def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architecture):
-    engine = make(architecture)
+    engine = made_once(architecture)
     images = engine._tensor(batch_for(architecture)[0])
     for level in declared(architecture).levels:
         engine.start(RECIPE, 1, None, level)
@@ -108,7 +112,7 @@ def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architectu
 
 @pytest.mark.parametrize("architecture", [a for a in SMALL if not wrong_batch(a, 1, (64, 64))])
 def test_it_trains_on_batches_of_one(architecture):
-    engine, batch = make(architecture), batch_for(architecture)
+    engine, batch = made_once(architecture), batch_for(architecture)
     engine.start(RECIPE, 1, None, None)
     losses = [engines.whole_step(engine, batch[0][:1], batch[1][:1], 0.01) for _ in range(8)]
     assert losses[-1] < losses[0]
@@ -117,7 +121,7 @@ def test_it_trains_on_batches_of_one(architecture):
 
 
 def test_dropout_is_that_of_the_seed_and_the_step(batch):
-    engine = make("deeplabv3plus_xception")
+    engine = made_once("deeplabv3plus_xception")
     losses = {}
     for seed in (1, 2):
         engine.start(RECIPE, 1, None, None)
@@ -213,7 +217,9 @@ def test_every_network_compiles_whole_and_trains_the_same(architecture, monkeypa
     """Traced in one piece; that its code is then also fast is the compiler's affair."""
     batch = batch_for(architecture)
     torch._dynamo.reset()  # it stops compiling after so many networks in a process
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=True))
+    monkeypatch.setattr(
+        torch, "compile", functools.partial(torch.compile, backend="eager", fullgraph=True)
+    )
     losses = []
     for compile_ in (True, False):
         engine = make(architecture, compile=compile_)
