@@ -63,9 +63,7 @@ def report(site: str, patient: int, shrinks: list[int], fit: bias_field.Fit) -> 
     for shrink in (1, *shrinks):
         field, seconds = timed(image, shrink, fit)
         full = field if full is None else full
-        print(
-            f"  shrink {shrink}: {seconds:7.1f} s; {compared(exam, body, field, full)}", flush=True
-        )
+        print(f"  shrink {shrink}: {seconds:7.1f} s; {compared(exam, body, field, full)}", flush=True)
 
 
 def compared(exam: Examination, body: NDArray, field: NDArray, full: NDArray) -> str:
@@ -73,8 +71,7 @@ def compared(exam: Examination, body: NDArray, field: NDArray, full: NDArray) ->
     (worst, most), (gland, _) = (apart(field, full, where) for where in (body, exam.prostate))
     rest = [left(exam, field, where) for where in (body, exam.prostate)]
     return (
-        f"from full: at most {worst:.3f}, 99 % within {most:.3f}, gland {gland:.3f}; "
-        f"left {rest[0]:.3f}, {rest[1]:.3f}"
+        f"from full: at most {worst:.3f}, 99 % within {most:.3f}, gland {gland:.3f}; left {rest[0]:.3f}, {rest[1]:.3f}"
     )
 
 

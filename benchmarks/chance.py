@@ -48,8 +48,7 @@ def main() -> None:
     tables = 400 if asked.quick else asked.tables
     spreads, cases, tied = ((0.0, 0.04), (16,), (0.0,)) if asked.quick else (SPREADS, CASES, TIED)
     rows = [
-        {"residual tied": t, "cases": n, "trainings": k, "between-run SD": s}
-        | rates(n, k, s, t, tables)
+        {"residual tied": t, "cases": n, "trainings": k, "between-run SD": s} | rates(n, k, s, t, tables)
         for t, n, k, s in product(tied, cases, TRAININGS, spreads)
     ]
     found = pd.DataFrame(rows)
@@ -96,9 +95,7 @@ def rates(n: int, trainings: int, spread: float, tied: float, tables: int) -> di
     }
 
 
-def draw(
-    rng: np.random.Generator, n: int, trainings: int, spread: float, tied: float
-) -> np.ndarray:
+def draw(rng: np.random.Generator, n: int, trainings: int, spread: float, tied: float) -> np.ndarray:
     """Scores of equal methods, shape (METHODS, cases, trainings)."""
     patients = rng.normal(0, PATIENTS, (1, n, 1))
     own = rng.normal(0, RESIDUAL * np.sqrt(tied), (METHODS, n, 1))

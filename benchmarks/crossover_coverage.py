@@ -49,9 +49,7 @@ SHELF_DESIGNS = {
     "a model off the shelf, 64 patients, 2 draws": Design(replicates=2),
     "a model off the shelf, 16 patients, 3 draws": Design(patients=16, replicates=3),
     "a model off the shelf, 64 patients, 3 draws": Design(replicates=3),
-    "a model off the shelf, 64 patients, 3 draws, n = 5, 26, 256": Design(
-        replicates=3, sizes=(5, 26, 256)
-    ),
+    "a model off the shelf, 64 patients, 3 draws, n = 5, 26, 256": Design(replicates=3, sizes=(5, 26, 256)),
 }
 COLUMNS = ["covered", "covered where crosses", "crosses", "RMS", "power_covered"]
 HEADS = [
@@ -76,17 +74,13 @@ def main() -> None:
         print(row(name, design, (SHELF, NOT_SHELF, {}), *size), flush=True)
 
 
-def row(
-    name: str, design: Design, curves: tuple[dict, dict, dict], simulations: int, draws: int
-) -> str:
+def row(name: str, design: Design, curves: tuple[dict, dict, dict], simulations: int, draws: int) -> str:
     """A line of the table, of curves that cross once, not at all, and twice."""
     one = [crossing_rates(c, design, simulations, draws) for c in curves[0].values()]
     none, two = ([rates(c, design, simulations, draws) for c in own.values()] for own in curves[1:])
     cells = [" / ".join(_told(found[column], column) for found in one) for column in COLUMNS]
     cells += [_most(none, "crosses"), _most(one, "no crossover")]
-    cells.append(
-        ", ".join(_most(two, verdict) for verdict in ("changes", "crosses", "no crossover"))
-    )
+    cells.append(", ".join(_most(two, verdict) for verdict in ("changes", "crosses", "no crossover")))
     return "|".join(["", name, *cells, ""])
 
 

@@ -71,12 +71,8 @@ def stage(
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         cache = Cache(10**11 if keep else 0, Path(folder))
         start = perf_counter()
-        given = stack.enter_context(
-            inputs(engine, batches, epochs * batches.epoch_steps, cache, "benchmark")
-        )
-        validation = Validation(
-            engine, held.images, np.arange(len(held.images)), cache, "benchmark"
-        )
+        given = stack.enter_context(inputs(engine, batches, epochs * batches.epoch_steps, cache, "benchmark"))
+        validation = Validation(engine, held.images, np.arange(len(held.images)), cache, "benchmark")
         stack.callback(validation.close)
 
         def validate() -> float:

@@ -125,9 +125,7 @@ def _structures(objects: list[Instance]) -> dict[str, Structure]:
 def phantoms(folder: Path) -> None:
     """Two patients, one with RTSTRUCT and one with SEG, and slices of the first compressed."""
     for fraction in (0.0, 1.0):
-        source = PhantomSource(
-            anatomy="uterus", patients=2, seed=5, matrix=32, slices=(6, 7), seg_fraction=fraction
-        )
+        source = PhantomSource(anatomy="uterus", patients=2, seed=5, matrix=32, slices=(6, 7), seg_fraction=fraction)
         write_patient(source, int(fraction), folder)
     for k, path in enumerate(sorted(folder.rglob("DWI_b0/*.dcm"))[:12]):
         dataset = pydicom.dcmread(path)
@@ -164,9 +162,7 @@ LENGTHS = (
     0xFFFFFFFE,
     0xFFFFFFFF,
 )
-HEADER = re.compile(
-    rb"[^\x00]\x00..(A[EST]|CS|D[AST]|F[DL]|IS|L[OT]|O[BDFLW]|PN|S[HLQST]|T[M]|U[ILNST])"
-)
+HEADER = re.compile(rb"[^\x00]\x00..(A[EST]|CS|D[AST]|F[DL]|IS|L[OT]|O[BDFLW]|PN|S[HLQST]|T[M]|U[ILNST])")
 
 
 def length(data: bytearray, rng: random.Random) -> None:
@@ -250,13 +246,8 @@ def _change(dataset: Dataset, tag: int, rng: random.Random) -> None:
     )
 
 
-SYNTAXES = [
-    b"1.2.840.10008.1.2" + s
-    for s in (b"", b".1", b".2", b".1.99", b".5", b".4.50", b".4.51", b".4.57")
-]
-SYNTAXES += [
-    b"1.2.840.10008.1.2.4" + s for s in (b".70", b".80", b".81", b".90", b".91", b".201", b".102")
-]
+SYNTAXES = [b"1.2.840.10008.1.2" + s for s in (b"", b".1", b".2", b".1.99", b".5", b".4.50", b".4.51", b".4.57")]
+SYNTAXES += [b"1.2.840.10008.1.2.4" + s for s in (b".70", b".80", b".81", b".90", b".91", b".201", b".102")]
 
 
 def syntax(data: bytearray, rng: random.Random) -> None:
@@ -380,10 +371,7 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
     scanned()
     out = [(f.code, f.what) for f in findings]
     for exam in found.values():
-        masks = {
-            n: (of_patient(maps[n], m.file, exam.patient_id), m)
-            for n, m in source.label_maps.items()
-        }
+        masks = {n: (of_patient(maps[n], m.file, exam.patient_id), m) for n, m in source.label_maps.items()}
         structures = seed.structures | ({"mask": Structure(label="M")} if maps["mask"] else {})
         reading = read_examination(exam.instances or [], seed.rules, structures, masks, KEY)
         out += [(f.code, f.what) for f in reading.findings]
@@ -487,9 +475,7 @@ class Tally:
         self.slowest = max(self.slowest, (seconds, number))
 
 
-def fuzz(
-    source: Path, seconds: float, seed: int, only: int | None = None, most: int = 1 << 40
-) -> Tally:
+def fuzz(source: Path, seconds: float, seed: int, only: int | None = None, most: int = 1 << 40) -> Tally:
     """Runs for some seconds, or the one of a number, or `most` of them."""
     tally = Tally()
     there = seeds(source)
@@ -519,9 +505,7 @@ def main() -> int:
         if given.source is None:
             phantoms(source)
         tally = fuzz(source, given.seconds, given.seed, given.only)
-    print(
-        f"{tally.runs} runs of seed {given.seed}; slowest {tally.slowest[0]:.1f} s (run {tally.slowest[1]})"
-    )
+    print(f"{tally.runs} runs of seed {given.seed}; slowest {tally.slowest[0]:.1f} s (run {tally.slowest[1]})")
     for code, count in tally.codes.most_common():
         print(f"  {count:6d} {code}")
     places = Counter((code, what.strip().splitlines()[-1]) for _, code, what in tally.faults)

@@ -114,9 +114,7 @@ def one_by_one(section: str, works: list[list[Callable[[], Row | list[Row]]]]) -
     return rows
 
 
-def processes(
-    subject: Subject, functions: list[Callable[[], Row]]
-) -> list[list[Callable[[], Row]]]:
+def processes(subject: Subject, functions: list[Callable[[], Row]]) -> list[list[Callable[[], Row]]]:
     """Which functions share a process: with TensorFlow none, since determinism can't be switched off again."""
     return [[f] for f in functions] if subject.engine == "keras" else [functions]
 
@@ -155,9 +153,7 @@ def plain(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
 
 def repeats(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
     chosen = [{"precision": "float32"}, {"precision": "float32", "deterministic": False}]
-    chosen = (
-        chosen[:1] if args.small else [*chosen, {"precision": "bfloat16", "channels_last": True}]
-    )
+    chosen = chosen[:1] if args.small else [*chosen, {"precision": "bfloat16", "channels_last": True}]
     works, count = [], 1 if args.small else 4
     for s in subjects:
         own = [v for v in chosen if s.engine == "torch" or "channels_last" not in v]
@@ -195,9 +191,7 @@ def predicts(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
 def levels(subjects: list[Subject], args: argparse.Namespace) -> list[Row]:
     """Of every kind of stage that the subjects' studies have, by the study's own engine if that is at hand."""
     works = []
-    own_last = sorted(
-        subjects, key=lambda s: s.engine == load_study(s.study, s.scale).network.engine
-    )
+    own_last = sorted(subjects, key=lambda s: s.engine == load_study(s.study, s.scale).network.engine)
     for s in {s.study: s for s in own_last}.values():
         each = []
         for network, level, _ in kinds(load_study(s.study, s.scale)):
@@ -238,9 +232,7 @@ SECTIONS = {
 
 
 def main(words: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("sections", nargs="*", default=list(SECTIONS))
     parser.add_argument("--out", type=Path, help="a CSV of all rows")
     parser.add_argument("--times", type=Path, help="step times, where rows of this GPU are put")
@@ -263,9 +255,7 @@ def main(words: list[str] | None = None) -> None:
             made = [row for row in rows if row["section"] == "levels" and "error" not in row]
             if made:
                 write(args.times, [measures.time_row(row) for row in made])
-        print(
-            f"\n{section}\n{table.dropna(axis=1, how='all').to_markdown(index=False)}\n", flush=True
-        )
+        print(f"\n{section}\n{table.dropna(axis=1, how='all').to_markdown(index=False)}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,9 +43,7 @@ class Subject(NamedTuple):
 
     def settings(self, **device) -> tuple[Study, Network]:
         study = load_study(self.study, self.scale)
-        network = study.network.model_copy(
-            update={"engine": self.engine, "device": Device(**device)}
-        )
+        network = study.network.model_copy(update={"engine": self.engine, "device": Device(**device)})
         if self.encoder:
             network = network.cell(self.architecture, self.encoder)
         return study.model_copy(update={"network": network}), network
@@ -226,9 +224,7 @@ def predicts(subject: Subject, batches: int, **device) -> Row:
 
 def level_row(subject: Subject, level: str | None, steps: int) -> Row:
     """A step as a training of the study does it: with its own settings, its batches made beside it."""
-    study, network = subject.settings(
-        **load_study(subject.study, subject.scale).network.device.model_dump()
-    )
+    study, network = subject.settings(**load_study(subject.study, subject.scale).network.device.model_dump())
     memory(subject.engine, reset=True)
     engine, _ = create(study, network)
     recipe = study.recipe

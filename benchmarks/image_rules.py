@@ -85,16 +85,12 @@ def main() -> None:
     print(pd.DataFrame(rows, columns=heads).round(2).to_markdown(index=False))
 
 
-def rules(
-    study: Study, cohort: str, count: int
-) -> Iterator[tuple[str, dict, dict[str, list[Path]]]]:
+def rules(study: Study, cohort: str, count: int) -> Iterator[tuple[str, dict, dict[str, list[Path]]]]:
     """Rule, settings and paths of each job; what one makes the next reads."""
     name = study.study
     manifest = "manifest.json"
     raw, cases = Path("data/raw", cohort, manifest), Path("data/cases", cohort, manifest)
-    corrected, slices = (
-        Path("data", kind, name, cohort, manifest) for kind in ("corrected", "slices")
-    )
+    corrected, slices = (Path("data", kind, name, cohort, manifest) for kind in ("corrected", "slices"))
     yield "receive", {**parameters.receive(study, cohort), "listing": None}, {"out": [raw]}
     of_cases = {"raw": [raw], "out": [cases, cases.with_name("patients.csv")]}
     yield "cases", parameters.cases(study, cohort), of_cases
@@ -154,16 +150,12 @@ def timed(rule: str, config: dict, paths: dict[str, list[Path]], threads: int) -
             env=os.environ | own | {"PYTHONPATH": str(ROOT)},
             stderr=log,
         )
-        os.waitid(
-            os.P_PID, job.pid, os.WEXITED | os.WNOWAIT
-        )  # its figures go when it is waited for
+        os.waitid(os.P_PID, job.pid, os.WEXITED | os.WNOWAIT)  # its figures go when it is waited for
     wall = perf_counter() - start
     told = Path(f"/proc/{job.pid}/stat").read_text().rpartition(")")[2].split()
     if job.wait():
         raise RuntimeError(Path("log").read_text())
-    own, own_system, others, others_system = (
-        int(t) / os.sysconf("SC_CLK_TCK") for t in told[11:15]
-    )
+    own, own_system, others, others_system = (int(t) / os.sysconf("SC_CLK_TCK") for t in told[11:15])
     return Seconds(wall, own + own_system, others + others_system)
 
 

@@ -128,10 +128,7 @@ def add_one(source: Path, rules: Path, work: Path, patients: int) -> None:
     nothing, _ = timed(command, out)
     phantoms(source, patients, 1)
     one, _ = timed(command, out)
-    print(
-        f"first ingest {first:.2f} s, again with nothing new {nothing:.2f} s, "
-        f"with one patient more {one:.2f} s"
-    )
+    print(f"first ingest {first:.2f} s, again with nothing new {nothing:.2f} s, with one patient more {one:.2f} s")
 
 
 if __name__ == "__main__":

@@ -30,10 +30,7 @@ def scores(rng: np.random.Generator) -> dict[str, tuple[Draw, float, Scale]]:
     """Name -> (draws values of a shape, their mean, their scale)."""
     shapes = ((18, 2), (9, 1), (30, 1), (47, 3), (8, 3), (2, 2), (1, 4))
     betas = {f"beta({a}, {b})": (a, b) for a, b in shapes}
-    out = {
-        name: (lambda shape, ab=ab: rng.beta(*ab, shape), ab[0] / sum(ab), SHARE)
-        for name, ab in betas.items()
-    }
+    out = {name: (lambda shape, ab=ab: rng.beta(*ab, shape), ab[0] / sum(ab), SHARE) for name, ab in betas.items()}
     out["beta(18, 2), 5% failures"] = (
         lambda shape: rng.beta(18, 2, shape) * (rng.random(shape) >= 0.05), 0.9 * 0.95, SHARE
     )  # fmt: skip

@@ -117,10 +117,7 @@ class Maker:
 
     def parts(self) -> Parts:
         """All that the paper prints."""
-        of_sets = {
-            t: {"cases": len(range(*s.indices(10**6))), "where": "Table 2"}
-            for t, s in self.sets.items()
-        }
+        of_sets = {t: {"cases": len(range(*s.indices(10**6))), "where": "Table 2"} for t, s in self.sets.items()}
         if "both" in of_sets:
             of_sets["both"]["pools"] = [t for t in of_sets if t != "both"]
         values = list(self._values())
@@ -166,16 +163,10 @@ class Maker:
                     }
                     for k, name in enumerate(self.names):
                         x = self.cells(metric, model, k, test_set)
-                        row = (
-                            key | {"structure": name, "where": "Table 2"} | self._printed(x, metric)
-                        )
+                        row = key | {"structure": name, "where": "Table 2"} | self._printed(x, metric)
                         yield row | ({"cases": len(x)} if self.style.absent else {})
                     if len(self.names) > 1:
-                        yield (
-                            key
-                            | {"structure": "all", "where": "Results"}
-                            | self._average(metric, model, test_set)
-                        )
+                        yield (key | {"structure": "all", "where": "Results"} | self._average(metric, model, test_set))
         for metric in self.style.metrics[:1]:
             x = self.cells(metric, 0, 0, "site0")
             again = self._printed(x, metric, max(1, self.style.decimals - 1))
@@ -195,9 +186,7 @@ class Maker:
         if style.spread == "ci":
             return row | {"ci": tuple(map(show, self._interval(x, metric)))}
         sd = x.std(ddof=1) / (np.sqrt(len(x)) if style.spread == "se" else 1)
-        return (
-            row | {style.spread: show(sd)} | ({"sd_of": style.averages} if style.averages else {})
-        )
+        return row | {style.spread: show(sd)} | ({"sd_of": style.averages} if style.averages else {})
 
     def _interval(self, x: np.ndarray, metric: str) -> tuple[float, float]:
         mean, se, kind = x.mean(), stats.sem(x), self.style.interval
@@ -270,9 +259,7 @@ class Maker:
         metric, middle = self.style.metrics[0], np.median if self.style.spread == "iqr" else np.mean
         lower = scale(metric) == DISTANCE
         scores = [middle(self.cells(metric, m, 0, "site0")) for m in range(3)]
-        (base, worst), *_, (best, top) = sorted(
-            enumerate(scores), key=lambda s: -s[1] if lower else s[1]
-        )
+        (base, worst), *_, (best, top) = sorted(enumerate(scores), key=lambda s: -s[1] if lower else s[1])
         kind, per_cent = self.style.gain.split()[0], self.style.gain.endswith("%")
         gain = abs(top - worst) / (worst if kind == "relative" else 1)
         factor = 100 if kind == "relative" and (per_cent or self.unit(metric) == 100) else 1
@@ -285,9 +272,7 @@ class Maker:
 
     def _grid(self) -> dict:
         metric = self.style.metrics[0]
-        folds = np.array(
-            [self.rng.permutation(self.cells(metric, m, 0, "site0"))[:5] for m in range(3)]
-        )
+        folds = np.array([self.rng.permutation(self.cells(metric, m, 0, "site0"))[:5] for m in range(3)])
         means = folds.mean(axis=1)
         chosen = int(means.argmin() if scale(metric) == DISTANCE else means.argmax())
         cells = [{"architecture": f"n{k}", "encoder": "e", "mean": self.show(m), "sd": self.show(s)}

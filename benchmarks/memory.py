@@ -121,9 +121,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
     needed = dict.fromkeys(manifests, 2)
     images = pd.DataFrame(columns=["cohort", "case", "channel", "image"])  # copies, on purpose
     splits = split(pd.DataFrame(cases), tests, study.splits, needed, images)
-    recipe = study.recipe.model_copy(
-        update={"steps": (args.steps, args.steps), "validations": args.steps, "epochs": 1}
-    )
+    recipe = study.recipe.model_copy(update={"steps": (args.steps, args.steps), "validations": args.steps, "epochs": 1})
     settings = Training(
         network=network, recipe=recipe, validation=study.splits.validation,
         size=study.preparation.slices.size, channels=study.channels,

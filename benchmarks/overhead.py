@@ -59,9 +59,7 @@ class Run:
 def jobs(root: Path) -> Iterator[Job]:
     """Yield all jobs whose provenance records are there."""
     owners = {p.parent.name: p.parts[-3] for p in root.glob("data/slices/*/*/manifest.json")}
-    for path in sorted(
-        path for part in ("data", "results") for path in root.glob(f"{part}/**/*{SUFFIX}")
-    ):
+    for path in sorted(path for part in ("data", "results") for path in root.glob(f"{part}/**/*{SUFFIX}")):
         record = read_json(path)
         outputs = sorted(record["outputs"])
         # of a job's several records the first output's counts
@@ -125,9 +123,7 @@ def runs(root: Path) -> Iterator[Run]:
 def idle(run: Run, done: list[Job]) -> tuple[float, float]:
     """Core-seconds in which a job was ready, or none had begun or was left; and in which none was."""
     made = {output: job for job in done for output in job.outputs}
-    ready = {
-        id(job): max([run.begun, *(made[f].ended for f in job.inputs if f in made)]) for job in done
-    }
+    ready = {id(job): max([run.begun, *(made[f].ended for f in job.inputs if f in made)]) for job in done}
     first, last = min(job.begun for job in done), max(job.ended for job in done)
     times = sorted({run.begun, run.ended, *(t for j in done for t in (j.begun, j.ended, ready[id(j)]))})  # fmt: skip
     of_snakemake = waiting = 0.0
@@ -179,9 +175,7 @@ def table(rows: pd.DataFrame, by: str) -> str:
         total = own[KINDS].sum()
         shares = [f"{own[kind] / total:.0%}" for kind in KINDS]
         over = own[["start and imports", "networks", "Snakemake"]].sum() / total
-        lines.append(
-            f"| {name} | {own['jobs']:.0f} | {total:.0f} | {' | '.join(shares)} | {over:.0%} |"
-        )
+        lines.append(f"| {name} | {own['jobs']:.0f} | {total:.0f} | {' | '.join(shares)} | {over:.0%} |")
     return "\n".join(lines)
 
 

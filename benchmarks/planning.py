@@ -104,14 +104,10 @@ def found(simulations: int, quick: bool) -> Iterator[dict]:
         yield setting | _planned(rng, simulations, setting, None)
 
 
-def _planned(
-    rng: np.random.Generator, simulations: int, setting: dict, asked: float | None
-) -> dict:
+def _planned(rng: np.random.Generator, simulations: int, setting: dict, asked: float | None) -> dict:
     """Of one setting; where no difference is asked about, its truth is drawn and the pilot's is planned for."""
     plans, succeeded = [], []
-    cases, trainings, *world = (
-        setting[k] for k in ("cases", "trainings", "between-run SD", "tied")
-    )
+    cases, trainings, *world = (setting[k] for k in ("cases", "trainings", "between-run SD", "tied"))
     for _ in range(simulations):
         difference = asked or rng.uniform(-0.1, 0.1)
         pilot = pilot_of(*_study(rng, cases, trainings, difference, *world))
@@ -146,9 +142,7 @@ def _study(
     """Two models' scores, the cohort of each case, and what other models tell of trainings."""
     own = rng.normal(0, RESIDUAL * np.sqrt(tied), (2, n, 1))
     rest = rng.normal(0, RESIDUAL * np.sqrt(1 - tied), (2, n, trainings))
-    scores = (
-        rng.normal(0, PATIENTS, (1, n, 1)) + own + rng.normal(0, spread, (2, 1, trainings)) + rest
-    )
+    scores = rng.normal(0, PATIENTS, (1, n, 1)) + own + rng.normal(0, spread, (2, 1, trainings)) + rest
     scores[0] += difference
     known = None
     if trainings == 1:
@@ -157,9 +151,7 @@ def _study(
     return list(scores), np.zeros(n), known
 
 
-def _judged(
-    rng: np.random.Generator, plan: tuple[int, int], difference: float, world: list
-) -> Effect:
+def _judged(rng: np.random.Generator, plan: tuple[int, int], difference: float, world: list) -> Effect:
     trainings, cases = plan
     scores, strata, known = _study(rng, cases, trainings, difference, *world)
     return effect(scores, [1, -1], strata, known)
@@ -171,9 +163,7 @@ def curves(simulations: int, quick: bool) -> Iterator[dict]:
     for name, design in list(DESIGNS.items())[: 1 if quick else None]:
         for place, (kind, curve) in enumerate(kinds):
             largest = design.sizes[-1]
-            value, before = (
-                float(curve(np.array(float(n)))) for n in (FARTHEST * largest, largest)
-            )
+            value, before = (float(curve(np.array(float(n)))) for n in (FARTHEST * largest, largest))
             hits, refused = [], 0
             for seed in range(simulations // 2):
                 panel = simulated_panel({"a": curve, "b": curve}, design, seed)

@@ -107,16 +107,12 @@ def main() -> None:
         train(args.study, args.scale, args.steps, args.threads)
         return
     cores = len(os.sched_getaffinity(0))
-    taken = [
-        (one_after_the_other(args, cores), side_by_side(args, cores)) for _ in range(args.repeats)
-    ]
+    taken = [(one_after_the_other(args, cores), side_by_side(args, cores)) for _ in range(args.repeats)]
     after, beside = (median(t[i][0] for t in taken) for i in (0, 1))
     print(f"{TRAININGS} trainings of {args.study} ({args.scale}), {args.steps} steps each, {cores} cores; "
           f"median of {args.repeats}")  # fmt: skip
     print(f"one after the other, {cores} threads: {after:.2f} s ({taken[0][0][1]} threads in a process)")  # fmt: skip
-    print(
-        f"side by side, {max(1, cores // TRAININGS)} each: {beside:.2f} s ({taken[0][1][1]} threads in a process)"
-    )
+    print(f"side by side, {max(1, cores // TRAININGS)} each: {beside:.2f} s ({taken[0][1][1]} threads in a process)")
     print(f"side by side is {after / beside:.2f} times as fast")
 
 

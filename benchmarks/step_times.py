@@ -45,9 +45,7 @@ def kinds(study: Study) -> Iterator[tuple[Network, str | None, int]]:
                 yield network, stage.level, len(stage.structures)
 
 
-def seconds(
-    study: Study, network: Network, level: str | None, structures: int, threads: int
-) -> float:
+def seconds(study: Study, network: Network, level: str | None, structures: int, threads: int) -> float:
     """Of one step at the study's size and batch."""
     rows, columns = study.preparation.slices.size
     batch = min(study.recipe.batch, LARGEST_BATCH)

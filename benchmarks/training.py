@@ -67,9 +67,7 @@ def ours(study: Study, network: Network, level: str | None, made: Batches, threa
     return step, epoch
 
 
-def keras_fit(
-    study: Study, network: Network, level: str | None, x: np.ndarray, y: np.ndarray, batch: int
-) -> Loop:
+def keras_fit(study: Study, network: Network, level: str | None, x: np.ndarray, y: np.ndarray, batch: int) -> Loop:
     import keras
 
     from crossover.networks import builder, declared
@@ -77,9 +75,7 @@ def keras_fit(
 
     model = builder(network.architecture, "keras")(*x.shape[1:], y.shape[-1], **network.settings)
     for layer in model.layers:
-        layer.trainable = layer.name.split("_")[0] not in declared(network.architecture).frozen(
-            level
-        )
+        layer.trainable = layer.name.split("_")[0] not in declared(network.architecture).frozen(level)
     model.compile(keras.optimizers.Adam(study.recipe.learning_rate), LOSSES[study.recipe.loss])
     return (
         lambda: model.train_on_batch(x[:batch], y[:batch]),
@@ -104,9 +100,7 @@ def torch_loop(
     trained = [p for p in model.parameters() if p.requires_grad]
     r = study.recipe
     if r.optimiser == "sgd":
-        optimiser = torch.optim.SGD(
-            trained, r.learning_rate, r.momentum, weight_decay=r.weight_decay
-        )
+        optimiser = torch.optim.SGD(trained, r.learning_rate, r.momentum, weight_decay=r.weight_decay)
     else:
         optimiser = torch.optim.Adam(trained, r.learning_rate)
     data = TensorDataset(*(torch.from_numpy(a.transpose(0, 3, 1, 2).copy()) for a in (x, y)))
@@ -130,9 +124,7 @@ def torch_loop(
 def serve(whose: str, name: str, level: str | None, steps: int, threads: int, pipe) -> None:
     """In a process of its own: get ready, then run a step or an epoch as often as asked, and tell its seconds."""
     study = load_study(name, "paper")
-    network = (
-        study.network.cell("unetplusplus", "efficientnet-b3") if study.selection else study.network
-    )
+    network = study.network.cell("unetplusplus", "efficientnet-b3") if study.selection else study.network
     how = recipe(study, 1)
     batch = min(how.batch, LARGEST_BATCH)
     structures = 1 if study.network.per_structure else len(study.structures)

@@ -33,9 +33,7 @@ TRIED: list[tuple[bias_field.Fit, list[int]]] = [
 
 def examined(source: object, index: int) -> tuple[sitk.Image, NDArray, NDArray, NDArray]:
     """A phantom's image that N4 would see, the coils' weight, tissue, and the structure with what lies about it."""
-    if (
-        source.kind == "phantom"
-    ):  # nine tenths of the volume are tissue, dark where fat is suppressed
+    if source.kind == "phantom":  # nine tenths of the volume are tissue, dark where fat is suppressed
         exam = pelvis.examine(source, index)
         array, mask, geometry = exam.b0, exam.mask, exam.geometry
     else:
@@ -71,9 +69,7 @@ def rows(study: str, cohort: str, scale: str, patients: int) -> Iterator[dict]:
             yield row(fit, iterations, share, before, after)
 
 
-def row(
-    fit: str, iterations: list[int], share: float, before: list[float], after: list[float]
-) -> dict:
+def row(fit: str, iterations: list[int], share: float, before: list[float], after: list[float]) -> dict:
     worse = [now > then for then, now in zip(before, after, strict=True)]
     return {
         "fit": fit, "iterations": "+".join(map(str, iterations)), "fitted": share, "tissue": after[0],

@@ -39,9 +39,7 @@ def rules() -> nx.DiGraph:
         "--config",
         f"studies={STUDIES}",
     ]
-    dot = subprocess.run(
-        [*call, "scale=smoke"], cwd=FOLDER.parent, check=True, capture_output=True, text=True
-    ).stdout
+    dot = subprocess.run([*call, "scale=smoke"], cwd=FOLDER.parent, check=True, capture_output=True, text=True).stdout
     names = dict(re.findall(r'(\d+)\[label = "(\w+)"', dot))
     arrows = re.findall(r"(\d+) -> (\d+)", dot)
     return nx.DiGraph((names[a], names[b]) for a, b in arrows if a != b)

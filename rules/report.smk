@@ -22,9 +22,7 @@ rule values:
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
 
 
-REPORT_PAGE = [
-    f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js", "prose")
-]
+REPORT_PAGE = [f"crossover/report/{name}.j2" for name in ("template.html", "style.css", "script.js", "prose")]
 
 
 CAPTIONS = sorted({source for study in STUDIES for source in declared_by(study, "figures")})
@@ -35,11 +33,7 @@ rule report:
         splits=[f"results/{study}/splits.csv" for study in STUDIES],
         metrics=[f"results/{study}/metrics.csv" for study in STUDIES],
         analyses=[f for study in STUDIES for f in outputs_of(study)],
-        stages=[
-            f"results/{study}/stages/{batch}.json"
-            for study in STUDIES
-            for batch in PLANS[study].batches
-        ],
+        stages=[f"results/{study}/stages/{batch}.json" for study in STUDIES for batch in PLANS[study].batches],
         published=[f for study in STUDIES for f in published_file(study)],
     output:
         "results/report.html",
@@ -49,9 +43,7 @@ rule report:
         "../envs/statistics.yaml"
     params:
         code=code("report", *REPORT_PAGE, *STUDY, *CAPTIONS),
-        cfg=lambda w: canonical(
-            {"studies": [parameters.report(study) for study in STUDIES.values()]}
-        ),
+        cfg=lambda w: canonical({"studies": [parameters.report(study) for study in STUDIES.values()]}),
     shell:
         "python -I -S workflow_scripts/_fork.py tables report --code {params.code:q} --cfg {params.cfg:q} "
         "--inputs {input} --out {output} --log {log} 2> {log}"

@@ -51,9 +51,7 @@ def strategies(sites: tuple[str, ...], most: int = 3) -> dict[str, dict]:
     return out
 
 
-def chain_study(
-    sites: Mapping[str, tuple] = SITES, folds: int = 5, most: int = 3, **changes: object
-) -> Study:
+def chain_study(sites: Mapping[str, tuple] = SITES, folds: int = 5, most: int = 3, **changes: object) -> Study:
     """Chains over all sites; every stage is trained for each fold."""
     phantom = {"kind": "phantom", "anatomy": "uterus", "patients": 30, "seed": 1}
     named = strategies(tuple(sites), most)

@@ -63,9 +63,7 @@ def metrics(statement: Statement, study: Study, side: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     rows = []
     for (family, n, cohort, structure), (level, scattered) in levels.items():
-        scores = (
-            level + ease + (scatter if scattered else 0) + rng.normal(0, 0.002, (TRAININGS, CASES))
-        )
+        scores = level + ease + (scatter if scattered else 0) + rng.normal(0, 0.002, (TRAININGS, CASES))
         strategy, _, level_name = family.partition("-")
         for (replicate, case), score in np.ndenumerate(np.clip(scores, 0, 1)):
             rows.append({
@@ -115,9 +113,7 @@ def _value(statement: Above | Below | Within, side: int) -> float:
     return statement.bound + 0.1 * side * (1 if isinstance(statement, Above) else -1)
 
 
-def _places(
-    family: str, statement: Statement, study: Study, test_set: str | None = None
-) -> Iterable[Place]:
+def _places(family: str, statement: Statement, study: Study, test_set: str | None = None) -> Iterable[Place]:
     for n in statement.sizes if family in _sized(study) else [0]:
         for at in _at(statement, study, test_set):
             yield family, n, *at
@@ -171,9 +167,7 @@ def radiomics(statement: Better, study: Study, side: int) -> pd.DataFrame:
                 for family in families:
                     for n in statement.sizes:
                         model = {"model": f"{family}-n{n}", "family": family, "strategy": family}
-                        rows.append(
-                            about | model | {"n_train": n, "value": value + rng.normal(0, sd)}
-                        )
+                        rows.append(about | model | {"n_train": n, "value": value + rng.normal(0, sd)})
     return pd.DataFrame(rows)
 
 

@@ -132,9 +132,7 @@ def save(d: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian, prefix: b
     return path
 
 
-COMPRESSED = dict.fromkeys(
-    (RLELossless, JPEGLSLossless, JPEGLosslessSV1, JPEG2000Lossless), ExplicitVRLittleEndian
-)
+COMPRESSED = dict.fromkeys((RLELossless, JPEGLSLossless, JPEGLosslessSV1, JPEG2000Lossless), ExplicitVRLittleEndian)
 """Compressed syntax -> the one that the file is first written in."""
 
 
@@ -235,9 +233,7 @@ def write(
         set_pixels(d, (values - intercept) / slope, dtype, bits, syntax == ExplicitVRBigEndian)
         if edit:
             edit(d, k)
-        out.append(
-            save(d, folder / sha256(d.SOPInstanceUID.encode()).hexdigest()[:12], syntax, prefix)
-        )
+        out.append(save(d, folder / sha256(d.SOPInstanceUID.encode()).hexdigest()[:12], syntax, prefix))
     return out
 
 
@@ -254,9 +250,7 @@ class Part:
     rescale: tuple[float, float] = (1.0, 0.0)
 
 
-def write_enhanced(
-    path: Path, parts: Sequence[Part], modality: str = "MR", seed: int = 0, **tags: object
-) -> Path:
+def write_enhanced(path: Path, parts: Sequence[Part], modality: str = "MR", seed: int = 0, **tags: object) -> Path:
     """All parts in one multi-frame file; the frames are shuffled."""
     d = base(modality, dict(tags))
     d.SOPClassUID, d.SOPInstanceUID = ENHANCED[modality], uid(d.SeriesInstanceUID, "enhanced")
@@ -316,9 +310,7 @@ def write_screenshot(path: Path, modality: str = "CT", **tags: object) -> Path:
     return save(d, path)
 
 
-def write_contours(
-    path: Path, name: str, on: Block, number: int = 9, series: int = 1, **tags
-) -> Path:
+def write_contours(path: Path, name: str, on: Block, number: int = 9, series: int = 1, **tags) -> Path:
     """An RTSTRUCT with one structure: a rectangle of 3 x 4 pixels on each slice but the outer ones."""
     d = base("RTSTRUCT", {"SeriesNumber": number, **tags})
     d.SOPClassUID, d.SOPInstanceUID = RTStructureSetStorage, uid(d.SeriesInstanceUID, "contours")

@@ -31,9 +31,7 @@ WORKFLOW = (
 def copy_workflow(folder: Path) -> Path:
     """All that `snakemake` needs, with nothing computed; what Python has compiled and what was read of the sources
     comes along, as it would be there after a first run."""
-    source_code.code_digest(
-        *(str(path.relative_to(ROOT)) for path in ROOT.glob("crossover/**/*.py"))
-    )
+    source_code.code_digest(*(str(path.relative_to(ROOT)) for path in ROOT.glob("crossover/**/*.py")))
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*WORKFLOW, str(source_code.FOLDER)):
         source = ROOT / name
@@ -184,10 +182,7 @@ def _changed(dag, file: str, texts: list[str]) -> Iterator:
 def _read_by(jobs: list) -> tuple[list, list]:
     """The inputs of each job and the parameters for which Snakemake runs it again, as its rule gives them now."""
     inputs = [job.rule.expand_input(job.wildcards)[0] for job in jobs]
-    given = [
-        job.rule.expand_params(job.wildcards, read, job.output, job)[1]
-        for job, read in zip(jobs, inputs)
-    ]
+    given = [job.rule.expand_params(job.wildcards, read, job.output, job)[1] for job, read in zip(jobs, inputs)]
     return [list(map(str, read)) for read in inputs], given
 
 
@@ -207,9 +202,7 @@ def _outputs(dag) -> list:
             record.parent.mkdir(exist_ok=True)
             record.write_text('{"steps": 10, "seconds": 1.0}')
         read = provenance.digest_files(Path(f) for f in job.input)
-        provenance.write_records(
-            outputs, read, settings, code["entries"], redact=without_places, seconds=1.0
-        )
+        provenance.write_records(outputs, read, settings, code["entries"], redact=without_places, seconds=1.0)
     return []
 
 
@@ -267,9 +260,7 @@ def _warm(configs: list[dict]) -> None:
     from crossover.core.source_code import code_digest
 
     _read_once()
-    code_digest(
-        *map(str, [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")])
-    )
+    code_digest(*map(str, [*Path("workflow_scripts").glob("*.py"), *Path("crossover").rglob("*.py")]))
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

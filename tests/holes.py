@@ -78,9 +78,7 @@ def uterus() -> Case:
         for cohort, case in names:
             dsc = float(np.clip(rng.normal(0.4 + 0.02 * model.n_train, 0.1), 0, 1))
             rows.append(scored(model, cohort, case, structure, dsc))
-    return Case(
-        study, pd.DataFrame(rows), records(study), splits(study, names), pd.DataFrame(features)
-    )
+    return Case(study, pd.DataFrame(rows), records(study), splits(study, names), pd.DataFrame(features))
 
 
 def nasopharynx() -> Case:
@@ -106,10 +104,7 @@ CASES = {"uterus": uterus, "nasopharynx": nasopharynx, "prostate": prostate}
 
 
 def scored(model: Model, cohort: str, case: str, structure: str, dsc: float) -> dict:
-    about = {
-        c: getattr(model, c)
-        for c in ("family", "strategy", "level", "n_train", "replicate", "fold")
-    }
+    about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
     same = dict.fromkeys(("dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices"), dsc)
     return {
         "model": model.name, **about, "cohort": cohort, "case": case, "structure": structure,
@@ -194,9 +189,7 @@ def make(
     return folder / "results"
 
 
-def analyses(
-    study: Study, out: Path, folder: Path, stages: Path, figures: bool, only: Collection[str]
-) -> list[Path]:
+def analyses(study: Study, out: Path, folder: Path, stages: Path, figures: bool, only: Collection[str]) -> list[Path]:
     """Every analysis that fits the study and reads neither images nor claims; returns the figures."""
     slices = []
     for cohort in study.cohorts:

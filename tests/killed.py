@@ -123,9 +123,7 @@ def main() -> None:
         killed(given.kind, folder / "alone", 0, 0)
         got = killed(given.kind, folder / "killed", given.kills, given.seed)
         alike = same(folder / "alone", folder / "killed")
-    print(
-        f"{given.kind}: steps begun in each attempt {got}; {'identical' if alike else 'DIFFERENT'}"
-    )
+    print(f"{given.kind}: steps begun in each attempt {got}; {'identical' if alike else 'DIFFERENT'}")
 
 
 if __name__ == "__main__":

@@ -67,9 +67,7 @@ def replaced(values: dict, place: Leaf, new: Any) -> dict:
     return out
 
 
-def mutations(
-    base: Study, values: dict, place: Leaf, old: Any, real: bool
-) -> Iterator[tuple[dict, Study]]:
+def mutations(base: Study, values: dict, place: Leaf, old: Any, real: bool) -> Iterator[tuple[dict, Study]]:
     """A study's file with other values at a place, with the study that each gives at its scale.
 
     Values that give no valid study are left out; those that change it come first.

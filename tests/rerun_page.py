@@ -76,15 +76,9 @@ READ_BY = {
     for rules, readers in rows("What reads what")
     for rule in named(rules)
 }
-READ_BY |= {
-    analysis.rule: {"report"}.union(*map(analyses_of, analysis.outputs))
-    for analysis in registry.analyses()
-}
+READ_BY |= {analysis.rule: {"report"}.union(*map(analyses_of, analysis.outputs)) for analysis in registry.analyses()}
 LEAVES = [
-    (pattern, cell)
-    for cells in rows("A leaf of a study's file")
-    for pattern in named(cells[0])
-    for cell in [cells[1]]
+    (pattern, cell) for cells in rows("A leaf of a study's file") for pattern in named(cells[0]) for cell in [cells[1]]
 ]
 REFUSED = named(section("What can't be changed alone"))
 

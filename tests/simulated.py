@@ -138,9 +138,7 @@ def true_crossover(curves: Mapping[str, Curve], sizes: tuple[int, ...]) -> float
     return float(n[above[-1] + 1]) if above[-1] + 1 < len(n) else np.inf
 
 
-def outcomes(
-    curves: Mapping[str, Curve], design: Design, simulations: int, draws: int, first: int = 0
-) -> pd.DataFrame:
+def outcomes(curves: Mapping[str, Curve], design: Design, simulations: int, draws: int, first: int = 0) -> pd.DataFrame:
     """One row for each simulated table: verdict, n, ci_low, ci_high, n_power, covered (of the true n*)."""
     true = true_crossover(curves, design.sizes)
     rows = []

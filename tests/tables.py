@@ -60,9 +60,7 @@ def simulated_radiomics(
     rng = np.random.default_rng(seed)
     names = [(cohort, f"{cohort}-{i:03d}") for cohort, n in cases.items() for i in range(n)]
     place = {"structure": "tumour"}
-    truth = {
-        (case, f): rng.normal(100 * k, 20) for _, case in names for k, f in enumerate(features, 1)
-    }
+    truth = {(case, f): rng.normal(100 * k, 20) for _, case in names for k, f in enumerate(features, 1)}
     manual = {"model": "manual", "family": "", "strategy": "", "level": "", "n_train": 0}
     rows = []
     for model in [{**manual, "expected": 1.0}, *_models(sizes, 0, 1)]:

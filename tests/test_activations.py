@@ -29,9 +29,7 @@ pytestmark = pytest.mark.slow
 SHORT = RECIPE.model_copy(update={"batch": 2, "steps": (15, 15), "validations": 3})
 HALF = SHORT.model_copy(update={"activations": "float16"})
 DRAWN = SHORT.model_copy(
-    update={
-        "augmentation": Augmentation(drawn=Drawn(scales=[0.8, 1.2], rotation_deg=9, versions=3))
-    }
+    update={"augmentation": Augmentation(drawn=Drawn(scales=[0.8, 1.2], rotation_deg=9, versions=3))}
 )
 PLENTY = 10**9
 
@@ -63,9 +61,7 @@ def train(engine, level, folder, limit, recipe=SHORT, data=None, seed=5, weights
     cache = Cache(limit, folder)
     steps = stage.planned_steps(recipe, made.epoch_steps)
     with inputs(engine, made, steps, cache, f"part-{level}") as given:
-        validation = Validation(
-            engine, held.images, np.arange(len(held.images)), cache, f"part-{level}"
-        )
+        validation = Validation(engine, held.images, np.arange(len(held.images)), cache, f"part-{level}")
 
         def validate() -> float:
             return stage.validation_dsc(validation.predict(), held, "volumes")
@@ -125,17 +121,13 @@ def test_what_is_trained_whole_or_drawn_anew_keeps_nothing(tmp_path, caplog):
     assert not list(tmp_path.glob("part*"))
     anew = Augmentation(drawn=Drawn(rotation_deg=9))
     with caplog.at_level(logging.INFO):
-        drawn = train(
-            engine, "L2", tmp_path, PLENTY, SHORT.model_copy(update={"augmentation": anew})
-        )
+        drawn = train(engine, "L2", tmp_path, PLENTY, SHORT.model_copy(update={"augmentation": anew}))
     assert drawn[2]["read"] == 0 and "drawn anew" in caplog.text
     batch = small_engine("torch", frozen_batchnorm="batch")
     assert train(batch, "L2", tmp_path, PLENTY)[2]["read"] == 0
 
 
-@pytest.mark.parametrize(
-    "limit, steps, told", [(5000, 15, "don't fit"), (PLENTY, 12, "used less than 1.5 times")]
-)
+@pytest.mark.parametrize("limit, steps, told", [(5000, 15, "don't fit"), (PLENTY, 12, "used less than 1.5 times")])
 def test_what_does_not_fit_or_pay_is_trained_plainly_and_said(tmp_path, caplog, limit, steps, told):
     engine = made_once("torch")
     recipe = SHORT.model_copy(update={"steps": (steps, steps)})
@@ -189,13 +181,9 @@ def test_validation_is_in_inference_mode_whatever_the_steps_do(tmp_path):
     images = slices().images
     for chosen in (engine, small_engine("torch")):
         chosen.start(SHORT, 1, None, "L2")
-        validation = Validation(
-            chosen, images, np.arange(len(images)), Cache(PLENTY, tmp_path), "part"
-        )
+        validation = Validation(chosen, images, np.arange(len(images)), Cache(PLENTY, tmp_path), "part")
         for _ in range(3):  # computed, then read
-            assert np.array_equal(
-                np.concatenate(list(validation.predict())), chosen.predict(images)
-            )
+            assert np.array_equal(np.concatenate(list(validation.predict())), chosen.predict(images))
         validation.close()
     assert len(list(tmp_path.glob("*.asked"))) == 0
 
@@ -205,9 +193,7 @@ def test_predictions_that_are_no_numbers_fail_the_training(tmp_path):
     engine.start(SHORT, 1, None, None)
     engine.load({name: value * np.nan for name, value in engine.weights().items()})
     with pytest.raises(TrainingFailed, match="no numbers"):
-        list(
-            Validation(engine, slices().images, np.arange(3), Cache(0, tmp_path), "part").predict()
-        )
+        list(Validation(engine, slices().images, np.arange(3), Cache(0, tmp_path), "part").predict())
 
 
 def test_a_cache_that_cannot_be_written_is_given_up(tmp_path, caplog):

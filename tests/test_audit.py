@@ -63,11 +63,7 @@ def test_arithmetic_holds_every_result(a, b):
     if not right.low <= 0 <= right.high and np.isfinite(u / v):  # floats end at 1.8e308
         results.append((left / right, u / v))
     for interval, exact in results:
-        assert (
-            interval.low - 1e-6 * (1 + abs(exact))
-            <= exact
-            <= interval.high + 1e-6 * (1 + abs(exact))
-        )
+        assert interval.low - 1e-6 * (1 + abs(exact)) <= exact <= interval.high + 1e-6 * (1 + abs(exact))
 
 
 def test_division_by_what_may_be_zero_is_refused():
@@ -95,9 +91,7 @@ def test_how_far_a_relation_is_from_being_possible(relation, expected):
 
 def test_verdicts_come_from_how_many_readings_hold():
     near, far = Reading("near", Interval(0.9, 1.1)), Reading("far", Interval(3, 4))
-    verdicts = [
-        judged("c", "a", "w", "p", "f", exactly(1), r).verdict for r in ([near], [near, far], [far])
-    ]
+    verdicts = [judged("c", "a", "w", "p", "f", exactly(1), r).verdict for r in ([near], [near, far], [far])]
     assert verdicts == [FOLLOWS, READING, NOT]
     assert judged("c", "a", "w", "p", "f", exactly(1), [far, near]).reading == "near"
     assert judged("c", "a", "w", "p", "f", exactly(1), [far]).off_by == 2
@@ -138,9 +132,7 @@ def test_a_pooled_mean_or_interval_that_is_altered_does_not_follow():
     assert 0.002 < shifted[0].off_by < 0.005
     assert pooled(pooled_paper(parts, shift=0.4))[1].verdict == NOT
     widened = pooled(pooled_paper(parts, widen=0.02))
-    assert (
-        only(widened, "Interval").verdict == NOT and 0.01 < only(widened, "Interval").off_by < 0.03
-    )
+    assert only(widened, "Interval").verdict == NOT and 0.01 < only(widened, "Interval").off_by < 0.03
 
 
 def test_one_weight_for_all_pooled_means_of_a_place():
@@ -164,10 +156,7 @@ def test_one_weight_for_all_pooled_means_of_a_place():
 
 def rows_paper(rows: np.ndarray, shift: float = 0.0, sd: float | None = None):
     """`rows`: structures by cases."""
-    values = [
-        value("m", printed(r.mean()), structure=f"s{k}", sd=printed(r.std(ddof=1)))
-        for k, r in enumerate(rows)
-    ]
+    values = [value("m", printed(r.mean()), structure=f"s{k}", sd=printed(r.std(ddof=1))) for k, r in enumerate(rows)]
     whole = {"structure": "all", "sd": printed(rows.std(ddof=1) if sd is None else sd)}
     values.append(value("m", printed(rows.mean() + shift), where="text", **whole))
     return paper(values=values, test_sets={"t": {"cases": rows.shape[1], "where": "T"}})
@@ -210,19 +199,14 @@ def gains_paper(low: float, high: list[float], gain: Printed, **more):
 @given(unit, st.lists(unit, min_size=1, max_size=3))
 def test_gains_that_follow_are_accepted_under_their_reading(low, high):
     difference = math.fsum(high) / len(high) - low
-    assert (
-        "difference" in (f := gains_paper(low, high, printed(difference, 3))).reading
-        or f.verdict == FOLLOWS
-    )
+    assert "difference" in (f := gains_paper(low, high, printed(difference, 3))).reading or f.verdict == FOLLOWS
     if low > 0.01:
         relative = printed(difference / low, 3)
         assert gains_paper(low, high, relative).verdict in (FOLLOWS, READING)
 
 
 def test_a_gain_tells_points_from_per_cent():
-    assert gains_paper(0.5, [0.55], Printed("0.050")).reading.startswith(
-        "difference (percentage points)"
-    )
+    assert gains_paper(0.5, [0.55], Printed("0.050")).reading.startswith("difference (percentage points)")
     assert gains_paper(0.5, [0.55], Printed("0.100")).reading.startswith("relative")
     assert gains_paper(0.5, [0.55], Printed("0.070")).verdict == NOT
 
@@ -282,9 +266,7 @@ def test_no_scores_have_a_larger_sd_than_is_possible(x):
 
 def test_an_sd_beyond_what_scores_can_have_is_found():
     row = value("m", Printed("0.90"), sd=Printed("0.40"))
-    assert (
-        spread(paper(values=[row], test_sets={"t": {"cases": 10, "where": "T"}}))[0].verdict == NOT
-    )
+    assert spread(paper(values=[row], test_sets={"t": {"cases": 10, "where": "T"}}))[0].verdict == NOT
     assert largest_sd(exactly(0.5), 2) == pytest.approx(np.std([0, 1], ddof=1))
 
 
@@ -315,9 +297,7 @@ def test_percentages_that_are_rounded_are_accepted(of, count, decimals):
     assert counts(paper(percentages=stated))[0].verdict == FOLLOWS
 
 
-@pytest.mark.parametrize(
-    ("percent", "verdict"), [("96.6", FOLLOWS), ("96.5", READING), ("96.4", NOT)]
-)
+@pytest.mark.parametrize(("percent", "verdict"), [("96.6", FOLLOWS), ("96.5", READING), ("96.4", NOT)])
 def test_a_percentage_may_be_cut_off(percent, verdict):
     stated = [{"about": "x", "count": 309, "of": 320, "percent": Printed(percent), "where": "text"}]
     assert counts(paper(percentages=stated))[0].verdict == verdict
@@ -344,9 +324,7 @@ def test_p_of_intervals_is_that_of_independent_groups():
     rows = []
     for x in (a, b):
         low, high = stats.t.interval(0.95, 39, x.mean(), stats.sem(x))
-        rows.append(
-            Value(**value("m", printed(x.mean(), 6), ci=(printed(low, 6), printed(high, 6))))
-        )
+        rows.append(Value(**value("m", printed(x.mean(), 6), ci=(printed(low, 6), printed(high, 6)))))
     sds = [sd_of(row, 40, t_quantile(40, 0.95)) for row in rows]
     p, _ = p_of_means(*rows, *sds, 40, 0.001)
     assert p.low <= stats.ttest_ind(a, b).pvalue <= p.high and p.high - p.low < 1e-4
@@ -358,9 +336,7 @@ def test_the_correlation_needed_is_that_at_which_the_paired_test_has_p():
     rows = []
     for m, s in ((m1, s1), (m2, s2)):
         half = t_quantile(n, 0.95) * s / math.sqrt(n)
-        rows.append(
-            Value(**value("m", printed(m, 8), ci=(printed(m - half, 8), printed(m + half, 8))))
-        )
+        rows.append(Value(**value("m", printed(m, 8), ci=(printed(m - half, 8), printed(m + half, 8)))))
     sds = [sd_of(row, n, t_quantile(n, 0.95)) for row in rows]
     _, r = p_of_means(*rows, *sds, n, p_below)
     x = np.random.default_rng(4).normal(size=(n, 2))
@@ -372,8 +348,7 @@ def test_the_correlation_needed_is_that_at_which_the_paired_test_has_p():
 
 def ordering_paper(a: str, b: str, half: float, p_below: float = 0.001, **more):
     rows = [
-        value(f, Printed(m), ci=(printed(float(m) - half), printed(float(m) + half)))
-        for f, m in (("a", a), ("b", b))
+        value(f, Printed(m), ci=(printed(float(m) - half), printed(float(m) + half))) for f, m in (("a", a), ("b", b))
     ]
     said = {
         "metric": "dsc",
@@ -384,9 +359,7 @@ def ordering_paper(a: str, b: str, half: float, p_below: float = 0.001, **more):
         "p_below": p_below,
         "where": "text",
     }
-    return orderings(
-        paper(values=rows, orderings=[said | more], test_sets={"t": {"cases": 25, "where": "T"}})
-    )
+    return orderings(paper(values=rows, orderings=[said | more], test_sets={"t": {"cases": 25, "where": "T"}}))
 
 
 def test_a_threshold_goes_with_intervals_or_needs_the_same_cases():
@@ -443,9 +416,7 @@ def test_what_may_be_of_a_model_that_is_printed_nowhere_else_follows_only_as_tha
 
 def test_facts_and_bounds_at_several_places():
     def of(again: int, **more):
-        rows = [
-            {"about": "x", "key": "x", "value": v, "where": w} for v, w in ((33, "A"), (again, "B"))
-        ]
+        rows = [{"about": "x", "key": "x", "value": v, "where": w} for v, w in ((33, "A"), (again, "B"))]
         return same_numbers(paper(facts=[rows[0], rows[1] | more]))[0].verdict
 
     assert (of(33), of(34), of(33, bound="at_most")) == (FOLLOWS, NOT, READING)
@@ -456,8 +427,7 @@ def test_facts_and_bounds_at_several_places():
 
 def statement_paper(left: str, relation: str, right: dict, **more):
     facts = [
-        {"about": k, "key": k, "value": v, "where": "text"}
-        for k, v in (("a", 30), ("b", 12), ("c", Printed("0.50")))
+        {"about": k, "key": k, "value": v, "where": "text"} for k, v in (("a", 30), ("b", 12), ("c", Printed("0.50")))
     ]
     said = {"about": "s", "left": left, "relation": relation, "right": right, "where": "text"}
     return statements(paper(facts=facts, statements=[said | more]))[0].verdict
@@ -487,9 +457,7 @@ def test_a_share_of_patients_may_be_rounded():
     assert whole_number(exactly(3.8)) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize(
-    "text", ["nothing", "__import__('os')", "1 +", "score('dsc')", "a ** 2", "1 / 0", "a.b"]
-)
+@pytest.mark.parametrize("text", ["nothing", "__import__('os')", "1 +", "score('dsc')", "a ** 2", "1 / 0", "a.b"])
 def test_what_is_no_expression_of_printed_numbers_is_refused(text):
     with pytest.raises(ExpressionError, match=r"\S"):
         evaluate(text, paper())
@@ -499,9 +467,7 @@ def test_what_is_no_expression_of_printed_numbers_is_refused(text):
 
 
 def grid(means: list[float], sd: float, selected: int = 0):
-    cells = [
-        {"architecture": "a", "encoder": f"e{k}", "mean": m, "sd": sd} for k, m in enumerate(means)
-    ]
+    cells = [{"architecture": "a", "encoder": f"e{k}", "mean": m, "sd": sd} for k, m in enumerate(means)]
     return paper(grid={"where": "T", "cohort": "c", "metric": "dsc", "folds": 5, "cells": cells,
                        "selected": ["a", f"e{selected}"]})  # fmt: skip
 

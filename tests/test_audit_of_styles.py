@@ -117,12 +117,8 @@ def test_medians_are_not_averaged_and_lie_between_their_quartiles():
         ends = {"statistic": "median", "iqr": (Printed("0.70"), Printed("0.80"))}
         return value("a", Printed(text), test_set, **ends)
 
-    sets = {s: {"cases": 9, "where": "T"} for s in "tu"} | {
-        "w": {"cases": 18, "pools": ["t", "u"], "where": "T"}
-    }
-    made_of = paper(
-        values=[median("0.75", "t"), median("0.71", "u"), median("0.85", "w")], test_sets=sets
-    )
+    sets = {s: {"cases": 9, "where": "T"} for s in "tu"} | {"w": {"cases": 18, "pools": ["t", "u"], "where": "T"}}
+    made_of = paper(values=[median("0.75", "t"), median("0.71", "u"), median("0.85", "w")], test_sets=sets)
     assert pooled(made_of) == []
     assert [f.verdict for f in spread(made_of)] == [FOLLOWS, FOLLOWS, NOT]
     assert made_of.table().empty
@@ -204,9 +200,7 @@ def test_only_the_signed_rank_test_has_its_few_p_values():
     assert paired_tests(compared("0.001", "wilcoxon"))[0].verdict == NOT
     assert paired_tests(compared("0.001", "wilcoxon", p_below=True))[0].verdict == NOT
     assert paired_tests(compared("0.010", "wilcoxon", p_below=True))[0].verdict == FOLLOWS
-    assert [paired_tests(compared("0.001", t))[0].verdict for t in ("sign", None)] == [
-        UNCHECKED
-    ] * 2
+    assert [paired_tests(compared("0.001", t))[0].verdict for t in ("sign", None)] == [UNCHECKED] * 2
     assert paired_tests(compared("0.001", "t")) == []
 
 

@@ -67,9 +67,7 @@ def test_readings_of_counts():
         "Fisher's exact test",
     ]
     by_hand = 16 * (8 * 5 - 2 * 1) ** 2 / (10 * 6 * 9 * 7)
-    assert of_counts(np.array([[8, 2], [1, 5]]))[0].value.low == pytest.approx(
-        stats.chi2.sf(by_hand, 1)
-    )
+    assert of_counts(np.array([[8, 2], [1, 5]]))[0].value.low == pytest.approx(stats.chi2.sf(by_hand, 1))
     # three of one against three, four of one against three, three of two against two; four tests of each
     assert len(of_two_groups(np.arange(1, 9).reshape(4, 2), list("abcd"))) == 7 * 4
     assert of_two_groups(np.array([[8, 2], [1, 5]]), list("ab")) == []
@@ -109,10 +107,7 @@ def test_a_printed_p_follows_under_the_tests_that_give_it():
 def test_no_difference_is_compared_with_the_recomputed_p():
     assert only(group_tests(table("0.5", [[5, 5], [5, 5]])), "No sign").verdict == FOLLOWS
     assert only(group_tests(table("0.5", [[9, 1], [1, 9]])), "No sign").verdict == NOT
-    assert (
-        only(group_tests(table("0.5", [[251, 58], [2, 3], [2, 2], [1, 1]])), "No sign").verdict
-        == READING
-    )
+    assert only(group_tests(table("0.5", [[251, 58], [2, 3], [2, 2], [1, 1]])), "No sign").verdict == READING
 
 
 # ---- signed ranks
@@ -136,18 +131,13 @@ def test_every_set_of_differences_gives_attainable_p_values(d):
         ASYMPTOTIC: stats.wilcoxon(d, correction=False, method="asymptotic").pvalue,
         EXACT: exact_p(d.astype(float)),
     }
-    assert signed_rank(d.astype(float))["p_wilcoxon_asymptotic"] == pytest.approx(
-        theirs[ASYMPTOTIC]
-    )
+    assert signed_rank(d.astype(float))["p_wilcoxon_asymptotic"] == pytest.approx(theirs[ASYMPTOTIC])
     for form, p in theirs.items():
         assert np.min(np.abs(np.array(found[form]) - p)) < 1e-9, form
 
 
 def test_without_ties_the_exact_values_are_scipys_and_no_others():
-    of = {
-        round(stats.wilcoxon(np.arange(1, 6) * s, method="exact").pvalue, 9)
-        for s in product([-1, 1], repeat=5)
-    }
+    of = {round(stats.wilcoxon(np.arange(1, 6) * s, method="exact").pvalue, 9) for s in product([-1, 1], repeat=5)}
     assert {round(a.p, 9) for a in attainable(5) if a.form == EXACT and a.tied == 0} == of
 
 

@@ -13,9 +13,7 @@ CHEN = Drawn(scales=[0.5, 0.75, 1, 1.25, 1.5], rotation_deg=10)
 
 def slices(n: int = 4, shape: tuple[int, int] = (24, 31), structures: int = 2) -> SliceSet:
     rng = np.random.default_rng(0)
-    images = ndimage.gaussian_filter(rng.normal(size=(n, *shape, 2)), (0, 2, 2, 0)).astype(
-        "float32"
-    )
+    images = ndimage.gaussian_filter(rng.normal(size=(n, *shape, 2)), (0, 2, 2, 0)).astype("float32")
     masks = np.stack([images[..., 0] > 0.05 * s for s in range(structures)], -1).astype(np.uint8)
     return SliceSet(images, masks, np.zeros(n, int), masks.any(axis=(1, 2)))
 
@@ -58,13 +56,9 @@ def test_cuts_are_those_of_scipy(scale, angle, place):
     sources = np.stack(np.mgrid[: image.shape[0], : image.shape[1]], -1) @ matrix.T + offset
     tie = (np.abs(sources - np.floor(sources) - 0.5) < 1e-6).any(-1)
     for c in range(2):
-        expected = ndimage.affine_transform(
-            data.images[0, ..., c], matrix, offset, order=1, mode="nearest"
-        )
+        expected = ndimage.affine_transform(data.images[0, ..., c], matrix, offset, order=1, mode="nearest")
         np.testing.assert_allclose(image[..., c], expected, atol=1e-5)
-        nearest = ndimage.affine_transform(
-            data.masks[0, ..., c], matrix, offset, order=0, mode="grid-constant"
-        )
+        nearest = ndimage.affine_transform(data.masks[0, ..., c], matrix, offset, order=0, mode="grid-constant")
         np.testing.assert_array_equal(mask[..., c][~tie], nearest[~tie])
 
 

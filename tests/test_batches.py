@@ -19,9 +19,7 @@ RECIPE = Augmentation(**UTERUS["recipe"]["augmentation"])
 
 def slices(n: int = 7, shape: tuple[int, int] = (6, 5)) -> SliceSet:
     """Slices that can be told apart by any pixel; every third has no structure."""
-    images = np.arange(n, dtype=np.float32)[:, None, None, None] * np.ones(
-        (1, *shape, 2), np.float32
-    )
+    images = np.arange(n, dtype=np.float32)[:, None, None, None] * np.ones((1, *shape, 2), np.float32)
     masks = np.zeros((n, *shape, 1), np.uint8)
     masks[:, 1:3, 1:3] = (np.arange(n) % 3 != 2)[:, None, None, None]
     return SliceSet(images, masks, np.zeros(n, int), masks.any(axis=(1, 2)))
@@ -58,9 +56,7 @@ def test_rotations_are_those_of_scipy(shape: tuple[int, int], which: int):
         np.testing.assert_array_equal(turned_masks[i, ..., 0][~tie], nearest[~tie])
 
 
-def apply(
-    versions: Versions, images: np.ndarray, masks: np.ndarray, version: int
-) -> tuple[np.ndarray, np.ndarray]:
+def apply(versions: Versions, images: np.ndarray, masks: np.ndarray, version: int) -> tuple[np.ndarray, np.ndarray]:
     """All slices in one version."""
     chosen = np.full(len(images), version)
     return versions.images(images, chosen, []), versions.masks(masks, chosen, [])
@@ -149,9 +145,7 @@ def test_the_versions_in_an_epoch_are_all_different():
     data = SliceSet(images, ones, np.zeros(3, int), ones.any(axis=(1, 2)))
     versions = Versions(RECIPE, (8, 8))
     b = Batches(data, versions, 6, 0, 1)
-    expected = {
-        apply(versions, images, data.masks, v)[0][i].tobytes() for v in range(6) for i in range(3)
-    }
+    expected = {apply(versions, images, data.masks, v)[0][i].tobytes() for v in range(6) for i in range(3)}
     got = [image.tobytes() for batch in epoch(b) for image in batch]
     assert len(got) == len(expected) == 18 and set(got) == expected
 

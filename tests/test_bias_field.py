@@ -79,9 +79,7 @@ def test_the_prostate_studys_correction_leaves_less_of_the_true_shading(cohort: 
 
 @pytest.mark.parametrize("fit", ["bright", "tissue"])
 @pytest.mark.parametrize("cohort", ["cervix", "uterus"])
-def test_n4_would_add_shading_about_the_tumours_of_the_uterus_study_so_it_corrects_none(
-    cohort, fit
-):
+def test_n4_would_add_shading_about_the_tumours_of_the_uterus_study_so_it_corrects_none(cohort, fit):
     """Published iterations: the coils' weight varies by 2 % there, and the field that N4 finds by more."""
     image, weight, about = found("uterus", cohort, matrix=64)
     field = bias_field.estimate(image, 4, [50] * 4, fit)

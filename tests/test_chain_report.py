@@ -205,10 +205,7 @@ def test_networks_stand_beside_the_papers(study, frames, published):
     assert (own["mean"], own["sd"], own["folds"]) == pytest.approx((scores.mean(), scores.std(), 5))
     assert (own["published_mean"], own["published_sd"]) == (0.8672, 0.0099)
     text = networks_layout(table, study)
-    assert (
-        text.loc[text["encoder"] == "EfficientNet-B3", "U-Net++, published"].item()
-        == "89.27 ± 1.62 *"
-    )
+    assert text.loc[text["encoder"] == "EfficientNet-B3", "U-Net++, published"].item() == "89.27 ± 1.62 *"
     assert text.loc[text["encoder"] == "ResNet-50", "U-Net"].item() == ""  # only the paper's
     assert sum("*" in cell for cell in text.to_numpy().ravel()) == 2
     alone = networks_layout(grid_table(frames["cross_validation"], None), study)
@@ -233,9 +230,7 @@ def test_sources_by_targets_have_the_papers_shape(study, frames):
     assert own.loc["North", "North, mean (CI)"] == "–" == own.loc["East → North", "East, best fold"]
     row = frames["chains"].query("family == 'east_north' and metric == @METRIC").iloc[0]
     assert own.loc["East", "North, best fold"] == f"{100 * row['best_fold_mean']:.1f}"
-    expected = "{:.1f} ({:.1f}, {:.1f})".format(
-        *(100 * row[c] for c in ("mean", "ci_low", "ci_high"))
-    )
+    expected = "{:.1f} ({:.1f}, {:.1f})".format(*(100 * row[c] for c in ("mean", "ci_low", "ci_high")))
     assert own.loc["East", "North, mean (CI)"] == expected
 
 
@@ -266,9 +261,7 @@ def said(frames: Mapping[str, pd.DataFrame], study: Study) -> str:
 
 def test_sentences_follow_the_tables(study):
     text = said(simulated(study, noise=0.0), study)
-    assert (
-        "12 of 12 chains had a higher mean than their target's baseline (gain +5.0 to +6.0)" in text
-    )
+    assert "12 of 12 chains had a higher mean than their target's baseline (gain +5.0 to +6.0)" in text
     assert "is above 0 for 12 and below it for 0" in text
     assert "Two sources instead of one: +1.0 (+1.0, +1.0) over 16 test cases, higher." in text
     assert "All data together instead of one source before the target: −1.0" in text
@@ -281,13 +274,8 @@ def test_sentences_follow_the_tables(study):
         "control": 0.8,
     }
     text = said(simulated(study, noise=0.0, means=worse), study)
-    assert (
-        "0 of 12 chains had a higher mean" in text and "above 0 for 0 and below it for 12" in text
-    )
-    assert (
-        "Two sources instead of one: 0.0 (0.0, 0.0) over 16 test cases, not shown to differ."
-        in text
-    )
+    assert "0 of 12 chains had a higher mean" in text and "above 0 for 0 and below it for 12" in text
+    assert "Two sources instead of one: 0.0 (0.0, 0.0) over 16 test cases, not shown to differ." in text
 
 
 @pytest.mark.parametrize(
@@ -355,9 +343,7 @@ def test_kinds_stand_against_each_other_on_every_target(study, frames):
         "One source minus baseline",
         "Two sources minus baseline",
     ]
-    assert all(
-        re.fullmatch(r"[+−]?\d+\.\d \(.+\)", cell) for cell in table.iloc[:, 1:].to_numpy().ravel()
-    )
+    assert all(re.fullmatch(r"[+−]?\d+\.\d \(.+\)", cell) for cell in table.iloc[:, 1:].to_numpy().ravel())
 
 
 def test_the_papers_gains_stand_beside_ours(study, frames):
@@ -423,9 +409,7 @@ def pictures(study, frames, tmp_path_factory) -> tuple[Path, Path, Path]:
 
 @pytest.fixture(scope="module")
 def figures(study, frames, pictures) -> dict[str, Figure]:
-    many = {
-        f"s{i}": (f"Hospital of the city number {i}", 20, 3.0, "phased array") for i in range(4)
-    }
+    many = {f"s{i}": (f"Hospital of the city number {i}", 20, 3.0, "phased array") for i in range(4)}
     four, two = (
         chain_study(many, most=4),
         chain_study(dict(list(SITES.items())[:2]), folds=2, most=2),
@@ -481,9 +465,7 @@ def test_the_scheme_has_each_training_once(study, figures):
     assert len(nodes) == 3 + 6 + 6 + 1 + 3 and {n.trainings for n in nodes} == {5}
     chained = [s for s in plan(study).stages.values() if not s.cell]
     assert sum(n.trainings for n in nodes) == len(chained)
-    rows = [
-        node.row for root in roots.values() for node, _ in scheme.walk(root) if not node.children
-    ]
+    rows = [node.row for root in roots.values() for node, _ in scheme.walk(root) if not node.children]
     assert rows == list(range(10))
     written = " ".join(t.get_text() for t in texts(figures["scheme"]))
     assert written.count("× 5") == len(nodes) + 1 and "North + East + South" in written
@@ -500,9 +482,7 @@ def test_the_scheme_shows_beginnings_that_no_model_ends_on_and_levels():
     assert nodes[("cervix", "uterus")].key == (("cervix", ""), ("uterus", "n"))
 
 
-@pytest.mark.parametrize(
-    ("missing", "expected"), [((), "ImageNet"), (("efficientnet-b3",), "Random\nfor ImageNet")]
-)
+@pytest.mark.parametrize(("missing", "expected"), [((), "ImageNet"), (("efficientnet-b3",), "Random\nfor ImageNet")])
 def test_the_scheme_starts_from_what_the_chains_really_began_with(study, missing, expected):
     validated = validation(chain_records(study, None, missing), plan(study).models.values())
     assert scheme.began("imagenet", study, validated) == expected
@@ -516,24 +496,17 @@ def test_the_grid_marks_the_best_and_what_began_otherwise(study, figures):
     best = cells.groupby(["encoder", "architecture"])["validation_dsc"].agg(["mean", "std"]).max()
     assert len(bold) == 1 and bold[0].startswith(f"{100 * best['mean']:.1f} ±")
     marked = [t.get_text() for t in shown if "†" in t.get_text()]
-    assert (
-        marked == ["ResNet-18 †"] and figures["grid"].get_figwidth() * 25.4 <= style.COLUMN_MM + 0.1
-    )
+    assert marked == ["ResNet-18 †"] and figures["grid"].get_figwidth() * 25.4 <= style.COLUMN_MM + 0.1
 
 
 def test_text_is_readable_on_every_colour_of_the_grid():
     def luminance(colour: str) -> float:
-        rgb = [
-            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-            for c in style.to_rgb(colour)
-        ]
+        rgb = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in style.to_rgb(colour)]
         return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
 
     for share in np.linspace(0, 1, 30):
         colour = colormaps[grid.COLOURS]((0.05 + share) / 1.17)[:3]
-        light, dark = sorted(
-            (luminance(colour), luminance(style.readable_on(colour))), reverse=True
-        )
+        light, dark = sorted((luminance(colour), luminance(style.readable_on(colour))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) > 4.1
 
 
@@ -616,9 +589,7 @@ def test_the_analyses_write_what_the_library_gives(study, frames, tmp_path):
     for cohort, count in SLICES.items():
         path = tmp_path / cohort / "manifest.json"
         path.parent.mkdir()
-        path.write_text(
-            json.dumps({"items": {"x": {"with_structure": count - 1}, "y": {"with_structure": 1}}})
-        )
+        path.write_text(json.dumps({"items": {"x": {"with_structure": count - 1}, "y": {"with_structure": 1}}}))
         slices.append(path)
     frames["cross_validation"].to_csv(out / "cross_validation.csv", index=False)
     run("tables", "cohorts", slices=slices)
@@ -651,9 +622,7 @@ def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
         assert title in text
     assert '<div class="banner">ImageNet weights could not be had for ResNet-18' in text
     assert "Every training is done 5 times" in text and "Training sizes here" not in text
-    assert (
-        "more than 20 pixels of it" in text and "analysis of variance for repeated measures" in text
-    )
+    assert "more than 20 pixels of it" in text and "analysis of variance for repeated measures" in text
     assert "DSC, slices with the structure, by what was trained on before" in text
     assert "DSC of whole volumes, by what was trained on before" in text
     assert "“A source of higher field strength is the better one”" in text
@@ -668,9 +637,7 @@ def test_the_report_of_little_has_no_holes(tmp_path):
     frames["sources"] = sources_table(frames["chains"], None, study)
     render([StudyResults(study, frames, {})], tmp_path / "report.html")
     text = html.unescape((tmp_path / "report.html").read_text())
-    assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S).lower().replace(
-        "imagenet", ""
-    )
+    assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S).lower().replace("imagenet", "")
     assert "Too few test cases for an interval." in text and "(1 case)" in text
     assert ", higher." not in text and ", lower." not in text
 

@@ -88,9 +88,7 @@ def row(table: pd.DataFrame, **where) -> pd.Series:
 
 def test_chains_are_read_from_the_steps_not_from_names(of):
     known = {chain.family: chain for chain in of}
-    assert (
-        [c.kind for c in of].count("one source") == 6 == [c.kind for c in of].count("two sources")
-    )
+    assert [c.kind for c in of].count("one source") == 6 == [c.kind for c in of].count("two sources")
     assert kinds(of) == ["baseline", "one source", "two sources", "all data", "control"]
     chain = known["east_south_north"]
     assert (chain.targets, chain.sources, chain.kind) == (("north",), "East → South", "two sources")
@@ -122,9 +120,7 @@ def test_controls_of_equal_length_are_compared_with_chains_as_long_as_they(study
     assert kinds(of)[:5] == ["baseline", TWICE, THRICE, "one source", "two sources"]
     twice = next(chain for chain in of if chain.family == "north_x2")
     assert twice.again and twice.label == "Trained twice" and twice.targets == ("north",)
-    table = contrasts(
-        scored(changed, validation(chain_records(changed), plan(changed).models.values())), of, 0.05
-    )
+    table = contrasts(scored(changed, validation(chain_records(changed), plan(changed).models.values())), of, 0.05)
     pairs = set(zip(table["a"], table["b"], strict=True))
     of_twice = {pair for pair in pairs if TWICE in pair}
     assert of_twice == {(TWICE, "baseline"), ("one source", TWICE)}
@@ -209,9 +205,7 @@ def test_without_one_complete_cell_nothing_is_chosen():
 
 @given(st.lists(st.integers(0, 1000), min_size=4, max_size=12))
 def test_no_cell_is_better_than_the_selected(values):
-    rows = [
-        (f"a{i // 2}", "x", i % 2, v / 1000) for i, v in enumerate(values[: len(values) // 2 * 2])
-    ]
+    rows = [(f"a{i // 2}", "x", i % 2, v / 1000) for i, v in enumerate(values[: len(values) // 2 * 2])]
     chosen = select(cells(*rows))
     assert chosen["validation_dsc"] == by_cell(cells(*rows))["mean"].max()
 
@@ -290,9 +284,7 @@ def test_a_gain_is_what_was_put_in(study, of, validated):
         assert found[column] == pytest.approx(0.05)
     assert (found["cases"], found["folds"], found["improved"]) == (6, 5, 6)
     assert found["p_wilcoxon_exact"] == 2 / 2**6 and found["baseline"] == "north"
-    assert row(table, family="blank_south")["gain"] == pytest.approx(
-        KINDS["control"] - KINDS["baseline"]
-    )
+    assert row(table, family="blank_south")["gain"] == pytest.approx(KINDS["control"] - KINDS["baseline"])
     assert row(table, family="together", target="east")["gain"] == pytest.approx(0.04)
 
 
@@ -319,22 +311,15 @@ def test_the_best_fold_is_the_best_by_validation_never_by_test(study, of, valida
     metrics = check_metrics(chain_metrics(study))
     better = metrics["model"].isin(["north-f1", "east_north-f4"])
     metrics.loc[better, METRIC] = 0.99
-    best = validated.assign(
-        validation_dsc=validated["fold"].map({3: 0.9}).fillna(0.8).astype(float)
-    )
+    best = validated.assign(validation_dsc=validated["fold"].map({3: 0.9}).fillna(0.8).astype(float))
     scores = Scores(metrics, best)
     table = chain_scores(scores, of, 0.95)
     assert list(table) == CHAINS and set(table["best_fold"]) == {3}
     for family in ("north", "east_north"):
         own = metrics[(metrics["model"] == f"{family}-f3") & (metrics["cohort"] == "north")]
         assert row(table, family=family)["best_fold_mean"] == pytest.approx(own[METRIC].mean())
-    apart = (
-        row(table, family="east_north")["best_fold_mean"]
-        - row(table, family="north")["best_fold_mean"]
-    )
-    assert row(gains(scores, of, 0.05), family="east_north")["best_fold_gain"] == pytest.approx(
-        apart
-    )
+    apart = row(table, family="east_north")["best_fold_mean"] - row(table, family="north")["best_fold_mean"]
+    assert row(gains(scores, of, 0.05), family="east_north")["best_fold_gain"] == pytest.approx(apart)
 
 
 def test_of_equally_valid_folds_the_first_is_best(of, study, validated):
@@ -426,9 +411,7 @@ def test_contrasts_compare_kinds_on_each_target_and_on_all(study, of, validated)
     found = row(table, a="two sources", b="one source", target="all")
     assert (found["cases"], found["families_a"], found["families_b"]) == (16, 6, 6)
     assert found["difference"] == pytest.approx(0.01)
-    assert row(table, a="all data", b="one source", target="south")["difference"] == pytest.approx(
-        -0.01
-    )
+    assert row(table, a="all data", b="one source", target="south")["difference"] == pytest.approx(-0.01)
     assert set(table[table["a"] == CONTROL]["b"]) == {"baseline"}
 
 
@@ -479,9 +462,7 @@ def test_of_texts_the_later_is_compared_with_the_earlier_pair_by_pair(study, of,
     table = attribute_contrasts(scores, of, {"coil": two}, 0.05)
     pooled = row(table, target="all")
     assert (pooled["a_value"], pooled["b_value"]) == ("endorectal", "surface")
-    assert pooled["cases"] == 10 and row(table, target="north")["difference"] == pytest.approx(
-        -0.03
-    )
+    assert pooled["cases"] == 10 and row(table, target="north")["difference"] == pytest.approx(-0.03)
 
 
 def test_without_different_values_there_is_nothing_to_compare(scores, of):

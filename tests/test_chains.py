@@ -108,9 +108,7 @@ def test_each_training_patient_validates_in_one_fold_and_trains_in_all_others(a,
     rows = [(s, f"{s}{i}", f"{s}{i}") for s, n in (("site_a", a), ("site_b", b)) for i in range(n)]
     cases = pd.DataFrame(rows, columns=["cohort", "patient", "case"])
     asked = STUDY.splits.model_copy(update={"seed": seed})
-    table = split(
-        cases, {"site_a": 0.2, "site_b": 0.2}, asked, {"site_a": 2, "site_b": 2}, NO_IMAGES
-    )
+    table = split(cases, {"site_a": 0.2, "site_b": 0.2}, asked, {"site_a": 2, "site_b": 2}, NO_IMAGES)
     tested = set(evaluation_cases(table, PLAN.models["a-f0"]).case)
     assert tested == set(table[table.part == "test"].case)
     stages = [PLAN.stages[f"b_a-f{f}"] for f in range(5)]
@@ -167,9 +165,7 @@ def test_validation_may_be_of_the_slices_with_the_structure_alone():
     shown = scored_slices(given, "structure_slices")
     assert shown.tolist() == [True, False, False, True]
     assert validation_dsc([guess[shown]], given, "structure_slices") == 1.0
-    assert validation_dsc([guess[:1], guess[1:]], given, "volumes") == pytest.approx(
-        (2 * 17 / (17 + 81) + 1) / 2
-    )
+    assert validation_dsc([guess[:1], guess[1:]], given, "volumes") == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
 
 
 def test_standardised_training_slices_have_mean_0_and_sd_1():
@@ -223,12 +219,8 @@ def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch, u
     empty = replace(slices(), large=np.zeros((4, 1), bool))
     monkeypatch.setattr(run, "stage_cases", lambda *_: cases)
     of_case = {"t": "train", "v": "validation"}
-    monkeypatch.setattr(
-        run, "load", lambda _, own, __: empty if of_case[own[0].case] == use else slices()
-    )
-    with pytest.raises(
-        TrainingFailed, match=r"none of the slices of its 1 cases .*smallest_mask_px"
-    ):
+    monkeypatch.setattr(run, "load", lambda _, own, __: empty if of_case[own[0].case] == use else slices())
+    with pytest.raises(TrainingFailed, match=r"none of the slices of its 1 cases .*smallest_mask_px"):
         trainer._data(stage)
     monkeypatch.setattr(run, "load", lambda *_: slices())
     assert trainer._data(stage)[1].has_structure.sum() == 2

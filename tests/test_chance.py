@@ -44,9 +44,7 @@ def test_the_reference_distribution_is_that_of_its_definition():
         drawn = first * rng.standard_t(df_1, 2_000_000) + second * rng.standard_t(df_2, 2_000_000)
         drawn /= np.hypot(first, second)
         for t in (0.5, 1.5, 2.5):
-            assert behrens_fisher(t, first, second, df_1, df_2) == pytest.approx(
-                (drawn > t).mean(), abs=1e-3
-            )
+            assert behrens_fisher(t, first, second, df_1, df_2) == pytest.approx((drawn > t).mean(), abs=1e-3)
 
 
 def test_it_agrees_with_published_percentiles():
@@ -99,9 +97,7 @@ def test_the_pooled_spread_weighs_models_by_their_degrees_of_freedom():
     a, b = np.array([[0.1, 0.3]]), np.array([[0.2, 0.4, 0.9]])
     found = pooled_spread([a, b, np.array([[0.5]])])
     assert found.df == 3
-    assert found.variance == pytest.approx(
-        (np.var([0.1, 0.3]) * 2 + np.var([0.2, 0.4, 0.9]) * 3) / 3
-    )
+    assert found.variance == pytest.approx((np.var([0.1, 0.3]) * 2 + np.var([0.2, 0.4, 0.9]) * 3) / 3)
 
 
 def test_patients_are_drawn_within_their_cohorts():

@@ -170,9 +170,9 @@ def test_table_two_has_models_and_comparisons(frames, study):
     assert (model["mean"], model["sd"]) == pytest.approx((own.mean(), own.std()))
     assert (model["published_mean"], model["published_sd"]) == (0.71, 0.06)
     test = row[row["b"] == "target"].iloc[0]
-    other = frames["metrics"].query(
-        "family == 'target' and structure == 'lens_left' and cohort == 'target_center'"
-    )["dsc"]
+    other = frames["metrics"].query("family == 'target' and structure == 'lens_left' and cohort == 'target_center'")[
+        "dsc"
+    ]
     theirs = stats.wilcoxon(own.to_numpy() - other.to_numpy(), method="exact").pvalue
     assert test["p_wilcoxon_exact"] == pytest.approx(theirs)
     assert test["published_p"] == 0.014 and test["p_holm"] >= test["p"]
@@ -217,9 +217,7 @@ def test_table_two_of_several_sizes_and_of_one_structure(published):
     said = " ".join(answer.sentences)
     assert "Model_ST minus Model_T, mean DSC on the same cases: 0.01 (" in said
     assert "structures" not in said
-    assert (
-        table_two_paired(summarise(metrics, 0.95), tests, None, study)["published_p"].isna().all()
-    )
+    assert table_two_paired(summarise(metrics, 0.95), tests, None, study)["published_p"].isna().all()
 
 
 def test_numbers_as_text():
@@ -349,11 +347,7 @@ def test_differences_are_the_fine_tuned_models_whatever_the_order(study, frames)
     for column in ("difference", "ci_low", "ci_high"):
         turned[column] = -turned[column]
     drawn = [
-        [
-            x
-            for line in organs.draw(frames["metrics"], p, study).axes[1].lines
-            for x in line.get_xdata()
-        ]
+        [x for line in organs.draw(frames["metrics"], p, study).axes[1].lines for x in line.get_xdata()]
         for p in (frames["paired"], turned)
     ]
     assert drawn[0] == pytest.approx(drawn[1], nan_ok=True)
@@ -377,8 +371,7 @@ def test_figures_are_drawn_from_files_and_repeat(few, tmp_path):
     for name in ("times", "organs", "sweep"):
         with drawn.only(*(style.UNTIMED if name == "times" else ["svg"])):
             one, other = (
-                registry.find("figures", name).write(Inputs(tmp_path), study, tmp_path / str(i))
-                for i in (1, 2)
+                registry.find("figures", name).write(Inputs(tmp_path), study, tmp_path / str(i)) for i in (1, 2)
             )
         for a, b in zip(one, other, strict=True):
             assert a.read_bytes() == b.read_bytes()

@@ -186,10 +186,7 @@ def test_a_crossover_the_other_way_is_none_of_the_claims():
         assert judge(asked, {"crossover": once})["verdict"] == OPEN
     twice = table.assign(verdict="leads change more than once")
     assert judge(asked, {"crossover": twice})["verdict"] == FAILS
-    assert (
-        judge(asked, {"crossover": turned.assign(verdict="can't tell", ci_low=129.0)})["verdict"]
-        == OPEN
-    )
+    assert judge(asked, {"crossover": turned.assign(verdict="can't tell", ci_low=129.0)})["verdict"] == OPEN
 
 
 # ---- the numbers
@@ -197,9 +194,7 @@ def test_a_crossover_the_other_way_is_none_of_the_claims():
 
 def test_a_difference_is_that_of_the_paired_comparisons_where_nothing_is_known_of_trainings():
     whole = check_metrics(simulated_metrics())
-    table = whole[
-        whole["n_train"].isin([0, 32])
-    ]  # one size and one training: no spread to be known
+    table = whole[whole["n_train"].isin([0, 32])]  # one size and one training: no spread to be known
     expected = paired(table, "dsc", 0.05).set_index(["test_set", "a", "b"])
     here = dict(zip([5, 13, 26, 51, 128, 256], SIZES, strict=True))
     for test_set in ("cervix", "uterus"):
@@ -220,9 +215,7 @@ def test_one_training_says_nothing_of_a_method_unless_the_study_tells_how_traini
     assert judge(asked, {"metrics": several})["verdict"] == HOLDS
     found = judge(asked, {"metrics": once})
     assert found["verdict"] == OPEN
-    assert (
-        "of these trained models it holds; another training of each is needed" in found["because"]
-    )
+    assert "of these trained models it holds; another training of each is needed" in found["because"]
 
 
 def test_chains_are_judged_for_other_patients_and_other_trainings():
@@ -259,9 +252,7 @@ def test_a_chain_that_was_trained_longer_is_better_only_than_a_control_that_was_
     alone = judged_with(table, {})
     assert alone["verdict"] == HOLDS
     untold = judged_with(table, controls)
-    assert (
-        untold["verdict"] == OPEN and "trained longer: east_north than north" in untold["because"]
-    )
+    assert untold["verdict"] == OPEN and "trained longer: east_north than north" in untold["because"]
     for as_good_as, verdict_ in (("north", HOLDS), ("east_north", OPEN)):
         control = table[table["family"] == as_good_as]
         names = control["model"].str.replace(as_good_as, "north_north")
@@ -298,9 +289,7 @@ def test_iccs_are_those_of_the_table_and_their_differences():
     )
     asked = claim("better", metric="icc")
     found = evaluate_claims([asked], {"radiomics": table}, 0.95, here).iloc[0]
-    by_model = icc[icc["test_set"] == "uterus"].pivot(
-        index="feature", columns="model", values="icc"
-    )
+    by_model = icc[icc["test_set"] == "uterus"].pivot(index="feature", columns="model", values="icc")
     apart = by_model["transfer-L1-n8"] - by_model["scratch-n8"]
     assert np.abs(apart - found["effect"]).min() < 1e-9
     assert found["ci_low"] < found["effect"] < found["ci_high"]
@@ -310,9 +299,7 @@ def test_the_interval_of_an_icc_at_another_confidence_is_near_the_exact_one():
     table = check_radiomics(simulated_radiomics(cases={"cervix": 6, "uterus": 40}))
     from crossover.findings.claims.reliability import _at_confidence
 
-    icc95, icc99 = (
-        agreement(table, "ICC(A,1)", c).query("test_set == 'uterus'") for c in (0.95, 0.99)
-    )
+    icc95, icc99 = (agreement(table, "ICC(A,1)", c).query("test_set == 'uterus'") for c in (0.95, 0.99))
     for given_, exact in zip(icc95.itertuples(), icc99.itertuples(), strict=True):
         low, high = _at_confidence((given_.icc, given_.ci_low, given_.ci_high, 0.95), 0.99)
         assert (low, high) == pytest.approx((exact.ci_low, exact.ci_high), abs=0.03)
@@ -388,9 +375,7 @@ def test_a_claim_about_fewer_parts_is_weaker(effects, data):
     order = [HOLDS, OPEN, FAILS]
     ranks = [order.index(verdict(parts, ABOVE, 0.95, least=i)) for i in (k, len(parts))]
     if k == 1 or len(parts) == k:
-        assert (verdict(parts, ABOVE, 0.95, len(parts)) == HOLDS) <= all(
-            e > z(0.95) for e in effects
-        )
+        assert (verdict(parts, ABOVE, 0.95, len(parts)) == HOLDS) <= all(e > z(0.95) for e in effects)
     # it never holds for all and fails for fewer
     assert not (ranks[1] == 0 and ranks[0] == 2)
 
@@ -465,19 +450,14 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path):
     study = study_of("uterus")
 
     def written(*statements: dict) -> str:
-        claims = [
-            {"id": f"c{i}", "words": "w", "where": "x", "statement": s}
-            for i, s in enumerate(statements)
-        ]
+        claims = [{"id": f"c{i}", "words": "w", "where": "x", "statement": s} for i, s in enumerate(statements)]
         path.write_text(yaml.safe_dump({"study": "uterus", "claims": claims}))
         with pytest.raises(ConfigError) as caught:
             check_claims({"uterus": study}, tmp_path / "config")
         return str(caught.value)
 
     text = written({"kind": "better", "metric": "dsc", "pairs": []}, {"kind": "bettre"})
-    assert (
-        str(path) in text and "claims.0" in text and "claims.1" in text and "no_difference" in text
-    )
+    assert str(path) in text and "claims.0" in text and "claims.1" in text and "no_difference" in text
     pair = {"test_set": "ovary", "a": ["transfer-L9"], "b": ["scratch"]}
     text = written(
         {"kind": "better", "metric": "dsc", "sizes": [7], "structures": ["liver"], "pairs": [pair]},
@@ -500,18 +480,12 @@ def test_the_command_tells_verdicts_of_the_results_that_are_there(tmp_path):
     run = CliRunner().invoke(app, ["claims", "--results", str(tmp_path), "--json"])
     assert run.exit_code == 0, run.output
     rows = {row["id"]: row for row in json.loads(run.output)}
-    assert set(COLUMNS) <= set(rows["more-data-helps"]) and {r["study"] for r in rows.values()} == {
-        "uterus"
-    }
+    assert set(COLUMNS) <= set(rows["more-data-helps"]) and {r["study"] for r in rows.values()} == {"uterus"}
     assert rows["more-data-helps"]["verdict"] == HOLDS
     assert rows["crossover-to-aggregated"]["because"] == "no table crossover"
     table = judged(load_study("uterus", "demo", CONFIG), [folder / "metrics.csv"], CONFIG)
-    assert {r["id"]: r["verdict"] for r in rows.values()} == dict(
-        zip(table["id"], table["verdict"], strict=True)
-    )
-    shown = CliRunner().invoke(
-        app, ["claims", "uterus", "--results", str(tmp_path)], env={"COLUMNS": "200"}
-    )
+    assert {r["id"]: r["verdict"] for r in rows.values()} == dict(zip(table["id"], table["verdict"], strict=True))
+    shown = CliRunner().invoke(app, ["claims", "uterus", "--results", str(tmp_path)], env={"COLUMNS": "200"})
     assert "more-data-helps" in shown.output and "31 claims" in shown.output
 
 

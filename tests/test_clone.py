@@ -36,9 +36,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_workflow_is_that_of_the_nearest_clone_else_the_programs_own(
-    home: Path, elsewhere: Path
-):
+def test_the_workflow_is_that_of_the_nearest_clone_else_the_programs_own(home: Path, elsewhere: Path):
     assert workflow_folder(home) == workflow_folder(home / "results/study") == home
     assert workflow_folder(elsewhere) == ROOT
 
@@ -100,10 +98,7 @@ def test_an_old_name_is_an_error_that_tells_the_new_one(call: list[str], name: s
     done = CliRunner().invoke(app, call)
     assert done.exit_code == 2
     assert re.fullmatch(f"error: `[a-z-]+` is now called `{name}`\n", done.output)
-    known = (
-        CliRunner().invoke(app, ["--help"]).output
-        + CliRunner().invoke(app, ["ingest", "--help"]).output
-    )
+    known = CliRunner().invoke(app, ["--help"]).output + CliRunner().invoke(app, ["ingest", "--help"]).output
     assert name in known
 
 

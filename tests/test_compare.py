@@ -40,17 +40,11 @@ def nnunet(path: Path, scores: list[float], labels: tuple[str, ...] = ("1",)) ->
     for i, dice in enumerate(scores):
         metrics = {}
         for label in labels:
-            value = (
-                float("nan")
-                if (i, label) == (len(scores) - 1, labels[-1]) and len(labels) > 1
-                else dice
-            )
+            value = float("nan") if (i, label) == (len(scores) - 1, labels[-1]) and len(labels) > 1 else dice
             metrics[label] = {"Dice": value, "IoU": value / (2 - value), "FN": 1, "FP": 1, "TN": 9, "TP": 2,
                               "n_pred": 3, "n_ref": 3}  # fmt: skip
         file = f"labelsTr/case_{i:03d}.nii.gz"
-        cases.append(
-            {"metrics": metrics, "prediction_file": f"/p/{file}", "reference_file": f"/r/{file}"}
-        )
+        cases.append({"metrics": metrics, "prediction_file": f"/p/{file}", "reference_file": f"/r/{file}"})
     path.write_text(json.dumps({"foreground_mean": {}, "mean": {}, "metric_per_case": cases}))
     return path
 
@@ -75,12 +69,8 @@ def test_three_columns_are_enough(tmp_path, only_svg):
     d = np.subtract(B, A)
     low, high = stats.t.interval(0.95, 5, d.mean(), stats.sem(d))
     assert (row["a"], row["b"], row["cases"]) == ("tuned", "base", 6)
-    assert [row["difference"], row["ci_low"], row["ci_high"]] == pytest.approx(
-        [d.mean(), low, high]
-    )
-    assert row["p_wilcoxon_exact"] == pytest.approx(
-        2 * 2 / 2**6
-    )  # one case lower, by the smallest rank
+    assert [row["difference"], row["ci_low"], row["ci_high"]] == pytest.approx([d.mean(), low, high])
+    assert row["p_wilcoxon_exact"] == pytest.approx(2 * 2 / 2**6)  # one case lower, by the smallest rank
     summary = pd.read_csv(out / "summary.csv").query("test_set == 'test'").set_index("model")
     assert summary.loc["base", "mean"] == pytest.approx(np.mean(A))
     for said in ("no column structure", "no column cohort", "no column n_train"):
@@ -132,9 +122,7 @@ def test_nnunets_summary_is_read(tmp_path, only_svg):
     table, _ = read_all([f"base={a}", f"tuned={b}"], Said())
     assert table["dsc"].count() == 2 * (2 * 6 - 1)
     found = comparison([f"base={a}", f"tuned={b}"])
-    assert (
-        any("neither mask" in note for note in found.notes) and not found.missing["missing"].any()
-    )
+    assert any("neither mask" in note for note in found.notes) and not found.missing["missing"].any()
     assert table["structure"].unique().tolist() == ["label 1", "label (1, 2)"]
     assert table["case"].tolist()[:2] == ["case_000", "case_000"]
     own = table.query("model == 'tuned' and structure == 'label 1'")
@@ -166,9 +154,7 @@ def test_monais_raw_scores_are_read(tmp_path):
         (dice, "filename,liver,spleen,mean"),
         (iou, "filename,liver,spleen,mean,mean"),
     ):
-        path.write_text(
-            f"{head}\n/d/a/img.nii.gz,0.9000,nan,0.9000\n/d/b/img.nii.gz,0.8000,0.7000,0.7500\n"
-        )
+        path.write_text(f"{head}\n/d/a/img.nii.gz,0.9000,nan,0.9000\n/d/b/img.nii.gz,0.8000,0.7000,0.7500\n")
     table, notes = read_all([f"Net={dice}", f"Net={iou}"], Said())
     assert table["case"].unique().tolist() == [
         "/d/a/img.nii.gz",
@@ -253,11 +239,7 @@ def test_wrong_files_are_all_named(tmp_path):
 
 def scores(*rows: str, head: str = "model,case,dsc") -> str:
     """A table in which model b is 0.1 better than a in each of the rows (what stands between model and score)."""
-    lines = [
-        f"{m},{row},{0.5 + i / 100 + k / 10}"
-        for k, m in enumerate("ab")
-        for i, row in enumerate(rows)
-    ]
+    lines = [f"{m},{row},{0.5 + i / 100 + k / 10}" for k, m in enumerate("ab") for i, row in enumerate(rows)]
     return "\n".join([head, *lines, ""])
 
 
@@ -287,9 +269,7 @@ def refused(files: object, **how: list[str]) -> str:
 )
 def test_names_that_can_mean_one_thing_only_are_matched_and_told(tmp_path, a, b, shown):
     (tmp_path / "a.csv").write_text("case,dsc\n" + "".join(f"{c},0.5\n" for c in a))
-    (tmp_path / "b.csv").write_text(
-        "case,dsc\n" + "".join(f"{c},0.{i + 6}\n" for i, c in enumerate(b))
-    )
+    (tmp_path / "b.csv").write_text("case,dsc\n" + "".join(f"{c},0.{i + 6}\n" for i, c in enumerate(b)))
     pairs, told = compared([f"a={tmp_path}/a.csv", f"b={tmp_path}/b.csv"])
     assert pairs["cases"].tolist() == [len(a)] and shown in told
     assert "only under" not in told
@@ -308,10 +288,7 @@ def test_cases_and_structures_of_one_model_only_are_named_with_what_was_tried(tm
     assert set(pairs["cases"]) == {4}
     excluded, _ = compared(by_hand(tmp_path, text), missing="exclude")
     assert set(excluded["cases"]) == {2}
-    assert (
-        "cases only under a: p9; only under b: p8; tried to match them without letters' case"
-        in told
-    )
+    assert "cases only under a: p9; only under b: p8; tried to match them without letters' case" in told
     assert "structures only under b: spleen" in told
 
 
@@ -364,9 +341,7 @@ def test_a_level_of_cases_is_no_level_of_models_unless_said_so(tmp_path):
 
 
 def test_a_label_of_cases_is_no_structure_unless_said_so(tmp_path):
-    path = by_hand(
-        tmp_path, scores("p1,benign", "p2,malign", "p3,benign", head="model,case,label,dsc")
-    )
+    path = by_hand(tmp_path, scores("p1,benign", "p2,malign", "p3,benign", head="model,case,label,dsc"))
     pairs, told = compared(path)
     assert pairs["cases"].tolist() == [3] and "say --column structure=label if it is" in told
     pairs, _ = compared(path, columns=["structure=label"])
@@ -379,12 +354,7 @@ def test_a_label_of_cases_is_no_structure_unless_said_so(tmp_path):
 
 def test_of_several_columns_for_one_thing_the_finest_is_taken_and_the_rest_named(tmp_path):
     head = "model,dataset,site,case,label,organ,dsc"
-    rows = [
-        f"trial,{s},p{i},{k},{o}"
-        for s in "NS"
-        for i in (1, 2)
-        for k, o in ((1, "liver"), (2, "spleen"))
-    ]
+    rows = [f"trial,{s},p{i},{k},{o}" for s in "NS" for i in (1, 2) for k, o in ((1, "liver"), (2, "spleen"))]
     path = by_hand(tmp_path, scores(*rows, head=head))
     pairs, told = compared(path)
     assert set(pairs["test_set"]) == {"N", "S"} and set(pairs["structure"]) == {
@@ -427,14 +397,10 @@ def test_metrics_by_the_names_that_tools_give_them(name, metric):
 
 def test_metrics_side_by_side_by_default_or_those_asked_for(tmp_path):
     text = "model,case,dice,hd95,age\n"
-    text += "".join(
-        f"{m},p{i},0.{i + k},{9 - i - k},{i}\n" for k, m in enumerate("ab") for i in range(3, 6)
-    )
+    text += "".join(f"{m},p{i},0.{i + k},{9 - i - k},{i}\n" for k, m in enumerate("ab") for i in range(3, 6))
     path = by_hand(tmp_path, text)
     pairs, _ = compared(path)
-    assert pairs["metric"].tolist() == ["dsc", "hd95_mm"] and pairs[
-        "difference"
-    ].tolist() == pytest.approx([0.1, -1])
+    assert pairs["metric"].tolist() == ["dsc", "hd95_mm"] and pairs["difference"].tolist() == pytest.approx([0.1, -1])
     pairs, _ = compared(path, metrics=["HD95", "dsc"])
     assert pairs["metric"].tolist() == ["hd95_mm", "dsc"]
 
@@ -444,11 +410,7 @@ def test_a_metric_that_one_model_lacks_is_told_and_the_others_compared(tmp_path)
     pairs, told = compared(path)
     assert pairs["metric"].tolist() == ["dsc"] and "iou: b without" in told
     found = run(path, "--metric", "dsc", "--metric", "iou", "--out", tmp_path / "none")
-    assert (
-        found.exit_code == 2
-        and "iou: no two models" in found.output
-        and not (tmp_path / "none").exists()
-    )
+    assert found.exit_code == 2 and "iou: no two models" in found.output and not (tmp_path / "none").exists()
 
 
 def test_files_of_one_model_with_different_metrics_stand_side_by_side(tmp_path):
@@ -498,9 +460,7 @@ def test_tables_in_other_encodings_and_with_other_separators(tmp_path, encode, t
     path = by_hand(tmp_path)
     path.write_bytes(encode(path.read_text()))
     pairs, output = compared(path)
-    assert (
-        pairs["difference"].tolist() == pytest.approx([np.subtract(B, A).mean()]) and told in output
-    )
+    assert pairs["difference"].tolist() == pytest.approx([np.subtract(B, A).mean()]) and told in output
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
@@ -528,9 +488,7 @@ def test_nnunet_1s_summary_is_read_without_its_background(tmp_path):
     assert read.rows.query("structure == 'label 2'")["dsc"].isna().all()
     cases[1]["1"]["Dice"] = "high"
     path.write_text(json.dumps({"results": {"all": cases}}))
-    assert (
-        "results.all[1]: Dice is no number: 'high'" in read_scores(f"x={path}", Said()).findings[0]
-    )
+    assert "results.all[1]: Dice is no number: 'high'" in read_scores(f"x={path}", Said()).findings[0]
 
 
 def test_monais_tabs_and_names_that_are_no_known_metric(tmp_path):
@@ -547,9 +505,7 @@ def test_monais_tabs_and_names_that_are_no_known_metric(tmp_path):
 
 @pytest.mark.slow
 def test_the_page_has_a_section_for_each_metric_and_draws_what_is_finite(tmp_path, only_svg):
-    text = (
-        "model,case,dsc,hd95\na,1,0.5,inf\na,2,0.6,4\na,3,0.7,5\nb,1,0.7,9\nb,2,0.8,3\nb,3,0.9,2\n"
-    )
+    text = "model,case,dsc,hd95\na,1,0.5,inf\na,2,0.6,4\na,3,0.7,5\nb,1,0.7,9\nb,2,0.8,3\nb,3,0.9,2\n"
     out = tmp_path / "out"
     found = run(by_hand(tmp_path, text), "--out", out)
     assert found.exit_code == 0 and "Warning" not in found.output

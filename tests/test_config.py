@@ -78,10 +78,7 @@ def test_a_scale_changes_what_it_names_and_keeps_the_rest(tmp_path: Path):
     assert demo.recipe.learning_rate == UTERUS["recipe"]["learning_rate"] == 0.001
     ours, theirs = (study.cohorts["uterus"].source for study in (demo, paper))
     assert ours == theirs.model_copy(update={"patients": 81}) and theirs.patients != 81
-    assert (
-        demo.network.settings
-        == paper.network.settings | UTERUS["scales"]["demo"]["network"]["settings"]
-    )
+    assert demo.network.settings == paper.network.settings | UTERUS["scales"]["demo"]["network"]["settings"]
 
 
 def test_merging_replaces_lists_and_leaves_its_arguments_alone():
@@ -110,9 +107,7 @@ WRONG_KEYS = {
 
 
 @pytest.mark.parametrize("place", WRONG_KEYS)
-def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(
-    place: str, tmp_path: Path
-):
+def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(place: str, tmp_path: Path):
     message = refusal(changed(tmp_path, put(place, 1)))
     parent, valid = WRONG_KEYS[place]
     assert "studies/uterus.yaml" in message and "unknown key" in message
@@ -122,9 +117,7 @@ def test_a_wrong_key_is_named_with_its_file_its_place_and_the_valid_ones(
 
 
 def test_a_wrong_key_inside_a_list_is_named_with_its_index(tmp_path: Path):
-    message = refusal(
-        changed(tmp_path, lambda v: v["strategies"]["transfer"]["chain"][1].update(level=["L1"]))
-    )
+    message = refusal(changed(tmp_path, lambda v: v["strategies"]["transfer"]["chain"][1].update(level=["L1"])))
     assert "strategies.transfer.chain.1.level: unknown key; valid keys: train, levels" in message
 
 
@@ -262,9 +255,7 @@ def test_reordering_and_commenting_a_study_changes_nothing(scale: str, tmp_path:
     noted = "".join(f"# a note\n\n{line} # more\n" for line in text.splitlines())
     assert yaml.safe_load(noted) == UTERUS
     loaded = [load_study("uterus", scale, write(tmp_path, t)) for t in (text, noted)]
-    assert {canonical(study) for study in loaded} == {
-        canonical(load_study("uterus", scale, CONFIG))
-    }
+    assert {canonical(study) for study in loaded} == {canonical(load_study("uterus", scale, CONFIG))}
 
 
 def test_the_canonical_text_is_that_of_the_values():
@@ -329,11 +320,7 @@ def leaves(value: object, place: str) -> Iterator[tuple[str, object]]:
 @pytest.mark.parametrize("name", STUDIES)
 def test_rules_get_nothing_but_json(name: str, scale: str):
     for section, value in every_section(load_study(name, scale, CONFIG)).items():
-        wrong = [
-            p
-            for p, v in leaves(value, section)
-            if type(v) not in (str, int, float, bool, type(None))
-        ]
+        wrong = [p for p, v in leaves(value, section) if type(v) not in (str, int, float, bool, type(None))]
         assert not wrong
         text = canonical(value)
         assert canonical(json.loads(text)) == text
@@ -476,9 +463,7 @@ def test_real_patients_replace_the_phantoms_where_data_is_given(tmp_path: Path):
         assert real.cohorts["uterus"].source.folder == "uterus" and real.data == "Patients."
         assert real.cohorts["uterus"].test == drawn.cohorts["uterus"].test
         assert real.cohorts["cervix"] == drawn.cohorts["cervix"]
-    assert load_study("nasopharynx", "demo", CONFIG, real=True) == load_study(
-        "nasopharynx", "demo", CONFIG
-    )
+    assert load_study("nasopharynx", "demo", CONFIG, real=True) == load_study("nasopharynx", "demo", CONFIG)
 
 
 def test_a_mistake_in_what_real_patients_change_is_found_without_them(tmp_path: Path):

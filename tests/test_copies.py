@@ -50,9 +50,7 @@ def test_what_is_no_copy(change: str):
     other = VALUES.copy()
     if change == "voxel":
         other[2, 3, 4] += 1
-    other = {"voxel": other, "crop": VALUES[:, 1:], "scale": VALUES * 2, "offset": VALUES + 1024}[
-        change
-    ]
+    other = {"voxel": other, "crop": VALUES[:, 1:], "scale": VALUES * 2, "offset": VALUES + 1024}[change]
     assert of(other) != of(VALUES)
 
 

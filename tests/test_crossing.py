@@ -67,8 +67,7 @@ def test_a_crossover_is_found_and_said():
     assert row["ci_low"] <= true <= row["ci_high"]
     assert row["n"] == pytest.approx(true, rel=0.1)
     assert row["statement"] == (
-        f"scratch overtakes transfer-L1 at n = {row['n']:.0f} "
-        f"(95% CI {row['ci_low']:.0f} to {row['ci_high']:.0f})"
+        f"scratch overtakes transfer-L1 at n = {row['n']:.0f} (95% CI {row['ci_low']:.0f} to {row['ci_high']:.0f})"
     )
     assert (row["n_smallest"], row["n_largest"], row["sizes"]) == (5, 256, 6)
 
@@ -249,9 +248,7 @@ def test_cases_needed():
     row = out.loc[("scratch", 0.6)]
     assert row["ci_low"] <= true <= row["ci_high"]
     assert row["n"] == pytest.approx(true, rel=0.15)
-    assert row["statement"].startswith(
-        f"scratch needs {np.ceil(row['n']):.0f} cases for 0.6 (95% CI "
-    )
+    assert row["statement"].startswith(f"scratch needs {np.ceil(row['n']):.0f} cases for 0.6 (95% CI ")
     assert out.loc[("transfer", 0.3), "n"] == 0
     assert out.loc[("transfer", 0.3), "statement"].startswith("transfer needs 5 or fewer cases")
     assert out.loc[("transfer", 0.7), "n"] == np.inf

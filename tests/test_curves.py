@@ -114,10 +114,7 @@ def test_a_table_of_curves():
     assert row["resampled"].item() == REPLICATES
     assert (out["ci_low"] < out["mean"]).all() and (out["mean"] < out["ci_high"]).all()
     assert (out["fit_low"] <= out["fitted_monotone"]).all()
-    assert (
-        out["r2_power"].between(0.5, 1).all()
-        and (out["r2_monotone"] >= out["r2_power"] - 0.3).all()
-    )
+    assert out["r2_power"].between(0.5, 1).all() and (out["r2_monotone"] >= out["r2_power"] - 0.3).all()
     again = learning_curves(table, "dsc", 0.95, draws=200)
     pd.testing.assert_frame_equal(out, again)
 

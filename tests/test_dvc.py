@@ -38,12 +38,8 @@ ENVIRONMENT = {
 def run(folder: Path, *command: str, fails: bool = False) -> str:
     """What a command says; `dvc`, `snakemake` and `crossover` are those of this environment."""
     program = [str(BIN / command[0]) if (BIN / command[0]).exists() else command[0]]
-    environment = (
-        {**ENVIRONMENT, "PYTHONPATH": str(folder)} if command[0] == "crossover" else ENVIRONMENT
-    )
-    done = subprocess.run(
-        [*program, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(folder)} if command[0] == "crossover" else ENVIRONMENT
+    done = subprocess.run([*program, *command[1:]], cwd=folder, env=environment, capture_output=True, text=True)
     said = done.stdout + done.stderr
     assert (done.returncode != 0) == fails, f"{' '.join(command)}: {said[-4000:]}"
     return said
@@ -74,9 +70,7 @@ def origin(tmp_path_factory) -> Path:
     for name in ("Makefile", "requirements.lock", "pyproject.toml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, folder / name)
     (folder / STUDY).write_text(yaml.safe_dump(small_study(), sort_keys=False))
-    (folder / "config/config.yaml").write_text(
-        'studies: [mini]\nscale: smoke\ndata: ""\nimagenet: ""\n'
-    )
+    (folder / "config/config.yaml").write_text('studies: [mini]\nscale: smoke\ndata: ""\nimagenet: ""\n')
     (folder / ".venv").symlink_to(BIN.parent)
     run(folder, "git", "init", "-q", "-b", "main")
     (folder / ".git/info/exclude").write_text(".venv\n")
@@ -127,10 +121,7 @@ def edit(folder: Path, key: str, value: object) -> None:
 def trained_at(folder: Path) -> set[float]:
     """The learning rates of the trainings whose results are there, by their own records."""
     records = (folder / "results/mini/stages").glob("*.provenance.json")
-    return {
-        json.loads(r.read_text())["settings"]["settings"]["recipe"]["learning_rate"]
-        for r in records
-    }
+    return {json.loads(r.read_text())["settings"]["settings"]["recipe"]["learning_rate"] for r in records}
 
 
 def shown_rate(folder: Path) -> float:
@@ -208,9 +199,7 @@ def test_what_was_changed_by_hand_is_not_taken_for_a_result(clone: Path):
     table = clone / "results/mini/metrics.csv"
     table.write_text(table.read_text().replace("0.0", "0.9", 1))
     for command in (("snakemake", "-n"), ("dvc", "repro", "-f")):
-        assert "results/mini/metrics.csv: it is not what its job wrote" in run(
-            clone, *command, fails=True
-        )
+        assert "results/mini/metrics.csv: it is not what its job wrote" in run(clone, *command, fails=True)
     run(clone, "dvc", "checkout", "--force")
     assert "Nothing to be done" in run(clone, "snakemake", "-n")
 
@@ -297,9 +286,7 @@ def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
     ):
         assert part in said, part
     assert ".dcm" in said and "6 patients received as source_center" in said
-    steps = json.loads(
-        run(origin, "crossover", "trace", "results/mini/tables/structures.csv", "--json")
-    )
+    steps = json.loads(run(origin, "crossover", "trace", "results/mini/tables/structures.csv", "--json"))
     received = steps["data/raw/target_center/manifest.json"]["received"]
     for patient, files in received.items():
         for name, sha256 in files.items():
@@ -311,19 +298,13 @@ def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: 
     run(origin, "crossover", "export-rocrate", str(tmp_path / "crate"))
     crate = ROCrate(tmp_path / "crate")
     kinds = [entity.type for entity in crate.contextual_entities]
-    records = [
-        r for part in ("data", "results") for r in (origin / part).rglob("*.provenance.json")
-    ]
+    records = [r for part in ("data", "results") for r in (origin / part).rglob("*.provenance.json")]
     jobs = {tuple(json.loads(r.read_text())["outputs"]) for r in records}
     assert len(jobs) > 20 and kinds.count("CreateAction") == len(jobs)
     table = crate.get("results/mini/tables/structures.csv")
     assert table["sha256"] == file_digest(origin / table.id)
-    (made,) = [
-        e for e in crate.contextual_entities if e.type == "CreateAction" and table in e["result"]
-    ]
-    assert (
-        made["instrument"]["name"] == "crossover/analyses/tables/structures.py" and made["object"]
-    )
+    (made,) = [e for e in crate.contextual_entities if e.type == "CreateAction" and table in e["result"]]
+    assert made["instrument"]["name"] == "crossover/analyses/tables/structures.py" and made["object"]
     written = {path.suffix for path in (tmp_path / "crate").rglob("*") if path.is_file()}
     assert not written & {".dcm", ".gz", ".npz", ".safetensors"}
     assert (tmp_path / "crate/results/mini/figures/overlays.png").exists(), "of phantoms"
@@ -342,7 +323,4 @@ def test_a_manuscripts_numbers_are_those_of_the_tables(origin: Path):
     row = summary[(summary.metric == "dsc") & summary["mean"].notna()].iloc[0]
     name = f"mini/summary/dsc/{row.test_set}/{row.structure}/{row.model}/mean"
     assert named[name] == row["mean"]
-    assert (
-        f"\\crossover@set{{{name}}}{{{rounded(row['mean'])}}}"
-        in (origin / "results/mini/values.tex").read_text()
-    )
+    assert f"\\crossover@set{{{name}}}{{{rounded(row['mean'])}}}" in (origin / "results/mini/values.tex").read_text()

@@ -52,9 +52,7 @@ def by_our_names(weights: dict) -> dict:
 
 
 def make(architecture: str = "unetplusplus", settings: dict = SMALL, **device) -> engines.Engine:
-    network = Network(
-        architecture=architecture, engine="torch", settings=settings, device=Device(**device)
-    )
+    network = Network(architecture=architecture, engine="torch", settings=settings, device=Device(**device))
     return engines.create(network, (64, 64, 1), 1, threads=1)
 
 
@@ -114,8 +112,7 @@ def test_one_seed_gives_the_packages_network_and_its_output(architecture, encode
 def test_a_narrower_decoder_leaves_the_encoder_as_it_is(architecture):
     with torch.device("meta"):
         small, full = (
-            builder(architecture, "torch")(64, 64, 1, encoder="resnet18", decoder_width=width)
-            for width in (0.25, 1.0)
+            builder(architecture, "torch")(64, 64, 1, encoder="resnet18", decoder_width=width) for width in (0.25, 1.0)
         )
     count = lambda part: sum(p.numel() for p in part.parameters())  # noqa: E731
     assert count(small.encoder) == count(full.encoder)

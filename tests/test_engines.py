@@ -111,11 +111,7 @@ def test_each_part_learns_at_a_share_of_the_rate_of_the_part_behind_it(engine, b
         before = engine.weights()
         engines.whole_step(engine, *batch, 0.5)
         after = engine.weights()
-        moved[decay] = {
-            name: after[name] - before[name]
-            for name in after
-            if not re.search("moving|running", name)
-        }
+        moved[decay] = {name: after[name] - before[name] for name in after if not re.search("moving|running", name)}
     behind = {name: i for i, name in enumerate(reversed(declared.parts))}
     assert len(set(declared.parts) - set(declared.frozen(level))) > 1
     for name, whole in moved[1.0].items():
@@ -358,9 +354,7 @@ def test_the_twins_train_as_many_parameters(small_twins, level):
     assert (counts[0]["trained"] < counts[0]["total"] / 2) == bool(level)
 
 
-@pytest.mark.parametrize(
-    "recipe, level, tolerance", [(SGD, None, 2e-3), (RECIPE, "L3", 5e-2)], ids=["sgd", "adam"]
-)
+@pytest.mark.parametrize("recipe, level, tolerance", [(SGD, None, 2e-3), (RECIPE, "L3", 5e-2)], ids=["sgd", "adam"])
 def test_the_twins_train_to_the_same_weights(small_twins, batch, recipe: Recipe, level, tolerance):
     """Two steps with falling learning rates: loss, optimiser, weight decay, running statistics.
 

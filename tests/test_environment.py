@@ -110,17 +110,8 @@ def test_each_file_of_the_lock_is_that_version_for_this_platform():
 
 def rows(title: str) -> dict[str, list[str]]:
     """The table below a heading of docs/dependencies.md: first cell -> cells."""
-    text = (
-        (ROOT / "docs/dependencies.md")
-        .read_text()
-        .partition(f"## {title}\n")[2]
-        .partition("\n## ")[0]
-    )
-    cells = [
-        [c.strip() for c in line.strip("|").split("|")]
-        for line in text.splitlines()
-        if line[:1] == "|"
-    ]
+    text = (ROOT / "docs/dependencies.md").read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     return {row[0].strip("`"): row for row in cells[2:]}
 
 
@@ -145,9 +136,7 @@ def test_every_direct_dependency_is_explained():
 
 def test_every_environment_that_a_rule_names_exists():
     named = {
-        name.split('"')[0]
-        for rules in (ROOT / "rules").glob("*.smk")
-        for name in rules.read_text().split("envs/")[1:]
+        name.split('"')[0] for rules in (ROOT / "rules").glob("*.smk") for name in rules.read_text().split("envs/")[1:]
     }
     files = {f"{p.name}" for p in (ROOT / "envs").glob("*.yaml")}
     assert {n for n in named if "{" not in n} <= files
@@ -240,22 +229,14 @@ def test_the_base_imports_what_it_declares():
 
 def test_the_package_imports_what_it_declares():
     """All of it, and with the extras that run studies."""
-    found = set().union(
-        *(imported(str(p.relative_to(ROOT))) for p in (ROOT / "crossover").rglob("*.py"))
-    )
-    assert {canonicalize_name(n) for n in found} <= direct(
-        "ingest", "torch", "keras", "workflow"
-    ).keys()
+    found = set().union(*(imported(str(p.relative_to(ROOT))) for p in (ROOT / "crossover").rglob("*.py")))
+    assert {canonicalize_name(n) for n in found} <= direct("ingest", "torch", "keras", "workflow").keys()
 
 
 def test_a_wheel_holds_what_commands_read(tmp_path):
     call = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", tmp_path]
-    subprocess.run(
-        [*call, "build_py", "--build-lib", tmp_path], cwd=ROOT, check=True, capture_output=True
-    )
+    subprocess.run([*call, "build_py", "--build-lib", tmp_path], cwd=ROOT, check=True, capture_output=True)
     config = sorted(p.relative_to(ROOT / "config") for p in (ROOT / "config").rglob("*.yaml"))
-    assert config == sorted(
-        p.relative_to(tmp_path / "crossover/_config") for p in tmp_path.rglob("_config/**/*.yaml")
-    )
+    assert config == sorted(p.relative_to(tmp_path / "crossover/_config") for p in tmp_path.rglob("_config/**/*.yaml"))
     templates = {str(p.relative_to(ROOT)) for p in (ROOT / "crossover").rglob("*.j2")}
     assert templates == {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.j2")} != set()

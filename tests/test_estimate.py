@@ -24,9 +24,7 @@ def test_the_published_numbers_of_steps(tmp_path):
     batches of 2, 100 epochs. Chen: 200,000 as published. Touijer: 4/5 of 24 patients' slices, 200 epochs."""
     lin, chen, touijer = (load_study(name, "paper", CONFIG) for name in STUDIES)
     largest = plan(lin).stages["scratch-n256"]
-    assert stage_steps(largest, lin, tmp_path) == pytest.approx(
-        100 * 10164 * 1.5 * 0.9 / 2, rel=0.01
-    )
+    assert stage_steps(largest, lin, tmp_path) == pytest.approx(100 * 10164 * 1.5 * 0.9 / 2, rel=0.01)
     assert {stage_steps(s, chen, tmp_path) for s in plan(chen).stages.values()} == {200_000}
     first = plan(touijer).stages["a-f0"]
     assert stage_steps(first, touijer, tmp_path) == 200 * round(24 * 0.8 * 13.2 / 16)
@@ -34,9 +32,7 @@ def test_the_published_numbers_of_steps(tmp_path):
 
 def test_hours_are_steps_times_seconds(study, tmp_path):
     p = plan(study)
-    rows = {
-        (*(s.cell or (study.network.architecture, "")), s.level or "") for s in p.stages.values()
-    }
+    rows = {(*(s.cell or (study.network.architecture, "")), s.level or "") for s in p.stages.values()}
     if study.selection:
         rows = {(*cell, "") for cell in study.selection.cells}
     times = pd.DataFrame(rows, columns=["architecture", "encoder", "level"])

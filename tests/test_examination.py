@@ -36,9 +36,7 @@ KINDS_OF_CONTOUR = {"SEG": 1.0, "RTSTRUCT": 0.0}
 
 def source(kind: str, patients: int = 2) -> PhantomSource:
     share = KINDS_OF_CONTOUR[kind]
-    return PhantomSource(
-        anatomy="uterus", patients=patients, seed=5, matrix=32, slices=(6, 7), seg_fraction=share
-    )
+    return PhantomSource(anatomy="uterus", patients=patients, seed=5, matrix=32, slices=(6, 7), seg_fraction=share)
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +161,7 @@ def test_an_error_of_our_own_is_told_by_its_kind_and_place_only(copied, monkeypa
     assert "ValueError" in text and "MUSTERMANN" not in text
 
 
-def test_shuffled_renamed_files_give_the_phantoms_cases_to_the_bit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_shuffled_renamed_files_give_the_phantoms_cases_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The uterus study's own rules, over the phantoms' files without names, suffixes or folders."""
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     phantom = PhantomSource(anatomy="uterus", patients=3, seed=5, matrix=32, slices=(6, 7))

@@ -226,9 +226,7 @@ def test_enhanced_ct_is_read_from_shuffled_frames(tmp_path: Path):
 @pytest.mark.parametrize("syntax", SYNTAXES[:2], ids=lambda s: s.keyword)
 @pytest.mark.parametrize("one_series", [True, False])
 @pytest.mark.parametrize("place", B_PLACES)
-def test_the_b_value_is_found_where_its_maker_writes_it(
-    place: str, one_series: bool, syntax, tmp_path: Path
-):
+def test_the_b_value_is_found_where_its_maker_writes_it(place: str, one_series: bool, syntax, tmp_path: Path):
     images = {b: block(shape=(3, 3, 4), seed=b) for b in (0, 800, 1000)}
     export.weighted(tmp_path, images, B_PLACES[place], one_series=one_series, syntax=syntax)
     for b, wanted in images.items():
@@ -280,9 +278,7 @@ def test_rules_choose_by_kind_plane_and_description(tmp_path: Path):
     for k, (plane, image) in enumerate(t2.items()):
         write(tmp_path, image, SeriesNumber=k + 1, SeriesDescription=f"T2_TSE_{plane}")
     t1 = block(seed=9)
-    write(
-        tmp_path, t1, SeriesNumber=8, ProtocolName="t1 vibe", ImageType=["DERIVED", "PRIMARY", "W"]
-    )
+    write(tmp_path, t1, SeriesNumber=8, ProtocolName="t1 vibe", ImageType=["DERIVED", "PRIMARY", "W"])
     for plane, wanted in t2.items():
         assert_is(chosen(tmp_path, plane=plane, description="t2.*tse").image, wanted)
     assert_is(chosen(tmp_path, description="VIBE$").image, t1)
@@ -414,9 +410,7 @@ def test_a_map_in_any_unit_is_brought_to_one(unit: str, factor: float, tmp_path:
         assert_is(chosen(tmp_path, image_type=kind).image, wanted, values=1e-3)
 
 
-@pytest.mark.parametrize(
-    "unit,factor", [("mm2/s", 1e-6), ("um2/s", 1.0), ("10*-3.mm2/s", 1e-3), ("10*-6.mm2/s", 1.0)]
-)
+@pytest.mark.parametrize("unit,factor", [("mm2/s", 1e-6), ("um2/s", 1.0), ("10*-3.mm2/s", 1e-3), ("10*-6.mm2/s", 1.0)])
 def test_the_unit_of_a_real_world_mapping_counts(unit: str, factor: float, tmp_path: Path):
     wanted = adc_block()
     write(
@@ -442,9 +436,7 @@ def test_a_map_chosen_by_its_description_is_brought_to_the_unit_too(tmp_path: Pa
     assert_is(found.image, wanted, values=1e-3)
 
 
-@pytest.mark.parametrize(
-    "unit,scale", [("10*-6.mm2/s", 1.0), ("10*-3.mm2/s", 1e3), ("mm2/s", 1e6), ("m2/s", 1e12)]
-)
+@pytest.mark.parametrize("unit,scale", [("10*-6.mm2/s", 1.0), ("10*-3.mm2/s", 1e3), ("mm2/s", 1e6), ("m2/s", 1e12)])
 def test_a_named_unit_goes_before_the_size(unit: str, scale: float):
     assert adc_scale(unit, np.array([1.2e5])) == scale
 
@@ -1007,12 +999,7 @@ def test_a_file_that_is_of_no_patient_is_told_beside_the_cases(
     assert finding["code"] == code and finding["what"].startswith("1 file")
     assert report["made"] == [name("Q1")]
     assert report["barred"] == ([] if code == "not-dicom" else [code])
-    assert (
-        run(tmp_path / "source", tmp_path / "out", RULES.model_copy(update={"allow": [code]}))[
-            "failed"
-        ]
-        == []
-    )
+    assert run(tmp_path / "source", tmp_path / "out", RULES.model_copy(update={"allow": [code]}))["failed"] == []
 
 
 # The command
@@ -1038,9 +1025,7 @@ def rules_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_command_tells_by_its_exit_status_how_it_went(
-    copied: Path, rules_file: Path, tmp_path: Path
-):
+def test_the_command_tells_by_its_exit_status_how_it_went(copied: Path, rules_file: Path, tmp_path: Path):
     out = tmp_path / "out"
     good = call(copied, out, "--rules", rules_file)
     assert good.exit_code == 0, good.output
@@ -1074,9 +1059,7 @@ def test_a_wrong_call_says_what_would_be_right(copied: Path, rules_file: Path, t
     assert not (tmp_path / "out" / ingest_report.JSON).exists()
 
 
-@pytest.mark.parametrize(
-    "study,channels", [("uterus", "b0 b1000 adc"), ("nasopharynx", "ct"), ("prostate", "t2")]
-)
+@pytest.mark.parametrize("study,channels", [("uterus", "b0 b1000 adc"), ("nasopharynx", "ct"), ("prostate", "t2")])
 def test_the_rules_of_each_study_load(study: str, channels: str):
     rules = study_rules(study)
     assert list(rules.series) == channels.split() and rules.structures

@@ -80,10 +80,7 @@ def test_children_of_a_failed_training_are_listed_and_not_trained(tmp_path):
     manifest, made, told = run(tmp_path, stages, {"a": NAN})
     assert made == told["begun"] == ["a", "d"]
     assert list(manifest["items"]) == ["d"]
-    assert (
-        manifest["failed"]["c"]["happened"]
-        == "its parent b failed: its parent a failed: the loss was NaN at step 7"
-    )
+    assert manifest["failed"]["c"]["happened"] == "its parent b failed: its parent a failed: the loss was NaN at step 7"
     assert manifest["failed"]["c"]["advice"] == "a lower learning rate"
     assert [by_itself for *_, by_itself in told["failed"]] == [True, False, False]
 
@@ -93,9 +90,7 @@ def test_children_in_other_jobs_too_and_what_is_left_of_an_older_one_is_gone(tmp
     run(tmp_path, [stage("b", "a")], name="b2", parents=["b1"])
     assert (tmp_path / "b" / incremental.RECORD).exists()
     run(tmp_path, [stage("a")], {"a": NAN}, code="2")
-    manifest, made, _ = run(
-        tmp_path, [stage("b", "a"), stage("c", "b"), stage("d")], name="b2", parents=["b1"]
-    )
+    manifest, made, _ = run(tmp_path, [stage("b", "a"), stage("c", "b"), stage("d")], name="b2", parents=["b1"])
     assert made == ["d"] and set(manifest["failed"]) == {"b", "c"}
     assert not (tmp_path / "b" / incremental.RECORD).exists()
 

@@ -134,9 +134,7 @@ def simulated_icc(study: Study) -> pd.DataFrame:
     for test_set in style.test_sets(study):
         for m in plan(study).models.values():
             for feature in study.radiomics.features:
-                icc = float(
-                    np.clip(0.4 + 0.06 * np.log2(m.n_train + 1) + rng.normal(0, 0.05), 0, 0.97)
-                )
+                icc = float(np.clip(0.4 + 0.06 * np.log2(m.n_train + 1) + rng.normal(0, 0.05), 0, 0.97))
                 rows.append({"test_set": test_set, "structure": next(iter(study.structures)),
                              "model": m.name, "family": m.family, "strategy": m.strategy,
                              "level": m.level, "n_train": m.n_train, "feature": feature,
@@ -394,15 +392,11 @@ def test_overlays_have_a_row_for_each_structure_and_size(organs, sizes, more, tm
     for n in sizes:
         expected = len(study.overlaid) if len(sizes) > 1 else 0
         assert len(re.findall(rf"n = {n}\b", written)) == expected
-    assert figure.legends[0].get_title().get_text().endswith(f", n = {sizes[0]}") == (
-        len(sizes) == 1
-    )
+    assert figure.legends[0].get_title().get_text().endswith(f", n = {sizes[0]}") == (len(sizes) == 1)
     case = overlays.chosen_case(metrics[metrics["cohort"] == study.target], study)
     expected = {
         f"{row.dsc:.2f}"
-        for row in metrics[
-            (metrics["cohort"] == study.target) & (metrics["case"] == case)
-        ].itertuples()
+        for row in metrics[(metrics["cohort"] == study.target) & (metrics["case"] == case)].itertuples()
         if row.structure in study.overlaid
         and row.family in study.figures.overlays.strategies
         and row.n_train in (0, *sizes)
@@ -468,18 +462,12 @@ def test_slices_are_hung_by_direction_cosines(code):
     image.SetSpacing((1.0, 2.0, 4.0))
     image.SetDirection(np.array([AXES[c] for c in code]).T.ravel().tolist())
     across = set(code[2])
-    top, left = (
-        ("A", "R") if across & set("SI") else ("S", "A") if across & set("LR") else ("S", "R")
-    )
+    top, left = ("A", "R") if across & set("SI") else ("S", "A") if across & set("LR") else ("S", "R")
     hung = view(image)
     assert hung.letters == (left, top)
     for side, edge in ((top, (0, slice(None))), (left, (slice(None), 0))):
         plane = np.zeros((6, 5))  # j, i
-        axis = next(
-            i
-            for i, c in enumerate(code[:2])
-            if AXES[c][0:3] in (AXES[side], tuple(-v for v in AXES[side]))
-        )
+        axis = next(i for i, c in enumerate(code[:2]) if AXES[c][0:3] in (AXES[side], tuple(-v for v in AXES[side])))
         end = -1 if code[axis] == side else 0
         plane[(slice(None), end) if axis == 0 else (end, slice(None))] = 1
         assert hung.turn(plane)[edge].all()
@@ -561,9 +549,7 @@ def test_each_replicates_mean_is_drawn_beside_the_mean_of_all(repeated):
     means = unfolded.groupby(["family", "n_train", "replicate"])["dsc"].mean()
     points = drawn_points(figure.axes[0])
     assert sorted(y for _, y in points) == pytest.approx(sorted(means))
-    marks = [
-        y for line in figure.axes[0].lines if line.get_markersize() == 4.6 for y in line.get_ydata()
-    ]
+    marks = [y for line in figure.axes[0].lines if line.get_markersize() == 4.6 for y in line.get_ydata()]
     marks = [y for y in marks if np.isfinite(y)]
     assert sorted(marks) == pytest.approx(sorted(means.groupby(level=[0, 1]).mean()))
     _, text = caption("performance", {"metrics": metrics}, study)

@@ -24,9 +24,7 @@ from crossover.sources.redaction import without_places
 ENTRY = "workflow_scripts/gather.py"
 
 
-def row(
-    job: int, seconds: float | None, *after: int, threads: int = 1, why: Sequence[Reason] = ()
-) -> Planned:
+def row(job: int, seconds: float | None, *after: int, threads: int = 1, why: Sequence[Reason] = ()) -> Planned:
     outputs = [f"results/u/figures/{job}.svg"]
     times = {"last_s": 1.0, "expected_s": seconds, "threads": threads}
     return Planned(job, "figure", "u", None, outputs, [], [], list(why), after=list(after), **times)

@@ -71,9 +71,7 @@ def test_every_chain_size_fold_structure_and_case_is_scored_once(study, metrics)
     places = product(SIZED, study.sizes, range(2), study.structures)
     there = set(zip(*(metrics[c] for c in ("family", "n_train", "fold", "structure")), strict=True))
     assert there >= set(places)
-    assert set(metrics.groupby("model").size()) == {
-        3
-    }  # 1 test patient of the source, 2 of the target
+    assert set(metrics.groupby("model").size()) == {3}  # 1 test patient of the source, 2 of the target
     assert set(metrics["cohort"]) == set(study.cohorts)
 
 
@@ -96,9 +94,7 @@ def test_statistics_are_of_its_own_metric_and_every_structure(study, results, me
         "stability",
     ):
         assert set(study.structures) <= set(tables[name]["structure"]), name
-    pairwise = tables["pairwise"].query(
-        "test_set == 'center_t' and structure == 'brainstem' and n_train == 3"
-    )
+    pairwise = tables["pairwise"].query("test_set == 'center_t' and structure == 'brainstem' and n_train == 3")
     row = pairwise[(pairwise["family_a"] == "target") | (pairwise["family_b"] == "target")].iloc[0]
     own = metrics[(metrics["structure"] == "brainstem") & (metrics["cohort"] == "center_t")]
     for side in ("a", "b"):

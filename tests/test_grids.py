@@ -21,9 +21,7 @@ SIZE = (5, 4, 3)
 OBLIQUE = sitk.VersorTransform((0.3, 0.5, 0.81), 0.4).GetMatrix()
 
 
-def phantom(
-    size=SIZE, spacing=(0.8, 1.3, 3.0), origin=(-31.3, 12.9, 55.1), direction=OBLIQUE
-) -> sitk.Image:
+def phantom(size=SIZE, spacing=(0.8, 1.3, 3.0), origin=(-31.3, 12.9, 55.1), direction=OBLIQUE) -> sitk.Image:
     """Another value in each voxel."""
     image = sitk.GetImageFromArray(np.arange(np.prod(size), dtype=np.int16).reshape(size[::-1]))
     image.SetSpacing(spacing)
@@ -122,7 +120,5 @@ def test_axes_within_the_tolerance_of_right_angles_are_put_right_and_others_name
 
 def test_slices_of_a_series_agree_up_to_what_moves_their_last_pixel():
     straight, tilted = [1, 0, 0, 0, 1, 0], [1, 1e-4, 0, -1e-4, 1, 0]
-    assert spread_mm([straight, tilted], [[1, 1]] * 2, (512, 512)) == pytest.approx(
-        511e-4 * np.sqrt(2)
-    )
+    assert spread_mm([straight, tilted], [[1, 1]] * 2, (512, 512)) == pytest.approx(511e-4 * np.sqrt(2))
     assert spread_mm([straight] * 2, [[1, 1], [1, 1.001]], (512, 512)) == pytest.approx(0.511)

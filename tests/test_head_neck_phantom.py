@@ -121,8 +121,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def files(folder: Path) -> dict[str, str]:
     return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
-        for f in sorted(folder.rglob("*.dcm"))
+        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.rglob("*.dcm"))
     }
 
 
@@ -172,9 +171,7 @@ def test_scanner_and_protocol_stand_in_the_headers(written: Path):
 
 @pytest.mark.parametrize("center", CENTERS)
 @pytest.mark.slow
-def test_dicom_gives_image_and_contours_back_exactly(
-    center: str, written: Path, cohorts: dict[str, list[Examination]]
-):
+def test_dicom_gives_image_and_contours_back_exactly(center: str, written: Path, cohorts: dict[str, list[Examination]]):
     exam = cohorts[center][1]
     folder = written / exam.patient_id
     refs = [FileRef(str(f), None, f.name) for f in sorted(folder.rglob("*.dcm"))]
@@ -220,9 +217,7 @@ def test_organs_lie_where_they_belong(cohorts: dict[str, list[Examination]]):
 
 
 @pytest.mark.parametrize("organ", ORGANS)
-def test_sizes_and_densities_are_in_the_range_of_the_literature(
-    organ: str, cohorts: dict[str, list[Examination]]
-):
+def test_sizes_and_densities_are_in_the_range_of_the_literature(organ: str, cohorts: dict[str, list[Examination]]):
     low, high = VOLUMES[kind(organ)]
     dark, bright = DENSITIES[kind(organ)]
     for exam in (e for found in cohorts.values() for e in found):
@@ -289,9 +284,7 @@ def test_the_protocol_changes_contours_and_nothing_else(
             assert 0.5 < dice(own.contours.organ(organ), other.contours.organ(organ)) < 0.97, organ
 
 
-def test_protocols_differ_as_documented(
-    cohorts: dict[str, list[Examination]], redrawn: list[Examination]
-):
+def test_protocols_differ_as_documented(cohorts: dict[str, list[Examination]], redrawn: list[Examination]):
     """Source against target on the same patients: ends, margins and parts."""
     source, target = cohorts["source"], redrawn
     pairs = list(zip(source, target, strict=True))
@@ -328,9 +321,7 @@ def test_centers_differ_as_documented(cohorts: dict[str, list[Examination]]):
     def noise(exam: Examination) -> float:
         """SD of the difference of neighbouring slices, deep in a temporal lobe: noise and
         texture."""
-        deep = ndimage.binary_erosion(
-            exam.contours.organ("temporal_lobe_left"), np.ones((1, 9, 9)), iterations=1
-        )
+        deep = ndimage.binary_erosion(exam.contours.organ("temporal_lobe_left"), np.ones((1, 9, 9)), iterations=1)
         both = deep[1:] & deep[:-1]
         change = (exam.hu[1:].astype(float) - exam.hu[:-1])[both]
         return float(np.subtract(*np.percentile(change, [75, 25])) / 1.349 / np.sqrt(2))

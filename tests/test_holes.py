@@ -103,15 +103,11 @@ def test_without_a_failure_the_report_says_nothing_of_any(cases, tmp_path):
 def test_trainings_that_found_nothing_stay_and_are_named(cases, tmp_path):
     case = cases["uterus"]
     scores = {"scratch-n4": 0.0, "scratch-n32": 1e-9}
-    records = [
-        r | {"best_validation_dsc": scores.get(r["stage"]["name"], 0.6)} for r in case.records
-    ]
+    records = [r | {"best_validation_dsc": scores.get(r["stage"]["name"], 0.6)} for r in case.records]
     zero = replace(case, records=records)
     results = make(zero, [], tmp_path, figures=False, only=["summary"])
     text = text_of(results / "report.html")
-    assert (
-        "1 training ran to the end with a validation DSC of 0 at every check: scratch-n4." in text
-    )
+    assert "1 training ran to the end with a validation DSC of 0 at every check: scratch-n4." in text
     assert "would flatter the strategy" in text
     summary = pd.read_csv(results / "uterus/statistics/summary.csv")
     assert "scratch-n4" in set(summary["model"])
@@ -125,9 +121,7 @@ def test_what_is_missing_is_said_of_the_training_that_failed_first():
     cell, north = table["Missing because of it"]
     assert cell == "Fold 3 of U-Net with ResNet-18, which was not chosen from."
     assert "North: 1 of 3 folds; its means are over the other 2" in north
-    assert (
-        "North → East → South: 1 of 3 folds" in north and "East:" not in north.split("North →")[0]
-    )
+    assert "North → East → South: 1 of 3 folds" in north and "East:" not in north.split("North →")[0]
 
 
 def test_the_line_at_the_top_counts_children_apart():
@@ -239,9 +233,7 @@ def test_overlays_leave_a_panel_empty_and_judge_by_who_is_there(cases, tmp_path)
     case = cases["uterus"]
     study, metrics = case.study, case.metrics
     chosen = study.figures.overlays
-    sized = [
-        f for f in chosen.strategies if f in set(metrics.loc[metrics["n_train"] > 0, "family"])
-    ]
+    sized = [f for f in chosen.strategies if f in set(metrics.loc[metrics["n_train"] > 0, "family"])]
     sizes = sorted(set(chosen.sizes) & set(study.sizes))
     study = study.model_copy(
         update={"figures": study.figures.model_copy(

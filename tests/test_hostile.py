@@ -57,9 +57,7 @@ from crossover.sources.settings import DicomSource, RulesFile, SeriesRule, Struc
 KEY = b"the key of these tests"
 RULES = {"b0": SeriesRule(modality="MR", b_value=0)}
 TUMOUR = {"tumour": Structure(label="Tumour")}
-SOURCE = PhantomSource(
-    anatomy="uterus", patients=2, seed=5, matrix=32, slices=(6, 7), seg_fraction=0.0
-)
+SOURCE = PhantomSource(anatomy="uterus", patients=2, seed=5, matrix=32, slices=(6, 7), seg_fraction=0.0)
 
 
 @pytest.fixture(scope="session")
@@ -170,9 +168,7 @@ def test_a_member_that_lies_about_its_size_is_unpacked_no_further(tmp_path: Path
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_methods_that_unpack_without_a_bound_are_refused(
-    method: int, slices: list[bytes], tmp_path: Path
-):
+def test_methods_that_unpack_without_a_bound_are_refused(method: int, slices: list[bytes], tmp_path: Path):
     zipped(tmp_path / "a.zip", {"a": slices[0]}, method)
     with pytest.raises(ValueError, match="zip-refused, neither stored nor deflated"):
         look(tmp_path)
@@ -292,9 +288,7 @@ def test_names_may_be_any_bytes(slices: list[bytes], tmp_path: Path):
     assert not loose and "b0" in reading.channels
 
 
-def test_thousands_of_small_and_empty_files_are_one_finding_each(
-    slices: list[bytes], tmp_path: Path
-):
+def test_thousands_of_small_and_empty_files_are_one_finding_each(slices: list[bytes], tmp_path: Path):
     rng = np.random.default_rng(0)
     for k in range(1500):
         (tmp_path / f"j{k}").write_bytes(rng.bytes(k % 40))
@@ -306,9 +300,7 @@ def test_thousands_of_small_and_empty_files_are_one_finding_each(
     assert len(findings) < 15 and all(len(f.files) <= 5 for f in findings)
 
 
-def test_a_file_that_comes_in_while_others_are_read_is_taken_and_read_again(
-    slices: list[bytes], tmp_path: Path
-):
+def test_a_file_that_comes_in_while_others_are_read_is_taken_and_read_again(slices: list[bytes], tmp_path: Path):
     """The case is made at once, and once more when the file has been listed."""
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
@@ -318,9 +310,7 @@ def test_a_file_that_comes_in_while_others_are_read_is_taken_and_read_again(
     receive(settings, out / "received.json", source, "", 1, None)
     (source / "late").write_bytes(slices[-1])
     for _ in range(2):
-        report = make_cases(
-            out / "received.json", out / "manifest.json", settings, rules, source, "", 2
-        )
+        report = make_cases(out / "received.json", out / "manifest.json", settings, rules, source, "", 2)
         (case,) = report["made"]
         assert f"{len(slices)} x 32 x 32" in report["cases"][case]["chosen"]["b0"]
         receive(settings, out / "received.json", source, "", 1, None)
@@ -452,12 +442,8 @@ def test_a_header_that_cannot_be_is_named(name: str, slices: list[bytes], tmp_pa
     assert seen == [expected]
 
 
-@pytest.mark.parametrize(
-    ("frames", "expected"), [(2, "truncated"), (2_000_000_000, "too-large"), (-1, "unreadable")]
-)
-def test_more_frames_than_there_are_pixels_are_named(
-    frames: int, expected: str, slices: list[bytes], tmp_path: Path
-):
+@pytest.mark.parametrize(("frames", "expected"), [(2, "truncated"), (2_000_000_000, "too-large"), (-1, "unreadable")])
+def test_more_frames_than_there_are_pixels_are_named(frames: int, expected: str, slices: list[bytes], tmp_path: Path):
     dataset = dcmread(io.BytesIO(slices[0]))
     dataset.NumberOfFrames = frames
     out = io.BytesIO()
@@ -497,9 +483,7 @@ NOWHERE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("keyword", "value"), [(k, v) for k, all_ in NOWHERE.items() for v in all_]
-)
+@pytest.mark.parametrize(("keyword", "value"), [(k, v) for k, all_ in NOWHERE.items() for v in all_])
 @pytest.mark.parametrize("which", ["one", "all"])
 def test_a_volume_that_is_nowhere_is_refused(
     keyword: str, value: bytes | None, which: str, slices: list[bytes], tmp_path: Path
@@ -523,12 +507,8 @@ NO_MEASUREMENT = {
 }
 
 
-@pytest.mark.parametrize(
-    ("keyword", "value"), [(k, v) for k, (a, _) in NO_MEASUREMENT.items() for v in a]
-)
-def test_values_that_are_no_measurement_are_refused(
-    keyword: str, value: bytes, slices: list[bytes], tmp_path: Path
-):
+@pytest.mark.parametrize(("keyword", "value"), [(k, v) for k, (a, _) in NO_MEASUREMENT.items() for v in a])
+def test_values_that_are_no_measurement_are_refused(keyword: str, value: bytes, slices: list[bytes], tmp_path: Path):
     for k, content in enumerate(slices):
         dataset = dcmread(io.BytesIO(content))
         dataset.BurnedInAnnotation, dataset.RescaleSlope, dataset.RescaleIntercept = "NO", "1", "0"
@@ -536,9 +516,7 @@ def test_values_that_are_no_measurement_are_refused(
         dataset.save_as(out)
         (tmp_path / str(k)).write_bytes(changed(out.getvalue(), **{keyword: value}))
     _, (reading,) = look(tmp_path)
-    assert codes([f for f in reading.findings if f.about == "channel b0"]) == {
-        NO_MEASUREMENT[keyword][1]: 1
-    }
+    assert codes([f for f in reading.findings if f.about == "channel b0"]) == {NO_MEASUREMENT[keyword][1]: 1}
 
 
 def test_any_identity_gives_a_pseudonym_and_no_path(slices: list[bytes], tmp_path: Path):

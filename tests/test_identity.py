@@ -110,9 +110,7 @@ EMMA = Person("ZZEMMAZZ", 5, 0.0, "20190323", "048Y")
 """Her images are damaged."""
 
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Unknown encoding"
-)  # pydicom, where the marks are written
+pytestmark = pytest.mark.filterwarnings("ignore:Unknown encoding")  # pydicom, where the marks are written
 
 
 # The marked export
@@ -120,9 +118,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 def written(person: Person, folder: Path) -> Path:
     """The person's phantom with marks, in folders that are called by her name."""
-    source = PhantomSource(
-        anatomy="uterus", patients=9, seed=5, matrix=32, slices=(6, 7), seg_fraction=person.fraction
-    )
+    source = PhantomSource(anatomy="uterus", patients=9, seed=5, matrix=32, slices=(6, 7), seg_fraction=person.fraction)
     write_patient(source, person.index, folder / "plain")
     target = folder / f"ZZFOLDERZZ {person.id.strip('./')} {person.study}"
     for k, path in enumerate(sorted((folder / "plain").rglob("*.dcm"))):
@@ -456,9 +452,7 @@ def test_what_is_well_is_made_and_what_is_not_is_named(ingested: Run):
     assert len(report["cases"]) == 6  # Anna twice, and one each
     assert len(report["made"]) == 1  # Berta, whose label map is there
     assert [c for c in codes.values() if "burnt-in" in c]
-    assert (
-        sum("structure-missing" in c for c in codes.values()) == 4
-    )  # the others have no label map
+    assert sum("structure-missing" in c for c in codes.values()) == 4  # the others have no label map
     assert [c for c in codes.values() if "structure-empty" in c]
     assert [c for c in codes.values() if "series-ambiguous" in c]
     loose = {f["code"] for f in report["folder"]}
@@ -491,9 +485,7 @@ def without_maps(export: Path, tmp_path_factory: pytest.TempPathFactory) -> list
             "allow": errors,
         }
         (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
-        runs.append(
-            call(folder, secret, "crossover", "ingest", str(export), "out", "--rules", "rules.yaml")
-        )
+        runs.append(call(folder, secret, "crossover", "ingest", str(export), "out", "--rules", "rules.yaml"))
         (folder / "rules.yaml").unlink()
     return runs
 
@@ -537,9 +529,7 @@ def test_dates_move_by_one_offset_for_each_patient(without_maps: list[Run]):
         date("2019-03-17") - date(told[other]["study_date_moved"]),
     }
     assert len(moved) == 2 and all(0 < m.days <= 3650 for m in moved)
-    assert first == date("2019-03-14") - datetime.timedelta(
-        days=days_back(ANNA.id, SECRET.encode())
-    )
+    assert first == date("2019-03-14") - datetime.timedelta(days=days_back(ANNA.id, SECRET.encode()))
 
 
 def test_ages_above_89_are_told_as_90(without_maps: list[Run]):
@@ -567,9 +557,7 @@ def test_one_secret_gives_the_same_names_by_either_way(ingested: Run, workflow: 
 
 
 @pytest.mark.slow
-def test_reidentify_tells_on_the_terminal_and_writes_nothing(
-    export: Path, ingested: Run, tmp_path: Path
-):
+def test_reidentify_tells_on_the_terminal_and_writes_nothing(export: Path, ingested: Run, tmp_path: Path):
     case = next(c for c in ingested.report()["cases"] if c.endswith("-2"))
     loose = next(f for f in ingested.report()["folder"] if f["code"] == "no-patient")["files"][0]
     before = sorted(export.rglob("*"))
@@ -585,9 +573,7 @@ def test_reidentify_tells_on_the_terminal_and_writes_nothing(
 
 
 @pytest.mark.slow
-def test_reidentify_sends_no_control_characters_and_takes_names_that_are_no_text(
-    export: Path, tmp_path: Path
-):
+def test_reidentify_sends_no_control_characters_and_takes_names_that_are_no_text(export: Path, tmp_path: Path):
     folder = tmp_path / "odd"
     folder.mkdir()
     source = next(p for p in export.rglob("ZZFILEZZ*") if p.is_file())

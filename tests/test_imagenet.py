@@ -75,9 +75,7 @@ def test_the_cache_is_where_the_hubs_own_client_has_it(cache):
 
     file = in_cache(cache, PAPERS)
     (cache / f"models--smp-hub--{PAPERS}.imagenet/refs").mkdir()
-    theirs = try_to_load_from_cache(
-        f"smp-hub/{PAPERS}.imagenet", "model.safetensors", cache, REVISIONS[PAPERS]
-    )
+    theirs = try_to_load_from_cache(f"smp-hub/{PAPERS}.imagenet", "model.safetensors", cache, REVISIONS[PAPERS])
     found = find(PAPERS)
     assert found.file == file == Path(theirs)
     assert found.kind == "hub" and found.sha256 == file_digest(file)
@@ -122,9 +120,7 @@ def test_a_named_file_comes_first_and_what_its_folder_lacks_is_looked_for_elsewh
 
 def test_a_named_file_that_is_not_there_is_not_replaced(tmp_path):
     assert find(LITE, str(tmp_path / "gone.safetensors")) is None
-    assert looked_in(LITE, str(tmp_path / "gone.safetensors")) == (
-        "there is no gone.safetensors where it was named"
-    )
+    assert looked_in(LITE, str(tmp_path / "gone.safetensors")) == ("there is no gone.safetensors where it was named")
     pickled = tmp_path / "weights.pth"
     pickled.write_bytes(b"")
     assert find(LITE, str(pickled)) is None
@@ -182,9 +178,7 @@ def test_at_smaller_scales_a_training_begins_at_random_without_them_and_says_so(
     study = load_study("prostate", scale)
     assert check_weights({"prostate": study}) == [], "they are in packages of the lock"
     monkeypatch.setattr(imagenet, "find_spec", lambda name: None)
-    for encoder, line in zip(
-        study.selection.encoders, check_weights({"prostate": study}), strict=True
-    ):
+    for encoder, line in zip(study.selection.encoders, check_weights({"prostate": study}), strict=True):
         assert f"{encoder} begins with RANDOM weights" in line and "is not installed" in line
 
 
@@ -205,11 +199,7 @@ def classifier(encoder: str) -> torch.nn.Module:
     import torchvision
 
     file = torch.load(find(encoder).file, weights_only=True)
-    network = (
-        timm.create_model("efficientnet_lite0")
-        if encoder == LITE
-        else torchvision.models.mobilenet_v2()
-    )
+    network = timm.create_model("efficientnet_lite0") if encoder == LITE else torchvision.models.mobilenet_v2()
     network.load_state_dict({reader._renamed(encoder, name): v for name, v in file.items()})
     return network.eval()
 
@@ -341,9 +331,7 @@ class Trap:
         return (Path("trapped").touch, ())
 
 
-def test_a_packages_file_runs_nothing_even_where_its_bytes_are_the_known_ones(
-    tmp_path, monkeypatch
-):
+def test_a_packages_file_runs_nothing_even_where_its_bytes_are_the_known_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "trap.pth"
     file.write_bytes(pickle.dumps({"conv1.weight": Trap()}, protocol=2))

@@ -151,19 +151,13 @@ def test_a_forked_job_ends_with_the_snakemake_that_is_killed(tmp_path: Path):
 
 def test_snakemakes_own_lock_outlives_a_kill(tmp_path: Path):
     """Why it is switched off (profiles/default): when this fails, ours in rules/common.smk is needed no more."""
-    (tmp_path / "Snakefile").write_text(
-        "rule all:\n    output: 'out'\n    shell: 'touch begun; sleep 60'\n"
-    )
+    (tmp_path / "Snakefile").write_text("rule all:\n    output: 'out'\n    shell: 'touch begun; sleep 60'\n")
     command = [sys.executable, "-m", "snakemake", "--cores", "1"]
-    first = subprocess.Popen(
-        command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL
-    )
+    first = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL)
     until((tmp_path / "begun").exists)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    again = subprocess.run(
-        [*command, "--rerun-incomplete"], cwd=tmp_path, capture_output=True, text=True
-    )
+    again = subprocess.run([*command, "--rerun-incomplete"], cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 1 and "--unlock" in again.stderr
 
 
@@ -283,11 +277,7 @@ def test_a_full_disk_is_told_in_one_line_and_no_half_file_is_left(tmp_path: Path
     run = subprocess.run([*inside, *code], capture_output=True, text=True)
     error, left = run.stdout.splitlines()
     assert error.startswith(f"DiskFull: the disk is full: {tmp_path}/{kind}"), run.stdout
-    assert (
-        f"{tmp_path}/{kind} has " in error
-        and "MB free" in error
-        and left == "['small/record.json']"
-    ), left
+    assert f"{tmp_path}/{kind} has " in error and "MB free" in error and left == "['small/record.json']", left
 
 
 def test_a_mask_that_was_written_in_part_is_not_packed(tmp_path: Path, monkeypatch):

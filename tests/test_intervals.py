@@ -29,9 +29,7 @@ from tests.tables import simulated_metrics
 def test_a_share_has_students_interval_on_the_logit_scale():
     low, high = mean_interval(0.8, 0.1, 5, 0.95, SHARE)
     slope = stats.t.ppf(0.975, 4) * 0.1 / np.sqrt(5) / (0.8 * 0.2)
-    assert (low, high) == pytest.approx(
-        special.expit(special.logit(0.8) + np.array([-1, 1]) * slope)
-    )
+    assert (low, high) == pytest.approx(special.expit(special.logit(0.8) + np.array([-1, 1]) * slope))
     low, high = mean_interval(8.0, 4.0, 5, 0.95, DISTANCE)
     slope = stats.t.ppf(0.975, 4) * 4 / np.sqrt(5) / 8
     assert (low, high) == pytest.approx((8 * np.exp(-slope), 8 * np.exp(slope)))
@@ -43,9 +41,7 @@ def test_a_share_has_students_interval_on_the_logit_scale():
 def test_95_percent_intervals_of_a_mean_score_hold_it_in_93_percent_or_more(a, b, n):
     values = np.random.default_rng(0).beta(a, b, (4000, n))
     low, high = mean_interval(values.mean(1), values.std(1, ddof=1), n, 0.95, SHARE)
-    assert (
-        (low <= a / (a + b)) & (a / (a + b) <= high)
-    ).mean() > 0.93 - 2 * 0.0040  # two SE of 4,000
+    assert ((low <= a / (a + b)) & (a / (a + b) <= high)).mean() > 0.93 - 2 * 0.0040  # two SE of 4,000
 
 
 scores = st.lists(st.floats(0, 1), min_size=2, max_size=6)
@@ -115,9 +111,7 @@ def test_claims_about_means_and_differences_stay_on_the_scale():
 def test_the_summary_of_metrics_that_vary_as_usual_is_near_students():
     summary = summarise(check_metrics(simulated_metrics(sizes=(2, 64), folds=0)), 0.95)
     own = summary.query("metric == 'dsc' and test_set == 'uterus'")
-    low, high = stats.t.interval(
-        0.95, own["cases"] - 1, own["mean"], own["sd"] / own["cases"] ** 0.5
-    )
+    low, high = stats.t.interval(0.95, own["cases"] - 1, own["mean"], own["sd"] / own["cases"] ** 0.5)
     assert np.abs(own["ci_low"] - low).max() < 0.005 and np.abs(own["ci_high"] - high).max() < 0.005
 
 
@@ -157,9 +151,7 @@ def test_differences_of_iccs_raise_no_warning():
          "case": str(case), "structure": "organ", "feature": feature, "value": 1e6 * rng.normal()}
         for model in (MANUAL, "a", "b") for case in range(5) for feature in features
     ]  # fmt: skip
-    asked = Better(
-        kind="better", metric="icc", pairs=[{"test_set": "here", "a": ["a"], "b": ["b"]}], by=0.0
-    )
+    asked = Better(kind="better", metric="icc", pairs=[{"test_set": "here", "a": ["a"], "b": ["b"]}], by=0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = list(icc_differences(asked, check_radiomics(pd.DataFrame(rows)), "ICC(A,1)", {}))

@@ -137,9 +137,7 @@ def test_several_workers_make_the_same_manifest_as_one(tmp_path: Path):
     keys = {n: "1" for n in ("a", "b", "c")}
     for workers in (1, 2):
         update(tmp_path / f"{workers}/manifest.json", keys, make_aside, workers=workers)
-    assert (tmp_path / "1/manifest.json").read_bytes() == (
-        tmp_path / "2/manifest.json"
-    ).read_bytes()
+    assert (tmp_path / "1/manifest.json").read_bytes() == (tmp_path / "2/manifest.json").read_bytes()
     with pytest.raises(ItemsError, match="1 of 4 items failed:\n  bad: ValueError: it is bad"):
         update(tmp_path / "2/manifest.json", {**keys, "bad": "1", "c": "2"}, make_aside, workers=2)
     assert read_json(tmp_path / "2/c" / incremental.RECORD)["key"] == "2"
@@ -288,9 +286,7 @@ def test_training_reaches_its_own_engine_and_no_other(engine: str):
         "workflow_scripts/train.py",
         *network_files("deeplabv3plus_xception", engine),
     )
-    assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(
-        files
-    )
+    assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(files)
     frameworks = {"torch", "tensorflow", "keras"} & set().union(*map(imported, files))
     assert frameworks == ({"torch"} if engine == "torch" else {"tensorflow", "keras"})
     other = {"torch": "keras", "keras": "torch"}[engine]

@@ -64,9 +64,7 @@ def test_a_mask_series_lands_where_it_lies(plane: str, tmp_path: Path):
     st.sets(st.sampled_from([0, 1])),
 )
 @settings(max_examples=25, deadline=None)
-def test_any_mask_comes_back_whatever_its_axes_and_the_files_order(
-    tmp_path_factory, values, order, flips
-):
+def test_any_mask_comes_back_whatever_its_axes_and_the_files_order(tmp_path_factory, values, order, flips):
     """Slices of another plane than the image's lie on its voxels all the same, where rows and columns do."""
     folder = tmp_path_factory.mktemp("any")
     on = replace(block(shape=SHAPE), spacing=(2.0, 2.0, 2.0))
@@ -166,9 +164,7 @@ def test_what_lies_beyond_the_image_is_told(tmp_path: Path):
     found, findings = label_map_mask(tmp_path / "gt", None, grid_of(tmp_path / "t2"))
     assert codes(findings) == ["structure-clipped"] and (found[2:] == body()[:-2]).all()
     mask(tmp_path / "far", replace(on, origin=tuple(on.position(40))))
-    assert "structure-outside" in refusal(
-        label_map_mask, tmp_path / "far", None, grid_of(tmp_path / "t2")
-    )
+    assert "structure-outside" in refusal(label_map_mask, tmp_path / "far", None, grid_of(tmp_path / "t2"))
 
 
 def test_masks_of_other_modalities_and_of_nobody_are_read(tmp_path: Path):
@@ -235,9 +231,7 @@ def test_names_that_fit_nothing_are_refused(tmp_path: Path):
         by_names, tmp_path / "odd", tmp_path / "t2"
     )
     mask(tmp_path / "small", replace(on, values=on.values[:, :-1]), body()[:, :-1] * 1)
-    assert "8 x 8 pixels, the image's 8 x 9" in refusal(
-        by_names, tmp_path / "small", tmp_path / "t2"
-    )
+    assert "8 x 8 pixels, the image's 8 x 9" in refusal(by_names, tmp_path / "small", tmp_path / "t2")
     write_enhanced(tmp_path / "one/image.dcm", [Part(on)])
     assert "no name of their own" in refusal(by_names, tmp_path / "odd", tmp_path / "one")
     write_enhanced(tmp_path / "two/image0.dcm", [Part(on.holding(body() * 1.0))])

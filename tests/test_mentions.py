@@ -22,9 +22,7 @@ PROSE = (".md", ".yaml", ".smk", ".toml", "Snakefile", "Makefile")
 OF_OTHERS = ("nnunet/", "nnunetv2/")
 
 FILE = re.compile(r"(?<![\w/.<>{}*-])[\w/-]+\.(?:py|smk)\b")
-MODULE = re.compile(
-    r"(?<![\w/.-])(?:crossover|workflow_scripts|tests|benchmarks)(?:\.[A-Za-z_]\w*)+"
-)
+MODULE = re.compile(r"(?<![\w/.-])(?:crossover|workflow_scripts|tests|benchmarks)(?:\.[A-Za-z_]\w*)+")
 WITHIN = re.compile(rf"`((?:{'|'.join(MAY_IMPORT)})(?:\.[A-Za-z_]\w*)+)")
 """A name in one of the library's packages, as docstrings write it, without `crossover.` before it."""
 COMMAND = re.compile(r"(?:`\n?|\.venv/bin/)crossover ([a-z][a-z-]*)")
@@ -90,9 +88,7 @@ def test_files_that_are_mentioned_exist(texts):
 @pytest.mark.slow
 def test_modules_that_are_mentioned_exist(texts):
     assert not is_name("crossover.figures", ROOT) and is_name("crossover.core.paths.ROOT", ROOT)
-    ours = [
-        (path, name) for path, name in said(texts, MODULE) if not name.endswith((".csv", ".md"))
-    ]
+    ours = [(path, name) for path, name in said(texts, MODULE) if not name.endswith((".csv", ".md"))]
     assert [(path, name) for path, name in ours if not is_name(name, ROOT)] == []
 
 
@@ -106,6 +102,4 @@ def test_commands_that_pages_name_exist(texts):
     pages = {path: text for path, text in texts.items() if path.endswith(".md")}
     known = {command.__name__.replace("_", "-") for command in COMMANDS}
     gone = [(page, name) for page, name in said(pages, COMMAND) if name not in known]
-    assert {page for page, _ in gone} <= {"CHANGELOG.md"} and {name for _, name in gone} <= {
-        *RENAMED
-    }
+    assert {page for page, _ in gone} <= {"CHANGELOG.md"} and {name for _, name in gone} <= {*RENAMED}

@@ -129,10 +129,7 @@ def test_the_hd95_of_balls_is_near_that_of_their_border_voxels():
     a = (z - 11) ** 2 + (y - 11) ** 2 + (x - 11) ** 2 <= 49
     b = ((z - 12) / 1.2) ** 2 + (y - 11) ** 2 + (x - 13) ** 2 <= 49
     borders = [m & ~binary_erosion(m) for m in (a, b)]
-    directed = [
-        np.percentile(distance_transform_edt(~other)[own], 95)
-        for own, other in (borders, borders[::-1])
-    ]
+    directed = [np.percentile(distance_transform_edt(~other)[own], 95) for own, other in (borders, borders[::-1])]
     hd95, _, assd = surface_metrics(a, b, (1, 1, 1), 1)
     assert hd95 == pytest.approx(max(directed), abs=np.sqrt(3) / 2)
     pooled = [distance_transform_edt(~other)[own] for own, other in (borders, borders[::-1])]

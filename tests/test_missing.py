@@ -30,9 +30,7 @@ from tests.tables import simulated_metrics
 
 def table(*rows: tuple, **columns: list) -> pd.DataFrame:
     """Rows (model, case, dsc, hd95_mm, fold or None) of one test set and structure."""
-    named = pd.DataFrame(
-        [(*row, None)[:5] for row in rows], columns=["model", "case", "dsc", "hd95_mm", "fold"]
-    )
+    named = pd.DataFrame([(*row, None)[:5] for row in rows], columns=["model", "case", "dsc", "hd95_mm", "fold"])
     about = {"level": "", "n_train": 0, "replicate": 0, "cohort": "test", "structure": "liver"}
     return check_metrics(named.assign(**(about | columns)), ["model"], infinite=True)
 
@@ -147,15 +145,11 @@ def test_a_table_of_a_study_stays_as_it_is(study, policy, tmp_path):
         "uterus": lambda: simulated_metrics(structures=("tumour", "bladder"), replicates=2),
         "nasopharynx": lambda: chen_metrics(chen_study()),
         "prostate": lambda: chain_metrics(chain_study()),
-        "demo": lambda: pd.read_csv(ROOT / "docs/demo/uterus/metrics.csv").drop(
-            columns="diagonal_mm"
-        ),
+        "demo": lambda: pd.read_csv(ROOT / "docs/demo/uterus/metrics.csv").drop(columns="diagonal_mm"),
     }
     path = tmp_path / "metrics.csv"
     made[study]().to_csv(path, index=False)
-    pd.testing.assert_frame_equal(
-        read_completed(path, policy), read_metrics(path), check_exact=True
-    )
+    pd.testing.assert_frame_equal(read_completed(path, policy), read_metrics(path), check_exact=True)
 
 
 def test_a_studys_table_is_completed_when_read_and_told(tmp_path, caplog):
@@ -165,11 +159,7 @@ def test_a_studys_table_is_completed_when_read_and_told(tmp_path, caplog):
     rows[~gone].to_csv(path, index=False)
     read = read_completed(path, "worst")
     assert len(read) == len(rows)
-    (own,) = (
-        read[read["case"] == "uterus-003"]
-        .query("family == 'scratch' and n_train == 96")
-        .itertuples()
-    )
+    (own,) = read[read["case"] == "uterus-003"].query("family == 'scratch' and n_train == 96").itertuples()
     assert (own.dsc, own.nsd, own.model) == (0, 0, "scratch-n96") and np.isnan(own.hd95_mm)
     assert "no prediction of scratch, by structure: tumour 1 (uterus-003)" in caplog.text
     assert len(read_completed(path, "exclude")) < len(rows)
@@ -198,9 +188,7 @@ def test_nnunets_empty_masks_are_no_failure_and_a_missing_file_is(tmp_path):
         ["whole", 0, ""],
     ]
     (row,) = found.pairs["dsc"].query("test_set == 'test'").to_dict("records")
-    assert row["cases"] == 3 and row["difference"] == pytest.approx(
-        (0.4 - 0.1 - 0.1) / 3
-    )  # whole minus skips
+    assert row["cases"] == 3 and row["difference"] == pytest.approx((0.4 - 0.1 - 0.1) / 3)  # whole minus skips
     out = tmp_path / "out"
     shown = CliRunner().invoke(app, ["compare", skips, whole, "--out", str(out)])
     assert "no prediction of skips, by structure: label 1 1 (p4)" in shown.output

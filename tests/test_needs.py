@@ -59,10 +59,7 @@ def test_what_is_there_is_not_written_again_and_what_is_not_needed_counts_nothin
     own = wanted(needed, tmp_path)
     assert list(own) == [("uterus", "slices")]
     assert 1_000_000 <= own["uterus", "slices"].there < 1_010_000
-    assert (
-        own["uterus", "slices"].missing
-        == own["uterus", "slices"].expected - own["uterus", "slices"].there
-    )
+    assert own["uterus", "slices"].missing == own["uterus", "slices"].expected - own["uterus", "slices"].there
 
 
 def test_weights_are_parameters_times_four_and_checkpoints_come_beside(tmp_path):
@@ -108,9 +105,7 @@ def test_volumes_are_told_about_by_the_files_that_their_table_names(tmp_path):
     pd.DataFrame({"patient": ["1", "2"]}).to_csv(tmp_path / "patients.csv", index=False)
     for name in "12":
         (tmp_path / f"{name}.nii.gz").write_bytes(bytes(1_350_000))
-    source = VolumesSource(
-        kind="volumes", channels={"b0": "{patient}.nii.gz"}, structures={}, identifiers="public"
-    )
+    source = VolumesSource(kind="volumes", channels={"b0": "{patient}.nii.gz"}, structures={}, identifiers="public")
     study = received(load_study("uterus", "paper", CONFIG), source)
     held = amount(study, "cervix", tmp_path / "data", tmp_path)
     assert held.patients == 2 and held.voxels == pytest.approx(2_000_000 / 3)

@@ -19,9 +19,7 @@ RECIPE = load_study("uterus", "smoke").recipe
 
 
 def small_engine(**settings) -> engines.Engine:
-    network = Network(
-        architecture="deeplabv3plus_xception", engine="keras", settings=SMALL | settings
-    )
+    network = Network(architecture="deeplabv3plus_xception", engine="keras", settings=SMALL | settings)
     return engines.create(network, (32, 32, 3), 1, threads=1)
 
 

@@ -72,12 +72,8 @@ def test_a_patient_is_read_as_it_was_written(tmp_path: Path, patient):
     assert channels["ct"].GetSpacing() == pytest.approx((3.906, 3.906, 2.5))
 
 
-@pytest.mark.parametrize(
-    ("axis", "what"), [(2, "left parotid"), (0, "brain stem"), (1, "mandible")]
-)
-def test_axes_that_are_not_the_released_ones_show_in_the_anatomy(
-    tmp_path: Path, patient, axis: int, what: str
-):
+@pytest.mark.parametrize(("axis", "what"), [(2, "left parotid"), (0, "brain stem"), (1, "mandible")])
+def test_axes_that_are_not_the_released_ones_show_in_the_anatomy(tmp_path: Path, patient, axis: int, what: str):
     hu, labels = (np.flip(a, axis) for a in patient)
     write(tmp_path, "pt_1", hu, labels)
     all_ = source(structures={n.lower(): n for n in ORGANS.values()})

@@ -298,9 +298,7 @@ def test_questions_and_order_of_pairs():
 
 
 def test_only_the_main_question_is_corrected_all_of_it_together():
-    table = check_metrics(
-        simulated_metrics(sizes=(2, 8), folds=0, structures=("left", "right"), cases={"x": 8})
-    )
+    table = check_metrics(simulated_metrics(sizes=(2, 8), folds=0, structures=("left", "right"), cases={"x": 8}))
     found = paired(table, "dsc", 0.05, ["pretrained", "scratch", "transfer-L1"])
     here = found[(found["test_set"] == "x") & (found["tests"] > 0)]
     assert len(here) == 2 * 2 * 3 and set(here["tests"]) == {12}

@@ -30,8 +30,7 @@ def source(anatomy: str = "uterus", **changes: object) -> PhantomSource:
 
 def digest(folder: Path) -> dict[str, str]:
     return {
-        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest()
-        for f in sorted(folder.rglob("*.dcm"))
+        str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.rglob("*.dcm"))
     }
 
 
@@ -129,9 +128,7 @@ def test_itk_reads_a_series_where_it_is(written: Path):
 
 def test_adc_agrees_with_the_written_images(written: Path):
     b0, b1000, adc = (
-        np.stack([ds.pixel_array for ds in series(written / "SYN-UTERUS-0001" / name)]).astype(
-            float
-        )
+        np.stack([ds.pixel_array for ds in series(written / "SYN-UTERUS-0001" / name)]).astype(float)
         for name in ("DWI_b0", "DWI_b1000", "ADC")
     )
     valid = (b0 > 0) & (b1000 > 0)
@@ -217,9 +214,7 @@ def test_clinical_proportions_follow_table_1():
     records = [clinical_record(source(patients=n), k) for k in range(n)]
     age = np.array([r.age for r in records])
     assert age.min() >= 25 and age.max() <= 88
-    assert age.mean() == pytest.approx(52.14, abs=0.8) and age.std() == pytest.approx(
-        11.15, abs=0.8
-    )
+    assert age.mean() == pytest.approx(52.14, abs=0.8) and age.std() == pytest.approx(11.15, abs=0.8)
     for column, value, count in (
         ("histology", "endometrioid carcinoma", 309),
         ("grade", "poor", 61),
@@ -257,9 +252,7 @@ def test_volume_of_a_painted_shape():
         margin_mm=0,
     )
     canvas = Canvas(grid, np.zeros(grid.shape, np.uint8))
-    canvas.paint(
-        Ellipsoid(np.array([3, -2, 5.0]), np.array([20, 12, 25.0]), np.eye(3)[[1, 2, 0]]), 1
-    )
+    canvas.paint(Ellipsoid(np.array([3, -2, 5.0]), np.array([20, 12, 25.0]), np.eye(3)[[1, 2, 0]]), 1)
     assert canvas.labels.sum() == pytest.approx(4 / 3 * np.pi * 20 * 12 * 25, rel=0.01)
 
 

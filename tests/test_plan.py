@@ -89,9 +89,7 @@ def plans() -> list[tuple[str, Study]]:
     out = [(f"{n} {s}", load_study(n, s, CONFIG)) for n in STUDIES for s in SCALES]
     out.append(("three steps", three_step()))
     out.append(("replicates", study("smoke", splits={"replicates": {"draws": 3}})))
-    out.append(
-        ("three steps, replicates", three_step(splits={"replicates": {"draws": 1, "trainings": 2}}))
-    )
+    out.append(("three steps, replicates", three_step(splits={"replicates": {"draws": 1, "trainings": 2}})))
     return out
 
 
@@ -109,17 +107,14 @@ def test_every_plan_is_whole_and_in_order(which: tuple[str, Study]):
     used |= {s.name for s in p.stages.values() if s.cell}
     assert seen == used - {None}, "no stage is trained for nothing"
     identities = [
-        (s.train, s.parent, s.level, s.structures, s.replicate, s.fold, s.initial, s.cell)
-        for s in p.stages.values()
+        (s.train, s.parent, s.level, s.structures, s.replicate, s.fold, s.initial, s.cell) for s in p.stages.values()
     ]
     assert len(set(identities)) == len(identities), "nothing is trained twice"
 
 
 @pytest.mark.parametrize("per_job", [1, 2, 9, 1000])
 @pytest.mark.parametrize("which", plans(), ids=lambda which: which[0])
-def test_batches_partition_the_stages_and_wait_for_no_other_in_a_circle(
-    which: tuple[str, Study], per_job: int
-):
+def test_batches_partition_the_stages_and_wait_for_no_other_in_a_circle(which: tuple[str, Study], per_job: int):
     base = which[1].model_dump(mode="json")
     p = plan(Study.model_validate(merge(base, {"execution": {"stages_per_job": per_job}})))
     batched = [s.name for batch in p.batches.values() for s in batch.stages]
@@ -197,9 +192,7 @@ def test_levels_along_a_chain_multiply_and_name_the_family():
     p = plan(study(**chain, figures={"order": []}))
     families = {m.family for m in p.models.values() if m.strategy == "chain"}
     assert families == {f"chain-{a}-{b}" for a in ("L1", "L2") for b in ("L2", "L3")}
-    middle = {
-        s.parent for s in p.stages.values() if s.name.startswith("chain-") and s.level == "L3"
-    }
+    middle = {s.parent for s in p.stages.values() if s.name.startswith("chain-") and s.level == "L3"}
     assert {p.stages[m].level for m in middle} == {"L1", "L2"} and len(middle) == 2
 
 
@@ -229,11 +222,7 @@ def test_a_shared_beginning_keeps_its_name_when_sizes_change():
     strategies = {"long": {"label": "l", "chain": chain}}
     figures = {"order": [], "overlays": None}
     few, more = (
-        {
-            s
-            for s in plan(study(strategies=strategies, sizes=sizes, figures=figures)).stages
-            if s.startswith("from-")
-        }
+        {s for s in plan(study(strategies=strategies, sizes=sizes, figures=figures)).stages if s.startswith("from-")}
         for sizes in ([5, 13], [2, 5, 13])
     )
     assert len(few) == 2 and few == more

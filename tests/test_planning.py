@@ -117,9 +117,7 @@ def test_what_counts_as_settled_is_what_the_test_calls_significant(df_1, df_2):
     df=st.sampled_from([3, 15, np.inf]),
 )  # fmt: skip
 @pytest.mark.slow
-def test_more_cases_trainings_and_difference_never_make_it_less_sure(
-    cases, trainings, difference, df
-):
+def test_more_cases_trainings_and_difference_never_make_it_less_sure(cases, trainings, difference, df):
     of = pilot(df=df)
     least = reached(of, difference, cases, trainings)
     assert 0 <= least <= 1

@@ -53,9 +53,7 @@ def places_of(pattern: str, patient: str, *places: str) -> list[str]:
 
 
 def test_a_pattern_names_a_file_or_a_folder_of_slices():
-    found = candidates(
-        refs("P 1/GT/pz/a", "P 1/GT/pz/b", "P 1/GT/pz/more/c", "P 1/T2W/a"), "{patient}/GT/pz"
-    )
+    found = candidates(refs("P 1/GT/pz/a", "P 1/GT/pz/b", "P 1/GT/pz/more/c", "P 1/T2W/a"), "{patient}/GT/pz")
     assert list(found) == ["P 1/GT/pz"] and found["P 1/GT/pz"].folder
     assert [f.place for f in found["P 1/GT/pz"].files] == ["P 1/GT/pz/a", "P 1/GT/pz/b"]
     (one,) = candidates(refs("a/P1.nrrd", "P1.nrrd"), "{patient}.nrrd").values()
@@ -98,9 +96,7 @@ def test_what_a_pattern_can_not_be_is_told():
 
 def test_images_lie_where_the_source_says_and_folders_may_tell_patients():
     files = refs("A/T2W/1", "A/GT/pz/1", "A/GT/cap/1", "B.zip/T2W/1", "T2W/1", "A/x/T2W/1")
-    source = Export(
-        patients="folder", images="*/T2W", label_maps={"pz": {"file": "{patient}/GT/pz"}}
-    )
+    source = Export(patients="folder", images="*/T2W", label_maps={"pz": {"file": "{patient}/GT/pz"}})
     images, maps = parted(source, files)
     assert {f.place: f.patient for f in images} == {"A/T2W/1": "A", "B.zip/T2W/1": "B.zip"}
     assert list(maps["pz"]) == ["A/GT/pz"]
@@ -127,9 +123,7 @@ LEAK = re.compile(
 )
 
 
-def write_i2cvb(
-    root: Path, numbers: tuple[int, ...] = (383, 1036), **tags: object
-) -> dict[str, np.ndarray]:
+def write_i2cvb(root: Path, numbers: tuple[int, ...] = (383, 1036), **tags: object) -> dict[str, np.ndarray]:
     """Folders as of the release: T2W beside other series, and masks that carry the T2's headers, but lie
     against its slices. One PatientID for all. Returns folder -> the prostate."""
     out = {}
@@ -147,9 +141,7 @@ def write_i2cvb(
             "pz": body(),
         }.items():
             against = replace(on, values=values[::-1] * 255.0)
-            files = write(
-                folder / "GT" / organ, against, **tags
-            )  # even the series' UID is the T2's
+            files = write(folder / "GT" / organ, against, **tags)  # even the series' UID is the T2's
             named(folder / "GT" / organ, files[::-1])
     return out
 
@@ -173,9 +165,7 @@ def write_nci_isbi(root: Path) -> dict[str, np.ndarray]:
         path = root / "labels" / name.format(patient)
         path.parent.mkdir(parents=True, exist_ok=True)
         grid = volume(stacks(read_headers(walk(folder, b"key")[0], 1)[0])[0])
-        part = sitk.GetImageFromArray(
-            out[patient][1:6].astype(np.uint8)
-        )  # as of ProstateDx-01-0055
+        part = sitk.GetImageFromArray(out[patient][1:6].astype(np.uint8))  # as of ProstateDx-01-0055
         part.SetSpacing(grid.GetSpacing())
         part.SetDirection(grid.GetDirection())
         part.SetOrigin(grid.TransformIndexToPhysicalPoint((0, 0, 1)))
@@ -200,9 +190,7 @@ def prostates(out: Path, cases: list[str]) -> list[np.ndarray]:
 
 def same(found: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
     """Whether each wanted mask is found once."""
-    return sorted(m.tobytes() for m in found) == sorted(
-        m.astype(np.uint8).tobytes() for m in wanted
-    )
+    return sorted(m.tobytes() for m in found) == sorted(m.astype(np.uint8).tobytes() for m in wanted)
 
 
 def test_i2cvb_is_read_as_it_comes(tmp_path: Path):
@@ -269,9 +257,7 @@ def test_the_documented_sources_of_dicom_read_the_three_sites(tmp_path: Path):
     study = yaml.safe_load(documented("yaml")[0])
     wanted = {
         "site_a": [zones["Prostate3T-01-0001"] > 0],
-        "site_b": [
-            zones["ProstateDx-01-0006"] > 0
-        ],  # the other is of another part of the challenge
+        "site_b": [zones["ProstateDx-01-0006"] > 0],  # the other is of another part of the challenge
         "site_c": list(glands.values()),
     }
     for site, masks in wanted.items():
@@ -281,9 +267,7 @@ def test_the_documented_sources_of_dicom_read_the_three_sites(tmp_path: Path):
         assert report["failed"] == [] and report["folder"] == []
 
 
-def test_the_documented_table_and_sources_read_the_volumes_of_three_sites(
-    tmp_path: Path, monkeypatch
-):
+def test_the_documented_table_and_sources_read_the_volumes_of_three_sites(tmp_path: Path, monkeypatch):
     """Of Liu et al., which need a table and no more."""
     there = write_saml(tmp_path / "in")
     monkeypatch.chdir(tmp_path / "in")
@@ -434,14 +418,10 @@ def test_masks_and_folders_tell_nobody_who_it_was(tmp_path: Path):
 
 def test_reidentify_goes_by_folders_where_the_ingest_did(tmp_path: Path):
     write_i2cvb(tmp_path / "in")
-    (tmp_path / "rules.yaml").write_text(
-        json.dumps({"series": T2, "structures": PROSTATE, **I2CVB})
-    )
+    (tmp_path / "rules.yaml").write_text(json.dumps({"series": T2, "structures": PROSTATE, **I2CVB}))
     report = made(tmp_path / "in", tmp_path / "out", **I2CVB)
     told = [str(tmp_path / "in"), *report["made"]]
-    by_folder = CliRunner().invoke(
-        app, ["reidentify", *told, "--rules", str(tmp_path / "rules.yaml")]
-    )
+    by_folder = CliRunner().invoke(app, ["reidentify", *told, "--rules", str(tmp_path / "rules.yaml")])
     for number in (383, 1036):
         assert f": patient Patient {number}\n" in by_folder.output
     by_id = CliRunner().invoke(app, ["reidentify", *told])

@@ -122,9 +122,7 @@ def test_field_strength_coil_and_maker_are_table_i_s(written: Path):
 def test_an_examination_holds_more_than_is_asked_for(written: Path):
     for site in SITES:
         folder = written / f"SYN-PROSTATE-{site}-0001"
-        sagittal, localizer = (
-            pydicom.dcmread(folder / name / "001.dcm") for name in ("T2W_SAG", "LOCALIZER")
-        )
+        sagittal, localizer = (pydicom.dcmread(folder / name / "001.dcm") for name in ("T2W_SAG", "LOCALIZER"))
         assert "t2" in sagittal.SeriesDescription.lower()
         assert sagittal.ImageOrientationPatient == [0, 1, 0, 0, 0, -1]
         assert "t2" not in localizer.SeriesDescription.lower()
@@ -158,9 +156,7 @@ def test_a_and_b_have_both_zones_in_one_nrrd_and_c_a_series_of_the_whole(written
     exam = cohorts["C"][1]
     folder = written / exam.patient_id
     for k in range(exam.t2.geometry.shape[0]):
-        mask, image = (
-            pydicom.dcmread(folder / name / f"{k + 1:03d}.dcm") for name in ("GT/prostate", "T2W")
-        )
+        mask, image = (pydicom.dcmread(folder / name / f"{k + 1:03d}.dcm") for name in ("GT/prostate", "T2W"))
         assert np.array_equal(mask.pixel_array, 255 * exam.prostate[k])
         assert mask.ImagePositionPatient == image.ImagePositionPatient
         assert mask.SeriesInstanceUID != image.SeriesInstanceUID
@@ -199,9 +195,7 @@ def test_slices_and_grids_are_the_paper_s_by_default():
             assert 12 < exam.prostate_ml < 125
             fine = place_stack(own, exam.person, stream(own, i, 3))
             low, high = PIXEL_MM[site]
-            assert (
-                low - 1e-9 <= fine.pixel_mm <= high and exam.t2.geometry.shape[0] == fine.shape[0]
-            )
+            assert low - 1e-9 <= fine.pixel_mm <= high and exam.t2.geometry.shape[0] == fine.shape[0]
         assert np.mean(counts) == pytest.approx(expected, rel=0.15), site
 
 

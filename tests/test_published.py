@@ -48,9 +48,7 @@ def test_every_published_table_loads_and_names_its_study():
         numbers = [*published.values, *published.paired]
         sets = {n.test_set for n in [*numbers, *published.gains]}
         assert sets | {row.cohort for row in published.cohorts} <= {*study.cohorts, "all"}
-        cells = (
-            {(c.architecture, c.encoder) for c in published.grid.cells} if published.grid else set()
-        )
+        cells = {(c.architecture, c.encoder) for c in published.grid.cells} if published.grid else set()
         assert cells == set(study.selection.cells if study.selection else [])
         assert {n.structure for n in numbers} - {None} <= {*study.structures, "all"}
 
@@ -82,9 +80,7 @@ def test_table_one_adds_up(published):
 
 
 def test_sizes_correspond_by_position_or_value(published):
-    assert corresponding(list(SIZES), published) == dict(
-        zip([0, *SIZES], [0, 5, 13, 26, 51, 128, 256])
-    )
+    assert corresponding(list(SIZES), published) == dict(zip([0, *SIZES], [0, 5, 13, 26, 51, 128, 256]))
     assert corresponding([2, 13], published) == {0: 0, 13: 13}
 
 
@@ -94,9 +90,7 @@ def test_published_values_stand_beside_ours(summary, published):
     table = table[table["metric"] == "dsc"]
     row = table[(table["model"] == "scratch-n32") & (table["test_set"] == "uterus")]
     assert row["published_n_train"].tolist() == [51]
-    assert row[["published_mean", "published_ci_low", "published_ci_high"]].values.tolist() == [
-        [0.65, 0.61, 0.69]
-    ]
+    assert row[["published_mean", "published_ci_low", "published_ci_high"]].values.tolist() == [[0.65, 0.61, 0.69]]
     both = table[(table["model"] == "transfer-L1-n8") & (table["test_set"] == "cervix")]
     assert both["published_mean"].tolist() == [0.69], "the table's, before the text's 0.67"
     none = table[table["model"] == "transfer-L3-n8"]
@@ -112,15 +106,10 @@ def test_table_two_has_the_papers_layout(summary, published, study):
         "Uterus (n = 16)", "Uterus, published", "All (n = 22)", "All, published",
     ]  # fmt: skip
     assert len(text) == 10
-    assert (
-        text["model_label"].iloc[-1] == "Pretrained"
-        and text["Training data"].iloc[-1] == "Cervix (all)"
-    )
+    assert text["model_label"].iloc[-1] == "Pretrained" and text["Training data"].iloc[-1] == "Cervix (all)"
     row = text[(text["model_label"] == "TL (L1)") & (text["Training data"] == "Uterus (n = 8)")]
     assert row["All, published"].tolist() == ["0.62 (0.58, 0.66)"]
-    ours = summary.query(
-        "model == 'transfer-L1-n8' and metric == 'dsc' and test_set == 'all'"
-    ).iloc[0]
+    ours = summary.query("model == 'transfer-L1-n8' and metric == 'dsc' and test_set == 'all'").iloc[0]
     assert row["All (n = 22)"].tolist() == [interval(ours["mean"], ours["ci_low"], ours["ci_high"])]
 
 
@@ -148,9 +137,7 @@ def test_numbers_as_text():
 def test_wrong_values_are_named_with_their_place(tmp_path):
     (tmp_path / "published").mkdir()
     path = tmp_path / "published" / "x.yaml"
-    value = (
-        "model: {family: a, n_train: 9}, test_set: all, metric: dsc, mean: 2, cases: 0, where: T"
-    )
+    value = "model: {family: a, n_train: 9}, test_set: all, metric: dsc, mean: 2, cases: 0, where: T"
     path.write_text(f"study: x\nsizes: [5]\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
     with pytest.raises(ConfigError) as error:
         load_published("x", tmp_path)
@@ -162,9 +149,7 @@ def test_published_values_come_at_our_sizes(published):
     table = at_sizes(published, list(SIZES))
     assert len(table) == len(published.values)
     sizes = table[["n_train", "published_n_train"]].drop_duplicates()
-    assert sizes.set_index("n_train")["published_n_train"].to_dict() == corresponding(
-        list(SIZES), published
-    )
+    assert sizes.set_index("n_train")["published_n_train"].to_dict() == corresponding(list(SIZES), published)
     assert set(at_sizes(published, [2, 51])["n_train"]) == {0, 51}
 
 

@@ -20,11 +20,7 @@ EASE = np.random.default_rng(1).normal(0, 0.1, 20)
 
 def table(metric: str = "dsc", **scores: np.ndarray) -> pd.DataFrame:
     """Models' scores of the same cases, of one test set and structure."""
-    rows = [
-        {"model": m, "case": f"p{i}", metric: v}
-        for m, own in scores.items()
-        for i, v in enumerate(own)
-    ]
+    rows = [{"model": m, "case": f"p{i}", metric: v} for m, own in scores.items() for i, v in enumerate(own)]
     about = {
         "level": "",
         "n_train": 0,
@@ -45,9 +41,7 @@ def test_models_that_differ_by_a_constant_keep_their_ranks():
     """Each case differs by as much, so that every sample ranks them alike."""
     found = ranked(table(c=0.5 + EASE, a=0.6 + EASE, b=0.55 + EASE))
     assert found["rank"].to_dict() == {"c": 3, "a": 1, "b": 2}
-    assert (found["rank_low"] == found["rank"]).all() and (
-        found["rank_high"] == found["rank"]
-    ).all()
+    assert (found["rank_low"] == found["rank"]).all() and (found["rank_high"] == found["rank"]).all()
     assert found["first"].to_dict() == {"c": 0, "a": 1, "b": 0}
     assert found[["tau", "tau_low", "tau_high"]].eq(1).all(axis=None)
     assert found["mean"]["a"] == pytest.approx(0.6 + EASE.mean()) and found["cases"]["a"] == 20
@@ -56,18 +50,14 @@ def test_models_that_differ_by_a_constant_keep_their_ranks():
 def test_two_models_by_turns_are_first_in_half_the_samples():
     swap = np.resize([0.01, -0.01], 20)
     found = ranked(table(a=0.5 + swap, b=0.5 - swap + 1e-6))
-    assert found["first"].to_dict() == pytest.approx(
-        {"a": 0.41, "b": 0.59}, abs=0.06
-    )  # P(|T| = 0) is 0.18
+    assert found["first"].to_dict() == pytest.approx({"a": 0.41, "b": 0.59}, abs=0.06)  # P(|T| = 0) is 0.18
     assert found["rank_low"].tolist() == [1, 1] and found["rank_high"].tolist() == [2, 2]
     assert found["tau_low"].iloc[0] == -1 and found["tau_high"].iloc[0] == 1
 
 
 def test_smaller_distances_are_better_and_infinite_ones_the_worst():
     far = 5 + EASE
-    found = ranked(
-        table("hd95_mm", a=far + 1, b=far, c=np.where(np.arange(20) == 3, np.inf, far - 1))
-    )
+    found = ranked(table("hd95_mm", a=far + 1, b=far, c=np.where(np.arange(20) == 3, np.inf, far - 1)))
     assert found["rank"].to_dict() == {"a": 2, "b": 1, "c": 3}
     drawn = 1 - (19 / 20) ** 20  # the case with the infinite one is in the sample
     assert found["first"]["c"] == pytest.approx(1 - drawn, abs=0.05)

@@ -182,9 +182,7 @@ def test_dicom2niftis_own_truth_is_what_is_read(truth: Path):
     assert max(a.mm for a in agreements) <= 1e-3
 
 
-@pytest.mark.parametrize(
-    "table", sorted(p.relative_to(REAL) for p in REAL.glob("**/*.bval")), ids=str
-)
+@pytest.mark.parametrize("table", sorted(p.relative_to(REAL) for p in REAL.glob("**/*.bval")), ids=str)
 def test_the_b_values_are_those_that_dicom2nifti_tells(table: Path):
     found = found_in(REAL / str(table).removesuffix("_ground_truth.bval"))
     told = sorted(float(b) for b in (REAL / table).read_text().split())
@@ -371,9 +369,7 @@ def test_the_breast_segment_comes_onto_its_image(tmp_path: Path):
 
 def test_a_label_map_beside_the_images_becomes_a_structure(tmp_path: Path):
     shutil.copytree(folder_of(f"{PROSTATE}/4.*"), tmp_path / "in/t2")
-    shutil.copy(
-        REAL / "prostate-mr-masks/zones_Yuan23.nii.gz", tmp_path / "in/ProstateX-0000.nii.gz"
-    )
+    shutil.copy(REAL / "prostate-mr-masks/zones_Yuan23.nii.gz", tmp_path / "in/ProstateX-0000.nii.gz")
     zones = {z: {"file": "{patient}.nii.gz", "label": k + 1} for k, z in enumerate(("one", "two"))}
     rules = RulesFile(
         series={"t2": {"modality": "MR", "plane": "axial"}},

@@ -28,9 +28,7 @@ RECIPE = Recipe(
 
 def make(architecture: str, **device) -> engines.Engine:
     settings = {"encoder": ENCODERS[architecture], "decoder_width": 0.125}
-    network = Network(
-        architecture=architecture, engine="torch", settings=settings, device=Device(**device)
-    )
+    network = Network(architecture=architecture, engine="torch", settings=settings, device=Device(**device))
     return engines.create(network, (32, 64, 1), 1, threads=1)
 
 

@@ -107,9 +107,7 @@ def test_the_small_tables_beside_the_scores_are_used(results, tmp_path):
     metrics = pd.read_csv(results / "metrics.csv")
     metrics[metrics["model"].isin(plan(study).models)].to_csv(own / "metrics.csv", index=False)
     radiomics = simulated_radiomics(sizes=tuple(study.sizes))
-    radiomics[radiomics["model"].isin([*plan(study).models, "manual"])].to_csv(
-        own / "radiomics.csv", index=False
-    )
+    radiomics[radiomics["model"].isin([*plan(study).models, "manual"])].to_csv(own / "radiomics.csv", index=False)
     (own / "figures").mkdir()
     (own / "figures/overlays.svg").write_text("<svg/>")
     with drawn.only("svg"):
@@ -184,9 +182,7 @@ def test_the_readmes_figure_is_of_the_scores_beside_it(tmp_path, monkeypatch):
     made = {"tukey": unmarked, "anova": unmarked}
     monkeypatch.setattr(tukey.module(), "make", lambda *_: made)
     found = registry.of_study
-    monkeypatch.setattr(
-        registry, "of_study", lambda s, *kinds: [figure] if "figures" in kinds else found(s, *kinds)
-    )
+    monkeypatch.setattr(registry, "of_study", lambda s, *kinds: [figure] if "figures" in kinds else found(s, *kinds))
     with drawn.only("png"):
         assert [outcome.because for outcome in redraw(study, SHOWN, tmp_path)] == [""]
     now, shown = (matplotlib.image.imread(folder / "subgroups.png") for folder in (tmp_path, SHOWN))

@@ -38,9 +38,7 @@ def test_analysis_of_variance_for_repeated_measures():
 
 
 def test_friedman():
-    assert friedman(WIDE) == pytest.approx(
-        {"statistic": R["friedman"]["statistic"], "df1": 3, "p": R["friedman"]["p"]}
-    )
+    assert friedman(WIDE) == pytest.approx({"statistic": R["friedman"]["statistic"], "df1": 3, "p": R["friedman"]["p"]})
 
 
 def test_signed_ranks_and_effect_sizes():
@@ -56,9 +54,7 @@ def test_signed_ranks_and_effect_sizes():
 
 def test_the_papers_tests():
     found = one_way(GROUPS)
-    assert (found["F"], found["p"]) == pytest.approx(
-        (R["anova_one_way"]["F"], R["anova_one_way"]["p"])
-    )
+    assert (found["F"], found["p"]) == pytest.approx((R["anova_one_way"]["F"], R["anova_one_way"]["p"]))
     known = {row["pair"]: row for row in R["tukey"]}
     for pair in honest_differences(GROUPS, 0.05):
         row = known[f"{pair['b']}-{pair['a']}"]  # R subtracts the earlier group

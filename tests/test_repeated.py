@@ -80,9 +80,7 @@ def test_tukey_stands_beside_whichever_model_comes_first(table, theirs, pairs):
     tukey = theirs[1]
     tukey = tukey[tukey["question"].str.startswith("models")]
     known = {(r.test_set, r.question, frozenset((r.a, r.b))): r.p for r in tukey.itertuples()}
-    found = {
-        (r.test_set, r.question, frozenset((r.a, r.b))): r.p_theirs for r in pairs.itertuples()
-    }
+    found = {(r.test_set, r.question, frozenset((r.a, r.b))): r.p_theirs for r in pairs.itertuples()}
     assert found == pytest.approx(known)
     given = pairwise(table, "dsc", ALPHA, "independent", tukey)
     pd.testing.assert_frame_equal(given, pairs)
@@ -140,9 +138,7 @@ def test_many_tests_undo_what_one_shows():
 
 def test_a_study_whose_paper_tests_nothing_has_nothing_beside(table):
     out = pairwise(table, "dsc", ALPHA, None)
-    assert (
-        out["p_theirs"].isna().all() and out["agrees"].isna().all() and out["because"].isna().all()
-    )
+    assert out["p_theirs"].isna().all() and out["agrees"].isna().all() and out["because"].isna().all()
 
 
 def test_all_families_at_once(table, theirs):
@@ -156,9 +152,7 @@ def test_all_families_at_once(table, theirs):
     }
     known = theirs[0].set_index(["test_set", "question"])["p"]
     asked = own[own["question"] != "all sizes"]
-    assert asked["p_theirs"].tolist() == pytest.approx(
-        [known["uterus", q] for q in asked["question"]]
-    )
+    assert asked["p_theirs"].tolist() == pytest.approx([known["uterus", q] for q in asked["question"]])
     # of complete cases the mixed model's chi-square is k - 1 times the F of repeated measures
     f, wald = (asked[asked["method"] == m]["statistic"].to_numpy() for m in (ANOVA, MIXED))
     assert wald == pytest.approx(5 * f, rel=0.01)

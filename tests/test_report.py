@@ -163,9 +163,7 @@ def test_the_first_page_has_crossovers_only_where_there_are():
     open_ = crossover(CANT, 9.0, 0.0, np.inf, overtakes="aggregated")
     none = crossover(NONE, np.inf, np.inf, np.inf, overtakes="aggregated")
     both = crossover_sentences(results(crossover=pd.concat([found, open_])))
-    assert "at n = 23" in both[0] and both[1:] == [
-        "For 1 of 2 pairs of strategies these results can't tell."
-    ]
+    assert "at n = 23" in both[0] and both[1:] == ["For 1 of 2 pairs of strategies these results can't tell."]
     main = crossover(CANT, 30.0, 8.0, np.inf)
     said = crossover_sentences(results(crossover=pd.concat([open_, main])))
     assert said[1].startswith("Whether UT-only overtakes TL (L1)") and "8 to beyond 51" in said[1]
@@ -205,9 +203,7 @@ def test_cases_needed_stand_in_a_row_for_each_score():
          "ci_low": low, "ci_high": high, "confidence": 0.95, "form": "monotone", "n_smallest": 5,
          "n_largest": 51} for t, f, n, low, high in rows
     ])  # fmt: skip
-    section = crossover_section(
-        results(crossover=crossover(CROSSES, 23.4, 12, 51), cases_needed=needed)
-    )
+    section = crossover_section(results(crossover=crossover(CROSSES, 23.4, 12, 51), cases_needed=needed))
     table = section.tables[1].table
     assert table.head[0] == "DSC" and set(table.head[1:]) == {"UT-only", "TL (L1)"}
     by_head = [dict(zip(table.head, row, strict=True)) for row in table.rows]
@@ -224,9 +220,7 @@ def test_where_tests_disagree_is_said_and_why():
     section = agreement_section(results(pairwise=pd.concat([apart, agreed])))
     assert "decides otherwise in 2 of 3 comparisons" in section.sentences[1]
     assert "in 1 because the comparisons are corrected" in section.sentences[1]
-    finds = (
-        "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1."
-    )
+    finds = "It finds a difference that ours doesn't in 1 of them, and ours one that it doesn't in 1."
     assert finds in section.sentences[1]
     [table] = section.tables
     assert table.title == "Where the two disagree (2)" and "−0.100 (−0.200, −0.010)" in cells(table.table)  # fmt: skip
@@ -275,10 +269,7 @@ def test_the_audit_shows_the_claims_that_may_be_false():
     claims = false_claims(load_published("uterus"))
     section = audit_section(results(audit=findings(FOLLOWS), false_claims=claims))
     [table] = section.tables
-    assert (
-        table.title
-        == "Claims of superiority that may be false by the chance of the cases (1 of 21)"
-    )
+    assert table.title == "Claims of superiority that may be false by the chance of the cases (1 of 21)"
     text = cells(table.table)
     assert "transfer-L1 better than aggregated, all, dsc, n = 51 | " in text
     assert "| 89 | 0.10 (0.02 to 0.18) | 0.75 (0.50 to 0.90)" in text
@@ -288,11 +279,7 @@ def test_the_audit_shows_the_claims_that_may_be_false():
 
 
 def scores(replicates: int = 1) -> dict[str, pd.DataFrame]:
-    rows = [
-        {"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"}
-        for c in ("cervix", "uterus")
-        for i in range(4)
-    ]
+    rows = [{"cohort": c, "case": f"{c}{i}", "patient": f"{c}{i // 2}"} for c in ("cervix", "uterus") for i in range(4)]
     tested_ = pd.DataFrame(rows).assign(part="test", replicate=0)
     unscored = tested_.tail(1).assign(case="other", patient="other")
     trained = tested_.head(1).assign(part="train", patient="t")
@@ -314,9 +301,7 @@ def test_the_first_page_follows_the_tables():
     assert "at n = 23" in found and "First. Second." in found and "Third" not in found
     assert "1 holds" in found and "1 can't be told" in found
     assert STUDY.data in sure and "Scale demo, a meaning." in sure
-    assert (
-        "Tested on 4 patients: 2 of Cervix and 2 of Uterus." in sure and patients_tested(one) == 4
-    )
+    assert "Tested on 4 patients: 2 of Cervix and 2 of Uterus." in sure and patients_tested(one) == 4
     assert "1 training failed" in sure and "trained once" in sure and "decides otherwise in 1 of 1" in sure  # fmt: skip
     other = results(**scores(replicates=3), claims=claims(FAILS, FAILS), crossover=crossover(CANT, 9, 0, np.inf),
                     pairwise=pairs(agrees=True, because=np.nan))  # fmt: skip
@@ -326,9 +311,7 @@ def test_the_first_page_follows_the_tables():
 
 
 def test_the_overview_counts_every_study():
-    found = results(
-        **scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51)
-    )
+    found = results(**scores(), claims=claims(HOLDS, HOLDS, NOT_RUN), crossover=crossover(CROSSES, 23.4, 12, 51))
     table = overview([found, results(PROSTATE)])
     assert table.rows[0][1:] == ["4", "1 found", "2", "0", "0", "1"]
     assert table.rows[1][1:] == ["–", "no learning curves", "–", "–", "–", "–"]
@@ -340,9 +323,7 @@ def test_the_overview_counts_every_study():
 def test_the_tables_of_a_page_follow_from_its_frames_whatever_it_compares():
     anova = pd.DataFrame([{"test_set": "uterus", "structure": "tumour", "question": "models at n=32", "n_train": 32,
                            "groups": 3, "F": 4.0, "p": 0.02}])  # fmt: skip
-    tested = pairs().assign(
-        statistic=3.0, p_wilcoxon_asymptotic=0.01, p_wilcoxon_exact=0.02, p_westfall_young=0.1
-    )
+    tested = pairs().assign(statistic=3.0, p_wilcoxon_asymptotic=0.01, p_wilcoxon_exact=0.02, p_westfall_young=0.1)
     both = study_tables.details(results(anova=anova, paired=tested))
     assert [t.title for t in both] == [
         "Analysis of variance (1 row)",
@@ -419,9 +400,7 @@ def whole(tmp_path_factory) -> str:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="495pt" viewBox="0 0 9 9"><path d="M0 0"/></svg>'
     (folder / "learning_curves.svg").write_text(svg)
     (folder / "flow.svg").write_text(svg.replace("9 9", "8 8"))
-    way = ProvenanceNote(
-        "results/uterus/x.csv", "abc", "workflow_scripts.analysis", "def", (("in.csv", "012"),)
-    )
+    way = ProvenanceNote("results/uterus/x.csv", "abc", "workflow_scripts.analysis", "def", (("in.csv", "012"),))
     frames = scores() | {
         "claims": claims(HOLDS, OPEN, NOT_RUN), "crossover": crossover(CROSSES, 23.4, 12, 51),
         "learning_curves": pd.DataFrame([{"test_set": "uterus", "structure": "tumour", "patients": 16, "replicates": 1,
@@ -430,9 +409,7 @@ def whole(tmp_path_factory) -> str:
     }  # fmt: skip
     names = ["claims", "crossover", "pairwise", "published", "figures/flow", "figures/learning_curves"]  # fmt: skip
     of = StudyResults(STUDY, frames, {}, {}, [], dict.fromkeys(names, way))
-    of = replace(
-        of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"}
-    )
+    of = replace(of, figures={"learning_curves": folder / "learning_curves.svg", "flow": folder / "flow.svg"})
     for name in ("a.html", "b.html"):
         page.render([of, results(PROSTATE)], folder / name)
     assert (folder / "a.html").read_bytes() == (folder / "b.html").read_bytes()
@@ -460,11 +437,7 @@ def test_every_table_and_figure_leads_to_its_record(whole):
 def test_the_learning_curves_stand_once_with_the_crossover(whole):
     text = html.unescape(whole)
     assert text.count("Learning curves and crossover.</strong>") == 1
-    assert (
-        text.index("Figure 1. Flow")
-        < text.index('id="uterus-crossover"')
-        < text.index("Figure 2. Learning")
-    )
+    assert text.index("Figure 1. Flow") < text.index('id="uterus-crossover"') < text.index("Figure 2. Learning")
 
 
 def test_keyboard_and_readers_find_their_way(whole):
@@ -473,9 +446,7 @@ def test_keyboard_and_readers_find_their_way(whole):
     levels = [int(n) for n in re.findall(r"<h([1-6])", whole)]
     assert all(b <= a + 1 for a, b in pairwise(levels))
     assert all('aria-label="' in b or ">" in b for b in re.findall(r"<button[^>]*>", whole))
-    assert len(re.findall(r"<img ", whole)) == len(
-        re.findall(r'<img src="[^"]*" alt="Figure', whole)
-    )
+    assert len(re.findall(r"<img ", whole)) == len(re.findall(r'<img src="[^"]*" alt="Figure', whole))
     for rule in (":focus-visible", "@media print", "details::details-content", "@page"):
         assert rule in whole
     assert "aria-sort" in whole and "showModal" in whole

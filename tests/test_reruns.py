@@ -65,9 +65,7 @@ def flipped(pretended: Pretended) -> Iterator[tuple[str, str, list[str] | str | 
     name, file = pretended.config["studies"], file_of(pretended)
     values, real = read_yaml(pretended.folder / file), "data" in pretended.config
     base = load_study(name, SCALE, pretended.folder / "config", real)
-    waiting = {
-        written(place): mutations(base, values, place, old, real) for place, old in leaves(values)
-    }
+    waiting = {written(place): mutations(base, values, place, old, real) for place, old in leaves(values)}
     while waiting:
         tried = {leaf: next(others, None) for leaf, others in waiting.items()}
         yield from ((leaf, "", "refused") for leaf, other in tried.items() if other is None)

@@ -138,9 +138,7 @@ def test_a_structures_probability_is_the_softmax_of_its_two_maps():
         maps = network.spp.conv(features) + sum(c(features) for c in network.spp.dilated)
     maps = maps.reshape(2, 3, 2, 5, 5)
     assert logits.shape == (2, 3, 33, 33)
-    np.testing.assert_allclose(
-        logits[..., ::8, ::8].sigmoid().numpy(), maps.softmax(2)[:, :, 1].numpy(), atol=1e-6
-    )
+    np.testing.assert_allclose(logits[..., ::8, ::8].sigmoid().numpy(), maps.softmax(2)[:, :, 1].numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("channels, structures", [(1, 1), (3, 12)])

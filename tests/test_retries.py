@@ -17,10 +17,7 @@ STAGE = plan(STUDY).stages["scratch-n8"]
 
 def trained(*scores: float) -> Trained:
     """Validated as 0 before its first step, then with these scores."""
-    history = [
-        {"step": step, "loss": 1.0, "validation_dsc": score}
-        for step, score in enumerate((0.0, *scores))
-    ]
+    history = [{"step": step, "loss": 1.0, "validation_dsc": score} for step, score in enumerate((0.0, *scores))]
     return Trained({}, history, len(scores), len(scores), max(scores), {}, 0.0)
 
 
@@ -64,9 +61,7 @@ def test_what_learns_is_trained_once(tmp_path, monkeypatch):
     assert collapsed == [] and len(attempts) == 1
 
 
-def test_a_training_that_collapses_again_is_a_result_or_a_failure_as_without_retries(
-    tmp_path, monkeypatch
-):
+def test_a_training_that_collapses_again_is_a_result_or_a_failure_as_without_retries(tmp_path, monkeypatch):
     second = trained(0.0, 0.0)
     (_, done, _, collapsed), _ = learn(tmp_path, monkeypatch, 1, trained(0.0), second)
     assert done is second and len(collapsed) == 1

@@ -24,9 +24,7 @@ MAY_IMPORT = {
     "findings": "core study statistics",
     "analyses": "core imaging networks study statistics findings",
     "report": "core study statistics findings analyses",
-    "execution": (
-        "core imaging sources networks study evaluation training statistics findings analyses report"
-    ),
+    "execution": ("core imaging sources networks study evaluation training statistics findings analyses report"),
     "cli": "*",
 }
 """Package -> those that it may import, from the ground up: each stands after all that it imports."""

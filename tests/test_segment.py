@@ -148,9 +148,7 @@ def test_nothing_but_refused_examinations_is_told_with_each_cause(results: Path,
 
 
 @pytest.mark.parametrize("step", ["bias field", "slices", "prediction"])
-def test_an_examination_that_fails_later_stops_no_other(
-    results: Path, export: Path, monkeypatch, step: str
-):
+def test_an_examination_that_fails_later_stops_no_other(results: Path, export: Path, monkeypatch, step: str):
     place, name = {
         "bias field": (prepare.bias_field, "estimate"),
         "slices": (prepare.slicing, "network_grid"),

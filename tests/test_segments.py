@@ -92,10 +92,7 @@ def test_highdicom_reads_the_same(kind, syntax, tmp_path):
     made.save_as(tmp_path / "seg.dcm")
     theirs = hd.seg.segread(tmp_path / "seg.dcm").get_volume()
     assert theirs.array.shape == (6, 21, 23, 2)
-    mm = (
-        np.argwhere(np.ones(theirs.array.shape[:3])) @ theirs.affine[:3, :3].T
-        + theirs.affine[:3, 3]
-    )
+    mm = np.argwhere(np.ones(theirs.array.shape[:3])) @ theirs.affine[:3, :3].T + theirs.affine[:3, 3]
     turn = np.reshape(image.GetDirection(), (3, 3))
     x, y, z = np.round((mm - image.GetOrigin()) @ turn / image.GetSpacing()).astype(int).T
     for number in (1, 2):
@@ -201,16 +198,12 @@ def taken(names, *objects, on=(), frame=FRAME) -> tuple[int, list[str]]:
     """Which of `two_segments` it is, from 1 on, and what is told."""
     there = [d for o in objects for d in drawables(o)]
     mask, findings = find_structure(there, names, IMAGE, frame, on)
-    (which,) = np.flatnonzero(
-        (two_segments(True) == sitk.GetArrayFromImage(mask)).all(axis=(1, 2, 3))
-    )
+    (which,) = np.flatnonzero((two_segments(True) == sitk.GetArrayFromImage(mask)).all(axis=(1, 2, 3)))
     return int(which) + 1, codes(findings)
 
 
 def test_segments_by_description_where_all_have_one_label():
-    dataset = named(
-        segment_item(1, "Segmentation", "GTV-p"), segment_item(2, "Segmentation", "Node")
-    )
+    dataset = named(segment_item(1, "Segmentation", "GTV-p"), segment_item(2, "Segmentation", "Node"))
     assert taken(["gtvp"], dataset) == (1, ["structure-named"])
     assert taken(["NODE"], dataset) == (2, ["structure-named"])
     there = list(drawables(dataset))
@@ -236,9 +229,7 @@ def test_names_are_text_or_whole_numbers():
 
 
 def test_segments_by_the_meaning_of_their_code():
-    kidneys = named(
-        segment_item(1, "a", code=KIDNEY, side=LEFT), segment_item(2, "b", code=KIDNEY, side=RIGHT)
-    )
+    kidneys = named(segment_item(1, "a", code=KIDNEY, side=LEFT), segment_item(2, "b", code=KIDNEY, side=RIGHT))
     assert taken(["Left kidney"], kidneys) == (1, ["structure-named"])
     assert taken(["kidney_right"], kidneys) == (2, ["structure-named"])
     there = list(drawables(kidneys))
@@ -279,8 +270,7 @@ def drawn_on(dataset, *series: str):
 
 def test_of_several_the_one_on_the_chosen_series_is_taken():
     one, two = (
-        drawn_on(named(segment_item(1, "GTV"), values=v[None]), f"1.{n}")
-        for n, v in enumerate(two_segments(True), 1)
+        drawn_on(named(segment_item(1, "GTV"), values=v[None]), f"1.{n}") for n, v in enumerate(two_segments(True), 1)
     )
     both = [[{"1.1"}], [{"1.2"}], [{"1.9"}, {"1.9", "1.2"}]]
     assert [taken(["gtv"], one, two, on=on) for on in both] == [
@@ -294,9 +284,7 @@ def test_of_several_the_one_on_the_chosen_series_is_taken():
         assert found == "structure-doubled"
     assert taken(["gtv"], one, on=[{"1.9"}]) == (1, [])  # the only one, in the image's frame
     drawn_on(two, "1.1")
-    assert refusal(
-        find_structure, there[:1] + list(drawables(two)), ["gtv"], IMAGE, FRAME, [{"1.1"}]
-    )
+    assert refusal(find_structure, there[:1] + list(drawables(two)), ["gtv"], IMAGE, FRAME, [{"1.1"}])
 
 
 def test_two_structure_sets_with_the_same_names():

@@ -83,9 +83,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "kinds,text,wanted", [(k, text, is_made) for is_made, own in KINDS.items() for k, text in own]
-)
+@pytest.mark.parametrize("kinds,text,wanted", [(k, text, is_made) for is_made, own in KINDS.items() for k, text in own])
 def test_what_an_image_is_stands_in_its_type_and_name(kinds: list, text: str, wanted: str):
     assert made(kinds, "", text, "*ep_b1000t", False) == wanted
 
@@ -240,9 +238,7 @@ def test_a_map_in_the_series_of_its_sources_is_no_b_0(tmp_path: Path):
     export.weighted(tmp_path, {500: block(seed=1)}, ImageType=PHILIPS, **tags)
     other = partial(setattr_of, "InstanceNumber", 20)
     kinds = ["DERIVED", "SECONDARY", "OTHER"]
-    write(
-        tmp_path, block(seed=2), start=20, ImageType=kinds, DiffusionBValue=0.0, edit=other, **tags
-    )
+    write(tmp_path, block(seed=2), start=20, ImageType=kinds, DiffusionBValue=0.0, edit=other, **tags)
     assert refusal(tmp_path, b_value=0).code == "series-missing"
     lossy = ["DERIVED", *PHILIPS[1:]]
     images = {b: block(seed=b) for b in (0, 500)}
@@ -284,9 +280,7 @@ SIGNS = {
     "contrast": partial(setattr_of, "AcquisitionContrast", "DIFFUSION"),
     "name": partial(setattr_of, "SeriesDescription", "DWI b0"),
     "standard": partial(setattr_of, "DiffusionDirectionality", "NONE"),
-    "siemens": lambda d, k: d.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(
-        0x0D, "CS", "NONE"
-    ),
+    "siemens": lambda d, k: d.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0D, "CS", "NONE"),
 }
 
 
@@ -330,9 +324,7 @@ def untold(d: Dataset) -> None:
     """Known by the directions of the others."""
 
 
-@pytest.mark.parametrize(
-    "tell", [isotropic, isotropic_siemens, isotropic_philips, trace_ge, zeros, untold]
-)
+@pytest.mark.parametrize("tell", [isotropic, isotropic_siemens, isotropic_philips, trace_ge, zeros, untold])
 def test_the_scanners_trace_is_no_further_direction(tell: Callable, tmp_path: Path):
     """It is taken alone; without it the directions are averaged; the report says which."""
 
@@ -599,9 +591,7 @@ def test_an_image_with_one_damaged_class_is_an_image(keyword: str, tmp_path: Pat
     """A single digit makes a class of overlays of it."""
     for path in write(tmp_path, block()):
         content = path.read_bytes()
-        classes = [
-            m.end() for m in re.finditer(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(?=4\0)", content)
-        ]
+        classes = [m.end() for m in re.finditer(rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(?=4\0)", content)]
         at = classes[keyword == "SOPClassUID"]
         path.write_bytes(content[:at] + b"8" + content[at + 1 :])
         d = dcmread(path)

@@ -46,9 +46,7 @@ class Clone:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
         environment |= {"PYTHON": str(self.python), "CALLS": str(self.calls), "FAILING": failing}
         self.calls.unlink(missing_ok=True)
-        return subprocess.run(
-            command, cwd=self.folder, env=environment | more, capture_output=True, text=True
-        )
+        return subprocess.run(command, cwd=self.folder, env=environment | more, capture_output=True, text=True)
 
     def setup(self, *what: str, **more: str) -> tuple[int, list[str], str]:
         """Exit status, the steps that it told, and what it said besides."""

@@ -107,9 +107,7 @@ def test_subsets_nest_and_so_do_their_validation_sets(a, seed, share):
         assert all(before[use] <= now[use] for use in before)
         before = now
     everyone = stage_cases(table, Stage("s", (("a", None),), None, None, ("x",)), share)
-    assert set(everyone.case[everyone.use == "validation"]) == set(
-        table.case[table.validation.fillna(False)]
-    )
+    assert set(everyone.case[everyone.use == "validation"]) == set(table.case[table.validation.fillna(False)])
 
 
 @given(st.integers(2, 400), st.floats(0.01, 0.5))
@@ -153,9 +151,7 @@ def test_the_order_of_the_rows_and_of_the_cohorts_changes_nothing(a, seed):
     table = divide(cases, asked(seed))
     other = divide(cases.sample(frac=1, random_state=seed), asked(seed), {"b": 0.25, "a": 0.25})
     by = ["cohort", "patient", "case"]
-    pd.testing.assert_frame_equal(
-        table.sort_values(by, ignore_index=True), other.sort_values(by, ignore_index=True)
-    )
+    pd.testing.assert_frame_equal(table.sort_values(by, ignore_index=True), other.sort_values(by, ignore_index=True))
 
 
 def test_further_trainings_take_the_subsets_of_their_draw():
@@ -197,17 +193,12 @@ def designs() -> list[tuple[Study, Plan, pd.DataFrame]]:
     ):
         values = copy.deepcopy(UTERUS)
         values = merge(values, values.pop("scales")["demo"])
-        study = Study.model_validate(
-            merge(values, {"scale": "demo", "sizes": [2, 9, 30], **NO_FIGURES, **changes})
-        )
+        study = Study.model_validate(merge(values, {"scale": "demo", "sizes": [2, 9, 30], **NO_FIGURES, **changes}))
         cases = [
-            cohort(name, [1 + (i % 3 == 0) for i in range(c.source.patients)])
-            for name, c in study.cohorts.items()
+            cohort(name, [1 + (i % 3 == 0) for i in range(c.source.patients)]) for name, c in study.cohorts.items()
         ]
         asks = parameters.splits(study)
-        table = split(
-            pd.concat(cases), asks["tests"], study.splits, parameters.needed(study), NO_IMAGES
-        )
+        table = split(pd.concat(cases), asks["tests"], study.splits, parameters.needed(study), NO_IMAGES)
         out.append((study, plan(study), table))
     return out
 
@@ -221,9 +212,7 @@ def test_no_model_was_trained_on_what_it_is_evaluated_on(designs):
         patient = table.drop_duplicates("case").set_index("case").patient
         for model in p.models.values():
             asked_for = evaluation_cases(table, model)
-            seen = pd.concat(
-                stage_cases(table, s, study.splits.validation) for s in lineage(p, model.stage)
-            )
+            seen = pd.concat(stage_cases(table, s, study.splits.validation) for s in lineage(p, model.stage))
             assert len(asked_for) and asked_for.case.is_unique
             crossed = set(patient[asked_for.case]) & set(patient[seen.case])
             assert not crossed, f"{model.name}: {crossed}"
@@ -303,9 +292,7 @@ def test_a_fold_is_left_out_of_the_whole_chain():
     study = Study.model_validate(values)
     cases = [cohort(name, [1] * c.source.patients) for name, c in study.cohorts.items()]
     asks = parameters.splits(study)
-    table = split(
-        pd.concat(cases), asks["tests"], study.splits, parameters.needed(study), NO_IMAGES
-    )
+    table = split(pd.concat(cases), asks["tests"], study.splits, parameters.needed(study), NO_IMAGES)
     p = plan(study)
     folds = [m for m in p.models.values() if m.fold is not None]
     assert len(folds) == 3
@@ -353,9 +340,7 @@ def test_folds_without_patients_are_told(patients: int, k: int):
         (30, [2, 4], 2),
     ],
 )
-def test_every_fold_leaves_patients_to_train_on_and_to_choose_by(
-    patients: int, sizes: list[int], k: int
-):
+def test_every_fold_leaves_patients_to_train_on_and_to_choose_by(patients: int, sizes: list[int], k: int):
     """Refused, or else n patients, or all that the fold leaves where those are fewer."""
     study, cases = small(patients, sizes, k)
     try:
@@ -383,6 +368,4 @@ def test_an_image_in_two_cohorts_is_an_error_that_names_the_cases_and_all_findin
         split(cases, {"a": 2, "b": 0.01}, asked(), {"a": 2, "b": 2}, images)
     none, same = str(caught.value).splitlines()
     assert none.startswith("cohort b: no test patient")
-    assert same.startswith(
-        "same-image: case a0-0 of cohort a and case b3-0 of cohort b hold the same image (t2, adc)"
-    )
+    assert same.startswith("same-image: case a0-0 of cohort a and case b3-0 of cohort b hold the same image (t2, adc)")

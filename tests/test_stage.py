@@ -138,9 +138,7 @@ def test_later_weights_that_are_as_good_as_the_trained_ones_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("fail_at", [0, 3, 11])
-def test_a_killed_training_on_from_trained_weights_resumes_to_the_same(
-    tmp_path, monkeypatch, fail_at
-):
+def test_a_killed_training_on_from_trained_weights_resumes_to_the_same(tmp_path, monkeypatch, fail_at):
     checkpoints_at_each_step(monkeypatch)
     unbroken = run(Trained(), tmp_path / "a", WORSE, trained_before=True)
     killed = Trained()
@@ -152,9 +150,7 @@ def test_a_killed_training_on_from_trained_weights_resumes_to_the_same(
     assert np.array_equal(resumed.weights["weight"], unbroken.weights["weight"])
 
 
-@pytest.mark.parametrize(
-    "epochs, bounds, steps", [(3, None, 30), (3, (40, 50), 40), (9, (4, 8), 8)]
-)
+@pytest.mark.parametrize("epochs, bounds, steps", [(3, None, 30), (3, (40, 50), 40), (9, (4, 8), 8)])
 def test_steps_are_epochs_within_the_bounds(epochs, bounds, steps):
     recipe = RECIPE.model_copy(update={"epochs": epochs, "steps": bounds})
     assert stage.planned_steps(recipe, 10) == steps

@@ -38,9 +38,7 @@ TUKEY_OF_PLANTS = {  # b - a: difference, lower, upper, p
     ("trt1", "trt2"): (0.865, 0.1737839, 1.5562161, 0.0120064),
 }
 # Shrout and Fleiss 1979, table 2: six targets, four judges
-JUDGES = np.array(
-    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-)
+JUDGES = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
 ALL = "all"
 
 
@@ -138,9 +136,7 @@ def test_folds_are_not_compared_and_replicates_count_once(metrics):
 def test_the_spread_between_replicates_is_that_of_their_means():
     table = simulated_metrics(replicates=3)
     summary = summarise(check_metrics(table), 0.95, ["dsc"])
-    row = summary.query("model == 'scratch-n32' and metric == 'dsc' and test_set == 'uterus'").iloc[
-        0
-    ]
+    row = summary.query("model == 'scratch-n32' and metric == 'dsc' and test_set == 'uterus'").iloc[0]
     own = table[(table.family == "scratch") & (table.n_train == 32) & (table.cohort == "uterus")]
     means = [own[(own.replicate == r) & own.fold.isna()].dsc.mean() for r in range(3)]
     assert row["replicates"] == 3
@@ -153,9 +149,7 @@ def test_the_spread_between_replicates_is_that_of_their_means():
 @pytest.mark.slow
 def test_summary_agrees_with_scipy(metrics):
     summary = summarise(metrics, 0.9, ["dsc"])
-    row = summary.query("model == 'scratch-n32' and metric == 'dsc' and test_set == 'uterus'").iloc[
-        0
-    ]
+    row = summary.query("model == 'scratch-n32' and metric == 'dsc' and test_set == 'uterus'").iloc[0]
     values = metrics.query("model == 'scratch-n32' and cohort == 'uterus'")["dsc"]
     mean = values.mean()  # Student's interval by the delta method on the logit scale
     se = stats.sem(values) / (mean * (1 - mean))
@@ -167,9 +161,7 @@ def test_summary_agrees_with_scipy(metrics):
 
 def test_summary_of_one_case_and_of_none():
     table = small(hd95_mm=[1.0, *[np.nan] * 7])
-    summary = summarise(check_metrics(table), 0.95).query(
-        "metric == 'hd95_mm' and test_set == 'all'"
-    )
+    summary = summarise(check_metrics(table), 0.95).query("metric == 'hd95_mm' and test_set == 'all'")
     one, none = summary.iloc[0], summary.iloc[1]
     assert (one["cases"], one["mean"]) == (1, 1.0)
     assert np.isnan(one[["sd", "ci_low", "ci_high"]].astype(float)).all()
@@ -252,9 +244,7 @@ def test_one_family_is_no_question_and_no_size_is_one():
     assert set(anova["question"]) == {"models at n=0"}
 
 
-@pytest.mark.parametrize(
-    "dsc", [[0.0] * 8, [0.2] * 4 + [0.4] * 4, [0.1, 0.2, 0.3, 0.4, 0.5, None, None, None]]
-)
+@pytest.mark.parametrize("dsc", [[0.0] * 8, [0.2] * 4 + [0.4] * 4, [0.1, 0.2, 0.3, 0.4, 0.5, None, None, None]])
 def test_degenerate_groups_have_no_p(dsc):
     table = check_metrics(small()).assign(dsc=pd.array(dsc, dtype=float))
     anova, tukey = compare(table, "dsc", 0.05)
@@ -328,9 +318,7 @@ def test_agreement_is_that_of_pingouin(form):
         part = part if row.test_set == ALL else part[part["cohort"] == row.test_set]
         theirs = intraclass_corr(part, "case", "model", "value", nan_policy="omit")
         theirs = theirs.set_index("Type").loc[form]
-        assert (row.icc, row.ci_low, row.ci_high) == pytest.approx(
-            (theirs["ICC"], *theirs["CI95"]), abs=0.0051
-        )
+        assert (row.icc, row.ci_low, row.ci_high) == pytest.approx((theirs["ICC"], *theirs["CI95"]), abs=0.0051)
         assert row.icc == pytest.approx(theirs["ICC"], rel=1e-6)
 
 
@@ -351,9 +339,7 @@ def test_agreement_that_is_exact_and_a_model_without_predictions():
     manual = table.loc[table["model"] == "manual", "value"].to_numpy()
     table.loc[exact, "value"] = manual
     table.loc[table["model"] == "transfer-L1-n2", "value"] = np.nan
-    found = (
-        agreement(table, "ICC(A,1)", 0.95).groupby("model")[["icc", "cases"]].agg(["min", "max"])
-    )
+    found = agreement(table, "ICC(A,1)", 0.95).groupby("model")[["icc", "cases"]].agg(["min", "max"])
     assert found.loc["scratch-n2", "icc"].tolist() == pytest.approx([1, 1])
     assert found.loc["transfer-L1-n2", "cases"].tolist() == [0, 0]
     assert found.loc["transfer-L1-n2", "icc"].isna().all()

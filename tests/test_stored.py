@@ -39,14 +39,10 @@ def kept(tmp_path_factory) -> tuple[Slices, SliceSet]:
         own = slice(begin, begin + count)
         begin += count
         (folder / case).mkdir()
-        stored.write(
-            folder / case, images[own], {f"s{k}": masks[own][..., k] * 255 for k in range(3)}
-        )
+        stored.write(folder / case, images[own], {f"s{k}": masks[own][..., k] * 255 for k in range(3)})
         names = [IMAGES, *(mask_name(f"s{k}") for k in range(3))]
         items[case] = {
-            "files": {
-                name: {"sha256": sha if name == IMAGES else f"{sha}{name}"} for name in names
-            },
+            "files": {name: {"sha256": sha if name == IMAGES else f"{sha}{name}"} for name in names},
             "slices": count,
             "large": {f"s{k}": bits(large[own, k]) for k in range(3)},
             "shown": {f"s{k}": bits(masks[own][..., k].any(axis=(1, 2))) for k in range(3)},
@@ -88,9 +84,7 @@ def test_only_the_structures_asked_for_are_read(kept, monkeypatch):
     slices, _ = kept
     opened = set()
     own = Path.open
-    monkeypatch.setattr(
-        Path, "open", lambda path, *how, **more: opened.add(path.name) or own(path, *how, **more)
-    )
+    monkeypatch.setattr(Path, "open", lambda path, *how, **more: opened.add(path.name) or own(path, *how, **more))
     read = load(slices, PLACES, ["s1"])
     read.masks[np.arange(3)], read.images[np.arange(3)]
     assert opened == {IMAGES, mask_name("s1")}
@@ -101,9 +95,7 @@ def test_a_set_of_slices_takes_no_memory_until_they_are_read(kept, monkeypatch):
     slices, _ = kept
     counted = []
     read = Stored._read
-    monkeypatch.setattr(
-        Stored, "_read", lambda own, place, out: counted.append(place) or read(own, place, out)
-    )
+    monkeypatch.setattr(Stored, "_read", lambda own, place, out: counted.append(place) or read(own, place, out))
     made = Batches(load(slices, PLACES, ["s0"]), augmenter(SHORT.augmentation, (32, 32)), 2, 0.5, 1)
     assert not counted
     made[0]
@@ -142,9 +134,7 @@ def test_mean_and_sd_are_numpys_to_the_bit(channels, at_once, monkeypatch):
     moments = Moments.of(images, which)
     assert moments.mean == exact.mean(axis=(0, 1, 2)).tolist()
     assert moments.sd == exact.std(axis=(0, 1, 2)).tolist()
-    np.testing.assert_array_equal(
-        Standardised(images, moments)[np.array([4, 1])], moments.apply(images)[[4, 1]]
-    )
+    np.testing.assert_array_equal(Standardised(images, moments)[np.array([4, 1])], moments.apply(images)[[4, 1]])
 
 
 @pytest.mark.parametrize("recipe", [SHORT, DRAWN], ids=["versions", "drawn"])

@@ -102,9 +102,7 @@ def test_more_bytes_than_declared_are_refused(tmp_path: Path):
     assert "160 bytes of pixels, where 80 are declared" in refusal(tmp_path / "deep")
     write(tmp_path / "two", SMALL, edit=lambda d, k: setattr(d, "PixelData", d.PixelData * 2))
     assert "320 bytes of pixels, where 160 are declared" in refusal(tmp_path / "two")
-    write(
-        tmp_path / "padded", SMALL, edit=lambda d, k: setattr(d, "PixelData", d.PixelData + b"\0\0")
-    )
+    write(tmp_path / "padded", SMALL, edit=lambda d, k: setattr(d, "PixelData", d.PixelData + b"\0\0"))
     assert (read(tmp_path / "padded") == SMALL.values).all()
 
 

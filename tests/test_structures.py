@@ -320,9 +320,7 @@ def test_rtstruct_from_a_file(grid, tmp_path):
     assert (first.number, first.name, first.frame_of_reference) == (1, "Tumour", FRAME)
     assert (second.number, second.frame_of_reference, second.contours) == (7, FRAME, [])
     assert (roi_mask(first, grid)[0] == body()).all()
-    assert [len(c.points) for c in rois(written)[0].contours] == [
-        len(c.points) for c in first.contours
-    ]
+    assert [len(c.points) for c in rois(written)[0].contours] == [len(c.points) for c in first.contours]
 
 
 def test_rtstruct_with_missing_and_odd_parts(tmp_path):
@@ -634,9 +632,7 @@ def test_structures_in_another_frame_of_reference():
     pixels = seg(body().astype(np.uint8), lattice())
     pixels.FrameOfReferenceUID = "1.2.3"
     for dataset in (lines, pixels):
-        assert (
-            refusal(find_structure, listed([dataset]), ["tumour"], lattice(), FRAME) == "two-frames"
-        )
+        assert refusal(find_structure, listed([dataset]), ["tumour"], lattice(), FRAME) == "two-frames"
         assert (found([dataset], frame="")[0] == body()).all()
     lines.StructureSetROISequence[0].ReferencedFrameOfReferenceUID = ""
     assert (found([lines])[0] == body()).all()

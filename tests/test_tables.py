@@ -50,9 +50,7 @@ def text(alphabet: str) -> st.SearchStrategy[str]:
 def tables(draw, alphabet: str = "aZ09 .,;|\t\n\"'äÖ–€#=-") -> list[list[str]]:
     """A header of words, and rows of any text that stands in no blank row."""
     width = draw(st.integers(1, 4))
-    header = draw(
-        st.lists(text("abcäß x").filter(bool), min_size=width, max_size=width, unique=True)
-    )
+    header = draw(st.lists(text("abcäß x").filter(bool), min_size=width, max_size=width, unique=True))
     row = st.lists(text(alphabet), min_size=width, max_size=width).filter(any)
     return [header, *draw(st.lists(row, max_size=5))]
 
@@ -62,9 +60,7 @@ def tables(draw, alphabet: str = "aZ09 .,;|\t\n\"'äÖ–€#=-") -> list[list[s
     tables(), st.sampled_from(DIALECTS), st.sampled_from(ENCODINGS),
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
 )  # fmt: skip
-def test_a_table_reads_back_the_same_in_any_dialect_and_encoding(
-    folder, table, dialect, encoding, quoting
-):
+def test_a_table_reads_back_the_same_in_any_dialect_and_encoding(folder, table, dialect, encoding, quoting):
     if len(table[0]) == 1 or dialect[1] == "\r":
         quoting = csv.QUOTE_ALL  # nothing else tells what divides one column; line ends in cells
     content = MARKS.get(encoding, b"") + written(table, *dialect, quoting).encode(encoding)
@@ -97,9 +93,7 @@ def test_a_workbook_reads_back_the_same(folder, table):
 )
 def test_decimal_commas_are_numbers_or_told_to_be_ambiguous(folder, values, separator):
     table = [["case", "dsc"], *([f"p{i}", repr(v).replace(".", ",")] for i, v in enumerate(values))]
-    found, findings = read(folder, written(table, separator, "\n", csv.QUOTE_MINIMAL)).numbers(
-        "dsc"
-    )
+    found, findings = read(folder, written(table, separator, "\n", csv.QUOTE_MINIMAL)).numbers("dsc")
     assert findings or found.tolist() == values
     assert not findings or separator == "\t"  # a comma beside semicolons is a decimal comma
 
@@ -107,13 +101,9 @@ def test_decimal_commas_are_numbers_or_told_to_be_ambiguous(folder, values, sepa
 @given(st.lists(st.floats(), max_size=8), st.sampled_from([".", ",", ""]))
 def test_numbers_as_machines_write_them_are_exact(values, decimal):
     # scientific or long, so that none looks like thousands
-    found, findings = numbers(
-        pd.Series([f"{v:.17e}" for v in values], name="x", dtype=str), decimal
-    )
+    found, findings = numbers(pd.Series([f"{v:.17e}" for v in values], name="x", dtype=str), decimal)
     assert not findings
-    pd.testing.assert_series_equal(
-        found, pd.Series(values, name="x", dtype=float), check_exact=True
-    )
+    pd.testing.assert_series_equal(found, pd.Series(values, name="x", dtype=float), check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +133,7 @@ def test_numbers_mean_what_they_mean_in_the_field(cells, expected):
     ],
 )  # fmt: skip
 def test_what_may_mean_two_numbers_or_none_is_told_by_row(cells, decimal, told):
-    found, findings = numbers(
-        pd.Series(cells, range(2, 2 + len(cells)), name="x", dtype=str), decimal
-    )
+    found, findings = numbers(pd.Series(cells, range(2, 2 + len(cells)), name="x", dtype=str), decimal)
     assert told in findings[0] and findings[0].startswith("x: ") and found.isna().any()
 
 
@@ -185,10 +173,7 @@ def test_rows_columns_and_names_that_are_wrong_are_told_at_once(folder):
 
 def test_a_column_whose_name_is_nearly_the_one_asked_for_is_told(folder):
     (finding,) = refusal(folder, "Center,Patient ID\nA,P1\n", needed=["patientid"])
-    assert (
-        finding
-        == "no column patientid; the name of column 2 differs from patientid by case or blanks only"
-    )
+    assert finding == "no column patientid; the name of column 2 differs from patientid by case or blanks only"
 
 
 def test_a_first_row_that_may_be_a_patient_is_not_quoted(folder):
@@ -197,9 +182,7 @@ def test_a_first_row_that_may_be_a_patient_is_not_quoted(folder):
 
 
 def test_a_column_that_may_stand_twice_counts_by_its_first(folder):
-    assert read(folder, "a,mean,mean\n1,2,3\n", repeated=["mean"]).rows.values.tolist() == [
-        ["1", "2"]
-    ]
+    assert read(folder, "a,mean,mean\n1,2,3\n", repeated=["mean"]).rows.values.tolist() == [["1", "2"]]
 
 
 def test_decimal_commas_between_commas_are_told(folder):

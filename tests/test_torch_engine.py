@@ -78,17 +78,13 @@ def test_only_the_trained_parts_change_where_some_weights_are_unused(architectur
         only_the_trained_parts_change(engine, network, batch_for(architecture), level)
 
 
-def only_the_trained_parts_change(
-    engine: engines.Engine, network: Declared, batch: tuple, level: str | None
-) -> None:
+def only_the_trained_parts_change(engine: engines.Engine, network: Declared, batch: tuple, level: str | None) -> None:
     engine.start(RECIPE, 1, None, level)
     before = engine.weights()
     for _ in range(2):
         engines.whole_step(engine, *batch, 0.01)
     after = engine.weights()
-    changed = {
-        name.split(".")[0] for name in after if not np.array_equal(after[name], before[name])
-    }
+    changed = {name.split(".")[0] for name in after if not np.array_equal(after[name], before[name])}
     assert changed == set(network.parts) - set(network.frozen(level))
     counts = engine.parameters()
     trained = sum(
@@ -217,9 +213,7 @@ def test_every_network_compiles_whole_and_trains_the_same(architecture, monkeypa
     """Traced in one piece; that its code is then also fast is the compiler's affair."""
     batch = batch_for(architecture)
     torch._dynamo.reset()  # it stops compiling after so many networks in a process
-    monkeypatch.setattr(
-        torch, "compile", functools.partial(torch.compile, backend="eager", fullgraph=True)
-    )
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager", fullgraph=True))
     losses = []
     for compile_ in (True, False):
         engine = make(architecture, compile=compile_)
@@ -241,9 +235,7 @@ def test_a_gpu_trains_as_the_processor_does(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found)
         engine = make()
         engine.start(RECIPE, 1, None, "conv4")
-        losses[engine.device] = [
-            engines.whole_step(engine, *batch_for("resnet101_cascaded"), 0.01) for _ in range(3)
-        ]
+        losses[engine.device] = [engines.whole_step(engine, *batch_for("resnet101_cascaded"), 0.01) for _ in range(3)]
     on_gpu, on_cpu = losses.values()
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=1e-3)
 

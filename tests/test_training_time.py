@@ -22,9 +22,7 @@ def record(name: str, parent: str | None = None, level: str | None = None, **fac
 
 
 def model(stage: str, family: str, n: int, strategy: str = "", level: str | None = None) -> Model:
-    return Model(
-        f"{family}-{stage}", family, strategy or family, level, n, 0, None, None, stage, ("organ",)
-    )
+    return Model(f"{family}-{stage}", family, strategy or family, level, n, 0, None, None, stage, ("organ",))
 
 
 MODELS = [

@@ -140,9 +140,7 @@ def test_outputs_of_one_stem_share_a_record_that_says_all(results):
     pair = [Path("results/f.svg"), Path("results/f.png")]
     for path in pair:
         path.write_text(path.suffix)
-    provenance.write_records(
-        pair, {"in.csv": "0"}, SETTINGS, [ENTRY], redact=without_places, seconds=2
-    )
+    provenance.write_records(pair, {"in.csv": "0"}, SETTINGS, [ENTRY], redact=without_places, seconds=2)
     read = provenance.read_record(pair[0])
     assert read == provenance.read_record(pair[1]) and set(read["outputs"]) == set(map(str, pair))
     assert read["settings"] == SETTINGS and read["seconds"] == 2

@@ -21,9 +21,7 @@ def test_values_are_named_by_study_table_row_and_column():
     named = values({"summary": SUMMARY}, "uterus")
     assert named["uterus/summary/dsc/uterus/tumour/scratch-n5/mean"] == 0.25
     assert named["uterus/summary/dsc/uterus/tumour/scratch-n5/n_train"] == 5
-    assert "uterus/summary/dsc/uterus/tumour/pretrained/sd" not in named, (
-        "a missing value has no name"
-    )
+    assert "uterus/summary/dsc/uterus/tumour/pretrained/sd" not in named, "a missing value has no name"
     assert len(named) == 3 * 4 - 1
 
 

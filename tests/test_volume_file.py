@@ -33,9 +33,7 @@ def labels(dtype=np.uint8) -> np.ndarray:
     return out
 
 
-def nifti(
-    array, affine=AFFINE, q=1, s=1, edit: Callable | None = None, kind=nib.Nifti1Image
-) -> bytes:
+def nifti(array, affine=AFFINE, q=1, s=1, edit: Callable | None = None, kind=nib.Nifti1Image) -> bytes:
     image = kind(array, affine, dtype=array.dtype)
     image.set_qform(affine, q)
     image.set_sform(affine, s)
@@ -426,12 +424,8 @@ def test_stored_axes_of_a_mask_and_a_channel_may_differ(tmp_path_factory, order,
     )
     reading = read_patient(source, {}, root)
     assert not reading.findings
-    np.testing.assert_array_equal(
-        sitk.GetArrayViewFromImage(reading.structures["gland"]).T, labels() == 1
-    )
-    np.testing.assert_array_equal(
-        sitk.GetArrayViewFromImage(reading.channels["t1"]).T, values() + 1
-    )
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(reading.structures["gland"]).T, labels() == 1)
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(reading.channels["t1"]).T, values() + 1)
 
 
 def test_all_findings_of_a_patient_are_told_at_once(tmp_path: Path):
@@ -475,6 +469,4 @@ def test_a_mask_on_the_other_form_of_a_header_is_refused_and_not_moved(tmp_path:
         ("header-forms", "channel t2"),
         ("structure-refused", "structure gland"),
     ]
-    assert told(patient(tmp_path, t2=image, gland=nifti(labels()))) == [
-        ("header-forms", "channel t2")
-    ]
+    assert told(patient(tmp_path, t2=image, gland=nifti(labels()))) == [("header-forms", "channel t2")]

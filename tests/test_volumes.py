@@ -58,18 +58,12 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "incoming"
     for patient in PATIENTS:
         (folder / patient).mkdir(parents=True)
-        ct = (
-            np.random.default_rng(int(patient[-1]))
-            .integers(-1000, 1000, (4, 8, 10))
-            .astype(np.int16)
-        )
+        ct = np.random.default_rng(int(patient[-1])).integers(-1000, 1000, (4, 8, 10)).astype(np.int16)
         for name, array in (("ct", ct), ("labels", labels(patient))):
             image = sitk.GetImageFromArray(array)
             image.SetSpacing((2, 2, 3))
             sitk.WriteImage(image, str(folder / patient / f"{name}.nii.gz"))
-    table = pd.DataFrame(
-        {"patient": list(PATIENTS), "center": PATIENTS.values(), "born": ["1950-01-02"] * 3}
-    )
+    table = pd.DataFrame({"patient": list(PATIENTS), "center": PATIENTS.values(), "born": ["1950-01-02"] * 3})
     table.to_csv(folder / "patients.csv", index=False)
     return folder
 
@@ -120,9 +114,7 @@ def test_identifiers_stay_the_text_they_are(root: Path, ids: list[str]):
         ("patient\tcenter\nMUSTERMANN-01\t A\n", "utf-16", "row 2 column 2 (center)"),
     ],
 )
-def test_a_table_may_have_any_form_and_what_was_done_is_told(
-    own_secret, root, text, encoding, note
-):
+def test_a_table_may_have_any_form_and_what_was_done_is_told(own_secret, root, text, encoding, note):
     given(root, text, encoding)
     cases, findings = rows(source(where={"center": "A"}), root)
     assert [row["patient"] for _, row in cases.values()] == ["MUSTERMANN-01"]
@@ -136,9 +128,7 @@ def test_a_row_that_where_nearly_takes_is_told(own_secret, root: Path):
     assert len(cases) == 1 and finding.code == "row-passed" and "row 3" in finding.what
 
 
-def test_the_findings_in_a_table_are_told_at_once_by_row_and_pattern_not_by_identifier(
-    own_secret, root
-):
+def test_the_findings_in_a_table_are_told_at_once_by_row_and_pattern_not_by_identifier(own_secret, root):
     (root / "MUSTERMANN-02/ct.nii.gz").unlink()
     (root / "MUSTERMANN-03/labels.nii.gz").unlink()
     retable(root, lambda t: pd.concat([t, t[:1], pd.DataFrame({"center": ["A"]}), t[2:]]))
@@ -196,9 +186,7 @@ def test_a_pattern_that_is_none_is_an_error_of_the_configuration_that_names_the_
         "structures": {"gland": {"file": pattern}},
     }
     with pytest.raises(ConfigError) as caught:
-        validate(
-            Cohort, {"label": "", "role": "target", "test": 1, "source": values}, Path("s.yaml")
-        )
+        validate(Cohort, {"label": "", "role": "target", "test": 1, "source": values}, Path("s.yaml"))
     first, second = str(caught.value).splitlines()
     assert "s.yaml: source.channels.t2: " in first and "source.structures.gland.file: " in second
     assert repr(pattern) in first
@@ -253,9 +241,7 @@ def test_reidentify_tells_the_row_and_identifier_of_a_table(own_secret, root: Pa
     assert reidentify(table)[1].count(pseudonym("P1", b"a secret")) == 2
 
 
-def test_reidentify_under_another_secret_says_that_nothing_matches_and_why(
-    own_secret, root, tmp_path, monkeypatch
-):
+def test_reidentify_under_another_secret_says_that_nothing_matches_and_why(own_secret, root, tmp_path, monkeypatch):
     known, unknown = pseudonym("MUSTERMANN-01", b"a secret"), pseudonym("MUSTERMANN-02", b"other")
     status, told = reidentify(str(root), known, unknown)
     assert status == 1 and f"{known}: row 2 of patients.csv" in told
@@ -266,9 +252,7 @@ def test_reidentify_under_another_secret_says_that_nothing_matches_and_why(
     assert status == 2 and "there is no secret here" in told and not (tmp_path / "none").exists()
 
 
-def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_written(
-    root, tmp_path
-):
+def test_public_identifiers_that_name_no_file_are_refused_before_anything_is_written(root, tmp_path):
     ids = ["A/00", "ok", "..", "con", "x" * 101, "Ok", "a:b", ".x"]
     given(root, "patient,center\n" + "".join(f"{i},A\n" for i in ids))
     plain = source(channels={"ct": "MUSTERMANN-01/ct.nii.gz"}, structures={}, identifiers="public")
@@ -375,17 +359,13 @@ def make(root: Path, out: Path, source: VolumesSource, data: Path | None) -> Pat
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, unpacked, by its path."""
     return {
-        str(p.relative_to(folder)): gzip.decompress(p.read_bytes())
-        if p.suffix == ".gz"
-        else p.read_bytes()
+        str(p.relative_to(folder)): gzip.decompress(p.read_bytes()) if p.suffix == ".gz" else p.read_bytes()
         for p in folder.rglob("*")
         if p.is_file()
     }
 
 
-def test_nothing_written_tells_who_the_patients_are(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_nothing_written_tells_who_the_patients_are(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     manifest = make(root, tmp_path / "out", source(), root)
     names = {p: pseudonym(p, b"a secret") for p in PATIENTS}
@@ -402,9 +382,7 @@ def test_nothing_written_tells_who_the_patients_are(
     assert case["size"] == [10, 8, 4] and case["spacing_mm"] == [2, 2, 3]
 
 
-def test_under_another_secret_every_case_has_another_name(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_under_another_secret_every_case_has_another_name(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     seen = []
     for key in ("one", "two"):
         monkeypatch.setenv("CROSSOVER_SECRET", key)

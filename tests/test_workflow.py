@@ -204,9 +204,7 @@ def test_snakemake_chooses_jobs_when_one_has_ended_and_not_every_second(tmp_path
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert (
-        run.stderr.count("chooses") == 2 * 5
-    )  # when it runs one of the jobs, and when that has ended
+    assert run.stderr.count("chooses") == 2 * 5  # when it runs one of the jobs, and when that has ended
 
 
 def test_the_workflow_passes_snakemakes_own_lint():
@@ -245,18 +243,14 @@ def third_study(smoke) -> Path:
 
 def test_the_selected_network_is_that_of_every_chain_and_is_not_trained_twice(third_study):
     chosen = json.loads((third_study / "selection.json").read_text())
-    records = {
-        p.parent.name: json.loads(p.read_text()) for p in third_study.glob("stages/*/record.json")
-    }
+    records = {p.parent.name: json.loads(p.read_text()) for p in third_study.glob("stages/*/record.json")}
     chains = {n: r for n, r in records.items() if not n.startswith("cell-")}
     assert {r["network"]["architecture"] for r in chains.values()} == {chosen["architecture"]}
     cell = f"cell-{chosen['architecture']}-{chosen['encoder']}-f1"
     assert chains["a-f1"]["same_as"] == cell
     assert chains["a-f1"]["files"] == records[cell]["files"]
     begun = chains["b-f0"]["initial"]
-    assert (
-        begun["weights"] == "imagenet" and len(begun["sha256"]) == 64 and "package" in begun["from"]
-    )
+    assert begun["weights"] == "imagenet" and len(begun["sha256"]) == 64 and "package" in begun["from"]
     assert chains["random_b-f0"]["initial"] == {"weights": "random"}
     assert chains["b_a-f0"]["initial"] is None and chains["b_a-f0"]["standardised"]
 
@@ -291,9 +285,7 @@ def test_new_patients_are_segmented_by_a_trained_model(third_study, tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     (row,) = pd.read_csv(tmp_path / "out/scores.csv").to_dict("records")
     (case,) = (
-        pd.read_csv(third_study.parent.parent / "data/cases/site_a/patients.csv")
-        .query("case == @patient.name")
-        .case
+        pd.read_csv(third_study.parent.parent / "data/cases/site_a/patients.csv").query("case == @patient.name").case
     )
     assert patient.name not in run.stdout and row["volume_manual_ml"] > 5
     metrics = pd.read_csv(third_study / "metrics.csv")

@@ -190,9 +190,7 @@ def become(request: Request) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # of the terminal: jobs end, then Snakemake, then this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: jobs end, then Snakemake, then this
     with socket.socket(fileno=int(sys.argv[2])) as listener:
         request = serve(listener, LIBRARIES[sys.argv[1]])
     if request:

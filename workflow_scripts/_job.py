@@ -72,9 +72,7 @@ def run(main: Callable[[Job], None], *paths: str) -> None:
     parser.add_argument("--log", default="standard error", help="named where the job fails")
     for name in paths:
         nargs = name[-1] if name[-1] in "*?" else None
-        parser.add_argument(
-            f"--{name.rstrip('*?')}", type=Path, nargs=nargs, required=name.isidentifier()
-        )
+        parser.add_argument(f"--{name.rstrip('*?')}", type=Path, nargs=nargs, required=name.isidentifier())
     data = os.environ.get("CROSSOVER_DATA")
     given = Job(**vars(parser.parse_args()), data=Path(data) if data else None)
     given.imagenet = os.environ.get("CROSSOVER_IMAGENET", "")

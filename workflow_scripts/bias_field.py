@@ -9,9 +9,7 @@ from workflow_scripts._job import Job, run
 def main(job: Job) -> None:
     """Write the corrected images of the cohort and their manifest."""
     settings = BiasField.model_validate(job.cfg)
-    correct(
-        job.cases, job.out, settings, code_digest("workflow_scripts/bias_field.py"), job.threads
-    )
+    correct(job.cases, job.out, settings, code_digest("workflow_scripts/bias_field.py"), job.threads)
 
 
 if __name__ == "__main__":

@@ -38,9 +38,7 @@ def main(job: Job) -> None:
             frames["false_claims"] = false_claims(published)
             said = [(c.about, c.what) for c in published.contradictions]
             frames["contradictions"] = pd.DataFrame(said, columns=["about", "what"])
-        figures = {
-            f.stem: f for f in job.inputs if f.suffix == ".png" and f.parts[-3] == study.study
-        }
+        figures = {f.stem: f for f in job.inputs if f.suffix == ".png" and f.parts[-3] == study.study}
         ways = {name: provenance_note(path) for name, path in paths.items() if name in frames}
         ways |= {f"figures/{name}": provenance_note(path) for name, path in figures.items()}
         manifests = [f for f in job.inputs if f.parent == folder / "stages"]
@@ -48,9 +46,7 @@ def main(job: Job) -> None:
         frames["failed"] = failed_table(failed_of(manifests))
         frames["initial"] = initial_weights(records)
         facts = run_facts(records)
-        results.append(
-            StudyResults(study, frames, figures, facts, collapsed(records), ways, retried(records))
-        )
+        results.append(StudyResults(study, frames, figures, facts, collapsed(records), ways, retried(records)))
     render(results, job.out)
 
 

@@ -11,9 +11,7 @@ from crossover.study.schema import Study
 
 Frames = Mapping[str, pd.DataFrame]
 """Tables by the names of their files."""
-Source = Literal[
-    "stages", "selection", "images", "corrected", "patients", "slices", "published", "claims"
-]
+Source = Literal["stages", "selection", "images", "corrected", "patients", "slices", "published", "claims"]
 """What an analysis may read beside tables: the stages' records and histories, or only those of
 the trainings that choose the network, with the choice; images with masks and predictions;
 images after bias field correction; the clinical table of the target; how many slices a cohort has; the paper's

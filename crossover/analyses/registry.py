@@ -49,9 +49,7 @@ class Registered:
     def entries(self, study: Study) -> list[str]:
         """The source files that its code begins with, its module first; a job finds it by that."""
         read = self.declared.settings
-        network = (
-            [f"crossover/networks/{study.network.architecture}.py"] if "network" in read else []
-        )
+        network = [f"crossover/networks/{study.network.architecture}.py"] if "network" in read else []
         return [
             self.source,
             "workflow_scripts/analysis.py",
@@ -151,9 +149,7 @@ def read_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:
 
 def names_of_rows() -> dict[str, tuple[str, ...]]:
     """Statistic by its file's name -> the columns that name a row."""
-    written = (
-        item for a in analyses() if a.kind == "statistics" for item in a.declared.writes.items()
-    )
+    written = (item for a in analyses() if a.kind == "statistics" for item in a.declared.writes.items())
     return {Path(file).stem: tuple(columns) for file, columns in written}
 
 

@@ -24,9 +24,7 @@ def workflow_folder(start: Path) -> Path:
     for folder in (start, *start.parents, ROOT):
         if all((folder / mark).exists() for mark in MARKS):
             return folder
-    raise ConfigError(
-        f"{start} is in no clone of the project, and this program isn't either: call it in a clone"
-    )
+    raise ConfigError(f"{start} is in no clone of the project, and this program isn't either: call it in a clone")
 
 
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:

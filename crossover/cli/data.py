@@ -65,9 +65,7 @@ def segment(
     study: Annotated[str, typer.Option(help="Whose model and preparation.")],
     model: Annotated[str, typer.Option(help="One of its trained models, as b_a-f0.")],
     scale: MadeAt = "demo",
-    rules: Annotated[
-        Path | None, typer.Option(help="Rules of this YAML file instead of the study's.")
-    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rules of this YAML file instead of the study's.")] = None,
     results: Results = None,
     workers: Workers = CORES,
 ) -> None:
@@ -118,13 +116,9 @@ def _report_segmented(table: pd.DataFrame, out: Path) -> None:
 
 
 def reidentify(
-    source: Annotated[
-        Path, typer.Argument(help="The folder, archive or table of patients that was ingested.")
-    ],
+    source: Annotated[Path, typer.Argument(help="The folder, archive or table of patients that was ingested.")],
     names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")
-    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")] = None,
 ) -> None:
     """Print which patient or file a name in a report stands for, on the terminal only. Identifies patients.
 

@@ -12,9 +12,7 @@ from crossover.core.configuration import ConfigError
 
 
 def audit(
-    studies: Annotated[
-        list[str] | None, typer.Argument(help="By default all that have a paper.")
-    ] = None,
+    studies: Annotated[list[str] | None, typer.Argument(help="By default all that have a paper.")] = None,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
@@ -47,9 +45,7 @@ def audit(
 
 @in_workflow_folder
 def claims(
-    studies: Annotated[
-        list[str] | None, typer.Argument(help="By default all with claims and results.")
-    ] = None,
+    studies: Annotated[list[str] | None, typer.Argument(help="By default all with claims and results.")] = None,
     results: Results = None,
     scale: MadeAt = "demo",
     as_json: Json = False,

@@ -12,9 +12,7 @@ from crossover.cli.shared import Json, stop, stop_on
 
 Files = Annotated[
     list[str] | None,
-    Argument(
-        help="The pilot's scores, as `crossover compare` reads them; none for printed numbers."
-    ),
+    Argument(help="The pilot's scores, as `crossover compare` reads them; none for printed numbers."),
 ]
 Difference = Annotated[
     float | None,
@@ -37,15 +35,9 @@ Trainings = Annotated[
 Minutes = Annotated[float | None, Option(help="Of annotation, to count hours.")]
 Means = Annotated[list[float] | None, Option(help="Printed: a model's mean; given twice.")]
 Sds = Annotated[list[float] | None, Option(help="Printed: SD between cases; once or twice.")]
-Cases = Annotated[
-    int, Option(help="Printed: cases behind them. By default the SDs are taken as known.")
-]
-Correlation = Annotated[
-    float, Option(help="Of two models' scores of a case, which papers don't print.")
-]
-BetweenRuns = Annotated[
-    float | None, Option(help="SD of a model's mean between its trainings; else it is unknown.")
-]
+Cases = Annotated[int, Option(help="Printed: cases behind them. By default the SDs are taken as known.")]
+Correlation = Annotated[float, Option(help="Of two models' scores of a case, which papers don't print.")]
+BetweenRuns = Annotated[float | None, Option(help="SD of a model's mean between its trainings; else it is unknown.")]
 Out = Annotated[Path | None, Option(help="Write the rows to this CSV too.")]
 
 
@@ -75,15 +67,11 @@ def design(
     rules = Rules(assurance, alpha, 1 - alpha, chosen, minutes_per_case)
     with stop_on(TableError):
         said = Said(column or (), [metric])
-    asked = Asked(
-        said.metrics[0], difference, reach, more, model or (), size, test_set, structure, rules
-    )
+    asked = Asked(said.metrics[0], difference, reach, more, model or (), size, test_set, structure, rules)
     printed = None if files else Printed(mean or (), sd or (), cases, correlation, between_runs)
     findings = wrong(asked, printed)
     if files and (mean or sd or cases or between_runs is not None):
-        findings.append(
-            "give files, or printed numbers (--mean, --sd, --cases, --between-runs), not both"
-        )
+        findings.append("give files, or printed numbers (--mean, --sd, --cases, --between-runs), not both")
     if findings:
         stop("\n".join(findings))
     with stop_on(TableError, OSError):

@@ -70,9 +70,7 @@ def verify(
     studies: Studies = "",
     scale: Scale = "",
     data: Data = "",
-    recompute: Annotated[
-        str, typer.Option(help="Train this stage again too, <study>/<stage>; `any` takes one.")
-    ] = "",
+    recompute: Annotated[str, typer.Option(help="Train this stage again too, <study>/<stage>; `any` takes one.")] = "",
 ) -> None:
     """Check results against their manifests, the lock, the configuration, the code and the data.
 
@@ -125,9 +123,7 @@ def trace(
 @in_workflow_folder
 def export_rocrate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
-    studies: Annotated[
-        str, typer.Option(help="Comma-separated names, by default all with results.")
-    ] = "",
+    studies: Annotated[str, typer.Option(help="Comma-separated names, by default all with results.")] = "",
 ) -> None:
     """Export results with how each was made as an RO-Crate. Images of patients stay, also those in figures."""
     from crossover.execution.ro_crate import write_crate

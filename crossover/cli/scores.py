@@ -15,15 +15,11 @@ Missing = Literal["worst", "exclude", "error"]
 def compare(
     files: Annotated[
         list[str],
-        typer.Argument(
-            help="Tables of scores, nnU-Net's summary.json or MONAI's raw.csv: PATH or NAME=PATH."
-        ),
+        typer.Argument(help="Tables of scores, nnU-Net's summary.json or MONAI's raw.csv: PATH or NAME=PATH."),
     ],
     metric: Annotated[
         list[str] | None,
-        typer.Option(
-            help="What models are compared by; may be repeated. By default all that are known."
-        ),
+        typer.Option(help="What models are compared by; may be repeated. By default all that are known."),
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -61,19 +57,13 @@ def compare(
 
 @in_workflow_folder
 def figures(
-    studies: Annotated[
-        list[str] | None, typer.Argument(help="By default all with results.")
-    ] = None,
+    studies: Annotated[list[str] | None, typer.Argument(help="By default all with results.")] = None,
     results: Results = None,
     scale: Annotated[
         str,
-        typer.Option(
-            help="The scale at which the results were made, by default that in params.json, else demo."
-        ),
+        typer.Option(help="The scale at which the results were made, by default that in params.json, else demo."),
     ] = "",
-    out: Annotated[
-        Path, typer.Option(help="Folder for <study>/<figure>.svg, .png and .pdf.")
-    ] = Path("figures"),
+    out: Annotated[Path, typer.Option(help="Folder for <study>/<figure>.svg, .png and .pdf.")] = Path("figures"),
 ) -> None:
     """Draw all figures but those that show images again, from metrics.csv and the small tables beside it.
 

@@ -8,20 +8,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
-Results = Annotated[
-    Path | None, typer.Option(help="Where the studies' results are, by default the clone's.")
-]
+Results = Annotated[Path | None, typer.Option(help="Where the studies' results are, by default the clone's.")]
 RESULTS = Path("results")
-Studies = Annotated[
-    str, typer.Option(help="Comma-separated names, by default those in config.yaml.")
-]
+Studies = Annotated[str, typer.Option(help="Comma-separated names, by default those in config.yaml.")]
 Scale = Annotated[str, typer.Option(help="smoke, demo or paper, by default that in config.yaml.")]
 MadeAt = Annotated[str, typer.Option(help="The scale at which the results were made.")]
 Data = Annotated[str, typer.Option(help="Folder with the real data.")]
 Workers = Annotated[int, typer.Option(help="Number of processes.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print every row as JSON instead of the table for people.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print every row as JSON instead of the table for people.")]
 CORES = os.cpu_count() or 1
 
 

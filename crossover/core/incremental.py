@@ -104,9 +104,7 @@ def refresh(
                 shutil.rmtree(old)
     todo = [name for name, key in keys.items() if not is_current(folder / name, key)]
     log.info("%d of %d items to make in %s", len(todo), len(keys), folder)
-    failed = _make_all(
-        todo, keys, make, folder, 0 if workers == 1 and not apart else workers, prune
-    )
+    failed = _make_all(todo, keys, make, folder, 0 if workers == 1 and not apart else workers, prune)
     records = {name: read_json(folder / name / RECORD) for name in keys if name not in failed}
     if failed:
         raise ItemsError(failed, records)
@@ -125,11 +123,7 @@ def records_of(manifests: Iterable[Path]) -> list[dict]:
 
 def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
     """The items that manifests list as failed: name -> `happened` and `advice`."""
-    return {
-        name: about
-        for manifest in manifests
-        for name, about in read_json(manifest).get("failed", {}).items()
-    }
+    return {name: about for manifest in manifests for name, about in read_json(manifest).get("failed", {}).items()}
 
 
 def is_current(folder: Path, key: str) -> bool:
@@ -148,9 +142,7 @@ def missing_files(folder: Path, record: dict) -> list[str]:
     return [name for name, file in record["files"].items() if sizes[name] != file["bytes"]]
 
 
-def pool(
-    workers: int, initializer: Callable[..., None] | None = None, *given: Any
-) -> ProcessPoolExecutor:
+def pool(workers: int, initializer: Callable[..., None] | None = None, *given: Any) -> ProcessPoolExecutor:
     """Processes for work side by side, told what is given by their initializer.
 
     They are forks of this one, so that they import nothing again. They end with it, also where it is killed:
@@ -188,9 +180,7 @@ def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[s
         for name in begun:
             if _in_pool([name], keys, make, folder, 1, failed):
                 failed[name] = KILLED
-        killed = _in_pool(
-            [n for n in killed if n not in begun], keys, make, folder, workers, failed
-        )
+        killed = _in_pool([n for n in killed if n not in begun], keys, make, folder, workers, failed)
     return failed
 
 
@@ -232,9 +222,7 @@ def _guarded_taken(name: str, key: str, folder: Path) -> dict[str, str]:
     return _guarded(name, key, _make, folder)
 
 
-def _guarded(
-    name: str, key: str, make: Callable[[str, Path], dict], folder: Path
-) -> dict[str, str]:
+def _guarded(name: str, key: str, make: Callable[[str, Path], dict], folder: Path) -> dict[str, str]:
     """Make one item; returns {} or {name: why it failed}. Raises DiskFull, as all that follow would fail."""
     own = folder / name
     start = perf_counter()
@@ -246,10 +234,7 @@ def _guarded(
         files = sorted(p for p in own.rglob("*") if p.is_file())
         record = {
             "key": key,
-            "files": {
-                str(p.relative_to(own)): {"sha256": file_digest(p), "bytes": p.stat().st_size}
-                for p in files
-            },
+            "files": {str(p.relative_to(own)): {"sha256": file_digest(p), "bytes": p.stat().st_size} for p in files},
             **facts,
         }
         write_json(own / RECORD, record)

@@ -21,11 +21,7 @@ def unsafe(name: str) -> str:
     if name[0] in ".-~ " or name[-1] in ". ":
         return f"{'begins' if name[0] in '.-~ ' else 'ends'} with a dot, dash, tilde or blank"
     if not name.isprintable() or len(name.encode(errors="replace")) > LONGEST:
-        return (
-            f"is longer than {LONGEST} bytes"
-            if name.isprintable()
-            else "holds invisible characters"
-        )
+        return f"is longer than {LONGEST} bytes" if name.isprintable() else "holds invisible characters"
     return "is reserved by Windows" if _RESERVED.fullmatch(name) else ""
 
 

@@ -53,9 +53,7 @@ _INFINITE = {
 _NUMBER = re.compile(r"[+-]?(?:\d+(?P<sign>[.,]?)\d*|(?P<first>[.,])\d+)(?:[eE][+-]?\d+)?")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 
-UNSURE = (
-    "thousands or a decimal sign? Write numbers without thousands separators, with a decimal point"
-)
+UNSURE = "thousands or a decimal sign? Write numbers without thousands separators, with a decimal point"
 
 
 class TableError(ValueError):
@@ -348,11 +346,7 @@ def _uneven(filled: dict[int, list[str]], header: list[str]) -> list[str]:
         + (f"; no cell in column {n + 1} ({header[n]})" if n < len(header) else "")
         for n, rows in wrong.items()
     ]
-    if (
-        len(wrong) == 1
-        and len(next(iter(wrong.values()))) == len(filled)
-        and min(wrong) > len(header)
-    ):
+    if len(wrong) == 1 and len(next(iter(wrong.values()))) == len(filled) and min(wrong) > len(header):
         findings[0] += "; do decimal commas or separators stand in cells without quotation marks?"
     return findings
 
@@ -394,23 +388,15 @@ def _workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
                 raise TableError(f"no table: an archive that is no Excel workbook; {_AS_TABLE}")
         book = load_workbook(io.BytesIO(content), read_only=True)
         values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        held = {
-            s.title: _sheet(s, values[s.title])
-            for s in book.worksheets
-            if s.sheet_state == "visible"
-        }
+        held = {s.title: _sheet(s, values[s.title]) for s in book.worksheets if s.sheet_state == "visible"}
     except TableError:
         raise
     except Exception as error:  # damaged workbooks raise nearly anything
-        raise TableError(
-            f"the workbook can't be read ({type(error).__name__}); {_AS_TABLE}"
-        ) from None
+        raise TableError(f"the workbook can't be read ({type(error).__name__}); {_AS_TABLE}") from None
     held = {title: sheet for title, sheet in held.items() if any(any(r) for r in sheet[0])}
     if len(held) > 1:
         names = ", ".join(repr(title) for title in held)
-        raise TableError(
-            f"several sheets hold something: {names}; leave the table's alone in the file"
-        )
+        raise TableError(f"several sheets hold something: {names}; leave the table's alone in the file")
     if not held:
         return [], []
     records, notes, uncomputed = next(iter(held.values()))
@@ -435,20 +421,13 @@ def _sheet(formulas, values) -> tuple[list[list[str]], list[str], list[str]]:
             text = _text(cell.value, getattr(cell, "number_format", ""))
             if isinstance(cell.value, datetime.date):
                 dates.append(number)
-            elif (
-                isinstance(cell.value, (int, float))
-                and text.startswith("0")
-                and len(text) > 1
-                and text.isdigit()
-            ):
+            elif isinstance(cell.value, (int, float)) and text.startswith("0") and len(text) > 1 and text.isdigit():
                 padded.append(number)
             record.append(text)
         records.append(record)
     notes = [f"dates read as YYYY-MM-DD: {named_rows(list(dict.fromkeys(dates)))}"] if dates else []
     if padded:
-        notes.append(
-            f"numbers with leading zeros, as Excel shows them: {named_rows(list(dict.fromkeys(padded)))}"
-        )
+        notes.append(f"numbers with leading zeros, as Excel shows them: {named_rows(list(dict.fromkeys(padded)))}")
     return records, notes, uncomputed
 
 

@@ -41,9 +41,7 @@ def score(
         GeometryError: the two are on different grids, saying how they differ.
     """
     if not same_grid(manual, predicted):
-        raise GeometryError(
-            f"the prediction is not on the manual mask's grid: {difference(predicted, manual)}"
-        )
+        raise GeometryError(f"the prediction is not on the manual mask's grid: {difference(predicted, manual)}")
     nan = float("nan")
     a, b = _cropped(sitk.GetArrayFromImage(manual) > 0, sitk.GetArrayFromImage(predicted) > 0)
     spacing = manual.GetSpacing()[::-1]
@@ -133,9 +131,6 @@ def score_case(
     manual = sitk.ReadImage(str(structure_path(cases / cohort / case, structure)))
     path = prediction_path(predictions, model.name, cohort, case, structure)
     predicted = sitk.ReadImage(str(path))
-    about = {
-        c: getattr(model, c)
-        for c in ("family", "strategy", "level", "n_train", "replicate", "fold")
-    }
+    about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
     where = {"model": model.name, "cohort": cohort, "case": case, "structure": structure}
     return {**about, **where, **score(manual, predicted, tolerance, smallest_mask_px)}

@@ -13,9 +13,7 @@ from crossover.imaging.volumes import on_grid
 _UNDEFINED_WHEN_FLAT = {"Skewness", "Kurtosis"}
 
 
-def first_order(
-    image: sitk.Image, mask: sitk.Image, features: list[str], bin_width: float
-) -> dict[str, float]:
+def first_order(image: sitk.Image, mask: sitk.Image, features: list[str], bin_width: float) -> dict[str, float]:
     """First-order features of the voxels inside a mask.
 
     Args:

@@ -50,9 +50,7 @@ def _rows(job: tuple, cases: Path, predictions: Path | None, settings: dict) -> 
     path = structure_path(folder, structure)
     if model is not None and predictions is not None:
         path = prediction_path(predictions, model.name, cohort, case, structure)
-    values = first_order(
-        image, sitk.ReadImage(str(path)), settings["features"], settings["bin_width"]
-    )
+    values = first_order(image, sitk.ReadImage(str(path)), settings["features"], settings["bin_width"])
     about = {"model": model.name if model else "manual"}
     about |= {column: getattr(model, column, None) for column in ABOUT}
     about |= {"cohort": cohort, "case": case, "structure": structure}

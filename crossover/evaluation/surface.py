@@ -26,7 +26,5 @@ def surface_metrics(
     nsd = surface_distance.compute_surface_dice_at_tolerance(distances, tolerance_mm)
     sides = [("gt_to_pred", "gt"), ("pred_to_gt", "pred")]
     area = [distances[f"surfel_areas_{side}"] for _, side in sides]
-    total = sum(
-        float((distances[f"distances_{way}"] * own).sum()) for (way, _), own in zip(sides, area)
-    )
+    total = sum(float((distances[f"distances_{way}"] * own).sum()) for (way, _), own in zip(sides, area))
     return float(hd95), float(nsd), total / sum(float(own.sum()) for own in area)

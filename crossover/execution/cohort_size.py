@@ -36,9 +36,7 @@ class Amount(NamedTuple):
         return self.patients * self.slices * self.pixels
 
 
-def amount(
-    study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None
-) -> Amount | None:
+def amount(study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None) -> Amount | None:
     """What is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
     own = counted(data / "cases" / cohort) or drawn(study, cohort)
     return listed(study, cohort, received) if own is None and received else own

@@ -51,8 +51,7 @@ def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
         # nothing else may run here: its study's stage is done
         "cmd": f"{ENVIRONMENT} {MAKE_REPORT}",
         "deps": [*CODE, *read, "config/published", *(f"results/{name}" for name in studies)],
-        "outs": [_kept(f"results/report{end}") for end in (".html", SUFFIX)]
-        + [_kept(str(METADATA))],
+        "outs": [_kept(f"results/report{end}") for end in (".html", SUFFIX)] + [_kept(str(METADATA))],
     }
     content = {
         "stages": stages,

@@ -76,9 +76,7 @@ def total_of(numbers: Iterable[float | None]) -> float | None:
     return sum(there) if len(there) == len(known) else None
 
 
-def step_seconds(
-    study: Study, times: pd.DataFrame, gpu: bool | None = None
-) -> dict[tuple[str, str, str], float]:
+def step_seconds(study: Study, times: pd.DataFrame, gpu: bool | None = None) -> dict[tuple[str, str, str], float]:
     """Architecture, encoder and level -> seconds of a step, as measured for a study at its scale.
 
     Args:
@@ -86,10 +84,7 @@ def step_seconds(
     """
     own = times[(times["study"] == study.study) & (times["scale"] == study.scale)]
     own = own[(own["device"] != CPU) == (bool(gpus()) if gpu is None else gpu)]
-    return {
-        (row.architecture, row.encoder, row.level): row.seconds
-        for row in own.fillna("").itertuples()
-    }
+    return {(row.architecture, row.encoder, row.level): row.seconds for row in own.fillna("").itertuples()}
 
 
 def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | None:
@@ -140,9 +135,7 @@ def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     """The estimates of a run's studies as text, a line each, with what is missing from them."""
     times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
-    lines = [
-        "Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"
-    ]
+    lines = ["Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"]
     for name, study in studies.items():
         about = estimate(study, plans[name], times, gpu=False)
         steps = "unknown" if about.steps is None else f"{about.steps:,}"
@@ -152,8 +145,7 @@ def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
             hours += f" ({on_gpu:,.1f} h on one {_gpu(study, times)})"
         without = f"; no step times of {', '.join(about.untimed)}" if about.untimed else ""
         lines.append(
-            f"  {name} ({study.scale}): {about.stages} trainings, {about.models} models, "
-            f"{steps} steps{hours}{without}"
+            f"  {name} ({study.scale}): {about.stages} trainings, {about.models} models, {steps} steps{hours}{without}"
         )
     return "\n".join(lines)
 

@@ -60,9 +60,7 @@ class Planned:
 def forecast(workflow: Workflow, root: Path = Path(".")) -> list[Planned]:
     """Return the jobs that would run, in order."""
     records = {i: read_record(root / job.outputs[0]) for i, job in enumerate(workflow.jobs)}
-    own = {
-        i: list(reasons(job, records[i], root)) for i, job in enumerate(workflow.jobs) if job.needed
-    }
+    own = {i: list(reasons(job, records[i], root)) for i, job in enumerate(workflow.jobs) if job.needed}
     clock = _Clock(workflow, records, own, root)
     rows = []
     for i, job in enumerate(workflow.jobs):
@@ -140,9 +138,7 @@ def _short(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _stages(
-    job: Job, record: dict | None, why: list[Reason], root: Path
-) -> tuple[list[str], list[str]]:
+def _stages(job: Job, record: dict | None, why: list[Reason], root: Path) -> tuple[list[str], list[str]]:
     """Of a training job, the stages that it would train and those that it would keep.
 
     Only where nothing but the list of its stages has changed is it known before that a stage stays.

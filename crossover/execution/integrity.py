@@ -83,9 +83,7 @@ class Checker:
             and record["settings_digest"] == digest(job.settings)
             and set(record["inputs"]) == set(map(str, job.inputs))
             and all(
-                self.digest(path) == sha256
-                for path, sha256 in record["inputs"].items()
-                if (self.root / path).exists()
+                self.digest(path) == sha256 for path, sha256 in record["inputs"].items() if (self.root / path).exists()
             )
         )
 

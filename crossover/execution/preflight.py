@@ -50,8 +50,7 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
         without = missing(study)
         if without and study.network.initial.otherwise == "stop":
             stopping += [
-                f"study {name}: no ImageNet weights of {encoder}: {because}"
-                for encoder, because in without.items()
+                f"study {name}: no ImageNet weights of {encoder}: {because}" for encoder, because in without.items()
             ] + [_weights_remedy(name, list(without))]
         else:
             told += [

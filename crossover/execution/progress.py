@@ -51,9 +51,7 @@ class Watched:
             return
         self._told = now
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
-        if (
-            first < step < steps
-        ):  # by this process's own pace: it may have gone on from a checkpoint
+        if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
             text += f", about {_about((now - begun) / (step - first) * (steps - step))} left of it"
         print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
 
@@ -65,9 +63,7 @@ def fail(what: str) -> None:
         file.write(what + "\n")
 
 
-def fail_one(
-    study: str, manifest: Path, name: str, happened: str, advice: str, by_itself: bool
-) -> None:
+def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, by_itself: bool) -> None:
     """Tell at once, and keep for the end, that one training failed while its job goes on.
 
     Args:

@@ -91,9 +91,7 @@ def _train(command: str, settings: dict[str, Any], out: Path, root: Path) -> Non
 def _compared(kept: Path, again: Path, record: dict[str, Any]) -> Recomputed:
     old, new = load_file(kept / WEIGHTS), load_file(again / WEIGHTS)
     same = old.keys() == new.keys() and all(np.array_equal(old[k], new[k]) for k in old)
-    largest = max(
-        (float(np.abs(old[k] - new[k]).max(initial=0.0)) for k in old if k in new), default=0.0
-    )
+    largest = max((float(np.abs(old[k] - new[k]).max(initial=0.0)) for k in old if k in new), default=0.0)
     old_dsc, new_dsc = (read_json(f / RECORD)["best_validation_dsc"] for f in (kept, again))
     steps = [len(pd.read_csv(folder / HISTORY)) for folder in (kept, again)]
     close = abs(old_dsc - new_dsc) <= DSC_TOLERANCE and steps[0] == steps[1]

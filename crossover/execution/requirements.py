@@ -116,10 +116,7 @@ def memory(
     studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int
 ) -> list[Memory]:  # fmt: skip
     """Return what memory the trainings of each study need."""
-    return [
-        Memory(name, _peak(study), side_by_side(study, plans[name], cores))
-        for name, study in studies.items()
-    ]
+    return [Memory(name, _peak(study), side_by_side(study, plans[name], cores)) for name, study in studies.items()]
 
 
 def side_by_side(study: Study, plan: Plan, cores: int) -> int:
@@ -264,10 +261,7 @@ def _peak(study: Study) -> float | None:
 
 def _weights(study: Study, root: Path) -> float | None:
     """Bytes of a stage's weights: as trained, or as measured; the mean where a network is to be selected."""
-    trained = [
-        record["parameters"]["total"]
-        for record in _trained(root / "results" / study.study / "stages")
-    ]
+    trained = [record["parameters"]["total"] for record in _trained(root / "results" / study.study / "stages")]
     own = trained or _rows(study)["parameters"].tolist()
     return 4 * sum(own) / len(own) if own else None
 
@@ -292,11 +286,7 @@ def _held(path: Path) -> float:
     """Bytes of the disk that a file or a folder takes."""
     if not path.is_dir():
         return path.stat().st_blocks * 512 if path.exists() else 0
-    return sum(
-        os.stat(Path(folder, file)).st_blocks * 512
-        for folder, _, files in os.walk(path)
-        for file in files
-    )
+    return sum(os.stat(Path(folder, file)).st_blocks * 512 for folder, _, files in os.walk(path) for file in files)
 
 
 def _existing(path: Path) -> Path:

@@ -12,9 +12,7 @@ from crossover.execution.requirements import Memory, Need, gigabytes, machine_me
 from crossover.execution.workflow import Workflow
 
 
-def show_needs(
-    disk: list[Need], memory: list[Memory], workflow: Workflow, console: Console
-) -> None:
+def show_needs(disk: list[Need], memory: list[Memory], workflow: Workflow, console: Console) -> None:
     """Print what a run needs of the disk and of memory, by study, and what was assumed."""
     console.print(_disk(disk))
     free = shutil.disk_usage(".").free
@@ -36,9 +34,7 @@ def _disk(disk: list[Need]) -> Table:
                   title_justify="left")  # fmt: skip
     for need in disk:
         missing = "unknown" if need.expected is None else gigabytes(need.missing)
-        table.add_row(
-            need.study, need.what, gigabytes(need.expected), gigabytes(need.there), missing
-        )
+        table.add_row(need.study, need.what, gigabytes(need.expected), gigabytes(need.there), missing)
     return table
 
 

@@ -34,16 +34,12 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
     there = sorted(p.parent.name for p in (root / "results").glob("*/metrics.csv"))
     missing = [name for name in studies if name not in there]
     if missing or not there:
-        raise ValueError(
-            f"no results of {', '.join(missing) or 'any study'}; there are: {', '.join(there)}"
-        )
+        raise ValueError(f"no results of {', '.join(missing) or 'any study'}; there are: {', '.join(there)}")
     crate = ROCrate()
     crate.name = "Crossover: " + ", ".join(studies or there)
     crate.description = "Results, and how each was made: inputs, settings, source files, versions."
     crate.license = "Results of this run; the software is under its own licence."
-    profile = crate.add(
-        ContextEntity(crate, PROFILE, {"@type": "CreativeWork", "name": "Process Run Crate"})
-    )
+    profile = crate.add(ContextEntity(crate, PROFILE, {"@type": "CreativeWork", "name": "Process Run Crate"}))
     crate.root_dataset["conformsTo"] = profile
     files: dict[str, Any] = {}
     records = list(_records(studies or there, root))
@@ -64,9 +60,7 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
 def _records(studies: list[str], root: Path) -> Iterable[tuple[Path, dict[str, Any]]]:
     """Find the provenance record of each of the studies' jobs, and of the jobs that made what these read."""
     found: dict[Path, dict[str, Any]] = {}
-    of_cohorts = {
-        c for s in studies for c in read_yaml(root / f"config/studies/{s}.yaml")["cohorts"]
-    }
+    of_cohorts = {c for s in studies for c in read_yaml(root / f"config/studies/{s}.yaml")["cohorts"]}
     for path in sorted((root / "data").rglob(f"*{SUFFIX}")):
         if of_cohorts & set(path.parts):
             found[path] = read_json(path)

@@ -47,9 +47,7 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
     return models[model]
 
 
-def segment(
-    source: Path, out: Path, study: Study, stage: Path, rules: RulesFile, workers: int
-) -> pd.DataFrame:
+def segment(source: Path, out: Path, study: Study, stage: Path, rules: RulesFile, workers: int) -> pd.DataFrame:
     """Masks of every examination below `source` that can be segmented, `<out>/predictions/<case>_<structure>.nii.gz`.
 
     An examination that fails, at whatever step, stops no other. Where only a manual mask has an error, the
@@ -121,9 +119,7 @@ def _prepare(cases: Path, out: Path, study: Study, workers: int, failed: dict[st
             correct(cases, corrected, bias, code, workers)
     slices = out / "slices/manifest.json"
     with _gone_on(cases, slices, failed):
-        slice_cases(
-            cases, corrected, slices, study.preparation.slices, study.channels, [], code, workers
-        )
+        slice_cases(cases, corrected, slices, study.preparation.slices, study.channels, [], code, workers)
 
 
 @contextmanager
@@ -165,9 +161,7 @@ def _predicted(
     for case in cases:
         slices, folder = out / "slices" / case / IMAGES, out / "cases" / case
         try:
-            (masks,) = prediction.predict_cases(
-                engine, [slices], [folder], settings, record["standardised"]
-            )
+            (masks,) = prediction.predict_cases(engine, [slices], [folder], settings, record["standardised"])
             yield from [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
         except Exception as error:
             if no_room := disk.full(error, out):
@@ -184,9 +178,7 @@ def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Imag
     return {"case": case, "structure": structure, **_scores(study, structure, mask, manual)}
 
 
-def _picture(
-    study: Study, out: Path, case: str, structure: str, mask: sitk.Image, manual: sitk.Image | None
-) -> None:
+def _picture(study: Study, out: Path, case: str, structure: str, mask: sitk.Image, manual: sitk.Image | None) -> None:
     """Of the corrected image where it was corrected."""
     from crossover.analyses.figures import montage, style
 
@@ -198,9 +190,7 @@ def _picture(
     style.save(figure, out / "pictures" / f"{case}_{structure}")
 
 
-def _scores(
-    study: Study, structure: str, mask: sitk.Image, manual: sitk.Image | None
-) -> dict[str, float]:
+def _scores(study: Study, structure: str, mask: sitk.Image, manual: sitk.Image | None) -> dict[str, float]:
     tolerance = study.evaluation.tolerance(structure)
     smallest = study.preparation.slices.smallest_mask_px
     if manual is not None:

@@ -29,9 +29,7 @@ def locate(output: Path) -> tuple[Path, Path]:
     if not record:
         raise ValueError(f"{output}: there is no such result with a provenance record beside it")
     names = ", ".join(record.get("outputs", {}))
-    raise ValueError(
-        f"{output}: the provenance record beside it is of {names}: it was moved or renamed"
-    )
+    raise ValueError(f"{output}: the provenance record beside it is of {names}: it was moved or renamed")
 
 
 @dataclass(frozen=True)

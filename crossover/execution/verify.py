@@ -76,9 +76,7 @@ def check_items(outputs: list[Path], root: Path) -> Check:
             folder = manifest.parent / name
             record = root / folder / RECORD
             if read_json_or_none(record) != item:
-                findings.append(
-                    Finding(f"{folder}/{RECORD}", f"it differs from {manifest}", RESTORE)
-                )
+                findings.append(Finding(f"{folder}/{RECORD}", f"it differs from {manifest}", RESTORE))
             for file, about in item["files"].items():
                 count += 1
                 path = root / folder / file
@@ -96,13 +94,9 @@ def check_inputs(records: dict[Path, dict], checker: Checker) -> Check:
         for path, then in record["inputs"].items():
             count += 1
             if not (checker.root / path).exists():
-                findings.append(
-                    Finding(str(output), f"{path}, from which it was made, is gone", RESTORE)
-                )
+                findings.append(Finding(str(output), f"{path}, from which it was made, is gone", RESTORE))
             elif checker.digest(path) != then:
-                findings.append(
-                    Finding(str(output), f"it was made from another {path}", "run `snakemake`")
-                )
+                findings.append(Finding(str(output), f"it was made from another {path}", "run `snakemake`"))
     return Check("inputs against provenance records", count, findings)
 
 
@@ -115,9 +109,7 @@ def check_versions(records: dict[Path, dict], root: Path) -> Check:
     wrong: dict[tuple[str, str], str] = {}
     count = 0
     for module, version in {(module, version) for _, module, version in made}:
-        pinned = {
-            n: locked[_normal(n)] for n in names.get(module, [module]) if _normal(n) in locked
-        }
+        pinned = {n: locked[_normal(n)] for n in names.get(module, [module]) if _normal(n) in locked}
         count += bool(pinned)
         release = version.partition("+")[0]  # "+cpu" names a build
         if pinned and release not in pinned.values() and not _reports(module, version, pinned):
@@ -164,9 +156,7 @@ def check_tracked(root: Path) -> Check:
                 findings.append(Finding(str(file), "DVC has it, and it is gone", "`dvc checkout`"))
             elif _md5(root / file) != expected:
                 what = "it is another than the one that DVC has"
-                findings.append(
-                    Finding(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it")
-                )
+                findings.append(Finding(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it"))
     return Check("tracked files against dvc.lock", count, findings)
 
 

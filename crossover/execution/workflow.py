@@ -70,9 +70,7 @@ class Workflow:
     """Whether the run is refused where the disk seems too small."""
 
 
-def read_workflow(
-    config: dict[str, Any], cores: int, targets: Iterable[str] = (), checked: bool = True
-) -> Workflow:
+def read_workflow(config: dict[str, Any], cores: int, targets: Iterable[str] = (), checked: bool = True) -> Workflow:
     """Build the graph in the current folder as `snakemake` would, with the default profile, and run nothing.
 
     Args:
@@ -120,9 +118,7 @@ def read_workflow(
 _read: list[tuple[Any, dict[str, Study], dict[str, Plan], Any]] = []
 
 
-def hand_over(
-    workflow: Any, studies: dict[str, Study], plans: dict[str, Plan], settings: Any
-) -> None:
+def hand_over(workflow: Any, studies: dict[str, Study], plans: dict[str, Plan], settings: Any) -> None:
     """Take from the Snakefile what `read_workflow` returns; Snakemake's interface keeps it for itself."""
     _read[:] = [(workflow, studies, plans, settings)]
 

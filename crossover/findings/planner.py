@@ -98,9 +98,7 @@ def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, l
     place = {"metric": asked.metric, "a": "two models", "n_train": 0}
     notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
     if not printed.cases:
-        notes.append(
-            "the SDs are taken as known, for --cases doesn't say of how many cases they are"
-        )
+        notes.append("the SDs are taken as known, for --cases doesn't say of how many cases they are")
     return as_table(differences(pilot, place, asked.difference, asked.rules)), notes
 
 

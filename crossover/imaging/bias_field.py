@@ -10,9 +10,7 @@ import SimpleITK as sitk
 Fit = Literal["bright", "tissue"]
 
 
-def estimate(
-    image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "bright"
-) -> sitk.Image:
+def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "bright") -> sitk.Image:
     """The multiplicative bias field of an image, on its own grid (float32, mean near 1).
 
     Args:

@@ -64,9 +64,7 @@ def match(image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.int_], NDArra
     return turn, start
 
 
-def laid_on(
-    values: NDArray, turn: NDArray[np.int_], start: NDArray[np.int_], grid: sitk.Image
-) -> NDArray:
+def laid_on(values: NDArray, turn: NDArray[np.int_], start: NDArray[np.int_], grid: sitk.Image) -> NDArray:
     """An image's values (slices, rows, columns) on the voxels of a grid, by index: nothing is interpolated.
 
     Args:
@@ -132,13 +130,9 @@ def _mm(values: ArrayLike) -> str:
 
 def _angle(a: NDArray, b: NDArray) -> float:
     """The largest angle in degrees between an axis of one and the nearest axis of the other, either way."""
-    nearest = [
-        a[:, k] * np.sign(a[:, k] @ axis) for axis in b.T for k in [np.abs(a.T @ axis).argmax()]
-    ]
+    nearest = [a[:, k] * np.sign(a[:, k] @ axis) for axis in b.T for k in [np.abs(a.T @ axis).argmax()]]
     # by the sine too: the cosine of a thousandth of a degree is 1 to ten digits
-    angles = [
-        np.arctan2(np.linalg.norm(np.cross(n, axis)), n @ axis) for n, axis in zip(nearest, b.T)
-    ]
+    angles = [np.arctan2(np.linalg.norm(np.cross(n, axis)), n @ axis) for n, axis in zip(nearest, b.T)]
     return float(np.degrees(max(angles)))
 
 
@@ -184,8 +178,5 @@ def spread_mm(orientations: ArrayLike, spacings: ArrayLike, size: tuple[int, int
     turns = np.reshape(orientations, (-1, 2, 3))
     steps = np.reshape(spacings, (-1, 2))
     ends = [(0, size[1] - 1), (size[0] - 1, 0), (size[0] - 1, size[1] - 1)]
-    at = [
-        row * steps[:, :1] * turns[:, 1] + column * steps[:, 1:] * turns[:, 0]
-        for row, column in ends
-    ]
+    at = [row * steps[:, :1] * turns[:, 1] + column * steps[:, 1:] * turns[:, 0] for row, column in ends]
     return float(np.linalg.norm(np.ptp(np.array(at), axis=1), axis=1).max())

@@ -50,21 +50,14 @@ def slice_cases(
     """
     made = read_json(cases)["items"]
     extra = read_json(corrected)["items"] if corrected else {}
-    inputs = {
-        case: [item["files"], extra.get(case, {}).get("files")] for case, item in made.items()
-    }
-    keys = {
-        case: digest([files, settings, channels, structures, code])
-        for case, files in inputs.items()
-    }
+    inputs = {case: [item["files"], extra.get(case, {}).get("files")] for case, item in made.items()}
+    keys = {case: digest([files, settings, channels, structures, code]) for case, files in inputs.items()}
     folders = [p.parent for p in (corrected, cases) if p]
     make = partial(_slice, folders, settings, channels, structures)
     incremental.update(manifest, keys, make, workers=workers)
 
 
-def _slice(
-    folders: list[Path], settings: Slices, channels, structures, case: str, out: Path
-) -> dict:
+def _slice(folders: list[Path], settings: Slices, channels, structures, case: str, out: Path) -> dict:
     images, masks, large = [], {}, {}
     grid: sitk.Image | None = None
     for channel in channels:

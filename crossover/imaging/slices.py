@@ -22,9 +22,7 @@ def network_grid(image: sitk.Image, settings: Slices) -> sitk.Image:
         _half_extent(n_own, s_own) - _half_extent(n, s)
         for n_own, s_own, n, s in zip(image.GetSize()[:2], own[:2], size[:2], spacing[:2])
     ]
-    origin = image.TransformContinuousIndexToPhysicalPoint(
-        [shift[0] / own[0], shift[1] / own[1], 0.0]
-    )
+    origin = image.TransformContinuousIndexToPhysicalPoint([shift[0] / own[0], shift[1] / own[1], 0.0])
     grid = sitk.Image(size, sitk.sitkUInt8)
     grid.SetSpacing(spacing)
     grid.SetDirection(image.GetDirection())

@@ -63,9 +63,7 @@ class Stored:
         kinds = [(shape[1:], dtype) for shape, dtype, _ in heads]
         odd = [file for file, kind in zip(files, kinds) if kind != kinds[0]]
         if odd or not files:
-            raise ValueError(
-                f"{odd[0] if odd else 'no files'}: slices of other files are unlike it"
-            )
+            raise ValueError(f"{odd[0] if odd else 'no files'}: slices of other files are unlike it")
         self.counts = [shape[0] for shape, _, _ in heads]
         rest, self._dtype = kinds[0]
         self.shape = (sum(self.counts), *rest)

@@ -35,9 +35,7 @@ def prediction_path(predictions: Path, model: str, cohort: str, case: str, struc
     return predictions / model / f"{cohort}_{case}_{structure}.nii.gz"
 
 
-def write_case(
-    folder: Path, channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]
-) -> None:
+def write_case(folder: Path, channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]) -> None:
     """Write a case's images.
 
     Raises:
@@ -58,9 +56,7 @@ def check_grids(channels: dict[str, sitk.Image], structures: dict[str, sitk.Imag
     wrong = {n: difference(i, grid) for n, i in named.items() if not same_grid(grid, i)}
     if wrong:
         first = next(iter(channels))
-        told = "; ".join(
-            f"{name}: not on the grid of channel {first}: {how}" for name, how in wrong.items()
-        )
+        told = "; ".join(f"{name}: not on the grid of channel {first}: {how}" for name, how in wrong.items())
         raise GeometryError(told)
 
 

@@ -135,10 +135,7 @@ def wrong_batch(architecture: str, batch: int, size: tuple[int, int]) -> list[st
     smallest = declared(architecture).smallest_map
     if smallest is None or batch * smallest(size) > 1:
         return []
-    return [
-        f"{batch}: {architecture} normalises maps of a single pixel at {list(size)}, "
-        "which needs 2 slices or more"
-    ]
+    return [f"{batch}: {architecture} normalises maps of a single pixel at {list(size)}, which needs 2 slices or more"]
 
 
 def _finding(error: ErrorDetails, kind: type[Settings]) -> str:

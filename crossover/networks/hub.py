@@ -21,8 +21,4 @@ def fetch(encoder: str) -> Path:
     """
     if encoder not in REVISIONS:
         raise ValueError(f"no encoder {encoder!r}; there are {', '.join(REVISIONS)}")
-    return Path(
-        hf_hub_download(
-            repository(encoder), HUB_FILE, revision=REVISIONS[encoder], cache_dir=hub_cache()
-        )
-    )
+    return Path(hf_hub_download(repository(encoder), HUB_FILE, revision=REVISIONS[encoder], cache_dir=hub_cache()))

@@ -80,8 +80,5 @@ def retrained_layers(settings: Settings) -> dict[str, int]:
     """
     depths = {part: 3 * n for part, n in settings.blocks_of.items()}
     depths |= {"conv1": 1, "spp": 1}
-    trained = {
-        level: sum(depths[part] for part in PARTS[PARTS.index(first) :])
-        for level, first in LEVELS.items()
-    }
+    trained = {level: sum(depths[part] for part in PARTS[PARTS.index(first) :]) for level, first in LEVELS.items()}
     return {**trained, "all": sum(depths.values())}

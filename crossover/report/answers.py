@@ -116,9 +116,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
     return Answer(label, said, table(pd.DataFrame(lines).fillna(""), study))
 
 
-def from_pairs(
-    structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study
-) -> Answer:
+def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Answer:
     """The main question's models in pairs on the same cases, at the largest size, and the time saved.
 
     Args:
@@ -161,12 +159,9 @@ def from_chains(results: StudyResults) -> Answer:
     """Chains against their targets' baselines; the table sets kinds of chains against each other."""
     study = results.study
     scores, gains, contrasts, attributes = (
-        of_metric(results.frame(name, "metric"), study)
-        for name in ("chains", "gains", "contrasts", "attributes")
+        of_metric(results.frame(name, "metric"), study) for name in ("chains", "gains", "contrasts", "attributes")
     )
-    overall = {
-        pair: rows for pair in (*KINDS, OF_CONTROL) if len(rows := _overall(contrasts, *pair))
-    }
+    overall = {pair: rows for pair in (*KINDS, OF_CONTROL) if len(rows := _overall(contrasts, *pair))}
     said = statements(
         study, "chains", scores=scores, baselines=scores[scores["kind"] == BASELINE], all_gains=gains,
         gains=judged(gains[gains["kind"].isin(COUNTED[1:])]),

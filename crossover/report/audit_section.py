@@ -27,9 +27,7 @@ def audit_section(results: StudyResults) -> Section | None:
         TableKind("may_be_false", "false_claims", claims_layout, wraps=True),
     ]
     details = [TableKind("follows_under_a_reading", "audit", readings_layout, wraps=True)]
-    return Section(
-        "audit", TITLE, said, titled_tables(results, tables), titled_tables(results, details)
-    )
+    return Section("audit", TITLE, said, titled_tables(results, tables), titled_tables(results, details))
 
 
 def unfollowed_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -46,10 +46,7 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
     tell. The interval (`low`, `high`) is that for other patients and trainings; where each model was trained
     once, that for other patients, since nothing says what another training would give.
     """
-    low, high = (
-        rows[f"ci_wide_{end}"].where(rows["folds"] > 1, rows[f"ci_{end}"])
-        for end in ("low", "high")
-    )
+    low, high = (rows[f"ci_wide_{end}"].where(rows["folds"] > 1, rows[f"ci_{end}"]) for end in ("low", "high"))
     verdict = np.select([low > 0, high < 0], [SUPPORTED, NOT_SUPPORTED], OPEN)
     value = rows["difference" if "difference" in rows else "gain"]
     ends = zip(value, low, high, strict=True)
@@ -93,10 +90,7 @@ def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
         }
 
     out = across(grid, ["encoder"], cells)
-    known = (
-        style.weights_label(began[e]) if mixed and pd.notna(began[e]) else ""
-        for e in out["encoder"]
-    )
+    known = (style.weights_label(began[e]) if mixed and pd.notna(began[e]) else "" for e in out["encoder"])
     both = zip(map(style.encoder_label, out["encoder"]), known, strict=True)
     return out.assign(encoder=[", ".join(filter(None, names)) for names in both])
 

@@ -35,10 +35,7 @@ def claims_section(results: StudyResults) -> Section | None:
     other = sizes[sizes["ours"] != sizes["theirs"]]
     sizes_for = [f"{r.ours} for {r.theirs}" for r in other.itertuples()]
     said = [verdicts_sentence(claims), *statements(study, "claims", sizes_for=sizes_for)]
-    kinds = {
-        v: TableKind(e, "claims", partial(claims_layout, verdict=v), wraps=True)
-        for v, e in ENTRIES.items()
-    }
+    kinds = {v: TableKind(e, "claims", partial(claims_layout, verdict=v), wraps=True) for v, e in ENTRIES.items()}
     not_run = titled_tables(results, [kinds.pop(NOT_RUN)])
     return Section("claims", TITLE, said, titled_tables(results, kinds.values()), not_run)
 
@@ -53,9 +50,7 @@ def verdicts_sentence(claims: pd.DataFrame) -> str:
 def claims_layout(claims: pd.DataFrame, study: Study, verdict: str) -> pd.DataFrame:
     """The claims of one verdict, each with what decided it."""
     own = claims[claims["verdict"] == verdict]
-    read_as = [
-        f" Read as: {text}." if isinstance(text, str) and text else "" for text in own["reading"]
-    ]
+    read_as = [f" Read as: {text}." if isinstance(text, str) and text else "" for text in own["reading"]]
     return pd.DataFrame({
         "Finding": [f"“{words}”{text}" for words, text in zip(own["words"], read_as, strict=True)],
         "Where": own["where"].to_list(),

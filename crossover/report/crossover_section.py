@@ -57,8 +57,7 @@ def crossover_sentences(results: StudyResults) -> list[str]:
     found, none = here[here["verdict"] == CROSSES], here[here["verdict"] == NONE]
     asked = {baseline(study), fine_tuned(study)}
     main = [
-        found.empty
-        and ({r.ahead, r.overtakes} == asked or (r.off_the_shelf and r.overtakes in asked))
+        found.empty and ({r.ahead, r.overtakes} == asked or (r.off_the_shelf and r.overtakes in asked))
         for r in here.itertuples()
     ]
     shown = found if len(found) else here[main]
@@ -85,11 +84,7 @@ def statement(row: dict[str, Any], study: Study) -> str:
 def _lacking(rows: pd.DataFrame, study: Study) -> list[str]:
     """What all pairs lack before there can be a verdict."""
     lacks = {lacking(row) for row in rows.to_dict("records")}
-    return (
-        statements(study, "crossover_lacking", lacking=max(lacks, key=len))
-        if lacks and all(lacks)
-        else []
-    )
+    return statements(study, "crossover_lacking", lacking=max(lacks, key=len)) if lacks and all(lacks) else []
 
 
 def _on_target(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -126,9 +121,7 @@ def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
     place = pd.Categorical(out["structure"], list(study.structures), ordered=True)
     out = out.assign(place=place).sort_values(["place", "target"]).drop(columns="place")
     scores = [f"{score:g}" for score in out["target"]]
-    return out.assign(target=scores).rename(
-        columns={"target": style.metric_label(study.statistics.metric)}
-    )
+    return out.assign(target=scores).rename(columns={"target": style.metric_label(study.statistics.metric)})
 
 
 def _pairs(rows: pd.DataFrame) -> pd.DataFrame:

@@ -28,9 +28,7 @@ def collapsed(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def retried(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Stages that were trained a second time with another seed -> what happened at first."""
-    return {
-        r["stage"]["name"]: r["collapsed"][0]["happened"] for r in records if r.get("collapsed")
-    }
+    return {r["stage"]["name"]: r["collapsed"][0]["happened"] for r in records if r.get("collapsed")}
 
 
 def failures_in_short(results: StudyResults) -> str:
@@ -46,9 +44,7 @@ def failures_in_short(results: StudyResults) -> str:
 
 def failures_section(results: StudyResults) -> Section | None:
     """Trainings that failed, that were done again, and that found nothing and stay in the results; None without any."""
-    said = statements(
-        results.study, "collapsed_trainings", names=results.collapsed, retried=results.retried
-    )
+    said = statements(results.study, "collapsed_trainings", names=results.collapsed, retried=results.retried)
     tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
     return Section("failed", TITLE, said, tables) if said or tables else None
 
@@ -80,9 +76,7 @@ def _root(stage: Stage, shown: Plan, failed: list[str]) -> str:
     return stage.name
 
 
-def _missing(
-    stage: Stage, models: list[Model], failed: list[str], study: Study, shown: Plan
-) -> str:
+def _missing(stage: Stage, models: list[Model], failed: list[str], study: Study, shown: Plan) -> str:
     of: dict[tuple, list[Model]] = {}
     for model in shown.models.values():
         of.setdefault(_averaged(model), []).append(model)
@@ -92,9 +86,7 @@ def _missing(
         label, kind = _label(of[place][0], study), "replicates" if place[-1] else "folds"
         lost = sum(m in models for m in of[place])
         if left:
-            partly.append(
-                f"{label}: {lost} of {len(of[place])} {kind}; its means are over the other {left}"
-            )
+            partly.append(f"{label}: {lost} of {len(of[place])} {kind}; its means are over the other {left}")
         else:
             whole.append(label)
     cell = stage.cell and (

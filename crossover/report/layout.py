@@ -74,9 +74,7 @@ def table(frame: pd.DataFrame, study: Study, wraps: bool = False) -> Table:
     return Table([_unbroken(h) for h in head], rows, numeric, wraps)
 
 
-def across(
-    frame: pd.DataFrame, keys: Sequence[str], cells: Callable[[Any], Mapping[str, str]]
-) -> pd.DataFrame:
+def across(frame: pd.DataFrame, keys: Sequence[str], cells: Callable[[Any], Mapping[str, str]]) -> pd.DataFrame:
     """Return one row for each value of the keys, with the cells (head -> text) of all of its rows.
 
     Heads stand in the order in which they first come; a cell that no row gives is "".
@@ -133,9 +131,7 @@ def _unbroken(text: str) -> str:
 
 def _numeric(values: list[str]) -> bool:
     written = [v for v in values if v not in ("", "–")]
-    return bool(written) and all(
-        NUMBER.match(v) and len(LETTERS.findall(v)) <= WORD for v in written
-    )
+    return bool(written) and all(NUMBER.match(v) and len(LETTERS.findall(v)) <= WORD for v in written)
 
 
 def _head(name: str) -> str:

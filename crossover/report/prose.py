@@ -51,7 +51,5 @@ def _entries() -> dict[str, Template]:
     templates.filters |= {name: getattr(formats, name) for name in FORMATS}
     templates.filters |= {"metric_label": style.metric_label, "method": method}
     templates.tests["known"] = pd.notna
-    _, *parts = re.split(
-        r"^## (\w+)\n", (FOLDER / "prose.j2").read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
+    _, *parts = re.split(r"^## (\w+)\n", (FOLDER / "prose.j2").read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {n: templates.from_string(body) for n, body in zip(parts[::2], parts[1::2], strict=True)}

@@ -49,9 +49,7 @@ def studies_in(results: Path, names: list[str], scale: str, config: Path) -> lis
     missing = [name for name in names if name not in known] or ([] if known else ["any study"])
     if missing:
         listed = ", ".join(known) or "none"
-        raise ConfigError(
-            f"{results}: no {METRICS} of {', '.join(missing)}; there is that of: {listed}"
-        )
+        raise ConfigError(f"{results}: no {METRICS} of {', '.join(missing)}; there is that of: {listed}")
     studies = [load_study(name, scale or _scale(results / name), config) for name in names or known]
     for study in studies:
         models = _models(results / study.study / METRICS)

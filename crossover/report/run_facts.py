@@ -67,9 +67,7 @@ def notices(initial: pd.DataFrame, study: Study) -> list[str]:
     """
     out: list[str] = []
     other = initial[initial["weights"] != initial["asked"]] if len(initial) else initial
-    for (asked, weights), rows in (
-        other.groupby(["asked", "weights"], sort=False) if len(other) else []
-    ):
+    for (asked, weights), rows in other.groupby(["asked", "weights"], sort=False) if len(other) else []:
         had = initial[(initial["asked"] == asked) & (initial["weights"] == asked)]
         chosen_elsewhere = had["selection"] & ~had["encoder"].isin(rows["encoder"])
         out += statements(
@@ -84,10 +82,7 @@ def notices(initial: pd.DataFrame, study: Study) -> list[str]:
 
 def _began_with(initial: pd.DataFrame) -> dict[str, str]:
     """ "ImageNet (package x 1.0)" -> "24 trainings"."""
-    names = [
-        style.weights_label(r.weights) + (f" ({r.where})" if r.where else "")
-        for r in initial.itertuples()
-    ]
+    names = [style.weights_label(r.weights) + (f" ({r.where})" if r.where else "") for r in initial.itertuples()]
     stages = initial.assign(name=names).groupby("name", sort=False)["stages"].sum()
     return {name: counted(count, "training") for name, count in stages.items()}
 

@@ -160,9 +160,7 @@ def failures_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
     sized = summary["n_train"].nunique() > 1
 
     def cells(row: Any) -> dict[str, str]:
-        return {
-            f"n = {row.n_train}" if sized and row.n_train else "Failed": share(100 * row.failures)
-        }
+        return {f"n = {row.n_train}" if sized and row.n_train else "Failed": share(100 * row.failures)}
 
     rows = summary[(summary["test_set"] != POOLED) & summary["failures"].notna()]
     rows = rows[rows.groupby(["test_set", "structure", "family"])["failures"].transform("max") > 0]
@@ -197,8 +195,6 @@ def strategy_label(study: Study, family: str) -> str:
     )
 
 
-def _by_structure(
-    structures: pd.DataFrame, kind: str, cells: Callable[[Any], dict[str, str]]
-) -> pd.DataFrame:
+def _by_structure(structures: pd.DataFrame, kind: str, cells: Callable[[Any], dict[str, str]]) -> pd.DataFrame:
     out = across(structures[structures["kind"] == kind], ["n_train", "structure"], cells)
     return out.drop(columns="n_train") if structures["n_train"].nunique() < 2 else out

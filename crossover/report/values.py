@@ -62,9 +62,7 @@ def rounded(value: float) -> str:
 def scores(summary: pd.DataFrame, metric: str) -> dict[str, dict[str, float]]:
     """Test set -> family, with its size -> mean of the metric over structures, replicates and folds."""
     rows = summary[summary["metric"] == metric]
-    named = rows["family"].where(
-        rows["n_train"] == 0, rows["family"] + "-n" + rows["n_train"].astype(str)
-    )
+    named = rows["family"].where(rows["n_train"] == 0, rows["family"] + "-n" + rows["n_train"].astype(str))
     means = rows.assign(named=named).groupby(["test_set", "named"], sort=False)["mean"].mean()
     out: dict[str, dict[str, float]] = {}
     for (test_set, name), mean in means.items():

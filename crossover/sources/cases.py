@@ -142,9 +142,7 @@ def _refresh(
     try:
         made: Mapping = incremental.refresh(folder, keys, make, workers, apart=apart)
     except incremental.ItemsError as error:
-        failed: dict[str, Any] = {
-            case: _crashed(work[case], why) for case, why in error.failed.items()
-        }
+        failed: dict[str, Any] = {case: _crashed(work[case], why) for case, why in error.failed.items()}
         made = dict(sorted((error.records | failed).items()))
     return dict(made)
 
@@ -214,9 +212,7 @@ def _key(settings: str, received: Mapping[str, str], row: Mapping[str, str]) -> 
     return digest([settings, sorted(received.values()), row])
 
 
-def _known(
-    source: Source, folder: Path, received: dict, settings: Callable[[str], str]
-) -> dict[str, list[str]]:
+def _known(source: Source, folder: Path, received: dict, settings: Callable[[str], str]) -> dict[str, list[str]]:
     """Case -> tokens of its files, for the patients with the same files and settings as before."""
     # A new label map may belong to any patient, so with label maps all headers are read.
     if not isinstance(source, DicomSource) or source.label_maps:
@@ -250,9 +246,7 @@ def _volumes(patient: str, row: dict[str, str], item: dict) -> Work:
     return Work(patient, files, own, source_row=row)
 
 
-def _dicom(
-    e: Examination, source: DicomSource, digests: Mapping[str, str], maps: Mapping[str, Candidates]
-) -> Work:
+def _dicom(e: Examination, source: DicomSource, digests: Mapping[str, str], maps: Mapping[str, Candidates]) -> Work:
     own = {n: of_patient(maps[n], m.file, e.patient_id) for n, m in source.label_maps.items()}
     files = [*e.files, *(f for found in own.values() for one in found for f in one.files)]
     # A file that came in since the folder was listed has no digest: the case is made again next time.
@@ -273,9 +267,7 @@ def _make(
         raise CaseError(unforeseen(error)) from None  # the log tells no more than that
 
 
-def _made(
-    own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path
-) -> CaseRecord:
+def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path) -> CaseRecord:
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
         reading = form_of(source).read_patient(source, own.source_row, data)

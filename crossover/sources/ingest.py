@@ -37,9 +37,7 @@ def study_rules(study: str) -> RulesFile:
     raise ConfigError(f"no rules for a study {study!r}; there are: {', '.join(sorted(there))}")
 
 
-def ingest(
-    source: Path, out: Path, rules: RulesFile, workers: int, lenient: bool = False
-) -> Report:
+def ingest(source: Path, out: Path, rules: RulesFile, workers: int, lenient: bool = False) -> Report:
     """Cases, `patients.csv`, `manifest.json` and the report below `out`; by the code of the workflow.
 
     Args:

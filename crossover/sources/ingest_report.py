@@ -150,6 +150,4 @@ def _line(finding: FindingRow) -> str:
     about = f"{finding['about']}: " if finding["about"] else ""
     files = f" [{', '.join(finding['files'][:3])}]" if finding["files"] else ""
     # Square brackets are markup to rich.
-    return f"{finding['severity']} {finding['code']}: {about}{finding['what']}{files}".replace(
-        "[", "\\["
-    )
+    return f"{finding['severity']} {finding['code']}: {about}{finding['what']}{files}".replace("[", "\\[")

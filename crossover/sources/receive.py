@@ -28,9 +28,7 @@ SEEN = "seen.json"
 """Beside the manifest: the state and digest of each file, so that only new files are read."""
 
 
-def receive(
-    source: Source, manifest: Path, data: Path | None, code: str, workers: int, listing: str | None
-) -> None:
+def receive(source: Source, manifest: Path, data: Path | None, code: str, workers: int, listing: str | None) -> None:
     """Write a cohort's raw manifest.
 
     Args:
@@ -123,10 +121,7 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) ->
     seen.ahead((data / f, token(os.fsencode(f), key)) for f in files)
     return {
         case: {
-            "files": [
-                seen.digest(data / f, token(os.fsencode(f), key))
-                for f in form.patient_files(source, row)
-            ],
+            "files": [seen.digest(data / f, token(os.fsencode(f), key)) for f in form.patient_files(source, row)],
             "row": {name: row[name] for name in source.variables},
         }
         for case, (_, row) in cases.items()

@@ -147,9 +147,7 @@ def _structures(file: FileRef) -> list[str]:
     """What an object's structures are called: number, name or label, description, meaning of their code."""
     with file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
-    found: list[tuple] = [
-        (r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)
-    ]
+    found: list[tuple] = [(r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)]
     for s in segments(dataset):
         sides = map(_meaning, s.modifiers)
         found.append((s.number, s.label, s.description, _meaning(s.kind), *sides))

@@ -111,9 +111,7 @@ def columns_pattern(value: str) -> str:
         ValueError: where it is none.
     """
     if {"{", "}"} & set(COLUMN.sub("", value)):
-        raise ValueError(
-            f"{value!r}: each brace needs its other, with a column's name between them"
-        )
+        raise ValueError(f"{value!r}: each brace needs its other, with a column's name between them")
     for name in columns_in(value):
         if not name or name.isdigit():
             raise ValueError(f"{value!r}: {{{name}}} names no column; write {{column}}")
@@ -261,6 +259,4 @@ Phantom = PhantomSource | HeadNeckSource | ProstateSource
 
 PHANTOM_KINDS = ("phantom", "head_neck_phantom", "prostate_phantom")
 
-Source = Annotated[
-    Phantom | VolumesSource | DicomSource | OpenKbpSource, Field(discriminator="kind")
-]
+Source = Annotated[Phantom | VolumesSource | DicomSource | OpenKbpSource, Field(discriminator="kind")]

@@ -139,9 +139,7 @@ def _misnamed(path: Path, packed: bool) -> list[Finding]:
     return [Finding("file-name", what)]
 
 
-def _nifti(
-    kind: type[nib.Nifti1Image], stream: BufferedIOBase, most: int, findings: list[Finding]
-) -> Volume:
+def _nifti(kind: type[nib.Nifti1Image], stream: BufferedIOBase, most: int, findings: list[Finding]) -> Volume:
     """Read NIfTI; `most` are the bytes that the stream can hold."""
     try:
         header = kind.header_class.from_fileobj(stream)
@@ -199,9 +197,7 @@ class _Place(NamedTuple):
     directions: NDArray
 
 
-def _nifti_place(
-    header: nib.Nifti1Header, size: tuple[int, int, int]
-) -> tuple[_Place, list[Finding]]:
+def _nifti_place(header: nib.Nifti1Header, size: tuple[int, int, int]) -> tuple[_Place, list[Finding]]:
     """Where a NIfTI header puts a volume, and findings.
 
     The sform counts where both are set (as for nibabel), if the qform has the same voxel sizes.
@@ -232,9 +228,7 @@ def _nifti_place(
     return _Place(origin, np.linalg.norm(axes, axis=0), directions), findings
 
 
-def _contradiction(
-    sform: NDArray, qform: NDArray, unit: float, size: tuple[int, int, int]
-) -> list[Finding]:
+def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int, int, int]) -> list[Finding]:
     """Whether the two forms of a header put a corner elsewhere.
 
     Raises:
@@ -250,9 +244,7 @@ def _contradiction(
     if not (np.abs(spacings[0] - spacings[1]) * (np.array(size) - 1) <= allowed).all():
         what = f"its sform and qform give voxels of other sizes: {told} mm"
         raise Refused("volume-header", what)
-    return [
-        Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform is taken")
-    ]
+    return [Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform is taken")]
 
 
 def _by_itk(path: Path, head: bytes, packed: bool) -> Volume:

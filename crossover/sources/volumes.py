@@ -183,9 +183,7 @@ def _wrong_row(source: VolumesSource, root: Path, row: Mapping[str, str]) -> lis
     for what, pattern in _patterns(source).items():
         file = _filled(pattern, row)
         if leads_out(file):
-            wrong.setdefault("leads out of the folder of the data", []).append(
-                f"{what} ({pattern})"
-            )
+            wrong.setdefault("leads out of the folder of the data", []).append(f"{what} ({pattern})")
         elif not (root / file).is_file():
             why = "no file there" + _instead(root, row, pattern)
             wrong.setdefault(why, []).append(f"{what} ({pattern})")
@@ -204,9 +202,7 @@ def _instead(root: Path, row: Mapping[str, str], pattern: str) -> str:
                 )
         if "\\" in value:
             return f", and column {column} holds a backslash: write /"
-    return (
-        ", but one whose name differs by case or blanks only" if _near(root, pattern, row) else ""
-    )
+    return ", but one whose name differs by case or blanks only" if _near(root, pattern, row) else ""
 
 
 def _near(root: Path, pattern: str, row: Mapping[str, str]) -> bool:

@@ -39,9 +39,7 @@ def read_radiomics(path: Path) -> pd.DataFrame:
         (n_train, wrong), (value, more) = read.numbers("n_train"), read.numbers("value")
         if wrong + more:
             raise TableError("\n".join(wrong + more))
-        return check_radiomics(
-            read.rows.assign(n_train=n_train, value=value).reset_index(drop=True)
-        )
+        return check_radiomics(read.rows.assign(n_train=n_train, value=value).reset_index(drop=True))
     except TableError as error:
         raise error.of(path) from None
 

@@ -75,9 +75,7 @@ class Pilot:
         training = self.training or MeanSquare(np.nan, np.nan)
         return Effect(
             estimate=self.estimate,
-            case_se=float(
-                np.sqrt(max(self.cases.value - self.shares * self.rest.value, 0) / self.count)
-            ),
+            case_se=float(np.sqrt(max(self.cases.value - self.shares * self.rest.value, 0) / self.count)),
             case_df=self.cases.df,
             training_se=float(np.sqrt(self.shares * training.value)),
             training_df=training.df,
@@ -112,9 +110,7 @@ def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | 
         raise ValueError("a pilot needs two cases of a test set or more")
     several = [s for s in scores if s.shape[1] > 1]
     rest_df = sum((n - 1) * (s.shape[1] - 1) for s in several)
-    rest = (
-        sum(rest_of(s) * (n - 1) * (s.shape[1] - 1) for s in several) / rest_df if several else 0.0
-    )
+    rest = sum(rest_of(s) * (n - 1) * (s.shape[1] - 1) for s in several) / rest_df if several else 0.0
     own = pooled_spread(scores)
     known = spread or own
     return Pilot(
@@ -151,9 +147,7 @@ def drawn(pilot: Pilot, difference: float | None, draws: int = DRAWS) -> Compone
     return Components(pilot.estimate + se * rng.standard_normal(draws), interaction, training, rest)
 
 
-def assurance(
-    pilot: Pilot, components: Components, cases: int, trainings: int, alpha: float
-) -> float:
+def assurance(pilot: Pilot, components: Components, cases: int, trainings: int, alpha: float) -> float:
     """Return the probability that a study of so many test cases, and trainings of each model, settles the effect.
 
     NaN where it could not judge: too few cases, or several trainings of which nothing tells how they differ.
@@ -178,9 +172,7 @@ def assurance(
         training_se = np.sqrt((training + rest) * _over_df(training_df, of_training))
         true = interaction + rest + training
         critical = _critical(case_df, training_df, alpha)(np.arctan2(training_se, case_se))
-    return float(
-        _settled(components.effect, critical * np.hypot(case_se, training_se), true).mean()
-    )
+    return float(_settled(components.effect, critical * np.hypot(case_se, training_se), true).mean())
 
 
 def judged(pilot: Pilot, trainings: int) -> bool:
@@ -194,9 +186,7 @@ def judged(pilot: Pilot, trainings: int) -> bool:
     return trainings > 1 or not pilot.own
 
 
-def fewest_cases(
-    pilot: Pilot, components: Components, trainings: int, wanted: float, alpha: float
-) -> int | None:
+def fewest_cases(pilot: Pilot, components: Components, trainings: int, wanted: float, alpha: float) -> int | None:
     """Return the fewest test cases that reach an assurance with so many trainings; None where `MOST` don't."""
     if not assurance(pilot, components, MOST, trainings, alpha) >= wanted:
         return None
@@ -224,12 +214,8 @@ def _critical(df_1: float, df_2: float, alpha: float) -> interpolate.CubicSpline
     """Critical values of `chance.behrens_fisher` by the angle whose tangent is the second weight over the first."""
     angles = np.linspace(0, np.pi / 2, KNOTS)
     values = [-special.stdtrit(df_1, alpha / 2)]
-    for angle in angles[
-        1:
-    ]:  # at the last, a right angle, the cosine isn't quite 0, which is less than the tolerance
-        above = functools.partial(
-            behrens_fisher, first=np.cos(angle), second=np.sin(angle), df_1=df_1, df_2=df_2
-        )
+    for angle in angles[1:]:  # at the last, a right angle, the cosine isn't quite 0, which is less than the tolerance
+        above = functools.partial(behrens_fisher, first=np.cos(angle), second=np.sin(angle), df_1=df_1, df_2=df_2)
         lower, upper = values[-1] / 2, 2 * values[-1]
         values.append(optimize.brentq(lambda t, p=above: p(t) - alpha / 2, lower, upper, xtol=1e-5))
     return interpolate.CubicSpline(angles, values)

@@ -62,9 +62,7 @@ class Scores:
         primary: the study's metric, a share.
     """
 
-    def __init__(
-        self, metrics: pd.DataFrame, validation: pd.DataFrame, primary: str = METRICS[0]
-    ) -> None:
+    def __init__(self, metrics: pd.DataFrame, validation: pd.DataFrame, primary: str = METRICS[0]) -> None:
         self.metrics = [m for m in dict.fromkeys((*METRICS, primary)) if m in metrics]
         metrics = with_runs(metrics)
         means = metrics.groupby(["family", "cohort", "case", "run"])[self.metrics].mean()
@@ -294,9 +292,7 @@ def _targets(of: Iterable[Chain]) -> list[str]:
     return list(dict.fromkeys(target for chain in of for target in chain.targets))
 
 
-def _of_kind(
-    scores: Scores, of: Iterable[Chain], kind: str, target: str, metric: str
-) -> list[pd.DataFrame]:
+def _of_kind(scores: Scores, of: Iterable[Chain], kind: str, target: str, metric: str) -> list[pd.DataFrame]:
     """The scores of each family of a kind that ends on the target; empty where it has none."""
     named = [c for c in of if c.kind == kind and target in c.targets]
     return [scores.of(c, target, metric) for c in named]
@@ -328,18 +324,14 @@ def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return a[both], b[both]
 
 
-def _pairs(
-    of: Sequence[Chain], values: Mapping[str, float | str]
-) -> list[list[tuple[str, Chain, Chain]]]:
+def _pairs(of: Sequence[Chain], values: Mapping[str, float | str]) -> list[list[tuple[str, Chain, Chain]]]:
     """(target, b, a) of chains with one source each whose values differ: together for numbers, else by texts."""
     seen = list(dict.fromkeys(values.values()))
     groups: dict[tuple, list[tuple[str, Chain, Chain]]] = {}
     for target in _targets(of):
         own = [c for c in of if c.kind == ONE_SOURCE and target in c.targets and c.source in values]
         for pair in combinations(own, 2):
-            ranked = sorted(
-                ((_rank(c, values, seen), c) for c in pair), key=lambda of_chain: of_chain[0]
-            )
+            ranked = sorted(((_rank(c, values, seen), c) for c in pair), key=lambda of_chain: of_chain[0])
             (low, b), (high, a) = ranked
             if low < high:
                 texts = isinstance(values[a.source or ""], str)

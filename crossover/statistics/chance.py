@@ -76,9 +76,7 @@ class Effect:
     def scaled(self, estimate: float, slope: float) -> Effect:
         """Return the effect on another scale by the delta method: its value there, and the slope of the scale."""
         case_se, training_se = slope * self.case_se, slope * self.training_se
-        return replace(
-            self, estimate=float(estimate), case_se=float(case_se), training_se=float(training_se)
-        )
+        return replace(self, estimate=float(estimate), case_se=float(case_se), training_se=float(training_se))
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the two-sided confidence interval; NaN where cases don't differ or are fewer than two."""
@@ -147,9 +145,7 @@ def _density(t: float, first: float, second: float, df_1: float, df_2: float) ->
     return (size * slope * np.exp(-(df + 1) / 2 * np.log1p(x**2 / df))).mean()
 
 
-def _nodes(
-    t: float, first: float, second: float, df_1: float, df_2: float
-) -> tuple[np.ndarray, float, float]:
+def _nodes(t: float, first: float, second: float, df_1: float, df_2: float) -> tuple[np.ndarray, float, float]:
     """(x, df, slope): P(X > t) is the mean of P(T < x) of a Student variable T, and `slope` is -dx / dt."""
     if not second or not first:
         return np.array([-t]), df_1 if first else df_2, 1.0
@@ -197,9 +193,7 @@ def effect(
     rest = sum(k * rest_of(s) for k, s in zip(squares, scores, strict=True)) / n
     return Effect(
         estimate=float(by_case.mean()),
-        case_se=float(np.sqrt(max(of_cases - (rest if spread else 0.0), 0.0)))
-        if case_df
-        else np.nan,
+        case_se=float(np.sqrt(max(of_cases - (rest if spread else 0.0), 0.0))) if case_df else np.nan,
         case_df=case_df,
         training_se=float(np.sqrt(squares.sum() * spread.variance)) if spread else np.nan,
         training_df=spread.df if spread else np.nan,

@@ -95,9 +95,7 @@ def honest_differences(groups: Groups, alpha: float) -> Iterator[dict]:
     if not degenerate(groups):
         df = sum(map(len, groups.values())) - len(groups)
         within = sum(((v - v.mean()) ** 2).sum() for v in groups.values()) / df
-        se = np.array(
-            [np.sqrt(within / 2 * sum(1 / len(groups[g]) for g in pair)) for pair in pairs]
-        )
+        se = np.array([np.sqrt(within / 2 * sum(1 / len(groups[g]) for g in pair)) for pair in pairs])
         p = studentized_range.sf(np.abs(differences) / se, len(groups), df)
         half = _studentized_range(1 - alpha, len(groups), df) * se
     for (a, b), difference, width, value in zip(pairs, differences, half, p, strict=True):

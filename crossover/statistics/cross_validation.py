@@ -26,9 +26,7 @@ VALIDATION = [
 Record = Mapping[str, Any]
 
 
-def cross_validation(
-    records: Iterable[Record], cells: Sequence[tuple[str, str]] = ()
-) -> pd.DataFrame:
+def cross_validation(records: Iterable[Record], cells: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
     """One row for each cell of the selection and fold, with the columns `CELLS`.
 
     Args:
@@ -60,9 +58,7 @@ def by_cell(table: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def select(
-    table: pd.DataFrame, cells: Sequence[tuple[str, str]] = (), folds: int | None = None
-) -> dict[str, Any]:
+def select(table: pd.DataFrame, cells: Sequence[tuple[str, str]] = (), folds: int | None = None) -> dict[str, Any]:
     """The cell with the highest mean validation DSC over the folds; of equals the first.
 
     Cells that lack a fold's score are not chosen from: a mean over other folds is no comparison.
@@ -85,9 +81,7 @@ def select(
     lacking = {cell: asked - own.get(cell, set()) for cell in tried}
     incomplete = {cell: sorted(map(int, lacks)) for cell, lacks in lacking.items() if lacks}
     if len(incomplete) == len(tried):
-        lacks = "; ".join(
-            f"{' with '.join(c)} lacks fold {_listed(f)}" for c, f in incomplete.items()
-        )
+        lacks = "; ".join(f"{' with '.join(c)} lacks fold {_listed(f)}" for c, f in incomplete.items())
         raise ValueError(f"no network to choose from has a validation score of every fold: {lacks}")
     means = by_cell(scored)
     place = zip(means["architecture"], means["encoder"], strict=True)
@@ -106,9 +100,7 @@ def select(
     }
 
 
-def validation(
-    records: Iterable[Record], models: Iterable[Model], failed: Collection[str] = ()
-) -> pd.DataFrame:
+def validation(records: Iterable[Record], models: Iterable[Model], failed: Collection[str] = ()) -> pd.DataFrame:
     """One row for each model, with the columns `VALIDATION`: how it did on the fold that chose its weights.
 
     Args:

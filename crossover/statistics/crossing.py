@@ -115,9 +115,7 @@ def crossover(
         low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
         if not lacking(row):
             effects = [_difference(panel, first, second, int(k)) for k in here]
-            row["verdict"] = _verdict(
-                effects, leads(_apart(means), _apart(draws), alpha), at, alpha
-            )
+            row["verdict"] = _verdict(effects, leads(_apart(means), _apart(draws), alpha), at, alpha)
         row["ci_low"], row["ci_high"] = _within(row["verdict"], at, (low, high), n)
     return row | {"statement": _statement(row)}
 
@@ -166,9 +164,7 @@ def _verdict(effects: list[Effect], signs: list[int], at: float, alpha: float) -
     return NONE if none else OPEN
 
 
-def _within(
-    verdict: str, at: float, interval: tuple[float, float], n: np.ndarray
-) -> tuple[float, float]:
+def _within(verdict: str, at: float, interval: tuple[float, float], n: np.ndarray) -> tuple[float, float]:
     """The part of an interval that agrees with the verdict."""
     if verdict == NONE:
         return at, at
@@ -177,9 +173,7 @@ def _within(
     return interval
 
 
-def cases_needed(
-    table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS
-) -> pd.DataFrame:
+def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
     """How many labelled cases does each family need for a given score? With the columns `NEEDED`.
 
     Returns:

@@ -20,9 +20,7 @@ CURVES = [
 ]  # fmt: skip
 
 
-def learning_curves(
-    table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS
-) -> pd.DataFrame:
+def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
     """Learning curves of a metrics table (`metrics_table.check_metrics`), with the columns `CURVES`.
 
     Returns:
@@ -47,9 +45,7 @@ def learning_curves(
             rows = _curve(panel, found, f, confidence, scale(metric))
             place = {"test_set": test_set, "structure": structure, "family": family}
             frames.append(pd.DataFrame(place | {"metric": metric, "confidence": confidence} | rows))
-    return (
-        pd.concat(frames)[CURVES].reset_index(drop=True) if frames else pd.DataFrame(columns=CURVES)
-    )
+    return pd.concat(frames)[CURVES].reset_index(drop=True) if frames else pd.DataFrame(columns=CURVES)
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
@@ -59,9 +55,7 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarr
     return ordered[outside], ordered[len(draws) - 1 - outside]
 
 
-def _curve(
-    panel: Panel, found: Resampled, f: int, confidence: float, scale: Scale
-) -> dict[str, object]:
+def _curve(panel: Panel, found: Resampled, f: int, confidence: float, scale: Scale) -> dict[str, object]:
     here = ~np.isnan(found.means[f])
     n, means, draws = panel.sizes[here], found.means[f, here], found.draws[:, f, here]
     low, high = ended(*interval(draws, confidence), scale)

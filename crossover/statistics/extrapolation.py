@@ -64,9 +64,7 @@ class Curve:
         if resampled == PATIENTS:
             return "nothing tells how much another training differs"
         x = np.log2(self.sizes)
-        last, before = (
-            (self.draws[:, i] - self.draws[:, i - 1]) / (x[i] - x[i - 1]) for i in (-1, -2)
-        )
+        last, before = ((self.draws[:, i] - self.draws[:, i - 1]) / (x[i] - x[i - 1]) for i in (-1, -2))
         if np.quantile(last - before, BEYOND_CHANCE) > 0:
             return "it gains more with each doubling, and nothing tells for how long"
         return ""
@@ -81,9 +79,7 @@ class Curve:
         estimate, gain = float(law[1]), float(law[1] - law[0])
         return Continuation(estimate, low, min(high, 1.0), gain, gain_low, gain_high)
 
-    def reaches(
-        self, target: float, confidence: float, assurance: float
-    ) -> tuple[float, float, float]:
+    def reaches(self, target: float, confidence: float, assurance: float) -> tuple[float, float, float]:
         """Return n from which the curve has reached a score: with this assurance, and its interval's two ends.
 
         Inside the sizes by the monotone fit, beyond by the power law's gain; the interval holds the other two
@@ -100,9 +96,7 @@ class Curve:
             line = self._line(self.draws, beyond[:, None]).T
             ways = [fits[:, -1:] + gain for gain in (line, laws, 0 * line)]
         n = np.append(np.concatenate([inside, beyond]), np.inf)
-        soonest, likely, latest = (
-            n[_first(np.concatenate([known, way], axis=1) >= target)] for way in ways
-        )
+        soonest, likely, latest = (n[_first(np.concatenate([known, way], axis=1) >= target)] for way in ways)
         reached = np.sort(likely)[int(np.ceil(assurance * len(likely))) - 1]
         low, high = interval(soonest, confidence)[0], interval(latest, confidence)[1]
         return float(np.ceil(reached)), float(np.ceil(low)), float(np.ceil(high))

@@ -149,9 +149,7 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
     return [metric for metric in METRICS if metric in table]
 
 
-def _numbers(
-    table: pd.DataFrame, required: Sequence[str], decimal: str, infinite: bool
-) -> Iterator[str]:
+def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str, infinite: bool) -> Iterator[str]:
     """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
     for column in ("n_train", "replicate", "fold", *METRICS, *SIZES):
         if column not in table:

@@ -107,9 +107,7 @@ def counts(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     lacking = found.groupby([*_PLACE, *_TRAINING[:2]], sort=False)["case"].unique()
     out = []
     for (cohort, structure), part in rows.groupby(_PLACE, sort=False):
-        gone = set(
-            found.loc[(found["cohort"] == cohort) & (found["structure"] == structure), "case"]
-        )
+        gone = set(found.loc[(found["cohort"] == cohort) & (found["structure"] == structure), "case"])
         for (family, n), own in part.groupby(_TRAINING[:2], sort=False)["case"]:
             names = list(lacking.get((cohort, structure, family, n), []))
             cases = set(own)
@@ -191,9 +189,7 @@ def _with_worst(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     for column, values in of_case.items():
         rows[column] = values.reindex(pd.MultiIndex.from_frame(rows[_CASE])).to_numpy()
     added = pd.Series([False] * len(table) + [True] * len(rows))
-    whole = (
-        pd.concat([table, rows], ignore_index=True) if len(rows) else table.reset_index(drop=True)
-    )
+    whole = pd.concat([table, rows], ignore_index=True) if len(rows) else table.reset_index(drop=True)
     empty = table.index.get_indexer(found.loc[found["row"] >= 0, "row"])
     added.iloc[empty] = True
     for metric in [m for m in KNOWN if m in whole]:

@@ -99,9 +99,7 @@ class _Pair:
         return effect_of([a, b], self.runs, [1, -1], self.strata[self.both], self.spread)
 
 
-def paired(
-    table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] | None = None
-) -> pd.DataFrame:
+def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] | None = None) -> pd.DataFrame:
     """Compare families pair by pair on each test set and structure, cases matched by (cohort, case).
 
     The questions are those of `comparisons.compare`: "models at n=<n>" are all pairs of families of
@@ -145,14 +143,9 @@ def paired(
         raise ValueError(f"the table has no family {', '.join(unknown)}")
     main = known if main is None else list(main)
     order = list(dict.fromkeys([*main, *known]))
-    frames = [
-        _of_test_set(name, rows, metric, alpha, main, order)
-        for name, rows in test_sets(table).items()
-    ]
+    frames = [_of_test_set(name, rows, metric, alpha, main, order) for name, rows in test_sets(table).items()]
     out = pd.concat(frames, ignore_index=True)[PAIRED]
-    out["ci_low"], out["ci_high"] = ended(
-        out["ci_low"], out["ci_high"], of_differences(scale(metric))
-    )
+    out["ci_low"], out["ci_high"] = ended(out["ci_low"], out["ci_high"], of_differences(scale(metric)))
     return out
 
 
@@ -161,9 +154,7 @@ def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
     from pingouin import compute_effsize
 
     d = np.asarray(differences, float)
-    finite = (
-        d if np.isfinite(d).all() else np.full(len(d), np.nan)
-    )  # no mean of infinite differences
+    finite = d if np.isfinite(d).all() else np.full(len(d), np.nan)  # no mean of infinite differences
     n, mean = len(d), float(finite.mean()) if len(d) else np.nan
     sd = finite.std(ddof=1) if n > 1 else np.nan
     half = float(half_width(np.array(sd), np.array(n), 1 - alpha))
@@ -302,9 +293,7 @@ def _pairs(
 def _over_structures(pairs: list[_Pair], main: list[str], spread: Known) -> list[_Pair]:
     """The main comparisons by each case's mean over the structures, where both families have all."""
     structures = {
-        pair.place["structure"]
-        for pair in pairs
-        if {pair.place["family_a"], pair.place["family_b"]} & set(main)
+        pair.place["structure"] for pair in pairs if {pair.place["family_a"], pair.place["family_b"]} & set(main)
     }
     groups: dict[tuple, list[_Pair]] = {}
     for pair in pairs:
@@ -316,10 +305,7 @@ def _over_structures(pairs: list[_Pair], main: list[str], spread: Known) -> list
         if len(own) < len(structures):
             continue
         runs = [sorted({run for pair in own for run in pair.runs[side]}) for side in (0, 1)]
-        a, b = (
-            mean_of(np.stack([_columns(pair, side, runs[side]) for pair in own]), 0)
-            for side in (0, 1)
-        )
+        a, b = (mean_of(np.stack([_columns(pair, side, runs[side]) for pair in own]), 0) for side in (0, 1))
         first = own[0].place
         # a model of one structure can't name the comparison over all: the families do
         place = first | {"structure": POOLED, "a": first["family_a"], "b": first["family_b"]}

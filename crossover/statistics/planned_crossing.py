@@ -137,10 +137,7 @@ def _covariance(cases: np.ndarray, strata: np.ndarray) -> np.ndarray:
     whole = ~np.isnan(cases).any(0)
     own, strata = cases[:, whole], strata[whole]
     apart = np.concatenate(
-        [
-            own[:, strata == s] - own[:, strata == s].mean(1, keepdims=True)
-            for s in np.unique(strata)
-        ],
+        [own[:, strata == s] - own[:, strata == s].mean(1, keepdims=True) for s in np.unique(strata)],
         axis=1,
     )
     return apart @ apart.T / max(len(strata) - len(np.unique(strata)), 1)

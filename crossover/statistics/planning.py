@@ -77,9 +77,7 @@ def pilot_of_pair(
     strata = scores.strata[both]
     if len(strata) - len(np.unique(strata)) < 1:
         return None
-    made, _, known = contrasted(
-        [of_a[both], of_b[both]], [runs_a, runs_b], [1, -1], spreads.of(structure)
-    )
+    made, _, known = contrasted([of_a[both], of_b[both]], [runs_a, runs_b], [1, -1], spreads.of(structure))
     return pilot_of(made, strata, known)
 
 
@@ -120,9 +118,7 @@ def enough(row: dict) -> bool:
     return not row.get("refused") and row["reached"] >= row["assurance"]
 
 
-def crossings(
-    panel: Panel, found: Resampled, pair: tuple[int, int], place: dict, rules: Rules
-) -> list[dict]:
+def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
     """Test cases that settle the crossover of a pair at its sizes, a row for each number of trainings from 2.
 
     Empty where the pilot's own verdict settles it already.
@@ -143,9 +139,7 @@ def crossings(
         return [place | {"refused": "nothing tells how much another training differs"}]
     rows = []
     for trainings in (t for t in rules.trainings if t > 1):
-        cases, reached = cases_that_settle(
-            pilot, trainings, rules.assurance, rules.confidence, rules.alpha
-        )
+        cases, reached = cases_that_settle(pilot, trainings, rules.assurance, rules.confidence, rules.alpha)
         row = place | {"trainings": trainings, "cases": cases, "reached": reached}
         rows.append(row | {"hours": rules.hours(cases if enough(row) else None)})
     return rows
@@ -238,19 +232,13 @@ def _settles(row: dict) -> str:
     if row["refused"]:
         return f"{each} can't settle {what}: {row['refused']}"
     text = _plan(row, f" with {each}", what)
-    return (
-        text
-        if row["trainings"] > 1
-        else f"{text}, if other models tell again how much a training differs"
-    )
+    return text if row["trainings"] > 1 else f"{text}, if other models tell again how much a training differs"
 
 
 def _settles_crossover(row: dict) -> str:
     what = f"whether {row['b']} overtakes {row['a']}"
     if row["refused"]:
-        return (
-            f"no plan settles {what}: {row['refused']}; train on a second draw of the subsets first"
-        )
+        return f"no plan settles {what}: {row['refused']}; train on a second draw of the subsets first"
     draws = f" with {row['trainings']:.0f} draws of the subsets, each trained once,"
     return _plan(row, draws, f"{what} at the same sizes")
 
@@ -274,10 +262,7 @@ def _reaches(row: dict) -> str:
             f"{farthest:.0f}, beyond which nothing is said{why}"
         )
     text += f" with {row['cases']:.0f} labelled cases, with an assurance of {row['assurance']:.0%}"
-    ends = [
-        f"{end:.0f}" if np.isfinite(end) else "beyond what can be said"
-        for end in (row["ci_low"], row["ci_high"])
-    ]
+    ends = [f"{end:.0f}" if np.isfinite(end) else "beyond what can be said" for end in (row["ci_low"], row["ci_high"])]
     text += f" ({row['confidence']:.0%} interval {ends[0]} to {ends[1]})"
     return text + (", an extrapolation beyond its largest size" if row["cases"] > largest else "")
 

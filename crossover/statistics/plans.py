@@ -77,9 +77,7 @@ def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
     rows = rows[rows["structure"] == asked.structure] if asked.structure else rows
     pair = tuple(asked.models or families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
-    trained = [
-        own for own in sizes if own != {0}
-    ] or sizes  # one without sizes is the same at all n
+    trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
     size = asked.size if asked.size is not None else max(set.intersection(*trained), default=None)
     if size is None or not all(size in own or own == {0} for own in sizes):
         raise TableError(_sizes_of(pair, sizes, asked.size))
@@ -91,9 +89,7 @@ def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
     return as_table([*found, *curves]), [*notes, *more]
 
 
-def surer(
-    table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules
-) -> pd.DataFrame:
+def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
     """What would make a study's answers surer: rows of `planning.PLANNING`.
 
     The difference found of the pair at its largest size, of each structure where it isn't beyond chance; the
@@ -111,9 +107,7 @@ def surer(
     return as_table([*found, *curves])
 
 
-def _by_pair(
-    rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = False
-) -> tuple[list[dict], list[str]]:
+def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = False) -> tuple[list[dict], list[str]]:
     """Of each structure what settles the pair's difference; notes where the pilot's parts are known by halves."""
     scores, spreads = TrainedScores(rows, asked.metric), Spreads(rows, asked.metric)
     found, notes = [], set()
@@ -162,8 +156,7 @@ def _by_curves(
 
 def _sizes_of(pair: Sequence[str], sizes: Sequence[set], asked: int | None) -> str:
     listed = "; ".join(
-        f"{family} has {', '.join(map(str, sorted(own)))}"
-        for family, own in zip(pair, sizes, strict=True)
+        f"{family} has {', '.join(map(str, sorted(own)))}" for family, own in zip(pair, sizes, strict=True)
     )
     wanted = "no size in common" if asked is None else f"not both n_train {asked} (--size)"
     return f"{' and '.join(pair)} have {wanted}: {listed}"

@@ -79,9 +79,7 @@ def _sizes(rows: pd.DataFrame) -> Iterator[tuple[int, list[str]]]:
             yield int(n), families
 
 
-def _scores(
-    rows: pd.DataFrame, families: list[str], n: int, metric: str
-) -> tuple[pd.DataFrame, np.ndarray]:
+def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tuple[pd.DataFrame, np.ndarray]:
     """Scores (cases, families) of the cases that all families with the metric have, and each case's cohort."""
     rows = rows[rows["n_train"].isin([0, n])].sort_values("n_train", kind="stable")
     rows = rows.drop_duplicates(["family", "cohort", "case"], keep="last")
@@ -90,9 +88,7 @@ def _scores(
     return wide, wide.index.get_level_values("cohort").to_numpy()
 
 
-def _stability(
-    scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float, seed: int
-) -> Iterator[dict]:
+def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float, seed: int) -> Iterator[dict]:
     higher = KNOWN[metric].better == "higher"
     values = scores.to_numpy(float)
     full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]

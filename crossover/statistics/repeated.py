@@ -93,9 +93,7 @@ def pairwise(
     return out[PAIRWISE]
 
 
-def repeated(
-    table: pd.DataFrame, metric: str, alpha: float, comparison: Comparison | None
-) -> pd.DataFrame:
+def repeated(table: pd.DataFrame, metric: str, alpha: float, comparison: Comparison | None) -> pd.DataFrame:
     """All families at once, on the same cases, with the columns `REPEATED`.
 
     Returns:
@@ -147,10 +145,7 @@ def _of_test_set(rows: pd.DataFrame, metric: str, independent: bool) -> Iterator
             if question.startswith("models"):
                 sizes = part[part["n_train"].isin([0, n])].groupby("family")["n_train"].first()
                 own = [scores.of((family, sizes[family], structure))[0] for family in families]
-                groups = [
-                    part[(part["family"] == f) & (part["n_train"] == sizes[f])][metric]
-                    for f in families
-                ]
+                groups = [part[(part["family"] == f) & (part["n_train"] == sizes[f])][metric] for f in families]
                 place = {
                     "question": question,
                     "n_train": n,
@@ -175,16 +170,11 @@ def _of_test_set(rows: pd.DataFrame, metric: str, independent: bool) -> Iterator
             yield structure, place | {"method": MIXED} | mixed.families_gain_alike(long)
 
 
-def _at_once(
-    scores: list[np.ndarray], families: list[str], spread: Callable[[], Spread | None]
-) -> Iterator[dict]:
+def _at_once(scores: list[np.ndarray], families: list[str], spread: Callable[[], Spread | None]) -> Iterator[dict]:
     """The tests of several models on the cases that all have a score for, shape (cases, trainings) each."""
     means = np.column_stack([mean_of(s, 1) for s in scores])
     shared = ~np.isnan(means).any(1)
-    whole = [
-        s[shared] if not np.isnan(s[shared]).any() else means[shared, i, None]
-        for i, s in enumerate(scores)
-    ]
+    whole = [s[shared] if not np.isnan(s[shared]).any() else means[shared, i, None] for i, s in enumerate(scores)]
     means = means[shared].round(DECIMALS)
     known = spread() if all(s.shape[1] == 1 for s in whole) else None
     found = models_differ(whole, known)
@@ -197,11 +187,7 @@ def _at_once(
     if len(families) > 2:
         yield place | {"method": FRIEDMAN} | friedman(pd.DataFrame(means))
     long = pd.DataFrame(means, columns=families).rename_axis(index="unit", columns="family")
-    yield (
-        place
-        | {"method": MIXED}
-        | mixed.families_differ(long.stack().rename("value").reset_index())
-    )
+    yield (place | {"method": MIXED} | mixed.families_differ(long.stack().rename("value").reset_index()))
 
 
 def _correct(pairs: pd.DataFrame) -> None:
@@ -214,9 +200,7 @@ def _correct(pairs: pd.DataFrame) -> None:
     pairs["p_holm"] = np.tile(corrected, 2) if again.any() else corrected
 
 
-def _pairs_of_paper(
-    pairs: pd.DataFrame, comparison: Comparison | None, tukey: Callable[[], pd.DataFrame]
-) -> pd.Series:
+def _pairs_of_paper(pairs: pd.DataFrame, comparison: Comparison | None, tukey: Callable[[], pd.DataFrame]) -> pd.Series:
     if comparison == "paired":
         return pairs["p_wilcoxon_asymptotic"]
     if comparison is None:

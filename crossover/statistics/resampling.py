@@ -85,9 +85,7 @@ class Resampled:
     """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
 
 
-def panels(
-    table: pd.DataFrame, metric: str, unsized: bool = False
-) -> Iterator[tuple[str, str, Panel]]:
+def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[tuple[str, str, Panel]]:
     """(test set, structure, panel) of every test set and structure with a family of several sizes.
 
     Args:
@@ -100,9 +98,7 @@ def panels(
     if metric not in table:
         raise ValueError(f"the table has no metric {metric!r}")
     if metric.startswith("hd95"):
-        raise ValueError(
-            f"{metric}: a learning curve needs a metric whose higher values are better"
-        )
+        raise ValueError(f"{metric}: a learning curve needs a metric whose higher values are better")
     table = tested(table)
     for test_set, rows in test_sets(table).items():
         for structure, part in rows.groupby("structure", sort=False):
@@ -222,9 +218,7 @@ def _of_patients(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarr
 def _of_replicates(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
     runs = mean_of(panel.scores, 3)  # (families, K, trainings)
     count = panel.trainings
-    apart = (runs - mean_of(runs, 2)[..., None]) * np.sqrt(count / np.maximum(count - 1, 1))[
-        ..., None
-    ]
+    apart = (runs - mean_of(runs, 2)[..., None]) * np.sqrt(count / np.maximum(count - 1, 1))[..., None]
     out = np.full((draws, *count.shape), np.nan)
     for k in range(len(panel.sizes)):
         several = count[:, k] > 1

@@ -12,9 +12,7 @@ from crossover.statistics.scales import FAILED, scale
 MODEL = ["model", "family", "strategy", "level", "n_train"]
 
 
-def summarise(
-    table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None
-) -> pd.DataFrame:
+def summarise(table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Summarise a metrics table (see `metrics_table.check_metrics`).
 
     Args:

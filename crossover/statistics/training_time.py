@@ -110,18 +110,14 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
     others = ~times["family"].isin(times.loc[unfolded, "family"])
     times = times.assign(**text, undisturbed=_undisturbed(times))[unfolded | others]
     fold = times["fold"].fillna(0).astype("int64")
-    times = times.assign(
-        replicate=times["replicate"] * (fold.max() + 1) + fold if len(times) else 0
-    )
+    times = times.assign(replicate=times["replicate"] * (fold.max() + 1) + fold if len(times) else 0)
     tuned = times[(times["parent"] != "") & (times["model"] != "")].copy()
     tuned["source_s"] = [_before(row.parent, times) for row in tuned.itertuples()]
     keys = ["structure", "n_train", "replicate"]
     base = times[times["family"] == scratch]
     base = base[[*keys, *_ADDED, "threads", "device", "undisturbed"]]
     pairs = tuned.merge(base, on=keys, suffixes=("", "_scratch"))
-    pairs["alike"] = (pairs["threads"] == pairs["threads_scratch"]) & (
-        pairs["device"] == pairs["device_scratch"]
-    )
+    pairs["alike"] = (pairs["threads"] == pairs["threads_scratch"]) & (pairs["device"] == pairs["device_scratch"])
     pairs["alike"] &= pairs["batches_read"] == 0
     pairs["undisturbed"] &= pairs["undisturbed_scratch"]
     pairs = _decomposed(pairs.assign(structures=1, scratch=scratch))
@@ -217,8 +213,7 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
     share = 100 * table["cheaper_steps_s"] / saved.where(saved != 0)
     return table.assign(
         seconds_per_step=table["step_seconds"] / (table["steps"] - table["structures"]),
-        seconds_per_step_scratch=table["step_seconds_scratch"]
-        / (table["steps_scratch"] - table["structures"]),
+        seconds_per_step_scratch=table["step_seconds_scratch"] / (table["steps_scratch"] - table["structures"]),
         saved_percent=100 * saved / table["seconds_scratch"],
         cpu_saved_percent=(100 * (1 - table["cpu_seconds"] / table["cpu_seconds_scratch"])).where(
             table["device"] == CPU

@@ -37,9 +37,7 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
         values["studies"] = list(dict.fromkeys(values["studies"]))
     settings = validate(Settings, values, folder / "config.yaml")
     known = sorted(p.stem for p in (folder / "studies").glob("*.yaml"))
-    wrong = [
-        f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known
-    ]
+    wrong = [f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
     if wrong:
         raise ConfigError("\n".join(wrong))
     return settings
@@ -60,9 +58,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     patients = values.pop("real", None) or {}
     findings, studies = [], {}
     if values.get("study") != name:
-        findings.append(
-            f"{path}: study: must be the file's name {name!r}, not {values.get('study')!r}"
-        )
+        findings.append(f"{path}: study: must be the file's name {name!r}, not {values.get('study')!r}")
     published = values.get("published")
     if published is not None and not (folder / "published" / f"{published}.yaml").exists():
         findings.append(f"{path}: published: {folder}/published/{published}.yaml does not exist")

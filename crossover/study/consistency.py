@@ -160,9 +160,7 @@ def _about_overlaid(study: Study, overlays: Overlays) -> Iterator[str]:
         yield f"{place}: no structure {structure!r}; there are {there}"
     for name, strategy in study.strategies.items():
         drawn = {name, *(f"{name}-{level}" for level in strategy.levels)}
-        missing = set(study.overlaid) & set(study.structures) - set(
-            strategy.structures or study.structures
-        )
+        missing = set(study.overlaid) & set(study.structures) - set(strategy.structures or study.structures)
         if drawn & set(overlays.strategies) and missing:
             yield f"{place}: {name} has no network for {', '.join(sorted(missing))}"
 

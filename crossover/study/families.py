@@ -77,11 +77,7 @@ def fine_tuned(study: Study) -> str:
 
 def baseline(study: Study) -> str | None:
     """The family trained in one step on the target cohort alone: from scratch."""
-    alone = (
-        f.name
-        for f in families(study).values()
-        if f.sized and not f.transferred and f.cohorts == (study.target,)
-    )
+    alone = (f.name for f in families(study).values() if f.sized and not f.transferred and f.cohorts == (study.target,))
     return next(alone, None)
 
 
@@ -150,11 +146,7 @@ def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     counted = {*by, "n_train", "replicate", "fold"}
     how = {c: "first" for c in rows if c not in by}
     how |= {c: "mean" for c in rows.select_dtypes("number") if c not in counted}
-    return (
-        rows.sort_values("replicate", kind="stable")
-        .groupby(by, sort=False, as_index=False)
-        .agg(how)
-    )
+    return rows.sort_values("replicate", kind="stable").groupby(by, sort=False, as_index=False).agg(how)
 
 
 def replicates_of(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:

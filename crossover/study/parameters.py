@@ -120,9 +120,7 @@ def radiomics(study: Study, models: list[Model] | None) -> dict:
     return {
         "settings": study.radiomics.model_dump(mode="json", exclude={"icc"}),
         "structures": sorted(study.structures),
-        "models": None
-        if models is None
-        else [asdict(model) for model in models if model.fold_cohort is None],
+        "models": None if models is None else [asdict(model) for model in models if model.fold_cohort is None],
     }
 
 
@@ -164,8 +162,7 @@ def design(study: Study) -> dict:
     names = ("study", "attributes", "structures", "sizes", "strategies", "selection")
     values = study.model_dump(mode="json", include={*names})
     values["cohorts"] = {
-        name: cohort.model_dump(mode="json", include={*COHORT})
-        for name, cohort in study.cohorts.items()
+        name: cohort.model_dump(mode="json", include={*COHORT}) for name, cohort in study.cohorts.items()
     }
     values["network"] = study.network.model_dump(mode="json", include={*NETWORK})
     values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})

@@ -151,9 +151,7 @@ def _selection(study: Study) -> Iterator[Stage]:
         return
     train = tuple((cohort, None) for cohort in sorted(study.selection.train))
     initial = study.network.initial.weights
-    for (architecture, encoder), fold in product(
-        study.selection.cells, range(study.splits.k_fold.k)
-    ):
+    for (architecture, encoder), fold in product(study.selection.cells, range(study.splits.k_fold.k)):
         for structures, apart in _structures(study, study.structures):
             yield Stage(
                 "-".join(["cell", architecture, encoder, f"f{fold}", apart]).rstrip("-"),
@@ -183,9 +181,7 @@ class _Variant:
 
     def leaves_out(self, begun: tuple) -> bool:
         """Whether these steps leave the fold out: from the first on that trains on its cohort."""
-        return self.fold_cohort is None or any(
-            c == self.fold_cohort for train, *_ in begun for c, _ in train
-        )
+        return self.fold_cohort is None or any(c == self.fold_cohort for train, *_ in begun for c, _ in train)
 
     @property
     def family(self) -> str:
@@ -266,9 +262,7 @@ def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
 def _structures(study: Study, wanted: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
     """What each network segments, and the structure's name where each has a network of its own."""
     names = sorted(wanted or study.structures)
-    return (
-        [((name,), name) for name in names] if study.network.per_structure else [(tuple(names), "")]
-    )
+    return [((name,), name) for name in names] if study.network.per_structure else [(tuple(names), "")]
 
 
 def _variant(
@@ -276,10 +270,7 @@ def _variant(
     replicate: int, fold: int | None = None,
 ) -> _Variant:  # fmt: skip
     chain = study.strategies[name].chain
-    steps = tuple(
-        (_train(step, n), level, step.recipe.changes)
-        for step, level in zip(chain, levels, strict=True)
-    )
+    steps = tuple((_train(step, n), level, step.recipe.changes) for step, level in zip(chain, levels, strict=True))
     left_out = fold is not None and not study.folded
     fold_cohort = _counted(chain[-1]) if left_out else None
     initial = chain[0].initial or study.network.initial.weights
@@ -288,9 +279,7 @@ def _variant(
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
     """Sorted, so that the order in which a file names the cohorts means nothing."""
-    return tuple(
-        (cohort, n if size == "n" else None) for cohort, size in sorted(step.train.items())
-    )
+    return tuple((cohort, n if size == "n" else None) for cohort, size in sorted(step.train.items()))
 
 
 def _counted(step: Step) -> str:
@@ -349,9 +338,7 @@ def _depth(stage: Stage, stages: dict[str, Stage]) -> int:
     return 0 if stage.parent is None else 1 + _depth(stages[stage.parent], stages)
 
 
-def _merged(
-    groups: Mapping[str, list], most: int, kind: Callable[[list], Hashable]
-) -> dict[str, list]:
+def _merged(groups: Mapping[str, list], most: int, kind: Callable[[list], Hashable]) -> dict[str, list]:
     """Groups of one kind joined, in order, while they hold `most` members or fewer together."""
     joined: list[tuple[Hashable, list[str], list]] = []
     for name, members in groups.items():
@@ -363,7 +350,4 @@ def _merged(
             into[2].extend(members)
         else:
             joined.append((own, [name], list(members)))
-    return {
-        names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}": members
-        for _, names, members in joined
-    }
+    return {names[0] if len(names) == 1 else f"{names[0]}..{names[-1]}": members for _, names, members in joined}

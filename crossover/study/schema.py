@@ -136,9 +136,7 @@ class Study(Section):
     @property
     def initials(self) -> set[str]:
         """The kinds of weights that some chain begins with."""
-        first = {
-            s.chain[0].initial or self.network.initial.weights for s in self.strategies.values()
-        }
+        first = {s.chain[0].initial or self.network.initial.weights for s in self.strategies.values()}
         return first | ({self.network.initial.weights} if self.selection else set())
 
     @classmethod
@@ -149,18 +147,14 @@ class Study(Section):
 
         What draws and reports gets such a study, so that a rule depends on what it reads.
         """
-        typed = {
-            name: _known(cls.model_fields[name].annotation, value) for name, value in values.items()
-        }
+        typed = {name: _known(cls.model_fields[name].annotation, value) for name, value in values.items()}
         if "cohorts" in typed:
             rank = {"source": 0, "target": 1}
             typed["cohorts"] = dict(sorted(typed["cohorts"].items(), key=lambda c: rank[c[1].role]))
         if "figures" in typed:
             for part, first in (("strategies", "order"), ("structures", "structures")):
                 known, order = typed[part], getattr(typed["figures"], first)
-                typed[part] = {
-                    name: known[name] for name in dict.fromkeys([*order, *sorted(known)])
-                }
+                typed[part] = {name: known[name] for name in dict.fromkeys([*order, *sorted(known)])}
         return cls.model_construct(**typed)
 
     @model_validator(mode="after")

@@ -76,9 +76,7 @@ def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[
             ranked = _dealt(ranked, folds)
         held = set() if share == "fold" else set(validation_patients(ranked, share))
         for rank, p in enumerate(ranked):
-            rows += [
-                (cohort, p, c, "train", replicate, rank, p in held, folds[p]) for c in by_patient[p]
-            ]
+            rows += [(cohort, p, c, "train", replicate, rank, p in held, folds[p]) for c in by_patient[p]]
     return rows
 
 
@@ -116,11 +114,7 @@ def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold
     """
     parts = []
     for cohort, n in stage.train:
-        own = splits[
-            (splits.cohort == cohort)
-            & (splits.part == "train")
-            & (splits.replicate == stage.replicate)
-        ]
+        own = splits[(splits.cohort == cohort) & (splits.part == "train") & (splits.replicate == stage.replicate)]
         if stage.fold_cohort == cohort:
             own = own[own.fold != stage.fold]
         ranked = list(dict.fromkeys(own.sort_values("rank").patient))
@@ -145,9 +139,7 @@ def evaluation_cases(splits: pd.DataFrame, model: Model) -> pd.DataFrame:
         own = splits[splits.part == "test"]
     else:
         own = splits[
-            (splits.cohort == model.fold_cohort)
-            & (splits.fold == model.fold)
-            & (splits.replicate == model.replicate)
+            (splits.cohort == model.fold_cohort) & (splits.fold == model.fold) & (splits.replicate == model.replicate)
         ]
     return own[["cohort", "case"]].sort_values(["cohort", "case"])
 
@@ -167,9 +159,7 @@ def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, in
     findings = []
     cohorts = cases.groupby("patient").cohort.agg(lambda c: sorted(set(c)))
     for patient, where in cohorts[cohorts.map(len) > 1].items():
-        findings.append(
-            f"patient {patient} is in cohorts {', '.join(where)}: patients never cross a split"
-        )
+        findings.append(f"patient {patient} is in cohorts {', '.join(where)}: patients never cross a split")
     for cohort, test in tests.items():
         patients = cases[cases.cohort == cohort].patient.nunique()
         train = patients - _test_size(test, patients)

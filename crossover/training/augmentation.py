@@ -117,9 +117,7 @@ class _Map:
         y1, x1 = np.minimum(y0 + 1, rows - 1), np.minimum(x0 + 1, columns - 1)
         fy, fx = source_y - y0, source_x - x0
         self._corners = [(yy * columns + xx).ravel() for yy in (y0, y1) for xx in (x0, x1)]
-        self._weights = [
-            (wy * wx).ravel().astype(np.float32) for wy in (1 - fy, fy) for wx in (1 - fx, fx)
-        ]
+        self._weights = [(wy * wx).ravel().astype(np.float32) for wy in (1 - fy, fy) for wx in (1 - fx, fx)]
         nearest = np.rint(source_y).astype(int) * columns + np.rint(source_x).astype(int)
         self._nearest, self._inside = nearest.ravel(), inside.ravel().astype(np.uint8)
 
@@ -127,8 +125,7 @@ class _Map:
         """Of slices (..., rows, columns, channels)."""
         flat = images.reshape(*images.shape[:-3], -1, images.shape[-1])
         out = sum(
-            flat.take(corners, axis=-2) * weights[:, None]
-            for corners, weights in zip(self._corners, self._weights)
+            flat.take(corners, axis=-2) * weights[:, None] for corners, weights in zip(self._corners, self._weights)
         )
         return out.reshape(images.shape)
 

@@ -141,9 +141,7 @@ def load(slices: Slices, cases: Sequence[Place], structures: Sequence[str]) -> S
     )
 
 
-def _told(
-    slices: Slices, cases: Sequence[Place], structures: Sequence[str], what: str
-) -> np.ndarray:
+def _told(slices: Slices, cases: Sequence[Place], structures: Sequence[str], what: str) -> np.ndarray:
     """(slices, structures) bool."""
     columns = ["".join(slices.record(place)[what][s] for place in cases) for s in structures]
     return np.array([[bit == "1" for bit in column] for column in columns]).T

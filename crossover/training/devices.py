@@ -47,9 +47,7 @@ def processor() -> str:
 
 
 @contextmanager
-def claim(
-    devices: tuple[str, ...], tickets: int = TICKETS, locks: Path = LOCKS
-) -> Iterator[str | None]:
+def claim(devices: tuple[str, ...], tickets: int = TICKETS, locks: Path = LOCKS) -> Iterator[str | None]:
     """Tickets of one GPU, which is then CUDA_VISIBLE_DEVICES; waits for them. None where there is no GPU.
 
     Of the devices with as many free, the fullest, so that whole ones stay free. The locks are the

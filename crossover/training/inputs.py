@@ -90,9 +90,7 @@ class Inputs:
 
 
 @contextmanager
-def inputs(
-    engine: Engine, batches: Batches, steps: int, cache: Cache, name: str
-) -> Iterator[Inputs]:
+def inputs(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str) -> Iterator[Inputs]:
     """The inputs of a training that the engine has begun, from the cache where that pays and fits.
 
     Args:
@@ -113,9 +111,7 @@ class _NotKept(Exception):
     """Why activations are computed in every step."""
 
 
-def _kept(
-    engine: Engine, batches: Batches, steps: int, cache: Cache, name: str, stack: ExitStack
-) -> Activations:
+def _kept(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str, stack: ExitStack) -> Activations:
     if not cache.limit:
         raise _NotKept("the cache is off (activations_gb: 0)")
     if batches.versions.drawn == "anew":
@@ -130,9 +126,7 @@ def _kept(
     with ExitStack() as trial:
         part = trial.enter_context(cache.part(name))
         count = batches.versions.count
-        kept = Activations(
-            part.folder, slices.sources, slices.case, slices.place, count, kinds(first)
-        )
+        kept = Activations(part.folder, slices.sources, slices.case, slices.place, count, kinds(first))
         trial.callback(kept.close)
         items = batches.distinct(steps)
         missing, size = kept.missing(items), kept.item_bytes
@@ -154,9 +148,7 @@ def _alike(engine: Engine, images: np.ndarray, first: list[np.ndarray]) -> bool:
 class Validation:
     """Validation slices; where a part is frozen, its output for them is computed once a training."""
 
-    def __init__(
-        self, engine: Engine, images: Stack, which: np.ndarray, cache: Cache, name: str
-    ) -> None:
+    def __init__(self, engine: Engine, images: Stack, which: np.ndarray, cache: Cache, name: str) -> None:
         """`which`: the places of the slices that are predicted."""
         self._engine, self._images, self._which = engine, images, which
         self._cache, self._name = cache, name

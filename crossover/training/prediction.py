@@ -39,11 +39,7 @@ def predict_models(
         cases: data/cases. stages: manifests of the models' stages, in results/<study>/stages.
     """
     missing = incremental.failed_of(stages)
-    failed = {
-        model.name: missing[model.stage] | {"stage": model.stage}
-        for model in models
-        if model.stage in missing
-    }
+    failed = {model.name: missing[model.stage] | {"stage": model.stage} for model in models if model.stage in missing}
     for name in failed:
         shutil.rmtree(manifest.parent / name, ignore_errors=True)
     models = [model for model in models if model.name not in failed]

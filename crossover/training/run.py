@@ -110,9 +110,7 @@ class Trainer:
         """For networks of so many outputs."""
         if structures not in self._engines:
             s = self.settings
-            self._engines[structures] = engines.create(
-                s.network, (*s.size, len(s.channels)), structures, self.threads
-            )
+            self._engines[structures] = engines.create(s.network, (*s.size, len(s.channels)), structures, self.threads)
         return self._engines[structures]
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
@@ -220,9 +218,7 @@ class Trainer:
         with clock("build"):
             self._begin(engine, stage, recipe, seed)
         versions = self._versions(data.training)
-        batches = Batches(
-            data.training, versions, recipe.batch, recipe.background_slices, seed, recipe.seed
-        )
+        batches = Batches(data.training, versions, recipe.batch, recipe.background_slices, seed, recipe.seed)
         name = self._activations(engine, stage, data.moments) if engine.fixed() else ""
         watch = partial(self.watch, stage.name)
         with ExitStack() as stack:
@@ -230,9 +226,7 @@ class Trainer:
                 steps = planned_steps(recipe, batches.epoch_steps)
                 given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
                 validate = self._validation(engine, data.validation, name, stack)
-            done = train(
-                engine, given, validate, recipe, checkpoint, clock, watch, stage.parent is not None
-            )
+            done = train(engine, given, validate, recipe, checkpoint, clock, watch, stage.parent is not None)
         return done, given.counts if name else None
 
     def _versions(self, training: SliceSet) -> Versions | Cuts:
@@ -251,11 +245,7 @@ class Trainer:
         """
         cases = stage_cases(self.splits, stage, self.settings.validation)
         used = {use: cases[cases.use == use] for use in ("train", "validation")}
-        sets = {
-            use: load(self.slices, places(own), stage.structures)
-            for use, own in used.items()
-            if len(own)
-        }
+        sets = {use: load(self.slices, places(own), stage.structures) for use, own in used.items() if len(own)}
         for use, own in used.items():
             asked = use == "train" or self.settings.recipe.validate_on == "structure_slices"
             if use not in sets or (asked and not sets[use].has_structure.any()):
@@ -267,9 +257,7 @@ class Trainer:
         if not self.settings.standardise:
             return _Data(used, training, validation, None)
         moments = Moments.of(training.images, training.has_structure)
-        return _Data(
-            used, training.standardised(moments), validation.standardised(moments), moments
-        )
+        return _Data(used, training.standardised(moments), validation.standardised(moments), moments)
 
     def _activations(self, engine: engines.Engine, stage: Stage, moments: Moments | None) -> str:
         """Digest of all that a frozen activation follows from, beside its slice and version."""
@@ -278,17 +266,13 @@ class Trainer:
         for name, value in sorted(engine.frozen().items()):
             weights.update(name.encode() + np.ascontiguousarray(value).tobytes())
         files = network_files(s.network.architecture, s.network.engine)
-        code = code_digest(
-            *files, "crossover/training/data.py", "crossover/training/activations.py"
-        )
+        code = code_digest(*files, "crossover/training/data.py", "crossover/training/activations.py")
         drawn = recipe.augmentation.drawn and recipe.seed
         how = [recipe.augmentation, drawn, recipe.batch, recipe.activations, s.size, s.channels]
         machine = [self.threads, engine.versions, engine.device, processor()]
         return digest([weights.hexdigest(), s.network, stage.level, how, moments, machine, code])
 
-    def _validation(
-        self, engine: engines.Engine, slices: SliceSet, name: str, stack: ExitStack
-    ) -> Callable[[], float]:
+    def _validation(self, engine: engines.Engine, slices: SliceSet, name: str, stack: ExitStack) -> Callable[[], float]:
         on = self.settings.recipe.validate_on
         scored = np.flatnonzero(scored_slices(slices, on))
         kept = Validation(engine, slices.images, scored, self.activations, name)

@@ -48,8 +48,7 @@ class Curves:
             events.append(Event(wall_time=time.time(), step=step, session_log=start))
             self._begun.add(stage)
         values = [
-            Summary.Value(tag=tag, simple_value=value)
-            for tag, value in (("loss", loss), ("validation_dsc", dsc))
+            Summary.Value(tag=tag, simple_value=value) for tag, value in (("loss", loss), ("validation_dsc", dsc))
         ]
         events.append(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
         _append(self._files[stage], events)

@@ -31,9 +31,7 @@ def chance(tests: pd.DataFrame) -> str:
     if about == {METHODS}:
         return "for other patients and other trainings"
     trained = "other patients alone, so of these trained models"
-    return (
-        f"for {trained}" if METHODS not in about else f"for other trainings too, or for {trained}"
-    )
+    return f"for {trained}" if METHODS not in about else f"for other trainings too, or for {trained}"
 
 
 def cases(frames: Frames, study: Study) -> dict[str, int]:

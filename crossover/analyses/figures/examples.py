@@ -113,9 +113,7 @@ def draw(
         corrected: folder with the corrected channels, laid out alike.
         predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
     """
-    rows = [
-        _row(one, study, cases, corrected, predictions) for one in shown(metrics, scores, study)
-    ]
+    rows = [_row(one, study, cases, corrected, predictions) for one in shown(metrics, scores, study)]
     if not rows:
         return style.nothing("No target has both a baseline and a chain to show.")
     heads = ["Manual"]
@@ -131,9 +129,7 @@ def draw(
                 axes.set_title(head, loc="center")
     legend = [
         Patch(facecolor=to_rgba(MANUAL[0], SHADE), edgecolor=MANUAL[0], label="manual"),
-        Line2D(
-            [], [], color=PREDICTED[0], linestyle=PREDICTED[1], linewidth=1.4, label="predicted"
-        ),
+        Line2D([], [], color=PREDICTED[0], linestyle=PREDICTED[1], linewidth=1.4, label="predicted"),
     ]
     figure.legend(handles=legend, loc="outside lower center", ncols=2)
     return figure
@@ -176,10 +172,7 @@ def _row(one: Shown, study: Study, cases: Path, corrected: Path, predictions: Pa
     manual = read_mask(structure_path(folder, one.structure))
     k, hung = largest_slice(manual), view(image)
     after = image_path(corrected / one.target / one.case, channel)
-    paths = [
-        prediction_path(predictions, model, one.target, one.case, one.structure)
-        for _, model, _ in one.models
-    ]
+    paths = [prediction_path(predictions, model, one.target, one.case, one.structure) for _, model, _ in one.models]
     masks = [hung.turn(mask[k]) for mask in (manual, *map(read_mask, paths))]
     square = window(masks, hung)
     images = [

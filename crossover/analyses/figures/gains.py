@@ -121,9 +121,7 @@ def _gains(axes: Axes, rows: pd.DataFrame) -> None:
     look = {"y": "y", "orient": "y", "native_scale": True, "hue": "kind", "ax": axes,
             "hue_order": list(kinds), "palette": {kind: colour for kind, (colour, _) in kinds.items()}}  # fmt: skip
     markers = [marker for _, marker in kinds.values()]
-    wide, narrow = (
-        style.with_interval(rows, "gain", f"ci_{of}low", f"ci_{of}high") for of in ("wide_", "")
-    )
+    wide, narrow = (style.with_interval(rows, "gain", f"ci_{of}low", f"ci_{of}high") for of in ("wide_", ""))
     sns.pointplot(wide, x="gain", **style.GIVEN, markers="none", err_kws={"linewidth": 0.9}, **look,
                   **style.MARK)  # fmt: skip
     sns.pointplot(narrow, x="gain", **style.GIVEN, markers=markers, markersize=4.6, zorder=4, **look,
@@ -171,9 +169,7 @@ def _handles(gains: pd.DataFrame) -> list[Line2D]:
     out.append(Line2D([], [], color="none", marker="o", markeredgecolor=style.MUTED, markersize=4.6,
                       markeredgewidth=1, label="best folds"))  # fmt: skip
     if gains["ci_low"].notna().any():
-        out.append(
-            Line2D([], [], color=style.MUTED, linewidth=2.6, alpha=0.55, label="CI, other patients")
-        )
+        out.append(Line2D([], [], color=style.MUTED, linewidth=2.6, alpha=0.55, label="CI, other patients"))
     if gains["ci_wide_low"].notna().any():
         label = "CI, other patients and trainings"
         out.append(Line2D([], [], color=style.MUTED, linewidth=0.9, label=label))

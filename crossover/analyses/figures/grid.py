@@ -82,9 +82,7 @@ def draw(cells: pd.DataFrame, study: Study) -> Figure:
     return figure
 
 
-def _cells(
-    axes: Axes, means: pd.DataFrame, chosen: dict, encoders: list[str], architectures: list[str]
-) -> None:
+def _cells(axes: Axes, means: pd.DataFrame, chosen: dict, encoders: list[str], architectures: list[str]) -> None:
     """A heatmap of the complete cells; the others say how many folds they have."""
     mean, sd, folds = (
         means[name].unstack("architecture").reindex(index=encoders, columns=architectures)

@@ -112,9 +112,7 @@ def draw(
     left.set_ylabel(style.metric_label(study.statistics.metric))
     left.set_title("Learning curves")
     _crossovers(right, pairs, sizes, study)
-    handles = [
-        style.handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names
-    ]
+    handles = [style.handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), 6),
                   columnspacing=1.4, handletextpad=0.5)  # fmt: skip
     return figure
@@ -135,9 +133,7 @@ def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
     return runs[study.statistics.metric].mean()
 
 
-def _curves(
-    axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, names: list[str], study: Study
-) -> None:
+def _curves(axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, names: list[str], study: Study) -> None:
     looks = style.by_family(study, names) | {"style": "family", "legend": False, "ax": axes}
     for family, own in curves.sort_values("n_train").groupby("family"):
         axes.fill_between(own["n_train"], own["fit_low"], own["fit_high"], alpha=0.09, linewidth=0,
@@ -157,9 +153,7 @@ def _frame(axes: Axes, sizes: list[int], study: Study) -> None:
     style.size_axis(axes, sizes)
     edge = (sizes[-1] / sizes[0]) ** 0.06
     axes.set_xlim(sizes[0] / edge, sizes[-1] * edge)
-    axes.set_xlabel(
-        f"Training patients of the target cohort ({style.test_set_label(study, study.target)})"
-    )
+    axes.set_xlabel(f"Training patients of the target cohort ({style.test_set_label(study, study.target)})")
     axes.grid(axis="both")
 
 
@@ -182,9 +176,7 @@ def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study)
             sure = row.verdict == CROSSES
             axes.plot(row.n, y, marker=style.family_marker(study, row.overtakes), markersize=5.5,
                       color=colour if sure else "white", markeredgecolor=colour, zorder=4)  # fmt: skip
-        text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range"}.get(
-            row.verdict, "can't tell"
-        )
+        text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range"}.get(row.verdict, "can't tell")
         axes.text(1.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
     names = [
         f"{style.family_label(study, row.overtakes)}\nover {style.family_label(study, row.ahead)}"

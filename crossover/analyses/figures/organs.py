@@ -104,19 +104,14 @@ def draw(
         own = rows if structure == style.ALL else rows[rows["structure"] == structure]
         for family, y in zip(names, _places(line, len(names)), strict=True):
             values = own[own["family"] == family].groupby(["cohort", "case"])
-            if (
-                structure == style.ALL
-                and values["structure"].nunique().ne(len(study.structures)).any()
-            ):
+            if structure == style.ALL and values["structure"].nunique().ne(len(study.structures)).any():
                 continue  # a mean over other structures than the others'
             cases.append(values[metric].mean().dropna().reset_index().assign(y=y, family=family))
             of_family = each[each["family"] == family]
             if structure != style.ALL:
                 of_family = of_family[of_family["structure"] == structure]
             beside = y + 0.3 * min(SPREAD, 1 / len(names))
-            style.replicate_points(
-                scores, replicate_means(of_family, metric), beside, family, study
-            )
+            style.replicate_points(scores, replicate_means(of_family, metric), beside, family, study)
             _printed(scores, y, structure, family, study, published)
     _scores(scores, pd.concat(cases, ignore_index=True), names, study)
     _differences(differences, paired, lines, study)
@@ -159,9 +154,7 @@ def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> 
     axes.set_ylabel("")
 
 
-def _printed(
-    axes: Axes, y: float, structure: str, family: str, study: Study, published: pd.DataFrame | None
-) -> None:
+def _printed(axes: Axes, y: float, structure: str, family: str, study: Study, published: pd.DataFrame | None) -> None:
     if published is None:
         return
     size = 0 if family in references(study) else study.sizes[-1]

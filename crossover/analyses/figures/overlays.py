@@ -121,9 +121,7 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
         labels = _row_labels(study, structure, cells, cell_mm)
         for (line, column), cell in cells.items():
             row, first = i * len(study.overlays.sizes) + line, column * count
-            panels = [
-                figure.add_subplot(cells_of[row, place]) for place in range(first, first + count)
-            ]
+            panels = [figure.add_subplot(cells_of[row, place]) for place in range(first, first + count)]
             if (structure, *cell) in own.index:
                 one = own.loc[(structure, *cell)]
                 _panels(panels, plane, one["model"], one["dsc"], study.overlays.window)
@@ -170,9 +168,7 @@ def _empty(panels: list[Axes]) -> None:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
     first = panels[0]
-    first.text(
-        0.5, 0.5, "failed", transform=first.transAxes, ha="center", va="center", color=style.MUTED
-    )
+    first.text(0.5, 0.5, "failed", transform=first.transAxes, ha="center", va="center", color=style.MUTED)
 
 
 def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
@@ -187,9 +183,7 @@ def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
     return out
 
 
-def _row_labels(
-    study: Study, structure: str, cells: dict, cell_mm: float
-) -> dict[tuple[int, int], str]:
+def _row_labels(study: Study, structure: str, cells: dict, cell_mm: float) -> dict[tuple[int, int], str]:
     """(row of the structure's, column) -> the structure, the size, or both.
 
     Only what is not the same for the whole figure.
@@ -217,9 +211,7 @@ def _about_case(study: Study, case: str) -> str:
     return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
 
 
-def _plane(
-    study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict
-) -> Plane:
+def _plane(study: Study, structure: str, case: str, folder: Path, predictions: Path, models: dict) -> Plane:
     images = [sitk.ReadImage(str(image_path(folder, c))) for c in study.overlays.channels]
     manual = read_mask(structure_path(folder, structure))
     k = largest_slice(manual)
@@ -244,9 +236,7 @@ def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
     return grid(ratios, columns, beside)
 
 
-def _panels(
-    panels: list[Axes], plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None
-) -> None:
+def _panels(panels: list[Axes], plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None) -> None:
     for axes, image in zip(panels, plane.images, strict=True):
         show(axes, image, plane.hung, limits)
         for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):

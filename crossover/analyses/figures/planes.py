@@ -70,9 +70,7 @@ def grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, Grid
     return figure, figure.add_gridspec(len(ratios), columns, height_ratios=ratios), cell
 
 
-def show(
-    axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] | None = None
-) -> None:
+def show(axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] | None = None) -> None:
     """A slice in grey, in mm, with which sides of the patient are at its left and top, and a scale bar.
 
     Args:

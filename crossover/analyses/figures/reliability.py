@@ -52,9 +52,7 @@ def caption(frames: Frames, study: Study) -> str:
 
 
 @style.styled
-def draw(
-    icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: Figure | None = None
-) -> Figure:
+def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: Figure | None = None) -> Figure:
     """ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
 
     Args:
@@ -88,9 +86,7 @@ def draw(
     return figure
 
 
-def _panel(
-    axes: Axes, rows: pd.DataFrame, names: list[str], features: list[str], study: Study
-) -> None:
+def _panel(axes: Axes, rows: pd.DataFrame, names: list[str], features: list[str], study: Study) -> None:
     for bound in BANDS:
         axes.axvline(bound, color=style.RULE, linewidth=0.6, linestyle=(0, (2, 2)))
     for i in range(0, len(features), 2):

@@ -140,8 +140,7 @@ def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
         else:
             parent = roots.setdefault(stage.initial or "random", Node(()))
         key = tuple(
-            (c, "" if n is None else "n")
-            for c, n in sorted(stage.train, key=lambda part: cohorts.index(part[0]))
+            (c, "" if n is None else "n") for c, n in sorted(stage.train, key=lambda part: cohorts.index(part[0]))
         )
         node = parent.children.setdefault(key, Node(key))
         node.trainings += 1
@@ -160,9 +159,7 @@ def began(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
     r"""What the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet"."""
     families = [chain.family for chain in chains(study) if chain.initial == asked]
     found = (
-        set()
-        if validation is None
-        else set(validation.loc[validation["family"].isin(families), "initial"].dropna())
+        set() if validation is None else set(validation.loc[validation["family"].isin(families), "initial"].dropna())
     )
     others = ", ".join(style.weights_label(kind) for kind in sorted(found - {asked}))
     name = style.weights_label(asked)
@@ -260,10 +257,7 @@ def _columns(depth: int) -> list[tuple[float, float]]:
 
 def _heads(axes: Axes, columns: list[tuple[float, float]], y: float) -> None:
     ordinals = ["First", "Second", "Third", "Fourth", "Fifth", "Sixth"]
-    named = [
-        f"{ordinals[i]} training" if i < len(ordinals) else f"Training {i + 1}"
-        for i in range(len(columns) - 1)
-    ]
+    named = [f"{ordinals[i]} training" if i < len(ordinals) else f"Training {i + 1}" for i in range(len(columns) - 1)]
     for (x, _), text in zip(columns, ["Start", *named], strict=True):
         axes.text(x, y, text, va="center", weight="bold")
 
@@ -345,9 +339,7 @@ def _line(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
         [start, (middle, start[1]), (middle, end[1]), end],
         [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4],
     )
-    axes.add_patch(
-        PathPatch(curve, facecolor="none", edgecolor=style.MUTED, linewidth=0.8, zorder=1)
-    )
+    axes.add_patch(PathPatch(curve, facecolor="none", edgecolor=style.MUTED, linewidth=0.8, zorder=1))
 
 
 def _tinted(colour: str) -> tuple[float, ...]:

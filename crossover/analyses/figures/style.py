@@ -161,9 +161,7 @@ def markers_of(study: Study, names: Sequence[str]) -> list[str]:
     return [family_marker(study, family) for family in names]
 
 
-def with_interval(
-    rows: pd.DataFrame, estimate: str, low: str = "ci_low", high: str = "ci_high"
-) -> pd.DataFrame:
+def with_interval(rows: pd.DataFrame, estimate: str, low: str = "ci_low", high: str = "ci_high") -> pd.DataFrame:
     """For `pointplot` with `GIVEN`, which counts intervals itself: one that stands in the table.
 
     Returns:

@@ -267,10 +267,7 @@ def _handles(study: Study, hollow: bool) -> list[Line2D]:
     plain = {"linewidth": 1.1, "markersize": 4.2, "markeredgecolor": None, "markeredgewidth": None}
     names = [(f, {"marker": "none"}) for f in references(study)]
     names += [(f, {}) for f in compared(study)]
-    out = [
-        style.handle(study, f, linestyle=style.family_line(study, f), **plain, **look)
-        for f, look in names
-    ]
+    out = [style.handle(study, f, linestyle=style.family_line(study, f), **plain, **look) for f, look in names]
     if hollow:
         out.append(Line2D([], [], marker="o", markerfacecolor="white", markeredgecolor=style.MUTED,
                           linestyle="none", markersize=4.6, label="published"))  # fmt: skip

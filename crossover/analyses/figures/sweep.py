@@ -86,9 +86,7 @@ def levels_of(study: Study) -> dict[str, int | None]:
 
 
 @style.styled
-def draw(
-    metrics: pd.DataFrame, times: pd.DataFrame, study: Study, levels: Mapping[str, int | None]
-) -> Figure:
+def draw(metrics: pd.DataFrame, times: pd.DataFrame, study: Study, levels: Mapping[str, int | None]) -> Figure:
     """The target's test cases, at the study's largest size.
 
     Args:
@@ -127,9 +125,7 @@ def swept_rows(table: pd.DataFrame, study: Study, levels: Mapping[str, int | Non
 
     Where two families have the same level, as a sweep's and the main question's, the first is kept.
     """
-    tuned = {
-        f.name: f.level or WHOLE for f in families(study).values() if f.transferred and f.sized
-    }
+    tuned = {f.name: f.level or WHOLE for f in families(study).values() if f.transferred and f.sized}
     rows = main_rows(table, study)
     rows = rows[rows["family"].isin(tuned) & (rows["n_train"] == study.sizes[-1])]
     rows = rows.assign(level=rows["family"].map(tuned))
@@ -150,9 +146,7 @@ def swept(rows: pd.DataFrame, study: Study) -> list[str]:
     return [s for s in study.structures if s in there and len(planned.get(s, ())) == most]
 
 
-def _scores(
-    axes: Axes, rows: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study
-) -> None:
+def _scores(axes: Axes, rows: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study) -> None:
     metric = study.statistics.metric
     sns.pointplot(rows, x="level", y=metric, order=shown, errorbar=None, linewidth=0.9, ax=axes,
                   linestyles=[look["linestyle"] for look in looks.values()], **_by_structure(looks))  # fmt: skip
@@ -173,9 +167,7 @@ def _by_structure(looks: dict[str, dict]) -> dict:
     }  # fmt: skip
 
 
-def _replicates(
-    axes: Axes, each: pd.DataFrame, rows: pd.DataFrame, shown: list[str], study: Study
-) -> None:
+def _replicates(axes: Axes, each: pd.DataFrame, rows: pd.DataFrame, shown: list[str], study: Study) -> None:
     """Beside each level's mean those of its replicates."""
     for position, level in enumerate(shown):
         own = rows[rows["level"] == level].drop_duplicates(["family", "structure"])
@@ -205,9 +197,7 @@ def _dotted(study: Study, family: str) -> dict:
     return {"color": colour, "linewidth": 1.2, "linestyle": style.REFERENCE_LINE}
 
 
-def _cost(
-    axes: Axes, times: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study
-) -> None:
+def _cost(axes: Axes, times: pd.DataFrame, shown: list[str], looks: dict[str, dict], study: Study) -> None:
     times = times[times["structure"].isin([*looks, style.ALL])]
     rows = swept_rows(times, study, dict.fromkeys(shown))
     cost = {"x": "level", "y": "seconds_per_step", "order": shown, "errorbar": None, "ax": axes}
@@ -259,13 +249,9 @@ def _looks(structures: list[str], study: Study) -> dict[str, dict]:
 
 
 def _handles(looks: dict[str, dict], study: Study) -> list[Line2D]:
-    out = [
-        Line2D([], [], **look, linewidth=0.9, label=study.structures[s].label)
-        for s, look in looks.items()
-    ]
+    out = [Line2D([], [], **look, linewidth=0.9, label=study.structures[s].label) for s, look in looks.items()]
     label = f"mean of these, {study.statistics.confidence:.0%} CI"
     out.append(Line2D([], [], **MEAN, color=_tuned(study), label=label))
     return out + [
-        Line2D([], [], **_dotted(study, f), label=f"{style.family_label(study, f)}, mean")
-        for f in _standing(study)
+        Line2D([], [], **_dotted(study, f), label=f"{style.family_label(study, f)}, mean") for f in _standing(study)
     ]

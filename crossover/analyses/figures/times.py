@@ -175,9 +175,7 @@ def _networks(frames: Frames, study: Study) -> str:
     times = frames.get("training_time", pd.DataFrame())
     if times.empty:
         return ""
-    rows = times[
-        times["n_train"].isin([0, study.sizes[-1]]) & times["family"].isin(main_question(study))
-    ]
+    rows = times[times["n_train"].isin([0, study.sizes[-1]]) & times["family"].isin(main_question(study))]
     counts = rows.groupby("family")["stage"].nunique()
     if counts.empty:
         return ""

@@ -138,9 +138,7 @@ class _looks:
             names = {}
         scale = len(study.sizes) > 1 or len(names) > TOLD
         self._colours = dict(zip(names, _colours(len(names), scale), strict=True))
-        lines: list[tuple[str, Any, Any]] = [
-            (names[key], colour, "-") for key, colour in self._colours.items()
-        ]
+        lines: list[tuple[str, Any, Any]] = [(names[key], colour, "-") for key, colour in self._colours.items()]
         stages = plan(study).stages.values()
         if any(self(stage)["color"] == style.INK for stage in stages) or not lines:
             lines.insert(0, ("all patients" if names else "a training", style.INK, "-"))
@@ -149,8 +147,7 @@ class _looks:
         if any(stage.replicate for stage in stages):
             lines.append(("a further replicate", style.MUTED, DOTTED))
         self.handles = [
-            Line2D([], [], color=colour, linestyle=line, linewidth=1.2, label=label)
-            for label, colour, line in lines
+            Line2D([], [], color=colour, linestyle=line, linewidth=1.2, label=label) for label, colour, line in lines
         ]
         self.handles.append(Line2D([], [], color=style.MUTED, marker="o", markersize=3.2, linestyle="none",
                                    label="weights kept"))  # fmt: skip

@@ -19,6 +19,4 @@ def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.crossing.crossovers`."""
     how, trainings = study.statistics, study.splits.replicates.trainings
     metrics = read_completed(given.path("metrics.csv"), how.missing)
-    return {
-        "crossover": crossovers(metrics, how.metric, how.confidence, how.alpha, trainings=trainings)
-    }
+    return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha, trainings=trainings)}

@@ -76,8 +76,7 @@ def _training(study: Study, strategy: str, n: int) -> str:
         return f"n = {n}"
     step: Step = known.chain[-1]
     parts = [
-        f"{study.cohorts[cohort].label} ({f'n = {n}' if size == 'n' else 'all'})"
-        for cohort, size in step.train.items()
+        f"{study.cohorts[cohort].label} ({f'n = {n}' if size == 'n' else 'all'})" for cohort, size in step.train.items()
     ]
     return " + ".join(parts)
 

@@ -69,9 +69,7 @@ def table_two_paired(
     return _with_published(table, published, study)[COLUMNS]
 
 
-def _rows(
-    summary: pd.DataFrame, tests: pd.DataFrame, structure: str, n: int, study: Study
-) -> Iterator[dict]:
+def _rows(summary: pd.DataFrame, tests: pd.DataFrame, structure: str, n: int, study: Study) -> Iterator[dict]:
     place = {"structure": structure, "n_train": n}
     for family in main_question(study):
         size = 0 if family in references(study) else n
@@ -92,9 +90,7 @@ def _score(own: pd.DataFrame) -> dict[str, float]:
     mean, cases = own["mean"].mean(), own["cases"].sum()
     if len(own) == 1:
         row = own.iloc[0]
-        return {
-            n: row[n] for n in ("cases", "mean", "sd", "replicates", "sd_replicates") if n in row
-        }
+        return {n: row[n] for n in ("cases", "mean", "sd", "replicates", "sd_replicates") if n in row}
     within = (own["cases"] - 1) * own["sd"].fillna(0) ** 2
     squares = (within + own["cases"] * (own["mean"] - mean) ** 2).sum()
     sd = float(np.sqrt(squares / (cases - 1))) if cases > 1 else np.nan
@@ -110,9 +106,7 @@ def _with_published(table: pd.DataFrame, published: Published | None, study: Stu
     def here(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[(rows["test_set"] == study.target) & (rows["metric"] == metric)]
 
-    values = here(once(at_sizes(published, study.sizes))).set_index(
-        ["structure", "family", "n_train"]
-    )
+    values = here(once(at_sizes(published, study.sizes))).set_index(["structure", "family", "n_train"])
     size = corresponding(study.sizes, published)
     tests = here(published.paired_table())
     keys = ["structure", "family_a", "n_train_a", "family_b", "n_train_b"]
@@ -125,9 +119,7 @@ def _with_published(table: pd.DataFrame, published: Published | None, study: Stu
         if row.kind == "model":
             key = (row.structure, row.a, own_size(row.a, row.n_train))
             found = values.loc[[key]].iloc[0] if key in values.index else None
-            return (
-                (np.nan, np.nan, np.nan) if found is None else (found["mean"], found["sd"], np.nan)
-            )
+            return (np.nan, np.nan, np.nan) if found is None else (found["mean"], found["sd"], np.nan)
         a, b = ((f, size.get(own_size(f, row.n_train))) for f in (row.a, row.b))
         p = printed.get((row.structure, *a, *b), printed.get((row.structure, *b, *a), np.nan))
         return np.nan, np.nan, p

@@ -46,8 +46,7 @@ def rows_of(value: Value, published: Published) -> list[Value]:
     return [
         row
         for key, row in first_values(published).items()
-        if key[2] not in (None, POOLED_STRUCTURE)
-        and (*key[:2], *key[3:]) == (family, n, test_set, quantity)
+        if key[2] not in (None, POOLED_STRUCTURE) and (*key[:2], *key[3:]) == (family, n, test_set, quantity)
     ]
 
 

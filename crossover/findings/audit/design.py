@@ -102,14 +102,9 @@ def _associations(published: Published) -> Iterator[Finding]:
                   for level in dict.fromkeys(levels)]  # fmt: skip
         orders = math.factorial(len(levels)) // math.prod(math.factorial(len(g)) for g in groups)
         shared = set.intersection(*(set(row.attributes) for row in published.cohorts))
-        others = [
-            name
-            for name in sorted(shared - {said.attribute})
-            if _as_fine(published, name, said.attribute)
-        ]
+        others = [name for name in sorted(shared - {said.attribute}) if _as_fine(published, name, said.attribute)]
         why = (
-            f"{len(levels)} cohorts with {len(groups)} values; no permutation of them gives a p below "
-            f"{1 / orders:.2f}"
+            f"{len(levels)} cohorts with {len(groups)} values; no permutation of them gives a p below {1 / orders:.2f}"
         )
         if others:
             why += f"; the cohorts differ in {', '.join(others)} as well"

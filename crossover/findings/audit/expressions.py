@@ -92,9 +92,7 @@ def _extreme(of: Callable) -> Callable[[list[Interval]], Interval]:
 def _score(published: Published) -> Callable[..., Interval]:
     values = first_values(published)
 
-    def score(
-        metric: str, family: str, n: int, test_set: str, structure: str | None = None
-    ) -> Interval:
+    def score(metric: str, family: str, n: int, test_set: str, structure: str | None = None) -> Interval:
         return unrounded(values[family, n, structure, test_set, metric].mean)
 
     return score

@@ -69,9 +69,7 @@ def false_claims(published: Published, scores: pd.DataFrame | None = None) -> pd
         sample = _sample(better, worse, published)
         if sample is None:
             continue
-        correlation = of_scores(scores, metric) or (
-            OVERLAP if scale(metric) == SHARE else DISTANCES
-        )
+        correlation = of_scores(scores, metric) or (OVERLAP if scale(metric) == SHARE else DISTANCES)
         ends = (correlation.middle, correlation.high, correlation.low)
         chances = [probability(better, worse, *sample, r) for r in ends]
         key = (better.model.family, worse.model.family, better.model.n_train or worse.model.n_train)
@@ -87,9 +85,7 @@ def false_claims(published: Published, scores: pd.DataFrame | None = None) -> pd
     return table.sort_values("probability", ascending=False, kind="stable", ignore_index=True)
 
 
-def probability(
-    better: Value, worse: Value, sd_better: float, sd_worse: float, n: int, correlation: float
-) -> float:
+def probability(better: Value, worse: Value, sd_better: float, sd_worse: float, n: int, correlation: float) -> float:
     """That the model with the better mean is none the better (see above)."""
     from scipy import stats
 
@@ -131,8 +127,7 @@ def _claims(published: Published) -> Iterator[tuple[Value, Value, str]]:
             yield better, worse, said.where
     for test in published.paired:
         a, b = (
-            at_size(values, m.family, m.n_train, test.structure, test.test_set, test.metric)
-            for m in (test.a, test.b)
+            at_size(values, m.family, m.n_train, test.structure, test.test_set, test.metric) for m in (test.a, test.b)
         )
         if a and b and a.mean != b.mean:
             first = (a.mean > b.mean) == better_when_higher(test.metric)
@@ -146,10 +141,7 @@ def _pairs(said: Ordering, published: Published) -> Iterator[tuple[Value, Value]
             for structure in said.structures:
                 for high in said.higher:
                     for low in said.lower:
-                        a, b = (
-                            at_size(values, f, n, structure, test_set, said.metric)
-                            for f in (high, low)
-                        )
+                        a, b = (at_size(values, f, n, structure, test_set, said.metric) for f in (high, low))
                         if a and b:
                             yield a, b  # fmt: skip
 

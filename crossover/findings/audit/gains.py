@@ -40,9 +40,7 @@ def _only(published: Published, gain: Gain, family: str) -> Value | None:
 def _difference(gain: Gain, scores: list[Value], published: Published) -> Finding:
     mean, base = average([unrounded(s.mean) for s in scores[:-1]]), unrounded(scores[-1].mean)
     unit = unit_of(gain.metric, published)
-    per_cent = gain.unit == "%" or (
-        scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1
-    )
+    per_cent = gain.unit == "%" or (scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1)
     points = exactly(100 / unit if per_cent else 1)
     readings = [Reading(DIFFERENCE, (mean - base) * points)]
     improved = mean - base

@@ -73,9 +73,7 @@ def of_counts(counts: np.ndarray) -> list[Reading]:
     ratio = test(counts, correction=False, lambda_="log-likelihood").pvalue
     readings.append(Reading("likelihood ratio", exactly(ratio)))
     exact = fisher(counts)
-    return (
-        readings if exact is None else [*readings, Reading("Fisher's exact test", exactly(exact))]
-    )
+    return readings if exact is None else [*readings, Reading("Fisher's exact test", exactly(exact))]
 
 
 def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
@@ -91,8 +89,7 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
             group = counts[list(chosen)].sum(axis=0)
             name = " and ".join(names[i] for i in chosen) + " against the others"
             readings += [
-                Reading(f"{name}, {r.name}", r.value)
-                for r in of_counts(np.array([group, counts.sum(axis=0) - group]))
+                Reading(f"{name}, {r.name}", r.value) for r in of_counts(np.array([group, counts.sum(axis=0) - group]))
             ]
     return readings
 
@@ -133,10 +130,7 @@ def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
     n1, n2 = sizes
     ends = [(s1.low, s2.low), (s1.high, s2.high)]
     apart = [math.sqrt(a * a / n1 + b * b / n2) for a, b in ends]
-    pooled = [
-        math.sqrt(((n1 - 1) * a * a + (n2 - 1) * b * b) / (n1 + n2 - 2) * (1 / n1 + 1 / n2))
-        for a, b in ends
-    ]
+    pooled = [math.sqrt(((n1 - 1) * a * a + (n2 - 1) * b * b) / (n1 + n2 - 2) * (1 / n1 + 1 / n2)) for a, b in ends]
     most = n1 + n2 - 2
     return [
         Reading("Welch's t", _p_range(m1 - m2, apart, _welch_freedom(s1, s2, n1, n2))),
@@ -171,12 +165,8 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
     return min(ends), n1 + n2 - 2 if inside else max(ends)
 
 
-def _p(
-    row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str
-) -> Finding:
-    values = "; ".join(
-        f"{r.name} {_told_p(r.value)}" for r in readings if " against " not in r.name
-    )
+def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str) -> Finding:
+    values = "; ".join(f"{r.name} {_told_p(r.value)}" for r in readings if " against " not in r.name)
     grouped = [r for r in readings if " against " in r.name]
     if grouped:
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
@@ -187,9 +177,7 @@ def _p(
     )  # fmt: skip
 
 
-def _no_difference(
-    row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne
-) -> list[Finding]:
+def _no_difference(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne) -> list[Finding]:
     said = table.no_difference
     if said is None:
         return []

@@ -39,10 +39,7 @@ def _scores(said: Ordering, published: Published) -> Iterator[Finding]:
                 for low in said.lower:
                     pairs = {}
                     for test_set in sets:
-                        a, b = (
-                            at_size(values, f, n, structure, test_set, said.metric)
-                            for f in (high, low)
-                        )
+                        a, b = (at_size(values, f, n, structure, test_set, said.metric) for f in (high, low))
                         if a and b:
                             pairs[test_set] = _Pair(a, b)
                     name = _name(high, low, n, structure, said)
@@ -69,9 +66,7 @@ def _scores(said: Ordering, published: Published) -> Iterator[Finding]:
 
 def _name(high: str, low: str, n: int, structure: str | None, said: Ordering) -> str:
     at = f" at n = {n}" if n else ""
-    return f"{high} above {low}{at}, " + ", ".join(
-        filter(None, (structure, said.test_set, said.metric))
-    )
+    return f"{high} above {low}{at}, " + ", ".join(filter(None, (structure, said.test_set, said.metric)))
 
 
 def _p_text(said: Ordering) -> str:
@@ -80,22 +75,15 @@ def _p_text(said: Ordering) -> str:
 
 def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> Finding:
     readings = [
-        Reading(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean))
-        for test_set, p in pairs.items()
+        Reading(f"on {test_set}", unrounded(p.higher.mean) - unrounded(p.lower.mean)) for test_set, p in pairs.items()
     ]
-    text = "; ".join(
-        f"{p.higher.mean.text} and {p.lower.mean.text} on {t}" for t, p in pairs.items()
-    )
+    text = "; ".join(f"{p.higher.mean.text} and {p.lower.mean.text} on {t}" for t, p in pairs.items())
     where = places(said.where, *(v.where for p in pairs.values() for v in (p.higher, p.lower)))
     note = "" if said.test_set else "the sentence names no test set"
-    return judged(
-        CHECK, name, where, "higher", text, exactly(0), readings, relation="at_most", note=note
-    )
+    return judged(CHECK, name, where, "higher", text, exactly(0), readings, relation="at_most", note=note)
 
 
-def _printed_p(
-    said: Ordering, name: str, pairs: dict[str, _Pair], published: Published
-) -> Iterator[Finding]:
+def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[Finding]:
     """The p of the table for the same two models."""
     if said.p_below is None:
         return
@@ -112,9 +100,7 @@ def _printed_p(
                 break
 
 
-def _with_spread(
-    said: Ordering, name: str, pairs: dict[str, _Pair], published: Published
-) -> Iterator[Finding]:
+def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[Finding]:
     """The p that the printed SDs, standard errors or intervals allow."""
     if said.p_below is None:
         return
@@ -157,9 +143,7 @@ def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int]
     return (a, b, n) if a and b and not several else None
 
 
-def p_of_means(
-    a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_below: float
-) -> tuple[Interval, float]:
+def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_below: float) -> tuple[Interval, float]:
     """The two-sided p that a is above b, n cases each: t test of independent groups, one comparison.
 
     Returns:

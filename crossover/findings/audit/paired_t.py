@@ -17,10 +17,7 @@ def paired_t(published: Published) -> list[Finding]:
     values = first_values(published)
     findings = []
     for test in published.paired:
-        pair = [
-            values.get((m.family, m.n_train, test.structure, test.test_set, test.metric))
-            for m in (test.a, test.b)
-        ]
+        pair = [values.get((m.family, m.n_train, test.structure, test.test_set, test.metric)) for m in (test.a, test.b)]
         if test.test == "t" and pair[0] and pair[1] and test.structure != POOLED_STRUCTURE:
             findings += _p(test, pair[0], pair[1], published)
     return findings

@@ -59,11 +59,7 @@ def _others(tests: list[PairedTest]) -> Iterator[Finding]:
         if test.test not in ("wilcoxon", "t"):
             groups.setdefault((test.where, test.test or ""), []).append(test)
     for (where, name), own in groups.items():
-        why = (
-            f"the {name} test needs more than is printed"
-            if name
-            else "the paper names no test of them"
-        )
+        why = f"the {name} test needs more than is printed" if name else "the paper names no test of them"
         about = f"{len(own)} p values of {own[0].test_set}"
         printed = ", ".join(p_text(t.p, t.p_below) for t in own)
         yield unchecked("p of a comparison", about, where, printed, why)
@@ -73,9 +69,7 @@ def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
     """The forms that can give a p in the interval -> the way with the fewest ties."""
     found: dict[str, Attainable] = {}
     for one in attainable(n):
-        if p.low - 1e-9 <= one.p <= p.high + 1e-9 and (
-            one.form not in found or one.tied < found[one.form].tied
-        ):
+        if p.low - 1e-9 <= one.p <= p.high + 1e-9 and (one.form not in found or one.tied < found[one.form].tied):
             found[one.form] = one
     return found
 
@@ -92,9 +86,7 @@ def _possible(test: PairedTest, n: int) -> Finding:
         way = ways.get(form)
         every = every and way is not None and way.tied == 0
         if way:
-            tied = (
-                NO_TIES if way.tied == 0 else f"{way.tied} or more cases tied or without difference"
-            )
+            tied = NO_TIES if way.tied == 0 else f"{way.tied} or more cases tied or without difference"
             readings.append(Reading(f"{form}, {tied}", exactly(way.p)))
     about, source = f"p of {_name(test)}", f"two-sided p values of {n} paired cases"
     if not readings:
@@ -104,9 +96,7 @@ def _possible(test: PairedTest, n: int) -> Finding:
     found = judged(CHECK, about, test.where, printed, source, p, readings)
     if found.verdict == FOLLOWS and not every:
         named = "; or ".join(r.name for r in readings)
-        return Finding(
-            CHECK, about, test.where, printed, source, READING, found.low, found.high, named
-        )
+        return Finding(CHECK, about, test.where, printed, source, READING, found.low, found.high, named)
     return found
 
 

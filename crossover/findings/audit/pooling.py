@@ -48,8 +48,7 @@ def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
         if not known or not known.pools or whole.or_of or whole.statistic == "median":
             continue
         keys: list[Key] = [
-            (whole.model.family, whole.model.n_train, whole.structure, part, whole.metric)
-            for part in known.pools
+            (whole.model.family, whole.model.n_train, whole.structure, part, whole.metric) for part in known.pools
         ]
         first = values[key_of(whole)]
         if all(key in values for key in keys) and (whole is first or _new(whole, first)):
@@ -69,10 +68,7 @@ def _mean(whole: Value, parts: list[Value], cases: list[int]) -> Finding:
     if len(parts) == 2:
         low, high = (min(max(0.0, v), 1.0) for v in _share(whole, parts))
         share = cases[0] / sum(cases)
-        note = (
-            f"a share of {low:.2f} to {high:.2f} of {parts[0].test_set} would give it; "
-            f"by cases it is {share:.2f}"
-        )
+        note = f"a share of {low:.2f} to {high:.2f} of {parts[0].test_set} would give it; by cases it is {share:.2f}"
     return judged(
         CHECK, f"Mean of {told(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         whole.mean.text, f"({terms}) / {sum(cases)}", unrounded(whole.mean), [weighted], note=note,

@@ -30,17 +30,13 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
     Findings of one check with the same reading for the same printed number are one entry.
     """
     counts = ", ".join(f"{n} {COUNTED[verdict]}" for verdict, n in verdicts(table).items())
-    console.print(
-        Text(f"{published.study} ({published.citation}): {len(table)} checked: {counts}", "bold")
-    )
+    console.print(Text(f"{published.study} ({published.citation}): {len(table)} checked: {counts}", "bold"))
     for verdict, heading in ((NOT, "Doesn't follow"), (READING, "Follows only under a reading")):
         chosen = table[table["verdict"] == verdict]
         if len(chosen):
             console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
         alike = ["check", "printed", "reading", "where"]
-        single = [
-            own for _, own in chosen.groupby(chosen.index if verdict == NOT else alike, sort=False)
-        ]
+        single = [own for _, own in chosen.groupby(chosen.index if verdict == NOT else alike, sort=False)]
         for own in single:
             console.print(Padding(_entry(own), (0, 0, 0, 4)))
     if published.contradictions:
@@ -64,9 +60,7 @@ def _show_claims(claims: pd.DataFrame, console: Console) -> None:
     )
     console.print(Padding(Text(said), (0, 0, 0, 4)))
     for _, row in doubtful.iterrows():
-        of = ", ".join(
-            str(x) for x in (row["structure"], row["test_set"], row["metric"]) if pd.notna(x)
-        )
+        of = ", ".join(str(x) for x in (row["structure"], row["test_set"], row["metric"]) if pd.notna(x))
         at = f" at n = {row['n_train']}" if row["n_train"] else ""
         text = Text(f"{row['better']} better than {row['worse']}{at}, {of}", "bold")
         text.append(

@@ -85,9 +85,7 @@ def _of_groups(groups: tuple[int, ...]) -> Iterator[tuple[str, float]]:
         yield from _p_values(total, ranks, sums)
 
 
-def _p_values(
-    total: float, ranks: list[float], sums: Counter[float]
-) -> Iterator[tuple[str, float]]:
+def _p_values(total: float, ranks: list[float], sums: Counter[float]) -> Iterator[tuple[str, float]]:
     middle = sum(ranks) / 2
     away = abs(total - middle)
     as_far = sum(count for s, count in sums.items() if abs(s - middle) >= away - 1e-9)

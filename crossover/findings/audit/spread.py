@@ -36,9 +36,7 @@ def spread(published: Published) -> list[Finding]:
     findings = list(_off_scale(published))
     for value in published.values:
         n = cases_of(value, published)
-        several = (
-            value.structure == POOLED_STRUCTURE and value.sd is not None
-        )  # not over cases alone
+        several = value.structure == POOLED_STRUCTURE and value.sd is not None  # not over cases alone
         if value.ci:
             findings.append(_symmetric(value, value.ci))
         if value.iqr and value.statistic == "median":
@@ -64,9 +62,7 @@ def _off_scale(published: Published) -> Iterator[Finding]:
             yield from _beyond(about, grid.where, (cell.mean,), scale)
 
 
-def _beyond(
-    about: str, where: str, numbers: tuple[Printed, ...], scale: Scale
-) -> Iterator[Finding]:
+def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) -> Iterator[Finding]:
     low, high = scale
     for number in numbers:
         off = max(low - unrounded(number).high, unrounded(number).low - high)

@@ -41,9 +41,7 @@ def _relation(said: Statement, published: Published) -> Finding:
     left = evaluate(said.left, published)
     readings = [Reading(name, evaluate(text, published)) for name, text in said.right.items()]
     if len(readings) == 1:
-        sides = (
-            f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_told(readings[0].value)}"
-        )
+        sides = f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_told(readings[0].value)}"
     else:
         sides = "; ".join(f"{r.name}: {WORDS[said.relation]}{_told(r.value)}" for r in readings)
     return judged(
@@ -56,9 +54,7 @@ def _whole(said: Statement, published: Published) -> Finding:
     value = evaluate(said.left, published)
     off = whole_number(value)
     verdict: Verdict
-    verdict, reading = (
-        (READING, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
-    )
+    verdict, reading = (READING, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
     return Finding(
         CHECK, said.about, _where(said, published), _printed(said.left, published, value), "a whole number",
         verdict, value.low, value.high, reading, off if verdict == NOT else math.nan, said.note,

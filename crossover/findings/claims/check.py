@@ -51,9 +51,7 @@ def _findings(study: Study, folder: Path) -> Iterator[str]:
             yield f"{path}: claims.{claim.id}: {found}"
 
 
-def _unknown(
-    statement: Statement, study: Study, families: list[str], sizes: list[int]
-) -> Iterator[str]:
+def _unknown(statement: Statement, study: Study, families: list[str], sizes: list[int]) -> Iterator[str]:
     if isinstance(statement, Untested):
         return
     if isinstance(statement, BestNetwork):

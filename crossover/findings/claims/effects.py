@@ -44,9 +44,7 @@ Place = tuple[Comparison, str, int]
 KEYS = ["cohort", "case"]
 
 
-def differences(
-    statement: Compared, scores: Scores, controls: Controls = NO_CONTROLS
-) -> Iterator[Part]:
+def differences(statement: Compared, scores: Scores, controls: Controls = NO_CONTROLS) -> Iterator[Part]:
     """The parts of a comparison, as `combine` says.
 
     Where a's chains were trained longer than b's and b has controls that were not, what is better must be better than
@@ -62,9 +60,7 @@ def differences(
             yield from _combined(longer, statement, scores)
 
 
-def missing_controls(
-    statement: Statement, scores: Scores | None, controls: Controls
-) -> list[tuple[str, str]]:
+def missing_controls(statement: Statement, scores: Scores | None, controls: Controls) -> list[tuple[str, str]]:
     """Return the pairs of families of which the first was trained longer, and nothing here tells what that makes."""
     if not isinstance(statement, Better) or statement.metric == ICC or scores is None:
         return []
@@ -134,9 +130,7 @@ def mean_part(name: str, found: Effect, region: Interval, published: float, scal
         return mean_interval(found, confidence, scale)
 
     least, most = (end if math.isinf(end) else float(on_line(end, scale)[0]) for end in region)
-    return Part(
-        name, found.estimate, interval, p_of(there, (least, most)), published, about=found.about
-    )
+    return Part(name, found.estimate, interval, p_of(there, (least, most)), published, about=found.about)
 
 
 def p_of(found: Effect, region: Interval) -> float:
@@ -188,9 +182,7 @@ def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
     counts = pd.concat(counted).groupby(level=KEYS).sum()
     if counts.empty:
         raise Missing("no case is scored under both models")
-    weights = [
-        (share.reindex(counts.index, fill_value=0) / counts).mean() for share in shares.values()
-    ]
+    weights = [(share.reindex(counts.index, fill_value=0) / counts).mean() for share in shares.values()]
     models = [
         own.reindex(counts.index, fill_value=0).div(counts, axis=0) / weight
         for own, weight in zip(sums.values(), weights, strict=True)
@@ -237,9 +229,7 @@ def _each(of: Comparison) -> list[Comparison]:
     return [Comparison(test_set=of.test_set, a=[a], b=[b]) for a in of.a for b in of.b]
 
 
-def _named(
-    what: str, scores: Scores, families: Sequence[str], test_set: str, structure: str, n: int
-) -> str:
+def _named(what: str, scores: Scores, families: Sequence[str], test_set: str, structure: str, n: int) -> str:
     name = f"{what} on {test_set}"
     name += f", {structure}" if len(scores.structures) > 1 else ""
     return f"{name}, n = {n}" if n else name

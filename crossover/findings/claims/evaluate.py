@@ -104,9 +104,7 @@ def _row(
     found = verdict(parts, region, confidence, least)
     because = _because(found, parts, region, confidence, shown, least)
     if found != OPEN and any(part.about == MODELS for part in parts):
-        because = (
-            f"of these trained models it {found}; another training of each is needed ({because})"
-        )
+        because = f"of these trained models it {found}; another training of each is needed ({because})"
         found = OPEN
     untold = effects.missing_controls(statement, tables.get("scores"), controls)
     if found == HOLDS and untold:

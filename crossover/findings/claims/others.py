@@ -37,9 +37,7 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
     if rows.empty:
         raise Missing(f"no times of {statement.family} and {statement.over}")
     if not rows["alike"].astype(bool).all():
-        raise Missing(
-            "the trainings ran on different devices, with different threads, or read kept activations"
-        )
+        raise Missing("the trainings ran on different devices, with different threads, or read kept activations")
     if disturbed := int((~rows["undisturbed"].astype(bool)).sum()):
         raise Missing(
             f"in {disturbed} of {len(rows)} pairs of trainings one had its cores or its GPU not to itself, so that "
@@ -89,9 +87,7 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
     return parts
 
 
-def crossovers(
-    statement: Crossover, table: pd.DataFrame, sizes: Sizes
-) -> tuple[list[Part], Interval]:
+def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple[list[Part], Interval]:
     """The n at which one family overtakes the other, a part for each structure, and where n has to lie.
 
     An interval of the table is at the table's confidence, whatever is asked for: one crossover for each

@@ -49,9 +49,7 @@ class Missing(Exception):
     """What a claim needs and the tables lack; the message says what."""
 
 
-def verdict(
-    parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None
-) -> str:
+def verdict(parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None) -> str:
     """Whether at least `least` of the parts (all by default) lie in the region."""
     n, k = len(parts), least or len(parts)
     alpha = 1 - confidence
@@ -62,17 +60,13 @@ def verdict(
     return FAILS if outside >= n - k + 1 else OPEN
 
 
-def decisive(
-    parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None
-) -> Part:
+def decisive(parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None) -> Part:
     """The part that decides: of all that have to lie in the region the least clear one."""
     ranked = sorted(parts, key=lambda part: -_clearance(part.interval(confidence), region))
     return ranked[(least or len(parts)) - 1]
 
 
-def sides(
-    parts: Sequence[Part], region: Interval, confidence: float
-) -> tuple[list[Part], list[Part]]:
+def sides(parts: Sequence[Part], region: Interval, confidence: float) -> tuple[list[Part], list[Part]]:
     """The parts whose own interval lies inside, and those whose lies outside."""
     found = [(part, part.interval(confidence)) for part in parts]
     inside = [part for part, interval in found if _inside(interval, region)]

@@ -28,9 +28,7 @@ DRAWS = 4999
 """Of the bootstrap, seeded: the same table gives the same interval."""
 
 
-def icc_values(
-    statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float
-) -> Iterator[Part]:
+def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float) -> Iterator[Part]:
     """Every family's ICC of every feature, as `statistics.agreement.agreement` gives them.
 
     Raises:
@@ -50,9 +48,7 @@ def icc_values(
                 yield Part(name, row.icc, partial(_at_confidence, of_table))
 
 
-def icc_differences(
-    statement: Better, radiomics: pd.DataFrame, form: Form, sizes: Sizes
-) -> Iterator[Part]:
+def icc_differences(statement: Better, radiomics: pd.DataFrame, form: Form, sizes: Sizes) -> Iterator[Part]:
     """Every a's ICC minus every b's, of every feature.
 
     Args:
@@ -92,9 +88,7 @@ def _pair(
         raise Missing(f"no case on {test_set} with features by {' and '.join(pair)}")
     values = joined.to_numpy(float).reshape(len(joined), 3, len(features))
     drawn = _drawn(values, form)
-    effects = _icc(values[None, :, 0], values[None, :, 1], form) - _icc(
-        values[None, :, 0], values[None, :, 2], form
-    )
+    effects = _icc(values[None, :, 0], values[None, :, 1], form) - _icc(values[None, :, 0], values[None, :, 2], form)
     for k, feature in enumerate(features):
         name = f"{feature[1]}, {pair[0]} minus {pair[1]} at n = {n} on {test_set}"
         interval = partial(_percentiles, drawn[:, k])

@@ -56,9 +56,7 @@ class Scores:
             raise Missing(f"no model {family} at n = {self.sizes[n]}")
         return self.sizes[n]
 
-    def _scores(
-        self, family: str, n: int, test_set: str, metric: str, structure: str
-    ) -> pd.DataFrame:
+    def _scores(self, family: str, n: int, test_set: str, metric: str, structure: str) -> pd.DataFrame:
         rows = self._table
         if metric not in rows:
             raise Missing(f"no metric {metric}")

@@ -74,9 +74,7 @@ class Better(_Compared):
     @model_validator(mode="after")
     def _each_icc(self) -> Better:
         if self.metric == ICC and (self.combine != "each" or "all" in self.structures):
-            raise ValueError(
-                "ICCs are compared feature by feature: combine and structure 'all' are not"
-            )
+            raise ValueError("ICCs are compared feature by feature: combine and structure 'all' are not")
         return self
 
 

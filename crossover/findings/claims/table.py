@@ -19,9 +19,7 @@ COLOURS = {HOLDS: "green", FAILS: "red", OPEN: "yellow"}
 WIDE = 150  # columns of a terminal
 
 
-def verdicts(
-    studies: list[str], results: Path, scale: str, config: Path
-) -> dict[str, pd.DataFrame]:
+def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dict[str, pd.DataFrame]:
     """Study -> its claims' verdicts on the tables under `results`.
 
     Args:
@@ -38,9 +36,7 @@ def verdicts(
             findings.append(f"no claims about {name!r}; there are {', '.join(known)}")
         elif name not in there:
             listed = ", ".join(there) or "none"
-            findings.append(
-                f"{results / name / TABLES[0]} does not exist; there is that of: {listed}"
-            )
+            findings.append(f"{results / name / TABLES[0]} does not exist; there is that of: {listed}")
     if findings:
         raise ConfigError("\n".join(findings))
     loaded = {name: load_study(name, scale, config) for name in studies or there}

@@ -37,9 +37,7 @@ class _Builder:
             x = layers.ReLU(name=f"{name}_relu")(x)
         x, padding = self._pad(x, name, 3, stride, rate)
         depthwise = f"{name}_depthwise"
-        x = layers.DepthwiseConv2D(
-            3, stride, padding, dilation_rate=rate, use_bias=False, name=depthwise
-        )(x)
+        x = layers.DepthwiseConv2D(3, stride, padding, dilation_rate=rate, use_bias=False, name=depthwise)(x)
         x = self.norm(x, depthwise, inner_relu, epsilon)
         return self.conv(x, filters, f"{name}_pointwise", relu=inner_relu, epsilon=epsilon)
 
@@ -48,15 +46,11 @@ class _Builder:
         """An Xception block of three separable convolutions; returns (output, after the second)."""
         y = x
         for i, full in enumerate(filters, start=1):
-            y = self.separable(
-                y, self.channels(full), f"{name}_sep{i}", stride if i == 3 else 1, rate, inner_relu
-            )
+            y = self.separable(y, self.channels(full), f"{name}_sep{i}", stride if i == 3 else 1, rate, inner_relu)
             if i == 2:
                 skip = y
         if shortcut == "conv":
-            x = self.conv(
-                x, self.channels(filters[-1]), f"{name}_shortcut", stride=stride, relu=False
-            )
+            x = self.conv(x, self.channels(filters[-1]), f"{name}_shortcut", stride=stride, relu=False)
         if shortcut != "none":
             y = layers.Add(name=f"{name}_add")([y, x])
         return y, skip
@@ -102,9 +96,7 @@ def _backbone(b: _Builder, image, stride3: int, units: int, rate: int, exit_rate
     for i in range(1, units + 1):
         x, _ = b.block(x, (728, 728, 728), f"middle_unit{i}", "sum", rate=rate)
     x, _ = b.block(x, (728, 1024, 1024), "exit_block1", "conv", rate=exit_rates[0])
-    x, _ = b.block(
-        x, (1536, 1536, 2048), "exit_block2", "none", rate=exit_rates[1], inner_relu=True
-    )
+    x, _ = b.block(x, (1536, 1536, 2048), "exit_block2", "none", rate=exit_rates[1], inner_relu=True)
     return x, skip
 
 
@@ -115,9 +107,7 @@ def _aspp(b: _Builder, x, rates: tuple[int, int, int]):
     pooled = layers.Resizing(height, width_px, "bilinear", name="aspp_pool_resize")(pooled)
     branches = [pooled, b.conv(x, filters, "aspp_conv", epsilon=1e-5)]
     for rate in rates:
-        branches.append(
-            b.separable(x, filters, f"aspp_rate{rate}", rate=rate, inner_relu=True, epsilon=1e-5)
-        )
+        branches.append(b.separable(x, filters, f"aspp_rate{rate}", rate=rate, inner_relu=True, epsilon=1e-5))
     return layers.Concatenate(name="aspp_concat")(branches)
 
 

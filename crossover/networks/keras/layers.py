@@ -25,9 +25,7 @@ class BatchNorm(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         if not training or not (self.trainable or self.frozen == "batch"):
             return super().call(inputs, training=training, mask=mask)
-        values = ops.cast(
-            inputs, self.variable_dtype
-        )  # as the layer itself does in mixed precision
+        values = ops.cast(inputs, self.variable_dtype)  # as the layer itself does in mixed precision
         out, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             values, ops.convert_to_tensor(self.gamma), ops.convert_to_tensor(self.beta),
             epsilon=self.epsilon,

@@ -26,9 +26,7 @@ class Separable(nn.Module):
                  inner_relu: bool = True, epsilon: float = HEAD_EPSILON) -> None:  # fmt: skip
         super().__init__()
         self.relu_first = not inner_relu
-        self.depthwise = ConvNorm(
-            settings, inputs, inputs, 3, stride, rate, inputs, inner_relu, epsilon
-        )
+        self.depthwise = ConvNorm(settings, inputs, inputs, 3, stride, rate, inputs, inner_relu, epsilon)
         self.pointwise = ConvNorm(settings, inputs, outputs, relu=inner_relu, epsilon=epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,9 +46,7 @@ class Block(nn.Module):
         )
         self.sum = shortcut != "none"
         self.shortcut = (
-            ConvNorm(settings, inputs, widths[-1], stride=stride, relu=False)
-            if shortcut == "conv"
-            else nn.Identity()
+            ConvNorm(settings, inputs, widths[-1], stride=stride, relu=False) if shortcut == "conv" else nn.Identity()
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -157,8 +153,7 @@ def build(height: int, width_px: int, channels: int, classes: int = 1, **setting
     stride3, middle_rate, exit_rates, aspp_rates = STRIDES[s.output_stride]
     middle, out = s.channels(728), s.channels(1024)
     units = {
-        f"unit{i}": Block(s, middle, (728, 728, 728), "sum", rate=middle_rate)
-        for i in range(1, s.middle_units + 1)
+        f"unit{i}": Block(s, middle, (728, 728, 728), "sum", rate=middle_rate) for i in range(1, s.middle_units + 1)
     }
     exit_blocks = {
         "block1": Block(s, middle, (728, 1024, 1024), "conv", rate=exit_rates[0]),

@@ -17,9 +17,7 @@ class BatchNorm(nn.Module):
     running ones alone; which mode a frozen layer is put in follows from `frozen` (see `frozen_mode`).
     """
 
-    def __init__(
-        self, channels: int, frozen: FrozenBatchNorm, momentum: float, epsilon: float
-    ) -> None:
+    def __init__(self, channels: int, frozen: FrozenBatchNorm, momentum: float, epsilon: float) -> None:
         super().__init__()
         self.running_mean: Tensor
         self.running_var: Tensor
@@ -33,12 +31,8 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return F.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.epsilon
-            )
-        out, mean, inverse_sd = torch.native_batch_norm(
-            x, self.weight, self.bias, None, None, True, 0.0, self.epsilon
-        )
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.epsilon)
+        out, mean, inverse_sd = torch.native_batch_norm(x, self.weight, self.bias, None, None, True, 0.0, self.epsilon)
         if self.weight.requires_grad:
             with torch.no_grad():
                 variance = (inverse_sd**-2 - self.epsilon).clamp_min(0)
@@ -63,9 +57,7 @@ class ConvNorm(nn.Conv2d):
         super().__init__(
             inputs, outputs, kernel, stride, same if padding is None else padding, rate, groups, False
         )  # fmt: skip
-        self.bn = BatchNorm(
-            outputs, settings.frozen_batchnorm, settings.batchnorm_momentum, epsilon
-        )
+        self.bn = BatchNorm(outputs, settings.frozen_batchnorm, settings.batchnorm_momentum, epsilon)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:

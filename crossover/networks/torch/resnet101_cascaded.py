@@ -47,8 +47,7 @@ class Pyramid(nn.Module):
         inputs = s.channels(2048)
         self.conv = nn.Conv2d(inputs, 2 * structures, 1)
         self.dilated = nn.ModuleList(
-            nn.Conv2d(inputs, 2 * structures, 3, padding=rate, dilation=rate)
-            for rate in s.spp_rates
+            nn.Conv2d(inputs, 2 * structures, 3, padding=rate, dilation=rate) for rate in s.spp_rates
         )
         self.size = size
 
@@ -59,9 +58,7 @@ class Pyramid(nn.Module):
         return structure - background
 
 
-def build(
-    height: int, width_px: int, channels: int, structures: int = 1, **settings
-) -> nn.Sequential:
+def build(height: int, width_px: int, channels: int, structures: int = 1, **settings) -> nn.Sequential:
     """Build the network: (n, channels, height, width_px) images -> (n, structures, height, width_px) logits.
 
     Its children are the declared parts. Weights begin as He et al. 2015 give them, those of the
@@ -74,9 +71,7 @@ def build(
     s = Settings(**settings)
     first = s.channels(64)
     conv1 = ConvNorm(s, channels, first, 7, 2, epsilon=EPSILON)
-    parts: OrderedDict[str, nn.Module] = OrderedDict(
-        conv1=nn.Sequential(conv1, nn.MaxPool2d(3, 2, 1))
-    )
+    parts: OrderedDict[str, nn.Module] = OrderedDict(conv1=nn.Sequential(conv1, nn.MaxPool2d(3, 2, 1)))
     kinds = {  # width, stride of the first block, rate
         "conv2": (64, 1, 1),
         "conv3": (128, 2, 1),
@@ -88,10 +83,7 @@ def build(
         width, stride, rate = kinds[part.rstrip("abc")]
         outputs = s.channels(4 * width)
         parts[part] = nn.Sequential(
-            *(
-                Bottleneck(s, outputs if i else inputs, width, 1 if i else stride, rate)
-                for i in range(blocks)
-            )
+            *(Bottleneck(s, outputs if i else inputs, width, 1 if i else stride, rate) for i in range(blocks))
         )
         inputs = outputs
     pyramid = parts["spp"] = Pyramid(s, structures, (height, width_px))

@@ -30,9 +30,7 @@ except OSError:
 import segmentation_models_pytorch as smp  # noqa: E402
 
 
-def build(
-    kind: str, height: int, width_px: int, channels: int, structures: int = 1, **settings
-) -> nn.Sequential:
+def build(kind: str, height: int, width_px: int, channels: int, structures: int = 1, **settings) -> nn.Sequential:
     """Build a network: (n, channels, height, width_px) images -> (n, structures, height, width_px) logits.
 
     Its children are the declared parts. All its weights are random.
@@ -65,6 +63,4 @@ def parts(model: smp.base.SegmentationModel) -> nn.Sequential:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.num_batches_tracked = None
-    return nn.Sequential(
-        OrderedDict(encoder=model.encoder, decoder=model.decoder, head=model.segmentation_head)
-    )
+    return nn.Sequential(OrderedDict(encoder=model.encoder, decoder=model.decoder, head=model.segmentation_head))

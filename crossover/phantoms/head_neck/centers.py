@@ -132,9 +132,7 @@ BIG_BORE = "Brilliance CT Big Bore"
 CENTERS: dict[Center, Profile] = {
     "source": Profile(
         scanners={
-            "SOMATOM Definition AS 40": Scanner(
-                "SIEMENS", "B31s", 270, 1.0, 5.5, 0.9, 1.7, 0.0, -1024, False
-            ),
+            "SOMATOM Definition AS 40": Scanner("SIEMENS", "B31s", 270, 1.0, 5.5, 0.9, 1.7, 0.0, -1024, False),
             BIG_BORE: Scanner("Philips", "B", 240, 0.938, 6.5, 0.85, 1.8, 1.0, -1000, False),
         },
         shares={"SOMATOM Definition AS 40": 0.5, BIG_BORE: 0.5},
@@ -146,9 +144,7 @@ CENTERS: dict[Center, Profile] = {
     ),
     "target": Profile(
         scanners={
-            "LightSpeed RT": Scanner(
-                "GE MEDICAL SYSTEMS", "STANDARD", 190, 1.5, 10.0, 0.6, 1.3, 4.0, -1024, True
-            ),
+            "LightSpeed RT": Scanner("GE MEDICAL SYSTEMS", "STANDARD", 190, 1.5, 10.0, 0.6, 1.3, 4.0, -1024, True),
             BIG_BORE: Scanner("Philips", "UB", 200, 0.875, 8.5, 0.7, 1.5, 2.0, -1000, False),
         },
         shares={"LightSpeed RT": 0.5, BIG_BORE: 0.5},

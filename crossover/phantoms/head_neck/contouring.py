@@ -74,10 +74,7 @@ def plan(person: Person, center: Center, rng: np.random.Generator) -> Plan:
     return Plan(
         shapes={name: _shape(name, person.organs, rules[name]) for name in ORGANS},
         rules=rules,
-        margins={
-            n: rules[n].margin_mm + spread[n] * float(s)
-            for n, s in zip(ORGANS, steps[0], strict=True)
-        },
+        margins={n: rules[n].margin_mm + spread[n] * float(s) for n, s in zip(ORGANS, steps[0], strict=True)},
         levels=levels,
     )
 

@@ -135,9 +135,7 @@ def draw_organs(draw: Draw) -> Organs:
         parotids={side: _draw_parotid(side, jaw, masseters[side], draw) for side in SIDES},
         masseters=masseters,
         eyes={side: _draw_eye(side, draw) for side in SIDES},
-        temporal_lobes={
-            side: _temporal_lobe(side, cavity, sylvian[side], brainstem) for side in SIDES
-        },
+        temporal_lobes={side: _temporal_lobe(side, cavity, sylvian[side], brainstem) for side in SIDES},
         sylvian=sylvian,
         spine=spine,
     )
@@ -152,9 +150,7 @@ def _draw_cavity(draw: Draw) -> Shape:
     face = Within(Below((0, 1, 0), (0, 7, 0)), (floor,))
     behind = Ellipsoid(draw.near((0, 53, -20), 1), draw.size((52, 38, 30), 0.02))
     middle = [
-        Ellipsoid(
-            on(side, draw.near((38, -2, -1), 1)), draw.size((26, 36, 27), 0.02), turned(pitch_deg=8)
-        )
+        Ellipsoid(on(side, draw.near((38, -2, -1), 1)), draw.size((26, 36, 27), 0.02), turned(pitch_deg=8))
         for side in SIDES
     ]
     foramen = Segment((0, 42, -36), (0, 43, -56), (16, 15))
@@ -174,10 +170,7 @@ def _draw_spine(draw: Draw) -> tuple[Triple, ...]:
     """Draw the middles of the vertebral bodies; the lordosis is anything from flat (military neck) to strong."""
     curve, shift = draw.number(0, 3.5), draw.number(0, 1.2)
     bow = np.sin(np.linspace(0, np.pi, len(SPINE)))
-    return tuple(
-        (draw.number(0, 0.6), y - curve * b + shift, z)
-        for (y, z), b in zip(SPINE, bow, strict=True)
-    )
+    return tuple((draw.number(0, 0.6), y - curve * b + shift, z) for (y, z), b in zip(SPINE, bow, strict=True))
 
 
 def _canal_course(spine: tuple[Triple, ...]) -> list[Triple]:
@@ -262,9 +255,7 @@ def _draw_parotid(side: int, jaw: Jaw, masseter: Shape, draw: Draw) -> Parotid:
     reach = draw.number(8.5, 1.2) if draw.happens(0.75) else None
     if reach is None:
         return Parotid(main, None)
-    accessory = Ellipsoid(
-        on(side, (59.5, -16, -49 + high)), (4, 1.6 * reach, reach), turned(yaw_deg=side * 8)
-    )
+    accessory = Ellipsoid(on(side, (59.5, -16, -49 + high)), (4, 1.6 * reach, reach), turned(yaw_deg=side * 8))
     return Parotid(main, Without(accessory, (Grown(masseter, -2.5),)))
 
 

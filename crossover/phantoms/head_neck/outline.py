@@ -73,9 +73,7 @@ class Profile:
         """Return the first-order distance in the plane, mm; above the vertex all is outside."""
         x, y, z = points
         level = ((z - float(PROFILE[-1, 0])) * (1 / STEP_MM)).astype(np.intp)
-        front, back, width, middle = (
-            column.take(level, mode="clip") for column in np.ascontiguousarray(self.table.T)
-        )
+        front, back, width, middle = (column.take(level, mode="clip") for column in np.ascontiguousarray(self.table.T))
         v = y - middle
         deep = np.where(v < 0, middle - front, back - middle)
         v /= deep
@@ -115,9 +113,7 @@ def draw_outline(draw: Draw, eyes: dict[int, Triple]) -> Outline:
     front = front + face * (z < -20)
     levels = np.arange(z[-1], z[0] + STEP_MM, STEP_MM)
     columns = [np.interp(levels, z[::-1], c[::-1]) for c in (front, back, width, middle)]
-    return Outline(
-        Profile(np.stack(columns, axis=1).astype(np.float32)), _draw_features(draw, eyes)
-    )
+    return Outline(Profile(np.stack(columns, axis=1).astype(np.float32)), _draw_features(draw, eyes))
 
 
 def _draw_features(draw: Draw, eyes: dict[int, Triple]) -> Union:

@@ -34,9 +34,7 @@ def write_patient(source: HeadNeckSource, index: int, out: Path) -> dict[str, ob
     record, scanner = exam.clinical, exam.scanner
     # The protocol is no part of the images' names: they are the same whoever draws on them.
     uids = Uids(source.seed, "head and neck", source.center, index)
-    subject = Subject(
-        exam.patient_id, record.sex, record.age, "HEADNECK", scanner.maker, record.scanner, uids
-    )
+    subject = Subject(exam.patient_id, record.sex, record.age, "HEADNECK", scanner.maker, record.scanner, uids)
     folder = Path(out) / exam.patient_id
     images = _image(exam, subject)
     stored = (exam.hu.astype(np.int32) - scanner.intercept).astype("i2" if scanner.signed else "u2")
@@ -87,6 +85,4 @@ def _point(exam: Examination, name: str) -> Roi:
     """Return the isocentre: a point in the middle slice."""
     g = exam.geometry
     k = g.shape[0] // 2
-    return Roi(
-        name, "ISOCENTER", (255, 255, 255), [(k, np.array([[0.0, 0.0, g.position(k)[2]]]))], "POINT"
-    )
+    return Roi(name, "ISOCENTER", (255, 255, 255), [(k, np.array([[0.0, 0.0, g.position(k)[2]]]))], "POINT")

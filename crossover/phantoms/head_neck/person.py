@@ -98,9 +98,7 @@ def _thinness(points: Points) -> NDArray[np.float32]:
     return thinner
 
 
-def draw_person(
-    clinical: Clinical, fillings: float, tumours: float, rng: np.random.Generator
-) -> Person:
+def draw_person(clinical: Clinical, fillings: float, tumours: float, rng: np.random.Generator) -> Person:
     """Draw one person.
 
     Args:

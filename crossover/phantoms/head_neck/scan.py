@@ -102,9 +102,7 @@ class Look:
     couch: tuple[float, float, float]  # gap below the head and thickness in mm, HU
 
 
-def draw_look(
-    source: HeadNeckSource, scanner: Scanner, hu: dict[Tissue, float], rng: np.random.Generator
-) -> Look:
+def draw_look(source: HeadNeckSource, scanner: Scanner, hu: dict[Tissue, float], rng: np.random.Generator) -> Look:
     """Draw the texture and the calibration.
 
     The texture is of wavelengths from 7 to 22 mm; by the calibration bone is measured up to 3 % off.

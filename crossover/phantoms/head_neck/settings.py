@@ -21,18 +21,14 @@ class HeadNeckSource(BaseModel, extra="forbid"):
     center: Center = Field(description="whose scanners, contrast phase and contouring protocol")
     patients: int = Field(ge=0)
     seed: int = Field(ge=0)
-    protocol: Center | None = Field(
-        None, description="another center's contouring protocol on this center's images"
-    )
+    protocol: Center | None = Field(None, description="another center's contouring protocol on this center's images")
     matrix: int = Field(512, ge=48, description="pixels in plane, rows = columns")
     field_of_view_mm: tuple[float, float] | None = Field(
         None, description="smallest and largest field of view; the center's own where not given"
     )
     slices: tuple[int, int] = Field((95, 110), description="fewest and most axial slices")
     slice_thickness_mm: float = Field(3, gt=0, description="slices touch: no gap")
-    fillings: float = Field(
-        0.4, ge=0, le=1, description="share of patients with metal in the teeth"
-    )
+    fillings: float = Field(0.4, ge=0, le=1, description="share of patients with metal in the teeth")
     tumours: float = Field(1, ge=0, le=1, description="share of patients with a visible tumour")
 
     @model_validator(mode="after")

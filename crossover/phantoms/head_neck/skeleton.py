@@ -80,9 +80,7 @@ def midface(draw: Draw, jaw: Jaw) -> Iterator[Layer]:
 
 def _cheek(side: int, draw: Draw) -> Iterator[Layer]:
     """Yield cheekbone and arch, rim of the orbit, pterygoid plate, ethmoid cells, and nasal bone."""
-    body = Ellipsoid(
-        on(side, (45, -48, -31)), draw.size((9, 8, 9), 0.05), turned(yaw_deg=side * 35)
-    )
+    body = Ellipsoid(on(side, (45, -48, -31)), draw.size((9, 8, 9), 0.05), turned(yaw_deg=side * 35))
     yield from bone(body, Tissue.DIPLOE, 1.8)
     arch = tube(mirrored(side, (51, -44, -31), (61, -24, -30), (65, -6, -28), (61, 8, -26)),
                 2.4, (1, 1, 0.6))  # fmt: skip
@@ -158,9 +156,7 @@ def _arch(middle: Triple, k: int, draw: Draw) -> Iterator[Layer]:
         yield from bone(Ellipsoid((x + side * 18, y + 8, z + 2), (6.5, 7.5, 9.5), power=4))
         yield Layer(Segment((x + side * 16, back - 2, z), (x + side * 3, back + 11, z - 3), (3, 3),
                             (1, 1, 0.55)), Tissue.CORTEX)  # fmt: skip
-        yield Layer(
-            Segment((x + side * 12, y - 1, z), (x + side * 25, y + 1, z), (3, 2.6)), Tissue.CORTEX
-        )
+        yield Layer(Segment((x + side * 12, y - 1, z), (x + side * 25, y + 1, z), (3, 2.6)), Tissue.CORTEX)
     length = (22, 14, 14, 16, 19, 30, 34, 34)[k] * draw.number(1, 0.08)
     tip = (x + draw.number(0, 1), back + 10 + length, z - 5 - 0.25 * length)
     yield from bone(Segment((x, back + 11, z - 4), tip, (3.4, 3.6), (1, 1, 0.6)), wall_mm=1.5)

@@ -76,18 +76,14 @@ def _fissures(side: int, organs: Organs, atrophy: float) -> Iterator[Layer]:
     yield Layer(tube(artery, 1.4), Tissue.ARTERY)
     roof = tentorium(side)
     behind = Below((0, -1, 0), (0, 26, 0))
-    sheet = Within(
-        Grown(roof, 0.9), (behind, Below((-side, 0, 0), (0, 0, 0)), Grown(organs.cavity, -1))
-    )
+    sheet = Within(Grown(roof, 0.9), (behind, Below((-side, 0, 0), (0, 0, 0)), Grown(organs.cavity, -1)))
     yield Layer(Without(sheet, (Grown(roof, -0.9),)), Tissue.PITUITARY)  # dura enhances as it does
 
 
 def sella(draw: Draw, organs: Organs) -> Iterator[Layer]:
     """Yield the cavernous sinuses with the carotids, the gland and its stalk, and the chiasm."""
     for side in SIDES:
-        yield Layer(
-            Ellipsoid(on(side, (11.5, 2, -1)), draw.size((4.2, 10, 6), 0.06)), Tissue.SINUS, 8
-        )
+        yield Layer(Ellipsoid(on(side, (11.5, 2, -1)), draw.size((4.2, 10, 6), 0.06)), Tissue.SINUS, 8)
         yield Layer(tube(mirrored(side, (12, 11, -9), (11, 2, -3), (10, -6, -1), (9, -3, 6)), 2.4),
                     Tissue.ARTERY)  # fmt: skip
     yield Layer(Segment((0, 1, 2), (0, 0, 9), (1.4, 1)), Tissue.PITUITARY)
@@ -98,9 +94,7 @@ def sella(draw: Draw, organs: Organs) -> Iterator[Layer]:
 def face_muscles(draw: Draw, organs: Organs) -> Iterator[Layer]:
     """Yield chewing muscles, tongue and floor of the mouth, lips and cheeks."""
     for side in SIDES:
-        yield Layer(
-            Ellipsoid(on(side, (63, -16, 2)), draw.size((6, 27, 34), 0.06)), Tissue.MUSCLE, 6
-        )
+        yield Layer(Ellipsoid(on(side, (63, -16, 2)), draw.size((6, 27, 34), 0.06)), Tissue.MUSCLE, 6)
         yield Layer(tube(mirrored(side, (57, -20, -20), (50, -20, -45)), [8, 5]), Tissue.MUSCLE, 6)
         yield Layer(tube(mirrored(side, (19, -14, -34), (44, 4, -32)), [10, 6.5]), Tissue.MUSCLE, 6)
         medial = mirrored(side, (24, -14, -42), (37, -8, -84))
@@ -121,9 +115,7 @@ def neck_muscles(draw: Draw) -> Iterator[Layer]:
     yield Layer(back, Tissue.MUSCLE, 9)
     for side in SIDES:
         sterno = mirrored(side, (57, 42, -45), (48, 26, -90), (34, 4, -140), (16, -14, -200))
-        yield Layer(
-            tube(sterno, [7 * bulk, 9 * bulk, 9 * bulk, 7], (0.8, 0.6, 1)), Tissue.MUSCLE, 7
-        )
+        yield Layer(tube(sterno, [7 * bulk, 9 * bulk, 9 * bulk, 7], (0.8, 0.6, 1)), Tissue.MUSCLE, 7)
         for x, y, half in ((17, 64, (14, 11)), (26, 48, (12, 9)), (10, 74, (9, 6))):
             deep = tube(mirrored(side, (x * 0.9, y + 2, -46), (x, y, -110), (x * 1.2, y + 8, -220)),
                         half[1] * bulk, (half[1] / half[0], 1, 1))  # fmt: skip
@@ -174,9 +166,7 @@ def vessels(draw: Draw) -> Iterator[Layer]:
         outer = mirrored(side, (27 + x, 9 + y, -110), (34, 4, -85), (45, 12, -52), (47, 14, -34))
         yield Layer(tube(outer, [2.6, 2, 1.7, 1.4]), Tissue.ARTERY)
         wide = draw.number(1, 0.2)
-        vein = mirrored(
-            side, (32, 22, -42), (32 + x, 19, -80), (34 + x, 15 + y, -130), (35, 16, -220)
-        )
+        vein = mirrored(side, (32, 22, -42), (32 + x, 19, -80), (34 + x, 15 + y, -130), (35, 16, -220))
         yield Layer(tube(vein, [4 * wide, 4.6 * wide, 5.6 * wide, 6 * wide]), Tissue.VEIN)
         vertebral = mirrored(side, (18, 27, -75), (18, 25, -130), (19, 32, -180))
         yield Layer(tube(vertebral, 1.9), Tissue.ARTERY)

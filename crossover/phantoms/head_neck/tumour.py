@@ -46,9 +46,7 @@ def draw_tumour(t_stage: str, n_stage: str, draw: Draw) -> Tumour:
     volume = VOLUME_ML[t_stage] * float(np.exp(draw.number(0, SPREAD)))
     radius = ball_radius(volume)
     centre = on(side, draw.near((5, 3, -39), 1.5))
-    lobes: list[Shape] = [
-        Ellipsoid(centre, draw.size((radius * 1.05, radius * 0.72, radius * 0.85), 0.05))
-    ]
+    lobes: list[Shape] = [Ellipsoid(centre, draw.size((radius * 1.05, radius * 0.72, radius * 0.85), 0.05))]
     reach = (draw.number(0.75, 0.1) * radius, draw.number(0.5, 0.08) * radius)
     lobes.append(_lobe(centre, on(side, (1.0, 0.2, -0.3)), radius, reach))
     if t_stage in "34":

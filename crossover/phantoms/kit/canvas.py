@@ -54,9 +54,7 @@ class Field:
         k = slice(int(near[0]), int(near[-1]) + 1)
         rows = (y1[k] >= low[1]) & (y0[k] <= high[1]) & (z1[k] >= low[2]) & (z0[k] <= high[2])
         columns = (x1[k] >= low[0]) & (x0[k] <= high[0])
-        spans = [
-            np.flatnonzero(a) for a in (rows.any(axis=1), rows.any(axis=0), columns.any(axis=0))
-        ]
+        spans = [np.flatnonzero(a) for a in (rows.any(axis=1), rows.any(axis=0), columns.any(axis=0))]
         if any(span.size == 0 for span in spans):
             return None
         layers, *plane = (slice(int(s[0]), int(s[-1]) + 1) for s in spans)
@@ -81,9 +79,7 @@ class Canvas:
         for box, distance in near(shape, self.field, self.edge_mm / 2):
             self.fill(distance, box, value, uneven)
 
-    def fill(
-        self, distance: NDArray[np.float32], box: Box, value: float, uneven: float = 0
-    ) -> None:
+    def fill(self, distance: NDArray[np.float32], box: Box, value: float, uneven: float = 0) -> None:
         """Fill the inside of a signed distance (mm) that is known already, as `paint` does."""
         share = cover(distance, self.edge_mm)
         view = self.values[box]
@@ -106,9 +102,7 @@ def near(shape: Shape, field: Field, reach_mm: float) -> Iterator[tuple[Box, NDA
             yield box, part.distance(field.points(box))
 
 
-def lower(
-    distance: NDArray[np.float32], shape: Shape, field: Field, reach_mm: float
-) -> NDArray[np.float32]:
+def lower(distance: NDArray[np.float32], shape: Shape, field: Field, reach_mm: float) -> NDArray[np.float32]:
     """Take a shape into a field of signed distances (mm), in place, and return the field.
 
     Beyond `reach_mm` from the shape the distances stay as they are.

@@ -83,9 +83,7 @@ class Subject:
         return self.uids(series_number, k + 1)
 
 
-def describe_images(
-    ds: Dataset, modality: str, geometry: Geometry, bits: int = 12, signed: bool = False
-) -> None:
+def describe_images(ds: Dataset, modality: str, geometry: Geometry, bits: int = 12, signed: bool = False) -> None:
     """Make `ds`, which has the patient and the series, what all images of a stack share.
 
     Args:
@@ -110,9 +108,7 @@ def describe_images(
         ds.MRAcquisitionType, ds.SpacingBetweenSlices = "2D", decimal(g.spacing_mm)
 
 
-def write_slices(
-    folder: Path, ds: Dataset, stack: NDArray, geometry: Geometry, subject: Subject
-) -> list[Path]:
+def write_slices(folder: Path, ds: Dataset, stack: NDArray, geometry: Geometry, subject: Subject) -> list[Path]:
     """Write one file for each slice and return the files in the order of the stack.
 
     Args:

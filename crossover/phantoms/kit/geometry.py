@@ -45,10 +45,7 @@ class Geometry:
 
     def position(self, k: int) -> Triple:
         """Return the centre of row 0, column 0 of slice k: x, y, z in mm."""
-        x, y, z = (
-            round(o + k * self.spacing_mm * n, 4)
-            for o, n in zip(self.origin, self.normal, strict=True)
-        )
+        x, y, z = (round(o + k * self.spacing_mm * n, 4) for o, n in zip(self.origin, self.normal, strict=True))
         return x, y, z
 
     def axes(self, layers: int = 1) -> tuple[NDArray, NDArray, NDArray]:
@@ -61,9 +58,7 @@ class Geometry:
         )
         directions = np.array([self.normal, self.column_direction, self.row_direction])
         along = [int(a) for a in np.abs(directions).argmax(axis=0)]
-        x, y, z = (
-            self.origin[k] + steps[axis] * directions[axis, k] for k, axis in enumerate(along)
-        )
+        x, y, z = (self.origin[k] + steps[axis] * directions[axis, k] for k, axis in enumerate(along))
         return x, y, z
 
 
@@ -81,9 +76,7 @@ def pool(samples: NDArray, layers: int, in_plane: int = 1) -> NDArray[np.float32
     return samples.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32)
 
 
-def magnitudes(
-    signal: NDArray[np.float32], sigma: float, gain: float, rng: np.random.Generator
-) -> NDArray[np.uint16]:
+def magnitudes(signal: NDArray[np.float32], sigma: float, gain: float, rng: np.random.Generator) -> NDArray[np.uint16]:
     """Return the stored magnitudes of a complex signal with Gaussian noise, which is Rician noise.
 
     Args:

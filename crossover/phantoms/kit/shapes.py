@@ -116,9 +116,7 @@ class Segment:
         t = _combined(points, weights, float(weights @ start))
         np.clip(t, 0, 1, out=t)
         total = np.zeros_like(t)
-        for p, s, a, c in zip(
-            points, squeeze.tolist(), along.tolist(), start.tolist(), strict=True
-        ):
+        for p, s, a, c in zip(points, squeeze.tolist(), along.tolist(), start.tolist(), strict=True):
             away = p * s if s != 1 else p - c
             if s != 1:
                 away -= c * s

@@ -124,9 +124,7 @@ def _drawn(number: int, roi: Roi, images: Sequence[Dataset]) -> Dataset:
     """Return a region's contours with its colour."""
     item = Dataset()
     item.ReferencedROINumber, item.ROIDisplayColor = number, list(roi.colour)
-    item.ContourSequence = Items(
-        [_contour(points, roi.geometric_type, images[k]) for k, points in roi.contours]
-    )
+    item.ContourSequence = Items([_contour(points, roi.geometric_type, images[k]) for k, points in roi.contours])
     return item
 
 

@@ -22,9 +22,7 @@ class Waves:
         """Return the values at a grid of scanner coordinates (mm), an array (z, y, x) for each field."""
         return [self._field(k, p, x, y, z) for k, p in zip(self.vectors, self.phases, strict=True)]
 
-    def _field(
-        self, k: NDArray, phase: NDArray, x: NDArray, y: NDArray, z: NDArray
-    ) -> NDArray[np.float32]:
+    def _field(self, k: NDArray, phase: NDArray, x: NDArray, y: NDArray, z: NDArray) -> NDArray[np.float32]:
         # cos(a + b) = cos a cos b - sin a sin b, with b the part along x: two thin factors.
         a = z[:, None, None] * k[:, 2] + y[None, :, None] * k[:, 1] + phase
         b = np.outer(k[:, 0], x)

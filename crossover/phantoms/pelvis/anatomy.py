@@ -55,9 +55,7 @@ def draw_rectum(rng: np.random.Generator) -> Rectum:
     return Rectum(smooth(np.linspace(0, len(course) - 1, 14)), radius, gas)
 
 
-def paint_pelvis(
-    canvas: Canvas, rectum: Rectum, os: Vector, nodal: bool, rng: np.random.Generator
-) -> None:
+def paint_pelvis(canvas: Canvas, rectum: Rectum, os: Vector, nodal: bool, rng: np.random.Generator) -> None:
     """Paint everything but the uterus, from the outside in.
 
     Args:
@@ -139,9 +137,7 @@ def _paint_sidewalls(canvas: Canvas, nodal: bool, rng: np.random.Generator) -> N
         _paint_ovary(canvas, side, rng)
 
 
-def _paint_nodes(
-    canvas: Canvas, course: np.ndarray, side: int, nodal: bool, rng: np.random.Generator
-) -> None:
+def _paint_nodes(canvas: Canvas, course: np.ndarray, side: int, nodal: bool, rng: np.random.Generator) -> None:
     """Paint iliac nodes beside the vessels and inguinal nodes in front, which are bright at high b and no tumour."""
     for _ in range(int(rng.integers(2, 6))):
         k, t = int(rng.integers(0, len(course) - 1)), rng.random()

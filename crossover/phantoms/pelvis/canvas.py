@@ -105,9 +105,7 @@ class Canvas:
                 continue
             view = self.labels[box]
             points = self.grid.points(box)
-            level = (
-                part.level(points) if isinstance(part, Ellipsoid) else segment_level(part, points)
-            )
+            level = part.level(points) if isinstance(part, Ellipsoid) else segment_level(part, points)
             inside = level <= 1
             if only:
                 inside &= np.isin(view, only)

@@ -55,9 +55,7 @@ write_clinical = partial(write_table, Clinical)
 """Write the rows that `write_patient` returned as clinical.csv: rows, path."""
 
 
-def draw_clinical(
-    anatomy: Anatomy, scanners: Mapping[Any, int], rng: np.random.Generator
-) -> Clinical:
+def draw_clinical(anatomy: Anatomy, scanners: Mapping[Any, int], rng: np.random.Generator) -> Clinical:
     """Draw one patient's row; the columns are independent, as the paper gives no joint table.
 
     Args:

@@ -145,9 +145,7 @@ def _axes(geometry: Geometry, n: int) -> tuple[NDArray[np.float32], NDArray[np.f
     return (y + step).astype(np.float32), (z - step).astype(np.float32)
 
 
-def _sample(
-    geometry: Geometry, distortion: signal.Distortion, n: int
-) -> tuple[Grid, NDArray[np.float32]]:
+def _sample(geometry: Geometry, distortion: signal.Distortion, n: int) -> tuple[Grid, NDArray[np.float32]]:
     """Return the sample points, which are distorted along y, and the intensity factor at each."""
     y, z = _axes(geometry, n)
     layer = ((np.arange(LAYERS) + 0.5) / LAYERS - 0.5) * (geometry.spacing_mm - geometry.gap_mm)

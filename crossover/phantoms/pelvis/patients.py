@@ -85,9 +85,7 @@ def _adc(exam: Examination, subject: Subject) -> Dataset:
     mapping["RealWorldValueLastValueMapped"].VR = "US"
     mapping.RealWorldValueIntercept, mapping.RealWorldValueSlope = 0.0, 1.0
     mapping.LUTExplanation, mapping.LUTLabel = "Apparent diffusion coefficient", "ADC"
-    mapping.MeasurementUnitsCodeSequence = Items(
-        [code("um2/s", "UCUM", "square micrometer per second")]
-    )
+    mapping.MeasurementUnitsCodeSequence = Items([code("um2/s", "UCUM", "square micrometer per second")])
     ds.RealWorldValueMappingSequence = Items([mapping])
     return ds
 

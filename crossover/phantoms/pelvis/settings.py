@@ -25,9 +25,7 @@ class PhantomSource(BaseModel, extra="forbid"):
     slice_thickness_mm: float = Field(4, gt=0)
     slice_gap_mm: float = Field(1, ge=0)
     b_values: tuple[int, int] = Field((0, 1000), description="s/mm²")
-    scanners: dict[Scanner, int] = Field(
-        default_factory=SCANNERS.copy, description="model -> proportion"
-    )
+    scanners: dict[Scanner, int] = Field(default_factory=SCANNERS.copy, description="model -> proportion")
     seg_fraction: float = Field(0.5, ge=0, le=1, description="share of contours as DICOM SEG")
 
     @model_validator(mode="after")

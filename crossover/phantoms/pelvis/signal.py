@@ -44,9 +44,7 @@ class Distortion:
         """Return where the samples (x, y, z in mm), broadcast, come from along y, and the intensity factor."""
         source = y * np.float32(1 + self.stretch) + np.zeros_like(x + z)
         factor = np.full_like(source, 1 + self.stretch)
-        for centre, amplitude, width in zip(
-            self.centres.astype(np.float32), self.amplitudes, self.widths, strict=True
-        ):
+        for centre, amplitude, width in zip(self.centres.astype(np.float32), self.amplitudes, self.widths, strict=True):
             w2 = np.float32(width**2)
             across = np.exp(-((x - centre[0]) ** 2 + (z - centre[2]) ** 2) / (2 * w2))
             dy = y - centre[1]
@@ -56,9 +54,7 @@ class Distortion:
         return source, factor
 
 
-def draw_distortion(
-    gas: list[Vector], profile: ScannerProfile, rng: np.random.Generator
-) -> Distortion:
+def draw_distortion(gas: list[Vector], profile: ScannerProfile, rng: np.random.Generator) -> Distortion:
     """Draw one bump for each gas pocket (2 to 7 mm before the scanner's factor) and the stretch."""
     count = len(gas)
     sizes = rng.uniform(2, 7, 2)[:count] * rng.choice([-1, 1]) * profile.distortion
@@ -98,10 +94,7 @@ def add_texture(
     """Vary signal and ADC smoothly (over about 10 mm) by a relative SD, since tissue is not uniform."""
     shape = images[0].shape
     coarse = rng.standard_normal((2, 10, 22, 22)).astype(np.float32)
-    fields = [
-        ndimage.zoom(c, np.divide(shape, c.shape), order=1, mode="nearest", grid_mode=True)
-        for c in coarse
-    ]
+    fields = [ndimage.zoom(c, np.divide(shape, c.shape), order=1, mode="nearest", grid_mode=True) for c in coarse]
     s0, sb = images
     ratio = np.where(s0 > 0, sb / np.maximum(s0, 1e-9), 1)
     s0 = s0 * (1 + np.float32(1.5 * spread) * fields[0])
@@ -112,9 +105,7 @@ def add_texture(
     ]
 
 
-def coil_weight(
-    y: NDArray, z: NDArray, profile: ScannerProfile, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def coil_weight(y: NDArray, z: NDArray, profile: ScannerProfile, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return the sensitivity of an anterior and a posterior array, 1 in the middle; y and z in mm."""
     balance, tilt = rng.uniform(0.35, 0.65), rng.normal(0, 0.0006, 1)[0]
     depth = profile.coil_depth_mm
@@ -138,9 +129,7 @@ def acquire(
     return [magnitudes(image * weight, sigma, gain, rng) for image in images]
 
 
-def adc_map(
-    low: NDArray[np.uint16], high: NDArray[np.uint16], b_values: tuple[int, int]
-) -> NDArray[np.uint16]:
+def adc_map(low: NDArray[np.uint16], high: NDArray[np.uint16], b_values: tuple[int, int]) -> NDArray[np.uint16]:
     """Return the ADC in 10^-6 mm²/s from the stored magnitudes: ln(S_low / S_high) / (b_high - b_low).
 
     It is cut to 0..4095, and 0 where a magnitude is 0 and the ratio has no logarithm.

@@ -131,9 +131,7 @@ def _draw_cervix(frame: NDArray, tumour_radius: float, rng: np.random.Generator)
     return Ellipsoid(centre, np.maximum(half, tumour_radius * np.array([1.0, 0.95, 1.0])), frame)
 
 
-def _draw_corpus(
-    frame: NDArray, cervix: Ellipsoid, age: float, held_ml: float, rng: np.random.Generator
-) -> Ellipsoid:
+def _draw_corpus(frame: NDArray, cervix: Ellipsoid, age: float, held_ml: float, rng: np.random.Generator) -> Ellipsoid:
     """Draw a corpus on top of the cervix, which is smaller after the menopause, and larger where it holds a tumour."""
     shrink = float(np.interp(age, (48, 70), (1.0, 0.8)))
     half = np.array([rng.uniform(22, 28), rng.uniform(18, 23), rng.uniform(27, 36)])
@@ -166,9 +164,7 @@ def _draw_collection(
     return replace(cavity, half=half)
 
 
-def _draw_clots(
-    cervix: Ellipsoid, bleeding: bool, rng: np.random.Generator
-) -> tuple[Ellipsoid, ...]:
+def _draw_clots(cervix: Ellipsoid, bleeding: bool, rng: np.random.Generator) -> tuple[Ellipsoid, ...]:
     """Draw blood that widens the canal and pools in the vaginal vault, in four of ten bleeding uteri."""
     present, wide = rng.random() < 0.4, rng.uniform([0.5, 0.4, 0.75], [0.8, 0.75, 1.0])
     pool = rng.uniform([7, 5, 6], [13, 9, 11])
@@ -178,9 +174,7 @@ def _draw_clots(
     return (replace(cervix, half=cervix.half * wide), Ellipsoid(vault, pool, cervix.frame))
 
 
-def _draw_leiomyomas(
-    corpus: Ellipsoid, share: float, rng: np.random.Generator
-) -> tuple[Ellipsoid, ...]:
+def _draw_leiomyomas(corpus: Ellipsoid, share: float, rng: np.random.Generator) -> tuple[Ellipsoid, ...]:
     """Draw one to three fibroids in the wall, in this share of patients."""
     count = int(rng.integers(1, 4)) if rng.random() < share else 0
     found = []
@@ -210,9 +204,7 @@ def _draw_waves(radius: float, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.hstack([2 * np.pi * direction / length, rng.uniform(0, 2 * np.pi, (5, 1))])
 
 
-def _draw_cervical_tumour(
-    volume: float, cervix: Ellipsoid, corpus: Ellipsoid, rng: np.random.Generator
-) -> Tumour:
+def _draw_cervical_tumour(volume: float, cervix: Ellipsoid, corpus: Ellipsoid, rng: np.random.Generator) -> Tumour:
     """Draw an ovoid from one lip, towards the vagina (exophytic) or up the canal; in a quarter of the patients it
     invades the corpus (an assumption)."""
     radius = ball_radius(volume)
@@ -280,9 +272,7 @@ def paint_uterus(canvas: Canvas, uterus: Uterus) -> None:
         canvas.paint(cyst, Tissue.FLUID, only=(Tissue.CERVIX,))
 
 
-def paint_tumour(
-    canvas: Canvas, uterus: Uterus, sample_ml: float, x_range: tuple[float, float]
-) -> NDArray[np.bool_]:
+def paint_tumour(canvas: Canvas, uterus: Uterus, sample_ml: float, x_range: tuple[float, float]) -> NDArray[np.bool_]:
     """Paint the tumour and return where it is (shape of the labels), necrosis included.
 
     The lobes' level set is taken at the value that encloses the drawn volume, counted in samples
@@ -331,9 +321,7 @@ def _allowed(canvas: Canvas, uterus: Uterus, box: Box) -> NDArray[np.bool_]:
     return allowed
 
 
-def _paint_necrosis(
-    canvas: Canvas, tumour: Tumour, box: Box, inside: NDArray, ripple: NDArray
-) -> None:
+def _paint_necrosis(canvas: Canvas, tumour: Tumour, box: Box, inside: NDArray, ripple: NDArray) -> None:
     """Paint necrotic pockets where the waves are highest."""
     if tumour.necrosis == 0 or not inside.any():
         return

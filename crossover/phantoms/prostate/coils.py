@@ -30,9 +30,7 @@ class Coils:
     strength: float  # of the endorectal loop; 0 without one
     shading: Waves
 
-    def weight(
-        self, person: Person, field: Field, x: NDArray, y: NDArray, z: NDArray
-    ) -> NDArray[np.float32]:
+    def weight(self, person: Person, field: Field, x: NDArray, y: NDArray, z: NDArray) -> NDArray[np.float32]:
         """Return the sensitivity at the samples of a field, about 1 in the middle without an endorectal coil.
 
         Args:

@@ -79,10 +79,7 @@ def examine(source: ProstateSource, index: int) -> Examination:
     look = scan.draw_look(profile, stream(source, index, 2))
     geometry = scan.place_stack(source, person, stream(source, index, 3))
     places = (geometry, *scan.place_others(geometry, person))
-    found = [
-        scan.scan(person, look, place, scan.layers_of(place) if k == 0 else 1)
-        for k, place in enumerate(places)
-    ]
+    found = [scan.scan(person, look, place, scan.layers_of(place) if k == 0 else 1) for k, place in enumerate(places)]
     t2, *others = (
         Series(name, scan.acquire(seen.signal, look, stream(source, index, 4 + k)), place)
         for k, (name, seen, place) in enumerate(zip(profile.series, found, places, strict=True))

@@ -35,9 +35,7 @@ def write_patient(source: ProstateSource, index: int, out: Path) -> dict[str, ob
     """
     exam = examine(source, index)
     record, uids = exam.clinical, Uids(source.seed, "prostate", source.site, index)
-    subject = Subject(
-        exam.patient_id, "M", record.age, "PROSTATE", exam.profile.maker, record.scanner, uids
-    )
+    subject = Subject(exam.patient_id, "M", record.age, "PROSTATE", exam.profile.maker, record.scanner, uids)
     folder = Path(out) / exam.patient_id
     for number, (name, series) in enumerate(zip(FOLDERS, (exam.t2, *exam.others), strict=True), 1):
         ds = _mr(exam, series, number, subject)

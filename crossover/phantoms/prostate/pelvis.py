@@ -158,9 +158,7 @@ def strands(draw: Draw, front_y: float, top_z: float) -> Iterator[Layer]:
             yield _strand((side * x, y, z), run, draw.rng.uniform(0.6, 1.3), kind)
 
 
-def _strand(
-    at: Sequence[float], run: Sequence[float] | NDArray, radius: float, tissue: Tissue
-) -> Layer:
+def _strand(at: Sequence[float], run: Sequence[float] | NDArray, radius: float, tissue: Tissue) -> Layer:
     """Return a small vessel about a point."""
     start = tuple(float(a - r / 2) for a, r in zip(at, run, strict=True))
     end = tuple(float(a + r / 2) for a, r in zip(at, run, strict=True))

@@ -134,9 +134,7 @@ def _portion(
     pixel = abs(float(axes[1][1] - axes[1][0]))
     edge = float(np.hypot(pixel, look.blur_mm))
     values = np.zeros(field.shape, np.float32)
-    coarse, fine = (
-        Canvas(field, values, waves.fields(*axes)[0], edge) for waves in (look.coarse, look.fine)
-    )
+    coarse, fine = (Canvas(field, values, waves.fields(*axes)[0], edge) for waves in (look.coarse, look.fine))
     person.paint(coarse, fine, look.signals)
     middle = slice(layers // 2, None, layers)
     x, y, z = axes
@@ -172,8 +170,6 @@ def layers_of(geometry: Geometry) -> int:
     return int(np.ceil(geometry.spacing_mm / LAYER_MM))
 
 
-def acquire(
-    signal: NDArray[np.float32], look: Look, rng: np.random.Generator
-) -> NDArray[np.uint16]:
+def acquire(signal: NDArray[np.float32], look: Look, rng: np.random.Generator) -> NDArray[np.uint16]:
     """Return the stored magnitudes, slice by slice."""
     return np.stack([magnitudes(image, look.sigma, look.gain, rng) for image in signal])

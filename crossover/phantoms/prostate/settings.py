@@ -62,9 +62,7 @@ class ProstateSource(BaseModel, extra="forbid"):
             raise ValueError(f"slices: need 6 <= fewest <= most, got {self.slices}")
         low, high = self.field_of_view_mm
         if not 120 <= low <= high <= 400:
-            raise ValueError(
-                f"field_of_view_mm: need 120 <= least <= most <= 400, got {low}, {high}"
-            )
+            raise ValueError(f"field_of_view_mm: need 120 <= least <= most <= 400, got {low}, {high}")
         return self
 
     @property

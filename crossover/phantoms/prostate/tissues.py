@@ -78,10 +78,7 @@ def draw_signals(te_ms: float, field_t: float, rng: np.random.Generator) -> dict
         rng: where the numbers come from; T2 spreads about the table and is cut at two SD.
     """
     steps = spread_steps(rng, len(Tissue))
-    return {
-        tissue: signal(tissue, te_ms, field_t, float(step))
-        for tissue, step in zip(Tissue, steps, strict=True)
-    }
+    return {tissue: signal(tissue, te_ms, field_t, float(step)) for tissue, step in zip(Tissue, steps, strict=True)}
 
 
 def signal(tissue: Tissue, te_ms: float, field_t: float, step: float = 0) -> float:

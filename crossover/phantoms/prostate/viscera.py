@@ -31,8 +31,7 @@ def draw_balloon(draw: Draw) -> Balloon:
     x, z = draw.number(0, 2.5), draw.number(2, 4)
     front = BACK_Y - DENT_MM + WALL_MM
     halves = [
-        tube([(x + off, front + radius, z - half), (x + off, front + radius, z + half)], radius)
-        for off in (-4.5, 4.5)
+        tube([(x + off, front + radius, z - half), (x + off, front + radius, z + half)], radius) for off in (-4.5, 4.5)
     ]
     lumen = Union((*halves[0].parts, *halves[1].parts), blend=4)
     y = front + 2.5

@@ -96,9 +96,7 @@ def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
     for column in _NEEDED:
         if column not in table:
             others = ", ".join(name for name in ROLES[column] if name != column)
-            found.append(
-                f"no column {column} (nor {others}); say which is it, as --column {column}=NAME"
-            )
+            found.append(f"no column {column} (nor {others}); say which is it, as --column {column}=NAME")
     if not metrics_in(table, said):
         found.append(f"no column of a metric; known are {', '.join(METRICS)}")
     if table.empty:
@@ -106,9 +104,7 @@ def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
     return found
 
 
-def _never(
-    tables: Iterable[pd.DataFrame], called: set[str], said: Said, structures: Mapping[str, str]
-) -> list[str]:
+def _never(tables: Iterable[pd.DataFrame], called: set[str], said: Said, structures: Mapping[str, str]) -> list[str]:
     """What the person named and no file has."""
     there = {column for table in tables for column in table}
     found = [
@@ -123,9 +119,7 @@ def _never(
     for old in structures:
         if old not in of_files:
             listed = ", ".join(sorted(of_files)) or "none"
-            found.append(
-                f"--structure {structures[old]}={old}: no file has a structure {old}; there are {listed}"
-            )
+            found.append(f"--structure {structures[old]}={old}: no file has a structure {old}; there are {listed}")
     return found
 
 
@@ -178,9 +172,7 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
     several = table.groupby("model")[_TRAININGS].nunique(dropna=False).max(axis=1) > 1
     if several.any() and "family" not in table:
         table = _with_trainings(table)
-        notes.append(
-            "a model with several n_train, replicates, folds or levels is a family of such"
-        )
+        notes.append("a model with several n_train, replicates, folds or levels is a family of such")
     return check_metrics(table, _KEY, infinite=True), notes
 
 
@@ -189,9 +181,7 @@ def without_value(table: pd.DataFrame, said: Said) -> list[str]:
     notes = []
     for metric in metrics_in(table, said):
         missing, infinite = table[metric].isna(), np.isinf(table[metric])
-        has = table["family"].isin(
-            table.loc[~missing, "family"]
-        )  # else the model has no such metric at all
+        has = table["family"].isin(table.loc[~missing, "family"])  # else the model has no such metric at all
         for which, text in (
             (missing & has, "no value (as where neither mask has the structure): left out"),
             (infinite, "infinite, as where one of the two masks is empty: the worst of all in ranks and medians, and "
@@ -199,9 +189,7 @@ def without_value(table: pd.DataFrame, said: Said) -> list[str]:
         ):  # fmt: skip
             if which.any():
                 own = table[which]
-                counts = ", ".join(
-                    f"{n} of {m}" for m, n in own.groupby("family", sort=False).size().items()
-                )
+                counts = ", ".join(f"{n} of {m}" for m, n in own.groupby("family", sort=False).size().items())
                 places = [f"{r.family}/{r.case}/{r.structure}" for r in own.head(5).itertuples()]
                 more = " ..." if len(own) > len(places) else ""
                 notes.append(f"{metric}: {counts} ({', '.join(places)}{more}): {text}")

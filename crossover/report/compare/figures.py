@@ -85,9 +85,7 @@ def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     return rows, tests, {c: {key: name for name, key in own.items()} for c, own in keys.items()}
 
 
-def _study(
-    rows: pd.DataFrame, labels: Labels, metric: str, confidence: float, target: str
-) -> Study:
+def _study(rows: pd.DataFrame, labels: Labels, metric: str, confidence: float, target: str) -> Study:
     """As much of a study as the figures read; that it is trained on the target is said nowhere."""
     sized = set(rows.loc[rows["n_train"] > 0, "family"])
     strategies = {

@@ -75,9 +75,7 @@ def read_scores(source: str, said: Said) -> Scores:
 
 def _named(source: str) -> tuple[str, Path]:
     name, equals, path = source.partition("=")
-    return (
-        (name.strip(), Path(path)) if equals and not Path(source).exists() else ("", Path(source))
-    )
+    return (name.strip(), Path(path)) if equals and not Path(source).exists() else ("", Path(source))
 
 
 def _read(path: Path, name: str, said: Said) -> Scores:
@@ -96,9 +94,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except UnicodeDecodeError as error:
-        raise TableError(
-            f"byte {error.start + 1} is no {error.encoding}: save the file as UTF-8"
-        ) from None
+        raise TableError(f"byte {error.start + 1} is no {error.encoding}: save the file as UTF-8") from None
     except json.JSONDecodeError as error:
         raise TableError(f"no JSON, so that it is no summary of nnU-Net: {error}") from None
 
@@ -131,9 +127,7 @@ def _nnunet(content: Any, path: Path, name: str, said: Said) -> Scores:
                 called |= set(metrics)
                 rows.append(about | _known(metrics, said))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            findings.append(
-                f"{'results.all' if first else 'metric_per_case'}[{place}]: {_why(error)}"
-            )
+            findings.append(f"{'results.all' if first else 'metric_per_case'}[{place}]: {_why(error)}")
     table = pd.DataFrame(rows).assign(model=name or path.name)
     if table.empty or set(table) <= {"model", "case", "structure"}:
         findings = findings or ["no case with a score that is known"]
@@ -185,11 +179,7 @@ def _number(value: Any, name: str) -> float:
 
 def _why(error: Exception) -> str:
     return (
-        f"no {error}"
-        if isinstance(error, KeyError)
-        else str(error)
-        if isinstance(error, ValueError)
-        else "no mapping"
+        f"no {error}" if isinstance(error, KeyError) else str(error) if isinstance(error, ValueError) else "no mapping"
     )
 
 

@@ -76,9 +76,7 @@ def _same(names: Mapping[str, list[str]], column: str) -> tuple[dict, list[str]]
             continue
         if max(map(len, group.values())) > 1:
             listed = "; ".join(f"{m}: {_some(own)}" for m, own in group.items())
-            findings.append(
-                f"{column}: which of these are the same? Give them the same names: {listed}"
-            )
+            findings.append(f"{column}: which of these are the same? Give them the same names: {listed}")
             continue
         first = next(iter(group.values()))[0]
         new |= {(m, own[0]): first for m, own in group.items() if own[0] != first}

@@ -115,9 +115,7 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
     """Text: the rank of every model, and of how many bootstrap samples it stands so."""
-    rows = _of_cohorts(ranking).sort_values(
-        ["test_set", "structure", "n_train", "rank"], kind="stable"
-    )
+    rows = _of_cohorts(ranking).sort_values(["test_set", "structure", "n_train", "rank"], kind="stable")
     ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
     table = pd.DataFrame({
         "Test set": rows["test_set"],

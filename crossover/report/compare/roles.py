@@ -95,9 +95,7 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
             taken[role] = chosen
         else:
             listed = " and ".join(map(repr, columns))
-            findings.append(
-                f"{listed} may each be the {role}: say which, as --column {role}={columns[0]}"
-            )
+            findings.append(f"{listed} may each be the {role}: say which, as --column {role}={columns[0]}")
     notes = _doubtful(table, taken, said)
     unused = [str(c) for c in table if c not in taken.values()]
     said_so = {c for names in said.columns.values() for c in names}
@@ -116,9 +114,7 @@ def hint(name: str) -> str:
     return _HINTS.get(_key(_PREFIXES.sub("", name)), "").format(name)
 
 
-def _candidates(
-    table: pd.DataFrame, said: Said, taken: Mapping[str, str]
-) -> Mapping[str, list[str]]:
+def _candidates(table: pd.DataFrame, said: Said, taken: Mapping[str, str]) -> Mapping[str, list[str]]:
     out: dict[str, list[str]] = {}
     free = {_key(column): column for column in table if column not in taken.values()}
     for role, names in ROLES.items():
@@ -151,16 +147,9 @@ def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[st
         column = taken.get(role)
         by = [table[taken[place]] for place in places if place in taken]
         guessed = column and role not in said.columns and column.lower() != "structure"
-        if (
-            guessed
-            and by
-            and table[column].nunique() > 1
-            and wrong(table.groupby(by)[column].nunique())
-        ):
+        if guessed and by and table[column].nunique() > 1 and wrong(table.groupby(by)[column].nunique()):
             del taken[role]
-            notes.append(
-                f"column {column} {why}: not taken for the {role}; say --column {role}={column} if it is"
-            )
+            notes.append(f"column {column} {why}: not taken for the {role}; say --column {role}={column} if it is")
     return notes
 
 

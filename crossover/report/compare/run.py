@@ -164,9 +164,7 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
             findings.append(f"{metric}: no two models have a case and structure in common")
     apart_notes = [f"{', '.join(of)}: {note}" for note, of in told.items()]
     if (said.metrics and findings) or not metrics:
-        raise TableError(
-            "\n".join([*findings, *apart_notes] or ["no two models have a metric in common"])
-        )
+        raise TableError("\n".join([*findings, *apart_notes] or ["no two models have a metric in common"]))
     return metrics, [*notes, *findings, *apart_notes]
 
 

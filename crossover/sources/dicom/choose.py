@@ -93,9 +93,7 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
     what = f"none matches {_told(rule)}; there are: {listed(found)}"
-    if rule.b_value is not None and any(
-        matches(s, rule.model_copy(update={"calculated": True})) for s in found
-    ):
+    if rule.b_value is not None and any(matches(s, rule.model_copy(update={"calculated": True})) for s in found):
         what += "; of those that are calculated or derived one has it: `calculated: true` takes it"
     return what
 
@@ -261,9 +259,7 @@ def _number(word: str) -> float:
         return 0.0
 
 
-def _of_several(
-    taken: Sequence[Stack], series: Sequence[Sequence[Stack]], which: Repeated
-) -> list[Finding]:
+def _of_several(taken: Sequence[Stack], series: Sequence[Sequence[Stack]], which: Repeated) -> list[Finding]:
     """That a repeated series was chosen, and whether the others have its name."""
     names = {group[0].instance.text.split("\n")[0].strip().casefold() for group in series}
     out = [Finding("series-repeated", f"the {_words(which)} of {len(series)} series that match")]
@@ -343,9 +339,7 @@ def _measured_together(
     each = [_signals([s for s in found if matches(s, rule)])[0] for rule in rules]
     common = set.intersection(*({s.instance.series for s in own} for own in each))
     common = common & set(drawn_on) or common
-    series = [
-        g for g in _by_series([s for own in each for s in own]) if g[0].instance.series in common
-    ]
+    series = [g for g in _by_series([s for own in each for s in own]) if g[0].instance.series in common]
     taken = _repeated(series, rules[0].repeated) if len(series) > 1 else []
     kept = {taken[0].instance.series} if taken else common
     return [s for s in found if s.instance.series in kept] or found

@@ -61,9 +61,7 @@ _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 """Siemens' sequence name of what was made from several b-values: `*ep_b50_800`."""
 
 
-def made(
-    kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool
-) -> Made:
+def made(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool) -> Made:
     """What an image with a b-value is, in the order: a map, calculated, measured, else derived.
 
     Args:

@@ -37,9 +37,7 @@ class Diffusion(NamedTuple):
 NONE = Diffusion(None, None, False)
 
 
-def diffusion(
-    parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...], unit: str
-) -> Diffusion:
+def diffusion(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...], unit: str) -> Diffusion:
     """From the standard attributes, else from the maker's private ones.
 
     Standard: DiffusionBValue (0018,9087). Siemens: (0019,xx0C), the CSA header (0029,1010), or the
@@ -150,9 +148,7 @@ def _float(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _known_by(
-    parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...]
-) -> Literal["", "readout", "header"]:
+def _known_by(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...]) -> Literal["", "readout", "header"]:
     """What shows that an image with a b-value of 0 belongs to a diffusion measurement."""
     if not TRACES.isdisjoint(kinds):
         return "header"
@@ -162,9 +158,7 @@ def _known_by(
     if "DIFFUSION" in (*kinds, contrast) or _directionality(parts, whole):
         return "header"
     technique = _private_text(whole, 0x2001, 0x20, PHILIPS)
-    if re.search(
-        r"dwi|diff(?!icult|er)|dti", f"{text(whole, 'SeriesDescription')} {technique}", re.I
-    ):
+    if re.search(r"dwi|diff(?!icult|er)|dti", f"{text(whole, 'SeriesDescription')} {technique}", re.I):
         return "header"
     planar = "EP" in text(whole, "ScanningSequence").split("\\") or "EPI" in kinds
     planar = planar or text(whole, "EchoPlanarPulseSequence") == "YES"

@@ -91,9 +91,7 @@ def _read_structures(
     if first is None:
         return
     frame = first.stacks[0].instance.frame_of_reference
-    drawn_on = [
-        {s.instance.series for c in some for s in c.stacks} for some in ([first], chosen.values())
-    ]
+    drawn_on = [{s.instance.series for c in some for s in c.stacks} for some in ([first], chosen.values())]
     there: list[Drawable] = []
     for instance in objects:
         with kept(out.findings, f"{instance.modality} object"):
@@ -108,9 +106,7 @@ def _read_structures(
                 out.structures[name] = on_grid(mask.astype("uint8"), first.image)
             else:
                 names = structure.names or [name]
-                out.structures[name], findings = find_structure(
-                    there, names, first.image, frame, drawn_on
-                )
+                out.structures[name], findings = find_structure(there, names, first.image, frame, drawn_on)
             out.findings += _about(findings, f"structure {name}")
 
 

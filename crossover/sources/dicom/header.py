@@ -258,9 +258,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         frames=tuple(_frames(d)) if image else (),
         references=tuple(references(d)) if modality in STRUCTURES else (),
         facts=tuple(_facts(d, first)),
-        scanner="\n".join(
-            text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")
-        ),
+        scanner="\n".join(text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")),
     )
 
 

@@ -21,9 +21,7 @@ LISTED = 20
 """Values of a mask that a message lists."""
 
 
-def inside(
-    values: NDArray, labels: list[int] | None, scaling: tuple[float, float] = (1.0, 0.0)
-) -> NDArray[np.bool_]:
+def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, float] = (1.0, 0.0)) -> NDArray[np.bool_]:
     """Where values are one of the labels; None: any but 0.
 
     Args:
@@ -105,9 +103,7 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
     return out, int(np.count_nonzero(out)) < int(np.count_nonzero(values))
 
 
-def landed(
-    mask_image: sitk.Image, grid: sitk.Image, whole: bool = False
-) -> tuple[NDArray[np.bool_], list[Finding]]:
+def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tuple[NDArray[np.bool_], list[Finding]]:
     """As `land`, and how many of a mask's voxels lie beyond the grid.
 
     Args:

@@ -75,9 +75,7 @@ def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
         "SEG or RTSTRUCT objects: name their structure under `structures:`": [
             i for i in instances if i.modality in STRUCTURES
         ],
-        "files of several images without a place for each": [
-            i for i in instances if i.image.count != len(i.frames)
-        ],
+        "files of several images without a place for each": [i for i in instances if i.image.count != len(i.frames)],
     }.items():
         if odd:
             tokens = [i.file.token for i in odd]

@@ -39,9 +39,7 @@ def volume(stack: Stack) -> sitk.Image:
     lattice = grid(stack)
     if stack.instance.modality == "CT" and not all(f.rescaled for _, f in stack.planes):
         bare = sum(not f.rescaled for _, f in stack.planes)
-        raise Refused(
-            "no-hu", f"{bare} of {len(stack.planes)} images lack a rescale", stack.files()
-        )
+        raise Refused("no-hu", f"{bare} of {len(stack.planes)} images lack a rescale", stack.files())
     values = np.empty(lattice.GetSize()[::-1], np.float32)
     for k, plane in enumerate(stored(stack)):
         if plane.shape != values.shape[1:]:

@@ -23,9 +23,7 @@ Candidates = Mapping[str, LabelMapFiles]
 """All that may be anybody's label map of one structure, by its place below the source."""
 
 
-def parted(
-    source: Export, files: Sequence[FileRef]
-) -> tuple[list[FileRef], dict[str, dict[str, LabelMapFiles]]]:
+def parted(source: Export, files: Sequence[FileRef]) -> tuple[list[FileRef], dict[str, dict[str, LabelMapFiles]]]:
     """The files that may hold images, with their patient where a folder tells; and structure -> candidates.
 
     Raises:

@@ -44,9 +44,7 @@ def step_of(grid: sitk.Image, plane: Placed) -> float:
     return grid.GetSpacing()[int(np.abs(own.T @ directions(plane)[:, 2]).argmax())]
 
 
-def assembled(
-    planes: Sequence[tuple[Placed, NDArray[np.bool_]]], step: float, grid: sitk.Image
-) -> sitk.Image:
+def assembled(planes: Sequence[tuple[Placed, NDArray[np.bool_]]], step: float, grid: sitk.Image) -> sitk.Image:
     """Planes as a volume of 0 and 1, from the first to the last of them.
 
     Raises:
@@ -61,9 +59,7 @@ def assembled(
     ks = np.round(steps[:, 2] / step).astype(int)
     off = np.abs(steps - ks[:, None] * [0, 0, step]).max()
     if off > TOLERANCE_MM or len(set(ks)) < len(ks):
-        what = (
-            f"{len(ks)} planes are no regular volume: up to {off:.2f} mm off, or twice in a place"
-        )
+        what = f"{len(ks)} planes are no regular volume: up to {off:.2f} mm off, or twice in a place"
         raise Refused("structure-refused", what)
     if ks[-1] >= max(MOST_SLICES, 2 * max(grid.GetSize())):
         raise Refused("structure-refused", f"a mask of {len(ks)} planes over {ks[-1]} slices")

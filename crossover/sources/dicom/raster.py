@@ -113,9 +113,7 @@ def _take_edges(mask: NDArray[np.bool_], start: NDArray, end: NDArray, axis: int
         mask[at if axis == 0 else at[::-1]] = True
 
 
-def _integers(
-    first: NDArray[np.int_], last: NDArray[np.int_]
-) -> Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+def _integers(first: NDArray[np.int_], last: NDArray[np.int_]) -> Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]]:
     """All (i, k) with first[i] <= k < last[i], in portions of about `_PORTION`."""
     count = np.maximum(last - first, 0)
     total = np.cumsum(count)

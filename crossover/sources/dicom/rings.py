@@ -121,8 +121,5 @@ class _Area(NamedTuple):
         low, high = np.maximum(self.low, other.low), np.minimum(self.high, other.high)
         if (low >= high).any():
             return 0
-        parts = (
-            a.inside[tuple(slice(*ends) for ends in zip(low - a.low, high - a.low))]
-            for a in (self, other)
-        )
+        parts = (a.inside[tuple(slice(*ends) for ends in zip(low - a.low, high - a.low))] for a in (self, other))
         return int(np.logical_and(*parts).sum())

@@ -79,10 +79,7 @@ def rois(dataset: Dataset) -> list[Roi]:
         if contours := [_contour(c) for c in item.get("ContourSequence") or []]:
             drawn[_number(item, "ReferencedROINumber")].append(contours)
     items = dataset.get("StructureSetROISequence") or []
-    observed = {
-        _number(item, "ReferencedROINumber"): item
-        for item in dataset.get("RTROIObservationsSequence") or []
-    }
+    observed = {_number(item, "ReferencedROINumber"): item for item in dataset.get("RTROIObservationsSequence") or []}
     times = Counter(_number(item, "ROINumber") for item in items)
     return [
         Roi(
@@ -189,9 +186,7 @@ def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
     rings = [c.points for c in closed]
     few = sum(c.kind in CLOSED for c in roi.contours) - len(closed)
     passed = len(roi.contours) - len(closed)
-    what = (
-        f"{passed} of {len(roi.contours)} contours passed over: {few} with fewer than three points"
-    )
+    what = f"{passed} of {len(roi.contours)} contours passed over: {few} with fewer than three points"
     what += f", {passed - few} points or open lines"
     if not rings:
         raise Refused("structure-empty", what if passed else "no contours")
@@ -260,20 +255,15 @@ def _planes(rings: Sequence[NDArray], normal: NDArray, own: float) -> tuple[list
     wide = gaps > GAP * typical
     middle = positions[:-1] + gaps / 2
     low = np.append(positions[0] - typical / 2, np.where(wide, positions[1:] - typical / 2, middle))
-    high = np.append(
-        np.where(wide, positions[:-1] + typical / 2, middle), positions[-1] + typical / 2
-    )
+    high = np.append(np.where(wide, positions[:-1] + typical / 2, middle), positions[-1] + typical / 2)
     # A slice half-way between two planes goes to the upper, whatever the decimals say.
     low, high = low - 1e-3 * own, high - 1e-3 * own
     return [
-        _Plane(p, a, b, [rings[i] for i in group])
-        for p, a, b, group in zip(positions, low, high, groups, strict=True)
+        _Plane(p, a, b, [rings[i] for i in group]) for p, a, b, group in zip(positions, low, high, groups, strict=True)
     ], int(wide.sum())
 
 
-def _each_once(
-    planes: Sequence[_Plane], normal: NDArray, pixel: float
-) -> tuple[list[_Plane], list[Finding]]:
+def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple[list[_Plane], list[Finding]]:
     """Planes without the rings that stand on them already; what was left out, and what overlaps.
 
     Raises:
@@ -300,9 +290,7 @@ def _each_once(
     return out, findings
 
 
-def _fill_along(
-    mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray
-) -> float:
+def _fill_along(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray) -> float:
     """Fill a mask from planes along an axis of the grid; the farthest that a voxel was filled from, in mm."""
     axis = int(normal.argmax())
     across = [a for a in range(3) if a != axis]
@@ -318,9 +306,7 @@ def _fill_along(
     return farthest
 
 
-def _fill_oblique(
-    mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray
-) -> float:
+def _fill_oblique(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray) -> float:
     """Fill a mask from oblique planes; the farthest that a voxel was filled from, in mm."""
     basis = np.linalg.svd(normal[None])[2][1:].T  # (3, 2), two directions within the planes
     flat = [[ring @ basis for ring in plane.rings] for plane in planes]
@@ -345,9 +331,7 @@ def _fill_oblique(
     return farthest
 
 
-def _around(
-    planes: Sequence[_Plane], normal: NDArray, spacing: NDArray, size: Sequence[int]
-) -> list[NDArray[np.int_]]:
+def _around(planes: Sequence[_Plane], normal: NDArray, spacing: NDArray, size: Sequence[int]) -> list[NDArray[np.int_]]:
     """The voxels along each axis that the slabs may reach."""
     thick = max(plane.high - plane.low for plane in planes) * np.abs(normal)
     low = np.min([ring.min(axis=0) for plane in planes for ring in plane.rings], axis=0) - thick

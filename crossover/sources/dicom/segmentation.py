@@ -86,9 +86,7 @@ def unclaimed_frames(dataset: Dataset) -> list[Finding]:
     return [Finding("numbers-unknown", what)] if loose else []
 
 
-def segment_mask(
-    dataset: Dataset, number: int, grid: sitk.Image
-) -> tuple[NDArray[np.bool_], list[Finding]]:
+def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
     """One segment as voxels (slices, rows, columns) of an image, and what is to be said of it.
 
     BINARY, FRACTIONAL (half of MaximumFractionalValue (0062,000E) or more is inside) and LABELMAP. Frames
@@ -186,9 +184,7 @@ def _planes(
     """The segment's planes (rows, columns) that hold any of it; and how many values are fractions."""
     kind = dataset.get("SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
-        raise Refused(
-            "structure-refused", "neither a binary, fractional nor label map segmentation"
-        )
+        raise Refused("structure-refused", "neither a binary, fractional nor label map segmentation")
     top = (numbers(dataset, "MaximumFractionalValue") or (255.0,))[0] or 255.0
     mine = [f for f in frames if f.segment in (number, None)]
     planes, soft = [], 0

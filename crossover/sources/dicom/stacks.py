@@ -100,16 +100,9 @@ def stacks(instances: Iterable[Instance]) -> list[Stack]:
     place, by the first of direction, echo, time point and acquisition that tells them apart.
     """
     groups: dict[tuple, list[tuple[Instance, Frame]]] = defaultdict(list)
-    for instance, frame in _known_zeros(
-        [i for i in instances if i.modality in IMAGES and i.pixels]
-    ):
+    for instance, frame in _known_zeros([i for i in instances if i.modality in IMAGES and i.pixels]):
         groups[_key(instance, frame)].append((instance, frame))
-    found = [
-        Stack(tuple(part))
-        for group in groups.values()
-        for alike in _alike(group)
-        for part in _parted(alike)
-    ]
+    found = [Stack(tuple(part)) for group in groups.values() for alike in _alike(group) for part in _parted(alike)]
     return sorted(found, key=lambda s: (s.instance.series_number, s.instance.series, s.describe()))
 
 
@@ -120,9 +113,7 @@ def _known_zeros(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Fram
     """
     weighted: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for i in instances:
-        kinds = {
-            f.kinds for f in i.frames if f.diffusion.b_value and f.diffusion.made == "measured"
-        }
+        kinds = {f.kinds for f in i.frames if f.diffusion.b_value and f.diffusion.made == "measured"}
         weighted[i.series] |= kinds
     for i in instances:
         mates = weighted[i.series]
@@ -232,9 +223,7 @@ def grid(stack: Stack) -> sitk.Image:
 def _refuse_what_is_no_measurement(stack: Stack) -> None:
     i, files = stack.instance, stack.files()
     if i.mosaic:
-        raise Refused(
-            "mosaic", f"{len(files)} Siemens mosaics: a whole volume tiled in each", files
-        )
+        raise Refused("mosaic", f"{len(files)} Siemens mosaics: a whole volume tiled in each", files)
     if i.samples != 1:
         raise Refused("colour", f"{i.samples} values in each pixel", files)
     if i.palette:

@@ -96,23 +96,17 @@ def find_structure(
     return on_grid(mask.astype(np.uint8), grid), [*findings, *passed, *own]
 
 
-def _drawn_on(
-    named: list[Drawable], series: Sequence[Collection[str]]
-) -> tuple[list[Drawable], list[Finding]]:
+def _drawn_on(named: list[Drawable], series: Sequence[Collection[str]]) -> tuple[list[Drawable], list[Finding]]:
     """Those of several that refer to the first series that any refers to; all where none does."""
     for some in series if len(named) > 1 else ():
         if own := [s for s in named if s.series & set(some)]:
             passed = len(named) - len(own)
-            what = (
-                f"{passed} of {len(named)} structures of its name refer to other series, or to none"
-            )
+            what = f"{passed} of {len(named)} structures of its name refer to other series, or to none"
             return own, [Finding("structure-preferred", what)] if passed else []
     return named, []
 
 
-def _named(
-    there: Sequence[Drawable], names: Collection[str | int]
-) -> tuple[list[Drawable], list[Finding]]:
+def _named(there: Sequence[Drawable], names: Collection[str | int]) -> tuple[list[Drawable], list[Finding]]:
     """Those with one of the names, by the first of `BY` that tells any; and what else tells some."""
     places = [(place, s) for s in there if (place := s.known_by(names)) is not None]
     if not places:
@@ -222,9 +216,7 @@ def _standard(code: Dataset | None) -> str:
         return ""
     scheme, value = (str(code.get(k) or "") for k in ("CodingSchemeDesignator", "CodeValue"))
     own, known = normal_name(str(code.get("CodeMeaning") or "")), _in_dictionary(value, scheme)
-    return next(
-        (meaning for meaning in known if normal_name(meaning) == own), next(iter(known), "")
-    )
+    return next((meaning for meaning in known if normal_name(meaning) == own), next(iter(known), ""))
 
 
 @functools.cache

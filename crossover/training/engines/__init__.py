@@ -103,9 +103,7 @@ def module(network: Network) -> ModuleType:
     return importlib.import_module(f"crossover.training.engines.{network.engine}")
 
 
-def whole_step(
-    engine: Engine, images: np.ndarray, masks: np.ndarray, learning_rate: float
-) -> float:
+def whole_step(engine: Engine, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
     """One optimisation step from the images on; returns the loss before it."""
     return float(engine.step(engine.features(images), masks, learning_rate))
 

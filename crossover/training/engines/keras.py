@@ -27,9 +27,7 @@ PREDICT_BATCH = 32
 """Of the slices predicted at once."""
 
 
-def create(
-    network: Network, shape: tuple[int, int, int], structures: int, threads: int
-) -> KerasEngine:
+def create(network: Network, shape: tuple[int, int, int], structures: int, threads: int) -> KerasEngine:
     """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     gpus = tf.config.list_physical_devices("GPU")
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:  # once a process
@@ -37,9 +35,7 @@ def create(
         tf.config.threading.set_inter_op_parallelism_threads(1)
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if (
-        not gpus
-    ):  # graph optimisation takes seconds a trace and gains nothing on a CPU at these sizes
+    if not gpus:  # graph optimisation takes seconds a trace and gains nothing on a CPU at these sizes
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.experimental.enable_tensor_float_32_execution(network.device.precision == "tf32")
     if gpus and network.device.deterministic:  # for the process: it can't be taken back
@@ -54,9 +50,7 @@ def _name(gpu: tf.config.PhysicalDevice) -> str:
 class KerasEngine:
     """See `crossover.training.engines.Engine`."""
 
-    def __init__(
-        self, network: Network, shape: tuple[int, int, int], structures: int, device: str
-    ) -> None:
+    def __init__(self, network: Network, shape: tuple[int, int, int], structures: int, device: str) -> None:
         self.versions = {"tensorflow": tf.__version__, "keras": keras.__version__}
         self.device, self.at_once = device, PREDICT_BATCH
         self._architecture = declared(network.architecture)
@@ -156,9 +150,7 @@ class KerasEngine:
 class _Step:
     """What is traced for a level, that at which the model is frozen when it is made; by XLA with `jit`."""
 
-    def __init__(
-        self, model: keras.Model, recipe: Recipe, jit: bool, rates: dict[str, float]
-    ) -> None:
+    def __init__(self, model: keras.Model, recipe: Recipe, jit: bool, rates: dict[str, float]) -> None:
         """`rates`: part -> its learning rate, as a share of the step's."""
         trained = model.trainable_variables
         self.optimiser = _optimiser(recipe, [rates[_part(v.path)] for v in trained])

@@ -29,9 +29,7 @@ KEPT_BYTES = 5_000_000_000
 and copies of the weights, the published networks then train within 8 GB."""
 
 
-def create(
-    network: Network, shape: tuple[int, int, int], structures: int, threads: int
-) -> TorchEngine:
+def create(network: Network, shape: tuple[int, int, int], structures: int, threads: int) -> TorchEngine:
     """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     torch.set_num_threads(threads)
     _numerics(network.device)
@@ -150,9 +148,7 @@ class TorchEngine:
             if _is_channels_last(tensor):
                 tensor = tensor.permute(0, 2, 3, 1)
             tensor = tensor.half() if self._half else tensor
-            bits = (
-                tensor.dtype if tensor.dtype != torch.bfloat16 else torch.int16
-            )  # unknown to NumPy
+            bits = tensor.dtype if tensor.dtype != torch.bfloat16 else torch.int16  # unknown to NumPy
             out.append(tensor.view(bits).numpy(force=True))
         return out
 
@@ -170,9 +166,7 @@ class TorchEngine:
     def step(self, features: list[Tensor], masks: np.ndarray, learning_rate: float) -> Tensor:
         self._to_train()
         # dropout follows from seed and step alone, as the batches do
-        torch.manual_seed(
-            int(np.random.SeedSequence([self._seed, self._steps]).generate_state(1)[0])
-        )
+        torch.manual_seed(int(np.random.SeedSequence([self._seed, self._steps]).generate_state(1)[0]))
         (loss,) = self._learn([self._tensor(masks), *features])
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate * group["rate"]
@@ -302,9 +296,7 @@ class Sgd(torch.optim.Optimizer):
         torch._foreach_add_(weights, velocities)
 
 
-def _optimiser(
-    recipe: Recipe, weights: dict[str, nn.Parameter], rates: dict[str, float]
-) -> torch.optim.Optimizer:
+def _optimiser(recipe: Recipe, weights: dict[str, nn.Parameter], rates: dict[str, float]) -> torch.optim.Optimizer:
     """`weights`: by name. `rates`: part -> its learning rate, as a share of the step's."""
     of_rate: dict[float, list[nn.Parameter]] = {}
     for name, weight in weights.items():
@@ -341,11 +333,7 @@ def _set(own: dict[str, Tensor], weights: Arrays) -> None:
 def _is_channels_last(tensor: Tensor) -> bool:
     """Whether it lies so in memory, and not as by default: kernels differ, and so may the last bit."""
     by_default = tensor.is_contiguous()
-    return (
-        tensor.dim() == 4
-        and not by_default
-        and tensor.is_contiguous(memory_format=torch.channels_last)
-    )
+    return tensor.dim() == 4 and not by_default and tensor.is_contiguous(memory_format=torch.channels_last)
 
 
 def _array(tensor: Tensor) -> np.ndarray:
