@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from workflow_scripts import POOLS
+
+# Each worker has a core of its own; the libraries would start a thread for every core in each of them.
+os.environ.update(dict.fromkeys(POOLS, "1"))
+
 # Else each job of a workflow's copy compiles the library anew, and each run of pytest its tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
