@@ -74,7 +74,7 @@ def chen_study(
         },
         "statistics": {"metric": "dsc", "confidence": 0.95, "alpha": 0.05},
         "figures": {"colours": {"source": "#7f7f7f", "target": "#d55e00", "transfer": "#0072b2"},
-                    "order": list(strategies)},
+                    "order": list(strategies), "structures": names},
         "paper": {"authors": "Chen X, Zhu J, et al.", "title": "T", "journal": "J", "year": 2023},
         "published": "nasopharynx",
     })  # fmt: skip
