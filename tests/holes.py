@@ -58,7 +58,7 @@ class Case:
 
 def uterus() -> Case:
     study = load_study("uterus", "demo")
-    study = study.model_copy(update={"sizes": [2, 13]})
+    study = study.model_copy(update={"sizes": [4, 32]})
     models = plan(study).models.values()
     rng = np.random.default_rng(1)
     rows, features = [], []
