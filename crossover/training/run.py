@@ -82,12 +82,13 @@ class Initials:
 
 
 class _Data(NamedTuple):
-    """What a stage is trained on: cases by use, slices, and by what these were standardised."""
+    """Cases by use, slices, by what these were standardised, and the augmented versions of those to train on."""
 
     cases: dict[str, pd.DataFrame]
     training: SliceSet
     validation: SliceSet
     moments: Moments | None
+    versions: Versions | Cuts
 
 
 class Trainer:
@@ -172,7 +173,7 @@ class Trainer:
             "patients": {use: len(c) for use, c in data.cases.items()},
             "slices": {
                 "train": len(training.images), "with_structure": int(training.has_structure.sum()),
-                "versions": self._versions(training).count,
+                "versions": data.versions.count,
             },
             "activations": counts,
             "seconds": round(perf_counter() - start + done.before, 2),
@@ -217,8 +218,7 @@ class Trainer:
     ) -> tuple[Trained, dict | None]:  # fmt: skip
         with clock("build"):
             self._begin(engine, stage, recipe, seed)
-        versions = self._versions(data.training)
-        batches = Batches(data.training, versions, recipe.batch, recipe.background_slices, seed, recipe.seed)
+        batches = Batches(data.training, data.versions, recipe.batch, recipe.background_slices, seed, recipe.seed)
         name = self._activations(engine, stage, data.moments) if engine.fixed() else ""
         watch = partial(self.watch, stage.name)
         with ExitStack() as stack:
@@ -228,10 +228,6 @@ class Trainer:
                 validate = self._validation(engine, data.validation, name, stack)
             done = train(engine, given, validate, recipe, checkpoint, clock, watch, stage.parent is not None)
         return done, given.counts if name else None
-
-    def _versions(self, training: SliceSet) -> Versions | Cuts:
-        _, rows, columns, _ = training.images.shape
-        return augmenter(self.settings.recipe.augmentation, (rows, columns))
 
     def forget(self, stage: str) -> None:
         """Remove the checkpoints of a stage whose record stands."""
@@ -254,10 +250,12 @@ class Trainer:
                     "more patients (sizes), or a smaller preparation.slices.smallest_mask_px",
                 )
         training, validation = sets["train"], sets["validation"]
+        _, rows, columns, _ = training.images.shape
+        versions = augmenter(self.settings.recipe.augmentation, (rows, columns))
         if not self.settings.standardise:
-            return _Data(used, training, validation, None)
+            return _Data(used, training, validation, None, versions)
         moments = Moments.of(training.images, training.has_structure)
-        return _Data(used, training.standardised(moments), validation.standardised(moments), moments)
+        return _Data(used, training.standardised(moments), validation.standardised(moments), moments, versions)
 
     def _activations(self, engine: engines.Engine, stage: Stage, moments: Moments | None) -> str:
         """Digest of all that a frozen activation follows from, beside its slice and version."""
