@@ -182,6 +182,7 @@ def compare(name: str, level: str | None, steps: int, rounds: int, threads: int,
         pipe, end = context.Pipe()
         own = None if queue and whose == "theirs" else threads
         context.Process(target=serve, args=(whose, name, level, steps, own, end), daemon=True).start()
+        end.close()  # so that reading ends where the process does
         pipes[whose].append(pipe)
         row |= pipe.recv()
     taken: dict[str, list[float]] = {}
