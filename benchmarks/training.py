@@ -3,6 +3,7 @@
 Each in a process of its own with its framework's defaults, in turn, one at a time.
 
     .venv/bin/python -m benchmarks.training [--threads 2] [--rounds 5] [--steps 6] [uterus prostate nasopharynx]
+    .venv/bin/python -m benchmarks.training --queue 1 2        # whole machine against whole machine
 
 The same network, batches, loss and optimiser, at the published size of a slice; a batch is of two slices at
 most:
@@ -15,6 +16,10 @@ most:
 `step` is of one batch that is at hand; `epoch` with making the batches (rotations and cuts included in ours,
 none in theirs). Medians over rounds; ratios above 1 where ours is faster. Kept activations are not in this
 table (see `benchmarks.frozen_activations`).
+
+`--queue` takes numbers of threads. For each, as many of ours as the cores allow run at the same time with so many
+threads, as Snakemake runs a queue of trainings; theirs is one after the other with its framework's own number of
+threads, thus all cores. Seconds and ratios are of one training of a long queue: those side by side count as one each.
 """
 
 from __future__ import annotations
@@ -121,8 +126,11 @@ def torch_loop(
     return lambda: one(*hand), epoch
 
 
-def serve(whose: str, name: str, level: str | None, steps: int, threads: int, pipe) -> None:
-    """In a process of its own: get ready, then run a step or an epoch as often as asked, and tell its seconds."""
+def serve(whose: str, name: str, level: str | None, steps: int, threads: int | None, pipe) -> None:
+    """In a process of its own: get ready, then run a step or an epoch as often as asked, and tell its seconds.
+
+    Without a number of threads, those that the framework takes by itself.
+    """
     study = load_study(name, "paper")
     network = study.network.cell("unetplusplus", "efficientnet-b3") if study.selection else study.network
     how = recipe(study, 1)
@@ -133,7 +141,7 @@ def serve(whose: str, name: str, level: str | None, steps: int, threads: int, pi
     made = Batches(data, versions, batch, 0, 1)
     x, y = (np.concatenate(parts) for parts in zip(*(made[i] for i in range(made.epoch_steps))))
     if whose == "ours":
-        loop = ours(study, network, level, made, threads)
+        loop = ours(study, network, level, made, threads or 1)
     elif network.engine == "keras":
         only(network.engine, threads)
         loop = keras_fit(study, network, level, x, y, batch)
@@ -149,8 +157,10 @@ def serve(whose: str, name: str, level: str | None, steps: int, threads: int, pi
         pipe.send(perf_counter() - start)
 
 
-def only(engine: str, threads: int) -> None:
+def only(engine: str, threads: int | None) -> None:
     """As many threads as ours, and no other setting."""
+    if threads is None:
+        return
     if engine == "keras":
         import tensorflow as tf
 
@@ -162,19 +172,26 @@ def only(engine: str, threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def compare(name: str, level: str | None, steps: int, rounds: int, threads: int) -> dict:
+def compare(name: str, level: str | None, steps: int, rounds: int, threads: int, queue: bool) -> dict:
+    """Medians of both; of a queue, as many of ours side by side as the cores allow, and theirs with all cores."""
+    beside = max(1, (os.cpu_count() or 1) // threads) if queue else 1
     context = multiprocessing.get_context("spawn")
-    pipes, row = {}, {"study": name, "level": level or "all"}
-    for whose in ("ours", "theirs"):
-        pipes[whose], end = context.Pipe()
-        given = (whose, name, level, steps, threads, end)
-        context.Process(target=serve, args=given, daemon=True).start()
-        row |= pipes[whose].recv()
+    row = {"study": name, "level": level or "all", "threads": threads, "side by side": beside}
+    pipes: dict[str, list] = {"ours": [], "theirs": []}
+    for whose in ("ours",) * beside + ("theirs",):
+        pipe, end = context.Pipe()
+        own = None if queue and whose == "theirs" else threads
+        context.Process(target=serve, args=(whose, name, level, steps, own, end), daemon=True).start()
+        end.close()  # so that reading ends where the process does
+        pipes[whose].append(pipe)
+        row |= pipe.recv()
     taken: dict[str, list[float]] = {}
     for _, (which, what), whose in product(range(rounds), enumerate(("step", "epoch")), pipes):
-        pipes[whose].send(which)
-        taken.setdefault(f"{what} {whose}", []).append(pipes[whose].recv())
-    for pipe in pipes.values():
+        for pipe in pipes[whose]:
+            pipe.send(which)
+        seconds = [pipe.recv() for pipe in pipes[whose]]
+        taken.setdefault(f"{what} {whose}", []).append(sum(seconds) / len(seconds) ** 2)
+    for pipe in [*pipes["ours"], *pipes["theirs"]]:
         pipe.send(None)
     row |= {what: median(values) for what, values in taken.items()}
     return row | {f"x {w}": row[f"{w} theirs"] / row[f"{w} ours"] for w in ("step", "epoch")}
@@ -184,15 +201,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("studies", nargs="*", default=list(LEVELS))
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--queue", type=int, nargs="+")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=6)
     given = parser.parse_args()
     rows = []
     for name in given.studies:
-        for level in LEVELS[name]:
-            rows.append(compare(name, level, given.steps, given.rounds, given.threads))
+        for level, threads in product(LEVELS[name], given.queue or [given.threads]):
+            rows.append(compare(name, level, given.steps, given.rounds, threads, bool(given.queue)))
             print(rows[-1], flush=True)
-    print(f"\nseconds; {given.threads} threads, {platform.machine()}")
+    print(f"\nseconds; {os.cpu_count()} cores, {platform.machine()}")
     print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3g"))
 
 

@@ -16,7 +16,7 @@ from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.grids import GeometryError, difference, same_grid
 from crossover.imaging.slices import large
-from crossover.imaging.volumes import prediction_path, structure_path
+from crossover.imaging.volumes import prediction_path, read, structure_path
 from crossover.study.plan import Model
 from crossover.study.splits import evaluation_cases
 
@@ -128,9 +128,9 @@ def score_case(
         cases: data/cases, with a folder for each cohort.
         predictions: results/<study>/predictions.
     """
-    manual = sitk.ReadImage(str(structure_path(cases / cohort / case, structure)))
+    manual = read(structure_path(cases / cohort / case, structure))
     path = prediction_path(predictions, model.name, cohort, case, structure)
-    predicted = sitk.ReadImage(str(path))
+    predicted = read(path)
     about = {c: getattr(model, c) for c in ("family", "strategy", "level", "n_train", "replicate", "fold")}
     where = {"model": model.name, "cohort": cohort, "case": case, "structure": structure}
     return {**about, **where, **score(manual, predicted, tolerance, smallest_mask_px)}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import SimpleITK as sitk
 
 from crossover.core import incremental
 from crossover.evaluation.radiomics import first_order
-from crossover.imaging.volumes import image_path, prediction_path, structure_path
+from crossover.imaging.volumes import image_path, prediction_path, read, structure_path
 from crossover.study.plan import Model
 
 ABOUT = ("family", "strategy", "level", "n_train", "replicate")
@@ -29,29 +29,37 @@ def radiomics_rows(
         settings: channel, bin_width and features of the study's `radiomics`.
     """
     test = splits[splits.part == "test"].sort_values(["cohort", "case"])
-    manual_or_models: list[Model] | list[None] = [None] if models is None else models
-    jobs = [
-        (model, case.cohort, case.case, structure)
-        for model in manual_or_models
-        for case in test.itertuples()
-        for structure in (model.structures if model else structures)
-    ]
-    make = partial(_rows, cases=cases, predictions=predictions, settings=settings)
+    which: list[Model] | list[None] = [None] if models is None else models
+    make = partial(_rows_of_case, models=which, structures=structures, cases=cases, predictions=predictions)
+    make = partial(make, settings=settings)
+    jobs = list(zip(test["cohort"], test["case"], strict=True))
     if workers == 1:
-        return [row for job in jobs for row in make(job)]
-    with incremental.pool(workers) as processes:
-        return [r for rows in processes.map(make, jobs, chunksize=incremental.CHUNK) for r in rows]
+        made = [make(job) for job in jobs]
+    else:
+        with incremental.pool(workers) as processes:
+            made = list(processes.map(make, jobs))
+    return [row for of_model in zip(*made, strict=True) for rows in of_model for row in rows]
 
 
-def _rows(job: tuple, cases: Path, predictions: Path | None, settings: dict) -> list[dict]:
-    model, cohort, case, structure = job
+def _rows_of_case(
+    job: tuple[str, str], models: Sequence[Model | None], structures: list[str], cases: Path,
+    predictions: Path | None, settings: dict,
+) -> list[list[dict]]:  # fmt: skip
+    """For each model, its rows of one case, whose image is read once for all of them."""
+    cohort, case = job
     folder = cases / cohort / case
-    image = sitk.ReadImage(str(image_path(folder, settings["channel"])))
-    path = structure_path(folder, structure)
-    if model is not None and predictions is not None:
-        path = prediction_path(predictions, model.name, cohort, case, structure)
-    values = first_order(image, sitk.ReadImage(str(path)), settings["features"], settings["bin_width"])
-    about = {"model": model.name if model else "manual"}
-    about |= {column: getattr(model, column, None) for column in ABOUT}
-    about |= {"cohort": cohort, "case": case, "structure": structure}
-    return [{**about, "feature": name, "value": value} for name, value in values.items()]
+    image = read(image_path(folder, settings["channel"]))
+    made: list[list[dict]] = []
+    for model in models:
+        about: dict = {"model": model.name if model else "manual"}
+        about |= {column: getattr(model, column, None) for column in ABOUT}
+        rows = []
+        for structure in model.structures if model else structures:
+            path = structure_path(folder, structure)
+            if model is not None and predictions is not None:
+                path = prediction_path(predictions, model.name, cohort, case, structure)
+            values = first_order(image, read(path), settings["features"], settings["bin_width"])
+            where = {"cohort": cohort, "case": case, "structure": structure}
+            rows += [{**about, **where, "feature": name, "value": value} for name, value in values.items()]
+        made.append(rows)
+    return made

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import surface_distance
+from surface_distance import lookup_tables
+
+# Made anew for each pair of masks, it is a third of the time; it follows from the spacing alone and is only read.
+lookup_tables.create_table_neighbour_code_to_surface_area = functools.cache(
+    lookup_tables.create_table_neighbour_code_to_surface_area
+)
 
 
 def surface_metrics(

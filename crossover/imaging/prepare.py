@@ -13,7 +13,7 @@ from crossover.core.files import digest, read_json
 from crossover.imaging import bias_field, stored
 from crossover.imaging import slices as slicing
 from crossover.imaging.settings import BiasField, Slices
-from crossover.imaging.volumes import image_path, structure_path, write
+from crossover.imaging.volumes import image_path, read, structure_path, write
 
 
 def correct(cases: Path, manifest: Path, settings: BiasField, code: str, workers: int) -> None:
@@ -25,10 +25,10 @@ def correct(cases: Path, manifest: Path, settings: BiasField, code: str, workers
 
 def _correct(cases: Path, settings: BiasField, case: str, folder: Path) -> dict:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    source = sitk.ReadImage(str(image_path(cases / case, settings.estimate_on)))
+    source = read(image_path(cases / case, settings.estimate_on))
     field = bias_field.estimate(source, settings.shrink, settings.iterations, settings.fit)
     for channel in settings.apply_to:
-        image = sitk.ReadImage(str(image_path(cases / case, channel)))
+        image = read(image_path(cases / case, channel))
         write(bias_field.divide(image, field), image_path(folder, channel))
     return {"field_variation": round(bias_field.spread(field), 4)}
 
@@ -62,13 +62,13 @@ def _slice(folders: list[Path], settings: Slices, channels, structures, case: st
     grid: sitk.Image | None = None
     for channel in channels:
         paths = [image_path(folder / case, channel) for folder in folders]
-        image = sitk.ReadImage(str(next(p for p in paths if p.exists())))
+        image = read(next(p for p in paths if p.exists()))
         grid = grid or slicing.network_grid(image, settings)
         resampled = slicing.to_network(image, grid)
         images.append(slicing.normalise(resampled, settings.normalisation))
     for structure in structures:
         assert grid is not None, "a study has a channel or more"
-        mask = sitk.ReadImage(str(structure_path(folders[-1] / case, structure)))
+        mask = read(structure_path(folders[-1] / case, structure))
         masks[structure] = slicing.to_network(mask, grid, mask=True)
         drawn = sitk.GetArrayViewFromImage(mask) > 0
         large[structure] = slicing.large(drawn, settings.smallest_mask_px)

@@ -19,6 +19,9 @@ from crossover.imaging.grids import GeometryError, difference, same_grid
 # ITK's warnings name the file they are about, and a file's name may be a patient's.
 sitk.ProcessObject.GlobalWarningDisplayOff()
 
+FORMAT = "NiftiImageIO"
+"""What SimpleITK calls the reader of NIfTI files."""
+
 
 def image_path(case: Path, channel: str) -> Path:
     """Return where a case has the image of a channel."""
@@ -74,6 +77,24 @@ def write(image: sitk.Image, path: Path) -> None:
     packed = igzip.compress(plain.read_bytes(), compresslevel=1, mtime=0)
     path.write_bytes(packed)
     plain.unlink()
+
+
+def read(path: Path) -> sitk.Image:
+    """Return an image that `write` wrote. Naming the format spares SimpleITK from trying all that it knows."""
+    return sitk.ReadImage(str(path), imageIO=FORMAT)
+
+
+def read_grid(path: Path) -> sitk.Image:
+    """Return an empty image (uint8) on the grid of a file that `write` wrote; only the file's header is read."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(FORMAT)
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    grid = sitk.Image(reader.GetSize(), sitk.sitkUInt8)
+    grid.SetSpacing(reader.GetSpacing())
+    grid.SetOrigin(reader.GetOrigin())
+    grid.SetDirection(reader.GetDirection())
+    return grid
 
 
 def on_grid(array: np.ndarray, grid: sitk.Image) -> sitk.Image:

@@ -18,7 +18,7 @@ from crossover.core.files import digest
 from crossover.core.provenance import timed
 from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.stored import IMAGES, Stored
-from crossover.imaging.volumes import image_path, on_grid, prediction_path, write
+from crossover.imaging.volumes import image_path, on_grid, prediction_path, read_grid, write
 from crossover.study.plan import Model
 from crossover.study.sections import Prediction
 from crossover.study.splits import evaluation_cases
@@ -106,7 +106,7 @@ def _cut(parts: Iterator[np.ndarray], counts: Sequence[int]) -> Iterator[np.ndar
 
 
 def _on_case(probability: np.ndarray, case: Path, settings: Prediction) -> sitk.Image:
-    own = sitk.ReadImage(str(image_path(case, settings.channels[0])))
+    own = read_grid(image_path(case, settings.channels[0]))
     grid = network_grid(own, settings.slices)
     mask = to_case(probability, grid, own) >= settings.threshold
     return on_grid(mask.astype(np.uint8), own)
