@@ -9,10 +9,12 @@ import gc
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.dry_runs import Server, copy_workflow
 from workflow_scripts import POOLS
 
 # Each worker has a core of its own; the libraries would start a thread for every core in each of them.
@@ -68,3 +70,11 @@ def _keep_what_is_imported() -> None:
     values, which takes a second where both learning frameworks are imported."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def dry_run_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Of dry runs in a copy of the workflow with nothing computed."""
+    made = Server(copy_workflow(tmp_path_factory.mktemp("reruns") / "w"))
+    yield made
+    made.close()
