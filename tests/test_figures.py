@@ -277,6 +277,7 @@ def test_no_text_is_too_small_or_cut(figures):
             assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
 
 
+@pytest.mark.slow
 def test_bars_are_the_intervals_of_the_table_and_end_with_the_scale(figures, frames, study):
     chosen = study.figures.overlays
     rows = frames["icc"]
@@ -373,6 +374,7 @@ def drawn_overlays(study: Study, folder: Path) -> Figure:
     return overlays.draw(metrics, study, *write_volumes(study, metrics, folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("organs", "sizes", "more"),
     [(4, [50], {}), (2, [5, 20, 50], {}), (4, [5, 50], {}),

@@ -83,9 +83,10 @@ class TorchEngine:
 
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         frozen = self._architecture.frozen(level)
-        torch.manual_seed(seed)
-        self._model.load_state_dict(self._build().state_dict())
-        if weights is not None:
+        if weights is None:
+            torch.manual_seed(seed)
+            self._model.load_state_dict(self._build().state_dict())
+        else:
             self.load(weights)
         for name, part in self._model.named_children():
             part.requires_grad_(name not in frozen)
