@@ -77,10 +77,10 @@ def check_metrics(
         decimal: the decimal sign of numbers that are text, as `core.tables.Table.decimal`.
         infinite: whether a distance may be infinite, which other tools write where one mask is empty.
 
-    Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64, as is `draw` where the
-    table has it (where a row has none, its replicate's number), `fold` Int64 (missing for models outside k-fold), the metrics float, and `family` and
-    `strategy`, derived from `model` and `level` where the table hasn't them: the strategy is the
-    model's name without level, size, replicate and fold; the family is the strategy with its level.
+    Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64, `draw` too where the
+    table has it (where a row has none, its replicate's number), `fold` Int64 (missing for models outside k-fold), the
+    metrics float, and `family` and `strategy`, derived from `model` and `level` where the table hasn't them: the
+    strategy is the model's name without level, size, replicate and fold; the family is the strategy with its level.
 
     Raises:
         TableError: missing columns (all of them); else every wrong value, model described in two

@@ -113,9 +113,9 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
         One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
         one in the order, so that `difference`, mean(a - b) with its 1 - alpha interval (up to the ends of the metric's
         scale) and `p` by one inversion of the model of chance, is positive where a is higher. `about` is "methods"
-        where other trainings are counted, else "trained models"; `trainings` the fewest of either, a draw of several counting as one. `cases` have both
-        values; `unmatched` have one. `improved` and `worsened` count d > 0 and d < 0, `tied_ranks` the cases that
-        share their |d| with another.
+        where other trainings are counted, else "trained models"; `trainings` the fewest of either, a draw of several
+        counting as one. `cases` have both values; `unmatched` have one. `improved` and `worsened` count d > 0 and
+        d < 0, `tied_ranks` the cases that share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
         corrected together, `tests` of them, named in `corrected_over`: `p_holm` from p,
