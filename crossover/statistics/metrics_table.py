@@ -6,7 +6,7 @@ whoever made the table, it has at least the columns of `REQUIRED`.
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +110,18 @@ def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 vars(test_sets)["__test__"] = False  # pytest takes it for a test where a test module imports it
+
+
+def by_test_set(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """Return what `make` finds in each of the `test_sets`, its rows with the set's name in the column test_set.
+
+    Where there is one cohort all rows are its rows, and nothing is worked out twice.
+    """
+    sets = test_sets(table)
+    if len(sets) == 2:
+        found = make(table)
+        return pd.concat([found.assign(test_set=name) for name in sets], ignore_index=True)
+    return pd.concat([make(rows).assign(test_set=name) for name, rows in sets.items()], ignore_index=True)
 
 
 def tested(table: pd.DataFrame) -> pd.DataFrame:

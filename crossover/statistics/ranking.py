@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.metrics_table import compared, metrics_of, test_sets
+from crossover.statistics.metrics_table import by_test_set, compared, metrics_of
 from crossover.statistics.scales import KNOWN
 
 RANKING = [
@@ -39,17 +39,18 @@ def ranking(
     """
     asked = metrics_of(table) if metrics is None else metrics
     ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
-    rows: list[dict] = []
-    for name, part in test_sets(compared(table)).items():
-        for structure, own in part.groupby("structure", sort=False):
-            for n, families in _sizes(own):
-                place = {"test_set": name, "structure": structure, "n_train": n}
-                for metric in ranked:
-                    scores, strata = _scores(own, families, n, metric)
-                    if len(scores) and scores.shape[1] > 1:
-                        found = _stability(scores, strata, metric, confidence, seed)
-                        rows += (place | {"metric": metric} | row for row in found)
-    return pd.DataFrame(rows, columns=RANKING)
+
+    def of_test_set(rows: pd.DataFrame) -> pd.DataFrame:
+        found = (
+            {"structure": structure, "n_train": n, "metric": metric} | row
+            for structure, own in rows.groupby("structure", sort=False)
+            for n, families in _sizes(own)
+            for metric in ranked
+            for row in _stability(*_scores(own, families, n, metric), metric, confidence, seed)
+        )
+        return pd.DataFrame(found, columns=RANKING)
+
+    return by_test_set(compared(table), of_test_set)
 
 
 def ranks(scores: np.ndarray, higher_is_better: bool) -> np.ndarray:
@@ -74,7 +75,7 @@ def _sizes(rows: pd.DataFrame) -> Iterator[tuple[int, list[str]]]:
     """(size, its families with those that have none), in the table's order."""
     models = rows[["family", "n_train"]].drop_duplicates()
     for n in sorted(set(models["n_train"]) - {0}) or [0]:
-        families = list(dict.fromkeys(models.loc[models["n_train"].isin([0, n]), "family"]))
+        families = list(models.loc[models["n_train"].isin([0, n]), "family"].unique())
         if len(families) > 1:
             yield int(n), families
 
@@ -89,6 +90,8 @@ def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tup
 
 
 def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float, seed: int) -> Iterator[dict]:
+    if not len(scores) or scores.shape[1] < 2:
+        return
     higher = KNOWN[metric].better == "higher"
     values = scores.to_numpy(float)
     full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]
