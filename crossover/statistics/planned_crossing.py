@@ -23,7 +23,7 @@ from crossover.statistics.resampling import (
 )
 
 STUDIES, DRAWS, SEED = 100, 200, 20260
-FACTORS = (1, 1.5, 2, 3, 4, 6, 8)
+FACTORS = (0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 """Numbers of test cases that are tried, as multiples of the pilot's."""
 
 
