@@ -7,6 +7,7 @@ rank elsewhere, which `statistics.paired` counts and a ranking of one training c
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,7 +111,7 @@ def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tup
 
 def _rankings(
     rows: pd.DataFrame, metrics: Sequence[str] | None
-) -> Iterator[tuple[dict[str, object], pd.DataFrame, np.ndarray]]:
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, np.ndarray]]:
     """(structure, n_train and metric, scores, cohorts) of each ranking of a test set of two models or more."""
     asked = metrics_of(rows) if metrics is None else metrics
     ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
