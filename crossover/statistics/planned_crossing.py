@@ -105,14 +105,16 @@ def cases_that_settle(
     Where none do, the most that are tried, with an assurance below that wanted.
     """
     tried = [int(np.ceil(pilot.cases * factor)) for factor in FACTORS]
-    shares: dict[int, float] = {}
-    low, high = -1, len(tried)
-    while high - low > 1:
+    low, high = -1, len(tried) - 1
+    reached = settled(pilot, tried[high], trainings, confidence, alpha, studies)
+    while high - low > 1 and reached >= wanted:
         middle = (low + high) // 2
-        shares[middle] = settled(pilot, tried[middle], trainings, confidence, alpha, studies)
-        low, high = (low, middle) if shares[middle] >= wanted else (middle, high)
-    found = min(high, len(tried) - 1)
-    return tried[found], shares[found]
+        share = settled(pilot, tried[middle], trainings, confidence, alpha, studies)
+        if share >= wanted:
+            high, reached = middle, share
+        else:
+            low = middle
+    return tried[high], reached
 
 
 def _simulated(pilot: CrossingPilot, cases: int, trainings: int, studies: int) -> Iterator[Panel]:
