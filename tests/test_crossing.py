@@ -94,7 +94,8 @@ def test_one_draw_of_the_subsets_decides_nothing_and_neither_do_two_trainings_on
     assert once["statement"].endswith(f"; add {SECOND_DRAW}")
     table = check_metrics(table_of(simulated_panel(OTHER, SURE, 1)))
     for trainings, verdict, draws in ((1, CROSSES, 2), (2, OPEN, 1)):
-        out = crossovers(table, "dsc", 0.95, 0.05, draws=200, trainings=trainings)
+        drawn = table.assign(draw=table["replicate"] // trainings)
+        out = crossovers(drawn, "dsc", 0.95, 0.05, draws=200)
         assert set(out["verdict"]) == {verdict} and set(out["replicates"]) == {draws}
 
 

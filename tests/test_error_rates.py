@@ -45,6 +45,12 @@ def test_equal_methods_differ_as_often_as_they_may(trainings, monkeypatch):
     assert all(wrong[name] > band(level) for name, level in LEVELS.items())
 
 
+def test_of_several_draws_with_several_trainings_equal_methods_differ_as_often_as_they_may():
+    """The fault is to count the trainings of a draw as independent of each other."""
+    found = chance.rates_of_draws(16, 3, 3, 0.04, TABLES)
+    assert found["type I"] <= band(0.05) < found["type I, all trainings"]
+
+
 def verdicts(curves: dict[str, Curve], design: Design) -> dict[str, float]:
     return rates(curves, design, TABLES, 150)
 

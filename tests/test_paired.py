@@ -196,6 +196,25 @@ def test_trainings_that_differ_undo_what_cases_alone_show():
     assert alike["p"] < 0.001 and alike["ci_low"] > 0
 
 
+def test_of_several_draws_each_counts_once_whatever_its_trainings():
+    """Three trainings on each of two draws are two: the means of each draw."""
+    a, b = np.random.default_rng(1).normal(0.7, 0.05, (2, 12, 6))
+    table = trained(a, b)
+    by_draw = only(table.assign(draw=table["replicate"] // 3))
+    means = only(trained(*(x.reshape(12, 2, 3).mean(2) for x in (a, b))))
+    counted = ["trainings", "difference", "ci_low", "ci_high", "p", "about"]
+    pd.testing.assert_series_equal(by_draw[counted], means[counted], rtol=1e-12)
+    assert by_draw["trainings"] == 2 and only(table)["trainings"] == 6
+
+
+@pytest.mark.parametrize("trainings", [1, 6])
+def test_one_draw_and_one_training_of_each_draw_count_by_training(trainings):
+    """The column changes no bit where it tells nothing."""
+    table = trained(*np.random.default_rng(1).normal(0.7, 0.05, (2, 12, 6)))
+    drawn = table.assign(draw=table["replicate"] // trainings)
+    pd.testing.assert_frame_equal(paired(drawn, "dsc", 0.05), paired(table, "dsc", 0.05), check_exact=True)
+
+
 @pytest.mark.parametrize("trainings", [1, 3])
 @pytest.mark.slow
 def test_the_interval_has_zero_where_p_is_large(trainings):

@@ -129,6 +129,14 @@ def test_folds_are_not_compared_and_replicates_count_once(metrics):
     assert set(averaged["model"]) == {"a-n3"}
 
 
+def test_a_row_without_a_draw_is_of_its_replicates_own():
+    assert "draw" not in check_metrics(small())
+    table = check_metrics(small(replicate=[0] * 4 + [1] * 4, family="a", strategy="a", draw=[3.0] * 4 + [np.nan] * 4))
+    assert table["draw"].tolist() == [3] * 4 + [1] * 4 and table["draw"].dtype == "int64"
+    with pytest.raises(TableError, match="draw: not a whole number from 0 in 8 rows"):
+        check_metrics(small(draw=0.5))
+
+
 # ---- summary
 
 

@@ -24,9 +24,9 @@ class StudyResults:
         frames: any of the tables that the statistics wrote (metrics, summary, anova, tukey, stability,
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
             gains, contrasts, attributes), the papers' tables (patients, cohorts, scores, structures, networks,
-            sources), by their files' names, published, table1_published, published_gains (the paper's), initial
-            (`run_facts.initial_weights`) and failed (`failures_section.failed_table`), claims, crossover,
-            cases_needed, planning, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`),
+            prediction_time, sources), by their files' names, published, table1_published, published_gains (the
+            paper's), initial (`run_facts.initial_weights`) and failed (`failures_section.failed_table`), claims,
+            crossover, cases_needed, planning, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`),
             false_claims, contradictions and sizes (ours, theirs: of the paper); what is missing or empty is left out
             of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.

@@ -7,7 +7,7 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.findings.published import Published
-from crossover.report.formats import duration, interval, number, p_value, share, spread
+from crossover.report.formats import duration, interval, number, p_value, share, spread, whole
 from crossover.report.layout import across
 from crossover.statistics.metrics_table import POOLED
 from crossover.study.families import baseline, fine_tuned, in_study_order
@@ -130,6 +130,20 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
         "by anything else": rows["anything_else_percent"].map(share),
         "Started from, not counted": rows["source_s"].map(duration),
     })  # fmt: skip
+
+
+def prediction_time_layout(times: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Text of `analyses.tables.prediction_time`, a row for each model."""
+    return pd.DataFrame(
+        {
+            "Model": [style.family_label(study, family) for family in times["family"]],
+            "Trained": times["models"].map(whole),
+            "Slices": times["slices"].map(whole),
+            "Seconds a slice": [number(s, 3) for s in times["seconds_per_slice"]],
+            "Fastest": [number(s, 3) for s in times["fastest"]],
+            "Slowest": [number(s, 3) for s in times["slowest"]],
+        }
+    )
 
 
 def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:

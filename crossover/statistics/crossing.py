@@ -47,14 +47,13 @@ def crossovers(
     confidence: float,
     alpha: float,
     draws: int = DRAWS,
-    trainings: int = 1,
 ) -> pd.DataFrame:
     """Every pair of families with sizes on every test set and structure, with the columns `CROSSOVER`.
 
     Args:
         table: of `metrics_table.check_metrics`.
         confidence: of the interval of n*. alpha: of the verdicts.
-        draws: resamples. trainings: replicates of each draw of the nested subsets.
+        draws: resamples.
 
     Returns:
         One row for each pair with two or more sizes in common: `overtakes` gains on `ahead` as n grows; and for each
@@ -67,10 +66,8 @@ def crossovers(
     Raises:
         ValueError: no such metric, or one whose lower values are the better ones.
     """
-    if metric in table:
-        table = of_draws(table, metric, trainings)
     rows = []
-    for test_set, structure, panel in panels(table, metric, unsized=True):
+    for test_set, structure, panel in panels(of_draws(table), metric, unsized=True):
         found = resample(panel, draws)
         place = {"test_set": test_set, "structure": structure, "metric": metric}
         sized = range(panel.sized)

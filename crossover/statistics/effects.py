@@ -11,6 +11,7 @@ import pandas as pd
 
 from crossover.statistics.chance import Effect, Spread, effect
 from crossover.statistics.intervals import off_line, on_line
+from crossover.statistics.metrics_table import mean_by_place
 from crossover.statistics.resampling import mean_of, study_spread
 from crossover.statistics.scales import Scale
 
@@ -33,8 +34,7 @@ class TrainedScores:
         keys = ["family", "n_train", "structure"]
         for model, own in rows.assign(place=place).groupby(keys, sort=False):
             column, runs = pd.factorize(own["run"], sort=True)
-            scores = np.full((len(cases), len(runs)), np.nan)
-            scores[own["place"], column] = own[metric]
+            scores = mean_by_place(own[metric], (own["place"], column), (len(cases), len(runs)))
             self._of[model] = scores, list(runs)
         self._none = np.full((len(cases), 1), np.nan), [""]
 

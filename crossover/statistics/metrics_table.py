@@ -6,7 +6,7 @@ whoever made the table, it has at least the columns of `REQUIRED`.
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ POOLED = "all"
 """The test set of all cohorts together."""
 
 _ALWAYS = ("dsc", "iou", "nsd")  # the others may be missing: no HD95 where one mask is empty
+_WHOLE = ("n_train", "replicate", "draw", "fold")
 _KEY = ["model", "cohort", "case", "structure"]
 _SUFFIXES = re.compile(r"(-[nrf]\d+)+$")  # size, replicate and fold at the end of a model's name
 _NAMED = 5  # how many of a finding's places are named before "and ... more"
@@ -76,10 +77,10 @@ def check_metrics(
         decimal: the decimal sign of numbers that are text, as `core.tables.Table.decimal`.
         infinite: whether a distance may be infinite, which other tools write where one mask is empty.
 
-    Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64,
-    `fold` Int64 (missing for models outside k-fold), the metrics float, and `family` and
-    `strategy`, derived from `model` and `level` where the table hasn't them: the strategy is the
-    model's name without level, size, replicate and fold; the family is the strategy with its level.
+    Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64, `draw` too where the
+    table has it (where a row has none, its replicate's number), `fold` Int64 (missing for models outside k-fold), the
+    metrics float, and `family` and `strategy`, derived from `model` and `level` where the table hasn't them: the
+    strategy is the model's name without level, size, replicate and fold; the family is the strategy with its level.
 
     Raises:
         TableError: missing columns (all of them); else every wrong value, model described in two
@@ -96,7 +97,10 @@ def check_metrics(
     findings += [*_models(table), *_duplicates(table)]
     if findings:
         raise TableError("\n".join(findings))
-    return table.astype({"n_train": "int64", "replicate": "int64", "fold": "Int64"})
+    table = table.astype({"n_train": "int64", "replicate": "int64", "fold": "Int64"})
+    if "draw" in table:
+        table["draw"] = table["draw"].fillna(table["replicate"]).astype("int64")
+    return table
 
 
 def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -106,6 +110,18 @@ def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 
 vars(test_sets)["__test__"] = False  # pytest takes it for a test where a test module imports it
+
+
+def by_test_set(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """Return what `make` finds in each of the `test_sets`, its rows with the set's name in the column test_set.
+
+    Where there is one cohort all rows are its rows, and nothing is worked out twice.
+    """
+    sets = test_sets(table)
+    if len(sets) == 2:
+        found = make(table)
+        return pd.concat([found.assign(test_set=name) for name in sets], ignore_index=True)
+    return pd.concat([make(rows).assign(test_set=name) for name, rows in sets.items()], ignore_index=True)
 
 
 def tested(table: pd.DataFrame) -> pd.DataFrame:
@@ -119,12 +135,30 @@ def tested(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of `tested` with column `run`, "replicate/fold": the training of each row.
+    """Return a table of `tested` with column `run`, what counts as a training of its own: "replicate/fold".
 
-    The fold is empty outside k-fold.
+    Of several draws of the training cases it is "draw/fold", so that a case has a row for each training of a draw:
+    trainings on the same cases don't tell what other cases would have made, and are averaged. The fold is empty outside
+    k-fold.
     """
     fold = table["fold"].astype("string").fillna("")
-    return table.assign(run=table["replicate"].astype(str) + "/" + fold)
+    several = "draw" in table and table["draw"].nunique() > 1
+    return table.assign(run=table["draw" if several else "replicate"].astype(str) + "/" + fold)
+
+
+def mean_by_place(values: pd.Series, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of a shape with the mean of the values of each place in it; NaN where there is none.
+
+    Args:
+        values: NaN ones are left out.
+        place: of each value, an array of indices for each axis.
+    """
+    known = values.notna().to_numpy()
+    cell = np.ravel_multi_index(place, shape)[known]
+    size = int(np.prod(shape))
+    sums = np.bincount(cell, values.to_numpy(float)[known], size)
+    with np.errstate(invalid="ignore"):
+        return (sums / np.bincount(cell, minlength=size)).reshape(shape)
 
 
 def compared(table: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +185,7 @@ def metrics_of(table: pd.DataFrame) -> list[str]:
 
 def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str, infinite: bool) -> Iterator[str]:
     """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
-    for column in ("n_train", "replicate", "fold", *METRICS, *SIZES):
+    for column in (*_WHOLE, *METRICS, *SIZES):
         if column not in table:
             continue
         given = table[column]
@@ -168,7 +202,7 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str, infinit
         blank = [k for k in gone if str(given.iloc[k]).strip().lower() in MISSING]
         if blank:
             yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"
-        whole = column in ("n_train", "replicate", "fold")
+        whole = column in _WHOLE
         low, top = scale(column) if column in KNOWN else (0.0, np.inf)
         outside = (values < low) | (values > top)
         outside |= whole & values.notna() & (values % 1 != 0)
@@ -209,7 +243,7 @@ def _with_families(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _models(table: pd.DataFrame) -> Iterator[str]:
-    for column in ("family", "strategy", "level", "n_train", "replicate", "fold"):
+    for column in ("family", "strategy", "level", *(c for c in _WHOLE if c in table)):
         several = table.groupby("model", sort=False)[column].nunique(dropna=False)
         for model in several.index[several > 1]:
             yield f"{column}: model {model!r} has {several[model]} values; it can have one"

@@ -134,7 +134,7 @@ def notes(found: pd.DataFrame, policy: Policy) -> list[str]:
 
 def _about(table: pd.DataFrame) -> list[str]:
     """The columns that describe a training."""
-    known = ("model", "family", "strategy", "level", "n_train", "replicate", "fold")
+    known = ("model", "family", "strategy", "level", "n_train", "replicate", "draw", "fold")
     return [column for column in known if column in table]
 
 

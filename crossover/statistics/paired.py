@@ -18,11 +18,11 @@ equal ones sharing their mean rank:
 
 Differences are rounded to 12 decimals first, so that equal ones are ties.
 
-scipy gives W, its asymptotic p and the t test, pingouin dz and Holm's correction (statsmodels' has the garbage
-collector look through all of memory at every call). What neither has is here, and the tests compare it with all sign
-patterns: the exact p under ties (scipy's `exact` takes the ranks for untied, and its `PermutationMethod` goes
-through all patterns: 2.4 s of CPU time for 14 cases, against 0.2 ms here for 21), Hodges and Lehmann's estimate,
-and Westfall and Young's correction.
+scipy gives W, its asymptotic p and the t test. Holm's correction is here, since statsmodels' has the garbage collector
+look through all of memory at every call and importing pingouin takes a second; the tests compare it with statsmodels'.
+What scipy has not is here too, and the tests compare it with all sign patterns: the exact p under ties (scipy's `exact`
+takes the ranks for untied, and its `PermutationMethod` goes through all patterns: 2.4 s of CPU time for 14 cases,
+against 0.2 ms here for 21), Hodges and Lehmann's estimate, and Westfall and Young's correction.
 """
 
 import functools
@@ -37,7 +37,7 @@ from scipy import stats
 from crossover.statistics.chance import Effect, Spread
 from crossover.statistics.effects import Spreads, TrainedScores, effect_of
 from crossover.statistics.intervals import ended, half_width, of_differences
-from crossover.statistics.metrics_table import POOLED, test_sets, tested, with_runs
+from crossover.statistics.metrics_table import POOLED, by_test_set, tested, with_runs
 from crossover.statistics.resampling import mean_of
 from crossover.statistics.scales import scale
 from crossover.statistics.sign_patterns import exact_p
@@ -113,9 +113,9 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
         One row for each pair, with the columns `PAIRED`. `a` and `b` are models and `a` is the later
         one in the order, so that `difference`, mean(a - b) with its 1 - alpha interval (up to the ends of the metric's
         scale) and `p` by one inversion of the model of chance, is positive where a is higher. `about` is "methods"
-        where other trainings are counted, else "trained models"; `trainings` the fewest of either. `cases` have both
-        values; `unmatched` have one. `improved` and `worsened` count d > 0 and d < 0, `tied_ranks` the cases that
-        share their |d| with another.
+        where other trainings are counted, else "trained models"; `trainings` the fewest of either, a draw of several
+        counting as one. `cases` have both values; `unmatched` have one. `improved` and `worsened` count d > 0 and
+        d < 0, `tied_ranks` the cases that share their |d| with another.
 
         The main families' comparisons on one test set (all structures, sizes and pairs) are
         corrected together, `tests` of them, named in `corrected_over`: `p_holm` from p,
@@ -138,21 +138,20 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
     if metric not in table:
         raise ValueError(f"the table has no metric {metric!r}")
     table = with_runs(tested(table))
-    known = list(dict.fromkeys(table["family"]))
+    known = list(table["family"].unique())
     if unknown := sorted(set(main or ()) - set(known)):
         raise ValueError(f"the table has no family {', '.join(unknown)}")
     main = known if main is None else list(main)
     order = list(dict.fromkeys([*main, *known]))
-    frames = [_of_test_set(name, rows, metric, alpha, main, order) for name, rows in test_sets(table).items()]
-    out = pd.concat(frames, ignore_index=True)[PAIRED]
+    out = by_test_set(table, lambda rows: _of_test_set(rows, metric, alpha, main, order))[PAIRED]
+    named = out["tests"].astype(str) + " tests on " + out["test_set"] + ": " + out["corrected_over"]
+    out["corrected_over"] = named.where(out["tests"] > 0, "")
     out["ci_low"], out["ci_high"] = ended(out["ci_low"], out["ci_high"], of_differences(scale(metric)))
     return out
 
 
 def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
     """All that follows from one comparison's differences (see `PAIRED`)."""
-    from pingouin import compute_effsize
-
     d = np.asarray(differences, float)
     finite = d if np.isfinite(d).all() else np.full(len(d), np.nan)  # no mean of infinite differences
     n, mean = len(d), float(finite.mean()) if len(d) else np.nan
@@ -172,7 +171,7 @@ def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
         **signed_rank(d),
         "p_wilcoxon_exact": exact_p(d),
         "p_t": float(stats.ttest_1samp(d, 0).pvalue) if varied else np.nan,
-        "cohen_dz": float(compute_effsize(d, 0)) if varied else np.nan,
+        "cohen_dz": float(mean / sd) if varied else np.nan,
     }
 
 
@@ -202,13 +201,14 @@ def hodges_lehmann(d: np.ndarray) -> float:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) step-down correction by pingouin.
+    """Holm's (1979) step-down correction.
 
     A missing p stays missing and counts as one of the tests, so that a degenerate one makes no other look better.
     """
-    from pingouin import multicomp
-
-    _, corrected = multicomp(np.where(np.isnan(p), 1.0, p), method="holm")
+    order = np.argsort(np.where(np.isnan(p), 1.0, p), kind="stable")
+    corrected = np.empty(len(p))
+    times = np.arange(len(p), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(times * np.nan_to_num(p[order], nan=1.0)), 1)
     return np.where(np.isnan(p), np.nan, corrected)
 
 
@@ -256,9 +256,8 @@ def _signs(cases: int, seed: int) -> np.ndarray:
     return np.vstack([np.ones(cases), drawn])
 
 
-def _of_test_set(
-    name: str, rows: pd.DataFrame, metric: str, alpha: float, main: list[str], order: list[str]
-) -> pd.DataFrame:
+def _of_test_set(rows: pd.DataFrame, metric: str, alpha: float, main: list[str], order: list[str]) -> pd.DataFrame:
+    """The rows of one test set, but for its name."""
     scores, spreads = TrainedScores(rows, metric), Spreads(rows, metric)
     pairs = [
         pair
@@ -267,10 +266,9 @@ def _of_test_set(
     ]
     if rows["structure"].nunique() > 1:
         pairs += _over_structures(pairs, main, spreads.of(None))
-    table = pd.DataFrame([{"test_set": name} | _row(pair, alpha) for pair in pairs])
-    table = table.reindex(columns=PAIRED)
+    table = pd.DataFrame([_row(pair, alpha) for pair in pairs]).reindex(columns=PAIRED)
     asked = table["family_a"].isin(main) & table["family_b"].isin(main)
-    _correct(table, pairs, np.flatnonzero(asked & (table["structure"] != POOLED)), name)
+    _correct(table, pairs, np.flatnonzero(asked & (table["structure"] != POOLED)))
     return table
 
 
@@ -337,8 +335,8 @@ def _row(pair: _Pair, alpha: float) -> dict:
     }
 
 
-def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray, test_set: str) -> None:
-    """Fill in the corrected p values of the rows `asked`, in place."""
+def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray) -> None:
+    """Fill in the corrected p values of the rows `asked`, and what was corrected together, in place."""
     table["tests"] = 0
     table["corrected_over"] = ""
     if not len(asked):
@@ -347,8 +345,7 @@ def _correct(table: pd.DataFrame, pairs: list[_Pair], asked: np.ndarray, test_se
     matrix = np.column_stack([pairs[i].differences for i in asked])
     families = len({*own["family_a"], *own["family_b"]})
     sizes = ", ".join(str(n) for n in sorted(own["n_train"].unique()))
-    text = f"{len(own)} tests on {test_set}: structures {own['structure'].nunique()}, "
-    text += f"families {families}, n {sizes}"
+    text = f"structures {own['structure'].nunique()}, families {families}, n {sizes}"
     corrected = {
         "p_holm": holm(own["p"].to_numpy(float)),
         "p_holm_asymptotic": holm(own["p_wilcoxon_asymptotic"].to_numpy(float)),

@@ -1,8 +1,9 @@
 """How many test cases and trainings would settle the crossover of two families at the same sizes?
 
-Whole studies are simulated and given the verdict itself (`crossing.crossover`). The truth of each is one of the pilot's
-resampled pairs of curves, made monotone; around it scores are normal, with the pilot's covariances between cases and
-its variances between trainings and in the rest, each drawn anew as in `assurance`.
+Whole studies are simulated and given the verdict itself (`crossing.crossover`). Scores are normal, with the pilot's
+covariances between cases and its variances between trainings and in the rest, each drawn anew as in `assurance`, about
+true curves that are the pilot's means with an error of the same variances, made monotone. The resamples of
+`resampling`, which pool trainings size by size, would be too wide: of two draws a size has two degrees of freedom.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from crossover.statistics.resampling import (
 )
 
 STUDIES, DRAWS, SEED = 100, 200, 20260
-FACTORS = (1, 1.5, 2, 3, 4, 6, 8)
+FACTORS = (0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
 """Numbers of test cases that are tried, as multiples of the pilot's."""
 
 
@@ -32,19 +33,20 @@ class CrossingPilot:
     """What a pair's simulated studies are drawn from.
 
     Attributes:
-        curves: resampled means of the pair, shape (draws, 2, K). sizes: shape (K,).
+        means: of the pair, shape (2, K). sizes: shape (K,).
         between_cases: covariances of the models' means over trainings, less the rest, shape (2 K, 2 K).
         training, training_df: variance of a model's mean between trainings over the pilot's cases.
         rest: variance of what is left of one score.
-        cases, case_df: the pilot's.
+        trainings: the fewest of any model. cases, case_df: the pilot's.
     """
 
-    curves: np.ndarray
+    means: np.ndarray
     sizes: np.ndarray
     between_cases: np.ndarray
     training: float
     training_df: float
     rest: float
+    trainings: int
     cases: int
     case_df: int
 
@@ -65,12 +67,13 @@ def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> Cro
     rest = float(np.mean([rest_of(s) for s in whole])) if several else 0.0
     covariance = _covariance(mean_of(scores, 2).reshape(-1, scores.shape[-1]), panel.strata)
     return CrossingPilot(
-        curves=found.draws[:, list(pair)][:, :, here],
+        means=found.means[list(pair)][:, here],
         sizes=panel.sizes[here],
         between_cases=covariance - rest / runs * np.eye(len(covariance)),
         training=spread.variance,
         training_df=spread.df,
         rest=rest,
+        trainings=runs,
         cases=len(panel.strata),
         case_df=case_df,
     )
@@ -105,14 +108,16 @@ def cases_that_settle(
     Where none do, the most that are tried, with an assurance below that wanted.
     """
     tried = [int(np.ceil(pilot.cases * factor)) for factor in FACTORS]
-    shares: dict[int, float] = {}
-    low, high = -1, len(tried)
-    while high - low > 1:
+    low, high = -1, len(tried) - 1
+    reached = settled(pilot, tried[high], trainings, confidence, alpha, studies)
+    while high - low > 1 and reached >= wanted:
         middle = (low + high) // 2
-        shares[middle] = settled(pilot, tried[middle], trainings, confidence, alpha, studies)
-        low, high = (low, middle) if shares[middle] >= wanted else (middle, high)
-    found = min(high, len(tried) - 1)
-    return tried[found], shares[found]
+        share = settled(pilot, tried[middle], trainings, confidence, alpha, studies)
+        if share >= wanted:
+            high, reached = middle, share
+        else:
+            low = middle
+    return tried[high], reached
 
 
 def _simulated(pilot: CrossingPilot, cases: int, trainings: int, studies: int) -> Iterator[Panel]:
@@ -121,9 +126,11 @@ def _simulated(pilot: CrossingPilot, cases: int, trainings: int, studies: int) -
     shape = (2, len(pilot.sizes))
     for seed in range(studies):
         rng = np.random.default_rng([SEED, seed])
-        curves = monotone(rng.choice(pilot.curves))
         of_cases = pilot.case_df / rng.chisquare(pilot.case_df)
         of_training = pilot.training * pilot.training_df / rng.chisquare(pilot.training_df)
+        error = np.sqrt(of_cases / pilot.cases) * root @ rng.standard_normal(len(root))
+        error += np.sqrt(of_training / pilot.trainings) * rng.standard_normal(len(root))
+        curves = monotone(pilot.means + error.reshape(shape))
         training = np.sqrt(max(of_training - pilot.rest / pilot.cases, 0))
         runs = training * rng.standard_normal((*shape, trainings, 1))
         ease = np.sqrt(of_cases) * root @ rng.standard_normal((len(root), cases))

@@ -7,17 +7,19 @@ rank elsewhere, which `statistics.paired` counts and a ranking of one training c
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.metrics_table import compared, metrics_of, test_sets
+from crossover.statistics.metrics_table import by_test_set, compared, metrics_of
 from crossover.statistics.scales import KNOWN
 
 RANKING = [
     "test_set", "structure", "n_train", "metric", "family", "cases", "mean",
     "rank", "rank_low", "rank_high", "first", "tau", "tau_low", "tau_high",
 ]  # fmt: skip
+SHARES = ["test_set", "structure", "n_train", "metric", "family", "rank", "share"]
 DRAWS = 1000
 
 
@@ -37,19 +39,38 @@ def ranking(
         family has rank 1, alone or with others. Kendall's tau-b of the samples' rankings with the full one (1: the
         same; -1: reversed) has its mean and interval, the same in all rows of a ranking; NaN where all means are equal.
     """
-    asked = metrics_of(table) if metrics is None else metrics
-    ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
-    rows: list[dict] = []
-    for name, part in test_sets(compared(table)).items():
-        for structure, own in part.groupby("structure", sort=False):
-            for n, families in _sizes(own):
-                place = {"test_set": name, "structure": structure, "n_train": n}
-                for metric in ranked:
-                    scores, strata = _scores(own, families, n, metric)
-                    if len(scores) and scores.shape[1] > 1:
-                        found = _stability(scores, strata, metric, confidence, seed)
-                        rows += (place | {"metric": metric} | row for row in found)
-    return pd.DataFrame(rows, columns=RANKING)
+
+    def of_test_set(rows: pd.DataFrame) -> pd.DataFrame:
+        found = [
+            place | row
+            for place, scores, strata in _rankings(rows, metrics)
+            for row in _stability(scores, strata, place["metric"], confidence, seed)
+        ]
+        return pd.DataFrame(found, columns=RANKING)
+
+    return by_test_set(compared(table), of_test_set)
+
+
+def rank_shares(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
+    """How often each model has each rank over the bootstrap samples of `ranking`.
+
+    Args:
+        table: of `metrics_table.check_metrics`, with what missing predictions count as.
+
+    Returns:
+        One row for each family of a ranking and each rank, with the columns `SHARES`; a family's shares sum to 1.
+    """
+
+    def of_test_set(rows: pd.DataFrame) -> pd.DataFrame:
+        found = [
+            place | {"family": family, "rank": rank, "share": (own == rank).mean()}
+            for place, scores, strata in _rankings(rows, [metric])
+            for family, own in zip(scores, _samples(scores, strata, metric, seed)[1].T, strict=True)
+            for rank in range(1, scores.shape[1] + 1)
+        ]
+        return pd.DataFrame(found, columns=SHARES)
+
+    return by_test_set(compared(table), of_test_set)
 
 
 def ranks(scores: np.ndarray, higher_is_better: bool) -> np.ndarray:
@@ -74,7 +95,7 @@ def _sizes(rows: pd.DataFrame) -> Iterator[tuple[int, list[str]]]:
     """(size, its families with those that have none), in the table's order."""
     models = rows[["family", "n_train"]].drop_duplicates()
     for n in sorted(set(models["n_train"]) - {0}) or [0]:
-        families = list(dict.fromkeys(models.loc[models["n_train"].isin([0, n]), "family"]))
+        families = list(models.loc[models["n_train"].isin([0, n]), "family"].unique())
         if len(families) > 1:
             yield int(n), families
 
@@ -88,11 +109,30 @@ def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tup
     return wide, wide.index.get_level_values("cohort").to_numpy()
 
 
-def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float, seed: int) -> Iterator[dict]:
-    higher = KNOWN[metric].better == "higher"
-    values = scores.to_numpy(float)
+def _rankings(
+    rows: pd.DataFrame, metrics: Sequence[str] | None
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, np.ndarray]]:
+    """(structure, n_train and metric, scores, cohorts) of each ranking of a test set of two models or more."""
+    asked = metrics_of(rows) if metrics is None else metrics
+    ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
+    for structure, own in rows.groupby("structure", sort=False):
+        for n, families in _sizes(own):
+            for metric in ranked:
+                scores, strata = _scores(own, families, n, metric)
+                if len(scores) and scores.shape[1] > 1:
+                    yield {"structure": structure, "n_train": n, "metric": metric}, scores, strata
+
+
+def _samples(scores: pd.DataFrame, strata: np.ndarray, metric: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of the models, shape (models,), and over the samples, shape (DRAWS, models)."""
+    higher, values = KNOWN[metric].better == "higher", scores.to_numpy(float)
     full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]
-    samples = ranks(_means(values, _draws(strata, seed)), higher)
+    return full, ranks(_means(values, _draws(strata, seed)), higher)
+
+
+def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float, seed: int) -> Iterator[dict]:
+    values = scores.to_numpy(float)
+    full, samples = _samples(scores, strata, metric, seed)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(samples, ends, axis=0, method="inverted_cdf")
     taus = tau(full, samples)

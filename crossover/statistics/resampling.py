@@ -15,7 +15,8 @@ deviations, each times √(ν / χ²(ν)), drawn anew, which gives it Student's 
   each mean. ν = residuals - what was fitted. Luck that neighbouring sizes share is not seen by this.
   With three sizes or fewer nothing can be said of trainings: then the resamples are of patients only.
 
-Replicates and folds are both trainings; the folds count only where a family has nothing else.
+Replicates and folds are both trainings; the folds count only where a family has nothing else. Of several draws of the
+nested subsets each counts as one training, by the mean over its own (`metrics_table.with_runs`).
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.chance import Spread, pooled_spread
-from crossover.statistics.metrics_table import test_sets, tested, with_runs
+from crossover.statistics.metrics_table import mean_by_place, test_sets, tested, with_runs
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
 """What a resample stands for: column `resampled`."""
@@ -123,25 +124,18 @@ def panel(rows: pd.DataFrame, metric: str, others: pd.DataFrame | None = None) -
         pd.factorize(with_runs(rows)["run"], sort=True)[0],
         cases.get_indexer(pd.MultiIndex.from_frame(rows[["cohort", "case"]])),
     )
-    scores = np.full((len(families), len(sizes), max(place[2]) + 1, len(cases)), np.nan)
-    scores[place] = rows[metric].to_numpy(float)
+    scores = mean_by_place(rows[metric], place, (len(families), len(sizes), max(place[2]) + 1, len(cases)))
     strata = pd.factorize(cases.get_level_values(0))[0]
     return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized))
 
 
-def of_draws(table: pd.DataFrame, metric: str, trainings: int) -> pd.DataFrame:
-    """Each case's mean over the trainings and folds of a draw, so that replicates are draws of the nested subsets.
+def of_draws(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of `metrics_table.check_metrics` of which replicates are draws of the nested subsets.
 
-    Two trainings on the same subsets say nothing of other subsets.
-
-    Args:
-        table: of `metrics_table.check_metrics`. trainings: of each draw.
+    Two trainings or folds on the same subsets say nothing of other subsets; a `panel` has each case's mean over them.
     """
     table = tested(table)
-    table = table.assign(replicate=table["replicate"] // trainings, fold=pd.NA)
-    keys = ["family", "n_train", "replicate", "cohort", "case", "structure"]
-    how = dict.fromkeys(table.columns.difference(keys), "first") | {metric: "mean"}
-    return table.groupby(keys, sort=False, as_index=False).agg(how)
+    return table.assign(replicate=table.get("draw", table["replicate"]), fold=pd.NA)
 
 
 def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
@@ -173,14 +167,15 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
         Pooled over the models with several trainings on complete cases; where there is none, from the roughness
         of the means over the sizes (see above); None where neither can be told.
     """
-    keys = ["family", "n_train", "replicate", "fold", "cohort", "case"]
+    keys = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case"]
+    keys = [key for key in keys if key in rows]
     if rows.duplicated(keys).any():
         rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
     trained = with_runs(rows)
     model = ["family", "n_train"]
     repeated = trained[trained.groupby(model, sort=False)["run"].transform("nunique") > 1]
     models = [
-        own.pivot(index=["cohort", "case"], columns="run", values=metric).dropna().to_numpy(float)
+        own.groupby(["cohort", "case", "run"])[metric].mean().unstack("run").dropna().to_numpy(float)
         for _, own in repeated.groupby(model, sort=False)
     ]
     if several := pooled_spread([m for m in models if len(m)]):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crossover.statistics.effects import Spreads, TrainedScores, effect_of, mean_interval
-from crossover.statistics.metrics_table import compared, metrics_of, test_sets, tested, with_runs
+from crossover.statistics.metrics_table import by_test_set, compared, metrics_of, tested, with_runs
 from crossover.statistics.scales import FAILED, scale
 
 MODEL = ["model", "family", "strategy", "level", "n_train"]
@@ -29,22 +29,25 @@ def summarise(table: pd.DataFrame, confidence: float, metrics: Sequence[str] | N
     out (`metrics_table.compared`). `failures`, of the metric dsc, is the share of the cases below `scales.FAILED`.
     """
     metrics = metrics_of(table) if metrics is None else list(metrics)
-    parts = []
-    for name, rows in test_sets(with_runs(tested(table))).items():
-        by = ["structure", *MODEL, "metric"]
-        long = compared(rows).melt(["structure", *MODEL], metrics, "metric", "value")
-        part = long.groupby(by, sort=False)["value"].agg(["count", "mean", "std", "median"])
-        failed = long["value"].lt(FAILED).astype(float).where(long["value"].notna())
-        part["failures"] = failed.groupby([long[c] for c in by], sort=False).mean()
-        part = part.reset_index().merge(_between_replicates(rows, metrics), how="left")
-        part["failures"] = part["failures"].where(part["metric"] == "dsc")
-        parts.append(_intervals(part, rows, confidence).assign(test_set=name))
-    out = pd.concat(parts, ignore_index=True).rename(columns={"count": "cases", "std": "sd"})
+    rows = with_runs(tested(table))
+    out = by_test_set(rows, lambda own: _of_test_set(own, confidence, metrics))
+    out = out.rename(columns={"count": "cases", "std": "sd"})
     numbers = [
         "cases", "mean", "sd", "ci_low", "ci_high", "about", "median", "replicates", "sd_replicates",
         "failures",
     ]  # fmt: skip
     return out[["test_set", "structure", *MODEL, "metric", *numbers]]
+
+
+def _of_test_set(rows: pd.DataFrame, confidence: float, metrics: list[str]) -> pd.DataFrame:
+    by = ["structure", *MODEL, "metric"]
+    long = compared(rows).melt(["structure", *MODEL], metrics, "metric", "value")
+    part = long.groupby(by, sort=False)["value"].agg(["count", "mean", "std", "median"])
+    failed = long["value"].lt(FAILED).astype(float).where(long["value"].notna())
+    part["failures"] = failed.groupby([long[c] for c in by], sort=False).mean()
+    part = part.reset_index().merge(_between_replicates(rows, metrics), how="left")
+    part["failures"] = part["failures"].where(part["metric"] == "dsc")
+    return _intervals(part, rows, confidence)
 
 
 def _intervals(part: pd.DataFrame, rows: pd.DataFrame, confidence: float) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=(*SCORES, "statistics.confidence", "statistics.alpha", "splits.replicates"),
+    settings=(*SCORES, "statistics.confidence", "statistics.alpha"),
     applies=(several_sizes,),
     writes={"statistics/crossover.csv": ("test_set", "structure", "ahead", "overtakes")},
     order=13,
@@ -17,6 +17,6 @@ ANALYSIS = Analysis(
 
 def make(given: Inputs, study: Study) -> Frames:
     """See `statistics.crossing.crossovers`."""
-    how, trainings = study.statistics, study.splits.replicates.trainings
+    how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
-    return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha, trainings=trainings)}
+    return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha)}

@@ -67,7 +67,7 @@ def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     apart = (rows["n_train"] == 0) & rows["family"].isin(sized)
     rows = rows.assign(family=rows["family"].where(~apart, rows["family"] + ", n = 0"))
     keys = {
-        column: {name: f"{column}{i}" for i, name in enumerate(dict.fromkeys(rows[column]))}
+        column: {name: f"{column}{i}" for i, name in enumerate(rows[column].unique())}
         for column in ("family", "cohort", "structure")
     }
     for column, names in keys.items():

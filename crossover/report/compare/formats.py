@@ -34,7 +34,7 @@ _SUFFIXES = (
     ".mgz",
     ".nii.zip",
 )
-_WHOLE = ("n_train", "replicate", "fold")
+_WHOLE = ("n_train", "replicate", "draw", "fold")
 _NO_NAME = "the model has no name: give it as NAME=PATH"
 _HAUSDORFF = {"Hausdorff Distance": "hd_mm"}  # nnU-Net 1 has both, and says which is the percentile
 

@@ -15,6 +15,7 @@ ROLES = {
     "cohort": ("cohort", "test_set", "site", "center", "centre", "dataset"),
     "n_train": ("n_train",),
     "replicate": ("replicate", "seed"),
+    "draw": ("draw",),
     "fold": ("fold",),
     "level": ("level",),
     "family": ("family",),

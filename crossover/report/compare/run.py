@@ -149,9 +149,10 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
     for metric in said.metrics or metrics_in(table, said):
         scored = rows.dropna(subset=metric)
         own = {str(m): part for m, part in scored.groupby("family", sort=False)}
-        places = {m: set(zip(p["cohort"], p["case"], p["structure"])) for m, p in own.items()}
+        place = ["cohort", "case", "structure"]
+        places = {m: set(pd.MultiIndex.from_frame(p[place])) for m, p in own.items()}
         alone = [m for m, here in places.items() if not _meets(m, here, places)]
-        lacking = [m for m in dict.fromkeys(rows["family"]) if m not in own]
+        lacking = [m for m in rows["family"].unique() if m not in own]
         notes += [f"{metric}: {', '.join(lacking)} without"] if lacking else []
         of_files = as_read.dropna(subset=metric).groupby("family", sort=False)
         for note in _apart({str(m): part for m, part in of_files}):
@@ -176,10 +177,10 @@ def _apart(models: dict[str, pd.DataFrame]) -> list[str]:
     """Names that not all models have; cases by their test set where there are several."""
     several = len({cohort for rows in models.values() for cohort in rows["cohort"]}) > 1
     cases = {
-        m: list(dict.fromkeys(rows["cohort"] + "/" + rows["case"] if several else rows["case"]))
+        m: list((rows["cohort"] + "/" + rows["case"] if several else rows["case"]).unique())
         for m, rows in models.items()
     }
-    structures = {m: list(dict.fromkeys(rows["structure"])) for m, rows in models.items()}
+    structures = {m: list(rows["structure"].unique()) for m, rows in models.items()}
     found = [*apart(structures, "structures"), *apart(cases, "cases")]
     return [f"{note}; tried to match them without {TRIED}" for note in found]
 
