@@ -15,8 +15,9 @@ from pathlib import Path
 
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
+from crossover.core.cells import TableError
 from crossover.core.configuration import ConfigError, canonical
-from crossover.core.tables import TableError, read_table
+from crossover.core.tables import read_table
 from crossover.findings.published import numbers_of
 from crossover.statistics.metrics_table import read_metrics
 from crossover.study import parameters

@@ -9,7 +9,8 @@ import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
 
-from crossover.core.tables import TableError, read_table
+from crossover.core.cells import TableError
+from crossover.core.tables import read_table
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted

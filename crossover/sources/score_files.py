@@ -16,7 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from crossover.core.tables import Table, TableError, numbers
+from crossover.core.cells import TableError, numbers
+from crossover.core.tables import Table
 
 _SUFFIXES = (
     ".nii.gz",

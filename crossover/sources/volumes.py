@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from crossover.core.cells import TableError, broken, named_rows
 from crossover.core.names import alike, unsafe
-from crossover.core.tables import Table, TableError, broken, named_rows, read_table
+from crossover.core.tables import Table, read_table
 from crossover.imaging.grids import GeometryError, reoriented
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, landed

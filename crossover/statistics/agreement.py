@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f
 
-from crossover.core.tables import TableError, read_table
+from crossover.core.cells import TableError
+from crossover.core.tables import read_table
 from crossover.statistics.intervals import ended
 from crossover.statistics.metrics_table import test_sets
 

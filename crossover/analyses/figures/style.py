@@ -18,7 +18,7 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -244,7 +244,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-def _round_places(figure: FigureBase) -> None:
+def _round_places(figure: Figure | SubFigure) -> None:
     """Round the places of subfigures and axes to `PLACE_DIGITS`, in place.
 
     The layout finds them by sums of floats, whose last bits may differ between equal runs. matplotlib names an SVG's

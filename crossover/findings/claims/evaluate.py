@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crossover.core.tables import some
+from crossover.core.cells import some
 from crossover.findings.claims import effects, others, reliability
 from crossover.findings.claims.parts import (
     FAILS,

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from crossover.core.tables import Table, TableError, named_rows, numbers, read_table
+from crossover.core.cells import TableError, named_rows, numbers
+from crossover.core.tables import Table, read_table
 from crossover.report.compare.roles import ROLES, Said, assign, hint
 from crossover.sources import score_files
 from crossover.sources.score_files import Scores

@@ -6,7 +6,7 @@ from functools import partial
 
 import pandas as pd
 
-from crossover.core.tables import TableError, some
+from crossover.core.cells import TableError, some
 from crossover.sources.score_files import stem
 
 TRIED = "letters' case, blanks and signs between words, folders, file extensions and leading zeros"

@@ -20,8 +20,8 @@ from pydicom.uid import UID, ExplicitVRBigEndian
 
 from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.sources.dicom.elements import numbers
-from crossover.sources.dicom.header import contradiction
 from crossover.sources.dicom.landing import landed
+from crossover.sources.dicom.pixel_data import contradiction
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.findings import Finding, Refused
 

@@ -11,7 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.sources.dicom.diffusion import NONE
-from crossover.sources.dicom.header import IMAGES, MAX_VALUES, Frame, Instance
+from crossover.sources.dicom.header import IMAGES, Frame, Instance
+from crossover.sources.dicom.pixel_data import MAX_VALUES
 from crossover.sources.findings import Refused
 
 MIN_SLICES = 3
