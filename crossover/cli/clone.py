@@ -16,7 +16,7 @@ MARKS = ("Snakefile", "profiles/default/profile.yaml", "config/studies")
 
 
 def workflow_folder(start: Path) -> Path:
-    """The nearest clone of the project upwards from a folder, else the one that this program lies in.
+    """Return the nearest clone of the project upwards from a folder, else the one that this program lies in.
 
     Raises:
         ConfigError: where there is neither.
@@ -28,7 +28,7 @@ def workflow_folder(start: Path) -> Path:
 
 
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that works in the workflow's folder; paths that it is given are those of the caller's folder.
+    """Make a command work in the workflow's folder; paths that it is given are those of the caller's folder.
 
     Where there is no clone, as beside an installed package, it works where it is called if it is told `results`.
     """

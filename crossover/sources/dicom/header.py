@@ -104,7 +104,7 @@ class Instance:
 
 
 def read_header(file: FileRef, mask: bool = False) -> Instance | Finding:
-    """The header of one file, or why there is none. Never raises.
+    """Read the header of one file, or say why there is none. It never raises.
 
     Args:
         mask: whether it is a slice of a mask, which may be of any modality, and anybody's.
@@ -151,7 +151,7 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
 
 
 def _uid_in(head: bytes, tag: bytes) -> str:
-    """A UID with explicit VR among a file's first bytes; "" where they hold none."""
+    """Return a UID with explicit VR among a file's first bytes; "" where they hold none."""
     at = head.find(tag + b"UI")
     if at < 0:
         return ""
@@ -213,7 +213,7 @@ def _acquired(d: Dataset) -> str:
 
 
 def _frames(d: Dataset) -> Iterator[Frame]:
-    """The planes of a classic image (one), or of an enhanced one (its functional groups)."""
+    """Yield the planes of a classic image (one), or of an enhanced one (its functional groups)."""
     per_frame = d.get("PerFrameFunctionalGroupsSequence")
     if not per_frame:
         yield _frame(0, [d], d)
@@ -240,7 +240,7 @@ MACROS = (
 
 
 def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
-    """One plane; an attribute is that of the first part that has it."""
+    """Return one plane; an attribute is that of the first part that has it."""
 
     def first(tag: str, n: int) -> tuple[float, ...] | None:
         return next((v for p in parts if (v := numbers(p, tag, n))), None)
@@ -292,7 +292,7 @@ def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
 
 
 def references(d: Dataset) -> Iterator[str]:
-    """Series that contours or segments were drawn on."""
+    """Yield the series that contours or segments were drawn on."""
     for frame in d.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:
             for series in study.get("RTReferencedSeriesSequence") or []:
@@ -302,7 +302,7 @@ def references(d: Dataset) -> Iterator[str]:
 
 
 def _structure_frame(d: Dataset) -> str:
-    """The one frame of reference of a structure set; "" where it has several."""
+    """Return the one frame of reference of a structure set; "" where it has several."""
     rois = d.get("StructureSetROISequence") or []
     named = {text(roi, "ReferencedFrameOfReferenceUID") for roi in rois}
     return named.pop() if len(named) == 1 else ""
@@ -312,7 +312,7 @@ MAKERS = ("siemens", "ge medical", "philips", "toshiba", "canon", "hitachi", "ui
 
 
 def _facts(d: Dataset, first: Dataset | None) -> Iterator[tuple[str, str | float]]:
-    """The allow-list of what may be told: numbers, and words of a closed list. No free text."""
+    """Yield the allow-list of what may be told: numbers, and words of a closed list. No free text."""
     maker = text(d, "Manufacturer").lower()
     yield "manufacturer", next((m for m in MAKERS if m in maker), "other")
     sex = text(d, "PatientSex").upper()
@@ -334,7 +334,7 @@ def _facts(d: Dataset, first: Dataset | None) -> Iterator[tuple[str, str | float
 
 
 def _within(found: tuple[float, ...] | None, low: float, high: float) -> tuple[float, ...]:
-    """The numbers where all lie within the limits, else none; what is absurd is as good as missing."""
+    """Return the numbers where all lie within the limits, else none; what is absurd is as good as missing."""
     return found if found and low <= min(found) and max(found) <= high else ()
 
 

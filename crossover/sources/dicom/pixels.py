@@ -29,7 +29,7 @@ JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 
 
 def volume(stack: Stack) -> sitk.Image:
-    """The stack as a volume: stored values x slope + intercept, int16 where that loses nothing, else float32.
+    """Return the stack as a volume: stored values x slope + intercept, int16 where that loses nothing, else float32.
 
     HU for CT, the modality's own unit for MR.
 
@@ -68,7 +68,7 @@ def _whole(stack: Stack) -> bool:
 
 
 def stored(stack: Stack) -> Iterator[np.ndarray]:
-    """Stored values of each plane, in the stack's order; each file is opened once for each run of planes.
+    """Read the stored values of each plane, in the stack's order; each file is opened once for each run of planes.
 
     Raises:
         Refused: bits-contradict, pixels-unreadable, no-decoder.
@@ -131,7 +131,7 @@ def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
 
 
 def _jpeg(dataset: Dataset, index: int, instance: Instance) -> np.ndarray:
-    """A frame in JPEG, whose own precision counts: decoders cut values to the header's BitsStored.
+    """Return a frame in JPEG, whose own precision counts: decoders cut values to the header's BitsStored.
 
     Raises:
         Refused: bits-contradict, where values don't fit in what the header says of them.
