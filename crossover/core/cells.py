@@ -34,12 +34,12 @@ class TableError(ValueError):
     """A table is not what it has to be; the message lists all findings, one to a line."""
 
     def of(self, path: Path) -> TableError:
-        """The same, each line with the file's name."""
+        """Return the same, each line with the file's name."""
         return TableError("\n".join(f"{path}: {line}" for line in str(self).splitlines()))
 
 
 def numbers(column: pd.Series, decimal: str = ".") -> tuple[pd.Series, list[str]]:
-    """Text as numbers: empty cells, NA, n/a and NaN are missing, inf and -inf infinite.
+    """Read text as numbers: empty cells, NA, n/a and NaN are missing, inf and -inf infinite.
 
     A comma is a decimal comma where it can be nothing else, and "1,234" where the column or else the
     table (`decimal`) shows what it is.
@@ -72,7 +72,7 @@ def numbers(column: pd.Series, decimal: str = ".") -> tuple[pd.Series, list[str]
 
 
 def broken(column: pd.Series) -> list[str]:
-    """What is wrong with a column of text: cells that the spreadsheet could not compute (#REF!)."""
+    """Return what is wrong with a column of text: cells that the spreadsheet could not compute (#REF!)."""
     cells = column.tolist()
     if "#" not in "".join(cells):
         return []
@@ -81,7 +81,7 @@ def broken(column: pd.Series) -> list[str]:
 
 
 def named_rows(rows: Sequence[int]) -> str:
-    """ "row 3", "rows 3, 5 and 9", or the first few and how many more."""
+    """Name rows: "row 3", "rows 3, 5 and 9", or the first few and how many more."""
     if len(rows) == 1:
         return f"row {rows[0]}"
     if len(rows) > _NAMED:
@@ -90,13 +90,13 @@ def named_rows(rows: Sequence[int]) -> str:
 
 
 def some(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
-    """The first few, with a sign between them, and how many more there are."""
+    """Join the first few, with a sign between them, and say how many more there are."""
     more = f" and {len(places) - most} more" if len(places) > most else ""
     return sign.join(map(str, places[:most])) + more
 
 
 def _number(cell: str, sign: str) -> tuple[float, str]:
-    """A cell's value and "", or NaN and what is wrong."""
+    """Return a cell's value and "", or NaN and what is wrong."""
     word = cell.lower()
     if word in MISSING:
         return float("nan"), ""
@@ -111,7 +111,7 @@ def _number(cell: str, sign: str) -> tuple[float, str]:
 
 
 def sure_signs(cells: Iterable[str]) -> set[str]:
-    """The decimal signs of those cells whose sign can't be one between thousands."""
+    """Return the decimal signs of those cells whose sign can't be one between thousands."""
     found = set()
     for cell in cells:
         match = _NUMBER.fullmatch(cell) if cell[-1:].isdigit() or cell[-1:] in ".," else None

@@ -48,7 +48,7 @@ class Table:
     """The decimal sign that the table as a whole shows, "" where it shows both."""
 
     def numbers(self, column: str) -> tuple[pd.Series, list[str]]:
-        """A column's numbers and what is wrong with it; see `numbers`."""
+        """Return a column's numbers and what is wrong with it; see `numbers`."""
         return numbers(self.rows[column], self.decimal)
 
 
@@ -81,7 +81,7 @@ def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str]
 
 
 def _decimal(separator: str, records: list[list[str]]) -> tuple[str, bool]:
-    """The sign that the whole table shows, as `Table.decimal`; whether there are decimal commas."""
+    """Return the sign that the whole table shows, as `Table.decimal`; whether there are decimal commas."""
     if separator == ",":
         return ".", False
     found = sure_signs(cell.strip(BLANK) for record in records for cell in record)
@@ -148,7 +148,7 @@ def _parsed(text: str, separator: str) -> tuple[list[list[str]], list[str]]:
 
 
 def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
-    """How well a separator suits: it divides the header, the rows have as many cells, and these are many."""
+    """Return how well a separator suits: it divides the header, the rows have as many cells, and these are many."""
     filled = [record for record in records if any(cell.strip(BLANK) for cell in record)]
     if not filled:
         return False, 1.0, 2  # all that stands there separates
@@ -158,7 +158,7 @@ def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
 
 
 def _first(records: list[list[str]], wanted) -> str:
-    """The first cell that is `wanted`: "row 3 column 2"."""
+    """Return the first cell that is `wanted`: "row 3 column 2"."""
     for number, record in enumerate(records, 1):
         for place, cell in enumerate(record, 1):
             if wanted(cell):
@@ -253,7 +253,7 @@ def _doubled(top: int, header: list[str], repeated: Collection[str]) -> list[str
 
 
 def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[str]) -> str:
-    """A header that has none of the names may be no header but a patient: it is not quoted."""
+    """Say which columns are missing; a header with none of the names may be a patient's row and is not quoted."""
     what = f"no column {', '.join(missing)}"
     same = {"".join(name.casefold().split()): k for k, name in enumerate(header, 1)}
     for name in missing:

@@ -12,7 +12,7 @@ AS_TABLE = "save the table as .xlsx or as CSV in UTF-8"
 
 
 def read_workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
-    """The rows of the one visible sheet that holds anything, and notes.
+    """Return the rows of the one visible sheet that holds anything, and notes.
 
     Raises:
         TableError: for another kind of file, several such sheets, or formulas whose values were not saved.
@@ -69,7 +69,7 @@ def _sheet(formulas, values) -> tuple[list[list[str]], list[str], list[str]]:
 
 
 def _text(value: object, shown_as: str) -> str:
-    """A cell's value as text: 7.0 is "7", and "007" where its format is 000."""
+    """Return a cell's value as text: 7.0 is "7", and "007" where its format is 000."""
     if value is None:
         return ""
     if isinstance(value, bool):
