@@ -31,7 +31,7 @@ def structure_path(case: Path, structure: str) -> Path:
 
 
 def prediction_path(predictions: Path, model: str, cohort: str, case: str, structure: str) -> Path:
-    """Case names are unique in their cohort only, so the cohort stands in the file's name."""
+    """Return the path of a prediction; case names are unique in their cohort only, so the cohort is in it."""
     return predictions / model / f"{cohort}_{case}_{structure}.nii.gz"
 
 
@@ -77,7 +77,7 @@ def write(image: sitk.Image, path: Path) -> None:
 
 
 def on_grid(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    """An array (slices, rows, columns) as an image on the grid of another."""
+    """Return an array (slices, rows, columns) as an image on the grid of another."""
     image = sitk.GetImageFromArray(array)
     image.CopyInformation(grid)
     return image
