@@ -84,7 +84,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
-    """Every study of a run.
+    """Return every study of a run.
 
     Raises:
         ConfigError: with the findings of all of them.

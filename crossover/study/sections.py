@@ -81,7 +81,7 @@ class Replicates(Section):
         return self.draws * self.trainings
 
     def draw(self, replicate: int) -> int:
-        """The draw of the subsets that a replicate is trained on; replicates count from 0."""
+        """Return the draw of the subsets that a replicate is trained on; replicates count from 0."""
         return replicate // self.trainings
 
 
