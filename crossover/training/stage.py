@@ -67,13 +67,13 @@ class Trained:
 
 
 def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
-    """Steps of `epochs`, within the recipe's bounds."""
+    """Return the number of optimisation steps of `epochs`, within the recipe's bounds."""
     low, high = recipe.steps or (1, 10**12)
     return int(np.clip(round(recipe.epochs * epoch_steps), low, high))
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of step `step` (from 0) of `steps`, by the recipe's schedule."""
+    """Return the learning rate of step `step` (from 0) of `steps`, by the recipe's schedule."""
     done = step / steps
     share = {
         "constant": 1.0,
@@ -85,7 +85,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def validation_steps(recipe: Recipe, steps: int) -> set[int]:
-    """The steps after which the validation DSC is taken, evenly spaced, the last one included."""
+    """Return the steps after which the validation DSC is taken, evenly spaced, the last one included."""
     return {round(steps * (i + 1) / recipe.validations) for i in range(recipe.validations)} - {0}
 
 
@@ -197,7 +197,7 @@ def _report_validation(history: list[dict], steps: int, watch: Watch) -> None:
 
 
 def scored_slices(slices: SliceSet, on: Literal["volumes", "structure_slices"]) -> np.ndarray:
-    """(slices,) bool, those that the validation DSC needs predictions of."""
+    """Return (slices,) bool, the slices that the validation DSC needs predictions of."""
     return slices.has_structure if on == "structure_slices" else np.ones(len(slices.case), bool)
 
 
@@ -243,7 +243,7 @@ class _Saving:
     def save(
         self, engine: Engine, checkpoint: Path, course: _Course, best: Arrays, clock: Clock
     ) -> None:  # fmt: skip
-        """A disk without room is told in the log; the training goes on."""
+        """Write the checkpoint; a full disk is a warning in the log, and the training goes on."""
         start = monotonic()
         arrays = {f"state/{k}": v for k, v in engine.state().items()}
         arrays |= {f"best/{k}": v for k, v in best.items()}

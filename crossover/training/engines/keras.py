@@ -267,7 +267,7 @@ def freeze(model: keras.Model, architecture: Declared, level: str | None) -> Non
 
 
 def _part(name: str) -> str:
-    """The part of a layer, or of a layer's variable: what stands before the first `_` of its name."""
+    """Return the part of a layer, or of a layer's variable: what stands before the first `_` of its name."""
     return name.split("_")[0]
 
 

@@ -337,5 +337,5 @@ def _is_channels_last(tensor: Tensor) -> bool:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    """A copy in C order."""
+    """Return a copy in C order."""
     return np.array(tensor.numpy(force=True), order="C")
