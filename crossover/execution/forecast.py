@@ -105,7 +105,7 @@ def reasons(job: Job, record: dict | None, root: Path = Path(".")) -> Iterable[R
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, str, str]]:
-    """(key, before, now) of each leaf in which two JSON-like values differ.
+    """Yield (key, before, now) of each leaf in which two JSON-like values differ.
 
     Lists of one length are compared place by place, of different lengths as wholes; lists of mappings
     that have names by these.
@@ -125,7 +125,7 @@ def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, s
 
 
 def _named(value: Any) -> Any:
-    """A list of mappings with names, as stages or studies, as a mapping by name."""
+    """Return a list of mappings with names, as stages or studies, as a mapping by name."""
     for name in ("name", "study"):
         listed = value if isinstance(value, list) else []
         if listed and all(isinstance(v, dict) and name in v for v in listed):
@@ -219,7 +219,7 @@ def _as_costly(before: dict, now: dict) -> bool:
 
 
 def wall_seconds(rows: list[Planned], cores: int) -> float | None:
-    """How long the jobs will take on so many cores, each starting as soon as its inputs and cores are there.
+    """Return how long the jobs will take on so many cores, each starting as soon as its inputs and cores are there.
 
     Jobs whose time is unknown count nothing; None where all are.
     """
