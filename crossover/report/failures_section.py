@@ -16,7 +16,7 @@ TITLE = "Trainings that failed"
 
 
 def failed_table(failed: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """What the stages' manifests list as failed, with the columns `FAILED`."""
+    """Return what the stages' manifests list as failed, with the columns `FAILED`."""
     rows = [{"stage": name, **about} for name, about in failed.items()]
     return pd.DataFrame(rows, columns=FAILED)
 
@@ -55,7 +55,7 @@ def failures_section(results: StudyResults) -> Section | None:
 
 
 def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """A row for each training that failed by itself: what happened, what to try, what is missing for it.
+    """Return a row for each training that failed by itself: what happened, what to try, what is missing for it.
 
     What starts from it was not trained either, and counts among what is missing.
     """
@@ -75,7 +75,7 @@ def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _root(stage: Stage, shown: Plan, failed: list[str]) -> str:
-    """The first of a stage's ancestors that failed, or itself."""
+    """Return the first of a stage's ancestors that failed, or itself."""
     while stage.parent in failed:
         stage = shown.stages[stage.parent]
     return stage.name
@@ -103,7 +103,7 @@ def _missing(stage: Stage, models: list[Model], failed: list[str], study: Study,
 
 
 def _averaged(model: Model) -> tuple:
-    """The same for models whose scores are averaged."""
+    """Return a key that is equal for models whose scores are averaged."""
     return model.family, model.n_train, model.structures, model.fold is None
 
 
