@@ -90,7 +90,7 @@ def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
 
 
 def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
-    """What would make a study's answers surer: rows of `planning.PLANNING`.
+    """Return what would make a study's answers surer: rows of `planning.PLANNING`.
 
     The difference found of the pair at its largest size, of each structure where it isn't beyond chance; the
     crossover of the pair where it can't be told, of the first such structure; and 10 further cases for each family.
