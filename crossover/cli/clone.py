@@ -24,7 +24,9 @@ def workflow_folder(start: Path) -> Path:
     for folder in (start, *start.parents, ROOT):
         if all((folder / mark).exists() for mark in MARKS):
             return folder
-    raise ConfigError(f"{start} is in no clone of the project, and this program isn't either: call it in a clone")
+    raise ConfigError(
+        f"{start} is not inside a clone of the project, and neither is this program: call it inside a clone"
+    )
 
 
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:

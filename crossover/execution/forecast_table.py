@@ -32,7 +32,7 @@ def show(rows: list[Planned], cores: int, console: Console) -> None:
     if wall is not None:
         line += f"; about {duration(wall)} on {_count(cores, 'core')}"
     if unknown:
-        line += f"; not in it {_count(unknown, 'job')} of unknown time: nothing like them has run here"
+        line += f"; not counted: {_count(unknown, 'job')} of unknown time, since nothing like them has run here"
     console.print(line)
 
 

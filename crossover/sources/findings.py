@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
     "doubled-slice": Kind("error", "export each series once; split repeated measurements"),
     "uneven-slices": Kind("error", "choose a series with even spacing, or resample it yourself"),
     "gantry-tilt": Kind("error", "export a reconstruction without tilt, or resample it yourself"),
-    "non-finite": Kind("error", "export the image again: it holds values that are no numbers"),
+    "non-finite": Kind("error", "export the image again: it holds values that are not numbers"),
     "constant": Kind("error", "choose another image: all its values are the same"),
     "adc-unit": Kind("error", "export the map with its unit, or let it be computed"),
     "adc-computed": Kind("note", "nothing: the map was fitted as the study declares"),

@@ -137,7 +137,7 @@ def _json(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise TableError(f"byte {error.start + 1} is no {error.encoding}: save the file as UTF-8") from None
     except json.JSONDecodeError as error:
-        raise TableError(f"no JSON, so that it is no summary of nnU-Net: {error}") from None
+        raise TableError(f"this is not JSON, and so not a summary of nnU-Net: {error}") from None
 
 
 def _cases(content: Any) -> tuple[list, bool]:
@@ -158,7 +158,7 @@ def _labels(case: dict, first: bool) -> Iterator[tuple[dict, dict]]:
     labels = case if first else case["metrics"]
     name = (case.get("reference") or case["test"]) if first else case["reference_file"]
     if not isinstance(name, str):
-        raise ValueError(f"the case's file is no name: {name!r}")
+        raise ValueError(f"the case's file is not a name: {name!r}")
     for label, metrics in labels.items():
         if isinstance(metrics, dict):
             yield {"case": stem(name), "structure": f"label {label}"}, metrics

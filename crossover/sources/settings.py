@@ -111,7 +111,7 @@ def columns_pattern(value: str) -> str:
         ValueError: where it is none.
     """
     if {"{", "}"} & set(COLUMN.sub("", value)):
-        raise ValueError(f"{value!r}: each brace needs its other, with a column's name between them")
+        raise ValueError(f"{value!r}: an opening brace needs a closing one, with a column's name between them")
     for name in columns_in(value):
         if not name or name.isdigit():
             raise ValueError(f"{value!r}: {{{name}}} names no column; write {{column}}")
@@ -130,7 +130,7 @@ def below(value: str) -> str:
         ValueError: where it leads out of it.
     """
     if leads_out(value):
-        raise ValueError(f"{value!r} is no path below the folder of the data")
+        raise ValueError(f"{value!r} is not a path below the folder of the data")
     return value
 
 
@@ -175,9 +175,9 @@ def pattern(value: str) -> str:
         ValueError: where no such path can be.
     """
     if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
-        raise ValueError(f"{value!r}: of what stands in braces only {{patient}} is known")
+        raise ValueError(f"{value!r}: {{patient}} is the only name in braces that is known")
     if not value or value.startswith("/") or {"", ".", ".."} & set(value.split("/")):
-        raise ValueError(f"{value!r} is no path below the source")
+        raise ValueError(f"{value!r} is not a path below the source")
     return value
 
 

@@ -81,7 +81,7 @@ def read_volume(path: Path) -> Volume:
                 most = path.stat().st_size * (MOST_PACKED if packed else 1)
                 return _nifti(kind, stream, most, _misnamed(path, packed))
     except PermissionError:
-        raise Refused("volume-unreadable", "nobody here may read its file") from None
+        raise Refused("volume-unreadable", "there is no permission to read its file") from None
     except (EOFError, OSError, OverflowError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # isal has no type for its error
         what = f"its file is cut short or damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
@@ -112,7 +112,7 @@ def read_image(path: Path) -> tuple[sitk.Image, list[Finding]]:
     if values.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(values)))
         if wrong:
-            what = f"{wrong} of {values.size} values are no finite numbers"
+            what = f"{wrong} of {values.size} values are not finite numbers"
             raise Refused("non-finite", what)
         if values.dtype == np.float64:
             image = sitk.Cast(image, sitk.sitkFloat32)

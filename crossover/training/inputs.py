@@ -19,7 +19,7 @@ from crossover.training.engines import Engine, Features
 from crossover.training.failure import Collapsed
 
 log = logging.getLogger(__name__)
-LOWER_RATE = "a lower recipe.learning_rate; images without values beyond their range"
+LOWER_RATE = "a lower recipe.learning_rate, and check the images for values out of range"
 USES = 1.5
 """Activations are kept where each that must be computed will be used so many times or more."""
 
@@ -169,7 +169,7 @@ class Validation:
         )
         for probabilities in parts:
             if not np.isfinite(probabilities).all():
-                raise Collapsed("predictions are no numbers any more", LOWER_RATE)
+                raise Collapsed("predictions are no longer numbers", LOWER_RATE)
             yield probabilities
 
     def close(self) -> None:

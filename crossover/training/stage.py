@@ -192,7 +192,7 @@ def _report_validation(history: list[dict], steps: int, watch: Watch) -> None:
         raise Collapsed(
             f"nothing was learnt in {step} steps: the loss never fell below its first "
             f"{history[0]['loss']:.4f}, and the validation DSC is 0 throughout",
-            "another recipe.learning_rate; masks that lie on their images",
+            "another recipe.learning_rate, and check that masks lie on their images",
         )
 
 

@@ -82,7 +82,7 @@ def _value(node: ast.expr, facts: dict, functions: dict[str, Callable]) -> Inter
             return COMBINED[node.func.id]([_value(a, facts, functions) for a in node.args])
         if node.func.id in functions:
             return functions[node.func.id](*(ast.literal_eval(a) for a in node.args))
-    raise ExpressionError(f"{ast.unparse(node)} is no number, name, sum or function of these")
+    raise ExpressionError(f"{ast.unparse(node)} is not a number, a name, a sum or a function of these")
 
 
 def _extreme(of: Callable) -> Callable[[list[Interval]], Interval]:

@@ -22,7 +22,7 @@ ASCII = {"CS", "UI", "DA", "TM", "AS", "DS", "IS"}
 @functools.cache
 def _about(keyword: str) -> tuple[int, str]:
     tag = tag_for_keyword(keyword)
-    assert tag is not None, f"{keyword} is no attribute of DICOM"
+    assert tag is not None, f"{keyword} is not an attribute of DICOM"
     return tag, dictionary_VR(tag)
 
 

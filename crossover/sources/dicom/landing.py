@@ -42,12 +42,12 @@ def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, floa
 def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
     """Values without what rounding put off whole numbers."""
     if wrong := int(np.count_nonzero(~np.isfinite(values))):
-        what = f"{wrong} of {values.size} values are no whole numbers but NaN or infinite: write 0 there"
+        what = f"{wrong} of {values.size} values are NaN or infinite instead of whole numbers: write 0 there"
         raise Refused("structure-refused", what)
     rounded = np.rint(values)
     off = np.abs(values - rounded) > WHOLE
     if off.any():
-        what = f"{np.count_nonzero(off)} of {values.size} values are no whole numbers ({listed(values[off])})"
+        what = f"{np.count_nonzero(off)} of {values.size} values are not whole numbers ({listed(values[off])})"
         if scaling != (1.0, 0.0):
             what += f" after slope {scaling[0]:.10g} and intercept {scaling[1]:.10g}"
         what += ": threshold it, or resample labels by nearest neighbour, and save whole numbers"

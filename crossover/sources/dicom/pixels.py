@@ -51,7 +51,7 @@ def volume(stack: Stack) -> sitk.Image:
         values[k] += np.float32(frame.intercept)
     if not np.isfinite(values).all():
         wrong = int((~np.isfinite(values)).sum())
-        raise Refused("non-finite", f"{wrong} values are no finite numbers", stack.files())
+        raise Refused("non-finite", f"{wrong} values are not finite numbers", stack.files())
     low, high = float(values.min()), float(values.max())
     if low == high:
         raise Refused("constant", f"all its values are {low:g}", stack.files())

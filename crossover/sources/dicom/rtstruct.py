@@ -70,7 +70,7 @@ def rois(dataset: Dataset) -> list[Roi]:
     """Return all regions of interest of an RTSTRUCT, in the order of StructureSetROISequence (3006,0020).
 
     Never raises for what is missing: a region without contours has none, an unknown frame of reference
-    is "". Coordinates that are no numbers, or too few for the last point, become NaN.
+    is "". Coordinates that are not numbers, or too few for the last point, become NaN.
     """
     frames = dataset.get("ReferencedFrameOfReferenceSequence") or [dataset]
     frame = str(frames[0].get("FrameOfReferenceUID") or "")
@@ -150,7 +150,7 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
 
     Raises:
         Refused: numbers-shared, structure-empty (no closed contour), structure-outside, structure-refused
-            (coordinates that are no numbers or all zero; contours that aren't flat or not parallel),
+            (coordinates that are not numbers or all zero; contours that aren't flat or not parallel),
             contours-redrawn (one outline twice on a plane, not quite the same).
     """
     if roi.shared:
@@ -194,7 +194,7 @@ def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
     if bad:
         raise Refused(
             "structure-refused",
-            f"{bad} contours hold coordinates that are no numbers, or incomplete",
+            f"{bad} contours hold coordinates that are not numbers, or incomplete",
         )
     zero = sum(not ring.any() for ring in rings)
     if zero:

@@ -143,7 +143,7 @@ def _frames(dataset: Dataset) -> list[_Frame]:
         what = "its frames' segments, positions, orientations or pixel spacing are missing"
         raise Refused("structure-refused", what) from None
     if not all(np.isfinite(v).all() for v in (turns, spacings, places)) or (spacings <= 0).any():
-        raise Refused("structure-refused", "its frames' geometry holds values that are no numbers")
+        raise Refused("structure-refused", "its frames' geometry holds values that are not numbers")
     size = (int(dataset.get("Rows") or 1), int(dataset.get("Columns") or 1))
     if len(frames) and spread_mm(turns, spacings, size) > TOLERANCE_MM:
         raise Refused("structure-refused", "its frames differ in orientation or pixel spacing")
