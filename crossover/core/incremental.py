@@ -166,7 +166,7 @@ def _end_with_parent() -> None:
 
 
 def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
-    """With no workers in this process."""
+    """Make all items in this process where there are no workers."""
     failed: dict[str, str] = {}
     if not workers or not todo:
         for name in todo:

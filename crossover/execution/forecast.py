@@ -139,7 +139,7 @@ def _short(value: Any, most: int = 60) -> str:
 
 
 def _stages(job: Job, record: dict | None, why: list[Reason], root: Path) -> tuple[list[str], list[str]]:
-    """Of a training job, the stages that it would train and those that it would keep.
+    """Return the stages that a training job would train and those that it would keep.
 
     Only where nothing but the list of its stages has changed is it known before that a stage stays.
     """

@@ -110,7 +110,7 @@ def _made(group: list[Planned], most: int = 2) -> str:
 
 
 def _short(path: str) -> str:
-    """Without the folders that the other columns tell."""
+    """Leave out the folders that the other columns tell."""
     parts = Path(path).parts
     return "/".join(parts[2:] if parts[0] == "results" and len(parts) > 2 else parts)
 

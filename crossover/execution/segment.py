@@ -179,7 +179,7 @@ def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Imag
 
 
 def _picture(study: Study, out: Path, case: str, structure: str, mask: sitk.Image, manual: sitk.Image | None) -> None:
-    """Of the corrected image where it was corrected."""
+    """Draw the picture, of the corrected image where it was corrected."""
     from crossover.analyses.figures import montage, style
 
     channel = study.channels[0]

@@ -258,7 +258,7 @@ def _own_gain(results: StudyResults, stated: Any) -> dict[str, str]:
 
 
 def _by_sources(study: Study) -> list[Chain]:
-    """By number of sources, those in the study's order of cohorts; what pools cohorts and controls last."""
+    """Sort by number of sources, then the study's order of cohorts; what pools cohorts and controls come last."""
     of, cohorts = chains(study), list(study.cohorts)
     order = kinds(of)
 

@@ -131,7 +131,7 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, bool]]:
 
 
 def _misnamed(path: Path, packed: bool) -> list[Finding]:
-    """That a file's name says gzip, and its content doesn't, or the other way round."""
+    """Warn that a file's name says gzip and its content doesn't, or the other way round."""
     if packed == path.name.lower().endswith(".gz"):
         return []
     said, found = ("not ", "") if packed else ("", "not ")

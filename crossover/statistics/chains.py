@@ -299,12 +299,12 @@ def _of_kind(scores: Scores, of: Iterable[Chain], kind: str, target: str, metric
 
 
 def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Of tables with the same cases; trainings that one of them lacks are missing."""
+    """Return the mean of tables with the same cases; trainings that one of them lacks are missing."""
     return sum(tables[1:], start=tables[0]) / len(tables)
 
 
 def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -> dict[str, float]:
-    """Of the families (a, b) of each target: their means, compared over all targets' cases."""
+    """Compare the means of the families (a, b) of each target over all targets' cases."""
     means = [_of_both(_mean(a), _mean(b)) for a, b in sides]
     counts = [sum(len(side[i]) for side in sides) for i in (0, 1)]
     cases = [pd.concat([pair[i].mean(axis=1) for pair in means]) for i in (0, 1)]

@@ -83,7 +83,7 @@ class Moments(NamedTuple):
 
 
 def _sum(images: Stack, places: np.ndarray, minus: np.ndarray, squared: bool = False) -> np.ndarray:
-    """Of all values less `minus`, or of their squares, by channel.
+    """Return the sum of all values less `minus`, or of their squares, by channel.
 
     NumPy adds several channels pixel after pixel, and one in halves, each a multiple of 8 pixels.
     """

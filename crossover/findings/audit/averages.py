@@ -98,7 +98,7 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
 
 
 def _of_averages(found: Finding, printed: Interval, mean_sd: Interval, same_cases: bool) -> Finding:
-    """Of the SD of each case's average over the rows, all that can be told is whether it is too large."""
+    """Check whether the SD of each case's average over the rows is too large, which is all that can be checked."""
     if same_cases and gap(printed, "at_most", mean_sd):
         source = "at most the mean of the rows' SDs, if of each case's average"
         return found if found.verdict == NOT else judged(
@@ -137,7 +137,7 @@ def _over_rows(rows: list[Value]) -> _Spread:
 
 
 def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
-    """Of every row's cases together: their SDs within, the distance of the means between."""
+    """Return the SD of all rows' cases together, from their SDs within rows and the means between them."""
     total = sum(cases)
     middle = math.fsum(n * row.mean for row, n in zip(rows, cases)) / total
     squares, errors, moved = 0.0, 0.0, 0.0

@@ -140,7 +140,7 @@ def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
 
 
 def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, float]) -> Interval:
-    """From [smallest, largest] standard error and (fewest, most) degrees of freedom."""
+    """Return the range of p from [smallest, largest] standard error and (fewest, most) degrees of freedom."""
     from scipy import stats
 
     sizes = abs(difference.low), abs(difference.high)

@@ -169,7 +169,7 @@ def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_bel
 
 
 def _least_correlation(a: Interval, b: Interval, wanted: float) -> float:
-    """With which the difference of two numbers with these standard errors has the wanted one, or a smaller."""
+    """Return the least correlation at which the difference of two numbers has the wanted standard error or less."""
     if not a.low or not b.low:
         return -1.0
     found = []

@@ -133,7 +133,7 @@ def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Find
 
 
 def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval]) -> Interval:
-    """Of all parts' cases together: the parts' SDs within, the distance of their means between."""
+    """Return the SD of all parts' cases together, from the parts' SDs within and their means between."""
     total = sum(cases)
     middle = average([exactly(p.mean) for p in parts], cases).middle
     ends = []

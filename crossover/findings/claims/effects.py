@@ -69,7 +69,7 @@ def missing_controls(statement: Statement, scores: Scores | None, controls: Cont
 
 
 def _as_long(of: Comparison, scores: Scores, controls: Controls) -> Comparison:
-    """As many b as a, each as long as its a."""
+    """Replace each b by its control that was trained as long as its a, where that has scores."""
     pairs = [(a, b) for a in of.a for b in of.b]
     found = [next((c for c in controls.get(p, ()) if c in scores.families), p[1]) for p in pairs]
     return of if found == [b for _, b in pairs] else of.model_copy(update={"b": found})

@@ -123,7 +123,7 @@ def _drawn(values: np.ndarray, form: Form) -> np.ndarray:
 
 
 def _icc(manual: np.ndarray, automatic: np.ndarray, form: Form) -> np.ndarray:
-    """Of arrays (draws, cases, features): ICCs, shape (draws, features)."""
+    """Return the ICCs, shape (draws, features), of arrays (draws, cases, features)."""
     n = manual.shape[1]
     apart, middle = automatic - manual, (automatic + manual) / 2
     ddof = 1 if n > 1 else 0

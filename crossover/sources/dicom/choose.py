@@ -178,7 +178,7 @@ def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
 
 
 def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
-    """Of the images at one b-value the likeliest to have been measured whole.
+    """Choose, of the images at one b-value, those that were most likely measured as a whole.
 
     Measured ones before calculated ones, those known for diffusion images before others, and the scanner's own trace
     before single directions, which it was made from.
@@ -260,7 +260,7 @@ def _number(word: str) -> float:
 
 
 def _of_several(taken: Sequence[Stack], series: Sequence[Sequence[Stack]], which: Repeated) -> list[Finding]:
-    """That a repeated series was chosen, and whether the others have its name."""
+    """Say that a repeated series was chosen, and whether the others have its name."""
     names = {group[0].instance.text.split("\n")[0].strip().casefold() for group in series}
     out = [Finding("series-repeated", f"the {_words(which)} of {len(series)} series that match")]
     if len(names) > 1:

@@ -132,7 +132,7 @@ def _no_file(path: Path) -> tuple[str, str] | None:
 
 
 def _is_archive(path: Path) -> bool:
-    """By its beginning: the end, which counts for `zipfile`, may be cut off, or stand in an image by chance."""
+    """Whether a file is an archive by its first bytes: `zipfile` looks at the end, which may be cut off or chance."""
     try:
         with path.open("rb") as file:
             head = file.read(132)

@@ -160,7 +160,7 @@ def _uid_in(head: bytes, tag: bytes) -> str:
 
 
 def _is_dicom(head: bytes) -> bool:
-    """With the prefix of part 10, or as a bare data set whose first element is of group 2 or 8."""
+    """Whether it has the prefix of part 10, or is a bare data set whose first element is of group 2 or 8."""
     if head[128:132] == b"DICM":
         return True
     group, element = head[:2], int.from_bytes(head[2:4], "little")
@@ -200,7 +200,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
 
 
 def _acquired(d: Dataset) -> str:
-    """From AcquisitionDateTime (0008,002A), or date and time of the acquisition or the series."""
+    """Return AcquisitionDateTime (0008,002A), else date and time of the acquisition or the series."""
     whole = text(d, "AcquisitionDateTime")
     if len(whole) >= 14 and whole[:14].isdecimal():
         return whole

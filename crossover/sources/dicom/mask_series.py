@@ -130,7 +130,7 @@ def _on_slices(planes: Mapping[int, NDArray[np.bool_]], grid: sitk.Image) -> sit
 
 
 def _where_they_lie(planes: list[tuple[Frame, NDArray[np.bool_]]], grid: sitk.Image) -> sitk.Image:
-    """As far apart as the image's slices, but for what headers are rounded by; `landed` measures it."""
+    """Place a mask's slices as far apart as the image's, which headers round; `landed` measures the difference."""
     first = planes[0][0]
     step = step_of(grid, first)
     along = np.array([frame.position for frame, _ in planes]) @ directions(first)[:, 2]

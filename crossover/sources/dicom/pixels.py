@@ -109,7 +109,7 @@ def _of_file(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
 
 
 def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
-    """By pydicom and the decoders it finds; frame by frame, so that one is in memory at a time."""
+    """Decode by pydicom and the decoders it finds, frame by frame, so that one is in memory at a time."""
     syntax = UID(instance.image.syntax)
     try:
         decoder = get_decoder(syntax)
