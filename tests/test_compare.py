@@ -220,7 +220,7 @@ def test_wrong_files_are_all_named(tmp_path):
     found = run(good, f"x={tmp_path}/v1.json", f"y={tmp_path}/broken.json", f"z={tmp_path}/half.json",
                 f"w={tmp_path}/none.csv", "--out", tmp_path / "out")  # fmt: skip
     assert found.exit_code == 2
-    for finding in ("a.json: the model has no name", "v1.json: no list of cases", "broken.json: no JSON",
+    for finding in ("a.json: the model has no name", "v1.json: no list of cases", "broken.json: this is not JSON",
                     "half.json: metric_per_case[2]: no 'reference_file'",
                     "none.csv: there is no such file"):  # fmt: skip
         assert finding in found.output

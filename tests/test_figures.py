@@ -339,6 +339,19 @@ def test_saving_twice_gives_the_same_bytes(study, frames, tmp_path):
         assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_last_bits_of_a_layout_change_no_file(parts: int, tmp_path):
+    for name, last_bits in (("a", 0.0), ("b", 3e-16)):
+        figure = Figure(figsize=(3, 2))
+        part = figure if parts == 1 else figure.subfigures(1, parts)[0]
+        if parts > 1:
+            part.bbox_relative.set_points(part.bbox_relative.get_points() + last_bits)
+        part.add_axes((0.2 + last_bits, 0.2, 0.7, 0.6)).plot([1, 2], [0.3, 0.4])
+        style.save(figure, tmp_path / name)
+    for suffix in style.UNTIMED:
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
 def test_drawing_leaves_the_callers_style_alone(study, frames):
     before = dict(matplotlib.rcParams)
     flow.draw(frames["splits"], study)

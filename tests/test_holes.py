@@ -129,7 +129,7 @@ def test_the_line_at_the_top_counts_children_apart():
     failed = failures.failed_table(with_descendants(study, ["north-f0"]))
     line = failures.failures_in_short(StudyResults(study, {"failed": failed}, {}))
     assert line.startswith("1 training failed, and 4 others could not start without:")
-    none = StudyResults(study, {"failed": failed.iloc[:0]}, {}, collapsed=["a", "b"])
+    none = StudyResults(study, {"failed": failed.iloc[:0]}, {}, scored_zero=["a", "b"])
     assert failures.failures_in_short(none) == "2 trainings ended with a validation DSC of 0."
 
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "statistics": "core study",
     "findings": "core study statistics",
     "analyses": "core imaging networks study statistics findings",
-    "report": "core study statistics findings analyses",
+    "report": "core sources study statistics findings analyses",
     "execution": ("core imaging sources networks study evaluation training statistics findings analyses report"),
     "cli": "*",
 }

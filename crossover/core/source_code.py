@@ -57,7 +57,7 @@ BESIDE = {
 
 
 def source_digest(path: str) -> str:
-    """Of what a source file says, for a path relative to the project's root.
+    """Return a digest of what a source file says, for a path relative to the project's root.
 
     Of Python that is its syntax tree without docstrings: comments, layout and documentation count for
     nothing. Of any other file it is the bytes.
@@ -66,7 +66,7 @@ def source_digest(path: str) -> str:
 
 
 def closure(*entries: str) -> tuple[str, ...]:
-    """Source files of this project that `entries` import, directly or not, and the entries themselves.
+    """Return the source files of this project that `entries` import, directly or not, and the entries themselves.
 
     Args:
         entries: paths of scripts or modules, relative to the project's root.
@@ -114,7 +114,7 @@ def _read_source(root: Path, path: str, modified: int, size: int) -> _Source:
 
 @functools.cache
 def _reader() -> bytes:
-    """What decides, beside a text, what is read of it: this Python and this module."""
+    """Return what decides, beside a text, what is read of it: this Python and this module."""
     return sys.version.encode() + Path(__file__).read_bytes()
 
 
@@ -140,7 +140,7 @@ def _imported(tree: ast.Module, package: tuple[str, ...]) -> Iterable[str]:
 
 @functools.cache
 def _files(root: Path, module: str) -> tuple[str, ...]:
-    """The module's file and the `__init__` files that run before it."""
+    """Return the module's file and the `__init__` files that run before it."""
     parts = module.split(".")
     packages = ["/".join(parts[: i + 1]) for i in range(len(parts))]
     files = [f"{p}/__init__.py" for p in packages] + [f"{packages[-1]}.py"]
@@ -148,10 +148,10 @@ def _files(root: Path, module: str) -> tuple[str, ...]:
 
 
 def sources(*entries: str) -> dict[str, str]:
-    """The closure of `entries`, each file with its digest."""
+    """Return the closure of `entries`, each file with its digest."""
     return {path: source_digest(path) for path in closure(*entries)}
 
 
 def code_digest(*entries: str) -> str:
-    """Of all that the closure of `entries` says."""
+    """Return a digest of all that the closure of `entries` says."""
     return digest(sources(*entries))

@@ -31,7 +31,7 @@ class StudyResults:
             of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
-        collapsed: trainings that found nothing (`failures_section.collapsed`).
+        scored_zero: trainings whose kept weights found nothing (`failures_section.scored_zero`).
         retried: trainings that were done again, and why (`failures_section.retried`).
         provenance: how frames and figures were made, by their names, figures as "figures/flow".
     """
@@ -40,7 +40,7 @@ class StudyResults:
     frames: dict[str, pd.DataFrame]
     figures: dict[str, Path]
     facts: dict[str, Any] = field(default_factory=dict)
-    collapsed: list[str] = field(default_factory=list)
+    scored_zero: list[str] = field(default_factory=list)
     provenance: dict[str, ProvenanceNote] = field(default_factory=dict)
     retried: dict[str, str] = field(default_factory=dict)
 

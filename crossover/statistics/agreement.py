@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f
 
-from crossover.core.tables import TableError, read_table
+from crossover.core.cells import TableError
+from crossover.core.tables import read_table
 from crossover.statistics.intervals import ended
 from crossover.statistics.metrics_table import test_sets
 
@@ -69,7 +70,7 @@ def check_radiomics(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def agreement(radiomics: pd.DataFrame, icc_form: Form, confidence: float) -> pd.DataFrame:
-    """ICC of manual and automatic features for each test set, structure, model and feature.
+    """Return the ICC of manual and automatic features for each test set, structure, model and feature.
 
     Returns: test_set, structure, model, family, strategy, level, n_train, feature, cases (with both
     values), cases_without_prediction (the manual value is there and the model's is not, as where
@@ -120,7 +121,7 @@ def intraclass(
     form: Form,
     confidence: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Single-rater ICC and interval from the mean squares of n cases by k raters.
+    """Return the single-rater ICC and its interval from the mean squares of n cases by k raters.
 
     McGraw & Wong 1996, tables 4 and 7; Shrout & Fleiss 1979 name them (1,1), (2,1), (3,1).
 
@@ -154,7 +155,7 @@ def intraclass(
 def estimate(
     between: np.ndarray, raters: np.ndarray, error: np.ndarray, n: np.ndarray, k: int, form: Form
 ) -> np.ndarray:
-    """The ICC of `intraclass` without its interval."""
+    """Return the ICC of `intraclass` without its interval."""
     icc = _formula(between, raters, error, np.where(n > 1, n, np.nan), k, form)
     return np.clip(icc, -1 / (k - 1), 1)
 

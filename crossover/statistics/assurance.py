@@ -39,7 +39,7 @@ class MeanSquare:
     df: float
 
     def drawn(self, uniform: np.ndarray) -> np.ndarray:
-        """What the variance may be, for quantiles drawn from 0 to 1."""
+        """Return what the variance may be, for quantiles drawn from 0 to 1."""
         if np.isinf(self.df) or not self.value:
             return np.full(len(uniform), self.value)
         return self.value * self.df / special.chdtri(self.df, uniform)
@@ -71,7 +71,7 @@ class Pilot:
     own: bool = True
 
     def effect(self) -> Effect:
-        """The pilot's own effect; of models with the same number of trainings as `chance.effect` has it."""
+        """Return the pilot's own effect; of models with the same number of trainings as `chance.effect` has it."""
         training = self.training or MeanSquare(np.nan, np.nan)
         return Effect(
             estimate=self.estimate,
@@ -127,7 +127,7 @@ def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | 
 
 
 def drawn(pilot: Pilot, difference: float | None, draws: int = DRAWS) -> Components:
-    """Draw what the components may be (see above); the same pilot gives the same draws.
+    """Return what the variance may be, for quantiles drawn from 0 to 1.
 
     Args:
         difference: the true one that is asked about, in the metric's unit; None for the pilot's, with its uncertainty.

@@ -80,7 +80,7 @@ class Scores:
         return self._tables.get((chain.family, target, metric), NONE)
 
     def best(self, chain: Chain, target: str, metric: str) -> tuple[int | None, float]:
-        """(fold, test mean) of the run with the best validation DSC, the first of equals.
+        """Return (fold, test mean) of the run with the best validation DSC, the first of equals.
 
         A run is one model, or one for each structure, whose mean then counts.
 
@@ -104,7 +104,7 @@ class Scores:
 
 
 def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.DataFrame:
-    """Every chain's scores on its target's test cases, with the columns `CHAINS`.
+    """Return every chain's scores on its target's test cases, with the columns `CHAINS`.
 
     Returns:
         One row for each target, family and metric. `mean` is over cases of each case's mean over the
@@ -129,7 +129,7 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
 
 
 def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
-    """Every chain against the baseline of its target, on the same cases, with the columns `GAINS`.
+    """Compare every chain with the baseline of its target, on the same cases, with the columns `GAINS`.
 
     Returns:
         One row for each target with a baseline, family that is no baseline, and metric. `gain` is the mean over the
@@ -159,7 +159,7 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
 
 
 def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
-    """Kinds of chains against each other, on the same cases, with the columns `CONTRASTS`.
+    """Compare kinds of chains with each other, on the same cases, with the columns `CONTRASTS`.
 
     A case's score under a kind is its mean over the kind's families that end on its cohort. Which kinds are
     compared says `crossover.study.chains.comparable`.
@@ -198,7 +198,7 @@ def attribute_contrasts(
     attributes: Mapping[str, Mapping[str, float | str]],
     alpha: float,
 ) -> pd.DataFrame:
-    """Sources that differ in an attribute against each other, with the columns `ATTRIBUTES`.
+    """Compare sources that differ in an attribute with each other, with the columns `ATTRIBUTES`.
 
     Args:
         attributes: attribute -> cohort -> its value; the values of an attribute are all numbers or all texts.
@@ -225,7 +225,7 @@ def _differing(
     metric: str,
     alpha: float,
 ) -> Iterator[dict[str, object]]:
-    """A row for each pair (target, b, a), and one of all targets."""
+    """Yield a row for each pair (target, b, a), and one of all targets."""
     by_target: dict[str, list[pd.DataFrame]] = {}
     whole = True
     for target, b, a in pairs:
@@ -245,7 +245,7 @@ def _differing(
 
 
 def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, float]:
-    """All that follows from differences of cases x trainings, a table for each cohort of cases."""
+    """Return all that follows from differences of cases x trainings, a table for each cohort of cases."""
     known = [d.dropna(axis=1, how="all").dropna() for d in differences]
     means = pd.concat([d.mean(axis=1) for d in known]).round(DECIMALS)
     found = mean_difference([d for d in known if d.size])
@@ -293,18 +293,18 @@ def _targets(of: Iterable[Chain]) -> list[str]:
 
 
 def _of_kind(scores: Scores, of: Iterable[Chain], kind: str, target: str, metric: str) -> list[pd.DataFrame]:
-    """The scores of each family of a kind that ends on the target; empty where it has none."""
+    """Return the scores of each family of a kind that ends on the target; empty where it has none."""
     named = [c for c in of if c.kind == kind and target in c.targets]
     return [scores.of(c, target, metric) for c in named]
 
 
 def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Of tables with the same cases; trainings that one of them lacks are missing."""
+    """Return the mean of tables with the same cases; trainings that one of them lacks are missing."""
     return sum(tables[1:], start=tables[0]) / len(tables)
 
 
 def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -> dict[str, float]:
-    """Of the families (a, b) of each target: their means, compared over all targets' cases."""
+    """Compare the means of the families (a, b) of each target over all targets' cases."""
     means = [_of_both(_mean(a), _mean(b)) for a, b in sides]
     counts = [sum(len(side[i]) for side in sides) for i in (0, 1)]
     cases = [pd.concat([pair[i].mean(axis=1) for pair in means]) for i in (0, 1)]
@@ -318,7 +318,7 @@ def _contrast(sides: Sequence[Sequence[Sequence[pd.DataFrame]]], alpha: float) -
 
 
 def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The trainings that both sides have."""
+    """Return the trainings that both sides have."""
     a, b = (side.dropna(axis=1, how="all") for side in (a, b))
     both = [run for run in a if run in b]
     return a[both], b[both]
@@ -340,7 +340,7 @@ def _pairs(of: Sequence[Chain], values: Mapping[str, float | str]) -> list[list[
 
 
 def _rank(chain: Chain, values: Mapping[str, float | str], seen: Sequence[float | str]) -> float:
-    """The source's number, or the place of its text among those of the cohorts."""
+    """Return the source's number, or the place of its text among those of the cohorts."""
     value = values[chain.source or ""]
     return seen.index(value) if isinstance(value, str) else value
 

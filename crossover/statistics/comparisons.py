@@ -29,7 +29,7 @@ Groups = dict[str, np.ndarray]
 
 
 def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """ANOVA and Tukey's honestly significant difference for each test set, structure and question.
+    """Return ANOVA and Tukey's honestly significant difference for each test set, structure and question.
 
     The questions at each size n of the table: "models at n=<n>" compares all families of that size
     and those that train on no target case (n_train 0); "levels at n=<n>" compares the families of
@@ -69,7 +69,7 @@ def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFram
 
 
 def one_way(groups: Groups) -> dict[str, float]:
-    """One-way ANOVA by statsmodels: F, df_between, df_within, p, eta_squared; see `compare` for what gives NaN."""
+    """Do a one-way ANOVA by statsmodels: F, df_between, df_within, p, eta_squared; see `compare` for what gives NaN."""
     from statsmodels.stats.oneway import anova_oneway
 
     values = list(groups.values())
@@ -86,7 +86,7 @@ def one_way(groups: Groups) -> dict[str, float]:
 
 
 def honest_differences(groups: Groups, alpha: float) -> Iterator[dict]:
-    """Tukey-Kramer for every pair: a, b, difference, ci_low, ci_high, p, significant."""
+    """Do Tukey-Kramer for every pair: a, b, difference, ci_low, ci_high, p, significant."""
     from scipy.stats import studentized_range
 
     pairs = list(combinations(groups, 2))
@@ -112,7 +112,7 @@ def honest_differences(groups: Groups, alpha: float) -> Iterator[dict]:
 
 @functools.cache
 def _studentized_range(share: float, groups: int, df: int) -> float:
-    """A quantile of it, which takes as long as a dozen values of p; a table asks for few different ones."""
+    """Return a quantile of it, which takes as long as a dozen values of p; a table asks for few different ones."""
     from scipy.stats import studentized_range
 
     return float(studentized_range.ppf(share, groups, df))
@@ -125,7 +125,7 @@ def degenerate(groups: Groups) -> bool:
 
 
 def questions(part: pd.DataFrame) -> Iterator[tuple[str, int, list[str]]]:
-    """(question, size, families) of one test set and structure; see `compare`."""
+    """Yield (question, size, families) of one test set and structure; see `compare`."""
     models = part[["family", "strategy", "level", "n_train"]].drop_duplicates()
     for n in sorted(set(models["n_train"]) - {0}) or [0]:
         here = models[models["n_train"].isin([0, n])]

@@ -27,7 +27,7 @@ Record = Mapping[str, Any]
 
 
 def cross_validation(records: Iterable[Record], cells: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
-    """One row for each cell of the selection and fold, with the columns `CELLS`.
+    """Return one row for each cell of the selection and fold, with the columns `CELLS`.
 
     Args:
         records: of any stages; those that are no cell's are left out.
@@ -59,7 +59,7 @@ def by_cell(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def select(table: pd.DataFrame, cells: Sequence[tuple[str, str]] = (), folds: int | None = None) -> dict[str, Any]:
-    """The cell with the highest mean validation DSC over the folds; of equals the first.
+    """Return the cell with the highest mean validation DSC over the folds; of equals the first.
 
     Cells that lack a fold's score are not chosen from: a mean over other folds is no comparison.
 
@@ -101,7 +101,7 @@ def select(table: pd.DataFrame, cells: Sequence[tuple[str, str]] = (), folds: in
 
 
 def validation(records: Iterable[Record], models: Iterable[Model], failed: Collection[str] = ()) -> pd.DataFrame:
-    """One row for each model, with the columns `VALIDATION`: how it did on the fold that chose its weights.
+    """Return one row for each model, with the columns `VALIDATION`: its score on the fold that chose its weights.
 
     Args:
         records: of the models' stages and of those that they start from.

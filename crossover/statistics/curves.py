@@ -21,7 +21,7 @@ CURVES = [
 
 
 def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
-    """Learning curves of a metrics table (`metrics_table.check_metrics`), with the columns `CURVES`.
+    """Return learning curves of a metrics table (`metrics_table.check_metrics`), with the columns `CURVES`.
 
     Returns:
         One row for each test set, structure, family of several sizes and size. `mean` is over `patients`
@@ -49,7 +49,7 @@ def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: 
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Percentiles along the first axis that hold the middle `confidence`; draws may be infinite."""
+    """Return percentiles along the first axis that hold the middle `confidence`; draws may be infinite."""
     ordered = np.sort(draws, axis=0)
     outside = int((1 - confidence) / 2 * len(draws) + 1e-9)  # 49.999... are 50
     return ordered[outside], ordered[len(draws) - 1 - outside]

@@ -14,7 +14,7 @@ MONOTONE, POWER = "monotone", "power law"
 
 
 def monotone(means: np.ndarray) -> np.ndarray:
-    """Isotonic regression along the last axis, by its min-max formula (Barlow et al. 1972).
+    """Fit an isotonic regression along the last axis, by its min-max formula (Barlow et al. 1972).
 
     The fit at j is the largest over i <= j of the smallest over k >= j of the mean of i..k.
     """
@@ -29,7 +29,7 @@ def monotone(means: np.ndarray) -> np.ndarray:
 
 
 def power_law(means: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """(a, b, c) of the power law along the last axis, shape (..., 3).
+    """Fit (a, b, c) of the power law along the last axis, shape (..., 3).
 
     Args:
         n: sizes, shape (K,), K >= FEWEST.
@@ -44,13 +44,13 @@ def power_law(means: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def power_curve(parameters: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """a - b n^(-c) at n, shape (..., len(n))."""
+    """Return a - b n^(-c) at n, shape (..., len(n))."""
     a, b, c = (parameters[..., i : i + 1] for i in range(3))
     return a - b * n**-c
 
 
 def at(values: np.ndarray, n: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Straight between the sizes on a log2 n axis, along the last axis."""
+    """Interpolate between the sizes along the last axis, straight on a log2 n axis."""
     x, new = np.log2(n), np.log2(wanted)
     right = np.clip(np.searchsorted(x, new), 1, len(x) - 1)
     share = (new - x[right - 1]) / (x[right] - x[right - 1])

@@ -14,7 +14,7 @@ from crossover.statistics.scales import Scale
 
 
 def half_width(sd: ArrayLike, cases: ArrayLike, confidence: float) -> np.ndarray:
-    """Half of Student's confidence interval of a mean, t((1 + confidence) / 2; n - 1) · sd / √n.
+    """Return half of Student's confidence interval of a mean, t((1 + confidence) / 2; n - 1) · sd / √n.
 
     All arguments broadcast; NaN for fewer than two cases.
     """
@@ -26,7 +26,7 @@ def half_width(sd: ArrayLike, cases: ArrayLike, confidence: float) -> np.ndarray
 def mean_interval(
     mean: ArrayLike, sd: ArrayLike, cases: ArrayLike, confidence: float, scale: Scale
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Confidence interval of a mean of `cases` values on a scale; NaN for fewer than two cases.
+    """Return the confidence interval of a mean of `cases` values on a scale; NaN for fewer than two cases.
 
     Args:
         sd: of the values, n - 1 below the line. All three broadcast.
@@ -35,7 +35,7 @@ def mean_interval(
 
 
 def around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high) of a mean whose symmetric interval would be mean ± half, both on the scale (see above).
+    """Return (low, high) of a mean whose symmetric interval would be mean ± half, both on the scale (see above).
 
     The mean itself where half is 0; mean ± half on a scale without ends; NaN where either is.
 
@@ -87,11 +87,11 @@ def off_line(value: ArrayLike, scale: Scale) -> np.ndarray:
 
 
 def ended(low: ArrayLike, high: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    """An interval up to the ends of the scale."""
+    """Return an interval cut to the ends of the scale."""
     return np.clip(low, *scale), np.clip(high, *scale)
 
 
 def of_differences(scale: Scale) -> Scale:
-    """The scale of a difference of two values."""
+    """Return the scale of a difference of two values."""
     lowest, highest = scale
     return lowest - highest, highest - lowest

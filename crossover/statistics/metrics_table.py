@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.tables import MISSING, TableError, broken, named_rows, numbers, read_table, some
+from crossover.core.cells import MISSING, TableError, broken, named_rows, numbers, some
+from crossover.core.tables import read_table
 from crossover.statistics.scales import DIAGONAL, KNOWN, scale
 
 log = logging.getLogger(__name__)

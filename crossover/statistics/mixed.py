@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def families_differ(long: pd.DataFrame) -> dict[str, float | bool]:
-    """value ~ family + (1 | unit): do the families differ?
+    """Test in value ~ family + (1 | unit) whether the families differ.
 
     Args:
         long: columns value, family, unit (the case).
@@ -21,7 +21,7 @@ def families_differ(long: pd.DataFrame) -> dict[str, float | bool]:
 
 
 def families_gain_alike(long: pd.DataFrame) -> dict[str, float | bool]:
-    """value ~ family * log2(n_train) + (1 | unit): Wald's test of the interaction; else as `families_differ`."""
+    """Test the interaction in value ~ family * log2(n_train) + (1 | unit) by Wald's test; else as `families_differ`."""
     x = np.log2(long["n_train"].astype(float))
     x = x - x.mean()  # changes no slope, and keeps the design well conditioned
     return _fitted(long.assign(log2_n=x), "value ~ family * log2_n", "family:log2_n")

@@ -58,7 +58,7 @@ class Rules:
     minutes: float | None = None
 
     def hours(self, cases: float | None) -> float:
-        """Hours of annotation of so many cases."""
+        """Return the hours of annotation of so many cases."""
         if self.minutes is None or cases is None:
             return np.nan
         return cases * self.minutes / 60 if np.isfinite(cases) else np.nan
@@ -146,7 +146,7 @@ def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict
 
 
 def scores_reached(found: Resampled, place: dict, target: float, rules: Rules) -> list[dict]:
-    """Labelled cases from which each family has a score, a row for each; hours are of cases beyond its largest size."""
+    """Return the labelled cases from which each family has a score; hours are of cases beyond its largest size."""
     rows = []
     for f, curve in _curves(found):
         n, low, high = curve.reaches(target, rules.confidence, rules.assurance)
@@ -160,7 +160,7 @@ def scores_reached(found: Resampled, place: dict, target: float, rules: Rules) -
 
 
 def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
-    """What so many cases beyond its largest size would bring to each family, a row for each."""
+    """Return what so many cases beyond its largest size would bring to each family, a row for each."""
     rows = []
     for f, curve in _curves(found):
         row = _of_curve(NEXT, place, found.panel.families[f], curve, rules)
@@ -194,7 +194,7 @@ def completed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def statement(row: dict) -> str:
-    """A row of the table in a sentence without its full stop."""
+    """Return a row of the table in a sentence without its full stop."""
     say = {
         DIFFERENCE: _settles,
         CROSSOVER: _settles_crossover,
@@ -207,7 +207,7 @@ def statement(row: dict) -> str:
 
 
 def models(row: dict) -> str:
-    """The models that a row is of: "transfer-L1 and scratch at n = 32"."""
+    """Return the models that a row is of: "transfer-L1 and scratch at n = 32"."""
     pair = f"{row['a']} and {row['b']}" if row["b"] else str(row["a"])
     return f"{pair} at n = {row['n_train']:.0f}" if row["n_train"] > 0 else pair
 
@@ -251,7 +251,7 @@ def _plan(row: dict, with_: str, what: str) -> str:
 
 
 def _reaches(row: dict) -> str:
-    """What a family needs for a score, with how the curve goes on said where that matters."""
+    """Return what a family needs for a score, with how the curve goes on said where that matters."""
     largest = row["n_train"]
     text = f"{row['a']} reaches {row['target']:g}"
     if np.isinf(row["cases"]):

@@ -90,7 +90,7 @@ def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
 
 
 def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
-    """What would make a study's answers surer: rows of `planning.PLANNING`.
+    """Return what would make a study's answers surer: rows of `planning.PLANNING`.
 
     The difference found of the pair at its largest size, of each structure where it isn't beyond chance; the
     crossover of the pair where it can't be told, of the first such structure; and 10 further cases for each family.
@@ -108,7 +108,7 @@ def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str]
 
 
 def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = False) -> tuple[list[dict], list[str]]:
-    """Of each structure what settles the pair's difference; notes where the pilot's parts are known by halves."""
+    """Plan for each structure what settles the pair's difference; note what of the pilot is known only in part."""
     scores, spreads = TrainedScores(rows, asked.metric), Spreads(rows, asked.metric)
     found, notes = [], set()
     for structure in dict.fromkeys(rows["structure"]):
@@ -128,7 +128,7 @@ def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = Fa
 def _by_curves(
     rows: pd.DataFrame, asked: Asked, pair: tuple[str, ...], first: bool = False
 ) -> tuple[list[dict], list[str]]:
-    """Of each structure the crossover of the pair, the score asked for, and what further cases bring."""
+    """Plan for each structure the crossover of the pair, the score asked for, and what further cases bring."""
     found: list[dict] = []
     notes: list[str] = []
     sized = rows[rows["n_train"] > 0]

@@ -57,7 +57,7 @@ def pairwise(
     comparison: Comparison | None,
     tukey: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Every pair of families at every size, on the same cases, with the columns `PAIRWISE`.
+    """Compare every pair of families at every size, on the same cases, with the columns `PAIRWISE`.
 
     Args:
         table: of `metrics_table.check_metrics`.
@@ -94,7 +94,7 @@ def pairwise(
 
 
 def repeated(table: pd.DataFrame, metric: str, alpha: float, comparison: Comparison | None) -> pd.DataFrame:
-    """All families at once, on the same cases, with the columns `REPEATED`.
+    """Test all families at once, on the same cases, with the columns `REPEATED`.
 
     Returns:
         For each test set, structure and question "models at n=<n>" (`comparisons.compare`), of the cases
@@ -122,7 +122,7 @@ def repeated(table: pd.DataFrame, metric: str, alpha: float, comparison: Compari
 
 
 def friedman(scores: pd.DataFrame) -> dict[str, float]:
-    """Friedman's test of cases x families: statistic (chi-square, corrected for ties), df1, p.
+    """Do Friedman's test of cases x families: statistic (chi-square, corrected for ties), df1, p.
 
     NaN for fewer than two cases or three families, and where every case's scores are the same.
     """
@@ -171,7 +171,7 @@ def _of_test_set(rows: pd.DataFrame, metric: str, independent: bool) -> Iterator
 
 
 def _at_once(scores: list[np.ndarray], families: list[str], spread: Callable[[], Spread | None]) -> Iterator[dict]:
-    """The tests of several models on the cases that all have a score for, shape (cases, trainings) each."""
+    """Yield the tests of several models on the cases that all have a score for, shape (cases, trainings) each."""
     means = np.column_stack([mean_of(s, 1) for s in scores])
     shared = ~np.isnan(means).any(1)
     whole = [s[shared] if not np.isnan(s[shared]).any() else means[shared, i, None] for i, s in enumerate(scores)]
@@ -215,7 +215,7 @@ def _tukey(table: pd.DataFrame, metric: str, alpha: float, made: pd.DataFrame | 
 
 
 def _key(row: np.ndarray) -> tuple:
-    """A comparison, whichever of the two models comes first."""
+    """Return a comparison, whichever of the two models comes first."""
     return (*row[:3], frozenset(row[3:5]))
 
 

@@ -81,12 +81,12 @@ FAILED = 0.1
 
 
 def scale(metric: str) -> Scale:
-    """Lowest and highest value of a metric; without ends for one that isn't known."""
+    """Return the lowest and highest value of a metric; without ends for one that isn't known."""
     return KNOWN[metric].scale if metric in KNOWN else UNKNOWN
 
 
 def method(metric: str) -> str:
-    """How intervals of its mean are made (`intervals.mean_interval`): "t on the logit scale"."""
+    """Say how intervals of its mean are made (`intervals.mean_interval`): "t on the logit scale"."""
     lowest, highest = scale(metric)
     if isinf(lowest):
         return "t"

@@ -14,7 +14,7 @@ TOGETHER = 100_000
 
 
 def exact_p(d: np.ndarray) -> float:
-    """Two-sided p over all 2^n sign patterns of the ranks found; NaN without a difference.
+    """Return the two-sided p over all 2^n sign patterns of the ranks found; NaN without a difference.
 
     Twice the probability of a sum as small as the smaller one, at most 1: the distribution is
     symmetric. Sums of doubled ranks are whole numbers.
@@ -30,13 +30,13 @@ def exact_p(d: np.ndarray) -> float:
 
 
 def by_table(ranks: np.ndarray, at_most: int) -> float:
-    """As `by_transform`, for few ranks: the distribution is built rank by rank."""
+    """Do as `by_transform`, for few ranks: the distribution is built rank by rank."""
     return float(_distribution(np.sort(ranks).tobytes())[: at_most + 1].sum())
 
 
 @lru_cache(maxsize=16)
 def _distribution(ordered: bytes) -> np.ndarray:
-    """The probability of each sum up to half of the largest, of ranks in ascending order.
+    """Return the probability of each sum up to half of the largest, of ranks in ascending order.
 
     It is kept for the pairs of models that follow: without ties all of them have the ranks 1 to n.
     """
@@ -54,7 +54,7 @@ def _distribution(ordered: bytes) -> np.ndarray:
 
 
 def by_transform(ranks: np.ndarray, at_most: int) -> float:
-    """The probability that a sum of `ranks`, each in it by a fair coin, is at most so large.
+    """Return the probability that a sum of `ranks`, each in it by a fair coin, is at most so large.
 
     Small probabilities are as exact as large ones, to 12 digits: the coins are made unfair (exponential
     tilting, as of a saddlepoint), until `at_most` is the mean, and each sum k is weighed back by M exp(t k). The
@@ -82,7 +82,7 @@ def by_transform(ranks: np.ndarray, at_most: int) -> float:
 
 
 def _tilt(ranks: np.ndarray, mean: int) -> float:
-    """The t at which sums have this mean where rank r is in them with the odds exp(-t r)."""
+    """Return the t at which sums have this mean where rank r is in them with the odds exp(-t r)."""
 
     def beyond(tilt: float) -> float:
         return float(ranks @ special.expit(-tilt * ranks)) - mean

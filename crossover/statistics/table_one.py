@@ -56,14 +56,14 @@ def table_one(patients: pd.DataFrame, parts: pd.Series) -> pd.DataFrame:
 
 
 def equal_means(groups: list[np.ndarray]) -> float:
-    """p of Welch's test that all groups have one mean; NaN for fewer than two values or SD 0."""
+    """Return p of Welch's test that all groups have one mean; NaN for fewer than two values or SD 0."""
     if len(groups) < 2 or min(map(len, groups)) < 2 or any(np.ptp(g) == 0 for g in groups):
         return np.nan
     return float(stats.f_oneway(*groups, equal_var=False).pvalue)
 
 
 def equal_shares(counts: np.ndarray) -> tuple[str, float]:
-    """(test, p) of a table of counts, shape (categories, parts); ("", NaN) if nothing varies."""
+    """Return (test, p) of a table of counts, shape (categories, parts); ("", NaN) if nothing varies."""
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     if min(counts.shape) < 2:
         return "", np.nan

@@ -56,7 +56,7 @@ _ADDED = ["steps", "seconds", "cpu_seconds", *_PARTS, "other_seconds"]
 
 
 def training_times(records: Iterable[Mapping[str, Any]], models: Iterable[Model]) -> pd.DataFrame:
-    """One row for each stage and model that it ends, from the stages' records.
+    """Return one row for each stage and model that it ends, from the stages' records.
 
     Args:
         records: the facts in results/<study>/stages/<stage>/record.json.
@@ -88,7 +88,7 @@ def training_times(records: Iterable[Mapping[str, Any]], models: Iterable[Model]
 
 
 def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
-    """Each fine-tuned family's time against that of training from scratch, by structure and overall.
+    """Compare each fine-tuned family's time with that of training from scratch, by structure and overall.
 
     Args:
         times: of `training_times`; a table read back from its file will do.
@@ -126,7 +126,7 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
 
 
 def _undisturbed(times: pd.DataFrame) -> pd.Series:
-    """Where a training had its cores, or its GPU, to itself; not where nothing tells."""
+    """Return where a training had its cores, or its GPU, to itself; not where nothing tells."""
     own = times["cpu_seconds"] >= OWN_CORES * times["seconds"]
     return own.where(times["device"] == CPU, times["gpu_share"] == 1)
 
@@ -157,7 +157,7 @@ def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _repeated(steps: pd.Series) -> pd.Series:
-    """The steps after the first, which is timed apart; missing where there are none."""
+    """Return the steps after the first, which is timed apart; missing where there are none."""
     return (steps - 1).where(steps > 1)
 
 
@@ -179,7 +179,7 @@ def _before(stage: str, times: pd.DataFrame) -> float:
 
 
 def _decomposed(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The seconds that each cause saved."""
+    """Return the seconds that each cause saved."""
 
     def less(name: str) -> pd.Series:
         return pairs[f"{name}_scratch"] - pairs[name]

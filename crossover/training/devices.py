@@ -25,7 +25,7 @@ WAIT_SECONDS = 0.5
 
 @functools.cache
 def gpus() -> tuple[str, ...]:
-    """The GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists."""
+    """Return the GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return tuple(device for device in visible.split(",") if device)
@@ -37,7 +37,7 @@ def gpus() -> tuple[str, ...]:
 
 @functools.cache
 def processor() -> str:
-    """The CPU's model: another may round otherwise, with the same software."""
+    """Return the CPU's model: another may round otherwise, with the same software."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -48,7 +48,7 @@ def processor() -> str:
 
 @contextmanager
 def claim(devices: tuple[str, ...], tickets: int = TICKETS, locks: Path = LOCKS) -> Iterator[str | None]:
-    """Tickets of one GPU, which is then CUDA_VISIBLE_DEVICES; waits for them. None where there is no GPU.
+    """Yield tickets of one GPU, which is then CUDA_VISIBLE_DEVICES; waits for them. None where there is no GPU.
 
     Of the devices with as many free, the fullest, so that whole ones stay free. The locks are the
     system's: a killed job gives its tickets back.

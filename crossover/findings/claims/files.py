@@ -33,7 +33,7 @@ def read_claims(study: str, folder: Path = Path("config")) -> Claims:
 
 
 def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
-    """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
+    """Return the verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:
         study: its name, published numbers, sizes, strategies, confidence, policy on missing predictions and radiomics

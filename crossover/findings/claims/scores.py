@@ -35,7 +35,7 @@ class Scores:
         self._spreads: dict[tuple[str, str], Spreads] = {}
 
     def of(self, family: str, n: int, test_set: str, metric: str, structure: str) -> pd.DataFrame:
-        """Cases, by cohort and name, x trainings. `n` is the paper's; a family without sizes has one model.
+        """Return scores, cases x trainings. `n` is the paper's; a family without sizes has one model.
 
         Raises:
             Missing: the tables have no such scores.
@@ -83,7 +83,7 @@ class Scores:
         return self._spreads[test_set, metric].of(None if structure == POOLED else structure)()
 
     def printed(self, family: str, n: int, test_set: str, metric: str, structure: str) -> float:
-        """The paper's mean, NaN where it prints none; the first where it prints several."""
+        """Return the paper's mean, NaN where it prints none; the first where it prints several."""
         metric = metric.removesuffix("_structure_slices")
         for size in (n, 0):
             for of in (structure, None):

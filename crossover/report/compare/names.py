@@ -6,8 +6,8 @@ from functools import partial
 
 import pandas as pd
 
-from crossover.core.tables import TableError, some
-from crossover.report.compare.formats import stem
+from crossover.core.cells import TableError, some
+from crossover.sources.score_files import stem
 
 TRIED = "letters' case, blanks and signs between words, folders, file extensions and leading zeros"
 """What `matched` does away with before it says that a name is of one model only."""

@@ -46,7 +46,7 @@ def render(
     notes: Sequence[str],
     confidence: float,
 ) -> str:
-    """The HTML of a page that needs nothing but the files beside it."""
+    """Return the HTML of a page that needs nothing but the files beside it."""
     page = environment(autoescape=True).get_template("compare/page.html.j2")
     labels = [style.metric_label(section.metric) for section in sections]
     return page.render(
