@@ -2,7 +2,7 @@
 
     python -m benchmarks.chance [--tables 2000] [--quick] [--draws]
 
-Tables of scores are drawn from the model of `crossover.statistics.chance`: patients SD 0.10, residual SD 0.06 (all
+Tables of scores are drawn from the model of `statistics.estimates.chance`: patients SD 0.10, residual SD 0.06 (all
 of it between the trainings of a case, or half its variance tied to case and model), and a between-run SD of 0 to
 0.04, for 1, 2, 3 and 5 trainings of each method on 10, 16 and 64 cases. For each the table tells
 
@@ -12,7 +12,7 @@ of it between the trainings of a case, or half its variance tied to case and mod
 * coverage of the 95% interval, which is 1 - type I of the true difference, by one inversion;
 * power: how often a difference of 0.05 is found at 5%;
 * four: how often four equal methods differ at 5% by the analysis of variance over cases and trainings
-  (`crossover.statistics.omnibus`), and by that for repeated measures of the cases' means, in every fifth table.
+  (`statistics.differences.omnibus`), and by that for repeated measures of the cases' means, in every fifth table.
 
 With one training the between-run SD comes from the study's other models, with 12 degrees of freedom; without
 these, `holds` is 0 by definition and no method is judged.
@@ -31,12 +31,12 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.chance import Spread, effect
-from crossover.statistics.effects import TrainedScores, effect_of
-from crossover.statistics.metrics_table import with_runs
-from crossover.statistics.omnibus import models_differ
-from crossover.statistics.paired import DECIMALS, exact_p
-from crossover.statistics.stability import repeated_measures
+from crossover.statistics.differences.omnibus import models_differ
+from crossover.statistics.differences.paired import DECIMALS, exact_p
+from crossover.statistics.differences.stability import repeated_measures
+from crossover.statistics.estimates.chance import Spread, effect
+from crossover.statistics.estimates.effects import TrainedScores, effect_of
+from crossover.statistics.scores.metrics_table import with_runs
 
 METHODS, PATIENTS, RESIDUAL, DIFFERENCE, OTHERS_DF = 4, 0.10, 0.06, 0.05, 12
 TRAININGS, SPREADS, CASES, TIED = (1, 2, 3, 5), (0.0, 0.01, 0.02, 0.04), (10, 16, 64), (0.0, 0.5)

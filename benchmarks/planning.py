@@ -27,12 +27,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.chance import OTHERS_DF, PATIENTS, RESIDUAL
-from crossover.statistics.assurance import drawn, fewest_cases, pilot_of
-from crossover.statistics.chance import Effect, Spread, effect
-from crossover.statistics.crossing import OPEN, crossover
-from crossover.statistics.extrapolation import FARTHEST, Curve
-from crossover.statistics.planned_crossing import cases_that_settle, crossing_pilot, settled
-from crossover.statistics.resampling import Panel, Resampled, resample
+from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.resampling import Panel, Resampled, resample
+from crossover.statistics.learning_curves.crossing import OPEN, crossover
+from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
+from crossover.statistics.study_planning.assurance import drawn, fewest_cases, pilot_of
+from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot, settled
 from tests.simulated import CROSSING, SCRATCH, TRANSFER, Design, logistic, power, simulated_panel
 
 ASSURANCE, ALPHA, CONFIDENCE = 0.8, 0.05, 0.95

@@ -39,18 +39,18 @@ from crossover.report.formats import points
 from crossover.report.layout import table
 from crossover.report.page import StudyResults, render
 from crossover.report.run_facts import initial_weights, notices, run_facts
-from crossover.statistics.chains import (
+from crossover.statistics.differences.chains import (
     METRICS,
     Scores,
     attribute_contrasts,
     chain_scores,
     contrasts,
 )
-from crossover.statistics.chains import gains as compute_gains
-from crossover.statistics.cross_validation import cross_validation, validation
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.stability import stability
-from crossover.statistics.summary import summarise
+from crossover.statistics.differences.chains import gains as compute_gains
+from crossover.statistics.differences.stability import stability
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.cross_validation import cross_validation, validation
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study import parameters
 from crossover.study.chains import chains
 from crossover.study.config import load_study

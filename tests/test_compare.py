@@ -19,7 +19,7 @@ from crossover.report.compare.complete import read_all
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
 from crossover.report.compare.run import comparison
-from crossover.statistics.metrics_table import TableError
+from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
 

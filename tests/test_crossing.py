@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.statistics.chance import effect
-from crossover.statistics.crossing import (
+from crossover.statistics.estimates.chance import effect
+from crossover.statistics.estimates.resampling import Panel, resample
+from crossover.statistics.learning_curves.crossing import (
     CHANGES,
     CROSSES,
     CROSSOVER,
@@ -29,8 +30,7 @@ from crossover.statistics.crossing import (
     lacking,
     leads,
 )
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.resampling import Panel, resample
+from crossover.statistics.scores.metrics_table import check_metrics
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,

@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks import chance
 from benchmarks.crossover_coverage import rates
-from crossover.statistics import crossing
-from crossover.statistics.chance import Effect, effect
+from crossover.statistics.estimates.chance import Effect, effect
+from crossover.statistics.learning_curves import crossing
 from tests.simulated import CROSSING, NOT_CROSSING, TWICE, Curve, Design
 
 pytestmark = pytest.mark.slow

@@ -20,8 +20,8 @@ from crossover.evaluation.metrics import COLUMNS, score, score_models
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.volumes import prediction_path, structure_path, write
-from crossover.statistics.metrics_table import SIZES
-from crossover.statistics.scales import KNOWN
+from crossover.statistics.scores.metrics_table import SIZES
+from crossover.statistics.scores.scales import KNOWN
 from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.plan import Model

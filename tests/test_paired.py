@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.paired import (
+from crossover.statistics.differences.paired import (
     PAIRED,
     describe,
     hodges_lehmann,
@@ -20,7 +19,8 @@ from crossover.statistics.paired import (
     signed_rank,
     westfall_young,
 )
-from crossover.statistics.sign_patterns import by_table, by_transform, exact_p
+from crossover.statistics.differences.sign_patterns import by_table, by_transform, exact_p
+from crossover.statistics.scores.metrics_table import check_metrics
 from tests.tables import simulated_metrics
 
 # Hollander & Wolfe 1973, p. 29: depression scores of nine patients before and after; what R prints for

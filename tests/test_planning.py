@@ -22,9 +22,13 @@ from crossover.cli.app import app
 from crossover.findings.planner import Printed, design_from_printed
 from crossover.report.overview import makes_surer
 from crossover.report.results import StudyResults
-from crossover.statistics import assurance as planner
-from crossover.statistics import planning
-from crossover.statistics.assurance import (
+from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.resampling import Panel, resample
+from crossover.statistics.learning_curves.extrapolation import Curve
+from crossover.statistics.scores.metrics_table import TableError, check_metrics
+from crossover.statistics.study_planning import assurance as planner
+from crossover.statistics.study_planning import planning
+from crossover.statistics.study_planning.assurance import (
     MeanSquare,
     Pilot,
     assurance,
@@ -33,13 +37,9 @@ from crossover.statistics.assurance import (
     judged,
     pilot_of,
 )
-from crossover.statistics.chance import Effect, Spread, effect
-from crossover.statistics.extrapolation import Curve
-from crossover.statistics.metrics_table import TableError, check_metrics
-from crossover.statistics.planned_crossing import FACTORS, cases_that_settle, crossing_pilot
-from crossover.statistics.planning import CROSSOVER, DIFFERENCE, NEXT, PLANNING, SCORE, Rules
-from crossover.statistics.plans import Asked, design, surer
-from crossover.statistics.resampling import Panel, resample
+from crossover.statistics.study_planning.planned_crossing import FACTORS, cases_that_settle, crossing_pilot
+from crossover.statistics.study_planning.planning import CROSSOVER, DIFFERENCE, NEXT, PLANNING, SCORE, Rules
+from crossover.statistics.study_planning.plans import Asked, design, surer
 from crossover.study.config import load_study
 from tests.simulated import (
     CROSSING,

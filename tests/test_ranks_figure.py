@@ -8,8 +8,8 @@ import pytest
 
 from crossover.analyses.figures import ranks
 from crossover.analyses.registry import caption, find
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.ranking import SHARES, rank_shares, ranking
+from crossover.statistics.differences.ranking import SHARES, rank_shares, ranking
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.config import load_study
 from tests.tables import simulated_metrics
 

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from crossover.statistics.agreement import agreement, check_radiomics, intraclass, read_radiomics
-from crossover.statistics.comparisons import compare, honest_differences, one_way
-from crossover.statistics.metrics_table import (
+from crossover.statistics.differences.comparisons import compare, honest_differences, one_way
+from crossover.statistics.differences.stability import stability
+from crossover.statistics.estimates.agreement import agreement, check_radiomics, intraclass, read_radiomics
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.metrics_table import (
     REQUIRED,
     TableError,
     check_metrics,
@@ -21,9 +23,7 @@ from crossover.statistics.metrics_table import (
     read_metrics,
     test_sets,
 )
-from crossover.statistics.stability import stability
-from crossover.statistics.summary import summarise
-from crossover.statistics.table_one import equal_means, equal_shares, table_one
+from crossover.statistics.scores.table_one import equal_means, equal_shares, table_one
 from tests.tables import SIZES, simulated_metrics, simulated_radiomics
 
 # R's PlantGrowth (Dobson 1983) and what R prints for it with aov and TukeyHSD

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crossover.analyses.tables.prediction_time import COLUMNS, prediction_times
 from crossover.report.score_tables import prediction_time_layout
-from crossover.statistics.training_time import SAVINGS, TIMES, savings, training_times
+from crossover.statistics.scores.training_time import SAVINGS, TIMES, savings, training_times
 from crossover.study.plan import Model, plan
 from tests.chen_tables import chen_records, chen_study
 

@@ -58,10 +58,10 @@ def design(
     from crossover.findings.planner import Printed, design_from_printed, show, wrong
     from crossover.report.compare.complete import read_all
     from crossover.report.compare.roles import Said
-    from crossover.statistics.metrics_table import TableError
-    from crossover.statistics.planning import TRAININGS, Rules
-    from crossover.statistics.plans import Asked
-    from crossover.statistics.plans import design as design_from_table
+    from crossover.statistics.scores.metrics_table import TableError
+    from crossover.statistics.study_planning.planning import TRAININGS, Rules
+    from crossover.statistics.study_planning.plans import Asked
+    from crossover.statistics.study_planning.plans import design as design_from_table
 
     chosen = sorted(set(trainings or TRAININGS))
     rules = Rules(assurance, alpha, 1 - alpha, chosen, minutes_per_case)

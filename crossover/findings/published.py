@@ -29,7 +29,7 @@ from crossover.findings.printed import (
     Value,
 )
 from crossover.findings.printed_number import Printed, read_printed
-from crossover.statistics.scales import SHARE, scale
+from crossover.statistics.scores.scales import SHARE, scale
 from crossover.study.families import Comparison
 from crossover.study.schema import Study
 
@@ -237,7 +237,7 @@ def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.
     """Return our summary with the published values at the corresponding size beside it.
 
     Args:
-        summary: of `statistics.summary.summarise`.
+        summary: of `estimates.summary.summarise`.
         sizes: our training sizes, in the order of the paper's.
 
     Returns:

@@ -5,7 +5,7 @@ import pandas as pd
 from crossover.report.formats import interval, signed
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.repeated import CHANCE, CORRECTION, EXACT, MEANS, PAIRING
+from crossover.statistics.differences.repeated import CHANCE, CORRECTION, EXACT, MEANS, PAIRING
 from crossover.study.schema import Study
 
 TITLE = "Ours beside the paper's tests"

@@ -13,7 +13,7 @@ from crossover.report.layout import table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import (
     ALL_DATA,
     BASELINE,

@@ -17,7 +17,7 @@ from crossover.report.formats import (
 from crossover.report.layout import across
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import folds_layout
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import BASELINE, Chain, chains, kinds
 from crossover.study.families import at_largest
 from crossover.study.plan import plan
@@ -141,7 +141,7 @@ def stated_gains(results: StudyResults) -> pd.DataFrame:
 
 
 def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the text of `statistics.chains.gains` for one metric."""
+    """Return the text of `differences.chains.gains` for one metric."""
 
     def between(side: str) -> list[str]:
         ends = zip(gains[f"{side}_low"], gains[f"{side}_high"], strict=True)
@@ -156,7 +156,7 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the rows of an attribute in `statistics.chains.attribute_contrasts`, its numbers as such."""
+    """Return the rows of an attribute in `differences.chains.attribute_contrasts`, its numbers as such."""
     own = contrasts[contrasts["attribute"] == name]
     for column in ("a_value", "b_value"):
         numbers = pd.to_numeric(own[column], errors="coerce")
@@ -166,7 +166,7 @@ def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the text of `statistics.chains.attribute_contrasts` for one attribute and metric."""
+    """Return the text of `differences.chains.attribute_contrasts` for one attribute and metric."""
     rows = judged(of_attribute(contrasts, attribute.name))
     numbers = is_numeric_dtype(rows["a_value"])
     a, b = ("Higher", "Lower") if numbers else ("A", "B")

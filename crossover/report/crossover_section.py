@@ -10,7 +10,7 @@ from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.layout import across
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.crossing import (
+from crossover.statistics.learning_curves.crossing import (
     CHANGES,
     CROSSES,
     NONE,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.report.formats import number, p_value, points, whole
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import families
 from crossover.study.plan import plan
 from crossover.study.schema import Study

@@ -15,9 +15,9 @@ from crossover.report.failures_section import failures_in_short
 from crossover.report.layout import Table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
-from crossover.statistics.chance import METHODS
-from crossover.statistics.crossing import CROSSES, NONE
-from crossover.statistics.planning import (
+from crossover.statistics.estimates.chance import METHODS
+from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
     NEXT,

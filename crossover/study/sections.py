@@ -368,7 +368,7 @@ class Statistics(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     missing: Literal["worst", "exclude", "error"] = "worst"
-    """What is done with predictions that a model lacks (`crossover.statistics.missing.Policy`)."""
+    """What is done with predictions that a model lacks (`crossover.statistics.scores.missing.Policy`)."""
 
     @model_validator(mode="before")
     @classmethod

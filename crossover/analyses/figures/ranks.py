@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_families, sized
 from crossover.analyses.figures import captions, style
-from crossover.statistics.ranking import DRAWS
+from crossover.statistics.differences.ranking import DRAWS
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -62,7 +62,7 @@ def draw(ranking: pd.DataFrame, shares: pd.DataFrame, study: Study) -> Figure:
     """Draw a panel for each structure, with the models in the same order.
 
     Args:
-        ranking: of `statistics.ranking.ranking`. shares: of `statistics.ranking.rank_shares`.
+        ranking: of `differences.ranking.ranking`. shares: of `differences.ranking.rank_shares`.
     """
     ranking, shares = shown(ranking, study), shown(shares, study)
     structures = [s for s in study.structures if s in set(ranking["structure"])]

@@ -24,8 +24,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 
-from crossover.statistics.intervals import mean_interval
-from crossover.statistics.scales import KNOWN, scale
+from crossover.statistics.scores.intervals import mean_interval
+from crossover.statistics.scores.scales import KNOWN, scale
 from crossover.study.families import families, references
 from crossover.study.schema import Study
 

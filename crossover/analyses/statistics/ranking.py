@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_families
-from crossover.statistics.missing import read_completed
-from crossover.statistics.ranking import rank_shares, ranking
+from crossover.statistics.differences.ranking import rank_shares, ranking
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -19,7 +19,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.ranking`."""
+    """See `differences.ranking`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"ranking": ranking(metrics, how.confidence), "rank_shares": rank_shares(metrics, how.metric)}

@@ -27,7 +27,7 @@ from crossover.findings.audit.scores import (
 )
 from crossover.findings.printed import Ordering, Value
 from crossover.findings.published import Published
-from crossover.statistics.scales import SHARE, scale
+from crossover.statistics.scores.scales import SHARE, scale
 
 COLUMNS = [
     "study", "better", "worse", "n_train", "structure", "test_set", "metric", "where", "printed", "cases",

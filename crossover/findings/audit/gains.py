@@ -7,7 +7,7 @@ from crossover.findings.audit.lookup import first_values, told
 from crossover.findings.audit.scores import better_when_higher, scale_of, unit_of
 from crossover.findings.printed import Gain, Value
 from crossover.findings.published import Published
-from crossover.statistics.scales import SHARE
+from crossover.statistics.scores.scales import SHARE
 
 CHECK = "gain"
 DIFFERENCE = "difference (percentage points)"

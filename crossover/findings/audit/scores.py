@@ -6,7 +6,7 @@ from functools import cache
 from crossover.findings.audit.interval import Interval, exactly, unrounded
 from crossover.findings.printed import Pair, Value
 from crossover.findings.published import Published
-from crossover.statistics.scales import KNOWN, Scale, scale
+from crossover.statistics.scores.scales import KNOWN, Scale, scale
 
 
 @cache

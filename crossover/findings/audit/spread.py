@@ -10,7 +10,7 @@ from crossover.findings.audit.scores import cases_of, scale_of, sd_of, t_quantil
 from crossover.findings.printed import Pair, Value
 from crossover.findings.printed_number import Printed
 from crossover.findings.published import Published
-from crossover.statistics.scales import AGREEMENT, UNKNOWN, Scale
+from crossover.statistics.scores.scales import AGREEMENT, UNKNOWN, Scale
 
 CHECK = "interval and spread"
 

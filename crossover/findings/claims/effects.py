@@ -1,6 +1,6 @@
 """Parts of claims about scores, from the tidy table of metrics: differences and means over the same cases.
 
-Interval and p of a part are one inversion of `statistics.chance`: for other patients and other trainings. A
+Interval and p of a part are one inversion of `estimates.chance`: for other patients and other trainings. A
 difference's interval ends where the metric's scale does; a mean is judged on the logit scale (a distance on the
 logarithm). Where every model was trained once, the spread between trainings is taken from what else the study
 has (`Scores.spread`); where nothing tells it, the part is about these trained models only.
@@ -29,10 +29,10 @@ from crossover.findings.claims.statements import (
     Statement,
     Within,
 )
-from crossover.statistics.chance import Effect
-from crossover.statistics.effects import effect_of, mean_interval, on_scale
-from crossover.statistics.intervals import ended, of_differences, on_line
-from crossover.statistics.scales import Scale, scale
+from crossover.statistics.estimates.chance import Effect
+from crossover.statistics.estimates.effects import effect_of, mean_interval, on_scale
+from crossover.statistics.scores.intervals import ended, of_differences, on_line
+from crossover.statistics.scores.scales import Scale, scale
 
 Controls = Mapping[tuple[str, str], Sequence[str]]
 """Of `crossover.study.chains.longer`: families of chains a, b -> what b is as long as a."""

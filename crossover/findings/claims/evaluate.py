@@ -37,8 +37,8 @@ from crossover.findings.claims.statements import (
     Untested,
     Within,
 )
-from crossover.statistics.agreement import Form
-from crossover.statistics.chance import MODELS
+from crossover.statistics.estimates.agreement import Form
+from crossover.statistics.estimates.chance import MODELS
 
 COLUMNS = [
     "id", "words", "where", "kind", "verdict", "effect", "ci_low", "ci_high", "p", "published",

@@ -10,11 +10,11 @@ from crossover.findings.claims.effects import part
 from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import BestNetwork, Crossover, Time
-from crossover.statistics.chance import Spread, effect
-from crossover.statistics.crossing import CHANGES, CROSSES, NONE, lacking
-from crossover.statistics.intervals import ended, half_width
-from crossover.statistics.metrics_table import POOLED
-from crossover.statistics.scales import PERCENT_SAVED, SHARE
+from crossover.statistics.estimates.chance import Spread, effect
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
+from crossover.statistics.scores.intervals import ended, half_width
+from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.scales import PERCENT_SAVED, SHARE
 
 
 def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
@@ -25,7 +25,7 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
 
     Raises:
         Missing: no such trainings, or such as ran on different devices, with different threads, or while something
-            else took their time (`statistics.training_time`).
+            else took their time (`scores.training_time`).
     """
     rows = saved[(saved["family"] == statement.family) & (saved["scratch"] == statement.over)]
     ours = [sizes[n] for n in statement.sizes if n in sizes]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.statistics.chance import METHODS
+from crossover.statistics.estimates.chance import METHODS
 
 Interval = tuple[float, float]
 HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "can't tell", "not run"
@@ -33,7 +33,7 @@ class Part:
             effect being at or beyond the nearer one.
         published: the paper's effect, NaN where it prints none.
         told: the interval to show, where it is not the one to judge by.
-        about: methods, or only the models that were trained (`statistics.chance`).
+        about: methods, or only the models that were trained (`estimates.chance`).
     """
 
     name: str

@@ -22,14 +22,14 @@ from crossover.findings.claims.effects import Values
 from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import Better
-from crossover.statistics.agreement import MANUAL, Form, estimate
+from crossover.statistics.estimates.agreement import MANUAL, Form, estimate
 
 DRAWS = 4999
 """Of the bootstrap, seeded: the same table gives the same interval."""
 
 
 def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float) -> Iterator[Part]:
-    """Yield every family's ICC of every feature, as `statistics.agreement.agreement` gives them.
+    """Yield every family's ICC of every feature, as `estimates.agreement.agreement` gives them.
 
     Raises:
         Missing: no such model, size, structure or test set.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from crossover.findings.claims.parts import Missing
-from crossover.statistics.chance import Spread
-from crossover.statistics.effects import Spreads
-from crossover.statistics.metrics_table import POOLED, tested, with_runs
+from crossover.statistics.estimates.chance import Spread
+from crossover.statistics.estimates.effects import Spreads
+from crossover.statistics.scores.metrics_table import POOLED, tested, with_runs
 
 Sizes = Mapping[int, int]
 """The paper's training size -> ours."""
@@ -74,7 +74,7 @@ class Scores:
         """Return how much means differ from training to training, as far as the study's models tell it.
 
         It is pooled over the models that were trained several times, else judged by how far the means of
-        several sizes stray from smooth curves (`statistics.resampling`); None where neither is there.
+        several sizes stray from smooth curves (`estimates.resampling`); None where neither is there.
         """
         if (test_set, metric) not in self._spreads:
             rows = self._table

@@ -8,7 +8,7 @@ import pandas as pd
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, Said
-from crossover.statistics.metrics_table import METRICS, POOLED, TableError, check_metrics
+from crossover.statistics.scores.metrics_table import METRICS, POOLED, TableError, check_metrics
 
 DEFAULTS = {
     "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",

@@ -7,8 +7,8 @@ from crossover.core.tables import Table, read_table
 from crossover.report.compare.roles import ROLES, Said, assign, hint
 from crossover.sources import score_files
 from crossover.sources.score_files import Scores
-from crossover.statistics.metrics_table import METRICS
-from crossover.statistics.scales import DIAGONAL
+from crossover.statistics.scores.metrics_table import METRICS
+from crossover.statistics.scores.scales import DIAGONAL
 
 _WHOLE = ("n_train", "replicate", "draw", "fold")
 

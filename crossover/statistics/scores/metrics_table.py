@@ -14,7 +14,7 @@ import pandas as pd
 
 from crossover.core.cells import MISSING, TableError, broken, named_rows, numbers, some
 from crossover.core.tables import read_table
-from crossover.statistics.scales import DIAGONAL, KNOWN, scale
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
 
 log = logging.getLogger(__name__)
 

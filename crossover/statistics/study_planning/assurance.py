@@ -1,6 +1,6 @@
 """How probable is it that a new study settles a difference? Its assurance, over all that a pilot leaves uncertain.
 
-A new study of N test cases and R trainings of each model is judged as every study is here (`statistics.chance`): a
+A new study of N test cases and R trainings of each model is judged as every study is here (`estimates.chance`): a
 difference is settled where its p is below alpha and its sign is right. In the words of that module its estimate has the
 variance
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import interpolate, optimize, special
 
-from crossover.statistics.chance import Effect, Spread, behrens_fisher, pooled_spread, rest_of
+from crossover.statistics.estimates.chance import Effect, Spread, behrens_fisher, pooled_spread, rest_of
 
 DRAWS, SEED = 4000, 20250
 MOST = 1000

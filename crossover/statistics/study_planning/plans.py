@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from crossover.statistics.effects import Spreads, TrainedScores
-from crossover.statistics.metrics_table import POOLED, TableError, test_sets, tested, with_runs
-from crossover.statistics.planning import (
+from crossover.statistics.estimates.effects import Spreads, TrainedScores
+from crossover.statistics.estimates.resampling import panel, resample
+from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
+from crossover.statistics.scores.scales import SHARE, scale
+from crossover.statistics.study_planning.planning import (
     DRAWS,
     Rules,
     as_table,
@@ -20,8 +22,6 @@ from crossover.statistics.planning import (
     pilot_of_pair,
     scores_reached,
 )
-from crossover.statistics.resampling import panel, resample
-from crossover.statistics.scales import SHARE, scale
 
 NEXT_CASES = 10
 

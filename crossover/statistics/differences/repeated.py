@@ -1,9 +1,9 @@
 """The same cases under every model: tests that take it into account, beside those that a paper made.
 
 Ours, for pairs of families: the mean difference on the same cases with interval and p by the model of chance
-(`statistics.chance`: other patients and, where their spread is known, other trainings), and Holm's correction over
+(`estimates.chance`: other patients and, where their spread is known, other trainings), and Holm's correction over
 every comparison of the study, all test sets, structures, sizes and pairs. For all families at once: analysis of
-variance over cases and trainings (`statistics.omnibus`). About the trained models alone: analysis of variance for
+variance over cases and trainings (`differences.omnibus`). About the trained models alone: analysis of variance for
 repeated measures with Greenhouse and Geisser's correction, Friedman's test, and a linear mixed model with a random
 intercept for each case; all three take another training for no source of chance.
 
@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from crossover.statistics import comparisons, mixed
-from crossover.statistics.chance import MODELS, Spread
-from crossover.statistics.effects import Spreads, TrainedScores
-from crossover.statistics.metrics_table import POOLED, compared, test_sets, tested, with_runs
-from crossover.statistics.omnibus import models_differ
-from crossover.statistics.paired import DECIMALS, holm, paired
-from crossover.statistics.resampling import mean_of
+from crossover.statistics.differences import comparisons, mixed
+from crossover.statistics.differences.omnibus import models_differ
+from crossover.statistics.differences.paired import DECIMALS, holm, paired
+from crossover.statistics.estimates.chance import MODELS, Spread
+from crossover.statistics.estimates.effects import Spreads, TrainedScores
+from crossover.statistics.estimates.resampling import mean_of
+from crossover.statistics.scores.metrics_table import POOLED, compared, test_sets, tested, with_runs
 from crossover.study.families import Comparison
 
 PAIRWISE = [

@@ -20,11 +20,11 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.chance import METHODS, Effect, combined, effect
-from crossover.statistics.intervals import ended, mean_interval, of_differences
-from crossover.statistics.metrics_table import POOLED, with_runs
-from crossover.statistics.paired import DECIMALS, describe, holm
-from crossover.statistics.scales import SHARE
+from crossover.statistics.differences.paired import DECIMALS, describe, holm
+from crossover.statistics.estimates.chance import METHODS, Effect, combined, effect
+from crossover.statistics.scores.intervals import ended, mean_interval, of_differences
+from crossover.statistics.scores.metrics_table import POOLED, with_runs
+from crossover.statistics.scores.scales import SHARE
 from crossover.study.chains import BASELINE, ONE_SOURCE, Chain, baseline, comparable, kinds
 
 METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou", "dsc_mean_of_slices")
@@ -264,7 +264,7 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
 
 
 def mean_difference(differences: Sequence[pd.DataFrame]) -> Effect | None:
-    """Return a mean difference for other cases and, of several trainings, other trainings (`statistics.chance`).
+    """Return a mean difference for other cases and, of several trainings, other trainings (`estimates.chance`).
 
     Folds share most of their patients, and one training may be tested on several cohorts, so that even this interval
     is a little too narrow.

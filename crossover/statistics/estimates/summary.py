@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.effects import Spreads, TrainedScores, effect_of, mean_interval
-from crossover.statistics.metrics_table import by_test_set, compared, metrics_of, tested, with_runs
-from crossover.statistics.scales import FAILED, scale
+from crossover.statistics.estimates.effects import Spreads, TrainedScores, effect_of, mean_interval
+from crossover.statistics.scores.metrics_table import by_test_set, compared, metrics_of, tested, with_runs
+from crossover.statistics.scores.scales import FAILED, scale
 
 MODEL = ["model", "family", "strategy", "level", "n_train"]
 
@@ -22,7 +22,7 @@ def summarise(table: pd.DataFrame, confidence: float, metrics: Sequence[str] | N
     level, n_train, metric, cases, mean, sd, ci_low, ci_high, about, median, replicates, sd_replicates, failures.
     `cases` counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean);
     `sd` has n - 1 below the line; the interval is for other patients and, where `about` is "methods", other trainings
-    (`statistics.chance`), on the logit of a metric from 0 to 1 and on the logarithm of a distance (`intervals`). Over
+    (`estimates.chance`), on the logit of a metric from 0 to 1 and on the logarithm of a distance (`intervals`). Over
     several cohorts it is for as many patients of each. With one case sd and interval are NaN, with none all are.
     `replicates` counts the replicates and `sd_replicates` is the SD of their means over these cases, n - 1 below the
     line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left

@@ -1,4 +1,4 @@
-"""Effects of models from the tidy table of metrics, by the model of chance (`statistics.chance`).
+"""Effects of models from the tidy table of metrics, by the model of chance (`estimates.chance`).
 
 Where every model was trained once, the spread between trainings is taken from what else the study has
 (`resampling.study_spread`); where nothing tells it, an effect is one of these trained models only.
@@ -9,11 +9,11 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.chance import Effect, Spread, effect
-from crossover.statistics.intervals import off_line, on_line
-from crossover.statistics.metrics_table import mean_by_place
-from crossover.statistics.resampling import mean_of, study_spread
-from crossover.statistics.scales import Scale
+from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.resampling import mean_of, study_spread
+from crossover.statistics.scores.intervals import off_line, on_line
+from crossover.statistics.scores.metrics_table import mean_by_place
+from crossover.statistics.scores.scales import Scale
 
 
 class TrainedScores:

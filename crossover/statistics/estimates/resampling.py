@@ -26,8 +26,8 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.chance import Spread, pooled_spread
-from crossover.statistics.metrics_table import mean_by_place, test_sets, tested, with_runs
+from crossover.statistics.estimates.chance import Spread, pooled_spread
+from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
 """What a resample stands for: column `resampled`."""

@@ -18,11 +18,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.chance import Effect
-from crossover.statistics.curves import interval
-from crossover.statistics.effects import effect_of
-from crossover.statistics.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
-from crossover.statistics.resampling import DRAWS, Panel, Resampled, of_draws, panels, resample
+from crossover.statistics.estimates.chance import Effect
+from crossover.statistics.estimates.effects import effect_of
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, of_draws, panels, resample
+from crossover.statistics.learning_curves.curves import interval
+from crossover.statistics.learning_curves.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
 
 CROSSES, CHANGES = "crosses", "leads change more than once"
 NONE, OPEN = "no crossover within the range", "can't tell"

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.comparisons import one_way
+from crossover.statistics.differences.comparisons import one_way
 
 STABILITY = [
     "family", "strategy", "level", "n_train", "structure", "cohort", "folds",

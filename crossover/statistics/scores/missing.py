@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.metrics_table import SIZES, TableError, read_metrics, tested
-from crossover.statistics.scales import DIAGONAL, KNOWN
+from crossover.statistics.scores.metrics_table import SIZES, TableError, read_metrics, tested
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN
 
 log = logging.getLogger(__name__)
 

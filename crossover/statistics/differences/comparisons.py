@@ -11,9 +11,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.intervals import ended, of_differences
-from crossover.statistics.metrics_table import compared, test_sets
-from crossover.statistics.scales import scale
+from crossover.statistics.scores.intervals import ended, of_differences
+from crossover.statistics.scores.metrics_table import compared, test_sets
+from crossover.statistics.scores.scales import scale
 
 ANOVA = [
     "test_set", "structure", "question", "n_train", "groups",

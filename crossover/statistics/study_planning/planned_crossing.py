@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.statistics.chance import Spread, rest_of
-from crossover.statistics.crossing import OPEN, crossover
-from crossover.statistics.forms import monotone
-from crossover.statistics.resampling import (
+from crossover.statistics.estimates.chance import Spread, rest_of
+from crossover.statistics.estimates.resampling import (
     REPLICATES,
     Panel,
     Resampled,
@@ -22,6 +20,8 @@ from crossover.statistics.resampling import (
     resample,
     roughness,
 )
+from crossover.statistics.learning_curves.crossing import OPEN, crossover
+from crossover.statistics.learning_curves.forms import monotone
 
 STUDIES, DRAWS, SEED = 100, 200, 20260
 FACTORS = (0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)

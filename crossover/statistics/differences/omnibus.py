@@ -1,6 +1,6 @@
 """Do several models differ at all? An analysis of variance over cases and trainings.
 
-With y[m, c, r] as in `statistics.chance`, n cases and k trainings of a model, equal means give
+With y[m, c, r] as in `estimates.chance`, n cases and k trainings of a model, equal means give
 
     n · variance of the models' means = (model x patient) + rest / k + n · training / k    (expected)
 
@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from crossover.statistics.chance import METHODS, MODELS, Spread, pooled_spread, rest_of
-from crossover.statistics.stability import repeated_measures
+from crossover.statistics.differences.stability import repeated_measures
+from crossover.statistics.estimates.chance import METHODS, MODELS, Spread, pooled_spread, rest_of
 
 
 def models_differ(scores: Sequence[np.ndarray], spread: Spread | None = None) -> dict[str, Any]:

@@ -7,10 +7,10 @@ learning curves.
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.forms import FEWEST, monotone, power_curve, power_law
-from crossover.statistics.intervals import ended
-from crossover.statistics.resampling import DRAWS, Panel, Resampled, panels, resample
-from crossover.statistics.scales import Scale, scale
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, panels, resample
+from crossover.statistics.learning_curves.forms import FEWEST, monotone, power_curve, power_law
+from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.scales import Scale, scale
 
 CURVES = [
     "test_set", "structure", "family", "metric", "n_train", "mean", "ci_low", "ci_high", "confidence",

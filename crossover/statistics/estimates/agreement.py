@@ -14,8 +14,8 @@ from scipy.stats import f
 
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
-from crossover.statistics.intervals import ended
-from crossover.statistics.metrics_table import test_sets
+from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.metrics_table import test_sets
 
 Form = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
 MANUAL = "manual"

@@ -1,6 +1,6 @@
 """Do two models differ on the same cases? By the model of chance, and by paired tests of the trained models.
 
-The difference of two means has its interval and p from `statistics.chance`, for other patients and, where their
+The difference of two means has its interval and p from `estimates.chance`, for other patients and, where their
 spread is known, for other trainings; `about` says which. All else counts patients alone and so is about the models
 that were trained, whose scores are averaged over their trainings.
 
@@ -34,13 +34,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from crossover.statistics.chance import Effect, Spread
-from crossover.statistics.effects import Spreads, TrainedScores, effect_of
-from crossover.statistics.intervals import ended, half_width, of_differences
-from crossover.statistics.metrics_table import POOLED, by_test_set, tested, with_runs
-from crossover.statistics.resampling import mean_of
-from crossover.statistics.scales import scale
-from crossover.statistics.sign_patterns import exact_p
+from crossover.statistics.differences.sign_patterns import exact_p
+from crossover.statistics.estimates.chance import Effect, Spread
+from crossover.statistics.estimates.effects import Spreads, TrainedScores, effect_of
+from crossover.statistics.estimates.resampling import mean_of
+from crossover.statistics.scores.intervals import ended, half_width, of_differences
+from crossover.statistics.scores.metrics_table import POOLED, by_test_set, tested, with_runs
+from crossover.statistics.scores.scales import scale
 
 PAIRED = [
     "test_set", "structure", "question", "n_train", "a", "b", "family_a", "family_b",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.statistics.curves import interval
-from crossover.statistics.forms import FEWEST, at, monotone, power_curve, power_law
-from crossover.statistics.resampling import PATIENTS, Resampled
+from crossover.statistics.estimates.resampling import PATIENTS, Resampled
+from crossover.statistics.learning_curves.curves import interval
+from crossover.statistics.learning_curves.forms import FEWEST, at, monotone, power_curve, power_law
 
 FARTHEST = 2
 """Times the largest n, beyond which nothing is said."""

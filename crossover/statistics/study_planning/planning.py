@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.assurance import (
+from crossover.statistics.estimates.chance import METHODS, MODELS
+from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
+from crossover.statistics.estimates.resampling import Panel, Resampled
+from crossover.statistics.learning_curves.crossing import OPEN, crossover
+from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
+from crossover.statistics.study_planning.assurance import (
     MOST,
     Pilot,
     assurance,
@@ -20,12 +25,7 @@ from crossover.statistics.assurance import (
     judged,
     pilot_of,
 )
-from crossover.statistics.chance import METHODS, MODELS
-from crossover.statistics.crossing import OPEN, crossover
-from crossover.statistics.effects import Spreads, TrainedScores, contrasted
-from crossover.statistics.extrapolation import FARTHEST, Curve
-from crossover.statistics.planned_crossing import cases_that_settle, crossing_pilot
-from crossover.statistics.resampling import Panel, Resampled
+from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot
 
 DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next cases"
 """What is asked: column `question`."""

@@ -3,7 +3,7 @@
 Models are ranked by their mean over the cases, the best first and equal ones at the better rank (Wiesenfarth et al.
 2021: aggregate, then rank). Cases are drawn with replacement within each cohort, the same for all models, and the
 models ranked again. What is told is about these trained models and other patients: another training of a method may
-rank elsewhere, which `statistics.paired` counts and a ranking of one training can't.
+rank elsewhere, which `differences.paired` counts and a ranking of one training can't.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.metrics_table import by_test_set, compared, metrics_of
-from crossover.statistics.scales import KNOWN
+from crossover.statistics.scores.metrics_table import by_test_set, compared, metrics_of
+from crossover.statistics.scores.scales import KNOWN
 
 RANKING = [
     "test_set", "structure", "n_train", "metric", "family", "cases", "mean",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from crossover.statistics.scales import Scale
+from crossover.statistics.scores.scales import Scale
 
 
 def half_width(sd: ArrayLike, cases: ArrayLike, confidence: float) -> np.ndarray:
