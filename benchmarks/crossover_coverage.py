@@ -13,9 +13,9 @@ import argparse
 
 import numpy as np
 
-from crossover.statistics import crossing
-from crossover.statistics.forms import FEWEST, power_curve, power_law
-from crossover.statistics.resampling import resample
+from crossover.statistics.estimates.resampling import resample
+from crossover.statistics.learning_curves import crossing
+from crossover.statistics.learning_curves.forms import FEWEST, power_curve, power_law
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,

@@ -3,7 +3,7 @@
     python -m benchmarks.interval_coverage          # half a minute; docs/intervals.md has some of its rows
 
 Means: n cases drawn 20,000 times from beta (like DSC) and gamma or log-normal (like HD95) distributions. Student's
-interval, mean ± t sd / √n, beside ours (`statistics.intervals.mean_interval`); how often Student's leaves the scale.
+interval, mean ± t sd / √n, beside ours (`scores.intervals.mean_interval`); how often Student's leaves the scale.
 ICC(A,1): two raters, normal cases, bias and error, 20,000 tables of n cases.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.agreement import intraclass
-from crossover.statistics.intervals import half_width, mean_interval
-from crossover.statistics.scales import DISTANCE, SHARE, Scale
+from crossover.statistics.estimates.agreement import intraclass
+from crossover.statistics.scores.intervals import half_width, mean_interval
+from crossover.statistics.scores.scales import DISTANCE, SHARE, Scale
 
 TABLES = 20_000
 CASES = (2, 3, 4, 6, 8, 16, 32, 64)

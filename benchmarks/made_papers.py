@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special, stats
 
 from crossover.findings.printed_number import Printed
-from crossover.statistics.scales import DISTANCE, SHARE, scale
+from crossover.statistics.scores.scales import DISTANCE, SHARE, scale
 
 Rng = np.random.Generator
 Parts = dict[str, Any]

@@ -1,6 +1,6 @@
 """Do studies succeed as often as they were planned to, and do extrapolated intervals hold the truth?
 
-    python -m benchmarks.planning [--simulations 300] [--quick] [--part differences|found|curves|crossings]...
+    python -m benchmarks.planning [--simulations 300] [--quick] [--part PART]...
 
 * differences: pilots of two methods are drawn (patients SD 0.10, residual SD 0.06, half its variance tied to case and
   model, between-run SD as said), each is planned from for an assurance of 80% with the fewest of 3, 5, 10, 20 or 50
@@ -9,9 +9,12 @@
 * found: the same for the difference that the pilot finds, whose truth is drawn evenly from -0.1 to 0.1. Plans of ten
   cases or fewer are left out, since the smallest studies have more than the assurance asked for.
 * curves: how often the interval at twice the largest n holds the true curve, and that of the gain; by kind of curve.
-* crossings: pilots that can't tell whether two curves cross are planned from, for the fewest of 3, 5 or 10
-  draws of the subsets; `succeed` is another verdict than "can't tell", `planned for` the mean assurance of the plans.
-  The second curve is shifted by -0.04 to 0.04, evenly: what a plan integrates over.
+* assured: pilots that can't tell whether two curves cross; the assurance that a new study of 64 cases and five draws of
+  the subsets would tell, and how often such studies do (`succeed`). The second curve is shifted evenly, by 0.15 at
+  most, so that true curves are as likely at one distance as at another, which a plan takes them to be; and by 0.04 at
+  most, where all true curves cross.
+* crossings: such pilots are planned from, for the fewest of 3, 5 or 10 draws; shifts by 0.15 at most. `planned for` is
+  the mean assurance of the plans.
 """
 
 from __future__ import annotations
@@ -24,12 +27,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.chance import OTHERS_DF, PATIENTS, RESIDUAL
-from crossover.statistics.assurance import drawn, fewest_cases, pilot_of
-from crossover.statistics.chance import Effect, Spread, effect
-from crossover.statistics.crossing import OPEN, crossover
-from crossover.statistics.extrapolation import FARTHEST, Curve
-from crossover.statistics.planned_crossing import cases_that_settle, crossing_pilot
-from crossover.statistics.resampling import resample
+from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.resampling import Panel, Resampled, resample
+from crossover.statistics.learning_curves.crossing import OPEN, crossover
+from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
+from crossover.statistics.study_planning.assurance import drawn, fewest_cases, pilot_of
+from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot, settled
 from tests.simulated import CROSSING, SCRATCH, TRANSFER, Design, logistic, power, simulated_panel
 
 ASSURANCE, ALPHA, CONFIDENCE = 0.8, 0.05, 0.95
@@ -37,8 +40,10 @@ BAND = (0.75, 0.85)
 COVERED = 0.90
 """A promise is `kept` where a rate isn't below the band, or this, by more than chance; more is only waste."""
 TRAININGS = (3, 5, 10, 20, 50)
-DRAWS, TENTH, SHIFT = (3, 5, 10), 10, 0.04
-"""Draws of the subsets that crossovers are planned for, of a tenth of the pilots; the true curves' differences vary."""
+DRAWS, TENTH, WIDE, NARROW = (3, 5, 10), 10, 0.15, 0.04
+"""Draws of the subsets that crossovers are planned for, of a tenth of the pilots; how far true curves are shifted."""
+FIXED = Design(patients=64, replicates=5)
+"""The study of which the assurance is compared with how often it succeeds."""
 STUDIES = 5
 """Studies drawn of each plan."""
 PILOTS = [
@@ -186,20 +191,27 @@ def curves(simulations: int, quick: bool) -> Iterator[dict]:
             }  # fmt: skip
 
 
+def assured(simulations: int, quick: bool) -> Iterator[dict]:
+    """A row for each pair of curves and range of shifts; pilots of 32 patients and two draws of the subsets."""
+    for most in (WIDE, NARROW):
+        for name in list(CROSSING)[: 1 if quick else None]:
+            promised, succeeded = [], []
+            for seed, true, (panel, means) in _open_pilots(name, most, simulations // 5):
+                pilot = crossing_pilot(panel, means, (0, 1))
+                promised.append(settled(pilot, FIXED.patients, FIXED.replicates, CONFIDENCE, ALPHA, studies=50))
+                succeeded.append(np.mean([_told(true, FIXED, STUDIES * seed + s) for s in range(STUDIES)]))
+            error = np.std(np.subtract(succeeded, promised)) / np.sqrt(len(promised))
+            yield {
+                "curves": name, "shifted by up to": most, "pilots": len(promised),
+                "assured": np.mean(promised), "succeed": np.mean(succeeded), "SE": error,
+            }  # fmt: skip
+
+
 def crossings(simulations: int, quick: bool) -> Iterator[dict]:
     """A row for each pair of curves; pilots of 32 patients and two draws of the subsets."""
-    for name, pair in list(CROSSING.items())[: 1 if quick else None]:
+    for name in list(CROSSING)[: 1 if quick else None]:
         plans, succeeded, opened = [], [], 0
-        for seed in range(simulations // TENTH):
-            shift = np.random.default_rng(seed).uniform(-SHIFT, SHIFT)
-            true = {
-                TRANSFER: pair[TRANSFER],
-                SCRATCH: lambda n, of=pair[SCRATCH], by=shift: of(n) + by,
-            }
-            panel = simulated_panel(true, Design(patients=32, replicates=2), seed)
-            means = resample(panel, 400, seed)
-            if crossover(panel, means, (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN:
-                continue
+        for seed, true, (panel, means) in _open_pilots(name, WIDE, simulations // TENTH):
             opened += 1
             pilot = crossing_pilot(panel, means, (0, 1))
             tried = ((d, *cases_that_settle(pilot, d, ASSURANCE, CONFIDENCE, ALPHA)) for d in DRAWS)
@@ -207,21 +219,35 @@ def crossings(simulations: int, quick: bool) -> Iterator[dict]:
             if plan is None:
                 continue
             plans.append(plan)
-            for study in range(STUDIES):
-                planned = Design(patients=plan[1], replicates=plan[0])
-                made = simulated_panel(true, planned, 10_000 + STUDIES * seed + study)
-                row = crossover(made, resample(made, 400, study), (0, 1), CONFIDENCE, ALPHA)
-                succeeded.append(row["verdict"] != OPEN)
+            planned = Design(patients=plan[1], replicates=plan[0])
+            succeeded += [_told(true, planned, STUDIES * seed + study) for study in range(STUDIES)]
         yield {
-            "curves": name, "can't tell": opened / (simulations // TENTH),
-            "of these planned": len(plans) / max(opened, 1),
+            "curves": name, "can't tell": opened, "of these planned": len(plans) / max(opened, 1),
             "draws, median": np.median([d for d, *_ in plans]),
             "cases, median": np.median([n for _, n, _ in plans]), "planned for": np.mean([a for *_, a in plans]),
             "succeed": np.mean(succeeded), "studies": len(succeeded),
         }  # fmt: skip
 
 
-PARTS = {"differences": differences, "found": found, "curves": curves, "crossings": crossings}
+def _open_pilots(name: str, most: float, pilots: int) -> Iterator[tuple[int, dict, tuple[Panel, Resampled]]]:
+    """(seed, true curves, pilot) of those pilots that can't tell whether the two cross."""
+    pair = CROSSING[name]
+    for seed in range(pilots):
+        shift = np.random.default_rng(seed).uniform(-most, most)
+        true = {TRANSFER: pair[TRANSFER], SCRATCH: lambda n, by=shift: pair[SCRATCH](n) + by}
+        panel = simulated_panel(true, Design(patients=32, replicates=2), seed)
+        means = resample(panel, 400, seed)
+        if crossover(panel, means, (0, 1), CONFIDENCE, ALPHA)["verdict"] == OPEN:
+            yield seed, true, (panel, means)
+
+
+def _told(true: dict, design: Design, seed: int) -> bool:
+    """Whether a study tells whether the two cross."""
+    made = simulated_panel(true, design, 10_000 + seed)
+    return crossover(made, resample(made, 400, seed), (0, 1), CONFIDENCE, ALPHA)["verdict"] != OPEN
+
+
+PARTS = {"differences": differences, "found": found, "curves": curves, "assured": assured, "crossings": crossings}
 
 
 if __name__ == "__main__":

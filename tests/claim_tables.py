@@ -21,7 +21,7 @@ from crossover.findings.claims.statements import (
     Time,
     Within,
 )
-from crossover.statistics.metrics_table import check_metrics
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 

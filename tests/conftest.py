@@ -9,10 +9,14 @@ import gc
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from tests.dry_runs import Server, copy_workflow
+from tests.smoke import run_all
 from workflow_scripts import POOLS
 
 # Each worker has a core of its own; the libraries would start a thread for every core in each of them.
@@ -24,7 +28,7 @@ sys.dont_write_bytecode = False
 
 SHARED = Path(__file__).parents[2] / "shared"
 LONGEST = (
-    "test_workflow", "test_fourth_design", "test_dvc", "test_reruns_of_source", "test_reruns", "test_engines",
+    "test_workflow", "test_dvc", "test_reruns_of_source", "test_reruns", "test_engines",
     "test_encoder_decoder",
 )  # fmt: skip
 """The longest files come first, so that no worker is left with one at the end."""
@@ -68,3 +72,26 @@ def _keep_what_is_imported() -> None:
     values, which takes a second where both learning frameworks are imported."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A copy of the workflow after a run of all studies at smoke scale, which the first worker that asks makes for all.
+
+    What a test changes in it, it sets back.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared if worker_id == "master" else shared.parent) / "smoke"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            run_all(folder)
+    assert (folder / "results/report.html").exists(), "its run failed in another worker"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dry_run_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Of dry runs in a copy of the workflow with nothing computed."""
+    made = Server(copy_workflow(tmp_path_factory.mktemp("reruns") / "w"))
+    yield made
+    made.close()

@@ -9,6 +9,7 @@ the graph costs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -227,13 +228,15 @@ test writes."""
 
 
 def _read_once() -> None:
-    """Let Snakemake's parser and YAML read a text that they have read before from memory."""
+    """Let Snakemake's parser and YAML read a text that they have read before from memory, and Snakemake a function."""
     import yaml
 
     importlib.import_module("snakemake.api")  # before its workflow: they import each other
-    from snakemake import workflow
+    from snakemake import common, rules, workflow
 
     parse, load = workflow.parse, yaml.load
+    # which parameters a rule's function takes is asked at each of its calls
+    common.get_function_params = rules.get_function_params = functools.cache(common.get_function_params)
 
     def parse_once(path, own, linemap, overwrite_shellcmd=None, rulecount=0):
         key = (Path(path.get_path_or_uri(secret_free=True)).read_text(), rulecount)

@@ -12,7 +12,7 @@ from pathlib import Path
 from crossover.analyses import registry
 from crossover.core.configuration import ConfigError
 from crossover.core.source_code import closure
-from tests.dry_runs import ROOT, Server, copy_workflow
+from tests.dry_runs import ROOT, Server
 
 SCALE = "smoke"
 TEXT = (ROOT / "docs/reruns.md").read_text()
@@ -115,16 +115,15 @@ def following(rule: str, rules: set[str]) -> set[str]:
 
 
 class Pretended:
-    """One study, as after a run."""
+    """Studies, as after a run in the server's folder."""
 
-    def __init__(self, folder: Path, studies: str) -> None:
-        self.folder = copy_workflow(folder)
+    def __init__(self, server: Server, studies: str) -> None:
+        self.server, self.folder = server, server.folder
         self.config = {"studies": studies, "scale": SCALE}
         if studies == "headneck":  # it has no phantoms
-            (folder / "patients").mkdir()
-            (folder / "patients/scan.bin").write_bytes(b"1")
-            self.config["data"] = str(folder / "patients")
-        self.server = Server(self.folder)
+            (self.folder / "patients").mkdir()
+            (self.folder / "patients/scan.bin").write_bytes(b"1")
+            self.config["data"] = str(self.folder / "patients")
         self.rules = {*self.dry_run()}
         self.first, self.studies = self.last, studies.split(",")
         self.server.pretend(self.config)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.crossing import CHANGES, CROSSES, NONE, crossover
-from crossover.statistics.resampling import Panel, resample
+from crossover.statistics.estimates.resampling import Panel, resample
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, crossover
 
 SIZES = (5, 13, 26, 51, 128, 256)
 Curve = Callable[[np.ndarray], np.ndarray]

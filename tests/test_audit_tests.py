@@ -28,8 +28,8 @@ from crossover.findings.audit.signed_rank import (
 )
 from crossover.findings.printed import ContinuousRow
 from crossover.findings.printed_number import Printed
-from crossover.statistics.paired import signed_rank
-from crossover.statistics.sign_patterns import exact_p
+from crossover.statistics.differences.paired import signed_rank
+from crossover.statistics.differences.sign_patterns import exact_p
 from tests.printed_papers import only, paper, printed
 
 EXACT, ASYMPTOTIC, CORRECTED = FORMS

@@ -39,18 +39,18 @@ from crossover.report.formats import points
 from crossover.report.layout import table
 from crossover.report.page import StudyResults, render
 from crossover.report.run_facts import initial_weights, notices, run_facts
-from crossover.statistics.chains import (
+from crossover.statistics.differences.chains import (
     METRICS,
     Scores,
     attribute_contrasts,
     chain_scores,
     contrasts,
 )
-from crossover.statistics.chains import gains as compute_gains
-from crossover.statistics.cross_validation import cross_validation, validation
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.stability import stability
-from crossover.statistics.summary import summarise
+from crossover.statistics.differences.chains import gains as compute_gains
+from crossover.statistics.differences.stability import stability
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.cross_validation import cross_validation, validation
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study import parameters
 from crossover.study.chains import chains
 from crossover.study.config import load_study
@@ -322,7 +322,7 @@ def test_how_optimistic_the_best_fold_is(study, frames):
 
 def test_a_control_against_the_same_weights_says_nothing(study):
     text = said(simulated(study, missing=("efficientnet-b3",)), study)
-    assert "The control says nothing here: the baselines that should begin with ImageNet" in text
+    assert "The control is not conclusive here: the baselines that should begin with ImageNet" in text
     assert "Random instead of ImageNet" not in text
 
 
@@ -620,7 +620,7 @@ def test_the_report_has_it_all(study, frames, figures, published, tmp_path):
     text = html.unescape((tmp_path / "report.html").read_text())
     for title in ("Chains of trainings", "Validation of every network", "One case of each target"):
         assert title in text
-    assert '<div class="banner">ImageNet weights could not be had for ResNet-18' in text
+    assert '<div class="banner">ImageNet weights were not available for ResNet-18' in text
     assert "Every training is done 5 times" in text and "Training sizes here" not in text
     assert "more than 20 pixels of it" in text and "analysis of variance for repeated measures" in text
     assert "DSC, slices with the structure, by what was trained on before" in text

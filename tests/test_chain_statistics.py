@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.multitest import multipletests
 
-from crossover.statistics.chains import (
+from crossover.statistics.differences.chains import (
     ATTRIBUTES,
     CHAINS,
     CONTRASTS,
@@ -28,10 +28,10 @@ from crossover.statistics.chains import (
     gains,
     mean_difference,
 )
-from crossover.statistics.cross_validation import by_cell, cross_validation, select, validation
-from crossover.statistics.metrics_table import check_metrics, compared
-from crossover.statistics.stability import repeated_measures, stability
-from crossover.statistics.summary import summarise
+from crossover.statistics.differences.stability import repeated_measures, stability
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.cross_validation import by_cell, cross_validation, select, validation
+from crossover.statistics.scores.metrics_table import check_metrics, compared
 from crossover.study.chains import CONTROL, THRICE, TWICE, Chain, baseline, chains, kinds
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -133,7 +133,8 @@ def test_controls_of_equal_length_are_compared_with_chains_as_long_as_they(study
 @pytest.mark.slow
 def test_nothing_that_counts_or_draws_imports_a_framework():
     modules = (
-        "crossover.statistics.chains, crossover.statistics.cross_validation, crossover.analyses.figures.grid, "
+        "crossover.statistics.differences.chains, crossover.statistics.scores.cross_validation, "
+        "crossover.analyses.figures.grid, "
         "crossover.analyses.figures.scheme, crossover.analyses.figures.gains, crossover.analyses.figures.examples, "
         "crossover.report.page, crossover.analyses.tables.sources, "
         "workflow_scripts.analysis, workflow_scripts.report"

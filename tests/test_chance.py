@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossover.statistics.chance import (
+from crossover.statistics.estimates.chance import (
     METHODS,
     MODELS,
     Effect,

@@ -29,10 +29,10 @@ from crossover.report.score_tables import (
     p_values_layout,
     times_layout,
 )
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.paired import paired, signed_rank
-from crossover.statistics.summary import summarise
-from crossover.statistics.training_time import savings, training_times
+from crossover.statistics.differences.paired import paired, signed_rank
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.metrics_table import check_metrics
+from crossover.statistics.scores.training_time import savings, training_times
 from crossover.study.config import load_study
 from crossover.study.families import baseline, fine_tuned, main_question
 from crossover.study.plan import plan

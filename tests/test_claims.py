@@ -26,11 +26,11 @@ from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, Part, d
 from crossover.findings.claims.reliability import _p, _percentiles
 from crossover.findings.claims.statements import Claim, Untested
 from crossover.findings.published import load_published
-from crossover.statistics.agreement import agreement, check_radiomics
-from crossover.statistics.chains import Scores, gains
-from crossover.statistics.cross_validation import validation
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.paired import paired
+from crossover.statistics.differences.chains import Scores, gains
+from crossover.statistics.differences.paired import paired
+from crossover.statistics.estimates.agreement import agreement, check_radiomics
+from crossover.statistics.scores.cross_validation import validation
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.chains import chains
 from crossover.study.config import load_study
 from tests.chain_tables import chain_metrics, chain_records, chain_study

@@ -71,7 +71,7 @@ def test_without_a_clone_a_line_says_so(elsewhere: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(clone, "ROOT", elsewhere)
     done = CliRunner().invoke(app, ["plan"])
     assert done.exit_code == 2 and done.output.count("\n") == 1
-    assert "call it in a clone" in done.output
+    assert "call it inside a clone" in done.output
     assert called("a", "--results", "r")["cwd"] == elsewhere, "an installed package with results"
 
 

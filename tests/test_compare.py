@@ -19,7 +19,7 @@ from crossover.report.compare.complete import read_all
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
 from crossover.report.compare.run import comparison
-from crossover.statistics.metrics_table import TableError
+from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
 
@@ -220,7 +220,7 @@ def test_wrong_files_are_all_named(tmp_path):
     found = run(good, f"x={tmp_path}/v1.json", f"y={tmp_path}/broken.json", f"z={tmp_path}/half.json",
                 f"w={tmp_path}/none.csv", "--out", tmp_path / "out")  # fmt: skip
     assert found.exit_code == 2
-    for finding in ("a.json: the model has no name", "v1.json: no list of cases", "broken.json: no JSON",
+    for finding in ("a.json: the model has no name", "v1.json: no list of cases", "broken.json: this is not JSON",
                     "half.json: metric_per_case[2]: no 'reference_file'",
                     "none.csv: there is no such file"):  # fmt: skip
         assert finding in found.output

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossover.statistics.chance import effect
-from crossover.statistics.crossing import (
+from crossover.statistics.estimates.chance import effect
+from crossover.statistics.estimates.resampling import Panel, resample
+from crossover.statistics.learning_curves.crossing import (
     CHANGES,
     CROSSES,
     CROSSOVER,
@@ -29,8 +30,7 @@ from crossover.statistics.crossing import (
     lacking,
     leads,
 )
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.resampling import Panel, resample
+from crossover.statistics.scores.metrics_table import check_metrics
 from tests.simulated import (
     CROSSING,
     NOT_CROSSING,
@@ -94,7 +94,8 @@ def test_one_draw_of_the_subsets_decides_nothing_and_neither_do_two_trainings_on
     assert once["statement"].endswith(f"; add {SECOND_DRAW}")
     table = check_metrics(table_of(simulated_panel(OTHER, SURE, 1)))
     for trainings, verdict, draws in ((1, CROSSES, 2), (2, OPEN, 1)):
-        out = crossovers(table, "dsc", 0.95, 0.05, draws=200, trainings=trainings)
+        drawn = table.assign(draw=table["replicate"] // trainings)
+        out = crossovers(drawn, "dsc", 0.95, 0.05, draws=200)
         assert set(out["verdict"]) == {verdict} and set(out["replicates"]) == {draws}
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import curve_fit, isotonic_regression
 
-from crossover.statistics import forms
-from crossover.statistics.curves import CURVES, interval, learning_curves
-from crossover.statistics.intervals import half_width
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS, Panel, panels, resample
+from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS, Panel, panels, resample
+from crossover.statistics.learning_curves import forms
+from crossover.statistics.learning_curves.curves import CURVES, interval, learning_curves
+from crossover.statistics.scores.intervals import half_width
+from crossover.statistics.scores.metrics_table import check_metrics
 from tests.simulated import CROSSING, SIZES, Design, power, simulated_panel, table_of
 from tests.tables import simulated_metrics
 

@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks import chance
 from benchmarks.crossover_coverage import rates
-from crossover.statistics import crossing
-from crossover.statistics.chance import Effect, effect
+from crossover.statistics.estimates.chance import Effect, effect
+from crossover.statistics.learning_curves import crossing
 from tests.simulated import CROSSING, NOT_CROSSING, TWICE, Curve, Design
 
 pytestmark = pytest.mark.slow
@@ -43,6 +43,12 @@ def test_equal_methods_differ_as_often_as_they_may(trainings, monkeypatch):
     monkeypatch.setattr(chance, "effect", of_these_models)
     wrong = chance.rates(16, trainings, 0.04, 0.0, TABLES)
     assert all(wrong[name] > band(level) for name, level in LEVELS.items())
+
+
+def test_of_several_draws_with_several_trainings_equal_methods_differ_as_often_as_they_may():
+    """The fault is to count the trainings of a draw as independent of each other."""
+    found = chance.rates_of_draws(16, 3, 3, 0.04, TABLES)
+    assert found["type I"] <= band(0.05) < found["type I, all trainings"]
 
 
 def verdicts(curves: dict[str, Curve], design: Design) -> dict[str, float]:

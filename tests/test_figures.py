@@ -277,6 +277,7 @@ def test_no_text_is_too_small_or_cut(figures):
             assert box.x1 < figure.bbox.width + 2 and box.y1 < figure.bbox.height + 2, where
 
 
+@pytest.mark.slow
 def test_bars_are_the_intervals_of_the_table_and_end_with_the_scale(figures, frames, study):
     chosen = study.figures.overlays
     rows = frames["icc"]
@@ -338,6 +339,19 @@ def test_saving_twice_gives_the_same_bytes(study, frames, tmp_path):
         assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_last_bits_of_a_layout_change_no_file(parts: int, tmp_path):
+    for name, last_bits in (("a", 0.0), ("b", 3e-16)):
+        figure = Figure(figsize=(3, 2))
+        part = figure if parts == 1 else figure.subfigures(1, parts)[0]
+        if parts > 1:
+            part.bbox_relative.set_points(part.bbox_relative.get_points() + last_bits)
+        part.add_axes((0.2 + last_bits, 0.2, 0.7, 0.6)).plot([1, 2], [0.3, 0.4])
+        style.save(figure, tmp_path / name)
+    for suffix in style.UNTIMED:
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
 def test_drawing_leaves_the_callers_style_alone(study, frames):
     before = dict(matplotlib.rcParams)
     flow.draw(frames["splits"], study)
@@ -373,6 +387,7 @@ def drawn_overlays(study: Study, folder: Path) -> Figure:
     return overlays.draw(metrics, study, *write_volumes(study, metrics, folder))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("organs", "sizes", "more"),
     [(4, [50], {}), (2, [5, 20, 50], {}), (4, [5, 50], {}),

@@ -49,6 +49,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(JSON, JSON)
 def test_values_differ_exactly_where_differences_are_told(one, other):
     assert bool(list(differences(one, other))) == (one != other)

@@ -17,10 +17,10 @@ from crossover.analyses.figures import examples, overlays, training_curves
 from crossover.core.files import read_json
 from crossover.report import failures_section as failures
 from crossover.report.results import StudyResults
-from crossover.statistics.chains import Scores, attribute_contrasts, contrasts, gains
-from crossover.statistics.cross_validation import validation
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.paired import paired
+from crossover.statistics.differences.chains import Scores, attribute_contrasts, contrasts, gains
+from crossover.statistics.differences.paired import paired
+from crossover.statistics.scores.cross_validation import validation
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.chains import chains
 from crossover.study.families import main_question
 from crossover.study.plan import plan
@@ -129,7 +129,7 @@ def test_the_line_at_the_top_counts_children_apart():
     failed = failures.failed_table(with_descendants(study, ["north-f0"]))
     line = failures.failures_in_short(StudyResults(study, {"failed": failed}, {}))
     assert line.startswith("1 training failed, and 4 others could not start without:")
-    none = StudyResults(study, {"failed": failed.iloc[:0]}, {}, collapsed=["a", "b"])
+    none = StudyResults(study, {"failed": failed.iloc[:0]}, {}, scored_zero=["a", "b"])
     assert failures.failures_in_short(none) == "2 trainings ended with a validation DSC of 0."
 
 
@@ -256,7 +256,7 @@ def test_examples_leave_out_targets_without_a_baseline(prostate, tmp_path):
     study, metrics, records = prostate
     validated = validation(records, plan(study).models.values())
     of = chains(study)
-    from crossover.statistics.chains import chain_scores
+    from crossover.statistics.differences.chains import chain_scores
 
     small = metrics[metrics["fold"] == 0]
     scores = chain_scores(Scores(small, validated), of, 0.95)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from crossover.analyses.figures import learning_curves as drawn
 from crossover.analyses.figures import style
 from crossover.analyses.registry import caption
-from crossover.statistics.crossing import crossovers
-from crossover.statistics.curves import learning_curves
-from crossover.statistics.metrics_table import check_metrics
+from crossover.statistics.learning_curves.crossing import crossovers
+from crossover.statistics.learning_curves.curves import learning_curves
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.config import load_study
 from tests.simulated import Design, power, simulated_panel, table_of
 

@@ -1,9 +1,11 @@
 """Overlap and surface metrics against cases worked by hand."""
 
 import math
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import SimpleITK as sitk
 import surface_distance
@@ -12,15 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
+from crossover.core.files import write_json
 from crossover.evaluation.lesions import detection
 from crossover.evaluation.metrics import COLUMNS, score, score_models
 from crossover.evaluation.overlap import dice, iou
 from crossover.evaluation.surface import surface_metrics
 from crossover.imaging.volumes import prediction_path, structure_path, write
-from crossover.statistics.metrics_table import SIZES
-from crossover.statistics.scales import KNOWN
+from crossover.statistics.scores.metrics_table import SIZES
+from crossover.statistics.scores.scales import KNOWN
+from crossover.study import parameters
+from crossover.study.config import load_study
 from crossover.study.plan import Model
-from crossover.study.sections import Evaluation, Statistics
+from crossover.study.sections import Evaluation, Replicates, Statistics
+from workflow_scripts import evaluate
 
 masks = arrays(bool, (4, 5, 6))
 some = settings(max_examples=50, deadline=None)
@@ -266,8 +272,6 @@ def test_a_score_takes_any_label_as_the_structure_and_tells_empty_predictions():
 
 
 def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
-    import pandas as pd
-
     cases, predictions = tmp_path / "cases", tmp_path / "predictions"
     columns = ["cohort", "case", "part", "replicate", "fold"]
     rows = [("a", "1", "test", 0, None), ("b", "1", "test", 0, None)]
@@ -287,3 +291,22 @@ def test_rows_are_scored_for_the_cases_of_each_model_with_what_it_is(tmp_path):
         ("m", "a", "1", 1.0), ("m", "b", "1", 0.8), ("m-f1", "a", "3", 0.5),
     ]  # fmt: skip
     assert {(r["family"], r["level"], r["n_train"]) for r in found} == {("f-L1", "L1", 5)}
+
+
+def test_the_table_has_the_draw_of_each_models_training_cases(tmp_path, monkeypatch):
+    """Two trainings of each of two draws are replicates 0 to 3."""
+    study = load_study("uterus", "smoke")
+    repeated = study.splits.model_copy(update={"replicates": Replicates(draws=2, trainings=2)})
+    study = study.model_copy(update={"splits": repeated})
+    models = [Model(f"m-r{r}", "m", "m", None, 5, r, None, None, "m", ("tumour",)) for r in range(4)]
+    write_json(tmp_path / "group.json", {"items": {}})
+    rows = [{"model": m.name, "replicate": m.replicate, "dsc": 0.5} for m in models]
+    monkeypatch.setattr(evaluate, "score_models", lambda *_: rows)
+    monkeypatch.setattr(evaluate, "read_splits", lambda _: None)
+    job = SimpleNamespace(
+        cfg=parameters.evaluate(study, models), predictions=tmp_path / "group.json", out=tmp_path / "metrics.csv",
+        splits=None, cases=[tmp_path / "a/manifest.json"], threads=1,
+    )  # fmt: skip
+    evaluate.main(job)
+    table = pd.read_csv(job.out)
+    assert list(table) == COLUMNS and table["draw"].tolist() == [0, 0, 1, 1]

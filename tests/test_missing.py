@@ -13,15 +13,15 @@ from crossover.report.compare.run import comparison
 from crossover.report.overview import how_sure
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import failures_layout, missing_layout
-from crossover.statistics.metrics_table import TableError, check_metrics, read_metrics
-from crossover.statistics.missing import (
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.metrics_table import TableError, check_metrics, read_metrics
+from crossover.statistics.scores.missing import (
     completed,
     counts,
     missing_predictions,
     notes,
     read_completed,
 )
-from crossover.statistics.summary import summarise
 from crossover.study.config import load_study
 from tests.chain_tables import chain_metrics, chain_study
 from tests.chen_tables import chen_metrics, chen_study

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.paired import (
+from crossover.statistics.differences.paired import (
     PAIRED,
     describe,
     hodges_lehmann,
@@ -20,7 +19,8 @@ from crossover.statistics.paired import (
     signed_rank,
     westfall_young,
 )
-from crossover.statistics.sign_patterns import by_table, by_transform, exact_p
+from crossover.statistics.differences.sign_patterns import by_table, by_transform, exact_p
+from crossover.statistics.scores.metrics_table import check_metrics
 from tests.tables import simulated_metrics
 
 # Hollander & Wolfe 1973, p. 29: depression scores of nine patients before and after; what R prints for
@@ -194,6 +194,25 @@ def test_trainings_that_differ_undo_what_cases_alone_show():
     assert row["p_wilcoxon_exact"] < 1e-4 and row["p"] > 0.2 and row["ci_low"] < 0 < row["ci_high"]
     alike = only(trained(cases + [0.50, 0.502], cases + [0.60, 0.601]))
     assert alike["p"] < 0.001 and alike["ci_low"] > 0
+
+
+def test_of_several_draws_each_counts_once_whatever_its_trainings():
+    """Three trainings on each of two draws are two: the means of each draw."""
+    a, b = np.random.default_rng(1).normal(0.7, 0.05, (2, 12, 6))
+    table = trained(a, b)
+    by_draw = only(table.assign(draw=table["replicate"] // 3))
+    means = only(trained(*(x.reshape(12, 2, 3).mean(2) for x in (a, b))))
+    counted = ["trainings", "difference", "ci_low", "ci_high", "p", "about"]
+    pd.testing.assert_series_equal(by_draw[counted], means[counted], rtol=1e-12)
+    assert by_draw["trainings"] == 2 and only(table)["trainings"] == 6
+
+
+@pytest.mark.parametrize("trainings", [1, 6])
+def test_one_draw_and_one_training_of_each_draw_count_by_training(trainings):
+    """The column changes no bit where it tells nothing."""
+    table = trained(*np.random.default_rng(1).normal(0.7, 0.05, (2, 12, 6)))
+    drawn = table.assign(draw=table["replicate"] // trainings)
+    pd.testing.assert_frame_equal(paired(drawn, "dsc", 0.05), paired(table, "dsc", 0.05), check_exact=True)
 
 
 @pytest.mark.parametrize("trainings", [1, 3])

@@ -11,9 +11,9 @@ from crossover.core.configuration import ConfigError
 from crossover.findings.published import at_sizes, beside, corresponding, load_published
 from crossover.report.formats import interval, p_value
 from crossover.report.score_tables import patients_layout, scores_layout, table_one_published
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.summary import summarise
-from crossover.statistics.table_one import table_one
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.metrics_table import check_metrics
+from crossover.statistics.scores.table_one import table_one
 from crossover.study.config import load_study
 from tests.tables import SIZES, simulated_metrics
 

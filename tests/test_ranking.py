@@ -10,8 +10,8 @@ from scipy import stats
 
 from crossover.report.compare.run import comparison, write
 from crossover.report.score_tables import ranking_layout
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.ranking import RANKING, ranking, ranks, tau
+from crossover.statistics.differences.ranking import RANKING, ranking, ranks, tau
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.config import load_study
 from tests.tables import simulated_metrics
 

@@ -21,9 +21,9 @@ from crossover.cli.app import app
 from crossover.core.configuration import ConfigError, canonical
 from crossover.core.paths import ROOT
 from crossover.report.redraw import CAPTIONS, redraw, studies_in
-from crossover.statistics.comparisons import compare
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.summary import summarise
+from crossover.statistics.differences.comparisons import compare
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.plan import plan

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.statistics import mixed, paired
-from crossover.statistics.agreement import intraclass
-from crossover.statistics.comparisons import honest_differences, one_way
-from crossover.statistics.forms import monotone, power_curve, power_law
-from crossover.statistics.repeated import friedman
-from crossover.statistics.sign_patterns import exact_p
-from crossover.statistics.stability import repeated_measures
+from crossover.statistics.differences import mixed, paired
+from crossover.statistics.differences.comparisons import honest_differences, one_way
+from crossover.statistics.differences.repeated import friedman
+from crossover.statistics.differences.sign_patterns import exact_p
+from crossover.statistics.differences.stability import repeated_measures
+from crossover.statistics.estimates.agreement import intraclass
+from crossover.statistics.learning_curves.forms import monotone, power_curve, power_law
 
 FOLDER = Path(__file__).parent / "reference"
 R = json.loads((FOLDER / "values.json").read_text())

@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crossover.statistics.chance import METHODS, MODELS
-from crossover.statistics.comparisons import compare
-from crossover.statistics.metrics_table import check_metrics
-from crossover.statistics.mixed import families_gain_alike
-from crossover.statistics.paired import holm, paired
-from crossover.statistics.repeated import (
+from crossover.statistics.differences.comparisons import compare
+from crossover.statistics.differences.mixed import families_gain_alike
+from crossover.statistics.differences.paired import holm, paired
+from crossover.statistics.differences.repeated import (
     ANOVA,
     CHANCE,
     CORRECTION,
@@ -24,6 +22,8 @@ from crossover.statistics.repeated import (
     pairwise,
     repeated,
 )
+from crossover.statistics.estimates.chance import METHODS, MODELS
+from crossover.statistics.scores.metrics_table import check_metrics
 from tests.tables import simulated_metrics
 
 ALPHA = 0.05

@@ -30,10 +30,10 @@ from crossover.report.overview import found as found_of
 from crossover.report.overview import how_sure, overview, patients_tested
 from crossover.report.provenance_note import ProvenanceNote, provenance_note
 from crossover.report.results import Answer, StudyResults
-from crossover.statistics.crossing import CROSSES, NONE
-from crossover.statistics.crossing import OPEN as CANT
-from crossover.statistics.repeated import CORRECTION, PAIRING
-from crossover.statistics.resampling import PATIENTS, ROUGHNESS
+from crossover.statistics.differences.repeated import CORRECTION, PAIRING
+from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
+from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.study.config import load_study
 
 STUDY = load_study("uterus", "demo")

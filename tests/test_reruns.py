@@ -23,10 +23,8 @@ Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @pytest.fixture(scope="module", params=STUDIES)
-def pretended(request, tmp_path_factory) -> Iterator[Pretended]:
-    made = Pretended(tmp_path_factory.mktemp("reruns") / "w", request.param)
-    yield made
-    made.server.close()
+def pretended(request, dry_run_server) -> Pretended:
+    return Pretended(dry_run_server, request.param)
 
 
 def test_a_flipped_leaf_reruns_what_the_page_says(pretended: Pretended):

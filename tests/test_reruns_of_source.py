@@ -6,7 +6,6 @@ make. For a file of each row of the page, Snakemake says so itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -28,11 +27,8 @@ SOURCES = sorted(
 
 
 @pytest.fixture(scope="module")
-def all_studies(tmp_path_factory) -> Iterator[Pretended]:
-    studies = "uterus,nasopharynx,prostate"
-    made = Pretended(tmp_path_factory.mktemp("reruns") / "w", studies)
-    yield made
-    made.server.close()
+def all_studies(dry_run_server) -> Pretended:
+    return Pretended(dry_run_server, "uterus,nasopharynx,prostate")
 
 
 TABLE = [(pattern, *cells[1:]) for cells in rows("A line of source") for pattern in named(cells[0])]

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "statistics": "core study",
     "findings": "core study statistics",
     "analyses": "core imaging networks study statistics findings",
-    "report": "core study statistics findings analyses",
+    "report": "core sources study statistics findings analyses",
     "execution": ("core imaging sources networks study evaluation training statistics findings analyses report"),
     "cli": "*",
 }
@@ -62,6 +62,16 @@ def test_phantoms_of_an_anatomy_import_the_kit_and_no_other_anatomy():
         for path in folder.glob("*.py"):
             named = {name for _, name in imported(path) if "phantoms" in name}
             assert not {name.split(".")[2] for name in named} & others, path
+
+
+def test_groups_of_statistics_import_only_those_before_them():
+    order = ["scores", "estimates", "differences", "learning_curves", "study_planning"]
+    assert {p.parent.name for p in (LIBRARY / "statistics").glob("*/__init__.py")} == {*order}
+    assert not [*(LIBRARY / "statistics").glob("[!_]*.py")]
+    for place, group in enumerate(order):
+        for path in (LIBRARY / "statistics" / group).glob("*.py"):
+            groups = {name.split(".")[2] for _, name in imported(path) if name.startswith("crossover.statistics.")}
+            assert groups <= {*order[: place + 1]}, path
 
 
 def test_modules_import_each_other_in_no_circle():

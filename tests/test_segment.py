@@ -185,4 +185,4 @@ def test_a_manual_mask_with_an_error_keeps_no_examination_from_being_segmented(
     assert len(scored) == 1 and scored.not_done.tolist() == [""]
     causes = {text.split(":")[0] for text in table[table.dsc == ""].not_done}
     assert causes == {"structure-empty", "structure-missing"}
-    assert said.count("its manual masks were not all compared with") == 2
+    assert said.count("not all of its manual masks could be compared") == 2

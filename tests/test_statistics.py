@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from crossover.statistics.agreement import agreement, check_radiomics, intraclass, read_radiomics
-from crossover.statistics.comparisons import compare, honest_differences, one_way
-from crossover.statistics.metrics_table import (
+from crossover.statistics.differences.comparisons import compare, honest_differences, one_way
+from crossover.statistics.differences.stability import stability
+from crossover.statistics.estimates.agreement import agreement, check_radiomics, intraclass, read_radiomics
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.metrics_table import (
     REQUIRED,
     TableError,
     check_metrics,
@@ -21,9 +23,7 @@ from crossover.statistics.metrics_table import (
     read_metrics,
     test_sets,
 )
-from crossover.statistics.stability import stability
-from crossover.statistics.summary import summarise
-from crossover.statistics.table_one import equal_means, equal_shares, table_one
+from crossover.statistics.scores.table_one import equal_means, equal_shares, table_one
 from tests.tables import SIZES, simulated_metrics, simulated_radiomics
 
 # R's PlantGrowth (Dobson 1983) and what R prints for it with aov and TukeyHSD
@@ -127,6 +127,14 @@ def test_folds_are_not_compared_and_replicates_count_once(metrics):
     averaged = compared(check_metrics(table))
     assert averaged["dsc"].tolist() == pytest.approx([0.3, 0.4, 0.5, 0.65])
     assert set(averaged["model"]) == {"a-n3"}
+
+
+def test_a_row_without_a_draw_is_of_its_replicates_own():
+    assert "draw" not in check_metrics(small())
+    table = check_metrics(small(replicate=[0] * 4 + [1] * 4, family="a", strategy="a", draw=[3.0] * 4 + [np.nan] * 4))
+    assert table["draw"].tolist() == [3] * 4 + [1] * 4 and table["draw"].dtype == "int64"
+    with pytest.raises(TableError, match="draw: not a whole number from 0 in 8 rows"):
+        check_metrics(small(draw=0.5))
 
 
 # ---- summary

@@ -137,6 +137,7 @@ def test_mean_and_sd_are_numpys_to_the_bit(channels, at_once, monkeypatch):
     np.testing.assert_array_equal(Standardised(images, moments)[np.array([4, 1])], moments.apply(images)[[4, 1]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [SHORT, DRAWN], ids=["versions", "drawn"])
 def test_a_training_from_disk_is_one_from_memory_to_the_bit(kept, recipe, tmp_path):
     """Weights, history and validation DSC, standardised slices, all trained and with a frozen part."""

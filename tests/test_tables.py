@@ -12,7 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from crossover.core.tables import Table, TableError, broken, numbers, read_table
+from crossover.core.cells import TableError, broken, numbers
+from crossover.core.tables import Table, read_table
 
 DIALECTS = [(s, end) for s in ",;\t|" for end in ("\n", "\r\n", "\r")]
 ENCODINGS = ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]

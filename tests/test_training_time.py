@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossover.statistics.training_time import SAVINGS, TIMES, savings, training_times
+from crossover.analyses.tables.prediction_time import COLUMNS, prediction_times
+from crossover.report.score_tables import prediction_time_layout
+from crossover.statistics.scores.training_time import SAVINGS, TIMES, savings, training_times
 from crossover.study.plan import Model, plan
 from tests.chen_tables import chen_records, chen_study
 
@@ -183,3 +185,32 @@ def test_without_stages_the_tables_are_empty():
     table = training_times([], MODELS)
     assert table.empty and list(table.columns) == TIMES
     assert savings(table, "target").empty
+
+
+# ---- prediction
+
+
+def test_a_slice_takes_the_median_of_the_models_means():
+    study = chen_study()
+    models = plan(study).models
+    family = next(iter(models.values())).family
+    own = [name for name, model in models.items() if model.family == family][:3]
+    seconds = dict(zip(own, [9.0, 2.0, 1.0], strict=True))  # the first of the job has its network compiled
+    records = [{"model": name, "slices": 10, "seconds": s} for name, s in seconds.items()]
+    (row,) = prediction_times([*records, {"model": "gone", "slices": 1, "seconds": 1.0}], models).to_dict("records")
+    assert row == {
+        "family": family,
+        "models": 3,
+        "slices": 30,
+        "seconds_per_slice": 0.2,
+        "fastest": 0.1,
+        "slowest": 0.9,
+    }
+    shown = prediction_time_layout(pd.DataFrame([row]), study)
+    assert shown.iloc[0].tolist()[1:] == ["3", "30", "0.200", "0.100", "0.900"]
+
+
+def test_of_models_without_predicted_slices_there_is_no_time():
+    """As where every training failed, and of predictions of before times were recorded."""
+    found = prediction_times([{}, {"model": "a", "slices": 0, "seconds": 0.1}], {})
+    assert found.empty and list(found) == COLUMNS

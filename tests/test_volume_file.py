@@ -338,8 +338,8 @@ HALF = labels(np.float32) * 0.5
 HOLED = np.where(labels() > 1, np.nan, labels()).astype(np.float32)
 MASKS = {
     "probabilities": (SOFT, None, None, r"structure-refused: 360 of 360 .* \(0\.01, 0\.98\).*threshold"),
-    "half a label": (HALF, [1], None, r"structure-refused: .*no whole numbers \(0\.5\)"),
-    "NaN": (HOLED, [1], None, "structure-refused: 2 of 360 values are no whole numbers but NaN"),
+    "half a label": (HALF, [1], None, r"structure-refused: .*not whole numbers \(0\.5\)"),
+    "NaN": (HOLED, [1], None, "structure-refused: 2 of 360 values are NaN or infinite instead of whole"),
     "infinite": (np.where(labels() > 1, np.inf, 0), [1], None, "structure-refused: .*NaN or infinite"),
     "a scaled mask": (
         labels(), [1], scaled(0.3, 0), r"structure-refused: .*after slope 0\.3\d* and intercept 0"),
@@ -388,7 +388,7 @@ def test_images_hold_finite_values_that_differ(tmp_path: Path):
         first = read_volume(put(tmp_path / "b.nii", nifti(holed))).image
         sitk.WriteImage(first, str(tmp_path / f"c{suffix}"))
         said = refusal(read_image, tmp_path / f"c{suffix}")
-        assert said == "non-finite: 2 of 360 values are no finite numbers"
+        assert said == "non-finite: 2 of 360 values are not finite numbers"
     assert refusal(read_image, put(tmp_path / "a.nii", nifti(values() * 0))).startswith("constant")
 
 

@@ -313,7 +313,7 @@ def test_empty_structures_and_values_that_are_not_finite_are_told_at_once(root: 
     structures = {"larynx": VolumeStructure(file="{patient}/labels.nii.gz", label=6)}
     asked = source(channels=channels, structures=structures)
     assert told(read_patient(asked, row("MUSTERMANN-01"), root)) == [
-        "non-finite: channel ct: 320 of 320 values are no finite numbers",
+        "non-finite: channel ct: 320 of 320 values are not finite numbers",
         "structure-empty: structure larynx: a label map without a voxel of label 6; there are 0, 2, 4",
     ]
 

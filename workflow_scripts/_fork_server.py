@@ -1,8 +1,10 @@
 """A process that imports the libraries of one kind of jobs once, and forks each job that `_fork` asks for.
 
 The workflow starts it (`start`) with a socket to listen at and a pipe as standard input: when the pipe ends, with
-Snakemake, however that happens, so do the server and its jobs. It imports nothing of `crossover`: each job imports
-what lies there when it begins, as a process of its own would. It runs one thread only, so that forks are safe.
+Snakemake, however that happens, so do the server and its jobs. Of `crossover` it imports only the form of a study,
+which takes four fifths of what a small job imports: each job imports the rest as it lies there when it begins, as a
+process of its own would, and refuses to run where a source file that it depends on is no longer that with which the
+workflow was started. It runs one thread only, so that forks are safe.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ from typing import Any
 from workflow_scripts import POOLS
 from workflow_scripts._fork import LENGTH, PYTHON, SOCKET
 
-DATA = ("numpy", "pandas", "pydantic", "yaml", "filelock", "SimpleITK", "scipy.ndimage")
+DATA = (
+    "numpy", "pandas", "pydantic", "yaml", "filelock", "SimpleITK", "scipy.ndimage", "crossover.study.schema",
+)  # fmt: skip
 LIBRARIES = {
     "tables": (
         *DATA, "scipy.stats", "scipy.optimize", "statsmodels.api", "statsmodels.formula.api", "pingouin", "jinja2",

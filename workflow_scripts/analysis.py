@@ -30,6 +30,7 @@ def main(job: SimpleNamespace) -> None:
         stages=[p for p in [*job.stages, *job.selection] if p.parent.name == "stages"],
         slices=job.slices,
         patients=job.patients,
+        predictions=job.images,
         cases=CASES,
         corrected=CORRECTED / results.name,
     )

@@ -23,7 +23,9 @@ def main(job: Job) -> None:
         job.cfg["smallest_mask_px"],
         job.threads,
     )
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(job.out, index=False)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["draw"] = table["model"].map(job.cfg["draws"])
+    table.to_csv(job.out, index=False)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from crossover.core.incremental import failed_of, records_of
 from crossover.findings.audit.false_claims import false_claims
 from crossover.findings.audit.table import audit_table
 from crossover.findings.published import at_sizes, corresponding, load_published
-from crossover.report.failures_section import collapsed, failed_table, retried
+from crossover.report.failures_section import failed_table, retried, scored_zero
 from crossover.report.page import StudyResults, render
 from crossover.report.provenance_note import provenance_note
 from crossover.report.run_facts import initial_weights, run_facts
@@ -46,7 +46,7 @@ def main(job: Job) -> None:
         frames["failed"] = failed_table(failed_of(manifests))
         frames["initial"] = initial_weights(records)
         facts = run_facts(records)
-        results.append(StudyResults(study, frames, figures, facts, collapsed(records), ways, retried(records)))
+        results.append(StudyResults(study, frames, figures, facts, scored_zero(records), ways, retried(records)))
     render(results, job.out)
 
 

@@ -2,7 +2,7 @@
 
 from crossover.core.files import write_json
 from crossover.core.incremental import records_of
-from crossover.statistics.cross_validation import cross_validation, select
+from crossover.statistics.scores.cross_validation import cross_validation, select
 from workflow_scripts._job import Job, run
 
 

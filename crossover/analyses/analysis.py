@@ -57,6 +57,7 @@ class Inputs:
         stages: manifests of the study's stages, or of those that choose the network.
         slices: manifests of its cohorts' slices.
         patients: the target's clinical table, where the analysis reads it.
+        predictions: manifests of the study's predictions, of an analysis with the source "images".
         cases, corrected: data/cases and data/corrected/<study>, for figures of images.
     """
 
@@ -65,6 +66,7 @@ class Inputs:
     stages: Sequence[Path] = ()
     slices: Sequence[Path] = ()
     patients: Path | None = None
+    predictions: Sequence[Path] = ()
     cases: Path = Path()
     corrected: Path = Path()
 

@@ -16,7 +16,7 @@ MARKS = ("Snakefile", "profiles/default/profile.yaml", "config/studies")
 
 
 def workflow_folder(start: Path) -> Path:
-    """The nearest clone of the project upwards from a folder, else the one that this program lies in.
+    """Return the nearest clone of the project upwards from a folder, else the one that this program lies in.
 
     Raises:
         ConfigError: where there is neither.
@@ -24,11 +24,13 @@ def workflow_folder(start: Path) -> Path:
     for folder in (start, *start.parents, ROOT):
         if all((folder / mark).exists() for mark in MARKS):
             return folder
-    raise ConfigError(f"{start} is in no clone of the project, and this program isn't either: call it in a clone")
+    raise ConfigError(
+        f"{start} is not inside a clone of the project, and neither is this program: call it inside a clone"
+    )
 
 
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that works in the workflow's folder; paths that it is given are those of the caller's folder.
+    """Make a command work in the workflow's folder; paths that it is given are those of the caller's folder.
 
     Where there is no clone, as beside an installed package, it works where it is called if it is told `results`.
     """

@@ -62,10 +62,10 @@ def ingest(
 def segment(
     source: Annotated[Path, typer.Argument(help="Folder or zip archive with examinations.")],
     out: Annotated[Path, typer.Argument(help="Folder for the masks, pictures and scores.")],
-    study: Annotated[str, typer.Option(help="Whose model and preparation.")],
-    model: Annotated[str, typer.Option(help="One of its trained models, as b_a-f0.")],
+    study: Annotated[str, typer.Option(help="The study whose model and preparation are used.")],
+    model: Annotated[str, typer.Option(help="One of the study's trained models, as b_a-f0.")],
     scale: MadeAt = "demo",
-    rules: Annotated[Path | None, typer.Option(help="Rules of this YAML file instead of the study's.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="A YAML file with rules, in place of the study's.")] = None,
     results: Results = None,
     workers: Workers = CORES,
 ) -> None:
@@ -107,7 +107,7 @@ def _report_segmented(table: pd.DataFrame, out: Path) -> None:
     left = table[table.not_done != ""].drop_duplicates("case")
     for row in left.itertuples():
         unscored = isinstance(row.structure, str)
-        what = "its manual masks were not all compared with" if unscored else "not segmented"
+        what = "not all of its manual masks could be compared" if unscored else "not segmented"
         typer.echo(f"{row.case}: {what}: {row.not_done}", err=True)
     if len(left):
         report = out / "cases" / TEXT

@@ -9,7 +9,7 @@ from crossover.cli.shared import stop
 
 
 def weights(
-    encoders: Annotated[list[str], typer.Argument(help="As efficientnet-b3; see `selection:` of a study.")],
+    encoders: Annotated[list[str], typer.Argument(help="Names of encoders, such as efficientnet-b3.")],
 ) -> None:
     """Download encoders' ImageNet weights to the Hugging Face hub's cache, at the revision a study begins with."""
     from crossover.networks.hub import fetch

@@ -27,7 +27,7 @@ def audit(
     from crossover.findings.audit.show import for_machines, show
     from crossover.findings.audit.table import audit_table
     from crossover.findings.published import load_published
-    from crossover.statistics.metrics_table import TableError, read_metrics
+    from crossover.statistics.scores.metrics_table import TableError, read_metrics
 
     names = studies or sorted(path.stem for path in (CONFIG / "published").glob("*.yaml"))
     with stop_on(ConfigError, TableError):
@@ -56,7 +56,7 @@ def claims(
     """
     from crossover.core.paths import CONFIG
     from crossover.findings.claims.table import records, show, verdicts
-    from crossover.statistics.metrics_table import TableError
+    from crossover.statistics.scores.metrics_table import TableError
 
     with stop_on(ConfigError, TableError):
         found = verdicts(studies or [], results or RESULTS, scale, CONFIG)

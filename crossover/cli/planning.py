@@ -18,25 +18,25 @@ Difference = Annotated[
     float | None,
     Option(help="The difference to settle, by default that of the pilot or of the means."),
 ]
-Models = Annotated[list[str] | None, Option(help="The models to compare; given twice.")]
-Size = Annotated[int | None, Option(help="Their n_train, by default the largest that both have.")]
-Metric = Annotated[str, Option(help="What models are compared by.")]
+Models = Annotated[list[str] | None, Option(help="A model to compare; give it twice.")]
+Size = Annotated[int | None, Option(help="The n_train of both models; by default the largest that both have.")]
+Metric = Annotated[str, Option(help="The metric by which models are compared.")]
 TestSet = Annotated[str, Option(help="The cohort whose cases are tested.")]
-Structure = Annotated[str, Option(help="By default each.")]
+Structure = Annotated[str, Option(help="The structure; by default each in turn.")]
 Columns = Annotated[list[str] | None, Option(help="ROLE=NAME, as for `crossover compare`.")]
-Reach = Annotated[float | None, Option(help="A score: how many labelled cases reach it?")]
-Next = Annotated[int, Option("--next", help="What will so many further labelled cases buy?")]
-Assurance = Annotated[float, Option(help="Probability that the planned study settles it.")]
-Alpha = Annotated[float, Option(help="Its significance level.")]
+Reach = Annotated[float | None, Option(help="A score: estimate how many labelled cases reach it.")]
+Next = Annotated[int, Option("--next", help="Number of further labelled cases whose benefit is estimated.")]
+Assurance = Annotated[float, Option(help="Probability with which the planned study is to settle the difference.")]
+Alpha = Annotated[float, Option(help="Significance level of the planned study.")]
 Trainings = Annotated[
     list[int] | None,
     Option(help="Trainings of each model; may be repeated. By default 1, 3, 5 and 10."),
 ]
-Minutes = Annotated[float | None, Option(help="Of annotation, to count hours.")]
-Means = Annotated[list[float] | None, Option(help="Printed: a model's mean; given twice.")]
-Sds = Annotated[list[float] | None, Option(help="Printed: SD between cases; once or twice.")]
-Cases = Annotated[int, Option(help="Printed: cases behind them. By default the SDs are taken as known.")]
-Correlation = Annotated[float, Option(help="Of two models' scores of a case, which papers don't print.")]
+Minutes = Annotated[float | None, Option(help="Minutes that the annotation of a case takes, to count hours.")]
+Means = Annotated[list[float] | None, Option(help="A model's mean, as printed; give it twice.")]
+Sds = Annotated[list[float] | None, Option(help="The SD between cases, as printed; give it once or twice.")]
+Cases = Annotated[int, Option(help="Number of cases behind the printed SDs. By default the SDs are taken as known.")]
+Correlation = Annotated[float, Option(help="Correlation of two models' scores, which papers don't print.")]
 BetweenRuns = Annotated[float | None, Option(help="SD of a model's mean between its trainings; else it is unknown.")]
 Out = Annotated[Path | None, Option(help="Write the rows to this CSV too.")]
 
@@ -58,10 +58,10 @@ def design(
     from crossover.findings.planner import Printed, design_from_printed, show, wrong
     from crossover.report.compare.complete import read_all
     from crossover.report.compare.roles import Said
-    from crossover.statistics.metrics_table import TableError
-    from crossover.statistics.planning import TRAININGS, Rules
-    from crossover.statistics.plans import Asked
-    from crossover.statistics.plans import design as design_from_table
+    from crossover.statistics.scores.metrics_table import TableError
+    from crossover.statistics.study_planning.planning import TRAININGS, Rules
+    from crossover.statistics.study_planning.plans import Asked
+    from crossover.statistics.study_planning.plans import design as design_from_table
 
     chosen = sorted(set(trainings or TRAININGS))
     rules = Rules(assurance, alpha, 1 - alpha, chosen, minutes_per_case)

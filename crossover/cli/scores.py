@@ -48,7 +48,7 @@ def compare(
     0, or 2 where files are wrong.
     """
     from crossover.report.compare.run import comparison, write
-    from crossover.statistics.metrics_table import TableError
+    from crossover.statistics.scores.metrics_table import TableError
 
     with stop_on(TableError, OSError):
         found = comparison(files, metric or [], column or [], structure or [], missing)
@@ -71,7 +71,7 @@ def figures(
     """
     from crossover.core.paths import CONFIG
     from crossover.report.redraw import redraw, studies_in
-    from crossover.statistics.metrics_table import TableError
+    from crossover.statistics.scores.metrics_table import TableError
 
     results = results or RESULTS
     with stop_on(ConfigError, TableError):

@@ -44,6 +44,6 @@ def stop_where_not_writable(out: Path) -> Iterator[None]:
 
 
 def workflow_settings(studies: str, scale: str, data: str) -> dict[str, str]:
-    """The settings that a call overrides; config/config.yaml has the others."""
+    """Return the settings that a call overrides; the others are those of config/config.yaml."""
     given = {"studies": studies, "scale": scale, "data": data}
     return {name: value for name, value in given.items() if value}

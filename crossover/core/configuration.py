@@ -23,7 +23,7 @@ class Section(BaseModel):
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: what a rule's parameter is, so that only meaning reruns it.
+    """Return the one JSON text of a value: what a rule's parameter is, so that only meaning reruns it.
 
     Settings anywhere inside it count by their values.
     """
@@ -67,7 +67,7 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
 
 
 def merge(base: dict, override: dict) -> dict:
-    """`base` with the values of `override`.
+    """Return `base` with the values of `override`.
 
     Mappings are merged key by key, all else is replaced; so is a mapping of another `kind`.
     """
@@ -80,7 +80,7 @@ def merge(base: dict, override: dict) -> dict:
 
 
 def validate(model: type[Model], values: dict, path: Path, scale: str | None = None) -> Model:
-    """The checked settings of a file.
+    """Return the checked settings of a file.
 
     Raises:
         ConfigError: naming the file, each wrong key or value with its place, and the valid keys.
@@ -103,7 +103,7 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
 
 
 def _typed(place: tuple, values: Any) -> Iterator[str]:
-    """A place as it stands in the file: without the kinds that tell a union apart."""
+    """Yield a place as it stands in the file: without the kinds that tell a union apart."""
     for part in place:
         if isinstance(values, dict) and part not in values and part == values.get("kind"):
             continue
@@ -115,7 +115,7 @@ def _typed(place: tuple, values: Any) -> Iterator[str]:
 
 
 def _fields(model: type[BaseModel], place: tuple) -> list[str]:
-    """The valid keys at a place in the configuration, found through the JSON schema."""
+    """Return the valid keys at a place in the configuration, found through the JSON schema."""
     schema = model.model_json_schema()
     nodes = [schema]
     for part in place:
@@ -128,7 +128,7 @@ def _fields(model: type[BaseModel], place: tuple) -> list[str]:
 
 
 def _options(node: dict, schema: dict) -> list[dict]:
-    """A schema node with references followed and unions opened."""
+    """Return a schema node with references followed and unions opened."""
     node = _resolve(node, schema)
     members = node.get("oneOf", node.get("anyOf"))
     return [o for m in members for o in _options(m, schema)] if members else [node]

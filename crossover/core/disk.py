@@ -18,7 +18,7 @@ class DiskFull(RuntimeError):
 
 
 def full(error: BaseException, path: Path) -> DiskFull | None:
-    """An error as that of a full disk, if it is one.
+    """Return an error as that of a full disk, if it is one.
 
     Args:
         path: what was to be written, where the error doesn't name the file; it need not be there. Of a

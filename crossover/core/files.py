@@ -10,7 +10,7 @@ from crossover.core.configuration import canonical
 
 
 def digest(value: object) -> str:
-    """Of a JSON-like value, by its canonical text; short, for keys."""
+    """Return a short digest of a JSON-like value, by its canonical text, for keys."""
     return digest_of_text(canonical(value))
 
 
@@ -20,7 +20,7 @@ def digest_of_text(text: str) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -43,7 +43,7 @@ def read_json(path: Path) -> dict:
 
 
 def read_json_or_none(path: Path) -> dict | None:
-    """None where there is no such file, or what it holds is damaged."""
+    """Read a JSON file; None where there is no such file, or what it holds is damaged."""
     try:
         return read_json(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):

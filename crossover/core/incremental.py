@@ -117,12 +117,12 @@ def write_manifest(manifest: Path, records: dict[str, dict], failed: dict[str, d
 
 
 def records_of(manifests: Iterable[Path]) -> list[dict]:
-    """The records of all items that manifests list."""
+    """Return the records of all items that manifests list."""
     return [r for manifest in manifests for r in read_json(manifest)["items"].values()]
 
 
 def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
-    """The items that manifests list as failed: name -> `happened` and `advice`."""
+    """Return the items that manifests list as failed: name -> `happened` and `advice`."""
     return {name: about for manifest in manifests for name, about in read_json(manifest).get("failed", {}).items()}
 
 
@@ -136,14 +136,14 @@ def is_current(folder: Path, key: str) -> bool:
 
 
 def missing_files(folder: Path, record: dict) -> list[str]:
-    """Files of a record that are gone or have another size."""
+    """Return the files of a record that are gone or have another size."""
     paths = {name: folder / name for name in record["files"]}
     sizes = {n: p.stat().st_size if p.exists() else None for n, p in paths.items()}
     return [name for name, file in record["files"].items() if sizes[name] != file["bytes"]]
 
 
 def pool(workers: int, initializer: Callable[..., None] | None = None, *given: Any) -> ProcessPoolExecutor:
-    """Processes for work side by side, told what is given by their initializer.
+    """Start processes for work side by side, which get what is given by their initializer.
 
     They are forks of this one, so that they import nothing again. They end with it, also where it is killed:
     whoever makes the same items next would meet them else.
@@ -166,7 +166,7 @@ def _end_with_parent() -> None:
 
 
 def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
-    """With no workers in this process."""
+    """Make all items in this process where there are no workers."""
     failed: dict[str, str] = {}
     if not workers or not todo:
         for name in todo:

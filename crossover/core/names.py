@@ -12,7 +12,7 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
 def unsafe(name: str) -> str:
-    """Why a name can't become a file's, in words that don't quote it; "" where it can."""
+    """Return why a name can't become a file's, in words that don't quote it; "" where it can."""
     if not name:
         return "is empty"
     if match := _FORBIDDEN.search(name):
@@ -26,7 +26,7 @@ def unsafe(name: str) -> str:
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:
-    """Groups of different names that are one on file systems which don't tell case apart."""
+    """Return groups of different names that are one on file systems which don't tell case apart."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         groups.setdefault(name.casefold(), []).append(name)
@@ -34,7 +34,7 @@ def alike(names: Iterable[str]) -> list[list[str]]:
 
 
 def file_name(name: str) -> str:
-    """The name, as it is.
+    """Return the name, as it is.
 
     Raises:
         ValueError: where it can't be that of a file.

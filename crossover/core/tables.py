@@ -9,20 +9,19 @@ below the header, since cells may tell who a patient is.
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import re
-import zipfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from crossover.core.cells import BLANK, TableError, named_rows, numbers, some, sure_signs
+from crossover.core.workbook import AS_TABLE, read_workbook
+
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _HEAD = 50_000  # characters that the separator is chosen by
-_NAMED = 8  # how many rows a message names before "and ... more"
-_BLANK = " \t\n\r\v\f\x85\xa0\u2007\u2009\u200b\u200e\u200f\u202f\u2060\u3000\ufeff"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LOST = "\ufffd"  # what stands for bytes that are no text
 _MARKS = (
@@ -34,34 +33,7 @@ _OTHERS = {
     b"\x1f\x8b": "compressed with gzip", b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz",
     b"%PDF": "a PDF", b"PAR1": "a Parquet file",
 }  # fmt: skip
-_AS_TABLE = "save the table as .xlsx or as CSV in UTF-8"
 _MIXED = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
-_ERROR = re.compile(r"#[A-ZÀ-Þ/0]+[!?]|#N/A|#NV|#GETTING_DATA")
-"""Cells that a spreadsheet could not compute: #REF!, #DIV/0!, in other languages too (#BEZUG!)."""
-MISSING = {"", "na", "n/a", "nan", "none", "null", "#n/a", "#nv", "<na>"}
-"""What stands for a missing number, in lower case."""
-_INFINITE = {
-    "inf": 1,
-    "+inf": 1,
-    "-inf": -1,
-    "infinity": 1,
-    "+infinity": 1,
-    "-infinity": -1,
-    "∞": 1,
-    "-∞": -1,
-}
-_NUMBER = re.compile(r"[+-]?(?:\d+(?P<sign>[.,]?)\d*|(?P<first>[.,])\d+)(?:[eE][+-]?\d+)?")
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-
-UNSURE = "thousands or a decimal sign? Write numbers without thousands separators, with a decimal point"
-
-
-class TableError(ValueError):
-    """A table is not what it has to be; the message lists all findings, one to a line."""
-
-    def of(self, path: Path) -> TableError:
-        """The same, each line with the file's name."""
-        return TableError("\n".join(f"{path}: {line}" for line in str(self).splitlines()))
 
 
 @dataclass(frozen=True)
@@ -76,7 +48,7 @@ class Table:
     """The decimal sign that the table as a whole shows, "" where it shows both."""
 
     def numbers(self, column: str) -> tuple[pd.Series, list[str]]:
-        """A column's numbers and what is wrong with it; see `numbers`."""
+        """Return a column's numbers and what is wrong with it; see `numbers`."""
         return numbers(self.rows[column], self.decimal)
 
 
@@ -94,7 +66,7 @@ def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str]
     """
     content = Path(path).read_bytes()
     if content.startswith(b"PK\x03\x04"):
-        records, notes = _workbook(content)
+        records, notes = read_workbook(content)
         return _table(records, notes, [], ".", needed, repeated)
     text, notes, cause = _decoded(content)
     records, more, findings, separator = _records(text)
@@ -104,97 +76,15 @@ def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str]
     decimal, commas = _decimal(separator, records)
     notes += ["decimal commas"] if commas else []
     # tables that machines wrote mostly hold none: these are read in half the time
-    blanks = '"' in text or any(sign in text for sign in _BLANK if sign not in f"\r\n{separator}")
+    blanks = '"' in text or any(sign in text for sign in BLANK if sign not in f"\r\n{separator}")
     return _table(records, notes + more, findings, decimal, needed, repeated, blanks)
 
 
-def numbers(column: pd.Series, decimal: str = ".") -> tuple[pd.Series, list[str]]:
-    """Text as numbers: empty cells, NA, n/a and NaN are missing, inf and -inf infinite.
-
-    A comma is a decimal comma where it can be nothing else, and "1,234" where the column or else the
-    table (`decimal`) shows what it is.
-
-    Args:
-        column: text; its name and index (rows) go into the findings.
-
-    Returns:
-        Floats, NaN for what is missing or wrong; and the findings, with the rows and cells.
-    """
-    cells = column.tolist()
-    if decimal == "." and set("".join(cells)) <= set("0123456789+-.eE"):
-        try:
-            values = [float(cell) if cell else float("nan") for cell in cells]
-            return pd.Series(values, column.index, float, name=column.name), []
-        except ValueError:
-            pass
-    cells = [cell.strip(_BLANK).replace("−", "-") for cell in cells]
-    own = _sure_signs(cells)
-    sign = own.pop() if len(own) == 1 else "" if own else decimal
-    values = []
-    wrong: dict[str, list[str]] = {}
-    for row, cell in zip(column.index, cells):
-        value, why = _number(cell, sign)
-        values.append(value)
-        if why:
-            wrong.setdefault(why, []).append(f"row {row} ({cell!r})")
-    findings = [f"{column.name}: {why}: {some(places)}" for why, places in wrong.items()]
-    return pd.Series(values, column.index, float, name=column.name), findings
-
-
-def broken(column: pd.Series) -> list[str]:
-    """What is wrong with a column of text: cells that the spreadsheet could not compute (#REF!)."""
-    cells = column.tolist()
-    if "#" not in "".join(cells):
-        return []
-    rows = [row for row, cell in zip(column.index, cells) if _ERROR.fullmatch(cell)]
-    return [f"{column.name}: an error of the spreadsheet in {named_rows(rows)}"] if rows else []
-
-
-def named_rows(rows: Sequence[int]) -> str:
-    """ "row 3", "rows 3, 5 and 9", or the first few and how many more."""
-    if len(rows) == 1:
-        return f"row {rows[0]}"
-    if len(rows) > _NAMED:
-        return f"rows {some(rows)}"
-    return f"rows {', '.join(map(str, rows[:-1]))} and {rows[-1]}"
-
-
-def some(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
-    """The first few, with a sign between them, and how many more there are."""
-    more = f" and {len(places) - most} more" if len(places) > most else ""
-    return sign.join(map(str, places[:most])) + more
-
-
-def _number(cell: str, sign: str) -> tuple[float, str]:
-    """A cell's value and "", or NaN and what is wrong."""
-    word = cell.lower()
-    if word in MISSING:
-        return float("nan"), ""
-    if word in _INFINITE:
-        return _INFINITE[word] * float("inf"), ""
-    match = _NUMBER.fullmatch(cell)
-    if not match or not cell.isascii():
-        return float("nan"), "not a number"
-    if _GROUPED.fullmatch(cell) and match["sign"] != sign:
-        return float("nan"), UNSURE
-    return float(cell.replace(",", ".")), ""
-
-
-def _sure_signs(cells: Iterable[str]) -> set[str]:
-    """The decimal signs of those cells whose sign can't be one between thousands."""
-    found = set()
-    for cell in cells:
-        match = _NUMBER.fullmatch(cell) if cell[-1:].isdigit() or cell[-1:] in ".," else None
-        if match and not _GROUPED.fullmatch(cell):
-            found.add(match["sign"] or match["first"] or "")
-    return found - {""}
-
-
 def _decimal(separator: str, records: list[list[str]]) -> tuple[str, bool]:
-    """The sign that the whole table shows, as `Table.decimal`; whether there are decimal commas."""
+    """Return the sign that the whole table shows, as `Table.decimal`; whether there are decimal commas."""
     if separator == ",":
         return ".", False
-    found = _sure_signs(cell.strip(_BLANK) for record in records for cell in record)
+    found = sure_signs(cell.strip(BLANK) for record in records for cell in record)
     if len(found) == 1:
         return min(found), found == {","}
     return "" if found else "," if separator == ";" else ".", bool(found)
@@ -204,13 +94,13 @@ def _decoded(content: bytes) -> tuple[str, list[str], str]:
     """Text; notes about the encoding; and why bytes could not be read, where there are such (U+FFFD)."""
     for start, what in _OTHERS.items():
         if content.startswith(start):
-            raise TableError(f"no table: the file is {what}; {_AS_TABLE}")
+            raise TableError(f"no table: the file is {what}; {AS_TABLE}")
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             text = content[len(mark) :].decode(encoding, "replace")
             return text, [], f"no text in {encoding.upper()}, as the file's first bytes say it is"
     if b"\0" in content:
-        raise TableError(f"no table: byte {content.index(0) + 1} is no text; {_AS_TABLE}")
+        raise TableError(f"no table: byte {content.index(0) + 1} is no text; {AS_TABLE}")
     try:
         return content.decode(), [], ""
     except UnicodeDecodeError:
@@ -258,8 +148,8 @@ def _parsed(text: str, separator: str) -> tuple[list[list[str]], list[str]]:
 
 
 def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
-    """How well a separator suits: it divides the header, the rows have as many cells, and these are many."""
-    filled = [record for record in records if any(cell.strip(_BLANK) for cell in record)]
+    """Return how well a separator suits: it divides the header, the rows have as many cells, and these are many."""
+    filled = [record for record in records if any(cell.strip(BLANK) for cell in record)]
     if not filled:
         return False, 1.0, 2  # all that stands there separates
     columns = len(filled[0])
@@ -268,7 +158,7 @@ def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
 
 
 def _first(records: list[list[str]], wanted) -> str:
-    """The first cell that is `wanted`: "row 3 column 2"."""
+    """Return the first cell that is `wanted`: "row 3 column 2"."""
     for number, record in enumerate(records, 1):
         for place, cell in enumerate(record, 1):
             if wanted(cell):
@@ -294,7 +184,7 @@ def _table(
     filled: dict[int, list[str]] = {}
     blank = []
     for number, record in enumerate(records, 1):
-        cells = [cell.strip(_BLANK) for cell in record] if blanks else record
+        cells = [cell.strip(BLANK) for cell in record] if blanks else record
         if not any(cells):
             blank += [number] if cells or number < len(records) else []
             continue
@@ -363,7 +253,7 @@ def _doubled(top: int, header: list[str], repeated: Collection[str]) -> list[str
 
 
 def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[str]) -> str:
-    """A header that has none of the names may be no header but a patient: it is not quoted."""
+    """Say which columns are missing; a header with none of the names may be a patient's row and is not quoted."""
     what = f"no column {', '.join(missing)}"
     same = {"".join(name.casefold().split()): k for k, name in enumerate(header, 1)}
     for name in missing:
@@ -372,75 +262,3 @@ def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[s
     if set(header) & set(needed):
         return f"{what}; there are {', '.join(filter(None, header))}"
     return f"{what}; is row {top}, of {len(header)} cells, a header?"
-
-
-def _workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
-    """The rows of the one visible sheet that holds anything, and notes.
-
-    Raises:
-        TableError: for another kind of file, several such sheets, or formulas whose values were not saved.
-    """
-    from openpyxl import load_workbook
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if "xl/workbook.xml" not in archive.namelist():
-                raise TableError(f"no table: an archive that is no Excel workbook; {_AS_TABLE}")
-        book = load_workbook(io.BytesIO(content), read_only=True)
-        values = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        held = {s.title: _sheet(s, values[s.title]) for s in book.worksheets if s.sheet_state == "visible"}
-    except TableError:
-        raise
-    except Exception as error:  # damaged workbooks raise nearly anything
-        raise TableError(f"the workbook can't be read ({type(error).__name__}); {_AS_TABLE}") from None
-    held = {title: sheet for title, sheet in held.items() if any(any(r) for r in sheet[0])}
-    if len(held) > 1:
-        names = ", ".join(repr(title) for title in held)
-        raise TableError(f"several sheets hold something: {names}; leave the table's alone in the file")
-    if not held:
-        return [], []
-    records, notes, uncomputed = next(iter(held.values()))
-    if uncomputed:
-        raise TableError(
-            f"formulas without a value: {'; '.join(uncomputed[:_NAMED])}; open the workbook in Excel and save it"
-        )
-    width = max(map(len, records))
-    return [record + [""] * (width - len(record)) for record in records], notes
-
-
-def _sheet(formulas, values) -> tuple[list[list[str]], list[str], list[str]]:
-    """Cells as text; notes; and places of formulas that were never computed."""
-    records, dates, padded, uncomputed = [], [], [], []
-    formulas.reset_dimensions()
-    values.reset_dimensions()
-    for number, (typed, shown) in enumerate(zip(formulas.iter_rows(), values.iter_rows()), 1):
-        record = []
-        for place, (own, cell) in enumerate(zip(typed, shown), 1):
-            if cell.value is None and own.data_type == "f":
-                uncomputed.append(f"row {number} column {place}")
-            text = _text(cell.value, getattr(cell, "number_format", ""))
-            if isinstance(cell.value, datetime.date):
-                dates.append(number)
-            elif isinstance(cell.value, (int, float)) and text.startswith("0") and len(text) > 1 and text.isdigit():
-                padded.append(number)
-            record.append(text)
-        records.append(record)
-    notes = [f"dates read as YYYY-MM-DD: {named_rows(list(dict.fromkeys(dates)))}"] if dates else []
-    if padded:
-        notes.append(f"numbers with leading zeros, as Excel shows them: {named_rows(list(dict.fromkeys(padded)))}")
-    return records, notes, uncomputed
-
-
-def _text(value: object, shown_as: str) -> str:
-    """A cell's value as text: 7.0 is "7", and "007" where its format is 000."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).upper()
-    if isinstance(value, (int, float)):
-        if abs(value) < 1e15 and value == int(value):
-            return str(int(value)).zfill(len(shown_as) if set(shown_as) == {"0"} else 0)
-        return repr(value)
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ")
-    return str(value)

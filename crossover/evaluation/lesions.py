@@ -9,7 +9,7 @@ _NEIGHBOURS = np.ones((3, 3, 3), bool)  # 26: voxels that share a face, an edge 
 
 
 def detection(manual: np.ndarray, predicted: np.ndarray) -> tuple[float, float, int]:
-    """Lesion-wise F1 and sensitivity, and the number of false lesions, of boolean volumes.
+    """Return lesion-wise F1 and sensitivity, and the number of false lesions, of boolean volumes.
 
     A lesion is a connected component of voxels that share a face, an edge or a corner. A manual lesion is found where
     the prediction has a voxel of it; a predicted one is false where no voxel of it is in a manual one. With found,

@@ -6,16 +6,16 @@ import numpy as np
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Dice similarity coefficient 2|A∩B| / (|A| + |B|) of boolean arrays; 1 where both are empty."""
+    """Return the Dice similarity coefficient 2|A∩B| / (|A| + |B|) of boolean arrays; 1 where both are empty."""
     return dice_of(int(a.sum()), int(b.sum()), int((a & b).sum()))
 
 
 def dice_of(a: int, b: int, both: int) -> float:
-    """As `dice`, of numbers of pixels."""
+    """Return the same from numbers of pixels."""
     return 2 * both / (a + b) if a + b else 1.0
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union |A∩B| / |A∪B| of boolean arrays; 1 where both are empty."""
+    """Return the intersection over union |A∩B| / |A∪B| of boolean arrays; 1 where both are empty."""
     union = int((a | b).sum())
     return int((a & b).sum()) / union if union else 1.0

@@ -14,7 +14,7 @@ _UNDEFINED_WHEN_FLAT = {"Skewness", "Kurtosis"}
 
 
 def first_order(image: sitk.Image, mask: sitk.Image, features: list[str], bin_width: float) -> dict[str, float]:
-    """First-order features of the voxels inside a mask.
+    """Return first-order features of the voxels inside a mask.
 
     Args:
         image: scalar image, 3D.
@@ -62,6 +62,6 @@ def first_order(image: sitk.Image, mask: sitk.Image, features: list[str], bin_wi
 
 
 def _box(inside: np.ndarray) -> tuple[slice, ...]:
-    """The mask's bounding box in SimpleITK's order x, y, z, of an array in z, y, x."""
+    """Return the mask's bounding box in SimpleITK's order x, y, z, of an array in z, y, x."""
     extent = [(int(i.min()), int(i.max()) + 1) for i in np.nonzero(inside)]
     return tuple(slice(low, high) for low, high in reversed(extent))

@@ -21,7 +21,7 @@ def radiomics_rows(
     models: list[Model] | None, splits: pd.DataFrame, structures: list[str], cases: Path,
     predictions: Path | None, settings: dict, workers: int,
 ) -> list[dict]:  # fmt: skip
-    """One row for each model, test case, structure and feature.
+    """Return one row for each model, test case, structure and feature.
 
     Args:
         models: None stands for the manual masks, as the model "manual".

@@ -17,7 +17,7 @@ lookup_tables.create_table_neighbour_code_to_surface_area = functools.cache(
 def surface_metrics(
     a: np.ndarray, b: np.ndarray, spacing_mm: tuple[float, float, float], tolerance_mm: float
 ) -> tuple[float, float, float]:
-    """HD95 in mm, NSD, and ASSD in mm of boolean volumes.
+    """Return HD95 in mm, NSD, and ASSD in mm of boolean volumes.
 
     HD95 is the larger of the two directed 95th percentiles of surface distances, weighted by surface
     area; NSD is the share of both surfaces within the tolerance of the other (Nikolov et al. 2021). ASSD is the mean

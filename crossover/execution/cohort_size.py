@@ -37,13 +37,13 @@ class Amount(NamedTuple):
 
 
 def amount(study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None) -> Amount | None:
-    """What is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
+    """Return what is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
     own = counted(data / "cases" / cohort) or drawn(study, cohort)
     return listed(study, cohort, received) if own is None and received else own
 
 
 def counted(cases: Path) -> Amount | None:
-    """Of cases that are there; None where there is none, or none that can be read."""
+    """Count cases that are there; None where there is none, or none that can be read."""
     names = (read_json_or_none(cases / "manifest.json") or {}).get("items", {})
     about = [read_json_or_none(cases / name / "case.json") for name in names]
     sizes = [own["size"] for own in about if own]
@@ -55,7 +55,7 @@ def counted(cases: Path) -> Amount | None:
 
 
 def drawn(study: Study, cohort: str) -> Amount | None:
-    """Of phantoms; None for other sources."""
+    """Return the amounts of phantoms; None for other sources."""
     source = study.cohorts[cohort].source
     if not isinstance(source, Phantom):
         return None
@@ -63,7 +63,7 @@ def drawn(study: Study, cohort: str) -> Amount | None:
 
 
 def listed(study: Study, cohort: str, received: Path) -> Amount | None:
-    """By the sizes of received files: about, and rather too much than too little.
+    """Estimate the amounts by the sizes of received files, rather too much than too little.
 
     DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder; volumes to
     be packed.

@@ -24,7 +24,7 @@ ENVIRONMENT = 'PATH="$DVC_ROOT/.venv/bin:$PATH"'
 
 
 def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
-    """The text of dvc.yaml.
+    """Return the text of dvc.yaml.
 
     Args:
         figures: the PNG files of their figures.

@@ -45,7 +45,7 @@ def estimate(
     data: Path = Path("data"),
     gpu: bool | None = None,
 ) -> Estimate:
-    """Numbers of a study's stages, models and steps, and the hours of its training.
+    """Return numbers of a study's stages, models and steps, and the hours of its training.
 
     Args:
         times: study, scale, architecture, encoder, level, seconds: of a step.
@@ -77,7 +77,7 @@ def total_of(numbers: Iterable[float | None]) -> float | None:
 
 
 def step_seconds(study: Study, times: pd.DataFrame, gpu: bool | None = None) -> dict[tuple[str, str, str], float]:
-    """Architecture, encoder and level -> seconds of a step, as measured for a study at its scale.
+    """Return architecture, encoder and level -> seconds of a step, as measured for a study at its scale.
 
     Args:
         gpu: on a GPU, or without one; None for whether this machine has one.
@@ -88,7 +88,7 @@ def step_seconds(study: Study, times: pd.DataFrame, gpu: bool | None = None) -> 
 
 
 def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | None:
-    """Optimisation steps of a stage, from the recipe and about how many slices it trains on."""
+    """Return optimisation steps of a stage, from the recipe and about how many slices it trains on."""
     recipe, slices = study.recipe, 0.0
     if recipe.steps and recipe.steps[0] == recipe.steps[1]:
         return recipe.steps[0]
@@ -108,7 +108,7 @@ def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | 
 
 
 def training_patients(cohort: Cohort, cases: Path) -> int | None:
-    """Patients that are not held out for testing; of cohorts that are not yet read, only phantoms' are known."""
+    """Count patients not held out for testing; of cohorts that are not read yet, only phantoms' numbers are known."""
     patients = getattr(cohort.source, "patients", None)
     if (cases / "patients.csv").exists():
         patients = pd.read_csv(cases / "patients.csv", dtype=str)["patient"].nunique()
@@ -118,7 +118,7 @@ def training_patients(cohort: Cohort, cases: Path) -> int | None:
 
 
 def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
-    """Slices with the structure: as counted where the slices are there, else as the study says."""
+    """Return slices with the structure per patient: as counted where there are slices, else as the study says."""
     manifest = data / "slices" / study.study / cohort / "manifest.json"
     if manifest.exists():
         counts = [item["with_structure"] for item in read_json(manifest)["items"].values()]
@@ -128,12 +128,12 @@ def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
 
 
 def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
-    """Architecture, encoder and level of a stage, as the times name them; of all that may be selected."""
+    """Return architecture, encoder and level of a stage, as the times name them; of all that may be selected."""
     return [(*cell, stage.level or "") for cell in ([stage.cell] if stage.cell else study.networks)]
 
 
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
-    """The estimates of a run's studies as text, a line each, with what is missing from them."""
+    """Return the estimates of a run's studies as text, a line each, with what is missing from them."""
     times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
     lines = ["Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"]
     for name, study in studies.items():
@@ -151,7 +151,7 @@ def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
 
 
 def _gpu(study: Study, times: pd.DataFrame) -> str:
-    """The GPU that a study's times are of; with the engine, where that is not the study's."""
+    """Return the GPU that a study's times are of; with the engine, where that is not the study's."""
     own = times[(times["study"] == study.study) & (times["device"] != CPU)].iloc[0]
     by = "" if own["engine"] == study.network.engine else f" by the engine {own['engine']}"
     return own["device"] + by

@@ -105,7 +105,7 @@ def reasons(job: Job, record: dict | None, root: Path = Path(".")) -> Iterable[R
 
 
 def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, str, str]]:
-    """(key, before, now) of each leaf in which two JSON-like values differ.
+    """Yield (key, before, now) of each leaf in which two JSON-like values differ.
 
     Lists of one length are compared place by place, of different lengths as wholes; lists of mappings
     that have names by these.
@@ -125,7 +125,7 @@ def differences(before: Any, now: Any, place: str = "") -> Iterable[tuple[str, s
 
 
 def _named(value: Any) -> Any:
-    """A list of mappings with names, as stages or studies, as a mapping by name."""
+    """Return a list of mappings with names, as stages or studies, as a mapping by name."""
     for name in ("name", "study"):
         listed = value if isinstance(value, list) else []
         if listed and all(isinstance(v, dict) and name in v for v in listed):
@@ -139,7 +139,7 @@ def _short(value: Any, most: int = 60) -> str:
 
 
 def _stages(job: Job, record: dict | None, why: list[Reason], root: Path) -> tuple[list[str], list[str]]:
-    """Of a training job, the stages that it would train and those that it would keep.
+    """Return the stages that a training job would train and those that it would keep.
 
     Only where nothing but the list of its stages has changed is it known before that a stage stays.
     """
@@ -219,7 +219,7 @@ def _as_costly(before: dict, now: dict) -> bool:
 
 
 def wall_seconds(rows: list[Planned], cores: int) -> float | None:
-    """How long the jobs will take on so many cores, each starting as soon as its inputs and cores are there.
+    """Return how long the jobs will take on so many cores, each starting as soon as its inputs and cores are there.
 
     Jobs whose time is unknown count nothing; None where all are.
     """

@@ -32,12 +32,12 @@ def show(rows: list[Planned], cores: int, console: Console) -> None:
     if wall is not None:
         line += f"; about {duration(wall)} on {_count(cores, 'core')}"
     if unknown:
-        line += f"; not in it {_count(unknown, 'job')} of unknown time: nothing like them has run here"
+        line += f"; not counted: {_count(unknown, 'job')} of unknown time, since nothing like them has run here"
     console.print(line)
 
 
 def duration(seconds: float | None) -> str:
-    """In the unit that suits: 0.4 s, 12 min, 3.5 h; a dash where unknown."""
+    """Format a time in the unit that suits: 0.4 s, 12 min, 3.5 h; a dash where it is unknown."""
     if seconds is None:
         return "-"
     if seconds < 90:
@@ -46,7 +46,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _causes(rows: list[Planned]) -> Table:
-    """Each difference once, with the rules that it concerns; what was never made is told with the jobs."""
+    """Return each difference once, with the rules that it concerns; what was never made is told with the jobs."""
     of: dict[tuple[str, ...], dict[str, int]] = {}
     key: tuple[str, ...]
     for row in rows:
@@ -64,7 +64,7 @@ def _causes(rows: list[Planned]) -> Table:
 
 
 def _place(row: Planned, why: Reason) -> tuple[str, str]:
-    """The study and the place of a difference; the report reads the settings of all studies."""
+    """Return the study and the place of a difference; the report reads the settings of all studies."""
     if why.kind != "setting":
         return "", why.what
     if why.what.startswith("studies.") and why.what.count(".") > 1:
@@ -74,7 +74,7 @@ def _place(row: Planned, why: Reason) -> tuple[str, str]:
 
 
 def _jobs(rows: list[Planned]) -> Table:
-    """The jobs, those of one rule and study and with one kind of reason together."""
+    """Return the jobs, those of one rule and study and with one kind of reason together."""
     groups: dict[tuple[str, str, str], list[Planned]] = {}
     for row in rows:
         groups.setdefault((row.study or "", row.rule, _reason(row, rows)), []).append(row)
@@ -100,7 +100,7 @@ def _reason(row: Planned, rows: list[Planned]) -> str:
 
 
 def _made(group: list[Planned], most: int = 2) -> str:
-    """The first stages or files that jobs make, and how many more."""
+    """Return the first stages or files that jobs make, and how many more."""
     stages = [name for row in group for name in row.stages]
     kept = sum(len(row.kept) for row in group)
     files = [path for row in group for path in row.outputs]
@@ -110,7 +110,7 @@ def _made(group: list[Planned], most: int = 2) -> str:
 
 
 def _short(path: str) -> str:
-    """Without the folders that the other columns tell."""
+    """Leave out the folders that the other columns tell."""
     parts = Path(path).parts
     return "/".join(parts[2:] if parts[0] == "results" and len(parts) > 2 else parts)
 

@@ -77,12 +77,12 @@ def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, 
 
 
 def again(manifest: Path) -> str:
-    """How to have a job's failed trainings tried once more; its finished ones are kept."""
+    """Say how to have a job's failed trainings tried once more; its finished ones are kept."""
     return f"the same command with --forcerun {manifest} at its end tries it again and keeps what is done"
 
 
 def failures() -> str:
-    """What failed since this was last asked."""
+    """Return the failures since this was last asked."""
     if not FAILURES.exists():
         return ""
     text = FAILURES.read_text()
@@ -91,7 +91,7 @@ def failures() -> str:
 
 
 def line(took: list[float], what: str, stages: int, jobs: int) -> str:
-    """ "stage 7 of 37 done, about 3 min left: <what>" from the seconds of the stages so far."""
+    """Return "stage 7 of 37 done, about 3 min left: <what>" from the seconds of the stages so far."""
     trained = [t for t in took if t > 0]
     left = (stages - len(took)) * sum(trained) / max(len(trained), 1) / jobs
     return f"stage {len(took)} of {stages} done, about {_about(left)} of training left: {what}"

@@ -103,7 +103,7 @@ def _compared(kept: Path, again: Path, record: dict[str, Any]) -> Recomputed:
 
 
 def sample(root: Path = Path("."), seed: int = 0) -> tuple[str, str]:
-    """A stage of all those that are there, (study, stage), the same for one seed.
+    """Return a stage of all those that are there, (study, stage), the same for one seed.
 
     Raises:
         ValueError: there is none.

@@ -83,7 +83,7 @@ def disk(
     jobs: Iterable[Job], studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int,
     root: Path = Path("."),
 ) -> list[Need]:  # fmt: skip
-    """What the needed jobs will write, and how much of it is there."""
+    """Return what the needed jobs will write in bytes, and how much of it is there."""
     cohorts = {c: name for name, study in studies.items() for c in study.cohorts}
     found: dict[tuple[str, str], list[Need]] = {}
     trained = set()
@@ -120,12 +120,12 @@ def memory(
 
 
 def side_by_side(study: Study, plan: Plan, cores: int) -> int:
-    """Trainings that run at once on so many cores, at most."""
+    """Return the largest number of trainings that run at once on so many cores."""
     return max(1, min(cores // study.execution.threads, len(plan.batches)))
 
 
 def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
-    """For each disk that can't hold what is missing, what that is, as text."""
+    """Say for each disk that can't hold what is missing what that is."""
     of_disk: dict[int, list[Need]] = {}
     for need in needs:
         at = _existing(root / need.folder)
@@ -145,7 +145,7 @@ def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
 
 
 def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
-    """Why a run can't be begun, and what to do; None where the disk holds it."""
+    """Say why a run can't be begun, and what to do; None where the disk holds it."""
     if not (found := shortages(needs, root)):
         return None
     return "\n".join(found) + (
@@ -156,7 +156,7 @@ def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
 
 
 def received() -> Path | None:
-    """The folder of real data; as jobs are told of it."""
+    """Return the folder of real data, as jobs are told of it."""
     return Path(os.environ["CROSSOVER_DATA"]) if os.environ.get("CROSSOVER_DATA") else None
 
 
@@ -168,7 +168,7 @@ def gigabytes(bytes_: float | None) -> str:
 
 
 def machine_memory() -> int:
-    """Bytes of this machine."""
+    """Return the bytes of memory of this machine."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -247,7 +247,7 @@ def _blocks(bytes_: float) -> float:
 
 
 def _rows(study: Study) -> pd.DataFrame:
-    """What was measured of the study's networks at its scale, else of the same architectures as published."""
+    """Return what was measured of the study's networks at its scale, else of the same architectures as published."""
     table = pd.read_csv(MEMORY, dtype={"encoder": str}).fillna({"encoder": ""})
     names = pd.Series(list(zip(table["architecture"], table["encoder"])), table.index)
     like = table[names.isin(study.networks)]
@@ -275,7 +275,7 @@ def _trained(stages: Path) -> Iterator[dict]:
 
 
 def _folders(job: Job, plan: Plan | None) -> list[Path]:
-    """Where a job's items lie; the outputs themselves, where it has none."""
+    """Return where a job's items lie; the outputs themselves, where it has none."""
     out = job.outputs[0]
     if plan and job.rule == "train":
         return [out.parent / stage.name for stage in plan.batches[job.wildcards["batch"]].stages]

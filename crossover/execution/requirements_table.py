@@ -48,7 +48,7 @@ def _memory(memory: list[Memory]) -> Table:
 
 
 def assumed(workflow: Workflow) -> Iterable[str]:
-    """What the numbers rest on, where it was not counted."""
+    """Say what the numbers rest on where it was not counted."""
     cohorts = [(study, name) for study in workflow.studies.values() for name in study.cohorts]
     real = [(study, name) for study, name in cohorts if amount(study, name) is None]
     told = [name for study, name in real if amount(study, name, received=received())]
@@ -62,7 +62,7 @@ def assumed(workflow: Workflow) -> Iterable[str]:
 
 
 def for_machines(disk: list[Need], memory: list[Memory]) -> dict[str, Any]:
-    """The same as plain values, in bytes."""
+    """Return the same as plain values, in bytes."""
     return {
         "disk": [
             {"study": n.study, "files": n.what, "bytes": n.expected, "there": n.there, "missing": n.missing}

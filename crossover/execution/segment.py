@@ -28,7 +28,7 @@ from crossover.study.sections import Network, Prediction
 
 
 def stage_of(study: Study, model: str, results: Path) -> Path:
-    """The folder of a model's weights.
+    """Return the folder of a model's weights.
 
     Raises:
         ConfigError: no such model in the study, or not trained yet, naming what there is.
@@ -48,7 +48,7 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
 
 
 def segment(source: Path, out: Path, study: Study, stage: Path, rules: RulesFile, workers: int) -> pd.DataFrame:
-    """Masks of every examination below `source` that can be segmented, `<out>/predictions/<case>_<structure>.nii.gz`.
+    """Write masks of every examination below `source` that fits: `<out>/predictions/<case>_<structure>.nii.gz`.
 
     An examination that fails, at whatever step, stops no other. Where only a manual mask has an error, the
     examination is segmented and that mask isn't compared with.
@@ -92,7 +92,7 @@ NO_CASE = "files of no case"
 
 
 def _keys(rows: list[dict]) -> list[str]:
-    """The names of all values, in the order in which they come."""
+    """Return the names of all values, in the order in which they come."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
@@ -103,7 +103,7 @@ def _refused(report: Report) -> dict[str, str]:
 
 
 def _told(findings: list[FindingRow]) -> str:
-    """The errors among findings, in a line."""
+    """Return the errors among findings, in a line."""
     errors = [f for f in findings if f["severity"] == "error"]
     told = (": ".join(filter(None, (f["code"], f["about"], f["what"]))) for f in errors)
     return "; ".join(dict.fromkeys(told))
@@ -179,7 +179,7 @@ def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Imag
 
 
 def _picture(study: Study, out: Path, case: str, structure: str, mask: sitk.Image, manual: sitk.Image | None) -> None:
-    """Of the corrected image where it was corrected."""
+    """Draw the picture, of the corrected image where it was corrected."""
     from crossover.analyses.figures import montage, style
 
     channel = study.channels[0]

@@ -153,9 +153,9 @@ def check_tracked(root: Path) -> Check:
         for file, expected in listed.items():
             count += 1
             if not (root / file).exists():
-                findings.append(Finding(str(file), "DVC has it, and it is gone", "`dvc checkout`"))
+                findings.append(Finding(str(file), "DVC has it, but the file is gone", "`dvc checkout`"))
             elif _md5(root / file) != expected:
-                what = "it is another than the one that DVC has"
+                what = "it differs from the one that DVC has"
                 findings.append(Finding(str(file), what, "`dvc checkout` puts it back, `dvc repro` keeps it"))
     return Check("tracked files against dvc.lock", count, findings)
 

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossover.statistics.assurance import MeanSquare, Pilot
-from crossover.statistics.planning import (
+from crossover.statistics.scores.scales import scale
+from crossover.statistics.study_planning.assurance import MeanSquare, Pilot
+from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
     NEXT,
@@ -19,8 +20,7 @@ from crossover.statistics.planning import (
     differences,
     enough,
 )
-from crossover.statistics.plans import Asked
-from crossover.statistics.scales import scale
+from crossover.statistics.study_planning.plans import Asked
 
 CORRELATION = 0.5
 """Of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan needs most cases."""

@@ -52,7 +52,7 @@ _Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: Printed(node.
 
 
 def read_printed(path: Path) -> dict:
-    """A YAML file whose decimal numbers are `Printed`.
+    """Read a YAML file whose decimal numbers become `Printed`.
 
     Raises:
         ConfigError: as `config.read_yaml`.

@@ -29,7 +29,7 @@ from crossover.findings.printed import (
     Value,
 )
 from crossover.findings.printed_number import Printed, read_printed
-from crossover.statistics.scales import SHARE, scale
+from crossover.statistics.scores.scales import SHARE, scale
 from crossover.study.families import Comparison
 from crossover.study.schema import Study
 
@@ -96,7 +96,7 @@ class Published(Section):
         return self
 
     def table(self) -> pd.DataFrame:
-        """The means: `VALUES`; shares as fractions; what isn't printed is NaN, no structure is missing."""
+        """Return the means: `VALUES`; shares as fractions; what isn't printed is NaN, no structure is missing."""
         rows = [
             {
                 "family": v.model.family,
@@ -128,7 +128,7 @@ class Published(Section):
         return scale(metric) == SHARE and sum(m > 1 for m in means) > len(means) / 2
 
     def paired_table(self) -> pd.DataFrame:
-        """The paired tests, with columns `PAIRED_TESTS`."""
+        """Return the paired tests, with columns `PAIRED_TESTS`."""
         rows = [
             {
                 "structure": t.structure,
@@ -146,7 +146,7 @@ class Published(Section):
         return pd.DataFrame(rows, columns=PAIRED_TESTS)
 
     def gains_table(self) -> pd.DataFrame:
-        """The stated gains: test_set, metric, families, over, gain, recomputed, where.
+        """Return the stated gains: test_set, metric, families, over, gain, recomputed, where.
 
         `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
         """
@@ -182,7 +182,7 @@ def paper_of(study: Study) -> Published | None:
 
 
 def corresponding(sizes: list[int], published: Published) -> dict[int, int]:
-    """Our training sizes -> the paper's: by position where there are as many, else the equal ones.
+    """Match our training sizes to the paper's: by position where there are as many, else the equal ones.
 
     0, no case of the target, corresponds to 0.
     """
@@ -192,7 +192,7 @@ def corresponding(sizes: list[int], published: Published) -> dict[int, int]:
 
 
 def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
-    """The published values at our training sizes.
+    """Return the published values at our training sizes.
 
     Returns:
         `Published.table` with `n_train` ours and the paper's as `published_n_train`; values at a
@@ -205,12 +205,12 @@ def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
 
 
 def once(values: pd.DataFrame) -> pd.DataFrame:
-    """Each printed value once (`KEYS`), of the place that comes first in the file."""
+    """Keep each printed value once (`KEYS`), at the place that comes first in the file."""
     return values.drop_duplicates(KEYS)
 
 
 def printed_metric(metrics: pd.Series) -> pd.Series:
-    """The metrics as papers name them, who don't always say which slices they scored."""
+    """Return the metric that a paper's name stands for; papers don't always say which slices they scored."""
     return metrics.str.removesuffix("_structure_slices").str.removesuffix("_mean_of_slices")
 
 
@@ -229,15 +229,15 @@ def comparison(study: Study) -> Comparison | None:
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:
-    """The rows of a structure, and those that name none, as in a paper that has one."""
+    """Return the rows of a structure, and those that name none, as in a paper that has one."""
     return table[table["structure"].isna() | (table["structure"] == structure)]
 
 
 def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.DataFrame:
-    """Our summary with the published values at the corresponding size.
+    """Return our summary with the published values at the corresponding size beside it.
 
     Args:
-        summary: of `statistics.summary.summarise`.
+        summary: of `estimates.summary.summarise`.
         sizes: our training sizes, in the order of the paper's.
 
     Returns:

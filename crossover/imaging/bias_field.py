@@ -11,7 +11,7 @@ Fit = Literal["bright", "tissue"]
 
 
 def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "bright") -> sitk.Image:
-    """The multiplicative bias field of an image, on its own grid (float32, mean near 1).
+    """Return the multiplicative bias field of an image, on its own grid (float32, mean near 1).
 
     Args:
         shrink: in-plane factor by which the image is thinned for the estimation; the field is smooth
@@ -40,17 +40,17 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "
 
 
 def fitted(image: sitk.Image, fit: Fit) -> sitk.Image:
-    """1 at the voxels of an image (float32) that the field is fitted to, else 0."""
+    """Return 1 at the voxels of an image (float32) that the field is fitted to, else 0."""
     seen = image if fit == "bright" else sitk.Log(sitk.Clamp(image, lowerBound=0) + 1)
     return sitk.OtsuThreshold(seen, 0, 1, 200)
 
 
 def divide(image: sitk.Image, field: sitk.Image) -> sitk.Image:
-    """image / field, float32."""
+    """Return image / field, float32."""
     return sitk.Divide(sitk.Cast(image, sitk.sitkFloat32), field)
 
 
 def spread(field: sitk.Image) -> float:
-    """The field's coefficient of variation: how much was corrected."""
+    """Return the field's coefficient of variation: how much was corrected."""
     values = sitk.GetArrayViewFromImage(field)
     return float(np.std(values) / np.mean(values))

@@ -19,22 +19,22 @@ class GeometryError(ValueError):
 
 
 def tolerance_mm(spacing: ArrayLike) -> float:
-    """`TOLERANCE_MM`, or a fifth of the smallest voxel where that is less."""
+    """Return `TOLERANCE_MM`, or a fifth of the smallest voxel where that is less."""
     return min(TOLERANCE_MM, 0.2 * float(np.min(spacing)))
 
 
 def axes_of(image: sitk.Image) -> NDArray[np.float64]:
-    """(3, 3): the step in mm from a voxel to the next along each stored axis, as columns."""
+    """Return (3, 3): the step in mm from a voxel to the next along each stored axis, as columns."""
     return np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
 
 
 def corners(size: ArrayLike) -> NDArray[np.int_]:
-    """(8, 3): the indices of the corner voxels of a volume with so many voxels along x, y and z."""
+    """Return (8, 3): the indices of the corner voxels of a volume with so many voxels along x, y and z."""
     return np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(size) - 1)
 
 
 def apart_mm(a: sitk.Image, b: sitk.Image) -> float:
-    """The largest distance (mm) between the corners of two images of one size, corner by corner."""
+    """Return the largest distance (mm) between the corners of two images of one size, corner by corner."""
     at = corners(a.GetSize())
     off = at @ (axes_of(a) - axes_of(b)).T + np.subtract(a.GetOrigin(), b.GetOrigin())
     return float(np.linalg.norm(off, axis=1).max())
@@ -46,7 +46,7 @@ def same_grid(a: sitk.Image, b: sitk.Image) -> bool:
 
 
 def match(image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-    """Voxel index of an image -> voxel index of a grid: a signed permutation (3, 3), and a start (3,).
+    """Map an image's voxel indices to a grid's: a signed permutation (3, 3), and a start (3,).
 
     The axes may be stored in another order or direction, and the image may cover a part of the grid, or more.
 
@@ -65,7 +65,7 @@ def match(image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.int_], NDArra
 
 
 def laid_on(values: NDArray, turn: NDArray[np.int_], start: NDArray[np.int_], grid: sitk.Image) -> NDArray:
-    """An image's values (slices, rows, columns) on the voxels of a grid, by index: nothing is interpolated.
+    """Return an image's values (slices, rows, columns) on the voxels of a grid, by index: nothing is interpolated.
 
     Args:
         turn, start: as `match` gives them.
@@ -88,7 +88,7 @@ def laid_on(values: NDArray, turn: NDArray[np.int_], start: NDArray[np.int_], gr
 
 
 def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
-    """An image with the axes and the geometry of a grid that has the same voxels; itself where it has them.
+    """Return an image with the axes and the geometry of a grid that has the same voxels; itself where it has them.
 
     Raises:
         GeometryError: saying how the two differ, also where the image doesn't cover the grid exactly.
@@ -107,7 +107,7 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
 
 
 def difference(image: sitk.Image, grid: sitk.Image) -> str:
-    """How the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
+    """Return how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
     told = ["{} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]
     sizes = [" x ".join(map(str, i.GetSize())) for i in (image, grid)]
     if sizes[0] != sizes[1]:
@@ -129,7 +129,7 @@ def _mm(values: ArrayLike) -> str:
 
 
 def _angle(a: NDArray, b: NDArray) -> float:
-    """The largest angle in degrees between an axis of one and the nearest axis of the other, either way."""
+    """Return the largest angle in degrees between an axis of one and the nearest axis of the other, either way."""
     nearest = [a[:, k] * np.sign(a[:, k] @ axis) for axis in b.T for k in [np.abs(a.T @ axis).argmax()]]
     # by the sine too: the cosine of a thousandth of a degree is 1 to ten digits
     angles = [np.arctan2(np.linalg.norm(np.cross(n, axis)), n @ axis) for n, axis in zip(nearest, b.T)]
@@ -137,14 +137,14 @@ def _angle(a: NDArray, b: NDArray) -> float:
 
 
 def _corners_apart(a: sitk.Image, b: sitk.Image) -> float:
-    """How far (mm) the corners of two boxes of voxels lie from each other, whatever axis is stored first."""
+    """Return how far (mm) the corners of two boxes of voxels lie from each other, whatever axis is stored first."""
     ours, theirs = (corners(i.GetSize()) @ axes_of(i).T + np.array(i.GetOrigin()) for i in (a, b))
     gaps = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
     return float(gaps.min(axis=1).max())
 
 
 def right_angles(axes: NDArray[np.float64], size: ArrayLike) -> NDArray[np.float64]:
-    """The nearest axes at right angles to steps in mm (3, 3; columns), as directions of length 1.
+    """Return the nearest axes at right angles to steps in mm (3, 3; columns), as directions of length 1.
 
     Raises:
         GeometryError: where a corner of a volume of this size would move by more than the tolerance, or a
@@ -169,7 +169,7 @@ PAIRS = ((0, 1), (0, 2), (1, 2))
 
 
 def spread_mm(orientations: ArrayLike, spacings: ArrayLike, size: tuple[int, int]) -> float:
-    """How far (mm) the last pixels of slices lie apart, were their first pixels in one place.
+    """Return how far (mm) the last pixels of slices would lie apart if their first pixels were in one place.
 
     Args:
         orientations: (slices, 6), directions along a row and a column. spacings: (slices, 2), in mm between

@@ -9,7 +9,7 @@ from crossover.imaging.settings import Normalisation, Slices
 
 
 def network_grid(image: sitk.Image, settings: Slices) -> sitk.Image:
-    """An empty image on the network's grid: same slices and orientation, centred in plane.
+    """Return an empty image on the network's grid: same slices and orientation, centred in plane.
 
     Its in-plane spacing is the settings' (mm) or the image's own; its size is the settings'. With the
     image's own spacing and sizes of one parity the grids share their pixels and nothing is blurred.
@@ -47,7 +47,7 @@ def to_network(image: sitk.Image, grid: sitk.Image, mask: bool = False) -> np.nd
 
 
 def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) -> np.ndarray:
-    """Probabilities (slices, rows, columns) on the network's grid, resampled linearly onto the case's.
+    """Resample probabilities (slices, rows, columns) on the network's grid linearly onto the case's.
 
     Outside the network's field of view they are 0.
     """
@@ -58,12 +58,12 @@ def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) ->
 
 
 def large(mask: np.ndarray, smallest_px: int) -> np.ndarray:
-    """(slices,) bool: whether a mask (slices, rows, columns) has more than `smallest_px` pixels there."""
+    """Return (slices,) bool: whether a mask (slices, rows, columns) has more than `smallest_px` pixels there."""
     return np.count_nonzero(mask, axis=(1, 2)) > smallest_px
 
 
 def normalise(channel: np.ndarray, settings: Normalisation) -> np.ndarray:
-    """One channel (slices, rows, columns) in its own unit -> float32, see `Normalisation`.
+    """Return one channel (slices, rows, columns) as float32, normalised from its own unit; see `Normalisation`.
 
     A constant slice or case is 0 under zscore. Under "training" it is left as it is: the mean and SD are
     those of a stage's training slices.

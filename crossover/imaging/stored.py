@@ -42,7 +42,7 @@ class Stack(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, which: np.ndarray, /) -> np.ndarray:
-        """The slices of some places (integers, or a bool for each slice), in their order."""
+        """Return the slices of some places (integers, or a bool for each slice), in their order."""
         ...
 
 

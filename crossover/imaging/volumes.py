@@ -34,7 +34,7 @@ def structure_path(case: Path, structure: str) -> Path:
 
 
 def prediction_path(predictions: Path, model: str, cohort: str, case: str, structure: str) -> Path:
-    """Case names are unique in their cohort only, so the cohort stands in the file's name."""
+    """Return the path of a prediction; case names are unique in their cohort only, so the cohort is in it."""
     return predictions / model / f"{cohort}_{case}_{structure}.nii.gz"
 
 
@@ -98,7 +98,7 @@ def read_grid(path: Path) -> sitk.Image:
 
 
 def on_grid(array: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    """An array (slices, rows, columns) as an image on the grid of another."""
+    """Return an array (slices, rows, columns) as an image on the grid of another."""
     image = sitk.GetImageFromArray(array)
     image.CopyInformation(grid)
     return image

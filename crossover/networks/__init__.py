@@ -38,7 +38,7 @@ class OwnSettings(Settings):
     """Share of the running statistics that a training step keeps."""
 
     def channels(self, full: int) -> int:
-        """`full` channels scaled by the width, at least 8 and a multiple of 8 (exact at width 1)."""
+        """Return `full` channels scaled by the width, at least 8 and a multiple of 8 (exact at width 1)."""
         return full if self.width == 1 else max(8, round(full * self.width / 8) * 8)
 
 
@@ -64,7 +64,7 @@ class Declared:
     smallest_map: Callable[[tuple[int, int]], int] | None
 
     def frozen(self, level: str | None) -> tuple[str, ...]:
-        """The parts that are not trained at a level; None trains everything.
+        """Return the parts that are not trained at a level; None trains everything.
 
         Raises:
             ValueError: for a level that the architecture doesn't declare.
@@ -76,13 +76,13 @@ class Declared:
         return self.parts[: self.parts.index(self.levels[level])]
 
     def rates(self, decay: float) -> dict[str, float]:
-        """The learning rate of each part as a share of the last one's, where each has `decay` of the next one's."""
+        """Return each part's learning rate as a share of the last one's, where each has `decay` of the next one's."""
         return {part: decay**i for i, part in enumerate(reversed(self.parts))}
 
 
 @cache  # every check of a configuration asks
 def architectures() -> tuple[str, ...]:
-    """Names of the architectures that some engine builds."""
+    """Return names of the architectures that some engine builds."""
     names = sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
     return tuple(names)
 
@@ -102,17 +102,17 @@ def declared(architecture: str) -> Declared:
 
 
 def builder(architecture: str, engine: str) -> Callable:
-    """The architecture's `build(height, width_px, channels, classes, **settings)` for an engine."""
+    """Return the architecture's `build(height, width_px, channels, classes, **settings)` for an engine."""
     return importlib.import_module(f"crossover.networks.{engine}.{architecture}").build
 
 
 def encoder_weights(engine: str) -> Callable:
-    """The engine's `encoder_weights(encoder, path, sha256, channels)`: ImageNet weights by the network's names."""
+    """Return the engine's `encoder_weights(encoder, path, sha256, channels)`, which reads ImageNet weights."""
     return importlib.import_module(f"crossover.networks.{engine}.imagenet").encoder_weights
 
 
 def wrong_settings(architecture: str, settings: dict) -> list[str]:
-    """What is wrong with a network's settings; empty where nothing is."""
+    """Return what is wrong with a network's settings; empty where nothing is."""
     kind = declared(architecture).settings
     try:
         kind(**settings)
@@ -122,7 +122,7 @@ def wrong_settings(architecture: str, settings: dict) -> list[str]:
 
 
 def wrong_size(architecture: str, size: tuple[int, int]) -> list[str]:
-    """What is wrong with the size (rows, columns) of a network's input; empty where nothing is."""
+    """Return what is wrong with the size (rows, columns) of a network's input; empty where nothing is."""
     multiple, plus = declared(architecture).size
     fitting = [n // multiple * multiple + plus for n in size]
     if list(size) == fitting:
@@ -131,7 +131,7 @@ def wrong_size(architecture: str, size: tuple[int, int]) -> list[str]:
 
 
 def wrong_batch(architecture: str, batch: int, size: tuple[int, int]) -> list[str]:
-    """What is wrong with the number of slices in a batch, of a size (rows, columns); empty where nothing is."""
+    """Return what is wrong with the number of slices in a batch, of a size (rows, columns); empty where nothing is."""
     smallest = declared(architecture).smallest_map
     if smallest is None or batch * smallest(size) > 1:
         return []

@@ -20,7 +20,7 @@ _CONVOLUTION = {"weight": "kernel", "bias": "bias"}
 
 
 def to_keras(weights: Arrays) -> Arrays:
-    """Kernels from (out, in, rows, columns) to (rows, columns, in, out), all by Keras' names."""
+    """Reorder kernels from (out, in, rows, columns) to (rows, columns, in, out), all by Keras' names."""
     out = {}
     for name, value in weights.items():
         *modules, kind = name.split(".")
@@ -30,7 +30,7 @@ def to_keras(weights: Arrays) -> Arrays:
 
 
 def to_torch(weights: Arrays) -> Arrays:
-    """Kernels from (rows, columns, in, out) to (out, in, rows, columns), all by PyTorch's names."""
+    """Reorder kernels from (rows, columns, in, out) to (out, in, rows, columns), all by PyTorch's names."""
     out = {}
     for name, value in weights.items():
         layer, kind = name.split("/")
@@ -42,6 +42,6 @@ def to_torch(weights: Arrays) -> Arrays:
 
 
 def _turned(value: np.ndarray, axes: tuple[int, ...], modules: list[str]) -> np.ndarray:
-    """A kernel with its axes in the other order; that of a depthwise kernel is its own inverse."""
+    """Return a kernel with its axes in the other order; that of a depthwise kernel is its own inverse."""
     depthwise = modules[-1] == "depthwise"
     return value.transpose((2, 3, 0, 1) if depthwise else axes) if value.ndim == 4 else value

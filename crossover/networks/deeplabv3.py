@@ -7,5 +7,5 @@ __all__ = ["LEVELS", "PARTS", "SIZE", "Settings", "smallest_map"]
 
 
 def smallest_map(size: tuple[int, int]) -> int:
-    """Of its pyramid, one branch batch-normalises an average over the whole slice."""
+    """Return 1: a branch of its pyramid batch-normalises an average over the whole slice."""
     return 1

@@ -35,10 +35,10 @@ class Settings(networks.Settings):
     """Factor on the decoder's numbers of channels (1 as in that package)."""
 
     def channels(self, full: int) -> int:
-        """`full` channels of the decoder scaled by its width, at least 4 and a multiple of 4."""
+        """Return `full` channels of the decoder scaled by its width, at least 4 and a multiple of 4."""
         return max(4, round(full * self.decoder_width / 4) * 4)
 
 
 def smallest_map(size: tuple[int, int]) -> int:
-    """Pixels of the smallest map that is batch-normalised, for an input of so many rows and columns."""
+    """Count pixels of the smallest map that is batch-normalised, for an input of so many rows and columns."""
     return size[0] // 32 * (size[1] // 32)

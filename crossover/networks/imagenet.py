@@ -92,7 +92,7 @@ class Weights:
 
 
 def find(encoder: str, path: str = "") -> Weights | None:
-    """The weights that an encoder begins with; None where they are not at hand.
+    """Return the weights that an encoder begins with; None where they are not at hand.
 
     Args:
         path: where the user says that they are, a safetensors file, or a folder of files
@@ -102,7 +102,7 @@ def find(encoder: str, path: str = "") -> Weights | None:
 
 
 def looked_in(encoder: str, path: str = "") -> str:
-    """Where weights that `find` doesn't find were looked for, and what to do."""
+    """Say where weights that `find` doesn't find were looked for, and what to do."""
     return "; ".join(found for found in _look(encoder, path) if isinstance(found, str))
 
 
@@ -112,7 +112,7 @@ def repository(encoder: str) -> str:
 
 
 def hub_cache() -> Path:
-    """The folder of the hub's cache, by the environment variables that its own client reads."""
+    """Return the folder of the hub's cache, by the environment variables that its own client reads."""
     home = os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
     cache = os.path.join(os.environ.get("HF_HOME", home), "hub")
     for variable in ("HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE"):
@@ -121,7 +121,7 @@ def hub_cache() -> Path:
 
 
 def _look(encoder: str, path: str) -> Iterator[Weights | str]:
-    """What is at each place where an encoder's weights may be, in order; a text where they aren't."""
+    """Yield what is at each place where an encoder's weights may be, in order; a text where they aren't."""
     if path:
         yield _at_path(encoder, path)
         if not Path(path).expanduser().is_dir():

@@ -72,7 +72,7 @@ class Settings(networks.OwnSettings):
 
 
 def retrained_layers(settings: Settings) -> dict[str, int]:
-    """Convolution layers trained at each level, and in all as "all".
+    """Count convolution layers trained at each level, and in all as "all".
 
     Layers are counted along the network's longest path, as its depth: three in a bottleneck, one for
     the pyramid's four parallel convolutions, none for a shortcut. So "conv5" is the paper's "last 10",

@@ -6,7 +6,7 @@ from crossover.networks import declared
 
 
 def network_files(architecture: str, engine: str) -> tuple[str, ...]:
-    """The files of a network and its engine: imported by name, so no closure finds them."""
+    """Return the files of a network and its engine: imported by name, so no closure finds them."""
     folder = f"crossover/networks/{engine}"
     declaration = f"crossover/networks/{architecture}.py"
     builder = f"{folder}/{architecture}.py"

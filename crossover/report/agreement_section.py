@@ -5,7 +5,7 @@ import pandas as pd
 from crossover.report.formats import interval, signed
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.repeated import CHANCE, CORRECTION, EXACT, MEANS, PAIRING
+from crossover.statistics.differences.repeated import CHANCE, CORRECTION, EXACT, MEANS, PAIRING
 from crossover.study.schema import Study
 
 TITLE = "Ours beside the paper's tests"
@@ -21,7 +21,7 @@ BECAUSE = {
 
 
 def agreement_section(results: StudyResults) -> Section | None:
-    """None without a table of pairs."""
+    """Return the section of what the paper's kind of test and ours decide; None without a table of pairs."""
     study, pairs = results.study, results.frame("pairwise")
     if pairs.empty:
         return None
@@ -34,7 +34,7 @@ def agreement_section(results: StudyResults) -> Section | None:
 
 
 def disagreement(pairs: pd.DataFrame, study: Study) -> list[str]:
-    """How often the paper's kind of test and ours decide otherwise, and why; what is so where it has none."""
+    """Say how often the paper's kind of test and ours decide otherwise, and why; and what holds where it has none."""
     both = pairs[pairs["agrees"].notna()]
     apart = both[both["agrees"].eq(False)]
     counts = apart["because"].value_counts()
@@ -46,7 +46,7 @@ def disagreement(pairs: pd.DataFrame, study: Study) -> list[str]:
 
 
 def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The comparisons in which one kind of test finds a difference and the other doesn't."""
+    """Return the comparisons in which one kind of test finds a difference and the other doesn't."""
     rows = pairs[pairs["agrees"].eq(False)]
     ends = rows[["difference", "ci_low", "ci_high"]].itertuples(index=False)
     written = [interval(difference, low, high, signed) for difference, low, high in ends]
@@ -58,7 +58,7 @@ def disagreeing_layout(pairs: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def families_layout(repeated: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The tests of all families at once on the target's test cases."""
+    """Return the tests of all families at once on the target's test cases."""
     rows = repeated[repeated["test_set"].eq(study.target) & repeated["p"].notna()]
     names = [
         "structure", "question", "method", "effect", "cases", "statistic", "p", "about", "p_theirs",

@@ -13,7 +13,7 @@ from crossover.report.layout import table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.report.score_tables import strategy_label
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import (
     ALL_DATA,
     BASELINE,
@@ -71,7 +71,7 @@ def answers(results: StudyResults) -> Iterator[Answer]:
 
 
 def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, structure: str) -> Answer:
-    """Each strategy against training from scratch at each size, by Tukey's test; references where they were trained.
+    """Compare each strategy with training from scratch at each size, by Tukey's test; and references.
 
     The table has for each size the family with the highest mean on the target's test cases, and Tukey's p.
     """
@@ -117,7 +117,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
 
 
 def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Answer:
-    """The main question's models in pairs on the same cases, at the largest size, and the time saved.
+    """Compare the main question's models in pairs on the same cases, at the largest size; tell the time saved.
 
     Args:
         structures: of `analyses.tables.structures`.
@@ -156,7 +156,7 @@ def from_pairs(structures: pd.DataFrame, paired: pd.DataFrame, savings: pd.DataF
 
 
 def from_chains(results: StudyResults) -> Answer:
-    """Chains against their targets' baselines; the table sets kinds of chains against each other."""
+    """Compare chains with their targets' baselines; the table compares kinds of chains with each other."""
     study = results.study
     scores, gains, contrasts, attributes = (
         of_metric(results.frame(name, "metric"), study) for name in ("chains", "gains", "contrasts", "attributes")
@@ -211,7 +211,7 @@ def _tests(own: pd.DataFrame, study: Study) -> dict[str, str]:
 
 
 def _time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
-    """What fine-tuning saved against training from scratch, and by what, at the largest size."""
+    """Return what fine-tuning saved against training from scratch, and by what, at the largest size."""
     scratch, several = baseline(study), len(study.structures) > 1
     if scratch is None or savings.empty:
         return []
@@ -228,7 +228,7 @@ def _time_saved(savings: pd.DataFrame, study: Study) -> list[str]:
 
 
 def _overall(contrasts: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """The row over all targets; the only target's where there is one."""
+    """Return the row over all targets; the only target's where there is one."""
     rows = contrasts[(contrasts["a"] == a) & (contrasts["b"] == b)]
     pooled = rows[rows["target"] == POOLED]
     return judged(pooled if len(pooled) else rows)

@@ -15,7 +15,7 @@ ALIKE = ["check", "printed", "reading", "where"]
 
 
 def audit_section(results: StudyResults) -> Section | None:
-    """None without a paper's numbers as data."""
+    """Return the section of the audit; None without a paper's numbers as data."""
     found = results.frame("audit")
     if found.empty:
         return None
@@ -31,18 +31,18 @@ def audit_section(results: StudyResults) -> Section | None:
 
 
 def unfollowed_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The numbers that do not follow from others."""
+    """Return the numbers that do not follow from others."""
     return _layout(found[found["verdict"] == NOT])
 
 
 def readings_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The numbers that follow only under a reading, those of one kind in one row."""
+    """Return the numbers that follow only under a reading, those of one kind in one row."""
     alike = found[found["verdict"] == READING].groupby(ALIKE, sort=False)
     return _layout(pd.DataFrame([_together(own) for _, own in alike], columns=found.columns))
 
 
 def claims_layout(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The claims that one model is better than another which are false with a probability above `LIKELY`."""
+    """Return the claims that one model is better than another which are false with a probability above `LIKELY`."""
     shown = claims[claims["probability"] > LIKELY]
     parts = ("structure", "test_set", "metric")
     about = [
@@ -79,7 +79,7 @@ def _layout(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _readings(text: str) -> str:
-    """The first few of those under which it follows."""
+    """Return the first few of those under which it follows."""
     names = text.split("; or ")
     more = f"; or {len(names) - NAMED} more" if len(names) > NAMED else ""
     return "; or ".join(names[:NAMED]) + more

@@ -17,7 +17,7 @@ from crossover.report.formats import (
 from crossover.report.layout import across
 from crossover.report.results import StudyResults
 from crossover.report.score_tables import folds_layout
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.chains import BASELINE, Chain, chains, kinds
 from crossover.study.families import at_largest
 from crossover.study.plan import plan
@@ -29,18 +29,18 @@ NONE = "–"
 
 
 def of_metric(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of the study's metric."""
+    """Return the rows of the study's metric."""
     return rows[rows["metric"] == study.statistics.metric]
 
 
 def scored(study: Study) -> list[str]:
-    """The study's metric, of a DSC its IoU, and the DSC's mean over slices, which a paper may mean by its DSC."""
+    """Return the study's metric, for a DSC also its IoU and the mean DSC over slices, which a paper may mean by DSC."""
     metric = study.statistics.metric
     return list(dict.fromkeys([metric, metric.replace("dsc", "iou"), "dsc_mean_of_slices"]))
 
 
 def judged(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a table of differences with whether each is above 0, in a column `verdict`.
+    """Return the rows of a table of differences with a column `verdict`: whether each is above 0.
 
     It is "supported" or "not supported" where the interval says so; an interval with 0 in it, or none, can't
     tell. The interval (`low`, `high`) is that for other patients and trainings; where each model was trained
@@ -55,7 +55,7 @@ def judged(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The columns of `analyses.tables.cohorts` that the report shows."""
+    """Return the columns of `analyses.tables.cohorts` that the report shows."""
     out = cohorts[["label"]]
     for prefix, suffix in (("", ""), ("published_", ", published")):
         out = out.assign(**{f"{prefix}patients": cohorts[f"{prefix}cases"]})
@@ -69,7 +69,7 @@ def cohorts_layout(cohorts: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `analyses.tables.networks`: encoders down, architectures across, "89.3 ± 1.6" in per cent.
+    """Return the text of `analyses.tables.networks`: encoders down, architectures across, "89.3 ± 1.6" in per cent.
 
     The selected network carries a *, an encoder that began with other weights than its fellows says so, and so
     does a network that has fewer folds, which was not chosen from.
@@ -96,7 +96,7 @@ def networks_layout(grid: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def sources_layout(sources: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of one metric's rows of `analyses.tables.sources`: sources down, targets across, in per cent.
+    """Return the text of one metric's rows of `analyses.tables.sources`: sources down, targets across, in per cent.
 
     Columns: Trained before, and for each target "Site A, best fold" ("91.4"), "Site A, mean (CI)" and
     "Site A, published". Targets that a chain doesn't end on have a dash.
@@ -119,7 +119,7 @@ def sources_layout(sources: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def kinds_layout(contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Kinds of chains against each other: a column for each target and one for all of them together."""
+    """Compare kinds of chains: a column for each target and one for all of them together."""
     rows = judged(of_metric(contrasts, study))
     out = across(rows, ["a", "b"], lambda row: {
         f"{_target_label(row.target, study)} ({counted(row.cases, 'case')})": row.text
@@ -130,7 +130,7 @@ def kinds_layout(contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def stated_gains(results: StudyResults) -> pd.DataFrame:
-    """The gains that the paper's text states, what its table gives, and ours; empty without any."""
+    """Return the gains that the paper's text states, what its table gives, and ours; empty without any."""
     study = results.study
     return pd.DataFrame([
         {"Statement": f"{study.cohorts[stated.test_set].label} gains, {style.metric_label(stated.metric)}",
@@ -141,7 +141,7 @@ def stated_gains(results: StudyResults) -> pd.DataFrame:
 
 
 def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `statistics.chains.gains` for one metric."""
+    """Return the text of `differences.chains.gains` for one metric."""
 
     def between(side: str) -> list[str]:
         ends = zip(gains[f"{side}_low"], gains[f"{side}_high"], strict=True)
@@ -156,7 +156,7 @@ def gains_layout(gains: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Return the rows of an attribute in `statistics.chains.attribute_contrasts`, its numbers as such."""
+    """Return the rows of an attribute in `differences.chains.attribute_contrasts`, its numbers as such."""
     own = contrasts[contrasts["attribute"] == name]
     for column in ("a_value", "b_value"):
         numbers = pd.to_numeric(own[column], errors="coerce")
@@ -166,7 +166,7 @@ def of_attribute(contrasts: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `statistics.chains.attribute_contrasts` for one attribute and metric."""
+    """Return the text of `differences.chains.attribute_contrasts` for one attribute and metric."""
     rows = judged(of_attribute(contrasts, attribute.name))
     numbers = is_numeric_dtype(rows["a_value"])
     a, b = ("Higher", "Lower") if numbers else ("A", "B")
@@ -185,7 +185,7 @@ def attribute_layout(attribute: Attribute, contrasts: pd.DataFrame, study: Study
 
 
 def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Every family's mean score on every cohort's test cases, in per cent.
+    """Return every family's mean score on every cohort's test cases, in per cent.
 
     In brackets those of cohorts that it was not trained on last. With sizes, at the largest; with several structures,
     the mean of these.
@@ -202,7 +202,7 @@ def every_cohort_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def validation_layout(validation: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Validation DSC of every chain's models, fold by fold, and what the chain began with.
+    """Return the validation DSC of every chain's models, fold by fold, and what the chain began with.
 
     With sizes, at the largest; where each structure has a network, the mean of these.
     """
@@ -230,7 +230,7 @@ def validation_layout(validation: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def own_folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The folds of each chain's own targets, in the study's order, by what was trained before."""
+    """Return the folds of each chain's own targets, in the study's order, by what was trained before."""
     stability = at_largest(stability)
     own = [(chain.family, target) for chain in chains(study) for target in chain.targets]
     places = list(zip(stability["family"], stability["cohort"], strict=True))
@@ -258,7 +258,7 @@ def _own_gain(results: StudyResults, stated: Any) -> dict[str, str]:
 
 
 def _by_sources(study: Study) -> list[Chain]:
-    """By number of sources, those in the study's order of cohorts; what pools cohorts and controls last."""
+    """Sort by number of sources, then the study's order of cohorts; what pools cohorts and controls come last."""
     of, cohorts = chains(study), list(study.cohorts)
     order = kinds(of)
 
@@ -270,7 +270,7 @@ def _by_sources(study: Study) -> list[Chain]:
 
 
 def _labels(families: pd.Series, study: Study) -> list[str]:
-    """What each family was trained on before its target."""
+    """Return what each family was trained on before its target."""
     known = {chain.family: chain.label for chain in chains(study)}
     return [known[family] for family in families]
 

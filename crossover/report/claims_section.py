@@ -27,7 +27,7 @@ ENTRIES = {
 
 
 def claims_section(results: StudyResults) -> Section | None:
-    """None where the study's paper has no claims as data."""
+    """Return the section of the paper's claims; None where the paper has no claims as data."""
     study, claims = results.study, results.frame("claims")
     if claims.empty:
         return None
@@ -41,14 +41,14 @@ def claims_section(results: StudyResults) -> Section | None:
 
 
 def verdicts_sentence(claims: pd.DataFrame) -> str:
-    """How many of the paper's findings hold, don't, can't be told and were not run."""
+    """Say how many of the paper's findings hold, don't hold, can't be told and were not run."""
     counts = {verdict: int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS}
     verdicts = listed([f"{n} {VERBS[v][n != 1]}" for v, n in counts.items()])
     return f"Of {counted(len(claims), 'finding')} of the paper {verdicts}."
 
 
 def claims_layout(claims: pd.DataFrame, study: Study, verdict: str) -> pd.DataFrame:
-    """The claims of one verdict, each with what decided it."""
+    """Return the claims of one verdict, each with what decided it."""
     own = claims[claims["verdict"] == verdict]
     read_as = [f" Read as: {text}." if isinstance(text, str) and text else "" for text in own["reading"]]
     return pd.DataFrame({

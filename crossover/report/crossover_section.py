@@ -10,7 +10,7 @@ from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.report.layout import across
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
-from crossover.statistics.crossing import (
+from crossover.statistics.learning_curves.crossing import (
     CHANGES,
     CROSSES,
     NONE,
@@ -27,7 +27,7 @@ IN_SHORT = {CROSSES: "crosses", CHANGES: "changes", NONE: "none"}
 
 
 def crossover_section(results: StudyResults) -> Section:
-    """Also where there is nothing to locate: then it says so."""
+    """Return the section of the crossover, also where there is none to locate: then it says so."""
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
         return Section("crossover", TITLE, statements(study, "no_learning_curve"))
@@ -45,7 +45,7 @@ def crossover_section(results: StudyResults) -> Section:
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:
-    """The crossover for the first page.
+    """Return the sentences about the crossover for the first page.
 
     Those beyond chance, else what was found of fine-tuning and training from scratch, also against models off the
     shelf; and what can't be told.
@@ -71,7 +71,7 @@ def crossover_sentences(results: StudyResults) -> list[str]:
 
 
 def statement(row: dict[str, Any], study: Study) -> str:
-    """One pair in a sentence."""
+    """Return one pair's crossover in a sentence."""
     ahead, overtakes = (style.family_label(study, row[k]) for k in ("ahead", "overtakes"))
     [said] = statements(
         study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
@@ -82,7 +82,7 @@ def statement(row: dict[str, Any], study: Study) -> str:
 
 
 def _lacking(rows: pd.DataFrame, study: Study) -> list[str]:
-    """What all pairs lack before there can be a verdict."""
+    """Return what all pairs lack before there can be a verdict."""
     lacks = {lacking(row) for row in rows.to_dict("records")}
     return statements(study, "crossover_lacking", lacking=max(lacks, key=len)) if lacks and all(lacks) else []
 
@@ -97,17 +97,17 @@ def _stays_ahead(row: dict[str, Any], study: Study) -> str:
 
 
 def crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Pairs of different strategies on the target's test cases."""
+    """Return the rows of different strategies on the target's test cases."""
     return _pairs(_on_target(crossover, study)).drop(columns="test_set")
 
 
 def other_crossovers_layout(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The other test sets, and levels of one strategy against each other."""
+    """Return the other test sets, and levels of one strategy against each other."""
     return _pairs(crossover.drop(index=_on_target(crossover, study).index))
 
 
 def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """A row for each score (and structure), a column for each family: "13 (8 to 20)"."""
+    """Return a row for each score (and structure), a column for each family: "13 (8 to 20)"."""
     order = list(families(study))
     rows = needed[needed["test_set"] == study.target]
     rows = rows.sort_values("family", key=lambda names: names.map(order.index), kind="stable")

@@ -16,41 +16,46 @@ TITLE = "Trainings that failed"
 
 
 def failed_table(failed: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """What the stages' manifests list as failed, with the columns `FAILED`."""
+    """Return what the stages' manifests list as failed, with the columns `FAILED`."""
     rows = [{"stage": name, **about} for name, about in failed.items()]
     return pd.DataFrame(rows, columns=FAILED)
 
 
-def collapsed(records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Stages that ran to their end with a validation DSC of 0 at every check."""
+def scored_zero(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the names of the stages whose kept weights have a validation DSC of 0.
+
+    This is not what makes a training collapse and be done again (`training.stage.Trained.collapsed`): there the
+    weights that the training began with don't count, while here a fine-tuning that found nothing keeps them, and
+    with them their score.
+    """
     return [r["stage"]["name"] for r in records if r.get("best_validation_dsc") == 0]
 
 
 def retried(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Stages that were trained a second time with another seed -> what happened at first."""
+    """Return the stages that collapsed and were done again with another seed -> what happened at first."""
     return {r["stage"]["name"]: r["collapsed"][0]["happened"] for r in records if r.get("collapsed")}
 
 
 def failures_in_short(results: StudyResults) -> str:
-    """What stands at the top of the study's page; "" where no training failed or collapsed."""
+    """Return what stands at the top of the study's page; "" where no training failed or scored 0."""
     happened = results.frame("failed", *FAILED)["happened"].astype(str)
     unstarted = int(happened.str.startswith("its parent ").sum())
     said = statements(
-        results.study, "failed_and_collapsed",
-        failed=len(happened) - unstarted, unstarted=unstarted, collapsed=len(results.collapsed),
+        results.study, "failed_and_scored_zero",
+        failed=len(happened) - unstarted, unstarted=unstarted, scored_zero=len(results.scored_zero),
     )  # fmt: skip
     return " ".join(said)
 
 
 def failures_section(results: StudyResults) -> Section | None:
-    """Trainings that failed, that were done again, and that found nothing and stay in the results; None without any."""
-    said = statements(results.study, "collapsed_trainings", names=results.collapsed, retried=results.retried)
+    """Return the section of the trainings that failed, were done again, or scored 0; None where there are none."""
+    said = statements(results.study, "retried_and_scored_zero", names=results.scored_zero, retried=results.retried)
     tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
     return Section("failed", TITLE, said, tables) if said or tables else None
 
 
 def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """A row for each training that failed by itself: what happened, what to try, what is missing for it.
+    """Return a row for each training that failed by itself: what happened, what to try, what is missing for it.
 
     What starts from it was not trained either, and counts among what is missing.
     """
@@ -70,7 +75,7 @@ def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _root(stage: Stage, shown: Plan, failed: list[str]) -> str:
-    """The first of a stage's ancestors that failed, or itself."""
+    """Return the first of a stage's ancestors that failed, or itself."""
     while stage.parent in failed:
         stage = shown.stages[stage.parent]
     return stage.name
@@ -98,7 +103,7 @@ def _missing(stage: Stage, models: list[Model], failed: list[str], study: Study,
 
 
 def _averaged(model: Model) -> tuple:
-    """The same for models whose scores are averaged."""
+    """Return a key that is equal for models whose scores are averaged."""
     return model.family, model.n_train, model.structures, model.fold is None
 
 

@@ -19,50 +19,50 @@ def _of_known(write: Callable[..., str]) -> Callable[..., str]:
 
 @_of_known
 def number(value: float, digits: int = 2) -> str:
-    """ "0.62"."""
+    """Format a number: "0.62"."""
     return f"{value:.{digits}f}"
 
 
 @_of_known
 def whole(value: float) -> str:
-    """ "12"."""
+    """Format a whole number: "12"."""
     return f"{int(value)}"
 
 
 @_of_known
 def signed(value: float, digits: int = 3) -> str:
-    """ "+0.031"."""
+    """Format a number with its sign: "+0.031"."""
     return f"{value:+.{digits}f}"
 
 
 @_of_known
 def p_value(p: float) -> str:
-    """ "0.041", and "< 0.001" below that."""
+    """Format a p value: "0.041", and "< 0.001" below that."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 @_of_known
 def percent(value: float, digits: int = 1) -> str:
-    """ "89.3" of 0.893, under a head that says per cent."""
+    """Format a share in per cent: "89.3" for 0.893, under a head that says per cent."""
     return f"{100 * value:.{digits}f}"
 
 
 @_of_known
 def points(value: float) -> str:
-    """ "+3.1", "−0.4", "0.0": the percentage points of a difference of scores from 0 to 1."""
+    """Format a difference of scores from 0 to 1 in percentage points: "+3.1", "−0.4", "0.0"."""
     text = f"{100 * value:+.1f}"
     return "0.0" if float(text) == 0 else text
 
 
 @_of_known
 def share(value: float) -> str:
-    """ "33%" of 33."""
+    """Format a whole percentage: "33%" for 33."""
     return f"{value + 0.0:.0f}%".replace("-0%", "0%")
 
 
 @_of_known
 def duration(seconds: float) -> str:
-    """ "81.3 s", "12 min 03 s", "2 h 05 min"."""
+    """Format seconds: "81.3 s", "12 min 03 s", "2 h 05 min"."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -70,23 +70,23 @@ def duration(seconds: float) -> str:
 
 
 def interval(value: float, low: float, high: float, write: Callable[[float], str] = number) -> str:
-    """ "0.62 (0.58, 0.66)"; without an interval "0.62"."""
+    """Format a value with its interval: "0.62 (0.58, 0.66)"; without an interval "0.62"."""
     between = f" ({write(low)}, {write(high)})" if pd.notna(low) else ""
     return write(value) + between if pd.notna(value) else ""
 
 
 def spread(mean: float, sd: float, write: Callable[[float], str] = number) -> str:
-    """ "0.89 ± 0.02"; without an SD "0.89"."""
+    """Format a mean with its SD: "0.89 ± 0.02"; without an SD "0.89"."""
     about = f" ± {write(sd)}" if pd.notna(sd) else ""
     return write(mean) + about if pd.notna(mean) else ""
 
 
 def listed(texts: Sequence[object]) -> str:
-    """ "a, b and c"."""
+    """Join names: "a, b and c"."""
     *first, last = map(str, texts) if texts else [""]
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def counted(count: float, what: str) -> str:
-    """ "1 training", "3 trainings"."""
+    """Count things: "1 training", "3 trainings"."""
     return f"{int(count)} {what}{'' if count == 1 else 's'}"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.report.formats import number, p_value, points, whole
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import families
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -135,7 +135,7 @@ def _numeric(values: list[str]) -> bool:
 
 
 def _head(name: str) -> str:
-    """A column's name as a head; what is written as text already stays."""
+    """Return a column's name as a head; what is written as text already stays."""
     if name.startswith("published_"):
         return f"{_head(name.removeprefix('published_'))}, published"
     if name in HEADS or not (name.isidentifier() and name.islower() and len(name) > 1):

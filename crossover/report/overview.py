@@ -15,9 +15,9 @@ from crossover.report.failures_section import failures_in_short
 from crossover.report.layout import Table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
-from crossover.statistics.chance import METHODS
-from crossover.statistics.crossing import CROSSES, NONE
-from crossover.statistics.planning import (
+from crossover.statistics.estimates.chance import METHODS
+from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
     NEXT,
@@ -52,7 +52,7 @@ def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSe
 
 
 def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
-    """How sure that is: scale, data, patients tested, trainings, failures, and tests that decide otherwise.
+    """Say how sure that is: scale, data, patients tested, trainings, failures, and tests that decide otherwise.
 
     Args:
         meaning: of the study's scale.
@@ -79,7 +79,7 @@ def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
 
 
 def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
-    """What would make it surer: a plan that settles what can't be told, and what further cases buy the fine-tuned."""
+    """Return a plan that settles what is inconclusive, and what further cases would bring to the fine-tuned models."""
     study, plans = results.study, results.frame("planning")
     if plans.empty:
         return
@@ -95,7 +95,7 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
 
 
 def overview(studies: list[StudyResults]) -> Table:
-    """Counts of all studies side by side."""
+    """Return counts of all studies side by side."""
     rows = [
         [results.study.title, str(patients_tested(results) or "–"), _crossovers(results), *_verdicts(results)]
         for results in studies
@@ -106,7 +106,7 @@ def overview(studies: list[StudyResults]) -> Table:
 
 
 def patients_tested(results: StudyResults, cohort: str | None = None) -> int:
-    """Patients with a score under a model that doesn't stand for a fold alone; of one cohort or all."""
+    """Count patients with a score under a model that is not of one fold alone, of one cohort or all."""
     splits, metrics = results.frame("splits"), results.frame("metrics")
     if splits.empty or metrics.empty:
         return 0

@@ -125,7 +125,7 @@ def study_page(results: StudyResults) -> StudyPage:
 
 
 def _pictures(results: StudyResults, last: set[str]) -> list[Picture]:
-    """All figures, numbered in their order; the `last` ones stand in sections, below the others."""
+    """Return all figures, numbered in their order; the `last` ones stand in sections, below the others."""
     names = sorted(results.figures, key=lambda name: name in last)
     return [
         Picture(name, i, *registry.caption(name, results.frames, results.study), _inline(path), _width(path),
@@ -135,7 +135,7 @@ def _pictures(results: StudyResults, last: set[str]) -> list[Picture]:
 
 
 def _inline(path: Path) -> str:
-    """The figure as a data URI, its SVG where that is no larger than its PNG and carries no pixels.
+    """Return the figure as a data URI, its SVG where that is no larger than its PNG and carries no pixels.
 
     An SVG's text is no base64, which is a third larger.
     """
@@ -152,7 +152,7 @@ def _inline(path: Path) -> str:
 
 
 def _width(path: Path) -> int:
-    """A figure's printed width, in per cent of a page's."""
+    """Return a figure's printed width, in per cent of a page's."""
     if path.suffix == ".png":
         pixels = int.from_bytes(path.read_bytes()[16:20], "big")  # of its header
         mm = pixels / DPI * 25.4

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from crossover.analyses.figures import style
 from crossover.report import formats
-from crossover.statistics.scales import method
+from crossover.statistics.scores.scales import method
 from crossover.study.schema import Study
 
 FOLDER = Path(__file__).parent

@@ -33,7 +33,7 @@ class ProvenanceNote:
 
 
 def provenance_note(file: Path) -> ProvenanceNote:
-    """Of a file that is there. Its record is read where one lies beside it: no job has it as an input."""
+    """Return the note of a file that is there, from the record beside it; no job has the record as an input."""
     record = read_record(file)
     sha256 = file_digest(file)
     if record is None:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
+from crossover.core.cells import TableError
 from crossover.core.configuration import ConfigError, canonical
-from crossover.core.tables import TableError, read_table
+from crossover.core.tables import read_table
 from crossover.findings.published import numbers_of
-from crossover.statistics.metrics_table import read_metrics
+from crossover.statistics.scores.metrics_table import read_metrics
 from crossover.study import parameters
 from crossover.study.config import load_study
 from crossover.study.plan import plan
@@ -39,7 +40,7 @@ class Outcome:
 
 
 def studies_in(results: Path, names: list[str], scale: str, config: Path) -> list[Study]:
-    """The studies with results, by default all; the scale that their `params.json` tells where none is given.
+    """Return the studies with results, by default all; the scale is that of their `params.json` where none is given.
 
     Raises:
         ConfigError: no such results or study, or scores of models that the study doesn't have at this scale.
@@ -92,7 +93,7 @@ class _Tables:
         self._there = set(registry.tables_of(study))
 
     def missing(self, figure: registry.Registered) -> str:
-        """Why a figure can't be drawn; "" where it can."""
+        """Say why a figure can't be drawn; "" where it can."""
         if "images" in figure.declared.sources:
             kept = self._results / f"figures/{figure.name}.svg"
             stays = f"; {kept} is left as it is" if kept.exists() else ""
@@ -117,11 +118,11 @@ class _Tables:
         return analysis.write(given, asked, self._folder)
 
     def manifests(self) -> list[Path]:
-        """Of the study's stages, whether they are there or not."""
+        """Return the manifests of the study's stages, whether they are there or not."""
         return [self._results / f"stages/{batch}.json" for batch in plan(self._study).batches]
 
     def histories(self) -> Iterator[Path]:
-        """What curves of trainings are drawn from: the manifests and each history that they list."""
+        """Return what curves of trainings are drawn from: the manifests and each history that they list."""
         for manifest in self.manifests():
             yield manifest
             if manifest.exists():
@@ -150,7 +151,7 @@ class _Tables:
             shutil.copy(self._results / name, self._folder / name)
 
     def _needs(self, name: str) -> tuple[str, ...]:
-        """The files that a table comes from: what it is computed from, else itself."""
+        """Return the files that a table comes from: what it is computed from, else itself."""
         if name not in self._makers or self._makers[name].declared.sources:
             return (name,)
         read = [need for need in self._makers[name].declared.reads if need in self._there]

@@ -24,14 +24,14 @@ class StudyResults:
         frames: any of the tables that the statistics wrote (metrics, summary, anova, tukey, stability,
             paired, training_time, training_time_saved, icc, splits, cross_validation, validation, chains,
             gains, contrasts, attributes), the papers' tables (patients, cohorts, scores, structures, networks,
-            sources), by their files' names, published, table1_published, published_gains (the paper's), initial
-            (`run_facts.initial_weights`) and failed (`failures_section.failed_table`), claims, crossover,
-            cases_needed, planning, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`),
+            prediction_time, sources), by their files' names, published, table1_published, published_gains (the
+            paper's), initial (`run_facts.initial_weights`) and failed (`failures_section.failed_table`), claims,
+            crossover, cases_needed, planning, learning_curves, pairwise, repeated, audit (`audit.table.audit_table`),
             false_claims, contradictions and sizes (ours, theirs: of the paper); what is missing or empty is left out
             of the page.
         figures: name (flow, performance, ...) -> its SVG or PNG, in the order of the report.
         facts: about the run, name -> number, text, or mapping of these; seconds end in "_s".
-        collapsed: trainings that found nothing (`failures_section.collapsed`).
+        scored_zero: trainings whose kept weights found nothing (`failures_section.scored_zero`).
         retried: trainings that were done again, and why (`failures_section.retried`).
         provenance: how frames and figures were made, by their names, figures as "figures/flow".
     """
@@ -40,7 +40,7 @@ class StudyResults:
     frames: dict[str, pd.DataFrame]
     figures: dict[str, Path]
     facts: dict[str, Any] = field(default_factory=dict)
-    collapsed: list[str] = field(default_factory=list)
+    scored_zero: list[str] = field(default_factory=list)
     provenance: dict[str, ProvenanceNote] = field(default_factory=dict)
     retried: dict[str, str] = field(default_factory=dict)
 

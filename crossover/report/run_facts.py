@@ -16,7 +16,7 @@ INITIAL = ["encoder", "selection", "asked", "weights", "where", "stages"]
 
 
 def run_facts(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Facts of stages, by their records."""
+    """Return facts of stages, by their records."""
     if not records:
         return {}
     levels = [(r["stage"]["level"] or "whole network", r["parameters"]["trained"]) for r in records]
@@ -40,7 +40,7 @@ def run_facts(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def initial_weights(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """What the stages without a parent began with, with the columns `INITIAL`.
+    """Return what the stages without a parent began with, with the columns `INITIAL`.
 
     Returns:
         One row for each encoder, use (`selection`: tried in the choice of the network), kind of weights
@@ -60,7 +60,7 @@ def initial_weights(records: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def notices(initial: pd.DataFrame, study: Study) -> list[str]:
-    """What a reader has to know before any number: weights that were asked for and could not be had.
+    """Return what a reader has to know before any number: weights that were asked for and were not available.
 
     Args:
         initial: of `initial_weights`; empty gives no notice.
@@ -88,7 +88,7 @@ def _began_with(initial: pd.DataFrame) -> dict[str, str]:
 
 
 def _network(record: dict[str, Any]) -> dict[str, str]:
-    """Which network a selection chose."""
+    """Return which network a selection chose."""
     network = record.get("network", {})
     encoder = network.get("settings", {}).get("encoder")
     if not encoder:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.findings.published import Published
-from crossover.report.formats import duration, interval, number, p_value, share, spread
+from crossover.report.formats import duration, interval, number, p_value, share, spread, whole
 from crossover.report.layout import across
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import baseline, fine_tuned, in_study_order
 from crossover.study.schema import Study
 
@@ -31,7 +31,7 @@ def table_one_published(published: Published) -> pd.DataFrame:
 
 
 def patients_layout(patients: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `statistics.table_one.table_one`: Variable, one column for each part, p value.
+    """The text of `scores.table_one.table_one`: Variable, one column for each part, p value.
 
     A continuous variable is one row, "52.14 (11.15)"; a categorical one is a row with its p value
     and one for each category, "207 (80.9)".
@@ -98,7 +98,7 @@ def p_values_layout(structures: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def comparisons_layout(paired: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The columns of `statistics.paired.paired` that the report shows, on the target's test cases."""
+    """The columns of `differences.paired.paired` that the report shows, on the target's test cases."""
     rows = paired[paired["test_set"] == study.target].rename(columns={"statistic": "W"})
     names = ["n_train", "structure", "family_a", "family_b", "cases", "difference", "ci_low", "ci_high", "p",
              "about", "p_holm", "W", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
@@ -107,7 +107,7 @@ def comparisons_layout(paired: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Text of `statistics.training_time.savings` for the main fine-tuned family, at the largest size.
+    """Text of `scores.training_time.savings` for the main fine-tuned family, at the largest size.
 
     Columns: Structure, the time from scratch and fine-tuned, what was saved, by cheaper steps and by
     anything else, and the time of the weights that fine-tuning starts from. Empty without savings.
@@ -130,6 +130,20 @@ def times_layout(savings: pd.DataFrame, study: Study) -> pd.DataFrame:
         "by anything else": rows["anything_else_percent"].map(share),
         "Started from, not counted": rows["source_s"].map(duration),
     })  # fmt: skip
+
+
+def prediction_time_layout(times: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Text of `analyses.tables.prediction_time`, a row for each model."""
+    return pd.DataFrame(
+        {
+            "Model": [style.family_label(study, family) for family in times["family"]],
+            "Trained": times["models"].map(whole),
+            "Slices": times["slices"].map(whole),
+            "Seconds a slice": [number(s, 3) for s in times["seconds_per_slice"]],
+            "Fastest": [number(s, 3) for s in times["fastest"]],
+            "Slowest": [number(s, 3) for s in times["slowest"]],
+        }
+    )
 
 
 def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -17,6 +17,7 @@ def open_tables(results: StudyResults) -> list[TitledTable]:
         TableKind("structures", "structures", scores.models_layout),
         TableKind("differences", "structures", scores.p_values_layout),
         TableKind("training_time", "training_time_saved", scores.times_layout),
+        TableKind("prediction_time", "prediction_time", scores.prediction_time_layout),
         TableKind("networks", "networks", chains.networks_layout),
         *(TableKind("sources", "sources", chains.sources_layout, m) for m in chains.scored(results.study)),
         TableKind("stated_gains", "gains", lambda *_: chains.stated_gains(results)),

@@ -42,7 +42,7 @@ def values(tables: Mapping[str, pd.DataFrame], study: str) -> dict[str, float]:
 
 
 def latex(named: Mapping[str, float]) -> str:
-    r"""The values as macros: `\crossover{<name>}` gives one, rounded to four digits.
+    r"""Return the values as macros: `\crossover{<name>}` gives one, rounded to four digits.
 
     A name that isn't there is an error when the manuscript is compiled.
     """

@@ -126,7 +126,7 @@ def make_cases(
 
 
 def _rules_of(rules: IngestRules, case: str) -> IngestRules:
-    """The rules as they hold for one case."""
+    """Return the rules as they hold for one case."""
     series = {name: rule.of(case, patient_of(case)) for name, rule in rules.series.items()}
     return rules.model_copy(update={"series": series})
 
@@ -229,7 +229,7 @@ def _known(source: Source, folder: Path, received: dict, settings: Callable[[str
 
 
 def _phantom(case: str, item: dict, source: Phantom, raw: Path) -> Work:
-    """A phantom's files; it is read as any DICOM."""
+    """Return a phantom's files; it is read as any DICOM."""
     files = [FileRef(str(raw / case / f), None, f, place=f) for f in sorted(item["files"])]
     maps = {n: candidates(files, m.file) for n, m in label_maps_of(source).items()}
     own = {name: list(found.values()) for name, found in maps.items()}
@@ -258,7 +258,7 @@ def _make(
     work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
     folder: Path, lenient: bool = False,
 ) -> CaseRecord:  # fmt: skip
-    """One case: its files where nothing is wrong, and what is told of it in any case."""
+    """Return one case: its files where nothing is wrong, and what is told of it in any case."""
     try:
         return _made(work[case], source, _rules_of(rules, case), data, lenient, folder)
     except Exception as error:

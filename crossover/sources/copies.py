@@ -24,7 +24,7 @@ EQUAL = 1e-9
 
 
 def values_digest(image: sitk.Image) -> str:
-    """Of an image's values as float32, in an order of axes that the values decide."""
+    """Return a digest of an image's values as float32, in an order of axes that the values decide."""
     values = sitk.GetArrayViewFromImage(image).astype(np.float32) + np.float32(0)  # -0.0 is 0.0
     rows = values.sum(axis=0, dtype=np.float64)  # of whole numbers all sums are exact, in any order
     sums = [values.sum(axis=(1, 2), dtype=np.float64), rows.sum(axis=1), rows.sum(axis=0)]
@@ -43,14 +43,14 @@ def _order(a: NDArray, b: NDArray) -> int:
 
 
 def _compared(a: NDArray, b: NDArray) -> int:
-    """Which of two profiles has the smaller first value that differs: -1 the first, 1 the second, 0 none."""
+    """Return which of two profiles has the smaller first value that differs: -1 the first, 1 the second, 0 none."""
     apart = a - b
     differing = np.flatnonzero(np.abs(apart) > EQUAL * np.abs(a).max())
     return int(np.sign(apart[differing[0]])) if len(differing) else 0
 
 
 def same_images(records: Mapping[str, CaseRecord]) -> dict[str, list[Finding]]:
-    """Cases whose channel is another's to the last value: one patient under two names, or a copy."""
+    """Find cases whose channel equals another's in every value: one patient under two names, or a copy."""
     out: dict[str, list[Finding]] = defaultdict(list)
     holders: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for case, record in records.items():

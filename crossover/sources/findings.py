@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
     "doubled-slice": Kind("error", "export each series once; split repeated measurements"),
     "uneven-slices": Kind("error", "choose a series with even spacing, or resample it yourself"),
     "gantry-tilt": Kind("error", "export a reconstruction without tilt, or resample it yourself"),
-    "non-finite": Kind("error", "export the image again: it holds values that are no numbers"),
+    "non-finite": Kind("error", "export the image again: it holds values that are not numbers"),
     "constant": Kind("error", "choose another image: all its values are the same"),
     "adc-unit": Kind("error", "export the map with its unit, or let it be computed"),
     "adc-computed": Kind("note", "nothing: the map was fitted as the study declares"),
@@ -162,7 +162,7 @@ class Refused(ValueError):
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Files with one and the same thing to say, as one finding."""
+    """Join the files about which the same thing is to be said into one finding."""
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for f in findings:
         together[f.code, f.what] += f.files
@@ -173,13 +173,13 @@ def gathered(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def unforeseen(error: BaseException) -> str:
-    """Kind and place of an error that nobody thought of; its message may quote a file's text."""
+    """Return kind and place of an unexpected error; its message is left out, since it may quote a file's text."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"
 
 
 def table() -> str:
-    """All kinds of findings as a Markdown table, for docs/ingest.md."""
+    """Return all kinds of findings as a Markdown table, for docs/ingest.md."""
     rows = [f"| `{code}` | {kind.severity} | {kind.remedy} |" for code, kind in KINDS.items()]
     return "\n".join(["| code | severity | what to do |", "|---|---|---|", *rows])
 

@@ -14,7 +14,7 @@ STUDIES = CONFIG / "studies"
 
 
 def load_rules(path: Path) -> RulesFile:
-    """The rules of a file.
+    """Read the rules of a file.
 
     Raises:
         crossover.core.configuration.ConfigError: naming the file, each wrong key or value, and the valid ones.
@@ -23,7 +23,7 @@ def load_rules(path: Path) -> RulesFile:
 
 
 def study_rules(study: str) -> RulesFile:
-    """The rules of a study: its `series` and `structures`.
+    """Return the rules of a study: its `series` and `structures`.
 
     Raises:
         crossover.core.configuration.ConfigError: where it has none, naming the studies that do.
@@ -38,7 +38,7 @@ def study_rules(study: str) -> RulesFile:
 
 
 def ingest(source: Path, out: Path, rules: RulesFile, workers: int, lenient: bool = False) -> Report:
-    """Cases, `patients.csv`, `manifest.json` and the report below `out`; by the code of the workflow.
+    """Write cases, `patients.csv`, `manifest.json` and the report below `out`, by the code of the workflow.
 
     Args:
         lenient: as of `make_cases`.

@@ -63,7 +63,7 @@ def report(
     allowed: set[str],
     lenient: bool = False,
 ) -> Report:
-    """All cases with what was found, chosen and wrong.
+    """Return all cases with what was found, chosen and wrong.
 
     Args:
         records: case -> its record.
@@ -109,7 +109,7 @@ def write(report: Report, folder: Path) -> None:
 
 
 def show(report: Report, console: Console) -> None:
-    """The report as a person reads it: cases, then files of no case, then what to do."""
+    """Return the report as a person reads it: cases, then files of no case, then what to do."""
     table = Table("case", "status", "chosen", "findings", show_lines=True)
     for case, about in report["cases"].items():
         chosen = "\n".join(f"{name}: {what}" for name, what in about["chosen"].items())
@@ -129,7 +129,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def problems(report: Report) -> str:
-    """What makes the exit status non-zero, in words; "" where nothing does."""
+    """Say what makes the exit status non-zero; "" where nothing does."""
     failed = [f"{len(report['failed'])} of {len(report['cases'])} cases have errors"]
     barred = [f"{len(report['barred'])} kinds of errors about files of no case"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))

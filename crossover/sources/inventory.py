@@ -9,7 +9,7 @@ from crossover.sources.settings import PHANTOM_KINDS, Source
 
 
 def listing(source: Source, data: str | None, manifest: Path) -> str | None:
-    """Digest of the coded paths and the sizes of all files below a folder.
+    """Return a digest of the coded paths and the sizes of all files below a folder.
 
     Without the folder at hand (a clone with pulled results) it is the one kept in the raw manifest,
     so that nothing reruns; None for phantoms, which come from no folder.

@@ -33,7 +33,7 @@ DIMENSIONS = "voxel_dimensions.csv"
 
 
 def rows(source: OpenKbpSource, root: Path) -> Rows:
-    """Where each patient's files lie and its voxel's size; those with the source's voxel size only.
+    """Return where each patient's files lie and its voxel's size, of patients with the source's voxel size only.
 
     Raises:
         VolumesError: where the folder has no patient of that size.
@@ -56,12 +56,12 @@ def rows(source: OpenKbpSource, root: Path) -> Rows:
 
 
 def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> list[str]:
-    """The files of one patient that are there, relative to the folder of the data."""
+    """Return the files of one patient that are there, relative to the folder of the data."""
     return [f"{row['folder']}/{name}" for name in row["files"].split(";")]
 
 
 def read_patient(source: OpenKbpSource, row: Mapping[str, str], root: Path) -> Reading:
-    """The CT in HU as channel `ct`, and the structures as 0/1; slices run upwards.
+    """Read the CT in HU as channel `ct`, and the structures as 0/1; slices run upwards.
 
     A structure that is missing or empty, or lies where anatomy has it not, is a finding, volume-refused.
     """
@@ -119,7 +119,7 @@ ANATOMY = (
 
 
 def _misplaced(masks: Mapping[str, sitk.Image]) -> list[str]:
-    """What shows that the axes are not as assumed."""
+    """Return what shows that the axes are not as assumed."""
     centre = {
         name: np.argwhere(sitk.GetArrayViewFromImage(mask)).mean(axis=0)
         for name, mask in masks.items()

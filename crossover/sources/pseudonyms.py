@@ -17,12 +17,12 @@ VARIABLE = "CROSSOVER_SECRET"
 
 
 def secret_file() -> Path:
-    """Where the secret is kept, unless CROSSOVER_SECRET gives it."""
+    """Return the file in which the secret is kept, unless CROSSOVER_SECRET gives it."""
     return Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")) / "crossover" / "secret"
 
 
 def secret() -> bytes:
-    """The secret from CROSSOVER_SECRET, else from ~/.config/crossover/secret, made at first use.
+    """Return the secret from CROSSOVER_SECRET, else from ~/.config/crossover/secret, made at first use.
 
     Whoever has it can link pseudonyms to patients; whoever loses it gets other pseudonyms.
     """
@@ -53,7 +53,7 @@ PUBLIC = b"public"
 
 
 def key_of(source: Source) -> bytes:
-    """The key that a source's names are made with."""
+    """Return the key that a source's names are made with."""
     public = source.kind in PHANTOM_KINDS or getattr(source, "identifiers", "") == "public"
     return PUBLIC if public else secret()
 
@@ -63,17 +63,17 @@ def _keyed(key: bytes, use: str, text: bytes) -> str:
 
 
 def pseudonym(patient: str, key: bytes) -> str:
-    """A patient's name from here on: p and twelve hexadecimal digits of a keyed hash (HMAC-SHA256)."""
+    """Return a patient's name from here on: p and twelve hexadecimal digits of a keyed hash (HMAC-SHA256)."""
     return "p" + _keyed(key, "patient", patient.encode(errors="surrogateescape"))[:12]
 
 
 def token(path: bytes, key: bytes) -> str:
-    """A file's name in findings: f and ten hexadecimal digits of a keyed hash of its path."""
+    """Return a file's name in findings: f and ten hexadecimal digits of a keyed hash of its path."""
     return "f" + _keyed(key, "file", path)[:10]
 
 
 def scan_name(values: Sequence[str], key: bytes) -> str:
-    """Tells the scans of one patient apart: six hexadecimal digits of a keyed hash.
+    """Return what tells the scans of one patient apart: six hexadecimal digits of a keyed hash.
 
     Of the row's values in the columns that name its files, in the order of the columns' names.
     """
@@ -81,17 +81,17 @@ def scan_name(values: Sequence[str], key: bytes) -> str:
 
 
 def scanner_name(serial: str, key: bytes) -> str:
-    """Tells scanners apart: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
+    """Return what tells scanners apart: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
     return "s" + _keyed(key, "scanner", serial.encode(errors="surrogateescape"))[:6]
 
 
 def days_back(patient: str, key: bytes) -> int:
-    """By how many days this patient's dates are moved into the past: 1 to 3,650, always the same."""
+    """Return by how many days this patient's dates are moved into the past: 1 to 3,650, always the same."""
     number = int(_keyed(key, "date", patient.encode(errors="surrogateescape"))[:12], 16)
     return 1 + number % 3650
 
 
 def case_names(source: Source, patients: list[str]) -> dict[str, str]:
-    """Patient -> case name: its own where it is public or synthetic, else a pseudonym."""
+    """Return patient -> case name: its own where it is public or synthetic, else a pseudonym."""
     key = key_of(source)
     return {p: p if key == PUBLIC else pseudonym(p, key) for p in patients}

@@ -31,7 +31,7 @@ class Reading:
         return any(f.severity == "error" for f in self.findings)
 
     def without_wrong_structures(self) -> Reading:
-        """Without the structures that have errors, and without these errors."""
+        """Leave out the structures that have errors, and these errors."""
         errors = [f for f in self.findings if f.severity == "error" and of_structure(f.about)]
         wrong = {f.about for f in errors}
         good = {n: m for n, m in self.structures.items() if f"structure {n}" not in wrong}

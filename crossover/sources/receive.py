@@ -129,7 +129,7 @@ def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) ->
 
 
 def _drawn_by(source: Phantom) -> ModuleType:
-    """The package that draws a phantom: with `patient_id`, `write_patient` and `write_clinical`."""
+    """Return the package that draws a phantom: with `patient_id`, `write_patient` and `write_clinical`."""
     if source.kind == "head_neck_phantom":
         from crossover.phantoms.head_neck import patients as head_neck
 

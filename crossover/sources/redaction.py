@@ -7,7 +7,7 @@ from crossover.sources.settings import PHANTOM_KINDS
 
 
 def without_places(settings: Any) -> Any:
-    """Settings in which a source of real data is its kind and a digest: its folders may be named after people."""
+    """Replace each source of real data in settings by its kind and a digest: its folders may be named after people."""
     if isinstance(settings, list):
         return [without_places(value) for value in settings]
     if not isinstance(settings, dict):

@@ -9,7 +9,8 @@ import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
 
-from crossover.core.tables import TableError, read_table
+from crossover.core.cells import TableError
+from crossover.core.tables import read_table
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted
@@ -30,7 +31,7 @@ class Unknown(ValueError):
 
 
 def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
-    """Lines about each case or file among `names`, or about every case where none is given.
+    """Return lines about each case or file among `names`, or about every case where none is given.
 
     Whose they are, which series with which descriptions, and what the structures are called: all that
     the report of an ingest leaves out. Of tables (the source itself, or those that lie in it) the rows and
@@ -144,7 +145,7 @@ def _contents(instances: list[Instance]) -> Iterator[str]:
 
 
 def _structures(file: FileRef) -> list[str]:
-    """What an object's structures are called: number, name or label, description, meaning of their code."""
+    """Return what an object's structures are called: number, name or label, description, meaning of their code."""
     with file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
     found: list[tuple] = [(r.number, r.name, *r.descriptions, _meaning(r.kind)) for r in rois(dataset)]
@@ -163,5 +164,5 @@ def _place(file: FileRef) -> str:
 
 
 def _printable(line: str) -> str:
-    """A name may hold what no terminal should be sent: escape sequences, or bytes that are no text."""
+    """Return a name without what no terminal should be sent: escape sequences, or bytes that are no text."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -68,12 +68,12 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
     """Case or patient, by the pseudonym in the report -> what holds for it instead."""
 
     def of(self, case: str, patient: str) -> SeriesRule:
-        """The rule as it holds for one case; what names the case goes before what names its patient."""
+        """Return the rule as it holds for one case; what names the case has precedence over what names its patient."""
         own = self.by_patient.get(case) or self.by_patient.get(patient) or SeriesChoice()
         return self.model_copy(update={"by_patient": {}, **own.model_dump(exclude_none=True)})
 
     def at_b_value(self, b_value: float) -> SeriesRule:
-        """The rule of the images that an ADC map is fitted from."""
+        """Return the rule of the images that an ADC map is fitted from."""
         other = {"b_value": b_value, "image_type": None, "computed_from": None}
         return self.model_copy(update=other)
 
@@ -98,12 +98,12 @@ COLUMN = re.compile(r"{([^{}]*)}")
 
 
 def columns_in(value: str) -> list[str]:
-    """The columns that a pattern of files names: "{id}/{visit}.nii.gz" -> id, visit."""
+    """Return the columns that a pattern of files names: "{id}/{visit}.nii.gz" has id and visit."""
     return [name.strip() for name in COLUMN.findall(value)]
 
 
 def columns_pattern(value: str) -> str:
-    """A pattern of files below the data, `{column}` in it for a patient's value, as it is.
+    """Check a pattern of files below the data, with `{column}` for a patient's value; return it unchanged.
 
     What stands in braces is a column's name, whatever characters it has; this is no format of Python's.
 
@@ -111,7 +111,7 @@ def columns_pattern(value: str) -> str:
         ValueError: where it is none.
     """
     if {"{", "}"} & set(COLUMN.sub("", value)):
-        raise ValueError(f"{value!r}: each brace needs its other, with a column's name between them")
+        raise ValueError(f"{value!r}: an opening brace needs a closing one, with a column's name between them")
     for name in columns_in(value):
         if not name or name.isdigit():
             raise ValueError(f"{value!r}: {{{name}}} names no column; write {{column}}")
@@ -124,13 +124,13 @@ def columns_pattern(value: str) -> str:
 
 
 def below(value: str) -> str:
-    """A path below the folder of the data, as it is.
+    """Check a path below the folder of the data; return it unchanged.
 
     Raises:
         ValueError: where it leads out of it.
     """
     if leads_out(value):
-        raise ValueError(f"{value!r} is no path below the folder of the data")
+        raise ValueError(f"{value!r} is not a path below the folder of the data")
     return value
 
 
@@ -169,15 +169,15 @@ class LabelMap(VolumeStructure):
 
 
 def pattern(value: str) -> str:
-    """A pattern of paths below a source, as it is.
+    """Check a pattern of paths below a source; return it unchanged.
 
     Raises:
         ValueError: where no such path can be.
     """
     if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
-        raise ValueError(f"{value!r}: of what stands in braces only {{patient}} is known")
+        raise ValueError(f"{value!r}: {{patient}} is the only name in braces that is known")
     if not value or value.startswith("/") or {"", ".", ".."} & set(value.split("/")):
-        raise ValueError(f"{value!r} is no path below the source")
+        raise ValueError(f"{value!r} is not a path below the source")
     return value
 
 

@@ -81,7 +81,7 @@ def read_volume(path: Path) -> Volume:
                 most = path.stat().st_size * (MOST_PACKED if packed else 1)
                 return _nifti(kind, stream, most, _misnamed(path, packed))
     except PermissionError:
-        raise Refused("volume-unreadable", "nobody here may read its file") from None
+        raise Refused("volume-unreadable", "there is no permission to read its file") from None
     except (EOFError, OSError, OverflowError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # isal has no type for its error
         what = f"its file is cut short or damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
@@ -89,7 +89,7 @@ def read_volume(path: Path) -> Volume:
 
 
 def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Finding]]:
-    """A file's voxels that hold one of `labels`, as 0/1 (uint8) on its own grid; None: any but 0.
+    """Read a file's voxels that hold one of `labels`, as 0/1 (uint8) on its own grid; None: any but 0.
 
     Raises:
         Refused: as `read_volume`; structure-refused, where values are no whole numbers, too many different
@@ -102,7 +102,7 @@ def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Fi
 
 
 def read_image(path: Path) -> tuple[sitk.Image, list[Finding]]:
-    """An image of finite values that are not all the same, in its file's own unit; float64 as float32.
+    """Read an image of finite values that are not all the same, in its file's own unit; float64 as float32.
 
     Raises:
         Refused: as `read_volume`; non-finite; constant.
@@ -112,7 +112,7 @@ def read_image(path: Path) -> tuple[sitk.Image, list[Finding]]:
     if values.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(values)))
         if wrong:
-            what = f"{wrong} of {values.size} values are no finite numbers"
+            what = f"{wrong} of {values.size} values are not finite numbers"
             raise Refused("non-finite", what)
         if values.dtype == np.float64:
             image = sitk.Cast(image, sitk.sitkFloat32)
@@ -131,7 +131,7 @@ def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, bool]]:
 
 
 def _misnamed(path: Path, packed: bool) -> list[Finding]:
-    """That a file's name says gzip, and its content doesn't, or the other way round."""
+    """Warn that a file's name says gzip and its content doesn't, or the other way round."""
     if packed == path.name.lower().endswith(".gz"):
         return []
     said, found = ("not ", "") if packed else ("", "not ")
@@ -198,7 +198,7 @@ class _Place(NamedTuple):
 
 
 def _nifti_place(header: nib.Nifti1Header, size: tuple[int, int, int]) -> tuple[_Place, list[Finding]]:
-    """Where a NIfTI header puts a volume, and findings.
+    """Return where a NIfTI header puts a volume, and findings.
 
     The sform counts where both are set (as for nibabel), if the qform has the same voxel sizes.
     """
@@ -248,7 +248,7 @@ def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int,
 
 
 def _by_itk(path: Path, head: bytes, packed: bool) -> Volume:
-    """What is no NIfTI; SimpleITK's messages hold the path, so they are kept back."""
+    """Refuse what is no NIfTI without SimpleITK's message, which holds the path."""
     form = next((form for start, at, form in FORMS if head[at:].startswith(start)), "")
     if packed:
         what = f"it is packed by gzip and holds {form or 'no NIfTI image'}: unpack it"

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
+from crossover.core.cells import TableError, broken, named_rows
 from crossover.core.names import alike, unsafe
-from crossover.core.tables import Table, TableError, broken, named_rows, read_table
+from crossover.core.tables import Table, read_table
 from crossover.imaging.grids import GeometryError, reoriented
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, landed
@@ -31,7 +32,7 @@ class VolumesError(ValueError):
 
 
 def rows(source: VolumesSource, root: Path) -> Rows:
-    """The cases of this cohort; a patient of several rows has a case for each.
+    """Return the cases of this cohort; a patient of several rows has a case for each.
 
     Such a case is called after its patient and what names its files, so that neither the table's order nor
     a further row changes its name.
@@ -99,7 +100,7 @@ def _repeated(named: Mapping[int, tuple[str, str]]) -> list[Finding]:
 
 
 def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
-    """The files of one row, relative to the folder."""
+    """Return the files of one row, relative to the folder."""
     return sorted(set(_files(source, row).values()))
 
 
@@ -121,12 +122,12 @@ def _patterns(source: VolumesSource) -> dict[str, str]:
 
 
 def _needed(source: VolumesSource) -> set[str]:
-    """The columns that the table must have."""
+    """Return the columns that the table must have."""
     return {source.patient, *source.where, *source.variables, *_asked(source)}
 
 
 def _asked(source: VolumesSource) -> set[str]:
-    """The columns that name files."""
+    """Return the columns that name files."""
     return {column for file in _patterns(source).values() for column in columns_in(file)}
 
 
@@ -140,7 +141,7 @@ def _filled(file: str, row: Mapping[str, str]) -> str:
 
 
 def _of_cohort(source: VolumesSource, table: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
-    """The rows that `where` takes, and a warning of those that it nearly takes."""
+    """Return the rows that `where` takes, and a warning of those that it nearly takes."""
     taken = pd.Series(True, table.index)
     nearly = taken.copy()
     for column, value in source.where.items():
@@ -154,7 +155,7 @@ def _of_cohort(source: VolumesSource, table: pd.DataFrame) -> tuple[pd.DataFrame
 
 
 def _folded(text: str) -> str:
-    """What is left of a text where case, blanks and the form of accents don't count."""
+    """Return what is left of a text where case, blanks and the form of accents don't count."""
     return "".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
@@ -176,7 +177,7 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
 
 
 def _wrong_row(source: VolumesSource, root: Path, row: Mapping[str, str]) -> list[str]:
-    """What a row lacks: values, or files, named by the pattern that they were looked for by."""
+    """Return what a row lacks: values, or files, named by the pattern that they were looked for by."""
     if empty := sorted(c for c in _asked(source) | {source.patient} if not row[c]):
         return [f"no value in column {', '.join(empty)}"]
     wrong: dict[str, list[str]] = {}
@@ -191,7 +192,7 @@ def _wrong_row(source: VolumesSource, root: Path, row: Mapping[str, str]) -> lis
 
 
 def _instead(root: Path, row: Mapping[str, str], pattern: str) -> str:
-    """Which file there is instead, as far as that tells nobody's identifier."""
+    """Return which file there is instead, as far as that tells nobody's identifier."""
     for column in columns_in(pattern):
         value = row[column]
         for digits in range(len(value) + 1, 13) if value.isdecimal() else ():
@@ -219,7 +220,7 @@ def _near(root: Path, pattern: str, row: Mapping[str, str]) -> bool:
 
 
 def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> Reading:
-    """Channels in the files' own unit, structures as 0/1, and every finding.
+    """Read channels in the files' own unit and structures as 0/1; return them with every finding.
 
     All lie on the first channel's grid: an image with the same voxels may store its axes in another order or
     direction, and a mask may cover a part of them. Slices are the third axis of the first channel's file.
@@ -246,7 +247,7 @@ def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> R
 
 
 def _on_first(image: sitk.Image, channels: Mapping[str, sitk.Image]) -> sitk.Image:
-    """An image on the grid of the first of the channels before it."""
+    """Return an image on the grid of the first of the channels before it."""
     for name, grid in channels.items():
         try:
             return reoriented(image, grid)

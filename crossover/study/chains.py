@@ -68,7 +68,7 @@ class Chain:
 
 
 def chains(study: Study) -> list[Chain]:
-    """Every family's chain, in the order of the study."""
+    """Return every family's chain, in the order of the study."""
     out = []
     for family, models in plan(study).families().items():
         strategy = study.strategies[models[0].strategy]
@@ -83,7 +83,7 @@ def chains(study: Study) -> list[Chain]:
 
 
 def kinds(of: Iterable[Chain]) -> list[str]:
-    """The kinds that there are: the target alone, once and more often, by sources, data together, controls."""
+    """Return the kinds that there are: the target alone, once and more often, by sources, data together, controls."""
     known = {chain.kind: len(chain.steps) for chain in of}
     steps = range(2, max(known.values(), default=0) + 1)
     again, counted = map(_times, steps), (_counted(n - 1) for n in steps)
@@ -101,7 +101,7 @@ def comparable(a: Chain, b: Chain) -> bool:
 
 
 def longer(study: Study) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Which families of chains were trained longer than others, and with what a gain of theirs is to be compared.
+    """Say which families of chains were trained longer, and with what a gain of theirs is to be compared.
 
     Returns:
         (a, b) -> the strategies that train b's last step once more and more until they are as long as a, from the
@@ -131,7 +131,7 @@ def longer(study: Study) -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def baseline(of: Iterable[Chain], target: str) -> Chain | None:
-    """The chain that is trained on the target alone; the first of several."""
+    """Return the chain that is trained on the target alone; the first of several."""
     own = (chain for chain in of if chain.kind == BASELINE and chain.targets == (target,))
     return next(own, None)
 

@@ -63,7 +63,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     if published is not None and not (folder / "published" / f"{published}.yaml").exists():
         findings.append(f"{path}: published: {folder}/published/{published}.yaml does not exist")
     for each in set(scales) - set(SCALES):
-        findings.append(f"{path}: scales: {each!r} is no scale; they are {', '.join(SCALES)}")
+        findings.append(f"{path}: scales: {each!r} is not a scale; scales are {', '.join(SCALES)}")
     if scale not in scales:
         there = ", ".join(s for s in SCALES if s in scales) or "none"
         findings.append(f"{path}: no scale {scale!r}; it has {there}")
@@ -84,7 +84,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
-    """Every study of a run.
+    """Return every study of a run.
 
     Raises:
         ConfigError: with the findings of all of them.

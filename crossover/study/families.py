@@ -34,7 +34,7 @@ class Family:
 
 
 def families(study: Study) -> dict[str, Family]:
-    """Every family of a study by name, those without sizes first, strategies in the study's order."""
+    """Return every family of a study by name, those without sizes first, strategies in the study's order."""
     out = {}
     for name, strategy in sorted(study.strategies.items(), key=lambda item: early(item[1])):
         cohorts = tuple(dict.fromkeys(c for step in strategy.chain for c in step.train))
@@ -46,12 +46,12 @@ def families(study: Study) -> dict[str, Family]:
 
 
 def references(study: Study) -> list[str]:
-    """Families without sizes: what the sized ones are held against."""
+    """Return the families without sizes, with which the sized ones are compared."""
     return [f.name for f in families(study).values() if not f.sized]
 
 
 def compared(study: Study) -> list[str]:
-    """One family of each strategy with sizes: its first level, as the paper compares strategies."""
+    """Return one family of each strategy with sizes: its first level, as the paper compares strategies."""
     first: dict[str, str] = {}
     for family in families(study).values():
         if family.sized:
@@ -60,7 +60,7 @@ def compared(study: Study) -> list[str]:
 
 
 def main_question(study: Study) -> list[str]:
-    """What the study compares first: families without sizes, then one of each strategy with sizes.
+    """Return what the study compares first: families without sizes, then one of each strategy with sizes.
 
     Strategies that name their structures, as a sweep of levels on a few of them, stand beside it.
     """
@@ -70,24 +70,24 @@ def main_question(study: Study) -> list[str]:
 
 
 def fine_tuned(study: Study) -> str:
-    """The main question's answer to test: its last family that starts from other weights, else its last."""
+    """Return the main question's answer to test: its last family that starts from other weights, else its last."""
     known, named = families(study), main_question(study)
     return ([f for f in named if known[f].transferred and known[f].sized] or named)[-1]
 
 
 def baseline(study: Study) -> str | None:
-    """The family trained in one step on the target cohort alone: from scratch."""
+    """Return the family trained in one step on the target cohort alone: from scratch."""
     alone = (f.name for f in families(study).values() if f.sized and not f.transferred and f.cohorts == (study.target,))
     return next(alone, None)
 
 
 def pairs_of(study: Study) -> list[tuple[str, str]]:
-    """(later, earlier) of the main question's families, as the paper names its comparisons."""
+    """Return (later, earlier) of the main question's families, as the paper names its comparisons."""
     return [(a, b) for b, a in combinations(main_question(study), 2)]
 
 
 def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
-    """ "Cervix (all 144) → Uterus (n)": what a strategy is trained on, step by step.
+    """Say what a strategy is trained on, step by step: "Cervix (all 144) → Uterus (n)".
 
     Args:
         counts: training patients of each cohort.
@@ -100,7 +100,7 @@ def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
 
 
 def at_largest(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of families without sizes, and of the others at the largest size."""
+    """Return the rows of families without sizes, and of the others at the largest size."""
     return table[table["n_train"].isin([0, table["n_train"].max()])]
 
 
@@ -120,7 +120,7 @@ def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of the models that the figures show.
+    """Return the rows of the models that the figures show.
 
     Of replicates, and of folds that are tested on the same cases, the first that the table has.
     """
@@ -133,12 +133,12 @@ def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def tested(study: Study) -> list[Model]:
-    """The models that are tested on test cases, not on the fold that they leave out."""
+    """Return the models that are tested on test cases, not on the fold that they leave out."""
     return [m for m in plan(study).models.values() if m.fold_cohort is None]
 
 
 def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """As `main_rows`, each case's scores their means over the replicates, as in the statistics."""
+    """Return the rows of `main_rows`, each case's scores averaged over the replicates, as in the statistics."""
     rows = replicates_of(metrics, study)
     if rows["replicate"].nunique() < 2:
         return rows
@@ -150,7 +150,7 @@ def main_scores(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def replicates_of(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The rows of all replicates of the models that the figures show, each under the first one's name.
+    """Return the rows of all replicates of the models that the figures show, each under the first one's name.
 
     Folds that are tested on the same cases are replicates too, and are counted among them.
     """
@@ -167,6 +167,6 @@ def replicates_of(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def replicate_means(rows: pd.DataFrame, metric: str) -> list[float]:
-    """The mean of each replicate, of rows of one family; none where there is one replicate only."""
+    """Return the mean of each replicate, of rows of one family; none where there is one replicate only."""
     means = rows.groupby("replicate")[metric].mean().dropna()
     return means.to_list() if len(means) > 1 else []

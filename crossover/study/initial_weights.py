@@ -8,7 +8,7 @@ from crossover.study.sections import Initial
 
 
 def at_hand(settings: Initial, encoder: str) -> dict[str, str]:
-    """What a stage that asks for ImageNet weights of an encoder begins with.
+    """Return what a stage that asks for ImageNet weights of an encoder begins with.
 
     Returns:
         weights ("imagenet", with where they are from and their sha256; or "random", with instead_of and
@@ -23,7 +23,7 @@ def at_hand(settings: Initial, encoder: str) -> dict[str, str]:
 
 
 def missing(study: Study) -> dict[str, str]:
-    """Encoder -> where its ImageNet weights were looked for.
+    """Return encoder -> where its ImageNet weights were looked for.
 
     Of those that the study wants and that are not at hand.
     """

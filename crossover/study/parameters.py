@@ -111,6 +111,7 @@ def evaluate(study: Study, models: list[Model]) -> dict:
         "nsd_tolerance_mm": {s: study.evaluation.tolerance(s) for s in sorted(study.structures)},
         "smallest_mask_px": study.preparation.slices.smallest_mask_px,
         "models": [asdict(model) for model in models],
+        "draws": {model.name: study.splits.replicates.draw(model.replicate) for model in models},
     }
 
 

@@ -100,7 +100,7 @@ class Plan:
         return next(b.name for b in self.batches.values() if stage in {s.name for s in b.stages})
 
     def families(self) -> dict[str, list[Model]]:
-        """Models by family, in the order of the study file."""
+        """Return models by family, in the order of the study file."""
         out: dict[str, list[Model]] = {}
         for model in self.models.values():
             out.setdefault(model.family, []).append(model)
@@ -128,7 +128,7 @@ def plan(study: Study) -> Plan:
 
 
 def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | None) -> Stage:
-    """The last of the steps begun."""
+    """Return the last of the steps begun."""
     train, level, recipe = begun[-1]
     whole = len(begun) == len(variant.steps)
     return Stage(
@@ -146,7 +146,7 @@ def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | No
 
 
 def _selection(study: Study) -> Iterator[Stage]:
-    """A training for each cell and fold."""
+    """Yield a training for each cell and fold."""
     if study.selection is None:
         return
     train = tuple((cohort, None) for cohort in sorted(study.selection.train))
@@ -196,7 +196,7 @@ class _Variant:
         return "-".join([*parts, self.apart]).rstrip("-")
 
     def beginning(self, steps: tuple, fold: int | None) -> str:
-        """The name of a shared beginning that no model ends on: what it was trained on, step by step."""
+        """Return the name of a shared beginning that no model ends on: what it was trained on, step by step."""
         names = [] if self.initial == "random" else [self.initial]
         for train, level, recipe in steps:
             cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
@@ -236,12 +236,12 @@ def _variants(study: Study) -> Iterator[_Variant]:
 
 
 def early(strategy: Strategy) -> tuple[bool, int]:
-    """What puts a strategy before others: no sizes, then a short chain."""
+    """Return the key that sorts strategies: those without sizes first, then the short chains."""
     return strategy.sized, 0 if strategy.sized else len(strategy.chain)
 
 
 def levels_of(strategy: Strategy) -> Iterator[str | None]:
-    """Those at which a strategy is tried, by name; None without any."""
+    """Return the levels at which a strategy is tried, by name; None without any."""
     return (_named(each) for each in _levels(strategy))
 
 
@@ -260,7 +260,7 @@ def _levels(strategy: Strategy) -> Iterator[tuple[str | None, ...]]:
 
 
 def _structures(study: Study, wanted: Iterable[str]) -> list[tuple[tuple[str, ...], str]]:
-    """What each network segments, and the structure's name where each has a network of its own."""
+    """Return what each network segments, and the structure's name where each has a network of its own."""
     names = sorted(wanted or study.structures)
     return [((name,), name) for name in names] if study.network.per_structure else [(tuple(names), "")]
 
@@ -283,7 +283,7 @@ def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
 
 
 def _counted(step: Step) -> str:
-    """The cohort whose folds are left out: the one with sizes, else the first."""
+    """Return the cohort whose folds are left out: the one with sizes, else the first."""
     return next((c for c, size in step.train.items() if size == "n"), next(iter(step.train)))
 
 
@@ -303,7 +303,7 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
     of_network = Counter(stage.cell for stage in stages.values())
 
     def kind(members: list[Stage]) -> tuple:
-        """What groups that share a job have in common.
+        """Return what groups that share a job have in common.
 
         It is the network; for those of more than one job also how many jobs they wait for, and whether any waits for
         them.

@@ -141,7 +141,7 @@ class Study(Section):
 
     @classmethod
     def of(cls, values: dict) -> Study:
-        """A study of which only some sections, or parts of sections, are known.
+        """Return a study of which only some sections, or parts of sections, are known.
 
         Reading what isn't known is an AttributeError, unless it has a default, which then stands for it.
 
@@ -166,7 +166,7 @@ class Study(Section):
 
 
 def _known(annotation: Any, value: Any) -> Any:
-    """A value of a type, or as much as is given of a section."""
+    """Return a value of a type, or as much as is given of a section."""
     of = get_args(annotation)[1:] if get_origin(annotation) is dict else ()
     if of and _is_section(of[0]):
         return {name: _known(of[0], each) for name, each in value.items()}

@@ -81,7 +81,7 @@ class Replicates(Section):
         return self.draws * self.trainings
 
     def draw(self, replicate: int) -> int:
-        """The draw of the subsets that a replicate is trained on; replicates count from 0."""
+        """Return the draw of the subsets that a replicate is trained on; replicates count from 0."""
         return replicate // self.trainings
 
 
@@ -109,7 +109,7 @@ class Splits(Section):
     @classmethod
     def _is_a_share(cls, value: float | Literal["fold"]) -> float | Literal["fold"]:
         if value != "fold" and not 0 < value <= 0.5:
-            raise ValueError(f"{value} is no share above 0 and up to 0.5, nor 'fold'")
+            raise ValueError(f"{value} is neither a share above 0 and up to 0.5 nor 'fold'")
         return value
 
 
@@ -235,7 +235,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _fitting(self) -> Recipe:
         if self.steps and not 1 <= self.steps[0] <= self.steps[1]:
-            raise ValueError(f"steps: {list(self.steps)} must be a fewest of 1 or more and a most")
+            raise ValueError(f"steps: {list(self.steps)} must be a minimum of 1 or more and a maximum")
         if self.momentum and self.optimiser != "sgd":
             raise ValueError(f"momentum: {self.optimiser} has its own; it is a setting of sgd")
         return self
@@ -368,7 +368,7 @@ class Statistics(Section):
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     missing: Literal["worst", "exclude", "error"] = "worst"
-    """What is done with predictions that a model lacks (`crossover.statistics.missing.Policy`)."""
+    """What is done with predictions that a model lacks (`crossover.statistics.scores.missing.Policy`)."""
 
     @model_validator(mode="before")
     @classmethod

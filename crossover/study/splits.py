@@ -91,7 +91,7 @@ def _dealt(ranked: list[str], folds: Mapping[str, int]) -> list[str]:
 
 
 def validation_patients(ranked: list[str], share: float) -> list[str]:
-    """Every 1/share-th patient of an ordered list, from the second on: at least one of two or more.
+    """Return every 1/share-th patient of an ordered list, from the second on: at least one of two or more.
 
     Prefixes of the list have prefixes of the result, so validation sets nest as the subsets do.
     """
@@ -99,12 +99,12 @@ def validation_patients(ranked: list[str], share: float) -> list[str]:
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """The table that `split` made; names stay text ("007" is a name)."""
+    """Return the table that `split` made; names stay text ("007" is a name)."""
     return pd.read_csv(path, dtype={"cohort": str, "patient": str, "case": str})
 
 
 def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold"]) -> pd.DataFrame:
-    """The cases that a stage uses: columns cohort, case, use ("train" or "validation").
+    """Return the cases that a stage uses: columns cohort, case, use ("train" or "validation").
 
     Args:
         share: of the patients, who validate; "fold": those of the stage's fold.
@@ -134,7 +134,7 @@ def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold
 
 
 def evaluation_cases(splits: pd.DataFrame, model: Model) -> pd.DataFrame:
-    """The cases that a model is evaluated on: the test sets, or the fold left out; cohort and case."""
+    """Return the cases that a model is evaluated on: the test sets, or the fold left out; cohort and case."""
     if model.fold_cohort is None:
         own = splits[splits.part == "test"]
     else:

@@ -36,7 +36,7 @@ class Kind(NamedTuple):
 
 
 def kinds(arrays: list[np.ndarray]) -> list[Kind]:
-    """Of the items of a batch."""
+    """Return the kind of each item of a batch."""
     return [Kind(a.shape[1:], a.dtype.str) for a in arrays]
 
 
@@ -74,7 +74,7 @@ class Activations:
             os.close(file)
 
     def missing(self, items: np.ndarray) -> int:
-        """How many of distinct items aren't there."""
+        """Return how many of distinct items aren't there."""
         marks = {}
         for case in np.unique(self._case[items // self._versions]):
             there = os.pread(self._files[case], int(self._slots[case]) * MARK.itemsize, 0)
@@ -82,7 +82,7 @@ class Activations:
         return sum(not marks[case][slot] for case, slot in map(self._where, items.tolist()))
 
     def read(self, items: np.ndarray) -> list[np.ndarray] | None:
-        """The arrays of a batch of items; None where one isn't there, whole."""
+        """Return the arrays of a batch of items; None where one isn't there, whole."""
         out = [np.empty((len(items), *kind.shape), kind.dtype) for kind in self.kinds]
         for row, item in enumerate(items.tolist()):
             case, slot = self._where(item)
@@ -153,7 +153,7 @@ class Spill:
         self._written: list[list[Kind]] = []
 
     def append(self, arrays: list[np.ndarray]) -> None:
-        """Raises OSError where there is no room."""
+        """Add the arrays of items; raises OSError where there is no room."""
         views = [np.ascontiguousarray(array).data.cast("B") for array in arrays]
         _write(self._file.fileno(), views, self._end)
         self._end += sum(len(view) for view in views)

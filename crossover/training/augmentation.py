@@ -26,7 +26,7 @@ class Versions:
         self.count = 1 + len(self._cuts) + self._flip
 
     def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
-        """Each slice (n, rows, columns, channels) in its version; nothing is drawn."""
+        """Return each slice (n, rows, columns, channels) in its version; nothing is drawn."""
         return self._of_versions(images, versions, _Map.image)
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
@@ -72,7 +72,7 @@ class Cuts:
         self.count = drawn.versions or 1
 
     def draw(self, seed: list[int], place: int) -> Cut:
-        """The cut at a place under a seed: the scale, the angle, then where in the slack."""
+        """Return the cut at a place under a seed: the scale, the angle, then where in the slack."""
         rng = np.random.default_rng([*seed, 1 + place])  # a last 0 would be as none
         scale = float(rng.choice(self._settings.scales))
         angle = rng.uniform(-self._settings.rotation_deg, self._settings.rotation_deg)
@@ -80,7 +80,7 @@ class Cuts:
         return Cut(scale, angle, (down, across))
 
     def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
-        """Each slice (n, rows, columns, channels) with its own cut."""
+        """Return each slice (n, rows, columns, channels) with its own cut."""
         return np.stack([self._map(d).image(i) for d, i in zip(draws, images, strict=True)])
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
@@ -92,7 +92,7 @@ class Cuts:
 
 
 def augmenter(augmentation: Augmentation, shape: tuple[int, int]) -> Versions | Cuts:
-    """What makes the batches of a recipe, for slices of `shape` (rows, columns)."""
+    """Return what makes the batches of a recipe, for slices of `shape` (rows, columns)."""
     if augmentation.drawn:
         return Cuts(augmentation.drawn, shape)
     return Versions(augmentation, shape)
@@ -122,7 +122,7 @@ class _Map:
         self._nearest, self._inside = nearest.ravel(), inside.ravel().astype(np.uint8)
 
     def image(self, images: np.ndarray) -> np.ndarray:
-        """Of slices (..., rows, columns, channels)."""
+        """Return slices (..., rows, columns, channels) in the version."""
         flat = images.reshape(*images.shape[:-3], -1, images.shape[-1])
         out = sum(
             flat.take(corners, axis=-2) * weights[:, None] for corners, weights in zip(self._corners, self._weights)
@@ -130,7 +130,7 @@ class _Map:
         return out.reshape(images.shape)
 
     def mask(self, masks: np.ndarray) -> np.ndarray:
-        """Of masks (..., rows, columns, structures)."""
+        """Return masks (..., rows, columns, structures) in the version."""
         masked = masks.reshape(*masks.shape[:-3], -1, masks.shape[-1])
         masked = masked.take(self._nearest, axis=-2) * self._inside[:, None]
         return masked.reshape(masks.shape)

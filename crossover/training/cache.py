@@ -46,7 +46,7 @@ class Cache:
 
     @contextmanager
     def part(self, name: str) -> Iterator[Part]:
-        """The folder of a frozen part, kept from being cleared until it is given back.
+        """Yield the folder of a frozen part, kept from being cleared until the context ends.
 
         Raises:
             OSError: the folder can't be written.

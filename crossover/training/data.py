@@ -66,7 +66,7 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, images: Stack, which: np.ndarray | None = None) -> Moments:
-        """Of all pixels of slices (n, rows, columns, channels), or of some of them; a constant channel has SD 1.
+        """Return the moments of slices (n, rows, columns, channels), or of some pixels; a constant channel has SD 1.
 
         They are NumPy's `mean` and `std` of all in one array of float64, to the bit: the sums are taken in
         its order.
@@ -78,19 +78,19 @@ class Moments(NamedTuple):
         return cls(mean.tolist(), np.where(sd > 0, sd, 1.0).tolist())
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """float32, mean 0 and SD 1 where the slices are those of `of`."""
+        """Return float32 with mean 0 and SD 1 where the slices are those of `of`."""
         return ((images - np.array(self.mean)) / np.array(self.sd)).astype(np.float32)
 
 
 def _sum(images: Stack, places: np.ndarray, minus: np.ndarray, squared: bool = False) -> np.ndarray:
-    """Of all values less `minus`, or of their squares, by channel.
+    """Return the sum of all values less `minus`, or of their squares, by channel.
 
     NumPy adds several channels pixel after pixel, and one in halves, each a multiple of 8 pixels.
     """
     of_slice = int(np.prod(images.shape[1:3]))
 
     def values(begin: int, end: int) -> np.ndarray:
-        """(pixels, channels) float64."""
+        """Return the pixels' values, (pixels, channels) float64."""
         first, last = begin // of_slice, -(-end // of_slice)
         own = images[places[first:last]].reshape(-1, images.shape[-1]).astype(np.float64)
         own = own[begin - first * of_slice : end - first * of_slice] - minus
@@ -127,7 +127,7 @@ class Standardised:
 
 
 def load(slices: Slices, cases: Sequence[Place], structures: Sequence[str]) -> SliceSet:
-    """The slices of cases, with the masks of some structures; nothing is read before it is asked for."""
+    """Return the slices of cases, with the masks of some structures; nothing is read before it is asked for."""
     images = Stored([slices.file(place, IMAGES) for place in cases])
     masks = [Stored([slices.file(place, mask_name(s)) for place in cases]) for s in structures]
     counts = [slices.record(place)["slices"] for place in cases]
@@ -148,7 +148,7 @@ def _told(slices: Slices, cases: Sequence[Place], structures: Sequence[str], wha
 
 
 def in_turn(count: int, at_once: int) -> Iterator[np.ndarray]:
-    """The places of so many slices, some at once."""
+    """Yield the places of so many slices, some at once."""
     for begin in range(0, count, at_once):
         yield np.arange(begin, min(begin + at_once, count))
 
@@ -184,19 +184,19 @@ class Batches:
         return self.images(step), self.masks(step)
 
     def images(self, step: int) -> np.ndarray:
-        """(batch, rows, columns, channels) float32 of a step."""
+        """Return (batch, rows, columns, channels) float32 of a step."""
         index, version = divmod(self.items(step), self.versions.count)
         images = self.versions.images(self.slices.images[index], version, self._seeds(step))
         return images.astype(np.float32, copy=False)
 
     def masks(self, step: int) -> np.ndarray:
-        """(batch, rows, columns, structures) float32 of a step."""
+        """Return (batch, rows, columns, structures) float32 of a step."""
         index, version = divmod(self.items(step), self.versions.count)
         masks = self.versions.masks(self.slices.masks[index], version, self._seeds(step))
         return masks.astype(np.float32)
 
     def items(self, step: int) -> np.ndarray:
-        """(batch,) the items of a batch."""
+        """Return (batch,) the items of a batch."""
         epoch, place = divmod(step, self.epoch_steps)
         drawn, order = self._epoch
         if epoch != drawn:
@@ -205,7 +205,7 @@ class Batches:
         return np.take(order, range(place * self.size, (place + 1) * self.size), mode="wrap")
 
     def distinct(self, steps: int) -> np.ndarray:
-        """All items of the first `steps` batches, each once."""
+        """Return all items of the first `steps` batches, each once."""
         whole, rest = divmod(steps, self.epoch_steps)
         orders = [self._draw(epoch) for epoch in range(whole)]
         orders += [self._draw(whole)[: rest * self.size]] if rest else []

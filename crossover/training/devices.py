@@ -41,7 +41,7 @@ def gpus() -> tuple[str, ...]:
 
 @functools.cache
 def processor() -> str:
-    """The CPU's model: another may round otherwise, with the same software."""
+    """Return the CPU's model: another may round otherwise, with the same software."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

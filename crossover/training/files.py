@@ -45,7 +45,7 @@ class Slices:
         return self.record(place)["files"][name]["sha256"]
 
     def digests(self, cases: pd.DataFrame, structures: Sequence[str] = ()) -> dict[str, list[str]]:
-        """Case -> digests of all that a network sees of it: the images, and what is known of some structures."""
+        """Return case -> digests of all that a network sees of it: the images, and what is known of some structures."""
         return {
             f"{place.cohort}/{place.case}": [
                 self.sha256(place, IMAGES),
@@ -62,7 +62,7 @@ def places(cases: pd.DataFrame) -> list[Place]:
 
 
 def with_selected(settings: Settings, selection: Path | None) -> Settings:
-    """The settings with the network that the selection chose, where the study has one."""
+    """Return the settings with the network that the selection chose, where the study has one."""
     if settings.network.architecture != SELECTED:
         return settings
     assert selection, "a selected network needs the selection's file"
@@ -72,5 +72,5 @@ def with_selected(settings: Settings, selection: Path | None) -> Settings:
 
 
 def record_of(stages: Path, stage: str | None) -> dict:
-    """The facts of a finished stage; none for no stage."""
+    """Return the facts of a finished stage; none for no stage."""
     return read_json(stages / stage / RECORD) if stage else {}

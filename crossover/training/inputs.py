@@ -19,7 +19,7 @@ from crossover.training.engines import Engine, Features
 from crossover.training.failure import Collapsed
 
 log = logging.getLogger(__name__)
-LOWER_RATE = "a lower recipe.learning_rate; images without values beyond their range"
+LOWER_RATE = "a lower recipe.learning_rate, and check the images for values out of range"
 USES = 1.5
 """Activations are kept where each that must be computed will be used so many times or more."""
 
@@ -40,7 +40,7 @@ class Inputs:
         self._next: tuple[int, Future] | None = None
 
     def of(self, step: int, last: int, clock: Clock) -> tuple[Features, np.ndarray]:
-        """Features and masks of a step; the next one's are begun unless this is the last."""
+        """Return features and masks of a step; the next step's are begun unless this is the last."""
         with clock("batch"):
             images, arrays, masks = self._ahead(step).result()
         self._next = (step + 1, self._begin(step + 1)) if step + 1 < last else None
@@ -91,7 +91,7 @@ class Inputs:
 
 @contextmanager
 def inputs(engine: Engine, batches: Batches, steps: int, cache: Cache, name: str) -> Iterator[Inputs]:
-    """The inputs of a training that the engine has begun, from the cache where that pays and fits.
+    """Yield the inputs of a training that the engine has begun, from the cache where that pays and fits.
 
     Args:
         name: digest of all that a frozen activation follows from, beside slice and version.
@@ -157,7 +157,7 @@ class Validation:
         self._before = True  # the first prediction
 
     def predict(self) -> Iterator[np.ndarray]:
-        """Probabilities in inference mode, of as many slices at once as the engine takes, in order.
+        """Yield probabilities in inference mode, of as many slices at once as the engine takes, in order.
 
         Raises:
             Collapsed: some are no number.
@@ -169,7 +169,7 @@ class Validation:
         )
         for probabilities in parts:
             if not np.isfinite(probabilities).all():
-                raise Collapsed("predictions are no numbers any more", LOWER_RATE)
+                raise Collapsed("predictions are no longer numbers", LOWER_RATE)
             yield probabilities
 
     def close(self) -> None:

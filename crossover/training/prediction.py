@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,8 @@ def predict_models(
 ) -> None:  # fmt: skip
     """Write every model's masks of the cases that it is evaluated on, on their own grids.
 
-    Models whose stage failed are listed under `failed` in the manifest, and older masks of theirs removed.
+    Models whose stage failed are listed under `failed` in the manifest, and older masks of theirs removed. A model's
+    record has how many slices were predicted, and the seconds from the stored slices to the written masks.
 
     Args:
         cases: data/cases. stages: manifests of the models' stages, in results/<study>/stages.
@@ -61,10 +63,12 @@ def predict_models(
         files = [slices.file(Place(c.cohort, c.case), IMAGES) for c in evaluated]
         folders = [cases / c.cohort / c.case for c in evaluated]
         moments = record_of(folder_of, stage)["standardised"]
+        begun, predicted = perf_counter(), 0
         for case, masks in zip(evaluated, predict_cases(engine, files, folders, settings, moments)):
             for structure, mask in zip(structures, masks, strict=True):
                 write(mask, prediction_path(folder.parent, name, case.cohort, case.case, structure))
-        return {}
+            predicted += masks[0].GetDepth()
+        return {"model": name, "slices": predicted, "seconds": round(perf_counter() - begun, 3)}
 
     keys = {}
     for model in models:

@@ -45,8 +45,10 @@ UNMADE = "its parent failed"
 
 
 def what(stage: Stage) -> dict:
-    """What a stage is, but for its name, its parent's, the place of its network in the study and its recipe: with
-    another recipe it begins alike and is given the same batches."""
+    """Return what a stage is, without its name, its parent's, its network's place in the study, and its recipe.
+
+    With another recipe a stage begins with the same weights and is given the same batches.
+    """
     about = asdict(stage)
     return {k: v for k, v in about.items() if k not in ("name", "parent", "cell", "recipe")}
 
@@ -62,13 +64,13 @@ class Initials:
         self._at_hand, self._path = at_hand, path
 
     def of(self, stage: Stage, network: Network) -> dict[str, str] | None:
-        """None for a stage with a parent."""
+        """Return what a stage begins with; None for a stage with a parent."""
         if stage.initial != "imagenet":
             return {"weights": stage.initial} if stage.initial else None
         return self._at_hand[str(network.settings["encoder"])]
 
     def arrays(self, stage: Stage, network: Network, channels: int) -> engines.Arrays | None:
-        """The encoder's weights; None where the stage begins otherwise.
+        """Return the encoder's weights; None where the stage begins otherwise.
 
         Raises:
             ValueError: they are no longer those that the run was begun with.
@@ -108,14 +110,14 @@ class Trainer:
         self._engines: dict[int, engines.Engine] = {}
 
     def engine(self, structures: int) -> engines.Engine:
-        """For networks of so many outputs."""
+        """Return the engine for networks with this number of output channels."""
         if structures not in self._engines:
             s = self.settings
             self._engines[structures] = engines.create(s.network, (*s.size, len(s.channels)), structures, self.threads)
         return self._engines[structures]
 
     def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
-        """Digest of all that the stage's weights follow from; its name is not among it."""
+        """Return a digest of all that the stage's weights follow from; its name is not among it."""
         parent = keys.get(stage.parent or "") or record_of(self.out, stage.parent).get("key")
         cases = stage_cases(self.splits, stage, self.settings.validation)
         slices = self.slices.digests(cases, stage.structures)
@@ -145,7 +147,7 @@ class Trainer:
             raise
 
     def _twin(self, key: str) -> dict | None:
-        """The facts of a finished stage with this key."""
+        """Return the facts of a finished stage with this key."""
         for path in sorted(self.out.glob(f"*/{incremental.RECORD}")):
             if incremental.is_current(path.parent, key):
                 facts = {k: v for k, v in read_json(path).items() if k not in incremental.OWN}

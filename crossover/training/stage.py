@@ -58,18 +58,22 @@ class Trained:
 
     @property
     def collapsed(self) -> bool:
-        """Whether no validation after the beginning found anything of a structure."""
+        """Whether no validation after step 0 found anything of a structure, so that another seed may help.
+
+        The weights that the training began with don't count: a fine-tuning that finds nothing has collapsed though
+        it keeps them, with the score that they have.
+        """
         return not any(h["validation_dsc"] > 0 for h in self.history if h["step"])
 
 
 def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
-    """Steps of `epochs`, within the recipe's bounds."""
+    """Return the number of optimisation steps of `epochs`, within the recipe's bounds."""
     low, high = recipe.steps or (1, 10**12)
     return int(np.clip(round(recipe.epochs * epoch_steps), low, high))
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """The learning rate of step `step` (from 0) of `steps`, by the recipe's schedule."""
+    """Return the learning rate of step `step` (from 0) of `steps`, by the recipe's schedule."""
     done = step / steps
     share = {
         "constant": 1.0,
@@ -81,7 +85,7 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def validation_steps(recipe: Recipe, steps: int) -> set[int]:
-    """The steps after which the validation DSC is taken, evenly spaced, the last one included."""
+    """Return the steps after which the validation DSC is taken, evenly spaced, the last one included."""
     return {round(steps * (i + 1) / recipe.validations) for i in range(recipe.validations)} - {0}
 
 
@@ -121,45 +125,50 @@ def train(
     """
     steps = planned_steps(recipe, inputs.batches.epoch_steps)
     checks = validation_steps(recipe, steps)
-    best: Arrays = {}
-    course, before = _Course(0, [], []), 0.0
-    if checkpoint.exists():
-        course, best, before = _resume(engine, checkpoint, clock)
-        log.info("resumed after step %d of %d", course.step, steps)
+    course, best, before = _resume(engine, checkpoint, clock, steps)
     if trained_before and not course.history:
-        with clock("first_validation"):
-            course.history.append({"step": 0, "loss": None, "validation_dsc": validate()})
+        _validate(course.history, 0, None, validate, clock)
         best = engine.weights()
-    begun = course.step
-    losses: list[Loss] = list(course.losses)
-    saving = _Saving()
+    begun, losses, saving = course.step, list[Loss](course.losses), _Saving()
     for step in range(begun, steps):
         features, masks = inputs.of(step, steps, clock)
         with clock("first_step" if step == begun else "step"):
             losses.append(engine.step(features, masks, learning_rate(recipe, step, steps)))
-        due, at_end = step + 1 in checks, step + 1 == steps
-        if due:
+        if step + 1 in checks:
             with clock("step"):  # a device may still be at work on them
                 loss = float(np.mean(_finite(losses, step + 1)))
-            with clock("validation" if course.history else "first_validation"):
-                score = validate()
-            course.history.append({"step": step + 1, "loss": loss, "validation_dsc": score})
             losses = []
-            if score >= max((h["validation_dsc"] for h in course.history[:-1]), default=-1.0):
+            if _validate(course.history, step + 1, loss, validate, clock):
                 best = engine.weights()
-            _told(course.history, steps, watch)
-        if saving.due() and not at_end:
+            _report_validation(course.history, steps, watch)
+        if saving.due() and step + 1 < steps:
             course.step, course.losses = step + 1, _finite(losses, step + 1)
             with clock("checkpoint"):
                 saving.save(engine, checkpoint, course, best, clock)
-    history = course.history
-    top = max(h["validation_dsc"] for h in history)
-    best_step = max(h["step"] for h in history if h["validation_dsc"] == top)
-    return Trained(best, history, steps, best_step, top, clock.rounded(), before)
+    best_step, best_dsc = _best(course.history)
+    return Trained(best, course.history, steps, best_step, best_dsc, clock.rounded(), before)
+
+
+def _validate(history: list[dict], step: int, loss: float | None, validate: Callable[[], float], clock: Clock) -> bool:
+    """Add a validation to the history; return whether no earlier one has a higher DSC."""
+    with clock("validation" if history else "first_validation"):
+        score = validate()
+    history.append({"step": step, "loss": loss, "validation_dsc": score})
+    return step == _best(history)[0]
+
+
+def _best(history: list[dict]) -> tuple[int, float]:
+    """Return the last step with the highest validation DSC, and that DSC."""
+    dsc, step = max((h["validation_dsc"], h["step"]) for h in history)
+    return step, dsc
 
 
 def _finite(losses: list[Loss], step: int) -> list[float]:
-    """As numbers; the last is that of `step` (from 1)."""
+    """Return the losses as numbers; the last is that of `step` (from 1).
+
+    Raises:
+        Collapsed: one of them is infinite or no number.
+    """
     values = [float(loss) for loss in losses]
     for i, value in enumerate(values):
         if not math.isfinite(value):
@@ -167,8 +176,12 @@ def _finite(losses: list[Loss], step: int) -> list[float]:
     return values
 
 
-def _told(history: list[dict], steps: int, watch: Watch) -> None:
-    """Tell of the last validation, and stop where nothing was learnt up to half of the training."""
+def _report_validation(history: list[dict], steps: int, watch: Watch) -> None:
+    """Report the last validation to the log and to `watch`.
+
+    Raises:
+        Collapsed: nothing was learnt in half of the training.
+    """
     history = [h for h in history if h["step"]]
     step, loss, score = history[-1].values()
     log.info("step %d of %d: loss %.4f, validation DSC %.3f", step, steps, loss, score)
@@ -179,12 +192,12 @@ def _told(history: list[dict], steps: int, watch: Watch) -> None:
         raise Collapsed(
             f"nothing was learnt in {step} steps: the loss never fell below its first "
             f"{history[0]['loss']:.4f}, and the validation DSC is 0 throughout",
-            "another recipe.learning_rate; masks that lie on their images",
+            "another recipe.learning_rate, and check that masks lie on their images",
         )
 
 
 def scored_slices(slices: SliceSet, on: Literal["volumes", "structure_slices"]) -> np.ndarray:
-    """(slices,) bool, those that the validation DSC needs predictions of."""
+    """Return (slices,) bool, the slices that the validation DSC needs predictions of."""
     return slices.has_structure if on == "structure_slices" else np.ones(len(slices.case), bool)
 
 
@@ -230,7 +243,7 @@ class _Saving:
     def save(
         self, engine: Engine, checkpoint: Path, course: _Course, best: Arrays, clock: Clock
     ) -> None:  # fmt: skip
-        """A disk without room is told in the log; the training goes on."""
+        """Write the checkpoint; a full disk is a warning in the log, and the training goes on."""
         start = monotonic()
         arrays = {f"state/{k}": v for k, v in engine.state().items()}
         arrays |= {f"best/{k}": v for k, v in best.items()}
@@ -251,19 +264,26 @@ class _Saving:
         self._next = monotonic() + max(CHECKPOINT_SECONDS, took / CHECKPOINT_SHARE)
 
 
-def _resume(engine: Engine, checkpoint: Path, clock: Clock) -> tuple[_Course, Arrays, float]:
-    """The course, the best weights, and the seconds that it took to get there, added to the clock; the
-    beginning where the file is damaged."""
+def _resume(engine: Engine, checkpoint: Path, clock: Clock, steps: int) -> tuple[_Course, Arrays, float]:
+    """Restore the engine and the clock from a checkpoint.
+
+    Returns:
+        The course, the best weights, and the seconds that the training took up to the checkpoint. Without a checkpoint,
+        and where it is damaged, the training starts from its beginning.
+    """
+    if not checkpoint.exists():
+        return _Course(0, [], []), {}, 0.0
     try:
         with safe_open(checkpoint, "np") as file:
             course = json.loads(file.metadata()["course"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        log.warning("%s is damaged (%s): from the beginning", checkpoint, error)
+        log.warning("%s is damaged (%s): the training starts from the beginning", checkpoint, error)
         return _Course(0, [], []), {}, 0.0
     engine.restore({k[6:]: v for k, v in arrays.items() if k.startswith("state/")})
     best = {k[5:]: v for k, v in arrays.items() if k.startswith("best/")}
     spent = course.pop("seconds")
     clock.add(spent)
     clock.add_cpu(course.pop("cpu_seconds"))
+    log.info("resumed after step %d of %d", course["step"], steps)
     return _Course(**course), best, sum(spent.values())

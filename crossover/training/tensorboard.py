@@ -27,7 +27,7 @@ class Curves:
         self._begun: set[str] = set()
 
     def begin(self, stage: str, key: str) -> None:
-        """A stage is about to be trained, from `key`: remove the curves of other keys."""
+        """Remove the curves of other keys, since a stage is about to be trained from `key`."""
         folder = self.folder / stage
         own = folder / f"events.out.tfevents.{key[:16]}"
         for old in set(folder.glob("events.out.tfevents.*")) - {own}:
@@ -36,7 +36,7 @@ class Curves:
         self._begun.discard(stage)
 
     def add(self, stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
-        """One validation of a stage that was begun."""
+        """Add one validation of a stage that was begun."""
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.compat.proto.summary_pb2 import Summary
 

@@ -4,8 +4,8 @@ import pandas as pd
 
 from crossover.analyses.analysis import Frames
 from crossover.analyses.figures import style
-from crossover.statistics import scales
-from crossover.statistics.chance import METHODS
+from crossover.statistics.estimates.chance import METHODS
+from crossover.statistics.scores import scales
 from crossover.study.families import replicates_of
 from crossover.study.schema import Study
 
@@ -26,7 +26,7 @@ def method(study: Study) -> str:
 
 
 def chance(tests: pd.DataFrame) -> str:
-    """What intervals of `statistics.paired` and its kin are for."""
+    """What intervals of `differences.paired` and its kin are for."""
     about = set(tests["about"].dropna()) - {""}
     if about == {METHODS}:
         return "for other patients and other trainings"

@@ -48,7 +48,7 @@ def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the differences of each family of the main question from training from scratch.
 
     Args:
-        pairwise: of `statistics.repeated.pairwise`.
+        pairwise: of `differences.repeated.pairwise`.
 
     Returns:
         structure, family, n_train, cases, difference, ci_low, ci_high, about: on the target's test cases, from -1 to 1.
@@ -66,7 +66,7 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
     """Draw a panel for each structure, families in the study's order.
 
     Args:
-        pairwise: of `statistics.repeated.pairwise`.
+        pairwise: of `differences.repeated.pairwise`.
     """
     rows = differences(pairwise, study)
     structures = [s for s in study.structures if s in set(rows["structure"])]

@@ -108,7 +108,7 @@ def draw(
 
     Args:
         metrics: one row for each model, case and structure.
-        scores: of `statistics.chains.chain_scores`.
+        scores: of `differences.chains.chain_scores`.
         cases: folder with `<cohort>/<case>/image_<channel>.nii.gz` and the structures.
         corrected: folder with the corrected channels, laid out alike.
         predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.

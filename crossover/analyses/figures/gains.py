@@ -71,7 +71,7 @@ def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
     """Targets one below the other, in each the chains by kind.
 
     Args:
-        gains: of `statistics.chains.gains`. scores: of its `chain_scores`.
+        gains: of `differences.chains.gains`. scores: of its `chain_scores`.
     """
     metric = study.statistics.metric
     gains, scores = (table[table["metric"] == metric] for table in (gains, scores))

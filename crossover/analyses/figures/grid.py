@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_selection
 from crossover.analyses.figures import style
-from crossover.statistics.cross_validation import by_cell, select
+from crossover.statistics.scores.cross_validation import by_cell, select
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -61,7 +61,7 @@ def draw(cells: pd.DataFrame, study: Study) -> Figure:
     """Encoders down, architectures across, in the study's order.
 
     Args:
-        cells: of `statistics.cross_validation.cross_validation`.
+        cells: of `scores.cross_validation.cross_validation`.
     """
     means = by_cell(cells).set_index(["encoder", "architecture"])
     encoders = list(dict.fromkeys(cells["encoder"]))

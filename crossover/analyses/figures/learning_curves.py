@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
-from crossover.statistics.crossing import CROSSES, NONE
-from crossover.statistics.metrics_table import tested
-from crossover.statistics.missing import completed
-from crossover.statistics.resampling import PATIENTS, REPLICATES, ROUGHNESS
+from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUGHNESS
+from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.scores.metrics_table import tested
+from crossover.statistics.scores.missing import completed
 from crossover.study.families import families
 from crossover.study.schema import Study
 
@@ -94,7 +94,7 @@ def draw(
 
     Args:
         metrics: one row for each model, case and structure.
-        curves: of `statistics.curves.learning_curves`. crossover: of `statistics.crossing.crossovers`.
+        curves: of `learning_curves.curves.learning_curves`. crossover: of `learning_curves.crossing.crossovers`.
     """
     metrics, curves, crossover = (
         t[(t["structure"] == structure) & (t[column] == study.target)]

@@ -18,7 +18,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_families, sized
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
-from crossover.statistics.missing import completed
+from crossover.statistics.scores.missing import completed
 from crossover.study.families import (
     fine_tuned,
     main_question,
@@ -90,7 +90,7 @@ def draw(
 
     Args:
         metrics: one row for each model, case and structure.
-        paired: of `statistics.paired.paired`.
+        paired: of `differences.paired.paired`.
         published: the paper's means, as `published.at_sizes` gives them.
     """
     names = main_question(study)

@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
-from crossover.statistics.intervals import ended
-from crossover.statistics.missing import completed
-from crossover.statistics.scales import scale
+from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.missing import completed
+from crossover.statistics.scores.scales import scale
 from crossover.study.families import (
     families,
     main_scores,

@@ -94,7 +94,7 @@ def draw(splits: pd.DataFrame, study: Study, validation: pd.DataFrame | None = N
 
     Args:
         splits: one row for each replicate, patient and case.
-        validation: of `statistics.cross_validation.validation`, for the weights that the chains really
+        validation: of `scores.cross_validation.validation`, for the weights that the chains really
             began with; without it those that were asked for.
     """
     roots = tree(plan(study), list(study.cohorts))

@@ -18,13 +18,14 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import Bbox
 
-from crossover.statistics.intervals import mean_interval
-from crossover.statistics.scales import KNOWN, scale
+from crossover.statistics.scores.intervals import mean_interval
+from crossover.statistics.scores.scales import KNOWN, scale
 from crossover.study.families import families, references
 from crossover.study.schema import Study
 
@@ -102,6 +103,9 @@ RC: dict[str, Any] = {
     "svg.hashsalt": "crossover",
     "pdf.fonttype": 42,  # TrueType, which journals ask for: text stays text
 }
+
+PLACE_DIGITS = 12
+"""Decimals of places, as shares of a figure's width and height: far below what is printed, far above the last bits."""
 
 UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
 """Suffix of a figure's files -> metadata without what differs between equal runs."""
@@ -233,10 +237,26 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine(None)  # it is laid out, and so for all three
+        _round_places(figure)
         for suffix, untimed in UNTIMED.items():
             paths.append(stem.with_name(f"{stem.name}.{suffix}"))
             figure.savefig(paths[-1], dpi=DPI, metadata=untimed)
     return paths
+
+
+def _round_places(figure: Figure | SubFigure) -> None:
+    """Round the places of subfigures and axes to `PLACE_DIGITS`, in place.
+
+    The layout finds them by sums of floats, whose last bits may differ between equal runs. matplotlib names an SVG's
+    clip paths by a digest of every bit, so that the file would differ where nothing that is drawn does.
+    """
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(PLACE_DIGITS))
+        _round_places(part)
+    for axes in figure.axes:
+        if axes.get_axes_locator() is None:  # else another one's place decides
+            place = axes.get_position(original=True).get_points().round(PLACE_DIGITS)
+            axes.set_position(Bbox(place))
 
 
 def family_colour(study: Study, family: str) -> str:

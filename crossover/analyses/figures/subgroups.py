@@ -19,7 +19,7 @@ from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
-from crossover.statistics.missing import completed
+from crossover.statistics.scores.missing import completed
 from crossover.study.families import compared, main_rows, references, replicate_means, replicates_of
 from crossover.study.schema import Study
 

@@ -20,7 +20,7 @@ from crossover import networks
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, fine_tuned_and_scratch, several_levels
 from crossover.analyses.figures import captions, style
-from crossover.statistics.missing import completed
+from crossover.statistics.scores.missing import completed
 from crossover.study.families import (
     baseline,
     families,
@@ -91,7 +91,7 @@ def draw(metrics: pd.DataFrame, times: pd.DataFrame, study: Study, levels: Mappi
 
     Args:
         metrics: one row for each model, case and structure.
-        times: of `statistics.training_time.training_times`.
+        times: of `scores.training_time.training_times`.
         levels: level -> number of re-trained layers, where it is known, from few to many; "" is the
             whole network.
     """

@@ -78,7 +78,7 @@ def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
     """At the study's largest size, the first replicate; totals alone where no parts were recorded.
 
     Args:
-        times: of `statistics.training_time.training_times`. savings: of its `savings`.
+        times: of `scores.training_time.training_times`. savings: of its `savings`.
     """
     family = fine_tuned(study)
     rows = savings[(savings["family"] == family) & (savings["n_train"] == study.sizes[-1])]

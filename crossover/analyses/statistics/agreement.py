@@ -2,7 +2,7 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_radiomics
-from crossover.statistics.agreement import agreement, read_radiomics
+from crossover.statistics.estimates.agreement import agreement, read_radiomics
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -15,7 +15,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.agreement.agreement`."""
+    """See `estimates.agreement.agreement`."""
     assert study.radiomics
     features = read_radiomics(given.path("radiomics.csv"))
     return {"icc": agreement(features, study.radiomics.icc, study.statistics.confidence)}

@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
-from crossover.statistics.crossing import cases_needed
-from crossover.statistics.missing import read_completed
+from crossover.statistics.learning_curves.crossing import cases_needed
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.crossing.cases_needed`."""
+    """See `learning_curves.crossing.cases_needed`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"cases_needed": cases_needed(metrics, how.metric, how.confidence)}

@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, chained
-from crossover.statistics.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
-from crossover.statistics.missing import read_completed
+from crossover.statistics.differences.chains import Scores, attribute_contrasts, chain_scores, contrasts, gains
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.chains import chains
 from crossover.study.families import at_largest
 from crossover.study.schema import Study
@@ -31,7 +31,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.chains`."""
+    """See `differences.chains`."""
     of, how = chains(study), study.statistics
     validation = given.table("statistics/validation.csv")
     metrics = at_largest(read_completed(given.path("metrics.csv"), how.missing))

@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_families
-from crossover.statistics.comparisons import compare
-from crossover.statistics.missing import read_completed
+from crossover.statistics.differences.comparisons import compare
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -19,7 +19,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.comparisons.compare`."""
+    """See `differences.comparisons.compare`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     anova, tukey = compare(metrics, how.metric, how.alpha)

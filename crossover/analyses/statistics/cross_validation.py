@@ -3,7 +3,7 @@
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_selection
 from crossover.core.incremental import records_of
-from crossover.statistics.cross_validation import cross_validation
+from crossover.statistics.scores.cross_validation import cross_validation
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -16,6 +16,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.cross_validation.cross_validation`."""
+    """See `scores.cross_validation.cross_validation`."""
     assert study.selection
     return {"cross_validation": cross_validation(records_of(given.stages), study.selection.cells)}

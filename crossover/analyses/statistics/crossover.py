@@ -2,13 +2,13 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
-from crossover.statistics.crossing import crossovers
-from crossover.statistics.missing import read_completed
+from crossover.statistics.learning_curves.crossing import crossovers
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
     reads=("metrics.csv",),
-    settings=(*SCORES, "statistics.confidence", "statistics.alpha", "splits.replicates"),
+    settings=(*SCORES, "statistics.confidence", "statistics.alpha"),
     applies=(several_sizes,),
     writes={"statistics/crossover.csv": ("test_set", "structure", "ahead", "overtakes")},
     order=13,
@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.crossing.crossovers`."""
-    how, trainings = study.statistics, study.splits.replicates.trainings
+    """See `learning_curves.crossing.crossovers`."""
+    how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
-    return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha, trainings=trainings)}
+    return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha)}

@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
-from crossover.statistics.curves import learning_curves
-from crossover.statistics.missing import read_completed
+from crossover.statistics.learning_curves.curves import learning_curves
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.curves.learning_curves`."""
+    """See `learning_curves.curves.learning_curves`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"learning_curves": learning_curves(metrics, how.metric, how.confidence)}

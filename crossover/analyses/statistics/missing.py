@@ -1,8 +1,8 @@
 """Which predictions each model lacks, by test set and structure."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.statistics.metrics_table import read_metrics
-from crossover.statistics.missing import counts, missing_predictions
+from crossover.statistics.scores.metrics_table import read_metrics
+from crossover.statistics.scores.missing import counts, missing_predictions
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -13,6 +13,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.missing.counts`; it is of the table as it was written, whatever the study does about it."""
+    """See `scores.missing.counts`; it is of the table as it was written, whatever the study does about it."""
     metrics = read_metrics(given.path("metrics.csv"))
     return {"missing": counts(metrics, missing_predictions(metrics))}

@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_families
-from crossover.statistics.missing import read_completed
-from crossover.statistics.paired import paired
+from crossover.statistics.differences.paired import paired
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.families import main_question
 from crossover.study.schema import Study
 
@@ -17,7 +17,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.paired.paired`."""
+    """See `differences.paired.paired`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     there = set(metrics["family"])  # a family whose trainings all failed has no row

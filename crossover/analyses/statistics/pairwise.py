@@ -3,8 +3,8 @@
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES
 from crossover.findings.published import comparison
-from crossover.statistics.missing import read_completed
-from crossover.statistics.repeated import pairwise
+from crossover.statistics.differences.repeated import pairwise
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -17,7 +17,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.repeated.pairwise`."""
+    """See `differences.repeated.pairwise`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     tukey = given.optional("statistics/tukey.csv")

@@ -2,9 +2,9 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, fine_tuned_and_scratch
-from crossover.statistics.missing import read_completed
-from crossover.statistics.planning import Rules
-from crossover.statistics.plans import surer
+from crossover.statistics.scores.missing import read_completed
+from crossover.statistics.study_planning.planning import Rules
+from crossover.statistics.study_planning.plans import surer
 from crossover.study.families import baseline, fine_tuned
 from crossover.study.schema import Study
 
@@ -18,7 +18,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.plans.surer`: of fine-tuning and training from scratch, on the target's test cases."""
+    """See `study_planning.plans.surer`: of fine-tuning and training from scratch, on the target's test cases."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     rules = Rules(alpha=how.alpha, confidence=how.confidence, trainings=(3, 10))

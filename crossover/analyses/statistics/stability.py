@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES
-from crossover.statistics.missing import read_completed
-from crossover.statistics.stability import stability
+from crossover.statistics.differences.stability import stability
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -15,6 +15,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.stability.stability`."""
+    """See `differences.stability.stability`."""
     metrics = read_completed(given.path("metrics.csv"), study.statistics.missing)
     return {"stability": stability(metrics, study.statistics.metric)}

@@ -1,8 +1,8 @@
 """The mean of every metric with its confidence interval, for each model and test set."""
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.statistics.missing import read_completed
-from crossover.statistics.summary import summarise
+from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -14,6 +14,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.summary.summarise`."""
+    """See `estimates.summary.summarise`."""
     metrics = read_completed(given.path("metrics.csv"), study.statistics.missing)
     return {"summary": summarise(metrics, study.statistics.confidence)}

@@ -3,7 +3,7 @@
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import fine_tuned_and_scratch
 from crossover.core.incremental import records_of
-from crossover.statistics.training_time import savings, training_times
+from crossover.statistics.scores.training_time import savings, training_times
 from crossover.study.families import baseline
 from crossover.study.plan import plan
 from crossover.study.schema import Study
@@ -21,6 +21,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.training_time`."""
+    """See `scores.training_time`."""
     times = training_times(records_of(given.stages), plan(study).models.values())
     return {"training_time": times, "training_time_saved": savings(times, baseline(study))}

@@ -3,7 +3,7 @@
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
 from crossover.core.incremental import failed_of, records_of
-from crossover.statistics.cross_validation import validation
+from crossover.statistics.scores.cross_validation import validation
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 
@@ -17,6 +17,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.cross_validation.validation`."""
+    """See `scores.cross_validation.validation`."""
     models, failed = plan(study).models.values(), failed_of(given.stages)
     return {"validation": validation(records_of(given.stages), models, failed)}

@@ -4,7 +4,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import sized
-from crossover.statistics.table_one import table_one
+from crossover.statistics.scores.table_one import table_one
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits
 
@@ -20,7 +20,7 @@ PARTS = {"train": "training", "test": "testing"}
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `statistics.table_one.table_one`."""
+    """See `scores.table_one.table_one`."""
     splits = read_splits(given.path("splits.csv"))
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
     own = own.sort_values("part", ascending=False)  # training first, as in the papers

@@ -33,7 +33,7 @@ def sources_table(scores: pd.DataFrame, published: Published | None, study: Stud
     """Table III: a row for each target, family and metric, with the columns `SOURCES`.
 
     Args:
-        scores: of `statistics.chains.chain_scores`.
+        scores: of `differences.chains.chain_scores`.
 
     The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
     """

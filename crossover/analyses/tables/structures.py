@@ -8,7 +8,7 @@ import pandas as pd
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_structures, sized
 from crossover.findings.published import Published, at_sizes, corresponding, once, paper_of
-from crossover.statistics.metrics_table import POOLED
+from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import main_question, pairs_of, references
 from crossover.study.schema import Study
 
@@ -46,7 +46,7 @@ def table_two_paired(
     """The main question's models and comparisons on the target's test cases, tidy.
 
     Args:
-        summary: of `statistics.summary.summarise`. paired: of `statistics.paired.paired`.
+        summary: of `estimates.summary.summarise`. paired: of `differences.paired.paired`.
 
     Returns:
         The columns `COLUMNS`: for each size and structure one row of kind "model" for each family

@@ -27,7 +27,7 @@ CHECKS = (
 
 
 def audit(published: Published) -> list[Finding]:
-    """All findings, in the order of `CHECKS`.
+    """Return all findings, in the order of `CHECKS`.
 
     Where numbers do not follow as rounded ones, and fewer do not if all were cut off, the paper is read so.
 

@@ -23,7 +23,7 @@ CHECK = "average of rows"
 
 
 def averages(published: Published) -> list[Finding]:
-    """Every value of "all" structures whose rows are printed."""
+    """Check every value of "all" structures against the rows of the single ones, where these are printed."""
     findings = []
     for value in published.values:
         rows = rows_of(value, published) if value.statistic == "mean" else []
@@ -39,7 +39,7 @@ def averages(published: Published) -> list[Finding]:
 
 
 def rows_of(value: Value, published: Published) -> list[Value]:
-    """The values of the single structures of the same model, test set and metric; none of a single one."""
+    """Return the values of the single structures of the same model, test set and metric; none for a single one's."""
     if value.structure != POOLED_STRUCTURE:
         return []
     family, n, _, test_set, quantity = key_of(value)
@@ -71,7 +71,7 @@ def _mean(value: Value, rows: list[Value], published: Published) -> Finding:
 
 
 def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
-    """The SD over the rows' means, over all rows and cases, or of each case's average over the rows."""
+    """Return the SD over the rows' means, over all rows and cases, or of each case's average over the rows."""
     over_rows, over_all = spreads = _over_rows(rows), _over_cases(rows, cases)
     assert value.sd is not None, "only values with an SD are averaged"
     mean_sd = average([unrounded(row.sd) for row in rows if row.sd is not None])
@@ -98,7 +98,7 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
 
 
 def _of_averages(found: Finding, printed: Interval, mean_sd: Interval, same_cases: bool) -> Finding:
-    """Of the SD of each case's average over the rows, all that can be told is whether it is too large."""
+    """Check whether the SD of each case's average over the rows is too large, which is all that can be checked."""
     if same_cases and gap(printed, "at_most", mean_sd):
         source = "at most the mean of the rows' SDs, if of each case's average"
         return found if found.verdict == NOT else judged(
@@ -127,7 +127,7 @@ class _Spread:
 
 
 def _over_rows(rows: list[Value]) -> _Spread:
-    """The SD is a norm of the centred numbers: rounding moves it by at most the norm of the errors."""
+    """Return the SD over the rows: it is a norm, so that rounding moves it by at most the norm of the errors."""
     k = len(rows)
     middle = math.fsum(row.mean for row in rows) / k
     sd = math.sqrt(math.fsum((row.mean - middle) ** 2 for row in rows) / (k - 1))
@@ -137,7 +137,7 @@ def _over_rows(rows: list[Value]) -> _Spread:
 
 
 def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
-    """Of every row's cases together: their SDs within, the distance of the means between."""
+    """Return the SD of all rows' cases together, from their SDs within rows and the means between them."""
     total = sum(cases)
     middle = math.fsum(n * row.mean for row, n in zip(rows, cases)) / total
     squares, errors, moved = 0.0, 0.0, 0.0

@@ -12,7 +12,7 @@ CHECK = "counts"
 
 
 def counts(published: Published) -> list[Finding]:
-    """Percentages of the text and of the table of patients, and that table's sums."""
+    """Check percentages of the text and of the table of patients, and that table's sums."""
     findings = [_percentage(p) for p in published.percentages]
     if published.table_one:
         findings += [_percentage(p) for p in _of_table(published.table_one)]

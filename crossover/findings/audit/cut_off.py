@@ -21,12 +21,12 @@ EXACT = ("alpha", "p_below")
 
 
 def cut_off(published: Published) -> Published:
-    """The paper with the middle of what each number stands for if it was cut off; exact ones stay."""
+    """Return the paper with each cut-off number moved to the middle of what it may stand for; exact ones stay."""
     return _moved(published)
 
 
 def under(rounded: list[Finding], cut: list[Finding]) -> list[Finding]:
-    """The findings of a paper that is read as cutting off, beside those of the same checks as rounding."""
+    """Return the findings of a paper that is read as cutting off, beside those of the same checks as rounding."""
     failed = {(f.check, f.about, f.where) for f in rounded if f.verdict == NOT}
     return [
         replace(f, verdict=READING, reading=f"{WAY}; {f.reading}" if f.reading else WAY)

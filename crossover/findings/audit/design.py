@@ -21,7 +21,7 @@ ALPHA = 0.05
 
 
 def design(published: Published) -> list[Finding]:
-    """The printed grid, associations and announcements."""
+    """Check the printed grid, associations and announcements."""
     findings: list[Finding] = []
     if published.grid:
         findings += [_highest(published.grid), _apart(published.grid)]
@@ -95,7 +95,7 @@ def _single_runs(published: Published, grid: Grid) -> Iterator[Finding]:
 
 
 def _associations(published: Published) -> Iterator[Finding]:
-    """A relation over k cohorts: the smallest p of any permutation, and what else tells them apart."""
+    """Yield a relation over k cohorts: the smallest p of any permutation, and what else tells them apart."""
     for said in published.associations:
         levels = [row.attributes[said.attribute] for row in published.cohorts]
         groups = [[r.cohort for r, v in zip(published.cohorts, levels) if v == level]

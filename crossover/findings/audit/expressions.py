@@ -36,7 +36,7 @@ class ExpressionError(ValueError):
 
 
 def evaluate(text: str, published: Published) -> Interval:
-    """All values that the expression may have, each printed number being rounded by itself.
+    """Return all values that the expression may have, each printed number being rounded by itself.
 
     Raises:
         ExpressionError: not an expression of these, or a name or number that isn't printed.
@@ -59,7 +59,7 @@ def evaluate(text: str, published: Published) -> Interval:
 
 
 def named(text: str) -> list[str]:
-    """The keys of facts that an expression names, in order."""
+    """Return the keys of facts that an expression names, in order."""
     tree = ast.parse(text, mode="eval")
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
     return [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called]
@@ -82,7 +82,7 @@ def _value(node: ast.expr, facts: dict, functions: dict[str, Callable]) -> Inter
             return COMBINED[node.func.id]([_value(a, facts, functions) for a in node.args])
         if node.func.id in functions:
             return functions[node.func.id](*(ast.literal_eval(a) for a in node.args))
-    raise ExpressionError(f"{ast.unparse(node)} is no number, name, sum or function of these")
+    raise ExpressionError(f"{ast.unparse(node)} is not a number, a name, a sum or a function of these")
 
 
 def _extreme(of: Callable) -> Callable[[list[Interval]], Interval]:
@@ -114,7 +114,7 @@ def _count(published: Published) -> Callable[[str, str], Interval]:
 
 
 def _continuous(published: Published, which: int) -> Callable[[str], Interval]:
-    """The mean, or about the SD, of all patients: the parts' weighted by their patients."""
+    """Return the mean, or about the SD, of all patients: the parts' weighted by their patients."""
 
     def of_all(variable: str) -> Interval:
         row = next(r for r in _table_one(published).continuous if r.variable == variable)
@@ -179,7 +179,7 @@ def _selected(published: Published):
 
 
 def whole_number(interval: Interval) -> float:
-    """How far the interval is from a whole number; 0 where it holds one."""
+    """Return how far the interval is from a whole number; 0 where it holds one."""
     if math.floor(interval.high + 1e-9) >= interval.low - 1e-9:
         return 0.0
     return min(interval.low - math.floor(interval.low), math.ceil(interval.high) - interval.high)

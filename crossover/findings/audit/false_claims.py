@@ -27,7 +27,7 @@ from crossover.findings.audit.scores import (
 )
 from crossover.findings.printed import Ordering, Value
 from crossover.findings.published import Published
-from crossover.statistics.scales import SHARE, scale
+from crossover.statistics.scores.scales import SHARE, scale
 
 COLUMNS = [
     "study", "better", "worse", "n_train", "structure", "test_set", "metric", "where", "printed", "cases",
@@ -55,7 +55,7 @@ DISTANCES = Correlation(0.0, 0.25, 0.7, "assumed")
 
 
 def false_claims(published: Published, scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row for each claim that one model is better than another, with `COLUMNS`, the least sure first.
+    """Return one row for each claim that one model is better than another, with `COLUMNS`, the least sure first.
 
     Claims are the paper's orderings, and pairs that it tests, of which the better mean is taken as claimed; those
     without a printed spread over cases are left out. `lowest` and `highest` are at the ends of the correlations.
@@ -86,7 +86,7 @@ def false_claims(published: Published, scores: pd.DataFrame | None = None) -> pd
 
 
 def probability(better: Value, worse: Value, sd_better: float, sd_worse: float, n: int, correlation: float) -> float:
-    """That the model with the better mean is none the better (see above)."""
+    """Return the probability that the model with the better mean is not better (see above)."""
     from scipy import stats
 
     sign = 1 if better_when_higher(better.metric) else -1
@@ -98,7 +98,7 @@ def probability(better: Value, worse: Value, sd_better: float, sd_worse: float, 
 
 
 def of_scores(scores: pd.DataFrame | None, metric: str) -> Correlation | None:
-    """Of the scores of every two models of different families: percentiles 10, 50 and 90 over pairs and structures.
+    """Return percentiles 10, 50 and 90 over pairs and structures, of any two models of different families.
 
     None without scores, or where no two models share `FEWEST` cases.
     """

@@ -46,7 +46,7 @@ class Finding:
 
 
 def span(low: float, high: float) -> str:
-    """ "0.61 to 0.63", "0.62"; "" for NaN."""
+    """Return an interval as text, "0.61 to 0.63" or "0.62"; "" for NaN."""
     if math.isnan(low):
         return ""
     return " to ".join(dict.fromkeys((f"{low:.4g}", f"{high:.4g}")))
@@ -63,7 +63,7 @@ def judged(
     relation: str = "equals",
     note: str = "",
 ) -> Finding:
-    """The finding for a printed number: it follows under all readings, under some, or under none.
+    """Return the finding for a printed number: it follows under all readings, under some, or under none.
 
     Raises:
         ValueError: no reading, or an unknown relation.
@@ -87,25 +87,25 @@ def judged(
 
 
 def unchecked(check: str, about: str, where: str, printed: str, why: str) -> Finding:
-    """A statement that the printed numbers can't decide."""
+    """Return the finding for a statement that the printed numbers can't decide."""
     return Finding(check, about, where, printed, "", UNCHECKED, note=why)
 
 
 def p_interval(p: Printed, below: bool) -> Interval:
-    """All p values that a printed one stands for; from 0 where only "p < ..." is printed."""
+    """Return all p values that a printed one stands for; from 0 where only "p < ..." is printed."""
     return Interval(0.0, float(p)) if below else unrounded(p).clipped(0, 1)
 
 
 def p_text(p: Printed, below: bool) -> str:
-    """A p value as it is printed."""
+    """Return a p value as it is printed."""
     return f"< {p.text}" if below else p.text
 
 
 def places(*where: str) -> str:
-    """Places without repetition."""
+    """Join places, each named once."""
     return "; ".join(dict.fromkeys(p for w in where for p in w.split("; ")))
 
 
 def short(value: float, decimals: int = 3) -> str:
-    """A number for a note: small ones with two digits."""
+    """Format a number for a note, a small one with two digits."""
     return f"{value:.{decimals}f}" if value >= 10**-decimals or value == 0 else f"{value:.2g}"

@@ -7,7 +7,7 @@ from crossover.findings.audit.lookup import first_values, told
 from crossover.findings.audit.scores import better_when_higher, scale_of, unit_of
 from crossover.findings.printed import Gain, Value
 from crossover.findings.published import Published
-from crossover.statistics.scales import SHARE
+from crossover.statistics.scores.scales import SHARE
 
 CHECK = "gain"
 DIFFERENCE = "difference (percentage points)"
@@ -15,7 +15,7 @@ RELATIVE = "relative to the lower score (per cent)"
 
 
 def gains(published: Published) -> list[Finding]:
-    """Every printed gain whose scores are printed, and the sources that its sentence names."""
+    """Check every printed gain whose scores are printed, and the sources that its sentence names."""
     findings = []
     for gain in published.gains:
         named = (*gain.families, gain.over)
@@ -28,7 +28,7 @@ def gains(published: Published) -> list[Finding]:
 
 
 def _only(published: Published, gain: Gain, family: str) -> Value | None:
-    """The family's score on the gain's test set, if one of its sizes is printed there."""
+    """Return the family's score on the gain's test set, if one of its sizes is printed there."""
     for quantity in (gain.metric, f"median {gain.metric}"):
         wanted = (family, gain.structure, gain.test_set, quantity)
         found = [v for k, v in first_values(published).items() if (k[0], *k[2:]) == wanted]
@@ -73,7 +73,7 @@ def _name(gain: Gain) -> str:
 
 
 def _sources(gain: Gain) -> Finding:
-    """A cohort is no source of its own: the scores compared are of models trained on others before."""
+    """Check that no cohort is named as a source of its own gain, since the models were trained on others before."""
     own = gain.test_set in gain.sources
     return Finding(
         CHECK, f"Sources of the gain over {_name(gain)}", gain.where, ", ".join(gain.sources),

@@ -23,7 +23,7 @@ MOST_TABLES = 10**6
 
 
 def group_tests(published: Published) -> list[Finding]:
-    """Each variable's printed p, and whether what the text says of all of them goes with the table."""
+    """Check each variable's printed p, and whether what the text says of all of them agrees with the table."""
     table = published.table_one
     if table is None:
         return []
@@ -54,12 +54,12 @@ def group_tests(published: Published) -> list[Finding]:
 
 
 def counts_of(row: CategoricalRow) -> np.ndarray:
-    """Categories by parts."""
+    """Return the variable's counts, shape (categories, parts)."""
     return np.array([[c.training[0], c.testing[0]] for c in row.categories.values()])
 
 
 def of_counts(counts: np.ndarray) -> list[Reading]:
-    """Of the whole table, two-sided: chi-square, the likelihood ratio, and Fisher's exact test.
+    """Test the whole table, two-sided: chi-square, the likelihood ratio, and Fisher's exact test.
 
     Chi-square with Yates' correction in 2x2 tables, too; Fisher's for more than two categories as Freeman & Halton
     1951.
@@ -77,7 +77,7 @@ def of_counts(counts: np.ndarray) -> list[Reading]:
 
 
 def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
-    """The tests of `of_counts` for every way to make two groups of more than two categories."""
+    """Apply the tests of `of_counts` to every way to make two groups of more than two categories."""
     k = len(counts)
     if k < 3:
         return []
@@ -95,7 +95,7 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
 
 
 def fisher(counts: np.ndarray) -> float | None:
-    """p of the exact test of an r x 2 table; None for more than a million tables.
+    """Return p of the exact test of an r x 2 table; None for more than a million tables.
 
     The probability, margins given, of all tables that are no more probable.
     """
@@ -121,7 +121,7 @@ def fisher(counts: np.ndarray) -> float | None:
 
 
 def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
-    """Two-sided, of two independent groups: Welch's t, Student's t and the normal approximation.
+    """Test the means of two independent groups, two-sided: Welch's t, Student's t and the normal approximation.
 
     p falls with the distance of the means, and rises with its standard error and with fewer degrees of
     freedom: the intervals have the ends of all three.
@@ -140,7 +140,7 @@ def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
 
 
 def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, float]) -> Interval:
-    """From [smallest, largest] standard error and (fewest, most) degrees of freedom."""
+    """Return the range of p from [smallest, largest] standard error and (fewest, most) degrees of freedom."""
     from scipy import stats
 
     sizes = abs(difference.low), abs(difference.high)

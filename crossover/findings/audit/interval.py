@@ -34,7 +34,7 @@ class Interval:
         return _hull([a * b for a in (self.low, self.high) for b in (other.low, other.high)])
 
     def __truediv__(self, other: Interval) -> Interval:
-        """What the quotients may be.
+        """Return what the quotients may be.
 
         Raises:
             ZeroDivisionError: the other may be 0.
@@ -49,7 +49,7 @@ class Interval:
         return Interval(self.low - by, self.high + by)
 
     def clipped(self, low: float = 0.0, high: float = math.inf) -> Interval:
-        """Its part within bounds that the quantity has; the nearer bound where it has none."""
+        """Return the part of the interval within the quantity's bounds; the nearer bound where it has none."""
         return Interval(min(max(self.low, low), high), min(max(self.high, low), high))
 
     @property
@@ -69,7 +69,7 @@ def exactly(value: float) -> Interval:
 
 
 def unrounded(value: Printed, exact: bool = False) -> Interval:
-    """All numbers that are printed as this one: half a unit of its last decimal to either side.
+    """Return all numbers that are printed as this one: half a unit of its last decimal to either side.
 
     Ties belong to both neighbours, as programs round them either way.
     """
@@ -77,7 +77,7 @@ def unrounded(value: Printed, exact: bool = False) -> Interval:
 
 
 def average(terms: Sequence[Interval], weights: Sequence[float] | None = None) -> Interval:
-    """The weighted mean, the weights being exact."""
+    """Return the weighted mean, the weights being exact."""
     weights = list(weights) if weights is not None else [1.0] * len(terms)
     total = sum(weights)
     ends = ([t.low for t in terms], [t.high for t in terms])
@@ -86,7 +86,7 @@ def average(terms: Sequence[Interval], weights: Sequence[float] | None = None) -
 
 
 def likely_average(terms: Sequence[Interval]) -> Interval:
-    """The mean of many rounded terms where their rounding errors are independent and uniform.
+    """Return the mean of many rounded terms where their rounding errors are independent and uniform.
 
     99.9% of such means lie in it; `average` holds those, too, whose errors all have one sign.
     """
@@ -96,7 +96,7 @@ def likely_average(terms: Sequence[Interval]) -> Interval:
 
 
 def gap(left: Interval, relation: str, right: Interval) -> float:
-    """How far the relation is from being possible; 0 where some of the numbers have it.
+    """Return how far the relation is from being possible; 0 where some of the numbers satisfy it.
 
     Args:
         relation: "equals", "at_most", "below", "at_least" or "above"; bounds count as reached, as

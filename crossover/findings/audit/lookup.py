@@ -17,7 +17,7 @@ def key_of(value: Value) -> Key:
 
 
 def first_values(published: Published) -> dict[Key, Value]:
-    """Each key's value of the place that comes first in the file: its table, where it has one."""
+    """Return each key's value of the place that comes first in the file: its table, where it has one."""
     first: dict[Key, Value] = {}
     for value in published.values:
         first.setdefault(key_of(value), value)
@@ -27,14 +27,14 @@ def first_values(published: Published) -> dict[Key, Value]:
 def at_size(
     values: dict[Key, Value], family: str, n: int, structure: str | None, test_set: str, metric: str
 ) -> Value | None:
-    """The family's mean at a size, or median; families that train on no target case have one for every size."""
+    """Return the family's mean at a size, or median; families that train on no target case have one for every size."""
     keys = product((metric, f"median {metric}"), (n, 0))
     found = (values.get((family, size, structure, test_set, what)) for what, size in keys)
     return next(filter(None, found), None)
 
 
 def told(key: Key) -> str:
-    """A key in words: "transfer-L1 at n = 51, uterus, dsc"."""
+    """Return a key in words: "transfer-L1 at n = 51, uterus, dsc"."""
     family, n, structure, test_set, metric = key
     model = f"{family} at n = {n}" if n else family
     return ", ".join([model, *([structure] if structure else []), test_set, metric])

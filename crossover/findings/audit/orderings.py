@@ -21,7 +21,7 @@ class _Pair:
 
 
 def orderings(published: Published) -> list[Finding]:
-    """Every pair of an ordering whose scores are printed; those that aren't, in one line."""
+    """Check every pair of an ordering whose scores are printed; name those that aren't in one line."""
     findings: list[Finding] = []
     for said in published.orderings:
         findings += _icc(said, published) if said.metric == "icc" else _scores(said, published)
@@ -84,7 +84,7 @@ def _order(said: Ordering, name: str, pairs: dict[str, _Pair]) -> Finding:
 
 
 def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[Finding]:
-    """The p of the table for the same two models."""
+    """Yield the p of the table for the same two models."""
     if said.p_below is None:
         return
     for test_set, pair in pairs.items():
@@ -101,7 +101,7 @@ def _printed_p(said: Ordering, name: str, pairs: dict[str, _Pair], published: Pu
 
 
 def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: Published) -> Iterator[Finding]:
-    """The p that the printed SDs, standard errors or intervals allow."""
+    """Yield the p that the printed SDs, standard errors or intervals allow."""
     if said.p_below is None:
         return
     readings, notes, spreads = [], [], []
@@ -144,7 +144,7 @@ def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int]
 
 
 def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_below: float) -> tuple[Interval, float]:
-    """The two-sided p that a is above b, n cases each: t test of independent groups, one comparison.
+    """Return the two-sided p that a is above b, n cases each: t test of independent groups, one comparison.
 
     Returns:
         All p that rounding allows, and the smallest correlation of the same cases' scores with which p
@@ -169,7 +169,7 @@ def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_bel
 
 
 def _least_correlation(a: Interval, b: Interval, wanted: float) -> float:
-    """With which the difference of two numbers with these standard errors has the wanted one, or a smaller."""
+    """Return the least correlation at which the difference of two numbers has the wanted standard error or less."""
     if not a.low or not b.low:
         return -1.0
     found = []

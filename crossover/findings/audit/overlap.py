@@ -13,7 +13,7 @@ CHECK = "Dice and IoU"
 
 
 def overlap(published: Published) -> list[Finding]:
-    """Every IoU whose Dice score is printed, too."""
+    """Check every IoU whose Dice score is printed too."""
     values = first_values(published)
     findings = []
     for key, value in values.items():
@@ -25,12 +25,12 @@ def overlap(published: Published) -> list[Finding]:
 
 
 def iou_of(dice: float) -> float:
-    """Of one case."""
+    """Return the IoU of one case from its Dice score."""
     return dice / (2 - dice)
 
 
 def mean_iou_range(mean_dice: Interval) -> Interval:
-    """The mean IoU is at least the IoU of the mean D and at most the mean D.
+    """Return the range of the mean IoU for a mean Dice score D: from the IoU of D up to D.
 
     At least since D / (2 - D) is convex (Jensen), at most where every case is 0 or 1.
     """

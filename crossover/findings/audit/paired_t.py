@@ -13,7 +13,7 @@ CHECK = "paired t test"
 
 
 def paired_t(published: Published) -> list[Finding]:
-    """Each p of a paired t test whose models' means are printed with their SDs, standard errors or intervals."""
+    """Check each p of a paired t test whose models' means are printed with their SDs, standard errors or intervals."""
     values = first_values(published)
     findings = []
     for test in published.paired:

@@ -30,7 +30,7 @@ NO_TIES, TIES = "no ties", "with ties or without difference"
 
 
 def paired_tests(published: Published) -> list[Finding]:
-    """Each p of its first place; one form for all of them; statements of every case; their number."""
+    """Check each p at its first place, one form for all of them, statements of every case, and their number."""
     findings: list[Finding] = []
     first: dict[tuple, PairedTest] = {}
     for test in published.paired:
@@ -53,7 +53,7 @@ def paired_tests(published: Published) -> list[Finding]:
 
 
 def _others(tests: list[PairedTest]) -> Iterator[Finding]:
-    """One line for each place's p values of a test that can't be recomputed."""
+    """Yield one line for each place's p values of a test that can't be recomputed."""
     groups: dict[tuple[str, str], list[PairedTest]] = {}
     for test in tests:
         if test.test not in ("wilcoxon", "t"):
@@ -66,7 +66,7 @@ def _others(tests: list[PairedTest]) -> Iterator[Finding]:
 
 
 def forms_of(p: Interval, n: int) -> dict[str, Attainable]:
-    """The forms that can give a p in the interval -> the way with the fewest ties."""
+    """Return the forms that can give a p in the interval -> the way with the fewest ties."""
     found: dict[str, Attainable] = {}
     for one in attainable(n):
         if p.low - 1e-9 <= one.p <= p.high + 1e-9 and (one.form not in found or one.tied < found[one.form].tied):
@@ -101,7 +101,7 @@ def _possible(test: PairedTest, n: int) -> Finding:
 
 
 def _one_form(tests: list[PairedTest], n: int) -> Finding:
-    """One form of the test behind all p values of a place."""
+    """Return one form of the test behind all p values of a place."""
     ways = [forms_of(p_interval(test.p, test.p_below), n) for test in tests]
     readings, told = [], []
     for form in FORMS:
@@ -120,7 +120,7 @@ def _one_form(tests: list[PairedTest], n: int) -> Finding:
 
 
 def _number(tests: list[PairedTest], n: int, alpha: float) -> Finding:
-    """How many are called significant, and how many are where their number is corrected for."""
+    """Return how many are called significant, and how many are where their number is corrected for."""
     p = sorted(float(test.p) for test in tests)
     m = len(p)
     alone = sum(x < alpha for x in p)
@@ -140,7 +140,7 @@ def _number(tests: list[PairedTest], n: int, alpha: float) -> Finding:
 
 
 def _improvement(said: Improvement, tests: list[PairedTest], published: Published) -> Finding:
-    """Where every case improves, p is at most the largest that this gives in any form."""
+    """Check that p is at most the largest that any form gives where every case improves."""
     n = published.test_sets[said.test_set].cases
     most = max(value.high for value in all_improve(n).values())
     readings, notes = [], []

@@ -14,7 +14,7 @@ CHECK = "several places"
 
 
 def same_numbers(published: Published) -> list[Finding]:
-    """Values, their intervals, p values, ICC ranges and facts that stand at more than one place."""
+    """Check values, their intervals, p values, ICC ranges and facts that stand at more than one place."""
     findings = list(_values(published))
     tests: dict[tuple, Printed] = {}
     first_where: dict[tuple, str] = {}
@@ -94,7 +94,7 @@ def _facts(published: Published) -> Iterator[Finding]:
 
 
 def _fact(fact: Fact, there: Fact) -> Finding:
-    """A bound ("up to") goes with any number on its side; it says the same only where it is reached."""
+    """Compare a fact with the same one elsewhere: a bound ("up to") agrees with any number on its side."""
     value, other = fact_interval(fact), fact_interval(there)
     unit = f" {there.unit}" if there.unit else ""
     text = f"{there.value.text}{unit} ({there.where})"
@@ -111,6 +111,6 @@ def _bound(fact: Fact) -> str:
 
 
 def fact_interval(fact: Fact) -> Interval:
-    """Whole numbers are exact unless per cent, others rounded unless said to be exact."""
+    """Return what a fact may stand for: whole numbers but per cent are exact, others rounded unless said exact."""
     whole = fact.value.decimals == 0 and fact.unit != "%"
     return unrounded(fact.value, exact=whole or fact.exact)

@@ -23,7 +23,7 @@ BOOTSTRAP = 0.1
 
 
 def pooled(published: Published) -> list[Finding]:
-    """Every value on a test set that pools others, against theirs of the same place."""
+    """Check every value on a test set that pools others against the others' values at the same place."""
     findings: list[Finding] = []
     for whole, parts in _pools(published):
         if any(row.cases for row in rows_of(whole, published)):
@@ -86,7 +86,7 @@ def _between(whole: Value, parts: list[Value]) -> Finding:
 
 
 def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> Finding:
-    """The pooled cases' SD holds the parts' SDs and the distance of their means."""
+    """Check a pooled interval: the pooled cases' SD follows from the parts' SDs and the distance of their means."""
     assert whole.ci is not None, "only values with an interval are pooled"
     low, high = whole.ci
     half = (unrounded(high) - unrounded(low)) * exactly(0.5)
@@ -115,7 +115,7 @@ def _pooled_half_width(
 
 
 def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Finding]:
-    """Where SDs or standard errors of cases are printed."""
+    """Yield the finding for the SD of the pooled cases, where SDs or standard errors of cases are printed."""
     total = sum(cases)
     own = sd_of(whole, total, math.nan)
     there = [p for p in (whole, *parts) if p.sd is not None or p.se is not None]
@@ -133,7 +133,7 @@ def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Find
 
 
 def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval]) -> Interval:
-    """Of all parts' cases together: the parts' SDs within, the distance of their means between."""
+    """Return the SD of all parts' cases together, from the parts' SDs within and their means between."""
     total = sum(cases)
     middle = average([exactly(p.mean) for p in parts], cases).middle
     ends = []
@@ -150,7 +150,7 @@ def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval]) -> Int
 
 
 def _share(whole: Value, parts: list[Value]) -> tuple[float, float]:
-    """The smallest and largest weight of the first of two parts that gives the whole's mean."""
+    """Return the smallest and largest weight of the first of two parts that gives the whole's mean."""
     a, b = (unrounded(p.mean) for p in parts)
     difference = a - b
     if difference.low <= 0 <= difference.high:

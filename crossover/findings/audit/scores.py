@@ -6,12 +6,12 @@ from functools import cache
 from crossover.findings.audit.interval import Interval, exactly, unrounded
 from crossover.findings.printed import Pair, Value
 from crossover.findings.published import Published
-from crossover.statistics.scales import KNOWN, Scale, scale
+from crossover.statistics.scores.scales import KNOWN, Scale, scale
 
 
 @cache
 def t_quantile(n: int, confidence: float) -> float:
-    """Of a two-sided interval for a mean of n."""
+    """Return Student's t quantile for a two-sided interval of a mean of n."""
     from scipy import stats
 
     return float(stats.t.ppf((1 + confidence) / 2, n - 1))
@@ -19,21 +19,21 @@ def t_quantile(n: int, confidence: float) -> float:
 
 @cache
 def normal_quantile(n: int, confidence: float) -> float:
-    """The same for the normal approximation, which is one for every n."""
+    """Return the normal quantile for the same interval; it does not depend on n."""
     from scipy import stats
 
     return float(stats.norm.ppf((1 + confidence) / 2))
 
 
 def scale_of(metric: str, published: Published) -> Scale:
-    """Lowest and highest value of a metric as the paper prints it: to 100 where it prints per cent."""
+    """Return the lowest and highest value of a metric as the paper prints it: up to 100 where it prints per cent."""
     low, high = scale(metric)
     by = unit_of(metric, published)
     return low * by, high * by
 
 
 def unit_of(metric: str, published: Published) -> float:
-    """What 1 is printed as: 100 where the paper prints per cent."""
+    """Return what 1 is printed as: 100 where the paper prints per cent."""
     return 100.0 if published.in_per_cent(metric) else 1.0
 
 
@@ -43,20 +43,20 @@ def better_when_higher(metric: str) -> bool:
 
 
 def cases_of(value: Value, published: Published) -> int | None:
-    """The cases behind a score: its own where it names them, else those of its test set."""
+    """Return the cases behind a score: its own where it names them, else those of its test set."""
     known = published.test_sets.get(value.test_set)
     return value.cases or (known.cases if known else None)
 
 
 def sd_of_interval(ci: Pair, n: int, quantile: float) -> Interval:
-    """The SD of n independent cases whose mean has this interval: mean ± quantile x SD / sqrt(n)."""
+    """Return the SD of n independent cases whose mean has this interval: mean ± quantile x SD / sqrt(n)."""
     width = unrounded(ci[1]) - unrounded(ci[0])
     scale = math.sqrt(n) / (2 * quantile)
     return (width * exactly(scale)).clipped()
 
 
 def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
-    """The SD over n cases: printed, or behind the standard error or the interval of a mean.
+    """Return the SD over n cases: printed, or behind the standard error or the interval of a mean.
 
     None where nothing tells it: no spread is printed, or one of runs, or it is a median's.
     """
@@ -70,7 +70,7 @@ def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
 
 
 def spread_text(value: Value) -> str:
-    """The mean with what is printed of its spread."""
+    """Return the mean with what is printed of its spread."""
     if value.ci:
         return f"{value.mean.text}, interval {value.ci[0].text} to {value.ci[1].text}"
     spread = value.sd if value.sd is not None else value.se

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from crossover.core.tables import some
+from crossover.core.cells import some
 from crossover.findings.audit.false_claims import LIKELY
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, span
 from crossover.findings.published import Published
@@ -22,7 +22,7 @@ MOST_NAMED = 3
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
-    """A line of counts, then what does not follow, entry by entry.
+    """Return a line of counts, then what does not follow, entry by entry.
 
     What follows only under a reading, what no check finds, and which claims of superiority may be false
     (`false_claims.false_claims`) come after it.
@@ -74,12 +74,12 @@ def _show_claims(claims: pd.DataFrame, console: Console) -> None:
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, int]:
-    """The number of findings of each verdict."""
+    """Return the number of findings of each verdict."""
     return {verdict: int((table["verdict"] == verdict).sum()) for verdict in COUNTED}
 
 
 def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame) -> dict[str, Any]:
-    """All findings and claims; numbers that one doesn't have are None."""
+    """Return all findings and claims as plain values; numbers that one doesn't have are None."""
     rows, claimed = (frame.astype(object).where(frame.notna(), None) for frame in (table, claims))
     return {
         "study": published.study,

@@ -26,7 +26,7 @@ class Attainable:
 
 @cache
 def attainable(n: int) -> tuple[Attainable, ...]:
-    """All p values of n paired cases: each form, every pattern of ties, zeros and signs.
+    """Return all p values of n paired cases: each form, every pattern of ties, zeros and signs.
 
     For each p of a form the fewest tied or zero cases that give it.
     """
@@ -41,7 +41,7 @@ def attainable(n: int) -> tuple[Attainable, ...]:
 
 
 def all_improve(n: int) -> dict[str, Interval]:
-    """The p values of n cases that all improve, by form: ties lower the asymptotic ones."""
+    """Return the p values of n cases that all improve, by form: ties lower the asymptotic ones."""
     found: dict[str, list[float]] = {}
     for groups in compositions(n):
         ranks = mean_ranks(groups)
@@ -51,7 +51,7 @@ def all_improve(n: int) -> dict[str, Interval]:
 
 
 def compositions(n: int) -> Iterator[tuple[int, ...]]:
-    """All ways to tie n cases: the sizes of the groups of equal differences, smallest difference first."""
+    """Yield all ways to tie n cases: the sizes of the groups of equal differences, smallest difference first."""
     if n == 0:
         yield ()
     for first in range(1, n + 1):
@@ -69,7 +69,7 @@ def mean_ranks(groups: tuple[int, ...]) -> list[float]:
 
 
 def _sums(groups: tuple[int, ...]) -> Counter[float]:
-    """Each sum of positive ranks -> the number of sign patterns that give it."""
+    """Return each sum of positive ranks -> the number of sign patterns that give it."""
     sums: Counter[float] = Counter({0.0: 1})
     for rank in mean_ranks(groups):
         moved: Counter[float] = Counter(sums)

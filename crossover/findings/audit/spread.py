@@ -10,13 +10,13 @@ from crossover.findings.audit.scores import cases_of, scale_of, sd_of, t_quantil
 from crossover.findings.printed import Pair, Value
 from crossover.findings.printed_number import Printed
 from crossover.findings.published import Published
-from crossover.statistics.scales import AGREEMENT, UNKNOWN, Scale
+from crossover.statistics.scores.scales import AGREEMENT, UNKNOWN, Scale
 
 CHECK = "interval and spread"
 
 
 def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
-    """Of n values on a scale with a mean in the interval, unbiased form; infinite without a lowest value.
+    """Return the largest SD (unbiased form) of n values with a mean in the interval; infinite without a lowest value.
 
     Bhatia & Davis (2000): (highest - mean) (mean - lowest) n / (n - 1). Nor can one of n values above the lowest
     be further from it than n times their mean is: (mean - lowest) sqrt(n), which holds without a highest, too.
@@ -32,7 +32,7 @@ def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
 
 
 def spread(published: Published) -> list[Finding]:
-    """Scores off their scale; intervals and quartiles about their means; SDs against what a scale allows."""
+    """Check scores against their scales, intervals and quartiles against means, and SDs against scales."""
     findings = list(_off_scale(published))
     for value in published.values:
         n = cases_of(value, published)

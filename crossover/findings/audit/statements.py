@@ -28,7 +28,7 @@ WORDS = {
 
 
 def statements(published: Published) -> list[Finding]:
-    """Every statement.
+    """Check every statement of the paper's text against its numbers.
 
     Raises:
         ExpressionError: a side that can't be evaluated.

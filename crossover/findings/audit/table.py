@@ -14,7 +14,7 @@ COLUMNS = [
 
 
 def audit_table(published: Published) -> pd.DataFrame:
-    """One row for each finding, with `COLUMNS`.
+    """Return one row for each finding, with `COLUMNS`.
 
     `low` and `high` are the recomputed interval over all numbers that round to the printed ones; `off_by`
     is how far the printed one lies beyond it, NaN unless the verdict is "does not follow".

@@ -1,6 +1,6 @@
 """Parts of claims about scores, from the tidy table of metrics: differences and means over the same cases.
 
-Interval and p of a part are one inversion of `statistics.chance`: for other patients and other trainings. A
+Interval and p of a part are one inversion of `estimates.chance`: for other patients and other trainings. A
 difference's interval ends where the metric's scale does; a mean is judged on the logit scale (a distance on the
 logarithm). Where every model was trained once, the spread between trainings is taken from what else the study
 has (`Scores.spread`); where nothing tells it, the part is about these trained models only.
@@ -29,10 +29,10 @@ from crossover.findings.claims.statements import (
     Statement,
     Within,
 )
-from crossover.statistics.chance import Effect
-from crossover.statistics.effects import effect_of, mean_interval, on_scale
-from crossover.statistics.intervals import ended, of_differences, on_line
-from crossover.statistics.scales import Scale, scale
+from crossover.statistics.estimates.chance import Effect
+from crossover.statistics.estimates.effects import effect_of, mean_interval, on_scale
+from crossover.statistics.scores.intervals import ended, of_differences, on_line
+from crossover.statistics.scores.scales import Scale, scale
 
 Controls = Mapping[tuple[str, str], Sequence[str]]
 """Of `crossover.study.chains.longer`: families of chains a, b -> what b is as long as a."""
@@ -45,7 +45,7 @@ KEYS = ["cohort", "case"]
 
 
 def differences(statement: Compared, scores: Scores, controls: Controls = NO_CONTROLS) -> Iterator[Part]:
-    """The parts of a comparison, as `combine` says.
+    """Yield the parts of a comparison, as `combine` says.
 
     Where a's chains were trained longer than b's and b has controls that were not, what is better must be better than
     those too.
@@ -69,7 +69,7 @@ def missing_controls(statement: Statement, scores: Scores | None, controls: Cont
 
 
 def _as_long(of: Comparison, scores: Scores, controls: Controls) -> Comparison:
-    """As many b as a, each as long as its a."""
+    """Replace each b by its control that was trained as long as its a, where that has scores."""
     pairs = [(a, b) for a in of.a for b in of.b]
     found = [next((c for c in controls.get(p, ()) if c in scores.families), p[1]) for p in pairs]
     return of if found == [b for _, b in pairs] else of.model_copy(update={"b": found})
@@ -83,7 +83,7 @@ def _combined(places: Sequence[Place], statement: Compared, scores: Scores) -> I
 
 
 def values(statement: Values, scores: Scores) -> Iterator[Part]:
-    """Every family's mean on every place."""
+    """Yield every family's mean on every place."""
     metric, test_set = statement.metric, statement.test_set
     for structure in statement.structures or scores.structures:
         for n in statement.sizes or [0]:
@@ -96,7 +96,7 @@ def values(statement: Values, scores: Scores) -> Iterator[Part]:
 
 
 def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
-    """Every family at each size against itself at the one before."""
+    """Compare every family at each size with itself at the size before."""
     metric, test_set = statement.metric, statement.test_set
     for structure in statement.structures or scores.structures:
         for family in statement.families:
@@ -111,7 +111,7 @@ def rises(statement: Rises, scores: Scores) -> Iterator[Part]:
 
 
 def part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
-    """A part from an effect that is a difference of values on a scale."""
+    """Make a part from an effect that is a difference of values on a scale."""
 
     @functools.cache
     def interval(confidence: float) -> Interval:
@@ -122,7 +122,7 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
 
 
 def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
-    """A part from an effect that is a mean of values on a scale."""
+    """Make a part from an effect that is a mean of values on a scale."""
     there = on_scale(found, scale)
 
     @functools.cache
@@ -157,7 +157,7 @@ class _Side(NamedTuple):
 
 
 def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
-    """An effect over places: of a case, its mean over the places on whose test set it is.
+    """Return an effect over places: of a case, its mean over the places on whose test set it is.
 
     Folds are paired, since the models of a fold are trained on the same patients.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crossover.core.tables import some
+from crossover.core.cells import some
 from crossover.findings.claims import effects, others, reliability
 from crossover.findings.claims.parts import (
     FAILS,
@@ -37,8 +37,8 @@ from crossover.findings.claims.statements import (
     Untested,
     Within,
 )
-from crossover.statistics.agreement import Form
-from crossover.statistics.chance import MODELS
+from crossover.statistics.estimates.agreement import Form
+from crossover.statistics.estimates.chance import MODELS
 
 COLUMNS = [
     "id", "words", "where", "kind", "verdict", "effect", "ci_low", "ci_high", "p", "published",
@@ -160,7 +160,7 @@ def _parts(
 
 
 def measure(statement: Statement) -> str:
-    """What a claim's effect is: "difference of DSC", "ICC", "% of training time"."""
+    """Name what a claim's effect is: "difference of DSC", "ICC", "% of training time"."""
     if isinstance(statement, Untested):
         return ""
     if isinstance(statement, Time):
@@ -176,7 +176,7 @@ def measure(statement: Statement) -> str:
 
 
 def _published(parts: list[Part], statement: Statement, text: str) -> str:
-    """The paper's effects, from the smallest to the largest that it prints, and what else it says."""
+    """Return the paper's effects, from the smallest to the largest that it prints, and what else it says."""
     known = [part.published for part in parts if not math.isnan(part.published)]
     if not known:
         return text
@@ -197,7 +197,7 @@ def _because(
     shown: Part,
     least: int | None,
 ) -> str:
-    """Which parts decided, by their own intervals."""
+    """Return which parts decided, by their own intervals."""
     n = len(parts)
     if n == 1:
         few = math.isnan(parts[0].interval(confidence)[0])

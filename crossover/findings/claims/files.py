@@ -33,7 +33,7 @@ def read_claims(study: str, folder: Path = Path("config")) -> Claims:
 
 
 def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
-    """The verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
+    """Return the verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:
         study: its name, published numbers, sizes, strategies, confidence, policy on missing predictions and radiomics
@@ -45,8 +45,8 @@ def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -
         TableError: a table is not what it has to be.
     """
     from crossover.findings.claims.evaluate import evaluate_claims
-    from crossover.statistics.agreement import Form, read_radiomics
-    from crossover.statistics.missing import read_completed
+    from crossover.statistics.estimates.agreement import Form, read_radiomics
+    from crossover.statistics.scores.missing import read_completed
 
     scores = partial(read_completed, policy=study.statistics.missing)
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {

@@ -10,22 +10,22 @@ from crossover.findings.claims.effects import part
 from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import BestNetwork, Crossover, Time
-from crossover.statistics.chance import Spread, effect
-from crossover.statistics.crossing import CHANGES, CROSSES, NONE, lacking
-from crossover.statistics.intervals import ended, half_width
-from crossover.statistics.metrics_table import POOLED
-from crossover.statistics.scales import PERCENT_SAVED, SHARE
+from crossover.statistics.estimates.chance import Spread, effect
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
+from crossover.statistics.scores.intervals import ended, half_width
+from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.scales import PERCENT_SAVED, SHARE
 
 
 def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
-    """The mean saving in per cent over trainings (structures and replicates), Student's interval over them.
+    """Return the mean saving in per cent over trainings (structures and replicates), with Student's interval.
 
     On processors the interval to judge by spans those of seconds of the clock and of processor seconds, so that
     there is a verdict only where both lead to it: what the machine did beside slows the one, hardly the other.
 
     Raises:
         Missing: no such trainings, or such as ran on different devices, with different threads, or while something
-            else took their time (`statistics.training_time`).
+            else took their time (`scores.training_time`).
     """
     rows = saved[(saved["family"] == statement.family) & (saved["scratch"] == statement.over)]
     ours = [sizes[n] for n in statement.sizes if n in sizes]
@@ -63,7 +63,7 @@ def _student(values: np.ndarray, confidence: float) -> Interval:
 
 
 def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
-    """The network's validation DSC minus every other's, on the same folds.
+    """Return the network's validation DSC minus every other's, on the same folds.
 
     The folds' training patients overlap, so that these intervals are too narrow (Nadeau & Bengio 2003).
 
@@ -88,7 +88,7 @@ def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
 
 
 def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple[list[Part], Interval]:
-    """The n at which one family overtakes the other, a part for each structure, and where n has to lie.
+    """Return the n at which one family overtakes the other, a part for each structure, and where n has to lie.
 
     An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
     structure is not corrected for their number. It counts for the claim only where the table says that the two
@@ -129,7 +129,7 @@ def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
 
 
 def _p(measures: Sequence[np.ndarray], bound: float) -> float:
-    """The larger p where all lie on one side of the bound; else one that says nothing."""
+    """Return the larger p where all lie on one side of the bound; else one that says nothing."""
     from scipy.stats import ttest_1samp
 
     if not all(len(values) > 1 and np.ptp(values) > 0 for values in measures):

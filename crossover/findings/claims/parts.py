@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossover.statistics.chance import METHODS
+from crossover.statistics.estimates.chance import METHODS
 
 Interval = tuple[float, float]
 HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "can't tell", "not run"
@@ -33,7 +33,7 @@ class Part:
             effect being at or beyond the nearer one.
         published: the paper's effect, NaN where it prints none.
         told: the interval to show, where it is not the one to judge by.
-        about: methods, or only the models that were trained (`statistics.chance`).
+        about: methods, or only the models that were trained (`estimates.chance`).
     """
 
     name: str
@@ -61,13 +61,13 @@ def verdict(parts: Sequence[Part], region: Interval, confidence: float, least: i
 
 
 def decisive(parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None) -> Part:
-    """The part that decides: of all that have to lie in the region the least clear one."""
+    """Return the part that decides: of all that have to lie in the region the least clear one."""
     ranked = sorted(parts, key=lambda part: -_clearance(part.interval(confidence), region))
     return ranked[(least or len(parts)) - 1]
 
 
 def sides(parts: Sequence[Part], region: Interval, confidence: float) -> tuple[list[Part], list[Part]]:
-    """The parts whose own interval lies inside, and those whose lies outside."""
+    """Return the parts whose own interval lies inside, and those whose lies outside."""
     found = [(part, part.interval(confidence)) for part in parts]
     inside = [part for part, interval in found if _inside(interval, region)]
     return inside, [part for part, interval in found if _outside(interval, region)]

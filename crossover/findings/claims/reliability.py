@@ -22,14 +22,14 @@ from crossover.findings.claims.effects import Values
 from crossover.findings.claims.parts import Interval, Missing, Part
 from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import Better
-from crossover.statistics.agreement import MANUAL, Form, estimate
+from crossover.statistics.estimates.agreement import MANUAL, Form, estimate
 
 DRAWS = 4999
 """Of the bootstrap, seeded: the same table gives the same interval."""
 
 
 def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float) -> Iterator[Part]:
-    """Every family's ICC of every feature, as `statistics.agreement.agreement` gives them.
+    """Yield every family's ICC of every feature, as `estimates.agreement.agreement` gives them.
 
     Raises:
         Missing: no such model, size, structure or test set.
@@ -49,7 +49,7 @@ def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: f
 
 
 def icc_differences(statement: Better, radiomics: pd.DataFrame, form: Form, sizes: Sizes) -> Iterator[Part]:
-    """Every a's ICC minus every b's, of every feature.
+    """Yield every a's ICC minus every b's, of every feature.
 
     Args:
         radiomics: of `agreement.check_radiomics`.
@@ -123,7 +123,7 @@ def _drawn(values: np.ndarray, form: Form) -> np.ndarray:
 
 
 def _icc(manual: np.ndarray, automatic: np.ndarray, form: Form) -> np.ndarray:
-    """Of arrays (draws, cases, features): ICCs, shape (draws, features)."""
+    """Return the ICCs, shape (draws, features), of arrays (draws, cases, features)."""
     n = manual.shape[1]
     apart, middle = automatic - manual, (automatic + manual) / 2
     ddof = 1 if n > 1 else 0
@@ -135,7 +135,7 @@ def _icc(manual: np.ndarray, automatic: np.ndarray, form: Form) -> np.ndarray:
 
 
 def _percentiles(drawn: np.ndarray, confidence: float) -> Interval:
-    """All bounds whose p is above 1 - confidence."""
+    """Return all bounds whose p is above 1 - confidence."""
     known = np.sort(drawn[np.isfinite(drawn)])
     if len(known) < len(drawn) / 2:  # as with so few cases that most draws have no variance
         return math.nan, math.nan

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from crossover.findings.claims.parts import Missing
-from crossover.statistics.chance import Spread
-from crossover.statistics.effects import Spreads
-from crossover.statistics.metrics_table import POOLED, tested, with_runs
+from crossover.statistics.estimates.chance import Spread
+from crossover.statistics.estimates.effects import Spreads
+from crossover.statistics.scores.metrics_table import POOLED, tested, with_runs
 
 Sizes = Mapping[int, int]
 """The paper's training size -> ours."""
@@ -35,7 +35,7 @@ class Scores:
         self._spreads: dict[tuple[str, str], Spreads] = {}
 
     def of(self, family: str, n: int, test_set: str, metric: str, structure: str) -> pd.DataFrame:
-        """Cases, by cohort and name, x trainings. `n` is the paper's; a family without sizes has one model.
+        """Return scores, cases x trainings. `n` is the paper's; a family without sizes has one model.
 
         Raises:
             Missing: the tables have no such scores.
@@ -74,7 +74,7 @@ class Scores:
         """Return how much means differ from training to training, as far as the study's models tell it.
 
         It is pooled over the models that were trained several times, else judged by how far the means of
-        several sizes stray from smooth curves (`statistics.resampling`); None where neither is there.
+        several sizes stray from smooth curves (`estimates.resampling`); None where neither is there.
         """
         if (test_set, metric) not in self._spreads:
             rows = self._table
@@ -83,7 +83,7 @@ class Scores:
         return self._spreads[test_set, metric].of(None if structure == POOLED else structure)()
 
     def printed(self, family: str, n: int, test_set: str, metric: str, structure: str) -> float:
-        """The paper's mean, NaN where it prints none; the first where it prints several."""
+        """Return the paper's mean, NaN where it prints none; the first where it prints several."""
         metric = metric.removesuffix("_structure_slices")
         for size in (n, 0):
             for of in (structure, None):

@@ -20,7 +20,7 @@ WIDE = 150  # columns of a terminal
 
 
 def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dict[str, pd.DataFrame]:
-    """Study -> its claims' verdicts on the tables under `results`.
+    """Return study -> its claims' verdicts on the tables under `results`.
 
     Args:
         studies: by default all that have claims and results.
@@ -45,7 +45,7 @@ def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dic
 
 
 def records(table: pd.DataFrame) -> list[dict]:
-    """Rows for JSON, which has neither NaN nor infinity."""
+    """Return the rows for JSON, which has neither NaN nor infinity."""
     return [
         {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         for row in table.to_dict("records")

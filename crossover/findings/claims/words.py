@@ -25,7 +25,7 @@ def _cases(n: float) -> str:
 
 
 def p(value: float) -> str:
-    """ "< 0.001", "0.041"; "" for NaN."""
+    """Format a p value: "< 0.001", "0.041"; "" for NaN."""
     if math.isnan(value):
         return ""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -21,7 +21,7 @@ class _Builder:
 
     def conv(self, x, filters: int, name: str, kernel: int = 1, stride: int = 1, relu: bool = True,
              epsilon: float = 1e-3):  # fmt: skip
-        """Convolution without bias, batch normalisation and (by default) ReLU."""
+        """Apply a convolution without bias, batch normalisation and (by default) ReLU."""
         x, padding = self._pad(x, name, kernel, stride, 1)
         x = layers.Conv2D(filters, kernel, stride, padding, use_bias=False, name=name)(x)
         return self.norm(x, name, relu, epsilon)
@@ -32,7 +32,7 @@ class _Builder:
 
     def separable(self, x, filters: int, name: str, stride: int = 1, rate: int = 1,
                   inner_relu: bool = False, epsilon: float = 1e-3):  # fmt: skip
-        """Depthwise 3x3 then pointwise 1x1, each normalised. ReLU after each, or once before both."""
+        """Apply depthwise 3x3, then pointwise 1x1, each normalised; ReLU after each, or once before both."""
         if not inner_relu:
             x = layers.ReLU(name=f"{name}_relu")(x)
         x, padding = self._pad(x, name, 3, stride, rate)
@@ -43,7 +43,7 @@ class _Builder:
 
     def block(self, x, filters: tuple[int, int, int], name: str, shortcut: str, stride: int = 1,
               rate: int = 1, inner_relu: bool = False):  # fmt: skip
-        """An Xception block of three separable convolutions; returns (output, after the second)."""
+        """Apply an Xception block of three separable convolutions; return (output, after the second)."""
         y = x
         for i, full in enumerate(filters, start=1):
             y = self.separable(y, self.channels(full), f"{name}_sep{i}", stride if i == 3 else 1, rate, inner_relu)

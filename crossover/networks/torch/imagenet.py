@@ -20,7 +20,7 @@ _NOT_OF_ENCODERS = re.compile(r"^_?fc\.|^classifier\.|\.num_batches_tracked$")
 
 
 def encoder_weights(encoder: str, path: str, sha256: str, channels: int) -> Arrays:
-    """An encoder's ImageNet weights, by the names and in the shapes of a network with it ("encoder.").
+    """Return an encoder's ImageNet weights, by the names and in the shapes of a network with it ("encoder.").
 
     Args:
         path: where the user says that they are, see `crossover.networks.imagenet.find`.
@@ -40,7 +40,7 @@ def encoder_weights(encoder: str, path: str, sha256: str, channels: int) -> Arra
 
 
 def read(encoder: str, found: imagenet.Weights) -> Arrays:
-    """The weights of a file by the encoder's own names, for three channels, checked.
+    """Return the weights of a file by the encoder's own names, for three channels, checked.
 
     Raises:
         ValueError: names or shapes are not the encoder's, a value is not finite, or the weights of a
@@ -76,7 +76,7 @@ def _safetensors(found: imagenet.Weights) -> Arrays:
 
 
 def of_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
-    """The first convolution for another number of channels than three, as segmentation_models_pytorch makes it.
+    """Return the first convolution for another number of channels than three, as segmentation_models_pytorch makes it.
 
     For one channel its kernels are summed: a grey image gives what it gives in all three. For others
     they are repeated in turn, scaled by three over the number of channels.
@@ -88,7 +88,7 @@ def of_channels(kernel: np.ndarray, channels: int) -> np.ndarray:
 
 
 def digest(weights: Arrays) -> str:
-    """SHA-256 of names, shapes and values, in the order of the names."""
+    """Return a SHA-256 of names, shapes and values, in the order of the names."""
     out = hashlib.sha256()
     for name in sorted(weights):
         out.update(f"{name} {weights[name].shape}\n".encode())
@@ -104,7 +104,7 @@ def _shapes(encoder: str) -> dict[str, tuple[int, ...]]:
 
 
 def _renamed(encoder: str, name: str) -> str:
-    """The encoder's name of a weight in a package's file."""
+    """Return the encoder's name of a weight in a package's file."""
     if encoder not in LITE_BLOCKS:
         return name
     return _lite_name(name, LITE_BLOCKS[encoder])

@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def kept_bytes(network: nn.Module, shape: tuple[int, int, int, int]) -> int:
-    """Bytes that a training step keeps from its forward to its backward pass, its weights included.
+    """Return bytes that a training step keeps from its forward to its backward pass, its weights included.
 
     Found by a forward pass on the meta device, which computes and changes nothing.
 
@@ -47,7 +47,7 @@ def kept_bytes(network: nn.Module, shape: tuple[int, int, int, int]) -> int:
 
 
 def recompute(network: nn.Sequential, wanted: bool) -> None:
-    """Have a network's blocks recomputed in its training steps from now on, or not."""
+    """Let a network's blocks be recomputed in its training steps from now on, or not."""
     for block in blocks(network):
         block.__dict__.pop("forward", None)
         if wanted:
@@ -55,7 +55,7 @@ def recompute(network: nn.Sequential, wanted: bool) -> None:
 
 
 def blocks(network: nn.Sequential) -> Iterator[nn.Module]:
-    """The outermost members of sequences and lists, within a network's parts, that convolve and normalise batches."""
+    """Yield the outermost members of sequences and lists, within a network's parts, that convolve and normalise."""
     for part in network:
         yield from _blocks(part)
 

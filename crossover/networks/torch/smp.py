@@ -55,7 +55,7 @@ def build(kind: str, height: int, width_px: int, channels: int, structures: int 
 
 
 def parts(model: smp.base.SegmentationModel) -> nn.Sequential:
-    """A model of segmentation_models_pytorch as encoder, decoder and head.
+    """Take a model of segmentation_models_pytorch apart: encoder, decoder and head.
 
     Batch normalisation counts its batches only where its momentum is not set, and it is: without the
     counters every weight is float32.

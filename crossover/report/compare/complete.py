@@ -8,7 +8,7 @@ import pandas as pd
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.names import matched
 from crossover.report.compare.roles import ROLES, Said
-from crossover.statistics.metrics_table import METRICS, POOLED, TableError, check_metrics
+from crossover.statistics.scores.metrics_table import METRICS, POOLED, TableError, check_metrics
 
 DEFAULTS = {
     "level": "", "n_train": 0, "replicate": 0, "fold": None, "cohort": "test", "structure": "structure",
@@ -132,6 +132,8 @@ def _renamed(table: pd.DataFrame, structures: Mapping[str, str]) -> pd.DataFrame
 def _filled(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """With a column for each of `DEFAULTS`; files that lack it among others have the default."""
     notes = [text for column, text in _SAID.items() if column not in table]
+    if "draw" in table and "replicate" not in table:
+        table = table.assign(replicate=table["draw"])
     for column in {"family", "strategy"} & set(table):
         table = table.assign(**{column: table[column].fillna(table.get("model"))})
     for column, value in DEFAULTS.items():

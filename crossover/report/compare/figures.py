@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from crossover.analyses.figures import organs, performance, style
-from crossover.statistics.metrics_table import compared
-from crossover.statistics.scales import SHARE, method, scale
+from crossover.statistics.scores.metrics_table import compared
+from crossover.statistics.scores.scales import SHARE, method, scale
 from crossover.study.schema import Study
 from crossover.study.sections import Statistics
 
@@ -23,7 +23,7 @@ def figures(
 
     Args:
         table: of `complete.read_all`.
-        tests: of `statistics.paired.paired`.
+        tests: of `differences.paired.paired`.
     """
     rows = compared(table).dropna(subset=metric)
     infinite = int(np.isinf(rows[metric]).sum())
@@ -67,7 +67,7 @@ def _renamed(rows: pd.DataFrame, tests: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     apart = (rows["n_train"] == 0) & rows["family"].isin(sized)
     rows = rows.assign(family=rows["family"].where(~apart, rows["family"] + ", n = 0"))
     keys = {
-        column: {name: f"{column}{i}" for i, name in enumerate(dict.fromkeys(rows[column]))}
+        column: {name: f"{column}{i}" for i, name in enumerate(rows[column].unique())}
         for column in ("family", "cohort", "structure")
     }
     for column, names in keys.items():

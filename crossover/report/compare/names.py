@@ -6,8 +6,8 @@ from functools import partial
 
 import pandas as pd
 
-from crossover.core.tables import TableError, some
-from crossover.report.compare.formats import stem
+from crossover.core.cells import TableError, some
+from crossover.sources.score_files import stem
 
 TRIED = "letters' case, blanks and signs between words, folders, file extensions and leading zeros"
 """What `matched` does away with before it says that a name is of one model only."""
@@ -36,14 +36,15 @@ def matched(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:
     for column in ("cohort", "structure", "case"):
         within = table["cohort"] if column == "case" else pd.Series("", table.index)
         for _, rows in table.groupby(within, sort=False):
-            names = {m: list(dict.fromkeys(own)) for m, own in rows.groupby(by, sort=False)[column]}
+            names = {m: list(own.unique()) for m, own in rows.groupby(by, sort=False)[column]}
             new, wrong = _same(names, column)
             if column == "structure":
                 new |= _numbered(names)
             findings += wrong
             notes += _changed(new, column)
-            pairs = zip(rows[by], rows[column], strict=True)
-            table.loc[rows.index, column] = [new.get(pair, pair[1]) for pair in pairs]
+            if new:
+                pairs = zip(rows[by], rows[column], strict=True)
+                table.loc[rows.index, column] = [new.get(pair, pair[1]) for pair in pairs]
     if findings:
         raise TableError("\n".join(findings))
     return table, notes

@@ -12,8 +12,8 @@ from crossover.analyses.figures import style
 from crossover.report.formats import interval, number, p_value, signed
 from crossover.report.layout import across
 from crossover.report.prose import environment
-from crossover.statistics.chance import MODELS
-from crossover.statistics.scales import KNOWN, method
+from crossover.statistics.estimates.chance import MODELS
+from crossover.statistics.scores.scales import KNOWN, method
 
 ABOUT = {
     True: (
@@ -30,7 +30,7 @@ ABOUT = {
 class Section:
     """What there is of one metric.
 
-    Its pairs (`statistics.paired.paired`), ranks (`statistics.ranking.ranking`) and figures (path, caption).
+    Its pairs (`differences.paired.paired`), ranks (`differences.ranking.ranking`) and figures (path, caption).
     """
 
     metric: str
@@ -46,7 +46,7 @@ def render(
     notes: Sequence[str],
     confidence: float,
 ) -> str:
-    """The HTML of a page that needs nothing but the files beside it."""
+    """Return the HTML of a page that needs nothing but the files beside it."""
     page = environment(autoescape=True).get_template("compare/page.html.j2")
     labels = [style.metric_label(section.metric) for section in sections]
     return page.render(

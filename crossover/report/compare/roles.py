@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from crossover.statistics.metrics_table import METRICS, TableError
-from crossover.statistics.scales import DIAGONAL, KNOWN
+from crossover.statistics.scores.metrics_table import METRICS, TableError
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN
 
 ROLES = {
     "model": ("model", "method", "algorithm"),
@@ -15,6 +15,7 @@ ROLES = {
     "cohort": ("cohort", "test_set", "site", "center", "centre", "dataset"),
     "n_train": ("n_train",),
     "replicate": ("replicate", "seed"),
+    "draw": ("draw",),
     "fold": ("fold",),
     "level": ("level",),
     "family": ("family",),

@@ -10,10 +10,10 @@ import pandas as pd
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
-from crossover.statistics.metrics_table import TableError, compared
-from crossover.statistics.missing import Policy, completed, counts
-from crossover.statistics.missing import notes as lacking
-from crossover.statistics.scales import KNOWN
+from crossover.statistics.scores.metrics_table import TableError, compared
+from crossover.statistics.scores.missing import Policy, completed, counts
+from crossover.statistics.scores.missing import notes as lacking
+from crossover.statistics.scores.scales import KNOWN
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
@@ -26,10 +26,10 @@ class Comparison:
 
     Attributes:
         table: all scores, as of `missing.completed`.
-        summary: of `statistics.summary.summarise`.
-        pairs: metric -> of `statistics.paired.paired`.
-        missing: of `statistics.missing.counts`.
-        ranking: of `statistics.ranking.ranking`.
+        summary: of `estimates.summary.summarise`.
+        pairs: metric -> of `differences.paired.paired`.
+        missing: of `scores.missing.counts`.
+        ranking: of `differences.ranking.ranking`.
         notes: what was read, understood and filled in, a sentence each.
     """
 
@@ -61,8 +61,8 @@ def comparison(
         TableError: all that is wrong with the files, no such metric, predictions that are missing and may not be, or
             nothing to compare.
     """
-    from crossover.statistics.ranking import ranking
-    from crossover.statistics.summary import summarise
+    from crossover.statistics.differences.ranking import ranking
+    from crossover.statistics.estimates.summary import summarise
 
     said = Said(columns, metrics)
     read, notes = read_all(sources, said, _structures(structures))
@@ -108,7 +108,7 @@ def write(found: Comparison, out: Path) -> str:
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Every pair of models on the same cases; the one place that says by which statistics."""
-    from crossover.statistics.paired import paired
+    from crossover.statistics.differences.paired import paired
 
     return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
 
@@ -149,9 +149,10 @@ def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[s
     for metric in said.metrics or metrics_in(table, said):
         scored = rows.dropna(subset=metric)
         own = {str(m): part for m, part in scored.groupby("family", sort=False)}
-        places = {m: set(zip(p["cohort"], p["case"], p["structure"])) for m, p in own.items()}
+        place = ["cohort", "case", "structure"]
+        places = {m: set(pd.MultiIndex.from_frame(p[place])) for m, p in own.items()}
         alone = [m for m, here in places.items() if not _meets(m, here, places)]
-        lacking = [m for m in dict.fromkeys(rows["family"]) if m not in own]
+        lacking = [m for m in rows["family"].unique() if m not in own]
         notes += [f"{metric}: {', '.join(lacking)} without"] if lacking else []
         of_files = as_read.dropna(subset=metric).groupby("family", sort=False)
         for note in _apart({str(m): part for m, part in of_files}):
@@ -176,10 +177,10 @@ def _apart(models: dict[str, pd.DataFrame]) -> list[str]:
     """Names that not all models have; cases by their test set where there are several."""
     several = len({cohort for rows in models.values() for cohort in rows["cohort"]}) > 1
     cases = {
-        m: list(dict.fromkeys(rows["cohort"] + "/" + rows["case"] if several else rows["case"]))
+        m: list((rows["cohort"] + "/" + rows["case"] if several else rows["case"]).unique())
         for m, rows in models.items()
     }
-    structures = {m: list(dict.fromkeys(rows["structure"])) for m, rows in models.items()}
+    structures = {m: list(rows["structure"].unique()) for m, rows in models.items()}
     found = [*apart(structures, "structures"), *apart(cases, "cases")]
     return [f"{note}; tried to match them without {TRIED}" for note in found]
 

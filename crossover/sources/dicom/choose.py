@@ -67,7 +67,7 @@ def _contains(text: str, pattern: str) -> bool:
 
 
 def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
-    """The image of a channel.
+    """Return the image of a channel.
 
     Args:
         found: all stacks of the examination.
@@ -104,7 +104,7 @@ def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
 
 
 def listed(found: Sequence[Stack]) -> str:
-    """The stacks in words, equal ones counted."""
+    """Describe the stacks in words, equal ones counted."""
     counts = Counter(s.describe() for s in found)
     lines = [(f"{n} times " if n > 1 else "") + text for text, n in counts.items()]
     more = [f"{len(lines) - 12} others"] if len(lines) > 12 else []
@@ -112,7 +112,7 @@ def listed(found: Sequence[Stack]) -> str:
 
 
 def _told(rule: SeriesRule) -> str:
-    """A rule is the study's own text, but a description in it may quote a hospital's."""
+    """Describe a rule without its description, which may quote a hospital's text."""
     other = {"description", "computed_from", "by_patient"}
     told = rule.model_dump(exclude_defaults=True, exclude=other)
     text = ", ".join(f"{name} {_plain(value)}" for name, value in told.items())
@@ -128,7 +128,7 @@ def _plain(value: object) -> str:
 def _pick(
     matching: list[Stack], rule: SeriesRule, drawn_on: Collection[str]
 ) -> tuple[list[Stack], list[str], list[Finding]]:
-    """One stack, or several directions of one diffusion measurement; why; and what is to be told of it.
+    """Return one stack, or several directions of one diffusion measurement; why; and what is to be told of it.
 
     Raises:
         Refused: where it stays open which one is meant.
@@ -166,7 +166,7 @@ def _alike(a: Stack, b: Stack) -> bool:
 
 
 def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
-    """What says that several match, and how they differ."""
+    """Say that several match, and how they differ."""
     there = listed(matching)
     if len(_by_series(matching)) > 1:
         what = f"{len(matching)} match {_told(rule)}: {there}"
@@ -178,7 +178,7 @@ def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
 
 
 def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
-    """Of the images at one b-value the likeliest to have been measured whole.
+    """Choose, of the images at one b-value, those that were most likely measured as a whole.
 
     Measured ones before calculated ones, those known for diffusion images before others, and the scanner's own trace
     before single directions, which it was made from.
@@ -210,7 +210,7 @@ def _undirected(stack: Stack, directed: Collection[str]) -> bool:
 
 
 def _doubts(matching: Sequence[Stack], rule: SeriesRule) -> list[Finding]:
-    """What the chosen images' headers leave in doubt of their b-value."""
+    """Return what the chosen images' headers leave in doubt of their b-value."""
     if rule.b_value is None:
         return []
     out = []
@@ -231,7 +231,7 @@ def _by_series(found: Sequence[Stack]) -> list[list[Stack]]:
 
 
 def _repeated(groups: list[list[Stack]], which: Repeated) -> list[Stack]:
-    """The one of several repetitions that a rule takes; none where it takes none, or two are as good."""
+    """Return the one of several repetitions that a rule takes; none where it takes none, or two are as good."""
     if which == "refuse":
         return []
     if which == "most_slices":
@@ -260,7 +260,7 @@ def _number(word: str) -> float:
 
 
 def _of_several(taken: Sequence[Stack], series: Sequence[Sequence[Stack]], which: Repeated) -> list[Finding]:
-    """That a repeated series was chosen, and whether the others have its name."""
+    """Say that a repeated series was chosen, and whether the others have its name."""
     names = {group[0].instance.text.split("\n")[0].strip().casefold() for group in series}
     out = [Finding("series-repeated", f"the {_words(which)} of {len(series)} series that match")]
     if len(names) > 1:
@@ -285,7 +285,7 @@ def _files(found: Sequence[Stack]) -> list[str]:
 
 
 def _mean(parts: list[Stack]) -> sitk.Image:
-    """The geometric mean: trace-weighted, since the logarithms of the signals are what is averaged."""
+    """Return the geometric mean: trace-weighted, since the logarithms of the signals are what is averaged."""
     images = [volume(part) for part in parts]
     if not all(same_grid(images[0], image) for image in images):
         what = f"{len(parts)} measurements of one b-value lie on different grids"
@@ -297,7 +297,7 @@ def _mean(parts: list[Stack]) -> sitk.Image:
 
 
 def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
-    """The map in 10⁻⁶ mm²/s."""
+    """Return the map in 10⁻⁶ mm²/s."""
     values = sitk.GetArrayFromImage(image)
     scale = adc_scale(stack.frame.unit, values)
     if scale is None:
@@ -311,7 +311,7 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
 
 
 def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
-    """The ADC map fitted from the images at the declared b-values; from one series where one holds them all."""
+    """Return the ADC map fitted from the images at the declared b-values; from one series where one holds them all."""
     rules = {b: rule.at_b_value(b) for b in rule.computed_from or ()}
     found = _measured_together(found, list(rules.values()), drawn_on)
     parts = {b: channel(found, own, drawn_on) for b, own in rules.items()}
@@ -332,7 +332,7 @@ def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str
 def _measured_together(
     found: Sequence[Stack], rules: Sequence[SeriesRule], drawn_on: Collection[str]
 ) -> Sequence[Stack]:
-    """The stacks of the series that holds images for all rules; all stacks where there is none.
+    """Return the stacks of the series that holds images for all rules; all stacks where there is none.
 
     Of several series the one that is drawn on, or that `repeated` takes.
     """
@@ -346,7 +346,7 @@ def _measured_together(
 
 
 def _implausible(adc: np.ndarray, signal: np.ndarray) -> list[Finding]:
-    """Where the median in the patient, a tenth of the brightest signal and more, is that of no tissue."""
+    """Warn of a map whose median, over voxels with a tenth of the brightest signal or more, is that of no tissue."""
     inside = adc[signal > 0.1 * np.percentile(signal, 99)]
     middle = float(np.median(inside)) if inside.size else 0.0
     if TISSUE_ADC[0] <= middle <= TISSUE_ADC[1]:

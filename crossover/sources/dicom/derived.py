@@ -62,7 +62,7 @@ _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 
 
 def made(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool) -> Made:
-    """What an image with a b-value is, in the order: a map, calculated, measured, else derived.
+    """Tell what an image with a b-value is, in this order: a map, calculated, measured, else derived.
 
     Args:
         kinds: values of ImageType or FrameType, upper case.
@@ -90,7 +90,7 @@ def made(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_
 
 
 def added_name(description: str, protocol: str) -> str:
-    """What a series' description says beyond the protocol's name, which all that it measures and makes share.
+    """Return what a series' description adds to the protocol's name, which all its measured and derived images share.
 
     Scanners append to it: of the protocol "dwi_adc", "dwi_adc_ADC" is the map and "dwi_adc" the measured
     image. The whole description where the protocol has no name or another one, or the same.

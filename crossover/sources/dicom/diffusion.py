@@ -38,7 +38,7 @@ NONE = Diffusion(None, None, False)
 
 
 def diffusion(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...], unit: str) -> Diffusion:
-    """From the standard attributes, else from the maker's private ones.
+    """Read the diffusion weighting from the standard attributes, else from the maker's private ones.
 
     Standard: DiffusionBValue (0018,9087). Siemens: (0019,xx0C), the CSA header (0029,1010), or the
     sequence name `ep_b1000t`. GE: first value of (0043,xx39). Philips: (2001,xx03). Canon: ImageComments
@@ -115,7 +115,7 @@ def _first(part: Dataset, group: int, element: int, creator: str) -> float | Non
 
 
 def _private_text(part: Dataset, group: int, element: int, creator: str) -> str:
-    """A private element as text; "" where there is none."""
+    """Return a private element as text; "" where there is none."""
     found = _element(part, group, element, creator)
     if isinstance(found, bytes):
         found = found.decode("ascii", "replace")
@@ -131,7 +131,7 @@ def _element(part: Dataset, group: int, element: int, creator: str) -> object:
 
 
 def _float(value: Any) -> float | None:
-    """The first of one or several numbers, also as bytes (implicit VR leaves private ones so)."""
+    """Return the first of one or several numbers, also as bytes (implicit VR leaves private ones so)."""
     if isinstance(value, bytes):
         if len(value) in (4, 8) and not re.fullmatch(rb"[\d\\ .+-]*\0?", value):
             value = np.frombuffer(value, "<f4" if len(value) == 4 else "<f8")[0]
@@ -149,7 +149,7 @@ def _float(value: Any) -> float | None:
 
 
 def _known_by(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...]) -> Literal["", "readout", "header"]:
-    """What shows that an image with a b-value of 0 belongs to a diffusion measurement."""
+    """Return what shows that an image with a b-value of 0 belongs to a diffusion measurement."""
     if not TRACES.isdisjoint(kinds):
         return "header"
     if "DERIVED" in kinds:  # as of the maps, which have all that follows
@@ -186,7 +186,7 @@ def _vendor_trace(whole: Dataset) -> bool:
 
 
 def _direction(parts: Sequence[Dataset]) -> tuple[float, ...] | None:
-    """The gradient's direction, to tell measurements apart; in the axes its maker uses.
+    """Return the gradient's direction, to tell measurements apart; in the axes its maker uses.
 
     None for a vector of zeros, which Philips writes to its trace images.
     """
@@ -220,7 +220,7 @@ def _values(value: object) -> list[float]:
 
 
 def fit_adc(images: Mapping[float, np.ndarray]) -> np.ndarray:
-    """The apparent diffusion coefficient in 10⁻⁶ mm²/s, float32: S(b) = S(0) exp(-b ADC).
+    """Return the apparent diffusion coefficient in 10⁻⁶ mm²/s, float32: S(b) = S(0) exp(-b ADC).
 
     Fitted by least squares of ln S over all given b-values, with equal weights. Where any signal is
     zero or less, or the fit is negative, the result is 0.
@@ -249,7 +249,7 @@ UNITS = {
 
 
 def adc_scale(unit: str, values: np.ndarray) -> float | None:
-    """What an ADC map's values are multiplied by to give 10⁻⁶ mm²/s.
+    """Return the factor that gives an ADC map's values in 10⁻⁶ mm²/s.
 
     By its unit where one is named; else by size: tissue lies between 100 and 4,000 x 10⁻⁶ mm²/s, so
     the median of the positive values tells the power of ten. None where neither tells.

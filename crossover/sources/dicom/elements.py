@@ -22,12 +22,12 @@ ASCII = {"CS", "UI", "DA", "TM", "AS", "DS", "IS"}
 @functools.cache
 def _about(keyword: str) -> tuple[int, str]:
     tag = tag_for_keyword(keyword)
-    assert tag is not None, f"{keyword} is no attribute of DICOM"
+    assert tag is not None, f"{keyword} is not an attribute of DICOM"
     return tag, dictionary_VR(tag)
 
 
 def text(d: Dataset, keyword: str) -> str:
-    """The attribute as text, several values parted by a backslash; "" where there is none."""
+    """Return the attribute as text, several values separated by a backslash; "" where there is none."""
     tag, vr = _about(keyword)
     element = d.get_item(tag)
     if element is None:
@@ -39,7 +39,7 @@ def text(d: Dataset, keyword: str) -> str:
 
 
 def numbers(d: Dataset, keyword: str, n: int = 1) -> tuple[float, ...] | None:
-    """The first `n` numbers of the attribute; None where there are fewer, or one isn't finite."""
+    """Return the first `n` numbers of the attribute; None where there are fewer, or one isn't finite."""
     tag, vr = _about(keyword)
     element = d.get_item(tag)
     if element is None:
@@ -60,7 +60,7 @@ def number(d: Dataset, keyword: str, default: float) -> float:
 
 
 def kinds(d: Dataset, keyword: str) -> tuple[str, ...]:
-    """The values of a code string, upper case."""
+    """Return the values of a code string, upper case."""
     return tuple(v.strip().upper() for v in text(d, keyword).split("\\") if v.strip())
 
 

@@ -40,7 +40,7 @@ def read_examination(
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> Reading:
-    """Channels by rule, structures by name. Never raises: what is wrong is among the findings.
+    """Read channels by rule and structures by name. It never raises: what is wrong is among the findings.
 
     Args:
         instances: headers of all files of the examination.
@@ -127,7 +127,7 @@ def _label_map(found: Sequence[LabelMapFiles], rule: LabelMap, channel: Chosen) 
 
 
 def _load(instance: Instance) -> tuple[list[Drawable], list[Finding]]:
-    """The structures of an object, and what in it belongs to none of them."""
+    """Return the structures of an object, and what in it belongs to none of them."""
     try:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True)
@@ -153,7 +153,7 @@ def _about(findings: Iterable[Finding], what: str) -> list[Finding]:
 
 
 def _without_copies(instances: Sequence[Instance], findings: list[Finding]) -> list[Instance]:
-    """One of each SOPInstanceUID; two contents under one are an error."""
+    """Return one of each SOPInstanceUID; two contents under one are an error."""
     by_uid: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
         by_uid[instance.uid].append(instance)
@@ -184,7 +184,7 @@ def _refuse_other_grids(out: Reading) -> None:
 
 
 def facts(instance: Instance, key: bytes) -> dict:
-    """What may be told of an examination: the allow-list, the moved date, the scanner's coded name."""
+    """Return what may be disclosed of an examination: the allow-list, the moved date, the scanner's coded name."""
     told = dict(instance.facts)
     told["scanner"] = scanner_name(instance.scanner, key)
     try:

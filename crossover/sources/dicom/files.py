@@ -43,7 +43,7 @@ class FileRef:
         return (self.member or self.path).rpartition("/")[2]
 
     def open(self) -> BinaryIO:
-        """The file for reading, seekable.
+        """Open the file for reading; it is seekable.
 
         Raises:
             Refused: for a member of an archive that is not what the archive says.
@@ -65,7 +65,7 @@ def _archive(path: str) -> zipfile.ZipFile:
 
 
 def walk(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
-    """All regular files of `source` (a folder, an archive or a file), sorted by path.
+    """Return all regular files of `source` (a folder, an archive or a file), sorted by path.
 
     Links to folders are not followed, sockets and pipes not opened, names that are no UTF-8 are fine.
 
@@ -120,7 +120,7 @@ def _paths(source: Path, key: bytes, findings: list[Finding]) -> Iterator[Path]:
 
 
 def _no_file(path: Path) -> tuple[str, str] | None:
-    """Why there is nothing to be read; a pipe would be waited on for ever."""
+    """Return why there is nothing to be read; a pipe would be waited on for ever."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "not-dicom", "a pipe, socket or device"
@@ -132,7 +132,7 @@ def _no_file(path: Path) -> tuple[str, str] | None:
 
 
 def _is_archive(path: Path) -> bool:
-    """By its beginning: the end, which counts for `zipfile`, may be cut off, or stand in an image by chance."""
+    """Whether a file is an archive by its first bytes: `zipfile` looks at the end, which may be cut off or chance."""
     try:
         with path.open("rb") as file:
             head = file.read(132)

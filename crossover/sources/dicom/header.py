@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import (
-    UID,
     DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    RTStructureSetStorage,
-    UID_dictionary,
 )
 
 from crossover.sources.dicom.diffusion import Diffusion, diffusion
 from crossover.sources.dicom.elements import kinds, number, numbers, text
 from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.object_class import no_image
+from crossover.sources.dicom.pixel_data import Pixels, pixels_of
 from crossover.sources.findings import Finding, Refused
 
 # What pydicom says of an odd value quotes it, and a value may be a name: checks are our own.
@@ -37,13 +33,6 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 IMAGES = ("MR", "CT", "PT")
 STRUCTURES = ("RTSTRUCT", "SEG")
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
-MAX_VALUES = 1 << 31
-"""Pixels in one file: eight times a CT of 1,000 slices of 512 x 512."""
-MAX_PLANE = 1 << 26
-"""Pixels in one plane: 8,192 x 8,192."""
-MAX_PACKING = 100_000
-"""Bytes of pixels to a byte of compressed data; a large blank slice in JPEG-LS has a tenth of that."""
 FAR_MM = 1e5
 """No image lies farther off, or has larger pixels."""
 
@@ -71,25 +60,6 @@ class Frame:
     diffusion: Diffusion
     repeat: tuple[str, ...]
     """What tells repeated measurements of one plane apart: direction, echo, time point, acquisition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """Where and how the pixel data are stored."""
-
-    offset: int
-    length: int
-    syntax: str
-    plain: bool
-    """Uncompressed little endian integers, one sample a pixel: can be read as they lie."""
-    bits: int
-    stored: int
-    """How many of the bits are the value's; what stands in the others is none of it."""
-    signed: bool
-    count: int
-    """Images that the file declares."""
-    contradiction: str = ""
-    """What the header says of the pixels and can't be; such values would be misread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +104,7 @@ class Instance:
 
 
 def read_header(file: FileRef, mask: bool = False) -> Instance | Finding:
-    """The header of one file, or why there is none. Never raises.
+    """Read the header of one file, or say why there is none. It never raises.
 
     Args:
         mask: whether it is a slice of a mask, which may be of any modality, and anybody's.
@@ -176,12 +146,12 @@ def _read(file: FileRef, opened: BinaryIO, mask: bool) -> Instance | Finding:
     if not (mask or file.patient or text(dataset, "PatientID").strip()):
         raise Refused("no-patient", "no PatientID")
     drawn = mask or text(dataset, "Modality") in (*IMAGES, "SEG")
-    pixels = _pixels(dataset, opened) if drawn else None
+    pixels = pixels_of(dataset, opened) if drawn else None
     return _instance(file, dataset, pixels)
 
 
 def _uid_in(head: bytes, tag: bytes) -> str:
-    """A UID with explicit VR among a file's first bytes; "" where they hold none."""
+    """Return a UID with explicit VR among a file's first bytes; "" where they hold none."""
     at = head.find(tag + b"UI")
     if at < 0:
         return ""
@@ -189,41 +159,8 @@ def _uid_in(head: bytes, tag: bytes) -> str:
     return head[start : start + length].decode("ascii", "replace").strip("\0 ")
 
 
-def no_image(classes: Collection[str], bare: bool = False) -> str:
-    """What an object is, where its SOP class holds neither an image nor a structure; else "".
-
-    By the names of PS3.6: raw data, presentation states, reports, waveforms, spectra, plans, registrations.
-    Dose is no image of the patient. A private class is known by what it lacks.
-
-    Args:
-        classes: of the file's meta information (0002,0002) and of the data set (0008,0016): where they
-            contradict each other, one is damaged, and the object may be an image.
-        bare: whether the object has no rows of pixels.
-    """
-    said = [_no_image(sop_class, bare) for sop_class in sorted(classes)]
-    return said[0] if said and all(said) else ""
-
-
-def _no_image(sop_class: str, bare: bool) -> str:
-    if sop_class not in UID_dictionary:
-        private = bare and UID(sop_class).is_valid
-        return "an object of a private class, without pixels" if private else ""
-    name, kind = UID(sop_class).name, UID(sop_class).type
-    drawn = "Image" in name or name in WITH_PIXELS or sop_class == RTStructureSetStorage
-    storage = kind == "SOP Class" and not drawn and "Directory" not in name
-    return f"{name} is no image" if storage else ""
-
-
-WITH_PIXELS = (
-    "Segmentation Storage",
-    "Label Map Segmentation Storage",
-    "Height Map Segmentation Storage",
-    "Parametric Map Storage",
-)
-
-
 def _is_dicom(head: bytes) -> bool:
-    """With the prefix of part 10, or as a bare data set whose first element is of group 2 or 8."""
+    """Whether it has the prefix of part 10, or is a bare data set whose first element is of group 2 or 8."""
     if head[128:132] == b"DICM":
         return True
     group, element = head[:2], int.from_bytes(head[2:4], "little")
@@ -263,7 +200,7 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
 
 
 def _acquired(d: Dataset) -> str:
-    """From AcquisitionDateTime (0008,002A), or date and time of the acquisition or the series."""
+    """Return AcquisitionDateTime (0008,002A), else date and time of the acquisition or the series."""
     whole = text(d, "AcquisitionDateTime")
     if len(whole) >= 14 and whole[:14].isdecimal():
         return whole
@@ -276,7 +213,7 @@ def _acquired(d: Dataset) -> str:
 
 
 def _frames(d: Dataset) -> Iterator[Frame]:
-    """The planes of a classic image (one), or of an enhanced one (its functional groups)."""
+    """Yield the planes of a classic image (one), or of an enhanced one (its functional groups)."""
     per_frame = d.get("PerFrameFunctionalGroupsSequence")
     if not per_frame:
         yield _frame(0, [d], d)
@@ -303,7 +240,7 @@ MACROS = (
 
 
 def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
-    """One plane; an attribute is that of the first part that has it."""
+    """Return one plane; an attribute is that of the first part that has it."""
 
     def first(tag: str, n: int) -> tuple[float, ...] | None:
         return next((v for p in parts if (v := numbers(p, tag, n))), None)
@@ -354,73 +291,8 @@ def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
     return None
 
 
-def _pixels(d: Dataset, opened: BinaryIO) -> Pixels:
-    """Where the pixel data lie; pydicom stopped before their tag.
-
-    Raises:
-        Refused: where there are none, fewer than the header declares, or absurdly many.
-    """
-    syntax = getattr(d.file_meta, "TransferSyntaxUID", ImplicitVRLittleEndian)
-    offset, length, name = _element(opened, d)
-    sizes = [int(number(d, t, 0)) for t in ("Rows", "Columns", "BitsAllocated")]
-    sizes += [int(number(d, t, 1)) for t in ("NumberOfFrames", "SamplesPerPixel")]
-    if min(sizes) <= 0:
-        raise Refused("unreadable", "no size or bit depth of its pixels")
-    bits = sizes[2]
-    count = math.prod(sizes) // bits
-    if count > MAX_VALUES or sizes[0] * sizes[1] > MAX_PLANE:
-        raise Refused("too-large", f"declares {count} pixels")
-    end = opened.seek(0, os.SEEK_END)
-    uncompressed = syntax in PLAIN or str(syntax) == "1.2.840.10008.1.2.2"
-    needed = max(1, count * bits // 8 // (1 if uncompressed else MAX_PACKING))
-    if offset + max(needed, length if length != 0xFFFFFFFF else 0) > end:
-        raise Refused("truncated", f"{end - offset} of {needed} bytes of its pixels are there")
-    stored, signed = stored_bits(d), int(number(d, "PixelRepresentation", 0)) == 1
-    whole = bits in (8, 16, 32) and int(number(d, "SamplesPerPixel", 1)) == 1
-    plain = syntax in PLAIN and whole and name == "PixelData" and not (signed and stored < bits)
-    odd = contradiction(d)
-    # Another matrix, depth or number of frames than declared; a few bytes are padding.
-    if not odd and uncompressed and length * 8 >= (count + count // sizes[3]) * bits:
-        odd = f"{length} bytes of pixels, where {needed} are declared"
-    return Pixels(offset, length, str(syntax), plain, bits, stored, signed, sizes[3], odd)
-
-
-def stored_bits(d: Dataset) -> int:
-    """BitsStored (0028,0101); where it isn't given, as many as HighBit (0028,0102) or BitsAllocated tell."""
-    high = number(d, "HighBit", number(d, "BitsAllocated", 0) - 1)
-    return int(number(d, "BitsStored", high + 1))
-
-
-def contradiction(d: Dataset) -> str:
-    """What of the bits of stored values can't be, by PS3.5, 8.1.1; "" where nothing is wrong.
-
-    HighBit (0028,0102) is one less than BitsStored (0028,0101), which is BitsAllocated (0028,0100) at most.
-    Old files kept values in the upper bits; as many have a wrong HighBit only, so neither is guessed.
-    """
-    bits, stored = int(number(d, "BitsAllocated", 0)), stored_bits(d)
-    high, sign = int(number(d, "HighBit", stored - 1)), int(number(d, "PixelRepresentation", 0))
-    if high == stored - 1 and 1 <= stored <= bits and sign in (0, 1):
-        return ""
-    told = f"{bits} bits allocated, {stored} stored, the highest being bit {high}"
-    return told if sign in (0, 1) else f"{told}; representation {sign}"
-
-
-def _element(opened: BinaryIO, d: Dataset) -> tuple[int, int, str]:
-    """Offset of the value, its length, and which of the pixel elements it is."""
-    head = opened.read(12)
-    little = d.original_encoding[1] is not False
-    order: Literal["little", "big"] = "little" if little else "big"
-    group, element = int.from_bytes(head[:2], order), int.from_bytes(head[2:4], order)
-    names = {0x0010: "PixelData", 0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData"}
-    if len(head) < 8 or group != 0x7FE0 or element not in names:
-        raise Refused("truncated", "it ends before its pixels")
-    if d.original_encoding[0]:  # implicit VR: a length of four bytes follows the tag
-        return opened.tell() - len(head) + 8, int.from_bytes(head[4:8], order), names[element]
-    return opened.tell(), int.from_bytes(head[8:12], order), names[element]
-
-
 def references(d: Dataset) -> Iterator[str]:
-    """Series that contours or segments were drawn on."""
+    """Yield the series that contours or segments were drawn on."""
     for frame in d.get("ReferencedFrameOfReferenceSequence") or []:
         for study in frame.get("RTReferencedStudySequence") or []:
             for series in study.get("RTReferencedSeriesSequence") or []:
@@ -430,7 +302,7 @@ def references(d: Dataset) -> Iterator[str]:
 
 
 def _structure_frame(d: Dataset) -> str:
-    """The one frame of reference of a structure set; "" where it has several."""
+    """Return the one frame of reference of a structure set; "" where it has several."""
     rois = d.get("StructureSetROISequence") or []
     named = {text(roi, "ReferencedFrameOfReferenceUID") for roi in rois}
     return named.pop() if len(named) == 1 else ""
@@ -440,7 +312,7 @@ MAKERS = ("siemens", "ge medical", "philips", "toshiba", "canon", "hitachi", "ui
 
 
 def _facts(d: Dataset, first: Dataset | None) -> Iterator[tuple[str, str | float]]:
-    """The allow-list of what may be told: numbers, and words of a closed list. No free text."""
+    """Yield the allow-list of what may be told: numbers, and words of a closed list. No free text."""
     maker = text(d, "Manufacturer").lower()
     yield "manufacturer", next((m for m in MAKERS if m in maker), "other")
     sex = text(d, "PatientSex").upper()
@@ -462,7 +334,7 @@ def _facts(d: Dataset, first: Dataset | None) -> Iterator[tuple[str, str | float
 
 
 def _within(found: tuple[float, ...] | None, low: float, high: float) -> tuple[float, ...]:
-    """The numbers where all lie within the limits, else none; what is absurd is as good as missing."""
+    """Return the numbers where all lie within the limits, else none; what is absurd is as good as missing."""
     return found if found and low <= min(found) and max(found) <= high else ()
 
 

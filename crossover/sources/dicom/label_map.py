@@ -16,7 +16,7 @@ from crossover.sources.volume_file import read_mask
 
 
 def label_map_mask(path: Path, labels: list[int] | None, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Voxels (slices, rows, columns) of an image with one of `labels` in a label map; None: any but 0.
+    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a label map; None: any but 0.
 
     The map has the image's voxels; its axes may be permuted or flipped, and it may cover a part, or more.
 

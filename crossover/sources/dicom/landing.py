@@ -22,7 +22,7 @@ LISTED = 20
 
 
 def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, float] = (1.0, 0.0)) -> NDArray[np.bool_]:
-    """Where values are one of the labels; None: any but 0.
+    """Return where values are one of the labels; None: any but 0.
 
     Args:
         scaling: slope and intercept that the values were made with; messages name them.
@@ -42,12 +42,12 @@ def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, floa
 def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
     """Values without what rounding put off whole numbers."""
     if wrong := int(np.count_nonzero(~np.isfinite(values))):
-        what = f"{wrong} of {values.size} values are no whole numbers but NaN or infinite: write 0 there"
+        what = f"{wrong} of {values.size} values are NaN or infinite instead of whole numbers: write 0 there"
         raise Refused("structure-refused", what)
     rounded = np.rint(values)
     off = np.abs(values - rounded) > WHOLE
     if off.any():
-        what = f"{np.count_nonzero(off)} of {values.size} values are no whole numbers ({listed(values[off])})"
+        what = f"{np.count_nonzero(off)} of {values.size} values are not whole numbers ({listed(values[off])})"
         if scaling != (1.0, 0.0):
             what += f" after slope {scaling[0]:.10g} and intercept {scaling[1]:.10g}"
         what += ": threshold it, or resample labels by nearest neighbour, and save whole numbers"
@@ -56,14 +56,14 @@ def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
 
 
 def listed(values: Iterable[float]) -> str:
-    """The smallest few of the different values."""
+    """Return the smallest few of the different values."""
     there = np.unique(np.asarray(list(values) if isinstance(values, set) else values))
     more = ", ..." if len(there) > LISTED else ""
     return ", ".join(f"{v:.6g}" for v in there[:LISTED].tolist()) + more
 
 
 def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
-    """As `inside`, for all values of a mask.
+    """Do as `inside` for all values of a mask, and refuse a mask without any such value.
 
     Raises:
         Refused: also structure-empty, telling the labels that are there, and structure-refused where no voxel
@@ -82,7 +82,7 @@ def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, flo
 
 
 def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], bool]:
-    """A mask (non-zero is inside) on the voxels of a grid, and whether any of it lay beyond the grid.
+    """Lay a mask (non-zero is inside) on the voxels of a grid; tell whether any of it lies beyond the grid.
 
     The mask's voxels must be the grid's, all corners within the tolerance of `crossover.imaging.grids`; its
     axes may be permuted or flipped, and it may cover a part of the grid, or more.
@@ -104,7 +104,7 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
 
 
 def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """As `land`, and how many of a mask's voxels lie beyond the grid.
+    """Do as `land`, and count the mask's voxels that lie beyond the grid.
 
     Args:
         whole: whether the mask must cover the grid exactly, for headers that contradict themselves: a part

@@ -33,7 +33,7 @@ def mask_series(
     image: Sequence[Slice] = (),
     by: Literal["positions", "names"] = "positions",
 ) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Voxels (slices, rows, columns) of an image with one of `labels` in a mask's slices; None: any but 0.
+    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a mask's slices; None: any but 0.
 
     Values are those stored x slope + intercept. Where slices are missing the mask is empty.
 
@@ -67,7 +67,7 @@ def mask_series(
 
 
 def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
-    """All planes in the files, of one size, and what is wrong with the other files."""
+    """Return all planes in the files, of one size, and what is wrong with the other files."""
     read = [read_header(file, mask=True) for file in files]
     wrong = [r for r in read if isinstance(r, Finding)]
     instances = [r for r in read if isinstance(r, Instance)]
@@ -94,7 +94,7 @@ def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
 
 
 def _by_names(slices: Sequence[Slice], names: dict[str, int], grid: sitk.Image) -> list[int]:
-    """The grid's slice of each mask's slice, by the name of its file."""
+    """Return the grid's slice of each mask's slice, by the name of its file."""
     size = (slices[0][0].columns, slices[0][0].rows)
     if size != grid.GetSize()[:2]:
         own, other = (" x ".join(map(str, s)) for s in (size, grid.GetSize()[:2]))
@@ -108,7 +108,7 @@ def _by_names(slices: Sequence[Slice], names: dict[str, int], grid: sitk.Image) 
 
 
 def _by_positions(slices: Sequence[Slice], grid: sitk.Image) -> list[int]:
-    """Each slice's number along the mask's normal, counted by the image's spacing."""
+    """Return each slice's number along the mask's normal, counted by the image's spacing."""
     frames = [frame for _, frame in slices]
     bare = sum(not (f.position and f.orientation and f.spacing) for f in frames)
     if bare:
@@ -130,7 +130,7 @@ def _on_slices(planes: Mapping[int, NDArray[np.bool_]], grid: sitk.Image) -> sit
 
 
 def _where_they_lie(planes: list[tuple[Frame, NDArray[np.bool_]]], grid: sitk.Image) -> sitk.Image:
-    """As far apart as the image's slices, but for what headers are rounded by; `landed` measures it."""
+    """Place a mask's slices as far apart as the image's, which headers round; `landed` measures the difference."""
     first = planes[0][0]
     step = step_of(grid, first)
     along = np.array([frame.position for frame, _ in planes]) @ directions(first)[:, 2]
@@ -150,7 +150,7 @@ def _order(slices: Sequence[Slice], names: dict[str, int], image: Sequence[Slice
 
 
 def _chosen(slices: Sequence[Slice], labels: list[int] | None) -> list[NDArray[np.bool_]]:
-    """The pixels of each slice that hold one of the labels."""
+    """Return the pixels of each slice that hold one of the labels."""
     out, there = [], set()
     for (_, frame), values in zip(slices, stored(Stack(tuple(slices))), strict=True):
         scaling = (frame.slope, frame.intercept)

@@ -29,7 +29,7 @@ JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 
 
 def volume(stack: Stack) -> sitk.Image:
-    """The stack as a volume: stored values x slope + intercept, int16 where that loses nothing, else float32.
+    """Return the stack as a volume: stored values x slope + intercept, int16 where that loses nothing, else float32.
 
     HU for CT, the modality's own unit for MR.
 
@@ -51,7 +51,7 @@ def volume(stack: Stack) -> sitk.Image:
         values[k] += np.float32(frame.intercept)
     if not np.isfinite(values).all():
         wrong = int((~np.isfinite(values)).sum())
-        raise Refused("non-finite", f"{wrong} values are no finite numbers", stack.files())
+        raise Refused("non-finite", f"{wrong} values are not finite numbers", stack.files())
     low, high = float(values.min()), float(values.max())
     if low == high:
         raise Refused("constant", f"all its values are {low:g}", stack.files())
@@ -68,7 +68,7 @@ def _whole(stack: Stack) -> bool:
 
 
 def stored(stack: Stack) -> Iterator[np.ndarray]:
-    """Stored values of each plane, in the stack's order; each file is opened once for each run of planes.
+    """Read the stored values of each plane, in the stack's order; each file is opened once for each run of planes.
 
     Raises:
         Refused: bits-contradict, pixels-unreadable, no-decoder.
@@ -109,7 +109,7 @@ def _of_file(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
 
 
 def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
-    """By pydicom and the decoders it finds; frame by frame, so that one is in memory at a time."""
+    """Decode by pydicom and the decoders it finds, frame by frame, so that one is in memory at a time."""
     syntax = UID(instance.image.syntax)
     try:
         decoder = get_decoder(syntax)
@@ -131,7 +131,7 @@ def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
 
 
 def _jpeg(dataset: Dataset, index: int, instance: Instance) -> np.ndarray:
-    """A frame in JPEG, whose own precision counts: decoders cut values to the header's BitsStored.
+    """Return a frame in JPEG, whose own precision counts: decoders cut values to the header's BitsStored.
 
     Raises:
         Refused: bits-contradict, where values don't fit in what the header says of them.

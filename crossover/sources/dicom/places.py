@@ -24,7 +24,7 @@ Candidates = Mapping[str, LabelMapFiles]
 
 
 def parted(source: Export, files: Sequence[FileRef]) -> tuple[list[FileRef], dict[str, dict[str, LabelMapFiles]]]:
-    """The files that may hold images, with their patient where a folder tells; and structure -> candidates.
+    """Return the files that may hold images, with their patient where a folder tells; and structure -> candidates.
 
     Raises:
         ValueError: where no file lies where images should.
@@ -44,7 +44,7 @@ def parted(source: Export, files: Sequence[FileRef]) -> tuple[list[FileRef], dic
 
 
 def candidates(files: Iterable[FileRef], pattern: str) -> dict[str, LabelMapFiles]:
-    """What a label map's pattern finds for any patient: files of that place, or all files in such folders."""
+    """Find the files that a label map's pattern fits for any patient, or all files in folders that it fits."""
     wanted = matcher(pattern)
     found: dict[str, LabelMapFiles] = {}
     for file in files:
@@ -58,13 +58,13 @@ def candidates(files: Iterable[FileRef], pattern: str) -> dict[str, LabelMapFile
 
 
 def of_patient(found: Candidates, pattern: str, patient: str) -> list[LabelMapFiles]:
-    """Those of one patient: one, where all is well."""
+    """Return the candidates of one patient; there is one unless something is wrong."""
     wanted = matcher(pattern, patient)
     return [files for place, files in found.items() if wanted.fullmatch(place)]
 
 
 def matcher(pattern: str, patient: str | None = None, more: str = "") -> re.Pattern[str]:
-    """A pattern as a regular expression; of any patient, where none is given."""
+    """Return a pattern as a regular expression, which fits any patient where none is given."""
     parts = re.split(r"(\*\*/|\*?\{patient\}\*?|\*)", pattern)
     return re.compile("".join(_meaning(part, patient) for part in parts) + more, re.DOTALL)
 

@@ -33,19 +33,19 @@ class Placed(Protocol):
 
 
 def directions(plane: Placed) -> NDArray[np.float64]:
-    """Columns: along a row, along a column, the normal."""
+    """Return three columns of unit vectors: along a row, along a column, and the normal."""
     row, column = np.reshape(plane.orientation, (2, 3))
     return np.stack([row, column, np.cross(row, column)], axis=1)
 
 
 def step_of(grid: sitk.Image, plane: Placed) -> float:
-    """The grid's spacing in mm along the axis that is nearest to the plane's normal."""
+    """Return the grid's spacing in mm along the axis that is nearest to the plane's normal."""
     own = np.reshape(grid.GetDirection(), (3, 3))
     return grid.GetSpacing()[int(np.abs(own.T @ directions(plane)[:, 2]).argmax())]
 
 
 def assembled(planes: Sequence[tuple[Placed, NDArray[np.bool_]]], step: float, grid: sitk.Image) -> sitk.Image:
-    """Planes as a volume of 0 and 1, from the first to the last of them.
+    """Stack planes into a volume of 0 and 1, from the first to the last of them.
 
     Raises:
         Refused: structure-refused, where they make no regular volume.

@@ -16,7 +16,7 @@ _PORTION = 2_000_000
 
 
 def rasterise(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels (rows, columns) whose centres lie inside the rings of one plane, or on an edge.
+    """Find the pixels (rows, columns) whose centres lie inside the rings of one plane, or on an edge.
 
     Each ring is (n, 2), x = column and y = row, in continuous pixel index: the first pixel's centre is
     (0, 0). It is closed, whether or not its last point repeats the first. What leaves the matrix is cut off.
@@ -42,7 +42,7 @@ def rasterise(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> N
 
 
 def filled(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """As `rasterise`, by even-odd alone: of two rings with a common edge no pixel is inside both."""
+    """Do as `rasterise`, by the even-odd rule alone: of two rings with a common edge no pixel is inside both."""
     start, end, _ = _edges(rings)
     return _inside(start, end, shape)
 
@@ -59,7 +59,7 @@ def _edges(rings: Sequence[NDArray]) -> tuple[NDArray, NDArray, NDArray[np.intp]
 
 
 def _channels(start: NDArray, end: NDArray, ring: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Which edges one ring walks as often back as forth, on a way that doesn't end dead."""
+    """Return which edges one ring walks as often back as forth, on a way that doesn't end dead."""
     points = np.column_stack([np.tile(ring, 2), np.concatenate([start, end])])
     names, vertex = np.unique(points, axis=0, return_inverse=True)
     a, b = vertex.reshape(2, -1)
@@ -114,7 +114,7 @@ def _take_edges(mask: NDArray[np.bool_], start: NDArray, end: NDArray, axis: int
 
 
 def _integers(first: NDArray[np.int_], last: NDArray[np.int_]) -> Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]]:
-    """All (i, k) with first[i] <= k < last[i], in portions of about `_PORTION`."""
+    """Yield all (i, k) with first[i] <= k < last[i], in portions of about `_PORTION`."""
     count = np.maximum(last - first, 0)
     total = np.cumsum(count)
     cuts = np.searchsorted(total, np.arange(_PORTION, total[-1] if len(total) else 0, _PORTION))

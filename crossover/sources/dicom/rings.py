@@ -25,7 +25,7 @@ Ring = NDArray[np.float64]
 
 
 def once(rings: Sequence[Ring], tolerance: float) -> list[int]:
-    """Which rings (n, 2) to keep so that each stands once, by their numbers.
+    """Return the numbers of the rings (n, 2) to keep so that each is there once.
 
     Two are the same where their lines are, within `tolerance`: whatever the points that they start from,
     their direction, a last point that repeats the first, and points added on a line.
@@ -40,7 +40,7 @@ def once(rings: Sequence[Ring], tolerance: float) -> list[int]:
 
 
 def _boxes(rings: Sequence[Ring]) -> NDArray[np.float64]:
-    """The least and the largest coordinates of each ring, (rings, 2, 2)."""
+    """Return the least and the largest coordinates of each ring, (rings, 2, 2)."""
     return np.array([(ring.min(axis=0), ring.max(axis=0)) for ring in rings])
 
 
@@ -79,7 +79,7 @@ def _along(points: Ring, ring: Ring, tolerance: float) -> bool:
 
 
 def overlaps(rings: Sequence[Ring]) -> tuple[int, int]:
-    """How many pairs of rings (n, 2) are one outline drawn twice, and how many others overlap in part.
+    """Count the pairs of rings (n, 2) that are one outline drawn twice, and the others that overlap in part.
 
     One pixel is 1 x 1. A ring in a ring is a hole, and rings that touch are neighbours: both are right.
     """
@@ -117,7 +117,7 @@ class _Area(NamedTuple):
         return cls(low[::-1].astype(int), high[::-1].astype(int), inside, int(inside.sum()))
 
     def common(self, other: _Area) -> int:
-        """How many pixels are in both."""
+        """Count the pixels that lie in both rings."""
         low, high = np.maximum(self.low, other.low), np.minimum(self.high, other.high)
         if (low >= high).any():
             return 0

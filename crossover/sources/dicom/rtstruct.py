@@ -67,10 +67,10 @@ class _Plane(NamedTuple):
 
 
 def rois(dataset: Dataset) -> list[Roi]:
-    """All regions of interest of an RTSTRUCT, in the order of StructureSetROISequence (3006,0020).
+    """Return all regions of interest of an RTSTRUCT, in the order of StructureSetROISequence (3006,0020).
 
     Never raises for what is missing: a region without contours has none, an unknown frame of reference
-    is "". Coordinates that are no numbers, or too few for the last point, become NaN.
+    is "". Coordinates that are not numbers, or too few for the last point, become NaN.
     """
     frames = dataset.get("ReferencedFrameOfReferenceSequence") or [dataset]
     frame = str(frames[0].get("FrameOfReferenceUID") or "")
@@ -102,7 +102,7 @@ def _descriptions(item: Dataset, observed: Dataset | None) -> tuple[str, ...]:
 
 
 def _shared(regions: int, parts: int) -> str:
-    """What of a region's number is not its own: regions of that number, and sets of contours for it."""
+    """Return what of a region's number is not its own: regions of that number, and sets of contours for it."""
     if not parts or (regions, parts) == (1, 1):
         return ""
     return f"{regions} structures and {parts} sets of contours have its ROI number"
@@ -141,7 +141,7 @@ def _contour(item: Dataset) -> Contour:
 
 
 def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """A region of interest as voxels (slices, rows, columns) of an image, and what is to be said of it.
+    """Draw a region of interest as voxels (slices, rows, columns) of an image; return them with the findings.
 
     Inside is even-odd over all closed contours of a plane, see `raster.rasterise`; a contour that is there
     twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between its
@@ -150,7 +150,7 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
 
     Raises:
         Refused: numbers-shared, structure-empty (no closed contour), structure-outside, structure-refused
-            (coordinates that are no numbers or all zero; contours that aren't flat or not parallel),
+            (coordinates that are not numbers or all zero; contours that aren't flat or not parallel),
             contours-redrawn (one outline twice on a plane, not quite the same).
     """
     if roi.shared:
@@ -194,7 +194,7 @@ def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
     if bad:
         raise Refused(
             "structure-refused",
-            f"{bad} contours hold coordinates that are no numbers, or incomplete",
+            f"{bad} contours hold coordinates that are not numbers, or incomplete",
         )
     zero = sum(not ring.any() for ring in rings)
     if zero:
@@ -222,7 +222,7 @@ def _leaving(index: Sequence[NDArray], grid: sitk.Image) -> list[Finding]:
 
 
 def _normal(rings: Sequence[NDArray], spacing: NDArray) -> NDArray[np.float64]:
-    """The common normal of rings (n, 3) in mm along the grid's axes.
+    """Return the common normal of rings (n, 3) in mm along the grid's axes.
 
     Raises:
         Refused: where rings aren't flat or not parallel.
@@ -332,7 +332,7 @@ def _fill_oblique(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDA
 
 
 def _around(planes: Sequence[_Plane], normal: NDArray, spacing: NDArray, size: Sequence[int]) -> list[NDArray[np.int_]]:
-    """The voxels along each axis that the slabs may reach."""
+    """Return the voxels along each axis that the slabs may reach."""
     thick = max(plane.high - plane.low for plane in planes) * np.abs(normal)
     low = np.min([ring.min(axis=0) for plane in planes for ring in plane.rings], axis=0) - thick
     high = np.max([ring.max(axis=0) for plane in planes for ring in plane.rings], axis=0) + thick

@@ -40,7 +40,7 @@ class Examination:
 
 
 def read_headers(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:
-    """Headers of all files, and what is wrong with the others."""
+    """Read the headers of all files; return them, and what is wrong with the other files."""
     if len(files) < MANY or workers == 1:
         read = [read_header(file) for file in files]
     else:
@@ -57,7 +57,7 @@ def scan(
     workers: int = 1,
     known: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[dict[str, Examination], list[Finding]]:
-    """The examinations below `source` by case name, and findings about files of none.
+    """Return the examinations below `source` by case name, and findings about files of none.
 
     Args:
         name: PatientID -> pseudonym.
@@ -79,7 +79,7 @@ def gather(
     workers: int = 1,
     known: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[dict[str, Examination], list[Finding]]:
-    """The examinations in files, as `scan`, with what was found when these were listed."""
+    """Group the examinations in files, as `scan` does; `findings` are what listing the files has found."""
     token = {file.token: file for file in files}
     held = {t for tokens in known.values() for t in tokens}
     instances, wrong = read_headers([f for f in files if f.token not in held], workers)
@@ -94,7 +94,7 @@ def gather(
 
 
 def patient_of(case: str) -> str:
-    """Cases of one patient's later studies have a number behind the pseudonym."""
+    """Return the pseudonym in a case's name, without the number that a patient's later studies have."""
     return case.split("-")[0]
 
 
@@ -126,7 +126,7 @@ def _listed(index: FileRef) -> set[str]:
 def group(
     instances: Iterable[Instance], rules: Mapping[str, SeriesRule], name: Callable[[str], str]
 ) -> dict[str, Examination]:
-    """Examinations by case name: `<pseudonym>`, and `<pseudonym>-2` and so on for later studies."""
+    """Return examinations by case name: `<pseudonym>`, and `<pseudonym>-2` and so on for later studies."""
     patients: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
         patients[instance.patient].append(instance)

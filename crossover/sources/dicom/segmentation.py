@@ -20,8 +20,8 @@ from pydicom.uid import UID, ExplicitVRBigEndian
 
 from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.sources.dicom.elements import numbers
-from crossover.sources.dicom.header import contradiction
 from crossover.sources.dicom.landing import landed
+from crossover.sources.dicom.pixel_data import contradiction
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.findings import Finding, Refused
 
@@ -56,7 +56,7 @@ class _Frame:
 
 
 def segments(dataset: Dataset) -> list[Segment]:
-    """All segments of a SEG, in the order of SegmentSequence (0062,0002)."""
+    """Return all segments of a SEG, in the order of SegmentSequence (0062,0002)."""
     return [_segment(item) for item in dataset.get("SegmentSequence") or []]
 
 
@@ -87,7 +87,7 @@ def unclaimed_frames(dataset: Dataset) -> list[Finding]:
 
 
 def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """One segment as voxels (slices, rows, columns) of an image, and what is to be said of it.
+    """Draw one segment as voxels (slices, rows, columns) of an image; return them with the findings.
 
     BINARY, FRACTIONAL (half of MaximumFractionalValue (0062,000E) or more is inside) and LABELMAP. Frames
     come in any order; where there is none the segment is empty. The mask may be empty.
@@ -117,7 +117,7 @@ def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArr
 
 
 def _frames(dataset: Dataset) -> list[_Frame]:
-    """All frames of a SEG; their orientation and spacing are the same.
+    """Return all frames of a SEG; their orientation and spacing are the same.
 
     Raises:
         Refused: structure-refused, where they aren't, or are missing.
@@ -143,7 +143,7 @@ def _frames(dataset: Dataset) -> list[_Frame]:
         what = "its frames' segments, positions, orientations or pixel spacing are missing"
         raise Refused("structure-refused", what) from None
     if not all(np.isfinite(v).all() for v in (turns, spacings, places)) or (spacings <= 0).any():
-        raise Refused("structure-refused", "its frames' geometry holds values that are no numbers")
+        raise Refused("structure-refused", "its frames' geometry holds values that are not numbers")
     size = (int(dataset.get("Rows") or 1), int(dataset.get("Columns") or 1))
     if len(frames) and spread_mm(turns, spacings, size) > TOLERANCE_MM:
         raise Refused("structure-refused", "its frames differ in orientation or pixel spacing")
@@ -151,7 +151,7 @@ def _frames(dataset: Dataset) -> list[_Frame]:
 
 
 def _get(groups: Sequence[Dataset], macro: str, keyword: str) -> Any:
-    """A value of a functional group: the frame's own, else the shared one; None where there is none."""
+    """Return a value of a functional group: the frame's own, else the shared one; None where there is none."""
     items = (g[f"{macro}Sequence"][0] for g in groups if g.get(f"{macro}Sequence"))
     return next((item.get(keyword) for item in items if keyword in item), None)
 
@@ -181,7 +181,7 @@ def _spacing(dataset: Dataset) -> _Spacing:
 def _planes(
     dataset: Dataset, number: int, frames: Sequence[_Frame]
 ) -> tuple[list[tuple[_Frame, NDArray[np.bool_]]], int]:
-    """The segment's planes (rows, columns) that hold any of it; and how many values are fractions."""
+    """Return the segment's planes (rows, columns) that hold any of it; and how many values are fractions."""
     kind = dataset.get("SegmentationType")
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise Refused("structure-refused", "neither a binary, fractional nor label map segmentation")
@@ -244,7 +244,7 @@ def _unpacked(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
 
 
 def _step(frames: Sequence[_Frame], told: _Spacing, grid: sitk.Image) -> float:
-    """The distance of a SEG's slices in mm, whatever frames are missing.
+    """Return the distance of a SEG's slices in mm, whatever frames are missing.
 
     The declared one, or the smallest between any two frames; the image's where there is neither, or where
     frames stand several of the image's slices apart and nothing says that they are so thick.

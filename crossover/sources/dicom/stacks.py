@@ -11,7 +11,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from crossover.sources.dicom.diffusion import NONE
-from crossover.sources.dicom.header import IMAGES, MAX_VALUES, Frame, Instance
+from crossover.sources.dicom.header import IMAGES, Frame, Instance
+from crossover.sources.dicom.pixel_data import MAX_VALUES
 from crossover.sources.findings import Refused
 
 MIN_SLICES = 3
@@ -62,7 +63,7 @@ class Stack:
         return list(dict.fromkeys(instance.file.token for instance, _ in self.planes))
 
     def describe(self) -> str:
-        """In numbers and closed words only: "MR axial 19 x 384 x 384, 3 x 0.5 x 0.5 mm, series 4"."""
+        """Describe it in numbers and closed words only: "MR axial 19 x 384 x 384, 3 x 0.5 x 0.5 mm, series 4"."""
         i, f = self.instance, self.frame
         text = f"{i.modality} {self.plane} {len(self.planes)} x {i.rows} x {i.columns}"
         if self.placed:
@@ -79,7 +80,7 @@ class Stack:
 
 
 def axes(frame: Frame) -> np.ndarray:
-    """Rows: along a row, along a column, the normal (patient axes, unit length)."""
+    """Return three rows of unit vectors (patient axes): along a row, along a column, and the normal."""
     row, column = np.reshape(frame.orientation, (2, 3))
     row = row / np.linalg.norm(row)
     column = column - (column @ row) * row
@@ -94,7 +95,7 @@ def along(frame: Frame) -> float:
 
 
 def stacks(instances: Iterable[Instance]) -> list[Stack]:
-    """All stacks of the images among `instances`; each plane is in one of them.
+    """Return all stacks of the images among `instances`; each plane is in one of them.
 
     Planes of a series part by orientation, matrix, kind and b-value, then, where several lie at one
     place, by the first of direction, echo, time point and acquisition that tells them apart.
@@ -107,7 +108,7 @@ def stacks(instances: Iterable[Instance]) -> list[Stack]:
 
 
 def _known_zeros(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Frame]]:
-    """All planes; a b-value of 0 stays where the image, or others of its series, tell of a diffusion measurement.
+    """Yield all planes; a b-value of 0 stays where the image, or others of its series, tell of a diffusion measurement.
 
     A derived image is known by others of its own kind only: maps stand in one series with their sources.
     """
@@ -190,7 +191,7 @@ def _whole(part: Sequence[tuple[Instance, Frame]], places: Collection[int]) -> b
 
 
 def grid(stack: Stack) -> sitk.Image:
-    """The stack's grid as an image without values: index (column, row, slice) to patient mm.
+    """Return the stack's grid as an image without values: index (column, row, slice) to patient mm.
 
     Raises:
         Refused: where the planes form no regular volume, saying which of the known ways it is.

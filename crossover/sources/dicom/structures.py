@@ -42,18 +42,18 @@ class Drawable(NamedTuple):
     draw: Callable[[sitk.Image], Drawing]
 
     def describe(self) -> str:
-        """In numbers and closed words only: "SEG segment 2: Lymph node"."""
+        """Describe the structure in numbers and closed words only: "SEG segment 2: Lymph node"."""
         return f"{self.kind} {self.number}" + (f": {self.meaning}" if self.meaning else "")
 
     def known_by(self, names: Collection[str | int]) -> int | None:
-        """The place in `BY` of what one of the names is; None where it has none of them."""
+        """Return the place in `BY` of what one of the names is; None where it has none of them."""
         wanted = {normal_name(name) for name in names if isinstance(name, str)} - {""}
         place = next((k for k, own in enumerate(self.names) if own & wanted), None)
         return len(self.names) if place is None and self.number in names else place
 
 
 def normal_name(name: str) -> str:
-    """A name in lower case, without anything but letters and digits: "GTV-1 (prim.)" is "gtv1prim"."""
+    """Return a name in lower case with letters and digits only: "GTV-1 (prim.)" becomes "gtv1prim"."""
     # Composed first: else an umlaut would lose its dots where it is written as two characters.
     return "".join(c for c in unicodedata.normalize("NFKC", name).lower() if c.isalnum())
 
@@ -65,7 +65,7 @@ def find_structure(
     frame_of_reference: str,
     drawn_on: Sequence[Collection[str]] = (),
 ) -> tuple[sitk.Image, list[Finding]]:
-    """The one among an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
+    """Return the one among an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
 
     Names are compared by `normal_name` with labels and ROI names, else descriptions, else coded meanings;
     whole numbers with segment and ROI numbers. Of several those in another frame of reference than the
@@ -97,7 +97,7 @@ def find_structure(
 
 
 def _drawn_on(named: list[Drawable], series: Sequence[Collection[str]]) -> tuple[list[Drawable], list[Finding]]:
-    """Those of several that refer to the first series that any refers to; all where none does."""
+    """Return those of several that refer to the first series that any refers to; all where none does."""
     for some in series if len(named) > 1 else ():
         if own := [s for s in named if s.series & set(some)]:
             passed = len(named) - len(own)
@@ -107,7 +107,7 @@ def _drawn_on(named: list[Drawable], series: Sequence[Collection[str]]) -> tuple
 
 
 def _named(there: Sequence[Drawable], names: Collection[str | int]) -> tuple[list[Drawable], list[Finding]]:
-    """Those with one of the names, by the first of `BY` that tells any; and what else tells some."""
+    """Return those with one of the names, by the first of `BY` that tells any; and what else tells some."""
     places = [(place, s) for s in there if (place := s.known_by(names)) is not None]
     if not places:
         return [], []
@@ -137,7 +137,7 @@ def _missing(there: Sequence[Drawable]) -> str:
 
 
 def _drawings(structures: Sequence[Drawable], grid: sitk.Image) -> list[Drawing]:
-    """The masks of those structures that aren't empty.
+    """Return the masks of those structures that aren't empty.
 
     Raises:
         Refused: structure-empty where all are, or what else stands against one of them.
@@ -159,7 +159,7 @@ def _drawings(structures: Sequence[Drawable], grid: sitk.Image) -> list[Drawing]
 
 
 def drawables(dataset: Dataset) -> Iterator[Drawable]:
-    """All structures of an RTSTRUCT or SEG; none of another object."""
+    """Yield all structures of an RTSTRUCT or SEG; none of another object."""
     series = frozenset(references(dataset)) - {""}
     if dataset.get("Modality") == "RTSTRUCT":
         for roi in rois(dataset):
@@ -172,7 +172,7 @@ def drawables(dataset: Dataset) -> Iterator[Drawable]:
 
 
 def unclaimed(dataset: Dataset) -> list[Finding]:
-    """What of an RTSTRUCT or SEG belongs to none of its structures, by their numbers."""
+    """Say which contours or frames of an RTSTRUCT or SEG belong to none of its structures, by their numbers."""
     return unclaimed_frames(dataset) if dataset.Modality == "SEG" else unclaimed_contours(dataset)
 
 
@@ -201,14 +201,14 @@ def _normal(names: Iterable[str]) -> frozenset[str]:
 
 
 def _meanings(code: Dataset | None) -> list[str]:
-    """What a code means, as the file says, and in the standard's words."""
+    """Return what a code means, as the file says, and in the standard's words."""
     if code is None:
         return []
     return list(filter(None, (str(code.get("CodeMeaning") or ""), _standard(code))))
 
 
 def _standard(code: Dataset | None) -> str:
-    """What a code means in the standard's words; "" for one that isn't in its dictionary.
+    """Return what a code means in the standard's words; "" for one that isn't in its dictionary.
 
     A file's own words may say anything, also who the patient is.
     """
@@ -221,7 +221,7 @@ def _standard(code: Dataset | None) -> str:
 
 @functools.cache
 def _in_dictionary(value: str, scheme: str) -> list[str]:
-    """What the standard calls a code, which may be several things, the shortest first."""
+    """Return what the standard calls a code, which may be several things, the shortest first."""
     if scheme not in ("SCT", "SRT", "DCM"):
         return []
     wanted = Code(value, scheme, "")

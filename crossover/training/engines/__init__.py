@@ -35,7 +35,7 @@ class Engine(Protocol):
         """Begin a training: random weights from the seed, or the given ones; frozen before the level."""
 
     def begin_from(self, weights: Arrays) -> None:
-        """After `start`: set the weights of some whole parts, an encoder's; the others stay as they are.
+        """Set, after `start`, the weights of some whole parts, an encoder's; the others stay as they are.
 
         Raises:
             ValueError: where they don't fit the network, or the engine has no such weights.
@@ -49,47 +49,47 @@ class Engine(Protocol):
         normalisation with a batch's own statistics."""
 
     def frozen(self) -> Arrays:
-        """The weights of the frozen part."""
+        """Return the weights of the frozen part."""
 
     def features(self, images: np.ndarray) -> Features:
-        """The frozen part's output, rounded as the recipe says; the images where nothing is frozen."""
+        """Return the frozen part's output, rounded as the recipe says; the images where nothing is frozen."""
 
     def arrays(self, features: Features) -> list[np.ndarray]:
-        """Features as arrays, slices first, to be kept."""
+        """Return features as arrays, slices first, to be kept."""
 
     def kept(self, arrays: list[np.ndarray]) -> Features:
-        """The features that `arrays` gave, to the bit; after a first call of `features`."""
+        """Return the features that `arrays` gave, to the bit; after a first call of `features`."""
 
     def same_layout(self, one: Features, other: Features) -> bool:
         """Whether features lie alike in memory: kernels differ by that, and so may the last bit."""
 
     def step(self, features: Features, masks: np.ndarray, learning_rate: float) -> Loss:
-        """One optimisation step of what is trained; returns the loss before it."""
+        """Take one optimisation step of what is trained; return the loss before it."""
 
     def validate(self, features: Features) -> np.ndarray:
-        """Probabilities of the training's network, in inference mode."""
+        """Return probabilities of the training's network, in inference mode."""
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Probabilities of the whole network, in inference mode."""
+        """Return probabilities of the whole network, in inference mode."""
 
     def load(self, weights: Arrays) -> None:
         """Set the weights, for prediction."""
 
     def weights(self) -> Arrays:
-        """Copies of all weights by name, running statistics included."""
+        """Return copies of all weights by name, running statistics included."""
 
     def state(self) -> Arrays:
-        """Weights, optimiser and random state: all that a resumed training needs."""
+        """Return weights, optimiser and random state: all that a resumed training needs."""
 
     def restore(self, state: Arrays) -> None:
         """Set what `state` gave."""
 
     def parameters(self) -> dict[str, int]:
-        """Numbers of parameters: "total", and "trained" at the present level."""
+        """Return numbers of parameters: "total", and "trained" at the present level."""
 
 
 def create(network: Network, shape: tuple[int, int, int], structures: int, threads: int) -> Engine:
-    """The engine that `network.engine` names.
+    """Return the engine that `network.engine` names.
 
     Args:
         shape: rows, columns, channels.
@@ -99,12 +99,12 @@ def create(network: Network, shape: tuple[int, int, int], structures: int, threa
 
 
 def module(network: Network) -> ModuleType:
-    """What makes a network's engine; the first call imports the framework, for seconds."""
+    """Return the module of a network's engine; the first call imports the framework, which takes seconds."""
     return importlib.import_module(f"crossover.training.engines.{network.engine}")
 
 
 def whole_step(engine: Engine, images: np.ndarray, masks: np.ndarray, learning_rate: float) -> float:
-    """One optimisation step from the images on; returns the loss before it."""
+    """Take one optimisation step from the images on; return the loss before it."""
     return float(engine.step(engine.features(images), masks, learning_rate))
 
 

@@ -108,7 +108,7 @@ class KerasEngine:
         return [f.numpy() for f in bits]  # bfloat16 is unknown to NumPy
 
     def kept(self, arrays: list[np.ndarray]) -> list[tf.Tensor]:
-        """Of float16 or of the features' own type."""
+        """Return the kept features as float16 or as the features' own type."""
         kinds = [spec.dtype for spec in self._now.specs]
         turn = tf.cast if self._now.half else tf.bitcast
         return [turn(tf.constant(a), kind) for a, kind in zip(arrays, kinds, strict=True)]
@@ -193,7 +193,7 @@ class _Step:
         _set(self._variables(), state)
 
     def _variables(self) -> dict:
-        """By name without the optimiser's own, since Keras numbers optimisers by process."""
+        """Return variables by name, without the optimiser's name, since Keras numbers optimisers by process."""
         return {f"optimiser/{v.path.split('/', 1)[1]}": v for v in self.optimiser.variables}
 
 
@@ -267,7 +267,7 @@ def freeze(model: keras.Model, architecture: Declared, level: str | None) -> Non
 
 
 def _part(name: str) -> str:
-    """The part of a layer, or of a layer's variable: what stands before the first `_` of its name."""
+    """Return the part of a layer, or of a layer's variable: what stands before the first `_` of its name."""
     return name.split("_")[0]
 
 

@@ -83,9 +83,10 @@ class TorchEngine:
 
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         frozen = self._architecture.frozen(level)
-        torch.manual_seed(seed)
-        self._model.load_state_dict(self._build().state_dict())
-        if weights is not None:
+        if weights is None:
+            torch.manual_seed(seed)
+            self._model.load_state_dict(self._build().state_dict())
+        else:
             self.load(weights)
         for name, part in self._model.named_children():
             part.requires_grad_(name not in frozen)
@@ -255,7 +256,7 @@ class TorchEngine:
         return {name: p for name, p in self._model.named_parameters() if p.requires_grad}
 
     def _compiled(self, half: nn.Sequential) -> Callable[..., Any]:
-        """As it is where it is empty: to compile nothing stops all further compiling of Sequential."""
+        """Compile a module unless it is empty, since compiling nothing stops all further compiling of Sequential."""
         return torch.compile(half) if self._settings.compile and len(half) else half
 
     def _tensor(self, images: np.ndarray) -> Tensor:
@@ -337,5 +338,5 @@ def _is_channels_last(tensor: Tensor) -> bool:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    """A copy in C order."""
+    """Return a copy in C order."""
     return np.array(tensor.numpy(force=True), order="C")

@@ -1,0 +1,60 @@
+"""Linear mixed models of scores with a random intercept for each case: statsmodels' `mixedlm`, by REML."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+
+def families_differ(long: pd.DataFrame) -> dict[str, float | bool]:
+    """Test in value ~ family + (1 | unit) whether the families differ.
+
+    Args:
+        long: columns value, family, unit (the case).
+
+    Returns:
+        statistic (Wald's chi-square of all family terms), df1, p, sd_cases and sd_rest (the intercept's and
+        the residual's SD), converged. NaN and False where it can't be fitted: fewer than two cases or
+        families, or no residual variance.
+    """
+    return _fitted(long, "value ~ family", "family")
+
+
+def families_gain_alike(long: pd.DataFrame) -> dict[str, float | bool]:
+    """Test the interaction in value ~ family * log2(n_train) + (1 | unit) by Wald's test; else as `families_differ`."""
+    x = np.log2(long["n_train"].astype(float))
+    x = x - x.mean()  # changes no slope, and keeps the design well conditioned
+    return _fitted(long.assign(log2_n=x), "value ~ family * log2_n", "family:log2_n")
+
+
+def _fitted(long: pd.DataFrame, formula: str, tested: str) -> dict[str, float | bool]:
+    from statsmodels.formula.api import mixedlm
+
+    families = long["family"].nunique()
+    out = {"statistic": np.nan, "df1": families - 1, "p": np.nan}
+    out |= {"sd_cases": np.nan, "sd_rest": np.nan, "converged": False}
+    if families < 2 or long["unit"].nunique() < 2:
+        return out
+    model = mixedlm(formula, long, groups="unit")
+    if _exact(model.endog, model.exog, pd.factorize(long["unit"])[0]):
+        return out
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an intercept without variance is told by sd_cases
+        try:
+            found = model.fit(reml=True)
+            test = found.wald_test_terms(scalar=True).table.loc[tested]
+        except np.linalg.LinAlgError:
+            return out
+    return out | {
+        "statistic": float(test["statistic"]), "p": float(test["pvalue"]),
+        "sd_cases": float(np.sqrt(max(found.cov_re.iloc[0, 0], 0.0))),
+        "sd_rest": float(np.sqrt(found.scale)), "converged": bool(found.converged),
+    }  # fmt: skip
+
+
+def _exact(value: np.ndarray, design: np.ndarray, unit: np.ndarray) -> bool:
+    """Whether cases and fixed effects explain everything: then there is no error to test against."""
+    cases = (unit[:, None] == np.unique(unit)).astype(float)
+    whole = np.column_stack([design, cases])
+    rest = value - whole @ np.linalg.lstsq(whole, value, rcond=None)[0]
+    return len(value) <= np.linalg.matrix_rank(whole) or np.abs(rest).max() < 1e-10

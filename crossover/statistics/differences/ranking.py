@@ -1,0 +1,167 @@
+"""Would the models rank the same on other patients? Rankings of bootstrap samples, as challengeR makes them.
+
+Models are ranked by their mean over the cases, the best first and equal ones at the better rank (Wiesenfarth et al.
+2021: aggregate, then rank). Cases are drawn with replacement within each cohort, the same for all models, and the
+models ranked again. What is told is about these trained models and other patients: another training of a method may
+rank elsewhere, which `differences.paired` counts and a ranking of one training can't.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.scores.metrics_table import by_test_set, compared, metrics_of
+from crossover.statistics.scores.scales import KNOWN
+
+RANKING = [
+    "test_set", "structure", "n_train", "metric", "family", "cases", "mean",
+    "rank", "rank_low", "rank_high", "first", "tau", "tau_low", "tau_high",
+]  # fmt: skip
+SHARES = ["test_set", "structure", "n_train", "metric", "family", "rank", "share"]
+DRAWS = 1000
+
+
+def ranking(
+    table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None, seed: int = 0
+) -> pd.DataFrame:
+    """Rank the models of each test set, structure, size and metric, and tell how stable their ranks are.
+
+    Args:
+        table: of `metrics_table.check_metrics`, with what missing predictions count as (`missing.completed`).
+        metrics: by default those of the table that are known. One without a direction has no ranking.
+
+    Returns:
+        One row for each family of a size, and those without sizes beside them, where there are two or more: with the
+        columns `RANKING`. `cases` are those that all have a value for; `rank` is that of the mean, with the interval
+        that holds the share `confidence` of the bootstrap samples' ranks; `first` is the share of samples in which the
+        family has rank 1, alone or with others. Kendall's tau-b of the samples' rankings with the full one (1: the
+        same; -1: reversed) has its mean and interval, the same in all rows of a ranking; NaN where all means are equal.
+    """
+
+    def of_test_set(rows: pd.DataFrame) -> pd.DataFrame:
+        found = [
+            place | row
+            for place, scores, strata in _rankings(rows, metrics)
+            for row in _stability(scores, strata, place["metric"], confidence, seed)
+        ]
+        return pd.DataFrame(found, columns=RANKING)
+
+    return by_test_set(compared(table), of_test_set)
+
+
+def rank_shares(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
+    """How often each model has each rank over the bootstrap samples of `ranking`.
+
+    Args:
+        table: of `metrics_table.check_metrics`, with what missing predictions count as.
+
+    Returns:
+        One row for each family of a ranking and each rank, with the columns `SHARES`; a family's shares sum to 1.
+    """
+
+    def of_test_set(rows: pd.DataFrame) -> pd.DataFrame:
+        found = [
+            place | {"family": family, "rank": rank, "share": (own == rank).mean()}
+            for place, scores, strata in _rankings(rows, [metric])
+            for family, own in zip(scores, _samples(scores, strata, metric, seed)[1].T, strict=True)
+            for rank in range(1, scores.shape[1] + 1)
+        ]
+        return pd.DataFrame(found, columns=SHARES)
+
+    return by_test_set(compared(table), of_test_set)
+
+
+def ranks(scores: np.ndarray, higher_is_better: bool) -> np.ndarray:
+    """Rank the last axis, the best 1; equal ones have the better rank. Infinite values are the largest."""
+    values = np.round(scores if higher_is_better else -scores, 12)
+    return 1 + (values[..., None, :] > values[..., :, None]).sum(-1)
+
+
+def tau(full: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b of rankings, shape (samples, models), with one of shape (models,).
+
+    NaN for a ranking in which all models are equal.
+    """
+    first, second = np.triu_indices(len(full), 1)
+    a = np.sign(full[first] - full[second])
+    b = np.sign(samples[:, first] - samples[:, second])
+    size = np.sqrt(np.abs(a).sum() * np.abs(b).sum(1))
+    return np.divide((a * b).sum(1), size, out=np.full(len(b), np.nan), where=size > 0)
+
+
+def _sizes(rows: pd.DataFrame) -> Iterator[tuple[int, list[str]]]:
+    """(size, its families with those that have none), in the table's order."""
+    models = rows[["family", "n_train"]].drop_duplicates()
+    for n in sorted(set(models["n_train"]) - {0}) or [0]:
+        families = list(models.loc[models["n_train"].isin([0, n]), "family"].unique())
+        if len(families) > 1:
+            yield int(n), families
+
+
+def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Scores (cases, families) of the cases that all families with the metric have, and each case's cohort."""
+    rows = rows[rows["n_train"].isin([0, n])].sort_values("n_train", kind="stable")
+    rows = rows.drop_duplicates(["family", "cohort", "case"], keep="last")
+    wide = rows.pivot(index=["cohort", "case"], columns="family", values=metric)
+    wide = wide[families].dropna(axis=1, how="all").dropna()
+    return wide, wide.index.get_level_values("cohort").to_numpy()
+
+
+def _rankings(
+    rows: pd.DataFrame, metrics: Sequence[str] | None
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, np.ndarray]]:
+    """(structure, n_train and metric, scores, cohorts) of each ranking of a test set of two models or more."""
+    asked = metrics_of(rows) if metrics is None else metrics
+    ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
+    for structure, own in rows.groupby("structure", sort=False):
+        for n, families in _sizes(own):
+            for metric in ranked:
+                scores, strata = _scores(own, families, n, metric)
+                if len(scores) and scores.shape[1] > 1:
+                    yield {"structure": structure, "n_train": n, "metric": metric}, scores, strata
+
+
+def _samples(scores: pd.DataFrame, strata: np.ndarray, metric: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of the models, shape (models,), and over the samples, shape (DRAWS, models)."""
+    higher, values = KNOWN[metric].better == "higher", scores.to_numpy(float)
+    full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]
+    return full, ranks(_means(values, _draws(strata, seed)), higher)
+
+
+def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence: float, seed: int) -> Iterator[dict]:
+    values = scores.to_numpy(float)
+    full, samples = _samples(scores, strata, metric, seed)
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(samples, ends, axis=0, method="inverted_cdf")
+    taus = tau(full, samples)
+    told = taus[~np.isnan(taus)]
+    between = np.quantile(told, ends) if len(told) else (np.nan, np.nan)
+    about = {
+        "tau": told.mean() if len(told) else np.nan,
+        "tau_low": between[0],
+        "tau_high": between[1],
+    }
+    for k, family in enumerate(scores):
+        yield {
+            "family": family, "cases": len(values), "mean": values[:, k].mean(), "rank": int(full[k]),
+            "rank_low": int(low[k]), "rank_high": int(high[k]), "first": (samples[:, k] == 1).mean(), **about,
+        }  # fmt: skip
+
+
+def _draws(strata: np.ndarray, seed: int) -> np.ndarray:
+    """How often each case is drawn, shape (DRAWS, cases): as many of each cohort as it has."""
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((DRAWS, len(strata)))
+    for cohort in dict.fromkeys(strata):
+        own = np.flatnonzero(strata == cohort)
+        counts[:, own] = rng.multinomial(len(own), np.full(len(own), 1 / len(own)), DRAWS)
+    return counts
+
+
+def _means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted means (samples, models); infinite where a case that is in the sample is."""
+    endless = np.isinf(values)
+    means = weights @ np.where(endless, 0.0, values) / weights.sum(1, keepdims=True)
+    return np.where(weights @ endless > 0, np.inf, means)

@@ -1,0 +1,199 @@
+"""How well do features from automatic contours agree with those from manual ones? The ICC.
+
+Closed forms over all models and features at once. pingouin's `intraclass_corr`, which the tests compare with, knows
+95% intervals only, and fits a regression for each: 31 models x 14 features x 3 test sets take it 15.4 s of CPU time,
+and `agreement` 0.09 s.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import f
+
+from crossover.core.cells import TableError
+from crossover.core.tables import read_table
+from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.metrics_table import test_sets
+
+Form = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
+MANUAL = "manual"
+"""The model name of the manual contours' rows."""
+REQUIRED = (
+    "model", "family", "strategy", "level", "n_train",
+    "cohort", "case", "structure", "feature", "value",
+)  # fmt: skip
+
+_MODEL = ["model", "family", "strategy", "level", "n_train"]
+_CASE = ["cohort", "case", "structure", "feature"]
+
+
+def read_radiomics(path: Path) -> pd.DataFrame:
+    """Read radiomics.csv; text stays text, no level is "".
+
+    Raises:
+        TableError: naming the file and what `check_radiomics` finds.
+    """
+    try:
+        read = read_table(path, needed=REQUIRED)
+        (n_train, wrong), (value, more) = read.numbers("n_train"), read.numbers("value")
+        if wrong + more:
+            raise TableError("\n".join(wrong + more))
+        return check_radiomics(read.rows.assign(n_train=n_train, value=value).reset_index(drop=True))
+    except TableError as error:
+        raise error.of(path) from None
+
+
+def check_radiomics(table: pd.DataFrame) -> pd.DataFrame:
+    """Check a radiomics table; returns a copy with `level` text and `n_train` int64 (0 if missing).
+
+    Raises:
+        TableError: missing columns; no manual rows; repeated (model, case, structure, feature).
+    """
+    missing = [column for column in REQUIRED if column not in table]
+    if missing:
+        raise TableError(f"missing columns: {', '.join(missing)}")
+    findings = []
+    if not (table["model"] == MANUAL).any():
+        findings.append(f"model: no rows of the manual contours, model {MANUAL!r}")
+    again = table[table.duplicated(["model", *_CASE])]
+    if len(again):
+        named = [f"{r.model}/{r.case}/{r.structure}/{r.feature}" for r in again.itertuples()][:5]
+        findings.append(f"{len(again)} repeated rows, the first: {', '.join(named)}")
+    if findings:
+        raise TableError("\n".join(findings))
+    table = table.copy()
+    for column in ("family", "strategy", "level"):
+        table[column] = table[column].astype("string").fillna("").astype(str)
+    return table.assign(n_train=table["n_train"].fillna(0).astype("int64"))
+
+
+def agreement(radiomics: pd.DataFrame, icc_form: Form, confidence: float) -> pd.DataFrame:
+    """Return the ICC of manual and automatic features for each test set, structure, model and feature.
+
+    Returns: test_set, structure, model, family, strategy, level, n_train, feature, cases (with both
+    values), cases_without_prediction (the manual value is there and the model's is not, as where
+    the predicted mask is empty; they can't enter the ICC, so a low ICC and many of these belong
+    together), icc, ci_low, ci_high.
+    """
+    table = check_radiomics(radiomics)
+    manual = table.loc[table["model"] == MANUAL, [*_CASE, "value"]].dropna(subset="value")
+    models = table[table["model"] != MANUAL]
+    # every model is asked for every case with a manual value, also where it has no row for it
+    named = models[_MODEL].drop_duplicates()
+    pairs = named.merge(manual.rename(columns={"value": "manual"}), how="cross")
+    pairs = pairs.merge(models, how="left", on=[*_MODEL, *_CASE])
+    parts = []
+    for name, rows in test_sets(pairs).items():
+        parts.append(_agreement(rows, icc_form, confidence).assign(test_set=name))
+    out = pd.concat(parts, ignore_index=True)
+    numbers = ["cases", "cases_without_prediction", "icc", "ci_low", "ci_high"]
+    return out[["test_set", "structure", *_MODEL, "feature", *numbers]]
+
+
+def _agreement(pairs: pd.DataFrame, form: Form, confidence: float) -> pd.DataFrame:
+    by = ["structure", *_MODEL, "feature"]
+    pairs = pairs.assign(
+        manual=pairs["manual"].where(pairs["value"].notna()),
+        middle=(pairs["manual"] + pairs["value"]) / 2,
+        apart=pairs["value"] - pairs["manual"],
+        asked=1,
+    )
+    groups = pairs.groupby(by, sort=False)
+    out = groups.agg(cases=("apart", "count"), asked=("asked", "sum"))
+    out["cases_without_prediction"] = out["asked"] - out["cases"]
+    n = out["cases"].to_numpy(float)
+    apart, spread = groups["apart"].mean().to_numpy(), groups["apart"].var().to_numpy()
+    between = 2 * groups["middle"].var().to_numpy()
+    raters = n * apart**2 / 2
+    numbers = intraclass(between, raters, spread / 2, n, 2, form, confidence)
+    out["icc"], out["ci_low"], out["ci_high"] = numbers
+    return out.reset_index()
+
+
+def intraclass(
+    between: np.ndarray,
+    raters: np.ndarray,
+    error: np.ndarray,
+    n: np.ndarray,
+    k: int,
+    form: Form,
+    confidence: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the single-rater ICC and its interval from the mean squares of n cases by k raters.
+
+    McGraw & Wong 1996, tables 4 and 7; Shrout & Fleiss 1979 name them (1,1), (2,1), (3,1).
+
+    An ICC of k raters lies between -1 / (k - 1) and 1. The formulas of ICC(A,1) go below that where the raters'
+    mean square is below the error's, which makes their variance negative (11 cases, two raters: down to -11/9 =
+    -1.22): estimate and interval then end at -1 / (k - 1). No true value lies beyond, so that this
+    changes no coverage.
+
+    Args:
+        between, raters, error: mean squares of cases, raters and residual, shape (m,).
+        n: cases, shape (m,).
+
+    Returns:
+        icc, ci_low, ci_high, shape (m,). NaN for n < 2 and where nothing varies at all; the
+        interval is also NaN where both raters agree exactly.
+    """
+    n = np.where(n > 1, n, np.nan)
+    icc = _formula(between, raters, error, n, k, form)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if form == "ICC(A,1)":
+            low, high = _absolute(icc, between, raters, error, n, k, confidence)
+        elif form == "ICC(C,1)":
+            low, high = _one_f(between, error, n - 1, (n - 1) * (k - 1), k, confidence)
+        else:
+            within = _within(raters, error, n, k)
+            low, high = _one_f(between, within, n - 1, n * (k - 1), k, confidence)
+    scale = (-1 / (k - 1), 1.0)
+    return np.clip(icc, *scale), *ended(low, high, scale)
+
+
+def estimate(
+    between: np.ndarray, raters: np.ndarray, error: np.ndarray, n: np.ndarray, k: int, form: Form
+) -> np.ndarray:
+    """Return the ICC of `intraclass` without its interval."""
+    icc = _formula(between, raters, error, np.where(n > 1, n, np.nan), k, form)
+    return np.clip(icc, -1 / (k - 1), 1)
+
+
+def _formula(between, raters, error, n, k, form: Form):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if form == "ICC(A,1)":
+            return (between - error) / (between + (k - 1) * error + k * (raters - error) / n)
+        error = error if form == "ICC(C,1)" else _within(raters, error, n, k)
+        return (between - error) / (between + (k - 1) * error)
+
+
+def _within(raters, error, n, k):
+    """Mean square within cases."""
+    return (raters * (k - 1) + error * (n - 1) * (k - 1)) / (n * (k - 1))
+
+
+def _one_f(between, error, df1, df2, k, confidence):
+    """Interval of ICC(1,1) and ICC(C,1), which follow from one F ratio."""
+    tail, ratio = (1 + confidence) / 2, between / error
+    low, high = ratio / f.ppf(tail, df1, df2), ratio * f.ppf(tail, df2, df1)
+    return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
+
+
+def _absolute(icc, between, raters, error, n, k, confidence):
+    """Interval of ICC(A,1), with Satterthwaite's degrees of freedom v.
+
+    v is at least the raters' own k - 1, as of any sum of variances with positive weights. A negative ICC
+    makes one weight negative, and v fell to 0 there and the F quantile rose until it overflowed.
+    """
+    a = k * icc  # McGraw and Wong's a and b, both times n (1 - icc), which v doesn't depend on
+    b = n * (1 - icc) + k * icc * (n - 1)
+    v = (a * raters + b * error) ** 2
+    v /= (a * raters) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
+    v = np.maximum(v, k - 1)
+    tail = (1 + confidence) / 2
+    rest = k * raters + (k * n - k - n) * error
+    f_low, f_high = f.ppf(tail, n - 1, v), f.ppf(tail, v, n - 1)
+    low = n * (between - f_low * error) / (f_low * rest + n * between)
+    high = n * (f_high * between - error) / (rest + n * f_high * between)
+    return low, high

@@ -1,0 +1,124 @@
+"""Effects of models from the tidy table of metrics, by the model of chance (`estimates.chance`).
+
+Where every model was trained once, the spread between trainings is taken from what else the study has
+(`resampling.study_spread`); where nothing tells it, an effect is one of these trained models only.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.estimates.chance import Effect, Spread, effect
+from crossover.statistics.estimates.resampling import mean_of, study_spread
+from crossover.statistics.scores.intervals import off_line, on_line
+from crossover.statistics.scores.metrics_table import mean_by_place
+from crossover.statistics.scores.scales import Scale
+
+
+class TrainedScores:
+    """Scores of one test set by case and training.
+
+    Args:
+        rows: of `metrics_table.with_runs`.
+
+    Attributes:
+        strata: each case's cohort, shape (cases,).
+    """
+
+    def __init__(self, rows: pd.DataFrame, metric: str) -> None:
+        rows = rows.dropna(subset=metric)
+        place, cases = pd.factorize(pd.MultiIndex.from_frame(rows[["cohort", "case"]]))
+        self.strata = np.array([cohort for cohort, _ in cases])
+        self._of: dict[Hashable, tuple[np.ndarray, list[str]]] = {}
+        keys = ["family", "n_train", "structure"]
+        for model, own in rows.assign(place=place).groupby(keys, sort=False):
+            column, runs = pd.factorize(own["run"], sort=True)
+            scores = mean_by_place(own[metric], (own["place"], column), (len(cases), len(runs)))
+            self._of[model] = scores, list(runs)
+        self._none = np.full((len(cases), 1), np.nan), [""]
+
+    def of(self, model: tuple[str, int, str]) -> tuple[np.ndarray, list[str]]:
+        """Return a model's (family, n_train, structure) scores and the names of its trainings.
+
+        The scores have shape (cases, trainings) and are NaN where there is none.
+        """
+        return self._of.get(model, self._none)
+
+
+def effect_of(
+    models: Sequence[np.ndarray],
+    runs: Sequence[Sequence[str]],
+    weights: Sequence[float],
+    strata: np.ndarray,
+    spread: Callable[[], Spread | None],
+) -> Effect:
+    """Estimate a weighted sum of models' means over the same cases, of scores as `contrasted` has them.
+
+    Args:
+        strata: the cohort of each case.
+    """
+    scores, weights, known = contrasted(models, runs, weights, spread)
+    return effect(scores, weights, strata, known)
+
+
+def contrasted(
+    models: Sequence[np.ndarray],
+    runs: Sequence[Sequence[str]],
+    weights: Sequence[float],
+    spread: Callable[[], Spread | None],
+) -> tuple[list[np.ndarray], Sequence[float], Spread | None]:
+    """Return the scores that a weighted sum of models' means is estimated from, their weights, and the spread.
+
+    A model that lacks a case in some training counts by each case's mean over its trainings. Folds are paired, since
+    the models of a fold are trained on the same patients: then there is one array, of the weighted sums.
+
+    Args:
+        models: shape (cases, trainings) each, finite or NaN, with at least one score of every case.
+        runs: the names of each model's trainings.
+        spread: asked for the spread between trainings where every model has one; it is None elsewhere.
+    """
+    complete = [m if not np.isnan(m).any() else mean_of(m, 1)[:, None] for m in models]
+    known = spread() if all(m.shape[1] == 1 for m in complete) else None
+    whole = all(m.shape[1] == len(names) for m, names in zip(complete, runs, strict=True))
+    folded = all(not run.endswith("/") for run in runs[0])
+    if whole and folded and all(list(names) == list(runs[0]) for names in runs):
+        paired = np.sum([w * m for w, m in zip(weights, complete, strict=True)], axis=0)
+        return [paired], [1.0], known
+    return complete, weights, known
+
+
+def mean_interval(mean: Effect, confidence: float, scale: Scale) -> tuple[float, float]:
+    """Return the interval of a mean on its metric's scale, worked out on the scale without ends (`intervals`)."""
+    low, high = on_scale(mean, scale).interval(confidence)
+    return float(off_line(low, scale)), float(off_line(high, scale))
+
+
+def on_scale(mean: Effect, scale: Scale) -> Effect:
+    """Return a mean on the scale without ends: a share's logit, a distance's logarithm."""
+    level, slope = on_line(mean.estimate, scale)
+    return mean.scaled(float(level), float(slope))
+
+
+class Spreads:
+    """The spread between trainings of each structure of a test set, worked out when first asked for.
+
+    Args:
+        table: of `metrics_table.with_runs`, of one test set.
+    """
+
+    def __init__(self, table: pd.DataFrame, metric: str) -> None:
+        self._table, self._metric = table, metric
+        self._known: dict[str | None, Spread | None] = {}
+
+    def of(self, structure: str | None) -> Callable[[], Spread | None]:
+        """Return what `effect_of` asks; None stands for each case's mean over the structures."""
+
+        def ask() -> Spread | None:
+            if structure not in self._known:
+                rows = self._table.dropna(subset=self._metric)
+                rows = rows if structure is None else rows[rows["structure"] == structure]
+                self._known[structure] = study_spread(rows, self._metric)
+            return self._known[structure]
+
+        return ask

@@ -1,0 +1,272 @@
+"""Scores at several n, and what their means could have been: other patients, other trainings.
+
+The same patients are scored under every model, so a resample takes the same patients for all families and
+sizes: a difference between families keeps what they share. A resampled mean is the mean found plus two
+deviations, each times √(ν / χ²(ν)), drawn anew, which gives it Student's tails:
+
+* Patients, resampled with replacement inside each cohort (Efron 1979); times √(n / (n - 1)), since a resample
+  of n spreads less than n new patients; ν = patients - cohorts.
+* Trainings, where every family has two or more at every size: the residuals of the replicates about their
+  mean, resampled from those of all families at that size; times √(R / (R - 1)); ν = all of them - families.
+  A model that belongs to no size is the same at all of them, and so is its deviation; one training of it will do.
+* Trainings, where some family has one: how far its means stray from a smooth curve says how much a mean
+  hangs on its one training. Of every family the residual about 1, log2 n and 1 / n is taken; what the
+  patients make of it is subtracted; the rest, pooled over families and sizes, is a variance, drawn anew for
+  each mean. ν = residuals - what was fitted. Luck that neighbouring sizes share is not seen by this.
+  With three sizes or fewer nothing can be said of trainings: then the resamples are of patients only.
+
+Replicates and folds are both trainings; the folds count only where a family has nothing else. Of several draws of the
+nested subsets each counts as one training, by the mean over its own (`metrics_table.with_runs`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.estimates.chance import Spread, pooled_spread
+from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
+
+REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
+"""What a resample stands for: column `resampled`."""
+DRAWS = 2000
+SMOOTH = 3  # terms of the smooth curve
+SEED = 20230
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The scores of all families with sizes, on one test set and structure.
+
+    Attributes:
+        sizes: n of labelled target cases, increasing, shape (K,).
+        scores: shape (families, K, trainings, cases), NaN where there is none.
+        strata: each case's cohort by number, shape (cases,).
+        unsized: so many families at the end have no sizes, and one score of a case at all of them.
+    """
+
+    families: list[str]
+    sizes: np.ndarray
+    scores: np.ndarray
+    strata: np.ndarray
+    unsized: int = 0
+
+    @property
+    def sized(self) -> int:
+        """How many families have sizes; they come first."""
+        return len(self.families) - self.unsized
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean over cases of each case's mean over the trainings, shape (families, K)."""
+        return mean_of(mean_of(self.scores, 2), 2)
+
+    @property
+    def patients(self) -> np.ndarray:
+        """Cases with a value, shape (families, K)."""
+        return (~np.isnan(self.scores)).any(2).sum(2)
+
+    @property
+    def trainings(self) -> np.ndarray:
+        """Trainings with a value, shape (families, K)."""
+        return (~np.isnan(self.scores)).any(3).sum(2)
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """Means (families, K), and what they could have been (draws, families, K)."""
+
+    panel: Panel
+    means: np.ndarray
+    draws: np.ndarray
+    resampled: str
+    training_sd: float
+    """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
+
+
+def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[tuple[str, str, Panel]]:
+    """(test set, structure, panel) of every test set and structure with a family of several sizes.
+
+    Args:
+        table: of `metrics_table.check_metrics`.
+        unsized: with the families that have no sizes.
+
+    Raises:
+        ValueError: the table has no such metric, or lower values of it are better.
+    """
+    if metric not in table:
+        raise ValueError(f"the table has no metric {metric!r}")
+    if metric.startswith("hd95"):
+        raise ValueError(f"{metric}: a learning curve needs a metric whose higher values are better")
+    table = tested(table)
+    for test_set, rows in test_sets(table).items():
+        for structure, part in rows.groupby("structure", sort=False):
+            sized = part[part["n_train"] > 0]
+            sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
+            if len(sized):
+                others = part[part["n_train"] == 0] if unsized else part[:0]
+                yield test_set, str(structure), panel(sized, metric, others)
+
+
+def panel(rows: pd.DataFrame, metric: str, others: pd.DataFrame | None = None) -> Panel:
+    """The panel of the rows of one structure, those of the families without sizes apart."""
+    sizes = np.sort(rows["n_train"].unique())
+    sized = rows["family"].unique()
+    if others is not None and len(others):
+        rows = pd.concat([rows, *(others.assign(n_train=n) for n in sizes)])
+    families = list(dict.fromkeys(rows["family"]))
+    cases = pd.MultiIndex.from_frame(rows[["cohort", "case"]].drop_duplicates())
+    place = (
+        pd.Index(families).get_indexer(rows["family"]),
+        np.searchsorted(sizes, rows["n_train"]),
+        pd.factorize(with_runs(rows)["run"], sort=True)[0],
+        cases.get_indexer(pd.MultiIndex.from_frame(rows[["cohort", "case"]])),
+    )
+    scores = mean_by_place(rows[metric], place, (len(families), len(sizes), max(place[2]) + 1, len(cases)))
+    strata = pd.factorize(cases.get_level_values(0))[0]
+    return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized))
+
+
+def of_draws(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of `metrics_table.check_metrics` of which replicates are draws of the nested subsets.
+
+    Two trainings or folds on the same subsets say nothing of other subsets; a `panel` has each case's mean over them.
+    """
+    table = tested(table)
+    return table.assign(replicate=table.get("draw", table["replicate"]), fold=pd.NA)
+
+
+def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
+    """Draw what the means could have been, see above; the same seed gives the same draws."""
+    rng = np.random.default_rng(seed)
+    means = panel.means
+    deviations = _of_patients(panel, draws, rng)
+    here = ~np.isnan(means[: panel.sized])
+    if (panel.trainings[: panel.sized][here] > 1).all():
+        training = _same_at_all_sizes(panel, _of_replicates(panel, draws, rng))
+        sd = _sd_of_replicates(panel)
+        return Resampled(panel, means, means + deviations + training, REPLICATES, sd)
+    rough = roughness(panel)
+    if rough is None:
+        return Resampled(panel, means, means + deviations, PATIENTS, np.nan)
+    training = np.sqrt(rough.variance) * rng.standard_normal(deviations.shape)
+    training *= _student(rough.df, draws, rng)[:, None, None]
+    draws_ = means + deviations + _same_at_all_sizes(panel, training)
+    return Resampled(panel, means, draws_, ROUGHNESS, float(np.sqrt(rough.variance)))
+
+
+def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
+    """Return how much a model's mean differs from training to training, from all models of a test set.
+
+    Args:
+        rows: of `metrics_table.tested`, of one test set; several structures count by each case's mean.
+
+    Returns:
+        Pooled over the models with several trainings on complete cases; where there is none, from the roughness
+        of the means over the sizes (see above); None where neither can be told.
+    """
+    keys = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case"]
+    keys = [key for key in keys if key in rows]
+    if rows.duplicated(keys).any():
+        rows = rows.groupby(keys, dropna=False, sort=False)[metric].mean().reset_index()
+    trained = with_runs(rows)
+    model = ["family", "n_train"]
+    repeated = trained[trained.groupby(model, sort=False)["run"].transform("nunique") > 1]
+    models = [
+        own.groupby(["cohort", "case", "run"])[metric].mean().unstack("run").dropna().to_numpy(float)
+        for _, own in repeated.groupby(model, sort=False)
+    ]
+    if several := pooled_spread([m for m in models if len(m)]):
+        return several
+    sized = rows[rows["n_train"] > 0]
+    sized = sized[sized.groupby("family")["n_train"].transform("nunique") > 1]
+    return None if sized.empty else roughness(panel(sized, metric))
+
+
+def mean_of(values: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of what is there; NaN without a warning where nothing is."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(axis) / known.sum(axis)
+
+
+def _of_patients(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
+    cases = mean_of(panel.scores, 2).reshape(-1, len(panel.strata))  # (families x K, cases)
+    known = ~np.isnan(cases)
+    weights = np.ones((draws, len(panel.strata)))
+    for stratum in np.unique(panel.strata):
+        own = panel.strata == stratum
+        n = own.sum()
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+        weights[:, own] += (drawn - 1) * np.sqrt(n / max(n - 1, 1))
+    share = known / np.maximum(known.sum(1, keepdims=True), 1)
+    centre = mean_of(cases, 1)[:, None]
+    # linear in the weights: a case that is missing under some models takes no part in their means
+    deviations = (weights - 1) @ (share * np.nan_to_num(cases - centre)).T
+    freedom = max(len(panel.strata) - len(np.unique(panel.strata)), 1)
+    deviations *= _student(freedom, draws, rng)[:, None]
+    return deviations.reshape(draws, *panel.scores.shape[:2])
+
+
+def _of_replicates(panel: Panel, draws: int, rng: np.random.Generator) -> np.ndarray:
+    runs = mean_of(panel.scores, 3)  # (families, K, trainings)
+    count = panel.trainings
+    apart = (runs - mean_of(runs, 2)[..., None]) * np.sqrt(count / np.maximum(count - 1, 1))[..., None]
+    out = np.full((draws, *count.shape), np.nan)
+    for k in range(len(panel.sizes)):
+        several = count[:, k] > 1
+        pool = apart[several, k][~np.isnan(apart[several, k])]
+        scale = _student(len(pool) - several.sum(), draws, rng)
+        for f in np.flatnonzero(count[:, k]):
+            out[:, f, k] = rng.choice(pool, (draws, count[f, k])).mean(1) * scale
+    return out
+
+
+def _same_at_all_sizes(panel: Panel, deviations: np.ndarray) -> np.ndarray:
+    deviations[:, panel.sized :] = deviations[:, panel.sized :, :1]
+    return deviations
+
+
+def _sd_of_replicates(panel: Panel) -> float:
+    """SD of one training's mean about its family's at that size, pooled."""
+    runs = mean_of(panel.scores[: panel.sized], 3)
+    squares = np.nansum((runs - mean_of(runs, 2)[..., None]) ** 2)
+    return float(np.sqrt(squares / np.maximum(panel.trainings[: panel.sized] - 1, 0).sum()))
+
+
+def roughness(panel: Panel) -> Spread | None:
+    """Return the spread between trainings by how far means stray from smooth curves; None with three sizes or fewer."""
+    found, freedom = 0.0, 0
+    sized = zip(panel.means, _covariances(panel), strict=True)
+    for own, of_patients in islice(sized, panel.sized):
+        here = ~np.isnan(own)
+        n = panel.sizes[here]
+        if len(n) <= SMOOTH:
+            continue
+        smooth = np.column_stack([np.ones(len(n)), np.log2(n), 1 / n])
+        rest = np.eye(len(n)) - smooth @ np.linalg.pinv(smooth)
+        found += own[here] @ rest @ own[here] - np.trace(rest @ of_patients[np.ix_(here, here)])
+        freedom += len(n) - SMOOTH
+    return Spread(max(found / freedom, 0.0), freedom) if freedom else None
+
+
+def _covariances(panel: Panel) -> np.ndarray:
+    """Of each family's means for other patients of the same cohorts, shape (families, K, K)."""
+    cases = mean_of(panel.scores, 2)
+    known = ~np.isnan(cases)
+    share = known / np.maximum(known.sum(2, keepdims=True), 1)
+    apart = share * np.nan_to_num(cases - mean_of(cases, 2)[..., None])
+    out = np.zeros((*apart.shape[:2], apart.shape[1]))
+    for stratum in np.unique(panel.strata):
+        own = apart[..., panel.strata == stratum]
+        n = own.shape[-1]
+        own = own - own.mean(-1, keepdims=True)
+        out += own @ own.swapaxes(1, 2) * n / max(n - 1, 1)
+    return out
+
+
+def _student(freedom: float, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """What turns a normal draw into Student's t."""
+    return np.sqrt(freedom / rng.chisquare(freedom, draws))

@@ -1,0 +1,298 @@
+"""From how many cases on is one family ahead of another? The crossover, with its interval (docs/crossover.md).
+
+Of two families the one that gains on the other as n grows (by the slope of their difference over log2 n) is the one
+that may overtake. A family without sizes, a model off the shelf, has one score at all n and is the first of its pairs.
+n* is the n from which the other stays ahead: the last at which the difference of the monotone fits turns its sign, on a
+straight line over log2 n between the sizes; 0 where it has turned at the smallest size already, inf where it hasn't at
+the largest. Its interval is the middle of the n* of all resamples (`resampling`), up to the next sizes.
+
+Verdicts are tests of the means at single sizes, one-sided at alpha each, by the model of chance of all verdicts
+(`chance`): a claim about several sizes needs the test of every one, and then no correction (intersection-union test,
+Berger 1982). "leads change more than once" goes before the others, by the 1 - alpha quantile of the resamples' largest
+(deviation / SE) over all sizes (Romano & Wolf 2005). `lacking` says what to add where there can be no verdict.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.estimates.chance import Effect
+from crossover.statistics.estimates.effects import effect_of
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, of_draws, panels, resample
+from crossover.statistics.learning_curves.curves import interval
+from crossover.statistics.learning_curves.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
+
+CROSSES, CHANGES = "crosses", "leads change more than once"
+NONE, OPEN = "no crossover within the range", "can't tell"
+SECOND_DRAW = "a second draw of the nested subsets (splits.replicates.draws)"
+SIZE_BETWEEN = "a size between"
+CROSSOVER = [
+    "test_set", "structure", "metric", "ahead", "overtakes", "verdict", "n", "ci_low", "ci_high",
+    "confidence", "form", "n_power", "sizes", "n_smallest", "n_largest", "patients", "replicates",
+    "resampled", "off_the_shelf", "statement",
+]  # fmt: skip
+NEEDED = [
+    "test_set", "structure", "metric", "family", "target", "n", "ci_low", "ci_high", "confidence", "form",
+    "n_smallest", "n_largest", "statement",
+]  # fmt: skip
+TARGETS = tuple(round(0.1 * i, 1) for i in range(1, 10))
+GRID = 65  # points of a power law's curve
+
+
+def crossovers(
+    table: pd.DataFrame,
+    metric: str,
+    confidence: float,
+    alpha: float,
+    draws: int = DRAWS,
+) -> pd.DataFrame:
+    """Every pair of families with sizes on every test set and structure, with the columns `CROSSOVER`.
+
+    Args:
+        table: of `metrics_table.check_metrics`.
+        confidence: of the interval of n*. alpha: of the verdicts.
+        draws: resamples.
+
+    Returns:
+        One row for each pair with two or more sizes in common: `overtakes` gains on `ahead` as n grows; and for each
+        family with sizes against each without (`off_the_shelf`), which is `ahead`.
+        `n`, `ci_low` and `ci_high` are numbers of labelled cases, 0 for "below `n_smallest`" and inf for
+        "beyond `n_largest`"; n is NaN where two curves are the same. `n_power` is n* of the two power
+        laws. `patients` and `replicates`, the draws of the nested subsets, are the fewest behind any mean of the two
+        curves (of a model off the shelf its draws don't count).
+
+    Raises:
+        ValueError: no such metric, or one whose lower values are the better ones.
+    """
+    rows = []
+    for test_set, structure, panel in panels(of_draws(table), metric, unsized=True):
+        found = resample(panel, draws)
+        place = {"test_set": test_set, "structure": structure, "metric": metric}
+        sized = range(panel.sized)
+        shelf = range(panel.sized, len(panel.families))
+        for pair in [*combinations(sized, 2), *((m, f) for m in shelf for f in sized)]:
+            if row := crossover(panel, found, pair, confidence, alpha):
+                rows.append(place | row)
+    return pd.DataFrame(rows, columns=CROSSOVER)
+
+
+def crossover(
+    panel: Panel, found: Resampled, pair: tuple[int, int], confidence: float, alpha: float
+) -> dict[str, object]:
+    """The row of one pair of families; empty where fewer than two sizes have cases that both were tested on.
+
+    Args:
+        panel: each training of it is another draw of the nested subsets.
+        pair: numbers of families; one without sizes comes first.
+    """
+    scored = (~np.isnan(panel.scores[list(pair)])).any(2)
+    here = np.flatnonzero(scored.all(0).any(1))
+    n = panel.sizes[here]
+    if len(n) < 2:
+        return {}
+    shelf = pair[0] >= panel.sized
+    apart = found.means[pair[0], here] - found.means[pair[1], here]
+    x = np.log2(n)
+    first, second = pair if shelf or (x - x.mean()) @ apart <= 0 else pair[::-1]
+    means = found.means[[first, second]][:, here]
+    draws = found.draws[:, [first, second]][:, :, here]
+    counted = [second] if shelf else [first, second]
+    at, (low, high) = float(_stays(_apart(monotone(means)), n)), (0.0, np.inf)
+    row = {
+        "ahead": panel.families[first], "overtakes": panel.families[second], "verdict": OPEN,
+        "n": at, "ci_low": low, "ci_high": high, "confidence": confidence, "form": MONOTONE,
+        "n_power": _by_power_law(means, n), "sizes": len(n), "n_smallest": int(n[0]),
+        "n_largest": int(n[-1]), "patients": panel.patients[[first, second]][:, here].min(),
+        "replicates": panel.trainings[counted][:, here].min(),
+        "resampled": found.resampled, "off_the_shelf": shelf,
+    }  # fmt: skip
+    if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
+        low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
+        if not lacking(row):
+            effects = [_difference(panel, first, second, int(k)) for k in here]
+            row["verdict"] = _verdict(effects, leads(_apart(means), _apart(draws), alpha), at, alpha)
+        row["ci_low"], row["ci_high"] = _within(row["verdict"], at, (low, high), n)
+    return row | {"statement": _statement(row)}
+
+
+def lacking(row: Mapping) -> str:
+    """What a study must add before there can be a verdict on a row of the table; "" where nothing is lacking."""
+    lacks = {SECOND_DRAW: row["replicates"] < 2, SIZE_BETWEEN: row["sizes"] < 3}
+    return " and ".join(what for what, is_so in lacks.items() if is_so)
+
+
+def _difference(panel: Panel, first: int, second: int, k: int) -> Effect:
+    """The first family's mean minus the second's at size k, on the cases that both have."""
+    scores = panel.scores[[first, second], k]
+    both = (~np.isnan(scores)).any(1).all(0)
+    models = [own[~np.isnan(own).all(1)][:, both].T for own in scores]
+    runs = [[f"{run}/" for run in range(model.shape[1])] for model in models]
+    return effect_of(models, runs, (1, -1), panel.strata[both], lambda: None)
+
+
+def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
+    """Return who leads beyond chance as n grows: 1 for the first family, -1 for the other, without repetition.
+
+    Args:
+        apart: differences by size, shape (K,). draws: resampled, shape (draws, K).
+    """
+    deviations = draws - apart
+    se = deviations.std(axis=0)
+    if not (se > 0).all():
+        return []
+    t = apart / se
+    above, below = (np.quantile((s * deviations / se).max(1), 1 - alpha) for s in (1, -1))
+    signs = np.select([t > above, -t > below], [1, -1], 0)
+    signs = signs[signs != 0]
+    return [int(s) for i, s in enumerate(signs) if i == 0 or s != signs[i - 1]]
+
+
+def _verdict(effects: list[Effect], signs: list[int], at: float, alpha: float) -> str:
+    """Of the differences at all sizes, first minus second."""
+    first = [effect.p_above(0) <= alpha for effect in effects]
+    second = [effect.p_below(0) <= alpha for effect in effects]
+    if len(signs) > 2:
+        return CHANGES
+    if first[0] and second[-1] and 0 < at < np.inf:
+        return CROSSES
+    none = (all(first) and at == np.inf) or (all(second) and at == 0)
+    return NONE if none else OPEN
+
+
+def _within(verdict: str, at: float, interval: tuple[float, float], n: np.ndarray) -> tuple[float, float]:
+    """The part of an interval that agrees with the verdict."""
+    if verdict == NONE:
+        return at, at
+    if verdict == CROSSES:
+        return max(interval[0], n[0]), min(interval[1], n[-1])
+    return interval
+
+
+def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
+    """How many labelled cases does each family need for a given score? With the columns `NEEDED`.
+
+    Returns:
+        One row for each test set, structure, family with sizes and target of `TARGETS` that lies between
+        the lowest and highest mean of all families there. n is where the monotone fit reaches the target
+        for good; 0, inf and the interval as in `crossovers`.
+
+    Raises:
+        ValueError: as `crossovers`.
+    """
+    rows = []
+    for test_set, structure, panel in panels(table, metric):
+        found = resample(panel, draws)
+        low, high = np.nanmin(found.means), np.nanmax(found.means)
+        for (f, family), target in _each(panel, [t for t in TARGETS if low <= t <= high]):
+            here = ~np.isnan(found.means[f])
+            n = panel.sizes[here]
+            at = float(_stays(target - monotone(found.means[f, here]), n))
+            drawn = _stays(target - monotone(found.draws[:, f, here]), n)
+            bounds = _interval(drawn, n, confidence)
+            row = {
+                "test_set": test_set, "structure": structure, "metric": metric, "family": family,
+                "target": target, "n": at, "ci_low": bounds[0], "ci_high": bounds[1],
+                "confidence": confidence, "form": MONOTONE, "n_smallest": int(n[0]),
+                "n_largest": int(n[-1]),
+            }  # fmt: skip
+            rows.append(row | {"statement": _needs(row)})
+    return pd.DataFrame(rows, columns=NEEDED)
+
+
+def _each(panel: Panel, targets: list[float]) -> Iterator[tuple[tuple[int, str], float]]:
+    return ((family, target) for family in enumerate(panel.families) for target in targets)
+
+
+def _apart(curves: np.ndarray) -> np.ndarray:
+    """Of shape (..., 2, K): the first minus the second."""
+    return curves[..., 0, :] - curves[..., 1, :]
+
+
+def _stays(apart: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """n from which a difference is 0 or below for good, shape (...); NaN where it is 0 everywhere."""
+    x, size = np.log2(n), apart.shape[-1]
+    above = apart > 0
+    last = np.where(above.any(-1), size - 1 - np.argmax(above[..., ::-1], -1), -1)
+    i = np.clip(last, 0, size - 2)
+    left, right = (np.take_along_axis(apart, (i + k)[..., None], -1)[..., 0] for k in (0, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        root = 2 ** (x[i] + (x[i + 1] - x[i]) * np.clip(left / (left - right), 0, 1))
+    out = np.where(last < 0, 0.0, np.where(last == size - 1, np.inf, root))
+    return np.where((apart == 0).all(-1), np.nan, out)
+
+
+def _interval(roots: np.ndarray, n: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Up to the next sizes; a resample without an answer counts as any answer."""
+    low, _ = interval(np.nan_to_num(roots, nan=0.0, posinf=np.inf), confidence)
+    _, high = interval(np.nan_to_num(roots, nan=np.inf, posinf=np.inf), confidence)
+    ends = np.array([0.0, *n, np.inf])
+    return float(ends[ends <= low].max()), float(ends[ends >= high].min())
+
+
+def _by_power_law(means: np.ndarray, n: np.ndarray) -> float:
+    if len(n) < FEWEST:
+        return np.nan
+    grid = np.geomspace(n[0], n[-1], GRID)
+    return float(_stays(_apart(power_curve(power_law(means, n), grid)), grid))
+
+
+def _statement(row: dict) -> str:
+    ahead, overtakes = row["ahead"], row["overtakes"]
+    sizes = f"from n = {row['n_smallest']} to {row['n_largest']}"
+    if row["verdict"] == CROSSES:
+        if row["off_the_shelf"]:
+            return (
+                f"with {number(row['n'], row)} cases or more {overtakes} is ahead of {ahead} ({_bounds(row)}); "
+                f"with fewer, {ahead} as it is"
+            )
+        return f"{overtakes} overtakes {ahead} at n = {number(row['n'], row)} ({_bounds(row)})"
+    if row["verdict"] == CHANGES:
+        return f"{CHANGES}: {ahead} and {overtakes} {sizes}"
+    if row["verdict"] == NONE:
+        first, second = stays_ahead(row)
+        if row["off_the_shelf"] and first == overtakes:
+            return f"with {row['n_smallest']} cases already {overtakes} is ahead of {ahead}, and stays so"
+        return f"no crossover {sizes}: {first} stays ahead of {second}"
+    text = f"can't tell whether {overtakes} overtakes {ahead}: estimate {number(row['n'], row)} ({_bounds(row)})"
+    return f"{text}; add {lacking(row)}" if lacking(row) else text
+
+
+def stays_ahead(row: Mapping) -> tuple[str, str]:
+    """The family that is ahead at all sizes, and the other, of a row with the verdict `NONE`."""
+    pair = row["ahead"], row["overtakes"]
+    return pair if row["n"] == np.inf else pair[::-1]
+
+
+def _needs(row: dict) -> str:
+    """Cases are whole: 12.3 of them are 13."""
+
+    def cases(n: float) -> str:
+        if n == 0:
+            return f"{row['n_smallest']} or fewer"
+        return f"more than {row['n_largest']}" if n == np.inf else f"{np.ceil(n):.0f}"
+
+    low, high = cases(row["ci_low"]), cases(row["ci_high"])
+    bounds = low if low == high else f"{low} to {high}"
+    text = f"{row['family']} needs {cases(row['n'])} cases for {row['target']:g}"
+    return f"{text} ({row['confidence']:.0%} CI {bounds})"
+
+
+def _bounds(row: dict) -> str:
+    return f"{row['confidence']:.0%} CI {bounds(row)}"
+
+
+def bounds(row: dict) -> str:
+    """The interval of a row's n: "51 to beyond 256"; one end where both are the same."""
+    low, high = number(row["ci_low"], row), number(row["ci_high"], row)
+    return low if low == high else f"{low} to {high}"
+
+
+def number(n: float, row: dict) -> str:
+    """An n of a row of the table: "90", "below 5", "beyond 256", "none" where two curves are the same."""
+    if np.isnan(n):
+        return "none"
+    if n == 0:
+        return f"below {row['n_smallest']}"
+    return f"beyond {row['n_largest']}" if n == np.inf else f"{n:.0f}"

@@ -1,0 +1,79 @@
+"""How do scores grow with n? Learning curves of every family that has several sizes.
+
+The intervals are of `resampling`, the two forms of `forms`. A study whose families have one size has no
+learning curves.
+"""
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, panels, resample
+from crossover.statistics.learning_curves.forms import FEWEST, monotone, power_curve, power_law
+from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.scales import Scale, scale
+
+CURVES = [
+    "test_set", "structure", "family", "metric", "n_train", "mean", "ci_low", "ci_high", "confidence",
+    "patients", "replicates", "resampled", "training_sd",
+    "fitted_monotone", "fit_low", "fit_high", "fitted_power", "power_a", "power_b", "power_c",
+    "residual_sd_monotone", "residual_sd_power", "r2_monotone", "r2_power",
+]  # fmt: skip
+
+
+def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
+    """Return learning curves of a metrics table (`metrics_table.check_metrics`), with the columns `CURVES`.
+
+    Returns:
+        One row for each test set, structure, family of several sizes and size. `mean` is over `patients`
+        of each one's mean over `replicates`, with its interval from resamples of what `resampled` says:
+        "patients and replicates"; "patients and roughness" or "patients", where some family has one
+        training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the SD of a mean
+        by the luck of one training, the same for a test set and structure; NaN where nothing says it.
+
+        `fitted_monotone` is the isotonic regression with its interval `fit_low, fit_high`; `fitted_power`
+        is a - b n^(-c), NaN of fewer than four sizes. `residual_sd_*` is √(Σ residual² / sizes), `r2_*`
+        1 - Σ residual² / Σ (mean - mean of the means)², both the same in all rows of a curve; R² is NaN
+        where nothing varies.
+
+    Raises:
+        ValueError: no such metric, or one whose lower values are the better ones.
+    """
+    frames = []
+    for test_set, structure, panel in panels(table, metric):
+        found = resample(panel, draws)
+        for f, family in enumerate(panel.families):
+            rows = _curve(panel, found, f, confidence, scale(metric))
+            place = {"test_set": test_set, "structure": structure, "family": family}
+            frames.append(pd.DataFrame(place | {"metric": metric, "confidence": confidence} | rows))
+    return pd.concat(frames)[CURVES].reset_index(drop=True) if frames else pd.DataFrame(columns=CURVES)
+
+
+def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return percentiles along the first axis that hold the middle `confidence`; draws may be infinite."""
+    ordered = np.sort(draws, axis=0)
+    outside = int((1 - confidence) / 2 * len(draws) + 1e-9)  # 49.999... are 50
+    return ordered[outside], ordered[len(draws) - 1 - outside]
+
+
+def _curve(panel: Panel, found: Resampled, f: int, confidence: float, scale: Scale) -> dict[str, object]:
+    here = ~np.isnan(found.means[f])
+    n, means, draws = panel.sizes[here], found.means[f, here], found.draws[:, f, here]
+    low, high = ended(*interval(draws, confidence), scale)
+    rising = monotone(means)
+    fit_low, fit_high = ended(*interval(monotone(draws), confidence), scale)
+    power = power_law(means, n) if len(n) >= FEWEST else np.full(3, np.nan)
+    fitted = power_curve(power, n)
+    return {
+        "n_train": n.astype(int), "mean": means, "ci_low": low, "ci_high": high,
+        "patients": panel.patients[f, here], "replicates": panel.trainings[f, here],
+        "resampled": found.resampled, "training_sd": found.training_sd,
+        "fitted_monotone": rising, "fit_low": fit_low, "fit_high": fit_high,
+        "fitted_power": fitted, **dict(zip(("power_a", "power_b", "power_c"), power, strict=True)),
+        **_quality("monotone", means, rising), **_quality("power", means, fitted),
+    }  # fmt: skip
+
+
+def _quality(form: str, means: np.ndarray, fitted: np.ndarray) -> dict[str, float]:
+    left, whole = ((means - fitted) ** 2).sum(), ((means - means.mean()) ** 2).sum()
+    share = 1 - left / whole if whole > 0 else np.nan
+    return {f"residual_sd_{form}": np.sqrt(left / len(means)), f"r2_{form}": share}

@@ -1,0 +1,260 @@
+"""The contract between learning and statistics: one tidy table, read, checked and completed.
+
+One row for each model, test case and structure. Nothing here knows a study, a model or a cohort;
+whoever made the table, it has at least the columns of `REQUIRED`.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from crossover.core.cells import MISSING, TableError, broken, named_rows, numbers, some
+from crossover.core.tables import read_table
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
+
+log = logging.getLogger(__name__)
+
+REQUIRED = (
+    "model", "level", "n_train", "replicate", "fold", "cohort", "case", "structure",
+    "dsc", "iou", "hd95_mm", "nsd",
+)  # fmt: skip
+METRICS = tuple(KNOWN)
+SIZES = ("volume_manual_ml", "volume_predicted_ml", DIAGONAL)
+"""What is known of the masks and the image."""
+TEXT = ("model", "family", "strategy", "level", "cohort", "case", "structure")
+POOLED = "all"
+"""The test set of all cohorts together."""
+
+_ALWAYS = ("dsc", "iou", "nsd")  # the others may be missing: no HD95 where one mask is empty
+_WHOLE = ("n_train", "replicate", "draw", "fold")
+_KEY = ["model", "cohort", "case", "structure"]
+_SUFFIXES = re.compile(r"(-[nrf]\d+)+$")  # size, replicate and fold at the end of a model's name
+_NAMED = 5  # how many of a finding's places are named before "and ... more"
+
+
+def read_metrics(path: Path) -> pd.DataFrame:
+    """Read metrics.csv, also one that a person made, and check it.
+
+    A distance (hd95_mm) that is infinite, as other tools write it where one mask is empty, is missing, as
+    in our own tables: its DSC of 0 counts. This and what else was done to read the table is logged.
+
+    Raises:
+        TableError: naming the file and everything that is wrong with it.
+    """
+    try:
+        read = read_table(path, needed=REQUIRED)
+        table, notes = _finite_distances(read.rows, read.notes)
+        checked = check_metrics(table, decimal=read.decimal).reset_index(drop=True)
+    except TableError as error:
+        raise error.of(path) from None
+    for note in notes:
+        log.warning("%s: %s", path, note)
+    return checked
+
+
+def _finite_distances(table: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    infinite = table["hd95_mm"].str.lower().isin(["inf", "+inf", "infinity", "∞"])
+    if not infinite.any():
+        return table, notes
+    rows = named_rows(list(table.index[infinite]))
+    told = f"hd95_mm is infinite in {rows}: taken as missing, as where one mask is empty"
+    return table.assign(hd95_mm=table["hd95_mm"].mask(infinite, "")), [*notes, told]
+
+
+def check_metrics(
+    table: pd.DataFrame,
+    required: Sequence[str] = REQUIRED,
+    decimal: str = ".",
+    infinite: bool = False,
+) -> pd.DataFrame:
+    """Check a metrics table and complete it.
+
+    Args:
+        required: columns that have to be there; a metric that isn't among them may be missing anywhere.
+        decimal: the decimal sign of numbers that are text, as `core.tables.Table.decimal`.
+        infinite: whether a distance may be infinite, which other tools write where one mask is empty.
+
+    Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64, `draw` too where the
+    table has it (where a row has none, its replicate's number), `fold` Int64 (missing for models outside k-fold), the
+    metrics float, and `family` and `strategy`, derived from `model` and `level` where the table hasn't them: the
+    strategy is the model's name without level, size, replicate and fold; the family is the strategy with its level.
+
+    Raises:
+        TableError: missing columns (all of them); else every wrong value, model described in two
+            ways, and repeated (model, cohort, case, structure), together.
+    """
+    missing = [column for column in required if column not in table]
+    if missing:
+        raise TableError(f"missing columns: {', '.join(missing)}")
+    table = table.copy()
+    for column in set(TEXT) & set(table):
+        table[column] = table[column].astype("string").fillna("").astype(str)
+    findings = [*_numbers(table, required, decimal, infinite), *_texts(table)]
+    table = _with_families(table)
+    findings += [*_models(table), *_duplicates(table)]
+    if findings:
+        raise TableError("\n".join(findings))
+    table = table.astype({"n_train": "int64", "replicate": "int64", "fold": "Int64"})
+    if "draw" in table:
+        table["draw"] = table["draw"].fillna(table["replicate"]).astype("int64")
+    return table
+
+
+def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Each cohort's rows by its name, in the table's order, then all rows as "all"."""
+    cohorts = {str(name): rows for name, rows in table.groupby("cohort", sort=False)}
+    return {**cohorts, POOLED: table}
+
+
+vars(test_sets)["__test__"] = False  # pytest takes it for a test where a test module imports it
+
+
+def by_test_set(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    """Return what `make` finds in each of the `test_sets`, its rows with the set's name in the column test_set.
+
+    Where there is one cohort all rows are its rows, and nothing is worked out twice.
+    """
+    sets = test_sets(table)
+    if len(sets) == 2:
+        found = make(table)
+        return pd.concat([found.assign(test_set=name) for name in sets], ignore_index=True)
+    return pd.concat([make(rows).assign(test_set=name) for name, rows in sets.items()], ignore_index=True)
+
+
+def tested(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of test cases: of a family that has models outside k-fold its k-fold models are left out.
+
+    Their rows are training cases, which must not stand beside test cases. A family of k-fold models only
+    has its test cases in them: each in all folds, where every fold's model is tested on the same, or in one.
+    """
+    unfolded = table["fold"].isna()
+    return table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
+
+
+def with_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of `tested` with column `run`, what counts as a training of its own: "replicate/fold".
+
+    Of several draws of the training cases it is "draw/fold", so that a case has a row for each training of a draw:
+    trainings on the same cases don't tell what other cases would have made, and are averaged. The fold is empty outside
+    k-fold.
+    """
+    fold = table["fold"].astype("string").fillna("")
+    several = "draw" in table and table["draw"].nunique() > 1
+    return table.assign(run=table["draw" if several else "replicate"].astype(str) + "/" + fold)
+
+
+def mean_by_place(values: pd.Series, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of a shape with the mean of the values of each place in it; NaN where there is none.
+
+    Args:
+        values: NaN ones are left out.
+        place: of each value, an array of indices for each axis.
+    """
+    known = values.notna().to_numpy()
+    cell = np.ravel_multi_index(place, shape)[known]
+    size = int(np.prod(shape))
+    sums = np.bincount(cell, values.to_numpy(float)[known], size)
+    with np.errstate(invalid="ignore"):
+        return (sums / np.bincount(cell, minlength=size)).reshape(shape)
+
+
+def compared(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that models are compared by: one for each family, size, case and structure.
+
+    A case's value is the mean over replicates and folds (missing values left out), since neither are
+    further cases; `model` is then the name of the first. Which rows count is told by `tested`.
+    """
+    table = tested(table)
+    by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
+    known = (*METRICS, *SIZES)
+    others = [c for c in table.select_dtypes("float") if c not in (*known, "n_train", "fold")]
+    numbers = [*(m for m in known if m in table), *others]
+    how = {"model": "first", **dict.fromkeys(numbers, "mean")}
+    table = table.sort_values(["replicate", "fold"], kind="stable")
+    averaged = table.groupby(by, sort=False, as_index=False).agg(how)
+    return averaged[["model", *by, *numbers]]
+
+
+def metrics_of(table: pd.DataFrame) -> list[str]:
+    """The metrics that a table has, in a fixed order."""
+    return [metric for metric in METRICS if metric in table]
+
+
+def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str, infinite: bool) -> Iterator[str]:
+    """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
+    for column in (*_WHOLE, *METRICS, *SIZES):
+        if column not in table:
+            continue
+        given = table[column]
+        if pd.api.types.is_numeric_dtype(given):
+            values = given.astype(float)
+        else:
+            plain = given.dtype == "str" and not given.isna().any()
+            given = given if plain else given.astype("string").fillna("").astype(str)
+            values, wrong = numbers(given, decimal)
+            yield from wrong
+        table[column] = values
+        needed = column in ("n_train", "replicate", *_ALWAYS) and column in required
+        gone = np.flatnonzero(values.isna()).tolist() if needed else []
+        blank = [k for k in gone if str(given.iloc[k]).strip().lower() in MISSING]
+        if blank:
+            yield f"{column}: missing in {len(blank)} rows ({_rows(table.iloc[blank])})"
+        whole = column in _WHOLE
+        low, top = scale(column) if column in KNOWN else (0.0, np.inf)
+        outside = (values < low) | (values > top)
+        outside |= whole & values.notna() & (values % 1 != 0)
+        distance = infinite and column in KNOWN and KNOWN[column].is_distance
+        endless = np.isneginf(values) if distance else np.isinf(values)
+        if endless.any():
+            yield (
+                f"{column}: infinite in {int(endless.sum())} rows ({_rows(table[endless])}); leave such cells "
+                "empty, so that they count as missing, or write the worst value that there can be"
+            )
+        outside &= ~endless
+        if outside.any():
+            to = f" to {top:g}" if top < float("inf") else ""
+            kind = "a whole number from 0" if whole else f"a finite number from {low:g}{to}"
+            percent = top == 1 and 1 < values[outside].max() <= 100
+            advice = "; are they per cent? Divide them by 100" if percent else ""
+            yield f"{column}: not {kind} in {int(outside.sum())} rows ({_rows(table[outside])}){advice}"
+
+
+def _texts(table: pd.DataFrame) -> Iterator[str]:
+    for column in ("model", "cohort", "case", "structure"):
+        yield from broken(table[column])
+        blank = table[column] == ""
+        if blank.any():
+            yield f"{column}: empty in {int(blank.sum())} rows"
+    if (table["cohort"] == POOLED).any():
+        yield f"cohort: {POOLED!r} is the name of all cohorts together; name the cohort otherwise"
+
+
+def _with_families(table: pd.DataFrame) -> pd.DataFrame:
+    pairs = zip(table.get("family", table["model"]), table["level"], strict=True)
+    if "strategy" not in table:
+        table["strategy"] = [_SUFFIXES.sub("", n).removesuffix(f"-{lv}") for n, lv in pairs]
+    if "family" not in table:
+        levels = table["level"].where(table["level"] == "", "-" + table["level"])
+        table["family"] = table["strategy"] + levels
+    return table
+
+
+def _models(table: pd.DataFrame) -> Iterator[str]:
+    for column in ("family", "strategy", "level", *(c for c in _WHOLE if c in table)):
+        several = table.groupby("model", sort=False)[column].nunique(dropna=False)
+        for model in several.index[several > 1]:
+            yield f"{column}: model {model!r} has {several[model]} values; it can have one"
+
+
+def _duplicates(table: pd.DataFrame) -> Iterator[str]:
+    again = table[table.duplicated(_KEY)].drop_duplicates(_KEY)
+    if len(again):
+        yield f"more than one row for the same model, case and structure: {_rows(again)}"
+
+
+def _rows(rows: pd.DataFrame) -> str:
+    return some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()], _NAMED)

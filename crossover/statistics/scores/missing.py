@@ -1,0 +1,214 @@
+"""Predictions that a model lacks: found, counted, and what a comparison does about them (docs/compare.md).
+
+A prediction is missing where a model that is tested on a structure has no row for a case which a model tested on the
+same cases has a score for; and where its overlap is empty though another model's shows that the case has the structure.
+A distance that is infinite, or empty beside a DSC of 0 or another model's finite one, is of a prediction that is there:
+one mask is empty. It counts as the image's diagonal (`diagonal_mm`) where the table has it and else as infinite.
+"""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.scores.metrics_table import SIZES, TableError, read_metrics, tested
+from crossover.statistics.scores.scales import DIAGONAL, KNOWN
+
+log = logging.getLogger(__name__)
+
+Policy = Literal["worst", "exclude", "error"]
+"""What is done with missing predictions: they count as the metric's worst value; their cases are left out for all
+models, so that only cases are compared that every model has; or the table is refused."""
+COUNTS = ["test_set", "structure", "family", "n_train", "cases", "common", "missing", "named"]
+OVERLAPS = ("dsc", "iou", "nsd")
+_TRAINING = ["family", "n_train", "replicate"]
+_PLACE = ["cohort", "structure"]
+_CASE = [*_PLACE, "case"]
+_DONE = {"worst": "counted as the worst value", "exclude": "left out for all models", "error": ""}
+_NAMED = 5
+
+
+def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
+    """Read metrics.csv, also one that a person made, as statistics take it (`completed`).
+
+    What is missing is logged. A distance that is infinite is missing, as in `metrics_table.read_metrics`.
+
+    Raises:
+        TableError: what is wrong with the table, or predictions are missing and the policy is "error".
+    """
+    try:
+        table, found = completed(read_metrics(path), policy)
+    except TableError as error:
+        raise error.of(path) from None
+    for note in notes(found, policy) if len(found) else ():
+        log.warning("%s: %s", path, note)
+    endless = {m: np.inf for m in KNOWN if m in table and np.isinf(table[m]).any()}
+    return table.replace(endless, np.nan) if endless else table
+
+
+def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Do with missing predictions as the policy says, and give distances to empty masks their worst value.
+
+    Args:
+        table: as of `metrics_table.check_metrics`.
+
+    Returns:
+        The table (itself where nothing is missing), and what was missing (`missing_predictions`).
+
+    Raises:
+        TableError: predictions are missing and the policy is "error".
+    """
+    found = missing_predictions(table)
+    if table.empty:
+        return table, found
+    if len(found) and policy == "error":
+        raise TableError("\n".join(notes(found, policy)))
+    if len(found) and policy == "exclude":
+        gone = pd.MultiIndex.from_frame(found[_CASE])
+        table = table[~pd.MultiIndex.from_frame(table[_CASE]).isin(gone)]
+    elif len(found):
+        table = _with_worst(table, found)
+    return _with_distances(table), found
+
+
+def missing_predictions(table: pd.DataFrame) -> pd.DataFrame:
+    """Find the predictions that trainings lack.
+
+    Returns:
+        One row for each training, structure and case without one: model, what describes it, cohort, structure, case,
+        and `row`, the table's row where there is one without an overlap, else -1.
+    """
+    rows = tested(table).assign(row=-1)
+    if rows.empty:
+        return rows
+    rows["training"] = _trainings(rows)
+    there = [m for m in KNOWN if m in rows]
+    rows["scored"] = rows[there].notna().any(axis=1) if there else True
+    found = [_absent(part) for _, part in rows.groupby(_PLACE, sort=False)]
+    empty = rows[_without_overlap(rows)]
+    return pd.concat([*found, empty.assign(row=empty.index)])[[*_about(table), *_CASE, "row"]]
+
+
+def counts(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Count what is missing.
+
+    Args:
+        table: the table before `completed`.
+        found: of `missing_predictions`.
+
+    Returns:
+        One row for each test set, structure, family and size, with the columns `COUNTS`: the cases that the model has
+        or lacks (`cases`), those of them that no model lacks (`common`), those that one of its trainings lacks
+        (`missing`), and their names.
+    """
+    rows = pd.concat([tested(table)[[*_TRAINING, *_CASE]], found[[*_TRAINING, *_CASE]]])
+    lacking = found.groupby([*_PLACE, *_TRAINING[:2]], sort=False)["case"].unique()
+    out = []
+    for (cohort, structure), part in rows.groupby(_PLACE, sort=False):
+        gone = set(found.loc[(found["cohort"] == cohort) & (found["structure"] == structure), "case"])
+        for (family, n), own in part.groupby(_TRAINING[:2], sort=False)["case"]:
+            names = list(lacking.get((cohort, structure, family, n), []))
+            cases = set(own)
+            numbers = len(cases), len(cases - gone), len(names), " ".join(names)
+            out.append((cohort, structure, family, n, *numbers))
+    return pd.DataFrame(out, columns=COUNTS)
+
+
+def notes(found: pd.DataFrame, policy: Policy) -> list[str]:
+    """Say what is missing by model and structure, a sentence each, with the cases' names."""
+    if found.empty:
+        return ["no prediction is missing"]
+    out = []
+    for family, own in found.groupby("family", sort=False):
+        places = []
+        for structure, part in own.groupby("structure", sort=False):
+            names = list(dict.fromkeys(part["case"]))
+            more = " ..." if len(names) > _NAMED else ""
+            places.append(f"{structure} {len(names)} ({', '.join(names[:_NAMED])}{more})")
+        done = f": {_DONE[policy]}" if _DONE[policy] else ""
+        out.append(f"no prediction of {family}, by structure: {'; '.join(places)}{done}")
+    return out
+
+
+def _about(table: pd.DataFrame) -> list[str]:
+    """The columns that describe a training."""
+    known = ("model", "family", "strategy", "level", "n_train", "replicate", "draw", "fold")
+    return [column for column in known if column in table]
+
+
+def _trainings(rows: pd.DataFrame) -> pd.Series:
+    """A number for each training; folds that divide the cases among them are one, as each case has one prediction."""
+    keys = [*_TRAINING, "cohort", "structure"]
+    repeated = rows.duplicated([*keys, "case"]).groupby([rows[k] for k in keys]).transform("any")
+    fold = rows["fold"].astype("string").fillna("").where(repeated, "")
+    return rows[_TRAINING].assign(fold=fold).groupby([*_TRAINING, "fold"], sort=False).ngroup()
+
+
+def _absent(part: pd.DataFrame) -> pd.DataFrame:
+    """The rows that trainings lack, of one cohort and structure."""
+    case, cases = pd.factorize(part["case"])
+    training, trainings = pd.factorize(part["training"])
+    unit = part.groupby(_TRAINING[:2], sort=False).ngroup().to_numpy()
+    scored = np.zeros((len(cases), unit.max() + 1), bool)
+    scored[case[part["scored"]], unit[part["scored"]]] = True
+    has = np.zeros((len(cases), len(trainings)), bool)
+    has[case, training] = True
+    if has.all():
+        return part.iloc[:0]
+    count = scored.astype(int)
+    expected = count @ (count.T @ count > 0) > 0  # cases of all that are tested on some of the same
+    first = pd.Series(range(len(part))).groupby(training).first().to_numpy()
+    where, whose = np.nonzero(expected[:, unit[first]] & ~has)
+    return part.iloc[first[whose]].assign(case=np.asarray(cases)[where])
+
+
+def _without_overlap(rows: pd.DataFrame) -> pd.Series:
+    """Rows with an empty overlap of a case that has the structure, as another model's overlap shows."""
+    blank = pd.Series(False, rows.index)
+    for metric in OVERLAPS:
+        if metric in rows and rows[metric].isna().any():
+            between = rows[metric].between(0, 1, inclusive="neither")
+            shown = between.groupby([rows[c] for c in _CASE]).transform("any")
+            blank |= rows[metric].isna() & shown & _measured(rows, metric)
+    return blank
+
+
+def _measured(rows: pd.DataFrame, metric: str) -> pd.Series:
+    """Whether the model of each row has the metric at all."""
+    keys = [rows[c] for c in (*_PLACE, *_TRAINING[:2])]
+    return rows[metric].notna().groupby(keys).transform("any")
+
+
+def _with_worst(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """With a row for each missing prediction, and every metric that its model has at its worst."""
+    absent = found[found["row"] < 0]
+    rows = absent.drop(columns="row").reset_index(drop=True)
+    of_case = {c: table.groupby(_CASE)[c].max() for c in (SIZES[0], DIAGONAL) if c in table}
+    for column, values in of_case.items():
+        rows[column] = values.reindex(pd.MultiIndex.from_frame(rows[_CASE])).to_numpy()
+    added = pd.Series([False] * len(table) + [True] * len(rows))
+    whole = pd.concat([table, rows], ignore_index=True) if len(rows) else table.reset_index(drop=True)
+    empty = table.index.get_indexer(found.loc[found["row"] >= 0, "row"])
+    added.iloc[empty] = True
+    for metric in [m for m in KNOWN if m in whole]:
+        fill = added & whole[metric].isna() & _measured(whole, metric)
+        whole.loc[fill, metric] = KNOWN[metric].worst
+    return whole.astype(table.dtypes.to_dict())
+
+
+def _with_distances(table: pd.DataFrame) -> pd.DataFrame:
+    """With the worst value for every distance to an empty mask."""
+    by_case = [table[c] for c in _CASE]
+    for metric in [m for m in KNOWN if m in table and KNOWN[m].is_distance]:
+        distance = table[metric]
+        failed = np.isinf(distance)
+        if distance.isna().any():
+            other = np.isfinite(distance).groupby(by_case).transform("any")
+            zero = table["dsc"] == 0 if "dsc" in table else False
+            failed |= distance.isna() & (other | zero) & _measured(table, metric)
+        if failed.any():
+            worst = table[DIAGONAL].fillna(np.inf) if DIAGONAL in table else np.inf
+            table = table.assign(**{metric: distance.mask(failed, worst)})
+    return table

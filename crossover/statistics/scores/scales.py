@@ -1,0 +1,93 @@
+"""The metrics that are known by name, each declared once: name, unit, scale, which values are better, other names."""
+
+from dataclasses import dataclass
+from math import inf, isinf, nan
+from typing import Literal
+
+Scale = tuple[float, float]
+"""Lowest and highest value."""
+SHARE, DISTANCE, PERCENT_SAVED, UNKNOWN = (0.0, 1.0), (0.0, inf), (-inf, 100.0), (-inf, inf)
+AGREEMENT: Scale = (-inf, 1.0)
+"""Of an intraclass correlation."""
+PERCENT_MORE: Scale = (-100.0, inf)
+"""Of a relative difference."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of a segmentation against a reference.
+
+    Attributes:
+        name: as on an axis, without the unit.
+        also: names that tools give it, compared without blanks, signs and the case of letters.
+        unit: "mm" for a distance, "" for none.
+        scale: lowest and highest value that it can have.
+        better: which values are.
+        worst: what a missing prediction counts as; NaN where nothing is the worst. A distance is the image's diagonal
+            where that is known.
+    """
+
+    name: str
+    also: tuple[str, ...] = ()
+    unit: str = ""
+    scale: Scale = SHARE
+    better: Literal["higher", "lower", "nearer to 0"] = "higher"
+    worst: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Return the name with the unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def is_distance(self) -> bool:
+        """Whether it is a distance, which an empty mask has none of."""
+        return self.unit == "mm"
+
+
+def _distance(name: str, *also: str) -> Metric:
+    return Metric(name, also, "mm", DISTANCE, "lower", inf)
+
+
+_SLICES = ", slices with the structure"
+KNOWN = {
+    "dsc": Metric("DSC", ("dice", "dice_score", "dice_coefficient", "dice_similarity_coefficient")),
+    "iou": Metric("IoU", ("jaccard", "jaccard_index", "jaccard_score", "intersection_over_union")),
+    "hd95_mm": _distance("HD95", "hd95", "95hd", "hausdorff95", "hausdorff_distance_95", "hausdorff_distance_95_mm",
+                         "robust_hausdorff", "robust_hausdorff_95"),
+    "nsd": Metric("NSD", ("surface_dice", "surface_dsc", "normalized_surface_dice", "normalised_surface_dice",
+                          "normalized_surface_distance", "normalised_surface_distance")),
+    "dsc_structure_slices": Metric("DSC" + _SLICES),
+    "iou_structure_slices": Metric("IoU" + _SLICES),
+    "dsc_mean_of_slices": Metric("DSC, mean of slices with the structure"),
+    "assd_mm": _distance("ASSD", "assd", "average_symmetric_surface_distance", "avg_symmetric_surface_distance"),
+    "volume_error_percent": Metric("Volume error", ("relative_volume_difference_percent",), "%", PERCENT_MORE,
+                                   "nearer to 0", -100.0),
+    "lesion_f1": Metric("Lesion F1", ("lesionwise_f1", "lesion_f1_score")),
+    "lesion_sensitivity": Metric("Lesion sensitivity", ("lesionwise_sensitivity",)),
+    "lesions_false": Metric("False lesions", ("false_positive_lesions",), "", DISTANCE, "lower", nan),
+    "generalized_dice": Metric("Generalized Dice score", ("generalised_dice", "generalized_dice_score",
+                                                          "generalised_dice_score")),
+    "sensitivity": Metric("Sensitivity", ("recall", "true_positive_rate")),
+    "precision": Metric("Precision", ("positive_predictive_value",)),
+    "specificity": Metric("Specificity", ("true_negative_rate",)),
+    "hd_mm": _distance("Hausdorff distance", "hd100", "maximum_hausdorff_distance", "max_hausdorff_distance"),
+}  # fmt: skip
+"""By the name of its column. Those down to lesions_false are of a study's metrics.csv (`evaluation.metrics`)."""
+DIAGONAL = "diagonal_mm"
+"""The column with the length of the image's diagonal: what a distance to an empty mask counts as."""
+FAILED = 0.1
+"""A prediction with a smaller DSC failed."""
+
+
+def scale(metric: str) -> Scale:
+    """Return the lowest and highest value of a metric; without ends for one that isn't known."""
+    return KNOWN[metric].scale if metric in KNOWN else UNKNOWN
+
+
+def method(metric: str) -> str:
+    """Say how intervals of its mean are made (`intervals.mean_interval`): "t on the logit scale"."""
+    lowest, highest = scale(metric)
+    if isinf(lowest):
+        return "t"
+    return "t on the log scale" if isinf(highest) else "t on the logit scale"

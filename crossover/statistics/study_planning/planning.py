@@ -1,0 +1,282 @@
+"""The planner: what would settle a difference, a score or a crossover, and what further cases would buy.
+
+A plan is for a new study that is judged by itself, as every study is here. What is integrated over to get its
+assurance stands in `assurance` (differences), `planned_crossing` and `extrapolation`. Numbers of test cases are of the
+test set's patients; numbers of labelled cases, n, of those trained on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.estimates.chance import METHODS, MODELS
+from crossover.statistics.estimates.effects import Spreads, TrainedScores, contrasted
+from crossover.statistics.estimates.resampling import Panel, Resampled
+from crossover.statistics.learning_curves.crossing import OPEN, crossover
+from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
+from crossover.statistics.study_planning.assurance import (
+    MOST,
+    Pilot,
+    assurance,
+    drawn,
+    fewest_cases,
+    judged,
+    pilot_of,
+)
+from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot
+
+DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next cases"
+"""What is asked: column `question`."""
+PLANNING = [
+    "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
+    "trainings", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low", "gain_high",
+    "confidence", "hours", "refused", "statement",
+]  # fmt: skip
+TRAININGS = (1, 3, 5, 10)
+MOST_TRAININGS = 100
+DRAWS = 400
+"""Resamples of a learning curve."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How plans are judged and counted.
+
+    Attributes:
+        assurance: the probability that a planned study settles what is asked.
+        alpha: significance level. confidence: of intervals.
+        trainings: numbers of trainings of each model that are tried.
+        minutes: of annotation for a case, None where they aren't given.
+    """
+
+    assurance: float = 0.8
+    alpha: float = 0.05
+    confidence: float = 0.95
+    trainings: Sequence[int] = TRAININGS
+    minutes: float | None = None
+
+    def hours(self, cases: float | None) -> float:
+        """Return the hours of annotation of so many cases."""
+        if self.minutes is None or cases is None:
+            return np.nan
+        return cases * self.minutes / 60 if np.isfinite(cases) else np.nan
+
+
+def pilot_of_pair(
+    scores: TrainedScores, spreads: Spreads, structure: str, a: tuple[str, int], b: tuple[str, int]
+) -> Pilot | None:
+    """Return what two models' scores of the same cases tell; None with fewer than two cases in common.
+
+    Args:
+        a, b: (family, n_train).
+    """
+    (of_a, runs_a), (of_b, runs_b) = (scores.of((*model, structure)) for model in (a, b))
+    both = ~np.isnan(of_a).all(1) & ~np.isnan(of_b).all(1)
+    strata = scores.strata[both]
+    if len(strata) - len(np.unique(strata)) < 1:
+        return None
+    made, _, known = contrasted([of_a[both], of_b[both]], [runs_a, runs_b], [1, -1], spreads.of(structure))
+    return pilot_of(made, strata, known)
+
+
+def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rules) -> list[dict]:
+    """Test cases that settle a difference, a row for each number of trainings; of trained models one.
+
+    Where none of these settles it, their number is doubled until it does, or is beyond `MOST_TRAININGS`.
+
+    Args:
+        place: test_set, structure, metric, a, b and n_train of the pair.
+        difference: the true one that is asked about; None for the pilot's own, whose uncertainty then counts.
+    """
+    components = drawn(pilot, difference)
+    about = METHODS if pilot.training else MODELS
+    place = {"question": DIFFERENCE, **place, "about": about, "given": difference is not None}
+    place |= {"difference": pilot.estimate if difference is None else difference}
+    place |= {"assurance": rules.assurance}
+
+    def row(trainings: int) -> dict:
+        if not judged(pilot, trainings):
+            why = "nothing would tell how much another training differs"
+            return place | {"trainings": trainings, "refused": why}
+        cases = fewest_cases(pilot, components, trainings, rules.assurance, rules.alpha)
+        reached = assurance(pilot, components, cases or MOST, trainings, rules.alpha)
+        own = {"trainings": trainings, "cases": cases or MOST, "reached": reached}
+        return place | own | {"hours": rules.hours(cases)}
+
+    rows = [row(trainings) for trainings in (rules.trainings if pilot.training else (1,))]
+    more = rules.trainings[-1] * 2
+    while pilot.training and not any(map(enough, rows)) and more <= MOST_TRAININGS:
+        rows += filter(enough, [row(more)])
+        more *= 2
+    return rows
+
+
+def enough(row: dict) -> bool:
+    """Whether a row's test cases reach the assurance that is asked for; else they are the most that were tried."""
+    return not row.get("refused") and row["reached"] >= row["assurance"]
+
+
+def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
+    """Test cases that settle the crossover of a pair at its sizes, a row for each number of trainings from 2.
+
+    Empty where the pilot's own verdict settles it already.
+    """
+    row = crossover(panel, found, pair, rules.confidence, rules.alpha)
+    if not row or row["verdict"] != OPEN:
+        return []
+    place = {
+        "question": CROSSOVER,
+        **place,
+        "a": row["ahead"],
+        "b": row["overtakes"],
+        "about": METHODS,
+    }
+    place |= {"assurance": rules.assurance}
+    pilot = crossing_pilot(panel, found, pair)
+    if pilot is None:
+        return [place | {"refused": "nothing tells how much another training differs"}]
+    rows = []
+    for trainings in (t for t in rules.trainings if t > 1):
+        cases, reached = cases_that_settle(pilot, trainings, rules.assurance, rules.confidence, rules.alpha)
+        row = place | {"trainings": trainings, "cases": cases, "reached": reached}
+        rows.append(row | {"hours": rules.hours(cases if enough(row) else None)})
+    return rows
+
+
+def scores_reached(found: Resampled, place: dict, target: float, rules: Rules) -> list[dict]:
+    """Return the labelled cases from which each family has a score; hours are of cases beyond its largest size."""
+    rows = []
+    for f, curve in _curves(found):
+        n, low, high = curve.reaches(target, rules.confidence, rules.assurance)
+        more = max(n - curve.sizes[-1], 0)
+        rows.append(
+            _of_curve(SCORE, place, found.panel.families[f], curve, rules)
+            | {"target": target, "cases": n, "ci_low": low, "ci_high": high}
+            | {"assurance": rules.assurance, "hours": rules.hours(more)}
+        )
+    return rows
+
+
+def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
+    """Return what so many cases beyond its largest size would bring to each family, a row for each."""
+    rows = []
+    for f, curve in _curves(found):
+        row = _of_curve(NEXT, place, found.panel.families[f], curve, rules)
+        row |= {"cases": more, "hours": rules.hours(more)}
+        n = curve.sizes[-1] + more
+        if not curve.refused and n <= curve.farthest:
+            to = curve.continued(n, rules.confidence)
+            row |= {"estimate": to.estimate, "ci_low": to.low, "ci_high": to.high}
+            row |= {"gain": to.gain, "gain_low": to.gain_low, "gain_high": to.gain_high}
+        elif not curve.refused:
+            row["refused"] = f"n = {n:.0f} is beyond twice its largest size"
+        rows.append(row)
+    return rows
+
+
+def as_table(rows: Sequence[dict]) -> pd.DataFrame:
+    """Return rows as a table with the columns `PLANNING`, each with its statement; 0 trainings where none are asked."""
+    table = completed(pd.DataFrame(rows).reindex(columns=PLANNING))
+    table["statement"] = [statement(row) for row in table.to_dict("records")]
+    return table
+
+
+def completed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of these columns, also one that was written and read again, with its empty cells as they were."""
+    words = ("test_set", "structure", "b", "refused")
+    return (
+        table.astype(dict.fromkeys(words, object))
+        .fillna(dict.fromkeys(words, "") | {"trainings": 0})
+        .astype({"trainings": int})
+    )
+
+
+def statement(row: dict) -> str:
+    """Return a row of the table in a sentence without its full stop."""
+    say = {
+        DIFFERENCE: _settles,
+        CROSSOVER: _settles_crossover,
+        SCORE: _reaches,
+        NEXT: _brings,
+    }[row["question"]]
+    hours = row["hours"]
+    cost = f" ({hours:.1f} hours of annotation)" if pd.notna(hours) and hours else ""
+    return say(row) + cost
+
+
+def models(row: dict) -> str:
+    """Return the models that a row is of: "transfer-L1 and scratch at n = 32"."""
+    pair = f"{row['a']} and {row['b']}" if row["b"] else str(row["a"])
+    return f"{pair} at n = {row['n_train']:.0f}" if row["n_train"] > 0 else pair
+
+
+def _curves(found: Resampled):
+    curves = [(f, Curve(found, f)) for f in range(len(found.panel.families))]
+    return [(f, curve) for f, curve in curves if len(curve.sizes) > 1]
+
+
+def _of_curve(question: str, place: dict, family: str, curve: Curve, rules: Rules) -> dict:
+    of = {"a": family, "n_train": curve.sizes[-1], "about": METHODS, "refused": curve.refused}
+    return {"question": question, **place, **of, "confidence": rules.confidence}
+
+
+def _settles(row: dict) -> str:
+    size = f"a difference of {abs(row['difference']):.3g}"
+    what = f"{size if row['given'] else f'{size}, as found,'} between {models(row)}"
+    if row["about"] == MODELS:
+        text = _plan(row, "", what)
+        return f"{text} (of these trained models: nothing tells how much another training differs)"
+    each = _trainings(row["trainings"])
+    if row["refused"]:
+        return f"{each} can't settle {what}: {row['refused']}"
+    text = _plan(row, f" with {each}", what)
+    return text if row["trainings"] > 1 else f"{text}, if other models tell again how much a training differs"
+
+
+def _settles_crossover(row: dict) -> str:
+    what = f"whether {row['b']} overtakes {row['a']}"
+    if row["refused"]:
+        return f"no plan settles {what}: {row['refused']}; train on a second draw of the subsets first"
+    draws = f" with {row['trainings']:.0f} draws of the subsets, each trained once,"
+    return _plan(row, draws, f"{what} at the same sizes")
+
+
+def _plan(row: dict, with_: str, what: str) -> str:
+    """ "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
+    if enough(row):
+        return f"{row['cases']:.0f} test cases{with_} settle {what} with an assurance of {row['assurance']:.0%}"
+    return f"even {row['cases']:,.0f} test cases{with_} settle {what} with an assurance of {row['reached']:.0%} only"
+
+
+def _reaches(row: dict) -> str:
+    """Return what a family needs for a score, with how the curve goes on said where that matters."""
+    largest = row["n_train"]
+    text = f"{row['a']} reaches {row['target']:g}"
+    if np.isinf(row["cases"]):
+        farthest = largest if row["refused"] else FARTHEST * largest
+        why = f", and its curve is not continued: {row['refused']}" if row["refused"] else ""
+        return (
+            f"{text} with an assurance of {row['assurance']:.0%} with no number of labelled cases up to "
+            f"{farthest:.0f}, beyond which nothing is said{why}"
+        )
+    text += f" with {row['cases']:.0f} labelled cases, with an assurance of {row['assurance']:.0%}"
+    ends = [f"{end:.0f}" if np.isfinite(end) else "beyond what can be said" for end in (row["ci_low"], row["ci_high"])]
+    text += f" ({row['confidence']:.0%} interval {ends[0]} to {ends[1]})"
+    return text + (", an extrapolation beyond its largest size" if row["cases"] > largest else "")
+
+
+def _brings(row: dict) -> str:
+    text = f"{row['cases']:.0f} labelled cases more than {row['n_train']:.0f}"
+    if row["refused"]:
+        return f"what {text} would bring {row['a']} isn't extrapolated: {row['refused']}"
+    return (
+        f"{text} would bring {row['a']} to about {row['estimate']:.3f}, an extrapolation "
+        f"({row['confidence']:.0%} interval {row['ci_low']:.3f} to {row['ci_high']:.3f}): a gain of "
+        f"{row['gain']:.3f} ({row['gain_low']:.3f} to {row['gain_high']:.3f})"
+    )
+
+
+def _trainings(count: float) -> str:
+    return f"{count:.0f} training{'' if count == 1 else 's'} of each"

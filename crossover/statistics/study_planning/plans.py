@@ -1,0 +1,162 @@
+"""The planner on a table of scores: all that is asked of a pilot, and what would make a study's own answers surer.
+
+The rows are those of `planning`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from crossover.statistics.estimates.effects import Spreads, TrainedScores
+from crossover.statistics.estimates.resampling import panel, resample
+from crossover.statistics.scores.metrics_table import POOLED, TableError, test_sets, tested, with_runs
+from crossover.statistics.scores.scales import SHARE, scale
+from crossover.statistics.study_planning.planning import (
+    DRAWS,
+    Rules,
+    as_table,
+    crossings,
+    differences,
+    next_cases,
+    pilot_of_pair,
+    scores_reached,
+)
+
+NEXT_CASES = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks of the planner.
+
+    Attributes:
+        difference: the true one to be settled; None for that of the pilot or the means.
+        reach: a score to be reached, None for none. more: labelled cases beyond the largest size.
+        models: two families; the table's two where it has no more.
+        size: the n_train at which they are compared; None for the largest that both have.
+        structure: "" for each.
+    """
+
+    metric: str = "dsc"
+    difference: float | None = None
+    reach: float | None = None
+    more: int = NEXT_CASES
+    models: Sequence[str] = ()
+    size: int | None = None
+    test_set: str = POOLED
+    structure: str = ""
+    rules: Rules = field(default_factory=Rules)
+
+
+def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
+    """Plan by a table of `metrics_table.check_metrics`: rows of `planning.PLANNING`, and notes, a sentence each.
+
+    Raises:
+        TableError: everything that the table lacks of what is asked.
+    """
+    table = tested(table)
+    sets = test_sets(table)
+    families = list(dict.fromkeys(table["family"]))
+    known = {
+        "--metric": (asked.metric, list(table)),
+        "--test-set": (asked.test_set, list(sets)),
+        "--structure": (asked.structure, ["", *dict.fromkeys(table["structure"])]),
+        **{f"--model {m}": (m, families) for m in asked.models},
+    }
+    findings = [
+        f"{option}: the table has no {name}; there are {', '.join(filter(None, map(str, there)))}"
+        for option, (name, there) in known.items()
+        if name not in there
+    ]
+    if not asked.models and len(families) != 2:
+        findings.append(f"--model names the two models to compare; there are {', '.join(families)}")
+    if findings:
+        raise TableError("\n".join(findings))
+    rows = sets[asked.test_set].dropna(subset=asked.metric)
+    rows = rows[rows["structure"] == asked.structure] if asked.structure else rows
+    pair = tuple(asked.models or families)
+    sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
+    trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
+    size = asked.size if asked.size is not None else max(set.intersection(*trained), default=None)
+    if size is None or not all(size in own or own == {0} for own in sizes):
+        raise TableError(_sizes_of(pair, sizes, asked.size))
+    chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
+    found, notes = _by_pair(with_runs(rows), asked, chosen)
+    curves, more = _by_curves(rows, asked, pair)
+    if not found and not curves:
+        raise TableError("the two models have fewer than two cases in common")
+    return as_table([*found, *curves]), [*notes, *more]
+
+
+def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
+    """Return what would make a study's answers surer: rows of `planning.PLANNING`.
+
+    The difference found of the pair at its largest size, of each structure where it isn't beyond chance; the
+    crossover of the pair where it can't be told, of the first such structure; and 10 further cases for each family.
+    """
+    table = tested(table)
+    rows = test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric)
+    sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
+    asked = Asked(metric, models=pair, test_set=test_set, rules=rules)
+    found: list[dict] = []
+    if shared := sizes[0] & sizes[1]:
+        chosen = tuple((family, max(shared)) for family in pair)
+        found, _ = _by_pair(with_runs(rows), asked, chosen, open_only=True)
+    curves, _ = _by_curves(rows, asked, pair, first=True)
+    return as_table([*found, *curves])
+
+
+def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = False) -> tuple[list[dict], list[str]]:
+    """Plan for each structure what settles the pair's difference; note what of the pilot is known only in part."""
+    scores, spreads = TrainedScores(rows, asked.metric), Spreads(rows, asked.metric)
+    found, notes = [], set()
+    for structure in dict.fromkeys(rows["structure"]):
+        pilot = pilot_of_pair(scores, spreads, structure, *pair)
+        if pilot is None or (open_only and pilot.effect().p() < asked.rules.alpha):
+            continue
+        place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
+        place |= {"a": pair[0][0], "b": pair[1][0], "n_train": max(pair[0][1], pair[1][1])}
+        found += differences(pilot, place, asked.difference, asked.rules)
+        if pilot.training and not pilot.own:
+            notes.add(
+                "with one training of each model here, no more trainings are taken to reduce the chance of patients"
+            )
+    return found, sorted(notes)
+
+
+def _by_curves(
+    rows: pd.DataFrame, asked: Asked, pair: tuple[str, ...], first: bool = False
+) -> tuple[list[dict], list[str]]:
+    """Plan for each structure the crossover of the pair, the score asked for, and what further cases bring."""
+    found: list[dict] = []
+    notes: list[str] = []
+    sized = rows[rows["n_train"] > 0]
+    sized = sized[sized.groupby(["structure", "family"])["n_train"].transform("nunique") > 1]
+    if sized.empty:
+        return [], []
+    if scale(asked.metric) != SHARE:
+        return [], [f"{asked.metric}: only learning curves of metrics from 0 to 1 are planned by"]
+    open_yet = True
+    for structure, own in sized.groupby("structure", sort=False):
+        made = panel(own, asked.metric)
+        drawn_means = resample(made, DRAWS)
+        place = {"test_set": asked.test_set, "structure": structure, "metric": asked.metric}
+        if set(pair) <= set(made.families) and (open_yet or not first):
+            places = made.families.index(pair[0]), made.families.index(pair[1])
+            at_sizes = crossings(made, drawn_means, places, place | {"n_train": 0}, asked.rules)
+            open_yet = not at_sizes
+            found += at_sizes
+            notes += [] if at_sizes else [f"{structure}: the pilot itself settles the crossover"]
+        if asked.reach is not None:
+            found += scores_reached(drawn_means, place, asked.reach, asked.rules)
+        found += next_cases(drawn_means, place, asked.more, asked.rules)
+    return found, notes
+
+
+def _sizes_of(pair: Sequence[str], sizes: Sequence[set], asked: int | None) -> str:
+    listed = "; ".join(
+        f"{family} has {', '.join(map(str, sorted(own)))}" for family, own in zip(pair, sizes, strict=True)
+    )
+    wanted = "no size in common" if asked is None else f"not both n_train {asked} (--size)"
+    return f"{' and '.join(pair)} have {wanted}: {listed}"
