@@ -1,4 +1,4 @@
-"""Write requirements.lock and requirements-slurm.lock from pyproject.toml, by uv: `make lock`, with `UPGRADE=--upgrade`.
+"""Write requirements.lock and requirements-slurm.lock from pyproject.toml, by uv: `make lock [UPGRADE=--upgrade]`.
 
 One line for each package: its version, the SHA-256 of each file on PyPI that CPython 3.11 on Linux x86-64 can
 install, and their names. Versions stay as they are where pyproject.toml allows them. First what runs, then what

@@ -1,7 +1,7 @@
 """GPUs of this machine, shared by small jobs: Snakemake counts tickets but assigns no device.
 
-A device has `TICKETS`; a job takes its number of one device's, all or nothing. A job that a cluster's scheduler runs was
-given its device by the scheduler and takes none: on every node devices are counted from 0.
+A device has `TICKETS`; a job takes its number of one device's, all or nothing. A job of a cluster's scheduler was given
+its device and takes none: on every node devices are counted from 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WAIT_SECONDS = 0.5
 def gpus() -> tuple[str, ...]:
     """Return the GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists.
 
-    Slurm sets CUDA_VISIBLE_DEVICES for a job with GPUs. A job of Slurm's without it was given none, whatever the node has.
+    Slurm sets CUDA_VISIBLE_DEVICES for a job with GPUs; one without it was given none, whatever the node has.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
