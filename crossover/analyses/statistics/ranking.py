@@ -12,7 +12,7 @@ ANALYSIS = Analysis(
     applies=(several_families,),
     writes={
         "statistics/ranking.csv": ("metric", "test_set", "structure", "n_train", "family"),
-        "statistics/rank_shares.csv": (),
+        "statistics/rank_shares.csv": ("metric", "test_set", "structure", "n_train", "family", "rank"),
     },
     order=19,
 )
