@@ -192,7 +192,7 @@ def test_predictions_that_are_no_numbers_fail_the_training(tmp_path):
     engine = made_once("torch")
     engine.start(SHORT, 1, None, None)
     engine.load({name: value * np.nan for name, value in engine.weights().items()})
-    with pytest.raises(TrainingFailed, match="no numbers"):
+    with pytest.raises(TrainingFailed, match="no longer numbers"):
         list(Validation(engine, slices().images, np.arange(3), Cache(0, tmp_path), "part").predict())
 
 

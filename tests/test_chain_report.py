@@ -368,7 +368,7 @@ def test_the_papers_gains_stand_beside_ours(study, frames):
 @pytest.mark.parametrize(
     ("missing", "words", "never"),
     [((), None, ""),
-     (("resnet18", "resnet34"), "had for ResNet-18 and ResNet-34: 40 trainings that should begin with them "
+     (("resnet18", "resnet34"), "not available for ResNet-18 and ResNet-34: 40 trainings that should begin with them "
       "began with random weights instead. The choice of the network is therefore not between equals. All "
       "chains began with ImageNet", "No number"),
      (("efficientnet-b3",), "Chains are among them.", "All chains"),

@@ -93,7 +93,7 @@ def test_statistics_are_of_its_own_metric_and_every_structure(study, results, me
 
 def test_tables_of_all_kinds_stand_beside_each_other(study, results):
     tables = {p.stem: pd.read_csv(p) for p in (results / "tables").glob("*.csv")}
-    assert set(tables) == {"patients", "cohorts", "structures", "networks", "sources"}
+    assert set(tables) == {"patients", "cohorts", "structures", "networks", "sources", "prediction_time"}
     assert tables["cohorts"]["attribute_vendor"].tolist() == ["Alpha", "Beta"]
     assert {*study.structures, "all"} == set(tables["structures"]["structure"])
     assert tables["networks"]["selected"].sum() == 1 and len(tables["networks"]) == 2
