@@ -270,7 +270,8 @@ def _weights(study: Study, root: Path) -> float | None:
 
 def _trained(stages: Path) -> Iterator[dict]:
     for path in sorted(stages.glob(f"*/{RECORD}"))[:20]:
-        if record := read_json_or_none(path):
+        record = read_json_or_none(path) or {}
+        if "parameters" in record:
             yield record
 
 
