@@ -1,8 +1,8 @@
-"""Write requirements.lock from pyproject.toml, by uv: `make lock`, with `UPGRADE=--upgrade` for newer versions.
+"""Write requirements.lock and requirements-slurm.lock from pyproject.toml, by uv: `make lock [UPGRADE=--upgrade]`.
 
 One line for each package: its version, the SHA-256 of each file on PyPI that CPython 3.11 on Linux x86-64 can
 install, and their names. Versions stay as they are where pyproject.toml allows them. First what runs, then what
-only the extra `dev` brings, from the line `DEV` on.
+only the extra `dev` brings, from the line `DEV` on. In a file of its own what only the extra `slurm` brings.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-LOCK = Path("requirements.lock")
+LOCK, SLURM_LOCK = Path("requirements.lock"), Path("requirements-slurm.lock")
 HEAD = "# Written by `make lock` (envs/lock.py) from pyproject.toml. Don't edit; envs/setup.sh installs it."
 DEV = "# Only for tests, benchmarks and `make lock`: the extra `dev`."
+SLURM_HEAD = "# Written by `make lock`. What runs on Slurm need beside requirements.lock; see docs/cluster.md."
 RUN = ("ingest", "torch", "keras", "workflow")
 TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
 
@@ -25,22 +26,24 @@ def main(uv: str, *options: str) -> None:
     """Write the lock; `options` go to uv."""
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder) / "requirements.txt"  # uv keeps the versions of the file it writes to
-        known = LOCK.read_text() if LOCK.exists() else ""
+        known = "".join(lock.read_text() for lock in (LOCK, SLURM_LOCK) if lock.exists())
         pins.write_text("\n".join(re.findall(r"^[\w.-]+==\S+", known, re.M)) + "\n")
         compile_to(pins, uv, "--all-extras", *options)
-        whole = packages(pins, uv, "--all-extras")
-        run = packages(pins, uv, *(word for extra in RUN for word in ("--extra", extra)))
+        run, whole, slurm = (packages(pins, uv, *RUN, *more) for more in ((), ("dev",), ("slurm",)))
     runs = {package["name"] for package in run}
     parts = [HEAD, *(line(p) for p in run)]
     parts += [DEV, *(line(p) for p in whole if p["name"] not in runs)]
     LOCK.write_text("\n".join(parts) + "\n")
-    print(f"{LOCK}: {len(run)} packages that run, {len(whole) - len(run)} more for `dev`")
+    only = [line(p) for p in slurm if p["name"] not in runs]
+    SLURM_LOCK.write_text("\n".join([SLURM_HEAD, *only]) + "\n")
+    print(f"{LOCK}: {len(run)} packages that run, {len(whole) - len(run)} more for `dev`; {SLURM_LOCK}: {len(only)}")
 
 
 def packages(pins: Path, uv: str, *extras: str) -> list[dict]:
     """What these extras need, as pinned, as PEP 751 writes it."""
     out = pins.with_name("pylock.toml")
-    compile_to(out, uv, *extras, "--constraints", str(pins), "--format", "pylock.toml")
+    named = [word for extra in extras for word in ("--extra", extra)]
+    compile_to(out, uv, *named, "--constraints", str(pins), "--format", "pylock.toml")
     return tomllib.loads(out.read_text())["packages"]
 
 

@@ -14,8 +14,12 @@ for analysis in registry.analyses():
             f"logs/{{study}}/{analysis.kind}/{analysis.name}.log",
         wildcard_constraints:
             study=one_of([name for name, study in STUDIES.items() if analysis.applies(study)]),
+        group:
+            group("tables")
         conda:
             "../envs/statistics.yaml"
+        resources:
+            **asked(analysis.rule),
         params:
             code=code_of(analysis),
             cfg=settings_of(analysis),

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from crossover.core import locks
-from crossover.execution import requirements, progress
+from crossover.execution import progress, requirements, resources
 from crossover.study import parameters
 from crossover.execution.cohort_size import amount
 from crossover.findings.claims.check import check_claims
@@ -51,8 +51,9 @@ PLANS = {name: plan(study) for name, study in STUDIES.items()}
 hand_over(workflow, STUDIES, PLANS, SETTINGS)
 COHORTS = {c: name for name, study in STUDIES.items() for c in study.cohorts}
 
-# Jobs that compute on a GPU take tickets of one; nobody need say how many there are.
-GPUS = gpus()
+# Jobs that compute on a GPU of this machine take tickets of one; nobody need say how many there are. A job of a cluster's
+# scheduler is given its GPU.
+GPUS = gpus() if workflow.local_exec and not workflow.remote_exec else ()
 if GPUS and "gpu_tickets" not in workflow.global_resources:
     workflow.register_resource("gpu_tickets", TICKETS * len(GPUS))
 
@@ -65,9 +66,13 @@ IMAGE_VOXELS, MASK_VOXELS = 2_000_000, 20_000_000
 """Voxels that take a second, as long as a process takes to start: each process of the image rules gets as many."""
 
 
+NODE_CORES = 8
+"""Of a node, where a scheduler runs the jobs and Snakemake was given no number of cores."""
+
+
 def worth(voxels, each):
     """Processes side by side that so many voxels keep at work: all cores, where cases are large or unknown."""
-    cores = workflow.resource_settings.cores or 1
+    cores = workflow.resource_settings.cores or NODE_CORES
     return cores if voxels is None else max(1, min(cores, int(voxels // each)))
 
 
@@ -90,6 +95,32 @@ def of_masks(wildcards):
     tests = zip(held, study.cohorts.values())
     tested = sum(h.voxels * (c.test if c.test < 1 else c.test / h.patients) for h, c in tests)
     return worth(tested * masks, MASK_VOXELS)
+
+
+def plain(pattern):
+    """The pattern of an output, its wildcards without their constraints."""
+    return re.sub(r"\{(\w+)[^}]*\}", r"{\1}", str(pattern))
+
+
+def asked(rule):
+    """What a scheduler is asked for the jobs of a rule: resources as functions."""
+
+    @functools.cache  # three resources ask
+    def request(attempt, threads, **wildcards):
+        name = wildcards.get("study") or COHORTS.get(wildcards.get("cohort"))
+        output = Path(plain(getattr(rules, rule).output[0]).format(**wildcards))
+        of = STUDIES.get(name), PLANS.get(name)
+        return resources.request(rule, wildcards, output, *of, threads, attempt)
+
+    def resource(what):
+        return lambda wildcards, attempt, threads: getattr(request(attempt, threads, **wildcards), what)
+
+    return {what: resource(what) for what in resources.Request._fields}
+
+
+def group(name):
+    """A group of short jobs that a cluster's scheduler is to see as one; on this machine jobs start as they are ready."""
+    return lambda wildcards: None if workflow.local_exec else name
 
 
 def one_of(names):
@@ -331,7 +362,7 @@ def planned():
     found = {output for study in STUDIES for output in outputs_of(study)}
     others = [made for made in workflow.rules if made.name not in analyses]
     for output in (str(o) for made in others for o in made.output):
-        pattern = re.sub(r"\{(\w+)[^}]*\}", r"{\1}", output)
+        pattern = plain(output)
         names = set(re.findall(r"\{(\w+)\}", pattern))
         for name, study in STUDIES.items():
             own = {"batch": PLANS[name].batches, "group": PLANS[name].groups}

@@ -6,9 +6,13 @@ rule receive:
         "data/raw/{cohort}/manifest.json",
     log:
         "logs/receive/{cohort}.log",
+    group:
+        group("cohort")
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
+    resources:
+        **asked("receive"),
     params:
         code=code("receive", *SOURCES),
         cfg=lambda w: received(w.cohort),
@@ -25,9 +29,13 @@ rule cases:
         patients="data/cases/{cohort}/patients.csv",
     log:
         "logs/cases/{cohort}.log",
+    group:
+        group("cohort")
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
+    resources:
+        **asked("cases"),
     params:
         code=code("cases", *SOURCES),
         cfg=lambda w: canonical(parameters.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
@@ -43,9 +51,13 @@ rule bias_field:
         "data/corrected/{study}/{cohort}/manifest.json",
     log:
         "logs/{study}/bias_field/{cohort}.log",
+    group:
+        group("cohort")
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
+    resources:
+        **asked("bias_field"),
     params:
         code=code("bias_field"),
         cfg=lambda w: canonical(parameters.bias_field(STUDIES[w.study])),
@@ -62,9 +74,13 @@ rule slices:
         "data/slices/{study}/{cohort}/manifest.json",
     log:
         "logs/{study}/slices/{cohort}.log",
+    group:
+        group("cohort")
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
+    resources:
+        **asked("slices"),
     params:
         code=code("slices"),
         cfg=lambda w: canonical(parameters.slices(STUDIES[w.study])),
@@ -84,6 +100,8 @@ rule splits:
         "logs/{study}/splits.log",
     conda:
         "../envs/imaging.yaml"
+    resources:
+        **asked("splits"),
     params:
         code=code("splits"),
         cfg=lambda w: canonical(parameters.splits(STUDIES[w.study])),

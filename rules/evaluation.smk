@@ -13,6 +13,8 @@ rule evaluate:
     conda:
         "../envs/imaging.yaml"
     threads: of_masks
+    resources:
+        **asked("evaluate"),
     params:
         code=code("evaluate"),
         cfg=lambda w: canonical(parameters.evaluate(STUDIES[w.study], models_of(w))),
@@ -29,8 +31,12 @@ rule metrics:
         "results/{study}/metrics.csv",
     log:
         "logs/{study}/metrics.log",
+    group:
+        group("tables")
     conda:
         "../envs/imaging.yaml"
+    resources:
+        **asked("metrics"),
     params:
         code=code("gather"),
     shell:
@@ -50,6 +56,8 @@ rule radiomics:
     conda:
         "../envs/imaging.yaml"
     threads: of_masks
+    resources:
+        **asked("radiomics"),
     params:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], models_of(w))),
@@ -70,6 +78,8 @@ rule radiomics_manual:
     conda:
         "../envs/imaging.yaml"
     threads: of_masks
+    resources:
+        **asked("radiomics_manual"),
     params:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], None)),
@@ -87,8 +97,12 @@ rule radiomics_table:
         "results/{study}/radiomics.csv",
     log:
         "logs/{study}/radiomics_table.log",
+    group:
+        group("tables")
     conda:
         "../envs/imaging.yaml"
+    resources:
+        **asked("radiomics_table"),
     params:
         code=code("gather"),
     shell:

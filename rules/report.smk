@@ -12,8 +12,12 @@ rule values:
         "results/{study}/params.json",
     log:
         "logs/{study}/values.log",
+    group:
+        group("tables")
     conda:
         "../envs/statistics.yaml"
+    resources:
+        **asked("values"),
     params:
         code=lambda w: code("values", *declared_by(w.study, "statistics")),
         cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
@@ -39,8 +43,12 @@ rule report:
         "results/report.html",
     log:
         "logs/report.log",
+    group:
+        group("tables")
     conda:
         "../envs/statistics.yaml"
+    resources:
+        **asked("report"),
     params:
         code=code("report", *REPORT_PAGE, *STUDY, *CAPTIONS),
         cfg=lambda w: canonical({"studies": [parameters.report(study) for study in STUDIES.values()]}),

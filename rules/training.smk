@@ -16,6 +16,7 @@ rule train:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
+        **asked("train"),
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("train"),
@@ -43,6 +44,7 @@ rule predict:
         lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
+        **asked("predict"),
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("predict"),
@@ -65,6 +67,8 @@ rule selection:
     priority: 10
     conda:
         "../envs/statistics.yaml"
+    resources:
+        **asked("selection"),
     params:
         code=code("selection"),
         cfg=lambda w: canonical(parameters.selection(STUDIES[w.study])),

@@ -82,7 +82,8 @@ class Server:
     def pretend(self, config: dict) -> None:
         """Records in a process of their own, since Snakemake remembers which files it saw."""
         for what in ("outputs", "records"):
-            assert self.ask(config=config, pretend=what) == {}
+            answer = self.ask(config=config, pretend=what)
+            assert answer == {}, answer
 
     def close(self) -> None:
         self._process.stdin.close()

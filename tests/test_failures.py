@@ -153,6 +153,28 @@ def test_a_running_training_is_told_of_every_ten_seconds(tmp_path, monkeypatch, 
     ]
 
 
+def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("uterus", 5, 2)
+    progress.tell("uterus", "a, 70 steps, validation DSC 0.60", 40.0)
+    progress.tell("uterus", "b (kept)", 0)
+    clock = Clock()
+    watched = progress.Watched("uterus", clock)
+    for stage in ("a", "c"):
+        clock.now += 20
+        watched(stage, 10, 70, 0.3, 0.61)
+    progress.fail("d failed")
+    (own,) = progress.statuses()
+    assert (own.study, own.done, own.stages, own.seconds_left) == ("uterus", 2, 5, 60.0)
+    (running,) = own.running
+    assert (running.stage, running.step, running.steps, running.dsc) == ("c", 10, 70, 0.61)
+    assert running.seconds_ago < 60
+    assert progress.failures(keep=True) == progress.failures() == "d failed\n"
+    progress.begin("uterus", 5, 2)
+    (own,) = progress.statuses()
+    assert (own.done, own.running, own.seconds_left) == (0, [], None)
+
+
 def test_nothing_is_told_where_no_run_was_begun(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     clock = Clock()

@@ -13,6 +13,7 @@ COMMANDS = (
     data.segment,
     data.reidentify,
     runs.plan,
+    runs.status,
     runs.verify,
     runs.trace,
     runs.export_rocrate,

@@ -66,6 +66,32 @@ def plan(
 
 
 @in_workflow_folder
+def status(as_json: Json = False) -> None:
+    """Print how far the trainings of the last run are: done, running and where, waiting, failed, and the time left.
+
+    Works on any machine that sees the run's folder, also while the run goes on elsewhere.
+    """
+    from crossover.execution import progress
+
+    found, failed = progress.statuses(), progress.failures(keep=True)
+    if as_json:
+        rows = [s._asdict() | {"running": [each._asdict() for each in s.running]} for s in found]
+        typer.echo(json.dumps({"studies": rows, "failed": failed.splitlines()}, indent=1))
+        return
+    if not found:
+        typer.echo("no run was begun in this folder")
+    for own in found:
+        waiting = own.stages - own.done - len(own.running)
+        left = f"; about {progress.about(own.seconds_left)} of training left" if own.seconds_left else ""
+        counts = f"{own.done} of {own.stages} trainings done, {len(own.running)} running, {waiting} waiting"
+        typer.echo(f"{own.study}: {counts}{left}")
+        for each in own.running:
+            heard = f"on {each.host}, last heard of {progress.about(each.seconds_ago)} ago"
+            typer.echo(f"  {each.stage}: step {each.step} of {each.steps}, validation DSC {each.dsc:.2f}, {heard}")
+    typer.echo(failed, nl=False)
+
+
+@in_workflow_folder
 def verify(
     studies: Studies = "",
     scale: Scale = "",

@@ -1,8 +1,13 @@
-"""Progress across the jobs of a run: stages done of all, and about how long the rest takes."""
+"""Progress across the jobs of a run: stages done of all, and about how long the rest takes.
 
+What jobs tell is in files of the run's folder, so that any machine that sees the folder can tell how far the run is.
+"""
+
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from crossover.core.files import read_json, write_json
 
@@ -17,18 +22,29 @@ def begin(study: str, stages: int, jobs: int) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_json(FOLDER / f"{study}.json", {"stages": stages, "jobs": jobs})
     (FOLDER / f"{study}.done").write_text("")
+    for path in running_folder(study).glob("*.json"):
+        path.unlink()
+
+
+def running_folder(study: str) -> Path:
+    """Return the folder in which each training that runs has a file named after its stage."""
+    return FOLDER / f"{study}.running"
 
 
 def tell(study: str, what: str, seconds: float) -> None:
     """Tell that a stage is done (0 seconds: it was already). Silent where no run was begun."""
-    about = FOLDER / f"{study}.json"
-    if not about.exists():
+    if not (FOLDER / f"{study}.json").exists():
         return
     with (FOLDER / f"{study}.done").open("a") as file:
-        file.write(f"{seconds:.2f}\n")
-    took = [float(t) for t in (FOLDER / f"{study}.done").read_text().split()]
-    run = read_json(about)
-    print(f"[{time.strftime('%H:%M:%S')}] {study}: {line(took, what, **run)}", flush=True)
+        file.write(f"{seconds:.2f} {what}\n")
+    now = line([seconds for seconds, _ in _done(study)], what, **read_json(FOLDER / f"{study}.json"))
+    print(f"[{time.strftime('%H:%M:%S')}] {study}: {now}", flush=True)
+
+
+def _done(study: str) -> list[tuple[float, str]]:
+    """Return what is done: seconds of its training, and what was told, which begins with the stage's name."""
+    lines = [line.partition(" ") for line in (FOLDER / f"{study}.done").read_text().splitlines()]
+    return [(float(seconds), what) for seconds, _, what in lines]
 
 
 class Watched:
@@ -50,9 +66,12 @@ class Watched:
         if now - self._told < EVERY or not (FOLDER / f"{self.study}.json").exists():
             return
         self._told = now
+        told = {"step": step, "steps": steps, "dsc": float(dsc), "host": socket.gethostname(), "time": time.time()}
+        running_folder(self.study).mkdir(exist_ok=True)
+        write_json(running_folder(self.study) / f"{stage}.json", told)
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
-            text += f", about {_about((now - begun) / (step - first) * (steps - step))} left of it"
+            text += f", about {about((now - begun) / (step - first) * (steps - step))} left of it"
         print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
 
 
@@ -81,21 +100,69 @@ def again(manifest: Path) -> str:
     return f"the same command with --forcerun {manifest} at its end tries it again and keeps what is done"
 
 
-def failures() -> str:
-    """Return the failures since this was last asked."""
+def failures(keep: bool = False) -> str:
+    """Return the failures since this was last asked without `keep`."""
     if not FAILURES.exists():
         return ""
     text = FAILURES.read_text()
-    FAILURES.unlink()
+    if not keep:
+        FAILURES.unlink()
     return text
+
+
+class Running(NamedTuple):
+    """A training that has told of itself and is not done."""
+
+    stage: str
+    step: int
+    steps: int
+    dsc: float
+    """Of its last validation."""
+    host: str
+    seconds_ago: float
+    """When it last told of itself: minutes for large networks; more where its job has ended."""
+
+
+class Status(NamedTuple):
+    """How far the trainings of a study's last run are."""
+
+    study: str
+    done: int
+    """Failed ones too."""
+    stages: int
+    running: list[Running]
+    seconds_left: float | None
+    """About how long the rest takes; None where nothing was trained yet."""
+
+
+def statuses() -> list[Status]:
+    """Return how far the trainings of the last run are, for each of its studies."""
+    return [_status(path.stem) for path in sorted(FOLDER.glob("*.json"))]
+
+
+def _status(study: str) -> Status:
+    run, done, running = read_json(FOLDER / f"{study}.json"), _done(study), []
+    over = {what.split()[0].rstrip(",") for _, what in done}
+    for path in sorted(running_folder(study).glob("*.json")):
+        if path.stem not in over:
+            told = read_json(path)
+            running.append(Running(path.stem, seconds_ago=time.time() - told.pop("time"), **told))
+    left = seconds_left([seconds for seconds, _ in done], **run)
+    return Status(study, len(done), run["stages"], running, left if any(s for s, _ in done) else None)
 
 
 def line(took: list[float], what: str, stages: int, jobs: int) -> str:
     """Return "stage 7 of 37 done, about 3 min left: <what>" from the seconds of the stages so far."""
+    left = about(seconds_left(took, stages, jobs))
+    return f"stage {len(took)} of {stages} done, about {left} of training left: {what}"
+
+
+def seconds_left(took: list[float], stages: int, jobs: int) -> float:
+    """Return how long the rest takes by the mean of what was trained so far."""
     trained = [t for t in took if t > 0]
-    left = (stages - len(took)) * sum(trained) / max(len(trained), 1) / jobs
-    return f"stage {len(took)} of {stages} done, about {_about(left)} of training left: {what}"
+    return (stages - len(took)) * sum(trained) / max(len(trained), 1) / jobs
 
 
-def _about(seconds: float) -> str:
+def about(seconds: float) -> str:
+    """Return a time in words."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

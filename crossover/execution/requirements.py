@@ -91,7 +91,7 @@ def disk(
         name = job.wildcards.get("study") or cohorts.get(job.wildcards.get("cohort", ""), "all")
         what = KINDS.get(job.rule, OTHER)
         folders = _folders(job, plans.get(name))
-        expected = _expected(job, studies.get(name), plans.get(name), root)
+        expected = output_bytes(job.rule, job.wildcards, studies.get(name), plans.get(name), root)
         there = sum(_held(root / folder) for folder in folders)
         own = Need(name, what, expected, there, job.outputs[0].parent)
         found.setdefault((name, what), []).append(own)
@@ -116,7 +116,7 @@ def memory(
     studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int
 ) -> list[Memory]:  # fmt: skip
     """Return what memory the trainings of each study need."""
-    return [Memory(name, _peak(study), side_by_side(study, plans[name], cores)) for name, study in studies.items()]
+    return [Memory(name, peak_bytes(study), side_by_side(study, plans[name], cores)) for name, study in studies.items()]
 
 
 def side_by_side(study: Study, plan: Plan, cores: int) -> int:
@@ -172,23 +172,25 @@ def machine_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _expected(job: Job, study: Study | None, plan: Plan | None, root: Path) -> float | None:
-    """Bytes that a job's outputs take; None where that isn't known."""
-    if study is None or plan is None or job.rule not in KINDS:
-        return JOB_BYTES.get(job.rule.partition("_")[0], OTHER_BYTES)
-    if job.rule == "train":
+def output_bytes(
+    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, root: Path = Path(".")
+) -> float | None:
+    """Return the bytes that a job's outputs take; None where that isn't known."""
+    if study is None or plan is None or rule not in KINDS:
+        return JOB_BYTES.get(rule.partition("_")[0], OTHER_BYTES)
+    if rule == "train":
         each = _weights(study, root)
-        stages = plan.batches[job.wildcards["batch"]].stages
+        stages = plan.batches[wildcards["batch"]].stages
         return None if each is None else len(stages) * (each + RECORD_BYTES + BLOCK)
-    if job.rule == "predict":
-        groups = plan.groups[job.wildcards["group"]]
+    if rule == "predict":
+        groups = plan.groups[wildcards["group"]]
         of_models = [_masks(model, study, root / "data") for model in groups]
         return total_of(of_models)
-    cohort = job.wildcards["cohort"]
+    cohort = wildcards["cohort"]
     held = amount(study, cohort, root / "data", received())
     if held is None:
-        return 0.0 if job.rule == "receive" else None
-    return _OF_COHORT[job.rule](study, cohort, held) + held.patients * RECORD_BYTES
+        return 0.0 if rule == "receive" else None
+    return _OF_COHORT[rule](study, cohort, held) + held.patients * RECORD_BYTES
 
 
 def _raw(study: Study, cohort: str, held: Amount) -> float:
@@ -253,8 +255,8 @@ def _rows(study: Study) -> pd.DataFrame:
     return own if len(own) else like[like["scale"] == "paper"]
 
 
-def _peak(study: Study) -> float | None:
-    """Bytes; None where a network that may be trained was not measured."""
+def peak_bytes(study: Study) -> float | None:
+    """Return the memory of a study's largest training; None where a network that may be trained was not measured."""
     peaks = _rows(study)["peak_gb"]
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
 
@@ -268,7 +270,8 @@ def _weights(study: Study, root: Path) -> float | None:
 
 def _trained(stages: Path) -> Iterator[dict]:
     for path in sorted(stages.glob(f"*/{RECORD}"))[:20]:
-        if record := read_json_or_none(path):
+        record = read_json_or_none(path) or {}
+        if "parameters" in record:
             yield record
 
 

@@ -1,6 +1,7 @@
 """GPUs of this machine, shared by small jobs: Snakemake counts tickets but assigns no device.
 
-A device has `TICKETS`; a job takes its number of one device's, all or nothing.
+A device has `TICKETS`; a job takes its number of one device's, all or nothing. A job of a cluster's scheduler was given
+its device and takes none: on every node devices are counted from 0.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ WAIT_SECONDS = 0.5
 
 @functools.cache
 def gpus() -> tuple[str, ...]:
-    """Return the GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists."""
+    """Return the GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists.
+
+    Slurm sets CUDA_VISIBLE_DEVICES for a job with GPUs; one without it was given none, whatever the node has.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return tuple(device for device in visible.split(",") if device)
-    if not shutil.which("nvidia-smi"):
+    if "SLURM_JOB_ID" in os.environ or not shutil.which("nvidia-smi"):
         return ()
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
     return tuple(str(i) for i, line in enumerate(listed.splitlines()) if line.startswith("GPU"))
@@ -48,13 +52,16 @@ def processor() -> str:
 
 @contextmanager
 def claim(devices: tuple[str, ...], tickets: int = TICKETS, locks: Path = LOCKS) -> Iterator[str | None]:
-    """Yield tickets of one GPU, which is then CUDA_VISIBLE_DEVICES; waits for them. None where there is no GPU.
+    """Take tickets of one GPU, which is then CUDA_VISIBLE_DEVICES; wait for them. None where there is no GPU.
 
     Of the devices with as many free, the fullest, so that whole ones stay free. The locks are the
-    system's: a killed job gives its tickets back.
+    system's: a killed job gives its tickets back. Without a number of tickets the device is the first one.
     """
     if not devices:
         yield None
+        return
+    if not tickets:
+        yield devices[0]
         return
     locks.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:

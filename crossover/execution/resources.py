@@ -1,0 +1,117 @@
+"""What a scheduler is asked for, for each job: memory, time and disk.
+
+What an earlier run of the same job used, by its provenance record, tells most. Else memory and time follow from the
+study: the measured memory of its trainings (`config/memory.csv`), their steps times measured seconds a step
+(`config/step_times.csv`), the voxels of its cases. Both are asked for with room to spare, and doubled at each further
+attempt, since a job that a scheduler ended may have lacked either.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+import pandas as pd
+
+from crossover.core.provenance import read_record
+from crossover.execution.cohort_size import Amount, amount
+from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds
+from crossover.execution.requirements import output_bytes, peak_bytes
+from crossover.study.plan import Plan
+from crossover.study.schema import Study
+
+TABLE_MB, LARGEST_TRAINING_MB = 2_000, 10_000
+"""Of a job from tables to tables or figures; of a training whose network was not measured."""
+WORKER_MB, COPIES = 400, 8
+"""Of a process of an image rule: its libraries; float32 copies of a case that it holds at most."""
+SPARE = 1.5
+TABLE_MINUTES, UNKNOWN_MINUTES = 60, 1440
+SECONDS_A_CASE = {"bias_field": 180.0}
+"""Of one process, at the published sizes: N4 takes minutes, what else is made of a case takes seconds."""
+OTHER_SECONDS_A_CASE = 20.0
+OF_COHORT = ("receive", "cases", "bias_field", "slices")
+
+
+class Request(NamedTuple):
+    """What one attempt of a job is given."""
+
+    mem_mb: int
+    runtime: int
+    """Minutes."""
+    disk_mb: int
+
+
+def request(
+    rule: str, wildcards: Mapping[str, str], output: Path, study: Study | None, plan: Plan | None, threads: int,
+    attempt: int,
+) -> Request:  # fmt: skip
+    """Return what a job is to be given.
+
+    Args:
+        wildcards: of the job. output: the first of its outputs. study, plan: whose job it is; None of all studies'.
+        threads: of the job. attempt: 1 for the first.
+    """
+    memory, seconds = _before(output)
+    memory = memory or _memory_mb(rule, wildcards, study, threads)
+    minutes = UNKNOWN_MINUTES
+    seconds = seconds or _seconds(rule, wildcards, study, plan, threads)
+    if seconds is not None:
+        minutes = 10 + round(2 * seconds / 60)
+    more = 2 ** (attempt - 1)
+    disk = output_bytes(rule, wildcards, study, plan) or 0.0
+    return Request(round(SPARE * memory * more), minutes * more, 100 + round(SPARE * disk / 1e6))
+
+
+def _before(output: Path) -> tuple[float | None, float | None]:
+    """MB and seconds that the job took when its output was made; None where that isn't known."""
+    record = read_record(output) or {}
+    peak = record.get("peak_bytes")
+    return (peak / 1e6 if peak else None), record.get("seconds")
+
+
+def _memory_mb(rule: str, wildcards: Mapping[str, str], study: Study | None, threads: int) -> float:
+    if study is None or rule not in (*OF_COHORT, "train", "predict", "evaluate", "radiomics", "radiomics_manual"):
+        return TABLE_MB
+    if rule in ("train", "predict"):
+        peak = peak_bytes(study)
+        return LARGEST_TRAINING_MB if peak is None else peak / 1e6
+    held = [_amount(study, name) for name in ([wildcards["cohort"]] if rule in OF_COHORT else study.cohorts)]
+    voxels = max((own.slices * own.pixels for own in held if own), default=512.0**2 * 150)
+    return threads * (WORKER_MB + voxels * len(study.channels) * 4 * COPIES / 1e6)
+
+
+def _seconds(
+    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, threads: int
+) -> float | None:
+    if rule in OF_COHORT and study is not None:
+        held = _amount(study, wildcards["cohort"])
+        return None if held is None else held.patients * SECONDS_A_CASE.get(rule, OTHER_SECONDS_A_CASE) / threads
+    if rule == "train" and study is not None and plan is not None:
+        seconds, total = step_seconds(study, _times()), 0.0
+        for stage in plan.batches[wildcards["batch"]].stages:
+            steps, own = stage_steps(stage, study), [seconds.get(kind) for kind in kinds(stage, study)]
+            known = [each for each in own if each is not None]
+            if steps is None or len(known) < len(own):
+                return None
+            total += steps * mean(known)
+        return total
+    return None if rule in ("predict", "evaluate", "radiomics") else TABLE_MINUTES * 30.0
+
+
+@functools.cache
+def _times() -> pd.DataFrame:
+    return pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+
+
+_AMOUNTS: dict[tuple[str, str, str], Amount | None] = {}
+
+
+def _amount(study: Study, cohort: str) -> Amount | None:
+    """Look at a cohort once: every job of it asks, and its cases may be many."""
+    key = (study.study, study.scale, cohort)
+    if key not in _AMOUNTS:
+        _AMOUNTS[key] = amount(study, cohort)
+    return _AMOUNTS[key]

@@ -1,0 +1,146 @@
+"""A run through a real Slurm of two nodes gives what a run on this machine gives, also where a node is lost in it.
+
+Needs Debian's `slurm-wlm` and `munge`, the executor of requirements-slurm.lock, and root; it is skipped elsewhere.
+Both nodes are this machine, and their GPUs files that only count.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.dry_runs import copy_workflow
+
+CONFIGURATION = Path("/etc/slurm/slurm.conf")
+"""A job's own commands look here, whatever the submitting process has in SLURM_CONF."""
+
+
+def missing() -> str:
+    """Return why there can be no cluster here; empty where there can."""
+    absent = [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name)]
+    if absent:
+        return f"Slurm is not here: {', '.join(absent)}"
+    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+        return "the executor of requirements-slurm.lock is not installed"
+    if os.geteuid() or CONFIGURATION.exists():
+        return "a cluster of one's own needs root, and no other on this machine"
+    return ""
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
+
+SETTINGS = """
+ClusterName=test
+SlurmctldHost={host}
+SlurmUser=root
+AuthType=auth/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool-%n
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/%n.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+ReturnToService=2
+MpiDefault=none
+GresTypes=gpu
+SlurmdTimeout=10
+KillWait=2
+NodeName=node1 NodeHostname={host} Port=17001 CPUs={cores} RealMemory=9000 Gres=gpu:1
+NodeName=node2 NodeHostname={host} Port=17002 CPUs={cores} RealMemory=9000 Gres=gpu:1
+PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
+"""
+GPUS = "NodeName=node1 Name=gpu File=/dev/null\nNodeName=node2 Name=gpu File=/dev/zero\n"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a running Slurm; a node's process is in `<node>.pid`."""
+    folder = tmp_path_factory.mktemp("slurm")
+    (folder / "state").mkdir()
+    values = {"folder": folder, "host": socket.gethostname().split(".")[0], "cores": os.cpu_count()}
+    CONFIGURATION.parent.mkdir(exist_ok=True)
+    CONFIGURATION.write_text(SETTINGS.format(**values))
+    (CONFIGURATION.parent / "gres.conf").write_text(GPUS)
+    Path("/run/munge").mkdir(exist_ok=True)
+    shutil.chown("/run/munge", "munge", "munge")
+    subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged"], capture_output=True)
+    subprocess.run(["slurmctld"], check=True)
+    for node in ("node1", "node2"):
+        (folder / f"spool-{node}").mkdir()
+        subprocess.run(["slurmd", "-N", node], check=True)
+    yield folder
+    subprocess.run(["scancel", "--user", "root"])
+    subprocess.run(["scontrol", "shutdown"])
+    for name in ("slurm.conf", "gres.conf"):
+        (CONFIGURATION.parent / name).unlink()
+
+
+def state(folder: Path) -> list[str]:
+    """Return the names of the jobs of Slurm that run, with their nodes."""
+    told = subprocess.run(["squeue", "--noheader", "--states=R", "--format=%k %N"], capture_output=True, text=True)
+    return told.stdout.splitlines()
+
+
+def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path, tmp_path: Path):
+    folder = copy_workflow(tmp_path / "clone")
+    command = [
+        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--cores", str(os.cpu_count()),
+        "--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1",
+        "--config", "studies=uterus", "scale=smoke",
+    ]  # fmt: skip
+    with (folder / "log").open("w") as log:
+        run = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        lost = lose_a_node_that_trains(cluster, run)
+        assert run.wait(timeout=900) == 0, (folder / "log").read_text()[-3000:]
+    assert lost
+    assert "group_tables" in (folder / "log").read_text(), "short jobs are one submission"
+    ours, theirs = (pd.read_csv(f / "results/uterus/metrics.csv") for f in (folder, smoke))
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+def lose_a_node_that_trains(cluster: Path, run: subprocess.Popen) -> bool:
+    """Kill a node and what it runs as soon as a training runs there; return whether there was one."""
+    while run.poll() is None:
+        for job in state(cluster):
+            about, node = job.rsplit(" ", 1)
+            if "train" in about:
+                time.sleep(8)
+                for process in (f"slurmd -N {node}", "slurmstepd"):
+                    subprocess.run(["pkill", "-KILL", "-f", process])
+                children = subprocess.run(["pgrep", "-f", "workflow_scripts.train"], capture_output=True, text=True)
+                for pid in children.stdout.split():
+                    os.kill(int(pid), signal.SIGKILL)
+                subprocess.Popen(["sh", "-c", f"sleep 20; slurmd -N {node}"])
+                submit_again_at_once(run)
+                return True
+        time.sleep(1)
+    return False
+
+
+def submit_again_at_once(run: subprocess.Popen) -> None:
+    """Don't wait the two minutes that Slurm waits before it starts a job of a lost node again."""
+    while run.poll() is None:
+        told = subprocess.run(["squeue", "--noheader", "--format=%i %r"], capture_output=True, text=True).stdout
+        for job in told.splitlines():
+            number, reason = job.split(" ", 1)
+            if reason == "BeginTime":
+                subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=True)
+                return
+        time.sleep(1)
