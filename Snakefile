@@ -5,7 +5,8 @@ import sys
 from snakemake.utils import min_version
 
 min_version("9.0")
-sys.path.insert(0, workflow.basedir)
+HOME = str(workflow.current_basedir)  # of this file, also where another Snakefile takes it as a module
+sys.path.insert(0, HOME)
 
 
 configfile: "config/config.yaml"
@@ -61,7 +62,7 @@ onstart:
 
 
 onsuccess:
-    print(f"\n{progress.failures()}The report: {Path('results/report.html').resolve()}")
+    print(f"\n{progress.failures()}{where_the_report_is()}")
 
 
 onerror:

@@ -24,7 +24,7 @@ for analysis in registry.analyses():
             code=code_of(analysis),
             cfg=settings_of(analysis),
         shell:
-            "python -I -S workflow_scripts/_fork.py tables analysis --code {params.code:q} --cfg {params.cfg:q} "
+            'python -I -S "$CROSSOVER_JOB" tables analysis --code {params.code:q} --cfg {params.cfg:q} '
             "--tables {input.tables} --stages {input.stages} --selection {input.selection} "
             "--slices {input.slices} --images {input.images} --corrected {input.corrected} --patients {input.patients} "
             "--published {input.published} --claims {input.claims} --out {output} "

@@ -25,8 +25,13 @@ from crossover.execution.workflow import choose_at_ends, force_outdated, hand_ov
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
-# Jobs run `python`: the one of this environment, also where it is not activated.
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
+# Jobs run `python`: the one of this environment, also where it is not activated; and the scripts beside these rules, in
+# whatever folder, and under whatever Snakefile that takes them as a module.
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
+    PYTHONPATH=os.pathsep.join(filter(None, [HOME, os.environ.get("PYTHONPATH")])),
+    CROSSOVER_JOB=f"{HOME}/workflow_scripts/_fork.py",
+)
 
 DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
 """Whether this is a dry run: Snakemake knows only after it has read this."""
@@ -335,6 +340,11 @@ def begin_progress():
         beside = [requirements.side_by_side(STUDIES[name], p, workflow.cores)]
         beside += [len(GPUS) * STUDIES[name].execution.per_gpu] if GPUS else []
         progress.begin(name, len(p.stages), min(beside))
+
+
+def where_the_report_is():
+    page = Path("results/report.html")
+    return f"The report: {page.resolve()}" if page.exists() else "There is no report: the run was asked for other files."
 
 
 # In a dry run no handler is called.

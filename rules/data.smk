@@ -17,7 +17,7 @@ rule receive:
         code=code("receive", *SOURCES),
         cfg=lambda w: received(w.cohort),
     shell:
-        "python -I -S workflow_scripts/_fork.py images receive --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" images receive --code {params.code:q} --cfg {params.cfg:q} '
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
@@ -40,7 +40,7 @@ rule cases:
         code=code("cases", *SOURCES),
         cfg=lambda w: canonical(parameters.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
     shell:
-        "python -I -S workflow_scripts/_fork.py images cases --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" images cases --code {params.code:q} --cfg {params.cfg:q} '
         "--raw {input.raw} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
@@ -62,7 +62,7 @@ rule bias_field:
         code=code("bias_field"),
         cfg=lambda w: canonical(parameters.bias_field(STUDIES[w.study])),
     shell:
-        "python -I -S workflow_scripts/_fork.py images bias_field --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" images bias_field --code {params.code:q} --cfg {params.cfg:q} '
         "--cases {input.cases} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
@@ -85,7 +85,7 @@ rule slices:
         code=code("slices"),
         cfg=lambda w: canonical(parameters.slices(STUDIES[w.study])),
     shell:
-        "python -I -S workflow_scripts/_fork.py images slices --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" images slices --code {params.code:q} --cfg {params.cfg:q} '
         "--cases {input.cases} --corrected {input.corrected} --out {output} "
         "--threads {threads} --log {log} 2> {log}"
 
@@ -108,5 +108,5 @@ rule splits:
         # with `input` among its arguments it is no reason to run again
         checks=lambda w, input: canonical(parameters.needed(STUDIES[w.study])),
     shell:
-        "python -I -S workflow_scripts/_fork.py tables splits --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" tables splits --code {params.code:q} --cfg {params.cfg:q} '
         "--checks {params.checks:q} --patients {input.patients} --cases {input.cases} --out {output} --log {log} 2> {log}"

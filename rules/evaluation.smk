@@ -19,7 +19,7 @@ rule evaluate:
         code=code("evaluate"),
         cfg=lambda w: canonical(parameters.evaluate(STUDIES[w.study], models_of(w))),
     shell:
-        "python -I -S workflow_scripts/_fork.py images evaluate --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" images evaluate --code {params.code:q} --cfg {params.cfg:q} '
         "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
@@ -40,7 +40,7 @@ rule metrics:
     params:
         code=code("gather"),
     shell:
-        "python -I -S workflow_scripts/_fork.py tables gather --code {params.code:q} "
+        'python -I -S "$CROSSOVER_JOB" tables gather --code {params.code:q} '
         "--tables {input.tables} --out {output} --log {log} 2> {log}"
 
 
@@ -62,7 +62,7 @@ rule radiomics:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], models_of(w))),
     shell:
-        "python -I -S workflow_scripts/_fork.py images radiomics --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" images radiomics --code {params.code:q} --cfg {params.cfg:q} '
         "--cases {input.cases} --splits {input.splits} --predictions {input.predictions} "
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
@@ -84,7 +84,7 @@ rule radiomics_manual:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], None)),
     shell:
-        "python -I -S workflow_scripts/_fork.py images radiomics --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" images radiomics --code {params.code:q} --cfg {params.cfg:q} '
         "--cases {input.cases} --splits {input.splits} --out {output} --threads {threads} "
         "--log {log} 2> {log}"
 
@@ -106,5 +106,5 @@ rule radiomics_table:
     params:
         code=code("gather"),
     shell:
-        "python -I -S workflow_scripts/_fork.py tables gather --code {params.code:q} "
+        'python -I -S "$CROSSOVER_JOB" tables gather --code {params.code:q} '
         "--tables {input.manual} {input.tables} --out {output} --log {log} 2> {log}"

@@ -22,7 +22,7 @@ rule values:
         code=lambda w: code("values", *declared_by(w.study, "statistics")),
         cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
     shell:
-        "python -I -S workflow_scripts/_fork.py tables values --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" tables values --code {params.code:q} --cfg {params.cfg:q} '
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
 
 
@@ -53,5 +53,5 @@ rule report:
         code=code("report", *REPORT_PAGE, *STUDY, *CAPTIONS),
         cfg=lambda w: canonical({"studies": [parameters.report(study) for study in STUDIES.values()]}),
     shell:
-        "python -I -S workflow_scripts/_fork.py tables report --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" tables report --code {params.code:q} --cfg {params.cfg:q} '
         "--inputs {input} --out {output} --log {log} 2> {log}"

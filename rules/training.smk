@@ -23,7 +23,7 @@ rule train:
         engine=lambda w: STUDIES[w.study].network.engine,
         cfg=lambda w: canonical(parameters.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
-        "python -I -S workflow_scripts/_fork.py {params.engine} train --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" {params.engine} train --code {params.code:q} --cfg {params.cfg:q} '
         "--slices {input.slices} --splits {input.splits} --parents {input.parents} "
         "--selection {input.selection} --out {output} --threads {threads} "
         "--tickets {resources.gpu_tickets} --log {log} 2> {log}"
@@ -51,7 +51,7 @@ rule predict:
         engine=lambda w: STUDIES[w.study].network.engine,
         cfg=lambda w: canonical(parameters.predict(STUDIES[w.study], models_of(w))),
     shell:
-        "python -I -S workflow_scripts/_fork.py {params.engine} predict --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" {params.engine} predict --code {params.code:q} --cfg {params.cfg:q} '
         "--slices {input.slices} --cases {input.cases} --splits {input.splits} "
         "--stages {input.stages} --selection {input.selection} --out {output} "
         "--threads {threads} --tickets {resources.gpu_tickets} --log {log} 2> {log}"
@@ -73,5 +73,5 @@ rule selection:
         code=code("selection"),
         cfg=lambda w: canonical(parameters.selection(STUDIES[w.study])),
     shell:
-        "python -I -S workflow_scripts/_fork.py tables selection --code {params.code:q} --cfg {params.cfg:q} "
+        'python -I -S "$CROSSOVER_JOB" tables selection --code {params.code:q} --cfg {params.cfg:q} '
         "--stages {input.stages} --out {output} --log {log} 2> {log}"

@@ -1,0 +1,65 @@
+"""The workflow in another folder than that of its clone, and as a module of another workflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.dry_runs import copy_workflow
+
+pytestmark = pytest.mark.slow
+SPLITS = "results/uterus/splits.csv"
+"""What needs phantoms, cases and tables, and no training."""
+OUTER = """
+configfile: "config/config.yaml"
+config.update(studies="uterus", scale="smoke")
+
+
+module crossover:
+    snakefile: "{home}/Snakefile"
+    config: config
+
+
+use rule * from crossover as crossover_*
+
+
+rule count:
+    default_target: True
+    input: "results/uterus/splits.csv"
+    output: "count.txt"
+    shell: "wc --lines < {{input}} > {{output}}"
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_workflow(tmp_path_factory.mktemp("home") / "clone")
+
+
+def snakemake(folder: Path, *arguments: str) -> None:
+    """Run in a folder that has the configuration, and nothing else of the project."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-P", "-m", "snakemake", "--cores", "1", *arguments]
+    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
+
+
+def test_a_run_in_another_folder_leaves_the_clone_as_it_was(home: Path, tmp_path: Path):
+    shutil.copytree(home / "config", tmp_path / "config")
+    before = sorted(home.rglob("*"))
+    snakemake(tmp_path, "--snakefile", f"{home}/Snakefile", "--config", "studies=uterus", "scale=smoke", "--", SPLITS)
+    assert (tmp_path / SPLITS).exists()
+    made = {path for path in set(home.rglob("*")) - set(before) if "__pycache__" not in path.parts}
+    assert not {path for path in made if path.relative_to(home).parts[0] in ("data", "results", "logs", ".cache")}
+
+
+def test_another_workflow_takes_the_rules_as_a_module(home: Path, tmp_path: Path):
+    shutil.copytree(home / "config", tmp_path / "config")
+    (tmp_path / "Snakefile").write_text(OUTER.format(home=home))
+    snakemake(tmp_path)
+    assert int((tmp_path / "count.txt").read_text()) > 10
