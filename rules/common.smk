@@ -344,7 +344,9 @@ def begin_progress():
 
 def where_the_report_is():
     page = Path("results/report.html")
-    return f"The report: {page.resolve()}" if page.exists() else "There is no report: the run was asked for other files."
+    return (
+        f"The report: {page.resolve()}" if page.exists() else "There is no report: the run was asked for other files."
+    )
 
 
 # In a dry run no handler is called.
