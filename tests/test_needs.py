@@ -151,6 +151,6 @@ def test_every_published_network_was_measured_and_trains_within_8_gb():
 def test_a_network_is_taken_to_need_what_others_of_its_architecture_did():
     study = load_study("uterus", "paper", CONFIG)
     mine = study.model_copy(update={"study": "mine"})
-    assert requirements._weights(mine, Path("nowhere")) == 4 * 41_253_073
+    assert requirements.weight_bytes(mine, Path("nowhere")) == 4 * 41_253_073
     network = study.network.model_copy(update={"architecture": "something_else"})
-    assert requirements._weights(mine.model_copy(update={"network": network}), Path("x")) is None
+    assert requirements.weight_bytes(mine.model_copy(update={"network": network}), Path("x")) is None

@@ -97,7 +97,7 @@ def disk(
         found.setdefault((name, what), []).append(own)
         trained |= {name} if job.rule == "train" else set()
     for name in sorted(trained):
-        each = _weights(studies[name], root)
+        each = weight_bytes(studies[name], root)
         beside = side_by_side(studies[name], plans[name], cores)
         bytes_ = None if each is None else each * COPIES * beside
         cache = Path(".cache/training") / name
@@ -173,13 +173,18 @@ def machine_memory() -> int:
 
 
 def output_bytes(
-    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, root: Path = Path(".")
-) -> float | None:
-    """Return the bytes that a job's outputs take; None where that isn't known."""
+    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, root: Path = Path("."),
+    weights: float | None = None,
+) -> float | None:  # fmt: skip
+    """Return the bytes that a job's outputs take; None where that isn't known.
+
+    Args:
+        weights: bytes of a stage's weights, where the caller has asked `weight_bytes` already.
+    """
     if study is None or plan is None or rule not in KINDS:
         return JOB_BYTES.get(rule.partition("_")[0], OTHER_BYTES)
     if rule == "train":
-        each = _weights(study, root)
+        each = weights or weight_bytes(study, root)
         stages = plan.batches[wildcards["batch"]].stages
         return None if each is None else len(stages) * (each + RECORD_BYTES + BLOCK)
     if rule == "predict":
@@ -261,8 +266,8 @@ def peak_bytes(study: Study) -> float | None:
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
 
 
-def _weights(study: Study, root: Path) -> float | None:
-    """Bytes of a stage's weights: as trained, or as measured; the mean where a network is to be selected."""
+def weight_bytes(study: Study, root: Path = Path(".")) -> float | None:
+    """Return the bytes of a stage's weights: as trained, or as measured; the mean where a network is to be selected."""
     trained = [record["parameters"]["total"] for record in _trained(root / "results" / study.study / "stages")]
     own = trained or _rows(study)["parameters"].tolist()
     return 4 * sum(own) / len(own) if own else None

@@ -8,7 +8,6 @@ attempt, since a job that a scheduler ended may have lacked either.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean
@@ -19,7 +18,7 @@ import pandas as pd
 from crossover.core.provenance import read_record
 from crossover.execution.cohort_size import Amount, amount
 from crossover.execution.estimate import TIMES, kinds, stage_steps, step_seconds
-from crossover.execution.requirements import output_bytes, peak_bytes
+from crossover.execution.requirements import output_bytes, peak_bytes, weight_bytes
 from crossover.study.plan import Plan
 from crossover.study.schema import Study
 
@@ -61,7 +60,8 @@ def request(
     if seconds is not None:
         minutes = 10 + round(2 * seconds / 60)
     more = 2 ** (attempt - 1)
-    disk = output_bytes(rule, wildcards, study, plan) or 0.0
+    weights = _known(study).weights if study else None
+    disk = output_bytes(rule, wildcards, study, plan, weights=weights) or 0.0
     return Request(round(SPARE * memory * more), minutes * more, 100 + round(SPARE * disk / 1e6))
 
 
@@ -76,7 +76,7 @@ def _memory_mb(rule: str, wildcards: Mapping[str, str], study: Study | None, thr
     if study is None or rule not in (*OF_COHORT, "train", "predict", "evaluate", "radiomics", "radiomics_manual"):
         return TABLE_MB
     if rule in ("train", "predict"):
-        peak = peak_bytes(study)
+        peak = _known(study).peak
         return LARGEST_TRAINING_MB if peak is None else peak / 1e6
     held = [_amount(study, name) for name in ([wildcards["cohort"]] if rule in OF_COHORT else study.cohorts)]
     voxels = max((own.slices * own.pixels for own in held if own), default=512.0**2 * 150)
@@ -90,7 +90,7 @@ def _seconds(
         held = _amount(study, wildcards["cohort"])
         return None if held is None else held.patients * SECONDS_A_CASE.get(rule, OTHER_SECONDS_A_CASE) / threads
     if rule == "train" and study is not None and plan is not None:
-        seconds, total = step_seconds(study, _times()), 0.0
+        seconds, total = _known(study).step_seconds, 0.0
         for stage in plan.batches[wildcards["batch"]].stages:
             steps, own = stage_steps(stage, study), [seconds.get(kind) for kind in kinds(stage, study)]
             known = [each for each in own if each is not None]
@@ -101,9 +101,23 @@ def _seconds(
     return None if rule in ("predict", "evaluate", "radiomics") else TABLE_MINUTES * 30.0
 
 
-@functools.cache
-def _times() -> pd.DataFrame:
-    return pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+class _Known(NamedTuple):
+    """What is the same for every job of a study: thousands of them ask."""
+
+    peak: float | None
+    weights: float | None
+    step_seconds: dict
+
+
+_KNOWN: dict[tuple[str, str], _Known] = {}
+
+
+def _known(study: Study) -> _Known:
+    key = (study.study, study.scale)
+    if key not in _KNOWN:
+        times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
+        _KNOWN[key] = _Known(peak_bytes(study), weight_bytes(study), step_seconds(study, times))
+    return _KNOWN[key]
 
 
 _AMOUNTS: dict[tuple[str, str, str], Amount | None] = {}
