@@ -135,8 +135,8 @@ def one_of(names):
 wildcard_constraints:
     study=one_of(STUDIES),
     cohort=one_of(COHORTS),
-    batch=one_of({batch for p in PLANS.values() for batch in p.batches}),
-    group=one_of({group for p in PLANS.values() for group in p.groups}),
+    batch=r"[^/]+",  # Snakemake searches a wildcard's pattern for every file: not one of thousands of names
+    group=r"[^/]+",
 
 
 @functools.cache
@@ -186,17 +186,24 @@ def corrected(wildcards):
     return [] if method == "none" else [manifest]
 
 
+def planned_one(those, name):
+    """A batch or a group of models by its name."""
+    if name not in those:
+        raise WorkflowError(f"{name!r} is not planned; there are {', '.join(those)}")
+    return those[name]
+
+
 def parents(wildcards):
     """The jobs that made the stages from which this job's stages start."""
     p = PLANS[wildcards.study]
-    batches = {p.batch_of(stage) for stage in p.batches[wildcards.batch].parents}
+    batches = {p.batch_of(stage) for stage in planned_one(p.batches, wildcards.batch).parents}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
 def stages_of_group(wildcards):
     """The jobs that made the stages of this group's models."""
     p = PLANS[wildcards.study]
-    batches = {p.batch_of(model.stage) for model in p.groups[wildcards.group]}
+    batches = {p.batch_of(model.stage) for model in planned_one(p.groups, wildcards.group)}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
