@@ -171,7 +171,7 @@ def rules() -> list[tuple[str, str]]:
     out = []
     for file in sorted((ROOT / "rules").glob("*.smk")):
         for rule in re.split(r"^ *rule\b", file.read_text(), flags=re.M)[1:]:
-            script = re.search(r"_fork\.py \S+ (\w+)", rule)
+            script = re.search(r"CROSSOVER_JOB\" \S+ (\w+)", rule)
             environment = re.search(r"envs/(\w+)\.yaml", rule)
             names = [environment[1]] if environment else ENGINES
             out += [(name, script[1]) for name in names]
