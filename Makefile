@@ -9,7 +9,7 @@ BIN := .venv/bin
 override DATA := $(value DATA)
 export PYTHON STUDIES SCALE DATA
 
-.PHONY: reproduce headneck figures test test-quick lint pictures setup setup-dev lock
+.PHONY: reproduce headneck figures test test-quick lint pictures schema setup setup-dev lock
 
 # Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
 reproduce: setup
@@ -44,6 +44,10 @@ lint: setup-dev
 # docs/workflow.svg and docs/packages.svg, from the code.
 pictures: setup-dev
 	@$(BIN)/python -m docs.draw
+
+# config/schema.json, by which editors check a study, from the types.
+schema: setup-dev
+	@$(BIN)/python -m docs.schema
 
 # What runs; and with what only tests and benchmarks need.
 setup:

@@ -33,7 +33,12 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 400 x 400 at B (the NCI-ISBI 2013 files), 64 at C (I2CVB). C's matrix is an assumption."""
 
 
-class ProstateSource(BaseModel, extra="forbid"):
+def _not_required(schema: dict[str, Any]) -> None:
+    """In the JSON schema, settings that the site has need not be given."""
+    schema["required"] = [name for name in schema["required"] if name not in DEFAULTS["A"]]
+
+
+class ProstateSource(BaseModel, extra="forbid", json_schema_extra=_not_required):
     """One site's synthetic axial T2-weighted MRI of the prostate.
 
     Settings that are not given are the site's own, `DEFAULTS`; a smaller scale takes a smaller matrix and fewer,

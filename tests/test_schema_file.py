@@ -1,0 +1,30 @@
+"""The JSON schema of a study's file is that of the types, takes the studies that there are, and refuses a wrong key."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+
+from crossover.core.configuration import read_yaml
+from docs.schema import SCHEMA, study_schema, text
+from tests.dry_runs import ROOT
+
+STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
+
+
+def test_the_file_is_up_to_date():
+    assert (ROOT / SCHEMA).read_text() == text(), "make schema"
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_it_takes_the_studies_and_refuses_a_wrong_key(path):
+    validator, values = jsonschema.Draft202012Validator(study_schema()), read_yaml(path)
+    assert [error.message for error in validator.iter_errors(values)] == []
+    wrong = values | {"recipe": values["recipe"] | {"learning_rat": 0.1}, "scales": {"large": {}}}
+    assert {error.path[0] for error in validator.iter_errors(wrong)} == {"recipe", "scales"}
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_an_editor_finds_it(path):
+    assert path.read_text().startswith("# yaml-language-server: $schema=../schema.json\n")
+    assert (path.parent / "../schema.json").exists()
