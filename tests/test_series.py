@@ -377,6 +377,28 @@ def test_a_map_is_fitted_from_one_series_where_one_holds_all(tmp_path: Path):
     assert refusal(tmp_path, **rule).code == "series-ambiguous"
 
 
+# What is told where none matches
+
+
+def test_the_most_alike_and_all_b_values_are_told_of_many_series(tmp_path: Path):
+    for n in range(14):
+        write(tmp_path, block(seed=n), SeriesNumber=n, Modality="CT")
+    export.weighted(tmp_path, {50: block(seed=20), 800: block(seed=21)}, SeriesNumber=90)
+    what = refusal(tmp_path, b_value=1000).what
+    assert "the b-values of all images are 50, 800" in what
+    first, *others = what.partition("the most alike first: ")[2].split("; ")
+    assert "MR" in first and "series 90" in first
+    assert others[-2] == "4 others"
+
+
+def test_a_pattern_of_a_description_has_the_ends_of_the_description(tmp_path: Path):
+    for n, text in enumerate(("t2_tse", "t2_tse_fs")):
+        write(tmp_path, block(seed=n), SeriesNumber=n, SeriesDescription=text, ProtocolName="pelvis")
+    assert_is(chosen(tmp_path, description="^t2_tse$").image, block(seed=0))
+    assert refusal(tmp_path, description="^tse").code == "series-missing"
+    assert refusal(tmp_path, description="^pelvis$").code == "series-ambiguous"
+
+
 # Repeated series
 
 

@@ -67,7 +67,7 @@ class Study(Section):
     figures: Figures
     execution: Execution = Execution()
     published: str | None = None
-    assumptions: list[Assumption]
+    assumptions: list[Assumption] = []
 
     @property
     def target(self) -> str:

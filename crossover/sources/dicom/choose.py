@@ -36,16 +36,20 @@ class Chosen:
 
 def matches(stack: Stack, rule: SeriesRule) -> bool:
     """Whether all that the rule gives holds of the stack."""
+    return all(_conditions(stack, rule))
+
+
+def _conditions(stack: Stack, rule: SeriesRule) -> list[bool]:
     i, kinds = stack.instance, stack.frame.kinds
-    return (
-        i.modality == rule.modality
-        and rule.plane in (None, stack.plane)
-        and rule.series_number in (None, i.series_number)
-        and (rule.image_type is None or rule.image_type.upper() in kinds)
-        and (rule.description is None or _contains(i.text, rule.description))
-        and (rule.b_value is None or _weighted(stack, rule.b_value, rule.calculated))
-        and not _is_source(stack, rule)
-    )
+    return [
+        i.modality == rule.modality,
+        rule.plane in (None, stack.plane),
+        rule.series_number in (None, i.series_number),
+        rule.image_type is None or rule.image_type.upper() in kinds,
+        rule.description is None or _contains(i.text, rule.description),
+        rule.b_value is None or _weighted(stack, rule.b_value, rule.calculated),
+        not _is_source(stack, rule),
+    ]
 
 
 def _is_source(stack: Stack, rule: SeriesRule) -> bool:
@@ -62,8 +66,9 @@ def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
     return near and (d.made == "measured" or (calculated and d.made != "map"))
 
 
-def _contains(text: str, pattern: str) -> bool:
-    return re.search(pattern, text, re.IGNORECASE) is not None
+def _contains(texts: str, pattern: str) -> bool:
+    """Whether one of the lines does; each is searched alone, so that `^` and `$` are its own ends."""
+    return any(re.search(pattern, line, re.IGNORECASE) for line in texts.split("\n"))
 
 
 def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
@@ -92,7 +97,13 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
 
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
-    what = f"none matches {_told(rule)}; there are: {listed(found)}"
+    nearest = sorted(found, key=lambda stack: -sum(_conditions(stack, rule)))
+    what = f"none matches {_told(rule)}; there are, the most alike first: {listed(nearest)}"
+    if rule.b_value is not None:
+        all_of = (s.frame.diffusion for s in found)
+        measured = {d.b_value for d in all_of if d.b_value is not None and d.made != "map"}
+        values = ", ".join(f"{b:g}" for b in sorted(measured))
+        what += f"; the b-values of all images are {values}" if values else "; no image has a b-value"
     if rule.b_value is not None and any(matches(s, rule.model_copy(update={"calculated": True})) for s in found):
         what += "; of those that are calculated or derived one has it: `calculated: true` takes it"
     return what
