@@ -1,5 +1,6 @@
 """What nobody should send: traps, loops, damage and nonsense. Each is survived, and named for what it is."""
 
+import gzip
 import io
 import os
 import resource
@@ -165,6 +166,26 @@ def test_a_member_that_lies_about_its_size_is_unpacked_no_further(tmp_path: Path
     path.write_bytes(content)
     assert peak_mb(lambda: look(tmp_path)) < 16
     assert look(tmp_path)[0] == {"unreadable": 1}
+
+
+def test_single_files_may_be_packed(slices: list[bytes], tmp_path: Path):
+    """As some archives store them: `*.dcm.gz`, loose or in a zip archive."""
+    half = len(slices) // 2
+    for n, content in enumerate(slices[:half]):
+        (tmp_path / f"{n}.dcm.gz").write_bytes(gzip.compress(content))
+    zipped(tmp_path / "more.zip", {f"{n}.DCM.GZ": gzip.compress(s) for n, s in enumerate(slices[half:])})
+    loose, (reading,) = look(tmp_path)
+    assert not loose
+    assert reading.channels["b0"].GetSize()[2] == len(slices)
+
+
+def test_packed_files_that_are_damaged_or_unpack_to_far_more_are_named(slices: list[bytes], tmp_path: Path):
+    (tmp_path / "cut.dcm.gz").write_bytes(gzip.compress(slices[0])[:-20])
+    (tmp_path / "none.dcm.gz").write_bytes(slices[0])
+    (tmp_path / "notes.nii.gz").write_bytes(gzip.compress(bytes(2000)))
+    assert look(tmp_path)[0] == {"unreadable": 2, "not-dicom": 1}
+    (tmp_path / "bomb.dcm.gz").write_bytes(gzip.compress(bytes(64 << 20)))
+    assert look(tmp_path)[0] == {"unreadable": 2, "not-dicom": 1, "too-large": 1}
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

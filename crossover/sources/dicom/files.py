@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import io
 import os
 import stat
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +24,9 @@ MAX_MEMBER = 1 << 30
 """Bytes of one file in an archive; it is unpacked in memory."""
 MAX_RATIO = 1000
 """Unpacked to packed size; beyond it, and above a megabyte, an archive is taken for a trap."""
+PACKED = (".gz",)
+OTHERS_PACKED = (".nii.gz", ".tar.gz")
+"""Names of single files that are packed, and of those which hold no DICOM file for all that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,17 @@ class FileRef:
         """Open the file for reading; it is seekable.
 
         Raises:
-            Refused: for a member of an archive that is not what the archive says.
+            Refused: for a member of an archive that is not what the archive says, and a packed file (`*.dcm.gz`)
+                that is damaged or unpacks to far more than it is.
         """
+        file = self._opened()
+        name = self.name.lower()
+        if not name.endswith(PACKED) or name.endswith(OTHERS_PACKED):
+            return file
+        with file:
+            return _unpacked(file)
+
+    def _opened(self) -> BinaryIO:
         if self.member is None:
             return open(self.path, "rb")
         try:
@@ -57,6 +71,19 @@ class FileRef:
                 return io.BytesIO(file.read(archive.getinfo(self.member).file_size))
         except Exception as error:  # zipfile raises a dozen kinds, zlib its own
             raise Refused("unreadable", f"in its archive: {type(error).__name__}") from None
+
+
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    most = min(MAX_MEMBER, max(1 << 20, size * MAX_RATIO))
+    try:
+        content = gzip.GzipFile(fileobj=file).read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Refused("unreadable", f"as a gzip file: {type(error).__name__}") from None
+    if len(content) > most:
+        raise Refused("too-large", f"it unpacks to more than {most >> 20} MB")
+    return io.BytesIO(content)
 
 
 @functools.lru_cache(maxsize=2)
