@@ -158,6 +158,7 @@ def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_pa
     progress.begin("uterus", 5, 2)
     progress.tell("uterus", "a, 70 steps, validation DSC 0.60", 40.0)
     progress.tell("uterus", "b (kept)", 0)
+    progress.tell("uterus", "e FAILED: no memory left:\nof 2 GB", 0)
     clock = Clock()
     watched = progress.Watched("uterus", clock)
     for stage in ("a", "c"):
@@ -165,7 +166,7 @@ def test_the_status_of_a_run_tells_what_is_done_what_runs_and_what_failed(tmp_pa
         watched(stage, 10, 70, 0.3, 0.61)
     progress.fail("d failed")
     (own,) = progress.statuses()
-    assert (own.study, own.done, own.stages, own.seconds_left) == ("uterus", 2, 5, 60.0)
+    assert (own.study, own.done, own.stages, own.seconds_left) == ("uterus", 3, 5, 40.0)
     (running,) = own.running
     assert (running.stage, running.step, running.steps, running.dsc) == ("c", 10, 70, 0.61)
     assert running.seconds_ago < 60

@@ -32,19 +32,23 @@ def running_folder(study: str) -> Path:
 
 
 def tell(study: str, what: str, seconds: float) -> None:
-    """Tell that a stage is done (0 seconds: it was already). Silent where no run was begun."""
+    """Tell that a stage is done (0 seconds: it was already). Silent where no run was begun.
+
+    Args:
+        what: begins with the stage's name; the rest may be an error's message, of several lines.
+    """
     if not (FOLDER / f"{study}.json").exists():
         return
     with (FOLDER / f"{study}.done").open("a") as file:
-        file.write(f"{seconds:.2f} {what}\n")
+        file.write(f"{seconds:.2f} {what.split()[0].rstrip(',')}\n")
     now = line([seconds for seconds, _ in _done(study)], what, **read_json(FOLDER / f"{study}.json"))
     print(f"[{time.strftime('%H:%M:%S')}] {study}: {now}", flush=True)
 
 
 def _done(study: str) -> list[tuple[float, str]]:
-    """Return what is done: seconds of its training, and what was told, which begins with the stage's name."""
+    """Return what is done: seconds of its training, and the stage's name."""
     lines = [line.partition(" ") for line in (FOLDER / f"{study}.done").read_text().splitlines()]
-    return [(float(seconds), what) for seconds, _, what in lines]
+    return [(float(seconds), stage) for seconds, _, stage in lines]
 
 
 class Watched:
@@ -142,7 +146,7 @@ def statuses() -> list[Status]:
 
 def _status(study: str) -> Status:
     run, done, running = read_json(FOLDER / f"{study}.json"), _done(study), []
-    over = {what.split()[0].rstrip(",") for _, what in done}
+    over = {stage for _, stage in done}
     for path in sorted(running_folder(study).glob("*.json")):
         if path.stem not in over:
             told = read_json(path)
