@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from time import perf_counter
 import numpy as np
 import yaml
 
-from benchmarks.overhead import COPIED
+from benchmarks.overhead import copy_workflow
 
 STUDY = Path("config/studies/nasopharynx.yaml")
 
@@ -47,20 +46,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=number)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for name in COPIED:
-            (shutil.copytree if Path(name).is_dir() else shutil.copy)(name, Path(folder) / name)
+        copy_workflow(Path(folder))
         enlarge(Path(folder) / STUDY, given.patients, given.sizes, given.draws)
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "-n",
-            "--cores",
-            "2",
-            "--config",
-            "studies=nasopharynx",
-            "scale=paper",
-        ]
+        command = [sys.executable, "-m", "snakemake", "-n", "--config", "studies=nasopharynx", "scale=paper"]
         begun = perf_counter()
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         seconds = perf_counter() - begun

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -179,16 +180,19 @@ def table(rows: pd.DataFrame, by: str) -> str:
     return "\n".join(lines)
 
 
-def fresh(folder: Path, scale: str, studies: str, cores: int) -> float:
-    """Run the workflow in a copy; seconds of Snakemake's process that its log doesn't count."""
-    from shutil import copy, copytree, ignore_patterns
-
+def copy_workflow(folder: Path) -> None:
+    """Copy what a run needs into an empty folder."""
     here = Path(__file__).parent.parent
     for name in COPIED:
         if (here / name).is_dir():
-            copytree(here / name, folder / name, ignore=ignore_patterns("__pycache__"))
+            shutil.copytree(here / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            copy(here / name, folder / name)
+            shutil.copy(here / name, folder / name)
+
+
+def fresh(folder: Path, scale: str, studies: str, cores: int) -> float:
+    """Run the workflow in a copy; seconds of Snakemake's process that its log doesn't count."""
+    copy_workflow(folder)
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config"]
     start = perf_counter()
     done = subprocess.run([*command, f"studies={studies}", f"scale={scale}"], cwd=folder)

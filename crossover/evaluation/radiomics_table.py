@@ -32,7 +32,7 @@ def radiomics_rows(
     which: list[Model] | list[None] = [None] if models is None else models
     make = partial(
         _rows_of_case, models=which, structures=structures, cases=cases, predictions=predictions, settings=settings
-    )  # fmt: skip
+    )
     jobs = list(zip(test["cohort"], test["case"], strict=True))
     if workers == 1:
         made = [make(job) for job in jobs]

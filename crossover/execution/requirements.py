@@ -87,17 +87,19 @@ def disk(
     cohorts = {c: name for name, study in studies.items() for c in study.cohorts}
     found: dict[tuple[str, str], list[Need]] = {}
     trained = set()
+    weights = {name: weight_bytes(study, root) for name, study in studies.items()}
     for job in (job for job in jobs if job.needed):
         name = job.wildcards.get("study") or cohorts.get(job.wildcards.get("cohort", ""), "all")
         what = KINDS.get(job.rule, OTHER)
         folders = _folders(job, plans.get(name))
-        expected = output_bytes(job.rule, job.wildcards, studies.get(name), plans.get(name), root)
+        own_plan = studies.get(name), plans.get(name)
+        expected = output_bytes(job.rule, job.wildcards, *own_plan, weights.get(name), root)
         there = sum(_held(root / folder) for folder in folders)
         own = Need(name, what, expected, there, job.outputs[0].parent)
         found.setdefault((name, what), []).append(own)
         trained |= {name} if job.rule == "train" else set()
     for name in sorted(trained):
-        each = weight_bytes(studies[name], root)
+        each = weights[name]
         beside = side_by_side(studies[name], plans[name], cores)
         bytes_ = None if each is None else each * COPIES * beside
         cache = Path(".cache/training") / name
@@ -173,20 +175,19 @@ def machine_memory() -> int:
 
 
 def output_bytes(
-    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, root: Path = Path("."),
-    weights: float | None = None,
+    rule: str, wildcards: Mapping[str, str], study: Study | None, plan: Plan | None, weights: float | None,
+    root: Path = Path("."),
 ) -> float | None:  # fmt: skip
     """Return the bytes that a job's outputs take; None where that isn't known.
 
     Args:
-        weights: bytes of a stage's weights, where the caller has asked `weight_bytes` already.
+        weights: bytes of the weights of a stage of this study, as `weight_bytes` returns them.
     """
     if study is None or plan is None or rule not in KINDS:
         return JOB_BYTES.get(rule.partition("_")[0], OTHER_BYTES)
     if rule == "train":
-        each = weights or weight_bytes(study, root)
         stages = plan.batches[wildcards["batch"]].stages
-        return None if each is None else len(stages) * (each + RECORD_BYTES + BLOCK)
+        return None if weights is None else len(stages) * (weights + RECORD_BYTES + BLOCK)
     if rule == "predict":
         groups = plan.groups[wildcards["group"]]
         of_models = [_masks(model, study, root / "data") for model in groups]

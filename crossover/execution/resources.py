@@ -61,7 +61,7 @@ def request(
         minutes = 10 + round(2 * seconds / 60)
     more = 2 ** (attempt - 1)
     weights = _known(study).weights if study else None
-    disk = output_bytes(rule, wildcards, study, plan, weights=weights) or 0.0
+    disk = output_bytes(rule, wildcards, study, plan, weights) or 0.0
     return Request(round(SPARE * memory * more), minutes * more, 100 + round(SPARE * disk / 1e6))
 
 

@@ -104,8 +104,8 @@ def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
         measured = {d.b_value for d in all_of if d.b_value is not None and d.made != "map"}
         values = ", ".join(f"{b:g}" for b in sorted(measured))
         what += f"; the b-values of all images are {values}" if values else "; no image has a b-value"
-    if rule.b_value is not None and any(matches(s, rule.model_copy(update={"calculated": True})) for s in found):
-        what += "; of those that are calculated or derived one has it: `calculated: true` takes it"
+        if any(matches(s, rule.model_copy(update={"calculated": True})) for s in found):
+            what += "; of those that are calculated or derived one has it: `calculated: true` takes it"
     return what
 
 

@@ -24,9 +24,8 @@ MAX_MEMBER = 1 << 30
 """Bytes of one file in an archive; it is unpacked in memory."""
 MAX_RATIO = 1000
 """Unpacked to packed size; beyond it, and above a megabyte, an archive is taken for a trap."""
-PACKED = (".gz",)
-OTHERS_PACKED = (".nii.gz", ".tar.gz")
-"""Names of single files that are packed, and of those which hold no DICOM file for all that."""
+PACKED, NO_DICOM = ".gz", (".nii.gz", ".tar.gz")
+"""Names of single files that are packed, and of those among them which hold no DICOM file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class FileRef:
         """
         file = self._opened()
         name = self.name.lower()
-        if not name.endswith(PACKED) or name.endswith(OTHERS_PACKED):
+        if not name.endswith(PACKED) or name.endswith(NO_DICOM):
             return file
         with file:
             return _unpacked(file)
