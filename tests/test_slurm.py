@@ -6,10 +6,10 @@ Both nodes are this machine, and their GPUs files that only count.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from tests.dry_runs import copy_workflow
@@ -113,6 +114,17 @@ def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path,
     assert "group_tables" in (folder / "log").read_text(), "short jobs are one submission"
     ours, theirs = (pd.read_csv(f / "results/uterus/metrics.csv") for f in (folder, smoke))
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+    assert [own.cmdline() for node in ("node1", "node2") for own in running_on(node)] == [], "no job outlives the run"
+
+
+def running_on(node: str) -> list[psutil.Process]:
+    """Return the processes of the jobs of a node, which Slurm names in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("SLURMD_NODENAME") == node:
+                found.append(process)
+    return found
 
 
 def lose_a_node_that_trains(cluster: Path, run: subprocess.Popen) -> bool:
@@ -124,9 +136,8 @@ def lose_a_node_that_trains(cluster: Path, run: subprocess.Popen) -> bool:
                 time.sleep(8)
                 for process in (f"slurmd -N {node}", "slurmstepd"):
                     subprocess.run(["pkill", "-KILL", "-f", process])
-                children = subprocess.run(["pgrep", "-f", "workflow_scripts.train"], capture_output=True, text=True)
-                for pid in children.stdout.split():
-                    os.kill(int(pid), signal.SIGKILL)
+                for own in running_on(node):
+                    own.kill()
                 subprocess.Popen(["sh", "-c", f"sleep 20; slurmd -N {node}"])
                 submit_again_at_once(run)
                 return True
