@@ -10,7 +10,7 @@ import crossover
 from crossover.core.paths import ROOT
 
 LIBRARY = ROOT / "crossover"
-MOST = 14
+MOST = 15
 MAY_IMPORT = {
     "core": "",
     "imaging": "core",
@@ -19,12 +19,13 @@ MAY_IMPORT = {
     "networks": "core",
     "study": "core imaging sources networks",
     "evaluation": "core imaging study",
+    "exchange": "core imaging sources networks study evaluation",
     "training": "core imaging networks study evaluation",
     "statistics": "core study",
     "findings": "core study statistics",
     "analyses": "core imaging networks study statistics findings",
     "report": "core sources study statistics findings analyses",
-    "execution": ("core imaging sources networks study evaluation training statistics findings analyses report"),
+    "execution": ("core imaging sources networks study evaluation training statistics findings analyses report exchange"),
     "cli": "*",
 }
 """Package -> those that it may import, from the ground up: each stands after all that it imports."""
