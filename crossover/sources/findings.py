@@ -98,6 +98,7 @@ KINDS: dict[str, Kind] = {
     "study-passed": Kind("note", "nothing, unless a rule under `series:` should match there"),
     "table-read": Kind("note", "nothing: it tells how the table of patients was read"),
     "row-passed": Kind("warning", "correct the rows' cells if they belong to the cohort, or `where:`"),
+    "files-missing": Kind("warning", "nothing, if these patients are not meant; else add their files"),
     "several-scans": Kind("note", "nothing: each row is a case, and no split divides a patient's cases"),
     "same-image": Kind("error", "the same images stand under two patients: keep one, or give one ID"),
     "volume-unreadable": Kind("error", "copy or export the file again, whole"),

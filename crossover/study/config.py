@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crossover.core.configuration import ConfigError, Section, merge, read_yaml, validate
+from crossover.core.configuration import ConfigError, Section, merge, read_extended, validate
+from crossover.core.paths import BASES
 from crossover.study.schema import Study
 
 SCALES = ("smoke", "demo", "paper")
@@ -53,7 +54,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
         ConfigError: naming the file, each wrong key, value or type, and the valid ones.
     """
     path = folder / "studies" / f"{name}.yaml"
-    values = read_yaml(path)
+    values = read_extended(path, folder / BASES)
     scales = values.pop("scales", None) or {}
     patients = values.pop("real", None) or {}
     findings, studies = [], {}
