@@ -14,7 +14,7 @@ from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import volume
-from crossover.sources.dicom.stacks import Stack, same_view
+from crossover.sources.dicom.stacks import Stack, grid, same_view
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.settings import Repeated, SeriesRule
 
@@ -94,6 +94,23 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
     how = "; ".join(s.describe() for s in picked[:2]) + (" and more" if len(picked) > 2 else "")
     told = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
     return Chosen(image, picked, how + told, findings)
+
+
+def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
+    """Return the stacks that `channel` would read, by their headers alone.
+
+    Raises:
+        Refused: as `channel` does, but for what only pixels show.
+    """
+    matching = [s for s in found if matches(s, rule)]
+    if not matching and rule.computed_from:
+        return [s for b in rule.computed_from for s in picked(found, rule.at_b_value(b), drawn_on)]
+    if not matching:
+        raise Refused("series-missing", _missing(found, rule))
+    stacks, _, _ = _pick(matching, rule, drawn_on)
+    for stack in stacks:
+        grid(stack)
+    return stacks
 
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
