@@ -5,10 +5,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from crossover.cli import data, machine, papers, planning, runs, scores
+from crossover.cli import data, machine, own_data, papers, planning, runs, scores
 from crossover.cli.shared import stop
 
 COMMANDS = (
+    own_data.inspect,
     data.ingest,
     data.segment,
     data.reidentify,

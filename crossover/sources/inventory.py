@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crossover.core.files import digest, read_json
 from crossover.sources.pseudonyms import key_of, token
-from crossover.sources.settings import PHANTOM_KINDS, Source
+from crossover.sources.settings import Phantom, Source
 
 
 def listing(source: Source, data: str | None, manifest: Path) -> str | None:
@@ -14,7 +14,7 @@ def listing(source: Source, data: str | None, manifest: Path) -> str | None:
     Without the folder at hand (a clone with pulled results) it is the one kept in the raw manifest,
     so that nothing reruns; None for phantoms, which come from no folder.
     """
-    if source.kind in PHANTOM_KINDS:
+    if isinstance(source, Phantom):
         return None
     if data is None:
         return read_json(manifest).get("listing") if manifest.exists() else None

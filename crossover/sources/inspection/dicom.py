@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pydicom
 
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
+from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.rtstruct import rois
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.dicom.segmentation import segments
@@ -28,9 +30,9 @@ from crossover.sources.inspection.inventory import (
     identifier,
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
+from crossover.sources.inspection.layout import is_volume
 from crossover.sources.inspection.names import Named, grouped
 from crossover.sources.inspection.series import Candidate, candidates
-from crossover.sources.inspection.volumes import is_volume
 
 KEY = b"inspect"
 """Tokens of files are made with it: they stay in this process."""
@@ -49,8 +51,19 @@ class Patient:
     studies: int = 0
 
 
-def inspect_dicom(root: Path, workers: int) -> Inventory:
-    """Return what a DICOM export holds.
+@dataclass
+class Export:
+    """What the headers of one export tell."""
+
+    patients: list[Patient]
+    maps: LabelMaps
+    odd: list[str]
+    by_folder: bool
+    """Whether folders tell its patients apart."""
+
+
+def read_export(root: Path, workers: int) -> Export:
+    """Read the headers of a DICOM export.
 
     Raises:
         ValueError: where no file in it is a DICOM image.
@@ -64,7 +77,29 @@ def inspect_dicom(root: Path, workers: int) -> Inventory:
     by_folder = _told_by_folders(instances)
     patients = _patients(instances, by_folder)
     odd = [f"{f.what} ({f.code}): {f.remedy}" for f in gathered([*findings, *wrong]) if f.severity != "note"]
-    return _inventory(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
+    return Export(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
+
+
+def inventories(exports: Sequence[Export]) -> list[Inventory]:
+    """Return an inventory of each export, all with the same rules: those that take most patients of them together."""
+    patients = [p for export in exports for p in export.patients]
+    found = candidates([(p.stacks, p.drawn_on) for p in patients])
+    named = grouped([p.structures for p in patients])
+    out, first = [], 0
+    for export in exports:
+        own = range(first, first + len(export.patients))
+        out.append(_inventory(export, [_part(c, own) for c in found], [_named_part(n, own) for n in named]))
+        first += len(export.patients)
+    return out
+
+
+def _part(found: Candidate, own: range) -> Candidate:
+    part = slice(own.start, own.stop)
+    return replace(found, chosen=found.chosen[part], why=found.why[part])
+
+
+def _named_part(named: Named, own: range) -> Named:
+    return replace(named, patients=frozenset(k - own.start for k in named.patients if k in own))
 
 
 def _read(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:
@@ -117,20 +152,18 @@ def _structures(instance: Instance) -> list[str]:
         return []
 
 
-def _inventory(patients: Sequence[Patient], maps: LabelMaps, odd: list[str], by_folder: bool) -> Inventory:
-    found = candidates([(p.stacks, p.drawn_on) for p in patients])
-    names = distinct(c.name for c in found)
-    named = grouped({p.name: p.structures for p in patients})
+def _inventory(export: Export, found: Sequence[Candidate], named: Sequence[Named]) -> Inventory:
+    patients = export.patients
     cases: dict[str, Lacks] = {p.name: {} for p in patients}
+    names = distinct(c.name for c in found)
     channels = [_channel(name, c, patients, cases) for name, c in zip(names, found)]
-    structures = _drawn(named, cases) + maps.structures(cases)
-    for kind, name in zip(structures, distinct(s.name for s in structures)):
-        _renamed(kind, name, cases)
-    source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if by_folder else {})
+    structures = _drawn(named, cases) + export.maps.structures(cases)
+    source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if export.by_folder else {})
     several = sum(p.studies > 1 for p in patients)
+    odd = [*export.odd]
     odd += [f"{several} patients have several studies, which are cases of their own"] * (several > 0)
-    odd += ["no PatientID tells patients apart: their folders do (`patients: folder`)"] * by_folder
-    odd += maps.odd + _refused(patients)
+    odd += ["no PatientID tells patients apart: their folders do (`patients: folder`)"] * export.by_folder
+    odd += export.maps.odd + _refused(patients)
     return Inventory("a DICOM export", cases, channels, structures, odd, source)
 
 
@@ -150,22 +183,19 @@ def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Ma
         found.rule["modality"], drawn,
         max((max(n * mm for n, mm in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
         float(np.median([s[0] for s in spacings])) if taken else 0.0,
+        partial(volume, taken[len(taken) // 2]) if taken else None,
     )  # fmt: skip
 
 
 def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[StructureKind]:
-    out = []
-    for own in named:
-        name = identifier(own.names[0], "structure")
+    out, patients = [], [*cases]
+    for name, own in zip(distinct(identifier(own.names[0], "structure") for own in named), named):
         rule = {"label": own.names[0], "names": list(own.names)}
         out.append(StructureKind(name, list(own.names), len(own.patients), rule, alike=list(own.alike)))
-        for patient in cases.keys() - own.patients:
-            cases[patient][name] = "no structure of its name"
+        for k, patient in enumerate(patients):
+            if k not in own.patients:
+                cases[patient][name] = "no structure of its name"
     return out
-
-
-def _renamed(kind: StructureKind, name: str, cases: Mapping[str, Lacks]) -> None:
-    kind.name = name
 
 
 def _refused(patients: Iterable[Patient]) -> list[str]:

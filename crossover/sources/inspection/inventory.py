@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from numpy.typing import NDArray
+import SimpleITK as sitk
 
 
 @dataclass
@@ -36,8 +36,8 @@ class ChannelKind:
     """The largest field of view in plane, mm."""
     finest_mm: float = 0.0
     """The median of the patients' pixel size, mm."""
-    picture: NDArray | None = None
-    """The middle slice of an example, from 0 to 255."""
+    example: Callable[[], sitk.Image] | None = None
+    """Reads the image of one patient, of the middle of those sorted by name."""
 
 
 @dataclass
@@ -118,10 +118,11 @@ class Inventory:
         return [s.name for s in self.structures if self.having(s.name) >= USUAL * most]
 
     def for_machines(self) -> dict[str, Any]:
-        """Return everything but the pictures, as plain values."""
-        values = asdict(self)
+        """Return everything but the examples, as plain values."""
+        kinds = [vars(replace(kind, example=None)) for kind in self.channels]
+        values = asdict(replace(self, channels=[])) | {"channels": [{**k} for k in kinds]}
         for kind in values["channels"]:
-            del kind["picture"]
+            del kind["example"]
         chosen = [*self.proposed_channels(), *self.proposed_structures()]
         return values | {"proposed": chosen, "left_out": self.left_out(chosen)}
 

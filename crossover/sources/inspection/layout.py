@@ -33,6 +33,11 @@ class Layout:
         return sorted({patient for files in self.roles.values() for patient in files})
 
 
+def is_volume(path: str) -> bool:
+    """Whether a file's name says that it holds a volume."""
+    return path.lower().endswith(SUFFIXES)
+
+
 def stem(path: str) -> tuple[str, str]:
     """Return a file's name without its suffix, and the suffix."""
     name = PurePosixPath(path).name

@@ -26,7 +26,8 @@ class Named:
 
     names: tuple[str, ...]
     """As they were written, the most frequent first."""
-    patients: frozenset[str]
+    patients: frozenset[int]
+    """Places in the list of patients."""
     alike: tuple[str, ...]
     """Names of others that share a word with it."""
 
@@ -39,15 +40,15 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(sorted(kept))
 
 
-def grouped(structures: Mapping[str, Sequence[str]]) -> list[Named]:
+def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
     """Return the structures of all patients, those that most have first.
 
     Args:
-        structures: patient -> what the patient's structures are called.
+        structures: of each patient, what the patient's structures are called.
     """
     written: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-    patients: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for patient, names in structures.items():
+    patients: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    for patient, names in enumerate(structures):
         for name in names:
             if key := words(name):
                 written[key][name.strip()] += 1

@@ -54,8 +54,14 @@ def candidates(patients: Sequence[PatientStacks]) -> list[Candidate]:
         found = [c for c in found if c.name != "adc"] + [_settled("adc", fitted, patients)]
     found = _without_doubles(found)
     drawn = {c.name: _drawn(c, patients) for c in found}
-    found.sort(key=lambda c: (-drawn[c.name], -c.taken, "b_value" in c.rule, len(c.rule)))
-    return found[:MOST]
+    return sorted(found, key=lambda c: (-drawn[c.name], -c.taken, *_likely(c.rule)))[:MOST]
+
+
+def _likely(rule: Mapping[str, Any]) -> tuple:
+    """Return what puts one of two rules that take as many patients before the other: words, then axial planes."""
+    word = str(rule.get("description", "")).rpartition(")")[2]
+    known = WORDS.index(word) if word in WORDS else len(WORDS)
+    return "b_value" in rule, known, rule.get("plane", "axial") != "axial", len(rule)
 
 
 def _drawn(candidate: Candidate, patients: Sequence[PatientStacks]) -> int:
@@ -158,7 +164,9 @@ def _tried(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -
 def _about(rule: Mapping[str, Any]) -> str:
     words = [rule["modality"], rule.get("plane", "")]
     words += [f"b {rule['b_value']:g}"] if "b_value" in rule else []
-    words += ["ADC map" + (", fitted where there is none" if "computed_from" in rule else "")] * ("image_type" in rule)
+    if kind := rule.get("image_type"):
+        words.append("ADC map" if kind == "ADC" else f"image type {kind}")
+    words.append("(fitted where there is none)" if "computed_from" in rule else "")
     return " ".join(filter(None, words))
 
 

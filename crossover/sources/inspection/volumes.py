@@ -29,7 +29,7 @@ from crossover.sources.inspection.inventory import (
     distinct,
     identifier,
 )
-from crossover.sources.inspection.layout import SUFFIXES, Layout, layout, stem
+from crossover.sources.inspection.layout import Layout, is_volume, layout, stem
 from crossover.sources.reading import kept
 from crossover.sources.settings import VolumesSource
 from crossover.sources.volume_file import read_volume
@@ -57,11 +57,6 @@ class _Look:
     """Pattern of a label map -> value -> millilitres."""
     errors: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
-
-
-def is_volume(path: str) -> bool:
-    """Whether a file's name says that it holds a volume."""
-    return path.lower().endswith(SUFFIXES)
 
 
 def inspect_volumes(root: Path, workers: int) -> Inventory:
@@ -109,9 +104,11 @@ def _values(path: Path) -> NDArray | None:
 
 
 def _volumes(path: Path) -> int:
-    """Count the volumes along a fourth axis."""
+    """Count the volumes along a fourth axis of a NIfTI file."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return 1
     try:
-        shape = nib.load(path).shape if path.name.lower().endswith((".nii", ".nii.gz")) else ()
+        shape: tuple[int, ...] = tuple(getattr(nib.load(path), "shape", ()))
     except Exception:  # nibabel raises several kinds; the file is told with its patient
         return 1
     return int(shape[3]) if len(shape) == 4 else 1
@@ -172,7 +169,13 @@ class _Inspection:
             by_axis(sizes, 5) if own else "", by_axis(spacings) if own else "", file, "CT" if ct else "MR",
             extent_mm=max((max(n * s for n, s in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
             finest_mm=float(np.median([s[0] for s in spacings])) if own else 0.0,
+            example=partial(self._example, file, pattern),
         )  # fmt: skip
+
+    def _example(self, file: Any, pattern: str) -> sitk.Image:
+        paths = [path for _, path in sorted(self.found.roles[pattern].items())]
+        number = file["volume"] if isinstance(file, dict) else None
+        return read_volume(self.root / paths[len(paths) // 2], number).image
 
     def _structures(self, masks: Mapping[str, str], looks: Mapping[str, _Look]) -> list[StructureKind]:
         volumes: dict[tuple[str, int], list[float]] = defaultdict(list)
