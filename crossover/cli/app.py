@@ -10,6 +10,8 @@ from crossover.cli.shared import stop
 
 COMMANDS = (
     own_data.inspect,
+    own_data.new,
+    own_data.run,
     data.ingest,
     data.segment,
     data.reidentify,

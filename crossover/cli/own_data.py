@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from crossover.cli.shared import CORES, Json, Workers, stop_on, stop_where_not_writable
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.shared import CORES, Data, Json, Workers, stop, stop_on, stop_where_not_writable, workflow_settings
+from crossover.core.configuration import ConfigError
 
 if TYPE_CHECKING:
     from crossover.sources.inspection.inventory import Inventory
@@ -85,3 +89,105 @@ def _show_proposal(found: Inventory, console: Console) -> None:
         console.print(f"  left out: {patient}: {why[:300]}", highlight=False, markup=False)
     if len(left) > MOST_LEFT_OUT:
         console.print(f"  and {len(left) - MOST_LEFT_OUT} others: --page or --json has all", highlight=False)
+
+
+Cohort = Annotated[
+    str,
+    typer.Option(help="Folder or archive; with :COLUMN=VALUE the patients with a value in their table's column."),
+]
+
+
+@in_workflow_folder
+def new(
+    name: Annotated[str, typer.Argument(help="The study's name; its file is config/studies/NAME.yaml.")],
+    target: Cohort,
+    source: Annotated[str, typer.Option(help="As --target: the patients of the source, where there are such.")] = "",
+    channels: Annotated[str, typer.Option(help="Comma-separated, as `crossover inspect` names them.")] = "",
+    structures: Annotated[str, typer.Option(help="Comma-separated, as inspect names them, or NAME=FOUND.")] = "",
+    workers: Workers = CORES,
+) -> None:
+    """Write the file of a study of your own patients, and say what it assumes.
+
+    Cohorts, channels, structures, sizes and strategies; what it leaves out is in config/bases/. Exit status: 0; 2 where
+    the folders can't make a study, with what they lack.
+    """
+    path = Path("config/studies") / f"{name}.yaml"
+    if path.exists():
+        stop(f"{path} is there: take another name, or delete it")
+    asked = {cohort: _parsed(text) for cohort, text in (("source", source), ("target", target)) if text}
+    with stop_on(ValueError):
+        told = _written(path, name, asked, _listed(channels), _listed(structures), workers)
+    typer.echo("\n".join([*told, f"written: {path} (what it leaves out: config/bases/)"]))
+    typer.echo(f"next: crossover check {name}; crossover run {name} --scale smoke")
+
+
+class _Asked(NamedTuple):
+    """A cohort of a call."""
+
+    path: Path
+    column: str
+    value: str
+
+
+def _parsed(text: str) -> _Asked:
+    """Return what "folder:center=A" asks for; a path that is there is a path, whatever signs it has."""
+    path, mark, rest = text.rpartition(":")
+    column, equals, value = rest.partition("=")
+    if Path(text).exists() or not (mark and equals):
+        return _Asked(Path(text), "", "")
+    return _Asked(Path(path), column, value)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _written(
+    path: Path, name: str, asked: dict[str, _Asked], channels: list[str], structures: list[str], workers: int
+) -> list[str]:
+    """Write the study and put its folder on record; return what was assumed.
+
+    Raises:
+        ValueError: what is wrong with the call or the folders; nothing is written then.
+    """
+    from crossover.sources.inspection import folder_of, inspect_cohorts
+    from crossover.study.config import keep_folder, load_study
+    from crossover.study.draft import Given, draft
+
+    paths = {cohort: folder_of(of.path) for cohort, of in asked.items()}
+    found = dict(zip(paths, inspect_cohorts([*paths.values()], workers)))
+    if len({(p.resolve(), *asked[c][1:]) for c, p in paths.items()}) < len(paths):
+        groups = "; ".join(f"{c}: {', '.join(values)}" for c, values in found["target"].columns.items()) or "nothing"
+        raise ValueError(f"source and target are the same patients; what tells groups apart as :COLUMN=VALUE: {groups}")
+    cohorts = {
+        cohort: Given(
+            paths[cohort],
+            found[cohort].only(of.column, of.value) if of.column else found[cohort],
+            of.value or paths[cohort].resolve().name,
+        )
+        for cohort, of in asked.items()
+    }
+    drafted = draft(name, cohorts, channels, structures)
+    path.write_text(drafted.text)
+    try:
+        load_study(name, "smoke")
+    except ConfigError:
+        path.unlink()
+        raise
+    keep_folder(name, drafted.data)
+    return drafted.told
+
+
+@in_workflow_folder
+def run(
+    name: Annotated[str, typer.Argument(help="The study.")],
+    scale: Annotated[str, typer.Option(help="smoke: does it run; demo: small networks; paper: all of it.")] = "demo",
+    data: Data = "",
+    cores: Annotated[int, typer.Option(help="Number of cores.")] = CORES,
+) -> None:
+    """Run a study, from its patients to the report; what is there already is not made again.
+
+    The same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, whose exit status it has.
+    """
+    settings = [f"{key}={value}" for key, value in workflow_settings(name, scale, data).items()]
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings])
