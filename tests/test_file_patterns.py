@@ -42,7 +42,8 @@ def test_the_files_of_an_nnunet_dataset_tell_its_patients(root: Path):
     cases, findings = rows(nnunet(), root)
     assert list(cases) == ["p_01", "p_02", "p_03"] and findings == []
     files = patient_files(nnunet(), cases["p_02"].row)
-    assert files == [f"Dataset001_Gland/{f}" for f in ("imagesTr/p_02_0000.nii.gz", "imagesTr/p_02_0001.nii.gz", "labelsTr/p_02.nii.gz")]  # fmt: skip
+    names = ("imagesTr/p_02_0000.nii.gz", "imagesTr/p_02_0001.nii.gz", "labelsTr/p_02.nii.gz")
+    assert files == [f"Dataset001_Gland/{name}" for name in names]
     reading = read_patient(nnunet(), cases["p_02"].row, root)
     assert not reading.failed
     assert sitk.GetArrayFromImage(reading.structures["gland"]).sum() == 6

@@ -11,6 +11,7 @@ from crossover.cli.shared import stop
 COMMANDS = (
     own_data.inspect,
     own_data.new,
+    own_data.check,
     own_data.run,
     data.ingest,
     data.segment,

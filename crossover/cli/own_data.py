@@ -179,6 +179,32 @@ def _written(
 
 
 @in_workflow_folder
+def check(
+    name: Annotated[str, typer.Argument(help="The study.")],
+    scale: Annotated[str, typer.Option(help="smoke, demo or paper.")] = "demo",
+    data: Data = "",
+    cores: Workers = CORES,
+) -> None:
+    """Say all that is wrong with a study, what it costs and what it can settle, before anything runs.
+
+    Reads the configuration, the headers or the table of the patients, and the plan; what only pixels show is told when
+    cases are made. Exit status: 0 where it can run, 1 where not, 2 where its file is wrong.
+    """
+    from crossover.execution.readiness import costs, readiness
+
+    settings = workflow_settings(name, scale, data)
+    with stop_on(ConfigError):
+        found = readiness(name, settings, cores)
+        for line in found.told:
+            typer.echo(line)
+        for line in found.wrong:
+            typer.echo(f"wrong: {line}", err=True)
+        if found.wrong:
+            raise typer.Exit(1)
+        typer.echo("\n".join([*costs(found.study, settings, cores), *found.settles]))
+
+
+@in_workflow_folder
 def run(
     name: Annotated[str, typer.Argument(help="The study.")],
     scale: Annotated[str, typer.Option(help="smoke: does it run; demo: small networks; paper: all of it.")] = "demo",

@@ -118,7 +118,8 @@ def _kind(kinds: Sequence[Any], name: str) -> Any:
 
 def _matched(cohorts: Mapping[str, Given], what: str, wanted: Mapping[str, str]) -> _Chosen:
     """Find what is wanted of the target in every cohort: by name, by the same words, or as the only one there."""
-    names, findings = {}, []
+    names: dict[str, dict[str, str]] = {}
+    findings = []
     if not wanted:
         raise DraftError(f"the target has no {what}: {cohorts['target'].path}")
     for own, of_target in wanted.items():

@@ -26,7 +26,8 @@ def test_and_sizes(patients: int) -> tuple[int, list[int]]:
     if patients < FEWEST:
         raise ValueError(f"{patients} patients of the target can't be divided: {FEWEST} or more are needed")
     test = max(2, round(TESTED * patients))
-    size, sizes = patients - test, []
+    size = patients - test
+    sizes: list[int] = []
     while size >= FIRST_SIZE and len(sizes) < MOST_SIZES:
         sizes.append(size)
         size //= 2

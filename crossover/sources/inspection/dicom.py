@@ -137,12 +137,12 @@ def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
 
 def _patient(name: str, instances: Sequence[Instance]) -> Patient:
     objects = [i for i in instances if i.modality in STRUCTURES]
-    called = [name for i in objects for name in _structures(i)]
+    names = [name for i in objects for name in called(i)]
     drawn_on = frozenset(uid for i in objects for uid in i.references)
-    return Patient(name, stacks(instances), drawn_on, called, len({i.study for i in instances if i.modality in IMAGES}))
+    return Patient(name, stacks(instances), drawn_on, names, len({i.study for i in instances if i.modality in IMAGES}))
 
 
-def _structures(instance: Instance) -> list[str]:
+def called(instance: Instance) -> list[str]:
     """Return what an object's structures are called; of an RTSTRUCT's those with contours."""
     try:
         with instance.file.open() as opened:
