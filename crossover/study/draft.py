@@ -6,14 +6,14 @@ import json
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
-from crossover.sources.inspection.names import words
+from crossover.sources.inspection.names import SIDES, key_of
 from crossover.study.suggested import grid, source_test, test_and_sizes
 
 PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
@@ -68,9 +68,10 @@ def draft(
     Raises:
         DraftError: a name that isn't there; nothing that both cohorts have; too few patients.
     """
+    cohorts = {c: replace(given, found=_merged(given.found, structures)) for c, given in cohorts.items()}
     target = cohorts["target"].found
-    images = _matched(cohorts, "channels", _asked(channels) or {n: n for n in target.proposed_channels()})
-    drawn = _matched(cohorts, "structures", _asked(structures) or {n: n for n in target.proposed_structures()})
+    images = _matched(cohorts, "channels", channels)
+    drawn = _matched(cohorts, "structures", structures)
     taken = {c: _taken(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
     data = Path(os.path.commonpath([_folder(given.path) for given in cohorts.values()]))
     kinds = {n: _kind(target.channels, own["target"]) for n, own in images.names.items()}
@@ -104,8 +105,26 @@ def draft(
 
 
 def _asked(names: Sequence[str]) -> dict[str, str]:
-    """The study's name -> the inventory's, of words as `gland` or `gland=label_1`."""
-    return {own: found or own for own, _, found in (name.partition("=") for name in names)}
+    """The study's name -> the inventory's, of words as `gland`, `gland=label_1` or `gland=whole_gland+prostate`."""
+    parted = {own: found or own for own, _, found in (name.partition("=") for name in names)}
+    return {own: own if "+" in found else found for own, found in parted.items()}
+
+
+def _merged(found: Inventory, names: Sequence[str]) -> Inventory:
+    """Return an inventory in which structures that are asked for together, with +, are one."""
+    structures = list(found.structures)
+    cases = {patient: dict(lacks) for patient, lacks in found.cases.items()}
+    for own, _, parts in (name.partition("=") for name in names if "+" in name):
+        kinds = [kind for kind in structures if kind.name in parts.split("+")]
+        if not kinds or not found.dicom:
+            continue
+        called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
+        structures = [kind for kind in structures if kind not in kinds]
+        structures.append(StructureKind(own, called, 0, {"label": own, "names": called}))
+        for lacks in cases.values():
+            if all(kind.name in lacks for kind in kinds):
+                lacks[own] = lacks[kinds[0].name]
+    return replace(found, structures=structures, cases=cases)
 
 
 def _folder(path: Path) -> Path:
@@ -116,29 +135,37 @@ def _kind(kinds: Sequence[Any], name: str) -> Any:
     return next(kind for kind in kinds if kind.name == name)
 
 
-def _matched(cohorts: Mapping[str, Given], what: str, wanted: Mapping[str, str]) -> _Chosen:
-    """Find what is wanted of the target in every cohort: by name, by the same words, or as the only one there."""
-    names: dict[str, dict[str, str]] = {}
-    findings = []
+def _matched(cohorts: Mapping[str, Given], what: str, names: Sequence[str]) -> _Chosen:
+    """Find what is asked for in every cohort; where nothing is, what is likely in the target and there in all."""
+    target = cohorts["target"].found
+    proposed = target.proposed_channels() if what == "channels" else target.proposed_structures()
+    wanted = _asked(names) or {name: name for name in proposed}
     if not wanted:
         raise DraftError(f"the target has no {what}: {cohorts['target'].path}")
+    found: dict[str, dict[str, str]] = {}
+    findings = []
     for own, of_target in wanted.items():
-        names[own] = {}
-        for cohort, given in cohorts.items():
-            kinds: Sequence[ChannelKind | StructureKind] = getattr(given.found, what)
-            there = {kind.name: words(kind.name) for kind in kinds}
-            same = [n for n in (of_target, own) if n in there]
-            same += [n for n, w in there.items() if w in (words(own), words(of_target))]
-            if not same and len(there) == len(wanted) == 1:
-                same = [*there]
-            if same:
-                names[own][cohort] = same[0]
-            else:
-                findings.append(f"{given.path} has no {what[:-1]} {own!r}; there are: {', '.join(there) or 'none'}")
-    if findings:
-        findings.append(f"choose what both have with --{what}, as NAME or NAME=FOUND")
+        there = {c: _same(getattr(g.found, what), own, of_target, len(wanted)) for c, g in cohorts.items()}
+        if all(there.values()):
+            found[own] = {cohort: name for cohort, name in there.items() if name}
+        findings += [
+            f"{cohorts[c].path} has no {what[:-1]} {own!r}; there are: "
+            + (", ".join(kind.name for kind in getattr(cohorts[c].found, what)) or "none")
+            for c, name in there.items()
+            if not name
+        ]
+    if findings and (names or not found):
+        findings.append(f"choose what all have with --{what}, as NAME, NAME=FOUND or NAME=FOUND+FOUND")
         raise DraftError("\n".join(findings))
-    return _Chosen(names)
+    return _Chosen(found)
+
+
+def _same(kinds: Sequence[ChannelKind | StructureKind], own: str, of_target: str, wanted: int) -> str | None:
+    """Return the name of what is meant: by name, by a name that means the same, or as the only one there."""
+    there = [kind.name for kind in kinds]
+    same = [name for name in (of_target, own) if name in there]
+    same += [name for name in there if key_of(name) in (key_of(own), key_of(of_target))]
+    return next(iter(same or (there if len(there) == wanted == 1 else [])), None)
 
 
 def _taken(found: Inventory, names: Sequence[str]) -> int:
@@ -189,10 +216,17 @@ def _allowed(found: Inventory, names: Sequence[str]) -> list[str]:
 
 
 def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, Given]) -> dict[str, Any]:
-    label = name.replace("_", " ").capitalize()
+    label = _label(name)
     rules = [_kind(g.found.structures, own[c]).rule for c, g in cohorts.items() if g.found.dicom]
     names = list(dict.fromkeys(n for rule in rules for n in rule.get("names", [])))
     return {"label": label} | ({"names": names} if names else {})
+
+
+def _label(name: str) -> str:
+    """Return a structure's name for people: "parotid_l" is "Left parotid"."""
+    words = name.split("_")
+    sides = [SIDES[word] for word in words if word in SIDES]
+    return " ".join([*sides, *(word for word in words if word not in SIDES)]).capitalize()
 
 
 def _grids(kinds: Sequence[ChannelKind]) -> tuple[dict[str, Any], dict[str, Any]]:

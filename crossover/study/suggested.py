@@ -11,6 +11,8 @@ TESTED = 0.35
 the rest."""
 SOURCE_TESTED = 0.2
 FIRST_SIZE, MOST_SIZES = 3, 5
+FEW = 12
+"""Training patients below which the first size may be 2, so that there are three sizes."""
 MULTIPLE = 32
 """Of pixels, since the encoders halve their input five times."""
 
@@ -18,7 +20,7 @@ MULTIPLE = 32
 def test_and_sizes(patients: int) -> tuple[int, list[int]]:
     """Return how many patients of a target to test on, and the sizes for the rest, each twice the one before.
 
-    The largest size is all who are not tested on; with fewer than three patients left it is the only one.
+    The largest size is all who are not tested on.
 
     Raises:
         ValueError: fewer than `FEWEST` patients.
@@ -28,7 +30,7 @@ def test_and_sizes(patients: int) -> tuple[int, list[int]]:
     test = max(2, round(TESTED * patients))
     size = patients - test
     sizes: list[int] = []
-    while size >= FIRST_SIZE and len(sizes) < MOST_SIZES:
+    while size >= (FIRST_SIZE if patients - test >= FEW else 2) and len(sizes) < MOST_SIZES:
         sizes.append(size)
         size //= 2
     return test, sorted(sizes)

@@ -143,11 +143,12 @@ def _patient(name: str, instances: Sequence[Instance]) -> Patient:
 
 
 def called(instance: Instance) -> list[str]:
-    """Return what an object's structures are called; of an RTSTRUCT's those with contours."""
+    """Return what an object's structures are called; of an RTSTRUCT's those with an area."""
     try:
         with instance.file.open() as opened:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
-        return [r.name for r in rois(dataset) if r.contours] + [s.label or s.description for s in segments(dataset)]
+        drawn = [r.name for r in rois(dataset) if any(len(c.points) > 2 for c in r.contours)]
+        return drawn + [s.label or s.description for s in segments(dataset)]
     except Exception:  # damaged files raise nearly anything; an ingest says what is wrong with them
         return []
 
@@ -191,7 +192,8 @@ def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[Structure
     out, patients = [], [*cases]
     for name, own in zip(distinct(identifier(own.names[0], "structure") for own in named), named):
         rule = {"label": own.names[0], "names": list(own.names)}
-        out.append(StructureKind(name, list(own.names), len(own.patients), rule, alike=list(own.alike)))
+        if own.patients:
+            out.append(StructureKind(name, list(own.names), len(own.patients), rule, alike=list(own.alike)))
         for k, patient in enumerate(patients):
             if k not in own.patients:
                 cases[patient][name] = "no structure of its name"

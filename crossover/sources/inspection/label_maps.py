@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from crossover.sources.inspection.inventory import Lacks, StructureKind, identif
 from crossover.sources.inspection.layout import files_of, stem
 from crossover.sources.volume_file import read_volume
 
+MOST_VALUES = 256
+"""Different values in a label map; more are an image's."""
 READ = 10
 """Maps of a pattern that are read, to learn their labels."""
 
@@ -26,7 +28,7 @@ class LabelMaps:
 
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Pattern below the source -> patient -> path."""
-    labels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
     """Pattern -> values in some of its maps."""
     odd: list[str] = field(default_factory=list)
 
@@ -39,7 +41,7 @@ class LabelMaps:
             for label in labels:
                 name = f"{called}_{label}" if len(labels) > 1 else called
                 rule = {"file": pattern} | ({"label": label} if len(labels) > 1 else {})
-                out.append(StructureKind(name, [label], len(own), rule))
+                out.append(StructureKind(name, [] if label is None else [label], len(own), rule))
                 for patient in cases.keys() - own.keys():
                     cases[patient][name] = "no such label map"
         return out
@@ -63,16 +65,26 @@ def label_maps(files: Sequence[FileRef], patients: Sequence[str]) -> LabelMaps:
     return LabelMaps(kept, labels, odd)
 
 
-def _labels(paths: Sequence[str]) -> list[int]:
-    """Return the values other than 0 in some label maps; none where a file is an image."""
-    there: dict[int, int] = defaultdict(int)
+def _labels(paths: Sequence[str]) -> list[int | None]:
+    """Return the values other than 0 that half of some label maps have, None for any value where there is none such.
+
+    None at all where a file is an image.
+    """
+    there: Counter[int] = Counter()
+    read = 0
     for path in paths:
         try:
-            values = np.unique(sitk.GetArrayViewFromImage(read_volume(Path(path)).image))
+            values = np.unique(sitk.GetArrayFromImage(read_volume(Path(path)).image))
         except Refused:
             continue
-        if len(values) > 64 or values.min() < 0 or (values != np.rint(values)).any():
+        if len(values) > MOST_VALUES or values.min() < 0 or (values != np.rint(values)).any():
             return []
-        for value in values[values > 0].astype(int):
-            there[int(value)] += 1
-    return sorted(there)
+        read += 1
+        there.update(values[values > 0].astype(int).tolist())
+    return usual(there, read) if read else []
+
+
+def usual(times: Mapping[int, int], maps: int) -> list[int | None]:
+    """Return the labels that half of the maps or more have; where none is, any label stands for the structure."""
+    found: list[int | None] = [label for label, n in sorted(times.items()) if n >= maps / 2]
+    return found or [None]

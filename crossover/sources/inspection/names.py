@@ -32,12 +32,17 @@ class Named:
     """Names of others that share a word with it."""
 
 
-def words(name: str) -> tuple[str, ...]:
-    """Return the words of a name in alphabetical order, sides written out: "Parotid_L" has left and parotid."""
+Key = tuple[str, str]
+"""The side of a structure, "" where it has none; and what it is called beside."""
+
+
+def key_of(name: str) -> Key:
+    """Return what names that mean the same share: "Parotid_L" and "LEFT PAROTID" have ("left", "parotid")."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", name)
-    found = [w for w in re.split(r"[^a-z0-9]+", parted.lower()) if w]
-    kept = [SIDES.get(w, w) for w in found if w not in FILLING] or found
-    return tuple(sorted(kept))
+    found = [SIDES.get(w, w) for w in re.split(r"[^a-z0-9]+", parted.lower()) if w]
+    kept = [w for w in found if w not in FILLING] or found
+    sides = sorted({w for w in kept if w in SIDES.values()})
+    return "".join(sides), "".join(w for w in kept if w not in sides)
 
 
 def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
@@ -46,11 +51,11 @@ def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
     Args:
         structures: of each patient, what the patient's structures are called.
     """
-    written: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-    patients: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    written: dict[Key, Counter[str]] = defaultdict(Counter)
+    patients: dict[Key, set[int]] = defaultdict(set)
     for patient, names in enumerate(structures):
         for name in names:
-            if key := words(name):
+            if any(key := key_of(name)):
                 written[key][name.strip()] += 1
                 patients[key].add(patient)
     order = sorted(written, key=lambda key: (-len(patients[key]), key))
@@ -60,10 +65,9 @@ def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
     ]
 
 
-def _alike(key: tuple[str, ...], keys: Sequence[tuple[str, ...]], written: Mapping) -> tuple[str, ...]:
-    telling = {w for w in key if len(w) > 3 and w not in ("left", "right")}
-    sides = {"left", "right"} & set(key)
-    near = [
-        k for k in keys if k != key and telling & set(k) and {"left", "right"} & set(k) <= (sides or {"left", "right"})
-    ]
+def _alike(key: Key, keys: Sequence[Key], written: Mapping[Key, Counter[str]]) -> tuple[str, ...]:
+    """Return names on the same side of which one holds the other."""
+    side, name = key
+    near = [k for k in keys if k != key and k[0] == side and len(min(k[1], name, key=len)) > 3]
+    near = [k for k in near if k[1] in name or name in k[1]]
     return tuple(written[k].most_common(1)[0][0] for k in near[:5])

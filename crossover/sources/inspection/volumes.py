@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from crossover.sources.inspection.inventory import (
     distinct,
     identifier,
 )
+from crossover.sources.inspection.label_maps import usual
 from crossover.sources.inspection.layout import Layout, is_volume, layout, stem
 from crossover.sources.reading import kept
 from crossover.sources.settings import VolumesSource
@@ -178,21 +179,26 @@ class _Inspection:
         return read_volume(self.root / paths[len(paths) // 2], number).image
 
     def _structures(self, masks: Mapping[str, str], looks: Mapping[str, _Look]) -> list[StructureKind]:
-        volumes: dict[tuple[str, int], list[float]] = defaultdict(list)
-        for look in looks.values():
-            for pattern, labels in look.labels.items():
-                for value, ml in labels.items():
-                    volumes[pattern, value].append(ml)
-        several = {p for p in masks if len({v for q, v in volumes if q == p}) > 1}
         out = []
-        for (pattern, value), own in sorted(volumes.items()):
-            own_name = self.said.labels.get(value)
-            called = own_name or (f"label_{value}" if pattern in several else _called(pattern, self.kinds[pattern]))
-            rule = {"file": pattern} | ({"label": value} if pattern in several or own_name else {})
-            out.append(StructureKind(identifier(called, "label"), [value], len(own), rule, float(np.median(own))))
+        for pattern in masks:
+            maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
+            times = Counter(label for own in maps for label in own)
+            labels = [None] if usual(times, len(maps)) == [None] else sorted(times)
+            out += [self._structure(pattern, label, maps, len(labels) > 1) for label in labels]
         for kind, name in zip(out, distinct(kind.name for kind in out)):
             kind.name = name
         return out
+
+    def _structure(
+        self, pattern: str, label: int | None, maps: Sequence[Mapping[int, float]], several: bool
+    ) -> StructureKind:
+        """Return a structure: one label of some maps, or None for all of them."""
+        said = self.said.labels.get(label) if label is not None else None
+        called = said or (f"label_{label}" if several else _called(pattern, self.kinds[pattern]))
+        own = [sum(m.values()) if label is None else m[label] for m in maps if label is None or label in m]
+        rule = {"file": pattern} | ({"label": label} if several or said else {})
+        names: list[str | int] = [] if label is None else [label]
+        return StructureKind(identifier(called, "label"), names, len(own), rule, float(np.median(own)) if own else None)
 
     def _table(self) -> tuple[tuple[str, str] | None, dict[str, dict[str, list[str]]]]:
         """Return a table of patients in the folder with the column that names them, and its columns of few values."""
@@ -226,7 +232,7 @@ class _Inspection:
                 lacks[structure.name] = "no such file"
             elif pattern in errors:
                 lacks[structure.name] = errors[pattern]
-            elif structure.names[0] not in look.labels.get(pattern, {}):
+            elif not {*structure.names} <= {*look.labels.get(pattern, {})} or not look.labels.get(pattern):
                 lacks[structure.name] = "no voxel of it"
         return lacks
 
