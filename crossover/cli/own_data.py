@@ -19,6 +19,7 @@ from crossover.core.configuration import ConfigError
 
 if TYPE_CHECKING:
     from crossover.sources.inspection.inventory import Inventory
+    from crossover.study.draft import Model
 
 MOST_LEFT_OUT = 10
 """Patients left out whom the terminal lists; the page and --json have all."""
@@ -101,7 +102,13 @@ Cohort = Annotated[
 def new(
     name: Annotated[str, typer.Argument(help="The study's name; its file is config/studies/NAME.yaml.")],
     target: Cohort,
-    source: Annotated[str, typer.Option(help="As --target: the patients of the source, where there are such.")] = "",
+    source: Annotated[
+        str,
+        typer.Option(
+            help="As --target: the patients of the source; or a model: imagenet, or the folder of a trained stage, "
+            "as results/STUDY/stages/MODEL."
+        ),
+    ] = "",
     channels: Annotated[str, typer.Option(help="Comma-separated, as `crossover inspect` names them.")] = "",
     structures: Annotated[str, typer.Option(help="Comma-separated, as inspect names them, or NAME=FOUND.")] = "",
     workers: Workers = CORES,
@@ -114,9 +121,13 @@ def new(
     path = Path("config/studies") / f"{name}.yaml"
     if path.exists():
         stop(f"{path} is there: take another name, or delete it")
-    asked = {cohort: _parsed(text) for cohort, text in (("source", source), ("target", target)) if text}
+    from crossover.study.given_model import model_of
+
     with stop_on(ValueError):
-        told = _written(path, name, asked, _listed(channels), _listed(structures), workers)
+        model = model_of(source)
+        texts = {"source": "" if model else source, "target": target}
+        asked = {cohort: _parsed(text) for cohort, text in texts.items() if text}
+        told = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
     typer.echo("\n".join([*told, f"written: {path} (what it leaves out: config/bases/)"]))
     typer.echo(f"next: crossover check {name}; crossover run {name} --scale smoke")
 
@@ -143,9 +154,17 @@ def _listed(text: str) -> list[str]:
 
 
 def _written(
-    path: Path, name: str, asked: dict[str, _Asked], channels: list[str], structures: list[str], workers: int
+    path: Path,
+    name: str,
+    asked: dict[str, _Asked],
+    chosen: tuple[list[str], list[str]],
+    model: Model | None,
+    workers: int,
 ) -> list[str]:
     """Write the study and put its folder on record; return what was assumed.
+
+    Args:
+        chosen: channels and structures.
 
     Raises:
         ValueError: what is wrong with the call or the folders; nothing is written then.
@@ -167,7 +186,7 @@ def _written(
         )
         for cohort, of in asked.items()
     }
-    drafted = draft(name, cohorts, channels, structures)
+    drafted = draft(name, cohorts, *chosen, model)
     path.write_text(drafted.text)
     try:
         load_study(name, "smoke")

@@ -34,6 +34,17 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Model:
+    """A network that the study begins with, instead of patients of a source."""
+
+    label: str
+    network: dict[str, Any]
+    """As a study has it: architecture, settings and initial weights."""
+    frozen: str
+    """The level from which its decoder is trained, the encoder frozen."""
+
+
+@dataclass(frozen=True)
 class Draft:
     """A study's file and what was assumed in it."""
 
@@ -54,9 +65,13 @@ class _Chosen:
 
 
 def draft(
-    name: str, cohorts: Mapping[str, Given], channels: Sequence[str] = (), structures: Sequence[str] = ()
+    name: str,
+    cohorts: Mapping[str, Given],
+    channels: Sequence[str] = (),
+    structures: Sequence[str] = (),
+    model: Model | None = None,
 ) -> Draft:
-    """Return a study of one target, and a source where there is one.
+    """Return a study of one target, and a source where there is one: patients, or a model.
 
     Args:
         name: of the study.
@@ -85,7 +100,7 @@ def draft(
         "extends": modality,
         "study": name,
         "title": f"{', '.join(drawn.names).capitalize()}: {' to '.join(cohorts[c].label for c in cohorts)}",
-        "question": _question(cohorts),
+        "question": _question(cohorts, model),
         "data": f"{taken['target']} patients of {cohorts['target'].label}"
         + (f" and {taken['source']} of {cohorts['source'].label}" if "source" in cohorts else ""),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
@@ -97,11 +112,18 @@ def draft(
     values["structures"] = {n: _structure(n, own, cohorts) for n, own in drawn.names.items()}
     values["preparation"], scales = _grids([*kinds.values()])
     values["sizes"] = sizes
-    values["strategies"] = _strategies(name, "source" in cohorts)
+    values |= {"network": model.network} if model else {}
+    values["strategies"] = _of_model(name, model) if model else _strategies(name, "source" in cohorts)
     values["figures"] = _figures(values, sizes)
     values["scales"] = scales
     values["scales"]["smoke"] |= {"sizes": sizes[-2:], "splits": {"replicates": {"draws": 1}}}
-    return Draft(_text(values), data, _told(cohorts, taken, tests, sizes, images, drawn))
+    if model:  # the base has other networks at the smaller scales
+        for scale in values["scales"].values():
+            scale["network"] = {"settings": model.network["settings"]}
+    told = _told(cohorts, taken, tests, sizes, images, drawn)
+    if model and "file" in model.network["initial"]:
+        told.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
+    return Draft(_text(values), data, told)
 
 
 def _asked(names: Sequence[str]) -> dict[str, str]:
@@ -178,8 +200,13 @@ def _why(found: Inventory, names: Sequence[str]) -> str:
     return f"{len(left)} of {len(found.cases)} are left out" + (f", as {first[0]}: {first[1]}" if first else "")
 
 
-def _question(cohorts: Mapping[str, Given]) -> str:
+def _question(cohorts: Mapping[str, Given], model: Model | None) -> str:
     ours = cohorts["target"].label
+    if model:
+        return (
+            f"With n labelled patients of {ours}, is it better to fine-tune {model.label}, all of it or the decoder "
+            "alone, or to train from scratch?"
+        )
     if "source" not in cohorts:
         return f"With n labelled patients of {ours}, what does a network reach that is trained from scratch?"
     theirs = cohorts["source"].label
@@ -254,6 +281,16 @@ def _strategies(name: str, source: bool) -> dict[str, Any]:
             "chain": [pretrained, {"train": {ours: "n"}, "levels": ["decoder"]}],
         },
         "aggregated": {"label": "Both together", "chain": [{"train": {theirs: "all", ours: "n"}}]},
+    }
+
+
+def _of_model(name: str, model: Model) -> dict[str, Any]:
+    on_target = {"train": {f"{name}_target": "n"}}
+    begun = on_target | {"initial": model.network["initial"]["weights"]}
+    return {
+        "scratch": {"label": "From scratch", "chain": [on_target | {"initial": "random"}]},
+        "transfer": {"label": "Fine-tuned", "chain": [begun]},
+        "tuned": {"label": "Fine-tuned, encoder frozen", "chain": [begun | {"levels": [model.frozen]}]},
     }
 
 
