@@ -117,3 +117,36 @@ def test_a_pattern_that_is_filled_gives_its_values_back(site: str, patient: str)
 
 def test_a_column_that_stands_twice_has_one_value():
     assert list(matching(["a/b.nii", "a/a.nii"], "{p}/{p}.nii")) == [{"p": "a"}]
+
+
+def two_channels(tmp_path: Path, shift_mm: float = 0.0) -> tuple[VolumesSource, dict[str, str]]:
+    """A T2 of 1 mm pixels that rises along x by 1 a mm, and an ADC of the same values on pixels of 2 mm."""
+    for name, size, mm in (("t2", 12, 1.0), ("adc", 6, 2.0)):
+        array = np.broadcast_to(mm * np.arange(size) + mm / 2, (4, size, size)).astype(np.float32)
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing((mm, mm, 3.0))
+        image.SetOrigin((mm / 2 + (shift_mm if name == "adc" else 0.0), mm / 2, 0.0))
+        sitk.WriteImage(image, str(tmp_path / f"p1_{name}.nii.gz"))
+    channels = {"t2": "{patient}_t2.nii.gz", "adc": "{patient}_adc.nii.gz"}
+    return nnunet(folder=".", channels=channels, structures={}), {"patient": "p1"}
+
+
+def test_a_channel_on_another_grid_is_refused_or_resampled_as_declared(tmp_path: Path):
+    source, row = two_channels(tmp_path)
+    (refused,) = read_patient(source, row, tmp_path).findings
+    assert refused.code == "other-grid" and "other_grids: linear" in refused.remedy
+    reading = read_patient(source, row, tmp_path, "linear")
+    (note,) = reading.findings
+    assert note.code == "resampled" and note.severity == "note" and "resampled, linear" in note.what
+    t2, adc = (sitk.GetArrayFromImage(reading.channels[name]) for name in ("t2", "adc"))
+    assert reading.channels["adc"].GetSpacing() == reading.channels["t2"].GetSpacing()
+    np.testing.assert_allclose(adc[:, :, 1:-1], t2[:, :, 1:-1], atol=1e-5)
+
+
+def test_what_lies_outside_the_other_grid_is_told(tmp_path: Path):
+    source, row = two_channels(tmp_path, shift_mm=6.0)
+    (note,) = read_patient(source, row, tmp_path, "nearest").findings
+    assert "50% of that grid lies outside it" in note.what
+    source, row = two_channels(tmp_path, shift_mm=100.0)
+    (refused,) = read_patient(source, row, tmp_path, "linear").findings
+    assert refused.code == "other-grid" and "none of it lies inside" in refused.what

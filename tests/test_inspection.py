@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.imaging.volumes import image_path
 from crossover.phantoms.head_neck.settings import HeadNeckSource
 from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.sources.cases import make_cases
@@ -180,6 +181,19 @@ def test_what_is_proposed_of_a_dicom_export_is_what_an_ingest_takes(tmp_path: Pa
         "structures": {name: {"label": name} for name in maps},
     }
     assert len(taken(tmp_path / "export", tmp_path / "out", {**found.source, "label_maps": maps}, rules)) == 3
+
+
+def test_series_of_one_examination_on_two_grids_are_brought_onto_the_first(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    source = ProstateSource(kind="prostate_phantom", site="A", patients=2, seed=3, matrix=64, slices=(8, 8))
+    folder = phantoms(source, tmp_path / "export")
+    series = {c.name: c.rule for c in inspect(folder, 1).channels if c.name in ("t2", "mr_sagittal")}
+    made = taken(folder, tmp_path / "out", {"kind": "dicom"}, {"series": series, "other_grids": "linear"})
+    assert len(made) == 2
+    report = json.loads((tmp_path / "out/ingest.json").read_text())
+    assert {f["code"] for case in report["cases"].values() for f in case["findings"]} == {"resampled"}
+    t2, sagittal = (sitk.ReadImage(str(image_path(tmp_path / "out" / made[0], n))) for n in series)
+    assert t2.GetSize() == sagittal.GetSize() and t2.GetOrigin() == sagittal.GetOrigin()
 
 
 def test_folders_tell_patients_where_no_identifier_does(tmp_path: Path):

@@ -79,7 +79,7 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
     if settings.data is None:
         out.wrong.append(f"cohort {cohort} comes from a folder: give it with --data")
         return None
-    rules = IngestRules(series=study.series, structures=study.structures)
+    rules = IngestRules(series=study.series, structures=study.structures, other_grids=study.other_grids)
     try:
         taken = would_take(about.source, rules, Path(settings.data), workers)
     except ValueError as error:

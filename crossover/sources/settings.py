@@ -87,11 +87,17 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
         return value
 
 
+OtherGrids = Literal["refuse", "nearest", "linear", "bspline"]
+"""What is done with a channel that is not on the first channel's grid: its case is excluded, or it is resampled."""
+
+
 class IngestRules(BaseModel, extra="forbid"):
     """Which series are channels, and what structures are called: of a study, or in a file of its own."""
 
     series: dict[FileName, SeriesRule] = {}
     structures: dict[FileName, Structure] = {}
+    other_grids: OtherGrids = "refuse"
+    """The first channel's grid is the case's: structures lie on it."""
 
 
 COLUMN = re.compile(r"{([^{}]*)}")

@@ -11,20 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 
 from crossover.core.cells import TableError, broken, named_rows
 from crossover.core.names import alike, unsafe
 from crossover.core.tables import Table, read_table
-from crossover.imaging.grids import GeometryError, reoriented
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, landed
 from crossover.sources.file_patterns import filled, matching, paths_below
-from crossover.sources.findings import Finding, Refused
+from crossover.sources.findings import Finding
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
-from crossover.sources.reading import Reading, kept
+from crossover.sources.reading import Reading, brought_onto, kept
 from crossover.sources.rows import CaseRow, Rows
-from crossover.sources.settings import VolumesSource, columns_in, leads_out
+from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
 from crossover.sources.volume_file import read_image, read_mask
 
 
@@ -242,7 +240,9 @@ def _near(root: Path, pattern: str, row: Mapping[str, str]) -> bool:
     return True
 
 
-def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> Reading:
+def read_patient(
+    source: VolumesSource, row: Mapping[str, str], root: Path, other_grids: OtherGrids = "refuse"
+) -> Reading:
     """Read channels in the files' own unit and structures as 0/1; return them with every finding.
 
     All lie on the first channel's grid: an image with the same voxels may store its axes in another order or
@@ -255,7 +255,11 @@ def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> R
         with kept(out.findings, about):
             image, findings = read_image(root / files[about], getattr(channel, "volume", None))
             out.findings += [replace(f, about=about) for f in findings]
-            out.channels[name] = _on_first(image, out.channels)
+            first = next(iter(out.channels.items()), None)
+            if first:
+                image, told = brought_onto(first[1], image, first[0], other_grids)
+                out.findings += [replace(told, about=about)] if told else []
+            out.channels[name] = image
     grid, doubtful = next(iter(out.channels.values()), None), contradictory(out.findings)
     for name, structure in source.structures.items():
         about = f"structure {name}"
@@ -268,14 +272,3 @@ def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> R
                 out.structures[name] = on_grid(mask.astype(np.uint8), grid)
                 out.findings += [replace(f, about=about) for f in findings]
     return out
-
-
-def _on_first(image: sitk.Image, channels: Mapping[str, sitk.Image]) -> sitk.Image:
-    """Return an image on the grid of the first of the channels before it."""
-    for name, grid in channels.items():
-        try:
-            return reoriented(image, grid)
-        except GeometryError as error:
-            what = f"not on the grid of channel {name}: {error}"
-            raise Refused("other-grid", what) from None
-    return image

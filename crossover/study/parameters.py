@@ -26,6 +26,7 @@ def cases(study: Study, cohort: str) -> dict:
             n: {"label": n, "names": s.names}
             for n, s in study.structures.items()
         },
+        "other_grids": study.other_grids,
     }
 
 
