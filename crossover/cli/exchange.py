@@ -34,6 +34,18 @@ def nnunet(
     _export(export, study, out, structure, scale, results)
 
 
+@export.command()
+@in_workflow_folder
+def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None) -> None:
+    """Write a study as datalists for MONAI (Decathlon's form), one for the cases of every training.
+
+    Exit status: 0, or 2 with all that is wrong.
+    """
+    from crossover.exchange.monai import export
+
+    _export(export, study, out, structure, scale, results)
+
+
 def _export(
     write: Callable[..., str], study: str, out: Path, structure: list[str] | None, scale: str, results: Path | None
 ) -> None:

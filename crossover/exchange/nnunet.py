@@ -5,13 +5,11 @@ The form is that of nnU-Net's documentation/dataset_format.md and manual_data_sp
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from crossover.core.configuration import ConfigError
-from crossover.core.files import write_json
 from crossover.exchange.label_maps import LabelMap, Overlap, grid_of, label_map
 from crossover.exchange.study_cases import (
     StudyCase,
@@ -20,6 +18,7 @@ from crossover.exchange.study_cases import (
     hand_over,
     splits_of,
     study_cases,
+    write_ordered,
 )
 from crossover.exchange.training_sets import TrainingSet, index_table, training_sets
 from crossover.imaging.volumes import image_path, write
@@ -63,8 +62,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
         for case in cases:
             _write_case(study, case, labels, part)
         training = sum(not case.test for case in cases)
-        # not sorted: the order of regions is that of `regions_class_order`
-        (part / DATASET).write_text(json.dumps(dataset(study, labels, training), indent=1) + "\n")
+        write_ordered(part / DATASET, dataset(study, labels, training))
         unique = write_splits(sets, part)
         (part / README).write_text(_readme(study, out.name, unique))
     return f"{out}: {training} cases for training, {len(cases) - training} for testing, {unique} folds in {SPLITS}"
@@ -123,7 +121,7 @@ def write_splits(sets: list[TrainingSet], out: Path) -> int:
     """
     unique = list(dict.fromkeys(own.cases for own in sets))
     folds = [{"train": list(train), "val": list(validation)} for train, validation in unique]
-    write_json(out / SPLITS, folds)
+    write_ordered(out / SPLITS, folds)
     numbers: dict[str, str | int] = {own.stage.name: unique.index(own.cases) for own in sets}
     index_table(sets, numbers, "fold").to_csv(out / FOLDS, index=False)
     return len(unique)

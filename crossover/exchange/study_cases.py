@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -118,6 +119,11 @@ def folder_of_its_own(out: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def write_ordered(path: Path, value: dict | list) -> None:
+    """Write JSON with keys in the order given, in which other tools number labels and regions."""
+    path.write_text(json.dumps(value, indent=1) + "\n")
 
 
 def hand_over(source: Path, target: Path, grid: sitk.Image) -> None:
