@@ -12,6 +12,7 @@ COMMANDS = (
     data.ingest,
     data.segment,
     data.reidentify,
+    exchange.score,
     runs.plan,
     runs.status,
     runs.verify,

@@ -1,5 +1,6 @@
 """Commands that give studies to other tools and take what these predicted: `crossover export`, `score`."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,16 @@ import typer
 
 from crossover.cli.clone import in_workflow_folder
 from crossover.cli.runs import export_rocrate
-from crossover.cli.shared import RESULTS, MadeAt, Results, stop_on, stop_where_not_writable
+from crossover.cli.shared import (
+    CORES,
+    RESULTS,
+    MadeAt,
+    Results,
+    Workers,
+    stop,
+    stop_on,
+    stop_where_not_writable,
+)
 from crossover.core.configuration import ConfigError
 
 Study = Annotated[str, typer.Argument(help="The study, whose cases and splits are there from a run.")]
@@ -55,6 +65,49 @@ def _export(
 
     with stop_where_not_writable(out), stop_on(ConfigError, SplitError):
         typer.echo(write(load_study(study, scale, CONFIG), results or RESULTS, out, structure or []))
+
+
+@in_workflow_folder
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Folder with label maps, or a file for each case and structure.")],
+    study: Annotated[str, typer.Option(help="The study on whose test cases they are scored.")],
+    model: Annotated[str, typer.Option(help="The model's name, by default the folder's.")] = "",
+    n: Annotated[int | None, typer.Option(help="Patients of the target that it was trained on.")] = None,
+    trained_on: Annotated[
+        Path | None, typer.Option(help="In place of --n: splits_final.json (with --fold), or a datalist of MONAI.")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="The fold of splits_final.json that it was trained on.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The table to write, by default results/<study>/external/<model>.csv.")
+    ] = None,
+    scale: MadeAt = "demo",
+    results: Results = None,
+    workers: Workers = CORES,
+) -> None:
+    """Score masks that any tool predicted of a study's test cases, by the study's metrics, for `crossover compare`.
+
+    Files are NIfTI, NRRD or MetaImage and called after the cases. Missing and extra files are told. Exit status: 0; 2
+    where files are wrong, all of them told, or the model was trained on test patients: then nothing is written.
+    """
+    from crossover.core.paths import CONFIG
+    from crossover.exchange.external_scores import score_predictions
+    from crossover.study.config import load_study
+    from crossover.study.splits import SplitError
+
+    if n is not None and trained_on is not None:
+        stop("give either --n or --trained-on")
+    results = results or RESULTS
+    with stop_on(ConfigError, SplitError):
+        known = load_study(study, scale, CONFIG)
+        name = model or re.sub(r"\W", "_", predictions.resolve().name)
+        found = score_predictions(predictions, known, results, name, n, trained_on, fold, workers)
+    out = out or results / study / "external" / f"{found.table.model[0]}.csv"
+    with stop_where_not_writable(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        found.table.to_csv(out, index=False)
+    means = found.table.groupby(["cohort", "structure"], sort=False)[["dsc", "hd95_mm", "nsd"]].mean().round(3)
+    typer.echo("\n".join([means.to_string(), *found.notes]))
+    typer.echo(f"{out}: {len(found.table)} rows. crossover compare {results / study / 'metrics.csv'} {out}")
 
 
 export.command("rocrate")(export_rocrate)

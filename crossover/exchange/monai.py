@@ -132,7 +132,7 @@ begins with. Paths are from this folder:
     test = load_decathlon_datalist("DATALIST.json", True, "test")
 
 An image is of {len(study.channels)} channel(s), in the order of `modality`. A label is {label}.
-Save predictions of the test cases as one label map, or a mask of each structure, on the image's grid (`Invertd`, `SaveImaged`):
+Save predictions of the test cases on the image's grid (`Invertd`, `SaveImaged`), as label maps or a mask a structure:
 
     crossover score FOLDER --study {study.study} --scale {study.scale} --model monai --trained-on DATALIST.json
 
