@@ -13,6 +13,7 @@ COMMANDS = (
     data.segment,
     data.reidentify,
     exchange.score,
+    exchange.package,
     runs.plan,
     runs.status,
     runs.verify,

@@ -110,4 +110,34 @@ def score(
     typer.echo(f"{out}: {len(found.table)} rows. crossover compare {results / study / 'metrics.csv'} {out}")
 
 
+@in_workflow_folder
+def package(
+    model: Annotated[str, typer.Argument(help="One of the study's trained models, as b_a-f0.")],
+    study: Annotated[str, typer.Option(help="The study that trained it.")],
+    out: Annotated[Path, typer.Option(help="The .zip, or the folder, to write.")],
+    licence: Annotated[str, typer.Option(help="Under which you pass the model on, as CC-BY-4.0.")],
+    scale: MadeAt = "demo",
+    results: Results = None,
+) -> None:
+    """Pack a trained model: weights, study, scores with intervals and a model card, for `crossover segment --package`.
+
+    Exit status: 0, or 2 where the model is not trained, or its study has no statistics yet.
+    """
+    from crossover.core.files import read_json
+    from crossover.core.incremental import RECORD
+    from crossover.core.paths import CONFIG
+    from crossover.exchange.packages import WEIGHTS, pack
+    from crossover.execution.segment import stage_of
+    from crossover.study.config import load_study
+    from crossover.study.plan import plan
+
+    results = results or RESULTS
+    with stop_where_not_writable(out), stop_on(ConfigError):
+        known = load_study(study, scale, CONFIG)
+        stage = stage_of(known, model, results)
+        record = read_json(stage / RECORD)
+        digest = pack(known, plan(known).models[model], stage / WEIGHTS, record, results, out, licence)
+    typer.echo(f"{out}: SHA-256 of its list of digests {digest}")
+
+
 export.command("rocrate")(export_rocrate)
