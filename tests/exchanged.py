@@ -46,7 +46,7 @@ def laid(folder: Path, study: Study, masks: dict[str, np.ndarray] | None = None)
 def _apart(study: Study) -> dict[str, np.ndarray]:
     masks = {name: np.zeros((4, 10, 12), np.uint8) for name in study.structures}
     for place, mask in enumerate(masks.values()):
-        mask[1:3, place % 10, 2 + place // 10 : 9] = 1
+        mask[slice(1, 3) if place < 10 else 3, place % 10, 2:9] = 1
     return masks
 
 

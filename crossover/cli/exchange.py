@@ -56,6 +56,18 @@ def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "
     _export(export, study, out, structure, scale, results)
 
 
+@export.command()
+@in_workflow_folder
+def bids(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None) -> None:
+    """Write a study as a BIDS data set, with the manual masks as a derivative.
+
+    Exit status: 0, or 2 with all that is wrong.
+    """
+    from crossover.exchange.bids import export
+
+    _export(export, study, out, structure, scale, results)
+
+
 def _export(
     write: Callable[..., str], study: str, out: Path, structure: list[str] | None, scale: str, results: Path | None
 ) -> None:
