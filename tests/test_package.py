@@ -1,6 +1,7 @@
 """`crossover package`, and `segment --package`: what a package holds, that it does the same, and what is refused."""
 
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,8 +15,10 @@ from huggingface_hub import ModelCard
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+from crossover.cli import clone
 from crossover.cli.app import app
 from crossover.core.files import file_digest, write_json
+from crossover.core.paths import ROOT
 from crossover.exchange import packages
 from crossover.exchange.packages import CARD, DIGESTS, MODEL, MOST_BYTES, SCORES, STUDY, WEIGHTS, PackageError, opened
 from crossover.execution import segment as segmenting
@@ -139,6 +142,8 @@ def test_a_package_segments_as_the_model_does_on_a_machine_without_results(resul
     assert call("segment", tmp_path / "export", tmp_path / "a", *ours, "--workers", 1)[0] == 0
     archive, folder = packed(results), packed(results, "model")
     shutil.rmtree(results)
+    monkeypatch.setattr(clone, "ROOT", tmp_path)  # as beside an installed package
+    monkeypatch.chdir(tmp_path)
     for name, package in (("b", archive), ("c", folder)):
         status, said = call("segment", tmp_path / "export", tmp_path / name, "--package", package, "--workers", 1)
         assert status == 0 and "model b_a-f0 of study prostate" in said, said
@@ -282,3 +287,10 @@ def test_a_study_that_would_make_objects_is_told(results):
     folder = packed(results, "model")
     (folder / STUDY).write_text("study: !!python/object/apply:os.system ['true']\n")
     assert "not YAML" in refused(signed(folder))
+
+
+def test_an_installed_package_finds_all_code_whose_digest_it_asks_for():
+    """A wheel holds the library, and not the workflow's entries."""
+    for path in ("crossover/sources/ingest.py", "crossover/execution/segment.py"):
+        named = re.findall(r'code_digest\(\s*"([^"]+)"', (ROOT / path).read_text())
+        assert named and all(name.startswith("crossover/") for name in named), path

@@ -112,6 +112,19 @@ def test_the_labels_of_monai_are_those_of_the_datalist(tmp_path, predicted):
     assert sorted(set(table.structure)) == ["mandible", "pituitary"] and (table.dsc == 1).all()
 
 
+def test_the_channels_of_masks_apart_are_no_labels(tmp_path, predicted):
+    study = smoke_study("nasopharynx")
+    masks = {s: np.zeros((4, 10, 12), np.uint8) for s in study.structures}
+    masks["brainstem"][1, 2:5], masks["spinal_cord"][1, 4:8] = 1, 1
+    results = laid(tmp_path, study, masks)
+    monai.export(study, results, tmp_path / "out")
+    case = held_out(study, results)[0]
+    write(guess(case, "spinal_cord", 2), predicted / f"{case.name}.nii.gz")
+    datalist = next((tmp_path / "out").glob("*.json"))
+    table = scored(predicted, study, results, trained_on=datalist).table.set_index("structure")
+    assert 0.9 < table.dsc["spinal_cord"] < 1 and table.dsc["brainstem"] == 0
+
+
 def test_axes_in_another_order_are_put_back_and_told(predicted, study, results):
     for case in held_out(study, results):
         sitk.WriteImage(sitk.DICOMOrient(guess(case), "RAS"), str(predicted / f"{case.name}.nii.gz"))
@@ -177,6 +190,25 @@ def test_a_folder_without_any_prediction_tells_what_files_are_called(predicted, 
 def test_a_name_that_the_study_has_or_that_is_none_is_refused(predicted, study, results, name, words):
     with pytest.raises(ConfigError, match=words):
         scored(predicted, study, results, name=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["uterus", "prostate"])
+def test_what_monai_saves_of_the_datalists_test_cases_is_scored(tmp_path, predicted, name):
+    pytest.importorskip("monai", reason="MONAI is not installed: requirements-exchange.lock")
+    from monai.data import MetaTensor, load_decathlon_datalist
+    from monai.transforms import LoadImaged, SaveImage
+
+    study = smoke_study(name)
+    results = laid(tmp_path, study)
+    monai.export(study, results, tmp_path / "out")
+    datalist = next((tmp_path / "out").glob("*.json"))
+    save = SaveImage(output_dir=predicted, print_log=False)
+    for item in load_decathlon_datalist(str(datalist), True, "test"):
+        loaded = LoadImaged(keys=["image", "label"], ensure_channel_first=True)(item)
+        save(MetaTensor(loaded["label"], meta=loaded["image"].meta))
+    found = scored(predicted, study, results, trained_on=datalist)
+    assert (found.table.dsc == 1).all() and len(found.table) == 2 * len(study.cohorts)
 
 
 # What it was trained on

@@ -126,7 +126,10 @@ def _labels(path: Path) -> Values | None:
         values = {n: tuple(np.atleast_1d(v).astype(int).tolist()) for n, v in labels.items()}
     except (ValueError, TypeError, AttributeError):
         raise ConfigError(f"{path}: this is neither nnU-Net's {DATASET} nor a datalist of MONAI") from None
-    return {name: own for name, own in values.items() if name != "background"} or None
+    values = {name: own for name, own in values.items() if name != "background"}
+    if any(0 in own for own in values.values()):  # the channels of masks apart, which are no values of a label map
+        return None
+    return values or None
 
 
 def _score_case(
