@@ -113,13 +113,15 @@ def score(
         known = load_study(study, scale, CONFIG)
         name = model or re.sub(r"\W", "_", predictions.resolve().name)
         found = score_predictions(predictions, known, results, name, n, trained_on, fold, workers)
-    out = out or results / study / "external" / f"{found.table.model[0]}.csv"
+    home = results / study / "external"
+    out = out or home / f"{found.table.model[0]}.csv"
     with stop_where_not_writable(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         found.table.to_csv(out, index=False)
     means = found.table.groupby(["cohort", "structure"], sort=False)[["dsc", "hd95_mm", "nsd"]].mean().round(3)
     typer.echo("\n".join([means.to_string(), *found.notes]))
-    typer.echo(f"{out}: {len(found.table)} rows. crossover compare {results / study / 'metrics.csv'} {out}")
+    typer.echo(f"{out}: {len(found.table)} rows. What lies in {home} takes part in the study from its next run on")
+    typer.echo(f"crossover compare {results / study / 'metrics.csv'} {out}")
 
 
 @in_workflow_folder
