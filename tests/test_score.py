@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from exchanged import laid, smoke_study
 from typer.testing import CliRunner
 
+from crossover.analyses.figures import style
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.evaluation.metrics import COLUMNS, score
@@ -215,8 +216,9 @@ def test_what_monai_saves_of_the_datalists_test_cases_is_scored(tmp_path, predic
 
 
 def all_predicted(predicted: Path, study: Study, results: Path) -> None:
+    structure = next(iter(study.structures))
     for case in held_out(study, results):
-        write(guess(case), predicted / f"{case.name}.nii.gz")
+        write(guess(case, structure), predicted / f"{case.name}.nii.gz")
 
 
 def test_n_and_draw_are_those_of_the_fold_that_nnunet_trained_on(tmp_path, predicted, study):
@@ -233,6 +235,19 @@ def test_n_and_draw_are_those_of_the_fold_that_nnunet_trained_on(tmp_path, predi
     assert set(table.n_train) == {0} and set(table.model) == {"other"}
     with pytest.raises(ConfigError, match="give --fold, from 0 to"):
         scored(predicted, study, results, fold=99, **given)
+
+
+def test_of_a_study_of_folds_the_fold_that_validated_is_told(tmp_path, predicted):
+    study = smoke_study("prostate")
+    results = laid(tmp_path, study)
+    all_predicted(predicted, study, results)
+    nnunet.export(study, results, tmp_path / "Dataset001_Prostate")
+    folds = pd.read_csv(tmp_path / "Dataset001_Prostate/folds.csv").set_index("stage")
+    splits = tmp_path / "Dataset001_Prostate/splits_final.json"
+    for stage in ("all-f0", "all-f1"):
+        table = scored(predicted, study, results, trained_on=splits, fold=int(folds.fold[stage])).table
+        fold = int(stage[-1])
+        assert set(zip(table.model, table.fold, table.n_train)) == {(f"other-f{fold}", fold, 0)}
 
 
 def test_n_is_that_of_the_datalist_that_monai_trained_on(tmp_path, predicted, study, results):
@@ -280,6 +295,12 @@ def test_the_table_takes_part_in_a_comparison_with_the_studys_models(tmp_path, p
         "scratch-n2",
     }
     assert read_splits(results / "uterus/splits.csv").part.eq("test").sum() == 4
+
+
+def test_figures_show_another_tools_model_under_its_own_name(study):
+    assert style.family_label(study, "nnunet") == "nnunet"
+    assert style.family_colour(study, "nnunet") == style.INK
+    assert style.family_marker(study, "nnunet") in style.MARKERS and style.family_line(study, "nnunet") in style.LINES
 
 
 def test_the_command_refuses_two_answers_to_one_question(tmp_path):
