@@ -294,3 +294,12 @@ def test_an_installed_package_finds_all_code_whose_digest_it_asks_for():
     for path in ("crossover/sources/ingest.py", "crossover/execution/segment.py"):
         named = re.findall(r'code_digest\(\s*"([^"]+)"', (ROOT / path).read_text())
         assert named and all(name.startswith("crossover/") for name in named), path
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "config/studies").glob("*.yaml")))
+def test_a_study_is_the_same_after_it_was_packed(name):
+    study = load_study(name, "demo")
+    text = yaml.safe_dump(packages._shareable(study).model_dump(mode="json"))
+    again = type(study).model_validate(yaml.safe_load(text))
+    without = {"cohorts"}
+    assert again.model_dump(exclude=without) == study.model_dump(exclude=without)
