@@ -120,7 +120,8 @@ def score(
         found.table.to_csv(out, index=False)
     means = found.table.groupby(["cohort", "structure"], sort=False)[["dsc", "hd95_mm", "nsd"]].mean().round(3)
     typer.echo("\n".join([means.to_string(), *found.notes]))
-    typer.echo(f"{out}: {len(found.table)} rows. What lies in {home} takes part in the study from its next run on")
+    joins = "; it takes part in the study from its next run on" if out.parent == home else ""
+    typer.echo(f"{out}: {len(found.table)} rows{joins}")
     typer.echo(f"crossover compare {results / study / 'metrics.csv'} {out}")
 
 
