@@ -47,6 +47,17 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
     return models[model]
 
 
+def rules_of(study: Study) -> RulesFile:
+    """Return the rules by which a study's images are taken; manual masks are none of them.
+
+    Raises:
+        ConfigError: the study has no rules for DICOM series.
+    """
+    if not study.series:
+        raise ConfigError(f"no rules for DICOM series in study {study.study}: give some with --rules")
+    return RulesFile(series=study.series)
+
+
 def segment(source: Path, out: Path, study: Study, stage: Path, rules: RulesFile, workers: int) -> pd.DataFrame:
     """Write masks of every examination below `source` that fits: `<out>/predictions/<case>_<structure>.nii.gz`.
 
