@@ -25,12 +25,14 @@ PUBLIC = Path("data/public")
 def fetch(
     name: Annotated[str, typer.Argument(help="The cohort; without it, all that there are are listed.")] = "",
     folder: Annotated[Path, typer.Argument(help="Folder of public cohorts; NAME gets a folder in it.")] = PUBLIC,
-    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Accept the licence without a question.")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licence without a question.")
+    ] = False,
 ) -> None:
     """Download a public cohort, verified, with its licence on record beside it; what is there is not downloaded again.
 
-    Exit status: 0 where all of it is there; 1 where something could not be fetched or verified; 2 where the call is wrong
-    or the licence not accepted.
+    Exit status: 0 where all of it is there; 1 where something could not be fetched or verified; 2 where the call is
+    wrong or the licence not accepted.
     """
     from crossover.core.disk import DiskFull, full
     from crossover.sources.fetching.cohort import fetch as fetched
@@ -93,7 +95,9 @@ def _shown(cohort: Cohort, series: list[Series]) -> list[str]:
         f"cite: {cohort.citation}",
         f"download: {f'{known / 1e9:.2f} GB' if known else 'its size is not known before it begins'}",
     ]
-    told += [f"not verified at the first download, since nobody publishes a checksum: {url}" for url in unverified(cohort)]
+    told += [
+        f"not verified at the first download, since nobody publishes a checksum: {url}" for url in unverified(cohort)
+    ]
     if not cohort.confirmed:
         told.append(f"not tried against the real servers; known from: {cohort.known_from}")
     return told
@@ -106,13 +110,17 @@ def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
     from crossover.study.config import keep_folder
 
     told = [
-        f"by hand: {each.what}: get it at {each.page} and put it into {folder / name / each.into}" for each in cohort.by_hand
+        f"by hand: {each.what}: get it at {each.page} and put it into {folder / name / each.into}"
+        for each in cohort.by_hand
     ]
     if not cohort.study:
         return [*told, f"next: crossover inspect {folder / name}"]
     keep_folder(cohort.study, folder.resolve())
     others = [other for other in of_study(cohort.study) if not Beside(folder, other).is_complete]
     if others:
-        return [*told, *(f"next: crossover fetch {other} {folder} (study {cohort.study} needs it too)" for other in others)]
+        return [
+            *told,
+            *(f"next: crossover fetch {other} {folder} (study {cohort.study} needs it too)" for other in others),
+        ]
     run = f"crossover run {cohort.study} --scale smoke --data {folder}"
     return [*told, f"next: crossover inspect {folder / name}; crossover check {cohort.study}; {run}"]

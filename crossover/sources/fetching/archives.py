@@ -23,7 +23,7 @@ def unpack(archive: Path, into: Path) -> None:
     macOS's companions (`__MACOSX/`, `._*`) are passed over.
 
     Raises:
-        FetchError: it is none, is damaged, leads out of the folder, or holds links or devices; nothing is unpacked then.
+        FetchError: it is none, is damaged, leads out of the folder, or holds links or devices: nothing is unpacked.
     """
     part = into.with_name(into.name + ".unpacking")
     shutil.rmtree(part, ignore_errors=True)
@@ -88,4 +88,6 @@ def _refuse(archive: Path, wrong: list[str]) -> None:
 def _room(archive: Path, needed: int, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
-        raise FetchError(f"{archive}: unpacked it takes {needed / 1e9:.2f} GB, and {folder} has {free / 1e9:.2f} GB free")
+        raise FetchError(
+            f"{archive}: unpacked it takes {needed / 1e9:.2f} GB, and the disk has {free / 1e9:.2f} GB free"
+        )

@@ -103,7 +103,7 @@ def _commit(cohort: Cohort) -> str:
 
 
 def _missing(work: Work) -> list[str]:
-    """Return the labels of what is to be fetched; changed files are moved aside, and parts of another entry forgotten."""
+    """Return the labels of what is to be fetched; changed files are moved aside, parts of another entry forgotten."""
     beside, cohort = work.beside, work.cohort
     labels = [*_files(cohort), *([_commit(cohort)] if cohort.git else []), *(each.series for each in work.series)]
     beside.parts = {label: part for label, part in beside.parts.items() if label in labels}
@@ -122,7 +122,8 @@ def _check_room(work: Work, todo: list[str]) -> None:
     needed = 0
     for label, file in _files(work.cohort).items():
         if label in todo:
-            come = sum(path.stat().st_size for path in _archive(work, file).parent.glob(f"{_archive(work, file).name}*"))
+            path = _archive(work, file)
+            come = sum(p.stat().st_size for p in (path, path.with_name(path.name + ".part")) if p.exists())
             whole = file.bytes or size_of(file.url, work.session) or 0
             needed += max(whole - come, 0) + (file.unpacked_bytes or (whole if file.unpack else 0))
     for each in work.series:
@@ -131,8 +132,8 @@ def _check_room(work: Work, todo: list[str]) -> None:
     free = shutil.disk_usage(work.beside.folder).free
     if needed > free:
         raise FetchError(
-            f"{work.name} needs {needed / 1e9:.2f} GB more on the disk, and {work.beside.folder} has {free / 1e9:.2f} GB "
-            "free: nothing was downloaded. Make room, or name a folder on another disk"
+            f"{work.name} needs {needed / 1e9:.2f} GB more on the disk, and {work.beside.folder} has {free / 1e9:.2f} "
+            "GB free: nothing was downloaded. Make room, or name a folder on another disk"
         )
 
 
@@ -213,6 +214,6 @@ def _watched(work: Work, running: dict) -> Iterator[str]:
 def _where_to_look(name: str, cohort: Cohort) -> str:
     doi = f" (doi:{cohort.doi})" if cohort.doi else ""
     return (
-        f"The registry's entry config/cohorts/{name}.yaml may be out of date: look at {cohort.page}{doi} for where the data "
-        f"are now, correct the address there, and call the same command again; known from: {cohort.known_from}"
+        f"The registry's entry config/cohorts/{name}.yaml may be out of date: look at {cohort.page}{doi} for where the "
+        f"data are now, correct the address there, and call the same command again; known from: {cohort.known_from}"
     )

@@ -1,7 +1,8 @@
 """What is written beside a fetched cohort: the accepted licence, and the SHA-256 of each file.
 
-Below the folder of public cohorts, `<cohort>/` has the data, `<cohort>.fetched.json` says what was accepted and fetched,
-and `<cohort>.lock.json` has the files of each part (an archive, a series, a commit) with their bytes and SHA-256.
+Below the folder of public cohorts, `<cohort>/` has the data, `<cohort>.fetched.json` says what was accepted and
+fetched, and `<cohort>.lock.json` has the files of each part (an archive, a series, a commit) with their bytes and
+SHA-256.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Beside:
         self.lock_path = folder / f"{name}.lock.json"
         self.aside = folder / f"{name}.aside"
         self.parts: dict[str, dict] = (read_json_or_none(self.lock_path) or {}).get("parts", {})
-        """Label of a part -> `files` (path -> bytes and SHA-256), and `archive`, the SHA-256 of what it was unpacked from."""
+        """Label of a part -> `files` (path -> bytes and SHA-256), and `archive`, the SHA-256 of what held them."""
 
     def accepted(self, licence: Licence) -> str | None:
         """Return the date at which this licence was accepted, None where it was not."""
@@ -94,8 +95,8 @@ class Beside:
             self.put_aside(self.data / path for path in wrong)
             shown = ", ".join(wrong[:SHOWN]) + (f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else "")
             raise WrongChecksum(
-                f"{label}: the server has other bytes than at the first fetch ({self.lock_path}): {shown}. They were moved "
-                f"aside to {self.aside}"
+                f"{label}: the server has other bytes than at the first fetch ({self.lock_path}): {shown}. They were "
+                f"moved aside to {self.aside}"
             )
         self.parts[label] = {"files": found} | ({"archive": archive} if archive else {})
 

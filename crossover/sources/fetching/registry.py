@@ -173,7 +173,8 @@ def series_of(name: str, folder: Path = FOLDER) -> list[Series]:
 
 
 def _series(line: dict[str, str]) -> Series:
-    row = Series(*(line[name] for name in Series._fields[:4]), int(line["files"]), int(line["bytes"]))
+    patient, study, modality, series = (line[name] for name in Series._fields[:4])
+    row = Series(patient, study, modality, series, int(line["files"]), int(line["bytes"]))
     for name in Series._fields[:3]:
         if why := unsafe(line[name]):
             raise ValueError(f"{name} becomes a folder's name, which can't be: it {why}")
