@@ -34,7 +34,7 @@ def fetch(
     Exit status: 0 where all of it is there; 1 where something could not be fetched or verified; 2 where the call is
     wrong or the licence not accepted.
     """
-    from crossover.core.disk import DiskFull, full
+    from crossover.core.disk import full
     from crossover.sources.fetching.cohort import fetch as fetched
     from crossover.sources.fetching.errors import FetchError
     from crossover.sources.fetching.records import Beside
@@ -49,8 +49,9 @@ def fetch(
     _agree(name, cohort, series, beside, accept_licence)
     try:
         done = fetched(name, cohort, series, folder, typer.echo)
-    except (FetchError, DiskFull, OSError) as error:
-        typer.echo(f"error: {full(error, beside.data) or error}", err=True)
+    except (FetchError, OSError) as error:
+        said = error if isinstance(error, FetchError) else full(error, beside.data) or error
+        typer.echo(f"error: {said}", err=True)
         raise typer.Exit(1) from None
     what = f"{done.parts} parts fetched" if done.parts else "nothing to download"
     typer.echo(f"{beside.data}: {done.files:,} files, {done.bytes / 1e9:.2f} GB, all as in {beside.lock_path}; {what}")

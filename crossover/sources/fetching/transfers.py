@@ -16,12 +16,13 @@ TRIES = 5
 PAUSE_S = 2.0
 """Seconds before the second try; each further pause is twice as long."""
 TIMEOUT_S = 60
-CHUNK = 1 << 20
+CHUNK = 8192
+"""Bytes: what of a chunk has come when a transfer breaks is lost."""
 GONE = (401, 403, 404, 410)
 """HTTP statuses of files that are no longer at their address, or no longer for everybody."""
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
-logging.getLogger("pooch").setLevel(logging.ERROR)
+pooch.get_logger().setLevel(logging.ERROR)
 
 
 def download(
