@@ -158,6 +158,11 @@ class _Inspection:
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
         table, columns = self._table()
         source = {"kind": "volumes", "table": None} | ({"table": table[0], "patient": table[1]} if table else {})
+        if table:
+            for image in kinds:
+                image.rule = _by_column(image.rule, table[1])
+            for structure in structures:
+                structure.rule = _by_column(structure.rule, table[1])
         return Inventory(self.said.form, cases, kinds, structures, self._odd(looks), source, columns)
 
     def _channel(self, name: str, file: Any, looks: Mapping[str, _Look]) -> ChannelKind:
@@ -246,6 +251,13 @@ class _Inspection:
                 + (", ..." if len(self.found.loose) > 3 else "")
             )
         return odd
+
+
+def _by_column(rule: Any, column: str) -> Any:
+    """Return a rule whose files are named by a column of a table."""
+    if isinstance(rule, dict):
+        return {key: _by_column(value, column) for key, value in rule.items()}
+    return rule.replace("{patient}", f"{{{column}}}") if isinstance(rule, str) else rule
 
 
 def _groups(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
