@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -85,23 +86,32 @@ class _FileKind:
 
     mask: bool
     volumes: int
-    ct: bool
+    """Along a fourth axis."""
+    ct: tuple[bool, ...]
+    """Whether each of these has values of CT."""
 
 
 def _kind(root: Path, files: Mapping[str, str]) -> _FileKind:
     some = [files[p] for p in sorted(files)[:SAMPLED]]
-    arrays = [a for a in (_values(root / path) for path in some) if a is not None]
     volumes = max((_volumes(root / path) for path in some), default=1)
+    if volumes > 1:
+        return _FileKind(False, volumes, tuple(_are_ct(_arrays(root, some, k)) for k in range(volumes)))
+    arrays = _arrays(root, some)
     masks = [a.min() >= 0 and len(np.unique(a)) <= MOST_VALUES and (a == np.rint(a)).all() for a in arrays]
-    ct = bool(arrays) and all(a.min() < AIR_HU for a in arrays)
-    return _FileKind(bool(masks) and all(masks) and volumes == 1, volumes, ct)
+    return _FileKind(bool(masks) and all(masks), 1, (_are_ct(arrays),))
 
 
-def _values(path: Path) -> NDArray | None:
-    try:
-        return sitk.GetArrayFromImage(read_volume(path).image)
-    except Refused:
-        return None
+def _are_ct(arrays: Sequence[NDArray]) -> bool:
+    return bool(arrays) and all(a.min() < AIR_HU for a in arrays)
+
+
+def _arrays(root: Path, paths: Sequence[str], number: int | None = None) -> list[NDArray]:
+    """Return the values of those files that can be read."""
+    found = []
+    for path in paths:
+        with suppress(Refused):
+            found.append(sitk.GetArrayFromImage(read_volume(root / path, number).image))
+    return found
 
 
 def _volumes(path: Path) -> int:
@@ -169,7 +179,7 @@ class _Inspection:
         pattern = file["file"] if isinstance(file, dict) else file
         own = [look for look in looks.values() if name in look.sizes]
         sizes, spacings = [look.sizes[name] for look in own], [look.spacings[name] for look in own]
-        ct = self.kinds[pattern].ct
+        ct = self.kinds[pattern].ct[file["volume"] if isinstance(file, dict) else 0]
         return ChannelKind(
             name, "CT (values in HU)" if ct else "image", [pattern], len(own), 0,
             by_axis(sizes, 5) if own else "", by_axis(spacings) if own else "", file, "CT" if ct else "MR",
@@ -281,7 +291,7 @@ def _called(pattern: str, kind: _FileKind) -> str:
         if words and not words.isdigit()
         else "_".join([*(f.lower().replace("tr", "") for f in folders[-1:]), words])
     )
-    return name.strip("_") or ("ct" if kind.ct else "label" if kind.mask else "image")
+    return name.strip("_") or ("ct" if kind.ct[0] else "label" if kind.mask else "image")
 
 
 def _look(root: Path, channels: Mapping[str, Any], masks: Mapping[str, str], files: Mapping[str, str]) -> _Look:
