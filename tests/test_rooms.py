@@ -25,7 +25,9 @@ MAY_IMPORT = {
     "findings": "core study statistics",
     "analyses": "core imaging networks study statistics findings",
     "report": "core sources study statistics findings analyses",
-    "execution": ("core imaging sources networks study evaluation training statistics findings analyses report exchange"),
+    "execution": (
+        "core imaging sources networks study evaluation training statistics findings analyses report exchange"
+    ),
     "cli": "*",
 }
 """Package -> those that it may import, from the ground up: each stands after all that it imports."""

@@ -87,13 +87,29 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
         return _computed(found, rule, drawn_on)
     if not matching:
         raise Refused("series-missing", _missing(found, rule))
-    picked, why, findings = _pick(matching, rule, drawn_on)
-    image = volume(picked[0]) if len(picked) == 1 else _mean(picked)
-    if _is_adc(rule, picked[0]):
-        image = _in_adc_unit(image, picked[0])
-    how = "; ".join(s.describe() for s in picked[:2]) + (" and more" if len(picked) > 2 else "")
+    taken, why, findings = _pick(matching, rule, drawn_on)
+    image = volume(taken[0]) if len(taken) == 1 else _mean(taken)
+    if _is_adc(rule, taken[0]):
+        image = _in_adc_unit(image, taken[0])
+    how = "; ".join(s.describe() for s in taken[:2]) + (" and more" if len(taken) > 2 else "")
     told = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
-    return Chosen(image, picked, how + told, findings)
+    return Chosen(image, taken, how + told, findings)
+
+
+def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
+    """Return the stacks that `channel` makes the image of, without reading a pixel.
+
+    Raises:
+        Refused: where no stack or several match.
+    """
+    matching = [s for s in found if matches(s, rule)]
+    if not matching and rule.computed_from:
+        rules = [rule.at_b_value(b) for b in rule.computed_from]
+        together = _measured_together(found, rules, drawn_on)
+        return [stack for own in rules for stack in picked(together, own, drawn_on)]
+    if not matching:
+        raise Refused("series-missing", _missing(found, rule))
+    return _pick(matching, rule, drawn_on)[0]
 
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
