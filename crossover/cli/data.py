@@ -66,17 +66,27 @@ def segment(
     model: Annotated[str, typer.Option(help="One of the study's trained models, as b_a-f0.")],
     scale: MadeAt = "demo",
     rules: Annotated[Path | None, typer.Option(help="A YAML file with rules, in place of the study's.")] = None,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a DICOM SEG and an RTSTRUCT of each examination into this folder too. They carry the patient's "
+            "name and identifiers, as the images do: keep them where the images are kept."
+        ),
+    ] = None,
     results: Results = None,
     workers: Workers = CORES,
 ) -> None:
     """Segment examinations with a trained model: masks, a picture of each, scores where there are manual masks.
+
+    Nothing in OUT tells who the patients are. Objects that can be stored beside the images must; only --dicom writes
+    them, into a folder of their own.
 
     Manual masks are those that the file of rules names; the study's own rules take images alone. Exit status: 0
     where all was done, 1 where some was not (scores.csv has why), 2 where the call is wrong.
     """
     from crossover.core.disk import DiskFull
     from crossover.core.paths import CONFIG
-    from crossover.execution.segment import segment, stage_of
+    from crossover.execution.segment import dicom_results, segment, stage_of
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules, study_rules
     from crossover.study.config import load_study
@@ -88,26 +98,33 @@ def segment(
             stage = stage_of(known, model, results or RESULTS)
             own = load_rules(rules) if rules else study_rules(study)
             own = own if rules else own.model_copy(update={"structures": {}})  # images alone
-            table = segment(source, out, known, stage, own, workers)
+            objects = dicom_results(dicom, out, source, known, model, stage, own) if dicom else None
+            table = segment(source, out, known, stage, own, workers, objects)
         except IngestError as caught:
             typer.echo(f"error: {caught}", err=True)
             raise typer.Exit(1) from None
     table.to_csv(out / "scores.csv", index=False)
-    _report_segmented(table, out)
+    _report_segmented(table, out, dicom)
 
 
-def _report_segmented(table: pd.DataFrame, out: Path) -> None:
+def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> None:
     """Print the scores and where the files are. Exit status 1 where a case was not done in full."""
+    from crossover.execution.segment import NOT_WRITTEN
     from crossover.sources.ingest_report import TEXT
 
     shown = table.dropna(subset="structure").drop(columns="not_done")
     scores = shown.round(3).to_string(index=False) if len(shown) else "no case could be segmented"
     masks, pictures, file = out / "predictions", out / "pictures", out / "scores.csv"
     typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
+    if dicom:
+        typer.echo(f"DICOM objects, which tell who the patients are: {dicom}")
     left = table[table.not_done != ""].drop_duplicates("case")
     for row in left.itertuples():
         unscored = isinstance(row.structure, str)
-        what = "not all of its manual masks could be compared" if unscored else "not segmented"
+        if NOT_WRITTEN in row.not_done:
+            what = "no DICOM object of it could be written"
+        else:
+            what = "not all of its manual masks could be compared" if unscored else "not segmented"
         typer.echo(f"{row.case}: {what}: {row.not_done}", err=True)
     if len(left):
         report = out / "cases" / TEXT

@@ -17,9 +17,9 @@ def outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     """Return polygons (n, 2), x = column and y = row in continuous pixel index, that enclose a mask (rows, columns).
 
     They run along the pixels' edges, so each holds as much area as its pixels, and no pixel's centre is nearer to them
-    than half a pixel: whatever rule a reader fills them by, it finds the same pixels. Pixels that touch at a corner only
-    are parts of their own. A hole is joined to what lies above it by a channel without width, walked there and back
-    (the key-hole technique, PS3.3, C.8.8.6.3), also between the centres of pixels.
+    than half a pixel: whatever rule a reader fills them by, it finds the same pixels. Pixels that only touch at a
+    corner are parts of their own. A hole is joined to what lies above it by a channel without width, walked there and
+    back (the key-hole technique, PS3.3, C.8.8.6.3), also between the centres of pixels.
     """
     rings = _rings(mask)
     parts = [ring for ring in rings if _area(ring) > 0]
