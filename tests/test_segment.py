@@ -10,22 +10,15 @@ import pytest
 import SimpleITK as sitk
 from dicom_exports import block, write
 from pydicom import Dataset, dcmread
-from safetensors.numpy import save_file
+from segmenting import SEGMENT, Threshold, pretend_trained
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.core.files import file_digest, write_json
-from crossover.core.paths import ROOT
-from crossover.execution import segment as segmenting
+from crossover.core.files import file_digest
 from crossover.imaging import prepare
 from crossover.sources.dicom.rtstruct import roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask
-from crossover.study.config import load_study
-from crossover.study.plan import plan
-from crossover.training import engines
 from crossover.training.files import WEIGHTS
-
-SEGMENT = ["--study", "prostate", "--scale", "smoke"]
 
 
 def said(*arguments: str) -> str:
@@ -66,34 +59,9 @@ def test_an_encoder_without_weights_is_told_with_those_that_have_some():
 # What can be done is done
 
 
-class Threshold:
-    """In an engine's place: what is brighter than the slices' mean is inside."""
-
-    at_once = 100
-
-    def load(self, weights: dict) -> None:
-        pass
-
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        return (images > images.mean()).astype(np.float32)
-
-
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where b_a-f0 is, as if it were trained."""
-    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
-    study = load_study("prostate", "smoke", ROOT / "config")
-    stage = tmp_path / "results/prostate/stages" / plan(study).models["b_a-f0"].stage
-    about = {
-        "stage": {"structures": ["prostate"]},
-        "network": study.network.model_dump(mode="json"),
-        "standardised": None,
-    }
-    write_json(stage / "record.json", about)
-    save_file({"w": np.zeros(1)}, stage / WEIGHTS)
-    monkeypatch.setattr(engines, "create", lambda *_: Threshold())
-    monkeypatch.setattr(segmenting, "_picture", lambda *_: None)
-    return tmp_path / "results"
+    return pretend_trained(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from crossover.cli import data, machine, papers, planning, runs, scores
+from crossover.cli import data, machine, pacs, papers, planning, runs, scores
 from crossover.cli.shared import stop
 
 COMMANDS = (
@@ -57,3 +57,4 @@ def main() -> None:
 
 for _command in COMMANDS:
     app.command()(_command)
+app.add_typer(pacs.app, name="pacs")
