@@ -26,6 +26,8 @@ COMMANDS = (
     machine.weights,
     machine.clear_cache,
 )
+GROUPS = {"pacs": pacs.app}
+"""Commands that have commands of their own."""
 RENAMED = {
     "whois": "reidentify",
     "crate": "export-rocrate",
@@ -57,4 +59,5 @@ def main() -> None:
 
 for _command in COMMANDS:
     app.command()(_command)
-app.add_typer(pacs.app, name="pacs")
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
