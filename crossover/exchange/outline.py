@@ -22,10 +22,9 @@ def outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     back (the key-hole technique, PS3.3, C.8.8.6.3), also between the centres of pixels.
     """
     rings = _rings(mask)
-    parts = [ring for ring in rings if _area(ring) > 0]
-    for hole in sorted((ring for ring in rings if _area(ring) < 0), key=_first):
-        _join(parts, hole)
-    return [np.array(_corners(part), float) - 0.5 for part in parts]
+    holes = sorted((ring for ring in rings if _area(ring) < 0), key=_first)
+    joined = _joined([ring for ring in rings if _area(ring) > 0], holes)
+    return [np.array(_corners(part), float) - 0.5 for part in joined]
 
 
 def _rings(mask: NDArray[np.bool_]) -> list[list[Point]]:
@@ -66,13 +65,39 @@ def _first(ring: list[Point]) -> Point:
     return min((y, x) for x, y in ring)
 
 
-def _join(parts: list[list[Point]], hole: list[Point]) -> None:
-    """Make a hole a part of what lies straight above its first corner: its part's edge, or a hole of it."""
-    y, x = _first(hole)
-    _, part, at = max((b, p, k) for p, ring in enumerate(parts) for k, (a, b) in enumerate(ring) if a == x and b < y)
-    begin = hole.index((x, y))
-    ring = parts[part]
-    ring[at:at] = [ring[at], *hole[begin:], *hole[:begin], (x, y)]
+def _joined(parts: list[list[Point]], holes: list[list[Point]]) -> list[list[Point]]:
+    """Make each hole a part of what lies straight above its first corner: its part's edge, or a hole of it.
+
+    Args:
+        holes: from the top on, so that what lies above one is joined before it.
+    """
+    points: list[Point] = []
+    after: list[int] = []  # place of the corner that follows, in `points`
+    for ring in (*parts, *holes):
+        first = len(points)
+        points += ring
+        after += [*range(first + 1, len(points)), first]
+    place = {point: k for k, point in enumerate(points)}
+    first = sum(map(len, parts))
+    for hole in holes:
+        y, x = _first(hole)
+        begin, above = place[x, y], y - 1
+        while (x, above) not in place:
+            above -= 1
+        end, from_ = begin - 1 if begin > first else first + len(hole) - 1, place[x, above]
+        points += [(x, y), (x, above)]
+        after += [len(points) - 1, after[from_]]
+        after[end], after[from_] = len(points) - 2, begin
+        first += len(hole)
+    return [_followed(points, after, start) for start in np.cumsum([0, *map(len, parts)])[:-1].tolist()]
+
+
+def _followed(points: list[Point], after: list[int], start: int) -> list[Point]:
+    ring, k = [points[start]], after[start]
+    while k != start:
+        ring.append(points[k])
+        k = after[k]
+    return ring
 
 
 def _corners(ring: list[Point]) -> list[Point]:
