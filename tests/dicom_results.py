@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +104,12 @@ def in_order(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def same_places(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     return a.shape == b.shape and bool(np.abs(a - b).max() < 0.004)
+
+
+DCIODVFY = shutil.which("dciodvfy")
+
+
+def errors(path: Path) -> list[str]:
+    """What dicom3tools finds wrong with an object by the standard's tables of modules."""
+    told = subprocess.run([str(DCIODVFY), "-new", path], capture_output=True, text=True)
+    return [line for line in (told.stdout + told.stderr).splitlines() if line.startswith("Error")]

@@ -6,15 +6,17 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from dicom_exports import block, write
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import JPEGLSLossless
 from segmenting import SEGMENT, pretend_trained
 from typer.testing import CliRunner
@@ -55,6 +57,87 @@ def test_what_can_not_be_asked_is_told_with_what_to_do(arguments, told: str, tmp
     monkeypatch.chdir(tmp_path)
     status, said = call("pacs", *arguments)
     assert status == 2 and told in said and "secret" not in said and not [*tmp_path.iterdir()]
+
+
+# Servers that do what they shouldn't
+
+
+class Odd(BaseHTTPRequestHandler):
+    """Lists two instances of a series, and sends one of them."""
+
+    series, sent, seen = "1.2.3", b"", []  # set by the tests
+
+    def do_GET(self) -> None:
+        self.seen.append(self.headers.get("Authorization"))
+        if "offset=0" not in self.path and "?" in self.path:
+            return self._answer(b"[]")
+        if self.path.partition("?")[0].endswith("/series"):
+            return self._answer(listing(StudyInstanceUID="1.2", SeriesInstanceUID=self.series, PatientID="V1"))
+        if "/instances?" in self.path:
+            two = (listing(SOPInstanceUID=uid)[1:-1] for uid in ("1.2.3.1", "1.2.3.2"))
+            return self._answer(b"[" + b",".join(two) + b"]")
+        part = b"\r\nContent-Type: application/dicom\r\n\r\n" + self.sent + b"\r\n"
+        self._answer(b"--x" + part + b"--x--", 'multipart/related; type="application/dicom"; boundary=x', 206)
+
+    def _answer(self, content: bytes, kind: str = "application/dicom+json", status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def listing(**attributes: str) -> bytes:
+    d = Dataset()
+    for keyword, value in attributes.items():
+        setattr(d, keyword, value)
+    return json.dumps([d.to_json_dict()]).encode()
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    pytest.importorskip("dicomweb_client")
+    (path,) = write(tmp_path / "one", block(shape=(1, 2, 2)), PatientID="V1")
+    monkeypatch.setattr(Odd, "seen", [])
+    sent = dcmread(path)
+    sent.SOPInstanceUID = sent.file_meta.MediaStorageSOPInstanceUID = "1.2.3.1"
+    sent.save_as(path)
+    monkeypatch.setattr(Odd, "sent", path.read_bytes())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Odd)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_series_of_which_a_part_comes_is_an_error(odd: str, tmp_path: Path):
+    status, said = call("pacs", "retrieve", odd, tmp_path / "in", "PatientID=V1")
+    assert status == 1 and "1 of 2 instances of a series did not come" in said
+    assert [p.name for p in (tmp_path / "in").rglob("*.*") if p.is_file()] == ["1.2.3.1.dcm"]
+
+
+def test_a_server_can_not_name_a_place_outside_of_the_folder(odd: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(Odd, "series", "../../elsewhere")
+    status, said = call("pacs", "retrieve", odd, tmp_path / "a/b/in", "PatientID=V1")
+    assert status != 0 and "error: " in said and not [*tmp_path.rglob("elsewhere*")] and not (tmp_path / "a").exists()
+
+
+def test_a_token_goes_before_what_netrc_says(odd: str, tmp_path: Path, monkeypatch):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login reader password other\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CROSSOVER_PACS_TOKEN", "a-token")
+    assert call("pacs", "find", odd, "PatientID=V1")[0] == 0
+    assert set(Odd.seen) == {"Bearer a-token"}
+
+
+def test_a_file_that_is_no_dicom_is_told(odd: str, tmp_path: Path):
+    (tmp_path / "note.txt").write_text("no image")
+    status, said = call("pacs", "store", odd, tmp_path / "note.txt")
+    assert status == 1 and "it can't be read as DICOM" in said and "0 of 1 files are stored" in said
 
 
 # With Orthanc

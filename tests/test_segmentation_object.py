@@ -13,7 +13,20 @@ import pytest
 import SimpleITK as sitk
 from dicom_exports import block, write
 from dicom_reading import headers
-from dicom_results import KINDS, PRODUCER, SHAPE, TARGETS, geometry, in_order, masks, places, same_places, written
+from dicom_results import (
+    DCIODVFY,
+    KINDS,
+    PRODUCER,
+    SHAPE,
+    TARGETS,
+    errors,
+    geometry,
+    in_order,
+    masks,
+    places,
+    same_places,
+    written,
+)
 from pydicom import Dataset, dcmread
 
 from crossover.exchange.described import targets
@@ -91,6 +104,11 @@ def test_dcmqi_finds_each_voxel(made, tmp_path: Path):
         assert same_places(in_order(found), places(mask, origin))
     about = json.loads((tmp_path / "x-meta.json").read_text())
     assert about["segmentAttributes"][0][0]["SegmentedPropertyTypeCodeSequence"]["CodeMeaning"] == "Parotid gland"
+
+
+@pytest.mark.skipif(not DCIODVFY, reason="dicom3tools is not here (apt-get install dicom3tools)")
+def test_dicom3tools_finds_nothing_wrong(made):
+    assert errors(made[1]) == []
 
 
 def made_of(origin: Original, **more: np.ndarray) -> Dataset:

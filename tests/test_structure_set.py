@@ -11,7 +11,20 @@ import pytest
 import SimpleITK as sitk
 from dicom_exports import block, write
 from dicom_reading import headers
-from dicom_results import KINDS, PRODUCER, SHAPE, TARGETS, geometry, in_order, masks, places, same_places, written
+from dicom_results import (
+    DCIODVFY,
+    KINDS,
+    PRODUCER,
+    SHAPE,
+    TARGETS,
+    errors,
+    geometry,
+    in_order,
+    masks,
+    places,
+    same_places,
+    written,
+)
 from pydicom import Dataset, dcmread
 from skimage.measure import points_in_poly
 
@@ -77,6 +90,13 @@ def test_plastimatch_finds_each_voxel(how: str, tmp_path: Path):
         index = np.argwhere(sitk.GetArrayFromImage(image) > 0)[:, ::-1].tolist()
         found = np.array([image.TransformIndexToPhysicalPoint(i) for i in index])
         assert same_places(in_order(found), places(mask, origin))
+
+
+@pytest.mark.skipif(not DCIODVFY, reason="dicom3tools is not here (apt-get install dicom3tools)")
+@pytest.mark.parametrize("how", KINDS)
+def test_dicom3tools_finds_nothing_wrong(how: str, tmp_path: Path):
+    saved(written(tmp_path / "series", how), tmp_path)
+    assert errors(tmp_path / "rt.dcm") == []
 
 
 def test_it_belongs_to_the_patient_study_and_frame_of_the_images(tmp_path: Path):

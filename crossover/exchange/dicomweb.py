@@ -130,9 +130,12 @@ class Pacs:
         """Store one file.
 
         Raises:
-            PacsError: where the server refuses it, with the reason that it gives.
+            PacsError: where it can't be read, or the server refuses it, with the reason that it gives.
         """
-        dataset = pydicom.dcmread(path)
+        try:
+            dataset = pydicom.dcmread(path)
+        except Exception as error:  # damaged files raise nearly anything
+            raise PacsError(f"it can't be read as DICOM: {type(error).__name__}") from None
         with _told():
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
