@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -27,7 +27,10 @@ from crossover.sources.dicom.segmentation import segment_mask
 
 ORTHANC, PLUGIN = shutil.which("Orthanc"), Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 absent = "" if ORTHANC and PLUGIN.exists() else "Orthanc is not here (apt-get install orthanc orthanc-dicomweb)"
-needs_orthanc = pytest.mark.skipif(bool(absent), reason=absent)
+
+
+def needs_orthanc(test: Callable) -> Callable:
+    return pytest.mark.slow(pytest.mark.skipif(bool(absent), reason=absent)(test))
 
 
 def call(*arguments: object) -> tuple[int, str]:

@@ -29,7 +29,7 @@ from crossover.sources.dicom.stacks import Stack, stacks
 REAL = Path(__file__).parents[2] / "shared/real/dicom"
 PROSTATE = REAL / "prostate-mr-siemens-private-bvalues"
 DCMQI = shutil.which("segimage2itkimage") or shutil.which("segimage2itkimage", path=str(Path(sys.executable).parent))
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 SERIES = {
     "sagittal": "prostate-mr-siemens-private-bvalues/ProstateX-0000/07-07-2011/3.*",

@@ -178,3 +178,9 @@ def test_headers_that_lack_or_break_what_an_image_must_have_are_taken_as_they_ar
     assert (seg.PatientSex, seg.PatientBirthDate, seg.StudyID) == ("female", "unknown", "")
     found, _ = segment_mask(seg, 1, origin.lattice)
     assert (found == masks()["gland"]).all()
+
+
+def test_that_the_images_were_compressed_with_a_loss_is_said_of_the_segmentation_too(tmp_path: Path):
+    write(tmp_path, block(shape=SHAPE), LossyImageCompression="01", LossyImageCompressionRatio="12.5")
+    seg = made_of(original(stacks(headers(tmp_path))[0]))
+    assert (seg.LossyImageCompression, float(seg.LossyImageCompressionRatio)) == ("01", 12.5)

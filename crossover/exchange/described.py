@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
 
 from crossover.exchange.original_series import Original
 from crossover.sources.settings import Structure, StructureCode
@@ -79,10 +79,10 @@ def targets(structures: Mapping[str, Structure]) -> dict[str, Target]:
 def uid_of(*parts: object) -> str:
     """Return a UID that follows from what an object is made of: the same object again has the same UID.
 
-    128 bits of SHA-256 below 2.25, the root for UUIDs (PS3.5, B.2).
+    A UUID by name, of SHA-256, below 2.25 (PS3.5, B.2).
     """
     content = "\0".join(map(str, parts)).encode()
-    return str(UID(f"2.25.{int.from_bytes(hashlib.sha256(content).digest()[:16])}"))
+    return f"2.25.{uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=5).int}"
 
 
 def content_uid(kind: str, original: Original, masks: Mapping[str, NDArray[np.bool_]], producer: Producer) -> str:

@@ -39,7 +39,7 @@ class Plane:
     @property
     def frame_number(self) -> int | None:
         """ReferencedFrameNumber (0008,1160), from 1 on; None for a file of one image."""
-        return self.frame.index + 1 if len(self.instance.frames) > 1 else None
+        return self.frame.index + 1 if self.instance.image.count > 1 else None
 
 
 @dataclass(frozen=True)

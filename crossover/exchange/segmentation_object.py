@@ -26,6 +26,9 @@ from crossover.exchange.described import (
 )
 from crossover.exchange.original_series import Original, Plane
 
+LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+"""What is said of pixels that were once compressed with a loss, and of all that is derived from them."""
+
 if TYPE_CHECKING:
     from highdicom.seg import SegmentDescription
 
@@ -124,6 +127,9 @@ def _stand_in(k: int, plane: Plane, original: Original, step: float) -> Dataset:
     # The distance as it is: what files say of it may be a gap, negative, or wrong.
     (d.SpacingBetweenSlices,) = _ds((step,))
     (d.SliceThickness,) = _ds((frame.thickness if frame.thickness > 0 else step,))
+    for keyword in LOSSY:
+        if keyword in original.header:
+            d.add(original.header[keyword])
     return d
 
 
