@@ -45,13 +45,14 @@ def call(*arguments: object) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("find", "pacs.example"), "give the address of DICOMweb services"),
-        (("find", "https://doctor:secret@pacs.example/dicom-web"), "CROSSOVER_PACS_USER"),
-        (("find", "https://pacs.example/dicom-web?PatientID=1"), "as PatientID=123"),
+        (("find", "pacs.example", "PatientID=1"), "give the address of DICOMweb services"),
+        (("find", "https://doctor:secret@pacs.example/dicom-web", "PatientID=1"), "CROSSOVER_PACS_USER"),
+        (("find", "https://pacs.example/dicom-web?PatientID=1", "Modality=MR"), "as PatientID=123"),
         (("find", "http://localhost:9/dicom-web", "PatientID"), "a keyword and its value"),
         (("find", "http://localhost:9/dicom-web", "PatientsID=1"), "PatientsID: no keyword of DICOM"),
         (("find", "http://localhost:9/dicom-web", "PatientID=1"), "there is no server at this address"),
-        (("retrieve", "http://localhost:9/dicom-web", "out"), "say what to retrieve"),
+        (("find", "http://localhost:9/dicom-web"), "Missing argument"),
+        (("retrieve", "http://localhost:9/dicom-web", "out"), "Missing argument"),
         (("store", "http://localhost:9/dicom-web", "nowhere"), "no DICOM file is there"),
     ],
 )

@@ -236,6 +236,13 @@ def test_objects_are_not_written_among_files_that_tell_nobody_who_it_is(results:
     assert said.exit_code == 2 and "name a folder outside of it" in said.output and not out.exists()
 
 
+def test_a_folder_that_can_not_be_made_is_named(results: Path, export: Path):
+    (results.parent / "file").write_text("")
+    places = [str(export), str(results.parent / "out"), "--results", str(results), *SEGMENT, "--model", "b_a-f0"]
+    done = CliRunner().invoke(app, ["segment", *places, "--dicom", str(results.parent / "file/objects")])
+    assert done.exit_code == 2 and f"{results.parent}/file/objects can't be written: Not a directory" in done.output
+
+
 def test_objects_of_an_archive_are_those_of_the_folder(results: Path, export: Path):
     folder = results.parent / "objects"
     segmented(export, results, "--dicom", str(folder))

@@ -98,7 +98,8 @@ def segment(
             stage = stage_of(known, model, results or RESULTS)
             own = load_rules(rules) if rules else study_rules(study)
             own = own if rules else own.model_copy(update={"structures": {}})  # images alone
-            objects = dicom_results(dicom, out, source, known, model, stage, own) if dicom else None
+            with stop_where_not_writable(dicom or out):
+                objects = dicom_results(dicom, out, source, known, model, stage, own) if dicom else None
             table = segment(source, out, known, stage, own, workers, objects)
         except IngestError as caught:
             typer.echo(f"error: {caught}", err=True)

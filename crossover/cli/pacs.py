@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from crossover.exchange.dicomweb import Pacs
 
 Url = Annotated[str, typer.Argument(help="Address of the DICOMweb services, as https://pacs.example/dicom-web.")]
-Wanted = Annotated[
-    list[str] | None, typer.Argument(help="What series must match: DICOM keywords, as PatientID=123 Modality=MR.")
-]
+Wanted = Annotated[list[str], typer.Argument(help="What series must match, as PatientID=123 Modality=MR.")]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,7 +27,7 @@ def pacs() -> None:
 
 
 @app.command()
-def find(url: Url, wanted: Wanted = None) -> None:
+def find(url: Url, wanted: Wanted) -> None:
     """Print the series that match, on the terminal only. Identifies patients.
 
     Exit status: 0; 1 where none matches, 2 where the server can't be asked.
@@ -48,7 +46,7 @@ def find(url: Url, wanted: Wanted = None) -> None:
 def retrieve(
     url: Url,
     out: Annotated[Path, typer.Argument(help="Folder for the files, which identify patients.")],
-    wanted: Wanted = None,
+    wanted: Wanted,
 ) -> None:
     """Write the series that match to a folder, which `segment` and `ingest` take.
 
@@ -56,12 +54,9 @@ def retrieve(
     """
     from crossover.exchange.dicomweb import PacsError
 
-    filters = _filters(wanted)
-    if not filters:
-        stop("say what to retrieve, as PatientID=123: nothing is said to be wanted, which would be all that is there")
     with stop_on(PacsError):
         server = _connected(url)
-        found = server.find(filters)
+        found = server.find(_filters(wanted))
     failed = 0
     for s in found:
         try:
@@ -113,8 +108,8 @@ def _connected(url: str) -> Pacs:
     return server
 
 
-def _filters(wanted: list[str] | None) -> dict[str, str]:
-    pairs = [word.partition("=") for word in wanted or []]
+def _filters(wanted: list[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in wanted]
     if wrong := [key for key, _, value in pairs if not key or not value]:
         stop(f"{', '.join(wrong)}: give a keyword and its value, as PatientID=123")
     return {key: value for key, _, value in pairs}
