@@ -18,6 +18,7 @@ from segmenting import SEGMENT, pretend_trained
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
+from crossover.exchange.described import targets
 from crossover.exchange.original_series import original
 from crossover.exchange.segmentation_object import segmentation
 from crossover.exchange.structure_set import structure_set
@@ -25,9 +26,12 @@ from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.rtstruct import roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask
 from crossover.sources.dicom.stacks import Stack, stacks
+from crossover.sources.settings import Structure
 
 REAL = Path(__file__).parents[2] / "shared/real/dicom"
 PROSTATE = REAL / "prostate-mr-siemens-private-bvalues"
+LUNG = REAL / "lung-ct-rtstruct-varian/LUNG1-001"
+PLASTIMATCH = Path(sys.executable).parent / "plastimatch"
 DCMQI = shutil.which("segimage2itkimage") or shutil.which("segimage2itkimage", path=str(Path(sys.executable).parent))
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -89,6 +93,24 @@ def test_each_voxel_is_found(stack: Stack, tmp_path: Path):
 def centres(mask: np.ndarray, image: sitk.Image) -> np.ndarray:
     steps = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     return in_order(np.argwhere(mask)[:, ::-1] @ steps.T + image.GetOrigin())
+
+
+@pytest.mark.skipif(not PLASTIMATCH.exists(), reason="plastimatch is not here")
+def test_plastimatch_finds_each_voxel_of_real_lungs(tmp_path: Path):
+    """Of the masks that our reader makes of a plan's contours, holes and all: written again, they are the same."""
+    if not LUNG.exists():
+        pytest.skip("no real DICOM beside the project")
+    stack = stacks(headers(LUNG / "image"))[0]
+    image, plan = volume(stack), dcmread(next((LUNG / "mask_rtstruct").iterdir()))
+    drawn = {roi.name.replace("-", "_"): roi_mask(roi, image)[0] for roi in rois(plan)}
+    own = targets({name: Structure(label=name) for name in drawn})
+    structure_set(original(stack), drawn, own, PRODUCER).save_as(tmp_path / "rt.dcm", enforce_file_format=True)
+    call = [PLASTIMATCH, "convert", "--input", tmp_path / "rt.dcm", "--referenced-ct", LUNG / "image"]
+    call += ["--output-prefix", tmp_path / "masks", "--prefix-format", "nrrd"]
+    assert subprocess.run(call, capture_output=True).returncode == 0
+    for name, mask in drawn.items():
+        found = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"masks/{name}.nrrd"))) > 0
+        assert (found == mask).all() and mask.sum() > 10_000
 
 
 def test_a_real_examination_is_segmented_and_its_objects_lie_on_the_series_that_was_taken(tmp_path, monkeypatch):
