@@ -55,7 +55,7 @@ from crossover.sources.dicom.places import of_patient, parted
 from crossover.sources.dicom.scan import gather
 from crossover.sources.dicom.stacks import Stack, stacks
 from crossover.sources.pseudonyms import pseudonym
-from crossover.sources.settings import Export, LabelMap, SeriesRule, Structure
+from crossover.sources.settings import Export, IngestRules, LabelMap, SeriesRule, Structure
 
 KEY = b"a key for fuzzing"
 WATCHDOG = 20.0
@@ -373,7 +373,8 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
     for exam in found.values():
         masks = {n: (of_patient(maps[n], m.file, exam.patient_id), m) for n, m in source.label_maps.items()}
         structures = seed.structures | ({"mask": Structure(label="M")} if maps["mask"] else {})
-        reading = read_examination(exam.instances or [], seed.rules, structures, masks, KEY)
+        rules = IngestRules(series=seed.rules, structures=structures)
+        reading = read_examination(exam.instances or [], rules, masks, KEY)
         out += [(f.code, f.what) for f in reading.findings]
         out += [] if reading.failed else [("made", "")]
         json.dumps(reading.facts)

@@ -14,10 +14,7 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 
-import numpy as np
 import pandas as pd
 
 from crossover.execution.estimate import CPU, TIMES
@@ -25,9 +22,7 @@ from crossover.study.config import load_study
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network
-from crossover.training import engines
-
-LARGEST_BATCH = 2
+from crossover.training.step_time import measured
 
 
 def kinds(study: Study) -> Iterator[tuple[Network, str | None, int]]:
@@ -45,24 +40,6 @@ def kinds(study: Study) -> Iterator[tuple[Network, str | None, int]]:
                 yield network, stage.level, len(stage.structures)
 
 
-def seconds(study: Study, network: Network, level: str | None, structures: int, threads: int) -> float:
-    """Of one step at the study's size and batch."""
-    rows, columns = study.preparation.slices.size
-    batch = min(study.recipe.batch, LARGEST_BATCH)
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(batch, rows, columns, len(study.channels))).astype("float32")
-    masks = (rng.random((batch, rows, columns, structures)) > 0.9).astype("float32")
-    engine = engines.create(network, images.shape[1:], structures, threads)
-    engine.start(study.recipe, 0, None, level)
-    engines.whole_step(engine, images, masks, study.recipe.learning_rate)
-    taken = []
-    for _ in range(3):
-        start = perf_counter()
-        engines.whole_step(engine, images, masks, study.recipe.learning_rate)
-        taken.append(perf_counter() - start)
-    return median(taken) * study.recipe.batch / batch
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("studies", nargs="*", default=["uterus", "nasopharynx", "prostate"])
@@ -73,7 +50,7 @@ def main() -> None:
     for name in given.studies:
         study = load_study(name, "paper")
         for network, level, structures in kinds(study):
-            took = seconds(study, network, level, structures, given.threads)
+            took = measured(study, network, level, structures, given.threads)
             rows.append({
                 "study": name, "scale": "paper", "architecture": network.architecture,
                 "encoder": network.settings.get("encoder", ""), "level": level or "",

@@ -61,7 +61,7 @@ def copied(phantoms, tmp_path: Path) -> Callable[[str], Path]:
 
 def read(folder: Path, rules=RULES, structures=STRUCTURES) -> Reading:
     instances, findings = read_headers(walk(folder, b"key")[0], 1)
-    reading = read_examination(instances, rules, structures, {}, b"key")
+    reading = read_examination(instances, IngestRules(series=rules, structures=structures), {}, b"key")
     reading.findings = findings + reading.findings
     return reading
 

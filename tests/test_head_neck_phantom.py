@@ -177,7 +177,7 @@ def test_dicom_gives_image_and_contours_back_exactly(center: str, written: Path,
     refs = [FileRef(str(f), None, f.name) for f in sorted(folder.rglob("*.dcm"))]
     instances, wrong = read_headers(refs, 1)
     own = {n: Structure(label=n, names=[CENTERS[center].names[n]]) for n in ("body", "tumour")}
-    read = read_examination(instances, RULES.series, RULES.structures | own, {}, b"key")
+    read = read_examination(instances, RULES.model_copy(update={"structures": RULES.structures | own}), {}, b"key")
     # Primary and nodes are one region, with slices between them.
     assert not wrong and {f.about for f in read.findings} <= {"structure tumour"}
     image = read.channels["ct"]

@@ -53,7 +53,7 @@ from crossover.sources.findings import KINDS, Finding
 from crossover.sources.ingest import ingest
 from crossover.sources.pseudonyms import pseudonym
 from crossover.sources.receive import receive
-from crossover.sources.settings import DicomSource, RulesFile, SeriesRule, Structure
+from crossover.sources.settings import DicomSource, IngestRules, RulesFile, SeriesRule, Structure
 
 KEY = b"the key of these tests"
 RULES = {"b0": SeriesRule(modality="MR", b_value=0)}
@@ -83,7 +83,8 @@ def codes(findings: list[Finding]) -> Counter[str]:
 def look(folder: Path) -> tuple[Counter[str], list[Reading]]:
     """Codes about files of no case, and what each case gave."""
     found, findings = scan(folder, RULES, partial(pseudonym, key=KEY), KEY)
-    readings = [read_examination(e.instances or [], RULES, TUMOUR, {}, KEY) for e in found.values()]
+    rules = IngestRules(series=RULES, structures=TUMOUR)
+    readings = [read_examination(e.instances or [], rules, {}, KEY) for e in found.values()]
     return codes(findings), readings
 
 

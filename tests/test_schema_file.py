@@ -9,7 +9,7 @@ from crossover.core.configuration import read_yaml
 from docs.schema import SCHEMA, study_schema, text
 from tests.dry_runs import ROOT
 
-STUDIES = sorted((ROOT / "config/studies").glob("*.yaml"))
+STUDIES = sorted(path for folder in ("studies", "bases") for path in (ROOT / "config" / folder).glob("*.yaml"))
 
 
 def test_the_file_is_up_to_date():
@@ -20,7 +20,7 @@ def test_the_file_is_up_to_date():
 def test_it_takes_the_studies_and_refuses_a_wrong_key(path):
     validator, values = jsonschema.Draft202012Validator(study_schema()), read_yaml(path)
     assert [error.message for error in validator.iter_errors(values)] == []
-    wrong = values | {"recipe": values["recipe"] | {"learning_rat": 0.1}, "scales": {"large": {}}}
+    wrong = values | {"recipe": values.get("recipe", {}) | {"learning_rat": 0.1}, "scales": {"large": {}}}
     assert {error.path[0] for error in validator.iter_errors(wrong)} == {"recipe", "scales"}
 
 

@@ -14,7 +14,7 @@ def main(job: Job) -> None:
         job.raw,
         job.out[0],
         TypeAdapter(Source).validate_python(job.cfg["source"]),
-        IngestRules(series=job.cfg["series"], structures=job.cfg["structures"]),
+        IngestRules(**{key: job.cfg[key] for key in IngestRules.model_fields}),
         job.data,
         code_digest("workflow_scripts/cases.py", *SOURCES),
         job.threads,

@@ -5,10 +5,14 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from crossover.cli import data, machine, pacs, papers, planning, runs, scores
+from crossover.cli import data, machine, own_data, pacs, papers, planning, runs, scores
 from crossover.cli.shared import stop
 
 COMMANDS = (
+    own_data.inspect,
+    own_data.new,
+    own_data.check,
+    own_data.run,
     data.ingest,
     data.segment,
     data.reidentify,

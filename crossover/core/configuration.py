@@ -54,6 +54,28 @@ def read_yaml(path: Path, loader: type | None = None) -> dict:
     return values
 
 
+def read_extended(path: Path, bases: Path) -> dict:
+    """Read a YAML file over the one that its key `extends` names, `<bases>/<name>.yaml`, which may extend another.
+
+    Mappings are merged key by key, as `merge` does; all else stands as the later file has it.
+
+    Raises:
+        ConfigError: as `read_yaml` does; a base that is not there or extends itself.
+    """
+    values = read_yaml(path)
+    seen = [path]
+    while (name := values.pop("extends", None)) is not None:
+        base = bases / f"{name}.yaml"
+        if not isinstance(name, str) or not base.exists():
+            there = ", ".join(sorted(p.stem for p in bases.glob("*.yaml"))) or "none"
+            raise ConfigError(f"{seen[-1]}: extends: no {name!r} in {bases}; there are: {there}")
+        if base in seen:
+            raise ConfigError(f"{seen[-1]}: extends: {name!r} extends itself: {' → '.join(p.stem for p in seen)}")
+        seen.append(base)
+        values = merge(read_yaml(base), values)
+    return values
+
+
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # a PyYAML without libyaml has no CSafeLoader
     """Refuses a key that stands twice: YAML would let the last one win without a word."""
 
@@ -103,9 +125,11 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
 
 
 def _typed(place: tuple, values: Any) -> Iterator[str]:
-    """Yield a place as it stands in the file: without the kinds that tell a union apart."""
+    """Yield a place as it stands in the file: without the kinds and forms ("<file>") that tell a union apart."""
     for part in place:
         if isinstance(values, dict) and part not in values and part == values.get("kind"):
+            continue
+        if str(part).startswith("<"):
             continue
         yield str(part)
         try:

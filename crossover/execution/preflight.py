@@ -9,7 +9,7 @@ from crossover.core.locks import FOLDER, is_unfinished
 from crossover.core.provenance import read_record
 from crossover.execution.integrity import Checker, describe
 from crossover.study import parameters
-from crossover.study.initial_weights import missing
+from crossover.study.initial_weights import missing, of_file
 from crossover.study.schema import Study
 
 
@@ -47,6 +47,8 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
     """
     told, stopping = [], []
     for name, study in studies.items():
+        if "model" in study.initials and not of_file(study.network.initial)["sha256"]:
+            stopping.append(f"study {name}: network.initial.file: {study.network.initial.file} is not there")
         without = missing(study)
         if without and study.network.initial.otherwise == "stop":
             stopping += [

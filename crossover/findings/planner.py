@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.statistics.scores.scales import scale
-from crossover.statistics.study_planning.assurance import MeanSquare, Pilot
+from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, drawn
 from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
     NEXT,
     SCORE,
+    Rules,
     as_table,
     differences,
     enough,
@@ -84,10 +85,19 @@ def wrong(asked: Asked, printed: Printed | None) -> list[str]:
 
 def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, list[str]]:
     """Plan by printed numbers (`wrong` finds nothing in them): the table, and what is assumed."""
+    pilot = _printed_pilot(printed)
+    place = {"metric": asked.metric, "a": "two models", "n_train": 0}
+    notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
+    if not printed.cases:
+        notes.append("the SDs are taken as known, for --cases doesn't say of how many cases they are")
+    return as_table(differences(pilot, place, asked.difference, asked.rules)), notes
+
+
+def _printed_pilot(printed: Printed) -> Pilot:
     first, second = printed.sds[0], printed.sds[-1]
     variance = first**2 + second**2 - 2 * printed.correlation * first * second
     spread = printed.between_runs
-    pilot = Pilot(
+    return Pilot(
         estimate=printed.means[0] - printed.means[1] if printed.means else np.nan,
         cases=MeanSquare(variance, printed.cases - 1 if printed.cases else np.inf),
         training=None if spread is None else MeanSquare(spread**2, np.inf),
@@ -95,11 +105,31 @@ def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, l
         shares=2.0,
         count=printed.cases or np.inf,
     )
-    place = {"metric": asked.metric, "a": "two models", "n_train": 0}
-    notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
-    if not printed.cases:
-        notes.append("the SDs are taken as known, for --cases doesn't say of how many cases they are")
-    return as_table(differences(pilot, place, asked.difference, asked.rules)), notes
+
+
+def smallest_settled(cases: int, trainings: int, printed: Printed, rules: Rules, highest: float = 1.0) -> float | None:
+    """Return the smallest difference of two models that so many test cases and trainings settle with the assurance.
+
+    Args:
+        printed: the SDs that are assumed, between cases and between trainings.
+        highest: the largest difference that is looked for, in the metric's unit.
+
+    Returns:
+        The difference to a thousandth of `highest`, rounded up; None where even the largest is not settled.
+    """
+    pilot = _printed_pilot(printed)
+    low, high = 0, 1000
+
+    def reached(step: int) -> bool:
+        components = drawn(pilot, step * highest / 1000)
+        return bool(assurance(pilot, components, cases, trainings, rules.alpha) >= rules.assurance)
+
+    if not reached(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high * highest / 1000
 
 
 def show(table: pd.DataFrame, notes: Sequence[str], console: Console) -> None:

@@ -270,7 +270,7 @@ def _make(
 def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path) -> CaseRecord:
     if own.examination is None:
         assert isinstance(source, VolumesSource | OpenKbpSource), source.kind
-        reading = form_of(source).read_patient(source, own.source_row, data)
+        reading = form_of(source).read_patient(source, own.source_row, data, rules.other_grids)
     else:
         reading = _read_dicom(own, own.examination, source, rules)
     good = reading.without_wrong_structures() if lenient else reading
@@ -293,7 +293,7 @@ def _read_dicom(own: Work, exam: Examination, source: Source, rules: IngestRules
     if instances is None:
         instances, wrong = read_headers(exam.files, 1)
     maps = {n: (found, label_maps_of(source)[n]) for n, found in own.label_maps.items()}
-    reading = read_examination(instances, rules.series, rules.structures, maps, key_of(source))
+    reading = read_examination(instances, rules, maps, key_of(source))
     reading.findings = [*wrong, *reading.findings]
     return reading
 

@@ -43,7 +43,7 @@ KINDS: dict[str, Kind] = {
     # images
     "no-hu": Kind("error", "export the original CT: without its rescale, values are not HU"),
     "series-missing": Kind("error", "export the series, or change the rule under `series:`"),
-    "series-ambiguous": Kind("error", "add `plane`, `image_type` or `description` to the rule"),
+    "series-ambiguous": Kind("error", "add to the rule what `crossover inspect` proposes: a plane, a description"),
     "series-combined": Kind("warning", "nothing, if a mean over directions is meant"),
     "series-repeated": Kind("note", "nothing: the rule says which of several is taken"),
     "series-unlike": Kind("warning", "look at the series; name theirs by `description`"),
@@ -70,7 +70,8 @@ KINDS: dict[str, Kind] = {
     "adc-implausible": Kind("warning", "look at the map and at what it was fitted from"),
     "b-calculated": Kind("note", "nothing: the rule takes calculated images"),
     "b-doubtful": Kind("warning", "look at the image: it may be of another measurement"),
-    "other-grid": Kind("error", "export channels on one grid, or resample them yourself"),
+    "other-grid": Kind("error", "export channels on one grid, or resample them: `other_grids: linear`"),
+    "resampled": Kind("note", "nothing, if nobody moved between the two: no registration is made"),
     "two-frames": Kind("error", "contour on the chosen series, or register the two"),
     # structures
     "structure-missing": Kind("error", "add its name under `structures:` (`crossover reidentify` shows all)"),
@@ -98,6 +99,7 @@ KINDS: dict[str, Kind] = {
     "study-passed": Kind("note", "nothing, unless a rule under `series:` should match there"),
     "table-read": Kind("note", "nothing: it tells how the table of patients was read"),
     "row-passed": Kind("warning", "correct the rows' cells if they belong to the cohort, or `where:`"),
+    "files-missing": Kind("warning", "nothing, if these patients are not meant; else add their files"),
     "several-scans": Kind("note", "nothing: each row is a case, and no split divides a patient's cases"),
     "same-image": Kind("error", "the same images stand under two patients: keep one, or give one ID"),
     "volume-unreadable": Kind("error", "copy or export the file again, whole"),

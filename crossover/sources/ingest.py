@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from crossover.core.configuration import ConfigError, read_yaml, validate
-from crossover.core.paths import CONFIG
+from crossover.core.configuration import ConfigError, read_extended, read_yaml, validate
+from crossover.core.paths import BASES, CONFIG
 from crossover.core.source_code import code_digest
 from crossover.sources.cases import make_cases
 from crossover.sources.ingest_report import Report
@@ -29,11 +29,11 @@ def study_rules(study: str) -> RulesFile:
         crossover.core.configuration.ConfigError: where it has none, naming the studies that do.
     """
     path = STUDIES / f"{study}.yaml"
-    values = read_yaml(path) if path.exists() else {}
+    values = read_extended(path, CONFIG / BASES) if path.exists() else {}
     if values.get("series"):
         own = {key: values[key] for key in IngestRules.model_fields if key in values}
         return validate(RulesFile, own, path)
-    there = {p.stem for p in STUDIES.glob("*.yaml") if read_yaml(p).get("series")}
+    there = {p.stem for p in STUDIES.glob("*.yaml") if read_extended(p, CONFIG / BASES).get("series")}
     raise ConfigError(f"no rules for a study {study!r}; there are: {', '.join(sorted(there))}")
 
 

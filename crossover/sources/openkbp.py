@@ -22,7 +22,7 @@ from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import case_names
 from crossover.sources.reading import Reading, kept
 from crossover.sources.rows import CaseRow, Rows
-from crossover.sources.settings import OpenKbpSource
+from crossover.sources.settings import OpenKbpSource, OtherGrids
 from crossover.sources.volumes import VolumesError
 
 SHAPE = (128, 128, 128)
@@ -60,7 +60,9 @@ def patient_files(source: OpenKbpSource, row: Mapping[str, str]) -> list[str]:
     return [f"{row['folder']}/{name}" for name in row["files"].split(";")]
 
 
-def read_patient(source: OpenKbpSource, row: Mapping[str, str], root: Path) -> Reading:
+def read_patient(
+    source: OpenKbpSource, row: Mapping[str, str], root: Path, other_grids: OtherGrids = "refuse"
+) -> Reading:
     """Read the CT in HU as channel `ct`, and the structures as 0/1; slices run upwards.
 
     A structure that is missing or empty, or lies where anatomy has it not, is a finding, volume-refused.

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import SimpleITK as sitk
 
+from crossover.imaging.grids import GeometryError, reoriented, resampled
 from crossover.sources.findings import Finding, Refused, unforeseen
+from crossover.sources.settings import OtherGrids
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,30 @@ class Reading:
         good = {n: m for n, m in self.structures.items() if f"structure {n}" not in wrong}
         rest = [f for f in self.findings if f not in errors]
         return replace(self, structures=good, findings=rest)
+
+
+def brought_onto(
+    grid: sitk.Image, image: sitk.Image, of: str, other_grids: OtherGrids
+) -> tuple[sitk.Image, Finding | None]:
+    """Return an image on the grid of another channel, and what is to be told of it.
+
+    Args:
+        of: the name of the channel whose grid it is.
+
+    Raises:
+        Refused: other-grid, where it lies on another and is not to be resampled, or lies all outside.
+    """
+    try:
+        return reoriented(image, grid), None
+    except GeometryError as error:
+        what = f"not on the grid of channel {of}: {error}"
+    if other_grids == "refuse":
+        raise Refused("other-grid", what)
+    out, outside = resampled(image, grid, other_grids)
+    if outside == 1.0:
+        raise Refused("other-grid", f"{what}; none of it lies inside that grid")
+    beside = f"; {outside:.0%} of that grid lies outside it" if outside >= 0.005 else ""
+    return out, Finding("resampled", f"{what}; resampled, {other_grids}{beside}")
 
 
 def of_structure(about: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, StrictInt, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, StrictInt, Tag, field_validator, model_validator
 
 from crossover.core.names import file_name
 from crossover.phantoms.head_neck.settings import HeadNeckSource
@@ -111,11 +111,17 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
         return value
 
 
+OtherGrids = Literal["refuse", "nearest", "linear", "bspline"]
+"""What is done with a channel that is not on the first channel's grid: its case is excluded, or it is resampled."""
+
+
 class IngestRules(BaseModel, extra="forbid"):
     """Which series are channels, and what structures are called: of a study, or in a file of its own."""
 
     series: dict[FileName, SeriesRule] = {}
     structures: dict[FileName, Structure] = {}
+    other_grids: OtherGrids = "refuse"
+    """The first channel's grid is the case's: structures lie on it."""
 
 
 COLUMN = re.compile(r"{([^{}]*)}")
@@ -172,6 +178,25 @@ class VolumeStructure(BaseModel, extra="forbid"):
     file: ColumnsPattern
     label: int | None = None
     """The structure's value in a label map; None for any non-zero value."""
+
+
+class VolumeImage(BaseModel, extra="forbid"):
+    """The file of a channel that shares it with others, as in the Medical Segmentation Decathlon."""
+
+    file: ColumnsPattern
+    volume: Annotated[int, Field(ge=0)]
+    """Which of the volumes along the file's fourth axis, counted from 0."""
+
+
+def _form_of_channel(value: object) -> str:
+    return "<file>" if isinstance(value, str) else "<volume>"
+
+
+VolumeChannel = Annotated[
+    Annotated[ColumnsPattern, Tag("<file>")] | Annotated[VolumeImage, Tag("<volume>")],
+    Discriminator(_form_of_channel),
+]
+"""The file of a channel, or which volume of a file; in brackets, since the place of an error names no form."""
 
 
 class LabelMap(VolumeStructure):
@@ -235,15 +260,20 @@ class VolumesSource(BaseModel, extra="forbid"):
 
     `{column}` in a file name is replaced by the row's value in that column of the table. Rows with the same
     patient are several cases of that patient, whom no split divides.
+
+    Without a table the patients are those whose files are all there, and what stands for `{column}` in the first
+    channel's file is their row: "imagesTr/{patient}_0000.nii.gz" and "labelsTr/{patient}.nii.gz".
     """
 
     kind: Literal["volumes"]
-    table: Annotated[str, AfterValidator(below)] = "patients.csv"
-    """CSV, TSV, semicolons or .xlsx; see `crossover.core.tables`."""
+    folder: Annotated[str, AfterValidator(below)] = "."
+    """Where the table and all files are, below the folder of the data."""
+    table: Annotated[str, AfterValidator(below)] | None = "patients.csv"
+    """CSV, TSV, semicolons or .xlsx; see `crossover.core.tables`. None (null): the files tell."""
     patient: str = "patient"
     where: dict[str, str] = {}
     """Column -> value: which rows of the table are this cohort."""
-    channels: dict[FileName, ColumnsPattern]
+    channels: dict[FileName, VolumeChannel]
     structures: dict[FileName, VolumeStructure]
     variables: list[str] = []
     """Columns of the table that go on with the cases; no other column leaves the table."""
@@ -252,6 +282,26 @@ class VolumesSource(BaseModel, extra="forbid"):
     are called after them."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
+
+    @model_validator(mode="after")
+    def _tells_patients(self) -> VolumesSource:
+        if self.table is None and self.channels:
+            first = self.files["channel " + next(iter(self.channels))]
+            asked = {self.patient, *self.where, *self.variables}
+            asked |= {column for file in self.files.values() for column in columns_in(file)}
+            if missing := sorted(asked - {*columns_in(first)}):
+                raise ValueError(
+                    f"without a table the first channel's file {first!r} tells the patients, and it has no "
+                    f"{', '.join(f'{{{name}}}' for name in missing)}"
+                )
+        return self
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The pattern of each channel's and structure's file: "channel t2" -> "{id}/t2.nii.gz"."""
+        images = {name: file.file if isinstance(file, VolumeImage) else file for name, file in self.channels.items()}
+        channels = {f"channel {name}": file for name, file in images.items()}
+        return channels | {f"structure {name}": s.file for name, s in self.structures.items()}
 
 
 class DicomSource(Export):

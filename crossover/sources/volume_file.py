@@ -59,8 +59,11 @@ class Volume(NamedTuple):
     scaling: tuple[float, float] = (1.0, 0.0)
 
 
-def read_volume(path: Path) -> Volume:
+def read_volume(path: Path, number: int | None = None) -> Volume:
     """Read a volume with three axes (further axes of length 1 are dropped).
+
+    Args:
+        number: which of the volumes along a fourth axis, counted from 0; None where the file holds one.
 
     Raises:
         Refused: volume-unreadable (missing, empty, cut short, damaged, no image), volume-axes (not three, or
@@ -79,13 +82,13 @@ def read_volume(path: Path) -> Volume:
             kind = NIFTI.get(head[344:348]) or NIFTI.get(head[4:8])
             if kind is not None:
                 most = path.stat().st_size * (MOST_PACKED if packed else 1)
-                return _nifti(kind, stream, most, _misnamed(path, packed))
+                return _nifti(kind, stream, most, _misnamed(path, packed), number)
     except PermissionError:
         raise Refused("volume-unreadable", "there is no permission to read its file") from None
     except (EOFError, OSError, OverflowError, zlib.error, isal_zlib.error) as error:  # type: ignore[misc]  # isal has no type for its error
         what = f"its file is cut short or damaged ({type(error).__name__})"
         raise Refused("volume-unreadable", what) from None
-    return _by_itk(path, head, packed)
+    return _by_itk(path, head, packed, number)
 
 
 def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Finding]]:
@@ -101,13 +104,16 @@ def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Fi
     return on_grid(mask.astype(np.uint8), volume.image), volume.findings
 
 
-def read_image(path: Path) -> tuple[sitk.Image, list[Finding]]:
+def read_image(path: Path, number: int | None = None) -> tuple[sitk.Image, list[Finding]]:
     """Read an image of finite values that are not all the same, in its file's own unit; float64 as float32.
+
+    Args:
+        number: as of `read_volume`.
 
     Raises:
         Refused: as `read_volume`; non-finite; constant.
     """
-    image, findings, _ = read_volume(path)
+    image, findings, _ = read_volume(path, number)
     values = sitk.GetArrayViewFromImage(image)
     if values.dtype.kind == "f":
         wrong = int(np.count_nonzero(~np.isfinite(values)))
@@ -139,14 +145,16 @@ def _misnamed(path: Path, packed: bool) -> list[Finding]:
     return [Finding("file-name", what)]
 
 
-def _nifti(kind: type[nib.Nifti1Image], stream: BufferedIOBase, most: int, findings: list[Finding]) -> Volume:
+def _nifti(
+    kind: type[nib.Nifti1Image], stream: BufferedIOBase, most: int, findings: list[Finding], number: int | None
+) -> Volume:
     """Read NIfTI; `most` are the bytes that the stream can hold."""
     try:
         header = kind.header_class.from_fileobj(stream)
         stream.seek(0)
         read: Any = kind.from_stream(stream)
         scaling = (read.dataobj.slope, read.dataobj.inter)
-        shape, dtype = _three(read.shape), read.get_data_dtype()
+        shape, dtype = _three(read.shape, number), read.get_data_dtype()
         place, more = _nifti_place(header, shape)
     except (EOFError, OSError, Refused):
         raise
@@ -157,10 +165,11 @@ def _nifti(kind: type[nib.Nifti1Image], stream: BufferedIOBase, most: int, findi
         raise Refused("volume-axes", _components(dtype))
     if np.isinf([float(header["scl_slope"]), float(header["scl_inter"])]).any():
         raise Refused("volume-header", "its slope or intercept is infinite")
-    if math.prod(shape) * dtype.itemsize > most:
+    if math.prod(read.shape) * dtype.itemsize > most:
         what = "its file is cut short or damaged (it is too small for what its header says)"
         raise Refused("volume-unreadable", what)
-    values = np.asanyarray(read.dataobj.get_unscaled()).reshape(shape, order="F")
+    values = np.asanyarray(read.dataobj.get_unscaled())
+    values = (values if number is None else values[..., number]).reshape(shape, order="F")
     while stream.read(1 << 20):  # a packed file's check stands at its end
         pass
     if scaling != (1.0, 0.0):
@@ -180,11 +189,15 @@ def _components(dtype: np.dtype) -> str:
     return "a voxel has a complex number: save its magnitude"
 
 
-def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Three axes of a shape whose further ones have length 1."""
+def _three(shape: tuple[int, ...], number: int | None = None) -> tuple[int, int, int]:
+    """Three axes of a shape whose further ones have length 1, or a fourth one that holds a volume of this number."""
+    sizes = " x ".join(map(str, shape))
+    if number is not None:
+        if len(shape) != 4 or number >= shape[3]:
+            raise Refused("volume-axes", f"it holds no volume {number} along a fourth axis ({sizes})")
+        shape = shape[:3]
     if len(shape) < 3 or any(n != 1 for n in shape[3:]) or min(shape) < 1:
-        sizes = " x ".join(map(str, shape))
-        what = f"it has {len(shape)} axes ({sizes}) and should have 3: give one volume a file"
+        what = f"it has {len(shape)} axes ({sizes}) and should have 3: give one volume a file, or its `volume:`"
         raise Refused("volume-axes", what)
     return shape[0], shape[1], shape[2]
 
@@ -247,7 +260,7 @@ def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int,
     return [Finding("header-forms", f"its sform and qform differ by {far:.3g} mm: the sform is taken")]
 
 
-def _by_itk(path: Path, head: bytes, packed: bool) -> Volume:
+def _by_itk(path: Path, head: bytes, packed: bool, volume: int | None) -> Volume:
     """Refuse what is no NIfTI without SimpleITK's message, which holds the path."""
     form = next((form for start, at, form in FORMS if head[at:].startswith(start)), "")
     if packed:
@@ -258,7 +271,7 @@ def _by_itk(path: Path, head: bytes, packed: bool) -> Volume:
     try:
         reader.ReadImageInformation()
         numbers, kind = reader.GetNumberOfComponents(), reader.GetPixelID()
-        shape = _three(reader.GetSize())
+        shape = _three(reader.GetSize(), volume)
         if numbers != 1 or kind in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
             what = f"a voxel has {numbers} numbers (colours, vectors or overlapping segments)"
             raise Refused("volume-axes", f"{what}: save one number a voxel, as a label map")
@@ -267,7 +280,7 @@ def _by_itk(path: Path, head: bytes, packed: bool) -> Volume:
         is_it = f"it is {form}" if form else "it is cut short, damaged or no image"
         raise Refused("volume-unreadable", f"ITK can't read it under its name: {is_it}") from None
     while image.GetDimension() > 3:
-        image = image[..., 0]
+        image = image[..., volume or 0]
     axes = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
     try:
         directions = right_angles(axes, shape)

@@ -11,19 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 
 from crossover.core.cells import TableError, broken, named_rows
 from crossover.core.names import alike, unsafe
 from crossover.core.tables import Table, read_table
-from crossover.imaging.grids import GeometryError, reoriented
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.landing import contradictory, landed
-from crossover.sources.findings import Finding, Refused
+from crossover.sources.file_patterns import filled, matching, paths_below
+from crossover.sources.findings import Finding
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
-from crossover.sources.reading import Reading, kept
+from crossover.sources.reading import Reading, brought_onto, kept
 from crossover.sources.rows import CaseRow, Rows
-from crossover.sources.settings import COLUMN, VolumesSource, columns_in, leads_out
+from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
 from crossover.sources.volume_file import read_image, read_mask
 
 
@@ -41,7 +40,8 @@ def rows(source: VolumesSource, root: Path) -> Rows:
         VolumesError: for a table that can't be read, a missing column, identifiers that can't name files,
             doubled rows, no row, or missing files: all of them, by row, without text of the table.
     """
-    table = _read_table(source, root)
+    root /= source.folder
+    table, lacking = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
     own, passed = _of_cohort(source, table.rows)
     findings = [f for column in sorted(_needed(source)) for f in broken(own[column])]
     if key_of(source) == PUBLIC:
@@ -53,12 +53,40 @@ def rows(source: VolumesSource, root: Path) -> Rows:
         findings += [f"{who}: {wrong}" for wrong in _wrong_row(source, root, row)]
     findings += _copies(named)
     if own.empty:
-        findings.append(f"no row with {source.where}")
+        findings.append(_nobody(source, lacking))
     if findings:
         findings += [f.what for f in passed]
-        raise VolumesError(f"{source.table}:\n" + "\n".join(f"  {f}" for f in findings))
+        raise VolumesError(f"{source.table or source.folder}:\n" + "\n".join(f"  {f}" for f in findings))
     told = [Finding("table-read", f"{source.table}: {note}") for note in table.notes]
-    return Rows(cases, [*told, *passed, *_repeated(named)])
+    return Rows(cases, [*told, *lacking, *passed, *_repeated(named)])
+
+
+def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[Finding]]:
+    """Return a row for each patient whose files are all there, and a warning of those who lack some."""
+    paths = paths_below(root)
+    there, patterns = set(paths), source.files
+    rows = list(matching(paths, next(iter(patterns.values()))))
+    files = [{what: filled(pattern, row) for what, pattern in patterns.items()} for row in rows]
+    whole = [row for row, own in zip(rows, files) if there.issuperset(own.values())]
+    used = {file for own in files if there.issuperset(own.values()) for file in own.values()}
+    lacks = Counter(
+        ", ".join(what for what, file in own.items() if file not in there)
+        for own in files
+        if not there.issuperset(own.values()) and next(iter(own.values())) not in used
+    )
+    found = [f"{n} of them without {what}" for what, n in lacks.items()]
+    what = f"{lacks.total()} patients whose first channel is there are left out: {'; '.join(found)}"
+    table = pd.DataFrame(whole, columns=columns_in(next(iter(patterns.values()))), index=range(1, len(whole) + 1))
+    return Table(table, []), [Finding("files-missing", what)] if lacks else []
+
+
+def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
+    """Say that the cohort has no patient, and why that may be."""
+    if source.table:
+        return f"no row with {source.where}"
+    where = f" with {source.where}" if source.where else ""
+    told = "".join(f"; {f.what}" for f in lacking)
+    return f"no patient{where} has all of these files: {', '.join(source.files.values())}{told}"
 
 
 def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str]]:
@@ -101,10 +129,12 @@ def _repeated(named: Mapping[int, tuple[str, str]]) -> list[Finding]:
 
 def patient_files(source: VolumesSource, row: Mapping[str, str]) -> list[str]:
     """Return the files of one row, relative to the folder."""
-    return sorted(set(_files(source, row).values()))
+    below = "" if source.folder == "." else source.folder + "/"
+    return sorted({below + file for file in _files(source, row).values()})
 
 
 def _read_table(source: VolumesSource, root: Path) -> Table:
+    assert source.table
     try:
         return read_table(root / source.table, needed=sorted(_needed(source)))
     except FileNotFoundError:
@@ -116,11 +146,6 @@ def _read_table(source: VolumesSource, root: Path) -> Table:
         raise VolumesError(f"{source.table}:\n{lines}") from None
 
 
-def _patterns(source: VolumesSource) -> dict[str, str]:
-    channels = {f"channel {name}": file for name, file in source.channels.items()}
-    return channels | {f"structure {name}": s.file for name, s in source.structures.items()}
-
-
 def _needed(source: VolumesSource) -> set[str]:
     """Return the columns that the table must have."""
     return {source.patient, *source.where, *source.variables, *_asked(source)}
@@ -128,16 +153,12 @@ def _needed(source: VolumesSource) -> set[str]:
 
 def _asked(source: VolumesSource) -> set[str]:
     """Return the columns that name files."""
-    return {column for file in _patterns(source).values() for column in columns_in(file)}
+    return {column for file in source.files.values() for column in columns_in(file)}
 
 
 def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
     """ "channel t2" -> its file, relative to the folder."""
-    return {what: _filled(file, row) for what, file in _patterns(source).items()}
-
-
-def _filled(file: str, row: Mapping[str, str]) -> str:
-    return COLUMN.sub(lambda found: row[found[1].strip()], file)
+    return {what: filled(file, row) for what, file in source.files.items()}
 
 
 def _of_cohort(source: VolumesSource, table: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
@@ -181,8 +202,8 @@ def _wrong_row(source: VolumesSource, root: Path, row: Mapping[str, str]) -> lis
     if empty := sorted(c for c in _asked(source) | {source.patient} if not row[c]):
         return [f"no value in column {', '.join(empty)}"]
     wrong: dict[str, list[str]] = {}
-    for what, pattern in _patterns(source).items():
-        file = _filled(pattern, row)
+    for what, pattern in source.files.items():
+        file = filled(pattern, row)
         if leads_out(file):
             wrong.setdefault("leads out of the folder of the data", []).append(f"{what} ({pattern})")
         elif not (root / file).is_file():
@@ -196,7 +217,7 @@ def _instead(root: Path, row: Mapping[str, str], pattern: str) -> str:
     for column in columns_in(pattern):
         value = row[column]
         for digits in range(len(value) + 1, 13) if value.isdecimal() else ():
-            if (root / _filled(pattern, {**row, column: value.zfill(digits)})).is_file():
+            if (root / filled(pattern, {**row, column: value.zfill(digits)})).is_file():
                 return (
                     f", but one with {digits} digits where column {column} has {len(value)}: leading zeros "
                     "were lost; make the column text and write it again"
@@ -208,7 +229,7 @@ def _instead(root: Path, row: Mapping[str, str], pattern: str) -> str:
 
 def _near(root: Path, pattern: str, row: Mapping[str, str]) -> bool:
     here = root
-    for part in Path(_filled(pattern, row)).parts:
+    for part in Path(filled(pattern, row)).parts:
         if not (here / part).exists():
             there = os.listdir(here) if here.is_dir() else []
             same = [name for name in there if _folded(name) == _folded(part)]
@@ -219,19 +240,26 @@ def _near(root: Path, pattern: str, row: Mapping[str, str]) -> bool:
     return True
 
 
-def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> Reading:
+def read_patient(
+    source: VolumesSource, row: Mapping[str, str], root: Path, other_grids: OtherGrids = "refuse"
+) -> Reading:
     """Read channels in the files' own unit and structures as 0/1; return them with every finding.
 
     All lie on the first channel's grid: an image with the same voxels may store its axes in another order or
     direction, and a mask may cover a part of them. Slices are the third axis of the first channel's file.
     """
+    root /= source.folder
     out, files = Reading(), _files(source, row)
-    for name in source.channels:
+    for name, channel in source.channels.items():
         about = f"channel {name}"
         with kept(out.findings, about):
-            image, findings = read_image(root / files[about])
+            image, findings = read_image(root / files[about], getattr(channel, "volume", None))
             out.findings += [replace(f, about=about) for f in findings]
-            out.channels[name] = _on_first(image, out.channels)
+            first = next(iter(out.channels.items()), None)
+            if first:
+                image, told = brought_onto(first[1], image, first[0], other_grids)
+                out.findings += [replace(told, about=about)] if told else []
+            out.channels[name] = image
     grid, doubtful = next(iter(out.channels.values()), None), contradictory(out.findings)
     for name, structure in source.structures.items():
         about = f"structure {name}"
@@ -244,14 +272,3 @@ def read_patient(source: VolumesSource, row: Mapping[str, str], root: Path) -> R
                 out.structures[name] = on_grid(mask.astype(np.uint8), grid)
                 out.findings += [replace(f, about=about) for f in findings]
     return out
-
-
-def _on_first(image: sitk.Image, channels: Mapping[str, sitk.Image]) -> sitk.Image:
-    """Return an image on the grid of the first of the channels before it."""
-    for name, grid in channels.items():
-        try:
-            return reoriented(image, grid)
-        except GeometryError as error:
-            what = f"not on the grid of channel {name}: {error}"
-            raise Refused("other-grid", what) from None
-    return image

@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field
 
-from crossover.core.configuration import ConfigError, Section, merge, read_yaml, validate
+from crossover.core.configuration import ConfigError, Section, merge, read_extended, read_yaml, validate
+from crossover.core.paths import BASES
 from crossover.study.schema import Study
 
 SCALES = ("smoke", "demo", "paper")
+FOLDERS = "folders.yaml"
+"""Of the configuration: study -> the folder of its data on this machine; written by `crossover new`, and not shared."""
 
 
 class Settings(Section):
@@ -40,7 +44,22 @@ def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
     wrong = [f"no study {s!r}; there are {', '.join(known)}" for s in settings.studies if s not in known]
     if wrong:
         raise ConfigError("\n".join(wrong))
-    return settings
+    return settings if settings.data else settings.model_copy(update={"data": known_folder(settings.studies, folder)})
+
+
+def known_folder(studies: list[str], folder: Path = Path("config")) -> str | None:
+    """Return the folder of data that is on record for these studies; None where there is none, or several."""
+    path = folder / FOLDERS
+    folders = read_yaml(path) if path.exists() else {}
+    found = {str(folders[study]) for study in studies if study in folders}
+    return found.pop() if len(found) == 1 else None
+
+
+def keep_folder(study: str, data: Path, folder: Path = Path("config")) -> None:
+    """Put on record where a study's data are on this machine."""
+    path = folder / FOLDERS
+    folders = (read_yaml(path) if path.exists() else {}) | {study: str(data)}
+    path.write_text(yaml.safe_dump(folders, allow_unicode=True))
 
 
 def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool = False) -> Study:
@@ -53,7 +72,7 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
         ConfigError: naming the file, each wrong key, value or type, and the valid ones.
     """
     path = folder / "studies" / f"{name}.yaml"
-    values = read_yaml(path)
+    values = read_extended(path, folder / BASES)
     scales = values.pop("scales", None) or {}
     patients = values.pop("real", None) or {}
     findings, studies = [], {}

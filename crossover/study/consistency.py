@@ -129,6 +129,8 @@ def _about_one_network(study: Study, network: Network) -> Iterator[str]:
     for strategy, level in ((n, v) for n, s in study.strategies.items() for v in s.levels):
         if level not in known:
             yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
+    if ("model" in study.initials) != (network.initial.file is not None):
+        yield "network.initial.file: a file goes with the initial weights `model`, and these with a file"
     if "imagenet" in study.initials and "encoder" not in network.settings:
         yield f"network.initial: {name} has no encoder with ImageNet weights"
 

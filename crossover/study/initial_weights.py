@@ -1,7 +1,9 @@
 """The weights that a chain begins with, as far as the configuration and this machine decide it."""
 
 import os
+from pathlib import Path
 
+from crossover.core.files import file_digest
 from crossover.networks import imagenet
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
@@ -20,6 +22,16 @@ def at_hand(settings: Initial, encoder: str) -> dict[str, str]:
         return {"weights": "imagenet", "from": found.where, "sha256": found.sha256}
     because = imagenet.looked_in(encoder, path)
     return {"weights": settings.otherwise, "instead_of": "imagenet", "because": because}
+
+
+def of_file(settings: Initial) -> dict[str, str]:
+    """Return what a stage that asks for the weights of a model's file begins with.
+
+    Returns:
+        weights ("model"), from (the file) and its sha256, "" where it is not there.
+    """
+    path = Path(settings.file or "")
+    return {"weights": "model", "from": str(path), "sha256": file_digest(path) if path.is_file() else ""}
 
 
 def missing(study: Study) -> dict[str, str]:

@@ -7,7 +7,7 @@ rule's script gets nothing else of the configuration.
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from crossover.study.initial_weights import at_hand
+from crossover.study.initial_weights import at_hand, of_file
 from crossover.study.plan import Batch, Model, plan
 from crossover.study.schema import Study
 from crossover.study.sections import Initial, Prediction, Training
@@ -26,6 +26,7 @@ def cases(study: Study, cohort: str) -> dict:
             n: {"label": n, "names": s.names}
             for n, s in study.structures.items()
         },
+        "other_grids": study.other_grids,
     }
 
 
@@ -79,8 +80,11 @@ def train(study: Study, batch: Batch) -> dict:
 
 
 def _initial(study: Study, batch: Batch) -> dict:
-    """Encoder -> the ImageNet weights at hand, for stages that begin with such."""
-    if all(stage.initial != "imagenet" for stage in batch.stages):
+    """Encoder -> the ImageNet weights at hand, where a stage begins with such; or "model" -> the study's file."""
+    kinds = {stage.initial for stage in batch.stages}
+    if "model" in kinds:
+        return {"model": of_file(study.network.initial)}
+    if "imagenet" not in kinds:
         return {}
     cell = batch.stages[0].cell
     encoders = [cell[1]] if cell else study.encoders  # any of which may be selected

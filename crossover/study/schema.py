@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, model_validator
 
 from crossover.core.configuration import Section
 from crossover.imaging.settings import Preparation
-from crossover.sources.settings import SeriesRule, Structure
+from crossover.sources.settings import OtherGrids, SeriesRule, Structure
 from crossover.study.consistency import findings
 from crossover.study.sections import (
     MOST_OVERLAID,
@@ -52,6 +52,8 @@ class Study(Section):
     channels: list[Name]
     series: dict[Name, SeriesRule] = {}
     """Which DICOM series is which channel, for cohorts that come as DICOM."""
+    other_grids: OtherGrids = "refuse"
+    """What is done with a channel that is not on the grid of the first one."""
     structures: dict[Name, Structure]
     preparation: Preparation
     splits: Splits

@@ -134,8 +134,12 @@ class Device(Section):
 class Initial(Section):
     """Where a chain's first training starts."""
 
-    weights: Literal["random", "imagenet"] = "random"
-    """imagenet: of the encoder; all else begins at random."""
+    weights: Literal["random", "imagenet", "model"] = "random"
+    """imagenet: of the encoder, all else begins at random; model: those of `file`."""
+    file: str | None = None
+    """A safetensors file with the weights of a network like this one, as
+    results/<study>/stages/<model>/weights.safetensors; parts that don't fit, as a head for other structures, begin at
+    random."""
     otherwise: Literal["random", "stop"] = "stop"
     """What is done where they are not at hand."""
 
@@ -292,7 +296,7 @@ class Step(Section):
     train: dict[Name, Literal["all", "n"]]
     levels: list[str] = []
     """Fine-tune levels; empty trains the whole network."""
-    initial: Literal["random", "imagenet"] | None = None
+    initial: Literal["random", "imagenet", "model"] | None = None
     """Of a chain's first step: other initial weights than the network's."""
     recipe: StepRecipe = StepRecipe()
     """Of this training alone. Gradual unfreezing is a chain of steps on the same patients, the later the more of the

@@ -16,6 +16,7 @@ import pandas as pd
 
 from crossover.study.plan import Model, Stage
 from crossover.study.sections import Splits
+from crossover.study.suggested import test_and_sizes
 
 COLUMNS = ["cohort", "patient", "case", "part", "replicate", "rank", "validation", "fold"]
 
@@ -161,16 +162,36 @@ def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, in
     for patient, where in cohorts[cohorts.map(len) > 1].items():
         findings.append(f"patient {patient} is in cohorts {', '.join(where)}: patients never cross a split")
     for cohort, test in tests.items():
-        patients = cases[cases.cohort == cohort].patient.nunique()
-        train = patients - _test_size(test, patients)
-        if test > 0 and train == patients:
-            findings.append(f"cohort {cohort}: no test patient (cohorts.{cohort}.test)")
-        if train < needed[cohort]:
-            findings.append(
-                f"cohort {cohort}: {patients} patients leave {train} for training after the test set; "
-                f"{needed[cohort]} are needed (cohorts.{cohort}.test, sizes)"
-            )
+        findings += too_few(cohort, cases[cases.cohort == cohort].patient.nunique(), test, needed[cohort])
     return findings
+
+
+def too_few(cohort: str, patients: int, test: float, needed: int) -> list[str]:
+    """Return what so many patients can't give, with values that would do.
+
+    Args:
+        test: patients held out for testing, a fraction below 1, else a count.
+        needed: fewest training patients that the study can do with.
+    """
+    n_test = min(_test_size(test, patients), patients)
+    train, findings = patients - n_test, []
+    if test > 0 and not n_test:
+        findings.append(f"cohort {cohort}: no test patient of {patients} (cohorts.{cohort}.test: {test:g})")
+    if train < needed:
+        findings.append(
+            f"cohort {cohort}: {patients} patients leave {train} for training after the test set of {n_test}; "
+            f"{needed} are needed (cohorts.{cohort}.test, sizes); {_would_do(patients, needed)}"
+        )
+    return findings
+
+
+def _would_do(patients: int, needed: int) -> str:
+    try:
+        test, sizes = test_and_sizes(patients)
+    except ValueError as error:
+        return str(error)
+    either = f"test: {patients - needed}, or " if patients - needed >= 2 else ""
+    return f"these would do: {either}test: {test} with sizes: {sizes}"
 
 
 def _copies(images: pd.DataFrame) -> list[str]:

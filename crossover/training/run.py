@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from crossover.core import incremental
-from crossover.core.files import digest, read_json
+from crossover.core.files import digest, file_digest, read_json
 from crossover.core.source_code import code_digest
 from crossover.networks import encoder_weights
 from crossover.networks.source_code import network_files
@@ -65,9 +66,27 @@ class Initials:
 
     def of(self, stage: Stage, network: Network) -> dict[str, str] | None:
         """Return what a stage begins with; None for a stage with a parent."""
+        if stage.initial == "model":
+            return self._at_hand["model"]
         if stage.initial != "imagenet":
             return {"weights": stage.initial} if stage.initial else None
         return self._at_hand[str(network.settings["encoder"])]
+
+    def model(self, stage: Stage, network: Network) -> engines.Arrays | None:
+        """Return the weights of the study's file; None where the stage begins otherwise.
+
+        Raises:
+            ValueError: the file is no safetensors file, or no longer the one that the run was begun with.
+        """
+        about = self.of(stage, network)
+        if not about or about["weights"] != "model":
+            return None
+        if not Path(about["from"]).is_file() or file_digest(Path(about["from"])) != about["sha256"]:
+            raise ValueError(f"network.initial.file: {about['from']} is gone, or another one than when the run began")
+        try:
+            return load_file(about["from"])
+        except SafetensorError as error:
+            raise ValueError(f"network.initial.file: {about['from']} is no whole safetensors file: {error}") from error
 
     def arrays(self, stage: Stage, network: Network, channels: int) -> engines.Arrays | None:
         """Return the encoder's weights; None where the stage begins otherwise.
@@ -220,6 +239,7 @@ class Trainer:
     ) -> tuple[Trained, dict | None]:  # fmt: skip
         with clock("build"):
             self._begin(engine, stage, recipe, seed)
+        begins_trained = stage.parent is not None or stage.initial == "model"
         batches = Batches(data.training, data.versions, recipe.batch, recipe.background_slices, seed, recipe.seed)
         name = self._activations(engine, stage, data.moments) if engine.fixed() else ""
         watch = partial(self.watch, stage.name)
@@ -228,7 +248,7 @@ class Trainer:
                 steps = planned_steps(recipe, batches.epoch_steps)
                 given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
                 validate = self._validation(engine, data.validation, name, stack)
-            done = train(engine, given, validate, recipe, checkpoint, clock, watch, stage.parent is not None)
+            done = train(engine, given, validate, recipe, checkpoint, clock, watch, begins_trained)
         return done, given.counts if name else None
 
     def forget(self, stage: str) -> None:
@@ -286,6 +306,37 @@ class Trainer:
         channels = len(self.settings.channels)
         if arrays := self.initial.arrays(stage, self.settings.network, channels):
             engine.begin_from(arrays)
+        if arrays := self.initial.model(stage, self.settings.network):
+            own = fitting(arrays, engine.weights(), engine.frozen())
+            if own.keys() == arrays.keys() == engine.weights().keys():
+                engine.start(recipe, seed, arrays, stage.level)
+            else:
+                engine.begin_from(own)
+
+
+def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) -> engines.Arrays:
+    """Return the given weights of those parts of a network all of whose arrays have the same names and shapes.
+
+    Args:
+        own: the network's weights. frozen: those among them that are not trained.
+
+    Raises:
+        ValueError: no part fits, or one that is frozen does not.
+    """
+    parts = {name.split(".")[0] for name in own}
+    whole = {
+        part
+        for part in parts
+        if {n: v.shape for n, v in own.items() if n.split(".")[0] == part}
+        == {n: v.shape for n, v in given.items() if n.split(".")[0] == part}
+    }
+    missing = {name.split(".")[0] for name in frozen} - whole
+    if missing or not whole:
+        raise ValueError(
+            f"the weights of network.initial.file don't fit {', '.join(sorted(missing or parts))} of the network: "
+            "network.architecture and settings must be those that the file was made with"
+        )
+    return {name: value for name, value in given.items() if name.split(".")[0] in whole}
 
 
 def train_stages(

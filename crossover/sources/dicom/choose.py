@@ -14,7 +14,7 @@ from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.diffusion import adc_scale, fit_adc
 from crossover.sources.dicom.pixels import volume
-from crossover.sources.dicom.stacks import Stack, same_view
+from crossover.sources.dicom.stacks import Stack, grid, same_view
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.settings import Repeated, SeriesRule
 
@@ -97,19 +97,22 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
 
 
 def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
-    """Return the stacks that `channel` makes the image of, without reading a pixel.
+    """Return the stacks that `channel` would read, by their headers alone.
 
     Raises:
-        Refused: where no stack or several match.
+        Refused: as `channel` does, but for what only pixels show.
     """
     matching = [s for s in found if matches(s, rule)]
     if not matching and rule.computed_from:
         rules = [rule.at_b_value(b) for b in rule.computed_from]
         together = _measured_together(found, rules, drawn_on)
-        return [stack for own in rules for stack in picked(together, own, drawn_on)]
+        return [s for own in rules for s in picked(together, own, drawn_on)]
     if not matching:
         raise Refused("series-missing", _missing(found, rule))
-    return _pick(matching, rule, drawn_on)[0]
+    stacks, _, _ = _pick(matching, rule, drawn_on)
+    for stack in stacks:
+        grid(stack)
+    return stacks
 
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pydicom
 from pydicom.dataset import Dataset
 
-from crossover.imaging.grids import difference, same_grid
+from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.choose import Chosen, channel
 from crossover.sources.dicom.header import STRUCTURES, Instance
@@ -29,14 +29,13 @@ from crossover.sources.dicom.structures import (
 )
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import days_back, scanner_name
-from crossover.sources.reading import Reading, kept
-from crossover.sources.settings import LabelMap, SeriesRule, Structure
+from crossover.sources.reading import Reading, brought_onto, kept
+from crossover.sources.settings import IngestRules, LabelMap, OtherGrids, Structure
 
 
 def read_examination(
     instances: Sequence[Instance],
-    rules: Mapping[str, SeriesRule],
-    structures: Mapping[str, Structure],
+    rules: IngestRules,
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> Reading:
@@ -49,15 +48,14 @@ def read_examination(
     """
     out = Reading()
     with kept(out.findings, ""):
-        _read(out, instances, rules, structures, label_maps, key)
+        _read(out, instances, rules, label_maps, key)
     return out
 
 
 def _read(
     out: Reading,
     instances: Sequence[Instance],
-    rules: Mapping[str, SeriesRule],
-    structures: Mapping[str, Structure],
+    rules: IngestRules,
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> None:
@@ -67,14 +65,14 @@ def _read(
     out.found = [s.describe() for s in there] + [f"{i.modality} object" for i in objects]
     drawn_on = {uid for i in objects for uid in i.references}
     chosen: dict[str, Chosen] = {}
-    for name, rule in rules.items():
+    for name, rule in rules.series.items():
         with kept(out.findings, f"channel {name}"):
             chosen[name] = channel(there, rule, drawn_on)
             out.chosen[name] = chosen[name].how
             out.findings += _about(chosen[name].findings, f"channel {name}")
     out.channels = {name: c.image for name, c in chosen.items()}
-    _refuse_other_grids(out)
-    _read_structures(out, objects, structures, label_maps, chosen)
+    _bring_onto_one_grid(out, chosen, rules.other_grids)
+    _read_structures(out, objects, rules.structures, label_maps, chosen)
     used = [s for c in chosen.values() for s in c.stacks]
     if used:
         out.facts = facts(used[0].instance, key)
@@ -175,12 +173,20 @@ def _digest(instance: Instance) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()  # type: ignore[arg-type]  # BinaryIO lacks `readinto`, which every binary file has
 
 
-def _refuse_other_grids(out: Reading) -> None:
-    images = list(out.channels.items())
-    for name, image in images[1:]:
-        if not same_grid(images[0][1], image):
-            what = f"not on the grid of channel {images[0][0]}: {difference(image, images[0][1])}"
-            out.findings.append(Finding("other-grid", what, f"channel {name}"))
+def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, Chosen], other_grids: OtherGrids) -> None:
+    """Have all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
+    first = next(iter(out.channels), "")
+    for name in [n for n in out.channels if n != first]:
+        about, grid = f"channel {name}", out.channels[first]
+        if same_grid(grid, out.channels[name]):
+            continue
+        with kept(out.findings, about):
+            frames = {chosen[n].stacks[0].instance.frame_of_reference for n in (first, name)}
+            if other_grids != "refuse" and len(frames) > 1:
+                what = f"it lies in another frame of reference than channel {first}"
+                raise Refused("two-frames", what)
+            out.channels[name], told = brought_onto(grid, out.channels[name], first, other_grids)
+            out.findings += [replace(told, about=about)] if told else []
 
 
 def facts(instance: Instance, key: bytes) -> dict:

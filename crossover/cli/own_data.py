@@ -1,0 +1,238 @@
+"""Commands that lead from a folder of images to a study of one's own: inspect, new, check and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.shared import CORES, Data, Json, Workers, stop, stop_on, stop_where_not_writable, workflow_settings
+from crossover.core.configuration import ConfigError
+
+if TYPE_CHECKING:
+    from crossover.sources.inspection.inventory import Inventory
+    from crossover.study.draft import Model
+
+MOST_LEFT_OUT = 10
+"""Patients left out whom the terminal lists; the page and --json have all."""
+
+
+def inspect(
+    export: Annotated[Path, typer.Argument(help="Folder, archive or DICOMDIR with images.")],
+    page: Annotated[Path | None, typer.Option(help="Also write a page with a picture of each kind of image.")] = None,
+    as_json: Json = False,
+    workers: Workers = CORES,
+) -> None:
+    """Show what a folder of images holds, and which rules would take most of its patients.
+
+    A DICOM export in any layout, a tree of NIfTI, NRRD or MetaImage files, an nnU-Net or Decathlon dataset, a MONAI
+    datalist. What is shown quotes the files and may tell who somebody is. Exit status: 0; 2 where nothing is there that
+    can be read.
+    """
+    from crossover.sources.inspection import folder_of
+    from crossover.sources.inspection import inspect as inspected
+
+    with stop_on(ValueError):
+        found = inspected(folder_of(export), workers)
+    if as_json:
+        typer.echo(json.dumps(found.for_machines(), indent=1))
+    else:
+        _show(found, Console())
+    if page:
+        from crossover.report.inspection_page import inspection_page
+
+        with stop_where_not_writable(page):
+            page.write_text(inspection_page(found, export.name or str(export)))
+        typer.echo(f"page: {page}", err=as_json)
+
+
+def _show(found: Inventory, console: Console) -> None:
+    from crossover.report.inspection_page import pasted
+
+    console.print(f"{found.form}: {len(found.cases)} patients", highlight=False)
+    images = Table("image", "what it is", "patients", "voxels", "mm")
+    for kind in found.channels:
+        several = f" ({kind.several} with several)" if kind.several else ""
+        about = "\n".join([kind.about, *(kind.quoted[:2] if found.dicom else [])])
+        images.add_row(kind.name, escape(about), f"{kind.patients}{several}", kind.size, kind.spacing_mm)
+    console.print(images)
+    structures = Table("structure", "as the files call it", "patients", "median ml")
+    for s in found.structures:
+        called = ", ".join(map(str, s.names)) + (f"; alike: {', '.join(s.alike)}" if s.alike else "")
+        ml = "" if s.median_ml is None else f"{s.median_ml:.3g}"
+        structures.add_row(s.name, escape(called), str(found.having(s.name)), ml)
+    console.print(structures if found.structures else "no structure: no RTSTRUCT, SEG or label map")
+    console.print("To paste under series:" if found.dicom else "To paste under a cohort's channels:")
+    for kind in found.channels:
+        console.print(f"  {pasted(kind.name, kind.rule)}", highlight=False, markup=False, soft_wrap=True)
+    for column, values in found.columns.items():
+        told = ", ".join(f"{value} ({len(patients)})" for value, patients in values.items())
+        console.print(f"{column}: {told}", highlight=False, markup=False)
+    for what in found.odd:
+        console.print(f"look: {what}", highlight=False, markup=False)
+    _show_proposal(found, console)
+
+
+def _show_proposal(found: Inventory, console: Console) -> None:
+    chosen = [*found.proposed_channels(), *found.proposed_structures()]
+    left = found.left_out(chosen)
+    taken = len(found.cases) - len(left)
+    console.print(f"With {', '.join(chosen)}: {taken} of {len(found.cases)} patients.", highlight=False)
+    for patient, why in list(left.items())[:MOST_LEFT_OUT]:
+        console.print(f"  left out: {patient}: {why[:300]}", highlight=False, markup=False)
+    if len(left) > MOST_LEFT_OUT:
+        console.print(f"  and {len(left) - MOST_LEFT_OUT} others: --page or --json has all", highlight=False)
+
+
+Cohort = Annotated[
+    str,
+    typer.Option(help="Folder or archive; with :COLUMN=VALUE the patients with a value in their table's column."),
+]
+
+
+@in_workflow_folder
+def new(
+    name: Annotated[str, typer.Argument(help="The study's name; its file is config/studies/NAME.yaml.")],
+    target: Cohort,
+    source: Annotated[
+        str,
+        typer.Option(
+            help="As --target: the patients of the source; or a model: imagenet, or the folder of a trained stage, "
+            "as results/STUDY/stages/MODEL."
+        ),
+    ] = "",
+    channels: Annotated[str, typer.Option(help="Comma-separated, as `crossover inspect` names them.")] = "",
+    structures: Annotated[str, typer.Option(help="Comma-separated, as inspect names them, or NAME=FOUND.")] = "",
+    workers: Workers = CORES,
+) -> None:
+    """Write the file of a study of your own patients, and say what it assumes.
+
+    Cohorts, channels, structures, sizes and strategies; what it leaves out is in config/bases/. Exit status: 0; 2 where
+    the folders can't make a study, with what they lack.
+    """
+    path = Path("config/studies") / f"{name}.yaml"
+    if path.exists():
+        stop(f"{path} is there: take another name, or delete it")
+    from crossover.study.given_model import model_of
+
+    with stop_on(ValueError):
+        model = model_of(source)
+        texts = {"source": "" if model else source, "target": target}
+        asked = {cohort: _parsed(text) for cohort, text in texts.items() if text}
+        told = _written(path, name, asked, (_listed(channels), _listed(structures)), model, workers)
+    typer.echo("\n".join([*told, f"written: {path} (what it leaves out: config/bases/)"]))
+    typer.echo(f"next: crossover check {name}; crossover run {name} --scale smoke")
+
+
+class _Asked(NamedTuple):
+    """A cohort of a call."""
+
+    path: Path
+    column: str
+    value: str
+
+
+def _parsed(text: str) -> _Asked:
+    """Return what "folder:center=A" asks for; a path that is there is a path, whatever signs it has."""
+    path, mark, rest = text.rpartition(":")
+    column, equals, value = rest.partition("=")
+    if Path(text).exists() or not (mark and equals):
+        return _Asked(Path(text), "", "")
+    return _Asked(Path(path), column, value)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _written(
+    path: Path,
+    name: str,
+    asked: dict[str, _Asked],
+    chosen: tuple[list[str], list[str]],
+    model: Model | None,
+    workers: int,
+) -> list[str]:
+    """Write the study and put its folder on record; return what was assumed.
+
+    Args:
+        chosen: channels and structures.
+
+    Raises:
+        ValueError: what is wrong with the call or the folders; nothing is written then.
+    """
+    from crossover.sources.inspection import folder_of, inspect_cohorts
+    from crossover.study.config import keep_folder, load_study
+    from crossover.study.draft import Given, draft
+
+    paths = {cohort: folder_of(of.path) for cohort, of in asked.items()}
+    found = dict(zip(paths, inspect_cohorts([*paths.values()], workers)))
+    if len({(p.resolve(), *asked[c][1:]) for c, p in paths.items()}) < len(paths):
+        groups = "; ".join(f"{c}: {', '.join(values)}" for c, values in found["target"].columns.items()) or "nothing"
+        raise ValueError(f"source and target are the same patients; what tells groups apart as :COLUMN=VALUE: {groups}")
+    cohorts = {
+        cohort: Given(
+            paths[cohort],
+            found[cohort].only(of.column, of.value) if of.column else found[cohort],
+            of.value or paths[cohort].resolve().name,
+        )
+        for cohort, of in asked.items()
+    }
+    drafted = draft(name, cohorts, *chosen, model)
+    path.write_text(drafted.text)
+    try:
+        load_study(name, "smoke")
+    except ConfigError:
+        path.unlink()
+        raise
+    keep_folder(name, drafted.data)
+    return drafted.told
+
+
+@in_workflow_folder
+def check(
+    name: Annotated[str, typer.Argument(help="The study.")],
+    scale: Annotated[str, typer.Option(help="smoke, demo or paper.")] = "demo",
+    data: Data = "",
+    cores: Workers = CORES,
+) -> None:
+    """Say all that is wrong with a study, what it costs and what it can settle, before anything runs.
+
+    Reads the configuration, the headers or the table of the patients, and the plan; what only pixels show is told when
+    cases are made. Exit status: 0 where it can run, 1 where not, 2 where its file is wrong.
+    """
+    from crossover.execution.readiness import costs, readiness
+
+    settings = workflow_settings(name, scale, data)
+    with stop_on(ConfigError):
+        found = readiness(name, settings, cores)
+        for line in found.told:
+            typer.echo(line)
+        for line in found.wrong:
+            typer.echo(f"wrong: {line}", err=True)
+        if found.wrong:
+            raise typer.Exit(1)
+        typer.echo("\n".join([*costs(found.study, settings, cores), *found.settles]))
+
+
+@in_workflow_folder
+def run(
+    name: Annotated[str, typer.Argument(help="The study.")],
+    scale: Annotated[str, typer.Option(help="smoke: does it run; demo: small networks; paper: all of it.")] = "demo",
+    data: Data = "",
+    cores: Annotated[int, typer.Option(help="Number of cores.")] = CORES,
+) -> None:
+    """Run a study, from its patients to the report; what is there already is not made again.
+
+    The same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, whose exit status it has.
+    """
+    settings = [f"{key}={value}" for key, value in workflow_settings(name, scale, data).items()]
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings])

@@ -1,0 +1,167 @@
+"""Whether a study can run on the patients that are there, and what its design can settle: `crossover check`."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from crossover.core.configuration import ConfigError
+from crossover.execution import requirements
+from crossover.execution.estimate import CPU, estimate
+from crossover.execution.preflight import check, check_weights
+from crossover.execution.requirements import gigabytes, machine_memory
+from crossover.execution.workflow import read_workflow
+from crossover.findings.planner import Printed, smallest_settled
+from crossover.sources.inspection.would_take import Taken, would_take
+from crossover.sources.settings import IngestRules, Phantom
+from crossover.statistics.study_planning.planning import Rules
+from crossover.study import parameters
+from crossover.study.config import Settings, load_settings, load_study
+from crossover.study.plan import Stage, plan
+from crossover.study.schema import Study
+from crossover.study.splits import too_few
+from crossover.training.step_time import measured
+
+PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
+"""Of the DSC, between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
+SHOWN = 5
+"""Cases left out that are named."""
+
+
+@dataclass
+class Readiness:
+    """What was found."""
+
+    study: Study
+    told: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """What would stop the run, a sentence each."""
+    settles: list[str] = field(default_factory=list)
+    """What the design can settle, by assumed SDs."""
+
+
+def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
+    """Check a study as far as it can be before its images are read.
+
+    Args:
+        values: the run's settings: studies, scale and data, as far as they are given.
+
+    Raises:
+        ConfigError: the study's file is wrong, with every finding at every scale.
+    """
+    settings = load_settings({"studies": name, "scale": "demo"} | values)
+    study = load_study(name, settings.scale, real=bool(settings.data))
+    out = Readiness(study)
+    try:
+        check({name: study})
+        out.told += check_weights({name: study})
+    except ConfigError as error:
+        out.wrong += str(error).splitlines()
+    needed, tested = parameters.needed(study), {}
+    for cohort, about in study.cohorts.items():
+        patients = _patients(study, cohort, settings, workers, out)
+        if patients is not None:
+            out.wrong += too_few(cohort, patients, about.test, needed[cohort])
+            tested[cohort] = round(about.test * patients) if about.test < 1 else int(about.test)
+    out.settles = _settles(study, tested.get(study.target, 0))
+    return out
+
+
+def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: Readiness) -> int | None:
+    """Return how many patients a cohort would have; None where that can't be told, and `out` says why."""
+    about = study.cohorts[cohort]
+    if isinstance(about.source, Phantom):
+        return about.source.patients
+    if settings.data is None:
+        out.wrong.append(f"cohort {cohort} comes from a folder: give it with --data")
+        return None
+    rules = IngestRules(series=study.series, structures=study.structures, other_grids=study.other_grids)
+    try:
+        taken = would_take(about.source, rules, Path(settings.data), workers)
+    except ValueError as error:
+        out.wrong += [f"cohort {cohort}: {line}" for line in str(error).splitlines()]
+        return None
+    _tell(cohort, taken, set(about.source.allow), out)
+    return taken.patients
+
+
+def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
+    out.told.append(f"cohort {cohort}: {taken.patients} patients would be taken, of {len(taken.cases)} cases")
+    out.told += [f"cohort {cohort}: {what}" for what in taken.told]
+    codes = Counter(why.partition(",")[0] for why in taken.left_out.values())
+    for code, n in codes.items():
+        named = [case for case, why in taken.left_out.items() if why.startswith(code)]
+        some = "; ".join(f"{case}: {taken.left_out[case].partition(', ')[2][:240]}" for case in named[:SHOWN])
+        line = f"cohort {cohort}: {n} cases are left out by {code}: {some}" + ("; and others" if n > SHOWN else "")
+        stopping = [case for case in named if not allowed & {code, case}]
+        (out.wrong if stopping else out.told).append(
+            line + (f" (allow: [{code}] goes on without them)" if stopping else "")
+        )
+
+
+def _settles(study: Study, tested: int) -> list[str]:
+    """Return which difference of two strategies at one size the test patients and trainings settle."""
+    if tested < 2:
+        return []
+    trainings, rules = study.splits.replicates.count, Rules(alpha=study.statistics.alpha)
+    between = TRAININGS_SD if trainings > 1 else None
+    printed = Printed(sds=(PATIENTS_SD,), between_runs=between)
+    least = smallest_settled(tested, trainings, printed, rules)
+    of = f"{tested} test patients and {trainings} trainings of each model"
+    about = "two ways to train" if trainings > 1 else "two trained models (one training tells nothing of the method)"
+    found = f"a difference of {least:.3f} DSC or more" if least else "no difference"
+    assumed = f"assumed SDs: {PATIENTS_SD:g} between patients, {TRAININGS_SD:g} between trainings"
+    lines = [
+        f"What the design can settle: with {of}, {found} between {about} at one size, in {rules.assurance:.0%} of "
+        f"such studies ({assumed}; `crossover design` plans by the scores of a pilot)."
+    ]
+    if len(study.sizes) < 3:
+        lines.append("Where one way overtakes another can't be told from fewer than three sizes.")
+    if study.splits.replicates.draws < 2 and study.sizes:
+        lines.append("Where one way overtakes another can't be told from one draw of the labelled patients.")
+    return lines
+
+
+def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
+    """Return what a run takes of time, disk and memory, a line each; a step of each network is measured here.
+
+    Raises:
+        ConfigError: the run would be refused.
+    """
+    workflow = read_workflow({"studies": study.study} | values, cores)
+    own = plan(study)
+    kinds = {(cell, stage.level) for stage in own.stages.values() for cell in _cells(study, stage)}
+    structures = 1 if study.network.per_structure else len(study.structures)
+    rows = []
+    for (architecture, encoder), level in sorted(kinds, key=str):
+        network = study.network.cell(architecture, encoder) if encoder else study.network
+        seconds = measured(study, network, level, structures, study.execution.threads)
+        rows.append((study.study, study.scale, architecture, encoder, level or "", seconds, CPU))
+    names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device"]
+    about = estimate(study, own, pd.DataFrame(rows, columns=names), gpu=False)
+    beside = max(1, cores // study.execution.threads)
+    steps = ", ".join(f"{row[5]:.2g} s" for row in rows)
+    hours = f"about {about.hours / beside:.1f} h of training" if about.hours is not None else UNKNOWN
+    lines = [
+        f"{len(workflow.jobs)} jobs; {about.stages} trainings: {hours}, {beside} side by side without a GPU (a step of "
+        f"each network was measured here: {steps})"
+    ]
+    disk = requirements.disk(workflow.jobs, workflow.studies, workflow.plans, cores)
+    memory = requirements.memory(workflow.studies, workflow.plans, cores)
+    missing, free = sum(need.missing for need in disk), shutil.disk_usage(".").free
+    lines.append(f"disk: about {gigabytes(missing)} to be written, {gigabytes(free)} free here")
+    known = [each.all for each in memory if each.all is not None]
+    if known:
+        lines.append(f"memory: about {gigabytes(max(known))}; this machine has {gigabytes(machine_memory())}")
+    return [*lines, *[refused for refused in [requirements.refusal(disk)] if refused]]
+
+
+UNKNOWN = "of unknown length until the cases are there, since the number of steps follows from their slices"
+
+
+def _cells(study: Study, stage: Stage) -> list[tuple[str, str]]:
+    return [stage.cell] if stage.cell else study.networks

@@ -1,0 +1,56 @@
+"""The page of `crossover inspect`: what a folder holds, with a picture of each kind of image."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import yaml
+from jinja2 import Environment, PackageLoader
+from matplotlib.image import imsave
+
+from crossover.sources.inspection.inventory import Inventory
+
+
+def inspection_page(inventory: Inventory, title: str) -> str:
+    """Return the page as HTML in one file; reads the example of each kind of image."""
+    chosen = [*inventory.proposed_channels(), *inventory.proposed_structures()]
+    pictures = {kind.name: _picture(kind.example) for kind in inventory.channels}
+    page = Environment(loader=PackageLoader(__package__, ""), autoescape=True).get_template("inspection.html.j2")
+    return page.render(
+        title=title,
+        form=inventory.form[0].upper() + inventory.form[1:],
+        inventory=inventory,
+        pictures=pictures,
+        chosen=chosen,
+        left=inventory.left_out(chosen),
+        pasted=pasted,
+    )
+
+
+def pasted(name: str, rule: Any) -> str:
+    """Return a rule as it is pasted into a study's file: a line of YAML."""
+    dumped = yaml.safe_dump([rule], default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+    return f"{name}: {dumped.strip()[1:-1]}"
+
+
+def _picture(example: Callable[[], sitk.Image] | None) -> str:
+    """Return the middle slice along the last axis as a PNG in a data URL, its pixels as high as they are wide in mm."""
+    try:
+        image = example() if example else None
+    except Exception:  # a damaged or exotic file has no picture; an ingest says what is wrong with it
+        image = None
+    if image is None:
+        return ""
+    values = sitk.GetArrayFromImage(image)
+    values = values[values.shape[0] // 2].astype(float)
+    low, high = np.nanpercentile(values, (1, 99.5))
+    column_mm, row_mm = image.GetSpacing()[:2]
+    rows = np.linspace(0, values.shape[0] - 1, max(1, round(values.shape[0] * row_mm / column_mm))).round().astype(int)
+    buffer = io.BytesIO()
+    imsave(buffer, values[rows], cmap="gray", vmin=low, vmax=max(high, low + 1e-6), format="png")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,66 @@
+"""What a folder of somebody's images holds, and the source of a study that would take most of its patients.
+
+`inspect` is what `crossover inspect` and `crossover new` call. What it tells quotes the files (descriptions of series,
+names of structures), so it is for the eyes of whoever has the data, and part of no result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crossover.sources.inspection.inventory import Inventory
+
+
+def inspect(path: Path, workers: int) -> Inventory:
+    """Return what a folder, an archive or a DICOMDIR's folder holds; see `inspect_cohorts`."""
+    return inspect_cohorts([path], workers)[0]
+
+
+def inspect_cohorts(paths: Sequence[Path], workers: int) -> list[Inventory]:
+    """Return what each of several folders, archives or DICOMDIRs' folders holds.
+
+    A folder with volumes and no DICOM image is one of volumes; with both, the volumes are label maps beside DICOM.
+    DICOM exports get the same rules, those that take most of all patients.
+
+    Raises:
+        ValueError: nothing is there that can be read as images of patients, saying what is.
+    """
+    from crossover.sources.inspection.dicom import inventories, read_export
+    from crossover.sources.inspection.volumes import inspect_volumes
+
+    found = {path: inspect_volumes(path, workers) for path in paths if _holds_volumes(path)}
+    exports = {path: read_export(path, workers) for path in dict.fromkeys(paths) if path not in found}
+    found |= dict(zip(exports, inventories([*exports.values()])))
+    return [found[path] for path in paths]
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder of a DICOMDIR, and any other path as it is.
+
+    Raises:
+        ValueError: where there is nothing.
+    """
+    if not path.exists():
+        raise ValueError(f"{path} does not exist: give the folder or archive with the images")
+    return path.parent if path.is_file() and path.name.upper() == "DICOMDIR" else path
+
+
+def _holds_volumes(path: Path) -> bool:
+    from crossover.sources.file_patterns import paths_below
+    from crossover.sources.inspection.layout import is_volume
+
+    if path.is_file():
+        return False
+    paths = paths_below(path)
+    return any(map(is_volume, paths)) and not any(_may_be_dicom(path / p) for p in paths if not is_volume(p))
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """Whether a file has the prefix of DICOM's part 10, or is an archive, which may hold such files."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(132)
+    except OSError:
+        return False
+    return head[128:] == b"DICM" or (head[:4] == b"PK\3\4" and path.suffix.lower() == ".zip")

@@ -1,0 +1,214 @@
+"""A DICOM export -> an inventory: by headers, and by the code that an ingest chooses series with."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+
+from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
+from crossover.sources.dicom.pixels import volume
+from crossover.sources.dicom.rtstruct import rois
+from crossover.sources.dicom.scan import read_headers
+from crossover.sources.dicom.segmentation import segments
+from crossover.sources.dicom.stacks import Stack, grid, stacks
+from crossover.sources.findings import Finding, Refused, gathered
+from crossover.sources.inspection.inventory import (
+    ChannelKind,
+    Inventory,
+    Lacks,
+    StructureKind,
+    by_axis,
+    distinct,
+    identifier,
+)
+from crossover.sources.inspection.label_maps import LabelMaps, label_maps
+from crossover.sources.inspection.layout import is_volume
+from crossover.sources.inspection.names import Named, grouped
+from crossover.sources.inspection.series import Candidate, candidates
+
+KEY = b"inspect"
+"""Tokens of files are made with it: they stay in this process."""
+
+
+@dataclass
+class Patient:
+    """One patient's images and structures, by headers."""
+
+    name: str
+    stacks: list[Stack] = field(default_factory=list)
+    drawn_on: frozenset[str] = frozenset()
+    """UIDs of the series that structures were drawn on."""
+    structures: list[str] = field(default_factory=list)
+    """As the objects call them, those that are drawn at all."""
+    studies: int = 0
+
+
+@dataclass
+class Export:
+    """What the headers of one export tell."""
+
+    patients: list[Patient]
+    maps: LabelMaps
+    odd: list[str]
+    by_folder: bool
+    """Whether folders tell its patients apart."""
+
+
+def read_export(root: Path, workers: int) -> Export:
+    """Read the headers of a DICOM export.
+
+    Raises:
+        ValueError: where no file in it is a DICOM image.
+    """
+    files, findings = walk(root, KEY)
+    maps = [f for f in files if is_volume(f.place)]
+    instances, wrong = _read([f for f in files if not is_volume(f.place)], workers)
+    if not any(i.modality in IMAGES and i.pixels for i in instances):
+        told = "; ".join(f"{f.code}, {f.what}" for f in gathered([*findings, *wrong])[:5])
+        raise ValueError(f"{root}: none of its {len(files)} files is a DICOM image" + (f": {told}" if told else ""))
+    by_folder = _told_by_folders(instances)
+    patients = _patients(instances, by_folder)
+    odd = [f"{f.what} ({f.code}): {f.remedy}" for f in gathered([*findings, *wrong]) if f.severity != "note"]
+    return Export(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
+
+
+def inventories(exports: Sequence[Export]) -> list[Inventory]:
+    """Return an inventory of each export, all with the same rules: those that take most patients of them together."""
+    patients = [p for export in exports for p in export.patients]
+    found = candidates([(p.stacks, p.drawn_on) for p in patients])
+    named = grouped([p.structures for p in patients])
+    out, first = [], 0
+    for export in exports:
+        own = range(first, first + len(export.patients))
+        out.append(_inventory(export, [_part(c, own) for c in found], [_named_part(n, own) for n in named]))
+        first += len(export.patients)
+    return out
+
+
+def _part(found: Candidate, own: range) -> Candidate:
+    part = slice(own.start, own.stop)
+    return replace(found, chosen=found.chosen[part], why=found.why[part])
+
+
+def _named_part(named: Named, own: range) -> Named:
+    return replace(named, patients=frozenset(k - own.start for k in named.patients if k in own))
+
+
+def _read(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:
+    """Read headers; of files that name no patient too, by the folder that they lie in."""
+    instances, wrong = read_headers(files, workers)
+    nobody = {f.files[0] for f in wrong if f.code == "no-patient"}
+    if not nobody:
+        return instances, wrong
+    again = [replace(f, patient=_first_folder(f)) for f in files if f.token in nobody and _first_folder(f)]
+    more, also = read_headers(again, workers)
+    return instances + more, [f for f in wrong if f.code != "no-patient"] + also
+
+
+def _first_folder(file: FileRef) -> str:
+    return file.place.rpartition("/")[0].split("/")[0]
+
+
+def _told_by_folders(instances: Sequence[Instance]) -> bool:
+    """Whether patients are told by folders: some have no PatientID, or all have one, in folders of other studies."""
+    if any(i.file.patient for i in instances):
+        return True
+    folders: dict[str, set[str]] = defaultdict(set)
+    for i in instances:
+        folders[_first_folder(i.file)].add(i.study)
+    apart = sum(map(len, folders.values())) == len(set().union(*folders.values()))
+    return len({i.patient for i in instances}) == 1 and len(folders) > 1 and apart
+
+
+def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
+    own: dict[str, list[Instance]] = defaultdict(list)
+    for i in {i.uid: i for i in instances}.values():
+        own[_first_folder(i.file) if by_folder else i.patient].append(i)
+    return [_patient(name, some) for name, some in sorted(own.items())]
+
+
+def _patient(name: str, instances: Sequence[Instance]) -> Patient:
+    objects = [i for i in instances if i.modality in STRUCTURES]
+    names = [name for i in objects for name in called(i)]
+    drawn_on = frozenset(uid for i in objects for uid in i.references)
+    return Patient(name, stacks(instances), drawn_on, names, len({i.study for i in instances if i.modality in IMAGES}))
+
+
+def called(instance: Instance) -> list[str]:
+    """Return what an object's structures are called; of an RTSTRUCT's those with an area."""
+    try:
+        with instance.file.open() as opened:
+            dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True)
+        drawn = [r.name for r in rois(dataset) if any(len(c.points) > 2 for c in r.contours)]
+        return drawn + [s.label or s.description for s in segments(dataset)]
+    except Exception:  # damaged files raise nearly anything; an ingest says what is wrong with them
+        return []
+
+
+def _inventory(export: Export, found: Sequence[Candidate], named: Sequence[Named]) -> Inventory:
+    patients = export.patients
+    cases: dict[str, Lacks] = {p.name: {} for p in patients}
+    names = distinct(c.name for c in found)
+    channels = [_channel(name, c, patients, cases) for name, c in zip(names, found)]
+    structures = _drawn(named, cases) + export.maps.structures(cases)
+    source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if export.by_folder else {})
+    several = sum(p.studies > 1 for p in patients)
+    odd = [*export.odd]
+    odd += [f"{several} patients have several studies, which are cases of their own"] * (several > 0)
+    odd += ["no PatientID tells patients apart: their folders do (`patients: folder`)"] * export.by_folder
+    odd += export.maps.odd + _refused(patients)
+    return Inventory("a DICOM export", cases, channels, structures, odd, source)
+
+
+def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Mapping[str, Lacks]) -> ChannelKind:
+    for patient, why in zip(patients, found.why):
+        if why:
+            cases[patient.name][name] = why
+    taken = [chosen[0] for chosen in found.chosen if chosen]
+    texts = Counter(line for s in taken for line in s.instance.text.split("\n")[:1] if line.strip())
+    images = [grid(s) for s in taken]
+    spacings = [image.GetSpacing() for image in images]
+    sizes = [image.GetSize() for image in images]
+    drawn = sum(bool(c) and c[0].instance.series in p.drawn_on for c, p in zip(found.chosen, patients))
+    return ChannelKind(
+        name, found.about, [text for text, _ in texts.most_common(4)], len(taken), found.several,
+        by_axis(sizes, 5) if taken else "", by_axis(spacings) if taken else "", found.rule,
+        found.rule["modality"], drawn,
+        max((max(n * mm for n, mm in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
+        float(np.median([s[0] for s in spacings])) if taken else 0.0,
+        partial(volume, taken[len(taken) // 2]) if taken else None,
+    )  # fmt: skip
+
+
+def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[StructureKind]:
+    out, patients = [], [*cases]
+    for name, own in zip(distinct(identifier(own.names[0], "structure") for own in named), named):
+        rule = {"label": own.names[0], "names": list(own.names)}
+        if own.patients:
+            out.append(StructureKind(name, list(own.names), len(own.patients), rule, alike=list(own.alike)))
+        for k, patient in enumerate(patients):
+            if k not in own.patients:
+                cases[patient][name] = "no structure of its name"
+    return out
+
+
+def _refused(patients: Iterable[Patient]) -> list[str]:
+    """Count the images that form no volume, by what is wrong with them."""
+    told: Counter[str] = Counter()
+    for patient in patients:
+        codes = set()
+        for stack in patient.stacks:
+            try:
+                grid(stack)
+            except Refused as refused:
+                codes.add(refused.finding.code)
+        told.update(codes - {"one-position", "too-few-slices", "no-geometry", "colour"})  # localisers, screenshots
+    return [f"{n} patients have a series that is no regular volume: {code}" for code, n in told.most_common()]

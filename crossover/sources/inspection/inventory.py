@@ -1,0 +1,157 @@
+"""What `inspect` gives: channels, structures, what is odd, and who would be left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import SimpleITK as sitk
+
+
+@dataclass
+class ChannelKind:
+    """Images that look the same in patient after patient, and may be a channel."""
+
+    name: str
+    """What the channel may be called; the first word of a rule to paste."""
+    about: str
+    """In numbers and closed words: "MR axial, b 800"."""
+    quoted: list[str]
+    """As the files call them, the most frequent first; these may tell who somebody is."""
+    patients: int
+    several: int
+    """Patients who have more than one."""
+    size: str
+    """Columns, rows and slices: "512 x 512 x 80 to 134"."""
+    spacing_mm: str
+    """Between columns, rows and slices."""
+    rule: Any
+    """As it stands under `series:` or in a cohort's `channels:`."""
+    modality: str
+    drawn_on: int = 0
+    """Patients of whom a structure was drawn on it."""
+    extent_mm: float = 0.0
+    """The largest field of view in plane, mm."""
+    finest_mm: float = 0.0
+    """The median of the patients' pixel size, mm."""
+    example: Callable[[], sitk.Image] | None = None
+    """Reads the image of one patient, of the middle of those sorted by name."""
+
+
+@dataclass
+class StructureKind:
+    """Something that was outlined, in patient after patient."""
+
+    name: str
+    names: list[str | int]
+    """As the files call it."""
+    patients: int
+    rule: Any
+    """As it stands under `structures:` or in a cohort's `structures:`."""
+    median_ml: float | None = None
+    alike: list[str] = field(default_factory=list)
+    """Further names that may mean the same, each a structure of its own here."""
+
+
+Lacks = dict[str, str]
+"""Channel or structure -> why a patient lacks it; what the patient has does not stand there."""
+
+USUAL = 0.8
+"""Share of the patients with the most frequent channel or structure that others must have to be proposed with it."""
+
+
+@dataclass
+class Inventory:
+    """All that was found."""
+
+    form: str
+    """What kind of folder it is: "a DICOM export", "an nnU-Net dataset"."""
+    cases: dict[str, Lacks]
+    """Patient -> what the patient lacks. The names of patients are the folder's own."""
+    channels: list[ChannelKind]
+    """The likely channels first."""
+    structures: list[StructureKind]
+    odd: list[str]
+    """What wants a look, a sentence each."""
+    source: dict[str, Any]
+    """The source of a cohort, as in a study's file, but for its channels and structures."""
+    columns: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """What tells few groups of patients apart: column of a table, or "group" for folders -> value -> patients."""
+
+    @property
+    def dicom(self) -> bool:
+        """Whether channels are rules of a study's `series:`, and not files of a cohort."""
+        return self.source["kind"] == "dicom"
+
+    def only(self, column: str, value: str) -> Inventory:
+        """Return what there is of the patients with a value in a column.
+
+        Raises:
+            ValueError: where no patient has it, naming the columns and values that there are.
+        """
+        own = self.columns.get(column, {}).get(value)
+        if own is None:
+            there = "; ".join(f"{c}: {', '.join(values)}" for c, values in self.columns.items()) or "none"
+            raise ValueError(f"no patients with {column}={value}; what tells groups apart: {there}")
+        cases = {patient: lacks for patient, lacks in self.cases.items() if patient in own}
+        return replace(self, cases=cases, source=self.source | {"where": {column: value}})
+
+    def having(self, name: str) -> int:
+        """Count the patients who have a channel or structure."""
+        return sum(name not in lacks for lacks in self.cases.values())
+
+    def left_out(self, names: Iterable[str]) -> dict[str, str]:
+        """Return patient -> why a source with these channels and structures would not take the case."""
+        wanted = list(names)
+        why = {p: "; ".join(f"{n}: {lacks[n]}" for n in wanted if n in lacks) for p, lacks in self.cases.items()}
+        return {patient: told for patient, told in why.items() if told}
+
+    def proposed_channels(self) -> list[str]:
+        """Return the channel that a study begins with: the likeliest."""
+        return [kind.name for kind in self.channels[:1]]
+
+    def proposed_structures(self) -> list[str]:
+        """Return the structures that most patients have."""
+        most = max((self.having(s.name) for s in self.structures), default=0)
+        return [s.name for s in self.structures if self.having(s.name) >= USUAL * most]
+
+    def for_machines(self) -> dict[str, Any]:
+        """Return everything but the examples, as plain values."""
+        kinds = [vars(replace(kind, example=None)) for kind in self.channels]
+        values = asdict(replace(self, channels=[])) | {"channels": [{**k} for k in kinds]}
+        for kind in values["channels"]:
+            del kind["example"]
+        chosen = [*self.proposed_channels(), *self.proposed_structures()]
+        return values | {"proposed": chosen, "left_out": self.left_out(chosen)}
+
+
+def identifier(words: str, otherwise: str) -> str:
+    """Return a text as the name of a channel or structure: "Parotid L" becomes "parotid_l"."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words)
+    name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
+    return name if name and name[0].isalpha() else f"{otherwise}_{name}".rstrip("_")
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return names of which none stands twice: a second "t2" is "t2_2"."""
+    out: list[str] = []
+    for name in names:
+        k, own = 1, name
+        while own in out:
+            k += 1
+            own = f"{name}_{k}"
+        out.append(own)
+    return out
+
+
+def ranged(values: Sequence[float], digits: int = 3) -> str:
+    """Return the smallest and largest value: "0.5 to 0.7", or the one value."""
+    low, high = (f"{v:.{digits}g}" for v in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"
+
+
+def by_axis(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
+    """Return the ranges of each axis: "512 x 512 x 80 to 134"."""
+    return " x ".join(ranged(axis, digits) for axis in zip(*rows))

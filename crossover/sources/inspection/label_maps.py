@@ -1,0 +1,90 @@
+"""Label maps (NIfTI, NRRD, MetaImage) that lie beside a DICOM export, as patterns of `label_maps:`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from crossover.sources.dicom.files import FileRef
+from crossover.sources.findings import Refused
+from crossover.sources.inspection.inventory import Lacks, StructureKind, identifier
+from crossover.sources.inspection.layout import files_of, stem
+from crossover.sources.volume_file import read_volume
+
+MOST_VALUES = 256
+"""Different values in a label map; more are an image's."""
+READ = 10
+"""Maps of a pattern that are read, to learn their labels."""
+
+
+@dataclass
+class LabelMaps:
+    """What there is of label maps."""
+
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Pattern below the source -> patient -> path."""
+    labels: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
+    """Pattern -> values in some of its maps."""
+    odd: list[str] = field(default_factory=list)
+
+    def structures(self, cases: Mapping[str, Lacks]) -> list[StructureKind]:
+        """Return a structure for each label of each pattern; who has no such file is noted in `cases`."""
+        out = []
+        for pattern, own in self.files.items():
+            called = identifier(stem(pattern)[0].replace("{patient}", "").replace("*", ""), "mask")
+            labels = self.labels[pattern]
+            for label in labels:
+                name = f"{called}_{label}" if len(labels) > 1 else called
+                rule = {"file": pattern} | ({"label": label} if len(labels) > 1 else {})
+                out.append(StructureKind(name, [] if label is None else [label], len(own), rule))
+                for patient in cases.keys() - own.keys():
+                    cases[patient][name] = "no such label map"
+        return out
+
+
+def label_maps(files: Sequence[FileRef], patients: Sequence[str]) -> LabelMaps:
+    """Find whose label maps are by their places, and read some of each pattern."""
+    loose = [f for f in files if f.member is None]
+    paths = {f.place: f.path for f in loose}
+    found = files_of(list(paths), patients)
+    used = {path for own in found.values() for path in own.values()}
+    labels = {pattern: _labels([paths[p] for p in sorted(own.values())[:READ]]) for pattern, own in found.items()}
+    kept = {pattern: own for pattern, own in found.items() if labels[pattern]}
+    odd = []
+    if left := len(paths) - len(used):
+        odd.append(
+            f"{left} NIfTI, NRRD or MetaImage files name no patient in their path: {sorted(paths.keys() - used)[0]}"
+        )
+    if packed := len(files) - len(loose):
+        odd.append(f"{packed} label maps lie in an archive: unpack it, since they are read from folders only")
+    return LabelMaps(kept, labels, odd)
+
+
+def _labels(paths: Sequence[str]) -> list[int | None]:
+    """Return the values other than 0 that half of some label maps have, None for any value where there is none such.
+
+    None at all where a file is an image.
+    """
+    there: Counter[int] = Counter()
+    read = 0
+    for path in paths:
+        try:
+            values = np.unique(sitk.GetArrayFromImage(read_volume(Path(path)).image))
+        except Refused:
+            continue
+        if len(values) > MOST_VALUES or values.min() < 0 or (values != np.rint(values)).any():
+            return []
+        read += 1
+        there.update(values[values > 0].astype(int).tolist())
+    return usual(there, read) if read else []
+
+
+def usual(times: Mapping[int, int], maps: int) -> list[int | None]:
+    """Return the labels that half of the maps or more have; where none is, any label stands for the structure."""
+    found: list[int | None] = [label for label, n in sorted(times.items()) if n >= maps / 2]
+    return found or [None]

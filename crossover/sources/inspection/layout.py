@@ -1,0 +1,171 @@
+"""Which files of a tree belong to one patient, told by how regular their paths are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+MOST_ROLES = 60
+WORDS = re.compile(
+    r"^(images?|labels?|masks?|segs?|segmentations?|gt|rois?|t1\w?|t2\w?|adc|dwi|flair|ct|mr|pet|imagestr|labelstr|train"
+    r"|test|structures)$",
+    re.IGNORECASE,
+)
+"""What names a kind of file, and no patient."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The patterns of a tree, each with the file of every patient who has one."""
+
+    roles: dict[str, dict[str, str]]
+    """Pattern with `{patient}`, and `{group}` where folders above tell groups apart -> patient -> path."""
+    loose: tuple[str, ...]
+    """Files that fit no pattern."""
+
+    @property
+    def patients(self) -> list[str]:
+        """All patients that some pattern tells, with their group where there are such: "siteA/p1"."""
+        return sorted({patient for files in self.roles.values() for patient in files})
+
+
+def is_volume(path: str) -> bool:
+    """Whether a file's name says that it holds a volume."""
+    return path.lower().endswith(SUFFIXES)
+
+
+def stem(path: str) -> tuple[str, str]:
+    """Return a file's name without its suffix, and the suffix."""
+    name = PurePosixPath(path).name
+    suffix = next((s for s in SUFFIXES if name.lower().endswith(s)), PurePosixPath(name).suffix)
+    return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]
+
+
+def layout(paths: Sequence[str]) -> Layout:
+    """Return the most regular reading of the paths: that in which most patients have most patterns, then the fewest.
+
+    Patients are told by a folder's name, at any depth, or by the beginning or the number of a file's name.
+    """
+    deepest = max((path.count("/") for path in paths), default=0)
+    options = [_by_folder(paths, depth) for depth in range(deepest)] + [
+        _by_name(paths, _ends),
+        _by_name(paths, _number),
+    ]
+    fitting = [r for r in (_of(own, paths) for own in options) if r.roles]
+    if not fitting:
+        return Layout({}, tuple(paths))
+    return max(fitting, key=lambda r: (round(_regular(r), 2), -len(r.roles)))
+
+
+def _regular(reading: Layout) -> float:
+    """Return the share of files that have a pattern, times the share of patterns that a patient has."""
+    used = sum(map(len, reading.roles.values()))
+    return used / (used + len(reading.loose)) * used / (len(reading.patients) * len(reading.roles))
+
+
+Option = tuple[str, str, str]
+"""Path, pattern, patient."""
+
+
+def _of(options: Iterable[Option], paths: Sequence[str]) -> Layout:
+    """Return a reading's patterns that a fifth of its patients have, two or more; none where it is no reading.
+
+    Files elsewhere, whose path names one of the patients as a word, are theirs too.
+    """
+    kept = _often(options)
+    known = {p.rpartition("/")[2] for files in kept.values() for p in files}
+    if len(kept) > MOST_ROLES or any(WORDS.match(name) for name in known):
+        return Layout({}, tuple(paths))
+    used = {path for files in kept.values() for path in files.values()}
+    if not any("{group}" in pattern for pattern in kept):
+        kept |= _often(_named_in((path for path in paths if path not in used), known))
+        used = {path for files in kept.values() for path in files.values()}
+    return Layout(dict(sorted(kept.items())), tuple(p for p in paths if p not in used))
+
+
+def files_of(paths: Sequence[str], patients: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return pattern -> patient -> path, for paths that name one of the patients as a word."""
+    return _often(_named_in(paths, patients), 1)
+
+
+def _often(options: Iterable[Option], least: int = 2) -> dict[str, dict[str, str]]:
+    roles: dict[str, dict[str, str]] = defaultdict(dict)
+    for path, pattern, patient in options:
+        roles[pattern].setdefault(patient, path)
+    patients = {p for files in roles.values() for p in files}
+    return {r: files for r, files in sorted(roles.items()) if len(files) >= max(least, len(patients) / 5)}
+
+
+def _named_in(paths: Iterable[str], patients: Collection[str]) -> Iterator[Option]:
+    for path in paths:
+        words = {path[a:b] for a, b in _word_pairs(path)}
+        if found := sorted(words & set(patients), key=len):
+            yield path, _replaced(path, found[-1]), found[-1]
+
+
+def _word_pairs(path: str) -> Iterator[tuple[int, int]]:
+    """Yield the beginning and the end of each run of whole words within one name of a path."""
+    for name in re.finditer(r"[^/]+", path):
+        words = [m.span() for m in re.finditer(r"[A-Za-z0-9]+", name[0])]
+        for k, (start, _) in enumerate(words):
+            yield from ((name.start() + start, name.start() + end) for _, end in words[k:])
+
+
+def _by_folder(paths: Sequence[str], depth: int) -> Iterator[Option]:
+    """The folder at a depth is the patient; those above it are a group where they differ."""
+    deep = [path for path in paths if path.count("/") > depth]
+    above = {path.rsplit("/", path.count("/") - depth + 1)[0] if depth else "" for path in deep}
+    for path in deep:
+        parts = path.split("/")
+        patient, rest = parts[depth], parts[depth + 1 :]
+        if WORDS.match(patient):
+            continue
+        rest = [_replaced(part, patient) for part in rest]
+        group = "/".join(parts[:depth])
+        if len(above) > 1 and depth == 1:
+            yield path, "/".join(["{group}", "{patient}", *rest]), f"{group}/{patient}"
+        else:
+            yield path, "/".join([*parts[:depth], "{patient}", *rest]), patient
+
+
+def _replaced(part: str, patient: str) -> str:
+    """Return a name with the patient's in braces wherever it stands as a word of its own."""
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(patient)}(?![A-Za-z0-9])", "{patient}", part)
+
+
+def _by_name(paths: Sequence[str], parted: Callable[[str], Iterator[tuple[str, str]]]) -> Iterator[Option]:
+    """A part of a file's name is the patient's, and the rest says what it is: "case01_t2", "case01_seg"."""
+    options = {path: list(parted(path)) for path in paths}
+    times = Counter(pattern for own in options.values() for pattern, _ in own)
+    roles_of: dict[str, set[str]] = defaultdict(set)
+    for own in options.values():
+        for pattern, patient in own:
+            if times[pattern] > 1:
+                roles_of[patient].add(pattern)
+    for path, own in options.items():
+        kept = [
+            (len(roles_of[patient]), len(patient), pattern, patient) for pattern, patient in own if times[pattern] > 1
+        ]
+        if kept:
+            _, _, pattern, patient = max(kept)
+            yield path, pattern, patient
+
+
+def _ends(path: str) -> Iterator[tuple[str, str]]:
+    """Yield each way to part a name at a mark, into the patient and the rest; first the whole name."""
+    name, suffix = stem(path)
+    folder = path[: path.rfind("/") + 1]
+    cuts = [len(name), *(m.start() for m in re.finditer(r"[_\-. ]", name) if m.start() > 0)]
+    for cut in cuts:
+        yield f"{folder}{{patient}}{name[cut:]}{suffix}", name[:cut]
+
+
+def _number(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the part before a number, which is the patient's: "volume-12" and "segmentation-12"."""
+    name, suffix = stem(path)
+    if number := re.fullmatch(r"(\D+)(\d+)", name):
+        yield f"{path[: path.rfind('/') + 1]}{number[1]}{{patient}}{suffix}", number[2]

@@ -1,0 +1,73 @@
+"""Names of structures that mean the same: "Parotid_L", "PAROTID L", "Left Parotid"."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+SIDES = {
+    "l": "left",
+    "lt": "left",
+    "li": "left",
+    "le": "left",
+    "r": "right",
+    "rt": "right",
+    "re": "right",
+    "ri": "right",
+}
+FILLING = {"the", "of", "gland", "organ", "roi"}
+
+
+@dataclass(frozen=True)
+class Named:
+    """Names that are one structure's."""
+
+    names: tuple[str, ...]
+    """As they were written, the most frequent first."""
+    patients: frozenset[int]
+    """Places in the list of patients."""
+    alike: tuple[str, ...]
+    """Names of others that share a word with it."""
+
+
+Key = tuple[str, str]
+"""The side of a structure, "" where it has none; and what it is called beside."""
+
+
+def key_of(name: str) -> Key:
+    """Return what names that mean the same share: "Parotid_L" and "LEFT PAROTID" have ("left", "parotid")."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", name)
+    found = [SIDES.get(w, w) for w in re.split(r"[^a-z0-9]+", parted.lower()) if w]
+    kept = [w for w in found if w not in FILLING] or found
+    sides = sorted({w for w in kept if w in SIDES.values()})
+    return "".join(sides), "".join(w for w in kept if w not in sides)
+
+
+def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
+    """Return the structures of all patients, those that most have first.
+
+    Args:
+        structures: of each patient, what the patient's structures are called.
+    """
+    written: dict[Key, Counter[str]] = defaultdict(Counter)
+    patients: dict[Key, set[int]] = defaultdict(set)
+    for patient, names in enumerate(structures):
+        for name in names:
+            if any(key := key_of(name)):
+                written[key][name.strip()] += 1
+                patients[key].add(patient)
+    order = sorted(written, key=lambda key: (-len(patients[key]), key))
+    return [
+        Named(tuple(n for n, _ in written[key].most_common()), frozenset(patients[key]), _alike(key, order, written))
+        for key in order
+    ]
+
+
+def _alike(key: Key, keys: Sequence[Key], written: Mapping[Key, Counter[str]]) -> tuple[str, ...]:
+    """Return names on the same side of which one holds the other."""
+    side, name = key
+    near = [k for k in keys if k != key and k[0] == side and len(min(k[1], name, key=len)) > 3]
+    near = [k for k in near if k[1] in name or name in k[1]]
+    return tuple(written[k].most_common(1)[0][0] for k in near[:5])

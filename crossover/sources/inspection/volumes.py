@@ -1,0 +1,319 @@
+"""A tree of NIfTI, NRRD or MetaImage files -> an inventory."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from crossover.core import incremental
+from crossover.core.cells import TableError
+from crossover.core.tables import read_table
+from crossover.sources.file_patterns import paths_below
+from crossover.sources.findings import Finding, Refused
+from crossover.sources.inspection.described import Described, described
+from crossover.sources.inspection.inventory import (
+    ChannelKind,
+    Inventory,
+    StructureKind,
+    by_axis,
+    distinct,
+    identifier,
+)
+from crossover.sources.inspection.label_maps import usual
+from crossover.sources.inspection.layout import Layout, is_volume, layout, stem
+from crossover.sources.reading import kept
+from crossover.sources.settings import VolumesSource
+from crossover.sources.volume_file import read_volume
+from crossover.sources.volumes import read_patient
+
+TABLES = (".csv", ".tsv", ".xlsx")
+MOST_VALUES = 64
+"""Different values in a label map; more are an image's."""
+SAMPLED = 5
+"""Patients whose files tell which patterns are label maps."""
+AIR_HU = -500
+"""An image with values below it is CT."""
+MOST_GROUPS = 8
+"""Values of a column that may tell cohorts apart."""
+PERCENTILES = (1, 99.5)
+
+
+@dataclass
+class _Look:
+    """What one patient's files hold."""
+
+    sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    spacings: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    labels: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Pattern of a label map -> value -> millilitres."""
+    errors: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+
+def inspect_volumes(root: Path, workers: int) -> Inventory:
+    """Return what a tree of volumes holds; every file of a regular pattern is read.
+
+    Raises:
+        ValueError: where the files fit no pattern, with what would be one.
+    """
+    said = described(root)
+    paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
+    found = layout(paths)
+    if not found.roles:
+        raise ValueError(
+            f"{root}: the paths of its {len(paths)} volumes fit no pattern, such as <patient>/t2.nii.gz or "
+            "imagesTr/<patient>_0000.nii.gz: write a table with a row for each patient and the files' names "
+            "(docs/own-data.md), or rename them"
+        )
+    kinds = {pattern: _kind(root, files) for pattern, files in found.roles.items()}
+    return _Inspection(root, said, found, kinds).inventory(workers)
+
+
+@dataclass(frozen=True)
+class _FileKind:
+    """What the first few files of a pattern are."""
+
+    mask: bool
+    volumes: int
+    ct: bool
+
+
+def _kind(root: Path, files: Mapping[str, str]) -> _FileKind:
+    some = [files[p] for p in sorted(files)[:SAMPLED]]
+    arrays = [a for a in (_values(root / path) for path in some) if a is not None]
+    volumes = max((_volumes(root / path) for path in some), default=1)
+    masks = [a.min() >= 0 and len(np.unique(a)) <= MOST_VALUES and (a == np.rint(a)).all() for a in arrays]
+    ct = bool(arrays) and all(a.min() < AIR_HU for a in arrays)
+    return _FileKind(bool(masks) and all(masks) and volumes == 1, volumes, ct)
+
+
+def _values(path: Path) -> NDArray | None:
+    try:
+        return sitk.GetArrayFromImage(read_volume(path).image)
+    except Refused:
+        return None
+
+
+def _volumes(path: Path) -> int:
+    """Count the volumes along a fourth axis of a NIfTI file."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return 1
+    try:
+        shape: tuple[int, ...] = tuple(getattr(nib.load(path), "shape", ()))
+    except Exception:  # nibabel raises several kinds; the file is told with its patient
+        return 1
+    return int(shape[3]) if len(shape) == 4 else 1
+
+
+@dataclass(frozen=True)
+class _Inspection:
+    root: Path
+    said: Described
+    found: Layout
+    kinds: Mapping[str, _FileKind]
+
+    def inventory(self, workers: int) -> Inventory:
+        channels = self._channels()
+        if not channels:
+            raise ValueError(f"{self.root}: all volumes look like label maps: there is no image beside them")
+        masks = {pattern: pattern for pattern, kind in self.kinds.items() if kind.mask}
+        probe = partial(_look, self.root, channels, masks)
+        patients = self.found.patients
+        files = [{pattern: own.get(p, "") for pattern, own in self.found.roles.items()} for p in patients]
+        if workers > 1 and len(patients) > 1:
+            with incremental.pool(workers) as processes:
+                looks = dict(zip(patients, processes.map(probe, files)))
+        else:
+            looks = dict(zip(patients, map(probe, files)))
+        return self._told(channels, masks, looks)
+
+    def _channels(self) -> dict[str, Any]:
+        """Name -> its file, as a source has it."""
+        out: list[tuple[str, Any]] = []
+        for pattern, kind in self.kinds.items():
+            if kind.mask:
+                continue
+            number = re.search(r"_(\d{4})\.", pattern) if "nnU-Net" in self.said.form else None
+            for volume in range(kind.volumes):
+                at = int(number[1]) if number else volume
+                own = self.said.channels.get(at) if number or kind.volumes > 1 or len(self.said.channels) == 1 else None
+                name = identifier(own or _called(pattern, kind), "channel")
+                out.append((name, {"file": pattern, "volume": volume} if kind.volumes > 1 else pattern))
+        return dict(zip(distinct(name for name, _ in out), (file for _, file in out)))
+
+    def _told(self, channels: Mapping[str, Any], masks: Mapping[str, str], looks: Mapping[str, _Look]) -> Inventory:
+        structures = self._structures(masks, looks)
+        kinds = [self._channel(name, file, looks) for name, file in channels.items()]
+        kinds.sort(key=lambda kind: -kind.patients)
+        cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
+        table, columns = self._table()
+        source = {"kind": "volumes", "table": None} | ({"table": table[0], "patient": table[1]} if table else {})
+        return Inventory(self.said.form, cases, kinds, structures, self._odd(looks), source, columns)
+
+    def _channel(self, name: str, file: Any, looks: Mapping[str, _Look]) -> ChannelKind:
+        pattern = file["file"] if isinstance(file, dict) else file
+        own = [look for look in looks.values() if name in look.sizes]
+        sizes, spacings = [look.sizes[name] for look in own], [look.spacings[name] for look in own]
+        ct = self.kinds[pattern].ct
+        return ChannelKind(
+            name, "CT (values in HU)" if ct else "image", [pattern], len(own), 0,
+            by_axis(sizes, 5) if own else "", by_axis(spacings) if own else "", file, "CT" if ct else "MR",
+            extent_mm=max((max(n * s for n, s in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
+            finest_mm=float(np.median([s[0] for s in spacings])) if own else 0.0,
+            example=partial(self._example, file, pattern),
+        )  # fmt: skip
+
+    def _example(self, file: Any, pattern: str) -> sitk.Image:
+        paths = [path for _, path in sorted(self.found.roles[pattern].items())]
+        number = file["volume"] if isinstance(file, dict) else None
+        return read_volume(self.root / paths[len(paths) // 2], number).image
+
+    def _structures(self, masks: Mapping[str, str], looks: Mapping[str, _Look]) -> list[StructureKind]:
+        out = []
+        for pattern in masks:
+            maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
+            times = Counter(label for own in maps for label in own)
+            labels = [None] if usual(times, len(maps)) == [None] else sorted(times)
+            out += [self._structure(pattern, label, maps, len(labels) > 1) for label in labels]
+        for kind, name in zip(out, distinct(kind.name for kind in out)):
+            kind.name = name
+        return out
+
+    def _structure(
+        self, pattern: str, label: int | None, maps: Sequence[Mapping[int, float]], several: bool
+    ) -> StructureKind:
+        """Return a structure: one label of some maps, or None for all of them."""
+        said = self.said.labels.get(label) if label is not None else None
+        called = said or (f"label_{label}" if several else _called(pattern, self.kinds[pattern]))
+        own = [sum(m.values()) if label is None else m[label] for m in maps if label is None or label in m]
+        rule = {"file": pattern} | ({"label": label} if several or said else {})
+        names: list[str | int] = [] if label is None else [label]
+        return StructureKind(identifier(called, "label"), names, len(own), rule, float(np.median(own)) if own else None)
+
+    def _table(self) -> tuple[tuple[str, str] | None, dict[str, dict[str, list[str]]]]:
+        """Return a table of patients in the folder with the column that names them, and its columns of few values."""
+        wanted = set(self.found.patients)
+        for path in sorted(p for p in self.root.iterdir() if p.suffix.lower() in TABLES):
+            try:
+                rows = read_table(path).rows
+            except (TableError, OSError):
+                continue
+            shares = {column: len(wanted & set(rows[column])) / len(wanted) for column in rows}
+            best = max(shares, key=lambda column: shares[column], default=None)
+            if best is not None and shares[best] >= 0.5 and not any("{group}" in p for p in self.found.roles):
+                few = {c: _groups(zip(rows[c], rows[best])) for c in rows if c != best}
+                return (path.name, best), {c: own for c, own in few.items() if 2 <= len(own) <= MOST_GROUPS}
+        groups = _groups((p.partition("/")[0], p) for p in sorted(wanted) if "/" in p)
+        return None, {"group": groups} if groups else {}
+
+    def _lacks(
+        self, patient: str, look: _Look, channels: list[ChannelKind], structures: list[StructureKind]
+    ) -> dict[str, str]:
+        errors = {f.about.partition(" ")[2] or f.about: f"{f.code}, {f.what}" for f in look.errors}
+        lacks = {}
+        for kind in channels:
+            if patient not in self.found.roles[_pattern(kind.rule)]:
+                lacks[kind.name] = "no such file"
+            elif kind.name in errors:
+                lacks[kind.name] = errors[kind.name]
+        for structure in structures:
+            pattern = structure.rule["file"]
+            if patient not in self.found.roles[pattern]:
+                lacks[structure.name] = "no such file"
+            elif pattern in errors:
+                lacks[structure.name] = errors[pattern]
+            elif not {*structure.names} <= {*look.labels.get(pattern, {})} or not look.labels.get(pattern):
+                lacks[structure.name] = "no voxel of it"
+        return lacks
+
+    def _odd(self, looks: Mapping[str, _Look]) -> list[str]:
+        told = Counter(f"{f.about}: {f.code}" for look in looks.values() for f in look.warnings)
+        odd = [f"{n} patients: {what}" for what, n in told.items()]
+        if self.found.loose:
+            some = ", ".join(self.found.loose[:3])
+            odd.append(
+                f"{len(self.found.loose)} volumes fit no pattern: {some}"
+                + (", ..." if len(self.found.loose) > 3 else "")
+            )
+        return odd
+
+
+def _groups(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for value, patient in pairs:
+        if value:
+            groups[value].append(patient)
+    return dict(sorted(groups.items()))
+
+
+def _pattern(rule: Any) -> str:
+    return rule["file"] if isinstance(rule, dict) else rule
+
+
+def _called(pattern: str, kind: _FileKind) -> str:
+    """Return what a pattern's name says beside the patient: "t2" of "{patient}/t2.nii.gz", else its folder's."""
+    words = re.sub(r"\{\w+\}", "", stem(pattern)[0]).strip("_-. ")
+    folders = [part for part in pattern.split("/")[:-1] if "{" not in part]
+    name = (
+        words
+        if words and not words.isdigit()
+        else "_".join([*(f.lower().replace("tr", "") for f in folders[-1:]), words])
+    )
+    return name.strip("_") or ("ct" if kind.ct else "label" if kind.mask else "image")
+
+
+def _look(root: Path, channels: Mapping[str, Any], masks: Mapping[str, str], files: Mapping[str, str]) -> _Look:
+    """Read a patient's files by the code of an ingest."""
+    look = _Look()
+    own = {n: f for n, f in channels.items() if files[_pattern(f)]}
+    if not own:
+        return look
+    there = {f"mask{k}": files[pattern] for k, pattern in enumerate(masks) if files[pattern]}
+    source = VolumesSource.model_construct(
+        kind="volumes", folder=".", table="", patient="patient", where={}, variables=[], identifiers="public", allow=[],
+        channels={n: _exact(f, files) for n, f in own.items()},
+        structures={n: _structure(f) for n, f in there.items()},
+    )  # fmt: skip
+    reading = read_patient(source, {}, root)
+    named = {f"structure mask{k}": pattern for k, pattern in enumerate(masks)}
+    for finding in reading.findings:
+        told = Finding(finding.code, finding.what, named.get(finding.about, finding.about))
+        (look.errors if finding.severity == "error" else look.warnings).append(told)
+    for name, image in reading.channels.items():
+        look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
+    for pattern in masks:
+        with kept([], pattern):
+            if files[pattern]:
+                look.labels[pattern] = _millilitres(root / files[pattern])
+    return look
+
+
+def _exact(file: Any, files: Mapping[str, str]) -> Any:
+    from crossover.sources.settings import VolumeImage
+
+    if isinstance(file, dict):
+        return VolumeImage.model_construct(file=files[file["file"]], volume=file["volume"])
+    return files[file]
+
+
+def _structure(path: str) -> Any:
+    from crossover.sources.settings import VolumeStructure
+
+    return VolumeStructure.model_construct(file=path, label=None)
+
+
+def _millilitres(path: Path) -> dict[int, float]:
+    image = read_volume(path).image
+    values, counts = np.unique(np.rint(sitk.GetArrayViewFromImage(image)).astype(int), return_counts=True)
+    voxel = float(np.prod(image.GetSpacing())) / 1000
+    return {int(v): round(int(n) * voxel, 3) for v, n in zip(values, counts) if v}

@@ -1,0 +1,85 @@
+"""Whom a source's rules would take, before anything is read but headers and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crossover.sources.dicom.choose import picked
+from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.header import STRUCTURES
+from crossover.sources.dicom.places import of_patient, parted
+from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
+from crossover.sources.dicom.stacks import stacks
+from crossover.sources.dicom.structures import normal_name
+from crossover.sources.findings import Refused
+from crossover.sources.forms import form_of
+from crossover.sources.inspection.dicom import called
+from crossover.sources.pseudonyms import case_names, key_of
+from crossover.sources.settings import DicomSource, IngestRules, OpenKbpSource, VolumesSource
+
+
+@dataclass
+class Taken:
+    """The cases of a cohort by what headers and tables tell; what only pixels show is told when they are read."""
+
+    cases: dict[str, str] = field(default_factory=dict)
+    """Case -> its patient."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Case -> why it would be excluded: a finding's code, and what."""
+    told: list[str] = field(default_factory=list)
+    """What is to be said of the folder or table as a whole."""
+
+    @property
+    def patients(self) -> int:
+        """Patients with a case that is taken."""
+        return len({patient for case, patient in self.cases.items() if case not in self.left_out})
+
+
+def would_take(
+    source: DicomSource | VolumesSource | OpenKbpSource, rules: IngestRules, data: Path, workers: int
+) -> Taken:
+    """Return the cases of a source of real patients.
+
+    Raises:
+        ValueError: the folder or table can't be read, with all that is wrong with it.
+    """
+    if isinstance(source, DicomSource):
+        return _of_export(source, rules, data, workers)
+    cases, findings = form_of(source).rows(source, data)
+    return Taken({case: row.patient for case, row in cases.items()}, told=[f.what for f in findings])
+
+
+def _of_export(source: DicomSource, rules: IngestRules, data: Path, workers: int) -> Taken:
+    files, findings = walk(data / source.folder, key_of(source))
+    images, maps = parted(source, files)
+    found, told = gather(images, findings, rules.series, lambda p: case_names(source, [p])[p], workers)
+    out = Taken({case: patient_of(case) for case in found}, told=[f"{f.code}, {f.what}" for f in told])
+    for case, examination in found.items():
+        with_maps = {n: bool(of_patient(maps[n], m.file, examination.patient_id)) for n, m in source.label_maps.items()}
+        if why := _excluded(examination, rules, with_maps, case):
+            out.left_out[case] = why
+    return out
+
+
+def _excluded(examination: Examination, rules: IngestRules, maps: Mapping[str, bool], case: str) -> str:
+    instances = examination.instances or read_headers(examination.files, 1)[0]
+    there = stacks(instances)
+    objects = [i for i in instances if i.modality in STRUCTURES]
+    drawn_on = {uid for i in objects for uid in i.references}
+    for channel, rule in rules.series.items():
+        try:
+            picked(there, rule.of(case, patient_of(case)), drawn_on)
+        except Refused as refused:
+            return f"{refused.finding.code}, channel {channel}: {refused.finding.what}"
+    names = {normal_name(name) for i in objects for name in called(i)}
+    for structure, known in rules.structures.items():
+        about = f"structure-missing, structure {structure}"
+        wanted = {normal_name(str(name)) for name in known.names or [structure]}
+        numbered = any(isinstance(name, int) for name in known.names)
+        if structure in maps and not maps[structure]:
+            return f"{about}: its label map is not there"
+        if structure not in maps and not (names & wanted or numbered):
+            return f"{about}: none of {len(names)} structures has its name"
+    return ""

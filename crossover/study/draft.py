@@ -1,0 +1,346 @@
+"""A study's file from what folders of images hold: what `crossover new` writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crossover.sources.inspection.inventory import ChannelKind, Inventory, StructureKind
+from crossover.sources.inspection.names import SIDES, key_of
+from crossover.study.suggested import grid, source_test, test_and_sizes
+
+PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
+"""Pixels a side of a slice at most, by scale."""
+
+
+class DraftError(ValueError):
+    """Two folders can't make a study; the message says what they lack and what they have."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A cohort as it was asked for."""
+
+    path: Path
+    found: Inventory
+    label: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network that the study begins with, instead of patients of a source."""
+
+    label: str
+    network: dict[str, Any]
+    """As a study has it: architecture, settings and initial weights."""
+    frozen: str
+    """The level from which its decoder is trained, the encoder frozen."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A study's file and what was assumed in it."""
+
+    text: str
+    data: Path
+    """The folder of the data, below which the cohorts' folders are."""
+    told: list[str]
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Channels or structures: the study's name for each -> the name in each cohort's inventory."""
+
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def of(self, cohort: str) -> list[str]:
+        return [own[cohort] for own in self.names.values()]
+
+
+def draft(
+    name: str,
+    cohorts: Mapping[str, Given],
+    channels: Sequence[str] = (),
+    structures: Sequence[str] = (),
+    model: Model | None = None,
+) -> Draft:
+    """Return a study of one target, and a source where there is one: patients, or a model.
+
+    Args:
+        name: of the study.
+        cohorts: "target", and "source" where the study has one -> what was found there.
+        channels: names in the target's inventory; by default the likeliest.
+        structures: names in the target's inventory, each as it stands or as `NAME=FOUND`; by default those that most
+            patients have.
+
+    Raises:
+        DraftError: a name that isn't there; nothing that both cohorts have; too few patients.
+    """
+    cohorts = {c: replace(given, found=_merged(given.found, structures)) for c, given in cohorts.items()}
+    target = cohorts["target"].found
+    images = _matched(cohorts, "channels", channels)
+    drawn = _matched(cohorts, "structures", structures)
+    taken = {c: _taken(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
+    data = Path(os.path.commonpath([_folder(given.path) for given in cohorts.values()]))
+    kinds = {n: _kind(target.channels, own["target"]) for n, own in images.names.items()}
+    modality = "ct" if len(kinds) == 1 and next(iter(kinds.values())).modality == "CT" else "mr"
+    try:
+        test, sizes = test_and_sizes(taken["target"])
+    except ValueError as error:
+        raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
+    tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
+    values: dict[str, Any] = {
+        "extends": modality,
+        "study": name,
+        "title": f"{', '.join(drawn.names).capitalize()}: {' to '.join(cohorts[c].label for c in cohorts)}",
+        "question": _question(cohorts, model),
+        "data": f"{taken['target']} patients of {cohorts['target'].label}"
+        + (f" and {taken['source']} of {cohorts['source'].label}" if "source" in cohorts else ""),
+        "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
+        "channels": [*images.names],
+    }
+    if any(g.found.dicom for g in cohorts.values()):
+        first = next(c for c, g in cohorts.items() if g.found.dicom)
+        values["series"] = {n: _kind(cohorts[first].found.channels, own[first]).rule for n, own in images.names.items()}
+    values["structures"] = {n: _structure(n, own, cohorts) for n, own in drawn.names.items()}
+    values["preparation"], scales = _grids([*kinds.values()])
+    values["sizes"] = sizes
+    values |= {"network": model.network} if model else {}
+    values["strategies"] = _of_model(name, model) if model else _strategies(name, "source" in cohorts)
+    values["figures"] = _figures(values, sizes)
+    values["scales"] = scales
+    values["scales"]["smoke"] |= {"sizes": sizes[-2:], "splits": {"replicates": {"draws": 1}}}
+    if model:  # the base has other networks at the smaller scales
+        for scale in values["scales"].values():
+            scale["network"] = {"settings": model.network["settings"]}
+    told = _told(cohorts, taken, tests, sizes, images, drawn)
+    if model and "file" in model.network["initial"]:
+        told.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
+    return Draft(_text(values), data, told)
+
+
+def _asked(names: Sequence[str]) -> dict[str, str]:
+    """The study's name -> the inventory's, of words as `gland`, `gland=label_1` or `gland=whole_gland+prostate`."""
+    parted = {own: found or own for own, _, found in (name.partition("=") for name in names)}
+    return {own: own if "+" in found else found for own, found in parted.items()}
+
+
+def _merged(found: Inventory, names: Sequence[str]) -> Inventory:
+    """Return an inventory in which structures that are asked for together, with +, are one."""
+    structures = list(found.structures)
+    cases = {patient: dict(lacks) for patient, lacks in found.cases.items()}
+    for own, _, parts in (name.partition("=") for name in names if "+" in name):
+        kinds = [kind for kind in structures if kind.name in parts.split("+")]
+        if not kinds or not found.dicom:
+            continue
+        called = list(dict.fromkeys(name for kind in kinds for name in kind.names))
+        structures = [kind for kind in structures if kind not in kinds]
+        structures.append(StructureKind(own, called, 0, {"label": own, "names": called}))
+        for lacks in cases.values():
+            if all(kind.name in lacks for kind in kinds):
+                lacks[own] = lacks[kinds[0].name]
+    return replace(found, structures=structures, cases=cases)
+
+
+def _folder(path: Path) -> Path:
+    return path.resolve() if path.is_dir() else path.resolve().parent
+
+
+def _kind(kinds: Sequence[Any], name: str) -> Any:
+    return next(kind for kind in kinds if kind.name == name)
+
+
+def _matched(cohorts: Mapping[str, Given], what: str, names: Sequence[str]) -> _Chosen:
+    """Find what is asked for in every cohort; where nothing is, what is likely in the target and there in all."""
+    target = cohorts["target"].found
+    proposed = target.proposed_channels() if what == "channels" else target.proposed_structures()
+    wanted = _asked(names) or {name: name for name in proposed}
+    if not wanted:
+        raise DraftError(f"the target has no {what}: {cohorts['target'].path}")
+    found: dict[str, dict[str, str]] = {}
+    findings = []
+    for own, of_target in wanted.items():
+        there = {c: _same(getattr(g.found, what), own, of_target, len(wanted)) for c, g in cohorts.items()}
+        if all(there.values()):
+            found[own] = {cohort: name for cohort, name in there.items() if name}
+        findings += [
+            f"{cohorts[c].path} has no {what[:-1]} {own!r}; there are: "
+            + (", ".join(kind.name for kind in getattr(cohorts[c].found, what)) or "none")
+            for c, name in there.items()
+            if not name
+        ]
+    if findings and (names or not found):
+        findings.append(f"choose what all have with --{what}, as NAME, NAME=FOUND or NAME=FOUND+FOUND")
+        raise DraftError("\n".join(findings))
+    return _Chosen(found)
+
+
+def _same(kinds: Sequence[ChannelKind | StructureKind], own: str, of_target: str, wanted: int) -> str | None:
+    """Return the name of what is meant: by name, by a name that means the same, or as the only one there."""
+    there = [kind.name for kind in kinds]
+    same = [name for name in (of_target, own) if name in there]
+    same += [name for name in there if key_of(name) in (key_of(own), key_of(of_target))]
+    return next(iter(same or (there if len(there) == wanted == 1 else [])), None)
+
+
+def _taken(found: Inventory, names: Sequence[str]) -> int:
+    return len(found.cases) - len(found.left_out(names))
+
+
+def _why(found: Inventory, names: Sequence[str]) -> str:
+    left = found.left_out(names)
+    first = next(iter(left.items()), None)
+    return f"{len(left)} of {len(found.cases)} are left out" + (f", as {first[0]}: {first[1]}" if first else "")
+
+
+def _question(cohorts: Mapping[str, Given], model: Model | None) -> str:
+    ours = cohorts["target"].label
+    if model:
+        return (
+            f"With n labelled patients of {ours}, is it better to fine-tune {model.label}, all of it or the decoder "
+            "alone, or to train from scratch?"
+        )
+    if "source" not in cohorts:
+        return f"With n labelled patients of {ours}, what does a network reach that is trained from scratch?"
+    theirs = cohorts["source"].label
+    return (
+        f"With n labelled patients of {ours}, is it better to fine-tune a network of {theirs}, to train from scratch, "
+        f"to train on both together, or to use the network of {theirs} as it is?"
+    )
+
+
+def _cohort(cohort: str, given: Given, data: Path, channels: _Chosen, structures: _Chosen, test: int) -> dict[str, Any]:
+    found, folder = given.found, os.path.relpath(given.path.resolve(), data)
+    usual = (("table", "patients.csv"), ("patient", "patient"))
+    source = {key: value for key, value in found.source.items() if (key, value) not in usual}
+    source |= {"folder": folder} if folder != "." else {}
+    if found.dicom:
+        maps = {n: _kind(found.structures, own[cohort]).rule for n, own in structures.names.items()}
+        if maps := {n: rule for n, rule in maps.items() if "file" in rule}:
+            source["label_maps"] = maps
+    else:
+        source["channels"] = {n: _kind(found.channels, own[cohort]).rule for n, own in channels.names.items()}
+        source["structures"] = {n: _kind(found.structures, own[cohort]).rule for n, own in structures.names.items()}
+    names = [*channels.of(cohort), *structures.of(cohort)]
+    if found.left_out(names):
+        source["allow"] = _allowed(found, names)
+    return {"label": given.label, "role": cohort, "source": source, "test": test}
+
+
+def _allowed(found: Inventory, names: Sequence[str]) -> list[str]:
+    """Return the codes of findings by which patients are left out, so that they stop no run."""
+    codes = {"series-missing", "structure-missing", "structure-empty"}
+    for why in found.left_out(names).values():
+        codes |= {part.partition(",")[0].rpartition(": ")[2] for part in why.split("; ") if "," in part}
+    return sorted(code for code in codes if code.replace("-", "").isalpha() and "-" in code)
+
+
+def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, Given]) -> dict[str, Any]:
+    label = _label(name)
+    rules = [_kind(g.found.structures, own[c]).rule for c, g in cohorts.items() if g.found.dicom]
+    names = list(dict.fromkeys(n for rule in rules for n in rule.get("names", [])))
+    return {"label": label} | ({"names": names} if names else {})
+
+
+def _label(name: str) -> str:
+    """Return a structure's name for people: "parotid_l" is "Left parotid"."""
+    words = name.split("_")
+    sides = [SIDES[word] for word in words if word in SIDES]
+    return " ".join([*sides, *(word for word in words if word not in SIDES)]).capitalize()
+
+
+def _grids(kinds: Sequence[ChannelKind]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the preparation, and what the smaller scales change of it."""
+    extent, pixel = max(k.extent_mm for k in kinds), min(k.finest_mm for k in kinds)
+    of = {}
+    for scale, most in PIXELS.items():
+        pixels, spacing = grid(extent, pixel, most)
+        of[scale] = {"slices": {"size": [pixels, pixels], "spacing_mm": spacing}}
+    return of["paper"], {scale: {"preparation": of[scale]} for scale in ("demo", "smoke")}
+
+
+def _strategies(name: str, source: bool) -> dict[str, Any]:
+    ours, theirs = f"{name}_target", f"{name}_source"
+    scratch = {"label": "From scratch", "chain": [{"train": {ours: "n"}}]}
+    if not source:
+        return {"scratch": scratch}
+    pretrained = {"train": {theirs: "all"}}
+    return {
+        "source": {"label": "The source's network", "chain": [pretrained]},
+        "scratch": scratch,
+        "transfer": {"label": "Fine-tuned", "chain": [pretrained, {"train": {ours: "n"}}]},
+        "tuned": {
+            "label": "Fine-tuned, encoder frozen",
+            "chain": [pretrained, {"train": {ours: "n"}, "levels": ["decoder"]}],
+        },
+        "aggregated": {"label": "Both together", "chain": [{"train": {theirs: "all", ours: "n"}}]},
+    }
+
+
+def _of_model(name: str, model: Model) -> dict[str, Any]:
+    on_target = {"train": {f"{name}_target": "n"}}
+    begun = on_target | {"initial": model.network["initial"]["weights"]}
+    return {
+        "scratch": {"label": "From scratch", "chain": [on_target | {"initial": "random"}]},
+        "transfer": {"label": "Fine-tuned", "chain": [begun]},
+        "tuned": {"label": "Fine-tuned, encoder frozen", "chain": [begun | {"levels": [model.frozen]}]},
+    }
+
+
+def _figures(values: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
+    shown = [n for n in ("source", "scratch", "transfer") if n in values["strategies"]]
+    return {
+        "order": [*values["strategies"]],
+        "overlays": {"channels": values["channels"][:1], "strategies": shown, "sizes": [sizes[-1]]},
+    }
+
+
+def _told(
+    cohorts: Mapping[str, Given], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
+    channels: _Chosen, structures: _Chosen,
+) -> list[str]:  # fmt: skip
+    """Return what was assumed, a sentence each."""
+    told = [
+        f"{c}: {g.label}, {g.found.form}; {taken[c]} of {len(g.found.cases)} patients have all that the study asks "
+        f"for, and {tests[c]} of them are tested on"
+        for c, g in cohorts.items()
+    ]
+    told.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")
+    for what, chosen in (("channels", channels), ("structures", structures)):
+        others = [k.name for k in getattr(cohorts["target"].found, what) if k.name not in chosen.of("target")]
+        told += [f"{what} that are there too and were not chosen: {', '.join(others[:8])}"] * bool(others)
+    told.append(f"sizes: {', '.join(map(str, sizes))} labelled patients of the target, drawn three times")
+    return told
+
+
+BLOCKS = {"cohorts", "structures", "strategies", "scales"}
+"""Sections with a line or more for each of their keys."""
+WIDTH = 118
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    """Return the values as YAML: what fits on a line is on one."""
+    lines = ["# yaml-language-server: $schema=../schema.json"]
+    for key, value in values.items():
+        lines += [""] * (key in BLOCKS or key == "channels") + _lines(key, value, "", key not in BLOCKS)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(key: str, value: Any, indent: str, may_flow: bool = True) -> list[str]:
+    flow = yaml.safe_dump([_plain(value)], default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+    line = f"{indent}{key}: {flow.strip()[1:-1]}"
+    if not isinstance(value, dict) or (may_flow and len(line) <= WIDTH):
+        return textwrap.wrap(line, WIDTH, subsequent_indent=indent + "  ") if isinstance(value, str) else [line]
+    return [f"{indent}{key}:", *(line for k, v in value.items() for line in _lines(k, v, indent + "  "))]
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy in which nothing stands twice, so that YAML writes no anchors."""
+    return json.loads(json.dumps(value))

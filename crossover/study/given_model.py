@@ -1,0 +1,47 @@
+"""A model that a new study begins with: ImageNet's encoder, or the weights that a study trained."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from crossover import networks
+from crossover.core.files import read_json_or_none
+from crossover.core.incremental import RECORD
+from crossover.study.draft import Model
+
+IMAGENET = "imagenet"
+ENCODER = "timm-tf_efficientnet_lite0"
+"""Its ImageNet weights come with the packages of the lock."""
+WEIGHTS = "weights.safetensors"
+
+
+def model_of(source: str) -> Model | None:
+    """Return the model that a source names; None where it names patients.
+
+    Raises:
+        ValueError: a file of weights without the record of its training beside it, which tells its network.
+    """
+    if source == IMAGENET:
+        settings = {"encoder": ENCODER}
+        initial = {"weights": "imagenet", "otherwise": "stop"}
+        network = {"architecture": "unet", "engine": "torch", "settings": settings, "initial": initial}
+        return Model(f"ImageNet's {ENCODER}", network, "decoder")
+    path = Path(source)
+    file = path / WEIGHTS if path.is_dir() else path
+    if not source or not file.is_file() or file.suffix != ".safetensors":
+        return None
+    record = read_json_or_none(file.parent / RECORD) or {}
+    known = record.get("network")
+    if not known:
+        raise ValueError(
+            f"{file}: the record of its training ({RECORD}) is not beside it, and tells its network: copy the whole "
+            "folder of the stage; weights of another program are named in the study's file (network.initial.file, with "
+            "network.architecture and settings as they were made with)"
+        )
+    initial = {"weights": "model", "file": os.path.relpath(file)}
+    every = networks.declared(known["architecture"]).settings(**known["settings"]).model_dump()
+    network = {"architecture": known["architecture"], "engine": known["engine"], "settings": every}
+    levels = networks.declared(known["architecture"]).levels
+    frozen = "decoder" if "decoder" in levels else next(iter(levels))
+    return Model(f"the model {file.parent.name}", network | {"initial": initial}, frozen)

@@ -1,0 +1,152 @@
+"""Patients that files tell, without a table."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crossover.core.configuration import ConfigError, validate
+from crossover.sources.file_patterns import filled, matching, paths_below
+from crossover.sources.settings import VolumesSource
+from crossover.sources.volumes import VolumesError, patient_files, read_patient, rows
+
+
+def nnunet(**changes: object) -> VolumesSource:
+    values = {
+        "kind": "volumes",
+        "folder": "Dataset001_Gland",
+        "table": None,
+        "channels": {"t2": "imagesTr/{patient}_0000.nii.gz", "adc": "imagesTr/{patient}_0001.nii.gz"},
+        "structures": {"gland": {"file": "labelsTr/{patient}.nii.gz", "label": 1}},
+        "identifiers": "public",
+    }
+    return VolumesSource.model_validate(values | changes)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for case in ("p_01", "p_02", "p_03"):
+        for name in (f"imagesTr/{case}_0000", f"imagesTr/{case}_0001", f"labelsTr/{case}"):
+            array = np.zeros((4, 5, 6), np.uint8)
+            array[1:3, 2, 1:4] = 1
+            path = tmp_path / "Dataset001_Gland" / f"{name}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    return tmp_path
+
+
+def test_the_files_of_an_nnunet_dataset_tell_its_patients(root: Path):
+    cases, findings = rows(nnunet(), root)
+    assert list(cases) == ["p_01", "p_02", "p_03"] and findings == []
+    files = patient_files(nnunet(), cases["p_02"].row)
+    names = ("imagesTr/p_02_0000.nii.gz", "imagesTr/p_02_0001.nii.gz", "labelsTr/p_02.nii.gz")
+    assert files == [f"Dataset001_Gland/{name}" for name in names]
+    reading = read_patient(nnunet(), cases["p_02"].row, root)
+    assert not reading.failed
+    assert sitk.GetArrayFromImage(reading.structures["gland"]).sum() == 6
+
+
+def test_patients_who_lack_a_file_are_left_out_and_counted(root: Path):
+    (root / "Dataset001_Gland/labelsTr/p_02.nii.gz").unlink()
+    cases, (finding,) = rows(nnunet(), root)
+    assert list(cases) == ["p_01", "p_03"]
+    assert finding.code == "files-missing" and "1 of them without structure gland" in finding.what
+
+
+def test_a_mask_beside_its_image_is_no_patient(root: Path):
+    folder = root / "Dataset001_Gland"
+    for path in folder.glob("labelsTr/*.nii.gz"):
+        path.rename(folder / "imagesTr" / path.name.replace(".nii.gz", "_seg.nii.gz"))
+        (folder / "imagesTr" / path.name.replace(".nii.gz", "_0000.nii.gz")).rename(folder / "imagesTr" / path.name)
+    flat = nnunet(
+        channels={"t2": "imagesTr/{patient}.nii.gz"},
+        structures={"gland": {"file": "imagesTr/{patient}_seg.nii.gz"}},
+    )
+    for path in folder.glob("imagesTr/*_0001.nii.gz"):
+        path.unlink()
+    cases, findings = rows(flat, root)
+    assert list(cases) == ["p_01", "p_02", "p_03"] and findings == []
+
+
+def test_no_patient_at_all_says_which_files_were_looked_for(root: Path):
+    with pytest.raises(VolumesError, match=r"all of these files: img/{patient}.nii, labelsTr"):
+        rows(nnunet(channels={"t2": "img/{patient}.nii"}), root)
+
+
+def test_a_column_that_no_file_tells_is_an_error_of_the_configuration():
+    values = nnunet().model_dump() | {"where": {"center": "A"}}
+    with pytest.raises(ConfigError, match=r"has no {center}"):
+        validate(VolumesSource, values, Path("s.yaml"))
+
+
+def test_hidden_files_and_those_of_macos_are_passed_over(tmp_path: Path):
+    for name in ("._p1.nii.gz", "p1.nii.gz", ".git/p2.nii.gz", "b/p3.nii.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert paths_below(tmp_path) == ["b/p3.nii.gz", "p1.nii.gz"]
+
+
+def test_a_volume_of_a_file_with_four_axes_is_a_channel(tmp_path: Path):
+    import nibabel as nib
+
+    array = np.stack([np.arange(60).reshape(3, 4, 5), np.arange(60).reshape(3, 4, 5) * 2], axis=-1)
+    nib.save(nib.Nifti1Image(array.astype(np.int16), np.diag([2, 2, 3, 1])), tmp_path / "p1.nii.gz")
+    channels = {"t2": {"file": "{patient}.nii.gz", "volume": 0}, "adc": {"file": "{patient}.nii.gz", "volume": 1}}
+    source = nnunet(folder=".", channels=channels, structures={})
+    (row,) = (case.row for case in rows(source, tmp_path).cases.values())
+    read = {n: sitk.GetArrayFromImage(i) for n, i in read_patient(source, row, tmp_path).channels.items()}
+    np.testing.assert_array_equal(read["adc"], 2 * read["t2"])
+    np.testing.assert_array_equal(read["t2"], array[..., 0].T)
+    beyond = nnunet(folder=".", channels={"t2": {"file": "{patient}.nii.gz", "volume": 2}}, structures={})
+    (finding,) = read_patient(beyond, row, tmp_path).findings
+    assert finding.code == "volume-axes" and "no volume 2 along a fourth axis (3 x 4 x 5 x 2)" in finding.what
+
+
+names = st.text(st.characters(exclude_characters="/{}", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+
+
+@given(names, names)
+def test_a_pattern_that_is_filled_gives_its_values_back(site: str, patient: str):
+    pattern = "{site}/sub-{patient}/anat/sub-{patient}_T2w.nii.gz"
+    row = {"site": site, "patient": patient}
+    assert list(matching([filled(pattern, row)], pattern)) == [row]
+
+
+def test_a_column_that_stands_twice_has_one_value():
+    assert list(matching(["a/b.nii", "a/a.nii"], "{p}/{p}.nii")) == [{"p": "a"}]
+
+
+def two_channels(tmp_path: Path, shift_mm: float = 0.0) -> tuple[VolumesSource, dict[str, str]]:
+    """A T2 of 1 mm pixels that rises along x by 1 a mm, and an ADC of the same values on pixels of 2 mm."""
+    for name, size, mm in (("t2", 12, 1.0), ("adc", 6, 2.0)):
+        array = np.broadcast_to(mm * np.arange(size) + mm / 2, (4, size, size)).astype(np.float32)
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing((mm, mm, 3.0))
+        image.SetOrigin((mm / 2 + (shift_mm if name == "adc" else 0.0), mm / 2, 0.0))
+        sitk.WriteImage(image, str(tmp_path / f"p1_{name}.nii.gz"))
+    channels = {"t2": "{patient}_t2.nii.gz", "adc": "{patient}_adc.nii.gz"}
+    return nnunet(folder=".", channels=channels, structures={}), {"patient": "p1"}
+
+
+def test_a_channel_on_another_grid_is_refused_or_resampled_as_declared(tmp_path: Path):
+    source, row = two_channels(tmp_path)
+    (refused,) = read_patient(source, row, tmp_path).findings
+    assert refused.code == "other-grid" and "other_grids: linear" in refused.remedy
+    reading = read_patient(source, row, tmp_path, "linear")
+    (note,) = reading.findings
+    assert note.code == "resampled" and note.severity == "note" and "resampled, linear" in note.what
+    t2, adc = (sitk.GetArrayFromImage(reading.channels[name]) for name in ("t2", "adc"))
+    assert reading.channels["adc"].GetSpacing() == reading.channels["t2"].GetSpacing()
+    np.testing.assert_allclose(adc[:, :, 1:-1], t2[:, :, 1:-1], atol=1e-5)
+
+
+def test_what_lies_outside_the_other_grid_is_told(tmp_path: Path):
+    source, row = two_channels(tmp_path, shift_mm=6.0)
+    (note,) = read_patient(source, row, tmp_path, "nearest").findings
+    assert "50% of that grid lies outside it" in note.what
+    source, row = two_channels(tmp_path, shift_mm=100.0)
+    (refused,) = read_patient(source, row, tmp_path, "linear").findings
+    assert refused.code == "other-grid" and "none of it lies inside" in refused.what

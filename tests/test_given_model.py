@@ -1,0 +1,89 @@
+"""A study that begins with a given model: a file of weights, or ImageNet's encoder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from crossover.core.configuration import ConfigError
+from crossover.core.files import write_json
+from crossover.execution.preflight import check_weights
+from crossover.study.config import load_study
+from crossover.study.given_model import model_of
+from crossover.study.initial_weights import of_file
+from crossover.study.plan import Stage, plan
+from crossover.study.schema import Study
+from crossover.study.sections import Initial
+from crossover.training.run import Initials, fitting
+
+CONFIG = Path(__file__).parent.parent / "config"
+STAGE = Stage("transfer-n5", (("b", 5),), None, None, ("gland",), initial="model")
+
+
+def weights(head: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    shapes = {
+        "encoder.a.weight": (4, 1, 3, 3),
+        "encoder.b.bias": (4,),
+        "decoder.c.weight": (2, 4),
+        "head.d.weight": (head, 2),
+    }
+    return {name: rng.normal(size=shape).astype("float32") for name, shape in shapes.items()}
+
+
+def test_parts_that_fit_are_taken_and_a_head_for_other_structures_begins_anew():
+    own = fitting(weights(head=3, seed=1), weights(), {})
+    assert own.keys() == {"encoder.a.weight", "encoder.b.bias", "decoder.c.weight"}
+    np.testing.assert_array_equal(own["encoder.b.bias"], weights(seed=1)["encoder.b.bias"])
+
+
+def test_a_frozen_part_that_does_not_fit_is_an_error_that_names_it():
+    given = weights(seed=1)
+    given["encoder.a.weight"] = given["encoder.a.weight"][:2]
+    frozen = {name: value for name, value in weights().items() if name.startswith("encoder")}
+    with pytest.raises(ValueError, match="don't fit encoder of the network"):
+        fitting(given, weights(), frozen)
+    with pytest.raises(ValueError, match="don't fit decoder, encoder, head"):
+        fitting({"other.x": np.zeros(1, "float32")}, weights(), {})
+
+
+def test_the_file_of_a_run_is_the_one_that_it_began_with(tmp_path: Path):
+    file = tmp_path / "weights.safetensors"
+    save_file(weights(), file)
+    about = of_file(Initial(weights="model", file=str(file)))
+    initials, network = Initials({"model": about}, ""), load_study("headneck", "smoke", CONFIG).network
+    assert initials.model(STAGE, network).keys() == weights().keys()
+    save_file(weights(seed=1), file)
+    with pytest.raises(ValueError, match="another one than when the run began"):
+        initials.model(STAGE, network)
+
+
+def study(**initial: str) -> Study:
+    values = load_study("headneck", "smoke", CONFIG).model_dump(mode="json")
+    values["network"]["initial"] = initial
+    chain = [{"train": {"center_b": "n"}, "initial": "model"}]
+    values["strategies"] = {"transfer": {"label": "Fine-tuned", "chain": chain}}
+    values["figures"] = {}
+    return Study.model_validate(values)
+
+
+def test_a_model_needs_its_file_and_a_file_its_model(tmp_path: Path):
+    with pytest.raises(ValueError, match="a file goes with the initial weights `model`"):
+        study(weights="model")
+    found = study(weights="model", file=str(tmp_path / "gone.safetensors"))
+    assert plan(found).stages["transfer-n3"].initial == "model"
+    with pytest.raises(ConfigError, match=r"gone.safetensors is not there"):
+        check_weights({"headneck": found})
+
+
+def test_a_trained_stage_tells_its_network_and_a_bare_file_of_weights_does_not(tmp_path: Path):
+    save_file(weights(), tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"record of its training \(record.json\) is not beside it"):
+        model_of(str(tmp_path))
+    network = {"architecture": "unet", "engine": "torch", "settings": {"encoder": "resnet18"}}
+    write_json(tmp_path / "record.json", {"network": network})
+    found = model_of(str(tmp_path))
+    assert found.network["settings"] == {"encoder": "resnet18", "decoder_width": 1.0} and found.frozen == "decoder"
+    assert model_of("imagenet").network["initial"]["weights"] == "imagenet"
+    assert model_of("/data/patients") is None

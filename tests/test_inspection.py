@@ -1,0 +1,295 @@
+"""What `crossover inspect` finds in folders of images, and that an ingest takes what it proposes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from typer.testing import CliRunner
+
+from crossover.cli.app import app
+from crossover.imaging.volumes import image_path
+from crossover.phantoms.head_neck.settings import HeadNeckSource
+from crossover.phantoms.prostate.settings import ProstateSource
+from crossover.sources.cases import make_cases
+from crossover.sources.inspection import inspect
+from crossover.sources.inspection.layout import layout
+from crossover.sources.inspection.names import grouped
+from crossover.sources.receive import receive
+from crossover.sources.settings import DicomSource, IngestRules
+
+REAL = Path(__file__).parent.parent.parent / "shared/real"
+real = pytest.mark.real
+CASES = [f"c{i:02d}" for i in range(5)]
+
+LAYOUTS: dict[str, tuple[list[str], list[str]]] = {
+    "a folder for each patient": (
+        ["{patient}/ct.nii.gz", "{patient}/structures.nii.gz"],
+        [f"pt_{i}/{name}.nii.gz" for i in range(9) for name in ("ct", "structures")],
+    ),
+    "nnU-Net": (
+        ["imagesTr/{patient}_0000.nii.gz", "imagesTr/{patient}_0001.nii.gz", "labelsTr/{patient}.nii.gz"],
+        [f"imagesTr/{c}_{k:04d}.nii.gz" for c in CASES for k in range(2)] + [f"labelsTr/{c}.nii.gz" for c in CASES],
+    ),
+    "Decathlon": (
+        ["imagesTr/{patient}.nii.gz", "labelsTr/{patient}.nii.gz"],
+        [f"{folder}/prostate_{i:02d}.nii.gz" for i in range(5) for folder in ("imagesTr", "labelsTr")],
+    ),
+    "PROMISE12": (
+        ["{patient}.mhd", "{patient}_segmentation.mhd"],
+        [f"Case{i:02d}{what}.mhd" for i in range(5) for what in ("", "_segmentation")],
+    ),
+    "sites above patients": (
+        ["{group}/{patient}/gland.nii", "{group}/{patient}/t2.nii"],
+        [f"{site}/p{i}/{name}.nii" for site in "AB" for i in range(4) for name in ("t2", "gland")],
+    ),
+    "BIDS": (
+        ["derivatives/masks/{patient}/anat/{patient}_mask.nii.gz", "{patient}/anat/{patient}_T2w.nii.gz"],
+        [f"sub-{i:02d}/anat/sub-{i:02d}_T2w.nii.gz" for i in range(4)]
+        + [f"derivatives/masks/sub-{i:02d}/anat/sub-{i:02d}_mask.nii.gz" for i in range(4)],
+    ),
+    "BraTS": (
+        ["{patient}/{patient}_flair.nii.gz", "{patient}/{patient}_seg.nii.gz"],
+        [f"BraTS_{i:03d}/BraTS_{i:03d}_{name}.nii.gz" for i in range(1, 6) for name in ("flair", "seg")],
+    ),
+    "PI-CAI": (
+        ["labels/{patient}.nii.gz", "{patient}/{patient}_t2w.mha"],
+        [f"1000{i}_100000{i}/1000{i}_100000{i}_t2w.mha" for i in range(4)]
+        + [f"labels/1000{i}_100000{i}.nii.gz" for i in range(3)],
+    ),
+    "LiTS": (
+        ["segmentation-{patient}.nii", "volume-{patient}.nii"],
+        [f"{name}-{i}.nii" for i in range(5) for name in ("volume", "segmentation")],
+    ),
+    "numbers in two folders": (
+        ["images/img{patient}.nii.gz", "masks/mask{patient}.nii.gz"],
+        [f"images/img{i}.nii.gz" for i in range(12)] + [f"masks/mask{i}.nii.gz" for i in range(12)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_patients_of_a_tree_are_told_by_how_regular_it_is(name: str):
+    patterns, paths = LAYOUTS[name]
+    found = layout(paths)
+    assert [*found.roles] == sorted(patterns) and not found.loose
+    assert sum(map(len, found.roles.values())) == len(paths)
+
+
+def test_files_that_fit_no_pattern_are_told():
+    found = layout([*LAYOUTS["a folder for each patient"][1], "pt_3/scout_of_monday.nii.gz"])
+    assert found.loose == ("pt_3/scout_of_monday.nii.gz",)
+    assert layout(["x/a.nii.gz"]).roles == {}
+
+
+def test_names_that_mean_the_same_are_one_structure():
+    found = grouped([["Parotid_L", "Brainstem"], ["Left Parotid", "Brain Stem"], ["parotid gland li", "Parotid_R"]])
+    assert [(own.names, sorted(own.patients)) for own in found] == [
+        (("Parotid_L", "Left Parotid", "parotid gland li"), [0, 1, 2]),
+        (("Brainstem", "Brain Stem"), [0, 1]),
+        (("Parotid_R",), [2]),
+    ]
+
+
+def written(path: Path, array: np.ndarray, slice_mm: float = 3.0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(array, np.diag([2.0, 2.0, slice_mm, 1.0])), path)
+
+
+@pytest.fixture
+def decathlon(tmp_path: Path) -> Path:
+    """Two channels in one file; the third patient has no peripheral zone, the fourth a mask on another grid."""
+    rng = np.random.default_rng(1)
+    for i in range(6):
+        written(tmp_path / f"imagesTr/prostate_{i:02d}.nii.gz", rng.normal(100, 20, (8, 8, 6, 2)).astype(np.float32))
+        mask = np.zeros((8, 8, 6), np.uint8)
+        mask[2:5, 2:5, 1:4] = 1
+        mask[5, 5, 1:4] = 0 if i == 2 else 2
+        written(tmp_path / f"labelsTr/prostate_{i:02d}.nii.gz", mask, 4.0 if i == 3 else 3.0)
+        (tmp_path / f"imagesTr/._prostate_{i:02d}.nii.gz").write_bytes(b"macOS")
+    about = {
+        "modality": {"0": "T2", "1": "ADC"},
+        "labels": {"0": "background", "1": "TZ", "2": "PZ"},
+        "training": [
+            {"image": f"./imagesTr/prostate_{i:02d}.nii.gz", "label": f"./labelsTr/prostate_{i:02d}.nii.gz"}
+            for i in range(6)
+        ],
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(about))
+    return tmp_path
+
+
+def test_a_decathlon_dataset_is_known_with_its_channels_and_labels(decathlon: Path):
+    found = inspect(decathlon, 1)
+    assert found.form == "a dataset of the Decathlon's form" and len(found.cases) == 6
+    assert [(c.name, c.rule["volume"], c.size) for c in found.channels] == [
+        ("t2", 0, "8 x 8 x 6"),
+        ("adc", 1, "8 x 8 x 6"),
+    ]
+    assert [(s.name, s.rule["label"], found.having(s.name)) for s in found.structures] == [("tz", 1, 5), ("pz", 2, 4)]
+    left = found.left_out(["t2", "tz", "pz"])
+    assert left["prostate_02"] == "pz: no voxel of it"
+    assert "structure-refused" in left["prostate_03"] and set(left) == {"prostate_02", "prostate_03"}
+
+
+def test_an_nnunet_dataset_is_known_by_its_json(tmp_path: Path):
+    for c in CASES:
+        written(tmp_path / f"imagesTr/{c}_0000.nii.gz", np.random.default_rng(0).normal(-900, 300, (6, 6, 5)))
+        written(tmp_path / f"labelsTr/{c}.nii.gz", np.pad(np.ones((2, 2, 3), np.uint8), ((0, 4), (0, 4), (0, 2))))
+    about = {"channel_names": {"0": "CT"}, "labels": {"background": 0, "liver": 1}, "file_ending": ".nii.gz"}
+    (tmp_path / "dataset.json").write_text(json.dumps(about))
+    found = inspect(tmp_path, 1)
+    assert found.form == "an nnU-Net dataset"
+    assert [(c.name, c.modality) for c in found.channels] == [("ct", "CT")]
+    assert [(s.name, s.rule) for s in found.structures] == [
+        ("liver", {"file": "labelsTr/{patient}.nii.gz", "label": 1})
+    ]
+
+
+def phantoms(source, folder: Path) -> Path:
+    receive(source, folder / "manifest.json", None, "x", 1, None)
+    for made in [folder / "manifest.json", folder / "clinical.csv", *folder.glob("*/record.json")]:
+        made.unlink()
+    return folder
+
+
+def head_neck(folder: Path, center: str, patients: int = 6) -> Path:
+    settings = {"kind": "head_neck_phantom", "center": center, "patients": patients, "seed": 3, "matrix": 64}
+    return phantoms(HeadNeckSource(**settings, slices=(20, 20), slice_thickness_mm=9.0), folder)
+
+
+def taken(folder: Path, out: Path, source: dict, rules: dict) -> list[str]:
+    """The cases that an ingest makes."""
+    typed = DicomSource.model_validate(source)
+    receive(typed, out / "received.json", folder, "", 1, None)
+    rules_ = IngestRules.model_validate(rules)
+    report = make_cases(out / "received.json", out / "manifest.json", typed, rules_, folder, "x", 1)
+    return report["made"]
+
+
+def test_what_is_proposed_of_a_dicom_export_is_what_an_ingest_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    source = ProstateSource(kind="prostate_phantom", site="A", patients=3, seed=3, matrix=64, slices=(8, 8))
+    found = inspect(phantoms(source, tmp_path / "export"), 1)
+    assert found.proposed_channels() == ["t2"] and found.proposed_structures() == ["zones_1", "zones_2"]
+    maps = {s.name: s.rule for s in found.structures}
+    rules = {
+        "series": {c.name: c.rule for c in found.channels[:1]},
+        "structures": {name: {"label": name} for name in maps},
+    }
+    assert len(taken(tmp_path / "export", tmp_path / "out", {**found.source, "label_maps": maps}, rules)) == 3
+
+
+def test_series_of_one_examination_on_two_grids_are_brought_onto_the_first(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    source = ProstateSource(kind="prostate_phantom", site="A", patients=2, seed=3, matrix=64, slices=(8, 8))
+    folder = phantoms(source, tmp_path / "export")
+    series = {c.name: c.rule for c in inspect(folder, 1).channels if c.name in ("t2", "mr_sagittal")}
+    made = taken(folder, tmp_path / "out", {"kind": "dicom"}, {"series": series, "other_grids": "linear"})
+    assert len(made) == 2
+    report = json.loads((tmp_path / "out/ingest.json").read_text())
+    assert {f["code"] for case in report["cases"].values() for f in case["findings"]} == {"resampled"}
+    t2, sagittal = (sitk.ReadImage(str(image_path(tmp_path / "out" / made[0], n))) for n in series)
+    assert t2.GetSize() == sagittal.GetSize() and t2.GetOrigin() == sagittal.GetOrigin()
+
+
+def test_folders_tell_patients_where_no_identifier_does(tmp_path: Path):
+    import pydicom
+
+    folder = head_neck(tmp_path / "export", "source", 2)
+    for path in folder.rglob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID = ""
+        dataset.save_as(path)
+    found = inspect(folder, 1)
+    assert found.source == {"kind": "dicom", "patients": "folder"} and len(found.cases) == 2
+    assert any("patients: folder" in what for what in found.odd)
+
+
+def new(*words: str):
+    return CliRunner().invoke(app, ["new", *words, "--workers", "1"])
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is one of the workflow, as far as commands look."""
+    root = Path(__file__).parent.parent
+    folder = tmp_path / "clone"
+    shutil.copytree(root / "config", folder / "config")
+    for name in ("Snakefile", "profiles/default/profile.yaml"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, folder / name)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    return folder
+
+
+def test_two_exports_make_a_study_of_few_lines_whose_cases_are_all_made(tmp_path: Path, clone: Path):
+    from crossover.study.config import load_settings, load_study
+
+    a, b = head_neck(tmp_path / "data/source", "source"), head_neck(tmp_path / "data/target", "target")
+    made = new("mine", "--source", str(a), "--target", str(b), "--structures", "brainstem,lobe=lobe_temporal_l+tl_l")
+    assert made.exit_code == 0, made.output
+    assert len((clone / "config/studies/mine.yaml").read_text().splitlines()) <= 60
+    study = load_study("mine", "demo")
+    assert study.structures["lobe"].names == ["Lobe_Temporal_L", "TL-L"] and study.sizes == [2, 4]
+    assert load_settings({"studies": "mine", "scale": "demo"}).data == str(tmp_path / "data")
+    rules = {"series": study.series, "structures": study.structures}
+    for cohort, about in study.cohorts.items():
+        source = about.source.model_dump()
+        assert len(taken(tmp_path / "data", tmp_path / cohort, source, rules)) == 6
+
+
+def test_a_structure_that_the_source_lacks_is_told_with_those_that_are_there(tmp_path: Path, clone: Path):
+    a, b = head_neck(tmp_path / "a", "source"), head_neck(tmp_path / "b", "target")
+    made = new("mine", "--source", str(a), "--target", str(b), "--structures", "tl_l")
+    assert made.exit_code == 2 and "has no structure 'tl_l'; there are: " in made.output
+    assert "lobe_temporal_l" in made.output and not (clone / "config/studies/mine.yaml").exists()
+
+
+def test_one_folder_is_parted_by_a_column_of_its_table(decathlon: Path, clone: Path):
+    (decathlon / "sites.csv").write_text("id,site\n" + "".join(f"prostate_{i:02d},{'AB'[i % 2]}\n" for i in range(6)))
+    both = new("mine", "--source", str(decathlon), "--target", str(decathlon))
+    assert both.exit_code == 2 and "site: A, B" in both.output
+    few = new("mine", "--source", f"{decathlon}:site=A", "--target", f"{decathlon}:site=B")
+    assert few.exit_code == 2 and "6 or more are needed" in few.output
+    wrong = new("mine", "--source", f"{decathlon}:site=A", "--target", f"{decathlon}:site=C")
+    assert wrong.exit_code == 2 and "no patients with site=C; what tells groups apart: site: A, B" in wrong.output
+
+
+def test_the_page_shows_each_kind_of_image(decathlon: Path, tmp_path: Path):
+    shown = CliRunner().invoke(
+        app, ["inspect", str(decathlon), "--page", str(tmp_path / "page.html"), "--workers", "1"]
+    )
+    assert shown.exit_code == 0 and "4 of 6 patients" in shown.output
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("data:image/png;base64,") == 2 and "prostate_03" in page
+
+
+def test_a_folder_without_images_is_told(tmp_path: Path):
+    (tmp_path / "letter.txt").write_text("no image")
+    said = CliRunner().invoke(app, ["inspect", str(tmp_path)])
+    assert said.exit_code == 2 and "is a DICOM image" in said.output
+
+
+@real
+@pytest.mark.skipif(not REAL.exists(), reason="shared/real is not beside the project")
+def test_real_examinations_get_rules_that_take_them():
+    found = inspect(REAL / "dicom/prostate-mr-siemens-private-bvalues", 1)
+    rules = {c.name: c.rule for c in found.channels}
+    assert found.proposed_channels() == ["t2"]
+    assert {"b50", "b400", "b800"} <= rules.keys() and rules["adc"]["computed_from"] == [50.0, 800.0]
+    lung = inspect(REAL / "dicom/lung-ct-rtstruct-varian", 1)
+    assert {s.name for s in lung.structures} == {"gtv_1", "lung_left", "lung_right", "spinal_cord"}
+
+
+@real
+@pytest.mark.skipif(not REAL.exists(), reason="shared/real is not beside the project")
+def test_the_real_head_and_neck_patients_are_told_by_their_table():
+    found = inspect(REAL / "headneck", 2)
+    assert len(found.cases) == 82 and found.source["table"] == "patients.csv"
+    assert {value: len(own) for value, own in found.columns["center"].items()} == {"A": 52, "B": 30}
+    assert sitk.GetArrayFromImage(found.channels[0].example()).shape == (128, 128, 128)
