@@ -11,6 +11,7 @@ import pytest
 from crossover.analyses import registry
 from crossover.core.paths import ROOT
 from crossover.study.config import load_study
+from crossover.study.schema import Study
 
 STUDIES = ["uterus", "nasopharynx", "prostate", "headneck"]
 
@@ -34,15 +35,40 @@ def test_declarations_are_read_without_what_draws_and_counts():
     assert ran.stdout.strip() == "set()", ran.stderr
 
 
+def small(strategies: tuple[str, ...], sizes: list[int], structures: int) -> Study:
+    """A study as `crossover new` writes them: few strategies, few sizes."""
+    values = load_study("headneck", "smoke").model_dump(mode="json")
+    values["strategies"] = {name: values["strategies"][name] for name in strategies}
+    values["sizes"] = sizes
+    values["structures"] = dict([*values["structures"].items()][:structures])
+    return Study.model_validate(values | {"figures": {}})
+
+
+SMALL = [
+    small(strategies, sizes, structures)
+    for strategies in (("scratch",), ("scratch", "source"), ("scratch", "transfer"), ("source", "transfer"))
+    for sizes in ([3], [3, 8])
+    for structures in (1, 4)
+]
+
+
+@pytest.mark.parametrize("study", SMALL, ids=lambda s: f"{'+'.join(s.strategies)}-{s.sizes}-{len(s.structures)}")
+def test_what_a_small_study_gets_can_be_made(study: Study):
+    check_that_all_can_be_made(study)
+
+
 @pytest.mark.parametrize("name", STUDIES)
 @pytest.mark.parametrize("scale", ["smoke", "paper"])
 def test_what_a_study_gets_can_be_made(name: str, scale: str):
+    check_that_all_can_be_made(load_study(name, scale))
+
+
+def check_that_all_can_be_made(study: Study) -> None:
     """No file is written twice, and every table that an analysis needs is made, before it."""
-    study = load_study(name, scale)
     found = registry.of_study(study)
     written = [output for analysis in found for output in analysis.outputs]
     assert len(set(written)) == len(written)
-    optional = {"claims", "networks", "pairwise"}
+    optional = {"claims", "networks", "pairwise", "structures"}
     there = set(registry.tables_of(study))
     for analysis in found:
         assert analysis.name in optional or set(analysis.declared.reads) <= there, analysis.rule

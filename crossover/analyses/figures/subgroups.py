@@ -16,7 +16,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
-from crossover.analyses.design import SCORES, several_sizes
+from crossover.analyses.design import SCORES, several_families, several_sizes
 from crossover.analyses.figures import captions, style
 from crossover.findings.published import numbers_of, of_structure
 from crossover.statistics.scores.missing import completed
@@ -36,7 +36,7 @@ ANALYSIS = Analysis(
         "figures.colours",
         "published",
     ),
-    applies=(several_sizes,),
+    applies=(several_sizes, several_families),
     order=12,
 )
 

@@ -36,17 +36,18 @@ _TESTED = [
 def make(given: Inputs, study: Study) -> Frames:
     """See `table_two_paired`."""
     published = paper_of(study)
-    summary, paired = given.table("statistics/summary.csv"), given.table("statistics/paired.csv")
+    summary, paired = given.table("statistics/summary.csv"), given.optional("statistics/paired.csv")
     return {"structures": table_two_paired(summary, paired, published, study)}
 
 
 def table_two_paired(
-    summary: pd.DataFrame, paired: pd.DataFrame, published: Published | None, study: Study
+    summary: pd.DataFrame, paired: pd.DataFrame | None, published: Published | None, study: Study
 ) -> pd.DataFrame:
     """The main question's models and comparisons on the target's test cases, tidy.
 
     Args:
-        summary: of `estimates.summary.summarise`. paired: of `differences.paired.paired`.
+        summary: of `estimates.summary.summarise`.
+        paired: of `differences.paired.paired`; None where the study has a single family.
 
     Returns:
         The columns `COLUMNS`: for each size and structure one row of kind "model" for each family
@@ -58,7 +59,7 @@ def table_two_paired(
     """
     metric = study.statistics.metric
     ours = summary[(summary["metric"] == metric) & (summary["test_set"] == study.target)]
-    tests = paired[paired["test_set"] == study.target]
+    tests = None if paired is None else paired[paired["test_set"] == study.target]
     rows = [
         row
         for n in study.sizes
@@ -69,7 +70,7 @@ def table_two_paired(
     return _with_published(table, published, study)[COLUMNS]
 
 
-def _rows(summary: pd.DataFrame, tests: pd.DataFrame, structure: str, n: int, study: Study) -> Iterator[dict]:
+def _rows(summary: pd.DataFrame, tests: pd.DataFrame | None, structure: str, n: int, study: Study) -> Iterator[dict]:
     place = {"structure": structure, "n_train": n}
     for family in main_question(study):
         size = 0 if family in references(study) else n
@@ -78,6 +79,8 @@ def _rows(summary: pd.DataFrame, tests: pd.DataFrame, structure: str, n: int, st
         whole = structure != POOLED or own["structure"].nunique() == len(study.structures)
         if len(own) and whole:
             yield place | {"kind": "model", "a": family, "b": ""} | _score(own)
+    if tests is None:
+        return
     for a, b in pairs_of(study):
         size = 0 if {a, b} <= set(references(study)) else n
         pair = (tests["family_a"] == a) & (tests["family_b"] == b) & (tests["n_train"] == size)
