@@ -83,6 +83,14 @@ class Odd(BaseHTTPRequestHandler):
         part = b"\r\nContent-Type: application/dicom\r\n\r\n" + self.sent + b"\r\n"
         self._answer(b"--x" + part + b"--x--", 'multipart/related; type="application/dicom"; boundary=x', 206)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        failed = Dataset()
+        failed.ReferencedSOPInstanceUID, failed.FailureReason = "1.2.3.1", 0xA700
+        d = Dataset()
+        d.FailedSOPSequence = [failed]
+        self._answer(json.dumps(d.to_json_dict()).encode(), status=409)
+
     def _answer(self, content: bytes, kind: str = "application/dicom+json", status: int = 200) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -136,6 +144,11 @@ def test_a_token_goes_before_what_netrc_says(odd: str, tmp_path: Path, monkeypat
     monkeypatch.setenv("CROSSOVER_PACS_TOKEN", "a-token")
     assert call("pacs", "find", odd, "PatientID=V1")[0] == 0
     assert set(Odd.seen) == {"Bearer a-token"}
+
+
+def test_a_refusal_is_told_with_the_reason_that_the_server_gives(odd: str, tmp_path: Path):
+    status, said = call("pacs", "store", odd, tmp_path / "one")
+    assert status == 1 and "the server refuses it: failure reason 0xa700" in said
 
 
 def test_a_file_that_is_no_dicom_is_told(odd: str, tmp_path: Path):

@@ -243,6 +243,18 @@ def test_a_folder_that_can_not_be_made_is_named(results: Path, export: Path):
     assert done.exit_code == 2 and f"{results.parent}/file/objects can't be written: Not a directory" in done.output
 
 
+def test_objects_of_an_earlier_call_among_the_images_change_nothing(results: Path, export: Path):
+    shutil.rmtree(export / "Q2")
+    folder = results.parent / "objects"
+    _, table, _ = segmented(export, results, "--dicom", str(folder))
+    shutil.copytree(folder, export / "from the PACS")
+    status, again, said = segmented(export, results, "--dicom", str(folder.with_name("again")))
+    assert status == 0, said
+    assert again.equals(table)
+    uids = [{d.SOPInstanceUID for d in objects(f).values()} for f in (folder, folder.with_name("again"))]
+    assert uids[0] == uids[1] and len(uids[0]) == 6
+
+
 def test_objects_of_an_archive_are_those_of_the_folder(results: Path, export: Path):
     folder = results.parent / "objects"
     segmented(export, results, "--dicom", str(folder))

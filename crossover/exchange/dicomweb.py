@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,9 +139,8 @@ class Pacs:
         with _told():
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
-        for failed in answer.get("FailedSOPSequence") or []:
-            reason = int(failed.get("FailureReason") or 0)
-            raise PacsError(f"the server refuses it: failure reason {reason:#06x} (PS3.18, table I.2-2)")
+        if refused := _refusal(answer):
+            raise PacsError(refused)
         if str(dataset.SOPInstanceUID) not in stored:
             raise PacsError("the server doesn't say that it has stored it")
 
@@ -157,6 +156,13 @@ class Pacs:
             found |= new
             if not new:
                 return list(found.values())
+
+
+def _refusal(answer: Dataset) -> str:
+    """Return why an answer to a store says that nothing is stored; "" where it doesn't."""
+    reasons = {int(failed.get("FailureReason") or 0) for failed in answer.get("FailedSOPSequence") or []}
+    told = ", ".join(f"{reason:#06x}" for reason in sorted(reasons))
+    return f"the server refuses it: failure reason {told} (PS3.18, table I.2-2)" if reasons else ""
 
 
 def _names(d: Dataset) -> tuple[str, ...]:
@@ -220,13 +226,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        status, reason = getattr(error.response, "status_code", 0), getattr(error.response, "reason", "")
-        what = f"the server answers {status} {reason}"
-        if status in (401, 403):
-            what += f": set {USER} and {PASSWORD}, or {TOKEN}, or write them to ~/.netrc"
-        elif status == 404:
-            what += ": is this the address of its DICOMweb services?"
-        raise PacsError(what) from None
+        raise PacsError(_told_by(error.response) if error.response is not None else "an error of HTTP") from None
     except requests.exceptions.SSLError:
         what = "its certificate is not trusted: REQUESTS_CA_BUNDLE names the file of your hospital's own authority"
         raise PacsError(what) from None
@@ -238,3 +238,15 @@ def _told() -> Iterator[None]:
         raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
     except (ValueError, KeyError, TypeError, pydicom.errors.InvalidDicomError) as error:
         raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
+
+
+def _told_by(answer: requests.Response) -> str:
+    """Return what an answer with an error's status says, and what to do."""
+    what = f"the server answers {answer.status_code} {answer.reason}"
+    if answer.status_code in (401, 403):
+        return f"{what}: set {USER} and {PASSWORD}, or {TOKEN}, or write them to ~/.netrc"
+    if answer.status_code == 404:
+        return f"{what}: is this the address of its DICOMweb services?"
+    with suppress(Exception):  # whatever it sends instead of DICOM
+        return _refusal(Dataset.from_json(answer.json())) or what
+    return what
