@@ -1,8 +1,10 @@
-"""Write requirements.lock and requirements-slurm.lock from pyproject.toml, by uv: `make lock [UPGRADE=--upgrade]`.
+"""Write requirements.lock and the locks beside it from pyproject.toml, by uv: `make lock [UPGRADE=--upgrade]`.
 
 One line for each package: its version, the SHA-256 of each file on PyPI that CPython 3.11 on Linux x86-64 can
 install, and their names. Versions stay as they are where pyproject.toml allows them. First what runs, then what
-only the extra `dev` brings, from the line `DEV` on. In a file of its own what only the extra `slurm` brings.
+only the extra `dev` brings, from the line `DEV` on. In files of their own what only the extra `slurm` brings, and what
+the tools bring that exchanged studies go to. These are solved last, with all other versions as given: the tools ask for
+older versions of packages that runs need, and get none.
 """
 
 from __future__ import annotations
@@ -14,36 +16,51 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-LOCK, SLURM_LOCK = Path("requirements.lock"), Path("requirements-slurm.lock")
+LOCK = Path("requirements.lock")
 HEAD = "# Written by `make lock` (envs/lock.py) from pyproject.toml. Don't edit; envs/setup.sh installs it."
 DEV = "# Only for tests, benchmarks and `make lock`: the extra `dev`."
-SLURM_HEAD = "# Written by `make lock`. What runs on Slurm need beside requirements.lock; see docs/cluster.md."
+SLURM_LOCK, EXCHANGE_LOCK = Path("requirements-slurm.lock"), Path("requirements-exchange.lock")
+BESIDE = {
+    SLURM_LOCK: "# Written by `make lock`. What runs on Slurm need beside requirements.lock; see docs/cluster.md.",
+    EXCHANGE_LOCK: "# Written by `make lock`. Tools that studies go to, beside requirements.lock: docs/exchange.md.",
+}
+"""The first lines of the locks beside requirements.lock."""
 RUN = ("ingest", "torch", "keras", "workflow")
+TOOLS = ("nnunet", "monai", "bids")
 TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
 
 
 def main(uv: str, *options: str) -> None:
-    """Write the lock; `options` go to uv."""
+    """Write the locks; `options` go to uv."""
     with tempfile.TemporaryDirectory() as folder:
-        pins = Path(folder) / "requirements.txt"  # uv keeps the versions of the file it writes to
-        known = "".join(lock.read_text() for lock in (LOCK, SLURM_LOCK) if lock.exists())
-        pins.write_text("\n".join(re.findall(r"^[\w.-]+==\S+", known, re.M)) + "\n")
-        compile_to(pins, uv, "--all-extras", *options)
+        pins, tools = Path(folder) / "requirements.txt", Path(folder) / "tools.txt"
+        known = "".join(lock.read_text() for lock in (LOCK, *BESIDE) if lock.exists())
+        for path in (pins, tools):  # uv keeps the versions of the file it writes to
+            path.write_text("\n".join(re.findall(r"^[\w.-]+==\S+", known, re.M)) + "\n")
+        compile_to(pins, uv, *named(*RUN, "dev", "slurm"), *options)
+        compile_to(tools, uv, *named(*RUN, *TOOLS), "--constraints", str(pins), *options)
         run, whole, slurm = (packages(pins, uv, *RUN, *more) for more in ((), ("dev",), ("slurm",)))
+        beside = {SLURM_LOCK: slurm, EXCHANGE_LOCK: packages(tools, uv, *RUN, *TOOLS)}
     runs = {package["name"] for package in run}
     parts = [HEAD, *(line(p) for p in run)]
     parts += [DEV, *(line(p) for p in whole if p["name"] not in runs)]
     LOCK.write_text("\n".join(parts) + "\n")
-    only = [line(p) for p in slurm if p["name"] not in runs]
-    SLURM_LOCK.write_text("\n".join([SLURM_HEAD, *only]) + "\n")
-    print(f"{LOCK}: {len(run)} packages that run, {len(whole) - len(run)} more for `dev`; {SLURM_LOCK}: {len(only)}")
+    print(f"{LOCK}: {len(run)} packages that run, {len(whole) - len(run)} more for `dev`")
+    for lock, found in beside.items():
+        only = [line(p) for p in found if p["name"] not in runs]
+        lock.write_text("\n".join([BESIDE[lock], *only]) + "\n")
+        print(f"{lock}: {len(only)}")
+
+
+def named(*extras: str) -> list[str]:
+    """Return the options of uv for these extras."""
+    return [word for extra in extras for word in ("--extra", extra)]
 
 
 def packages(pins: Path, uv: str, *extras: str) -> list[dict]:
     """What these extras need, as pinned, as PEP 751 writes it."""
     out = pins.with_name("pylock.toml")
-    named = [word for extra in extras for word in ("--extra", extra)]
-    compile_to(out, uv, *named, "--constraints", str(pins), "--format", "pylock.toml")
+    compile_to(out, uv, *named(*extras), "--constraints", str(pins), "--format", "pylock.toml")
     return tomllib.loads(out.read_text())["packages"]
 
 

@@ -24,9 +24,11 @@ rule evaluate:
         "--out {output} --threads {threads} --log {log} 2> {log}"
 
 
+# What `crossover score` wrote of other tools' masks joins the study's own models.
 rule metrics:
     input:
         tables=of_groups("results/{study}/metrics/{group}.csv"),
+        external=lambda w: sorted(map(str, Path("results", w.study, "external").glob("*.csv"))),
     output:
         "results/{study}/metrics.csv",
     log:
@@ -41,7 +43,7 @@ rule metrics:
         code=code("gather"),
     shell:
         'python -I -S "$CROSSOVER_JOB" tables gather --code {params.code:q} '
-        "--tables {input.tables} --out {output} --log {log} 2> {log}"
+        "--tables {input.tables} {input.external} --out {output} --log {log} 2> {log}"
 
 
 rule radiomics:

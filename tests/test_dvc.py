@@ -295,7 +295,7 @@ def test_the_way_back_from_a_table_ends_at_the_scanners_files(origin: Path):
 
 
 def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: Path):
-    run(origin, "crossover", "export-rocrate", str(tmp_path / "crate"))
+    run(origin, "crossover", "export", "rocrate", str(tmp_path / "crate"))
     crate = ROCrate(tmp_path / "crate")
     kinds = [entity.type for entity in crate.contextual_entities]
     records = [r for part in ("data", "results") for r in (origin / part).rglob("*.provenance.json")]
@@ -311,7 +311,7 @@ def test_the_crate_holds_results_and_steps_and_no_image(origin: Path, tmp_path: 
     raw = origin / "data/raw/target_center/manifest.json"
     kept = raw.read_text()
     raw.write_text(json.dumps(json.loads(kept) | {"listing": "of a folder of patients"}))
-    run(origin, "crossover", "export-rocrate", str(tmp_path / "real"))
+    run(origin, "crossover", "export", "rocrate", str(tmp_path / "real"))
     raw.write_text(kept)
     shown = {path.name for path in (tmp_path / "real").rglob("*")}
     assert "organs.png" in shown and not shown & {"overlays.png", "overlays.svg", "report.html"}

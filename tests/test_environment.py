@@ -32,10 +32,11 @@ EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 
 
 def lines(part: str = "all") -> list[re.Match]:
-    """The locks' packages: all, those that run, those only for tests (`dev`), or only on a cluster (`slurm`)."""
+    """The locks' packages: all, those that run, only for tests (`dev`), on a cluster (`slurm`), or of other tools."""
     run, _, dev = (ROOT / "requirements.lock").read_text().partition(DEV)
-    dev, slurm = dev.partition("\n")[2], (ROOT / "requirements-slurm.lock").read_text()
-    text = {"all": "\n".join([run, dev, slurm]), "run": run, "dev": dev, "slurm": slurm}
+    slurm, exchange = ((ROOT / f"requirements-{name}.lock").read_text() for name in ("slurm", "exchange"))
+    text = {"run": run, "dev": dev.partition("\n")[2], "slurm": slurm, "exchange": exchange}
+    text["all"] = "\n".join(text.values())
     found = [LINE.match(line) or line for line in text[part].splitlines()]
     wrong = [line for line in found if isinstance(line, str) and line and not line.startswith("#")]
     assert not wrong
@@ -71,7 +72,7 @@ def test_the_lock_has_what_pyproject_asks_for():
     for part, asked in (("run", runs), ("all", direct(*EXTRAS))):
         found = lock(part)
         assert {n: r for n, r in asked.items() if not r.specifier.contains(found[n])} == {}
-    assert not lock("run").keys() & (lock("dev") | lock("slurm")).keys()
+    assert not lock("run").keys() & (lock("dev") | lock("slurm") | lock("exchange")).keys()
     assert (direct("dev").keys() - runs.keys()) & lock("run").keys() <= {"networkx", "packaging"}
 
 

@@ -57,6 +57,17 @@ def test_a_flipped_leaf_reruns_what_the_page_says(pretended: Pretended):
     assert said > 60 and len(rows) > 20
 
 
+def test_another_tools_scores_rerun_the_metrics_and_what_follows(pretended: Pretended):
+    external = pretended.folder / "results" / pretended.config["studies"] / "external/nnunet-n5.csv"
+    external.parent.mkdir(parents=True)
+    external.write_text("model\n")
+    try:
+        assert set(pretended.dry_run()) == closed("`metrics` →", pretended.rules)
+    finally:
+        shutil.rmtree(external.parent)
+    assert pretended.dry_run() == []
+
+
 def flipped(pretended: Pretended) -> Iterator[tuple[str, str, list[str] | str | None]]:
     """(leaf, text, what `Server.changed` says of it), with the first other value that every scale accepts; "refused"
     where there is none. A value that the scale replaces changes nothing, and is left out."""

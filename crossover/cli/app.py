@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from crossover.cli import data, machine, own_data, pacs, papers, planning, runs, scores
+from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, runs, scores
 from crossover.cli.shared import stop
 
 COMMANDS = (
@@ -16,11 +16,12 @@ COMMANDS = (
     data.ingest,
     data.segment,
     data.reidentify,
+    exchange.score,
+    exchange.package,
     runs.plan,
     runs.status,
     runs.verify,
     runs.trace,
-    runs.export_rocrate,
     runs.dvc,
     papers.audit,
     papers.claims,
@@ -30,11 +31,12 @@ COMMANDS = (
     machine.weights,
     machine.clear_cache,
 )
-GROUPS = {"pacs": pacs.app}
+GROUPS = {"export": exchange.export, "pacs": pacs.app}
 """Commands that have commands of their own."""
 RENAMED = {
     "whois": "reidentify",
-    "crate": "export-rocrate",
+    "crate": "export rocrate",
+    "export-rocrate": "export rocrate",
     "clean": "clear-cache",
     "--series": "--rules",
 }

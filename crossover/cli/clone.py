@@ -32,7 +32,8 @@ def workflow_folder(start: Path) -> Path:
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
     """Make a command work in the workflow's folder; paths that it is given are those of the caller's folder.
 
-    Where there is no clone, as beside an installed package, it works where it is called if it is told `results`.
+    Where there is no clone, as beside an installed package, it works where it is called if it is told `results`, or a
+    `package` of a model.
     """
 
     @functools.wraps(command)
@@ -41,7 +42,7 @@ def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
         try:
             home = workflow_folder(here)
         except ConfigError as error:
-            if values.get("results") is None:
+            if values.get("results") is None and values.get("package") is None:
                 typer.echo(f"error: {error}", err=True)
                 raise typer.Exit(2) from None
             home = here

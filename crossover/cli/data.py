@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,8 @@ from crossover.core.configuration import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from crossover.study.schema import Study
 
 
 def ingest(
@@ -62,8 +66,11 @@ def ingest(
 def segment(
     source: Annotated[Path, typer.Argument(help="Folder or zip archive with examinations.")],
     out: Annotated[Path, typer.Argument(help="Folder for the masks, pictures and scores.")],
-    study: Annotated[str, typer.Option(help="The study whose model and preparation are used.")],
-    model: Annotated[str, typer.Option(help="One of the study's trained models, as b_a-f0.")],
+    study: Annotated[str, typer.Option(help="The study whose model and preparation are used.")] = "",
+    model: Annotated[str, typer.Option(help="One of the study's trained models, as b_a-f0.")] = "",
+    package: Annotated[
+        Path | None, typer.Option(help="In place of --study and --model: what `crossover package` wrote.")
+    ] = None,
     scale: MadeAt = "demo",
     rules: Annotated[Path | None, typer.Option(help="A YAML file with rules, in place of the study's.")] = None,
     dicom: Annotated[
@@ -85,27 +92,44 @@ def segment(
     where all was done, 1 where some was not (scores.csv has why), 2 where the call is wrong.
     """
     from crossover.core.disk import DiskFull
-    from crossover.core.paths import CONFIG
-    from crossover.execution.segment import dicom_results, segment, stage_of
+    from crossover.execution.segment import dicom_results, rules_of, segment
     from crossover.sources.cases import IngestError
-    from crossover.sources.ingest import load_rules, study_rules
-    from crossover.study.config import load_study
+    from crossover.sources.ingest import load_rules
 
+    if bool(study and model) == (package is not None) or bool(study) != bool(model):
+        stop("give either --study <name> and --model <name>, or --package <path>")
     logging.basicConfig(level=logging.ERROR)
     with stop_where_not_writable(out), stop_on(ConfigError, ValueError, DiskFull):
         try:
-            known = load_study(study, scale, CONFIG)
-            stage = stage_of(known, model, results or RESULTS)
-            own = load_rules(rules) if rules else study_rules(study)
-            own = own if rules else own.model_copy(update={"structures": {}})  # images alone
-            with stop_where_not_writable(dicom or out):
-                objects = dicom_results(dicom, out, source, known, model, stage, own) if dicom else None
-            table = segment(source, out, known, stage, own, workers, objects)
+            with _trained(study, model, scale, results, package) as (known, name, stage):
+                own = load_rules(rules) if rules else rules_of(known)
+                with stop_where_not_writable(dicom or out):
+                    objects = dicom_results(dicom, out, source, known, name, stage, own) if dicom else None
+                table = segment(source, out, known, stage, own, workers, objects)
         except IngestError as caught:
             typer.echo(f"error: {caught}", err=True)
             raise typer.Exit(1) from None
     table.to_csv(out / "scores.csv", index=False)
     _report_segmented(table, out, dicom)
+
+
+@contextlib.contextmanager
+def _trained(
+    study: str, model: str, scale: str, results: Path | None, package: Path | None
+) -> Iterator[tuple[Study, str, Path]]:
+    """Give the study, the model's name and the folder of the weights: of a package, or of a model in the results."""
+    from crossover.core.paths import CONFIG
+    from crossover.exchange.packages import opened
+    from crossover.execution.segment import stage_of
+    from crossover.study.config import load_study
+
+    if package is None:
+        known = load_study(study, scale, CONFIG)
+        yield known, model, stage_of(known, model, results or RESULTS)
+        return
+    with opened(package) as taken:
+        typer.echo(f"{package}: model {taken.about.model} of study {taken.about.study}, digest {taken.digest}")
+        yield taken.study, taken.about.model, taken.stage
 
 
 def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> None:

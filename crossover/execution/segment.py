@@ -52,6 +52,17 @@ def stage_of(study: Study, model: str, results: Path) -> Path:
     return models[model]
 
 
+def rules_of(study: Study) -> RulesFile:
+    """Return the rules by which a study's images are taken; manual masks are none of them.
+
+    Raises:
+        ConfigError: the study has no rules for DICOM series.
+    """
+    if not study.series:
+        raise ConfigError(f"no rules for DICOM series in study {study.study}: give some with --rules")
+    return RulesFile(series=study.series)
+
+
 def dicom_results(
     folder: Path, out: Path, source: Path, study: Study, model: str, stage: Path, rules: RulesFile
 ) -> DicomResults:

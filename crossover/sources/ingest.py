@@ -54,5 +54,5 @@ def ingest(source: Path, out: Path, rules: RulesFile, workers: int, lenient: boo
     settings = DicomSource(kind="dicom", **own)
     raw = out / "received.json"
     receive(settings, raw, source, "", workers, None)
-    code = code_digest("workflow_scripts/cases.py")
+    code = code_digest("crossover/sources/cases.py")
     return make_cases(raw, out / "manifest.json", settings, rules, source, code, workers, lenient)

@@ -260,11 +260,16 @@ def _round_places(figure: Figure | SubFigure) -> None:
 
 
 def family_colour(study: Study, family: str) -> str:
-    """The study's colour of a family or its strategy, else one that colour-blind readers tell."""
+    """The study's colour of a family or its strategy, else one that colour-blind readers tell.
+
+    Another tool's model (`crossover score`) is drawn in ink.
+    """
     colours = study.figures.colours
     known = families(study)
     if family in colours:
         return colours[family]
+    if family not in known:
+        return INK
     strategy = known[family].strategy
     siblings = [f.name for f in known.values() if f.strategy == strategy]
     if strategy in colours:
@@ -293,21 +298,24 @@ def readable_on(colour) -> str:
 
 
 def family_marker(study: Study, family: str) -> str:
-    """The marker that goes with the colour."""
-    return MARKERS[list(families(study)).index(family) % len(MARKERS)]
+    """The marker that goes with the colour; of another tool's model the one after the study's last."""
+    known = list(families(study))
+    return MARKERS[(known.index(family) if family in known else len(known)) % len(MARKERS)]
 
 
 def family_line(study: Study, family: str) -> tuple:
-    """Dotted without sizes; else one of the line styles, in the order of the study."""
+    """Dotted without sizes; else one of the line styles, in the order of the study, then of another tool's model."""
     if family in references(study):
         return REFERENCE_LINE
     sized = [f.name for f in families(study).values() if f.sized]
-    return LINES[sized.index(family) % len(LINES)]
+    return LINES[(sized.index(family) if family in sized else len(sized)) % len(LINES)]
 
 
 def family_label(study: Study, family: str) -> str:
-    """The strategy's label with the level: "TL (L1)"."""
-    known = families(study)[family]
+    """The strategy's label with the level: "TL (L1)"; another tool's model (`crossover score`) has its own name."""
+    known = families(study).get(family)
+    if known is None:
+        return family
     label = study.strategies[known.strategy].label
     return f"{label} ({known.level})" if known.level else label
 

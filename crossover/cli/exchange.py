@@ -1,0 +1,158 @@
+"""Commands that give studies to other tools and take what these predicted: `crossover export`, `score`."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.runs import export_rocrate
+from crossover.cli.shared import (
+    CORES,
+    RESULTS,
+    MadeAt,
+    Results,
+    Workers,
+    stop,
+    stop_on,
+    stop_where_not_writable,
+)
+from crossover.core.configuration import ConfigError
+
+Study = Annotated[str, typer.Argument(help="The study, whose cases and splits are there from a run.")]
+Out = Annotated[Path, typer.Argument(help="The folder to write; it must not exist.")]
+Structure = Annotated[
+    list[str] | None, typer.Option(help="Only this structure; may be repeated. By default all of the study's.")
+]
+
+export = typer.Typer(no_args_is_help=True, help="Give a study to another tool, or its results as an RO-Crate.")
+
+
+@export.command()
+@in_workflow_folder
+def nnunet(
+    study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None
+) -> None:
+    """Write a study as a raw data set of nnU-Net 2, with the training cases of every training as folds.
+
+    OUT is called DatasetNNN_Name, as nnU-Net asks. Exit status: 0, or 2 with all that is wrong.
+    """
+    from crossover.exchange.nnunet import export
+
+    _export(export, study, out, structure, scale, results)
+
+
+@export.command()
+@in_workflow_folder
+def monai(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None) -> None:
+    """Write a study as datalists for MONAI (Decathlon's form), one for the cases of every training.
+
+    Exit status: 0, or 2 with all that is wrong.
+    """
+    from crossover.exchange.monai import export
+
+    _export(export, study, out, structure, scale, results)
+
+
+@export.command()
+@in_workflow_folder
+def bids(study: Study, out: Out, structure: Structure = None, scale: MadeAt = "demo", results: Results = None) -> None:
+    """Write a study as a BIDS data set, with the manual masks as a derivative.
+
+    Exit status: 0, or 2 with all that is wrong.
+    """
+    from crossover.exchange.bids import export
+
+    _export(export, study, out, structure, scale, results)
+
+
+def _export(
+    write: Callable[..., str], study: str, out: Path, structure: list[str] | None, scale: str, results: Path | None
+) -> None:
+    from crossover.core.paths import CONFIG
+    from crossover.study.config import load_study
+    from crossover.study.splits import SplitError
+
+    with stop_where_not_writable(out), stop_on(ConfigError, SplitError):
+        typer.echo(write(load_study(study, scale, CONFIG), results or RESULTS, out, structure or []))
+
+
+@in_workflow_folder
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Folder with label maps, or a file for each case and structure.")],
+    study: Annotated[str, typer.Option(help="The study on whose test cases they are scored.")],
+    model: Annotated[str, typer.Option(help="The model's name, by default the folder's.")] = "",
+    n: Annotated[int | None, typer.Option(help="Patients of the target that it was trained on.")] = None,
+    trained_on: Annotated[
+        Path | None, typer.Option(help="In place of --n: splits_final.json (with --fold), or a datalist of MONAI.")
+    ] = None,
+    fold: Annotated[int | None, typer.Option(help="The fold of splits_final.json that it was trained on.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The table to write, by default results/<study>/external/<model>.csv.")
+    ] = None,
+    scale: MadeAt = "demo",
+    results: Results = None,
+    workers: Workers = CORES,
+) -> None:
+    """Score masks that any tool predicted of a study's test cases, by the study's metrics, for `crossover compare`.
+
+    Files are NIfTI, NRRD or MetaImage and called after the cases. Missing and extra files are told. Exit status: 0; 2
+    where files are wrong, all of them told, or the model was trained on test patients: then nothing is written.
+    """
+    from crossover.core.paths import CONFIG
+    from crossover.exchange.external_scores import score_predictions
+    from crossover.study.config import load_study
+    from crossover.study.splits import SplitError
+
+    if n is not None and trained_on is not None:
+        stop("give either --n or --trained-on")
+    results = results or RESULTS
+    with stop_on(ConfigError, SplitError):
+        known = load_study(study, scale, CONFIG)
+        name = model or re.sub(r"\W", "_", predictions.resolve().name)
+        found = score_predictions(predictions, known, results, name, n, trained_on, fold, workers)
+    home = results / study / "external"
+    out = out or home / f"{found.table.model[0]}.csv"
+    with stop_where_not_writable(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        found.table.to_csv(out, index=False)
+    means = found.table.groupby(["cohort", "structure"], sort=False)[["dsc", "hd95_mm", "nsd"]].mean().round(3)
+    typer.echo("\n".join([means.to_string(), *found.notes]))
+    joins = "; it takes part in the study from its next run on" if out.parent == home else ""
+    typer.echo(f"{out}: {len(found.table)} rows{joins}")
+    typer.echo(f"crossover compare {results / study / 'metrics.csv'} {out}")
+
+
+@in_workflow_folder
+def package(
+    model: Annotated[str, typer.Argument(help="One of the study's trained models, as b_a-f0.")],
+    study: Annotated[str, typer.Option(help="The study that trained it.")],
+    out: Annotated[Path, typer.Option(help="The .zip, or the folder, to write.")],
+    licence: Annotated[str, typer.Option(help="Under which you pass the model on, as CC-BY-4.0.")],
+    scale: MadeAt = "demo",
+    results: Results = None,
+) -> None:
+    """Pack a trained model: weights, study, scores with intervals and a model card, for `crossover segment --package`.
+
+    Exit status: 0, or 2 where the model is not trained, or its study has no statistics yet.
+    """
+    from crossover.core.files import read_json
+    from crossover.core.incremental import RECORD
+    from crossover.core.paths import CONFIG
+    from crossover.exchange.packages import WEIGHTS, pack
+    from crossover.execution.segment import stage_of
+    from crossover.study.config import load_study
+    from crossover.study.plan import plan
+
+    results = results or RESULTS
+    with stop_where_not_writable(out), stop_on(ConfigError):
+        known = load_study(study, scale, CONFIG)
+        stage = stage_of(known, model, results)
+        record = read_json(stage / RECORD)
+        digest = pack(known, plan(known).models[model], stage / WEIGHTS, record, results, out, licence)
+    typer.echo(f"{out}: SHA-256 of its list of digests {digest}")
+
+
+export.command("rocrate")(export_rocrate)

@@ -1,0 +1,224 @@
+"""A study as a BIDS data set, manual masks as a derivative: `crossover export bids`.
+
+The form is that of the Brain Imaging Data Structure 1.10 (bids-specification.readthedocs.io). It knows no CT, and not
+every kind of MR image; those lie beside the others, and `.bidsignore` lists them, as it provides for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from crossover.core.configuration import ConfigError
+from crossover.core.files import read_json_or_none
+from crossover.exchange.label_maps import LabelMap, Overlap, grid_of, label_map
+from crossover.exchange.study_cases import (
+    StudyCase,
+    chosen,
+    folder_of_its_own,
+    hand_over,
+    study_cases,
+    write_ordered,
+)
+from crossover.imaging.volumes import image_path, structure_path, write
+from crossover.study.schema import Study
+
+VERSION = "1.10.0"
+DERIVATIVE = "derivatives/manual"
+SUFFIXES = {
+    "t1": "T1w", "t1w": "T1w", "t2": "T2w", "t2w": "T2w", "pd": "PDw", "pdw": "PDw", "flair": "FLAIR",
+    "t1map": "T1map", "t2map": "T2map",
+}  # fmt: skip
+"""BIDS' names for anatomical MR images, by the names of channels."""
+OLDEST = 89
+"""Years: who is older is told as this old, as BIDS asks, since few are."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where BIDS has an image: its folder, and the end of its name; `known` is False for what BIDS has no name for."""
+
+    folder: str
+    ending: str
+    known: bool = True
+    b_value: float | None = None
+
+    @property
+    def ignored(self) -> str:
+        """The line of `.bidsignore` for what BIDS has no name for."""
+        return f"*_{self.ending}.*" if self.folder == "anat" else f"**/{self.folder}"
+
+
+def export(study: Study, results: Path, out: Path, structures: Sequence[str] = ()) -> str:
+    """Write a study's images, and its masks as a derivative, to a folder.
+
+    Args:
+        structures: all of the study's where none is named.
+
+    Returns:
+        What was written, in a sentence.
+
+    Raises:
+        ConfigError: there is something at `out`, cases are missing, or patients would have one name in BIDS.
+    """
+    structures = chosen(study, structures)
+    cases = study_cases(study, results, structures)
+    names = _names(cases)
+    kinds = {channel: kind_of(study, channel) for channel in study.channels}
+    try:
+        labels = label_map(cases, structures)
+    except Overlap:
+        labels = LabelMap({})
+    joined = labels if labels.values and not labels.nested else None
+    with folder_of_its_own(out) as part:
+        for case in cases:
+            _write_images(study, case, names[case], kinds, part)
+            _write_masks(study, case, names[case], structures, joined, part / DERIVATIVE)
+        _write_about(study, cases, names, part)
+        _write_derivative(study, joined, part / DERIVATIVE)
+        unknown = {channel: kind for channel, kind in kinds.items() if not kind.known}
+        if unknown:
+            (part / ".bidsignore").write_text("".join(f"{kind.ignored}\n" for kind in unknown.values()))
+    ignored = f"; BIDS has no name for {', '.join(unknown)}, which .bidsignore lists" if unknown else ""
+    patients = len({case.patient for case in cases})
+    return f"{out}: {patients} participants, {len(cases)} examinations, masks in {DERIVATIVE}{ignored}"
+
+
+def kind_of(study: Study, channel: str) -> Kind:
+    """Return where BIDS has a channel: by the rule of its series where the study has one, else by its name."""
+    rule, short = study.series.get(channel), re.sub(r"[\W_]", "", channel)
+    if rule and rule.modality not in ("MR", "OT"):
+        return Kind(rule.modality.lower(), rule.modality.lower(), known=False)
+    if rule and rule.b_value is not None:
+        return Kind("dwi", f"acq-{short}_dwi", b_value=rule.b_value)
+    if short.casefold() == "adc" or (rule and rule.image_type == "ADC"):
+        return Kind("dwi", "ADC")
+    known = SUFFIXES.get(short.casefold())
+    return Kind("anat", known) if known else Kind("anat", short, known=False)
+
+
+def _names(cases: Sequence[StudyCase]) -> dict[StudyCase, str]:
+    """Return what the names of each case's files begin with: "sub-x", or "sub-x_ses-1" where a patient has several.
+
+    Raises:
+        ConfigError: naming patients that are one once all but letters and digits are left out, as BIDS asks.
+    """
+    patients = dict.fromkeys(case.patient for case in cases)
+    label = {patient: re.sub(r"[^A-Za-z0-9]", "", patient) for patient in patients}
+    alike = pd.Series(label)
+    if wrong := [*alike[alike.duplicated(keep=False) | (alike == "")].index]:
+        raise ConfigError(f"BIDS has letters and digits in names only, and without others are one: {', '.join(wrong)}")
+    own = {patient: [case for case in cases if case.patient == patient] for patient in patients}
+    several = len(cases) > len(patients)
+    return {
+        case: f"sub-{label[patient]}" + (f"_ses-{number}" if several else "")
+        for patient, group in own.items()
+        for number, case in enumerate(group, start=1)
+    }
+
+
+def _place(name: str, folder: str, ending: str) -> str:
+    return "/".join([*name.split("_"), folder, f"{name}_{ending}"])
+
+
+def _write_images(study: Study, case: StudyCase, name: str, kinds: Mapping[str, Kind], out: Path) -> None:
+    grid, facts = grid_of(case, study.channels[0]), read_json_or_none(case.folder / "case.json") or {}
+    for channel, kind in kinds.items():
+        stem = out / _place(name, kind.folder, kind.ending)
+        hand_over(image_path(case.folder, channel), stem.with_name(f"{stem.name}.nii.gz"), grid)
+        write_ordered(stem.with_name(f"{stem.name}.json"), _sidecar(facts))
+        if kind.b_value is not None:  # of all directions together
+            stem.with_name(f"{stem.name}.bval").write_text(f"{kind.b_value:g}\n")
+            stem.with_name(f"{stem.name}.bvec").write_text("0\n0\n0\n")
+
+
+def _sidecar(facts: Mapping) -> dict:
+    """Return what is known of an examination, by BIDS' names and in its units (s, mm, T)."""
+    found = {
+        "Manufacturer": facts.get("manufacturer"),
+        "MagneticFieldStrength": facts.get("field_strength_t"),
+        "EchoTime": facts["echo_time_ms"] / 1000 if facts.get("echo_time_ms") else None,
+        "SliceThickness": facts.get("slice_thickness_mm"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _write_masks(
+    study: Study, case: StudyCase, name: str, structures: Sequence[str], joined: LabelMap | None, out: Path
+) -> None:
+    """Write a label map of all structures or, where they overlap, a mask for each."""
+    grid = grid_of(case, study.channels[0])
+    if joined:
+        target = out / f"{_place(name, 'anat', 'desc-manual_dseg')}.nii.gz"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(joined.drawn(case, grid), target)
+        _about_mask(target, {"Manual": True})
+        return
+    for structure in structures:
+        label = re.sub(r"[\W_]", "", structure)
+        target = out / f"{_place(name, 'anat', f'label-{label}_desc-manual_mask')}.nii.gz"
+        hand_over(structure_path(case.folder, structure), target, grid)
+        _about_mask(target, {"Type": "ROI", "Manual": True})
+
+
+def _about_mask(target: Path, about: dict) -> None:
+    write_ordered(target.with_name(target.name.replace(".nii.gz", ".json")), about)
+
+
+def _write_about(study: Study, cases: Sequence[StudyCase], names: Mapping[StudyCase, str], out: Path) -> None:
+    about = {
+        "Name": study.title,
+        "BIDSVersion": VERSION,
+        "DatasetType": "raw",
+        "GeneratedBy": [{"Name": "crossover export bids", "Description": f"study {study.study}, scale {study.scale}"}],
+    }
+    write_ordered(out / "dataset_description.json", about)
+    (out / "README").write_text(
+        f"{study.title}\n\n{study.data.strip()}\n\nPatients have pseudonyms. {DERIVATIVE} has the manual masks. "
+        "The column `part` of participants.tsv says who is trained on and who is tested on.\n"
+    )
+    _participants(cases, names).to_csv(out / "participants.tsv", sep="\t", index=False, na_rep="n/a")
+    write_ordered(
+        out / "participants.json",
+        {
+            "cohort": {"Description": "cohort of the study", "Levels": {n: c.label for n, c in study.cohorts.items()}},
+            "part": {
+                "Description": "what the study has the patient for",
+                "Levels": {"train": "training", "test": "test"},
+            },
+            "age": {"Description": f"age, of whoever is older than {OLDEST} as {OLDEST}", "Units": "year"},
+            "sex": {"Description": "sex", "Levels": {"M": "male", "F": "female", "O": "other"}},
+        },
+    )
+
+
+def _participants(cases: Sequence[StudyCase], names: Mapping[StudyCase, str]) -> pd.DataFrame:
+    rows: dict[str, dict] = {}
+    for case in cases:
+        facts = read_json_or_none(case.folder / "case.json") or {}
+        age = facts.get("age_years")
+        rows.setdefault(case.patient, {
+            "participant_id": names[case].split("_")[0], "cohort": case.cohort,
+            "part": "test" if case.test else "train", "age": None if age is None else f"{min(float(age), OLDEST):g}",
+            "sex": facts.get("sex"),
+        })  # fmt: skip
+    return pd.DataFrame([*rows.values()])
+
+
+def _write_derivative(study: Study, joined: LabelMap | None, out: Path) -> None:
+    about = {
+        "Name": f"{study.title}: manual masks",
+        "BIDSVersion": VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "manual segmentation"}],
+    }
+    write_ordered(out / "dataset_description.json", about)
+    (out / "README").write_text(f"Manual masks of: {', '.join(s.label for s in study.structures.values())}.\n")
+    if joined:
+        rows = sorted((own[0], name) for name, own in joined.values.items())
+        table = pd.DataFrame([(0, "background"), *rows], columns=["index", "name"])
+        table.to_csv(out / "desc-manual_dseg.tsv", sep="\t", index=False)

@@ -1,0 +1,285 @@
+"""A trained model as a package of plain files, and such a package read by whoever does not trust where it came from.
+
+The files are weights as safetensors, the study, what is known of the training, the scores, a model card, and the
+digests of all these; in a zip or a folder. Nothing in them is code, and nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+import yaml
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+
+from crossover.core.configuration import ConfigError, Section, read_yaml, validate
+from crossover.core.files import file_digest, write_json
+from crossover.core.incremental import RECORD
+from crossover.exchange.model_card import card
+from crossover.networks import architectures, wrong_settings
+from crossover.study.plan import Model
+from crossover.study.schema import Study
+from crossover.study.sections import Network
+
+WEIGHTS, STUDY, MODEL, SCORES = "weights.safetensors", "study.yaml", "model.json", "scores.csv"
+CARD, DIGESTS = "README.md", "digests.json"
+MOST_BYTES = {WEIGHTS: 4 << 30, STUDY: 1 << 20, MODEL: 1 << 20, SCORES: 16 << 20, CARD: 1 << 20, DIGESTS: 1 << 16}
+"""The files of a package, each with the size above which it is refused."""
+FORM = 1
+"""Of packages; raised where one of another form can't be read any more."""
+_CHUNK = 1 << 20
+_KEPT = ("initial", "parameters", "patients", "slices", "steps", "best_step", "best_validation_dsc", "seed", "versions")
+"""What a stage's record has that a package tells too."""
+
+
+class PackageError(ValueError):
+    """A package is damaged, or none; the message lists all findings."""
+
+
+class About(Section):
+    """model.json: what the weights belong to."""
+
+    form: int
+    study: str
+    scale: str
+    model: str
+    family: str
+    n_train: int
+    structures: list[str]
+    network: Network
+    standardised: dict[str, list[float]] | None
+    """Mean and SD of each channel over the training slices; None where each case is normalised by itself."""
+    training: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Package:
+    """An opened package.
+
+    Attributes:
+        stage: a folder with weights and record, as a study's run leaves them of a stage.
+        digest: SHA-256 of the list of digests, and so of all.
+    """
+
+    study: Study
+    about: About
+    stage: Path
+    digest: str
+
+
+def pack(
+    study: Study, model: Model, weights: Path, record: Mapping[str, Any], results: Path, out: Path, licence: str
+) -> str:
+    """Write a trained model as a package, a zip where `out` ends with .zip, else a folder.
+
+    Args:
+        weights, record: of the model's stage.
+        results: the folder of all studies' results, for the model's scores.
+        licence: under which the user passes it on.
+
+    Returns:
+        The package's digest.
+
+    Raises:
+        ConfigError: there is something at `out`, or the study has no statistics.
+    """
+    if out.exists():
+        raise ConfigError(f"{out} is there already")
+    scores = _scores(study, model, results)
+    about = About(
+        form=FORM, study=study.study, scale=study.scale, model=model.name, family=model.family, n_train=model.n_train,
+        structures=list(model.structures), network=record["network"], standardised=record["standardised"],
+        training={key: record[key] for key in _KEPT if key in record} | {"patients_of": dict(record["stage"]["train"])},
+    )  # fmt: skip
+    shared = _shareable(study)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        part = Path(scratch) / "package"
+        part.mkdir()
+        (part / WEIGHTS).write_bytes(weights.read_bytes())
+        (part / STUDY).write_text(yaml.safe_dump(_with_codes(shared), sort_keys=False, allow_unicode=True))
+        write_json(part / MODEL, about.model_dump(mode="json"))
+        scores.to_csv(part / SCORES, index=False)
+        (part / CARD).write_text(card(shared, about.model_dump(), scores, licence))
+        write_json(part / DIGESTS, {name: file_digest(part / name) for name in MOST_BYTES if name != DIGESTS})
+        digest = file_digest(part / DIGESTS)
+        if out.suffix == ".zip":
+            _zip(part, Path(scratch) / "package.zip")
+            part = Path(scratch) / "package.zip"
+        part.replace(out)
+    return digest
+
+
+def _with_codes(study: Study) -> dict[str, Any]:
+    """Return a study's settings with its structures' codes, which no other dump has, since they change no result."""
+    values = study.model_dump(mode="json")
+    for name, structure in study.structures.items():
+        if structure.code:
+            values["structures"][name]["code"] = structure.code.model_dump(mode="json", exclude_none=True)
+    return values
+
+
+def _scores(study: Study, model: Model, results: Path) -> pd.DataFrame:
+    """Return the rows of the study's summary that are of this model, its other replicates and folds in them."""
+    path = results / study.study / "statistics/summary.csv"
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist: run the study to its end, so that the model has scores")
+    table = pd.read_csv(path, dtype={"level": str})
+    own = (table.family == model.family) & (table.n_train == model.n_train)
+    return table[own & table.structure.isin(model.structures)].drop(columns=["strategy"])
+
+
+def _shareable(study: Study) -> Study:
+    """Return a study without what names single cases or patients, though by pseudonyms."""
+    series = {name: rule.model_copy(update={"by_patient": {}}) for name, rule in study.series.items()}
+    cohorts = {
+        name: cohort.model_copy(update={"source": cohort.source.model_copy(update={"allow": []})})
+        if hasattr(cohort.source, "allow")
+        else cohort
+        for name, cohort in study.cohorts.items()
+    }
+    return study.model_copy(update={"series": series, "cohorts": cohorts})
+
+
+def _zip(folder: Path, out: Path) -> None:
+    """Write the files in one order and with one date, so that the same package has the same bytes."""
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in MOST_BYTES:
+            about = zipfile.ZipInfo(name)  # of 1980; stored, since weights hardly compress
+            about.external_attr = (stat.S_IFREG | 0o644) << 16
+            with archive.open(about, "w", force_zip64=True) as target, (folder / name).open("rb") as source:
+                while chunk := source.read(_CHUNK):
+                    target.write(chunk)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Package]:
+    """Check a package and give it, with its weights in a folder that is there until the end of the block.
+
+    Raises:
+        PackageError: it is damaged, not whole, or none, with all that is wrong.
+    """
+    with tempfile.TemporaryDirectory(prefix="crossover-") as scratch:
+        stage = Path(scratch)
+        digests = _taken(path, stage)
+        _check_digests(path, stage, digests)
+        study, about = _described(path, stage)
+        _check_weights(path, stage / WEIGHTS)
+        record = {"network": about.network.model_dump(mode="json"), "standardised": about.standardised}
+        write_json(stage / RECORD, record | {"stage": {"structures": about.structures}})
+        yield Package(study, about, stage, digests[DIGESTS])
+
+
+def _taken(path: Path, to: Path) -> dict[str, str]:
+    """Copy a package's files to a folder; name -> SHA-256 of what was read."""
+    if path.is_dir():
+        return _from_folder(path, to)
+    if not path.is_file():
+        raise PackageError(f"{path} does not exist")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            _raise(path, [*_wrong_members(members), *_absent({m.filename for m in members})])
+            return {m.filename: _copy(path, archive.open(m), to / m.filename) for m in members}
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        raise PackageError(f"{path}: no whole zip archive: {error}") from None
+
+
+def _from_folder(path: Path, to: Path) -> dict[str, str]:
+    there = {name: path / name for name in MOST_BYTES if (path / name).is_symlink() or (path / name).exists()}
+    wrong = [f"{n} is no plain file" for n, p in there.items() if p.is_symlink() or not p.is_file()]
+    large = [_too_large(n) for n, p in there.items() if p.is_file() and p.stat().st_size > MOST_BYTES[n]]
+    _raise(path, [*wrong, *large, *_absent(there)])
+    return {name: _copy(path, file.open("rb"), to / name) for name, file in there.items()}
+
+
+def _wrong_members(members: list[zipfile.ZipInfo]) -> Iterator[str]:
+    """Yield what is wrong with an archive's list of members, before any of them is read."""
+    seen = set()
+    for member in members:
+        name = member.filename
+        mode = member.external_attr >> 16
+        if name not in MOST_BYTES:
+            yield f"{name[:80]!r} does not belong into a package"
+        elif name in seen:
+            yield f"{name} stands twice"
+        elif stat.S_ISLNK(mode) or member.flag_bits & 1:
+            yield f"{name} is a link or encrypted"
+        elif member.file_size > MOST_BYTES[name]:
+            yield _too_large(name)
+        seen.add(name)
+
+
+def _absent(there: Mapping | set) -> list[str]:
+    return [f"{name} is missing" for name in MOST_BYTES if name not in there]
+
+
+def _too_large(name: str) -> str:
+    return f"{name} is larger than {MOST_BYTES[name]:,} bytes"
+
+
+def _copy(path: Path, source: IO[bytes], target: Path) -> str:
+    """Copy no more than a file of this name may have, whatever the archive says of its size."""
+    found, left = hashlib.sha256(), MOST_BYTES[target.name]
+    with source, target.open("wb") as out:
+        while chunk := source.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                raise PackageError(f"{path}: {_too_large(target.name)}")
+            found.update(chunk)
+            out.write(chunk)
+    return found.hexdigest()
+
+
+def _check_digests(path: Path, stage: Path, found: Mapping[str, str]) -> None:
+    try:
+        listed = json.loads((stage / DIGESTS).read_bytes())
+        wrong = [n for n in MOST_BYTES if n != DIGESTS and listed.get(n) != found[n]]
+    except (ValueError, AttributeError):
+        raise PackageError(f"{path}: {DIGESTS} is no list of digests") from None
+    _raise(path, [f"{name} is not what {DIGESTS} lists: it was damaged or changed" for name in wrong])
+
+
+def _described(path: Path, stage: Path) -> tuple[Study, About]:
+    """Return the study and what is known of the model, as checked as a study's own file."""
+    try:
+        study = validate(Study, read_yaml(stage / STUDY), Path(STUDY))
+        about = About.model_validate_json((stage / MODEL).read_bytes())
+    except ConfigError as error:
+        raise PackageError(f"{path}: {error}") from None
+    except ValidationError as error:
+        told = [f"{MODEL}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise PackageError("\n".join(f"{path}: {line}" for line in told)) from None
+    wrong = [] if about.form == FORM else [f"{MODEL}: a package of form {about.form}; this program reads form {FORM}"]
+    wrong += [f"{MODEL}: structure {s} is none of the study's" for s in about.structures if s not in study.structures]
+    if about.network.architecture in architectures():
+        found = wrong_settings(about.network.architecture, about.network.settings)
+        wrong += [f"{MODEL}: network.settings: {finding}" for finding in found]
+    else:
+        wrong.append(f"{MODEL}: network.architecture: {about.network.architecture!r} is none that this program has")
+    _raise(path, wrong)
+    return study, about
+
+
+def _check_weights(path: Path, weights: Path) -> None:
+    try:
+        with safe_open(weights, framework="numpy") as tensors:
+            empty = not tensors.keys()
+    except SafetensorError as error:
+        raise PackageError(f"{path}: {WEIGHTS}: {error}") from None
+    _raise(path, [f"{WEIGHTS} holds no weights"] if empty else [])
+
+
+def _raise(path: Path, findings: list[str]) -> None:
+    if findings:
+        raise PackageError("\n".join(f"{path}: {finding}" for finding in findings))
