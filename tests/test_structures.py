@@ -45,6 +45,7 @@ from crossover.sources.dicom.rtstruct import Contour, Roi, roi_mask, rois
 from crossover.sources.dicom.segmentation import segment_mask, segments
 from crossover.sources.dicom.structures import drawables, find_structure, normal_name
 from crossover.sources.findings import Refused
+from crossover.sources.settings import StructureName
 
 REAL = Path(__file__).parent.parent.parent / "shared/real/dicom"
 LUNG = REAL / "lung-ct-rtstruct-varian/LUNG1-001"
@@ -750,3 +751,56 @@ def test_real_head_parses():
             continue
         mask, findings = roi_mask(region, image)
         assert mask.any() and set(codes(findings)) <= {"contours-skip"}
+
+
+def two_of_a_name() -> tuple[list, sitk.Image, list[np.ndarray]]:
+    """Two readers' tumours in two RTSTRUCT, of one name; the second is larger, and of another colour."""
+    grid, found, masks = lattice(), [], []
+    for k, reader in enumerate(("DR ONE", "DR TWO")):
+        mask = np.zeros(SIZE[::-1], bool)
+        mask[2:5, 3:6, 3 : 7 + k] = True
+        dataset = structure_set(roi(contours(mask, grid), number=k + 1))
+        dataset.ROIContourSequence[0].ROIDisplayColor = [255, 128 * k, 0]
+        dataset.OperatorsName = reader
+        own = [s._replace(series_number=10 + k, place=f"p1/reader_{k + 1}/rs.dcm") for s in drawables(dataset)]
+        found += own
+        masks.append(mask)
+    return found, grid, masks
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"colour": [255, 128, 0]},
+        {"colour": [253, 127, 1], "name": "tumour"},
+        {"reader": "dr two"},
+        {"series_number": 11},
+        {"file": "**/reader_2/*"},
+        {"order": 2},
+        {"order": 2, "name": "TUMOUR"},
+        {"name": 2},
+    ],
+)
+def test_of_two_structures_of_one_name_all_that_is_given_tells_which_is_meant(known: dict):
+    there, grid, masks = two_of_a_name()
+    assert refusal(find_structure, there, ["Tumour"], grid, FRAME) == "structure-doubled"
+    mask, _ = find_structure(there, [StructureName(**known)], grid, FRAME)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(mask) > 0, masks[1])
+
+
+def test_what_is_given_and_holds_of_none_is_missing():
+    there, grid, _ = two_of_a_name()
+    for known in (
+        {"colour": [0, 0, 255]},
+        {"reader": "DR THREE"},
+        {"order": 3},
+        {"name": "Liver", "series_number": 10},
+    ):
+        assert refusal(find_structure, there, [StructureName(**known)], grid, FRAME) == "structure-missing"
+
+
+def test_the_colour_of_a_segment_is_that_of_its_lab_value():
+    dataset = seg(np.pad(np.ones((3, 3, 3), np.uint8), 3)[: SIZE[2], : SIZE[1], : SIZE[0]], lattice())
+    dataset.SegmentSequence[0].RecommendedDisplayCIELabValue = [34885, 53485, 50171]  # pure red, by dcmqi's conversion
+    (found,) = segments(dataset)
+    assert max(abs(a - b) for a, b in zip(found.colour, (255, 0, 0))) <= 3

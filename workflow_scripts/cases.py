@@ -14,7 +14,7 @@ def main(job: Job) -> None:
         job.raw,
         job.out[0],
         TypeAdapter(Source).validate_python(job.cfg["source"]),
-        IngestRules(**{key: job.cfg[key] for key in IngestRules.model_fields}),
+        IngestRules(**{key: job.cfg[key] for key in IngestRules.model_fields if key in job.cfg}),
         job.data,
         code_digest("workflow_scripts/cases.py", *SOURCES),
         job.threads,

@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
     "two-frames": Kind("error", "contour on the chosen series, or register the two"),
     # structures
     "structure-missing": Kind("error", "add its name under `structures:` (`crossover reidentify` shows all)"),
-    "structure-doubled": Kind("error", "remove one of the structures, or name just one"),
+    "structure-doubled": Kind("error", "remove one, or tell by colour, reader, series, file or order which is meant"),
     "structure-named": Kind("note", "nothing, if that is the structure: no name or label matched"),
     "structure-preferred": Kind("note", "nothing: the one drawn on the chosen series was taken"),
     "name-ambiguous": Kind("warning", "look at which was taken; else name it by what it alone has"),

@@ -38,14 +38,41 @@ class StructureCode(BaseModel, extra="forbid", frozen=True):
         return self
 
 
+Byte = Annotated[int, Field(ge=0, le=255)]
+
+
+class StructureName(BaseModel, extra="forbid", frozen=True):
+    """What a structure is known by where its name alone doesn't tell it from another: all that is given must hold."""
+
+    name: str | StrictInt | None = None
+    """As an entry of `Structure.names`; None for any."""
+    colour: tuple[Byte, Byte, Byte] | None = None
+    """Red, green and blue: ROIDisplayColor (3006,002A), or RecommendedDisplayCIELabValue (0062,000D) in sRGB."""
+    reader: str | None = None
+    """Who drew it: ROIInterpreter (3006,00A6), ContentCreatorName (0070,0084), ReviewerName (300E,0008) or
+    OperatorsName (0008,1070); case, spaces and punctuation don't matter."""
+    series_number: int | None = None
+    """SeriesNumber (0020,0011) of the RTSTRUCT or SEG object."""
+    file: str | None = None
+    """Where the object lies below the source, as a pattern like a label map's: "**/reader_2/*"."""
+    order: Annotated[int, Field(ge=1)] | None = None
+    """Its place among a patient's structures for which all else holds, by file and number, counted from 1."""
+
+    @field_validator("file")
+    @classmethod
+    def _is_below(cls, value: str | None) -> str | None:
+        return pattern(value) if value is not None else None
+
+
 class Structure(BaseModel, extra="forbid", frozen=True):
     """What is segmented."""
 
     label: str
-    names: list[str | StrictInt] = []
+    names: list[str | StrictInt | StructureName] = []
     """What RTSTRUCT and SEG objects call it; the key itself where none is given. Case, spaces and
     punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
-    labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments."""
+    labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments. Where one name
+    is several structures', as two readers', an entry of `StructureName` tells which is meant."""
     code: StructureCode | None = Field(default=None, exclude=True)
     """For DICOM objects that are written. It is part of no dump of the settings, since no result hangs on it."""
 

@@ -132,7 +132,8 @@ def _load(instance: Instance) -> tuple[list[Drawable], list[Finding]]:
         if instance.modality == "SEG":  # its frames are read when a structure is drawn
             _convert(dataset)
         loose = [replace(f, files=(instance.file.token,)) for f in unclaimed(dataset)]
-        return list(drawables(dataset)), loose
+        number, place = instance.series_number, instance.file.place
+        return [s._replace(series_number=number, place=place) for s in drawables(dataset)], loose
     except Exception as error:
         what = f"a structure object: {type(error).__name__}"
         raise Refused("unreadable", what, [instance.file.token]) from None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from skimage.measure import points_in_poly
 
+from crossover.sources.dicom.elements import numbers
 from crossover.sources.dicom.raster import rasterise
 from crossover.sources.dicom.rings import once, overlaps
 from crossover.sources.findings import Finding, Refused
@@ -53,6 +54,10 @@ class Roi:
     """ROIDescription (3006,0028) and ROIObservationLabel (3006,0085)."""
     kind: Dataset | None = None
     """What it is by a code, the item of RTROIIdentificationCodeSequence (3006,0086)."""
+    colour: tuple[int, ...] = ()
+    """ROIDisplayColor (3006,002A): red, green, blue; empty where it has none."""
+    reader: str = ""
+    """ROIInterpreter (3006,00A6)."""
     shared: str = ""
     """What else has its number, so that contours can't be told apart; "" where nothing has."""
 
@@ -75,7 +80,11 @@ def rois(dataset: Dataset) -> list[Roi]:
     frames = dataset.get("ReferencedFrameOfReferenceSequence") or [dataset]
     frame = str(frames[0].get("FrameOfReferenceUID") or "")
     drawn: dict[int, list[list[Contour]]] = defaultdict(list)
+    colours: dict[int, tuple[int, ...]] = {}
     for item in dataset.get("ROIContourSequence") or []:
+        colours.setdefault(
+            _number(item, "ReferencedROINumber"), tuple(map(int, numbers(item, "ROIDisplayColor", 3) or ()))
+        )
         if contours := [_contour(c) for c in item.get("ContourSequence") or []]:
             drawn[_number(item, "ReferencedROINumber")].append(contours)
     items = dataset.get("StructureSetROISequence") or []
@@ -89,6 +98,8 @@ def rois(dataset: Dataset) -> list[Roi]:
             contours=[c for contours in drawn[number] for c in contours] if number >= 0 else [],
             descriptions=_descriptions(item, observed.get(number)),
             kind=next(iter((observed.get(number) or {}).get(CODES) or []), None),
+            colour=colours.get(number, ()),
+            reader=str((observed.get(number) or {}).get("ROIInterpreter") or ""),
             shared=_shared(times[number], len(drawn[number])),
         )
         for item in items
@@ -133,10 +144,10 @@ def _contour(item: Dataset) -> Contour:
     if isinstance(value, bytes):
         value = value.split(b"\\") if value.strip(b" \0") else None
     try:
-        numbers = np.atleast_1d(np.array([] if value is None else value)).astype(float)
+        found = np.atleast_1d(np.array([] if value is None else value)).astype(float)
     except (TypeError, ValueError):
-        numbers = np.full(1, np.nan)
-    whole = np.append(numbers, np.full(-len(numbers) % 3, np.nan))
+        found = np.full(1, np.nan)
+    whole = np.append(found, np.full(-len(found) % 3, np.nan))
     return Contour(whole.reshape(-1, 3), str(item.get("ContourGeometricType") or ""))
 
 

@@ -42,6 +42,8 @@ class Segment(NamedTuple):
     """What it is by a code, the item of SegmentedPropertyTypeCodeSequence (0062,000F)."""
     modifiers: tuple[Dataset, ...]
     """Left or right, say: items of SegmentedPropertyTypeModifierCodeSequence (0062,0011)."""
+    colour: tuple[int, ...] = ()
+    """Red, green and blue from 0 to 255; empty where it has none."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,21 @@ def _segment(item: Dataset) -> Segment:
     ]
     label, description = (str(item.get(f"Segment{k}") or "") for k in ("Label", "Description"))
     number = int(item.get("SegmentNumber") or 0)
-    return Segment(number, label, description, kind, tuple(modifiers))
+    return Segment(number, label, description, kind, tuple(modifiers), _colour(item))
+
+
+def _colour(item: Dataset) -> tuple[int, ...]:
+    """Return RecommendedDisplayCIELabValue (0062,000D) as red, green and blue of sRGB; empty where it has none.
+
+    Three numbers from 0 to 65535 stand for L* from 0 to 100, and a* and b* from -128 to 127 (PS3.3, C.10.7.1.1).
+    """
+    lab = numbers(item, "RecommendedDisplayCIELabValue", 3)
+    if lab is None:
+        return ()
+    from skimage.color import lab2rgb
+
+    scaled = np.array(lab) / 65535 * (100, 255, 255) - (0, 128, 128)
+    return tuple(int(v) for v in np.clip(np.rint(lab2rgb(scaled) * 255), 0, 255))
 
 
 def unclaimed_frames(dataset: Dataset) -> list[Finding]:

@@ -15,15 +15,22 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import Code, codes
 
 from crossover.imaging.volumes import on_grid
+from crossover.sources.dicom.elements import text
 from crossover.sources.dicom.header import references
+from crossover.sources.dicom.places import matcher
 from crossover.sources.dicom.rtstruct import Roi, roi_mask, rois, unclaimed_contours
 from crossover.sources.dicom.segmentation import Segment, segment_mask, segments, unclaimed_frames
 from crossover.sources.findings import Finding, Refused
+from crossover.sources.settings import StructureName
 
 Drawing = tuple[NDArray[np.bool_], list[Finding]]
 
 BY = ("name", "description", "coded meaning", "number")
 """What a structure may be known by. Of several structures, those count that an earlier one tells."""
+READERS = ("ContentCreatorName", "ReviewerName", "OperatorsName")
+"""Who drew all structures of an object."""
+ALIKE_COLOUR = 3
+"""By how much red, green or blue may differ: SEG rounds colours of another space."""
 
 
 class Drawable(NamedTuple):
@@ -40,6 +47,14 @@ class Drawable(NamedTuple):
     series: frozenset[str]
     """UIDs of the series that its object says it was drawn on."""
     draw: Callable[[sitk.Image], Drawing]
+    colour: tuple[int, ...] = ()
+    """Red, green and blue from 0 to 255; empty where none is given."""
+    readers: frozenset[str] = frozenset()
+    """Normal names of who drew it."""
+    series_number: int = -1
+    """Of its object."""
+    place: str = ""
+    """Of its object's file below the source."""
 
     def describe(self) -> str:
         """Describe the structure in numbers and closed words only: "SEG segment 2: Lymph node"."""
@@ -51,6 +66,19 @@ class Drawable(NamedTuple):
         place = next((k for k, own in enumerate(self.names) if own & wanted), None)
         return len(self.names) if place is None and self.number in names else place
 
+    def fits(self, known: StructureName) -> bool:
+        """Whether all holds of it that is given beside a name and an order."""
+        return (
+            (known.colour is None or (len(self.colour) == 3 and _apart(self.colour, known.colour) <= ALIKE_COLOUR))
+            and (known.reader is None or normal_name(known.reader) in self.readers)
+            and known.series_number in (None, self.series_number)
+            and (known.file is None or matcher(known.file).fullmatch(self.place) is not None)
+        )
+
+
+def _apart(a: Sequence[int], b: Sequence[int]) -> int:
+    return max(abs(x - y) for x, y in zip(a, b))
+
 
 def normal_name(name: str) -> str:
     """Return a name in lower case with letters and digits only: "GTV-1 (prim.)" becomes "gtv1prim"."""
@@ -60,7 +88,7 @@ def normal_name(name: str) -> str:
 
 def find_structure(
     there: Sequence[Drawable],
-    names: Sequence[str | int],
+    names: Sequence[str | int | StructureName],
     grid: sitk.Image,
     frame_of_reference: str,
     drawn_on: Sequence[Collection[str]] = (),
@@ -106,9 +134,22 @@ def _drawn_on(named: list[Drawable], series: Sequence[Collection[str]]) -> tuple
     return named, []
 
 
-def _named(there: Sequence[Drawable], names: Collection[str | int]) -> tuple[list[Drawable], list[Finding]]:
+def _known(there: Sequence[Drawable], known: StructureName) -> list[tuple[int, Drawable]]:
+    """Return those for which an entry holds, each with its place in `BY`."""
+    fitting = sorted((s for s in there if s.fits(known)), key=lambda s: (s.place, s.number))
+    any_name = known.name is None
+    found = [(p, s) for s in fitting if (p := 0 if any_name else s.known_by([known.name or ""])) is not None]
+    return found if known.order is None else found[known.order - 1 : known.order]
+
+
+def _named(
+    there: Sequence[Drawable], names: Collection[str | int | StructureName]
+) -> tuple[list[Drawable], list[Finding]]:
     """Return those with one of the names, by the first of `BY` that tells any; and what else tells some."""
-    places = [(place, s) for s in there if (place := s.known_by(names)) is not None]
+    plain = [name for name in names if not isinstance(name, StructureName)]
+    places = [(place, s) for s in there if (place := s.known_by(plain)) is not None]
+    for known in (name for name in names if isinstance(name, StructureName)):
+        places += [(place, s) for place, s in _known(there, known) if all(s is not other for _, other in places)]
     if not places:
         return [], []
     first = min(place for place, _ in places)
@@ -161,6 +202,12 @@ def _drawings(structures: Sequence[Drawable], grid: sitk.Image) -> list[Drawing]
 def drawables(dataset: Dataset) -> Iterator[Drawable]:
     """Yield all structures of an RTSTRUCT or SEG; none of another object."""
     series = frozenset(references(dataset)) - {""}
+    readers = _normal(text(dataset, keyword) for keyword in READERS)
+    for own in _of_object(dataset, series):
+        yield own._replace(readers=own.readers | readers)
+
+
+def _of_object(dataset: Dataset, series: frozenset[str]) -> Iterator[Drawable]:
     if dataset.get("Modality") == "RTSTRUCT":
         for roi in rois(dataset):
             yield _of_roi(roi, series)
@@ -180,8 +227,8 @@ def _of_roi(roi: Roi, series: frozenset[str]) -> Drawable:
     names = (_normal([roi.name]), _normal(roi.descriptions), _normal(_meanings(roi.kind)))
     draw = partial(roi_mask, roi)
     told = _standard(roi.kind)
-    kind = "RTSTRUCT structure"
-    return Drawable(kind, roi.number, names, told, roi.frame_of_reference, series, draw)
+    kind, reader = "RTSTRUCT structure", _normal([roi.reader])
+    return Drawable(kind, roi.number, names, told, roi.frame_of_reference, series, draw, roi.colour, reader)
 
 
 def _of_segment(
@@ -193,7 +240,7 @@ def _of_segment(
             meanings += [f"{side} {m}" for m in meanings] + [f"{m} {side}" for m in meanings]
     names = (_normal([segment.label]), _normal([segment.description]), _normal(meanings))
     told = ", ".join(filter(None, map(_standard, (segment.kind, *segment.modifiers))))
-    return Drawable("SEG segment", segment.number, names, told, frame, series, draw)
+    return Drawable("SEG segment", segment.number, names, told, frame, series, draw, segment.colour)
 
 
 def _normal(names: Iterable[str]) -> frozenset[str]:

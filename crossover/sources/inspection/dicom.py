@@ -164,7 +164,7 @@ def _inventory(export: Export, found: Sequence[Candidate], named: Sequence[Named
     odd = [*export.odd]
     odd += [f"{several} patients have several studies, which are cases of their own"] * (several > 0)
     odd += ["no PatientID tells patients apart: their folders do (`patients: folder`)"] * export.by_folder
-    odd += export.maps.odd + _refused(patients)
+    odd += export.maps.odd + _refused(patients) + _doubled(patients)
     return Inventory("a DICOM export", cases, channels, structures, odd, source)
 
 
@@ -198,6 +198,18 @@ def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[Structure
             if k not in own.patients:
                 cases[patient][name] = "no structure of its name"
     return out
+
+
+def _doubled(patients: Iterable[Patient]) -> list[str]:
+    """Count the patients of whom several structures have one name, as two readers' have."""
+    told: Counter[str] = Counter()
+    for patient in patients:
+        told.update(name for name, n in Counter(map(str.strip, patient.structures)).items() if n > 1)
+    return [
+        f"{n} patients have several structures called {name!r}: a colour, reader, series, file or order tells which is "
+        f"meant (`names: [{{name: {name}, colour: [255, 0, 0]}}]`)"
+        for name, n in told.most_common()
+    ]
 
 
 def _refused(patients: Iterable[Patient]) -> list[str]:

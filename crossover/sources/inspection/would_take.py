@@ -77,7 +77,7 @@ def _excluded(examination: Examination, rules: IngestRules, maps: Mapping[str, b
     for structure, known in rules.structures.items():
         about = f"structure-missing, structure {structure}"
         wanted = {normal_name(str(name)) for name in known.names or [structure]}
-        numbered = any(isinstance(name, int) for name in known.names)
+        numbered = any(not isinstance(name, str) for name in known.names)  # and what else only its object tells
         if structure in maps and not maps[structure]:
             return f"{about}: its label map is not there"
         if structure not in maps and not (names & wanted or numbered):
