@@ -60,7 +60,7 @@ def rules_of(study: Study) -> RulesFile:
     """
     if not study.series:
         raise ConfigError(f"no rules for DICOM series in study {study.study}: give some with --rules")
-    return RulesFile(series=study.series)
+    return RulesFile(series=study.series, other_grids=study.other_grids)
 
 
 def dicom_results(
