@@ -24,6 +24,7 @@ OTHERS = {
     "cross_entropy": ["dice_bce", "dice"], "float32": ["bfloat16"], "axial": ["coronal"],
     "dsc": ["dsc_structure_slices"], "mobilenet_v2": ["resnet18"], "resnet18": ["resnet34"],
     "ICC(A,1)": ["ICC(C,1)"],
+    "morphologically abnormal structure": ["tissue"], "left": ["right"], "right": ["left"],
 }  # fmt: skip
 """Values of settings that take one of a few."""
 

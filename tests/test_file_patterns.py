@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from crossover.core.configuration import ConfigError, validate
 from crossover.sources.file_patterns import filled, matching, paths_below
-from crossover.sources.settings import VolumesSource
+from crossover.sources.pseudonyms import pseudonym
+from crossover.sources.reidentify import reidentify
+from crossover.sources.settings import Export, VolumesSource
 from crossover.sources.volumes import VolumesError, patient_files, read_patient, rows
 
 
@@ -150,3 +152,11 @@ def test_what_lies_outside_the_other_grid_is_told(tmp_path: Path):
     source, row = two_channels(tmp_path, shift_mm=100.0)
     (refused,) = read_patient(source, row, tmp_path, "linear").findings
     assert refused.code == "other-grid" and "none of it lies inside" in refused.what
+
+
+def test_a_patient_whom_files_tell_is_reidentified_by_them(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    case = pseudonym("p_02", b"a secret")
+    assert case in rows(nnunet(identifiers="secret"), root).cases
+    said = list(reidentify(root / "Dataset001_Gland", [case], Export()))
+    assert f"{case}: patient p_02, imagesTr/p_02_0000.nii.gz" in said and not any("p_01" in line for line in said)

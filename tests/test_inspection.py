@@ -129,6 +129,7 @@ def test_a_decathlon_dataset_is_known_with_its_channels_and_labels(decathlon: Pa
         ("t2", 0, "8 x 8 x 6"),
         ("adc", 1, "8 x 8 x 6"),
     ]
+    assert {c.modality for c in found.channels} == {"MR"}
     assert [(s.name, s.rule["label"], found.having(s.name)) for s in found.structures] == [("tz", 1, 5), ("pz", 2, 4)]
     left = found.left_out(["t2", "tz", "pz"])
     assert left["prostate_02"] == "pz: no voxel of it"

@@ -103,3 +103,10 @@ def test_commands_that_pages_name_exist(texts):
     known = {command.__name__.replace("_", "-") for command in COMMANDS} | {*GROUPS}
     gone = [(page, name) for page, name in said(pages, COMMAND) if name not in known]
     assert {page for page, _ in gone} <= {"CHANGELOG.md"} and {name for _, name in gone} <= {*RENAMED}
+
+
+def test_the_readme_has_600_words_at_most_and_every_page_is_in_the_index():
+    assert len((ROOT / "README.md").read_text().split()) <= 600
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [path.name for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "index.md"]
+    assert [name for name in pages if f"({name})" not in index] == []

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from dicom_exports import block, write
 from huggingface_hub import ModelCard
+from pydicom import dcmread
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
@@ -99,6 +100,12 @@ def test_a_package_holds_plain_files_with_their_digests(results):
     assert WEIGHTS == training_files.WEIGHTS
 
 
+def test_what_its_structures_are_by_code_goes_with_it(results):
+    with opened(packed(results)) as taken:
+        assert taken.study.structures == load_study("prostate", "smoke").structures
+        assert taken.study.structures["prostate"].code.value == "41216001"
+
+
 def test_the_same_model_gives_the_same_bytes(results):
     assert packed(results, "a.zip").read_bytes() == packed(results, "b.zip").read_bytes()
 
@@ -149,6 +156,20 @@ def test_a_package_segments_as_the_model_does_on_a_machine_without_results(resul
         assert status == 0 and "model b_a-f0 of study prostate" in said, said
         for mask in (tmp_path / "a/predictions").iterdir():
             assert mask.read_bytes() == (tmp_path / name / "predictions" / mask.name).read_bytes()
+
+
+def test_objects_by_a_package_are_those_by_the_model(results, tmp_path, monkeypatch):
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    monkeypatch.setattr(engines, "create", lambda *_: Threshold())
+    monkeypatch.setattr(segmenting, "_picture", lambda *_: None)
+    write(tmp_path / "export/t2", block(shape=(4, 12, 10), spacing=(3.0, 4.0, 4.0)), SeriesDescription="t2")
+    ours = ["--study", "prostate", "--scale", "smoke", "--results", results, "--model", NAME]
+    for name, model in (("a", ours), ("b", ["--package", packed(results)])):
+        places = [tmp_path / "export", tmp_path / name, "--dicom", tmp_path / f"{name}-objects"]
+        assert call("segment", *places, *model, "--workers", 1)[0] == 0
+    one, other = ([dcmread(p) for p in sorted((tmp_path / f"{name}-objects").iterdir())] for name in "ab")
+    assert [d.SOPInstanceUID for d in one] == [d.SOPInstanceUID for d in other] and len(one) == 2
+    assert other[1].SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0].CodeMeaning == "Prostate"
 
 
 @pytest.mark.parametrize(

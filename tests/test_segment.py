@@ -7,21 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 from dicom_exports import block, write
-from safetensors.numpy import save_file
+from pydicom import Dataset, dcmread
+from segmenting import SEGMENT, Threshold, pretend_trained
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.core.files import write_json
-from crossover.core.paths import ROOT
-from crossover.execution import segment as segmenting
+from crossover.core.files import file_digest
 from crossover.imaging import prepare
-from crossover.study.config import load_study
-from crossover.study.plan import plan
-from crossover.training import engines
+from crossover.sources.dicom.rtstruct import roi_mask, rois
+from crossover.sources.dicom.segmentation import segment_mask
 from crossover.training.files import WEIGHTS
-
-SEGMENT = ["--study", "prostate", "--scale", "smoke"]
 
 
 def said(*arguments: str) -> str:
@@ -62,34 +59,9 @@ def test_an_encoder_without_weights_is_told_with_those_that_have_some():
 # What can be done is done
 
 
-class Threshold:
-    """In an engine's place: what is brighter than the slices' mean is inside."""
-
-    at_once = 100
-
-    def load(self, weights: dict) -> None:
-        pass
-
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        return (images > images.mean()).astype(np.float32)
-
-
 @pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where b_a-f0 is, as if it were trained."""
-    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
-    study = load_study("prostate", "smoke", ROOT / "config")
-    stage = tmp_path / "results/prostate/stages" / plan(study).models["b_a-f0"].stage
-    about = {
-        "stage": {"structures": ["prostate"]},
-        "network": study.network.model_dump(mode="json"),
-        "standardised": None,
-    }
-    write_json(stage / "record.json", about)
-    save_file({"w": np.zeros(1)}, stage / WEIGHTS)
-    monkeypatch.setattr(engines, "create", lambda *_: Threshold())
-    monkeypatch.setattr(segmenting, "_picture", lambda *_: None)
-    return tmp_path / "results"
+    return pretend_trained(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -186,3 +158,107 @@ def test_a_manual_mask_with_an_error_keeps_no_examination_from_being_segmented(
     causes = {text.split(":")[0] for text in table[table.dsc == ""].not_done}
     assert causes == {"structure-empty", "structure-missing"}
     assert said.count("not all of its manual masks could be compared") == 2
+
+
+# As DICOM objects
+
+
+def objects(folder: Path) -> dict[str, Dataset]:
+    return {p.name: dcmread(p) for p in sorted(folder.iterdir())}
+
+
+def test_without_being_asked_nothing_is_written_that_tells_who_it_is(results: Path, export: Path):
+    segmented(export, results)
+    out = results.parent / "out"
+    assert not [*out.rglob("*.dcm")]
+    assert not any(re.search(rb"Q[134]\b|DICM", p.read_bytes()) for p in out.rglob("*") if p.is_file())
+
+
+def test_each_examination_gets_a_seg_and_an_rtstruct_with_the_voxels_of_its_mask(results: Path, export: Path):
+    shutil.rmtree(export / "Q2")
+    folder = results.parent / "objects"
+    status, table, said = segmented(export, results, "--dicom", str(folder))
+    assert status == 0 and f"which tell who the patients are: {folder}" in said
+    assert set(table.dicom) == {"SEG and RTSTRUCT"}
+    found = objects(folder)
+    assert {*found} == {f"{case}_{kind}.dcm" for case in table.case for kind in ("seg", "rtstruct")}
+    assert {str(d.PatientID) for d in found.values()} == {"Q1", "Q3", "Q4"}
+    for case in table.case:
+        mask = sitk.ReadImage(str(results.parent / f"out/predictions/{case}_prostate.nii.gz"))
+        wanted = sitk.GetArrayFromImage(mask) > 0
+        seg, _ = segment_mask(found[f"{case}_seg.dcm"], 1, mask)
+        drawn, _ = roi_mask(rois(found[f"{case}_rtstruct.dcm"])[0], mask)
+        assert (seg == wanted).all() and (drawn == wanted).all() and wanted.any()
+    algorithm = found[f"{table.case[0]}_seg.dcm"].SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[0]
+    (weights,) = (results / "prostate/stages").glob(f"*/{WEIGHTS}")
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("prostate/b_a-f0", file_digest(weights))
+
+
+def test_a_second_call_leaves_the_objects_as_they_are(results: Path, export: Path):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    before = {p: p.read_bytes() for p in folder.iterdir()}
+    segmented(export, results, "--dicom", str(folder))
+    assert before == {p: p.read_bytes() for p in folder.iterdir()} and len(before) == 6
+
+
+def test_an_empty_mask_is_in_no_object_and_is_told(results: Path, export: Path, monkeypatch):
+    shutil.rmtree(export / "Q2")
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    monkeypatch.setattr(Threshold, "predict", lambda self, images: np.zeros_like(images))
+    status, table, said = segmented(export, results, "--dicom", str(folder))
+    assert status == 0 and set(table.dicom) == {"left out: the mask is empty"}
+    assert "left out: the mask is empty" in said and not [*folder.iterdir()]
+
+
+def test_an_examination_without_a_frame_of_reference_has_masks_and_no_objects(results: Path, export: Path):
+    shutil.rmtree(export / "Q2")
+    for path in (export / "Q3/t2").iterdir():
+        dataset = dcmread(path)
+        del dataset.FrameOfReferenceUID
+        dataset.save_as(path)
+    folder = results.parent / "objects"
+    status, table, said = segmented(export, results, "--dicom", str(folder))
+    assert status == 1 and len(masks(results)) == 3 and len(objects(folder)) == 4
+    (why,) = set(table[table.not_done != ""].not_done)
+    assert why.startswith("no DICOM object: the series has no FrameOfReferenceUID")
+    assert "no DICOM object of it could be written: no DICOM object: the series" in said
+
+
+def test_objects_are_not_written_among_files_that_tell_nobody_who_it_is(results: Path, export: Path):
+    out = results.parent / "out"
+    said = CliRunner().invoke(
+        app,
+        ["segment", str(export), str(out), "--results", str(results), *SEGMENT, "--model", "b_a-f0",
+         "--dicom", str(out / "objects")],
+    )  # fmt: skip
+    assert said.exit_code == 2 and "name a folder outside of it" in said.output and not out.exists()
+
+
+def test_a_folder_that_can_not_be_made_is_named(results: Path, export: Path):
+    (results.parent / "file").write_text("")
+    places = [str(export), str(results.parent / "out"), "--results", str(results), *SEGMENT, "--model", "b_a-f0"]
+    done = CliRunner().invoke(app, ["segment", *places, "--dicom", str(results.parent / "file/objects")])
+    assert done.exit_code == 2 and f"{results.parent}/file/objects can't be written: Not a directory" in done.output
+
+
+def test_objects_of_an_earlier_call_among_the_images_change_nothing(results: Path, export: Path):
+    shutil.rmtree(export / "Q2")
+    folder = results.parent / "objects"
+    _, table, _ = segmented(export, results, "--dicom", str(folder))
+    shutil.copytree(folder, export / "from the PACS")
+    status, again, said = segmented(export, results, "--dicom", str(folder.with_name("again")))
+    assert status == 0, said
+    assert again.equals(table)
+    uids = [{d.SOPInstanceUID for d in objects(f).values()} for f in (folder, folder.with_name("again"))]
+    assert uids[0] == uids[1] and len(uids[0]) == 6
+
+
+def test_objects_of_an_archive_are_those_of_the_folder(results: Path, export: Path):
+    folder = results.parent / "objects"
+    segmented(export, results, "--dicom", str(folder))
+    archive = shutil.make_archive(str(results.parent / "export"), "zip", export)
+    segmented(Path(archive), results, "--dicom", str(folder.with_name("zipped")))
+    uids = [{d.SOPInstanceUID for d in objects(f).values()} for f in (folder, folder.with_name("zipped"))]
+    assert uids[0] == uids[1] and len(uids[0]) == 6

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from crossover.cli import data, exchange, machine, own_data, papers, planning, public_cohorts, runs, scores
+from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, public_cohorts, runs, scores
 from crossover.cli.shared import stop
 
 COMMANDS = (
@@ -32,7 +32,7 @@ COMMANDS = (
     machine.weights,
     machine.clear_cache,
 )
-GROUPS = {"export": exchange.export}
+GROUPS = {"export": exchange.export, "pacs": pacs.app}
 """Commands that have commands of their own."""
 RENAMED = {
     "whois": "reidentify",

@@ -73,16 +73,26 @@ def segment(
     ] = None,
     scale: MadeAt = "demo",
     rules: Annotated[Path | None, typer.Option(help="A YAML file with rules, in place of the study's.")] = None,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a DICOM SEG and an RTSTRUCT of each examination into this folder too. They carry the patient's "
+            "name and identifiers, as the images do: keep them where the images are kept."
+        ),
+    ] = None,
     results: Results = None,
     workers: Workers = CORES,
 ) -> None:
     """Segment examinations with a trained model: masks, a picture of each, scores where there are manual masks.
 
+    Nothing in OUT tells who the patients are. Objects that can be stored beside the images must; only --dicom writes
+    them, into a folder of their own.
+
     Manual masks are those that the file of rules names; the study's own rules take images alone. Exit status: 0
     where all was done, 1 where some was not (scores.csv has why), 2 where the call is wrong.
     """
     from crossover.core.disk import DiskFull
-    from crossover.execution.segment import rules_of, segment
+    from crossover.execution.segment import dicom_results, rules_of, segment
     from crossover.sources.cases import IngestError
     from crossover.sources.ingest import load_rules
 
@@ -91,21 +101,23 @@ def segment(
     logging.basicConfig(level=logging.ERROR)
     with stop_where_not_writable(out), stop_on(ConfigError, ValueError, DiskFull):
         try:
-            with _trained(study, model, scale, results, package) as (known, stage):
+            with _trained(study, model, scale, results, package) as (known, name, stage):
                 own = load_rules(rules) if rules else rules_of(known)
-                table = segment(source, out, known, stage, own, workers)
+                with stop_where_not_writable(dicom or out):
+                    objects = dicom_results(dicom, out, source, known, name, stage, own) if dicom else None
+                table = segment(source, out, known, stage, own, workers, objects)
         except IngestError as caught:
             typer.echo(f"error: {caught}", err=True)
             raise typer.Exit(1) from None
     table.to_csv(out / "scores.csv", index=False)
-    _report_segmented(table, out)
+    _report_segmented(table, out, dicom)
 
 
 @contextlib.contextmanager
 def _trained(
     study: str, model: str, scale: str, results: Path | None, package: Path | None
-) -> Iterator[tuple[Study, Path]]:
-    """Give the study and the folder of the weights: of a package, or of a model in the results."""
+) -> Iterator[tuple[Study, str, Path]]:
+    """Give the study, the model's name and the folder of the weights: of a package, or of a model in the results."""
     from crossover.core.paths import CONFIG
     from crossover.exchange.packages import opened
     from crossover.execution.segment import stage_of
@@ -113,25 +125,31 @@ def _trained(
 
     if package is None:
         known = load_study(study, scale, CONFIG)
-        yield known, stage_of(known, model, results or RESULTS)
+        yield known, model, stage_of(known, model, results or RESULTS)
         return
     with opened(package) as taken:
         typer.echo(f"{package}: model {taken.about.model} of study {taken.about.study}, digest {taken.digest}")
-        yield taken.study, taken.stage
+        yield taken.study, taken.about.model, taken.stage
 
 
-def _report_segmented(table: pd.DataFrame, out: Path) -> None:
+def _report_segmented(table: pd.DataFrame, out: Path, dicom: Path | None) -> None:
     """Print the scores and where the files are. Exit status 1 where a case was not done in full."""
+    from crossover.execution.segment import NOT_WRITTEN
     from crossover.sources.ingest_report import TEXT
 
     shown = table.dropna(subset="structure").drop(columns="not_done")
     scores = shown.round(3).to_string(index=False) if len(shown) else "no case could be segmented"
     masks, pictures, file = out / "predictions", out / "pictures", out / "scores.csv"
     typer.echo(f"{scores}\nmasks: {masks}, pictures: {pictures}, scores: {file}")
+    if dicom:
+        typer.echo(f"DICOM objects, which tell who the patients are: {dicom}")
     left = table[table.not_done != ""].drop_duplicates("case")
     for row in left.itertuples():
         unscored = isinstance(row.structure, str)
-        what = "not all of its manual masks could be compared" if unscored else "not segmented"
+        if NOT_WRITTEN in row.not_done:
+            what = "no DICOM object of it could be written"
+        else:
+            what = "not all of its manual masks could be compared" if unscored else "not segmented"
         typer.echo(f"{row.case}: {what}: {row.not_done}", err=True)
     if len(left):
         report = out / "cases" / TEXT

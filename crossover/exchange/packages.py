@@ -107,7 +107,7 @@ def pack(
         part = Path(scratch) / "package"
         part.mkdir()
         (part / WEIGHTS).write_bytes(weights.read_bytes())
-        (part / STUDY).write_text(yaml.safe_dump(shared.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+        (part / STUDY).write_text(yaml.safe_dump(_with_codes(shared), sort_keys=False, allow_unicode=True))
         write_json(part / MODEL, about.model_dump(mode="json"))
         scores.to_csv(part / SCORES, index=False)
         (part / CARD).write_text(card(shared, about.model_dump(), scores, licence))
@@ -118,6 +118,15 @@ def pack(
             part = Path(scratch) / "package.zip"
         part.replace(out)
     return digest
+
+
+def _with_codes(study: Study) -> dict[str, Any]:
+    """Return a study's settings with its structures' codes, which no other dump has, since they change no result."""
+    values = study.model_dump(mode="json")
+    for name, structure in study.structures.items():
+        if structure.code:
+            values["structures"][name]["code"] = structure.code.model_dump(mode="json", exclude_none=True)
+    return values
 
 
 def _scores(study: Study, model: Model, results: Path) -> pd.DataFrame:

@@ -5,6 +5,7 @@ The same code as the workflow's, step by step: ingest, bias field, slices, predi
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -12,19 +13,23 @@ import SimpleITK as sitk
 
 from crossover.core import disk, incremental
 from crossover.core.configuration import ConfigError
-from crossover.core.files import read_json, write_json
+from crossover.core.files import file_digest, read_json, write_json
 from crossover.core.source_code import code_digest
 from crossover.evaluation.metrics import score
+from crossover.exchange.described import Producer, targets
+from crossover.exchange.dicom_results import DicomResults
+from crossover.exchange.original_series import NoOriginal, Originals
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.stored import IMAGES
 from crossover.imaging.volumes import image_path, structure_path, write
-from crossover.sources.findings import FindingRow
+from crossover.sources.findings import FindingRow, unforeseen
 from crossover.sources.ingest import ingest
 from crossover.sources.ingest_report import Report
 from crossover.sources.settings import RulesFile
 from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.sections import Network, Prediction
+from crossover.training.files import WEIGHTS
 
 
 def stage_of(study: Study, model: str, results: Path) -> Path:
@@ -55,10 +60,39 @@ def rules_of(study: Study) -> RulesFile:
     """
     if not study.series:
         raise ConfigError(f"no rules for DICOM series in study {study.study}: give some with --rules")
-    return RulesFile(series=study.series)
+    return RulesFile(series=study.series, other_grids=study.other_grids)
 
 
-def segment(source: Path, out: Path, study: Study, stage: Path, rules: RulesFile, workers: int) -> pd.DataFrame:
+def dicom_results(
+    folder: Path, out: Path, source: Path, study: Study, model: str, stage: Path, rules: RulesFile
+) -> DicomResults:
+    """Return what writes the masks as DICOM objects, for `segment`.
+
+    Args:
+        folder: where they are written; it is made.
+
+    Raises:
+        ConfigError: `folder` lies in `out`, whose files tell nobody who the patients are.
+    """
+    if folder.resolve().is_relative_to(out.resolve()):
+        raise ConfigError(
+            f"--dicom {folder}: the objects carry the patients' identity, and the files in {out} don't: name a folder "
+            "outside of it"
+        )
+    code = code_digest("crossover/execution/segment.py")
+    made_by = Producer(study.study, model, file_digest(stage / WEIGHTS), f"{version('crossover')} {code[:12]}")
+    return DicomResults(folder, Originals(source, rules), targets(study.structures), made_by)
+
+
+def segment(
+    source: Path,
+    out: Path,
+    study: Study,
+    stage: Path,
+    rules: RulesFile,
+    workers: int,
+    objects: DicomResults | None = None,
+) -> pd.DataFrame:
     """Write masks of every examination below `source` that fits: `<out>/predictions/<case>_<structure>.nii.gz`.
 
     An examination that fails, at whatever step, stops no other. Where only a manual mask has an error, the
@@ -67,12 +101,13 @@ def segment(source: Path, out: Path, study: Study, stage: Path, rules: RulesFile
     Args:
         stage: folder of the stage whose weights predict.
         rules: which series are channels; structures that it names are read, to score the masks by.
+        objects: writes each examination's masks as DICOM objects too.
 
     Returns:
         One row for each case and structure: case, structure, volume_predicted_ml and, where the
-        structure was drawn, the metrics of `crossover.evaluation.metrics.score`; and `not_done`: what was not done
-        and why, "" where all was. A case without a mask has one row, without a
-        structure, and so have files with errors that belong to no case.
+        structure was drawn, the metrics of `crossover.evaluation.metrics.score`; with `objects`, `dicom`: what holds
+        the mask, or why nothing does; and `not_done`: what was not done and why, "" where all was. A case without a
+        mask has one row, without a structure, and so have files with errors that belong to no case.
 
     Raises:
         crossover.sources.cases.IngestError: no examination is there.
@@ -86,12 +121,14 @@ def segment(source: Path, out: Path, study: Study, stage: Path, rules: RulesFile
     failed = _refused(report)
     _prepare(cases, out, study, workers, failed)
     made = [case for case in report["made"] if case not in failed]
-    rows = list(_predicted(study, stage, out, made, workers, failed))
+    rows = list(_predicted(study, stage, out, made, workers, failed, objects))
     for case in failed:  # of an earlier call
         for old in out.glob(f"p*/{case}_*"):
             old.unlink()
+        if objects:
+            objects.drop(case)
     unscored = {c: _told(about["findings"]) for c, about in report["cases"].items()}
-    table = [row | {"not_done": unscored[row["case"]]} for row in rows]
+    table = [row | {"not_done": "; ".join(filter(None, (unscored[row["case"]], _no_object(row))))} for row in rows]
     table += [{"case": case, "not_done": why} for case, why in failed.items()]
     if report["barred"]:
         table.append({"case": NO_CASE, "not_done": _told(report["folder"])})
@@ -100,6 +137,13 @@ def segment(source: Path, out: Path, study: Study, stage: Path, rules: RulesFile
 
 
 NO_CASE = "files of no case"
+NOT_WRITTEN = "no DICOM object"
+
+
+def _no_object(row: dict) -> str:
+    """Return why a mask that should be in DICOM objects is in none; "" where nothing went wrong."""
+    told = row.get("dicom", "")
+    return told if told.startswith(NOT_WRITTEN) else ""
 
 
 def _keys(rows: list[dict]) -> list[str]:
@@ -146,7 +190,13 @@ def _gone_on(cases: Path, manifest: Path, failed: dict[str, str]) -> Iterator[No
 
 
 def _predicted(
-    study: Study, stage: Path, out: Path, cases: list[str], threads: int, failed: dict[str, str]
+    study: Study,
+    stage: Path,
+    out: Path,
+    cases: list[str],
+    threads: int,
+    failed: dict[str, str],
+    objects: DicomResults | None,
 ) -> Iterator[dict]:
     """Rows of the cases that could be predicted; `failed` says why others couldn't."""
     if not cases:
@@ -154,7 +204,6 @@ def _predicted(
     from safetensors.numpy import load_file
 
     from crossover.training import engines, prediction
-    from crossover.training.files import WEIGHTS
 
     record = read_json(stage / incremental.RECORD)
     structures = record["stage"]["structures"]
@@ -173,7 +222,9 @@ def _predicted(
         slices, folder = out / "slices" / case / IMAGES, out / "cases" / case
         try:
             (masks,) = prediction.predict_cases(engine, [slices], [folder], settings, record["standardised"])
-            yield from [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
+            rows = [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
+            told = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
+            yield from [row | {k: told[row["structure"]] for k in ("dicom",) if told} for row in rows]
         except Exception as error:
             if no_room := disk.full(error, out):
                 raise no_room from error
@@ -187,6 +238,21 @@ def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Imag
     manual = sitk.ReadImage(str(drawn)) if drawn.exists() else None
     _picture(study, out, case, structure, mask, manual)
     return {"case": case, "structure": structure, **_scores(study, structure, mask, manual)}
+
+
+def _as_dicom(objects: DicomResults, out: Path, case: str, masks: dict[str, sitk.Image]) -> dict[str, str]:
+    """Structure -> what DICOM object holds its mask, or why none does; what goes wrong stops no other case."""
+    tokens = read_json(out / "cases" / case / incremental.RECORD)["received"]
+    try:
+        return objects.write(case, tokens, masks)
+    except NoOriginal as error:
+        why = str(error)
+    except Exception as error:
+        if no_room := disk.full(error, objects.folder):
+            raise no_room from error
+        why = unforeseen(error)  # a message may quote a header
+    objects.drop(case)
+    return dict.fromkeys(masks, f"{NOT_WRITTEN}: {why}")
 
 
 def _picture(study: Study, out: Path, case: str, structure: str, mask: sitk.Image, manual: sitk.Image | None) -> None:

@@ -38,7 +38,7 @@ KINDS: dict[str, Kind] = {
     "link-skipped": Kind("warning", "copy the folder in, or give it as the source"),
     "too-deep": Kind("warning", "move the files nearer to the source's top"),
     "dicomdir-missing": Kind("warning", "copy the medium again: its index lists files that are gone"),
-    "no-patient": Kind("error", "give the files a PatientID (0010,0020)"),
+    "no-patient": Kind("error", "give the files a PatientID (0010,0020), or tell patients by `patients: folder`"),
     "reader-crashed": Kind("error", "export the series again, uncompressed"),
     # images
     "no-hu": Kind("error", "export the original CT: without its rescale, values are not HU"),

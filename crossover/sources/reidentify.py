@@ -18,6 +18,8 @@ from crossover.sources.dicom.rtstruct import rois
 from crossover.sources.dicom.scan import patient_of
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import stacks
+from crossover.sources.file_patterns import paths_below
+from crossover.sources.inspection.layout import is_volume, word_runs
 from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret, secret_file
 from crossover.sources.settings import Export
 
@@ -53,6 +55,8 @@ def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
     wanted = set(names)
     tables = _tables(source)
     yield from map(_printable, _rows(tables, wanted, met))
+    if source.is_dir():
+        yield from map(_printable, _named_files(source, wanted, met))
     if source not in tables:
         yield from map(_printable, _exported(source, wanted, met, rules))
     if names and (unknown := [name for name in dict.fromkeys(names) if name not in met]):
@@ -95,6 +99,18 @@ def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
                 if found or (own and not wanted):
                     who = ", ".join(sorted(found)) or pseudonym(cell, key)
                     yield f"{who}: row {number} of {path.name}, {column} {cell}"
+
+
+def _named_files(source: Path, wanted: set[str], met: set[str]) -> Iterator[str]:
+    """Volumes whose path holds a name's patient as a word: those of a folder without a table."""
+    key, asked = secret(), {patient_of(name): name for name in wanted - met}
+    for path in paths_below(source) if asked else ():
+        if not is_volume(path):
+            continue
+        for word in {path[a:b] for a, b in word_runs(path)}:
+            if name := asked.get(pseudonym(word, key)):
+                met.add(name)
+                yield f"{name}: patient {word}, {path}"
 
 
 def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: bytes) -> bool:

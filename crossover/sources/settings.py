@@ -16,6 +16,28 @@ FileName = Annotated[str, AfterValidator(file_name)]
 """A channel or structure: files of cases are called after it."""
 
 
+class StructureCode(BaseModel, extra="forbid", frozen=True):
+    """What a structure is in coded terms; the DICOM objects that `crossover segment --dicom` writes carry it."""
+
+    value: str | None = Field(default=None, min_length=1, max_length=16)
+    """CodeValue (0008,0100), as "41216001". Without one it is SNOMED's "Organ", 91772007."""
+    meaning: str | None = Field(default=None, min_length=1, max_length=64)
+    """CodeMeaning (0008,0104), as "Prostate": given where `value` is."""
+    scheme: str = Field(default="SCT", min_length=1, max_length=16)
+    """CodingSchemeDesignator (0008,0102): SCT is SNOMED CT."""
+    category: Literal["anatomical structure", "morphologically abnormal structure", "tissue"] = "anatomical structure"
+    """SegmentedPropertyCategoryCodeSequence (0062,0003)."""
+    side: Literal["left", "right"] | None = None
+    tg263: str | None = Field(default=None, min_length=1, max_length=16)
+    """The structure's name by AAPM TG-263, as Parotid_L: what it is called in an RTSTRUCT, instead of its label."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> StructureCode:
+        if (self.value is None) != (self.meaning is None):
+            raise ValueError("a code has a value and a meaning: give both, or neither")
+        return self
+
+
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -51,6 +73,8 @@ class Structure(BaseModel, extra="forbid", frozen=True):
     punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
     labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments. Where one name
     is several structures', as two readers', an entry of `StructureName` tells which is meant."""
+    code: StructureCode | None = Field(default=None, exclude=True)
+    """For DICOM objects that are written. It is part of no dump of the settings, since no result hangs on it."""
 
 
 Plane = Literal["axial", "sagittal", "coronal"]

@@ -89,41 +89,56 @@ def draft(
     drawn = _matched(cohorts, "structures", structures)
     taken = {c: _taken(given.found, [*images.of(c), *drawn.of(c)]) for c, given in cohorts.items()}
     data = Path(os.path.commonpath([_folder(given.path) for given in cohorts.values()]))
-    kinds = {n: _kind(target.channels, own["target"]) for n, own in images.names.items()}
-    modality = "ct" if len(kinds) == 1 and next(iter(kinds.values())).modality == "CT" else "mr"
+    kinds = [_kind(target.channels, own["target"]) for own in images.names.values()]
     try:
         test, sizes = test_and_sizes(taken["target"])
     except ValueError as error:
         raise DraftError(f"{error}; {_why(target, [*images.of('target'), *drawn.of('target')])}") from None
     tests = {"target": test} | ({"source": source_test(taken["source"])} if "source" in cohorts else {})
     values: dict[str, Any] = {
-        "extends": modality,
+        "extends": "ct" if [kind.modality for kind in kinds] == ["CT"] else "mr",
         "study": name,
         "title": f"{', '.join(drawn.names).capitalize()}: {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
-        "data": f"{taken['target']} patients of {cohorts['target'].label}"
-        + (f" and {taken['source']} of {cohorts['source'].label}" if "source" in cohorts else ""),
+        "data": " and ".join(f"{taken[c]} patients of {cohorts[c].label}" for c in reversed(cohorts)),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
         "channels": [*images.names],
+        **_series(cohorts, images),
+        "structures": {n: _structure(n, own, cohorts) for n, own in drawn.names.items()},
+        **_design(name, kinds, sizes, "source" in cohorts, model),
     }
-    if any(g.found.dicom for g in cohorts.values()):
-        first = next(c for c, g in cohorts.items() if g.found.dicom)
-        values["series"] = {n: _kind(cohorts[first].found.channels, own[first]).rule for n, own in images.names.items()}
-    values["structures"] = {n: _structure(n, own, cohorts) for n, own in drawn.names.items()}
-    values["preparation"], scales = _grids([*kinds.values()])
-    values["sizes"] = sizes
-    values |= {"network": model.network} if model else {}
-    values["strategies"] = _of_model(name, model) if model else _strategies(name, "source" in cohorts)
-    values["figures"] = _figures(values, sizes)
-    values["scales"] = scales
-    values["scales"]["smoke"] |= {"sizes": sizes[-2:], "splits": {"replicates": {"draws": 1}}}
-    if model:  # the base has other networks at the smaller scales
-        for scale in values["scales"].values():
-            scale["network"] = {"settings": model.network["settings"]}
+    values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
     told = _told(cohorts, taken, tests, sizes, images, drawn)
     if model and "file" in model.network["initial"]:
         told.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
     return Draft(_text(values), data, told)
+
+
+def _series(cohorts: Mapping[str, Given], images: _Chosen) -> dict[str, Any]:
+    """Return the rules of channels, which all cohorts of DICOM share."""
+    first = next((c for c, given in cohorts.items() if given.found.dicom), None)
+    if first is None:
+        return {}
+    return {"series": {n: _kind(cohorts[first].found.channels, own[first]).rule for n, own in images.names.items()}}
+
+
+def _design(
+    name: str, kinds: Sequence[ChannelKind], sizes: Sequence[int], source: bool, model: Model | None
+) -> dict[str, Any]:
+    """Return how images are prepared, what is trained, and what the smaller scales change of it."""
+    preparation, scales = _grids(kinds)
+    scales["smoke"] |= {"sizes": sizes[-2:], "splits": {"replicates": {"draws": 1}}}
+    if model:  # the base has other networks at the smaller scales
+        scales = {scale: own | {"network": {"settings": model.network["settings"]}} for scale, own in scales.items()}
+    strategies = _of_model(name, model) if model else _strategies(name, source)
+    return {
+        "preparation": preparation,
+        "sizes": sizes,
+        **({"network": model.network} if model else {}),
+        "strategies": strategies,
+        "figures": _figures(strategies, sizes),
+        "scales": scales,
+    }
 
 
 def _asked(names: Sequence[str]) -> dict[str, str]:
@@ -294,12 +309,9 @@ def _of_model(name: str, model: Model) -> dict[str, Any]:
     }
 
 
-def _figures(values: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
-    shown = [n for n in ("source", "scratch", "transfer") if n in values["strategies"]]
-    return {
-        "order": [*values["strategies"]],
-        "overlays": {"channels": values["channels"][:1], "strategies": shown, "sizes": [sizes[-1]]},
-    }
+def _figures(strategies: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, Any]:
+    shown = [name for name in ("source", "scratch", "transfer") if name in strategies]
+    return {"order": [*strategies], "overlays": {"strategies": shown, "sizes": [sizes[-1]]}}
 
 
 def _told(

@@ -87,13 +87,13 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
         return _computed(found, rule, drawn_on)
     if not matching:
         raise Refused("series-missing", _missing(found, rule))
-    picked, why, findings = _pick(matching, rule, drawn_on)
-    image = volume(picked[0]) if len(picked) == 1 else _mean(picked)
-    if _is_adc(rule, picked[0]):
-        image = _in_adc_unit(image, picked[0])
-    how = "; ".join(s.describe() for s in picked[:2]) + (" and more" if len(picked) > 2 else "")
+    taken, why, findings = _pick(matching, rule, drawn_on)
+    image = volume(taken[0]) if len(taken) == 1 else _mean(taken)
+    if _is_adc(rule, taken[0]):
+        image = _in_adc_unit(image, taken[0])
+    how = "; ".join(s.describe() for s in taken[:2]) + (" and more" if len(taken) > 2 else "")
     told = f" ({'; '.join([*why, *(f.what for f in findings)])})" if why or findings else ""
-    return Chosen(image, picked, how + told, findings)
+    return Chosen(image, taken, how + told, findings)
 
 
 def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
@@ -104,7 +104,9 @@ def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) 
     """
     matching = [s for s in found if matches(s, rule)]
     if not matching and rule.computed_from:
-        return [s for b in rule.computed_from for s in picked(found, rule.at_b_value(b), drawn_on)]
+        rules = [rule.at_b_value(b) for b in rule.computed_from]
+        together = _measured_together(found, rules, drawn_on)
+        return [s for own in rules for s in picked(together, own, drawn_on)]
     if not matching:
         raise Refused("series-missing", _missing(found, rule))
     stacks, _, _ = _pick(matching, rule, drawn_on)

@@ -59,7 +59,7 @@ def _read(
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> None:
-    instances = _without_copies(instances, out.findings)
+    instances = without_copies(instances, out.findings)
     there = stacks(instances)
     objects = [i for i in instances if i.modality in STRUCTURES]
     out.found = [s.describe() for s in there] + [f"{i.modality} object" for i in objects]
@@ -151,7 +151,7 @@ def _about(findings: Iterable[Finding], what: str) -> list[Finding]:
     return [replace(f, about=what) for f in findings]
 
 
-def _without_copies(instances: Sequence[Instance], findings: list[Finding]) -> list[Instance]:
+def without_copies(instances: Sequence[Instance], findings: list[Finding]) -> list[Instance]:
     """Return one of each SOPInstanceUID; two contents under one are an error."""
     by_uid: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:

@@ -102,12 +102,12 @@ def _often(options: Iterable[Option], least: int = 2) -> dict[str, dict[str, str
 
 def _named_in(paths: Iterable[str], patients: Collection[str]) -> Iterator[Option]:
     for path in paths:
-        words = {path[a:b] for a, b in _word_pairs(path)}
+        words = {path[a:b] for a, b in word_runs(path)}
         if found := sorted(words & set(patients), key=len):
             yield path, _replaced(path, found[-1]), found[-1]
 
 
-def _word_pairs(path: str) -> Iterator[tuple[int, int]]:
+def word_runs(path: str) -> Iterator[tuple[int, int]]:
     """Yield the beginning and the end of each run of whole words within one name of a path."""
     for name in re.finditer(r"[^/]+", path):
         words = [m.span() for m in re.finditer(r"[A-Za-z0-9]+", name[0])]

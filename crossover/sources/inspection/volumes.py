@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -85,23 +86,32 @@ class _FileKind:
 
     mask: bool
     volumes: int
-    ct: bool
+    """Along a fourth axis."""
+    ct: tuple[bool, ...]
+    """Whether each of these has values of CT."""
 
 
 def _kind(root: Path, files: Mapping[str, str]) -> _FileKind:
     some = [files[p] for p in sorted(files)[:SAMPLED]]
-    arrays = [a for a in (_values(root / path) for path in some) if a is not None]
     volumes = max((_volumes(root / path) for path in some), default=1)
+    if volumes > 1:
+        return _FileKind(False, volumes, tuple(_are_ct(_arrays(root, some, k)) for k in range(volumes)))
+    arrays = _arrays(root, some)
     masks = [a.min() >= 0 and len(np.unique(a)) <= MOST_VALUES and (a == np.rint(a)).all() for a in arrays]
-    ct = bool(arrays) and all(a.min() < AIR_HU for a in arrays)
-    return _FileKind(bool(masks) and all(masks) and volumes == 1, volumes, ct)
+    return _FileKind(bool(masks) and all(masks), 1, (_are_ct(arrays),))
 
 
-def _values(path: Path) -> NDArray | None:
-    try:
-        return sitk.GetArrayFromImage(read_volume(path).image)
-    except Refused:
-        return None
+def _are_ct(arrays: Sequence[NDArray]) -> bool:
+    return bool(arrays) and all(a.min() < AIR_HU for a in arrays)
+
+
+def _arrays(root: Path, paths: Sequence[str], number: int | None = None) -> list[NDArray]:
+    """Return the values of those files that can be read."""
+    found = []
+    for path in paths:
+        with suppress(Refused):
+            found.append(sitk.GetArrayFromImage(read_volume(root / path, number).image))
+    return found
 
 
 def _volumes(path: Path) -> int:
@@ -158,13 +168,18 @@ class _Inspection:
         cases = {patient: self._lacks(patient, look, kinds, structures) for patient, look in looks.items()}
         table, columns = self._table()
         source = {"kind": "volumes", "table": None} | ({"table": table[0], "patient": table[1]} if table else {})
+        if table:
+            for image in kinds:
+                image.rule = _by_column(image.rule, table[1])
+            for structure in structures:
+                structure.rule = _by_column(structure.rule, table[1])
         return Inventory(self.said.form, cases, kinds, structures, self._odd(looks), source, columns)
 
     def _channel(self, name: str, file: Any, looks: Mapping[str, _Look]) -> ChannelKind:
         pattern = file["file"] if isinstance(file, dict) else file
         own = [look for look in looks.values() if name in look.sizes]
         sizes, spacings = [look.sizes[name] for look in own], [look.spacings[name] for look in own]
-        ct = self.kinds[pattern].ct
+        ct = self.kinds[pattern].ct[file["volume"] if isinstance(file, dict) else 0]
         return ChannelKind(
             name, "CT (values in HU)" if ct else "image", [pattern], len(own), 0,
             by_axis(sizes, 5) if own else "", by_axis(spacings) if own else "", file, "CT" if ct else "MR",
@@ -248,6 +263,13 @@ class _Inspection:
         return odd
 
 
+def _by_column(rule: Any, column: str) -> Any:
+    """Return a rule whose files are named by a column of a table."""
+    if isinstance(rule, dict):
+        return {key: _by_column(value, column) for key, value in rule.items()}
+    return rule.replace("{patient}", f"{{{column}}}") if isinstance(rule, str) else rule
+
+
 def _groups(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for value, patient in pairs:
@@ -269,7 +291,7 @@ def _called(pattern: str, kind: _FileKind) -> str:
         if words and not words.isdigit()
         else "_".join([*(f.lower().replace("tr", "") for f in folders[-1:]), words])
     )
-    return name.strip("_") or ("ct" if kind.ct else "label" if kind.mask else "image")
+    return name.strip("_") or ("ct" if kind.ct[0] else "label" if kind.mask else "image")
 
 
 def _look(root: Path, channels: Mapping[str, Any], masks: Mapping[str, str], files: Mapping[str, str]) -> _Look:

@@ -1,0 +1,133 @@
+"""Commands on a PACS by DICOMweb: find series, retrieve them, store objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crossover.cli.shared import stop, stop_on
+
+if TYPE_CHECKING:
+    from crossover.exchange.dicomweb import Pacs
+
+Url = Annotated[str, typer.Argument(help="Address of the DICOMweb services, as https://pacs.example/dicom-web.")]
+Wanted = Annotated[list[str], typer.Argument(help="What series must match, as PatientID=123 Modality=MR.")]
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def pacs() -> None:
+    """Find, retrieve and store series on a PACS by DICOMweb.
+
+    Credentials: CROSSOVER_PACS_USER and CROSSOVER_PACS_PASSWORD, or CROSSOVER_PACS_TOKEN, or ~/.netrc.
+    """
+
+
+@app.command()
+def find(url: Url, wanted: Wanted) -> None:
+    """Print the series that match, on the terminal only. Identifies patients.
+
+    Exit status: 0; 1 where none matches, 2 where the server can't be asked.
+    """
+    from crossover.exchange.dicomweb import PacsError
+
+    with stop_on(PacsError):
+        found = _connected(url).find(_filters(wanted))
+    for s in found:
+        about = f"series {s.number}, {s.modality}, {s.instances or '?'} instances: {s.description}"
+        typer.echo(_printable(f"{s.patient}  {s.date}  {s.study_description}  {about}  SeriesInstanceUID={s.uid}"))
+    _some(len(found))
+
+
+@app.command()
+def retrieve(
+    url: Url,
+    out: Annotated[Path, typer.Argument(help="Folder for the files, which identify patients.")],
+    wanted: Wanted,
+) -> None:
+    """Write the series that match to a folder, which `segment` and `ingest` take.
+
+    Exit status: 0; 1 where none matches, or some did not come whole; 2 where the server can't be asked.
+    """
+    from crossover.exchange.dicomweb import PacsError
+
+    with stop_on(PacsError):
+        server = _connected(url)
+        found = server.find(_filters(wanted))
+    failed = 0
+    for s in found:
+        try:
+            typer.echo(_printable(f"series {s.number} of {s.patient}: {server.retrieve(s, out)} files"))
+        except PacsError as error:
+            failed += 1
+            typer.echo(_printable(f"error: series {s.number} of {s.patient}: {error}"), err=True)
+    _some(len(found))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def store(
+    url: Url,
+    source: Annotated[Path, typer.Argument(help="A DICOM file, or a folder of such, as `segment --dicom` writes.")],
+) -> None:
+    """Store all DICOM files of a folder; one that is there already is stored once.
+
+    Exit status: 0; 1 where one was refused, 2 where there is none or the server can't be asked.
+    """
+    from crossover.exchange.dicomweb import PacsError
+
+    files = [p for p in sorted(source.rglob("*")) if _is_dicom(p)] if source.is_dir() else [source]
+    if not files or not source.exists():
+        stop(f"{source}: no DICOM file is there")
+    with stop_on(PacsError):
+        server = _connected(url)
+    failed = 0
+    for path in files:
+        try:
+            server.store(path)
+        except (PacsError, OSError) as error:
+            failed += 1
+            typer.echo(f"error: {path}: {error}", err=True)
+    typer.echo(f"{len(files) - failed} of {len(files)} files are stored")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _connected(url: str) -> Pacs:
+    from crossover.exchange.dicomweb import Pacs
+
+    server = Pacs(url)
+    if server.unprotected:
+        typer.echo(
+            "warning: http sends patients' data, and a password, for all on the way to read: use https", err=True
+        )
+    return server
+
+
+def _filters(wanted: list[str]) -> dict[str, str]:
+    pairs = [word.partition("=") for word in wanted]
+    if wrong := [key for key, _, value in pairs if not key or not value]:
+        stop(f"{', '.join(wrong)}: give a keyword and its value, as PatientID=123")
+    return {key: value for key, _, value in pairs}
+
+
+def _some(count: int) -> None:
+    if not count:
+        typer.echo("no series matches", err=True)
+        raise typer.Exit(1)
+
+
+def _is_dicom(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _printable(line: str) -> str:
+    """Return a line without what no terminal should be sent."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)

@@ -1,0 +1,82 @@
+"""The masks of each case as files of DICOM objects, in a folder that the user named for them.
+
+They identify patients, as the images do beside which they are to be stored: nothing is written here unasked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pydicom
+import SimpleITK as sitk
+from pydicom.dataset import Dataset
+
+from crossover.exchange.described import Producer, Target
+from crossover.exchange.original_series import Originals
+from crossover.exchange.segmentation_object import segmentation
+from crossover.exchange.structure_set import structure_set
+
+OBJECTS = {"seg": segmentation, "rtstruct": structure_set}
+"""End of a file's name, behind the case -> what makes its object."""
+WRITTEN, EMPTY = "SEG and RTSTRUCT", "left out: the mask is empty"
+
+
+class DicomResults:
+    """Writes `<case>_seg.dcm` and `<case>_rtstruct.dcm`."""
+
+    def __init__(self, folder: Path, originals: Originals, targets: Mapping[str, Target], producer: Producer) -> None:
+        self.folder = folder
+        self._originals, self._targets, self._producer = originals, targets, producer
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, case: str, tokens: Collection[str], masks: Mapping[str, sitk.Image]) -> dict[str, str]:
+        """Write the objects of a case; a structure without a voxel is in none, and without any there is no object.
+
+        An object that is there already, by its UID, stays as it is.
+
+        Args:
+            tokens: of the files that the case was made from.
+            masks: structure -> its mask, on the grid of the case.
+
+        Returns:
+            Structure -> what was done with it: `WRITTEN` or `EMPTY`.
+
+        Raises:
+            crossover.exchange.original_series.NoOriginal: where there is no series to refer to.
+        """
+        voxels = {name: sitk.GetArrayFromImage(mask) > 0 for name, mask in masks.items()}
+        drawn = {name: mask for name, mask in voxels.items() if mask.any()}
+        if not drawn:
+            self.drop(case)
+            return dict.fromkeys(masks, EMPTY)
+        original = self._originals.of(case, tokens, masks[next(iter(drawn))])
+        for kind, make in OBJECTS.items():
+            _save(make(original, drawn, self._targets, self._producer), self._path(case, kind))
+        return {name: WRITTEN if name in drawn else EMPTY for name in masks}
+
+    def drop(self, case: str) -> None:
+        """Remove what an earlier call wrote of a case."""
+        for kind in OBJECTS:
+            self._path(case, kind).unlink(missing_ok=True)
+
+    def _path(self, case: str, kind: str) -> Path:
+        return self.folder / f"{case}_{kind}.dcm"
+
+
+def _save(dataset: Dataset, path: Path) -> None:
+    """Write a file whole or not at all."""
+    if path.exists() and _uid(path) == dataset.SOPInstanceUID:
+        return
+    part = path.with_name(f".{path.name}.part")
+    try:
+        dataset.save_as(part, enforce_file_format=True)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _uid(path: Path) -> str:
+    found = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=["SOPInstanceUID"])
+    return str(found.get("SOPInstanceUID"))

@@ -1,0 +1,252 @@
+"""A PACS by DICOMweb (PS3.18): find series (QIDO-RS), retrieve them (WADO-RS), store objects (STOW-RS).
+
+What goes to the server, comes from it and is printed identifies patients; all of it is asked for by the user.
+Credentials come from the environment or netrc alone, so that they stand in no file of ours and in no command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pydicom
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+
+if TYPE_CHECKING:
+    import requests
+
+USER, PASSWORD, TOKEN = "CROSSOVER_PACS_USER", "CROSSOVER_PACS_PASSWORD", "CROSSOVER_PACS_TOKEN"
+PAGE = 200
+"""Results that are asked for at a time: servers limit what they give at once, each in its own way."""
+TIMEOUT_S = (20, 300)
+"""To connect, and until the next bytes: an archive may fetch old images from a tape."""
+FIELDS = ("PatientID", "StudyDate", "StudyDescription", "SeriesNumber", "SeriesDescription", "Modality")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class PacsError(RuntimeError):
+    """The server can't be asked, or did not do what it was asked."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series on the server, with what tells people which it is."""
+
+    study: str
+    uid: str
+    patient: str
+    date: str
+    study_description: str
+    number: str
+    description: str
+    modality: str
+    instances: str
+    """How many the server says it has; "" where it doesn't say."""
+
+
+class Pacs:
+    """A server at the address of its DICOMweb services, as http://localhost:8042/dicom-web."""
+
+    def __init__(self, url: str) -> None:
+        """Make a client; nothing is sent yet.
+
+        Raises:
+            PacsError: where the address is none, or has a user or password in it, or the library is not installed.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise PacsError(
+                f"{parts.hostname or url!r}: give the address of DICOMweb services, as https://host/dicom-web"
+            )
+        if parts.username or parts.password:
+            raise PacsError(
+                f"the address holds a user or password, which others can see in a command: set {USER} and {PASSWORD}, "
+                "or write them to ~/.netrc"
+            )
+        if parts.query:
+            raise PacsError("the address has a query: give what to look for behind it, as PatientID=123")
+        try:
+            from dicomweb_client.web import DICOMwebClient
+        except ImportError:
+            raise PacsError("dicomweb-client is not installed: pip install 'crossover[ingest]'") from None
+        self.unprotected = parts.scheme == "http" and parts.hostname not in LOOPBACK
+        """Whether all that is sent can be read on its way."""
+        self._client: Any = DICOMwebClient(url.rstrip("/"), session=_session(), timeout=TIMEOUT_S)
+        self._client.set_http_retry_params(max_attempts=3, wait_exponential_multiplier=250)
+
+    def find(self, wanted: Mapping[str, str]) -> list[Series]:
+        """Return the series that match all that is wanted, by patient, date, study and number.
+
+        Args:
+            wanted: DICOM keyword -> value, as QIDO-RS matches it: `*` stands for any text, 20200101-20201231 for a
+                range of dates.
+
+        Raises:
+            PacsError: for a keyword that DICOM doesn't have, or what the server answers.
+        """
+        if unknown := [k for k in wanted if tag_for_keyword(k) is None]:
+            raise PacsError(f"{', '.join(unknown)}: no keyword of DICOM; PatientID, StudyDate, Modality are some")
+        found = [_series(d) for d in self._all("search_for_series", search_filters=dict(wanted), fields=[*FIELDS])]
+        return sorted(found, key=lambda s: (s.patient, s.date, s.study, s.number.zfill(9), s.uid))
+
+    def retrieve(self, series: Series, folder: Path) -> int:
+        """Write all instances of a series as `<folder>/<series UID>/<instance UID>.dcm`, as the server has them.
+
+        Files that are there already stay, and are not asked for again where none is missing.
+
+        Returns:
+            How many there are now.
+
+        Raises:
+            PacsError: what the server answers, or fewer instances than it says there are.
+        """
+        listed = self._all("search_for_instances", study_instance_uid=series.study, series_instance_uid=series.uid)
+        own = folder / _safe(series.uid)
+        files = {own / f"{_safe(str(d.SOPInstanceUID))}.dcm" for d in listed}
+        if all(path.exists() for path in files) and files:
+            return len(files)
+        own.mkdir(parents=True, exist_ok=True)
+        kept = (("application/dicom", "*"),)  # in the transfer syntax that they are stored in
+        with _told():
+            for dataset in self._client.iter_series(series.study, series.uid, media_types=kept):
+                path = own / f"{_safe(str(dataset.SOPInstanceUID))}.dcm"
+                part = path.with_suffix(".part")
+                dataset.save_as(part, enforce_file_format=True)
+                os.replace(part, path)
+        there = {path for path in own.glob("*.dcm")}
+        if missing := len(files - there):
+            # Servers may answer with a part, which they tell by a status that the library doesn't pass on.
+            raise PacsError(f"{missing} of {len(files)} instances of a series did not come: ask again")
+        return len(there)
+
+    def store(self, path: Path) -> None:
+        """Store one file.
+
+        Raises:
+            PacsError: where it can't be read, or the server refuses it, with the reason that it gives.
+        """
+        try:
+            dataset = pydicom.dcmread(path)
+        except Exception as error:  # damaged files raise nearly anything
+            raise PacsError(f"it can't be read as DICOM: {type(error).__name__}") from None
+        with _told():
+            answer: Dataset = self._client.store_instances([dataset])
+        stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
+        if refused := _refusal(answer):
+            raise PacsError(refused)
+        if str(dataset.SOPInstanceUID) not in stored:
+            raise PacsError("the server doesn't say that it has stored it")
+
+    def _all(self, search: str, **how: Any) -> list[Dataset]:
+        """Return all results of a search, page by page; none twice, whatever a server does with `offset`."""
+        found: dict[tuple[str, ...], Dataset] = {}
+        while True:
+            with _told():
+                page = getattr(self._client, search)(limit=PAGE, offset=len(found), **how)
+            results = [Dataset.from_json(d) for d in page]
+            new = {_names(d): d for d in results}
+            new = {names: d for names, d in new.items() if names not in found}
+            found |= new
+            if not new:
+                return list(found.values())
+
+
+def _refusal(answer: Dataset) -> str:
+    """Return why an answer to a store says that nothing is stored; "" where it doesn't."""
+    reasons = {int(failed.get("FailureReason") or 0) for failed in answer.get("FailedSOPSequence") or []}
+    told = ", ".join(f"{reason:#06x}" for reason in sorted(reasons))
+    return f"the server refuses it: failure reason {told} (PS3.18, table I.2-2)" if reasons else ""
+
+
+def _names(d: Dataset) -> tuple[str, ...]:
+    return tuple(str(d.get(k)) for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
+
+
+def _series(d: Dataset) -> Series:
+    def text(keyword: str) -> str:
+        value = d.get(keyword)
+        return "" if value is None else str(value)
+
+    counted = "NumberOfSeriesRelatedInstances"
+    keys = ("StudyInstanceUID", "SeriesInstanceUID", "PatientID", "StudyDate", "StudyDescription")
+    return Series(*map(text, (*keys, "SeriesNumber", "SeriesDescription", "Modality", counted)))
+
+
+def _safe(uid: str) -> str:
+    """Return a UID as the name of a file.
+
+    Raises:
+        PacsError: for what is no UID, and might lead out of the folder.
+    """
+    if not re.fullmatch(r"[0-9.]{1,64}", uid) or uid.strip(".") == "":
+        raise PacsError("the server names something by a UID that is none")
+    return uid
+
+
+def _session() -> requests.Session:
+    """Return a session with the credentials of the environment; without any, requests looks into ~/.netrc."""
+    import requests
+
+    class Plain(requests.Session):
+        def get(self, url: Any, **how: Any) -> requests.Response:  # type: ignore[override]
+            # A query may hold these as they are (RFC 3986, 3.4), and some servers (Orthanc 1.10) don't decode them.
+            return super().get(url.replace("%2A", "*").replace("%3F", "?"), **how)
+
+    session = Plain()
+    if token := os.environ.get(TOKEN):
+        session.auth = _Bearer(token)
+    elif user := os.environ.get(USER):
+        session.auth = (user, os.environ.get(PASSWORD, ""))
+    return session
+
+
+class _Bearer:
+    """Sends a token; as `auth` of a session, since ~/.netrc would have precedence over a header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise what goes wrong between us and a server as PacsError, without the address, whose query may name people."""
+    import requests
+
+    try:
+        yield
+    except requests.HTTPError as error:
+        raise PacsError(_told_by(error.response) if error.response is not None else "an error of HTTP") from None
+    except requests.exceptions.SSLError:
+        what = "its certificate is not trusted: REQUESTS_CA_BUNDLE names the file of your hospital's own authority"
+        raise PacsError(what) from None
+    except requests.ConnectionError:
+        raise PacsError("there is no server at this address, or it ended the connection") from None
+    except requests.Timeout:
+        raise PacsError(f"no answer for {TIMEOUT_S[1]} s") from None
+    except requests.RequestException as error:
+        raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
+    except (ValueError, KeyError, TypeError, pydicom.errors.InvalidDicomError) as error:
+        raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
+
+
+def _told_by(answer: requests.Response) -> str:
+    """Return what an answer with an error's status says, and what to do."""
+    what = f"the server answers {answer.status_code} {answer.reason}"
+    if answer.status_code in (401, 403):
+        return f"{what}: set {USER} and {PASSWORD}, or {TOKEN}, or write them to ~/.netrc"
+    if answer.status_code == 404:
+        return f"{what}: is this the address of its DICOMweb services?"
+    with suppress(Exception):  # whatever it sends instead of DICOM
+        return _refusal(Dataset.from_json(answer.json())) or what
+    return what

@@ -1,0 +1,86 @@
+"""What `crossover check` tells of a study before anything runs."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+import yaml
+from typer.testing import CliRunner
+
+from crossover.cli.app import app
+from crossover.execution.readiness import readiness
+from tests.dry_runs import copy_workflow
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clone of the workflow, and eight patients of two sites in folders with a table."""
+    folder, data = tmp_path / "clone", tmp_path / "data"
+    copy_workflow(folder)
+    for i in range(16):
+        image = sitk.GaussianSource(sitk.sitkFloat32, [32, 32, 6], [8, 8, 4], [16, 16, 3])
+        (data / f"p{i}").mkdir(parents=True)
+        sitk.WriteImage(image, str(data / f"p{i}/t2.nii.gz"))
+        sitk.WriteImage(sitk.Cast(image > 100, sitk.sitkUInt8), str(data / f"p{i}/gland.nii.gz"))
+    table = pd.DataFrame({"id": [f"p{i}" for i in range(16)], "site": ["A", "B"] * 8})
+    table.to_csv(data / "patients.csv", index=False)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
+    call = ["new", "mine", "--source", f"{data}:site=A", "--target", f"{data}:site=B", "--workers", "1"]
+    made = CliRunner().invoke(app, call)
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+def edited(clone: Path, **changes) -> None:
+    path = clone / "config/studies/mine.yaml"
+    values = yaml.safe_load(path.read_text())
+    for place, value in changes.items():
+        node = values
+        *parts, last = place.split("__")
+        for part in parts:
+            node = node[part]
+        node[last] = value
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def test_it_counts_who_would_be_taken_and_says_what_the_design_settles(clone: Path):
+    found = readiness("mine", {}, 1)
+    assert found.wrong == []
+    assert "cohort mine_target: 8 patients would be taken, of 8 cases" in found.told
+    settles, sizes = found.settles
+    assert "fewer than three sizes" in sizes
+    assert "with 3 test patients and 3 trainings of each model" in settles and "SDs: 0.1 between patients" in settles
+
+
+def test_what_the_patients_cannot_give_is_told_at_once_with_what_would_do(clone: Path):
+    edited(clone, cohorts__mine_source__test=8, cohorts__mine_target__test=5)
+    source, target = readiness("mine", {}, 1).wrong
+    assert "mine_source: 8 patients leave 0 for training" in source
+    assert "mine_target: 8 patients leave 3 for training after the test set of 5; 5 are needed" in target
+    assert target.endswith("these would do: test: 3, or test: 3 with sizes: [2, 5]")
+
+
+def test_a_missing_file_and_a_missing_folder_are_told(clone: Path):
+    (clone.parent / "data/p1/gland.nii.gz").unlink()
+    (wrong,) = [line for line in readiness("mine", {}, 1).wrong if "no file there" in line]
+    assert "cohort mine_target" in wrong and "structure gland" in wrong
+    (clone / "config/folders.yaml").unlink()
+    assert all("comes from a folder: give it with --data" in line for line in readiness("mine", {}, 1).wrong)
+
+
+def test_one_training_and_two_sizes_settle_less(clone: Path):
+    edited(clone, splits={"replicates": {"draws": 1}})
+    first, sizes, draws = readiness("mine", {}, 1).settles
+    assert "two trained models (one training tells nothing of the method)" in first
+    assert "fewer than three sizes" in sizes and "from one draw" in draws
+
+
+@pytest.mark.slow
+def test_the_command_tells_hours_disk_and_memory_and_makes_nothing(clone: Path):
+    before = sorted(clone.rglob("*.yaml"))
+    said = CliRunner().invoke(app, ["check", "mine", "--scale", "smoke", "--cores", "1"])
+    assert said.exit_code == 0, said.output
+    assert "trainings: about 0.0 h of training" in said.output and "disk: about" in said.output
+    assert sorted(clone.rglob("*.yaml")) == before and not (clone / "results").exists()

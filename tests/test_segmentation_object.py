@@ -1,0 +1,186 @@
+"""Masks as DICOM SEG: on every kind of series each voxel lies where other readers find it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from dicom_exports import block, write
+from dicom_reading import headers
+from dicom_results import (
+    DCIODVFY,
+    KINDS,
+    PRODUCER,
+    SHAPE,
+    TARGETS,
+    errors,
+    geometry,
+    in_order,
+    masks,
+    places,
+    same_places,
+    written,
+)
+from pydicom import Dataset, dcmread
+
+from crossover.exchange.described import targets
+from crossover.exchange.original_series import Original, original
+from crossover.exchange.segmentation_object import segmentation
+from crossover.sources.dicom.segmentation import segment_mask, segments
+from crossover.sources.dicom.stacks import stacks
+from crossover.sources.settings import Structure
+
+DCMQI = shutil.which("segimage2itkimage") or shutil.which("segimage2itkimage", path=str(Path(sys.executable).parent))
+
+
+@pytest.fixture(params=KINDS)
+def made(request, tmp_path: Path) -> tuple[Original, Path]:
+    origin = written(tmp_path / "series", request.param)
+    path = tmp_path / "seg.dcm"
+    segmentation(origin, masks(), TARGETS, PRODUCER).save_as(path, enforce_file_format=True)
+    return origin, path
+
+
+def test_our_own_reader_finds_each_voxel(made):
+    origin, path = made
+    for number, mask in enumerate(masks().values(), 1):
+        found, findings = segment_mask(dcmread(path), number, origin.lattice)
+        assert (found == mask).all() and not findings
+
+
+def test_highdicom_finds_each_voxel_at_its_place_in_the_files(made):
+    import highdicom as hd
+
+    origin, path = made
+    volume = hd.seg.segread(path).get_volume()
+    for k, mask in enumerate(masks().values()):
+        index = np.argwhere(volume.array[..., k] > 0)
+        found = index @ volume.affine[:3, :3].T + volume.affine[:3, 3]
+        assert same_places(in_order(found), places(mask, origin))
+
+
+def test_each_frame_shows_the_pixels_of_the_image_that_it_names(made):
+    """By pydicom alone: a frame lies on the image, or the frame of one, that it was derived from."""
+    origin, path = made
+    seg, files = dcmread(path), {i.uid: i.file for p in origin.planes for i in (p.instance,)}
+    frames = np.unpackbits(np.frombuffer(seg.PixelData, np.uint8), bitorder="little")
+    frames = frames[: seg.NumberOfFrames * SHAPE[1] * SHAPE[2]].reshape(-1, *SHAPE[1:])
+    seen = {1: np.zeros(SHAPE, bool), 2: np.zeros(SHAPE, bool)}
+    for group, pixels in zip(seg.PerFrameFunctionalGroupsSequence, frames, strict=True):
+        (source,) = group.DerivationImageSequence[0].SourceImageSequence
+        with files[source.ReferencedSOPInstanceUID].open() as file:
+            image = dcmread(file)
+        frame = source.get("ReferencedFrameNumber")
+        assert source.ReferencedSOPClassUID == image.SOPClassUID
+        position, _, _ = geometry(image, frame)
+        assert np.allclose(np.array(group.PlanePositionSequence[0].ImagePositionPatient, float), position)
+        (k,) = [
+            k for k, p in enumerate(origin.planes)
+            if (p.instance.uid, p.frame_number) == (source.ReferencedSOPInstanceUID, frame)
+        ]  # fmt: skip
+        seen[group.SegmentIdentificationSequence[0].ReferencedSegmentNumber][k] = pixels > 0
+    for number, mask in enumerate(masks().values(), 1):
+        assert (seen[number] == mask).all()
+
+
+@pytest.mark.skipif(not DCMQI, reason="dcmqi's segimage2itkimage is not here (pip install dcmqi)")
+def test_dcmqi_finds_each_voxel(made, tmp_path: Path):
+    origin, path = made
+    told = subprocess.run(
+        [DCMQI, "--inputDICOM", path, "--outputDirectory", tmp_path, "--prefix", "x", "-t", "nrrd"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    for number, mask in enumerate(masks().values(), 1):
+        image = sitk.ReadImage(str(tmp_path / f"x-{number}.nrrd"))
+        index = np.argwhere(sitk.GetArrayFromImage(image) > 0)[:, ::-1].tolist()
+        found = np.array([image.TransformIndexToPhysicalPoint(i) for i in index])
+        assert same_places(in_order(found), places(mask, origin))
+    about = json.loads((tmp_path / "x-meta.json").read_text())
+    assert about["segmentAttributes"][0][0]["SegmentedPropertyTypeCodeSequence"]["CodeMeaning"] == "Parotid gland"
+
+
+@pytest.mark.skipif(not DCIODVFY, reason="dicom3tools is not here (apt-get install dicom3tools)")
+def test_dicom3tools_finds_nothing_wrong(made):
+    assert errors(made[1]) == []
+
+
+def made_of(origin: Original, **more: np.ndarray) -> Dataset:
+    return segmentation(origin, {**masks(), **more}, TARGETS, PRODUCER)
+
+
+def test_it_belongs_to_the_patient_study_and_frame_of_the_images(made):
+    origin, path = made
+    seg, header = dcmread(path), origin.header
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"):
+        assert seg[keyword].value == header[keyword].value, keyword
+    assert seg.FrameOfReferenceUID == header.FrameOfReferenceUID
+    assert seg.SeriesInstanceUID != header.SeriesInstanceUID and seg.SeriesNumber == 401
+    (series,) = seg.ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == header.SeriesInstanceUID
+    assert {i.ReferencedSOPInstanceUID for i in series.ReferencedInstanceSequence} == set(origin.files)
+    assert "2.25.1'" not in str(seg)  # of a stand-in
+
+
+def test_it_tells_the_model_and_what_each_segment_is(tmp_path: Path):
+    seg = made_of(written(tmp_path, "axial"))
+    assert (seg.Manufacturer, seg.ManufacturerModelName) == ("Crossover", "uterus/scratch-n13")
+    assert list(seg.SoftwareVersions) == ["0.1.0", "ab" * 32] and seg.ContentLabel == "SEGMENTATION"
+    assert "uterus/scratch-n13" in seg.SeriesDescription
+    gland, other = segments(seg)
+    assert (gland.label, gland.kind.CodeValue) == ("Left parotid", "45289007")
+    assert [m.CodeMeaning for m in gland.modifiers] == ["Left"]
+    assert (other.kind.CodeValue, other.kind.CodeMeaning) == ("91772007", "Organ")
+    (algorithm,) = seg.SegmentSequence[0].SegmentationAlgorithmIdentificationSequence
+    assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("uterus/scratch-n13", "ab" * 32)
+    assert seg.SegmentSequence[0].SegmentAlgorithmType == "AUTOMATIC"
+
+
+def test_the_same_masks_of_the_same_model_have_the_same_uid_and_others_another(tmp_path: Path):
+    origin, less = written(tmp_path, "axial"), masks()["other"].copy()
+    less[1, 0, 0] = False
+    assert made_of(origin).SOPInstanceUID == made_of(origin).SOPInstanceUID
+    assert made_of(origin).SOPInstanceUID != made_of(origin, other=less).SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [("ISO_IR 100", "Müller^Jürgen"), (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"), ("ISO_IR 192", "Şen^Ayşe")],
+)
+@pytest.mark.parametrize("label", ["Gland", "Ösophagus 食道"])
+def test_names_in_any_character_set_come_through(tmp_path: Path, charset, name: str, label: str):
+    write(tmp_path, block(shape=SHAPE), SpecificCharacterSet=charset, PatientName=name)
+    origin = original(stacks(headers(tmp_path))[0])
+    own = targets({"gland": Structure(label=label)})
+    segmentation(origin, {"gland": masks()["gland"]}, own, PRODUCER).save_as(tmp_path / "seg")
+    seg = dcmread(tmp_path / "seg")
+    assert seg.PatientName == origin.header.PatientName and str(seg.PatientName) == name
+    assert seg.SegmentSequence[0].SegmentLabel == label
+
+
+def test_headers_that_lack_or_break_what_an_image_must_have_are_taken_as_they_are(tmp_path: Path):
+    def odd(d: Dataset, k: int) -> None:
+        d.PatientSex, d.PatientBirthDate = "female", "unknown"
+        for keyword in ("StudyID", "AccessionNumber", "StudyTime", "SliceThickness"):
+            if keyword in d:
+                delattr(d, keyword)
+
+    write(tmp_path, block(shape=SHAPE), edit=odd, PatientName="A")
+    origin = original(stacks(headers(tmp_path))[0])
+    made_of(origin).save_as(tmp_path / "seg", enforce_file_format=True)
+    seg = dcmread(tmp_path / "seg")
+    assert (seg.PatientSex, seg.PatientBirthDate, seg.StudyID) == ("female", "unknown", "")
+    found, _ = segment_mask(seg, 1, origin.lattice)
+    assert (found == masks()["gland"]).all()
+
+
+def test_that_the_images_were_compressed_with_a_loss_is_said_of_the_segmentation_too(tmp_path: Path):
+    write(tmp_path, block(shape=SHAPE), LossyImageCompression="01", LossyImageCompressionRatio="12.5")
+    seg = made_of(original(stacks(headers(tmp_path))[0]))
+    assert (seg.LossyImageCompression, float(seg.LossyImageCompressionRatio)) == ("01", 12.5)
