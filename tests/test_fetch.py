@@ -22,6 +22,7 @@ import yaml
 from pydicom import dcmread
 from typer.testing import CliRunner, Result
 
+from crossover.cli import public_cohorts
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.core.files import read_json
@@ -308,6 +309,11 @@ def test_a_file_that_somebody_changed_is_moved_aside_and_fetched_again(clone: Cl
     changed = next(clone.data.rglob("a.dcm"))
     changed.write_bytes(b"mine")
     before = clone.gets
+    clone.served.status["/bucket"] = 404
+    assert clone.fetch().exit_code == 1 and not changed.exists()
+    assert "complete" not in json.loads((clone.data.parent / "made.fetched.json").read_text())
+    clone.served.status.clear()
+    changed.write_bytes(b"mine")
     done = clone.fetch()
     assert done.exit_code == 0 and "is not what was fetched: moved aside" in done.output and clone.gets == before + 1
     assert changed.read_bytes() == b"aaa"
@@ -384,6 +390,14 @@ def test_without_the_licence_nothing_is_downloaded_and_it_is_asked_for_once(clon
         record["licence"]["name"] == "CC BY 4.0" and len(record["accepted"]) == 10 and record["complete"]["files"] == 1
     )
     assert "licence:" not in clone.fetch(accept=False).output
+
+
+@pytest.mark.parametrize(("typed", "status"), [("yes\n", 0), ("no\n", 2), ("\n", 2)])
+def test_at_a_terminal_the_licence_is_accepted_by_typing_yes(clone: Clone, monkeypatch, typed: str, status: int):
+    archive(clone, {"one.txt": b"one"})
+    monkeypatch.setattr(public_cohorts, "at_a_terminal", lambda: True)
+    assert CliRunner().invoke(app, ["fetch", "made"], input=typed).exit_code == status
+    assert bool(clone.gets) == (status == 0)
 
 
 def test_another_licence_is_asked_for_again(clone: Clone):

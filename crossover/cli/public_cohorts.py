@@ -78,11 +78,16 @@ def _agree(name: str, cohort: Cohort, series: list[Series], beside: Beside, acce
         return
     for line in _shown(cohort, series):
         typer.echo(line)
-    if not accept and sys.stdin.isatty():
+    if not accept and at_a_terminal():
         accept = typer.prompt("Type yes to accept the licence", default="no").strip().lower() == "yes"
     if not accept:
         stop(f"the licence of {name} is not accepted, and nothing was downloaded: read it, then add --accept-licence")
     beside.accept(cohort.licence)
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody can answer a question."""
+    return sys.stdin.isatty()
 
 
 def _shown(cohort: Cohort, series: list[Series]) -> list[str]:

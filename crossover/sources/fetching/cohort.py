@@ -62,6 +62,8 @@ def fetch(name: str, cohort: Cohort, series: list[Series], folder: Path, tell: T
     with held(f"fetch of {name}", folder), requests.Session() as session:
         work = Work(name, cohort, series, Beside(folder, name), session, tell)
         todo = _missing(work)
+        if todo:
+            work.beside.begin()
         _check_room(work, todo)
         try:
             for label in todo:

@@ -44,6 +44,11 @@ class Beside:
         values = {"cohort": self.name, "licence": licence.model_dump(mode="json"), "accepted": f"{date.today()}"}
         write_json(self.record_path, values)
 
+    def begin(self) -> None:
+        """Put on record that the cohort is not whole."""
+        if record := read_json_or_none(self.record_path):
+            write_json(self.record_path, {key: value for key, value in record.items() if key != "complete"})
+
     def complete(self, cohort: Cohort, unverified: list[str]) -> None:
         """Put on record that all of the cohort is here."""
         record = read_json_or_none(self.record_path) or {}

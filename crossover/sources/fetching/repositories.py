@@ -24,7 +24,6 @@ def fetch_commit(repository: Repository, folder: Path) -> list[Path]:
     part.mkdir(parents=True)
     try:
         _git(part, "init", "--quiet")
-        _git(part, "config", "core.symlinks", "false")
         _git(part, "sparse-checkout", "set", *repository.folders)
         _git(part, "fetch", "--quiet", "--depth", "1", repository.url, repository.commit)
         _git(part, "checkout", "--quiet", repository.commit)
@@ -40,8 +39,9 @@ def fetch_commit(repository: Repository, folder: Path) -> list[Path]:
 
 
 def _git(folder: Path, *words: str) -> None:
-    """Run Git without what a user or machine has configured of hooks and prompts."""
-    call = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-C", str(folder), *words]
+    """Run Git without hooks, prompts and changes of files; links become plain files."""
+    own_way = ("core.hooksPath=/dev/null", "core.autocrlf=false", "core.symlinks=false", "protocol.ext.allow=never")
+    call = ["git", *(word for setting in own_way for word in ("-c", setting)), "-C", str(folder), *words]
     own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     own["GIT_TERMINAL_PROMPT"] = "0"
     done = subprocess.run(call, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=own)

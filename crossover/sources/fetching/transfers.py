@@ -118,7 +118,7 @@ class _Resumed:
                 return False
             if answer.status_code >= 500 or answer.status_code == 429:
                 raise requests.ConnectionError(f"{answer.status_code} {answer.reason}")
-            if not answer.ok:
+            if answer.status_code not in (200, 206):
                 raise FetchError(f"{url}: the server answers {answer.status_code} {answer.reason}")
             on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             if answer.status_code == 206 and not on:
