@@ -129,4 +129,4 @@ def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
             *(f"next: crossover fetch {other} {folder} (study {cohort.study} needs it too)" for other in others),
         ]
     run = f"crossover run {cohort.study} --scale smoke --data {folder}"
-    return [*told, f"next: crossover inspect {folder / name}; crossover check {cohort.study}; {run}"]
+    return [*told, f"next: crossover check {cohort.study}; {run}"]
