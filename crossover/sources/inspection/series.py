@@ -21,6 +21,8 @@ OPENS = ("series-ambiguous", "mixed-matrix", "mixed-orientation", "doubled-slice
 """What is refused because several series match."""
 MOST = 20
 """Kinds that are shown."""
+SAMPLED = 30
+"""Patients with several series that match, and as many others, by whom an addition to a rule is judged."""
 
 PatientStacks = tuple[Sequence[Stack], Collection[str]]
 """A patient's stacks, and the series that structures were drawn on."""
@@ -140,8 +142,11 @@ def _settled(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks])
         still = [k for k, why in enumerate(best.why) if why.startswith(OPENS)]
         if not still:
             break
-        further = [_tried(name, best.rule | more, patients) for more in _additions(best.rule, patients, still)]
-        better = max(further, key=lambda c: (c.taken, "repeated" not in c.rule), default=best)
+        settled = [k for k, why in enumerate(best.why) if not why]
+        some = [patients[k] for k in (*still[:SAMPLED], *settled[:SAMPLED])]
+        further = [_tried(name, best.rule | more, some) for more in _additions(best.rule, patients, still[:SAMPLED])]
+        likely = max(further, key=lambda c: (c.taken, "repeated" not in c.rule), default=best)
+        better = _tried(name, likely.rule, patients)
         if better.taken <= best.taken:
             break
         best = better
