@@ -21,7 +21,7 @@ OTHERS = {
     "window": ["zscore"], "case": ["slice"], "all": ["n"], "n": ["all"], "tissue": ["bright"],
     "bright": ["tissue"], "fold": [0.2], "structure_slices": ["volumes"], "volumes": ["structure_slices"],
     "dice_bce": ["bce", "dice"], "bce": ["dice_bce", "dice"], "dice": ["dice_bce"],
-    "cross_entropy": ["dice_bce", "dice"], "float32": ["bfloat16"], "axial": ["coronal"],
+    "cross_entropy": ["dice_bce", "dice"], "float32": ["bfloat16"], "axial": ["coronal"], "sagittal": ["coronal"],
     "dsc": ["dsc_structure_slices"], "mobilenet_v2": ["resnet18"], "resnet18": ["resnet34"],
     "ICC(A,1)": ["ICC(C,1)"],
     "morphologically abnormal structure": ["tissue"], "left": ["right"], "right": ["left"],

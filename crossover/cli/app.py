@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, runs, scores
+from crossover.cli import data, exchange, machine, own_data, pacs, papers, planning, public_cohorts, runs, scores
 from crossover.cli.shared import stop
 
 COMMANDS = (
@@ -13,6 +13,7 @@ COMMANDS = (
     own_data.new,
     own_data.check,
     own_data.run,
+    public_cohorts.fetch,
     data.ingest,
     data.segment,
     data.reidentify,

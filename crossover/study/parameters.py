@@ -23,7 +23,7 @@ def cases(study: Study, cohort: str) -> dict:
         "series": {n: r.model_dump(mode="json") for n, r in study.series.items()},
         "structures": {
             # a structure is found by its names; what people call it changes nothing
-            n: {"label": n, "names": s.names}
+            n: {"label": n, "names": s.model_dump(mode="json")["names"]}
             for n, s in study.structures.items()
         },
         "other_grids": study.other_grids,

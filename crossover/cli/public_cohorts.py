@@ -1,0 +1,132 @@
+"""The command that downloads public cohorts; nothing else in a run does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from crossover.cli.clone import in_workflow_folder
+from crossover.cli.shared import stop, stop_on
+from crossover.core.configuration import ConfigError
+
+if TYPE_CHECKING:
+    from crossover.sources.fetching.records import Beside
+    from crossover.sources.fetching.registry import Cohort, Series
+
+PUBLIC = Path("data/public")
+
+
+@in_workflow_folder
+def fetch(
+    name: Annotated[str, typer.Argument(help="The cohort; without it, all that there are are listed.")] = "",
+    folder: Annotated[Path, typer.Argument(help="Folder of public cohorts; NAME gets a folder in it.")] = PUBLIC,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licence without a question.")
+    ] = False,
+) -> None:
+    """Download a public cohort, verified, with its licence on record beside it; what is there is not downloaded again.
+
+    Exit status: 0 where all of it is there; 1 where something could not be fetched or verified; 2 where the call is
+    wrong or the licence not accepted.
+    """
+    from crossover.core.disk import full
+    from crossover.sources.fetching.cohort import fetch as fetched
+    from crossover.sources.fetching.errors import FetchError
+    from crossover.sources.fetching.records import Beside
+    from crossover.sources.fetching.registry import load, series_of
+
+    if not name:
+        return _list()
+    with stop_on(ConfigError):
+        cohort = load(name)
+        series = series_of(name) if cohort.bucket else []
+    beside = Beside(folder, name)
+    _agree(name, cohort, series, beside, accept_licence)
+    try:
+        done = fetched(name, cohort, series, folder, typer.echo)
+    except (FetchError, OSError) as error:
+        said = error if isinstance(error, FetchError) else full(error, beside.data) or error
+        typer.echo(f"error: {said}", err=True)
+        raise typer.Exit(1) from None
+    what = f"{done.parts} parts fetched" if done.parts else "nothing to download"
+    typer.echo(f"{beside.data}: {done.files:,} files, {done.bytes / 1e9:.2f} GB, all as in {beside.lock_path}; {what}")
+    for line in _next(name, cohort, folder):
+        typer.echo(line)
+
+
+def _list() -> None:
+    from crossover.sources.fetching.registry import load, names
+
+    table = Table("cohort", "what", "patients", "licence", "tried")
+    with stop_on(ConfigError):
+        for name in names():
+            cohort = load(name)
+            tried = "yes" if cohort.confirmed else "no"
+            table.add_row(name, cohort.title, str(cohort.patients), cohort.licence.name, tried)
+    Console().print(table)
+    typer.echo("tried: whether somebody has fetched it from the real servers with its entry; docs/public-cohorts.md")
+
+
+def _agree(name: str, cohort: Cohort, series: list[Series], beside: Beside, accept: bool) -> None:
+    """Show the licence where it was not accepted before, and end the command where it is not accepted now."""
+    if beside.accepted(cohort.licence):
+        return
+    for line in _shown(cohort, series):
+        typer.echo(line)
+    if not accept and at_a_terminal():
+        accept = typer.prompt("Type yes to accept the licence", default="no").strip().lower() == "yes"
+    if not accept:
+        stop(f"the licence of {name} is not accepted, and nothing was downloaded: read it, then add --accept-licence")
+    beside.accept(cohort.licence)
+
+
+def at_a_terminal() -> bool:
+    """Whether somebody can answer a question."""
+    return sys.stdin.isatty()
+
+
+def _shown(cohort: Cohort, series: list[Series]) -> list[str]:
+    from crossover.sources.fetching.cohort import size, unverified
+
+    licence = cohort.licence
+    known = size(cohort, series)
+    told = [
+        f"{cohort.title}, {cohort.patients} patients",
+        f"licence: {licence.name}, {licence.url}{f'. {licence.note}' if licence.note else ''}",
+        f"cite: {cohort.citation}",
+        f"download: {f'{known / 1e9:.2f} GB' if known else 'its size is not known before it begins'}",
+    ]
+    told += [
+        f"not verified at the first download, since nobody publishes a checksum: {url}" for url in unverified(cohort)
+    ]
+    if not cohort.confirmed:
+        told.append(f"not tried against the real servers; known from: {cohort.known_from}")
+    return told
+
+
+def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
+    """Return what is left to do by hand, and the commands that follow; put a study's folder on record."""
+    from crossover.sources.fetching.records import Beside
+    from crossover.sources.fetching.registry import of_study
+    from crossover.study.config import keep_folder
+
+    told = [
+        f"by hand: {each.what}: get it at {each.page} and put it into {folder / name / each.into}"
+        for each in cohort.by_hand
+    ]
+    if not cohort.study:
+        return [*told, f"next: crossover inspect {folder / name}"]
+    keep_folder(cohort.study, folder.resolve())
+    others = [other for other in of_study(cohort.study) if not Beside(folder, other).is_complete]
+    if others:
+        return [
+            *told,
+            *(f"next: crossover fetch {other} {folder} (study {cohort.study} needs it too)" for other in others),
+        ]
+    run = f"crossover run {cohort.study} --scale smoke --data {folder}"
+    return [*told, f"next: crossover check {cohort.study}; {run}"]

@@ -1,0 +1,190 @@
+"""The registry of public cohorts: `config/cohorts/<name>.yaml`, and `<name>.csv` with the series of a bucket."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, Field, model_validator
+
+from crossover.core.configuration import ConfigError, Section, read_yaml, validate
+from crossover.core.names import unsafe
+from crossover.sources.settings import below
+
+FOLDER = Path("config/cohorts")
+CHECKSUMS = ("sha256", "md5")
+_HEX = {"sha256": 64, "md5": 32}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _checksum(value: str) -> str:
+    """Check a checksum, "md5:…" or "sha256:…" in small hexadecimal letters."""
+    kind, _, digits = value.partition(":")
+    if not (kind in _HEX and re.fullmatch(f"[0-9a-f]{{{_HEX[kind]}}}", digits)):
+        raise ValueError(f"{value!r} is no checksum: md5: with 32 or sha256: with 64 small hexadecimal digits")
+    return value
+
+
+Below = Annotated[str, AfterValidator(below)]
+Checksum = Annotated[str, AfterValidator(_checksum)]
+Bytes = Annotated[int, Field(gt=0)]
+
+
+class Licence(Section):
+    """Under which terms a cohort may be used; accepted once, by its name and address."""
+
+    name: str
+    url: str
+    note: str = ""
+    """What else its owners ask for."""
+
+
+class RemoteFile(Section):
+    """A file that is downloaded by its address."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    name: Below
+    checksum: Checksum | None = None
+    """As published; without one the first download can't be verified."""
+    bytes: Bytes | None = None
+    """Its size, where that is known before the server says it."""
+    unpack: Below | None = None
+    """Where a zip or tar archive is unpacked to, below the cohort's folder; the archive is then removed."""
+    unpacked_bytes: Bytes | None = None
+
+
+class Repository(Section):
+    """A commit of a Git repository, whose identity verifies all its files."""
+
+    url: str
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    folders: Annotated[list[Below], Field(min_length=1)]
+    """What is kept of it."""
+
+
+class Bucket(Section):
+    """Series in a bucket that answers as Amazon's S3 does; `<cohort>.csv` beside the registry's file lists them."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://")]
+    index: str
+    """What the list was made from, and by which choice."""
+    into: Below = "."
+    """Where the patients' folders are put, below the cohort's folder."""
+
+
+class ByHand(Section):
+    """What can't be downloaded by address, and must be put there by hand."""
+
+    what: str
+    page: str
+    into: Below
+
+
+class Cohort(Section):
+    """What is known of a public cohort."""
+
+    title: str
+    patients: int
+    licence: Licence
+    citation: str
+    doi: str | None = None
+    page: str
+    """Where people find it, also when files were moved."""
+    known_from: str
+    """Where these facts were taken from."""
+    confirmed: bool = False
+    """Whether somebody has fetched it from the real servers with this entry."""
+    layout: str
+    """What lies where after a fetch, and what is odd in it."""
+    files: list[RemoteFile] = []
+    git: Repository | None = None
+    bucket: Bucket | None = None
+    by_hand: list[ByHand] = []
+    study: str | None = None
+    """The study in config/studies/ that is written for it, perhaps with other cohorts."""
+
+    @model_validator(mode="after")
+    def _has_something_to_fetch(self) -> Cohort:
+        if not (self.files or self.git or self.bucket):
+            raise ValueError("it names nothing to fetch: files, git or bucket")
+        parts = len(self.files) + bool(self.git) + bool(self.bucket)
+        if parts > 1 and any(Path(file.unpack or "file") == Path() for file in self.files):
+            raise ValueError("an archive that is unpacked into the cohort's folder itself must be all of it")
+        return self
+
+
+class Series(NamedTuple):
+    """A series in a bucket: a row of the cohort's list."""
+
+    patient: str
+    study: str
+    """The examination's place among the patient's, by date, counted from 1."""
+    modality: str
+    series: str
+    """The prefix of its objects: the Imaging Data Commons gives each version of a series one that never changes."""
+    files: int
+    bytes: int
+
+    @property
+    def folder(self) -> str:
+        """Where it is put, below `Bucket.into`."""
+        return f"{self.patient}/{self.study}/{self.modality}-{self.series[:8]}"
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """Return the names of all cohorts in the registry."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load(name: str, folder: Path = FOLDER) -> Cohort:
+    """Read a cohort's entry.
+
+    Raises:
+        ConfigError: no such cohort, with those that there are; or all that is wrong in its file.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.exists():
+        raise ConfigError(f"no public cohort {name!r}; there are {', '.join(names(folder)) or 'none'}")
+    return validate(Cohort, read_yaml(path), path)
+
+
+def series_of(name: str, folder: Path = FOLDER) -> list[Series]:
+    """Read the list of a cohort's series in its bucket.
+
+    Raises:
+        ConfigError: naming the file and its wrong lines.
+    """
+    path = folder / f"{name}.csv"
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist: a cohort in a bucket needs the list of its series")
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    found, wrong = [], []
+    for number, line in enumerate(lines, 2):
+        try:
+            found.append(_series(line))
+        except (KeyError, TypeError, ValueError) as error:
+            wrong.append(f"{path}, line {number}: {error}")
+    if wrong or not found:
+        raise ConfigError("\n".join(wrong) or f"{path}: no series")
+    return found
+
+
+def _series(line: dict[str, str]) -> Series:
+    patient, study, modality, series = (line[name] for name in Series._fields[:4])
+    row = Series(patient, study, modality, series, int(line["files"]), int(line["bytes"]))
+    for name in Series._fields[:3]:
+        if why := unsafe(line[name]):
+            raise ValueError(f"{name} becomes a folder's name, which can't be: it {why}")
+    if not _UUID.fullmatch(row.series):
+        raise ValueError(f"series: {row.series!r} is no UUID")
+    if row.files < 1 or row.bytes < 1:
+        raise ValueError("files and bytes must be more than 0")
+    return row
+
+
+def of_study(study: str, folder: Path = FOLDER) -> list[str]:
+    """Return the cohorts that a study needs."""
+    return [name for name in names(folder) if load(name, folder).study == study]
