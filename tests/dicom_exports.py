@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -453,13 +453,15 @@ B_PLACES: dict[str, Callable[[Dataset, float], None]] = {
 }
 
 
-def csa_header(elements: dict[str, str]) -> bytes:
-    """A Siemens CSA2 header ("SV10"): elements with one item each, followed by empty ones."""
+def csa_header(elements: Mapping[str, str | list[str]]) -> bytes:
+    """A Siemens CSA2 header ("SV10"): elements with their items, followed by empty ones."""
     out = b"SV10\4\3\2\1" + struct.pack("<2I", len(elements), 77)
     for name, text in elements.items():
-        vm = int(bool(text))
-        out += struct.pack("<64si4s3i", name.encode(), vm, b"IS\0\0", 6, 6, 77)
-        for item in [text.encode() + b"\0" if text else b""] + [b""] * 5:
+        items = text if isinstance(text, list) else [text] if text else []
+        vm = len(items)
+        kind = b"FD\0\0" if isinstance(text, list) else b"IS\0\0"
+        out += struct.pack("<64si4s3i", name.encode(), vm, kind, 6, 6, 77)
+        for item in [*(own.encode() + b"\0" for own in items), *([b""] * (6 - vm))]:
             out += struct.pack("<4i", len(item), len(item), 77, len(item))
             out += item + b"\0" * (-len(item) % 4)
     return out + b"\0" * (len(out) % 2)

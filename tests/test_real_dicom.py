@@ -282,7 +282,7 @@ SETS = {
     "failing/sliceincrement/001": (CT, "missing-slice"),
     "failing/sliceincrement/002": (CT, "missing-slice"),
     "failing/sliceorientation": (MR, "mixed-orientation"),
-    "mosaic-siemens/cmrr_Asc_6": (MR, "mosaic"),
+    "mosaic-siemens/cmrr_Asc_6": (MR, "doubled-slice"),
     "mosaic-siemens/enhanced-xa30-dwi": (ADC, ""),
     "compressed/compressed": (MR, ""),
     "compressed/compressed_j2k": (MR, ""),

@@ -48,7 +48,7 @@ KINDS: dict[str, Kind] = {
     "series-repeated": Kind("note", "nothing: the rule says which of several is taken"),
     "series-unlike": Kind("warning", "look at the series; name theirs by `description`"),
     "series-preferred": Kind("note", "nothing: the structures were drawn on the chosen series"),
-    "mosaic": Kind("error", "export the trace images or the map, or split mosaics with dcm2niix"),
+    "mosaic": Kind("error", "export the original mosaics, or split them with dcm2niix"),
     "colour": Kind("error", "export the measured images: colour holds no measurement"),
     "burnt-in": Kind("error", "export images without annotations burnt into the pixels"),
     "no-decoder": Kind("error", "install the named decoder, or export uncompressed"),

@@ -22,6 +22,8 @@ from pydicom.uid import (
 from crossover.sources.dicom.diffusion import Diffusion, diffusion
 from crossover.sources.dicom.elements import kinds, number, numbers, text
 from crossover.sources.dicom.files import FileRef
+from crossover.sources.dicom.mosaic import Tiles, tiles
+from crossover.sources.dicom.mosaic import frames as mosaic_frames
 from crossover.sources.dicom.object_class import no_image
 from crossover.sources.dicom.pixel_data import Pixels, pixels_of
 from crossover.sources.findings import Finding, Refused
@@ -86,7 +88,10 @@ class Instance:
     palette: bool
     """Whether pixels are indices of colours."""
     burnt_in: bool
-    mosaic: bool
+    mosaic: str
+    """Why a mosaic can't be parted into its slices; "" for other images, and for those that can."""
+    tiles: Tiles | None
+    """How a mosaic is tiled: rows, columns and frames are those of its tiles."""
     tilt_deg: float
     pixels: Pixels | None
     frames: tuple[Frame, ...]
@@ -170,6 +175,10 @@ def _is_dicom(head: bytes) -> bool:
 def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
     modality = text(d, "Modality")
     image = pixels is not None and modality not in STRUCTURES
+    per_frame = d.get("PerFrameFunctionalGroupsSequence")
+    tiled = tiles(d) if image and not per_frame and "MOSAIC" in kinds(d, "ImageType") else None
+    of_tiles = tiled if isinstance(tiled, Tiles) else None
+    planes = tuple(_frames(d)) if image else ()
     first = next(iter(d.get("PerFrameFunctionalGroupsSequence") or []), None)
     return Instance(
         file=file,
@@ -184,15 +193,16 @@ def _instance(file: FileRef, d: Dataset, pixels: Pixels | None) -> Instance:
         series_number=int(number(d, "SeriesNumber", -1)),
         number=int(number(d, "InstanceNumber", 0)),
         text=f"{text(d, 'SeriesDescription')}\n{text(d, 'ProtocolName')}",
-        rows=int(number(d, "Rows", 0)),
-        columns=int(number(d, "Columns", 0)),
+        rows=of_tiles.rows if of_tiles else int(number(d, "Rows", 0)),
+        columns=of_tiles.columns if of_tiles else int(number(d, "Columns", 0)),
         samples=int(number(d, "SamplesPerPixel", 1)),
         palette=text(d, "PhotometricInterpretation").startswith("PALETTE"),
         burnt_in=text(d, "BurnedInAnnotation").upper() == "YES",
-        mosaic="MOSAIC" in kinds(d, "ImageType"),
+        mosaic=tiled if isinstance(tiled, str) else "",
+        tiles=of_tiles,
         tilt_deg=number(d, "GantryDetectorTilt", 0.0),
         pixels=pixels,
-        frames=tuple(_frames(d)) if image else (),
+        frames=mosaic_frames(planes[0], of_tiles) if of_tiles else planes,
         references=tuple(references(d)) if modality in STRUCTURES else (),
         facts=tuple(_facts(d, first)),
         scanner="\n".join(text(d, t) for t in ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber")),

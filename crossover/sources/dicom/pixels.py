@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from itertools import groupby
@@ -92,13 +93,22 @@ def stored(stack: Stack) -> Iterator[np.ndarray]:
 
 
 def _of_file(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
+    if tiles := instance.tiles:
+        shape = (tiles.across * tiles.rows, tiles.across * tiles.columns)
+        (mosaic,) = _of_images(instance, [0], shape)
+        yield from (tiles.cut(mosaic, index) for index in frames)
+        return
+    yield from _of_images(instance, frames, (instance.rows, instance.columns))
+
+
+def _of_images(instance: Instance, frames: list[int], shape: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Read the images of a file, of so many rows and columns."""
     pixels = instance.image
-    shape = (instance.rows, instance.columns)
     if not pixels.plain:
-        yield from _decoded(instance, frames)
+        yield from _decoded(instance, frames, shape)
         return
     dtype = np.dtype(f"<{'i' if pixels.signed else 'u'}{pixels.bits // 8}")
-    size = instance.rows * instance.columns * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     with instance.file.open() as opened:
         for index in frames:
             opened.seek(pixels.offset + index * size)
@@ -108,7 +118,7 @@ def _of_file(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
             yield values
 
 
-def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
+def _decoded(instance: Instance, frames: list[int], shape: tuple[int, int]) -> Iterator[np.ndarray]:
     """Decode by pydicom and the decoders it finds, frame by frame, so that one is in memory at a time."""
     syntax = UID(instance.image.syntax)
     try:
@@ -122,7 +132,6 @@ def _decoded(instance: Instance, frames: list[int]) -> Iterator[np.ndarray]:
         raise Refused("no-decoder", what, [instance.file.token])
     with instance.file.open() as opened:
         dataset = pydicom.dcmread(opened, force=True)
-    shape = (instance.rows, instance.columns)
     for index in frames:
         if syntax in JPEG:
             yield _jpeg(dataset, index, instance).reshape(shape)

@@ -224,7 +224,7 @@ def grid(stack: Stack) -> sitk.Image:
 def _refuse_what_is_no_measurement(stack: Stack) -> None:
     i, files = stack.instance, stack.files()
     if i.mosaic:
-        raise Refused("mosaic", f"{len(files)} Siemens mosaics: a whole volume tiled in each", files)
+        raise Refused("mosaic", f"{len(files)} Siemens mosaics can't be parted into slices: {i.mosaic}", files)
     if i.samples != 1:
         raise Refused("colour", f"{i.samples} values in each pixel", files)
     if i.palette:

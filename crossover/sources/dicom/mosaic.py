@@ -1,0 +1,102 @@
+"""Siemens mosaics: a whole volume as tiles of one image.
+
+How many tiles there are and which way they run stands in the CSA image header (0029,1010), which NiBabel reads. The
+tiles fill a square of so many a side that all fit, row by row; the mosaic's position is that of a single slice as large
+as the mosaic with the same centre (NiBabel's "DICOM mosaic" page; dcm2niix does the same).
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from crossover.sources.dicom.elements import number, numbers
+
+if TYPE_CHECKING:
+    from crossover.sources.dicom.header import Frame
+
+MOST = 4096
+"""Tiles in one image."""
+ALONG = 0.99
+"""Cosine between the images' normal and the tiles' direction, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """How a mosaic is tiled."""
+
+    count: int
+    across: int
+    """Tiles in a row, and rows of tiles."""
+    rows: int
+    columns: int
+    """Of a tile."""
+    reversed: bool
+    """Whether slices follow each other against the normal of the images."""
+    spacing_mm: float
+
+    def cut(self, mosaic: np.ndarray, index: int) -> np.ndarray:
+        """Return a tile of a whole mosaic (rows, columns); tiles are counted from 0."""
+        row, column = divmod(index, self.across)
+        first, left = row * self.rows, column * self.columns
+        return mosaic[first : first + self.rows, left : left + self.columns]
+
+
+def tiles(d: Dataset) -> Tiles | str:
+    """Return how an image is tiled, or why that can't be told."""
+    csa = _csa(d)
+    count = int(next(iter(_all(csa, "NumberOfImagesInMosaic")), 0))
+    if not 1 <= count <= MOST:
+        return "nothing tells of how many slices: no CSA header (0029,1010), or a damaged one"
+    rows, columns = int(number(d, "Rows", 0)), int(number(d, "Columns", 0))
+    across = math.ceil(math.sqrt(count))
+    if rows % across or columns % across:
+        return f"{count} slices as {across} x {across} tiles don't fit {rows} x {columns} pixels"
+    orientation, normal = numbers(d, "ImageOrientationPatient", 6), _all(csa, "SliceNormalVector")
+    if orientation is None or len(normal) != 3:
+        return "its CSA header doesn't tell which way the slices follow each other"
+    along = float(np.dot(np.cross(orientation[:3], orientation[3:]), normal))
+    if abs(along) < ALONG:
+        return "the slices follow each other at an angle to their images' normal"
+    spacing = number(d, "SpacingBetweenSlices", 0.0) or number(d, "SliceThickness", 0.0)
+    if spacing <= 0:
+        return "nothing tells how far its slices lie apart"
+    return Tiles(count, across, rows // across, columns // across, along < 0, spacing)
+
+
+def frames(whole: Frame, tiled: Tiles) -> tuple[Frame, ...]:
+    """Return the planes of a mosaic, of the frame that its header gives; without places where it has none."""
+    if not (whole.position and whole.orientation and whole.spacing):
+        return tuple(replace(whole, index=k) for k in range(tiled.count))
+    row, column = np.reshape(whole.orientation, (2, 3))
+    down_mm, right_mm = whole.spacing
+    beside = (tiled.across - 1) / 2 * np.array([tiled.columns * right_mm, tiled.rows * down_mm])
+    first = np.array(whole.position) + beside[0] * row + beside[1] * column
+    step = np.cross(row, column) * tiled.spacing_mm * (-1 if tiled.reversed else 1)
+    places = (first + k * step for k in range(tiled.count))
+    return tuple(replace(whole, index=k, position=tuple(map(float, at))) for k, at in enumerate(places))
+
+
+def _csa(d: Dataset) -> dict[str, Any]:
+    """Return the tags of the CSA image header; none where there is no such, or it is damaged."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from nibabel.nicom import csareader  # it warns that it is experimental
+
+            return (csareader.get_csa_header(d, "image") or {}).get("tags", {})
+    except Exception:  # damaged headers raise nearly anything
+        return {}
+
+
+def _all(csa: dict[str, Any], name: str) -> list[float]:
+    try:
+        found = [float(value) for value in csa[name]["items"]]
+    except (KeyError, TypeError, ValueError):
+        return []
+    return found if all(map(math.isfinite, found)) else []
