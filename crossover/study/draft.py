@@ -20,6 +20,10 @@ PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
 """Pixels a side of a slice at most, by scale."""
 
 
+SMOKE_TESTED = 2
+"""Patients of a cohort who are tested on at the scale smoke: enough to see that everything runs."""
+
+
 class DraftError(ValueError):
     """Two folders can't make a study; the message says what they lack and what they have."""
 
@@ -107,6 +111,7 @@ def draft(
         "structures": {n: _structure(n, own, cohorts) for n, own in drawn.names.items()},
         **_design(name, kinds, sizes, "source" in cohorts, model),
     }
+    values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
     told = _told(cohorts, taken, tests, sizes, images, drawn)
     if model and "file" in model.network["initial"]:
