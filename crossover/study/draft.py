@@ -102,7 +102,7 @@ def draft(
     values: dict[str, Any] = {
         "extends": "ct" if [kind.modality for kind in kinds] == ["CT"] else "mr",
         "study": name,
-        "title": f"{', '.join(drawn.names).capitalize()}: {' to '.join(cohorts[c].label for c in cohorts)}",
+        "title": f"{', '.join(map(_label, drawn.names)).capitalize()}: {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
         "data": " and ".join(f"{taken[c]} patients of {cohorts[c].label}" for c in reversed(cohorts)),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
@@ -293,11 +293,11 @@ def _strategies(name: str, source: bool) -> dict[str, Any]:
         return {"scratch": scratch}
     pretrained = {"train": {theirs: "all"}}
     return {
-        "source": {"label": "The source's network", "chain": [pretrained]},
+        "source": {"label": "Off the shelf", "chain": [pretrained]},
         "scratch": scratch,
         "transfer": {"label": "Fine-tuned", "chain": [pretrained, {"train": {ours: "n"}}]},
         "tuned": {
-            "label": "Fine-tuned, encoder frozen",
+            "label": "Decoder tuned",
             "chain": [pretrained, {"train": {ours: "n"}, "levels": ["decoder"]}],
         },
         "aggregated": {"label": "Both together", "chain": [{"train": {theirs: "all", ours: "n"}}]},
@@ -310,7 +310,7 @@ def _of_model(name: str, model: Model) -> dict[str, Any]:
     return {
         "scratch": {"label": "From scratch", "chain": [on_target | {"initial": "random"}]},
         "transfer": {"label": "Fine-tuned", "chain": [begun]},
-        "tuned": {"label": "Fine-tuned, encoder frozen", "chain": [begun | {"levels": [model.frozen]}]},
+        "tuned": {"label": "Decoder tuned", "chain": [begun | {"levels": [model.frozen]}]},
     }
 
 
