@@ -102,7 +102,8 @@ def draft(
     values: dict[str, Any] = {
         "extends": "ct" if [kind.modality for kind in kinds] == ["CT"] else "mr",
         "study": name,
-        "title": f"{', '.join(map(_label, drawn.names)).capitalize()}: {' to '.join(cohorts[c].label for c in cohorts)}",
+        "title": ", ".join(map(_label, drawn.names)).capitalize()
+        + f": {' to '.join(cohorts[c].label for c in cohorts)}",
         "question": _question(cohorts, model),
         "data": " and ".join(f"{taken[c]} patients of {cohorts[c].label}" for c in reversed(cohorts)),
         "cohorts": {f"{name}_{c}": _cohort(c, g, data, images, drawn, tests[c]) for c, g in cohorts.items()},
