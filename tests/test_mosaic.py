@@ -159,7 +159,7 @@ def test_each_b_value_of_a_series_is_a_volume(tmp_path: Path):
         np.testing.assert_array_equal(sitk.GetArrayFromImage(found[b]), values(9, seed=k))
 
 
-def test_a_compressed_mosaic_is_decoded_once_and_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_compressed_mosaic_gives_the_same(tmp_path: Path):
     mosaic(tmp_path, values(16))
     path = tmp_path / "1.dcm"
     dataset = pydicom.dcmread(path)
@@ -180,6 +180,19 @@ def test_a_compressed_mosaic_is_decoded_once_and_gives_the_same(tmp_path: Path, 
 def test_a_mosaic_that_cannot_be_parted_is_refused_by_what_is_wrong(tmp_path: Path, changes: dict, why: str):
     mosaic(tmp_path, values(7), **changes)
     with pytest.raises(Refused, match=f"mosaic: 1 Siemens mosaics can't be parted into slices: .*{why}"):
+        read(tmp_path)
+
+
+def test_two_headers_that_count_other_slices_are_refused_and_that_agree_are_read(tmp_path: Path):
+    mosaic(tmp_path, values(9))
+    dataset = pydicom.dcmread(tmp_path / "1.dcm")
+    dataset.private_block(0x19, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", 9)
+    dataset.save_as(tmp_path / "1.dcm")
+    (image,) = read(tmp_path)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image), values(9))
+    dataset.private_block(0x19, "SIEMENS MR HEADER")[0x0A].value = 36
+    dataset.save_as(tmp_path / "1.dcm")
+    with pytest.raises(Refused, match="contradict each other on how many slices it has: 9 and 36"):
         read(tmp_path)
 
 

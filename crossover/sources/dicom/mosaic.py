@@ -50,9 +50,12 @@ class Tiles:
 def tiles(d: Dataset) -> Tiles | str:
     """Return how an image is tiled, or why that can't be told."""
     csa = _csa(d)
-    count = int(next(iter(_all(csa, "NumberOfImagesInMosaic")), 0))
+    told = {int(n) for n in (*_all(csa, "NumberOfImagesInMosaic")[:1], *_in_tag(d)) if n}
+    if len(told) > 1:
+        return f"its headers contradict each other on how many slices it has: {' and '.join(map(str, sorted(told)))}"
+    count = next(iter(told), 0)
     if not 1 <= count <= MOST:
-        return "nothing tells of how many slices: no CSA header (0029,1010), or a damaged one"
+        return "nothing tells of how many slices: neither (0019,100A) nor a whole CSA header (0029,1010)"
     rows, columns = int(number(d, "Rows", 0)), int(number(d, "Columns", 0))
     across = math.ceil(math.sqrt(count))
     if rows % across or columns % across:
@@ -92,6 +95,15 @@ def _csa(d: Dataset) -> dict[str, Any]:
             return (csareader.get_csa_header(d, "image") or {}).get("tags", {})
     except Exception:  # damaged headers raise nearly anything
         return {}
+
+
+def _in_tag(d: Dataset) -> list[int]:
+    """Return NumberOfImagesInMosaic (0019,100A), of the creator SIEMENS MR HEADER; nothing where it is no number."""
+    try:
+        value = d.private_block(0x19, "SIEMENS MR HEADER")[0x0A].value
+        return [int.from_bytes(value, "little") if isinstance(value, bytes) else int(value)]
+    except Exception:  # no such block or tag, or damage
+        return []
 
 
 def _all(csa: dict[str, Any], name: str) -> list[float]:
