@@ -82,7 +82,7 @@ def _show(found: Inventory, console: Console) -> None:
 
 
 def _show_proposal(found: Inventory, console: Console) -> None:
-    chosen = [*found.proposed_channels(), *found.proposed_structures()]
+    chosen = found.proposed
     left = found.left_out(chosen)
     taken = len(found.cases) - len(left)
     console.print(f"With {', '.join(chosen)}: {taken} of {len(found.cases)} patients.", highlight=False)

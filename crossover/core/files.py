@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -23,6 +24,17 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unchanged_digest(path: Path) -> str:
+    """Return the same; a process reads a file once as long as its size and time stay: a graph asks for every job."""
+    state = path.stat()
+    return _digest_as_of(path, state.st_mtime_ns, state.st_size)
+
+
+@functools.cache
+def _digest_as_of(path: Path, modified: int, size: int) -> str:
+    return file_digest(path)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from crossover.core.configuration import ConfigError
 from crossover.core.files import read_json_or_none
-from crossover.exchange.label_maps import LabelMap, Overlap, grid_of, label_map
+from crossover.exchange.label_maps import LabelMap, flat_label_map, grid_of
 from crossover.exchange.study_cases import (
     StudyCase,
     chosen,
@@ -69,11 +69,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     cases = study_cases(study, results, structures)
     names = _names(cases)
     kinds = {channel: kind_of(study, channel) for channel in study.channels}
-    try:
-        labels = label_map(cases, structures)
-    except Overlap:
-        labels = LabelMap({})
-    joined = labels if labels.values and not labels.nested else None
+    joined = flat_label_map(cases, structures)
     with folder_of_its_own(out) as part:
         for case in cases:
             _write_images(study, case, names[case], kinds, part)

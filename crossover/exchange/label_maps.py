@@ -69,6 +69,15 @@ def label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelMap
     return LabelMap({s: (number[s], *sorted(number[i] for i in within.get(s, ()))) for s in order})
 
 
+def flat_label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelMap | None:
+    """Return a label map in which each structure has a value of its own; None where structures share voxels."""
+    try:
+        found = label_map(cases, structures)
+    except Overlap:
+        return None
+    return found if found.values and not found.nested else None
+
+
 def _within(
     shared: Mapping[tuple[str, str], Mapping[StudyCase, int]], sizes: Mapping[StudyCase, Mapping[str, int]]
 ) -> tuple[dict[str, set[str]], list[str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from crossover.exchange.label_maps import LabelMap, Overlap, grid_of, label_map
+from crossover.exchange.label_maps import LabelMap, flat_label_map, grid_of
 from crossover.exchange.study_cases import (
     StudyCase,
     chosen,
@@ -45,13 +45,10 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     structures = chosen(study, structures)
     cases = study_cases(study, results, structures)
     sets = training_sets(study, splits_of(study, results))
-    try:
-        labels = label_map(cases, structures)
-    except Overlap:
-        labels = LabelMap({})
-    apart = labels.nested or not labels.values
+    labels = flat_label_map(cases, structures)
+    apart = labels is None
     with folder_of_its_own(out) as part:
-        items = {case.name: _write_case(study, case, structures, None if apart else labels, part) for case in cases}
+        items = {case.name: _write_case(study, case, structures, labels, part) for case in cases}
         about = _about(study, structures, apart)
         test = [items[case.name] for case in cases if case.test]
         for own in sets:

@@ -8,7 +8,6 @@ what other programs have downloaded on its machine.
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from crossover.core.files import file_digest
+from crossover.core.files import unchanged_digest
 
 REVISIONS = {
     "efficientnet-b0": "1bbe7ecc1d5ea1d2058de1a2db063b8701aff314",
@@ -139,7 +138,7 @@ def _at_path(encoder: str, path: str) -> Weights | str:
         return f"there is no {file.name} where it was named"
     if file.suffix != ".safetensors":
         return f"{file.name} is not a safetensors file; no other kind is read"
-    return Weights("path", f"file {file.name}", file, _digest(file))
+    return Weights("path", f"file {file.name}", file, unchanged_digest(file))
 
 
 def _in_package(package: Package) -> Weights | str:
@@ -148,7 +147,7 @@ def _in_package(package: Package) -> Weights | str:
         return f"the package {package.name} is not installed"
     where = f"package {package.name} {version(package.name)}"
     file = Path(spec.origin).parent / package.file
-    if not file.is_file() or _digest(file) != package.sha256:
+    if not file.is_file() or unchanged_digest(file) != package.sha256:
         return f"{where} has another {file.name} than the one known here"
     return Weights("package", where, file, package.sha256)
 
@@ -160,14 +159,4 @@ def _in_cache(encoder: str) -> Weights | str:
     if not file.is_file():
         fetch = f"`crossover weights {encoder}` downloads it"
         return f"{where} is not in the Hugging Face hub's cache ({fetch})"
-    return Weights("hub", f"hub {where}", file, _digest(file))
-
-
-def _digest(file: Path) -> str:
-    state = file.stat()
-    return _digest_as_of(file, state.st_mtime_ns, state.st_size)
-
-
-@functools.cache  # a workflow's graph asks for every training
-def _digest_as_of(file: Path, modified: int, size: int) -> str:
-    return file_digest(file)
+    return Weights("hub", f"hub {where}", file, unchanged_digest(file))

@@ -18,7 +18,7 @@ from crossover.sources.inspection.inventory import Inventory
 
 def inspection_page(inventory: Inventory, title: str) -> str:
     """Return the page as HTML in one file; reads the example of each kind of image."""
-    chosen = [*inventory.proposed_channels(), *inventory.proposed_structures()]
+    chosen = inventory.proposed
     pictures = {kind.name: _picture(kind.example) for kind in inventory.channels}
     page = Environment(loader=PackageLoader(__package__, ""), autoescape=True).get_template("inspection.html.j2")
     return page.render(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from crossover.core.files import file_digest
+from crossover.core.files import unchanged_digest
 from crossover.networks import imagenet
 from crossover.study.schema import Study
 from crossover.study.sections import Initial
@@ -31,7 +31,7 @@ def of_file(settings: Initial) -> dict[str, str]:
         weights ("model"), from (the file) and its sha256, "" where it is not there.
     """
     path = Path(settings.file or "")
-    return {"weights": "model", "from": str(path), "sha256": file_digest(path) if path.is_file() else ""}
+    return {"weights": "model", "from": str(path), "sha256": unchanged_digest(path) if path.is_file() else ""}
 
 
 def missing(study: Study) -> dict[str, str]:

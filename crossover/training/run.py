@@ -307,8 +307,9 @@ class Trainer:
         if arrays := self.initial.arrays(stage, self.settings.network, channels):
             engine.begin_from(arrays)
         if arrays := self.initial.model(stage, self.settings.network):
-            own = fitting(arrays, engine.weights(), engine.frozen())
-            if own.keys() == arrays.keys() == engine.weights().keys():
+            weights = engine.weights()
+            own = fitting(arrays, weights, engine.frozen())
+            if own.keys() == arrays.keys() == weights.keys():
                 engine.start(recipe, seed, arrays, stage.level)
             else:
                 engine.begin_from(own)
@@ -323,13 +324,8 @@ def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) 
     Raises:
         ValueError: no part fits, or one that is frozen does not.
     """
-    parts = {name.split(".")[0] for name in own}
-    whole = {
-        part
-        for part in parts
-        if {n: v.shape for n, v in own.items() if n.split(".")[0] == part}
-        == {n: v.shape for n, v in given.items() if n.split(".")[0] == part}
-    }
+    parts, theirs = _shapes(own), _shapes(given)
+    whole = {part for part, shapes in parts.items() if theirs.get(part) == shapes}
     missing = {name.split(".")[0] for name in frozen} - whole
     if missing or not whole:
         raise ValueError(
@@ -337,6 +333,14 @@ def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) 
             "network.architecture and settings must be those that the file was made with"
         )
     return {name: value for name, value in given.items() if name.split(".")[0] in whole}
+
+
+def _shapes(arrays: engines.Arrays) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the shape of each array by its part of the network, which its name begins with."""
+    parts: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, value in arrays.items():
+        parts.setdefault(name.split(".")[0], {})[name] = value.shape
+    return parts
 
 
 def train_stages(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from crossover.sources.dicom.derived import TRACES, Made, added_name, made
-from crossover.sources.dicom.elements import numbers, text
+from crossover.sources.dicom.elements import csa_items, numbers, text
 
 PHILIPS = "Philips Imaging DD 001"
 """Creator of the private elements that its diffusion is told in."""
@@ -98,14 +97,8 @@ def _siemens(part: Dataset) -> float | None:
 
 
 def _csa(part: Dataset) -> float | None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # nibabel warns of its own reader at import
-        from nibabel.nicom import csareader
-    try:
-        header = csareader.get_csa_header(part, "image")
-        return None if header is None else _float(csareader.get_scalar(header, "B_value"))
-    except Exception:  # a private blob: whatever is wrong with it, it tells no b-value
-        return None
+    found = csa_items(part).get("B_value")
+    return _float(found[0]) if found else None
 
 
 def _first(part: Dataset, group: int, element: int, creator: str) -> float | None:

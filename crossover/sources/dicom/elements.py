@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
+import warnings
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -76,3 +77,18 @@ def _raw(element: RawDataElement, vr: str) -> tuple[float, ...]:
 def _values(value: Any) -> tuple[float, ...]:
     several = hasattr(value, "__iter__") and not isinstance(value, (str, bytes))
     return tuple(float(v) for v in (value if several else [value]))
+
+
+def csa_items(d: Dataset) -> dict[str, list]:
+    """Return the items of each tag of Siemens' CSA image header (0029,1010), by NiBabel.
+
+    Nothing where there is no such header, or it is damaged: whatever is wrong with a private blob, it tells nothing.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nibabel warns of its own reader at import
+        from nibabel.nicom import csareader
+    try:
+        header = csareader.get_csa_header(d, "image") or {}
+        return {name: tag["items"] for name, tag in header.get("tags", {}).items()}
+    except Exception:  # damaged headers raise nearly anything
+        return {}

@@ -8,14 +8,13 @@ as the mosaic with the same centre (NiBabel's "DICOM mosaic" page; dcm2niix does
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from crossover.sources.dicom.elements import number, numbers
+from crossover.sources.dicom.elements import csa_items, number, numbers
 
 if TYPE_CHECKING:
     from crossover.sources.dicom.header import Frame
@@ -49,7 +48,7 @@ class Tiles:
 
 def tiles(d: Dataset) -> Tiles | str:
     """Return how an image is tiled, or why that can't be told."""
-    csa = _csa(d)
+    csa = csa_items(d)
     told = {int(n) for n in (*_all(csa, "NumberOfImagesInMosaic")[:1], *_in_tag(d)) if n}
     if len(told) > 1:
         return f"its headers contradict each other on how many slices it has: {' and '.join(map(str, sorted(told)))}"
@@ -85,18 +84,6 @@ def frames(whole: Frame, tiled: Tiles) -> tuple[Frame, ...]:
     return tuple(replace(whole, index=k, position=tuple(map(float, at))) for k, at in enumerate(places))
 
 
-def _csa(d: Dataset) -> dict[str, Any]:
-    """Return the tags of the CSA image header; none where there is no such, or it is damaged."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from nibabel.nicom import csareader  # it warns that it is experimental
-
-            return (csareader.get_csa_header(d, "image") or {}).get("tags", {})
-    except Exception:  # damaged headers raise nearly anything
-        return {}
-
-
 def _in_tag(d: Dataset) -> list[int]:
     """Return NumberOfImagesInMosaic (0019,100A), of the creator SIEMENS MR HEADER; nothing where it is no number."""
     try:
@@ -106,9 +93,9 @@ def _in_tag(d: Dataset) -> list[int]:
         return []
 
 
-def _all(csa: dict[str, Any], name: str) -> list[float]:
+def _all(csa: dict[str, list], name: str) -> list[float]:
     try:
-        found = [float(value) for value in csa[name]["items"]]
+        found = [float(value) for value in csa[name]]
     except (KeyError, TypeError, ValueError):
         return []
     return found if all(map(math.isfinite, found)) else []

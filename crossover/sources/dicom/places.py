@@ -39,8 +39,13 @@ def parted(source: Export, files: Sequence[FileRef]) -> tuple[list[FileRef], dic
             what = f"none of {len(files)} files lies where `images: {source.images}` says"
             raise ValueError(f"{what}; it counts from the source's folder")
     if source.patients == "folder":
-        images = [replace(f, patient=f.place.rpartition("/")[0].split("/")[0]) for f in images]
+        images = [replace(f, patient=first_folder(f)) for f in images]
     return images, maps
+
+
+def first_folder(file: FileRef) -> str:
+    """Return the first folder below the source that a file lies in; "" for one that lies in none."""
+    return file.place.rpartition("/")[0].split("/")[0]
 
 
 def candidates(files: Iterable[FileRef], pattern: str) -> dict[str, LabelMapFiles]:

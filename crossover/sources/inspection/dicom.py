@@ -15,6 +15,7 @@ import pydicom
 from crossover.sources.dicom.files import FileRef, walk
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
+from crossover.sources.dicom.places import first_folder
 from crossover.sources.dicom.rtstruct import rois
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.dicom.segmentation import segments
@@ -108,13 +109,9 @@ def _read(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[
     nobody = {f.files[0] for f in wrong if f.code == "no-patient"}
     if not nobody:
         return instances, wrong
-    again = [replace(f, patient=_first_folder(f)) for f in files if f.token in nobody and _first_folder(f)]
+    again = [replace(f, patient=first_folder(f)) for f in files if f.token in nobody and first_folder(f)]
     more, also = read_headers(again, workers)
     return instances + more, [f for f in wrong if f.code != "no-patient"] + also
-
-
-def _first_folder(file: FileRef) -> str:
-    return file.place.rpartition("/")[0].split("/")[0]
 
 
 def _told_by_folders(instances: Sequence[Instance]) -> bool:
@@ -123,7 +120,7 @@ def _told_by_folders(instances: Sequence[Instance]) -> bool:
         return True
     folders: dict[str, set[str]] = defaultdict(set)
     for i in instances:
-        folders[_first_folder(i.file)].add(i.study)
+        folders[first_folder(i.file)].add(i.study)
     apart = sum(map(len, folders.values())) == len(set().union(*folders.values()))
     return len({i.patient for i in instances}) == 1 and len(folders) > 1 and apart
 
@@ -131,7 +128,7 @@ def _told_by_folders(instances: Sequence[Instance]) -> bool:
 def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
     own: dict[str, list[Instance]] = defaultdict(list)
     for i in {i.uid: i for i in instances}.values():
-        own[_first_folder(i.file) if by_folder else i.patient].append(i)
+        own[first_folder(i.file) if by_folder else i.patient].append(i)
     return [_patient(name, some) for name, some in sorted(own.items())]
 
 

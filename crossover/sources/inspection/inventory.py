@@ -117,14 +117,16 @@ class Inventory:
         most = max((self.having(s.name) for s in self.structures), default=0)
         return [s.name for s in self.structures if self.having(s.name) >= USUAL * most]
 
+    @property
+    def proposed(self) -> list[str]:
+        """The channels and structures of the study that is proposed."""
+        return [*self.proposed_channels(), *self.proposed_structures()]
+
     def for_machines(self) -> dict[str, Any]:
         """Return everything but the examples, as plain values."""
-        kinds = [vars(replace(kind, example=None)) for kind in self.channels]
-        values = asdict(replace(self, channels=[])) | {"channels": [{**k} for k in kinds]}
-        for kind in values["channels"]:
-            del kind["example"]
-        chosen = [*self.proposed_channels(), *self.proposed_structures()]
-        return values | {"proposed": chosen, "left_out": self.left_out(chosen)}
+        kinds = [{k: v for k, v in vars(kind).items() if k != "example"} for kind in self.channels]
+        values = asdict(replace(self, channels=[])) | {"channels": kinds}
+        return values | {"proposed": self.proposed, "left_out": self.left_out(self.proposed)}
 
 
 def identifier(words: str, otherwise: str) -> str:

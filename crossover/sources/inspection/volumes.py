@@ -33,7 +33,7 @@ from crossover.sources.inspection.inventory import (
 from crossover.sources.inspection.label_maps import usual
 from crossover.sources.inspection.layout import Layout, is_volume, layout, stem
 from crossover.sources.reading import kept
-from crossover.sources.settings import VolumesSource
+from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.volume_file import read_volume
 from crossover.sources.volumes import read_patient
 
@@ -136,7 +136,7 @@ class _Inspection:
         channels = self._channels()
         if not channels:
             raise ValueError(f"{self.root}: all volumes look like label maps: there is no image beside them")
-        masks = {pattern: pattern for pattern, kind in self.kinds.items() if kind.mask}
+        masks = [pattern for pattern, kind in self.kinds.items() if kind.mask]
         probe = partial(_look, self.root, channels, masks)
         patients = self.found.patients
         files = [{pattern: own.get(p, "") for pattern, own in self.found.roles.items()} for p in patients]
@@ -161,7 +161,7 @@ class _Inspection:
                 out.append((name, {"file": pattern, "volume": volume} if kind.volumes > 1 else pattern))
         return dict(zip(distinct(name for name, _ in out), (file for _, file in out)))
 
-    def _told(self, channels: Mapping[str, Any], masks: Mapping[str, str], looks: Mapping[str, _Look]) -> Inventory:
+    def _told(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
         structures = self._structures(masks, looks)
         kinds = [self._channel(name, file, looks) for name, file in channels.items()]
         kinds.sort(key=lambda kind: -kind.patients)
@@ -193,7 +193,7 @@ class _Inspection:
         number = file["volume"] if isinstance(file, dict) else None
         return read_volume(self.root / paths[len(paths) // 2], number).image
 
-    def _structures(self, masks: Mapping[str, str], looks: Mapping[str, _Look]) -> list[StructureKind]:
+    def _structures(self, masks: Sequence[str], looks: Mapping[str, _Look]) -> list[StructureKind]:
         out = []
         for pattern in masks:
             maps = [look.labels[pattern] for look in looks.values() if look.labels.get(pattern)]
@@ -294,7 +294,7 @@ def _called(pattern: str, kind: _FileKind) -> str:
     return name.strip("_") or ("ct" if kind.ct[0] else "label" if kind.mask else "image")
 
 
-def _look(root: Path, channels: Mapping[str, Any], masks: Mapping[str, str], files: Mapping[str, str]) -> _Look:
+def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: Mapping[str, str]) -> _Look:
     """Read a patient's files by the code of an ingest."""
     look = _Look()
     own = {n: f for n, f in channels.items() if files[_pattern(f)]}
@@ -304,7 +304,7 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Mapping[str, str], fil
     source = VolumesSource.model_construct(
         kind="volumes", folder=".", table="", patient="patient", where={}, variables=[], identifiers="public", allow=[],
         channels={n: _exact(f, files) for n, f in own.items()},
-        structures={n: _structure(f) for n, f in there.items()},
+        structures={n: VolumeStructure.model_construct(file=f, label=None) for n, f in there.items()},
     )  # fmt: skip
     reading = read_patient(source, {}, root)
     named = {f"structure mask{k}": pattern for k, pattern in enumerate(masks)}
@@ -321,17 +321,9 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Mapping[str, str], fil
 
 
 def _exact(file: Any, files: Mapping[str, str]) -> Any:
-    from crossover.sources.settings import VolumeImage
-
     if isinstance(file, dict):
         return VolumeImage.model_construct(file=files[file["file"]], volume=file["volume"])
     return files[file]
-
-
-def _structure(path: str) -> Any:
-    from crossover.sources.settings import VolumeStructure
-
-    return VolumeStructure.model_construct(file=path, label=None)
 
 
 def _millilitres(path: Path) -> dict[int, float]:
