@@ -273,6 +273,19 @@ def test_losses_agree_with_their_formulas(kind):
         assert loss(kind, name, mask, logits) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ENGINES)
+def test_dice_is_of_the_structures_that_the_batch_shows(kind):
+    """A structure that no slice of a batch shows would else pull its pixels down: it was never learnt."""
+    rng = np.random.default_rng(1)
+    logits = rng.normal(size=(2, 4, 4, 3)).astype("float32")
+    mask = (rng.random((2, 4, 4, 3)) > 0.5).astype("float32")
+    mask[..., 1] = 0
+    others = [0, 2]
+    expected = loss(kind, "dice", mask[..., others], logits[..., others])
+    assert loss(kind, "dice", mask, logits) == pytest.approx(expected, rel=1e-6)
+    assert loss(kind, "dice", np.zeros_like(mask), logits) == 0
+
+
 def random_weights(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Weights of a torch network with batch normalisations that are not trivial."""
     rng = np.random.default_rng(2)

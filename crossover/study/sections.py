@@ -200,6 +200,7 @@ class Recipe(Section):
     """How a network is trained."""
 
     loss: Literal["dice_bce", "bce", "dice"]
+    """dice: 1 - soft Dice over a batch, averaged over the structures that it shows; bce: cross entropy of pixels."""
     optimiser: Literal["adam", "sgd"]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""

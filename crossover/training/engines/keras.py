@@ -316,10 +316,15 @@ def _bce(masks, logits):
 
 
 def _dice(masks, logits):
-    """1 - soft Dice of each structure over the whole batch, averaged; smoothed by one pixel."""
+    """1 - soft Dice over the whole batch of each structure that the batch shows, averaged; smoothed by one pixel.
+
+    Why of those alone: see `crossover.training.engines.torch`.
+    """
     p, axes = ops.sigmoid(logits), (0, 1, 2)
-    overlap = ops.sum(p * masks, axes)
-    return 1 - ops.mean((2 * overlap + 1) / (ops.sum(p, axes) + ops.sum(masks, axes) + 1))
+    drawn = ops.sum(masks, axes)
+    dice = (2 * ops.sum(p * masks, axes) + 1) / (ops.sum(p, axes) + drawn + 1)
+    shown = ops.cast(drawn > 0, dice.dtype)
+    return ops.sum(shown * (1 - dice)) / ops.maximum(ops.sum(shown), 1)
 
 
 LOSSES = {"bce": _bce, "dice": _dice, "dice_bce": lambda m, x: _bce(m, x) + _dice(m, x)}

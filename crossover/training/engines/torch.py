@@ -316,10 +316,16 @@ def _bce(masks: Tensor, logits: Tensor) -> Tensor:
 
 
 def _dice(masks: Tensor, logits: Tensor) -> Tensor:
-    """1 - soft Dice of each structure over the whole batch, averaged; smoothed by one pixel."""
+    """1 - soft Dice over the whole batch of each structure that the batch shows, averaged; smoothed by one pixel.
+
+    A structure that the batch does not show has no overlap to gain, and with the smoothing its first predicted pixels
+    would cost far more than those of a shown one gain: one that most batches lack would never be found.
+    """
     p, axes = logits.sigmoid(), (0, 2, 3)
-    overlap = (p * masks).sum(axes)
-    return 1 - ((2 * overlap + 1) / (p.sum(axes) + masks.sum(axes) + 1)).mean()
+    drawn = masks.sum(axes)
+    dice = (2 * (p * masks).sum(axes) + 1) / (p.sum(axes) + drawn + 1)
+    shown = (drawn > 0).to(dice.dtype)
+    return (shown * (1 - dice)).sum() / shown.sum().clamp(min=1)
 
 
 LOSSES = {"bce": _bce, "dice": _dice, "dice_bce": lambda m, x: _bce(m, x) + _dice(m, x)}
