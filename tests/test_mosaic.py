@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -196,7 +197,19 @@ def test_two_headers_that_count_other_slices_are_refused_and_that_agree_are_read
         read(tmp_path)
 
 
-@pytest.mark.parametrize("csa", [b"", b"SV10" + bytes(40), b"SV10\4\3\2\1\xff\xff\xff\x7f" + bytes(90), bytes(999)])
+def going_back() -> bytes:
+    """A CSA header whose items have negative lengths: a reader that trusts them reads the same bytes over and over."""
+    tags = 3
+    out = b"SV10\4\3\2\1" + struct.pack("<2I", tags, 77)
+    for name in (b"NumberOfImagesInMosaic", b"SliceNormalVector", b"B_value"):
+        out += struct.pack("<64si4s3i", name, 900, b"IS\0\0", 6, 900, 77)
+        out += struct.pack("<4i", 4, 4, 77, 4) + b"7\0\0\0" + struct.pack("<4i", -40, -40, 77, -40) * 899
+    return out
+
+
+@pytest.mark.parametrize(
+    "csa", [going_back(), b"", b"SV10" + bytes(40), b"SV10\4\3\2\1\xff\xff\xff\x7f" + bytes(90), bytes(999)]
+)
 def test_a_damaged_csa_header_is_told(tmp_path: Path, csa: bytes):
     mosaic(tmp_path, values(7))
     dataset = pydicom.dcmread(tmp_path / "1.dcm")

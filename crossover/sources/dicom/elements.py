@@ -88,7 +88,31 @@ def csa_items(d: Dataset) -> dict[str, list]:
         warnings.simplefilter("ignore")  # nibabel warns of its own reader at import
         from nibabel.nicom import csareader
     try:
-        header = csareader.get_csa_header(d, "image") or {}
-        return {name: tag["items"] for name, tag in header.get("tags", {}).items()}
+        blob = d.private_block(0x29, "SIEMENS CSA HEADER")[0x10].value
+        if _goes_backwards(blob):
+            return {}
+        return {name: tag["items"] for name, tag in csareader.read(blob)["tags"].items()}
     except Exception:  # damaged headers raise nearly anything
         return {}
+
+
+def _goes_backwards(blob: bytes) -> bool:
+    """Whether an item of a CSA2 header ("SV10") has a negative length.
+
+    NiBabel's reader then goes back and reads the same bytes again, and a header of 4 MB takes gigabytes.
+
+    Raises:
+        struct.error: the header ends too early.
+    """
+    if blob[:4] != b"SV10":
+        return False
+    (tags,), at = struct.unpack_from("<I", blob, 8), 16
+    for _ in range(tags):
+        (items,) = struct.unpack_from("<i", blob, at + 76)
+        at += 84
+        for _ in range(items):
+            (length,) = struct.unpack_from("<i", blob, at + 4)
+            if length < 0:
+                return True
+            at += 16 + length + -length % 4
+    return False
