@@ -116,6 +116,27 @@ def test_seeds_and_epochs_differ():
 
 
 @settings(max_examples=25, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([0, 0.5, 2]))
+def test_each_structure_has_an_equal_share_of_an_epoch(many: int, few: int, background: float):
+    """One that every slice shows, one that few show, and one that none does."""
+    n = many + few + 5
+    large = np.zeros((n, 3), bool)
+    large[:many, 0] = True
+    large[many : many + few, 1] = True
+    images = np.arange(n, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1), np.float32)
+    masks = np.zeros((n, 2, 2, 3), np.uint8) + large[:, None, None, :]
+    b = Batches(SliceSet(images, masks, np.zeros(n, int), large), Versions(Augmentation(), (2, 2)), 1, background, 0)
+    share = -(-(many + few) // 2)
+    seen = [np.bincount(b._draw(e), minlength=n) for e in range(8)]
+    for counts in seen:
+        assert counts[:many].sum() == share == counts[many : many + few].sum()
+        assert np.ptp(counts[:many]) <= 1 and np.ptp(counts[many : many + few]) <= 1
+        assert counts.sum() == b.epoch_items == 2 * share + min(round(background * (many + few)), 5)
+    if share * 8 >= 3 * max(many, few):
+        assert (sum(seen)[: many + few] > 0).all()
+
+
+@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 20), st.sampled_from([0, 0.3, 0.5, 1, 5]), st.booleans())
 def test_an_epoch_holds_every_version_of_every_slice_once(n, size, background, augmented):
     """Slices are told apart by their value; versions change the mask, not the value."""

@@ -273,6 +273,21 @@ def test_losses_agree_with_their_formulas(kind):
         assert loss(kind, name, mask, logits) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_network_begins_at_the_initial_probability(engine):
+    """The last layer is linear: a bias that is higher by so much raises every pixel's logit by as much."""
+    recipe = RECIPE.model_copy(update={"initial_probability": 0.01})
+    images = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype("float32")
+    logits = []
+    for own in (RECIPE, recipe):
+        engine.start(own, 1, None, None)
+        p = engine.predict(images).astype(float)
+        logits.append(np.log(p / (1 - p)))
+    np.testing.assert_allclose(logits[1] - logits[0], np.log(0.01 / 0.99), rtol=1e-3)
+    engine.start(recipe, 1, engine.weights(), None)
+    p = engine.predict(images).astype(float)
+    np.testing.assert_allclose(np.log(p / (1 - p)), logits[1], rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ENGINES)
 def test_dice_is_of_the_structures_that_the_batch_shows(kind):
     """A structure that no slice of a batch shows would else pull its pixels down: it was never learnt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -228,7 +229,12 @@ class Recipe(Section):
     """Whether it is of whole volumes, or only of their slices with the structure."""
     augmentation: Augmentation
     background_slices: Annotated[float, Field(ge=0)]
-    """Slices without the structure in each epoch, per slice with it."""
+    """Slices without any structure in each epoch, per slice with one. Of the latter each structure has an equal
+    share."""
+    initial_probability: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Of each structure in each pixel, by the bias of the last layer of a network that begins at random: near the
+    structures' share of pixels the first steps are not spent on the background, after which small structures may never
+    be found (Lin et al. 2017, Focal Loss for Dense Object Detection, section 4.1). None: the layer's own bias."""
     activations: Literal["float32", "float16"] = "float32"
     """What a frozen part's output is rounded to, whether or not it is kept (see
     `crossover.training.activations`): float16 takes half the room."""
@@ -244,6 +250,12 @@ class Recipe(Section):
         if self.momentum and self.optimiser != "sgd":
             raise ValueError(f"momentum: {self.optimiser} has its own; it is a setting of sgd")
         return self
+
+    @property
+    def initial_bias(self) -> float | None:
+        """Of the last layer, for the initial probability: its log odds."""
+        p = self.initial_probability
+        return None if p is None else math.log(p / (1 - p))
 
     def changed(self, changes: Changes) -> Recipe:
         """Return the recipe of a stage whose step of a chain has these settings of its own."""

@@ -12,6 +12,9 @@ from crossover.imaging.stored import IMAGES, Stack, Stored, StoredMasks, mask_na
 from crossover.training.augmentation import Cuts, Draws, Versions
 from crossover.training.files import Place, Slices
 
+GOLDEN = (5**0.5 - 1) / 2
+"""Of whose multiples the fractions fill the unit interval evenly."""
+
 PIXELS_AT_ONCE = 2**21
 """That are in memory at a time where all pixels of a set are gone through."""
 
@@ -157,9 +160,12 @@ class Batches:
     """Batch `step` of a training, a function of the seed and the step alone, so that a resumed
     training sees what an unbroken one would have seen.
 
-    An epoch is all versions of all slices with a structure and `background` times as many of slices
-    without any (drawn anew each epoch), in random order. The last batch of an epoch is filled from its
-    beginning. An *item* is a slice in a version: slice * versions + version.
+    An epoch is all versions of as many slices as have a structure, an equal share with each structure, and `background`
+    times as many of slices without any (drawn anew each epoch), in random order. The last batch of an epoch is filled
+    from its beginning. An *item* is a slice in a version: slice * versions + version.
+
+    Of several structures, one that few slices show (a brain stem beside the spinal cord) would hardly be trained on if
+    every slice came once. With one structure every slice does.
 
     Args:
         draws: seed of cuts that are drawn once; the same for all trainings of a recipe.
@@ -171,11 +177,13 @@ class Batches:
     ) -> None:  # fmt: skip
         self.slices, self.versions, self.size, self.seed = slices, versions, size, seed
         self._draws, self._place = draws, slices.place
-        self._with = np.flatnonzero(slices.has_structure)
+        of_structure = (np.flatnonzero(shown) for shown in slices.large.T)
+        self._with = [places for places in of_structure if len(places)]
+        total = int(slices.has_structure.sum())
+        self._share = -(-total // len(self._with))
         self._without = np.flatnonzero(slices.background)
-        wanted = round(background * len(self._with))
-        self._background = min(wanted, len(self._without))
-        self.epoch_items = (len(self._with) + self._background) * versions.count
+        self._background = min(round(background * total), len(self._without))
+        self.epoch_items = (self._share * len(self._with) + self._background) * versions.count
         self.epoch_steps = -(-self.epoch_items // size)
         self._epoch = (-1, np.empty(0, int))  # one value, since two threads ask
 
@@ -222,6 +230,11 @@ class Batches:
     def _draw(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng([self.seed, epoch])
         extra = rng.choice(self._without, self._background, replace=False)
-        chosen = np.concatenate([self._with, extra])
+        chosen = np.concatenate([*(self._even(places, epoch) for places in self._with), extra])
         items = (chosen[:, None] * self.versions.count + np.arange(self.versions.count)).ravel()
         return rng.permutation(items)
+
+    def _even(self, places: np.ndarray, epoch: int) -> np.ndarray:
+        """Return a structure's share of slices, evenly spaced, from another place in each epoch."""
+        begin = epoch * GOLDEN % 1
+        return places[((np.arange(self._share) + begin) * len(places) / self._share).astype(int)]

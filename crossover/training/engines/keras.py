@@ -77,6 +77,10 @@ class KerasEngine:
             # besides, which nothing here draws from, and thereby discards every kernel that was made: a second a start.
             random.seed(seed)
             weights = _arrays(v for v in self._build().variables if not _is_random_state(v))
+            if recipe.initial_bias is not None:
+                *_, last = (layer for layer in self._model.layers if isinstance(layer, keras.layers.Conv2D))
+                (name,) = _named([last.bias])
+                weights[name] = np.full_like(weights[name], recipe.initial_bias)
         self.load(weights)
         for i, state in enumerate(filter(_is_random_state, self._model.variables)):
             state.assign(np.random.SeedSequence([seed, i]).generate_state(2))

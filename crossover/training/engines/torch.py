@@ -86,6 +86,9 @@ class TorchEngine:
         if weights is None:
             torch.manual_seed(seed)
             self._model.load_state_dict(self._build().state_dict())
+            if recipe.initial_bias is not None:
+                *_, last = (m for m in self._model.modules() if isinstance(m, nn.Conv2d))
+                nn.init.constant_(last.bias, recipe.initial_bias)
         else:
             self.load(weights)
         for name, part in self._model.named_children():
