@@ -21,7 +21,7 @@ from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import choose_at_ends, force_outdated, hand_over, jobs
+from crossover.execution.workflow import choose_at_ends, end_with_jobs, force_outdated, hand_over, jobs
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
