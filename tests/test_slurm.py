@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import psutil
 import pytest
 
 from tests.dry_runs import copy_workflow
+from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
 
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
 """A job's own commands look here, whatever the submitting process has in SLURM_CONF."""
@@ -81,7 +83,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (CONFIGURATION.parent / "gres.conf").write_text(GPUS)
     Path("/run/munge").mkdir(exist_ok=True)
     shutil.chown("/run/munge", "munge", "munge")
-    subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged"], capture_output=True)
+    began = not subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged"], capture_output=True).returncode
     subprocess.run(["slurmctld"], check=True)
     for node in ("node1", "node2"):
         (folder / f"spool-{node}").mkdir()
@@ -89,6 +91,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     subprocess.run(["scancel", "--user", "root"])
     subprocess.run(["scontrol", "shutdown"])
+    if began:  # else it was there before
+        subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged --stop"], capture_output=True)
     for name in ("slurm.conf", "gres.conf"):
         (CONFIGURATION.parent / name).unlink()
 
@@ -101,13 +105,7 @@ def state(folder: Path) -> list[str]:
 
 def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path, tmp_path: Path):
     folder = copy_workflow(tmp_path / "clone")
-    command = [
-        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--cores", str(os.cpu_count()),
-        "--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1",
-        "--config", "studies=uterus", "scale=smoke",
-    ]  # fmt: skip
-    with (folder / "log").open("w") as log:
-        run = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    with start(folder) as run:
         lost = lose_a_node_that_trains(cluster, run)
         assert run.wait(timeout=900) == 0, (folder / "log").read_text()[-3000:]
     assert lost
@@ -115,6 +113,56 @@ def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path,
     ours, theirs = (pd.read_csv(f / "results/uterus/metrics.csv") for f in (folder, smoke))
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert [own.cmdline() for node in ("node1", "node2") for own in running_on(node)] == [], "no job outlives the run"
+
+
+@contextlib.contextmanager
+def start(folder: Path, *targets: str) -> Iterator[subprocess.Popen]:
+    """A run of the smoke through Slurm; what it says goes to the file `log`."""
+    command = [
+        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--cores", str(os.cpu_count()),
+        "--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1",
+        "--config", "studies=uterus", "scale=smoke", *(["--", *targets] if targets else []),
+    ]  # fmt: skip
+    with (folder / "log").open("w") as log:
+        yield subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+
+
+@pytest.fixture
+def waiting(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the workflow in which the job of one target waits for a file `go`."""
+    folder = copy_workflow(tmp_path / "clone")
+    monkeypatch.setenv("OF_RUN", str(folder))  # Slurm hands it on to the jobs
+    (folder / "workflow_scripts/receive.py").write_text(SLOW)
+    return folder
+
+
+def queue() -> list[str]:
+    return subprocess.run(["squeue", "--noheader", "--format=%i"], capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_interrupted_leaves_no_job_and_no_process(waiting: Path, name: str):
+    with start(waiting, TARGET) as run:
+        until(lambda: seen(waiting))
+        run.send_signal(getattr(signal, name))
+        assert run.wait(timeout=60) == 1, (waiting / "log").read_text()[-3000:]
+    assert queue() == []
+    until(lambda: processes_of(waiting) == [], seconds=5)
+    (waiting / "go").touch()
+    with start(waiting, TARGET) as run:
+        assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
+
+
+def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waiting: Path):
+    with start(waiting, TARGET) as run:
+        until(lambda: seen(waiting))
+        subprocess.run(["scancel", *queue()], check=True)
+        (_, process, _), *_ = seen(waiting)
+        until(lambda: not Path("/proc", process).exists(), seconds=20)
+        (waiting / "go").touch()
+        assert run.wait(timeout=120) == 0, (waiting / "log").read_text()[-3000:]
+    assert [what for what, *_ in seen(waiting)] == ["begins", "begins", "ends"]
+    assert queue() == [] and processes_of(waiting) == []
 
 
 def running_on(node: str) -> list[psutil.Process]:
