@@ -1,6 +1,7 @@
 """Configuration, the studies' plans, and what rules are made of."""
 
 import functools
+import gc
 import os
 import re
 from itertools import product
@@ -21,7 +22,14 @@ from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import choose_at_ends, end_with_jobs, force_outdated, hand_over, jobs
+from crossover.execution.workflow import (
+    ask_functions_once,
+    choose_at_ends,
+    end_with_jobs,
+    force_outdated,
+    hand_over,
+    jobs,
+)
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
@@ -32,6 +40,9 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [HOME, os.environ.get("PYTHONPATH")])),
     CROSSOVER_JOB=f"{HOME}/workflow_scripts/_fork.py",
 )
+
+ask_functions_once()
+gc.set_threshold(50_000)  # a graph of thousands of jobs is no garbage, to look through it takes a sixth of all its time
 
 DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
 """Whether this is a dry run: Snakemake knows only after it has read this."""
@@ -196,14 +207,14 @@ def planned_one(those, name):
 def parents(wildcards):
     """The jobs that made the stages from which this job's stages start."""
     p = PLANS[wildcards.study]
-    batches = {p.batch_of(stage) for stage in planned_one(p.batches, wildcards.batch).parents}
+    batches = {p.batch_of[stage] for stage in planned_one(p.batches, wildcards.batch).parents}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
 def stages_of_group(wildcards):
     """The jobs that made the stages of this group's models."""
     p = PLANS[wildcards.study]
-    batches = {p.batch_of(model.stage) for model in planned_one(p.groups, wildcards.group)}
+    batches = {p.batch_of[model.stage] for model in planned_one(p.groups, wildcards.group)}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
