@@ -4,9 +4,9 @@
 
 Takes the nasopharynx study (12 structures, a network for each) at the paper's scale in a temporary copy, with these
 numbers of patients in both centers together, of training sizes and of draws of the training patients. Prints a row of
-Markdown: the seconds until the graph is built, start of Python and all imports included, and until the dry run has listed
-its jobs. With `--parts` it runs once more under cProfile, and tells how many of the seconds were in this project's code:
-the rest is Snakemake's.
+Markdown: the seconds until the graph is built, imports included, and until the dry run has listed its jobs. With
+`--parts` it runs once more under cProfile, and tells how many seconds were in this project's code; the rest is
+Snakemake's.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def timed(command: list[str], folder: Path) -> tuple[float, float, str]:
 
 
 def in_our_code(profile: Path, folder: Path) -> tuple[float, float, float]:
-    """Seconds of reading the Snakefile with its imports, of the rules' functions that Snakemake calls, of everything."""
+    """Seconds of reading the Snakefile with its imports, of the rules' functions, and of everything."""
     stats = pstats.Stats(str(profile)).stats  # type: ignore[attr-defined]
     reading = next(own[3] for (file, *_), own in stats.items() if file == str(folder / "Snakefile"))
     called = (edge for (file, *_), own in stats.items() if file.startswith(str(folder)) for edge in own[4].items())

@@ -9,7 +9,6 @@ the graph costs.
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import importlib
 import json
