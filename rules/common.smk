@@ -99,6 +99,15 @@ def of_cohort(wildcards):
     return worth(held and held.voxels * len(study.channels), IMAGE_VOXELS)
 
 
+def of_part(wildcards):
+    """The processes of a part of a cohort: on this machine the parts share its cores."""
+    jobs = STUDIES[wildcards.study].execution.bias_field_jobs
+    held = amount(STUDIES[wildcards.study], wildcards.cohort)
+    if workflow.local_exec or held is None:
+        return max(1, of_cohort(wildcards) // (jobs if workflow.local_exec else 1))
+    return worth(held.voxels / jobs, IMAGE_VOXELS)
+
+
 def of_masks(wildcards):
     """The processes of a rule that goes through the masks of test cases, of a group or manual ones."""
     study = STUDIES[wildcards.study]
@@ -139,6 +148,12 @@ def group(name):
     return lambda wildcards: None if workflow.local_exec else name
 
 
+def after_parts(wildcards):
+    """The group of what follows the parts of a cohort: not that of what they wait for, where there are any."""
+    parted = wildcards.get("study") and parts(wildcards)
+    return group("corrected" if parts(wildcards) else "cohort")(wildcards)
+
+
 def one_of(names):
     return "|".join(sorted(map(re.escape, names), key=len, reverse=True)) or "none"
 
@@ -148,6 +163,7 @@ wildcard_constraints:
     cohort=one_of(COHORTS),
     batch=r"[^/]+",  # Snakemake searches a wildcard's pattern for every file: not one of thousands of names
     group=r"[^/]+",
+    part=r"\d+",
 
 
 @functools.cache
@@ -195,6 +211,13 @@ def corrected(wildcards):
     method = STUDIES[wildcards.study].preparation.bias_field.method
     manifest = f"data/corrected/{wildcards.study}/{wildcards.cohort}/manifest.json"
     return [] if method == "none" else [manifest]
+
+
+def parts(wildcards):
+    """The parts in which a cohort is corrected, where the study wants several."""
+    jobs = STUDIES[wildcards.study].execution.bias_field_jobs
+    folder = f"data/corrected/{wildcards.study}/{wildcards.cohort}"
+    return [f"{folder}/part_{part}.json" for part in range(jobs)] if jobs > 1 and corrected(wildcards) else []
 
 
 def planned_one(those, name):
@@ -396,7 +419,7 @@ def planned():
         names = set(re.findall(r"\{(\w+)\}", pattern))
         for name, study in STUDIES.items():
             own = {"batch": PLANS[name].batches, "group": PLANS[name].groups}
-            values = {**own, "study": [name], "cohort": study.cohorts}
+            values = {**own, "study": [name], "cohort": study.cohorts, "part": range(study.execution.bias_field_jobs)}
             found |= set(expand(pattern, **{wildcard: values[wildcard] for wildcard in names}))
     return found
 

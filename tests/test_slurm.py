@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import yaml
 
 from tests.dry_runs import copy_workflow
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
@@ -116,12 +118,12 @@ def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path,
 
 
 @contextlib.contextmanager
-def start(folder: Path, *targets: str) -> Iterator[subprocess.Popen]:
+def start(folder: Path, *targets: str, study: str = "uterus") -> Iterator[subprocess.Popen]:
     """A run of the smoke through Slurm; what it says goes to the file `log`."""
     command = [
         sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--cores", str(os.cpu_count()),
         "--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1",
-        "--config", "studies=uterus", "scale=smoke", *(["--", *targets] if targets else []),
+        "--config", f"studies={study}", "scale=smoke", *(["--", *targets] if targets else []),
     ]  # fmt: skip
     with (folder / "log").open("w") as log:
         yield subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
@@ -163,6 +165,19 @@ def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waitin
         assert run.wait(timeout=120) == 0, (waiting / "log").read_text()[-3000:]
     assert [what for what, *_ in seen(waiting)] == ["begins", "begins", "ends"]
     assert queue() == [] and processes_of(waiting) == []
+
+
+def test_a_cohort_is_corrected_by_several_jobs_to_the_same_bits(cluster: Path, smoke: Path, tmp_path: Path):
+    folder, corrected = copy_workflow(tmp_path / "clone"), "data/corrected/prostate/site_a/manifest.json"
+    study = folder / "config/studies/prostate.yaml"
+    values = yaml.safe_load(study.read_text())
+    values["scales"]["smoke"]["execution"]["bias_field_jobs"] = 3
+    study.write_text(yaml.safe_dump(values, sort_keys=False))
+    with start(folder, "data/slices/prostate/site_a/manifest.json", study="prostate") as run:
+        assert run.wait(timeout=300) == 0, (folder / "log").read_text()[-3000:]
+    submitted = re.findall(r"log: .*/slurm_logs/(\w+)/", (folder / "log").read_text())
+    assert [name.split("_")[1] for name in sorted(submitted)] == ["cohort", "corrected", "bias", "bias", "bias"]
+    assert (folder / corrected).read_bytes() == (smoke / corrected).read_bytes()
 
 
 def running_on(node: str) -> list[psutil.Process]:
