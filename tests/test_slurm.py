@@ -7,12 +7,9 @@ Both nodes are this machine, and their GPUs files that only count.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,79 +21,18 @@ import psutil
 import pytest
 import yaml
 
+from tests import slurm_cluster
 from tests.dry_runs import copy_workflow
+from tests.slurm_cluster import missing
 from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
 
-CONFIGURATION = Path("/etc/slurm/slurm.conf")
-"""A job's own commands look here, whatever the submitting process has in SLURM_CONF."""
-
-
-def missing() -> str:
-    """Return why there can be no cluster here; empty where there can."""
-    absent = [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name)]
-    if absent:
-        return f"Slurm is not here: {', '.join(absent)}"
-    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
-        return "the executor of requirements-slurm.lock is not installed"
-    if os.geteuid() or CONFIGURATION.exists():
-        return "a cluster of one's own needs root, and no other on this machine"
-    return ""
-
-
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
-
-SETTINGS = """
-ClusterName=test
-SlurmctldHost={host}
-SlurmUser=root
-AuthType=auth/munge
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool-%n
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-ReturnToService=2
-MpiDefault=none
-GresTypes=gpu
-SlurmdTimeout=10
-KillWait=2
-NodeName=node1 NodeHostname={host} Port=17001 CPUs={cores} RealMemory=9000 Gres=gpu:1
-NodeName=node2 NodeHostname={host} Port=17002 CPUs={cores} RealMemory=9000 Gres=gpu:1
-PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
-"""
-GPUS = "NodeName=node1 Name=gpu File=/dev/null\nNodeName=node2 Name=gpu File=/dev/zero\n"
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a running Slurm; a node's process is in `<node>.pid`."""
-    folder = tmp_path_factory.mktemp("slurm")
-    (folder / "state").mkdir()
-    values = {"folder": folder, "host": socket.gethostname().split(".")[0], "cores": os.cpu_count()}
-    CONFIGURATION.parent.mkdir(exist_ok=True)
-    CONFIGURATION.write_text(SETTINGS.format(**values))
-    (CONFIGURATION.parent / "gres.conf").write_text(GPUS)
-    Path("/run/munge").mkdir(exist_ok=True)
-    shutil.chown("/run/munge", "munge", "munge")
-    began = not subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged"], capture_output=True).returncode
-    subprocess.run(["slurmctld"], check=True)
-    for node in ("node1", "node2"):
-        (folder / f"spool-{node}").mkdir()
-        subprocess.run(["slurmd", "-N", node], check=True)
-    yield folder
-    subprocess.run(["scancel", "--user", "root"])
-    subprocess.run(["scontrol", "shutdown"])
-    if began:  # else it was there before
-        subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged --stop"], capture_output=True)
-    for name in ("slurm.conf", "gres.conf"):
-        (CONFIGURATION.parent / name).unlink()
+    with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm")) as folder:
+        yield folder
 
 
 def state(folder: Path) -> list[str]:
