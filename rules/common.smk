@@ -16,6 +16,7 @@ from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
 from crossover.execution.integrity import Checker
 from crossover.analyses import registry
+from crossover.execution.scratch import keep_activations_in
 from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.inventory import listing
 from crossover.study.plan import plan
@@ -56,6 +57,8 @@ try:
         CROSSOVER_ACTIVATIONS_GB=str(SETTINGS.activations_gb),
         CROSSOVER_LOGGER=SETTINGS.logger,
     )
+    if SETTINGS.activations and not DRY:
+        keep_activations_in(SETTINGS.activations, workflow.is_main_process)
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
     check_claims(STUDIES)
@@ -296,6 +299,15 @@ def outputs_of(study, *kinds):
     """The outputs of a study's analyses of some kinds, or of all."""
     found = registry.of_study(STUDIES[study], *kinds)
     return [f"results/{study}/{output}" for analysis in found for output in analysis.outputs]
+
+
+def shown(analysis, output):
+    """An output of an analysis; tables and one form of each figure stand in `snakemake --report`, under its title."""
+    path = f"results/{{study}}/{output}"
+    if analysis.kind == "statistics" or Path(output).suffix not in (".svg", ".csv"):
+        return path
+    name = {"what": analysis.declared.title or analysis.name.replace("_", " ")}
+    return report(path, caption="caption.rst", category="{study}", subcategory=analysis.kind, labels=name)
 
 
 def declared_by(study, kind):
