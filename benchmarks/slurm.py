@@ -3,8 +3,8 @@
     python -m benchmarks.slurm [--jobs 2000] [--slots 64] [--seconds 5] [--at-once 2500] [--arrays]
 
 Snakemake, its executor, `sbatch`, slurmctld and slurmd are those of a cluster. On the nodes each job would start
-Snakemake twice, some seconds of a processor each, which a cluster has and this machine has not: here `sitecustomize.py`
-makes the job sleep and write its output instead, so that what is measured is the submitting side. Needs what
+Snakemake twice, some seconds of a processor each, which a cluster has and this machine has not: here a module that Python
+reads at its start makes the job sleep and write its output instead, so that what is measured is the submitting side. Needs what
 `tests/test_slurm.py` needs. Prints a row of Markdown.
 """
 

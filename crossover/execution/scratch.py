@@ -30,7 +30,6 @@ def keep_activations_in(folder: str, own: bool, link: Path = FOLDER) -> None:
             link.rmdir()
         link.symlink_to(target)
     except OSError as error:
-        what = (
-            "run crossover clear-cache and remove the folder first" if error.filename == str(link) else "choose another"
-        )
+        there = error.filename == str(link)
+        what = "run crossover clear-cache and remove the folder first" if there else "choose another"
         raise ConfigError(f"activations: {folder} can't hold kept activations ({error}): {what}") from None
