@@ -3,9 +3,9 @@
     python -m benchmarks.slurm [--jobs 2000] [--slots 64] [--seconds 5] [--at-once 2500] [--arrays]
 
 Snakemake, its executor, `sbatch`, slurmctld and slurmd are those of a cluster. On the nodes each job would start
-Snakemake twice, some seconds of a processor each, which a cluster has and this machine has not: here a module that Python
-reads at its start makes the job sleep and write its output instead, so that what is measured is the submitting side. Needs what
-`tests/test_slurm.py` needs. Prints a row of Markdown.
+Snakemake twice, some seconds of a processor each, which a cluster has and this machine has not: here a module that
+Python reads at its start makes the job sleep and write its output instead, so that what is measured is the submitting
+side. Needs what `tests/test_slurm.py` needs. Prints a row of Markdown.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ import os, re, sys, time
 words = " ".join(sys.orig_argv)
 if "SLURM_JOB_ID" in os.environ and "-m snakemake" in words:
     own = re.search(r"nap:k=(\\d+)", words).group(1)
-    if os.environ.get("SLURM_ARRAY_TASK_ID", "") not in ("", os.environ.get("SLURM_ARRAY_TASK_MIN")):
+    task, (_, *rest) = os.environ.get("SLURM_ARRAY_TASK_ID", ""), words.split("--slurm-jobstep-array-execs=")
+    if rest and task not in ("", os.environ.get("SLURM_ARRAY_TASK_MIN")):
         import base64, json, zlib
-        calls = json.loads(base64.b64decode(words.split("--slurm-jobstep-array-execs=")[1].split()[0]))
-        call = zlib.decompress(bytes.fromhex(calls[os.environ["SLURM_ARRAY_TASK_ID"]])).decode()
+        calls = json.loads(base64.b64decode(rest[0].split()[0]))
+        call = zlib.decompress(bytes.fromhex(calls[task])).decode()
         own = re.search(r"nap:k=(\\d+)", call).group(1)
     time.sleep({seconds})
     os.makedirs("out", exist_ok=True)
