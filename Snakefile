@@ -59,6 +59,7 @@ onstart:
     begin_progress()
     start_fork_servers()
     choose_at_ends(workflow)
+    end_with_jobs(workflow)
 
 
 onsuccess:

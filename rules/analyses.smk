@@ -9,7 +9,7 @@ for analysis in registry.analyses():
             **sources_for(analysis),
             tables=tables_for(analysis),
         output:
-            [f"results/{{study}}/{output}" for output in analysis.outputs],
+            [shown(analysis, output) for output in analysis.outputs],
         log:
             f"logs/{{study}}/{analysis.kind}/{analysis.name}.log",
         wildcard_constraints:

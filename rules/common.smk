@@ -1,6 +1,7 @@
 """Configuration, the studies' plans, and what rules are made of."""
 
 import functools
+import gc
 import os
 import re
 from itertools import product
@@ -15,13 +16,21 @@ from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
 from crossover.execution.integrity import Checker
 from crossover.analyses import registry
+from crossover.execution.scratch import keep_activations_in
 from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.inventory import listing
 from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
-from crossover.execution.workflow import choose_at_ends, force_outdated, hand_over, jobs
+from crossover.execution.workflow import (
+    ask_functions_once,
+    choose_at_ends,
+    end_with_jobs,
+    force_outdated,
+    hand_over,
+    jobs,
+)
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
 
@@ -32,6 +41,9 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [HOME, os.environ.get("PYTHONPATH")])),
     CROSSOVER_JOB=f"{HOME}/workflow_scripts/_fork.py",
 )
+
+ask_functions_once()
+gc.set_threshold(50_000)  # a graph of thousands of jobs is no garbage, to look through it takes a sixth of all its time
 
 DRY = any(re.fullmatch(r"--dry-?run|-[npFRq]*n[npFRq]*", word) for word in sys.argv)
 """Whether this is a dry run: Snakemake knows only after it has read this."""
@@ -45,6 +57,8 @@ try:
         CROSSOVER_ACTIVATIONS_GB=str(SETTINGS.activations_gb),
         CROSSOVER_LOGGER=SETTINGS.logger,
     )
+    if SETTINGS.activations and not DRY:
+        keep_activations_in(SETTINGS.activations, workflow.is_main_process)
     STUDIES = load_studies(SETTINGS)
     check(STUDIES)
     check_claims(STUDIES)
@@ -88,6 +102,15 @@ def of_cohort(wildcards):
     return worth(held and held.voxels * len(study.channels), IMAGE_VOXELS)
 
 
+def of_part(wildcards):
+    """The processes of a part of a cohort: on this machine the parts share its cores."""
+    jobs = STUDIES[wildcards.study].execution.bias_field_jobs
+    held = amount(STUDIES[wildcards.study], wildcards.cohort)
+    if workflow.local_exec or held is None:
+        return max(1, of_cohort(wildcards) // (jobs if workflow.local_exec else 1))
+    return worth(held.voxels / jobs, IMAGE_VOXELS)
+
+
 def of_masks(wildcards):
     """The processes of a rule that goes through the masks of test cases, of a group or manual ones."""
     study = STUDIES[wildcards.study]
@@ -128,6 +151,12 @@ def group(name):
     return lambda wildcards: None if workflow.local_exec else name
 
 
+def after_parts(wildcards):
+    """The group of what follows the parts of a cohort: not that of what they wait for, where there are any."""
+    parted = wildcards.get("study") and parts(wildcards)
+    return group("corrected" if parts(wildcards) else "cohort")(wildcards)
+
+
 def one_of(names):
     return "|".join(sorted(map(re.escape, names), key=len, reverse=True)) or "none"
 
@@ -137,6 +166,7 @@ wildcard_constraints:
     cohort=one_of(COHORTS),
     batch=r"[^/]+",  # Snakemake searches a wildcard's pattern for every file: not one of thousands of names
     group=r"[^/]+",
+    part=r"\d+",
 
 
 @functools.cache
@@ -186,6 +216,13 @@ def corrected(wildcards):
     return [] if method == "none" else [manifest]
 
 
+def parts(wildcards):
+    """The parts in which a cohort is corrected, where the study wants several."""
+    jobs = STUDIES[wildcards.study].execution.bias_field_jobs
+    folder = f"data/corrected/{wildcards.study}/{wildcards.cohort}"
+    return [f"{folder}/part_{part}.json" for part in range(jobs)] if jobs > 1 and corrected(wildcards) else []
+
+
 def planned_one(those, name):
     """A batch or a group of models by its name."""
     if name not in those:
@@ -196,14 +233,14 @@ def planned_one(those, name):
 def parents(wildcards):
     """The jobs that made the stages from which this job's stages start."""
     p = PLANS[wildcards.study]
-    batches = {p.batch_of(stage) for stage in planned_one(p.batches, wildcards.batch).parents}
+    batches = {p.batch_of[stage] for stage in planned_one(p.batches, wildcards.batch).parents}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
 def stages_of_group(wildcards):
     """The jobs that made the stages of this group's models."""
     p = PLANS[wildcards.study]
-    batches = {p.batch_of(model.stage) for model in planned_one(p.groups, wildcards.group)}
+    batches = {p.batch_of[model.stage] for model in planned_one(p.groups, wildcards.group)}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
@@ -262,6 +299,15 @@ def outputs_of(study, *kinds):
     """The outputs of a study's analyses of some kinds, or of all."""
     found = registry.of_study(STUDIES[study], *kinds)
     return [f"results/{study}/{output}" for analysis in found for output in analysis.outputs]
+
+
+def shown(analysis, output):
+    """An output of an analysis; tables and one form of each figure stand in `snakemake --report`, under its title."""
+    path = f"results/{{study}}/{output}"
+    if analysis.kind == "statistics" or Path(output).suffix not in (".svg", ".csv"):
+        return path
+    name = {"what": analysis.declared.title or analysis.name.replace("_", " ")}
+    return report(path, caption="caption.rst", category="{study}", subcategory=analysis.kind, labels=name)
 
 
 def declared_by(study, kind):
@@ -385,7 +431,7 @@ def planned():
         names = set(re.findall(r"\{(\w+)\}", pattern))
         for name, study in STUDIES.items():
             own = {"batch": PLANS[name].batches, "group": PLANS[name].groups}
-            values = {**own, "study": [name], "cohort": study.cohorts}
+            values = {**own, "study": [name], "cohort": study.cohorts, "part": range(study.execution.bias_field_jobs)}
             found |= set(expand(pattern, **{wildcard: values[wildcard] for wildcard in names}))
     return found
 

@@ -44,15 +44,37 @@ rule cases:
         "--raw {input.raw} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
+# Where a study wants several: each corrects some of the cases, and `bias_field` finds them done.
+rule bias_field_part:
+    input:
+        cases="data/cases/{cohort}/manifest.json",
+    output:
+        "data/corrected/{study}/{cohort}/part_{part}.json",
+    log:
+        "logs/{study}/bias_field/{cohort}_{part}.log",
+    conda:
+        "../envs/imaging.yaml"
+    threads: of_part
+    resources:
+        **asked("bias_field_part"),
+    params:
+        code=code("bias_field_part"),
+        cfg=lambda w: canonical(parameters.bias_field_part(STUDIES[w.study], int(w.part))),
+    shell:
+        'python -I -S "$CROSSOVER_JOB" images bias_field_part --code {params.code:q} --cfg {params.cfg:q} '
+        "--cases {input.cases} --out {output} --threads {threads} --log {log} 2> {log}"
+
+
 rule bias_field:
     input:
         cases="data/cases/{cohort}/manifest.json",
+        parts=parts,
     output:
         "data/corrected/{study}/{cohort}/manifest.json",
     log:
         "logs/{study}/bias_field/{cohort}.log",
     group:
-        group("cohort")
+        after_parts
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort
@@ -63,7 +85,7 @@ rule bias_field:
         cfg=lambda w: canonical(parameters.bias_field(STUDIES[w.study])),
     shell:
         'python -I -S "$CROSSOVER_JOB" images bias_field --code {params.code:q} --cfg {params.cfg:q} '
-        "--cases {input.cases} --out {output} --threads {threads} --log {log} 2> {log}"
+        "--cases {input.cases} --parts {input.parts} --out {output} --threads {threads} --log {log} 2> {log}"
 
 
 rule slices:
@@ -75,7 +97,7 @@ rule slices:
     log:
         "logs/{study}/slices/{cohort}.log",
     group:
-        group("cohort")
+        after_parts
     conda:
         "../envs/imaging.yaml"
     threads: of_cohort

@@ -9,7 +9,6 @@ the graph costs.
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -229,15 +228,13 @@ test writes."""
 
 
 def _read_once() -> None:
-    """Let Snakemake's parser and YAML read a text that they have read before from memory, and Snakemake a function."""
+    """Let Snakemake's parser and YAML read a text that they have read before from memory."""
     import yaml
 
     importlib.import_module("snakemake.api")  # before its workflow: they import each other
-    from snakemake import common, rules, workflow
+    from snakemake import workflow
 
     parse, load = workflow.parse, yaml.load
-    # which parameters a rule's function takes is asked at each of its calls
-    common.get_function_params = rules.get_function_params = functools.cache(common.get_function_params)
 
     def parse_once(path, own, linemap, overwrite_shellcmd=None, rulecount=0):
         key = (Path(path.get_path_or_uri(secret_free=True)).read_text(), rulecount)

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from crossover.core import incremental
 from crossover.core.files import read_json
-from crossover.imaging import bias_field
+from crossover.imaging import bias_field, prepare
 from crossover.imaging.grids import same_grid
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.settings import BiasField, Normalisation, Slices
@@ -273,6 +273,30 @@ def test_cases_become_corrected_channels_and_slices(tmp_path: Path):
     before = (tmp_path / "slices/p1/images.npy").stat().st_mtime_ns
     slice_cases(cases, corrected, out, zscore, ["b0", "adc"], ["tumour"], "code", 1)
     assert (tmp_path / "slices/p1/images.npy").stat().st_mtime_ns == before
+
+
+def test_cases_corrected_in_parts_are_those_of_one_job_to_the_bit(tmp_path: Path, monkeypatch):
+    """Also where a part was lost, or its cases are others now; what no case is named after is taken away."""
+    image, _, _ = biased()
+
+    def make(name: str, folder: Path) -> dict:
+        write_case(folder, {"b0": image * float(name[1:])}, {})
+        return {}
+
+    cases, one, parted = (tmp_path / f"{name}/manifest.json" for name in ("cases", "one", "parted"))
+    incremental.update(cases, {f"p{k}": "1" for k in range(1, 8)}, make)
+    n4 = BiasField(method="n4", estimate_on="b0", apply_to=["b0"], shrink=4, iterations=[2])
+    correct(cases, one, n4, "code", 1)
+    for part, workers in ((0, 1), (2, 2)):  # 1 is left to the job that gathers
+        correct(cases, parted.with_name(f"part_{part}.json"), n4, "code", workers, (part, 3))
+    assert list(read_json(parted.with_name("part_2.json"))["items"]) == ["p3", "p6"]
+    (parted.parent / "p99").mkdir()
+    made = []
+    whole = prepare._correct
+    monkeypatch.setattr(prepare, "_correct", lambda *given: made.append(given[2]) or whole(*given))
+    correct(cases, parted, n4, "code", 1)
+    assert made == ["p2", "p5"] and parted.read_bytes() == one.read_bytes()
+    assert {p.name for p in parted.parent.iterdir() if p.is_dir()} == set(read_json(cases)["items"])
 
 
 def test_files_are_compressed_and_the_same_bytes_twice(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Two Snakemakes at once, a killed one, and what is left of it: with real processes; and a full disk."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import SimpleITK as sitk
 
@@ -147,6 +149,62 @@ def test_a_forked_job_ends_with_the_snakemake_that_is_killed(tmp_path: Path):
     assert "waiting for it" not in said and (folder / TARGET).exists()
     rows = [what for what, _, of in seen(folder) if of == "cervix"]
     assert rows == ["begins", "begins", "ends"]
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The commands of all processes that a run in this folder started, whoever their parents are by now."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("OF_RUN") == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
+    return found
+
+
+@pytest.mark.parametrize("forked", [True, False], ids=["fork", "own process"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, monkeypatch, name, forked):
+    """Sent to Snakemake alone, as `kill` does; by itself it would wait for the job."""
+    folder = copy_workflow(tmp_path / "w")
+    monkeypatch.setenv("OF_RUN", str(folder))
+    (folder / "workflow_scripts/receive.py").write_text(SLOW)
+    fork = folder / "workflow_scripts/_fork.py"
+    fork.write_text(fork.read_text() if forked else fork.read_text().replace("    main()\n", f"    {OWN}\n"))
+    run = start(folder)
+    until(lambda: seen(folder))
+    assert len(processes_of(folder)) > 3
+    run.send_signal(getattr(signal, name))
+    run.send_signal(getattr(signal, name))  # who is impatient
+    said, _ = run.communicate(timeout=30)
+    assert run.returncode == 1 and "the same command goes on from there" in said
+    until(lambda: processes_of(folder) == [], seconds=2)
+    (folder / "go").touch()
+    assert start(folder).wait(100) == 0 and (folder / TARGET).exists()
+
+
+def test_a_run_with_nohup_goes_on_when_its_terminal_is_closed(tmp_path: Path):
+    folder = copy_workflow(tmp_path / "w")
+    (folder / "workflow_scripts/receive.py").write_text(SLOW)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what is started has it too
+    run = start(folder)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    until(lambda: seen(folder))
+    run.send_signal(signal.SIGHUP)
+    (folder / "go").touch()
+    said, _ = run.communicate(timeout=100)
+    assert run.returncode == 0 and (folder / TARGET).exists(), said
+
+
+def test_what_does_not_end_when_asked_is_killed():
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    start = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    ends = (
+        "import subprocess, sys; from crossover.execution.processes import end_descendants; "
+        f"child = subprocess.Popen([sys.executable, '-c', {start!r}], stdout=subprocess.PIPE, text=True); "
+        "child.stdout.readline(); import psutil; deaf = psutil.Process().children(recursive=True); "
+        "end_descendants(0.5); sys.exit(len(deaf) != 2 or any(p.is_running() and p.status() != 'zombie' for p in deaf))"
+    )
+    assert subprocess.run([sys.executable, "-c", ends], timeout=30).returncode == 0
 
 
 def test_snakemakes_own_lock_outlives_a_kill(tmp_path: Path):

@@ -125,7 +125,7 @@ def test_batches_partition_the_stages_and_wait_for_no_other_in_a_circle(which: t
     for batch in p.batches.values():
         own = {s.name for s in batch.stages}
         assert all(order[s.parent] < order[s.name] for s in batch.stages if s.parent in own)
-    waits = {n: {p.batch_of(parent) for parent in b.parents} for n, b in p.batches.items()}
+    waits = {n: {p.batch_of[parent] for parent in b.parents} for n, b in p.batches.items()}
     list(TopologicalSorter(waits).static_order())  # raises CycleError
 
 
@@ -214,7 +214,7 @@ def test_families_hold_every_model_once(paper: Plan):
 
 
 def test_a_batch_is_found_by_its_stage(paper: Plan):
-    assert {paper.batch_of(name) for name in paper.stages} == set(paper.batches)
+    assert set(paper.batch_of) == set(paper.stages) and set(paper.batch_of.values()) == set(paper.batches)
 
 
 def test_a_shared_beginning_keeps_its_name_when_sizes_change():

@@ -7,10 +7,9 @@ Both nodes are this machine, and their GPUs files that only count.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
-import shutil
-import socket
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -20,77 +19,20 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import yaml
 
+from tests import slurm_cluster
 from tests.dry_runs import copy_workflow
-
-CONFIGURATION = Path("/etc/slurm/slurm.conf")
-"""A job's own commands look here, whatever the submitting process has in SLURM_CONF."""
-
-
-def missing() -> str:
-    """Return why there can be no cluster here; empty where there can."""
-    absent = [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name)]
-    if absent:
-        return f"Slurm is not here: {', '.join(absent)}"
-    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
-        return "the executor of requirements-slurm.lock is not installed"
-    if os.geteuid() or CONFIGURATION.exists():
-        return "a cluster of one's own needs root, and no other on this machine"
-    return ""
-
+from tests.slurm_cluster import missing
+from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing())]
-
-SETTINGS = """
-ClusterName=test
-SlurmctldHost={host}
-SlurmUser=root
-AuthType=auth/munge
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool-%n
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/%n.pid
-SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/%n.log
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_Core_Memory
-ReturnToService=2
-MpiDefault=none
-GresTypes=gpu
-SlurmdTimeout=10
-KillWait=2
-NodeName=node1 NodeHostname={host} Port=17001 CPUs={cores} RealMemory=9000 Gres=gpu:1
-NodeName=node2 NodeHostname={host} Port=17002 CPUs={cores} RealMemory=9000 Gres=gpu:1
-PartitionName=main Nodes=node1,node2 Default=YES MaxTime=INFINITE State=UP
-"""
-GPUS = "NodeName=node1 Name=gpu File=/dev/null\nNodeName=node2 Name=gpu File=/dev/zero\n"
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a running Slurm; a node's process is in `<node>.pid`."""
-    folder = tmp_path_factory.mktemp("slurm")
-    (folder / "state").mkdir()
-    values = {"folder": folder, "host": socket.gethostname().split(".")[0], "cores": os.cpu_count()}
-    CONFIGURATION.parent.mkdir(exist_ok=True)
-    CONFIGURATION.write_text(SETTINGS.format(**values))
-    (CONFIGURATION.parent / "gres.conf").write_text(GPUS)
-    Path("/run/munge").mkdir(exist_ok=True)
-    shutil.chown("/run/munge", "munge", "munge")
-    subprocess.run(["su", "-s", "/bin/sh", "munge", "-c", "munged"], capture_output=True)
-    subprocess.run(["slurmctld"], check=True)
-    for node in ("node1", "node2"):
-        (folder / f"spool-{node}").mkdir()
-        subprocess.run(["slurmd", "-N", node], check=True)
-    yield folder
-    subprocess.run(["scancel", "--user", "root"])
-    subprocess.run(["scontrol", "shutdown"])
-    for name in ("slurm.conf", "gres.conf"):
-        (CONFIGURATION.parent / name).unlink()
+    with slurm_cluster.cluster(tmp_path_factory.mktemp("slurm")) as folder:
+        yield folder
 
 
 def state(folder: Path) -> list[str]:
@@ -101,13 +43,7 @@ def state(folder: Path) -> list[str]:
 
 def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path, tmp_path: Path):
     folder = copy_workflow(tmp_path / "clone")
-    command = [
-        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--cores", str(os.cpu_count()),
-        "--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1",
-        "--config", "studies=uterus", "scale=smoke",
-    ]  # fmt: skip
-    with (folder / "log").open("w") as log:
-        run = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    with start(folder) as run:
         lost = lose_a_node_that_trains(cluster, run)
         assert run.wait(timeout=900) == 0, (folder / "log").read_text()[-3000:]
     assert lost
@@ -115,6 +51,69 @@ def test_a_node_lost_while_it_trains_changes_nothing(cluster: Path, smoke: Path,
     ours, theirs = (pd.read_csv(f / "results/uterus/metrics.csv") for f in (folder, smoke))
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
     assert [own.cmdline() for node in ("node1", "node2") for own in running_on(node)] == [], "no job outlives the run"
+
+
+@contextlib.contextmanager
+def start(folder: Path, *targets: str, study: str = "uterus") -> Iterator[subprocess.Popen]:
+    """A run of the smoke through Slurm; what it says goes to the file `log`."""
+    command = [
+        sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--cores", str(os.cpu_count()),
+        "--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1",
+        "--config", f"studies={study}", "scale=smoke", *(["--", *targets] if targets else []),
+    ]  # fmt: skip
+    with (folder / "log").open("w") as log:
+        yield subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+
+
+@pytest.fixture
+def waiting(cluster: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the workflow in which the job of one target waits for a file `go`."""
+    folder = copy_workflow(tmp_path / "clone")
+    monkeypatch.setenv("OF_RUN", str(folder))  # Slurm hands it on to the jobs
+    (folder / "workflow_scripts/receive.py").write_text(SLOW)
+    return folder
+
+
+def queue() -> list[str]:
+    return subprocess.run(["squeue", "--noheader", "--format=%i"], capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_that_is_interrupted_leaves_no_job_and_no_process(waiting: Path, name: str):
+    with start(waiting, TARGET) as run:
+        until(lambda: seen(waiting))
+        run.send_signal(getattr(signal, name))
+        assert run.wait(timeout=60) == 1, (waiting / "log").read_text()[-3000:]
+    assert queue() == []
+    until(lambda: processes_of(waiting) == [], seconds=5)
+    (waiting / "go").touch()
+    with start(waiting, TARGET) as run:
+        assert run.wait(timeout=120) == 0 and (waiting / TARGET).exists()
+
+
+def test_a_job_that_is_cancelled_leaves_no_process_and_is_submitted_again(waiting: Path):
+    with start(waiting, TARGET) as run:
+        until(lambda: seen(waiting))
+        subprocess.run(["scancel", *queue()], check=True)
+        (_, process, _), *_ = seen(waiting)
+        until(lambda: not Path("/proc", process).exists(), seconds=20)
+        (waiting / "go").touch()
+        assert run.wait(timeout=120) == 0, (waiting / "log").read_text()[-3000:]
+    assert [what for what, *_ in seen(waiting)] == ["begins", "begins", "ends"]
+    assert queue() == [] and processes_of(waiting) == []
+
+
+def test_a_cohort_is_corrected_by_several_jobs_to_the_same_bits(cluster: Path, smoke: Path, tmp_path: Path):
+    folder, corrected = copy_workflow(tmp_path / "clone"), "data/corrected/prostate/site_a/manifest.json"
+    study = folder / "config/studies/prostate.yaml"
+    values = yaml.safe_load(study.read_text())
+    values["scales"]["smoke"]["execution"]["bias_field_jobs"] = 3
+    study.write_text(yaml.safe_dump(values, sort_keys=False))
+    with start(folder, "data/slices/prostate/site_a/manifest.json", study="prostate") as run:
+        assert run.wait(timeout=300) == 0, (folder / "log").read_text()[-3000:]
+    submitted = re.findall(r"log: .*/slurm_logs/(\w+)/", (folder / "log").read_text())
+    assert [name.split("_")[1] for name in sorted(submitted)] == ["cohort", "corrected", "bias", "bias", "bias"]
+    assert (folder / corrected).read_bytes() == (smoke / corrected).read_bytes()
 
 
 def running_on(node: str) -> list[psutil.Process]:

@@ -13,4 +13,4 @@ def main(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    run(main, "cases", "out")
+    run(main, "cases", "parts*", "out")

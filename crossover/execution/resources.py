@@ -8,6 +8,7 @@ attempt, since a job that a scheduler ended may have lacked either.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean
@@ -28,10 +29,10 @@ WORKER_MB, COPIES = 400, 8
 """Of a process of an image rule: its libraries; float32 copies of a case that it holds at most."""
 SPARE = 1.5
 TABLE_MINUTES, UNKNOWN_MINUTES = 60, 1440
-SECONDS_A_CASE = {"bias_field": 180.0}
+SECONDS_A_CASE = {"bias_field": 180.0, "bias_field_part": 180.0}
 """Of one process, at the published sizes: N4 takes minutes, what else is made of a case takes seconds."""
 OTHER_SECONDS_A_CASE = 20.0
-OF_COHORT = ("receive", "cases", "bias_field", "slices")
+OF_COHORT = ("receive", "cases", "bias_field", "bias_field_part", "slices")
 
 
 class Request(NamedTuple):
@@ -61,7 +62,8 @@ def request(
         minutes = 10 + round(2 * seconds / 60)
     more = 2 ** (attempt - 1)
     weights = _known(study).weights if study else None
-    disk = output_bytes(rule, wildcards, study, plan, weights) or 0.0
+    whole = rule.removesuffix("_part")  # of the cohort: no part writes more
+    disk = output_bytes(whole, wildcards, study, plan, weights) or 0.0
     return Request(round(SPARE * memory * more), minutes * more, 100 + round(SPARE * disk / 1e6))
 
 
@@ -88,7 +90,9 @@ def _seconds(
 ) -> float | None:
     if rule in OF_COHORT and study is not None:
         held = _amount(study, wildcards["cohort"])
-        return None if held is None else held.patients * SECONDS_A_CASE.get(rule, OTHER_SECONDS_A_CASE) / threads
+        jobs = study.execution.bias_field_jobs if rule == "bias_field_part" else 1
+        each = SECONDS_A_CASE.get(rule, OTHER_SECONDS_A_CASE)
+        return None if held is None else math.ceil(held.patients / jobs) * each / threads
     if rule == "train" and study is not None and plan is not None:
         seconds, total = _known(study).step_seconds, 0.0
         for stage in plan.batches[wildcards["batch"]].stages:

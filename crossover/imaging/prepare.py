@@ -16,11 +16,22 @@ from crossover.imaging.settings import BiasField, Slices
 from crossover.imaging.volumes import image_path, read, structure_path, write
 
 
-def correct(cases: Path, manifest: Path, settings: BiasField, code: str, workers: int) -> None:
-    """Write the corrected channels of every case (N4), keyed by the case and the settings."""
+def correct(
+    cases: Path, manifest: Path, settings: BiasField, code: str, workers: int, part: tuple[int, int] | None = None
+) -> None:  # fmt: skip
+    """Write the corrected channels of every case (N4), keyed by the case and the settings.
+
+    Args:
+        part: (k, n): of every n-th case only, from the k-th on, into the folder of all, which others fill beside
+            this one; None: of all, of which what the parts have made is kept.
+    """
     made = read_json(cases)["items"]
     keys = {case: digest([item["files"], settings, code]) for case, item in made.items()}
-    incremental.update(manifest, keys, partial(_correct, cases.parent, settings), workers=workers)
+    if part:
+        first, of = part
+        keys = {case: keys[case] for case in sorted(keys)[first::of]}
+    make = partial(_correct, cases.parent, settings)
+    incremental.update(manifest, keys, make, workers=workers, prune=part is None)
 
 
 def _correct(cases: Path, settings: BiasField, case: str, folder: Path) -> dict:

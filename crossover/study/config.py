@@ -27,6 +27,8 @@ class Settings(Section):
     activations_gb: Annotated[float, Field(ge=0)] = 20
     """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes how
     long trainings take, and no other result."""
+    activations: str | None = None
+    """Folder of kept activations, one of each node's own; else `.cache/activations` below the working folder."""
     disk_check: bool = True
     """Whether a run that the disk seems too small for is refused (see `crossover.execution.requirements`)."""
     logger: Literal["none", "tensorboard"] = "none"

@@ -34,6 +34,10 @@ def bias_field(study: Study) -> dict:
     return study.preparation.bias_field.model_dump(mode="json")
 
 
+def bias_field_part(study: Study, part: int) -> dict:
+    return {"bias_field": bias_field(study), "part": [part, study.execution.bias_field_jobs]}
+
+
 def slices(study: Study) -> dict:
     return {
         "slices": study.preparation.slices.model_dump(mode="json"),

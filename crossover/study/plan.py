@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 
 from crossover.study.schema import Study
@@ -90,14 +91,15 @@ class Plan:
     groups: dict[str, tuple[Model, ...]]
     """Models of one family, or of several small ones, that one job predicts with, and one scores."""
 
-    @property
+    @cached_property  # every job asks
     def selection(self) -> dict[str, Batch]:
         """The batches that train the selection's cells."""
         return {n: b for n, b in self.batches.items() if b.stages[0].cell}
 
-    def batch_of(self, stage: str) -> str:
-        """Return the name of the batch that trains a stage."""
-        return next(b.name for b in self.batches.values() if stage in {s.name for s in b.stages})
+    @cached_property
+    def batch_of(self) -> dict[str, str]:
+        """Stage -> the name of the batch that trains it."""
+        return {stage.name: name for name, batch in self.batches.items() for stage in batch.stages}
 
     def families(self) -> dict[str, list[Model]]:
         """Return models by family, in the order of the study file."""

@@ -428,6 +428,8 @@ class Execution(Section):
     """How the work is laid out on a machine; changes no result."""
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
+    bias_field_jobs: Annotated[int, Field(ge=1)] = 1
+    """Jobs among which the cases of a cohort are dealt whose bias field is corrected, for a cluster's nodes."""
     threads: Annotated[int, Field(ge=1)] = 1
     per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
     """Jobs that share a GPU, where there is one."""
