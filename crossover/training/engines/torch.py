@@ -88,6 +88,7 @@ class TorchEngine:
             self._model.load_state_dict(self._build().state_dict())
             if recipe.initial_bias is not None:
                 *_, last = (m for m in self._model.modules() if isinstance(m, nn.Conv2d))
+                assert last.bias is not None, "every network's last layer has a bias"
                 nn.init.constant_(last.bias, recipe.initial_bias)
         else:
             self.load(weights)
