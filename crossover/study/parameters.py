@@ -167,6 +167,9 @@ def design(study: Study) -> dict:
         name: cohort.model_dump(mode="json", include={*COHORT}) for name, cohort in study.cohorts.items()
     }
     values["network"] = study.network.model_dump(mode="json", include={*NETWORK})
+    if study.other_networks:
+        others = {name: each.model_dump(mode="json", include={*NETWORK}) for name, each in study.other_networks.items()}
+        values["other_networks"] = others
     values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})
     values["figures"] = {"order": study.figures.order}
     return values

@@ -161,8 +161,8 @@ class NnunetTrainer(Section):
 
 NNUNET = "nnunet"
 """The backend, and what stands for the architecture of its networks, which nnU-Net plans by itself."""
-OF_NNUNET = ("backend", "configuration", "plans", "trainer")
-"""The keys of a network that only the backend nnunet reads, with the one that names it."""
+UNREAD = {"slices": ("backend", "configuration", "plans", "trainer"), NNUNET: ("settings", "device")}
+"""Backend -> the keys of a network that it doesn't read; the one that names it tells the own loop nothing."""
 
 
 class Network(Section):
@@ -195,16 +195,13 @@ class Network(Section):
         """Of nnU-Net's networks the architecture, engine, settings and device are those of nnU-Net."""
         if not isinstance(values, dict) or values.get("backend") != NNUNET:
             return values
-        kept = {key: value for key, value in values.items() if key not in ("settings", "device")}
+        kept = {key: value for key, value in values.items() if key not in UNREAD[NNUNET]}
         return kept | {"architecture": NNUNET, "engine": "torch"}
 
     @model_serializer(mode="wrap")
     def _what_is_read(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """A key that the backend doesn't read is no part of what a rule, a record or a digest holds."""
-        dumped = values(self)
-        if self.backend == NNUNET:
-            return dumped
-        return {key: value for key, value in dumped.items() if key not in OF_NNUNET}
+        return {key: value for key, value in values(self).items() if key not in UNREAD[self.backend]}
 
     def cell(self, architecture: str, encoder: str) -> Network:
         """This network with an architecture and encoder of the selection."""

@@ -85,7 +85,7 @@ class Cases:
 
     def digests(
         self, cases: pd.DataFrame, channels: Sequence[str], structures: Sequence[str] = ()
-    ) -> dict[str, list[str | None]]:
+    ) -> dict[str, list[str]]:
         """Return case -> digests of its images, the corrected ones where there are such, and of some masks."""
         images = [image_path(Path(), channel).name for channel in channels]
         masks = [structure_path(Path(), structure).name for structure in structures]
@@ -93,7 +93,8 @@ class Cases:
         for place in places(cases):
             own, corrected = self._manifests[place.cohort], self._corrected.get(place.cohort)
             digests = [self._sha256(corrected, place, n) or self._sha256(own, place, n) for n in images]
-            found[f"{place.cohort}/{place.case}"] = digests + [self._sha256(own, place, n) for n in masks]
+            digests += [self._sha256(own, place, n) for n in masks]
+            found[f"{place.cohort}/{place.case}"] = [sha256 or "" for sha256 in digests]
         return found
 
     def _sha256(self, manifest: Path | None, place: Place, name: str) -> str | None:
