@@ -139,7 +139,8 @@ class Initial(Section):
     file: str | None = None
     """A safetensors file with the weights of a network like this one, as
     results/<study>/stages/<model>/weights.safetensors; parts that don't fit, as a head for other structures, begin at
-    random."""
+    random. With the backend nnunet also a checkpoint of nnU-Net's, as fold_0/checkpoint_final.pth, whose plans are
+    taken."""
     otherwise: Literal["random", "stop"] = "stop"
     """What is done where they are not at hand."""
 

@@ -62,21 +62,31 @@ class Initials:
             return {"weights": stage.initial} if stage.initial else None
         return self._at_hand[str(network.settings["encoder"])]
 
+    def file(self, stage: Stage, network: Network) -> Path | None:
+        """Return the study's file of weights; None where the stage begins otherwise.
+
+        Raises:
+            ValueError: the file is no longer the one that the run was begun with.
+        """
+        about = self.of(stage, network)
+        if not about or about["weights"] != "model":
+            return None
+        path = Path(about["from"])
+        if not path.is_file() or file_digest(path) != about["sha256"]:
+            raise ValueError(f"network.initial.file: {path} is gone, or another one than when the run began")
+        return path
+
     def model(self, stage: Stage, network: Network) -> engines.Arrays | None:
         """Return the weights of the study's file; None where the stage begins otherwise.
 
         Raises:
             ValueError: the file is no safetensors file, or no longer the one that the run was begun with.
         """
-        about = self.of(stage, network)
-        if not about or about["weights"] != "model":
-            return None
-        if not Path(about["from"]).is_file() or file_digest(Path(about["from"])) != about["sha256"]:
-            raise ValueError(f"network.initial.file: {about['from']} is gone, or another one than when the run began")
+        path = self.file(stage, network)
         try:
-            return load_file(about["from"])
+            return load_file(path) if path else None
         except SafetensorError as error:
-            raise ValueError(f"network.initial.file: {about['from']} is no whole safetensors file: {error}") from error
+            raise ValueError(f"network.initial.file: {path} is no whole safetensors file: {error}") from error
 
     def arrays(self, stage: Stage, network: Network, channels: int) -> engines.Arrays | None:
         """Return the encoder's weights; None where the stage begins otherwise.

@@ -1,6 +1,6 @@
 """nnU-Net makes the stages: its planning, preprocessing, augmentation, loop and inference, through its own classes.
 
-Begin with `stages`: a stage is a data set of nnU-Net's in a folder of the job (`dataset`, `planning`), trained by
+Begin with `training`: a stage is a data set of nnU-Net's in a folder of the job (`dataset`, `planning`), trained by
 `trainer`, which derives from `nnUNetTrainer`. `levels` names the parts of a network, `checkpoints` reads nnU-Net's
 files without unpickling, `prediction` is its predictor. nnU-Net is imported inside functions and inside `trainer`,
 after `environment` has set the variables that it reads as it is imported.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from crossover.study.sections import CasePrediction, CaseTraining
 from crossover.training.backends import Job
 from crossover.training.backends.nnunet.prediction import NnunetPredictor
-from crossover.training.backends.nnunet.stages import NnunetStages
+from crossover.training.backends.nnunet.training import NnunetStages
 from crossover.training.files import Cases
 
 

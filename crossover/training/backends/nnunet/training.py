@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import SimpleITK as sitk
 
-from crossover.core.files import read_json
+from crossover.core.files import read_json, write_json
 from crossover.evaluation.overlap import dice_of
 from crossover.imaging.volumes import read, structure_path
 from crossover.study.plan import Stage
@@ -33,6 +33,7 @@ from crossover.training.files import HISTORY, WEIGHTS, Cases, Place, places
 from crossover.training.job import Stages, seed_of
 
 if TYPE_CHECKING:
+    from crossover.training.backends.nnunet.beginning import Beginning
     from crossover.training.backends.nnunet.trainer import CrossoverTrainer
 
 log = logging.getLogger(__name__)
@@ -46,11 +47,13 @@ class _Prepared:
 
     Attributes:
         dataset: its name below nnU-Net's folders. plans: with its name. used: its cases, by their use.
+        begins: the weights that its training begins with.
     """
 
     dataset: str
     plans: dict[str, Any]
     used: dict[str, list[Place]]
+    begins: Beginning | None
 
 
 class NnunetStages(Stages):
@@ -62,6 +65,7 @@ class NnunetStages(Stages):
         super().__init__(job.splits, job.out, job.cache, job.initial)
         self.settings, self._cases, self._job = settings, cases, job
         self._root = job.cache / FOLDER
+        self._loaded: dict[str, Any] | None = None
 
     def digests(self, cases: pd.DataFrame, structures: Sequence[str]) -> dict[str, list[str]]:
         """See `Stages`."""
@@ -100,7 +104,7 @@ class NnunetStages(Stages):
         return {
             "stage": asdict(stage), "seed": seed, "collapsed": collapsed,
             "network": self.settings.network.model_dump(mode="json"),
-            "initial": self.initial.of(stage, self.settings.network),
+            "initial": self._began_with(stage),
             "standardised": None, "mirroring_axes": axes, "plan": self._plan(stage, made, trainer),
             "steps": steps, "best_step": steps, "best_validation_dsc": score, "parameters": _counts(trainer),
             "patients": {use: len(own) for use, own in made.used.items()},
@@ -119,24 +123,42 @@ class NnunetStages(Stages):
         Raises:
             TrainingFailed: nobody to train on or to validate on, or what `dataset` and `planning` refuse.
         """
-        s, cases = self.settings, stage_cases(self.splits, stage, self.settings.validation)
+        cases = stage_cases(self.splits, stage, self.settings.validation)
         used = {use: places(cases[cases.use == use]) for use in ("train", "validation")}
         for use, own in used.items():
             if not own:
                 raise TrainingFailed(f"no cases for {use}", "more patients (sizes)")
-        name, both = f"Dataset001_{stage.name}_{key[:12]}", [*used["train"], *used["validation"]]
-        before = self.out / stage.parent if stage.parent else None
-        parent = read_json(before / raw.DATASET) if before else None
-        labels = raw.numbered(self._cases, both, stage.structures, parent)
-        raw.write_raw(self._root / "raw" / name, self._cases, both, s.channels, s.channel_names, labels)
-        moved = read_json(before / PLANS) if before else None
-        plans = planning.planned(self._root, name, s.network, self._job.threads, moved)
+        name = f"Dataset001_{stage.name}_{key[:12]}"
+        done = self._root / "preprocessed" / name / PLANS
+        if not done.exists():  # it does where the training goes on after a kill, or with another seed
+            write_json(done, self._write(stage, name, used))
+        return _Prepared(name, read_json(done), used, self._begins(stage))
+
+    def _write(self, stage: Stage, name: str, used: dict[str, list[Place]]) -> dict:
+        """Write the data set's images, labels, plans, preprocessed cases and split; return the plans."""
+        s, root, both = self.settings, self._root, [*used["train"], *used["validation"]]
+        before = self._begins(stage)
+        labels = raw.numbered(self._cases, both, stage.structures, before.dataset if before and stage.parent else None)
+        raw.write_raw(root / "raw" / name, self._cases, both, s.channels, s.channel_names, labels)
+        plans = planning.planned(root, name, s.network, self._job.threads, before.plans if before else None)
         names = {use: [raw.name_of(place) for place in own] for use, own in used.items()}
-        planning.preprocess(
-            self._root, name, plans, s.network.configuration, [n for own in names.values() for n in own]
-        )
-        planning.write_split(self._root, name, names["train"], names["validation"])
-        return _Prepared(name, plans, used)
+        cases = names["train"] + names["validation"]
+        planning.preprocess(root, name, plans, s.network.configuration, cases)
+        planning.write_split(root, name, names["train"], names["validation"])
+        return plans
+
+    def _begins(self, stage: Stage) -> Beginning | None:
+        """Return what a stage begins with: its parent, or the study's file; None where it begins at random.
+
+        Raises:
+            ValueError: the file can't be read, or is another one than when the run began.
+        """
+        from crossover.training.backends.nnunet import beginning
+
+        if stage.parent:
+            return beginning.of_stage(self.out / stage.parent)
+        path = self.initial.file(stage, self.settings.network)
+        return beginning.of_file(path) if path else None
 
     # ---- the training
 
@@ -166,7 +188,6 @@ class NnunetStages(Stages):
     def _attempt(self, stage: Stage, made: _Prepared, seed: int, clock: Clock) -> CrossoverTrainer:
         import torch
 
-        from crossover.training.backends.nnunet import checkpoints
         from crossover.training.backends.nnunet.trainer import LATEST, CrossoverTrainer, Rates
 
         s = self.settings.network
@@ -182,8 +203,7 @@ class NnunetStages(Stages):
 
             trainer.follow(s.trainer, Rates.of(s.trainer, stage.recipe), stage.level, seed, watch)
             trainer.initialize()
-            if stage.parent:
-                checkpoints.load_weights(trainer.plain, self.out / stage.parent / WEIGHTS)
+            self._loaded = made.begins.load(trainer.plain, about) if made.begins else None
             latest = Path(trainer.output_folder) / LATEST
             if latest.exists():
                 trainer.load_checkpoint(str(latest))
@@ -200,7 +220,7 @@ class NnunetStages(Stages):
         save_weights(trainer.plain, folder / WEIGHTS)
         pd.DataFrame(trainer.history()).to_csv(folder / HISTORY, index=False)
         base = self._root / "preprocessed" / made.dataset
-        shutil.copyfile(base / f"{made.plans['plans_name']}.json", folder / PLANS)
+        shutil.copyfile(base / PLANS, folder / PLANS)
         shutil.copyfile(base / raw.DATASET, folder / raw.DATASET)
 
     def _validate(self, folder: Path, stage: Stage, cases: Sequence[Place], axes: Sequence[int] | None) -> float:
@@ -218,6 +238,11 @@ class NnunetStages(Stages):
         return float(np.mean(scores))
 
     # ---- the record
+
+    def _began_with(self, stage: Stage) -> dict | None:
+        """Return what a stage without a parent began with; of a file also what was loaded of it, and what not."""
+        about = self.initial.of(stage, self.settings.network)
+        return {**about, **self._loaded} if about and self._loaded else about
 
     def _plan(self, stage: Stage, made: _Prepared, trainer: CrossoverTrainer) -> dict:
         """Return what was planned, and of whose cases: those of the first stage of the chain."""
