@@ -163,13 +163,13 @@ def environment(wildcards):
     return backends.of(network).environment(network)
 
 
-def network_code(script):
+def network_code(script, part):
     """As `code`, with what the backend of the wildcards' network makes a training by."""
 
     def text(wildcards):
         study, network = STUDIES[wildcards.study], network_of(wildcards)
         names = study.architectures if network is study.network else [network.architecture]
-        found = [backends.of(network).files(name, network) for name in names]
+        found = [backends.of(network).files(part, name, network) for name in names]
         return code(script, *sorted({file for files in found for file in files}))
 
     return text

@@ -21,7 +21,7 @@ rule train:
         **asked("train"),
         gpu_tickets=gpu_tickets,
     params:
-        code=network_code("train"),
+        code=network_code("train", "training"),
         engine=lambda w: network_of(w).engine,
         cfg=lambda w: canonical(parameters.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
@@ -51,7 +51,7 @@ rule predict:
         **asked("predict"),
         gpu_tickets=gpu_tickets,
     params:
-        code=network_code("predict"),
+        code=network_code("predict", "prediction"),
         engine=lambda w: network_of(w).engine,
         cfg=lambda w: canonical(parameters.predict(STUDIES[w.study], models_of(w))),
     shell:

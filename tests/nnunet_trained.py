@@ -101,7 +101,7 @@ def main(folder: Path, killed_after: int | None, alone: bool) -> None:
     given = backends.Job(
         SETTINGS, {}, manifests, {}, splits, 1, out=folder / "stages", cache=folder / "cache", watch=watch
     )
-    made = backends.of(given).stages(given)
+    made = backends.part(given, "training").stages(given)
     before = of_nnunet()
     with environment(folder / "cache/nnunet", 1):
         from crossover.training.backends.nnunet import trainer
@@ -120,7 +120,7 @@ def main(folder: Path, killed_after: int | None, alone: bool) -> None:
         made.forget(stage.name)
     settings = {"network": NETWORK, "channels": ["ct"]}
     predicting = backends.Job(settings, {}, manifests, {}, splits, 1)
-    predictor = backends.of(predicting).predictor(predicting)
+    predictor = backends.part(predicting, "prediction").predictor(predicting)
     cases = [Place("s", "2"), Place("t", "2")]
     (folder / "masks").mkdir(exist_ok=True)
     for case, masks in zip(cases, predictor.masks(made.out / "child", STRUCTURES, cases), strict=True):

@@ -244,6 +244,20 @@ def test_trainings_of_two_networks_share_no_job_and_no_beginning(tmp_path: Path)
     assert all(len({m.strategy == "other" for m in models}) == 1 for models in planned.groups.values())
 
 
+def test_fine_tuning_is_set_against_training_from_scratch_of_the_same_network(tmp_path: Path):
+    from crossover.study.families import baseline, fine_tuned
+
+    more = """\
+  n_scratch: {label: N, network: n, chain: [{train: {t: n}}]}
+  n_transfer: {label: M, network: n, chain: [{train: {s: all}}, {train: {t: n}}]}
+"""
+    text = STUDY + "other_networks: {n: {backend: nnunet}}\n"
+    last = study_of(tmp_path, text.replace("scales:", more + "scales:"))
+    assert (fine_tuned(last), baseline(last)) == ("n_transfer", "n_scratch")
+    first = study_of(tmp_path, text.replace("strategies:\n", "strategies:\n" + more))
+    assert (fine_tuned(first), baseline(first)) == ("transfer-decoder", "scratch")
+
+
 def test_keys_of_the_other_backend_are_no_part_of_what_is_written_down():
     own = Network(architecture="unet", engine="torch", settings={"encoder": "resnet18"}, configuration="3d_fullres")
     assert "configuration" not in own.model_dump() and "backend" not in own.model_dump()

@@ -25,8 +25,8 @@ def main(job: Job) -> None:
         job.threads,
         job.selection,
     )
-    made = backends.of(given).predictor(given)
-    code = code_digest("workflow_scripts/predict.py", *backends.files(made.settings.network))
+    made = backends.part(given, "prediction").predictor(given)
+    code = code_digest("workflow_scripts/predict.py", *backends.files(made.settings.network, "prediction"))
     with claim(gpus(), job.tickets):
         predict_models(made, models, splits, job.stages, job.out, code)
 

@@ -47,8 +47,8 @@ def main(job: Job) -> None:
         Cache(int(gigabytes * 1e9)),
         job.tickets / TICKETS,
     )
-    made = backends.of(given).stages(given)
-    code = code_digest("workflow_scripts/train.py", *backends.files(made.settings.network))
+    made = backends.part(given, "training").stages(given)
+    code = code_digest("workflow_scripts/train.py", *backends.files(made.settings.network, "training"))
     with claim(gpus(), job.tickets):
         train_stages(
             made, stages, job.out, code, partial(progress.tell, study),

@@ -211,7 +211,7 @@ def _predicted(
     if study.preparation.bias_field.method == "none":
         corrected = {}
     job = backends.Job(settings.model_dump(mode="json"), slices, made, corrected, pd.DataFrame(), threads)
-    predictor = backends.of(job).predictor(job)
+    predictor = backends.part(job, "prediction").predictor(job)
     (out / "predictions").mkdir(exist_ok=True)
     for case in cases:
         try:

@@ -36,7 +36,8 @@ class Backend(NamedTuple):
         environment: of its jobs: the name of a file in envs/.
         training: the settings that a training follows from. prediction: those that masks follow from.
         findings: what is wrong with a network of it, without its place in the study.
-        files: the entries of its code, beside those of the scripts.
+        files: the entries of its code, beside those of the scripts, for its part "training" or "prediction" and an
+            architecture of the network.
         steps: of a training, where the network says it; else they follow from the study's recipe.
     """
 
@@ -45,7 +46,7 @@ class Backend(NamedTuple):
     training: Callable[[Study, Network], Section]
     prediction: Callable[[Study, Network], Section]
     findings: Callable[[Study, Network], Iterator[str]]
-    files: Callable[[str, Network], tuple[str, ...]]
+    files: Callable[[str, str, Network], tuple[str, ...]]
     steps: Callable[[Network], int | None]
 
 
@@ -97,8 +98,8 @@ def _slice_findings(study: Study, network: Network) -> Iterator[str]:
         yield f"network.device.channels_last: a setting of the engine torch, not of {network.engine}"
 
 
-def _slice_files(architecture: str, network: Network) -> tuple[str, ...]:
-    return (f"{FOLDER}/slices.py", *network_files(architecture, network.engine))
+def _slice_files(part: str, architecture: str, network: Network) -> tuple[str, ...]:
+    return (f"{FOLDER}/slices/{part}.py", *network_files(architecture, network.engine))
 
 
 # ---- nnunet
@@ -153,7 +154,7 @@ BACKENDS = {
         training=_case_training,
         prediction=_case_prediction,
         findings=_case_findings,
-        files=lambda architecture, network: (f"{FOLDER}/nnunet/__init__.py", "crossover/networks/nnunet.py"),
+        files=lambda part, architecture, network: (f"{FOLDER}/nnunet/{part}.py",),
         steps=lambda network: network.trainer.num_epochs * network.trainer.num_iterations_per_epoch,
     ),
 }

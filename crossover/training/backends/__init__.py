@@ -1,18 +1,18 @@
 """Backends: what makes a stage. `slices` is this library's own loop over slices, `nnunet` is nnU-Net.
 
-A backend is a module, or a package, of this one that has two functions, which the jobs of the workflow call:
+A backend is a package of this one with two modules, so that how it predicts is no part of what a training follows from:
 
-- `stages(job)` returns a `crossover.training.job.Stages`, which trains: given a stage, its cases and a key it leaves
-  `weights.safetensors`, `history.csv` (step, loss, validation_dsc) and the facts of the stage's record in a folder.
-  Seeds, copies of equal stages, what failed, manifests and provenance are the same for all.
-- `predictor(job)` returns a `crossover.training.prediction.Predictor`: given a stage's folder and cases it gives masks
-  on the cases' own grids.
+- `training`, whose `stages(job)` returns a `crossover.training.job.Stages`, which trains: given a stage, its cases and
+  a key it leaves `weights.safetensors`, `history.csv` (step, loss, validation_dsc) and the facts of the stage's record
+  in a folder. Seeds, copies of equal stages, what failed, manifests and provenance are the same for all.
+- `prediction`, whose `predictor(job)` returns a `crossover.training.prediction.Predictor`: given a stage's folder and
+  cases it gives masks on the cases' own grids.
 
 What the workflow must know before any job runs stands in `crossover.study.backends`: whether a backend reads slices or
 cases, its settings, and its source files. Nothing else asks which backend a network has. Splits, subsets, replicates,
 scores, statistics, figures, claims and plans never learn it.
 
-Begin with `slices`, which is short.
+Begin with `slices`, which is short; `part` finds the one that a job's network names.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Any, Literal
 
 import pandas as pd
 
 from crossover.study import backends
 from crossover.study.sections import Network
 from crossover.training.cache import Cache
-from crossover.training.job import Initials, Stages
-from crossover.training.prediction import Predictor
+from crossover.training.job import Initials
 
 OFF = Cache(0)
 
@@ -65,22 +65,12 @@ class Job:
     gpu_share: float = 1.0
 
 
-class Backend(Protocol):
-    """A module of this package."""
-
-    def stages(self, job: Job) -> Stages:
-        """Return what trains the stages of a job."""
-
-    def predictor(self, job: Job) -> Predictor:
-        """Return what predicts with stages."""
+def part(job: Job, name: Literal["training", "prediction"]) -> ModuleType:
+    """Return a module of the backend of a job's network; large libraries are imported when they are needed."""
+    backend = Network.model_validate(job.settings["network"]).backend
+    return importlib.import_module(f"crossover.training.backends.{backend}.{name}")
 
 
-def of(job: Job) -> Backend:
-    """Return the backend of a job's network; it imports the libraries that it needs when they are needed."""
-    name = Network.model_validate(job.settings["network"]).backend
-    return importlib.import_module(f"crossover.training.backends.{name}")
-
-
-def files(network: Network) -> tuple[str, ...]:
+def files(network: Network, name: Literal["training", "prediction"]) -> tuple[str, ...]:
     """Return the source files that what a network's backend makes follows from, beside those of the script."""
-    return backends.of(network).files(network.architecture, network)
+    return backends.of(network).files(name, network.architecture, network)

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from crossover.core.files import read_json
 from crossover.imaging.volumes import image_path, on_grid, read_grid
 from crossover.study.sections import CasePrediction
+from crossover.training.backends import Job
 from crossover.training.backends.nnunet.dataset import DATASET, labels_of, link_images
 from crossover.training.backends.nnunet.environment import environment
 from crossover.training.files import WEIGHTS, Cases, Place, record_of
@@ -21,6 +22,12 @@ from crossover.training.files import WEIGHTS, Cases, Place, record_of
 PLANS = "plans.json"
 READ = (WEIGHTS, PLANS, DATASET)
 """Files of a stage that its predictions follow from."""
+
+
+def predictor(job: Job) -> NnunetPredictor:
+    """Return what predicts with stages."""
+    settings = CasePrediction.model_validate(job.settings)
+    return NnunetPredictor(settings, Cases(job.cases, job.corrected), job.threads)
 
 
 class NnunetPredictor:

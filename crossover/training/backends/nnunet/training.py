@@ -56,6 +56,12 @@ class _Prepared:
     begins: Beginning | None
 
 
+def stages(job: Job) -> NnunetStages:
+    """Return what trains the stages of a job."""
+    settings = CaseTraining.model_validate(job.settings)
+    return NnunetStages(settings, Cases(job.cases, job.corrected), job)
+
+
 class NnunetStages(Stages):
     """See `Stages`."""
 

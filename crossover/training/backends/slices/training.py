@@ -1,11 +1,10 @@
-"""This library's own loop over slices, by either engine: see `crossover.training.run`."""
+"""Stages by the own loop."""
 
 from __future__ import annotations
 
-from crossover.study.sections import Prediction, Training
+from crossover.study.sections import Training
 from crossover.training.backends import Job
-from crossover.training.files import Cases, Slices, with_selected
-from crossover.training.prediction import SlicePredictor
+from crossover.training.files import Slices, with_selected
 from crossover.training.run import Trainer
 
 
@@ -24,9 +23,3 @@ def stages(job: Job) -> Trainer:
         activations=job.activations,
         gpu_share=job.gpu_share,
     )
-
-
-def predictor(job: Job) -> SlicePredictor:
-    """Return what predicts with stages."""
-    settings = with_selected(Prediction.model_validate(job.settings), job.selection)
-    return SlicePredictor(settings, Slices(dict(job.slices)), Cases(job.cases), job.threads)
