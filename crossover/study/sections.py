@@ -162,7 +162,10 @@ class NnunetTrainer(Section):
 
 NNUNET = "nnunet"
 """The backend, and what stands for the architecture of its networks, which nnU-Net plans by itself."""
-UNREAD = {"slices": ("backend", "configuration", "plans", "trainer"), NNUNET: ("settings", "device")}
+UNREAD = {
+    "slices": ("backend", "configuration", "plans", "gpu_memory_target_in_gb", "trainer"),
+    NNUNET: ("settings", "device"),
+}
 """Backend -> the keys of a network that it doesn't read; the one that names it tells the own loop nothing."""
 
 
@@ -178,6 +181,9 @@ class Network(Section):
     """Of nnU-Net."""
     plans: Literal["default", "ResEncM", "ResEncL", "ResEncXL"] = "default"
     """Of nnU-Net: its experiment planner, by the names of its residual encoder presets."""
+    gpu_memory_target_in_gb: Annotated[float, Field(gt=0)] | None = None
+    """Of nnU-Net's planner: a smaller one plans smaller batches and patches, for a machine without a GPU; None for its
+    own (8; 24 and 40 of ResEncL and ResEncXL)."""
     trainer: NnunetTrainer = NnunetTrainer()
     """Of nnU-Net; the study's `recipe` gives it the seed and the retries alone."""
     architecture: str

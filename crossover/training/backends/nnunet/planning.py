@@ -57,7 +57,8 @@ def _planned_anew(root: Path, dataset: str, network: Network, threads: int) -> d
     extractor = DatasetFingerprintExtractor(dataset, threads)
     extractor.show_progress_bar = False
     extractor.run(overwrite_existing=True)
-    planner(dataset).plan_experiment()
+    target = network.gpu_memory_target_in_gb
+    planner(dataset, **({"gpu_memory_target_in_gb": target} if target else {})).plan_experiment()
     return read_json(root / "preprocessed" / dataset / f"{identifier}.json")
 
 
