@@ -19,9 +19,11 @@ import pandas as pd
 import SimpleITK as sitk
 
 from crossover.core import incremental
+from crossover.core.files import read_json
 from crossover.imaging.volumes import write, write_case
 from crossover.study.plan import Stage
 from crossover.training import backends
+from crossover.training.backends.nnunet.environment import environment
 from crossover.training.files import Place
 from crossover.training.job import Stages
 
@@ -89,9 +91,40 @@ def making(made: Stages, stage: Stage, key: str, name: str, out: Path) -> dict:
     return made.make(stage, key, out)
 
 
-def main(folder: Path, killed_after: int | None, alone: bool) -> None:
-    from crossover.training.backends.nnunet.environment import environment
+def plainly_trained(folder: Path, root: Path) -> dict[str, bool]:
+    """Train the source's data set by nnU-Net's own trainer, seeded alike: which weights come out as the stage's."""
+    import random
 
+    import torch
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+    from safetensors.torch import load_file
+
+    class Seeded(nnUNetTrainer):
+        def seed(self, epoch: int) -> None:
+            seed = read_json(folder / "stages/source/record.json")["seed"]
+            numbers = np.random.SeedSequence([seed, epoch]).generate_state(3)
+            random.seed(int(numbers[0]))
+            np.random.seed(int(numbers[1]))
+            torch.manual_seed(int(numbers[2]))
+
+        def on_epoch_start(self) -> None:
+            super().on_epoch_start()
+            self.seed(self.current_epoch + 1)
+
+    (data,) = (root / "preprocessed").glob("*_source_*")
+    plans, about = read_json(data / "nnUNetPlans.json"), read_json(data / "dataset.json")
+    with environment(root, 1, 0):
+        plain = Seeded(plans | {"continue_training": False}, "2d", 0, about, torch.device("cpu"))
+        told = NETWORK["trainer"]
+        plain.num_epochs, plain.num_iterations_per_epoch = told["num_epochs"], told["num_iterations_per_epoch"]
+        plain.num_val_iterations_per_epoch = told["num_val_iterations_per_epoch"]
+        plain.seed(0)
+        plain.run_training()
+    own = load_file(folder / "stages/source/weights.safetensors")
+    return {name: torch.equal(value, own[name]) for name, value in plain.network.named_parameters()}
+
+
+def main(folder: Path, killed_after: int | None, alone: bool) -> None:
     manifests, splits = write_cases(folder)
 
     def watch(stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
@@ -115,6 +148,7 @@ def main(folder: Path, killed_after: int | None, alone: bool) -> None:
         incremental.refresh(made.out, {stage.name: keys[stage.name]}, make, prune=False)
     if alone:
         return
+    (folder / "plain.json").write_text(json.dumps(plainly_trained(folder, folder / "cache/nnunet")))
     kept = sorted(p.name for p in (folder / "cache/nnunet").glob("*/*"))
     for stage in stages:
         made.forget(stage.name)

@@ -105,6 +105,11 @@ def test_a_training_repeats_to_the_bit_without_a_gpu_also_after_a_kill(trained: 
     assert one["files"] == other["files"] and one["repeats"]
 
 
+def test_nnunets_own_trainer_seeded_alike_ends_with_the_same_bits(trained: Path):
+    same = json.loads((trained / "plain.json").read_text())
+    assert same.keys() == weights(trained, "source").keys() and all(same.values())
+
+
 def test_nothing_is_left_of_a_stage_that_is_done_nor_in_the_environment(trained: Path):
     told = json.loads((trained / "told.json").read_text())
     assert told["same_environment"]
