@@ -97,7 +97,7 @@ def pack(
     """
     if out.exists():
         raise ConfigError(f"{out} is there already")
-    if missing := [name for name in record["files"] if name not in (WEIGHTS, HISTORY)]:
+    if missing := [name for name in record.get("files", ()) if name not in (WEIGHTS, HISTORY)]:
         raise ConfigError(
             f"{model.name}: packages hold weights of the own loop's networks; this one needs {', '.join(missing)} too: "
             f"pass on the whole folder {weights.parent}"

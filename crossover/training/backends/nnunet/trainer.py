@@ -179,6 +179,11 @@ class CrossoverTrainer(nnUNetTrainer):
             for epoch, (loss, score) in enumerate(zip(losses, scores, strict=True))
         ]
 
+    def spent(self) -> float:
+        """Return the seconds of the epochs so far, those of earlier attempts too."""
+        begun, ended = (self.logger.get_value(f"epoch_{what}_timestamps", step=None) for what in ("start", "end"))
+        return float(sum(end - begin for begin, end in zip(begun, ended)))
+
     def save_checkpoint(self, filename: str) -> None:
         """As nnU-Net, whole or not at all; the last weights are kept elsewhere, and the best are not taken."""
         path = Path(filename)

@@ -72,6 +72,7 @@ class NnunetStages(Stages):
         self.settings, self._cases, self._job = settings, cases, job
         self._root = job.cache / FOLDER
         self._loaded: dict[str, Any] | None = None
+        self._before = 0.0
 
     def digests(self, cases: pd.DataFrame, structures: Sequence[str]) -> dict[str, list[str]]:
         """See `Stages`."""
@@ -115,7 +116,7 @@ class NnunetStages(Stages):
             "steps": steps, "best_step": steps, "best_validation_dsc": score, "parameters": _counts(trainer),
             "patients": {use: len(own) for use, own in made.used.items()},
             "activations": None, "repeats": not gpus(),
-            "seconds": round(perf_counter() - start, 2), "seconds_in": clock.rounded(),
+            "seconds": round(perf_counter() - start + self._before, 2), "seconds_in": clock.rounded(),
             "cpu_seconds": clock.cpu_seconds, "threads": self._job.threads, "gpu_share": self._job.gpu_share,
             "device": torch.cuda.get_device_name() if trainer.device.type == "cuda" else "CPU",
             "processor": processor(), "versions": _versions(),
@@ -214,6 +215,8 @@ class NnunetStages(Stages):
             if latest.exists():
                 trainer.load_checkpoint(str(latest))
                 log.info("resumed after epoch %d of %d", trainer.current_epoch, trainer.num_epochs)
+        self._before = trainer.spent()
+        clock.add({"step": self._before})
         # workers leave the order of batches to chance; without a GPU they would gain nothing
         workers = max(1, self._job.threads - 1) if device.type == "cuda" else 0
         with clock("step"), environment(self._root, self._job.threads, workers):
