@@ -163,7 +163,7 @@ class NnunetTrainer(Section):
 NNUNET = "nnunet"
 """The backend, and what stands for the architecture of its networks, which nnU-Net plans by itself."""
 UNREAD = {
-    "slices": ("backend", "configuration", "plans", "gpu_memory_target_in_gb", "trainer"),
+    "slices": ("backend", "configuration", "plans", "gpu_memory_target_in_gb", "disable_tta", "trainer"),
     NNUNET: ("settings", "device"),
 }
 """Backend -> the keys of a network that it doesn't read; the one that names it tells the own loop nothing."""
@@ -184,6 +184,8 @@ class Network(Section):
     gpu_memory_target_in_gb: Annotated[float, Field(gt=0)] | None = None
     """Of nnU-Net's planner: a smaller one plans smaller batches and patches, for a machine without a GPU; None for its
     own (8; 24 and 40 of ResEncL and ResEncXL)."""
+    disable_tta: bool = False
+    """Of nnU-Net's prediction: without mirroring it takes a quarter of the time in 2D, an eighth in 3D."""
     trainer: NnunetTrainer = NnunetTrainer()
     """Of nnU-Net; the study's `recipe` gives it the seed and the retries alone."""
     architecture: str

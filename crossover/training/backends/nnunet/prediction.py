@@ -83,7 +83,7 @@ class Loaded:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._predictor = nnUNetPredictor(device=device, allow_tqdm=False)
         network.to(device).eval()
-        mirrored = None if axes is None else tuple(axes)
+        mirrored = None if axes is None else tuple(axes)  # none of `network.disable_tta`
         state = [network.state_dict()]
         self._predictor.manual_initialization(network, plans, settings, state, self._dataset, "nnUNetTrainer", mirrored)
 

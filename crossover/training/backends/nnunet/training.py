@@ -105,7 +105,7 @@ class NnunetStages(Stages):
         trainer, seed, collapsed = self._learn(stage, made, clock)
         self._leave(trainer, made, folder)
         steps = trainer.num_epochs * trainer.num_iterations_per_epoch
-        axes = trainer.inference_allowed_mirroring_axes
+        axes = None if self.settings.network.disable_tta else trainer.inference_allowed_mirroring_axes
         with clock("validation"):
             score = self._validate(folder, stage, made.used["validation"], axes)
         return {
