@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossover.core import locks
 from crossover.execution import progress, requirements, resources
-from crossover.study import parameters
+from crossover.study import backends, parameters
 from crossover.execution.cohort_size import amount
 from crossover.findings.claims.check import check_claims
 from crossover.core.configuration import ConfigError, canonical
@@ -21,7 +21,6 @@ from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.inventory import listing
 from crossover.study.plan import plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
-from crossover.networks.source_code import network_files
 from crossover.training.devices import TICKETS, gpus
 from crossover.execution.workflow import (
     ask_functions_once,
@@ -180,12 +179,27 @@ def code(script, *more):
     return code_text(f"workflow_scripts/{script}.py", *more)
 
 
-def network_code(script):
-    """As `code`, with the architectures and the engine that the study names."""
+def network_of(wildcards):
+    """The network of the wildcards' batch of stages, or group of models."""
+    study, p = STUDIES[wildcards.study], PLANS[wildcards.study]
+    if hasattr(wildcards, "batch"):
+        return parameters.network_of(study, planned_one(p.batches, wildcards.batch))
+    return parameters.network_of(study, planned_one(p.groups, wildcards.group))
+
+
+def environment(wildcards):
+    """The conda environment of jobs that train or predict."""
+    network = network_of(wildcards)
+    return backends.of(network).environment(network)
+
+
+def network_code(script, part):
+    """As `code`, with what the backend of the wildcards' network makes a training by."""
 
     def text(wildcards):
-        study = STUDIES[wildcards.study]
-        found = [network_files(name, study.network.engine) for name in study.architectures]
+        study, network = STUDIES[wildcards.study], network_of(wildcards)
+        names = study.architectures if network is study.network else [network.architecture]
+        found = [backends.of(network).files(part, name, network) for name in names]
         return code(script, *sorted({file for files in found for file in files}))
 
     return text
@@ -221,6 +235,17 @@ def parts(wildcards):
     jobs = STUDIES[wildcards.study].execution.bias_field_jobs
     folder = f"data/corrected/{wildcards.study}/{wildcards.cohort}"
     return [f"{folder}/part_{part}.json" for part in range(jobs)] if jobs > 1 and corrected(wildcards) else []
+
+
+def where_read(what, pattern):
+    """As `of_cohorts`, where the backend of the wildcards' network reads them; nothing elsewhere."""
+    files = of_cohorts(pattern)
+    return lambda wildcards: files(wildcards) if backends.of(network_of(wildcards)).reads == what else []
+
+
+def corrected_where_read(wildcards):
+    """The corrected images of every cohort, where the study corrects any and the backend reads whole cases."""
+    return corrected_of_study(wildcards) if backends.of(network_of(wildcards)).reads == "cases" else []
 
 
 def planned_one(those, name):
@@ -381,7 +406,9 @@ def refuse_what_the_disk_cannot_hold():
 def start_fork_servers():
     """On this machine, where jobs run on it. A framework that has seen a GPU can't be forked, so none is imported."""
     if workflow.local_exec:
-        engines = set() if GPUS else {study.network.engine for study in STUDIES.values()}
+        engines = (
+            set() if GPUS else {n.engine for s in STUDIES.values() for n in [s.network, *s.other_networks.values()]}
+        )
         _fork_server.start(["tables", "images", *sorted(engines)])
 
 

@@ -3,7 +3,9 @@
 
 rule train:
     input:
-        slices=of_cohorts("data/slices/{study}/{cohort}/manifest.json"),
+        slices=where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
+        cases=where_read("cases", "data/cases/{cohort}/manifest.json"),
+        corrected=corrected_where_read,
         splits="results/{study}/splits.csv",
         parents=parents,
         selection=selection,
@@ -13,26 +15,28 @@ rule train:
         "logs/{study}/train/{batch}.log",
     priority: 10
     conda:
-        lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
+        lambda w: f"../envs/{environment(w)}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
         **asked("train"),
         gpu_tickets=gpu_tickets,
     params:
-        code=network_code("train"),
-        engine=lambda w: STUDIES[w.study].network.engine,
+        code=network_code("train", "training"),
+        engine=lambda w: network_of(w).engine,
         cfg=lambda w: canonical(parameters.train(STUDIES[w.study], PLANS[w.study].batches[w.batch])),
     shell:
         'python -I -S "$CROSSOVER_JOB" {params.engine} train --code {params.code:q} --cfg {params.cfg:q} '
-        "--slices {input.slices} --splits {input.splits} --parents {input.parents} "
+        "--slices {input.slices} --cases {input.cases} --corrected {input.corrected} "
+        "--splits {input.splits} --parents {input.parents} "
         "--selection {input.selection} --out {output} --threads {threads} "
         "--tickets {resources.gpu_tickets} --log {log} 2> {log}"
 
 
 rule predict:
     input:
-        slices=of_cohorts("data/slices/{study}/{cohort}/manifest.json"),
+        slices=where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
+        corrected=corrected_where_read,
         splits="results/{study}/splits.csv",
         stages=stages_of_group,
         selection=selection,
@@ -41,18 +45,18 @@ rule predict:
     log:
         "logs/{study}/predict/{group}.log",
     conda:
-        lambda w: f"../envs/{STUDIES[w.study].network.engine}.yaml"
+        lambda w: f"../envs/{environment(w)}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
         **asked("predict"),
         gpu_tickets=gpu_tickets,
     params:
-        code=network_code("predict"),
-        engine=lambda w: STUDIES[w.study].network.engine,
+        code=network_code("predict", "prediction"),
+        engine=lambda w: network_of(w).engine,
         cfg=lambda w: canonical(parameters.predict(STUDIES[w.study], models_of(w))),
     shell:
         'python -I -S "$CROSSOVER_JOB" {params.engine} predict --code {params.code:q} --cfg {params.cfg:q} '
-        "--slices {input.slices} --cases {input.cases} --splits {input.splits} "
+        "--slices {input.slices} --cases {input.cases} --corrected {input.corrected} --splits {input.splits} "
         "--stages {input.stages} --selection {input.selection} --out {output} "
         "--threads {threads} --tickets {resources.gpu_tickets} --log {log} 2> {log}"
 

@@ -23,7 +23,7 @@ OTHERS = {
     "dice_bce": ["bce", "dice"], "bce": ["dice_bce", "dice"], "dice": ["dice_bce"],
     "cross_entropy": ["dice_bce", "dice"], "float32": ["bfloat16"], "axial": ["coronal"], "sagittal": ["coronal"],
     "dsc": ["dsc_structure_slices"], "mobilenet_v2": ["resnet18"], "resnet18": ["resnet34"],
-    "ICC(A,1)": ["ICC(C,1)"],
+    "ICC(A,1)": ["ICC(C,1)"], "2d": ["3d_fullres"], "default": ["ResEncM"],
     "morphologically abnormal structure": ["tissue"], "left": ["right"], "right": ["left"],
 }  # fmt: skip
 """Values of settings that take one of a few."""

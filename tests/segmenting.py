@@ -38,7 +38,7 @@ def pretend_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     stage = tmp_path / "results/prostate/stages" / plan(study).models["b_a-f0"].stage
     about = {
         "stage": {"structures": ["prostate"]},
-        "network": study.network.model_dump(mode="json"),
+        "network": study.network.cell(*study.cells[0]).model_dump(mode="json"),
         "standardised": None,
     }
     write_json(stage / "record.json", about)

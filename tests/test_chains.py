@@ -23,7 +23,8 @@ from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet
 from crossover.training.failure import TrainingFailed
 from crossover.training.files import with_selected
-from crossover.training.run import Trainer, what
+from crossover.training.job import what
+from crossover.training.run import Trainer
 from crossover.training.stage import scored_slices, validation_dsc
 
 CONFIG = Path(__file__).parent.parent / "config"

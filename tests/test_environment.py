@@ -151,7 +151,7 @@ PACKAGE = {
     "huggingface_hub": "huggingface-hub",
 }  # fmt: skip
 """Imported name -> package, where they differ. pydicom finds gdcm by itself."""
-ENGINES = ("keras", "torch")
+ENGINES = ("keras", "torch", "nnunet")
 
 
 def imported(path: str) -> set[str]:
@@ -165,6 +165,10 @@ def imported(path: str) -> set[str]:
     top = {name.split(".")[0] for name in found} - set(sys.stdlib_module_names)
     top -= {"crossover", "workflow_scripts"}
     return {PACKAGE.get(name, name).lower().replace("_", "-") for name in top}
+
+
+def backend(name: str) -> set[str]:
+    return {f"crossover/training/backends/{name}/{part}.py" for part in ("training", "prediction")}
 
 
 def rules() -> list[tuple[str, str]]:
@@ -182,7 +186,8 @@ def rules() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("environment", "script"), rules())
 def test_an_environment_has_what_its_rules_import(environment: str, script: str):
     built = [a for a in architectures() if environment in declared(a).engines]
-    more = {file for a in built for file in network_files(a, environment)}
+    more = {file for a in built for file in (*backend("slices"), *network_files(a, environment))}
+    more |= backend("nnunet") if environment == "nnunet" else set()
     more |= {a.source for a in registry.analyses()} if script in ("analysis", "report") else set()
     files = closure(f"workflow_scripts/{script}.py", *more)
     needed = set().union(*(imported(f) for f in files if f.endswith(".py")))
@@ -232,7 +237,7 @@ def test_the_base_imports_what_it_declares():
 def test_the_package_imports_what_it_declares():
     """All of it, and with the extras that run studies."""
     found = set().union(*(imported(str(p.relative_to(ROOT))) for p in (ROOT / "crossover").rglob("*.py")))
-    assert {canonicalize_name(n) for n in found} <= direct("ingest", "torch", "keras", "workflow").keys()
+    assert {canonicalize_name(n) for n in found} <= direct("ingest", "torch", "keras", "nnunet", "workflow").keys()
 
 
 def test_a_wheel_holds_what_commands_read(tmp_path):

@@ -9,17 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import SimpleITK as sitk
-from safetensors.numpy import save_file
 
 from crossover.core import incremental
 from crossover.core.files import read_json, write_json
 from crossover.core.incremental import ItemsError, failed_of
 from crossover.execution import progress
 from crossover.study.plan import Model, Stage
-from crossover.training import prediction
 from crossover.training.failure import TrainingFailed
+from crossover.training.job import train_stages
 from crossover.training.prediction import predict_models
-from crossover.training.run import train_stages
 
 NAN = TrainingFailed("the loss was NaN at step 7", "a lower learning rate")
 
@@ -191,33 +189,31 @@ def test_predict_lists_models_without_a_stage_and_removes_their_older_masks(tmp_
     old = out.parent / "model-a/uterus_1_tumour.nii.gz"
     old.parent.mkdir(parents=True)
     old.write_text("")
-    settings = SimpleNamespace(slices=SimpleNamespace(size=(64, 64)), channels=["t2"])
     models = [SimpleNamespace(name="model-a", stage="a")]
-    predict_models(settings, models, None, pd.DataFrame(), tmp_path, [stages], out, "", 1)
+    predict_models(None, models, pd.DataFrame(), [stages], out, "")
     assert read_json(out) == {
         "items": {}, "failed": {"model-a": {"happened": "NaN", "advice": "less", "stage": "a"}}
     }  # fmt: skip
     assert not old.exists()
 
 
-def test_predict_records_slices_and_seconds(tmp_path, monkeypatch):
-    """Masks of 4 and 3 slices, by a network that tells nothing."""
+def test_predict_records_slices_and_seconds(tmp_path):
+    """Masks of 4 and 3 slices, by a backend that reads nothing."""
     stages, out = tmp_path / "stages/b1.json", tmp_path / "predictions/group.json"
     write_json(stages, {"items": {}})
     write_json(
         tmp_path / "stages/a/record.json", {"files": {"weights.safetensors": {"sha256": ""}}, "standardised": None}
     )
-    save_file({}, tmp_path / "stages/a/weights.safetensors")
     masks = [[sitk.Image(2, 2, depth, sitk.sitkUInt8)] for depth in (4, 3)]
-    monkeypatch.setattr(prediction, "predict_cases", lambda *_: iter(masks))
-    monkeypatch.setattr(prediction.engines, "create", lambda *_: SimpleNamespace(load=lambda _: None))
     splits = pd.DataFrame({"cohort": "c", "case": ["1", "2"], "part": "test", "replicate": 0, "fold": None})
-    slices = SimpleNamespace(file=lambda *_: tmp_path, digests=lambda _: {})
-    settings = SimpleNamespace(
-        slices=SimpleNamespace(size=(2, 2)), channels=["t2"], network=None, model_dump=lambda mode: {}
+    predictor = SimpleNamespace(
+        settings=SimpleNamespace(model_dump=lambda mode: {}),
+        begins=lambda record: record["files"],
+        digests=lambda cases: {},
+        masks=lambda *_: iter(masks),
     )
     models = [Model("m", "m", "m", None, 0, 0, None, None, "a", ("tumour",))]
-    predict_models(settings, models, slices, splits, tmp_path, [stages], out, "", 1)
+    predict_models(predictor, models, splits, [stages], out, "")
     record = read_json(out)["items"]["m"]
     assert (record["model"], record["slices"]) == ("m", 7) and record["seconds"] >= 0
 

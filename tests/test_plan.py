@@ -107,7 +107,8 @@ def test_every_plan_is_whole_and_in_order(which: tuple[str, Study]):
     used |= {s.name for s in p.stages.values() if s.cell}
     assert seen == used - {None}, "no stage is trained for nothing"
     identities = [
-        (s.train, s.parent, s.level, s.structures, s.replicate, s.fold, s.initial, s.cell) for s in p.stages.values()
+        (s.train, s.parent, s.level, s.structures, s.replicate, s.fold, s.initial, s.cell, s.network)
+        for s in p.stages.values()
     ]
     assert len(set(identities)) == len(identities), "nothing is trained twice"
 

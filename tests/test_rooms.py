@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "study": "core imaging sources networks",
     "evaluation": "core imaging study",
     "exchange": "core imaging sources networks study evaluation",
-    "training": "core imaging networks study evaluation",
+    "training": "core imaging networks study evaluation exchange",
     "statistics": "core study",
     "findings": "core study statistics",
     "analyses": "core imaging networks study statistics findings",

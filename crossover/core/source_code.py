@@ -25,6 +25,7 @@ SCHEMA = {
     "crossover/core/configuration.py",
     "crossover/core/paths.py",
     "crossover/imaging/settings.py",
+    "crossover/study/backends.py",
     "crossover/study/config.py",
     "crossover/study/consistency.py",
     "crossover/study/parameters.py",

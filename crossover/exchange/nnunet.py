@@ -22,6 +22,7 @@ from crossover.exchange.study_cases import (
 )
 from crossover.exchange.training_sets import TrainingSet, index_table, training_sets
 from crossover.imaging.volumes import image_path, write
+from crossover.study.backends import channel_name
 from crossover.study.schema import Study
 
 ENDING = ".nii.gz"
@@ -96,21 +97,6 @@ def dataset(study: Study, labels: LabelMap, training: int) -> dict:
         "converted_by": "crossover export nnunet",
         "crossover": {"study": study.study, "scale": study.scale, "channels": study.channels},
     }
-
-
-def channel_name(study: Study, channel: str) -> str:
-    """Return what nnU-Net calls a channel, which decides how it normalises it.
-
-    "CT" clips and scales by values of the whole data set, as suits units that mean the same in every image: of CT, and
-    of channels that the study itself shows its networks in a fixed window. Any other name scales each image by its own
-    mean and SD; one that would mean another scheme to nnU-Net gets "MR " before it.
-    """
-    rule = study.series.get(channel)
-    if (rule and rule.modality == "CT") or study.preparation.slices.normalisation.method == "window":
-        return "CT"
-    return (
-        f"MR {channel}" if channel.casefold() in ("ct", "nonorm", "zscore", "rescale_to_0_1", "rgb_to_0_1") else channel
-    )
 
 
 def write_splits(sets: list[TrainingSet], out: Path) -> int:

@@ -31,6 +31,8 @@ from crossover.study.plan import Model
 from crossover.study.schema import Study
 from crossover.study.sections import Network
 
+HISTORY = "history.csv"
+"""Of a stage; no package has it."""
 WEIGHTS, STUDY, MODEL, SCORES = "weights.safetensors", "study.yaml", "model.json", "scores.csv"
 CARD, DIGESTS = "README.md", "digests.json"
 MOST_BYTES = {WEIGHTS: 4 << 30, STUDY: 1 << 20, MODEL: 1 << 20, SCORES: 16 << 20, CARD: 1 << 20, DIGESTS: 1 << 16}
@@ -95,6 +97,11 @@ def pack(
     """
     if out.exists():
         raise ConfigError(f"{out} is there already")
+    if missing := [name for name in record.get("files", ()) if name not in (WEIGHTS, HISTORY)]:
+        raise ConfigError(
+            f"{model.name}: packages hold weights of the own loop's networks; this one needs {', '.join(missing)} too: "
+            f"pass on the whole folder {weights.parent}"
+        )
     scores = _scores(study, model, results)
     about = About(
         form=FORM, study=study.study, scale=study.scale, model=model.name, family=model.family, n_train=model.n_train,

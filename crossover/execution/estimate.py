@@ -14,6 +14,7 @@ import pandas as pd
 
 from crossover.core.files import read_json
 from crossover.core.paths import ROOT
+from crossover.study import backends
 from crossover.study.plan import Plan, Stage
 from crossover.study.schema import Study
 from crossover.study.sections import Cohort
@@ -89,6 +90,9 @@ def step_seconds(study: Study, times: pd.DataFrame, gpu: bool | None = None) -> 
 
 def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | None:
     """Return optimisation steps of a stage, from the recipe and about how many slices it trains on."""
+    network = study.network_of(stage.network)
+    if (known := backends.of(network).steps(network)) is not None:
+        return known
     recipe, slices = study.recipe, 0.0
     if recipe.steps and recipe.steps[0] == recipe.steps[1]:
         return recipe.steps[0]
@@ -129,7 +133,7 @@ def slices_per_patient(study: Study, cohort: str, data: Path) -> float | None:
 
 def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
     """Return architecture, encoder and level of a stage, as the times name them; of all that may be selected."""
-    return [(*cell, stage.level or "") for cell in ([stage.cell] if stage.cell else study.networks)]
+    return [(*cell, stage.level or "") for cell in study.cells_of(stage.cell, stage.network)]
 
 
 def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:

@@ -47,8 +47,11 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
     """
     told, stopping = [], []
     for name, study in studies.items():
-        if "model" in study.initials and not of_file(study.network.initial)["sha256"]:
-            stopping.append(f"study {name}: network.initial.file: {study.network.initial.file} is not there")
+        for called in [None, *study.other_networks]:
+            network = study.network_of(called)
+            if "model" in study.initials_of(called) and not of_file(network.initial)["sha256"]:
+                place = f"other_networks.{called}" if called else "network"
+                stopping.append(f"study {name}: {place}.initial.file: {network.initial.file} is not there")
         without = missing(study)
         if without and study.network.initial.otherwise == "stop":
             stopping += [

@@ -19,7 +19,7 @@ from crossover.findings.planner import Printed, smallest_settled
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import IngestRules, Phantom
 from crossover.statistics.study_planning.planning import Rules
-from crossover.study import parameters
+from crossover.study import backends, parameters
 from crossover.study.config import Settings, load_settings, load_study
 from crossover.study.plan import Stage, plan
 from crossover.study.schema import Study
@@ -134,11 +134,14 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     """
     workflow = read_workflow({"studies": study.study} | values, cores)
     own = plan(study)
-    kinds = {(cell, stage.level) for stage in own.stages.values() for cell in _cells(study, stage)}
+    kinds = {(cell, stage.level, stage.network) for stage in own.stages.values() for cell in _cells(study, stage)}
     structures = 1 if study.network.per_structure else len(study.structures)
     rows = []
-    for (architecture, encoder), level in sorted(kinds, key=str):
-        network = study.network.cell(architecture, encoder) if encoder else study.network
+    for (architecture, encoder), level, called in sorted(kinds, key=str):
+        network = study.network_of(called)
+        if backends.of(network).reads != "slices":  # what a step takes follows from a plan of cases
+            continue
+        network = network.cell(architecture, encoder) if encoder else network
         seconds = measured(study, network, level, structures, study.execution.threads)
         rows.append((study.study, study.scale, architecture, encoder, level or "", seconds, CPU))
     names = ["study", "scale", "architecture", "encoder", "level", "seconds", "device"]
@@ -146,6 +149,8 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     beside = max(1, cores // study.execution.threads)
     steps = ", ".join(f"{row[5]:.2g} s" for row in rows)
     hours = f"about {about.hours / beside:.1f} h of training" if about.hours is not None else UNKNOWN
+    if about.untimed:
+        hours = f"of unknown length: {', '.join(about.untimed)} can't be timed before it is planned"
     lines = [
         f"{len(workflow.jobs)} jobs; {about.stages} trainings: {hours}, {beside} side by side without a GPU (a step of "
         f"each network was measured here: {steps})"
@@ -164,4 +169,4 @@ UNKNOWN = "of unknown length until the cases are there, since the number of step
 
 
 def _cells(study: Study, stage: Stage) -> list[tuple[str, str]]:
-    return [stage.cell] if stage.cell else study.networks
+    return study.cells_of(stage.cell, stage.network)

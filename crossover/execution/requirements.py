@@ -23,6 +23,7 @@ from crossover.execution.cohort_size import Amount, amount
 from crossover.execution.estimate import total_of
 from crossover.execution.workflow import Job
 from crossover.sources.settings import Phantom, ProstateSource
+from crossover.study import backends
 from crossover.study.plan import Model, Plan
 from crossover.study.schema import Study
 
@@ -263,6 +264,8 @@ def _rows(study: Study) -> pd.DataFrame:
 
 def peak_bytes(study: Study) -> float | None:
     """Return the memory of a study's largest training; None where a network that may be trained was not measured."""
+    if any(backends.of(network).reads != "slices" for network in [study.network, *study.other_networks.values()]):
+        return None  # it follows from a plan
     peaks = _rows(study)["peak_gb"]
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
 

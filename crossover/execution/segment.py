@@ -20,15 +20,15 @@ from crossover.exchange.described import Producer, targets
 from crossover.exchange.dicom_results import DicomResults
 from crossover.exchange.original_series import NoOriginal, Originals
 from crossover.imaging.prepare import correct, slice_cases
-from crossover.imaging.stored import IMAGES
 from crossover.imaging.volumes import image_path, structure_path, write
 from crossover.sources.findings import FindingRow, unforeseen
 from crossover.sources.ingest import ingest
 from crossover.sources.ingest_report import Report
 from crossover.sources.settings import RulesFile
+from crossover.study import backends as backends_of_studies
 from crossover.study.plan import plan
 from crossover.study.schema import Study
-from crossover.study.sections import Network, Prediction
+from crossover.study.sections import Network
 from crossover.training.files import WEIGHTS
 
 
@@ -201,27 +201,21 @@ def _predicted(
     """Rows of the cases that could be predicted; `failed` says why others couldn't."""
     if not cases:
         return
-    from safetensors.numpy import load_file
-
-    from crossover.training import engines, prediction
+    from crossover.training import backends
+    from crossover.training.files import Place
 
     record = read_json(stage / incremental.RECORD)
-    structures = record["stage"]["structures"]
-    settings = Prediction(
-        network=Network.model_validate(record["network"]),
-        slices=study.preparation.slices,
-        channels=study.channels,
-        structures=structures,
-        threshold=study.evaluation.threshold,
-    )
-    shape = (*settings.slices.size, len(settings.channels))
-    engine = engines.create(settings.network, shape, len(structures), threads)
-    engine.load(load_file(stage / WEIGHTS))
+    structures, network = record["stage"]["structures"], Network.model_validate(record["network"])
+    settings = backends_of_studies.of(network).prediction(study, network)
+    slices, made, corrected = ({"": out / what / "manifest.json"} for what in ("slices", "cases", "corrected"))
+    if study.preparation.bias_field.method == "none":
+        corrected = {}
+    job = backends.Job(settings.model_dump(mode="json"), slices, made, corrected, pd.DataFrame(), threads)
+    predictor = backends.part(job, "prediction").predictor(job)
     (out / "predictions").mkdir(exist_ok=True)
     for case in cases:
-        slices, folder = out / "slices" / case / IMAGES, out / "cases" / case
         try:
-            (masks,) = prediction.predict_cases(engine, [slices], [folder], settings, record["standardised"])
+            (masks,) = predictor.masks(stage, structures, [Place("", case)])
             rows = [_written(study, out, case, s, m) for s, m in zip(structures, masks)]
             told = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
             yield from [row | {k: told[row["structure"]] for k in ("dicom",) if told} for row in rows]

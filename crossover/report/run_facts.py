@@ -19,9 +19,9 @@ def run_facts(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Return facts of stages, by their records."""
     if not records:
         return {}
-    levels = [(r["stage"]["level"] or "whole network", r["parameters"]["trained"]) for r in records]
+    levels = [(_trained(r["stage"]), r["parameters"]["trained"]) for r in records]
     # of the network that the study's models have, not of one that was only tried
-    first = next((r for r in records if not r["stage"].get("cell")), records[0])
+    first = next((r for r in records if not r["stage"].get("cell") and not r["stage"].get("network")), records[0])
     own = [r for r in records if "same_as" not in r]
     copied, began = len(records) - len(own), _began_with(initial_weights(records))
     return {
@@ -35,8 +35,21 @@ def run_facts(records: list[dict[str, Any]]) -> dict[str, Any]:
         "training_s": sum(r["seconds"] for r in own),
         "threads": ", ".join(sorted({str(r["threads"]) for r in records})),
         "device": ", ".join(sorted({r["device"] for r in records})),
-        "versions": first["versions"],
+        **_other_networks(records),
+        "versions": {name: version for r in reversed([first, *records]) for name, version in r["versions"].items()},
     }
+
+
+def _trained(stage: dict[str, Any]) -> str:
+    """Return what a stage trains: a level, of which network of the study where it isn't the study's own."""
+    level, network = stage["level"] or "whole network", stage.get("network")
+    return f"{network}: {level}" if network else level
+
+
+def _other_networks(records: list[dict[str, Any]]) -> dict[str, int]:
+    """Return the parameters of the networks that strategies have in place of the study's own."""
+    named = {r["stage"]["network"]: r["parameters"]["total"] for r in records if r["stage"].get("network")}
+    return {f"parameters_of_{name}": total for name, total in named.items()}
 
 
 def initial_weights(records: list[dict[str, Any]]) -> pd.DataFrame:

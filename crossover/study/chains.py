@@ -73,7 +73,7 @@ def chains(study: Study) -> list[Chain]:
     for family, models in plan(study).families().items():
         strategy = study.strategies[models[0].strategy]
         steps = tuple(tuple(c for c in study.cohorts if c in s.train) for s in strategy.chain)
-        initial = strategy.chain[0].initial or study.network.initial.weights
+        initial = strategy.chain[0].initial or study.network_of(strategy.network).initial.weights
         kind = _kind(study, steps, initial)
         *before, last = (" + ".join(study.cohorts[c].label for c in step) for step in steps)
         sources = ARROW.join(before)

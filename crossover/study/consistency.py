@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossover import networks
 from crossover.core.names import alike
+from crossover.study import backends
 from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays
 
 if TYPE_CHECKING:
@@ -94,44 +95,56 @@ def _about_channels(study: Study) -> Iterator[str]:
 
 
 def _about_network(study: Study) -> Iterator[str]:
+    yield from _about_other_networks(study)
     if (study.network.architecture == SELECTED) != (study.selection is not None):
         yield f"network.architecture: {SELECTED!r} goes with a selection:, and that with it"
         return
     if study.selection is None:
-        yield from _about_one_network(study, study.network)
+        yield from _about_one_network(study, None, study.network)
         return
     for cohort in sorted(set(study.selection.train) - set(study.cohorts)):
         yield f"selection.train: no cohort {cohort!r}; there are {', '.join(study.cohorts)}"
     if not study.folded:
         yield "selection: needs cross-validation (splits.validation: fold)"
     for architecture, encoder in study.selection.cells:
-        yield from _about_one_network(study, study.network.cell(architecture, encoder))
+        yield from _about_one_network(study, None, study.network.cell(architecture, encoder))
 
 
-def _about_one_network(study: Study, network: Network) -> Iterator[str]:
+def _about_other_networks(study: Study) -> Iterator[str]:
+    named = {strategy.network for strategy in study.strategies.values()} - {None}
+    for name, strategy in study.strategies.items():
+        if strategy.network is not None and strategy.network not in study.other_networks:
+            there = ", ".join(study.other_networks) or "none"
+            yield f"strategies.{name}.network: no {strategy.network!r} in other_networks; there are: {there}"
+    for name, network in study.other_networks.items():
+        if name not in named:
+            yield f"other_networks.{name}: no strategy names it"
+        if network.per_structure != study.network.per_structure:
+            yield f"other_networks.{name}.per_structure: must be as that of network"
+        if "imagenet" in study.initials_of(name):
+            yield f"other_networks.{name}.initial: only the study's own network can begin with ImageNet weights"
+        if network.architecture == SELECTED:
+            yield f"other_networks.{name}.architecture: {SELECTED!r} is for the study's own network"
+        elif named <= set(study.other_networks):
+            own = (f"other_networks.{name}.{wrong}" for wrong in _about_one_network(study, name, network))
+            yield from (wrong.replace(f"{name}.network.", f"{name}.") for wrong in own)
+
+
+def _about_one_network(study: Study, called: str | None, network: Network) -> Iterator[str]:
+    found = list(backends.of(network).findings(study, network))
+    yield from found
     name = network.architecture
-    if name not in networks.architectures():
-        yield f"network.architecture: no {name!r}; there are {', '.join(networks.architectures())}"
+    if any(wrong.startswith("network.architecture") for wrong in found):
         return
-    for wrong in networks.wrong_settings(name, network.settings):
-        yield f"network.settings.{wrong}"
-    size = study.preparation.slices.size
-    for wrong in networks.wrong_size(name, size):
-        yield f"preparation.slices.size: {wrong}"
-    for wrong in networks.wrong_batch(name, study.recipe.batch, study.preparation.slices.size):
-        yield f"recipe.batch: {wrong}"
-    engines = networks.declared(name).engines
-    if network.engine not in engines:
-        yield f"network.engine: {name} is built for {', '.join(engines)}, not {network.engine}"
-    if network.engine != "torch" and network.device.channels_last:
-        yield f"network.device.channels_last: a setting of the engine torch, not of {network.engine}"
     known = networks.declared(name).levels
-    for strategy, level in ((n, v) for n, s in study.strategies.items() for v in s.levels):
+    own = {n: s for n, s in study.strategies.items() if s.network == called}
+    for strategy, level in ((n, v) for n, s in own.items() for v in s.levels):
         if level not in known:
             yield f"strategies.{strategy}: no level {level!r}; {name} has {', '.join(known)}"
-    if ("model" in study.initials) != (network.initial.file is not None):
+    initials = study.initials_of(called)
+    if ("model" in initials) != (network.initial.file is not None):
         yield "network.initial.file: a file goes with the initial weights `model`, and these with a file"
-    if "imagenet" in study.initials and "encoder" not in network.settings:
+    if "imagenet" in initials and "encoder" not in network.settings:
         yield f"network.initial: {name} has no encoder with ImageNet weights"
 
 

@@ -76,9 +76,19 @@ def fine_tuned(study: Study) -> str:
 
 
 def baseline(study: Study) -> str | None:
-    """Return the family trained in one step on the target cohort alone: from scratch."""
-    alone = (f.name for f in families(study).values() if f.sized and not f.transferred and f.cohorts == (study.target,))
-    return next(alone, None)
+    """Return the family trained in one step on the target cohort alone: from scratch.
+
+    Of several networks it is that of the family whose answer is tested, so that the two differ in their training alone.
+    """
+    known = families(study)
+    alone = [f for f in known.values() if f.sized and not f.transferred and f.cohorts == (study.target,)]
+    if len({_network(study, f) for f in alone}) > 1:
+        alone = [f for f in alone if _network(study, f) == _network(study, known[fine_tuned(study)])] or alone
+    return alone[0].name if alone else None
+
+
+def _network(study: Study, family: Family) -> str | None:
+    return study.strategies[family.strategy].network
 
 
 def pairs_of(study: Study) -> list[tuple[str, str]]:

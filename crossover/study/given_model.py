@@ -39,6 +39,11 @@ def model_of(source: str) -> Model | None:
             "folder of the stage; weights of another program are named in the study's file (network.initial.file, with "
             "network.architecture and settings as they were made with)"
         )
+    if known.get("backend"):
+        raise ValueError(
+            f"{file}: a model of the backend {known['backend']}: name it in the study's file (network.backend, "
+            "network.initial.file, docs/nnunet.md)"
+        )
     initial = {"weights": "model", "file": os.path.relpath(file)}
     every = networks.declared(known["architecture"]).settings(**known["settings"]).model_dump()
     network = {"architecture": known["architecture"], "engine": known["engine"], "settings": every}

@@ -4,13 +4,14 @@ Each function returns plain values; as one canonical JSON text they are the rule
 rule's script gets nothing else of the configuration.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+from crossover.study import backends
 from crossover.study.initial_weights import at_hand, of_file
 from crossover.study.plan import Batch, Model, plan
 from crossover.study.schema import Study
-from crossover.study.sections import Initial, Prediction, Training
+from crossover.study.sections import Network
 
 
 def receive(study: Study, cohort: str) -> dict:
@@ -67,15 +68,9 @@ def needed(study: Study) -> dict[str, int]:
 
 
 def train(study: Study, batch: Batch) -> dict:
-    cell = batch.stages[0].cell
-    settings = Training(
-        network=study.network.cell(*cell) if cell else study.network,
-        recipe=study.recipe,
-        validation=study.splits.validation,
-        size=study.preparation.slices.size,
-        standardise=study.preparation.slices.normalisation.method == "training",
-        channels=study.channels,
-    )
+    cell, network = batch.stages[0].cell, network_of(study, batch)
+    own = network.cell(*cell) if cell else network
+    settings = backends.of(network).training(study, own)
     return {
         "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
         "stages": [asdict(stage) for stage in batch.stages],
@@ -83,11 +78,18 @@ def train(study: Study, batch: Batch) -> dict:
     }
 
 
+def network_of(study: Study, made: Batch | Sequence[Model]) -> Network:
+    """Return the network of a job's stages, or of its models, which is one."""
+    if isinstance(made, Batch):
+        return study.network_of(made.stages[0].network)
+    return study.network_of(study.strategies[made[0].strategy].network)
+
+
 def _initial(study: Study, batch: Batch) -> dict:
     """Encoder -> the ImageNet weights at hand, where a stage begins with such; or "model" -> the study's file."""
     kinds = {stage.initial for stage in batch.stages}
     if "model" in kinds:
-        return {"model": of_file(study.network.initial)}
+        return {"model": of_file(network_of(study, batch).initial)}
     if "imagenet" not in kinds:
         return {}
     cell = batch.stages[0].cell
@@ -100,14 +102,9 @@ def selection(study: Study) -> dict:
     return {"cells": study.selection.cells, "folds": study.splits.k_fold.k}
 
 
-def predict(study: Study, models: list[Model]) -> dict:
-    settings = Prediction(
-        network=study.network.model_copy(update={"initial": Initial()}),
-        slices=study.preparation.slices,
-        channels=study.channels,
-        structures=sorted(study.structures),
-        threshold=study.evaluation.threshold,
-    )
+def predict(study: Study, models: Sequence[Model]) -> dict:
+    network = network_of(study, models)
+    settings = backends.of(network).prediction(study, network)
     return {
         "settings": settings.model_dump(mode="json"),
         "models": [asdict(model) for model in models],
@@ -174,6 +171,9 @@ def design(study: Study) -> dict:
         name: cohort.model_dump(mode="json", include={*COHORT}) for name, cohort in study.cohorts.items()
     }
     values["network"] = study.network.model_dump(mode="json", include={*NETWORK})
+    if study.other_networks:
+        others = {name: each.model_dump(mode="json", include={*NETWORK}) for name, each in study.other_networks.items()}
+        values["other_networks"] = others
     values["splits"] = study.splits.model_dump(mode="json", exclude={"seed"})
     values["figures"] = {"order": study.figures.order}
     return values

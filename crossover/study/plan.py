@@ -31,6 +31,7 @@ class Stage:
         initial: the kind of weights that a stage without parent begins with.
         cell: architecture and encoder, of a stage of the selection; None for the study's network.
         recipe: what its step of the chain has in place of the study's recipe.
+        network: the name of one of the study's other networks; None for its own.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Stage:
     initial: str | None = None
     cell: tuple[str, str] | None = None
     recipe: Changes = ()
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def plan(study: Study) -> Plan:
         for depth in range(1, len(variant.steps) + 1):
             begun = variant.steps[:depth]
             fold = variant.fold if variant.leaves_out(begun) else None
-            identity = (begun, variant.initial, variant.replicate, fold, variant.structures)
+            identity = (begun, variant.initial, variant.replicate, fold, variant.structures, variant.network)
             if identity not in stages:
                 stages[identity] = _stage(variant, begun, fold, stage)
             stage = stages[identity]
@@ -126,7 +128,7 @@ def plan(study: Study) -> Plan:
         models[variant.name] = variant.model(stage.name)
     by_name = {stage.name: stage for stage in [*_selection(study), *stages.values()]}
     per_job = study.execution.stages_per_job
-    return Plan(by_name, models, _batches(by_name, models, per_job), _groups(models, per_job))
+    return Plan(by_name, models, _batches(by_name, models, per_job), _groups(study, models, per_job))
 
 
 def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | None) -> Stage:
@@ -144,6 +146,7 @@ def _stage(variant: _Variant, begun: tuple, fold: int | None, parent: Stage | No
         fold_cohort=None if fold is None else variant.fold_cohort,
         initial=None if parent else variant.initial,
         recipe=recipe,
+        network=variant.network,
     )
 
 
@@ -180,6 +183,7 @@ class _Variant:
     structures: tuple[str, ...]
     apart: str
     initial: str
+    network: str | None
 
     def leaves_out(self, begun: tuple) -> bool:
         """Whether these steps leave the fold out: from the first on that trains on its cohort."""
@@ -199,7 +203,8 @@ class _Variant:
 
     def beginning(self, steps: tuple, fold: int | None) -> str:
         """Return the name of a shared beginning that no model ends on: what it was trained on, step by step."""
-        names = [] if self.initial == "random" else [self.initial]
+        names = [self.network] if self.network else []
+        names += [] if self.initial == "random" else [self.initial]
         for train, level, recipe in steps:
             cohorts = "+".join(c if n is None else f"{c}-n{n}" for c, n in train)
             names.append(f"{cohorts}-{level}" if level else cohorts)
@@ -271,12 +276,12 @@ def _variant(
     study: Study, name: str, levels: tuple, n: int | None, own: tuple[tuple[str, ...], str],
     replicate: int, fold: int | None = None,
 ) -> _Variant:  # fmt: skip
-    chain = study.strategies[name].chain
+    chain, network = study.strategies[name].chain, study.strategies[name].network
     steps = tuple((_train(step, n), level, step.recipe.changes) for step, level in zip(chain, levels, strict=True))
     left_out = fold is not None and not study.folded
     fold_cohort = _counted(chain[-1]) if left_out else None
-    initial = chain[0].initial or study.network.initial.weights
-    return _Variant(name, _named(levels), n, replicate, fold, fold_cohort, steps, *own, initial)
+    initial = chain[0].initial or study.network_of(network).initial.weights
+    return _Variant(name, _named(levels), n, replicate, fold, fold_cohort, steps, *own, initial, network)
 
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
@@ -302,7 +307,7 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
         groups.setdefault(family.get(stage.name, alone), []).append(stage)
     awaited = {stage.parent for stage in stages.values()}
     place = {stage.name: i for i, stage in enumerate(stages.values())}  # parents before children
-    of_network = Counter(stage.cell for stage in stages.values())
+    of_network = Counter((stage.cell, stage.network) for stage in stages.values())
 
     def kind(members: list[Stage]) -> tuple:
         """Return what groups that share a job have in common.
@@ -310,7 +315,7 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
         It is the network; for those of more than one job also how many jobs they wait for, and whether any waits for
         them.
         """
-        network = members[0].cell
+        network = members[0].cell, members[0].network
         if of_network[network] <= per_job:
             return (network,)
         waited_for = any(stage.name in awaited for stage in members)
@@ -328,11 +333,15 @@ def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -
     return batches
 
 
-def _groups(models: dict[str, Model], per_job: int) -> dict[str, tuple[Model, ...]]:
+def _groups(study: Study, models: dict[str, Model], per_job: int) -> dict[str, tuple[Model, ...]]:
     families: dict[str, list[Model]] = {}
     for model in models.values():
         families.setdefault(model.family, []).append(model)
-    groups = _merged(families, per_job, lambda members: members[0].structures)
+
+    def kind(members: list[Model]) -> tuple:
+        return members[0].structures, study.strategies[members[0].strategy].network
+
+    groups = _merged(families, per_job, kind)
     return {name: tuple(members) for name, members in groups.items()}
 
 

@@ -58,6 +58,8 @@ class Study(Section):
     preparation: Preparation
     splits: Splits
     network: Network
+    other_networks: dict[Name, Network] = {}
+    """Further ones, for the strategies that name them: another architecture, or another backend."""
     recipe: Recipe
     selection: Selection | None = None
     sizes: list[int] = []
@@ -120,8 +122,20 @@ class Study(Section):
     @property
     def networks(self) -> list[tuple[str, str]]:
         """Architecture and encoder, "" for none, of each network that is trained."""
-        own = (self.network.architecture, str(self.network.settings.get("encoder", "")))
-        return self.cells or [own]
+        named = dict.fromkeys([None, *(strategy.network for strategy in self.strategies.values())])
+        return list(dict.fromkeys(cell for name in named for cell in self.cells_of(None, name)))
+
+    def cells_of(self, cell: tuple[str, str] | None, network: str | None) -> list[tuple[str, str]]:
+        """Return architecture and encoder, "" for none, of a stage: its cell, or those that its network may have."""
+        if cell:
+            return [cell]
+        own = self.network_of(network)
+        known = (own.architecture, str(own.settings.get("encoder", "")))
+        return self.cells if network is None and self.cells else [known]
+
+    def network_of(self, name: str | None) -> Network:
+        """Return one of the other networks by its name; the study's own for None."""
+        return self.network if name is None else self.other_networks[name]
 
     @property
     def encoders(self) -> list[str]:
@@ -138,8 +152,14 @@ class Study(Section):
     @property
     def initials(self) -> set[str]:
         """The kinds of weights that some chain begins with."""
-        first = {s.chain[0].initial or self.network.initial.weights for s in self.strategies.values()}
-        return first | ({self.network.initial.weights} if self.selection else set())
+        named = {None, *(strategy.network for strategy in self.strategies.values())}
+        return {kind for name in named for kind in self.initials_of(name)}
+
+    def initials_of(self, network: str | None) -> set[str]:
+        """Return the kinds of weights that some chain of a network begins with; see `network_of`."""
+        kind = self.network_of(network).initial.weights
+        first = {s.chain[0].initial or kind for s in self.strategies.values() if s.network == network}
+        return first | ({kind} if self.selection and network is None else set())
 
     @classmethod
     def of(cls, values: dict) -> Study:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from crossover.core.configuration import Section
 from crossover.imaging.settings import Slices
@@ -140,7 +140,8 @@ class Initial(Section):
     file: str | None = None
     """A safetensors file with the weights of a network like this one, as
     results/<study>/stages/<model>/weights.safetensors; parts that don't fit, as a head for other structures, begin at
-    random."""
+    random. With the backend nnunet also a checkpoint of nnU-Net's, as fold_0/checkpoint_final.pth, whose plans are
+    taken."""
     otherwise: Literal["random", "stop"] = "stop"
     """What is done where they are not at hand."""
 
@@ -149,9 +150,45 @@ SELECTED = "selected"
 """The architecture that the study's `selection` chooses."""
 
 
-class Network(Section):
-    """The architecture, its engine and its settings."""
+class NnunetTrainer(Section):
+    """What nnU-Net's trainer is told, in its own words and with its own defaults (`nnUNetTrainer.__init__`, 2.7)."""
 
+    num_epochs: Annotated[int, Field(ge=1)] = 1000
+    num_iterations_per_epoch: Annotated[int, Field(ge=1)] = 250
+    num_val_iterations_per_epoch: Annotated[int, Field(ge=1)] = 50
+    initial_lr: Annotated[float, Field(gt=0)] = 1e-2
+    """Of SGD with Nesterov's momentum of 0.99; it falls as (1 - epoch / num_epochs) ** 0.9."""
+    weight_decay: Annotated[float, Field(ge=0)] = 3e-5
+
+
+NNUNET = "nnunet"
+"""The backend, and what stands for the architecture of its networks, which nnU-Net plans by itself."""
+UNREAD = {
+    "slices": ("backend", "configuration", "plans", "gpu_memory_target_in_gb", "disable_tta", "trainer"),
+    NNUNET: ("settings", "device"),
+}
+"""Backend -> the keys of a network that it doesn't read; the one that names it tells the own loop nothing."""
+
+
+class Network(Section):
+    """The architecture, its engine and its settings; or that nnU-Net plans and trains it.
+
+    Keys that the backend doesn't read may stand there and mean nothing, so that one key changes the backend.
+    """
+
+    backend: Literal["slices", "nnunet"] = "slices"
+    """What makes the trainings: this library's own loop over slices, or nnU-Net (docs/nnunet.md)."""
+    configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "2d"
+    """Of nnU-Net."""
+    plans: Literal["default", "ResEncM", "ResEncL", "ResEncXL"] = "default"
+    """Of nnU-Net: its experiment planner, by the names of its residual encoder presets."""
+    gpu_memory_target_in_gb: Annotated[float, Field(gt=0)] | None = None
+    """Of nnU-Net's planner: a smaller one plans smaller batches and patches, for a machine without a GPU; None for its
+    own (8; 24 and 40 of ResEncL and ResEncXL)."""
+    disable_tta: bool = False
+    """Of nnU-Net's prediction: without mirroring it takes a quarter of the time in 2D, an eighth in 3D."""
+    trainer: NnunetTrainer = NnunetTrainer()
+    """Of nnU-Net; the study's `recipe` gives it the seed and the retries alone."""
     architecture: str
     """Its name, or "selected"."""
     engine: Literal["keras", "torch"]
@@ -161,6 +198,20 @@ class Network(Section):
     initial: Initial = Initial()
     per_structure: bool = False
     """A network for each structure, instead of one for all."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _planned_by_nnunet(cls, values: Any) -> Any:
+        """Of nnU-Net's networks the architecture, engine, settings and device are those of nnU-Net."""
+        if not isinstance(values, dict) or values.get("backend") != NNUNET:
+            return values
+        kept = {key: value for key, value in values.items() if key not in UNREAD[NNUNET]}
+        return kept | {"architecture": NNUNET, "engine": "torch"}
+
+    @model_serializer(mode="wrap")
+    def _what_is_read(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A key that the backend doesn't read is no part of what a rule, a record or a digest holds."""
+        return {key: value for key, value in values(self).items() if key not in UNREAD[self.backend]}
 
     def cell(self, architecture: str, encoder: str) -> Network:
         """This network with an architecture and encoder of the selection."""
@@ -293,6 +344,25 @@ class Training(Section):
     channels: list[str]
 
 
+class CaseTraining(Section):
+    """As `Training`, of a backend that reads cases, and plans and augments by itself."""
+
+    network: Network
+    seed: int
+    retries: int
+    validation: Fraction | Literal["fold"]
+    channels: list[str]
+    channel_names: list[str]
+    """What nnU-Net calls each, by which it is normalised."""
+
+
+class CasePrediction(Section):
+    """As `Prediction`, of a backend that reads cases."""
+
+    network: Network
+    channels: list[str]
+
+
 class Prediction(Section):
     """All that masks follow from, beside the weights, the cases and the code."""
 
@@ -323,6 +393,8 @@ class Strategy(Section):
     chain: Annotated[list[Step], Field(min_length=1)]
     structures: list[str] = []
     """Only these, where each structure has a network of its own; all by default."""
+    network: Name | None = None
+    """One of the study's `other_networks`; by default its `network`."""
 
     @property
     def levels(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ import pandas as pd
 from crossover.core.files import read_json
 from crossover.core.incremental import RECORD
 from crossover.imaging.stored import IMAGES, mask_name
+from crossover.imaging.volumes import image_path, structure_path
 from crossover.study.sections import SELECTED, Prediction, Training
 
 WEIGHTS = "weights.safetensors"
@@ -54,6 +55,61 @@ class Slices:
             ]
             for place in places(cases)
         }
+
+
+class Cases:
+    """The cases of a study's cohorts, on their own grids.
+
+    Args:
+        manifests: {cohort: data/cases/<cohort>/manifest.json}.
+        corrected: the manifests of corrected images, where the study corrects any; they stand for those of the cases.
+    """
+
+    def __init__(self, manifests: Mapping[str, Path], corrected: Mapping[str, Path] | None = None) -> None:
+        self._manifests, self._corrected = dict(manifests), dict(corrected or {})
+        self._items: dict[Path, dict] = {}
+
+    def folder(self, place: Place) -> Path:
+        """Return where a case lies."""
+        return self._manifests[place.cohort].parent / place.case
+
+    def image(self, place: Place, channel: str) -> Path:
+        """Return the image of a channel, the corrected one where there is such."""
+        file = image_path(self.folder(place), channel)
+        corrected = self._corrected.get(place.cohort)
+        return (
+            file
+            if self._sha256(corrected, place, file.name) is None
+            else image_path(self._corrected[place.cohort].parent / place.case, channel)
+        )
+
+    def digests(
+        self, cases: pd.DataFrame, channels: Sequence[str], structures: Sequence[str] = ()
+    ) -> dict[str, list[str]]:
+        """Return case -> digests of its images, the corrected ones where there are such, and of some masks."""
+        images = [image_path(Path(), channel).name for channel in channels]
+        masks = [structure_path(Path(), structure).name for structure in structures]
+        found = {}
+        for place in places(cases):
+            own, corrected = self._manifests[place.cohort], self._corrected.get(place.cohort)
+            digests = [self._sha256(corrected, place, n) or self._sha256(own, place, n) for n in images]
+            digests += [self._sha256(own, place, n) for n in masks]
+            found[f"{place.cohort}/{place.case}"] = [sha256 or "" for sha256 in digests]
+        return found
+
+    def _sha256(self, manifest: Path | None, place: Place, name: str) -> str | None:
+        """Return the digest of a file of a case; None where the manifest has none of it."""
+        if manifest is None:
+            return None
+        if manifest not in self._items:
+            self._items[manifest] = read_json(manifest)["items"]
+        file = self._items[manifest].get(place.case, {}).get("files", {}).get(name)
+        return file and file["sha256"]
+
+
+def by_cohort(manifests: Sequence[Path]) -> dict[str, Path]:
+    """Return cohort -> manifest, of manifests that lie in a folder called as the cohort."""
+    return {path.parent.name: path for path in manifests}
 
 
 def places(cases: pd.DataFrame) -> list[Place]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,20 +25,39 @@ from crossover.study.sections import Prediction
 from crossover.study.splits import evaluation_cases
 from crossover.training import engines
 from crossover.training.data import Moments, Standardised, in_turn
-from crossover.training.files import WEIGHTS, Place, Slices, record_of
+from crossover.training.files import WEIGHTS, Cases, Place, Slices, places, record_of
+
+
+class Predictor(Protocol):
+    """Masks by the stages of one backend, for cases of the study."""
+
+    settings: Any
+    """All that masks follow from, beside the weights, the cases and the code: a section of settings."""
+
+    def begins(self, record: Mapping[str, Any]) -> Any:
+        """Return what it reads of a stage, by the stage's record: digests of files, and values."""
+
+    def digests(self, cases: pd.DataFrame) -> dict[str, list[str]]:
+        """Return case -> digests of all that it reads of a case; columns cohort and case."""
+
+    def masks(self, stage: Path, structures: Sequence[str], cases: Sequence[Place]) -> Iterator[list[sitk.Image]]:
+        """Yield the masks (uint8, 0 or 1) of each case, one for each structure, on the case's own grid.
+
+        Args:
+            stage: the folder of a stage, with its weights and its record.
+        """
 
 
 def predict_models(
-    settings: Prediction, models: list[Model], slices: Slices, splits: pd.DataFrame, cases: Path,
-    stages: Sequence[Path], manifest: Path, code: str, threads: int,
-) -> None:  # fmt: skip
+    predictor: Predictor, models: list[Model], splits: pd.DataFrame, stages: Sequence[Path], manifest: Path, code: str
+) -> None:
     """Write every model's masks of the cases that it is evaluated on, on their own grids.
 
     Models whose stage failed are listed under `failed` in the manifest, and older masks of theirs removed. A model's
-    record has how many slices were predicted, and the seconds from the stored slices to the written masks.
+    record has how many slices were predicted, and the seconds from what is stored of the cases to the written masks.
 
     Args:
-        cases: data/cases. stages: manifests of the models' stages, in results/<study>/stages.
+        stages: manifests of the models' stages, in results/<study>/stages.
     """
     missing = incremental.failed_of(stages)
     failed = {model.name: missing[model.stage] | {"stage": model.stage} for model in models if model.stage in missing}
@@ -47,37 +66,58 @@ def predict_models(
     models = [model for model in models if model.name not in failed]
     folder_of = stages[0].parent
     by_name = {model.name: model for model in models}
-    shape = (*settings.slices.size, len(settings.channels))
-
-    @functools.cache
-    def create(structures: int) -> engines.Engine:
-        new = partial(engines.create, settings.network, shape, structures, threads)
-        return timed("create", new)
 
     def make(name: str, folder: Path) -> dict:
-        structures = by_name[name].structures
-        engine = create(len(structures))
-        stage = by_name[name].stage
-        engine.load(load_file(folder_of / stage / WEIGHTS))
-        evaluated = list(evaluation_cases(splits, by_name[name]).itertuples())
-        files = [slices.file(Place(c.cohort, c.case), IMAGES) for c in evaluated]
-        folders = [cases / c.cohort / c.case for c in evaluated]
-        moments = record_of(folder_of, stage)["standardised"]
+        model = by_name[name]
+        evaluated = places(evaluation_cases(splits, model))
         begun, predicted = perf_counter(), 0
-        for case, masks in zip(evaluated, predict_cases(engine, files, folders, settings, moments)):
-            for structure, mask in zip(structures, masks, strict=True):
+        found = predictor.masks(folder_of / model.stage, model.structures, evaluated)
+        for case, masks in zip(evaluated, found, strict=True):
+            for structure, mask in zip(model.structures, masks, strict=True):
                 write(mask, prediction_path(folder.parent, name, case.cohort, case.case, structure))
             predicted += masks[0].GetDepth()
         return {"model": name, "slices": predicted, "seconds": round(perf_counter() - begun, 3)}
 
     keys = {}
     for model in models:
-        made = record_of(folder_of, model.stage)
-        begun = [made["files"][WEIGHTS]["sha256"], made["standardised"]]
-        inputs = slices.digests(evaluation_cases(splits, model))
-        keys[model.name] = digest([begun, inputs, settings.model_dump(mode="json"), code])
+        begins = predictor.begins(record_of(folder_of, model.stage))
+        inputs = predictor.digests(evaluation_cases(splits, model))
+        keys[model.name] = digest([begins, inputs, predictor.settings.model_dump(mode="json"), code])
     records = incremental.refresh(manifest.parent, keys, make, prune=False)
     incremental.write_manifest(manifest, records, failed)
+
+
+class SlicePredictor:
+    """See `Predictor`: by the networks of the own loop; an engine for each number of structures."""
+
+    def __init__(self, settings: Prediction, slices: Slices, cases: Cases, threads: int) -> None:
+        self.settings, self._slices, self._cases, self._threads = settings, slices, cases, threads
+        self._engines: dict[int, engines.Engine] = {}
+
+    def begins(self, record: Mapping[str, Any]) -> Any:
+        """See `Predictor`."""
+        return [record["files"][WEIGHTS]["sha256"], record["standardised"]]
+
+    def digests(self, cases: pd.DataFrame) -> dict[str, list[str]]:
+        """See `Predictor`."""
+        return self._slices.digests(cases)
+
+    def masks(self, stage: Path, structures: Sequence[str], cases: Sequence[Place]) -> Iterator[list[sitk.Image]]:
+        """See `Predictor`."""
+        engine = self._engine(len(structures))
+        engine.load(load_file(stage / WEIGHTS))
+        files = [self._slices.file(place, IMAGES) for place in cases]
+        folders = [self._cases.folder(place) for place in cases]
+        moments = record_of(stage.parent, stage.name)["standardised"]
+        return predict_cases(engine, files, folders, self.settings, moments)
+
+    def _engine(self, structures: int) -> engines.Engine:
+        if structures not in self._engines:
+            s = self.settings
+            shape = (*s.slices.size, len(s.channels))
+            new = partial(engines.create, s.network, shape, structures, self._threads)
+            self._engines[structures] = timed("create", new)
+        return self._engines[structures]
 
 
 def predict_cases(

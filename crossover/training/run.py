@@ -1,10 +1,9 @@
-"""Train the stages of one job."""
+"""Train a stage by the own loop over slices."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -15,16 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from crossover.core import incremental
-from crossover.core.files import digest, file_digest, read_json
+from crossover.core.files import digest
 from crossover.core.source_code import code_digest
-from crossover.networks import encoder_weights
 from crossover.networks.source_code import network_files
 from crossover.study.plan import Stage
-from crossover.study.sections import Network, Recipe, Training
+from crossover.study.sections import Recipe, Training
 from crossover.study.splits import stage_cases
 from crossover.training import engines
 from crossover.training.augmentation import Cuts, Versions, augmenter
@@ -33,73 +29,15 @@ from crossover.training.clock import Clock
 from crossover.training.data import Batches, Moments, SliceSet, load
 from crossover.training.devices import processor
 from crossover.training.failure import Collapsed, TrainingFailed
-from crossover.training.files import HISTORY, WEIGHTS, Slices, places, record_of
+from crossover.training.files import HISTORY, WEIGHTS, Slices, places
 from crossover.training.inputs import Validation, inputs
+from crossover.training.job import Initials, Stages, seed_of
 from crossover.training.stage import Trained, planned_steps, scored_slices, train, validation_dsc
 
 log = logging.getLogger(__name__)
 USES = {"train": "train on", "validation": "validate on"}
 SMALLER = "a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
 OFF = Cache(0)
-UNMADE = "its parent failed"
-"""The key of a stage that can't be made; no record has it."""
-
-
-def what(stage: Stage) -> dict:
-    """Return what a stage is, without its name, its parent's, its network's place in the study, and its recipe.
-
-    With another recipe a stage begins with the same weights and is given the same batches.
-    """
-    about = asdict(stage)
-    return {k: v for k, v in about.items() if k not in ("name", "parent", "cell", "recipe")}
-
-
-class Initials:
-    """What first stages begin with: encoder -> as `crossover.study.initial_weights.at_hand` found it.
-
-    Args:
-        path: where the run's configuration says that ImageNet weights are, see `crossover.study.config.Settings`.
-    """
-
-    def __init__(self, at_hand: dict[str, dict[str, str]], path: str) -> None:
-        self._at_hand, self._path = at_hand, path
-
-    def of(self, stage: Stage, network: Network) -> dict[str, str] | None:
-        """Return what a stage begins with; None for a stage with a parent."""
-        if stage.initial == "model":
-            return self._at_hand["model"]
-        if stage.initial != "imagenet":
-            return {"weights": stage.initial} if stage.initial else None
-        return self._at_hand[str(network.settings["encoder"])]
-
-    def model(self, stage: Stage, network: Network) -> engines.Arrays | None:
-        """Return the weights of the study's file; None where the stage begins otherwise.
-
-        Raises:
-            ValueError: the file is no safetensors file, or no longer the one that the run was begun with.
-        """
-        about = self.of(stage, network)
-        if not about or about["weights"] != "model":
-            return None
-        if not Path(about["from"]).is_file() or file_digest(Path(about["from"])) != about["sha256"]:
-            raise ValueError(f"network.initial.file: {about['from']} is gone, or another one than when the run began")
-        try:
-            return load_file(about["from"])
-        except SafetensorError as error:
-            raise ValueError(f"network.initial.file: {about['from']} is no whole safetensors file: {error}") from error
-
-    def arrays(self, stage: Stage, network: Network, channels: int) -> engines.Arrays | None:
-        """Return the encoder's weights; None where the stage begins otherwise.
-
-        Raises:
-            ValueError: they are no longer those that the run was begun with.
-        """
-        about = self.of(stage, network)
-        if not about or about["weights"] != "imagenet":
-            return None
-        encoder = str(network.settings["encoder"])
-        read = encoder_weights(network.engine)
-        return read(encoder, self._path, about["sha256"], channels)
 
 
 class _Data(NamedTuple):
@@ -112,8 +50,8 @@ class _Data(NamedTuple):
     versions: Versions | Cuts
 
 
-class Trainer:
-    """Makes stages; an engine is created for the first one that must be trained, and shared."""
+class Trainer(Stages):
+    """Makes stages by the own loop; an engine is created for the first one that must be trained, and shared."""
 
     def __init__(
         self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
@@ -122,10 +60,9 @@ class Trainer:
     ) -> None:  # fmt: skip
         """`watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told. Where there is a
         GPU `gpu_share` of it is this job's: below 1 others may have trained on it."""
+        super().__init__(splits, out, cache, initial or Initials({}, ""))
         self.watch, self.activations, self.gpu_share = watch, activations, gpu_share
-        self.settings, self.slices, self.splits = settings, slices, splits
-        self.out, self.cache, self.threads = out, cache, threads
-        self.initial = initial or Initials({}, "")
+        self.settings, self.slices, self.threads = settings, slices, threads
         self._engines: dict[int, engines.Engine] = {}
 
     def engine(self, structures: int) -> engines.Engine:
@@ -135,43 +72,18 @@ class Trainer:
             self._engines[structures] = engines.create(s.network, (*s.size, len(s.channels)), structures, self.threads)
         return self._engines[structures]
 
-    def key(self, stage: Stage, code: str, keys: dict[str, str]) -> str:
-        """Return a digest of all that the stage's weights follow from; its name is not among it."""
-        parent = keys.get(stage.parent or "") or record_of(self.out, stage.parent).get("key")
-        cases = stage_cases(self.splits, stage, self.settings.validation)
-        slices = self.slices.digests(cases, stage.structures)
-        settings = self.settings.model_dump(mode="json")
-        begins = self.initial.of(stage, self.settings.network)
-        about = [what(stage), stage.recipe]
-        return digest([settings, about, list(cases.use), slices, begins, parent, code])
+    def digests(self, cases: pd.DataFrame, structures: Sequence[str]) -> dict[str, list[str]]:
+        """See `Stages`."""
+        return self.slices.digests(cases, structures)
 
-    def make(self, stage: Stage, key: str, folder: Path) -> dict:
-        """Train one stage into its folder: weights, history.csv; returns its facts.
-
-        Where a stage of another name has the same key it is copied, with the facts of its training.
-
-        Raises:
-            TrainingFailed: what happened, and what to try.
-        """
-        twin = self._twin(key)
-        if twin:
-            for name in (WEIGHTS, HISTORY):
-                shutil.copyfile(self.out / twin["stage"]["name"] / name, folder / name)
-            return twin | {"stage": asdict(stage), "same_as": twin["stage"]["name"]}
+    def train(self, stage: Stage, key: str, folder: Path) -> dict:
+        """See `Stages`."""
         try:
             return self._train(stage, key, folder)
         except Exception as error:
             if engines.out_of_memory(error):
                 raise TrainingFailed(f"no memory left: {error}", SMALLER) from error
             raise
-
-    def _twin(self, key: str) -> dict | None:
-        """Return the facts of a finished stage with this key."""
-        for path in sorted(self.out.glob(f"*/{incremental.RECORD}")):
-            if incremental.is_current(path.parent, key):
-                facts = {k: v for k, v in read_json(path).items() if k not in incremental.OWN}
-                return facts if "same_as" not in facts else None
-        return None
 
     def _train(self, stage: Stage, key: str, folder: Path) -> dict:
         start, clock = perf_counter(), Clock()
@@ -216,7 +128,7 @@ class Trainer:
         collapsed: list[dict] = []
         while True:
             again = [len(collapsed)] if collapsed else []
-            seed = int(digest([recipe.seed, what(stage), *again])[:8], 16)
+            seed = seed_of(recipe.seed, stage, len(collapsed))
             checkpoint = "-".join([key, *map(str, again)]) + ".safetensors"
             last = len(collapsed) == recipe.retries
             try:
@@ -250,10 +162,6 @@ class Trainer:
                 validate = self._validation(engine, data.validation, name, stack)
             done = train(engine, given, validate, recipe, checkpoint, clock, watch, begins_trained)
         return done, given.counts if name else None
-
-    def forget(self, stage: str) -> None:
-        """Remove the checkpoints of a stage whose record stands."""
-        shutil.rmtree(self.cache / stage, ignore_errors=True)
 
     def _data(self, stage: Stage) -> _Data:
         """Read what a stage is trained and validated on.
@@ -341,65 +249,3 @@ def _shapes(arrays: engines.Arrays) -> dict[str, dict[str, tuple[int, ...]]]:
     for name, value in arrays.items():
         parts.setdefault(name.split(".")[0], {})[name] = value.shape
     return parts
-
-
-def train_stages(
-    trainer: Trainer,
-    stages: list[Stage],
-    manifest: Path,
-    code: str,
-    tell: Callable[[str, float], None],
-    fail: Callable[[str, str, str, bool], None] = lambda *told: None,
-    begin: Callable[[str, str], None] = lambda *told: None,
-    parents: Sequence[Path] = (),
-) -> None:
-    """Bring the stages of one job up to date, and write its manifest.
-
-    A stage that raises `TrainingFailed`, and one whose parent did, is listed under `failed` with what happened
-    and what to try; the others go on.
-
-    Args:
-        tell: hears of each stage that is done: what, and its seconds of training.
-        fail: hears of each that failed: its name, what happened, what to try, and whether by itself.
-        begin: hears of each that is about to be trained: its name and key.
-        parents: manifests of the jobs that make the stages' parents.
-
-    Raises:
-        crossover.core.incremental.ItemsError: naming the stages that failed in any other way; the others are kept.
-    """
-    failed = incremental.failed_of(parents)
-    keys: dict[str, str] = {}
-    for stage in stages:  # a parent that was not made has no key to tell
-        unmade = stage.parent in failed or keys.get(stage.parent or "") == UNMADE
-        keys[stage.name] = UNMADE if unmade else trainer.key(stage, code, keys)
-    by_name = {stage.name: stage for stage in stages}
-
-    def make(name: str, folder: Path) -> dict:
-        stage = by_name[name]
-        try:
-            if about := failed.get(stage.parent or ""):
-                what = f"its parent {stage.parent} failed: {about['happened']}"
-                raise TrainingFailed(what, about["advice"])
-            begin(name, keys[name])
-            facts = trainer.make(stage, keys[name], folder)
-        except TrainingFailed as error:
-            failed[name] = {"happened": error.happened, "advice": error.advice}
-            fail(name, error.happened, error.advice, stage.parent not in failed)
-            raise
-        what = f"{name}, {facts['steps']} steps, validation DSC {facts['best_validation_dsc']:.2f}"
-        tell(what, facts["seconds"])
-        return facts
-
-    for name, key in keys.items():
-        if incremental.is_current(trainer.out / name, key):
-            tell(f"{name} (kept)", 0)
-    try:
-        records = incremental.refresh(trainer.out, keys, make, prune=False)
-    except incremental.ItemsError as error:
-        if set(error.failed) - set(failed):
-            raise
-        records = error.records
-    for name in records:
-        trainer.forget(name)
-    own = {name: failed[name] for name in keys if name in failed}
-    incremental.write_manifest(manifest, records, own)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from time import monotonic
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -72,7 +72,27 @@ def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
     return int(np.clip(round(recipe.epochs * epoch_steps), low, high))
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+class Rate(Protocol):
+    """How the learning rate goes, as a recipe has it."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Before the schedule."""
+
+    @property
+    def schedule(self) -> str:
+        """See `Recipe`."""
+
+    @property
+    def power(self) -> float:
+        """See `Recipe`."""
+
+    @property
+    def warmup(self) -> float:
+        """See `Recipe`."""
+
+
+def learning_rate(recipe: Rate, step: int, steps: int) -> float:
     """Return the learning rate of step `step` (from 0) of `steps`, by the recipe's schedule."""
     done = step / steps
     share = {

@@ -1,0 +1,160 @@
+"""What each backend reads of a study, which of its settings fit it, and by which source files it makes a training.
+
+Beside `crossover.training.backends`, which holds the backends themselves, this is the only place that tells them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from crossover import networks
+from crossover.core.configuration import Section
+from crossover.networks.source_code import network_files
+from crossover.study.sections import (
+    CasePrediction,
+    CaseTraining,
+    Initial,
+    Network,
+    Prediction,
+    Training,
+)
+
+if TYPE_CHECKING:
+    from crossover.study.schema import Study
+
+FOLDER = "crossover/training/backends"
+NNUNETS_OWN = ("ct", "nonorm", "zscore", "rescale_to_0_1", "rgb_to_0_1")
+"""Names of channels that mean a scheme of normalisation to nnU-Net."""
+
+
+class Backend(NamedTuple):
+    """What the workflow knows of a backend.
+
+    Attributes:
+        reads: the slices that are cut for a network, or the cases themselves, on their own grids.
+        environment: of its jobs: the name of a file in envs/.
+        training: the settings that a training follows from. prediction: those that masks follow from.
+        findings: what is wrong with a network of it, without its place in the study.
+        files: the entries of its code, beside those of the scripts, for its part "training" or "prediction" and an
+            architecture of the network.
+        steps: of a training, where the network says it; else they follow from the study's recipe.
+    """
+
+    reads: Literal["slices", "cases"]
+    environment: Callable[[Network], str]
+    training: Callable[[Study, Network], Section]
+    prediction: Callable[[Study, Network], Section]
+    findings: Callable[[Study, Network], Iterator[str]]
+    files: Callable[[str, str, Network], tuple[str, ...]]
+    steps: Callable[[Network], int | None]
+
+
+def of(network: Network) -> Backend:
+    """Return what is known of a network's backend."""
+    return BACKENDS[network.backend]
+
+
+# ---- slices
+
+
+def _slice_training(study: Study, network: Network) -> Training:
+    return Training(
+        network=network,
+        recipe=study.recipe,
+        validation=study.splits.validation,
+        size=study.preparation.slices.size,
+        standardise=study.preparation.slices.normalisation.method == "training",
+        channels=study.channels,
+    )
+
+
+def _slice_prediction(study: Study, network: Network) -> Prediction:
+    return Prediction(
+        network=network.model_copy(update={"initial": Initial()}),
+        slices=study.preparation.slices,
+        channels=study.channels,
+        structures=sorted(study.structures),
+        threshold=study.evaluation.threshold,
+    )
+
+
+def _slice_findings(study: Study, network: Network) -> Iterator[str]:
+    name = network.architecture
+    if name not in networks.architectures():
+        yield f"network.architecture: no {name!r}; there are {', '.join(networks.architectures())}"
+        return
+    for wrong in networks.wrong_settings(name, network.settings):
+        yield f"network.settings.{wrong}"
+    size = study.preparation.slices.size
+    for wrong in networks.wrong_size(name, size):
+        yield f"preparation.slices.size: {wrong}"
+    for wrong in networks.wrong_batch(name, study.recipe.batch, size):
+        yield f"recipe.batch: {wrong}"
+    engines = networks.declared(name).engines
+    if network.engine not in engines:
+        yield f"network.engine: {name} is built for {', '.join(engines)}, not {network.engine}"
+    if network.engine != "torch" and network.device.channels_last:
+        yield f"network.device.channels_last: a setting of the engine torch, not of {network.engine}"
+
+
+def _slice_files(part: str, architecture: str, network: Network) -> tuple[str, ...]:
+    return (f"{FOLDER}/slices/{part}.py", *network_files(architecture, network.engine))
+
+
+# ---- nnunet
+
+
+def _case_training(study: Study, network: Network) -> CaseTraining:
+    return CaseTraining(
+        network=network,
+        seed=study.recipe.seed,
+        retries=study.recipe.retries,
+        validation=study.splits.validation,
+        channels=study.channels,
+        channel_names=[channel_name(study, channel) for channel in study.channels],
+    )
+
+
+def _case_prediction(study: Study, network: Network) -> CasePrediction:
+    return CasePrediction(network=network.model_copy(update={"initial": Initial()}), channels=study.channels)
+
+
+def _case_findings(study: Study, network: Network) -> Iterator[str]:
+    if network.initial.weights == "imagenet":
+        yield "network.initial: nnU-Net's networks have no encoder with ImageNet weights"
+
+
+def channel_name(study: Study, channel: str) -> str:
+    """Return what nnU-Net calls a channel, which decides how it normalises it.
+
+    "CT" clips and scales by values of the whole data set, as suits units that mean the same in every image: of CT, and
+    of channels that the study itself shows its networks in a fixed window. Any other name scales each image by its own
+    mean and SD; one that would mean another scheme to nnU-Net gets "MR " before it.
+    """
+    rule = study.series.get(channel)
+    if (rule and rule.modality == "CT") or study.preparation.slices.normalisation.method == "window":
+        return "CT"
+    return f"MR {channel}" if channel.casefold() in NNUNETS_OWN else channel
+
+
+BACKENDS = {
+    "slices": Backend(
+        reads="slices",
+        environment=lambda network: network.engine,
+        training=_slice_training,
+        prediction=_slice_prediction,
+        findings=_slice_findings,
+        files=_slice_files,
+        steps=lambda network: None,
+    ),
+    "nnunet": Backend(
+        reads="cases",
+        environment=lambda network: "nnunet",
+        training=_case_training,
+        prediction=_case_prediction,
+        findings=_case_findings,
+        files=lambda part, architecture, network: (f"{FOLDER}/nnunet/{part}.py",),
+        steps=lambda network: network.trainer.num_epochs * network.trainer.num_iterations_per_epoch,
+    ),
+}

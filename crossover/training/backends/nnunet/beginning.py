@@ -1,0 +1,104 @@
+"""The weights that a training begins with: a parent's, a stage's of another study, or a checkpoint of nnU-Net's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from crossover.core.files import read_json
+from crossover.networks.nnunet import HEAD
+from crossover.training.backends.nnunet import checkpoints, levels
+from crossover.training.backends.nnunet.dataset import DATASET
+from crossover.training.backends.nnunet.prediction import PLANS
+from crossover.training.files import WEIGHTS
+
+NAMED = 3
+"""Weights that a message names."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Weights, with the plans and the description of the data set that they were trained on.
+
+    Attributes:
+        where: the file, for messages.
+        weights: by name. A checkpoint has each under all the names that it has.
+    """
+
+    where: Path
+    weights: dict[str, Tensor]
+    plans: dict[str, Any]
+    dataset: dict[str, Any]
+
+    def load(self, network: nn.Module, dataset: dict[str, Any]) -> dict[str, Any]:
+        """Set a network's weights, as nnU-Net begins from pretrained ones: all but the segmentation layers must fit.
+
+        These are taken too where they were trained for the same labels.
+
+        Args:
+            dataset: that the network is trained on.
+
+        Returns:
+            loaded: the parts that were; not_loaded: part -> why.
+
+        Raises:
+            ValueError: naming the parts that don't fit, with the first weights and their shapes.
+        """
+        own, found = levels.parts(network), dict[str, Tensor]()
+        wrong = {part: self._wrong(values) for part, values in own.items()}
+        out = {part: why for part, why in wrong.items() if why}
+        if self.dataset["labels"] != dataset["labels"]:
+            out[HEAD] = "other labels: " + ", ".join(self.dataset["labels"])
+        if refused := {part: why for part, why in out.items() if part != HEAD}:
+            told = "; ".join(f"{part}: {why}" for part, why in refused.items())
+            channels = (len(about.get("channel_names", {})) for about in (self.dataset, dataset))
+            raise ValueError(
+                f"{self.where}: its weights don't fit the network that its plans make for these images: {told}. It was "
+                "trained on images of {} channels, and these have {}".format(*channels)
+            )
+        for part in own:
+            if part not in out:
+                found |= {name: self.weights[name] for name in own[part]}
+        checkpoints.set_weights(network, found)
+        return {"loaded": [part for part in own if part not in out], "not_loaded": out}
+
+    def _wrong(self, values: dict[str, Tensor]) -> str:
+        """Return which weights of a part are missing or have another shape; "" where none."""
+        told = []
+        for name, value in values.items():
+            given = self.weights.get(name)
+            if given is None:
+                told.append(f"{name} is missing")
+            elif given.shape != value.shape:
+                told.append(f"{name} is {list(given.shape)}, not {list(value.shape)}")
+        more = f" and {len(told) - NAMED} more" if len(told) > NAMED else ""
+        return ", ".join(told[:NAMED]) + more
+
+
+def of_stage(folder: Path) -> Beginning:
+    """Return what a stage of this backend ended with."""
+    weights = load_file(folder / WEIGHTS)
+    return Beginning(folder / WEIGHTS, weights, read_json(folder / PLANS), read_json(folder / DATASET))
+
+
+def of_file(path: Path) -> Beginning:
+    """Return what a file that a user names holds: a checkpoint of nnU-Net's, or a stage's weights.safetensors.
+
+    Raises:
+        ValueError: it is neither, or its plans are not known.
+    """
+    if path.suffix == ".safetensors":
+        missing = [name for name in (PLANS, DATASET) if not (path.parent / name).is_file()]
+        if missing:
+            raise ValueError(f"{path}: {', '.join(missing)} of its training must lie beside it")
+        return of_stage(path.parent)
+    found = checkpoints.read(path)
+    told = found.get("init_args") or {}
+    if not {"plans", "dataset_json"} <= told.keys():
+        raise ValueError(f"{path}: it does not hold its plans (init_args), as checkpoints of nnU-Net 2 do")
+    weights = {name.removeprefix("module."): value for name, value in found["network_weights"].items()}
+    return Beginning(path, weights, told["plans"], told["dataset_json"])

@@ -1,0 +1,64 @@
+"""Weights as safetensors, and nnU-Net's own checkpoints read without unpickling what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from crossover.training.backends.nnunet.levels import weights
+
+FINAL, BEST = "checkpoint_final.pth", "checkpoint_best.pth"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint of nnU-Net holds (`nnUNetTrainer.save_checkpoint`).
+
+    Nothing is unpickled freely: PyTorch's restricted reader takes tensors, plain values and, as nnU-Net's logging has
+    them, numbers of NumPy.
+
+    Raises:
+        ValueError: it holds something else, or is no such file.
+    """
+    scalar = np.float64(0).__reduce__()[0]
+    allowed: list[Any] = [np.dtype, (scalar, "numpy._core.multiarray.scalar"), (scalar, "numpy.core.multiarray.scalar")]
+    allowed += [type(np.dtype(kind)) for kind in ("float16", "float32", "float64", "int32", "int64", "bool")]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{path}: not read, since it is no checkpoint or holds more than numbers: {error}") from error
+    if not isinstance(found, dict) or "network_weights" not in found:
+        raise ValueError(f"{path}: no checkpoint of nnU-Net: it has no network_weights")
+    return found
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write all weights, each once, as safetensors."""
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights(network).items()}, path)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Set all weights of a network from what `save_weights` wrote of one like it.
+
+    Raises:
+        ValueError: the file has other weights than the network.
+    """
+    given, own = load_file(path), weights(network)
+    wrong = [n for n in {**own, **given} if n not in own or n not in given or own[n].shape != given[n].shape]
+    if wrong:
+        raise ValueError(f"{path}: {len(wrong)} weights don't fit the planned network, first {wrong[0]}")
+    set_weights(network, given)
+
+
+def set_weights(network: nn.Module, given: Mapping[str, Tensor]) -> None:
+    """Set some weights, in their places: an optimiser that holds them goes on with them."""
+    own = weights(network)
+    with torch.no_grad():
+        for name, value in given.items():
+            own[name].copy_(value)

@@ -1,0 +1,108 @@
+"""nnU-Net's planning and preprocessing of a stage's own cases, or with its parent's plans."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from crossover.core.files import read_json, write_json
+from crossover.study.sections import Network
+from crossover.training.backends.nnunet.dataset import DATASET, ENDING
+from crossover.training.failure import TrainingFailed
+
+PLANNERS = {
+    "default": ("default_experiment_planner", "ExperimentPlanner", "nnUNetPlans"),
+    "ResEncM": ("residual_unets.residual_encoder_unet_planners", "nnUNetPlannerResEncM", "nnUNetResEncUNetMPlans"),
+    "ResEncL": ("residual_unets.residual_encoder_unet_planners", "nnUNetPlannerResEncL", "nnUNetResEncUNetLPlans"),
+    "ResEncXL": ("residual_unets.residual_encoder_unet_planners", "nnUNetPlannerResEncXL", "nnUNetResEncUNetXLPlans"),
+}
+"""`network.plans` -> module, class and plans' name of nnU-Net's experiment planner."""
+FINGERPRINT, SPLITS = "dataset_fingerprint.json", "splits_final.json"
+
+
+def planned(root: Path, dataset: str, network: Network, threads: int, moved: dict | None) -> dict:
+    """Plan a raw data set, or move plans to it; return the plans.
+
+    Args:
+        root: of nnU-Net's folders. dataset: its name, DatasetNNN_Name.
+        moved: plans that were made for another data set: by nnU-Net's own rule for pretraining and fine-tuning they are
+            taken as they are (`move_plans_between_datasets`).
+
+    Raises:
+        TrainingFailed: the plans have no such configuration.
+    """
+    raw, folder = root / "raw" / dataset, root / "preprocessed" / dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    if moved is None:
+        plans = _planned_anew(root, dataset, network, threads)
+    else:
+        plans = _moved(root, dataset, moved)
+        shutil.copyfile(raw / DATASET, folder / DATASET)
+        write_json(folder / FINGERPRINT, {"plans_of": moved["dataset_name"]})
+    if network.configuration not in plans["configurations"]:
+        raise TrainingFailed(
+            f"nnU-Net plans no {network.configuration} for these images, but {', '.join(plans['configurations'])}",
+            "another network.configuration",
+        )
+    return plans
+
+
+def _planned_anew(root: Path, dataset: str, network: Network, threads: int) -> dict:
+    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+
+    module, name, identifier = PLANNERS[network.plans]
+    planner = getattr(importlib.import_module(f"nnunetv2.experiment_planning.experiment_planners.{module}"), name)
+    extractor = DatasetFingerprintExtractor(dataset, threads)
+    extractor.show_progress_bar = False
+    extractor.run(overwrite_existing=True)
+    target = network.gpu_memory_target_in_gb
+    planner(dataset, **({"gpu_memory_target_in_gb": target} if target else {})).plan_experiment()
+    return read_json(root / "preprocessed" / dataset / f"{identifier}.json")
+
+
+def _moved(root: Path, dataset: str, plans: dict) -> dict:
+    from nnunetv2.experiment_planning.plans_for_pretraining.move_plans_between_datasets import (
+        move_plans_between_datasets,
+    )
+
+    source, name = plans["dataset_name"], plans["plans_name"]
+    if source != dataset:
+        before = root / "preprocessed" / source / f"{name}.json"
+        if not before.exists():
+            before.parent.mkdir(parents=True, exist_ok=True)
+            write_json(before, plans)
+        move_plans_between_datasets(source, dataset, name)
+        return read_json(root / "preprocessed" / dataset / f"{name}.json")
+    write_json(root / "preprocessed" / dataset / f"{name}.json", plans)
+    return plans
+
+
+def preprocess(root: Path, dataset: str, plans: dict, configuration: str, cases: Sequence[str]) -> Path:
+    """Preprocess cases of a raw data set, those alone that are not there yet; return the folder.
+
+    In this process, case after case: what nnU-Net's `DefaultPreprocessor.run` does in several.
+    """
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    raw, base = root / "raw" / dataset, root / "preprocessed" / dataset
+    manager = PlansManager(plans)
+    settings = manager.get_configuration(configuration)
+    out = base / settings.data_identifier
+    out.mkdir(exist_ok=True)
+    preprocessor, about = settings.preprocessor_class(verbose=False), read_json(raw / DATASET)
+    for case in cases:
+        if (out / f"{case}.pkl").exists():  # written last
+            continue
+        for old in (out / f"{case}.b2nd", out / f"{case}_seg.b2nd"):
+            old.unlink(missing_ok=True)
+        images = [str(raw / f"imagesTr/{case}_{i:04}{ENDING}") for i in range(len(about["channel_names"]))]
+        label = str(raw / f"labelsTr/{case}{ENDING}")
+        preprocessor.run_case_save(str(out / case), images, label, manager, settings, about)
+    return out
+
+
+def write_split(root: Path, dataset: str, train: Sequence[str], validation: Sequence[str]) -> None:
+    """Give nnU-Net the stage's own split, as its only fold (documentation/manual_data_splits.md)."""
+    write_json(root / "preprocessed" / dataset / SPLITS, [{"train": list(train), "val": list(validation)}])

@@ -1,0 +1,14 @@
+"""Masks by the networks of the own loop."""
+
+from __future__ import annotations
+
+from crossover.study.sections import Prediction
+from crossover.training.backends import Job
+from crossover.training.files import Cases, Slices, with_selected
+from crossover.training.prediction import SlicePredictor
+
+
+def predictor(job: Job) -> SlicePredictor:
+    """Return what predicts with stages."""
+    settings = with_selected(Prediction.model_validate(job.settings), job.selection)
+    return SlicePredictor(settings, Slices(dict(job.slices)), Cases(job.cases), job.threads)

@@ -1,0 +1,385 @@
+"""The backend nnunet: what it leaves is what the own loop leaves, and what is nnU-Net's stays nnU-Net's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+
+from crossover.core.configuration import ConfigError
+from crossover.core.files import read_json
+from crossover.imaging.grids import same_grid
+from crossover.networks.nnunet import parts_of
+from crossover.study.config import load_study
+from crossover.study.plan import plan
+from crossover.study.sections import Network
+from tests.dry_runs import ROOT
+
+pytest.importorskip("nnunetv2", reason="nnU-Net is not installed: pip install 'crossover[nnunet]'")
+pytestmark = pytest.mark.slow
+
+
+def run(folder: Path, *arguments: str) -> int:
+    command = [sys.executable, "-m", "tests.nnunet_trained", str(folder), *arguments]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("nnUNet")}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
+    assert done.returncode in (0, 9), done.stderr[-3000:]
+    return done.returncode
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nnunet")
+    assert run(folder) == 0
+    return folder
+
+
+def weights(folder: Path, stage: str) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(folder / "stages" / stage / "weights.safetensors")
+
+
+def record(folder: Path, stage: str) -> dict:
+    return read_json(folder / "stages" / stage / "record.json")
+
+
+def test_a_stage_leaves_weights_a_history_and_a_record(trained: Path):
+    history = pd.read_csv(trained / "stages/source/history.csv")
+    assert list(history.columns) == ["step", "loss", "validation_dsc"]
+    assert history["step"].tolist() == [2, 4, 6] and np.isfinite(history["loss"]).all()
+    own = record(trained, "source")
+    assert own["steps"] == own["best_step"] == 6 and 0 <= own["best_validation_dsc"] <= 1
+    assert own["parameters"]["total"] == own["parameters"]["trained"]
+    assert own["plan"]["of"] == "source" and own["plan"]["normalisation"] == ["CTNormalization"]
+    assert own["patients"] == {"train": 1, "validation": 1} and own["mirroring_axes"] == [0, 1]
+
+
+def test_each_weight_is_kept_once_though_modules_have_several_names(trained: Path):
+    found = weights(trained, "source")
+    assert sum(value.size for value in found.values()) == record(trained, "source")["parameters"]["total"]
+    assert not any("all_modules" in name or name.startswith("decoder.encoder") for name in found)
+
+
+def test_what_stands_before_a_level_keeps_its_parents_weights_and_is_not_counted(trained: Path):
+    parent, child = weights(trained, "source"), weights(trained, "child")
+    same = {name for name in parent if np.array_equal(parent[name], child[name])}
+    lowest = {name for name in parent if name.startswith("decoder.seg_layers.0.")}  # nnU-Net weighs its loss with 0
+    assert same - lowest == {name for name in parent if name.startswith("encoder.")}
+    own = record(trained, "child")["parameters"]
+    assert own["trained"] == sum(value.size for name, value in child.items() if not name.startswith("encoder."))
+
+
+def test_a_child_has_its_parents_plans(trained: Path):
+    first, moved, own = (read_json(trained / "stages" / s / "plans.json") for s in ("source", "child", "again"))
+    assert record(trained, "child")["plan"]["of"] == "source" and record(trained, "again")["plan"]["of"] == "again"
+    names = [plans.pop("dataset_name") for plans in (first, moved, own)]
+    assert first == moved and len({*names}) == 3
+    intensities = "foreground_intensity_properties_per_channel"
+    assert own[intensities] != first[intensities]
+
+
+def test_masks_lie_on_the_cases_own_grids(trained: Path):
+    masks = sorted((trained / "masks").glob("*.nii.gz"))
+    assert len(masks) == 4
+    for path in masks:
+        cohort, case, _ = path.name.split("_")
+        image = sitk.ReadImage(str(trained / f"cases/{cohort}/{case}/image_ct.nii.gz"))
+        mask = sitk.ReadImage(str(path))
+        assert same_grid(mask, image) and mask.GetPixelID() == sitk.sitkUInt8
+
+
+def test_a_training_repeats_to_the_bit_without_a_gpu_also_after_a_kill(trained: Path, tmp_path: Path):
+    assert run(tmp_path, "--killed-after", "4") == 9
+    assert list((tmp_path / "cache/nnunet/results").rglob("checkpoint_latest.pth"))
+    assert run(tmp_path, "--source-alone") == 0
+    one, other = (record(folder, "source") for folder in (trained, tmp_path))
+    assert one["files"] == other["files"] and one["repeats"]
+
+
+def test_nnunets_own_trainer_seeded_alike_ends_with_the_same_bits(trained: Path):
+    same = json.loads((trained / "plain.json").read_text())
+    assert same.keys() == weights(trained, "source").keys() and all(same.values())
+
+
+def test_nothing_is_left_of_a_stage_that_is_done_nor_in_the_environment(trained: Path):
+    told = json.loads((trained / "told.json").read_text())
+    assert told["same_environment"]
+    assert {name.split("_")[1] for name in told["kept"]} == {"source", "again", "child"} and told["left"] == []
+
+
+# ---- levels
+
+
+def test_parts_are_those_that_the_network_declares():
+    assert parts_of(4) == ("stage0", "stage1", "stage2", "bottleneck", "decoder", "head")
+    with pytest.raises(ValueError, match="20 stages"):
+        parts_of(20)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_every_weight_belongs_to_one_part(residual: bool):
+    from crossover.training.backends.nnunet import levels
+
+    network = planned(residual)
+    own = levels.parts(network)
+    assert tuple(own) == parts_of(3)
+    assert sum(len(part) for part in own.values()) == len(levels.weights(network))
+    assert {name.split(".")[1] for name in own["head"]} == {"seg_layers"}
+    assert any("stem" in name for name in own["stage0"]) == residual
+    assert {".".join(name.split(".")[:3]) for name in own["bottleneck"]} == {"encoder.stages.2"}
+
+
+def planned(residual: bool, channels: int = 1):
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+    from torch import nn
+
+    build = ResidualEncoderUNet if residual else PlainConvUNet
+    blocks = {"n_blocks_per_stage" if residual else "n_conv_per_stage": 1}
+    return build(
+        channels, 3, (8, 16, 16), nn.Conv2d, 3, (1, 2, 2), num_classes=3, n_conv_per_stage_decoder=1,
+        norm_op=nn.BatchNorm2d, norm_op_kwargs={}, nonlin=nn.ReLU, deep_supervision=True, **blocks,
+    )  # fmt: skip
+
+
+def test_a_level_takes_gradients_and_running_statistics_from_what_stands_before_it():
+    import torch
+
+    from crossover.training.backends.nnunet import levels
+
+    network = planned(residual=False).train()
+    held = levels.freeze(network, "decoder")
+    for module in held:
+        module.eval()
+    before = {name: value.clone() for name, value in levels.weights(network).items()}
+    network(torch.randn(2, 1, 16, 16))[0].sum().backward()
+    frozen = {name for part in ("stage0", "stage1", "bottleneck") for name in levels.parts(network)[part]}
+    for name, value in network.named_parameters():
+        assert (value.grad is None) == (name in frozen) or "seg_layers.0" in name
+    changed = {name for name, value in network.named_buffers() if not torch.equal(value, before[name])}
+    assert changed and not changed & frozen
+    counts = levels.counts(network)
+    assert 0 < counts["trained"] < counts["total"]
+
+
+def test_a_level_that_the_plan_has_not_is_refused_with_those_that_it_has():
+    from crossover.training.backends.nnunet import levels
+    from crossover.training.failure import TrainingFailed
+
+    with pytest.raises(TrainingFailed, match=r"no part 'stage5'.*stage1, bottleneck, decoder, head"):
+        levels.freeze(planned(residual=False), "stage5")
+
+
+# ---- settings
+
+
+STUDY = """
+extends: ct
+study: switched
+title: t
+question: q
+data: d
+cohorts:
+  s: {label: S, role: source, test: 0, source: {kind: head_neck_phantom, center: source, patients: 4, seed: 1}}
+  t: {label: T, role: target, test: 2, source: {kind: head_neck_phantom, center: target, patients: 8, seed: 2}}
+structures: {brainstem: {label: Brain stem, names: [BS]}}
+preparation: {slices: {size: [64, 64], spacing_mm: 4.0}}
+sizes: [2, 4]
+strategies:
+  scratch: {label: S, chain: [{train: {t: n}}]}
+  transfer: {label: F, chain: [{train: {s: all}}, {train: {t: n}, levels: [decoder]}]}
+scales: {smoke: {}}
+"""
+
+
+def study_of(tmp_path: Path, text: str):
+    for name in ("bases", "studies"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    for base in (ROOT / "config/bases").glob("*.yaml"):
+        (tmp_path / "bases" / base.name).write_text(base.read_text())
+    (tmp_path / "studies/switched.yaml").write_text(text)
+    return load_study("switched", "smoke", tmp_path)
+
+
+def test_one_key_switches_the_backend_and_nothing_else(tmp_path: Path):
+    from crossover.study import parameters
+
+    own = study_of(tmp_path, STUDY)
+    other = study_of(tmp_path, STUDY + "network: {backend: nnunet}\n")
+    assert own.model_copy(update={"network": other.network}) == other
+    assert plan(own) == plan(other)
+    network, trainer = other.network, other.network.trainer
+    assert (network.configuration, network.plans, trainer.num_epochs) == ("2d", "default", 1000)
+    (batch, *_) = plan(own).batches.values()
+    read = parameters.train(other, batch)["settings"]
+    assert "recipe" not in read and "size" not in read and read["channel_names"] == ["CT"]
+    assert "backend" not in parameters.train(own, batch)["settings"]["network"]
+    assert parameters.evaluate(own, []) == parameters.evaluate(other, [])
+
+
+def test_what_does_not_fit_the_backend_is_refused_with_its_place(tmp_path: Path):
+    wrong = (
+        STUDY.replace("levels: [decoder]", "levels: [encoder]")
+        + "network: {backend: nnunet, initial: {weights: imagenet}}\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        study_of(tmp_path, wrong)
+    assert "no level 'encoder'; nnunet has stage1" in str(refused.value)
+    assert "no encoder with ImageNet weights" in str(refused.value)
+    with pytest.raises(ConfigError, match=r"other_networks\.n: no strategy names it"):
+        study_of(tmp_path, STUDY + "other_networks: {n: {backend: nnunet}}\n")
+    with pytest.raises(ConfigError, match=r"strategies\.scratch\.network: no 'm' in other_networks; there are: none"):
+        study_of(tmp_path, STUDY.replace("label: S, chain", "label: S, network: m, chain"))
+
+
+def test_trainings_of_two_networks_share_no_job_and_no_beginning(tmp_path: Path):
+    more = "  other: {label: O, network: n, chain: [{train: {s: all}}, {train: {t: n}}]}\n"
+    text = STUDY.replace("scales:", more + "scales:") + "other_networks: {n: {backend: nnunet}}\n"
+    planned = plan(study_of(tmp_path, text))
+    assert {len({stage.network for stage in batch.stages}) for batch in planned.batches.values()} == {1}
+    assert "from-n-s" in planned.stages and planned.stages["from-s"].network is None
+    assert all(len({m.strategy == "other" for m in models}) == 1 for models in planned.groups.values())
+
+
+def test_fine_tuning_is_set_against_training_from_scratch_of_the_same_network(tmp_path: Path):
+    from crossover.study.families import baseline, fine_tuned
+
+    more = """\
+  n_scratch: {label: N, network: n, chain: [{train: {t: n}}]}
+  n_transfer: {label: M, network: n, chain: [{train: {s: all}}, {train: {t: n}}]}
+"""
+    text = STUDY + "other_networks: {n: {backend: nnunet}}\n"
+    last = study_of(tmp_path, text.replace("scales:", more + "scales:"))
+    assert (fine_tuned(last), baseline(last)) == ("n_transfer", "n_scratch")
+    first = study_of(tmp_path, text.replace("strategies:\n", "strategies:\n" + more))
+    assert (fine_tuned(first), baseline(first)) == ("transfer-decoder", "scratch")
+
+
+def test_keys_of_the_other_backend_are_no_part_of_what_is_written_down():
+    own = Network(architecture="unet", engine="torch", settings={"encoder": "resnet18"}, configuration="3d_fullres")
+    assert "configuration" not in own.model_dump() and "backend" not in own.model_dump()
+    other = Network.model_validate({**own.model_dump(), "backend": "nnunet", "configuration": "3d_fullres"})
+    assert other.architecture == "nnunet" and "settings" not in other.model_dump()
+    assert Network.model_validate(other.model_dump()) == other
+
+
+# ---- rates
+
+
+def test_without_changes_the_rate_is_nnunets_own():
+    import torch
+    from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+
+    from crossover.study.sections import NnunetTrainer
+    from crossover.training.backends.nnunet.trainer import Rates, Schedule
+
+    ours, theirs = (torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.01) for _ in range(2))
+    schedules = Schedule(ours, Rates.of(NnunetTrainer(), ()), 20), PolyLRScheduler(theirs, 0.01, 20)
+    for epoch in range(20):
+        for schedule in schedules:
+            schedule.step(epoch)
+        assert ours.param_groups[0]["lr"] == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-12)
+
+
+def test_a_step_of_a_chain_has_its_own_rate_and_warm_up():
+    import torch
+
+    from crossover.study.sections import NnunetTrainer
+    from crossover.training.backends.nnunet.trainer import Rates, Schedule
+
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 0.01)
+    changes = (("learning_rate", 0.001), ("schedule", "constant"), ("warmup", 0.4))
+    schedule, rates = Schedule(optimiser, Rates.of(NnunetTrainer(), changes), 10), []
+    for epoch in range(10):
+        schedule.step(epoch)
+        rates.append(optimiser.param_groups[0]["lr"])
+    assert rates[:4] == pytest.approx([0.00025, 0.0005, 0.00075, 0.001]) and rates[4:] == [0.001] * 6
+
+
+# ---- what a training begins with
+
+
+def checkpoint(path: Path, channels: int = 1, **labels: int) -> Path:
+    """As nnU-Net writes it, of a network of 3 stages and 3 outputs."""
+    import torch
+
+    network = planned(residual=False, channels=channels)
+    names = {str(i): "CT" for i in range(channels)}
+    about = {"plans": {"plans_name": "nnUNetPlans"}, "dataset_json": {"labels": labels, "channel_names": names}}
+    torch.save({"network_weights": network.state_dict(), "init_args": about}, path)
+    return path
+
+
+LABELS = {"background": 0, "bright": 1, "dark": 2}
+DATASET = {"labels": LABELS, "channel_names": {"0": "CT"}}
+
+
+def test_a_checkpoint_of_nnunet_is_loaded_and_its_head_where_the_labels_are_the_same(tmp_path: Path):
+    import torch
+
+    from crossover.training.backends.nnunet import beginning, levels
+
+    for labels, head in ((LABELS, True), ({"background": 0, "liver": 1, "spleen": 2}, False)):
+        begins = beginning.of_file(checkpoint(tmp_path / "checkpoint_final.pth", **labels))
+        network = planned(residual=False)
+        told = begins.load(network, DATASET)
+        same = {n for n, value in levels.weights(network).items() if torch.equal(value, begins.weights[n])}
+        assert levels.parts(network)["head"].keys() <= same if head else "decoder.seg_layers.1.weight" not in same
+        assert levels.parts(network)["decoder"].keys() <= same
+        assert told["loaded"] == [*parts_of(3)][: 5 if head else 4]
+        assert told["not_loaded"] == ({} if head else {"head": "other labels: background, liver, spleen"})
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_with_the_weights_that_differ(tmp_path: Path):
+    from crossover.training.backends.nnunet import beginning
+
+    begins = beginning.of_file(checkpoint(tmp_path / "checkpoint_final.pth", channels=2, **LABELS))
+    with pytest.raises(
+        ValueError, match=r"final\.pth.*stage0: encoder\S+ is \[8, 2, 3, 3\], not \[8, 1, 3, 3\]"
+    ) as refused:
+        begins.load(planned(residual=False), DATASET)
+    assert "images of 2 channels, and these have 1" in str(refused.value)
+
+
+def test_weights_without_their_plans_are_refused(tmp_path: Path, trained: Path):
+    import torch
+
+    from crossover.training.backends.nnunet import beginning
+
+    torch.save({"network_weights": {}}, tmp_path / "old.pth")
+    with pytest.raises(ValueError, match="does not hold its plans"):
+        beginning.of_file(tmp_path / "old.pth")
+    (tmp_path / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"plans\.json, dataset\.json of its training must lie beside it"):
+        beginning.of_file(tmp_path / "weights.safetensors")
+    assert beginning.of_file(trained / "stages/source/weights.safetensors").plans["plans_name"] == "nnUNetPlans"
+
+
+# ---- checkpoints
+
+
+def test_a_checkpoint_is_read_without_unpickling(tmp_path: Path):
+    import torch
+
+    from crossover.training.backends.nnunet import checkpoints
+
+    path = tmp_path / "checkpoint_final.pth"
+    logged = {"mean_fg_dice": [np.float64(0.5), np.float32(0.25)], "lrs": [0.01]}
+    about = {"plans": {"dataset_name": "Dataset001_x"}, "device": torch.device("cpu")}
+    torch.save({"network_weights": {"w": torch.ones(2)}, "logging": logged, "init_args": about}, path)
+    found = checkpoints.read(path)
+    assert found["logging"] == logged and found["init_args"]["plans"] == about["plans"]
+    torch.save({"network_weights": {"w": SimpleNamespace(a=1)}}, path)
+    with pytest.raises(ValueError, match=r"checkpoint_final\.pth.*holds more than numbers"):
+        checkpoints.read(path)
+    torch.save({"weights": {}}, path)
+    with pytest.raises(ValueError, match="no network_weights"):
+        checkpoints.read(path)
