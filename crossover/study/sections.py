@@ -22,10 +22,15 @@ class Paper(Section):
     """The publication that a study reruns."""
 
     authors: str
+    """The authors, as they are cited."""
     title: str
+    """The paper's title."""
     journal: str
+    """The journal's name."""
     year: int
+    """The year of publication."""
     doi: str | None = None
+    """The DOI, without an address before it."""
 
 
 class Attribute(Section):
@@ -35,7 +40,9 @@ class Attribute(Section):
     """
 
     name: Name
+    """The key under which cohorts give its value."""
     label: str
+    """What it is called in the report."""
     unit: str = ""
     """Of its numbers, as "T"."""
 
@@ -50,8 +57,11 @@ class Cohort(Section):
     """The cases of one domain."""
 
     label: str
+    """What the cohort is called in figures, tables and the report."""
     role: Literal["source", "target"]
+    """Whether it is the domain that the question is about (target), or one to learn from (source)."""
     source: Source
+    """Where its cases come from; `kind` says which of the forms it is."""
     test: Annotated[float, Field(ge=0)]
     """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
     attributes: dict[Name, Annotated[float, Field(allow_inf_nan=False)] | str] = {}
@@ -64,6 +74,7 @@ class KFold(Section):
     """The folds of the training patients."""
 
     k: Annotated[int, Field(ge=2)]
+    """The number of folds."""
     of: list[str] = []
     """Families whose models are tested on the fold that they leave out, to see how much depends on the
     patients: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
@@ -73,7 +84,9 @@ class Replicates(Section):
     """Repetitions: so many draws of the subsets, each trained so many times from another initialisation."""
 
     draws: Annotated[int, Field(ge=1)] = 1
+    """How often the nested subsets are drawn."""
     trainings: Annotated[int, Field(ge=1)] = 1
+    """How often a network is trained on each draw."""
 
     @property
     def count(self) -> int:
@@ -89,11 +102,14 @@ class Splits(Section):
     """How patients are divided, and how often."""
 
     seed: int
+    """The seed by which patients are divided."""
     validation: float | Literal["fold"]
     """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
     cross-validation, every stage is trained once for each fold and validated on that fold."""
     replicates: Replicates = Replicates()
+    """How often the subsets are drawn, and how often each is trained on."""
     k_fold: KFold = KFold(k=5)
+    """The folds, for a study that validates by folds or tests its models on them."""
 
     @field_validator("replicates", mode="before")
     @classmethod
@@ -154,10 +170,13 @@ class Network(Section):
     architecture: str
     """Its name, or "selected"."""
     engine: Literal["keras", "torch"]
+    """The framework that trains it."""
     settings: dict[str, float | int | str | bool | list[int]] = {}
     """Those that the architecture declares."""
     device: Device = Device()
+    """How it computes."""
     initial: Initial = Initial()
+    """The weights that a chain's first training begins with."""
     per_structure: bool = False
     """A network for each structure, instead of one for all."""
 
@@ -186,8 +205,11 @@ class Augmentation(Section):
     """A fixed set of versions of each slice (the original, its rotations, its mirror image), or `drawn`."""
 
     rotations_deg: list[float] = []
+    """Angles by which each slice is rotated, in degrees; each is a version of its own."""
     flip: bool = False
+    """Whether each slice with its columns reversed is a version, too."""
     drawn: Drawn | None = None
+    """Changes that are drawn at random instead."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Augmentation:
@@ -200,12 +222,15 @@ class Recipe(Section):
     """How a network is trained."""
 
     loss: Literal["dice_bce", "bce", "dice"]
+    """The loss: soft Dice, binary cross-entropy, or the sum of both."""
     optimiser: Literal["adam", "sgd"]
+    """The optimiser."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """L2 penalty: this times each trained weight is added to its gradient."""
     learning_rate: Annotated[float, Field(gt=0)]
+    """The learning rate, the highest of the schedule."""
     schedule: Literal["constant", "cosine", "poly"] = "constant"
     """Of the learning rate; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
     poly: its value times (1 - step / steps) ** power (Caffe)."""
@@ -217,7 +242,9 @@ class Recipe(Section):
     """Learning rate of each part of the network, as a share of that of the part behind it; the last part has the
     whole (Howard & Ruder 2018, discriminative fine-tuning)."""
     batch: Annotated[int, Field(ge=1)]
+    """Slices in a batch."""
     epochs: Annotated[float, Field(gt=0)]
+    """How often each training slice is seen; a fraction is allowed."""
     steps: tuple[int, int] | None = None
     """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
     validations: Annotated[int, Field(ge=1)]
@@ -226,6 +253,7 @@ class Recipe(Section):
     validate_on: Literal["volumes", "structure_slices"] = "volumes"
     """Whether it is of whole volumes, or only of their slices with the structure."""
     augmentation: Augmentation
+    """How training slices are varied."""
     background_slices: Annotated[float, Field(ge=0)]
     """Slices without the structure in each epoch, per slice with it."""
     activations: Literal["float32", "float16"] = "float32"
@@ -235,6 +263,7 @@ class Recipe(Section):
     """How often a training that collapsed (a loss that is no number, a DSC of 0 at every validation) is done again,
     with another seed; both are on record."""
     seed: int
+    """The seed of initial weights, batches and augmentation."""
 
     @model_validator(mode="after")
     def _fitting(self) -> Recipe:
@@ -257,10 +286,15 @@ class StepRecipe(Section):
     """What a step of a chain has in place of the study's recipe; what it doesn't name is the recipe's."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """As in the recipe."""
     schedule: Literal["constant", "cosine", "poly"] | None = None
+    """As in the recipe."""
     power: Annotated[float, Field(gt=0)] | None = None
+    """As in the recipe."""
     warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """As in the recipe."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """As in the recipe."""
 
     @property
     def changes(self) -> Changes:
@@ -294,6 +328,7 @@ class Step(Section):
     """One training of a chain: patients by cohort ("all", or "n" of the study's sizes)."""
 
     train: dict[Name, Literal["all", "n"]]
+    """Cohort -> "all" of its training patients, or "n" of them, as the size says."""
     levels: list[str] = []
     """Fine-tune levels; empty trains the whole network."""
     initial: Literal["random", "imagenet", "model"] | None = None
@@ -307,7 +342,9 @@ class Strategy(Section):
     """A way to get a model: a chain of trainings, each started from the one before."""
 
     label: str
+    """What it is called in figures, tables and the report."""
     chain: Annotated[list[Step], Field(min_length=1)]
+    """Its trainings, in their order."""
     structures: list[str] = []
     """Only these, where each structure has a network of its own; all by default."""
 
@@ -330,8 +367,11 @@ class Selection(Section):
     """
 
     train: dict[Name, Literal["all"]]
+    """The cohorts on whose training patients the networks are compared."""
     architectures: Annotated[list[str], Field(min_length=1)]
+    """The architectures that are tried."""
     encoders: Annotated[list[str], Field(min_length=1)]
+    """The encoders that each of them is tried with."""
 
     @property
     def cells(self) -> list[tuple[str, str]]:
@@ -343,6 +383,7 @@ class Evaluation(Section):
     """How predictions become masks, and how these are scored."""
 
     threshold: Fraction
+    """The probability from which on a voxel belongs to the structure."""
     nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
     """Of the NSD: one for all structures, or that of each."""
 
@@ -356,9 +397,13 @@ class Radiomics(Section):
     """First-order features of one channel inside the structure, by pyradiomics."""
 
     channel: str
+    """The channel whose values are taken."""
     bin_width: float
+    """Width of the bins of grey values, in the channel's unit."""
     features: list[str]
+    """Names of pyradiomics' first-order features."""
     icc: Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
+    """The form of the intraclass correlation (McGraw and Wong 1996) between manual and predicted masks."""
 
 
 class Statistics(Section):
@@ -370,7 +415,9 @@ class Statistics(Section):
     ]  # fmt: skip
     """By which models are compared: any metric of metrics.csv of which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    """The level of intervals."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    """The level of tests."""
     missing: Literal["worst", "exclude", "error"] = "worst"
     """What is done with predictions that a model lacks (`crossover.statistics.scores.missing.Policy`)."""
 
@@ -393,7 +440,9 @@ class Overlays(Section):
     window: tuple[float, float] | None = None
     """Values of the only channel shown as black and white; None for percentiles 1 and 99.5 of each."""
     strategies: list[str]
+    """The strategies whose contours are drawn."""
     sizes: list[int]
+    """The numbers of target patients whose models are drawn."""
     structures: list[str] = []
     """In the order of the rows; empty for all, or the first four by name where there are more."""
 
@@ -409,13 +458,16 @@ class Figures(Section):
     structures: list[str] = []
     """Structures as figures, tables and the report show them, others after them by name."""
     overlays: Overlays | None = None
+    """The figure of contours on images, if there is to be one."""
 
 
 class Execution(Section):
     """How the work is laid out on a machine; changes no result."""
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
+    """Trainings of one network that one job makes, one after the other."""
     threads: Annotated[int, Field(ge=1)] = 1
+    """Processor threads of a training."""
     per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
     """Jobs that share a GPU, where there is one."""
 
@@ -424,5 +476,8 @@ class Assumption(Section):
     """A choice that the paper leaves open, or a deviation from it, with its reason."""
 
     about: str
+    """What the paper leaves open."""
     choice: str
+    """What this study does."""
     reason: str
+    """Why."""

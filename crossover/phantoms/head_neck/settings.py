@@ -20,7 +20,9 @@ class HeadNeckSource(BaseModel, extra="forbid"):
     kind: Literal["head_neck_phantom"] = "head_neck_phantom"
     center: Center = Field(description="whose scanners, contrast phase and contouring protocol")
     patients: int = Field(ge=0)
+    """The number of patients that are made."""
     seed: int = Field(ge=0)
+    """The seed that they are drawn by."""
     protocol: Center | None = Field(None, description="another center's contouring protocol on this center's images")
     matrix: int = Field(512, ge=48, description="pixels in plane, rows = columns")
     field_of_view_mm: tuple[float, float] | None = Field(

@@ -18,12 +18,17 @@ class PhantomSource(BaseModel, extra="forbid"):
     kind: Literal["phantom"] = "phantom"
     anatomy: Anatomy = Field(description="where the tumour is")
     patients: int = Field(ge=0)
+    """The number of patients that are made."""
     seed: int = Field(ge=0)
+    """The seed that they are drawn by."""
     matrix: int = Field(256, ge=32, description="pixels in plane, rows = columns")
     field_of_view_mm: float = Field(200, gt=0)
+    """The field of view."""
     slices: tuple[int, int] = Field((14, 22), description="fewest and most sagittal slices")
     slice_thickness_mm: float = Field(4, gt=0)
+    """The slices' thickness."""
     slice_gap_mm: float = Field(1, ge=0)
+    """The gap between two slices."""
     b_values: tuple[int, int] = Field((0, 1000), description="s/mm²")
     scanners: dict[Scanner, int] = Field(default_factory=SCANNERS.copy, description="model -> proportion")
     seg_fraction: float = Field(0.5, ge=0, le=1, description="share of contours as DICOM SEG")

@@ -48,7 +48,9 @@ class ProstateSource(BaseModel, extra="forbid", json_schema_extra=_not_required)
     kind: Literal["prostate_phantom"] = "prostate_phantom"
     site: Site = Field(description="whose scanner, coil, contrast and patients")
     patients: int = Field(ge=0)
+    """The number of patients that are made."""
     seed: int = Field(ge=0)
+    """The seed that they are drawn by."""
     matrix: int = Field(ge=48, description="pixels in plane, rows = columns")
     field_of_view_mm: tuple[float, float] = Field(description="smallest and largest")
     slices: tuple[int, int] = Field(description="fewest and most axial slices")
