@@ -147,7 +147,7 @@ def _argument(each: Any) -> str:
 def _parameter(each: Any) -> str:
     names = [*each.opts, *each.secondary_opts] if each.param_type_name == "option" else [_argument(each)]
     unset = each.default is None or each.default is False or each.default in ("", [], ()) or callable(each.default)
-    known = "the number of cores" if each.name == "workers" else f"`{each.default}`"  # this machine's
+    known = "the number of cores" if each.name in ("workers", "cores") else f"`{each.default}`"  # this machine's
     value = "required" if each.required else "none" if unset else known
     return f"| {', '.join(f'`{name}`' for name in names)} | {value} | {_cell(each.help or '')} |\n"
 
