@@ -93,7 +93,7 @@ def _kind(node: dict) -> str:
     if node.get("type") == "array":
         if given := node.get("prefixItems"):
             return "[" + ", ".join(_kind(each) for each in given) + "]"
-        return f"list of {_kind(node.get('items', {}))}"
+        return f"list of {_kind(node.get('items', {}))}".replace("of text", "of texts").replace("number", "numbers", 1)
     if node.get("type") == "object":
         inner = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
         return f"mapping of names to {_kind(next((each for each in inner if isinstance(each, dict)), {}))}"
