@@ -25,18 +25,19 @@ UNITS = {"mm": "mm", "deg": "degrees", "ml": "ml", "percent": "%", "px": "pixels
 KEYS = """# The keys of a study's file
 
 A study is one file, `config/studies/<study>.yaml`. [Study your own patients](own-data.md) shows how `crossover new`
-writes one; this page has every key, generated from the types that check it. A wrong key or value is told with its place before
-anything runs. An editor with a YAML language server completes and explains the same keys by `config/schema.json`.
+writes one; this page has every key, generated from the types that check it. A wrong key or value is told with its
+place before anything runs. An editor with a YAML language server completes and explains the same keys by
+`config/schema.json`.
 
-Three keys belong to the file alone: `extends` names a file of `config/bases/` that this one stands over; `scales` has,
-below `smoke`, `demo` or `paper`, the keys that are other values at that scale; `real` has those that are other values
-for real patients. A key with the default *required* must stand in the file or in its base.
+Three keys belong to the file alone: `extends` names a file of `config/bases/` that this one stands over; `scales`
+has, below `smoke`, `demo` or `paper`, the keys that are other values at that scale; `real` has those that are other
+values for real patients. A key with the default *required* must stand in the file or in its base.
 """
 COMMANDS = """# Commands
 
-Every command of `crossover`, as `crossover COMMAND --help` shows it. In a clone the program is `.venv/bin/crossover`. The
-exit status is 0 where all went well, 1 where something was found or failed that the command tells, and 2 where the call or
-the configuration is wrong.
+Every command of `crossover`, as `crossover COMMAND --help` shows it. In a clone the program is
+`.venv/bin/crossover`. The exit status is 0 where all went well, 1 where something was found or failed that the
+command tells, and 2 where the call or the configuration is wrong.
 """
 
 
