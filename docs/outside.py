@@ -21,6 +21,11 @@ INSTEAD = PAGES | {"README.md": "index.md"}
 LINK = re.compile(r"\]\(([^():#\s]+)(#[^()\s]*)?\)")
 
 
+def on_config(config: MkDocsConfig) -> None:
+    """Leave out the theme's page for addresses that are not there: in a folder nothing leads to it."""
+    config.theme.static_templates.discard("404.html")
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages outside docs/."""
     for source, page in PAGES.items():
