@@ -12,7 +12,7 @@ import json
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -41,7 +41,7 @@ def study_schema() -> dict:
 def explained_schema() -> dict:
     """Return the JSON schema of `Study`, in which each key has what the types say of it as its description."""
     schema = Study.model_json_schema()
-    types = {each.__name__: each for each in _subclasses(BaseModel) if each.__module__.startswith("crossover.")}
+    types = {each.__name__: each for each in _types(Study, set())}
     for name, node in {"Study": schema, **schema["$defs"]}.items():
         said = explained(types[name])
         for key, value in node.get("properties", {}).items():
@@ -61,10 +61,18 @@ def explained(model: type[BaseModel]) -> dict[str, str]:
     return out
 
 
-def _subclasses(model: type) -> Iterator[type]:
-    for each in model.__subclasses__():
-        yield each
-        yield from _subclasses(each)
+def _types(annotation: Any, seen: set) -> Iterator[type[BaseModel]]:
+    """Yield the types of a file's parts, from this one inwards, each once."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation in seen:
+            return
+        seen.add(annotation)
+        yield annotation
+        inner = [field.annotation for field in annotation.model_fields.values()]
+    else:
+        inner = list(get_args(annotation))
+    for each in inner:
+        yield from _types(each, seen)
 
 
 def _without_required(node: Any) -> Any:
