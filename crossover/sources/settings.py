@@ -46,7 +46,7 @@ class StructureName(BaseModel, extra="forbid", frozen=True):
     """What a structure is known by where its name alone doesn't tell it from another: all that is given must hold."""
 
     name: str | StrictInt | None = None
-    """As an entry of `Structure.names`; None for any."""
+    """A name, as an entry of `Structure.names` is; None for any."""
     colour: tuple[Byte, Byte, Byte] | None = None
     """Red, green and blue: ROIDisplayColor (3006,002A), or RecommendedDisplayCIELabValue (0062,000D) in sRGB."""
     reader: str | None = None
@@ -364,7 +364,7 @@ class OpenKbpSource(BaseModel, extra="forbid"):
     identifiers: Literal["secret", "public"] = "public"
     """Whether patients get pseudonyms (secret) or keep their names of the challenge (public)."""
     variables: list[str] = []
-    """Of spacing_x, spacing_y, spacing_z."""
+    """Which of spacing_x, spacing_y and spacing_z go on with the cases."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 

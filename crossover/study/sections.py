@@ -44,7 +44,7 @@ class Attribute(Section):
     label: str
     """What it is called in the report."""
     unit: str = ""
-    """Of its numbers, as "T"."""
+    """The unit of its numbers, such as "T"."""
 
     def text(self, value: float | str | None) -> str:
         """Return a value as it is printed: "1.5 T", "surface"; "" for None or NaN."""
@@ -67,7 +67,7 @@ class Cohort(Section):
     attributes: dict[Name, Annotated[float, Field(allow_inf_nan=False)] | str] = {}
     """What is known of the cohort, by the name of an attribute of the study: a number or a text."""
     slices_per_patient: Annotated[float, Field(gt=0)] | None = None
-    """With the structure, on average; only to tell how long training will take before there are slices."""
+    """Slices with the structure, on average. It only tells how long training will take, before there are slices."""
 
 
 class KFold(Section):
@@ -137,8 +137,8 @@ class Device(Section):
     """
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: of activations, with weights in
-    float32."""
+    """float32 throughout; tf32: float32 whose products are rounded, on GPUs that can; bfloat16: activations in
+    bfloat16, weights in float32."""
     channels_last: bool = False
     """How PyTorch lays out images; TensorFlow has no other layout."""
     compile: bool = False
@@ -151,7 +151,7 @@ class Initial(Section):
     """Where a chain's first training starts."""
 
     weights: Literal["random", "imagenet", "model"] = "random"
-    """imagenet: of the encoder, all else begins at random; model: those of `file`."""
+    """imagenet: the encoder has ImageNet weights, all else begins at random; model: the weights of `file`."""
     file: str | None = None
     """A safetensors file with the weights of a network like this one, as
     results/<study>/stages/<model>/weights.safetensors; parts that don't fit, as a head for other structures, begin at
@@ -172,7 +172,7 @@ class Network(Section):
     engine: Literal["keras", "torch"]
     """The framework that trains it."""
     settings: dict[str, float | int | str | bool | list[int]] = {}
-    """Those that the architecture declares."""
+    """The settings that the architecture declares, by name."""
     device: Device = Device()
     """How it computes."""
     initial: Initial = Initial()
@@ -197,7 +197,7 @@ class Drawn(Section):
     rotation_deg: Annotated[float, Field(ge=0)] = 0.0
     """Largest angle, to either side."""
     versions: Annotated[int, Field(ge=1)] | None = None
-    """So many of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
+    """This many versions of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
     activations can be kept. None draws anew for each batch."""
 
 
@@ -226,16 +226,16 @@ class Recipe(Section):
     optimiser: Literal["adam", "sgd"]
     """The optimiser."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
+    """The momentum of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """L2 penalty: this times each trained weight is added to its gradient."""
     learning_rate: Annotated[float, Field(gt=0)]
     """The learning rate, the highest of the schedule."""
     schedule: Literal["constant", "cosine", "poly"] = "constant"
-    """Of the learning rate; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
+    """How the learning rate changes; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
     poly: its value times (1 - step / steps) ** power (Caffe)."""
     power: Annotated[float, Field(gt=0)] = 0.9
-    """Of the schedule poly."""
+    """The exponent of the schedule poly."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the steps over which the learning rate rises to the schedule's, by as much at each step."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -248,10 +248,10 @@ class Recipe(Section):
     steps: tuple[int, int] | None = None
     """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
     validations: Annotated[int, Field(ge=1)]
-    """How many times, evenly spaced, the validation DSC is taken; the best weights are kept, of those too that
-    a stage begins with where its parent trained them."""
+    """How many times, evenly spaced, the validation DSC is taken. The best weights are kept; those that a stage
+    begins with count too, if its parent trained them."""
     validate_on: Literal["volumes", "structure_slices"] = "volumes"
-    """Whether it is of whole volumes, or only of their slices with the structure."""
+    """Whether the validation DSC is of whole volumes, or only of their slices with the structure."""
     augmentation: Augmentation
     """How training slices are varied."""
     background_slices: Annotated[float, Field(ge=0)]
@@ -332,10 +332,10 @@ class Step(Section):
     levels: list[str] = []
     """Fine-tune levels; empty trains the whole network."""
     initial: Literal["random", "imagenet", "model"] | None = None
-    """Of a chain's first step: other initial weights than the network's."""
+    """For a chain's first step: other initial weights than the network's."""
     recipe: StepRecipe = StepRecipe()
-    """Of this training alone. Gradual unfreezing is a chain of steps on the same patients, the later the more of the
-    network (`levels`)."""
+    """What this training alone has instead of the study's recipe. Gradual unfreezing is a chain of steps on the same
+    patients, in which each step trains more of the network (`levels`)."""
 
 
 class Strategy(Section):
@@ -385,7 +385,7 @@ class Evaluation(Section):
     threshold: Fraction
     """The probability from which on a voxel belongs to the structure."""
     nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
-    """Of the NSD: one for all structures, or that of each."""
+    """The tolerance of the NSD: one for all structures, or that of each."""
 
     def tolerance(self, structure: str) -> float:
         """Return the tolerance of the NSD of a structure."""
@@ -413,7 +413,7 @@ class Statistics(Section):
         "dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices",
         "lesion_f1", "lesion_sensitivity",
     ]  # fmt: skip
-    """By which models are compared: any metric of metrics.csv of which higher values are better."""
+    """The metric by which models are compared: any metric of metrics.csv of which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     """The level of intervals."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
