@@ -9,7 +9,7 @@ BIN := .venv/bin
 override DATA := $(value DATA)
 export PYTHON STUDIES SCALE DATA
 
-.PHONY: reproduce headneck figures test test-quick lint pictures schema setup setup-dev lock
+.PHONY: reproduce headneck figures test test-quick lint pictures schema docs setup setup-dev setup-docs lock
 
 # Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
 reproduce: setup
@@ -45,15 +45,23 @@ lint: setup-dev
 pictures: setup-dev
 	@$(BIN)/python -m docs.draw
 
-# config/schema.json, by which editors check a study, from the types.
-schema: setup-dev
+# config/schema.json, by which editors check a study, and the reference's pages of keys and commands: from the code.
+schema: setup
 	@$(BIN)/python -m docs.schema
+	@$(BIN)/python -m docs.reference
 
-# What runs; and with what only tests and benchmarks need.
+# The documentation as a site in site/, from docs/ and mkdocs.yml; a broken link stops it. Open site/index.html.
+docs: setup-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html: $$(find site -name '*.html' | wc -l) pages"
+
+# What runs; with what only tests and benchmarks need; with what builds the documentation.
 setup:
 	@envs/setup.sh
 setup-dev:
 	@envs/setup.sh dev
+setup-docs:
+	@envs/setup.sh docs
 
 # requirements.lock from pyproject.toml: versions stay where they may. `make lock UPGRADE=--upgrade` takes new ones.
 UV ?= $(BIN)/uv

@@ -2,9 +2,9 @@
 
 One line for each package: its version, the SHA-256 of each file on PyPI that CPython 3.11 on Linux x86-64 can
 install, and their names. Versions stay as they are where pyproject.toml allows them. First what runs, then what
-only the extra `dev` brings, from the line `DEV` on. In files of their own what only the extra `slurm` brings, and what
-the tools bring that exchanged studies go to. These are solved last, with all other versions as given: the tools ask for
-older versions of packages that runs need, and get none.
+only the extra `dev` brings, from the line `DEV` on. In files of their own what only the extra `slurm` brings, what
+the tools bring that exchanged studies go to, and what builds the documentation. The last two are solved last, with all
+other versions as given: they ask for other versions of packages that runs need, and get none.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ LOCK = Path("requirements.lock")
 HEAD = "# Written by `make lock` (envs/lock.py) from pyproject.toml. Don't edit; envs/setup.sh installs it."
 DEV = "# Only for tests, benchmarks and `make lock`: the extra `dev`."
 SLURM_LOCK, EXCHANGE_LOCK = Path("requirements-slurm.lock"), Path("requirements-exchange.lock")
+DOCS_LOCK = Path("requirements-docs.lock")
 BESIDE = {
     SLURM_LOCK: "# Written by `make lock`. What runs on Slurm need beside requirements.lock; see docs/cluster.md.",
     EXCHANGE_LOCK: "# Written by `make lock`. Tools that studies go to, beside requirements.lock: docs/exchange.md.",
+    DOCS_LOCK: "# Written by `make lock`. What builds the documentation beside requirements.lock: `make docs`.",
 }
 """The first lines of the locks beside requirements.lock."""
 RUN = ("ingest", "torch", "keras", "workflow")
@@ -33,14 +35,16 @@ TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_2
 def main(uv: str, *options: str) -> None:
     """Write the locks; `options` go to uv."""
     with tempfile.TemporaryDirectory() as folder:
-        pins, tools = Path(folder) / "requirements.txt", Path(folder) / "tools.txt"
+        pins, tools, docs = (Path(folder) / f"{name}.txt" for name in ("requirements", "tools", "docs"))
         known = "".join(lock.read_text() for lock in (LOCK, *BESIDE) if lock.exists())
-        for path in (pins, tools):  # uv keeps the versions of the file it writes to
+        for path in (pins, tools, docs):  # uv keeps the versions of the file it writes to
             path.write_text("\n".join(re.findall(r"^[\w.-]+==\S+", known, re.M)) + "\n")
         compile_to(pins, uv, *named(*RUN, "dev", "slurm"), *options)
-        compile_to(tools, uv, *named(*RUN, *TOOLS), "--constraints", str(pins), *options)
+        for out, extras in ((tools, TOOLS), (docs, ("docs",))):
+            compile_to(out, uv, *named(*RUN, *extras), "--constraints", str(pins), *options)
         run, whole, slurm = (packages(pins, uv, *RUN, *more) for more in ((), ("dev",), ("slurm",)))
         beside = {SLURM_LOCK: slurm, EXCHANGE_LOCK: packages(tools, uv, *RUN, *TOOLS)}
+        beside[DOCS_LOCK] = packages(docs, uv, *RUN, "docs")
     runs = {package["name"] for package in run}
     parts = [HEAD, *(line(p) for p in run)]
     parts += [DEV, *(line(p) for p in whole if p["name"] not in runs)]

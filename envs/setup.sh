@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Sets up .venv as requirements.lock says: `envs/setup.sh` what runs, `envs/setup.sh dev` also what only tests and
-# benchmarks need. Where .venv is whole and up to date it does nothing and says nothing.
+# benchmarks need, `envs/setup.sh docs` also what builds the documentation (requirements-docs.lock). Where .venv is whole
+# and up to date it does nothing and says nothing.
 #
 # .venv/.complete has one line for each part that is whole: `packages`, with the lock's digest and where .venv
-# stands, since it can't be moved; `dev`; `project`, with pyproject.toml's digest. Without the first, .venv is what a
-# stopped or an older set-up left, and is made anew.
+# stands, since it can't be moved; `dev`; `docs`, with its lock's digest; `project`, with pyproject.toml's digest. Without
+# the first, .venv is what a stopped or an older set-up left, and is made anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec 9<envs/setup.sh
 flock 9 # one at a time
 
 LOCK=requirements.lock
+DOCS_LOCK=requirements-docs.lock
 LOG=.venv/setup.log
 WHOLE=.venv/.complete
 BUILDS='^(numpy|setuptools|wheel)=='  # with which source archives are built: no other versions, no other index look-ups
@@ -66,6 +68,7 @@ step_cuda() {
 }
 # Over what a stopped step may have left half-made.
 step_dev() { from_lock <(dev_part) --ignore-installed; }
+step_docs() { from_lock $DOCS_LOCK; }
 step_project() { pip install --no-deps --no-build-isolation --editable .; }
 
 declare -A TITLE=(
@@ -74,6 +77,7 @@ declare -A TITLE=(
     [torch]="PyTorch, the build that this machine's pip finds"
     [cuda]="TensorFlow for the GPU"
     [dev]="$(dev_part | grep -c ==) packages for tests and benchmarks"
+    [docs]="packages of $DOCS_LOCK"
     [project]="Crossover itself"
 )
 
@@ -94,6 +98,7 @@ if ! has "packages $(sum $LOCK envs/setup.sh) in $(readlink -f .venv)" || ! .ven
     marks[-1]="packages $(sum $LOCK envs/setup.sh) in $(readlink -f .venv)"
 fi
 if [ "${1:-}" = dev ] && ! has dev; then add dev dev; fi
+if [ "${1:-}" = docs ] && ! has "docs $(sum $DOCS_LOCK)"; then add docs "docs $(sum $DOCS_LOCK)"; fi
 project="project $(sum pyproject.toml)"
 if ! has "$project"; then
     add project "$project"

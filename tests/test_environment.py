@@ -26,16 +26,17 @@ PLATFORMS += [f"manylinux_2_{minor}_x86_64" for minor in range(5, 29)]
 
 
 DEV = "# Only for tests"
+BESIDE = ("slurm", "exchange", "docs")
 LINE = re.compile(r"^([\w.-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)  # (\S.*)$")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 
 
 def lines(part: str = "all") -> list[re.Match]:
-    """The locks' packages: all, those that run, only for tests (`dev`), on a cluster (`slurm`), or of other tools."""
+    """The locks' packages: all, those that run, only for tests (`dev`), of each lock beside the first."""
     run, _, dev = (ROOT / "requirements.lock").read_text().partition(DEV)
-    slurm, exchange = ((ROOT / f"requirements-{name}.lock").read_text() for name in ("slurm", "exchange"))
-    text = {"run": run, "dev": dev.partition("\n")[2], "slurm": slurm, "exchange": exchange}
+    text = {"run": run, "dev": dev.partition("\n")[2]}
+    text |= {name: (ROOT / f"requirements-{name}.lock").read_text() for name in BESIDE}
     text["all"] = "\n".join(text.values())
     found = [LINE.match(line) or line for line in text[part].splitlines()]
     wrong = [line for line in found if isinstance(line, str) and line and not line.startswith("#")]
@@ -72,7 +73,7 @@ def test_the_lock_has_what_pyproject_asks_for():
     for part, asked in (("run", runs), ("all", direct(*EXTRAS))):
         found = lock(part)
         assert {n: r for n, r in asked.items() if not r.specifier.contains(found[n])} == {}
-    assert not lock("run").keys() & (lock("dev") | lock("slurm") | lock("exchange")).keys()
+    assert not lock("run").keys() & set().union(*(lock(part) for part in ("dev", *BESIDE)))
     assert (direct("dev").keys() - runs.keys()) & lock("run").keys() <= {"networkx", "packaging"}
 
 

@@ -192,5 +192,5 @@ def only(rules: RulesFile) -> dict:
 
 
 def test_the_documentation_lists_every_finding():
-    assert table() in (ROOT / "docs/ingest.md").read_text()
+    assert table() in (ROOT / "docs/findings.md").read_text()
     assert all(kind.remedy for kind in KINDS.values())

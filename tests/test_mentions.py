@@ -105,8 +105,26 @@ def test_commands_that_pages_name_exist(texts):
     assert {page for page, _ in gone} <= {"CHANGELOG.md"} and {name for _, name in gone} <= {*RENAMED}
 
 
-def test_the_readme_has_600_words_at_most_and_every_page_is_in_the_index():
+def test_the_readme_has_600_words_at_most():
     assert len((ROOT / "README.md").read_text().split()) <= 600
-    index = (ROOT / "docs/index.md").read_text()
-    pages = [path.name for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "index.md"]
-    assert [name for name in pages if f"({name})" not in index] == []
+
+
+def test_every_page_is_in_the_navigation_and_every_entry_is_a_page():
+    """mkdocs says so too, where it is installed; pages from outside docs/ are those of docs/outside.py."""
+    navigation = re.search(r"^nav:\n((?: .*\n)+)", (ROOT / "mkdocs.yml").read_text(), re.M)[1]
+    entries = re.findall(r": ([\w-]+\.md)", navigation)
+    added = re.search(r"^PAGES = .*", (ROOT / "docs/outside.py").read_text(), re.M)[0]
+    outside = re.findall(r'"\S+\.md": "(\S+\.md)"', added)
+    assert sorted(entries) == sorted([*(path.name for path in (ROOT / "docs").glob("*.md")), *outside])
+
+
+def test_every_figure_of_a_page_is_one_that_a_command_beside_it_makes_and_a_test_checks():
+    """tests/test_redraw.py checks the demo's figure, tests/test_pictures.py the pictures of the code."""
+    made = {"docs/demo/uterus/subgroups.png": "crossover figures uterus", "docs/workflow.svg": "make pictures"}
+    made["docs/packages.svg"] = made["docs/workflow.svg"]
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+    shown = [(page, name) for page in pages for name in re.findall(r"!\[[^]]*\]\(([^)]*)\)", page.read_text())]
+    assert len(shown) >= 5
+    for page, name in shown:
+        figure = (page.parent / name).resolve().relative_to(ROOT).as_posix()
+        assert made[figure] in page.read_text(), (page.name, figure)

@@ -1,4 +1,5 @@
-"""The JSON schema of a study's file is that of the types, takes the studies that there are, and refuses a wrong key."""
+"""What is written from the types and the command line is up to date: the JSON schema of a study's file, and the
+reference's pages. The schema takes the studies that there are, and refuses a wrong key."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import jsonschema
 import pytest
 
 from crossover.core.configuration import read_yaml
-from docs.schema import SCHEMA, study_schema, text
+from docs.reference import PAGES
+from docs.schema import SCHEMA, explained_schema, study_schema, text
 from tests.dry_runs import ROOT
 
 STUDIES = sorted(path for folder in ("studies", "bases") for path in (ROOT / "config" / folder).glob("*.yaml"))
@@ -14,6 +16,19 @@ STUDIES = sorted(path for folder in ("studies", "bases") for path in (ROOT / "co
 
 def test_the_file_is_up_to_date():
     assert (ROOT / SCHEMA).read_text() == text(), "make schema"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_page_is_up_to_date(path):
+    assert path.read_text() == PAGES[path](), "make schema"
+
+
+def test_every_key_is_explained():
+    schema = explained_schema()
+    types = {"Study": schema, **schema["$defs"]}
+    keys = [(name, key, value) for name, node in types.items() for key, value in node["properties"].items()]
+    assert len(keys) > 200
+    assert [(name, key) for name, key, value in keys if key != "kind" and not value.get("description")] == []
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)

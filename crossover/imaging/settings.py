@@ -13,13 +13,18 @@ class BiasField(Section):
     """N4 (Tustison et al. 2010), estimated on one channel and divided out of the named channels."""
 
     method: Literal["n4", "none"]
+    """N4, or no correction."""
     estimate_on: str = ""
+    """The channel that the field is estimated on."""
     apply_to: list[str] = []
+    """The channels that are divided by the field."""
     shrink: Annotated[int, Field(ge=1)] = 4
+    """The factor by which the image is made coarser before the field is fitted."""
     fit: Literal["bright", "tissue"] = "bright"
     """The voxels that the field is fitted to: above Otsu's threshold of the values, or of their logarithms,
     where a coil's near field outshines all else."""
     iterations: list[int] = [50, 50, 50, 50]
+    """The most iterations of each fitting level."""
 
 
 class Normalisation(Section):
@@ -30,8 +35,11 @@ class Normalisation(Section):
     """
 
     method: Literal["zscore", "window", "training"]
+    """How it is done; see above."""
     per: Literal["case", "slice"] = "case"
+    """Whether mean and SD are those of the case or of each slice, for `zscore`."""
     window: tuple[float, float] = (0.0, 1.0)
+    """The values that become 0 and 1, for `window`."""
 
     @model_validator(mode="after")
     def _rising(self) -> Normalisation:
@@ -44,15 +52,19 @@ class Slices(Section):
     """The slices that a network sees: the acquired planes on a centred grid of its own."""
 
     size: tuple[int, int]
+    """Rows and columns of a slice, in pixels."""
     spacing_mm: float | None = None
     """In-plane pixel size; None keeps the acquired one and only crops or pads."""
     smallest_mask_px: Annotated[int, Field(ge=0)] = 0
     """A slice counts as one with the structure where more pixels than these of the acquired matrix are in it."""
     normalisation: Normalisation
+    """How intensities are normalised."""
 
 
 class Preparation(Section):
     """How cases become slices: bias field, then grid and normalisation."""
 
     bias_field: BiasField
+    """The correction of the bias field."""
     slices: Slices
+    """Grid and normalisation of slices."""

@@ -181,7 +181,7 @@ def unforeseen(error: BaseException) -> str:
 
 
 def table() -> str:
-    """Return all kinds of findings as a Markdown table, for docs/ingest.md."""
+    """Return all kinds of findings as a Markdown table, for docs/findings.md."""
     rows = [f"| `{code}` | {kind.severity} | {kind.remedy} |" for code, kind in KINDS.items()]
     return "\n".join(["| code | severity | what to do |", "|---|---|---|", *rows])
 

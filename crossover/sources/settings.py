@@ -28,6 +28,7 @@ class StructureCode(BaseModel, extra="forbid", frozen=True):
     category: Literal["anatomical structure", "morphologically abnormal structure", "tissue"] = "anatomical structure"
     """SegmentedPropertyCategoryCodeSequence (0062,0003)."""
     side: Literal["left", "right"] | None = None
+    """The side of the body, for DICOM objects."""
     tg263: str | None = Field(default=None, min_length=1, max_length=16)
     """The structure's name by AAPM TG-263, as Parotid_L: what it is called in an RTSTRUCT, instead of its label."""
 
@@ -45,7 +46,7 @@ class StructureName(BaseModel, extra="forbid", frozen=True):
     """What a structure is known by where its name alone doesn't tell it from another: all that is given must hold."""
 
     name: str | StrictInt | None = None
-    """As an entry of `Structure.names`; None for any."""
+    """A name, as an entry of `Structure.names` is; None for any."""
     colour: tuple[Byte, Byte, Byte] | None = None
     """Red, green and blue: ROIDisplayColor (3006,002A), or RecommendedDisplayCIELabValue (0062,000D) in sRGB."""
     reader: str | None = None
@@ -68,6 +69,7 @@ class Structure(BaseModel, extra="forbid", frozen=True):
     """What is segmented."""
 
     label: str
+    """What it is called in figures, tables and the report."""
     names: list[str | StrictInt | StructureName] = []
     """What RTSTRUCT and SEG objects call it; the key itself where none is given. Case, spaces and
     punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
@@ -87,7 +89,9 @@ class SeriesChoice(BaseModel, extra="forbid", frozen=True):
     """Which of several series is one patient's, where the rule alone would leave it open."""
 
     series_number: int | None = None
+    """SeriesNumber (0020,0011) of the series to take."""
     repeated: Repeated | None = None
+    """Which of several series that match is taken."""
 
 
 class SeriesRule(BaseModel, extra="forbid", frozen=True):
@@ -203,6 +207,7 @@ class VolumeStructure(BaseModel, extra="forbid"):
     """The file of a structure, and the labels that stand for it."""
 
     file: ColumnsPattern
+    """Where the file lies, as a pattern with the table's columns in braces."""
     label: int | None = None
     """The structure's value in a label map; None for any non-zero value."""
 
@@ -211,6 +216,7 @@ class VolumeImage(BaseModel, extra="forbid"):
     """The file of a channel that shares it with others, as in the Medical Segmentation Decathlon."""
 
     file: ColumnsPattern
+    """Where the file lies, as a pattern with the table's columns in braces."""
     volume: Annotated[int, Field(ge=0)]
     """Which of the volumes along the file's fourth axis, counted from 0."""
 
@@ -234,6 +240,7 @@ class LabelMap(VolumeStructure):
     """
 
     file: str
+    """Where it lies below the source, as a pattern; see above."""
     slices: Literal["positions", "names"] = "positions"
     """Where a DICOM slice of the mask belongs: where its header says, or on the image's file of its own
     name, whatever its header says of its place."""
@@ -298,10 +305,13 @@ class VolumesSource(BaseModel, extra="forbid"):
     table: Annotated[str, AfterValidator(below)] | None = "patients.csv"
     """CSV, TSV, semicolons or .xlsx; see `crossover.core.tables`. None (null): the files tell."""
     patient: str = "patient"
+    """The column that tells patients apart."""
     where: dict[str, str] = {}
     """Column -> value: which rows of the table are this cohort."""
     channels: dict[FileName, VolumeChannel]
+    """Channel -> its file, as a pattern with the table's columns in braces."""
     structures: dict[FileName, VolumeStructure]
+    """Structure -> its file, and the label that stands for it."""
     variables: list[str] = []
     """Columns of the table that go on with the cases; no other column leaves the table."""
     identifiers: Literal["secret", "public"] = "secret"
@@ -344,13 +354,17 @@ class OpenKbpSource(BaseModel, extra="forbid"):
 
     kind: Literal["openkbp"]
     folder: str = "provided-data"
+    """Where the patients' folders are, below the folder of the data."""
     pixel_mm: float
+    """The distance of pixels by which the center is told, in mm."""
     slice_mm: float
+    """The distance of slices by which the center is told, in mm."""
     structures: dict[FileName, FileName]
     """Structure -> its file, without suffix."""
     identifiers: Literal["secret", "public"] = "public"
+    """Whether patients get pseudonyms (secret) or keep their names of the challenge (public)."""
     variables: list[str] = []
-    """Of spacing_x, spacing_y, spacing_z."""
+    """Which of spacing_x, spacing_y and spacing_z go on with the cases."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 

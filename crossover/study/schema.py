@@ -40,38 +40,59 @@ class Study(Section):
     """One paper's question at one scale."""
 
     study: Name
+    """The study's name, which is also that of its file and of its folder of results."""
     scale: str
+    """The scale at which it is read: smoke, demo or paper. A run says it; it is no key of the file."""
     title: str
+    """The title of the study in the report."""
     question: str
+    """What the study asks, in one sentence that the report prints."""
     paper: Paper | None = None
+    """The publication that the study reruns, if any."""
     data: str
     """What the cohorts are, in one sentence that the report prints."""
     attributes: list[Attribute] = []
     """What cohorts differ in and may be compared by, in the order in which it is printed."""
     cohorts: dict[Name, Cohort]
+    """The cohorts, by name: where their cases come from, and which is the target."""
     channels: list[Name]
+    """The images of a case that a network sees, in their order."""
     series: dict[Name, SeriesRule] = {}
     """Which DICOM series is which channel, for cohorts that come as DICOM."""
     other_grids: OtherGrids = "refuse"
     """What is done with a channel that is not on the grid of the first one."""
     structures: dict[Name, Structure]
+    """What is segmented, by name."""
     preparation: Preparation
+    """How cases become the slices that a network sees."""
     splits: Splits
+    """How patients are divided into those who are trained on, validated on and tested on."""
     network: Network
+    """The network, its engine or backend, and its settings."""
     other_networks: dict[Name, Network] = {}
     """Further ones, for the strategies that name them: another architecture, or another backend."""
     recipe: Recipe
+    """How the network is trained."""
     selection: Selection | None = None
+    """The networks among which one is chosen by cross-validation, if the study does so."""
     sizes: list[int] = []
     """Numbers of the target's patients; none where every strategy takes all."""
     strategies: dict[Name, Strategy]
+    """The ways to get a model that are compared, by name."""
     evaluation: Evaluation
+    """How predictions become masks, and how these are scored."""
     radiomics: Radiomics | None = None
+    """The features that are computed inside the structure, if any."""
     statistics: Statistics
+    """How models are compared."""
     figures: Figures
+    """What the figures show, and how."""
     execution: Execution = Execution()
+    """How the work is laid out on a machine; it changes no result."""
     published: str | None = None
+    """The file of config/published/ that has the paper's printed numbers, without its suffix."""
     assumptions: list[Assumption] = []
+    """What the paper leaves open, or what differs from it; the report prints them."""
 
     @property
     def target(self) -> str:

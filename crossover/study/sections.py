@@ -23,10 +23,15 @@ class Paper(Section):
     """The publication that a study reruns."""
 
     authors: str
+    """The authors, as they are cited."""
     title: str
+    """The paper's title."""
     journal: str
+    """The journal's name."""
     year: int
+    """The year of publication."""
     doi: str | None = None
+    """The DOI, without an address before it."""
 
 
 class Attribute(Section):
@@ -36,9 +41,11 @@ class Attribute(Section):
     """
 
     name: Name
+    """The key under which cohorts give its value."""
     label: str
+    """What it is called in the report."""
     unit: str = ""
-    """Of its numbers, as "T"."""
+    """The unit of its numbers, such as "T"."""
 
     def text(self, value: float | str | None) -> str:
         """Return a value as it is printed: "1.5 T", "surface"; "" for None or NaN."""
@@ -51,20 +58,24 @@ class Cohort(Section):
     """The cases of one domain."""
 
     label: str
+    """What the cohort is called in figures, tables and the report."""
     role: Literal["source", "target"]
+    """Whether it is the domain that the question is about (target), or one to learn from (source)."""
     source: Source
+    """Where its cases come from; `kind` says which of the forms it is."""
     test: Annotated[float, Field(ge=0)]
     """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
     attributes: dict[Name, Annotated[float, Field(allow_inf_nan=False)] | str] = {}
     """What is known of the cohort, by the name of an attribute of the study: a number or a text."""
     slices_per_patient: Annotated[float, Field(gt=0)] | None = None
-    """With the structure, on average; only to tell how long training will take before there are slices."""
+    """Slices with the structure, on average. It only tells how long training will take, before there are slices."""
 
 
 class KFold(Section):
     """The folds of the training patients."""
 
     k: Annotated[int, Field(ge=2)]
+    """The number of folds."""
     of: list[str] = []
     """Families whose models are tested on the fold that they leave out, to see how much depends on the
     patients: a strategy ("scratch"), or a strategy at a level ("transfer-L1")."""
@@ -74,7 +85,9 @@ class Replicates(Section):
     """Repetitions: so many draws of the subsets, each trained so many times from another initialisation."""
 
     draws: Annotated[int, Field(ge=1)] = 1
+    """How often the nested subsets are drawn."""
     trainings: Annotated[int, Field(ge=1)] = 1
+    """How often a network is trained on each draw."""
 
     @property
     def count(self) -> int:
@@ -90,11 +103,14 @@ class Splits(Section):
     """How patients are divided, and how often."""
 
     seed: int
+    """The seed by which patients are divided."""
     validation: float | Literal["fold"]
     """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
     cross-validation, every stage is trained once for each fold and validated on that fold."""
     replicates: Replicates = Replicates()
+    """How often the subsets are drawn, and how often each is trained on."""
     k_fold: KFold = KFold(k=5)
+    """The folds, for a study that validates by folds or tests its models on them."""
 
     @field_validator("replicates", mode="before")
     @classmethod
@@ -122,8 +138,8 @@ class Device(Section):
     """
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """tf32: float32 whose products are rounded, on GPUs that can; bfloat16: of activations, with weights in
-    float32."""
+    """float32 throughout; tf32: float32 whose products are rounded, on GPUs that can; bfloat16: activations in
+    bfloat16, weights in float32."""
     channels_last: bool = False
     """How PyTorch lays out images; TensorFlow has no other layout."""
     compile: bool = False
@@ -136,7 +152,7 @@ class Initial(Section):
     """Where a chain's first training starts."""
 
     weights: Literal["random", "imagenet", "model"] = "random"
-    """imagenet: of the encoder, all else begins at random; model: those of `file`."""
+    """imagenet: the encoder has ImageNet weights, all else begins at random; model: the weights of `file`."""
     file: str | None = None
     """A safetensors file with the weights of a network like this one, as
     results/<study>/stages/<model>/weights.safetensors; parts that don't fit, as a head for other structures, begin at
@@ -192,10 +208,13 @@ class Network(Section):
     architecture: str
     """Its name, or "selected"."""
     engine: Literal["keras", "torch"]
+    """The framework that trains it."""
     settings: dict[str, float | int | str | bool | list[int]] = {}
-    """Those that the architecture declares."""
+    """The settings that the architecture declares, by name."""
     device: Device = Device()
+    """How it computes."""
     initial: Initial = Initial()
+    """The weights that a chain's first training begins with."""
     per_structure: bool = False
     """A network for each structure, instead of one for all."""
 
@@ -230,7 +249,7 @@ class Drawn(Section):
     rotation_deg: Annotated[float, Field(ge=0)] = 0.0
     """Largest angle, to either side."""
     versions: Annotated[int, Field(ge=1)] | None = None
-    """So many of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
+    """This many versions of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
     activations can be kept. None draws anew for each batch."""
 
 
@@ -238,8 +257,11 @@ class Augmentation(Section):
     """A fixed set of versions of each slice (the original, its rotations, its mirror image), or `drawn`."""
 
     rotations_deg: list[float] = []
+    """Angles by which each slice is rotated, in degrees; each is a version of its own."""
     flip: bool = False
+    """Whether each slice with its columns reversed is a version, too."""
     drawn: Drawn | None = None
+    """Changes that are drawn at random instead."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Augmentation:
@@ -252,33 +274,39 @@ class Recipe(Section):
     """How a network is trained."""
 
     loss: Literal["dice_bce", "bce", "dice"]
-    """dice: 1 - soft Dice over a batch, averaged over the structures that it shows; bce: cross entropy of pixels."""
+    """The loss: soft Dice of a batch, averaged over the structures that it shows; binary cross-entropy of pixels; or the
+    sum of both."""
     optimiser: Literal["adam", "sgd"]
+    """The optimiser."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
+    """The momentum of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """L2 penalty: this times each trained weight is added to its gradient."""
     learning_rate: Annotated[float, Field(gt=0)]
+    """The learning rate, the highest of the schedule."""
     schedule: Literal["constant", "cosine", "poly"] = "constant"
-    """Of the learning rate; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
+    """How the learning rate changes; cosine: from its value to 0 over the stage (Loshchilov & Hutter 2017);
     poly: its value times (1 - step / steps) ** power (Caffe)."""
     power: Annotated[float, Field(gt=0)] = 0.9
-    """Of the schedule poly."""
+    """The exponent of the schedule poly."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the steps over which the learning rate rises to the schedule's, by as much at each step."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Learning rate of each part of the network, as a share of that of the part behind it; the last part has the
     whole (Howard & Ruder 2018, discriminative fine-tuning)."""
     batch: Annotated[int, Field(ge=1)]
+    """Slices in a batch."""
     epochs: Annotated[float, Field(gt=0)]
+    """How often each training slice is seen; a fraction is allowed."""
     steps: tuple[int, int] | None = None
     """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
     validations: Annotated[int, Field(ge=1)]
-    """How many times, evenly spaced, the validation DSC is taken; the best weights are kept, of those too that
-    a stage begins with where its parent trained them."""
+    """How many times, evenly spaced, the validation DSC is taken. The best weights are kept; those that a stage
+    begins with count too, if its parent trained them."""
     validate_on: Literal["volumes", "structure_slices"] = "volumes"
-    """Whether it is of whole volumes, or only of their slices with the structure."""
+    """Whether the validation DSC is of whole volumes, or only of their slices with the structure."""
     augmentation: Augmentation
+    """How training slices are varied."""
     background_slices: Annotated[float, Field(ge=0)]
     """Slices without any structure in each epoch, per slice with one. Of the latter each structure has an equal
     share."""
@@ -293,6 +321,7 @@ class Recipe(Section):
     """How often a training that collapsed (a loss that is no number, a DSC of 0 at every validation) is done again,
     with another seed; both are on record."""
     seed: int
+    """The seed of initial weights, batches and augmentation."""
 
     @model_validator(mode="after")
     def _fitting(self) -> Recipe:
@@ -321,10 +350,15 @@ class StepRecipe(Section):
     """What a step of a chain has in place of the study's recipe; what it doesn't name is the recipe's."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """As in the recipe."""
     schedule: Literal["constant", "cosine", "poly"] | None = None
+    """As in the recipe."""
     power: Annotated[float, Field(gt=0)] | None = None
+    """As in the recipe."""
     warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """As in the recipe."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    """As in the recipe."""
 
     @property
     def changes(self) -> Changes:
@@ -377,20 +411,23 @@ class Step(Section):
     """One training of a chain: patients by cohort ("all", or "n" of the study's sizes)."""
 
     train: dict[Name, Literal["all", "n"]]
+    """Cohort -> "all" of its training patients, or "n" of them, as the size says."""
     levels: list[str] = []
     """Fine-tune levels; empty trains the whole network."""
     initial: Literal["random", "imagenet", "model"] | None = None
-    """Of a chain's first step: other initial weights than the network's."""
+    """For a chain's first step: other initial weights than the network's."""
     recipe: StepRecipe = StepRecipe()
-    """Of this training alone. Gradual unfreezing is a chain of steps on the same patients, the later the more of the
-    network (`levels`)."""
+    """What this training alone has instead of the study's recipe. Gradual unfreezing is a chain of steps on the same
+    patients, in which each step trains more of the network (`levels`)."""
 
 
 class Strategy(Section):
     """A way to get a model: a chain of trainings, each started from the one before."""
 
     label: str
+    """What it is called in figures, tables and the report."""
     chain: Annotated[list[Step], Field(min_length=1)]
+    """Its trainings, in their order."""
     structures: list[str] = []
     """Only these, where each structure has a network of its own; all by default."""
     network: Name | None = None
@@ -415,8 +452,11 @@ class Selection(Section):
     """
 
     train: dict[Name, Literal["all"]]
+    """The cohorts on whose training patients the networks are compared."""
     architectures: Annotated[list[str], Field(min_length=1)]
+    """The architectures that are tried."""
     encoders: Annotated[list[str], Field(min_length=1)]
+    """The encoders that each of them is tried with."""
 
     @property
     def cells(self) -> list[tuple[str, str]]:
@@ -428,8 +468,9 @@ class Evaluation(Section):
     """How predictions become masks, and how these are scored."""
 
     threshold: Fraction
+    """The probability from which on a voxel belongs to the structure."""
     nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
-    """Of the NSD: one for all structures, or that of each."""
+    """The tolerance of the NSD: one for all structures, or that of each."""
 
     def tolerance(self, structure: str) -> float:
         """Return the tolerance of the NSD of a structure."""
@@ -441,9 +482,13 @@ class Radiomics(Section):
     """First-order features of one channel inside the structure, by pyradiomics."""
 
     channel: str
+    """The channel whose values are taken."""
     bin_width: float
+    """Width of the bins of grey values, in the channel's unit."""
     features: list[str]
+    """Names of pyradiomics' first-order features."""
     icc: Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
+    """The form of the intraclass correlation (McGraw and Wong 1996) between manual and predicted masks."""
 
 
 class Statistics(Section):
@@ -453,9 +498,11 @@ class Statistics(Section):
         "dsc", "iou", "nsd", "dsc_structure_slices", "iou_structure_slices", "dsc_mean_of_slices",
         "lesion_f1", "lesion_sensitivity",
     ]  # fmt: skip
-    """By which models are compared: any metric of metrics.csv of which higher values are better."""
+    """The metric by which models are compared: any metric of metrics.csv of which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    """The level of intervals."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    """The level of tests."""
     missing: Literal["worst", "exclude", "error"] = "worst"
     """What is done with predictions that a model lacks (`crossover.statistics.scores.missing.Policy`)."""
 
@@ -478,7 +525,9 @@ class Overlays(Section):
     window: tuple[float, float] | None = None
     """Values of the only channel shown as black and white; None for percentiles 1 and 99.5 of each."""
     strategies: list[str]
+    """The strategies whose contours are drawn."""
     sizes: list[int]
+    """The numbers of target patients whose models are drawn."""
     structures: list[str] = []
     """In the order of the rows; empty for all, or the first four by name where there are more."""
 
@@ -494,15 +543,18 @@ class Figures(Section):
     structures: list[str] = []
     """Structures as figures, tables and the report show them, others after them by name."""
     overlays: Overlays | None = None
+    """The figure of contours on images, if there is to be one."""
 
 
 class Execution(Section):
     """How the work is laid out on a machine; changes no result."""
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
+    """Trainings of one network that one job makes, one after the other."""
     bias_field_jobs: Annotated[int, Field(ge=1)] = 1
     """Jobs among which the cases of a cohort are dealt whose bias field is corrected, for a cluster's nodes."""
     threads: Annotated[int, Field(ge=1)] = 1
+    """Processor threads of a training."""
     per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
     """Jobs that share a GPU, where there is one."""
 
@@ -511,5 +563,8 @@ class Assumption(Section):
     """A choice that the paper leaves open, or a deviation from it, with its reason."""
 
     about: str
+    """What the paper leaves open."""
     choice: str
+    """What this study does."""
     reason: str
+    """Why."""

@@ -18,16 +18,22 @@ class HeadNeckSource(BaseModel, extra="forbid"):
     """
 
     kind: Literal["head_neck_phantom"] = "head_neck_phantom"
-    center: Center = Field(description="whose scanners, contrast phase and contouring protocol")
-    patients: int = Field(ge=0)
-    seed: int = Field(ge=0)
-    protocol: Center | None = Field(None, description="another center's contouring protocol on this center's images")
-    matrix: int = Field(512, ge=48, description="pixels in plane, rows = columns")
-    field_of_view_mm: tuple[float, float] | None = Field(
-        None, description="smallest and largest field of view; the center's own where not given"
+    center: Center = Field(
+        description="the center whose scanners, contrast phase and contouring protocol the patients have"
     )
-    slices: tuple[int, int] = Field((95, 110), description="fewest and most axial slices")
-    slice_thickness_mm: float = Field(3, gt=0, description="slices touch: no gap")
+    patients: int = Field(ge=0)
+    """The number of patients that are made."""
+    seed: int = Field(ge=0)
+    """The seed that they are drawn by."""
+    protocol: Center | None = Field(
+        None, description="the center whose contouring protocol is used, if it is another one"
+    )
+    matrix: int = Field(512, ge=48, description="rows and columns of a slice, in pixels")
+    field_of_view_mm: tuple[float, float] | None = Field(
+        None, description="smallest and largest field of view; by default the center's own"
+    )
+    slices: tuple[int, int] = Field((95, 110), description="fewest and most axial slices of a patient")
+    slice_thickness_mm: float = Field(3, gt=0, description="the slices' thickness; there is no gap between them")
     fillings: float = Field(0.4, ge=0, le=1, description="share of patients with metal in the teeth")
     tumours: float = Field(1, ge=0, le=1, description="share of patients with a visible tumour")
 

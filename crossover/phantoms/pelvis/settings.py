@@ -16,17 +16,26 @@ class PhantomSource(BaseModel, extra="forbid"):
     scanners in the proportion 248:72."""
 
     kind: Literal["phantom"] = "phantom"
-    anatomy: Anatomy = Field(description="where the tumour is")
+    anatomy: Anatomy = Field(description="the organ that the tumour is in")
     patients: int = Field(ge=0)
+    """The number of patients that are made."""
     seed: int = Field(ge=0)
-    matrix: int = Field(256, ge=32, description="pixels in plane, rows = columns")
+    """The seed that they are drawn by."""
+    matrix: int = Field(256, ge=32, description="rows and columns of a slice, in pixels")
     field_of_view_mm: float = Field(200, gt=0)
-    slices: tuple[int, int] = Field((14, 22), description="fewest and most sagittal slices")
+    """The field of view."""
+    slices: tuple[int, int] = Field((14, 22), description="fewest and most sagittal slices of a patient")
     slice_thickness_mm: float = Field(4, gt=0)
+    """The slices' thickness."""
     slice_gap_mm: float = Field(1, ge=0)
-    b_values: tuple[int, int] = Field((0, 1000), description="s/mm²")
-    scanners: dict[Scanner, int] = Field(default_factory=SCANNERS.copy, description="model -> proportion")
-    seg_fraction: float = Field(0.5, ge=0, le=1, description="share of contours as DICOM SEG")
+    """The gap between two slices."""
+    b_values: tuple[int, int] = Field((0, 1000), description="the two b-values, in s/mm²")
+    scanners: dict[Scanner, int] = Field(
+        default_factory=SCANNERS.copy, description="scanner -> its share of the patients, as a proportion"
+    )
+    seg_fraction: float = Field(
+        0.5, ge=0, le=1, description="share of patients whose contours are a DICOM SEG; the others have an RTSTRUCT"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "PhantomSource":

@@ -1,0 +1,161 @@
+"""Write the reference's pages that say what the code says: docs/study-keys.md and docs/commands.md, by `make schema`.
+
+The keys of a study come from the pydantic types, with their explanations as `docs.schema` finds them; the commands from
+the command line itself. A test compares both pages with the code.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from crossover.cli.app import app
+from docs.schema import explained_schema
+
+FOLDER = Path(__file__).parent
+WRITTEN = "<!-- Written by `make schema` (docs/reference.py) from the code. Don't edit. -->\n"
+UNITS = {"mm": "mm", "deg": "degrees", "ml": "ml", "percent": "%", "px": "pixels"}
+"""What the end of a key's name says of its unit."""
+KEYS = """# The keys of a study's file
+
+A study is one file, `config/studies/<study>.yaml`. [Study your own patients](own-data.md) shows how `crossover new`
+writes one; this page has every key, generated from the types that check it. A wrong key or value is told with its
+place before anything runs. An editor with a YAML language server completes and explains the same keys by
+`config/schema.json`.
+
+Three keys belong to the file alone: `extends` names a file of `config/bases/` that this one stands over; `scales`
+has, below `smoke`, `demo` or `paper`, the keys that are other values at that scale; `real` has those that are other
+values for real patients. A key with the default *required* must stand in the file or in its base.
+"""
+COMMANDS = """# Commands
+
+Every command of `crossover`, as `crossover COMMAND --help` shows it. In a clone the program is
+`.venv/bin/crossover`. The exit status is 0 where all went well, 1 where something was found or failed that the
+command tells, and 2 where the call or the configuration is wrong.
+"""
+
+
+def keys() -> str:
+    """Return the page of a study's keys: a section for each type, from the study inwards."""
+    schema = explained_schema()
+    del schema["properties"]["scale"]  # a run says it
+    types = {"Study": schema, **schema["$defs"]}
+    order = list(_reached(schema, types))
+    parts = [_type(name, types[name], "The top of the file" if name == "Study" else name) for name in order]
+    return WRITTEN + "\n".join([KEYS, *parts])
+
+
+def _reached(node: Any, types: dict[str, dict]) -> Iterator[str]:
+    """Yield the types in the order in which a reader of the file meets them."""
+    names, seen = ["Study"], set()
+    while names:
+        name = names.pop(0)
+        if name not in seen:
+            seen.add(name)
+            yield name
+            names = list(dict.fromkeys(re.findall(r"#/\$defs/(\w+)", json.dumps(types[name]["properties"])))) + names
+
+
+def _type(name: str, node: dict, title: str) -> str:
+    rows = [_row(key, value, key in node.get("required", [])) for key, value in node["properties"].items()]
+    said = "" if name == "Study" else f"{_cell(node.get('description', ''))}\n\n"
+    head = "| key | type | default | what it is |\n|---|---|---|---|\n"
+    return f"## {title}\n\n{said}{head}" + "".join(rows)
+
+
+def _row(key: str, value: dict, required: bool) -> str:
+    unit = UNITS.get(key.rpartition("_")[2])
+    kind = _kind(value) + (f", {unit}" if unit else "")
+    known = "null" if "$ref" in value else json.dumps(value.get("default"), ensure_ascii=False)
+    own = "its own defaults" if "$ref" in value else "none"
+    default = "required" if required else own if known == "null" else f"`{known}`"
+    said = _cell(value.get("description", "Which of the forms it is." if key == "kind" else ""))
+    said = said[:1].upper() + said[1:] + ("" if said.endswith(".") else ".")
+    return f"| `{key}` | {kind} | {default} | {said} |\n"
+
+
+def _kind(node: dict) -> str:
+    """Return what a value is, in words; a type of its own as a link to its section."""
+    if "$ref" in node:
+        name = node["$ref"].rsplit("/", 1)[1]
+        return f"[{name}](#{name.lower()})"
+    if members := node.get("anyOf", node.get("oneOf")):
+        return " or ".join(dict.fromkeys(_kind(each) for each in members if each.get("type") != "null"))
+    if "const" in node:
+        return f"`{node['const']}`"
+    if "enum" in node:
+        return " or ".join(f"`{each}`" for each in node["enum"])
+    if node.get("type") == "array":
+        if given := node.get("prefixItems"):
+            return "[" + ", ".join(_kind(each) for each in given) + "]"
+        return f"list of {_kind(node.get('items', {}))}".replace("of text", "of texts").replace("number", "numbers", 1)
+    if node.get("type") == "object":
+        inner = [node.get("additionalProperties"), *node.get("patternProperties", {}).values()]
+        return f"mapping of names to {_kind(next((each for each in inner if isinstance(each, dict)), {}))}"
+    plain = {"string": "text", "boolean": "`true` or `false`", "null": "none"}
+    return _number(node) if node.get("type") in ("integer", "number") else plain.get(node.get("type", ""), "value")
+
+
+def _number(node: dict) -> str:
+    kind = "whole number" if node["type"] == "integer" else "number"
+    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    bounds = [f"{said} {node[key]:g}" for key, said in words.items() if key in node]
+    return kind + (f" {' and '.join(bounds)}" if bounds else "")
+
+
+def _cell(text: str) -> str:
+    """Return a text as it may stand in a table: on one line, with no markup but code."""
+    text = " ".join(text.split()).replace("``", "`").replace("|", "\\|")
+    return "`".join(t if k % 2 else t.replace("<", "&lt;").replace("*", "\\*") for k, t in enumerate(text.split("`")))
+
+
+def commands() -> str:
+    """Return the page of all commands, those of groups included."""
+    group = typer.main.get_command(app)
+    return WRITTEN + "\n".join([COMMANDS, *(_command(name, command) for name, command in walked(group))])
+
+
+def walked(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (name, command) of all commands; that of a group has the group's name before it: "export bids"."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from walked(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
+def _command(name: str, command: Any) -> str:
+    given = [each for each in command.params if each.name != "help"]
+    words = [_argument(each) for each in given if each.param_type_name == "argument"]
+    options = ["[OPTIONS]"] if any(each.param_type_name == "option" for each in given) else []
+    usage = " ".join(["crossover", name, *words, *options])
+    table = "\n| argument or option | default | what it is |\n|---|---|---|\n" + "".join(map(_parameter, given))
+    said = inspect.cleandoc(command.help or "")
+    return f"## crossover {name}\n\n{said.replace('<', '&lt;')}\n\n```\n{usage}\n```\n{table if given else ''}"
+
+
+def _argument(each: Any) -> str:
+    name = (each.metavar or each.name.upper()) + ("..." if each.nargs == -1 else "")
+    return name if each.required else f"[{name}]"
+
+
+def _parameter(each: Any) -> str:
+    names = [*each.opts, *each.secondary_opts] if each.param_type_name == "option" else [_argument(each)]
+    unset = each.default is None or each.default is False or each.default in ("", [], ()) or callable(each.default)
+    known = "the number of cores" if each.name in ("workers", "cores") else f"`{each.default}`"  # this machine's
+    value = "required" if each.required else "none" if unset else known
+    return f"| {', '.join(f'`{name}`' for name in names)} | {value} | {_cell(each.help or '')} |\n"
+
+
+PAGES = {FOLDER / "study-keys.md": keys, FOLDER / "commands.md": commands}
+"""The pages, each with the function that gives its text."""
+
+if __name__ == "__main__":
+    for path, text in PAGES.items():
+        path.write_text(text())
