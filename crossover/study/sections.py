@@ -274,8 +274,8 @@ class Recipe(Section):
     """How a network is trained."""
 
     loss: Literal["dice_bce", "bce", "dice"]
-    """The loss: soft Dice of a batch, averaged over the structures that it shows; binary cross-entropy of pixels; or the
-    sum of both."""
+    """The loss: soft Dice of a batch, averaged over the structures that it shows; binary cross-entropy of pixels; or
+    the sum of both."""
     optimiser: Literal["adam", "sgd"]
     """The optimiser."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
