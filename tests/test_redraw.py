@@ -148,11 +148,18 @@ def test_no_learning_framework_is_imported():
     assert ran.stdout.strip() == "[]", ran.stderr
 
 
-SHOWN = ROOT / "docs/demo/uterus"
-MADE_AGAIN = """the README's figure is of another run. Make it again:
-    make reproduce STUDIES=uterus SCALE=demo
-    cp results/uterus/metrics.csv results/uterus/params.json docs/demo/uterus/
-    .venv/bin/crossover figures uterus --results docs/demo --out docs/demo"""
+SHOWN = {"uterus": "subgroups", "headneck": "learning_curves"}
+"""Study -> the figure of its recorded run that the README or a page shows."""
+
+
+def made_again(study: str) -> str:
+    """What to do where a recorded run is not the study's as it is configured."""
+    return f"""the figure of {study} is of another run. Make it again:
+    make reproduce STUDIES={study} SCALE=demo    # of real patients: make {study} DATA=<folder> SCALE=demo
+    cp results/{study}/metrics.csv results/{study}/params.json docs/demo/{study}/
+    .venv/bin/crossover figures {study} --results docs/demo --out docs/demo"""
+
+
 DECIDES = {
     "cohorts",
     "channels",
@@ -167,35 +174,37 @@ DECIDES = {
 """The settings that scores come from."""
 
 
-def test_the_readmes_figure_is_of_the_scores_beside_it(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_shown_figure_is_of_the_scores_beside_it(name, tmp_path, monkeypatch):
     """Its curves, drawn again; the marks below them take seconds to compute, and stand in the same table."""
-    text = (ROOT / "README.md").read_text()
-    assert "crossover figures uterus --results docs/demo --out docs/demo" in text
-    assert "](docs/demo/uterus/subgroups.png)" in text
-    assert (SHOWN / "metrics.csv").exists(), MADE_AGAIN
-    (study,) = studies_in(SHOWN.parent, ["uterus"], "", ROOT / "config")
+    shown, again = ROOT / "docs/demo" / name, made_again(name)
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    text = "".join(page.read_text() for page in pages)
+    assert f"crossover figures {name} --results docs/demo --out docs/demo" in text
+    assert f"demo/{name}/{SHOWN[name]}.png)" in text
+    assert (shown / "metrics.csv").exists(), again
+    (study,) = studies_in(shown.parent, [name], "", ROOT / "config")
     unmarked = pd.DataFrame(columns=["test_set", "structure", "question", "n_train", "a", "b", "p"])
-    figure, tukey = (
-        registry.find("figures", "subgroups"),
-        registry.find("statistics", "comparisons"),
-    )
+    figure, tukey = registry.find("figures", SHOWN[name]), registry.find("statistics", "comparisons")
     made = {"tukey": unmarked, "anova": unmarked}
     monkeypatch.setattr(tukey.module(), "make", lambda *_: made)
     found = registry.of_study
     monkeypatch.setattr(registry, "of_study", lambda s, *kinds: [figure] if "figures" in kinds else found(s, *kinds))
     with drawn.only("png"):
-        assert [outcome.because for outcome in redraw(study, SHOWN, tmp_path)] == [""]
-    now, shown = (matplotlib.image.imread(folder / "subgroups.png") for folder in (tmp_path, SHOWN))
-    assert now.shape == shown.shape, MADE_AGAIN
-    curves = np.abs(now - shown)[: now.shape[0] // 2].max(axis=-1)
-    assert (curves > 0.1).mean() < 0.0001, MADE_AGAIN
+        assert [outcome.because for outcome in redraw(study, shown, tmp_path)] == [""]
+    now, then = (matplotlib.image.imread(folder / f"{SHOWN[name]}.png") for folder in (tmp_path, shown))
+    assert now.shape == then.shape, again
+    curves = np.abs(now - then)[: now.shape[0] // 2].max(axis=-1)
+    assert (curves > 0.1).mean() < 0.0001, again
 
 
-def test_the_readmes_figure_is_of_the_demo_as_it_is_configured():
-    assert (SHOWN / "params.json").exists(), MADE_AGAIN
-    study = load_study("uterus", "demo")
-    made_with = json.loads((SHOWN / "params.json").read_text())
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_shown_figure_is_of_the_demo_as_it_is_configured(name):
+    shown, again = ROOT / "docs/demo" / name, made_again(name)
+    assert (shown / "params.json").exists(), again
+    study = load_study(name, "demo")
+    made_with = json.loads((shown / "params.json").read_text())
     now = json.loads(canonical(parameters.made_with(study)))
     changed = sorted(key for key in DECIDES if made_with.get(key) != now.get(key))
-    assert not changed, f"{', '.join(changed)}: {MADE_AGAIN}"
-    assert set(pd.read_csv(SHOWN / "metrics.csv")["model"]) == set(plan(study).models), MADE_AGAIN
+    assert not changed, f"{', '.join(changed)}: {again}"
+    assert set(pd.read_csv(shown / "metrics.csv")["model"]) == set(plan(study).models), again
