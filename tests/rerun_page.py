@@ -121,7 +121,7 @@ class Pretended:
         self.server, self.folder = server, server.folder
         self.config = {"studies": studies, "scale": SCALE}
         if studies.startswith("headneck"):  # they have no phantoms
-            (self.folder / "patients").mkdir()
+            (self.folder / "patients").mkdir(exist_ok=True)
             (self.folder / "patients/scan.bin").write_bytes(b"1")
             self.config["data"] = str(self.folder / "patients")
         self.rules = {*self.dry_run()}
