@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -119,6 +120,8 @@ class Pretended:
 
     def __init__(self, server: Server, studies: str) -> None:
         self.server, self.folder = server, server.folder
+        for earlier in ("data", "results"):  # of a study whose cohorts have the same names
+            shutil.rmtree(self.folder / earlier, ignore_errors=True)
         self.config = {"studies": studies, "scale": SCALE}
         if studies.startswith("headneck"):  # they have no phantoms
             (self.folder / "patients").mkdir(exist_ok=True)
