@@ -13,7 +13,8 @@ from crossover.core import incremental, source_code
 from crossover.core.files import digest, read_json, write_json
 from crossover.core.incremental import ItemsError, update
 from crossover.core.source_code import closure, code_digest
-from crossover.networks.source_code import network_files
+from crossover.study import backends
+from crossover.study.sections import Network
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(p.name for p in (ROOT / "workflow_scripts").glob("[!_]*.py"))
@@ -265,7 +266,8 @@ def test_one_module_of_the_library_knows_snakemake():
 
 def test_a_learning_framework_is_imported_by_its_engine_and_its_networks_only():
     frameworks = {"torch", "keras", "tensorflow", "timm", "torchvision", "segmentation_models_pytorch"}  # fmt: skip
-    homes = "crossover/networks/keras/", "crossover/networks/torch/", "crossover/training/engines/"
+    homes = ("crossover/networks/keras/", "crossover/networks/torch/", "crossover/training/engines/",
+             "crossover/training/backends/nnunet/")  # fmt: skip
     using = {file for file in LIBRARY if imported(file) & frameworks}
     assert using and all(file.startswith(homes) for file in using)
 
@@ -282,10 +284,8 @@ def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: st
 
 @pytest.mark.parametrize("engine", ["keras", "torch"])
 def test_training_reaches_its_own_engine_and_no_other(engine: str):
-    files = closure(
-        "workflow_scripts/train.py",
-        *network_files("deeplabv3plus_xception", engine),
-    )
+    network = Network(architecture="deeplabv3plus_xception", engine=engine)
+    files = closure("workflow_scripts/train.py", *backends.of(network).files("training", network.architecture, network))
     assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(files)
     frameworks = {"torch", "tensorflow", "keras"} & set().union(*map(imported, files))
     assert frameworks == ({"torch"} if engine == "torch" else {"tensorflow", "keras"})

@@ -170,11 +170,15 @@ class NnunetTrainer(Section):
     """What nnU-Net's trainer is told, in its own words and with its own defaults (`nnUNetTrainer.__init__`, 2.7)."""
 
     num_epochs: Annotated[int, Field(ge=1)] = 1000
+    """Number of epochs."""
     num_iterations_per_epoch: Annotated[int, Field(ge=1)] = 250
+    """Number of training batches in an epoch."""
     num_val_iterations_per_epoch: Annotated[int, Field(ge=1)] = 50
+    """Number of validation batches after each epoch, from which the pseudo Dice is computed."""
     initial_lr: Annotated[float, Field(gt=0)] = 1e-2
-    """Of SGD with Nesterov's momentum of 0.99; it falls as (1 - epoch / num_epochs) ** 0.9."""
+    """Initial learning rate of SGD with Nesterov's momentum of 0.99; it falls as (1 - epoch / num_epochs) ** 0.9."""
     weight_decay: Annotated[float, Field(ge=0)] = 3e-5
+    """Weight decay of the optimiser."""
 
 
 NNUNET = "nnunet"
