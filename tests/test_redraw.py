@@ -205,6 +205,9 @@ def test_a_shown_figure_is_of_the_demo_as_it_is_configured(name):
     study = load_study(name, "demo")
     made_with = json.loads((shown / "params.json").read_text())
     now = json.loads(canonical(parameters.made_with(study)))
+    for cohort in (*made_with["cohorts"].values(), *now["cohorts"].values()):
+        if "digest" in cohort["source"] or cohort["source"].get("kind") == "volumes":
+            cohort["source"] = "patients, of whom a run records a digest"
     changed = sorted(key for key in DECIDES if made_with.get(key) != now.get(key))
     assert not changed, f"{', '.join(changed)}: {again}"
     assert set(pd.read_csv(shown / "metrics.csv")["model"]) == set(plan(study).models), again
