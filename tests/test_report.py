@@ -24,7 +24,7 @@ from crossover.report import page, study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.audit_section import audit_section
 from crossover.report.claims_section import ENTRIES, claims_section
-from crossover.report.crossover_section import crossover_section, crossover_sentences
+from crossover.report.crossover_section import crossover_section, crossover_sentences, statement
 from crossover.report.layout import Table, table
 from crossover.report.overview import found as found_of
 from crossover.report.overview import how_sure, overview, patients_tested
@@ -35,6 +35,7 @@ from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.study.config import load_study
+from crossover.study.families import baseline
 
 STUDY = load_study("uterus", "demo")
 PROSTATE = load_study("prostate", "demo")
@@ -140,6 +141,13 @@ def test_sizes_that_stand_for_the_papers_are_told():
 )  # fmt: skip
 def test_the_crossover_is_said_with_its_interval(table, said):
     assert crossover_section(results(crossover=table)).sentences[0] == said
+
+
+def test_a_crossover_names_its_structure_where_there_are_several():
+    study = load_study("nasopharynx", "demo")
+    row = crossover(CANT, np.nan, 0.0, np.inf, ahead=baseline(study), overtakes=baseline(study)).iloc[0].to_dict()
+    name, structure = next(iter(study.structures.items()))
+    assert statement(row | {"structure": name}, study).startswith(f"{structure.label}: Whether ")
 
 
 def test_what_a_verdict_on_a_crossover_needs_is_said_once():

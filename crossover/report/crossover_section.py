@@ -65,20 +65,24 @@ def crossover_sentences(results: StudyResults) -> list[str]:
     return lacks + statements(
         study, "crossovers_in_short", found=len(found), lacking=lacks,
         shown=[statement(row, study) for row in shown.to_dict("records")],
-        uncrossed=[_stays_ahead(row, study) for row in none.to_dict("records")],
+        uncrossed=[_of_structure(row, study) + _stays_ahead(row, study) for row in none.to_dict("records")],
         pairs=len(here), left=len(here) - len(found) - len(none),
     )  # fmt: skip
 
 
 def statement(row: dict[str, Any], study: Study) -> str:
-    """Return one pair's crossover in a sentence."""
+    """Return one pair's crossover in a sentence; where the study has several structures, after the row's."""
     ahead, overtakes = (style.family_label(study, row[k]) for k in ("ahead", "overtakes"))
     [said] = statements(
         study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
         ahead=ahead, overtakes=overtakes, n=number(row["n"], row),
         ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study),
     )  # fmt: skip
-    return said
+    return _of_structure(row, study) + said
+
+
+def _of_structure(row: dict[str, Any], study: Study) -> str:
+    return f"{study.structures[row['structure']].label}: " if len(study.structures) > 1 else ""
 
 
 def _lacking(rows: pd.DataFrame, study: Study) -> list[str]:
