@@ -8,9 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import SimpleITK as sitk
 import typer
 import yaml
 from snakemake.cli import get_argument_parser
@@ -20,6 +18,7 @@ from crossover.cli.app import app
 from crossover.core.paths import ROOT
 from docs.reference import walked
 from tests.dry_runs import copy_workflow
+from tests.two_sites import write_two_sites
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 GENERATED = "commands.md"
@@ -148,13 +147,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def volumes(tmp_path: Path) -> Path:
     """Sixteen patients of two sites, in folders with a table."""
     data = tmp_path / "data"
-    for i in range(16):
-        image = sitk.GaussianSource(sitk.sitkFloat32, [32, 32, 6], [8, 8, 4], [16, 16, 3])
-        (data / f"p{i}").mkdir(parents=True)
-        sitk.WriteImage(image, str(data / f"p{i}/t2.nii.gz"))
-        sitk.WriteImage(sitk.Cast(image > 100, sitk.sitkUInt8), str(data / f"p{i}/gland.nii.gz"))
-    table = pd.DataFrame({"id": [f"p{i}" for i in range(16)], "site": ["A", "B"] * 8})
-    table.to_csv(data / "patients.csv", index=False)
+    write_two_sites(data)
     return data
 
 

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import SimpleITK as sitk
 import yaml
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.execution.readiness import readiness
 from tests.dry_runs import copy_workflow
+from tests.two_sites import write_two_sites
 
 
 @pytest.fixture
@@ -18,13 +17,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone of the workflow, and eight patients of two sites in folders with a table."""
     folder, data = tmp_path / "clone", tmp_path / "data"
     copy_workflow(folder)
-    for i in range(16):
-        image = sitk.GaussianSource(sitk.sitkFloat32, [32, 32, 6], [8, 8, 4], [16, 16, 3])
-        (data / f"p{i}").mkdir(parents=True)
-        sitk.WriteImage(image, str(data / f"p{i}/t2.nii.gz"))
-        sitk.WriteImage(sitk.Cast(image > 100, sitk.sitkUInt8), str(data / f"p{i}/gland.nii.gz"))
-    table = pd.DataFrame({"id": [f"p{i}" for i in range(16)], "site": ["A", "B"] * 8})
-    table.to_csv(data / "patients.csv", index=False)
+    write_two_sites(data)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CROSSOVER_SECRET", "a secret")
     call = ["new", "mine", "--source", f"{data}:site=A", "--target", f"{data}:site=B", "--workers", "1"]

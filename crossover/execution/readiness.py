@@ -21,7 +21,7 @@ from crossover.sources.settings import IngestRules, Phantom
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
 from crossover.study.config import Settings, load_settings, load_study
-from crossover.study.plan import Stage, plan
+from crossover.study.plan import plan
 from crossover.study.schema import Study
 from crossover.study.splits import too_few
 from crossover.training.step_time import measured
@@ -134,7 +134,11 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     """
     workflow = read_workflow({"studies": study.study} | values, cores)
     own = plan(study)
-    kinds = {(cell, stage.level, stage.network) for stage in own.stages.values() for cell in _cells(study, stage)}
+    kinds = {
+        (cell, stage.level, stage.network)
+        for stage in own.stages.values()
+        for cell in study.cells_of(stage.cell, stage.network)
+    }
     structures = 1 if study.network.per_structure else len(study.structures)
     rows = []
     for (architecture, encoder), level, called in sorted(kinds, key=str):
@@ -166,7 +170,3 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
 
 
 UNKNOWN = "of unknown length until the cases are there, since the number of steps follows from their slices"
-
-
-def _cells(study: Study, stage: Stage) -> list[tuple[str, str]]:
-    return study.cells_of(stage.cell, stage.network)
