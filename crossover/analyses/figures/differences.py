@@ -29,7 +29,7 @@ OFFSET = 0.02  # of log2 n for each family, so that intervals stand side by side
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("statistics/pairwise.csv"), study)
 
 

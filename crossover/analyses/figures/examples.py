@@ -81,7 +81,7 @@ class Row:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     tables = [given.table(f"{name}.csv") for name in ("metrics", "statistics/chains")]
     return draw(*tables, study, given.cases, given.corrected, given.path("predictions"))
 
@@ -104,7 +104,7 @@ def caption(frames: Frames, study: Study) -> str:
 def draw(
     metrics: pd.DataFrame, scores: pd.DataFrame, study: Study, cases: Path, corrected: Path, predictions: Path,
 ) -> Figure:  # fmt: skip
-    """A row for each target and structure.
+    """Draw a row for each target and structure.
 
     Args:
         metrics: one row for each model, case and structure.
@@ -136,9 +136,10 @@ def draw(
 
 
 def shown(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> list[Shown]:
-    """The case and the models of each target's rows; targets without a chain of several steps have none.
+    """Return the case and the two models of each row of the figure.
 
-    The best chain is that of the highest mean over cases and folds.
+    A target without a baseline or without a chain of several steps has no row. The best chain is that of the
+    highest mean over cases and folds.
     """
     metric, known = study.statistics.metric, {chain.family: chain for chain in chains(study)}
     scores, metrics = scores[scores["metric"] == metric], at_largest(metrics)
@@ -162,7 +163,7 @@ def shown(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> list[Sho
 
 
 def _of_fold(rows: pd.DataFrame, fold: float) -> pd.DataFrame:
-    """The rows of the model of a fold; of the only one where there are no folds."""
+    """Return the rows of the model of a fold, or all rows where there are no folds (`fold` is NaN)."""
     return rows if pd.isna(fold) else rows[rows["fold"] == fold]
 
 

@@ -41,7 +41,7 @@ OFFSET = 0.012  # of log2 n for each family, so that points of equal height are 
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/learning_curves", "statistics/crossover")
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     tables = [metrics, *(given.table(f"{name}.csv") for name in names)]
@@ -90,11 +90,14 @@ def draw(
     structure: str,
     into: Figure | None = None,
 ) -> Figure:
-    """Curves and crossovers of one structure on the target's test cases.
+    """Draw curves and crossovers of one structure on the target's test cases.
 
     Args:
         metrics: one row for each model, case and structure.
-        curves: of `learning_curves.curves.learning_curves`. crossover: of `learning_curves.crossing.crossovers`.
+        curves: of `learning_curves.curves.learning_curves`. crossover: of
+            `learning_curves.crossing.crossovers`.
+        structure: the structure whose rows are drawn.
+        into: the part of a figure to draw in; a new figure by default.
     """
     metrics, curves, crossover = (
         t[(t["structure"] == structure) & (t[column] == study.target)]
@@ -119,7 +122,7 @@ def draw(
 
 
 def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The pairs of different strategies; levels of one strategy against each other are in the table."""
+    """Return the pairs of different strategies; levels of one strategy against each other are only in the table."""
     known = families(study)
     kept = [known[a].strategy != known[b].strategy
             for a, b in zip(crossover["ahead"], crossover["overtakes"], strict=True)]  # fmt: skip
@@ -127,7 +130,7 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The mean of every training by family and n."""
+    """Return the mean of every training by family and n."""
     by = ["family", "n_train", "replicate", "fold"]
     runs = tested(metrics).groupby(by, as_index=False, dropna=False)
     return runs[study.statistics.metric].mean()

@@ -19,9 +19,10 @@ MOST, COLUMNS = 24, 4
 
 @style.styled
 def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) -> Figure:
-    """A cell for each slice that has some of either mask, and for some where none has.
+    """Draw a cell for each slice that has some of either mask, with one more slice at either end.
 
     Args:
+        image: the channel to show in grey.
         predicted, manual: (slices, rows, columns) bool, on the image's voxels.
     """
     either = predicted if manual is None else predicted | manual
@@ -50,9 +51,12 @@ def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) ->
 
 
 def slices(marked: np.ndarray) -> list[int]:
-    """From one slice before the first marked one to one after the last, thinned to `MOST`.
+    """Return the slices from one before the first marked one to one after the last, thinned to `MOST`.
 
-    Where none is marked, of all.
+    Where none is marked, it takes them from all slices.
+
+    Args:
+        marked: (slices,) bool.
     """
     found = np.flatnonzero(marked)
     first, last = (max(found[0] - 1, 0), found[-1] + 1) if len(found) else (0, len(marked) - 1)

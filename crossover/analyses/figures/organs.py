@@ -51,7 +51,7 @@ SPREAD = 0.56  # of the 1 between structures, taken by three models; more take m
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     return draw(metrics, given.table("statistics/paired.csv"), study, numbers_of(study))
 
@@ -86,7 +86,7 @@ def draw(
     study: Study,
     published: pd.DataFrame | None = None,
 ) -> Figure:
-    """The target's test cases, at the study's largest size.
+    """Draw the scores of the target's test cases at the study's largest size.
 
     Args:
         metrics: one row for each model, case and structure.
@@ -123,7 +123,7 @@ def draw(
 
 
 def shown_rows(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The main question's models at the largest size, on the target's test cases."""
+    """Return the scores of the main question's models at the largest size, on the target's test cases."""
     return _of_question(main_scores(metrics, study), study)
 
 
@@ -139,7 +139,10 @@ def _places(line: int, count: int) -> np.ndarray:
 
 
 def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> None:
-    """Each case, and each model's mean with its interval unless it is infinite, as of a distance to an empty mask."""
+    """Draw each case, and each model's mean with its interval where all values are finite.
+
+    An infinite value, as of a distance to an empty mask, has no place on the axis.
+    """
     metric = study.statistics.metric
     look = {"x": metric, "y": "y", "orient": "y", "native_scale": True, "legend": False, "ax": axes}
     look |= style.by_family(study, names)
@@ -166,7 +169,7 @@ def _printed(axes: Axes, y: float, structure: str, family: str, study: Study, pu
 
 
 def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Study) -> None:
-    """The fine-tuned model against each of the others, in the other one's colour."""
+    """Draw the fine-tuned model's difference from each of the others, in the other one's colour."""
     tuned = fine_tuned(study)
     others = [f for f in main_question(study) if f != tuned]
     here = paired[(paired["test_set"] == study.target) & (paired["n_train"] == study.sizes[-1])]

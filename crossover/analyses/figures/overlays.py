@@ -65,7 +65,7 @@ class Plane:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("metrics.csv"), study, given.cases, given.path("predictions"))
 
 
@@ -96,7 +96,9 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) -> Figure:
-    """Rows: for each structure the overlays' sizes. Columns: the families; one without sizes once, on top.
+    """Draw rows of the overlays' sizes for each structure, and a column for each family.
+
+    A family without sizes stands in the first row of a structure only.
 
     Args:
         metrics: one row for each model, case and structure.
@@ -139,9 +141,9 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
 
 
 def chosen_case(rows: pd.DataFrame, study: Study) -> str:
-    """The case of median DSC (the lower of two) under the model that is asked (`judge`).
+    """Return the case of median DSC (the lower of two) under the model that `judge` names.
 
-    Its DSC is the mean over the structures shown.
+    A case's DSC is the mean over the structures shown.
     """
     family, size = judge(rows, study) or ("", 0)
     shown = rows[rows["structure"].isin(study.overlaid)]
@@ -149,10 +151,10 @@ def chosen_case(rows: pd.DataFrame, study: Study) -> str:
 
 
 def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
-    """(family, size) of the model by which the case is chosen.
+    """Return (family, size) of the model by which the case is chosen; None where none was trained.
 
-    The last sized family at its largest size; where that was not trained the next smaller size, then the family before.
-    None where none was trained.
+    It is the last sized family at its largest size; where that was not trained the next smaller size, then
+    the family before.
     """
     chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
@@ -163,7 +165,7 @@ def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
 
 
 def _empty(panels: list[Axes]) -> None:
-    """The panels of a model that was not trained."""
+    """Draw the panels of a model that was not trained."""
     for axes in panels:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
@@ -172,7 +174,7 @@ def _empty(panels: list[Axes]) -> None:
 
 
 def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
-    """(row of a structure's, column) -> (family, size)."""
+    """Return where each model stands: (row of a structure's, column) -> (family, size)."""
     chosen = study.overlays
     out: dict[tuple[int, int], tuple[str, int]] = {}
     for column, family in enumerate(chosen.strategies):
@@ -184,9 +186,9 @@ def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
 
 
 def _row_labels(study: Study, structure: str, cells: dict, cell_mm: float) -> dict[tuple[int, int], str]:
-    """(row of the structure's, column) -> the structure, the size, or both.
+    """Return (row of the structure's, column) -> the structure, the size, or both.
 
-    Only what is not the same for the whole figure.
+    What is the same for the whole figure is left out.
     """
     out: dict[tuple[int, int], str] = {}
     if len(study.overlaid) > 1:
@@ -205,7 +207,7 @@ def _lines(text: str, width_mm: float) -> str:
 
 
 def _about_case(study: Study, case: str) -> str:
-    """Where it is from, and the size where no row has it."""
+    """Return where the case is from, and the size where no row has it."""
     sizes = study.overlays.sizes
     text = f"{style.test_set_label(study, study.target)}, case {case}"
     return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
@@ -228,7 +230,7 @@ def _plane(study: Study, structure: str, case: str, folder: Path, predictions: P
 
 
 def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
-    """A figure whose cells have the planes' aspect; a cell's width in mm."""
+    """Return a figure whose cells have the planes' aspect, the places of its cells, and a cell's width in mm."""
     chosen = study.overlays
     columns, sizes = len(chosen.strategies) * len(chosen.channels), len(chosen.sizes)
     ratios = [aspect(plane.images[0], plane.hung.spacing) for plane in planes for _ in range(sizes)]

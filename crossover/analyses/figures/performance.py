@@ -43,7 +43,7 @@ BESIDE = 0.075  # from a family's mark to those of its replicates
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     return style.each_structure(study, partial(draw, metrics, study))
 
@@ -63,11 +63,12 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(metrics: pd.DataFrame, study: Study, structure: str, into: Figure | None = None) -> Figure:
-    """Mean ± SD of the study's metric on all test cases, by size and family.
+    """Draw mean ± SD of the study's metric on all test cases, by size and family.
 
     Args:
         metrics: one row for each model, case and structure.
         structure: which structure's rows to draw.
+        into: the part of a figure to draw in; a new figure by default.
     """
     metrics = metrics[metrics["structure"] == structure]
     rows, each = main_scores(metrics, study), replicates_of(metrics, study)
@@ -92,13 +93,13 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str, into: Figure | Non
 
 
 def _offsets(names: list[str]) -> dict[str, float]:
-    """Where each family stands inside its group."""
+    """Return where each family stands inside its group, as a distance from the group's middle."""
     width = GROUP / max(len(names), 3)
     return {name: (i - (len(names) - 1) / 2) * width for i, name in enumerate(names)}
 
 
 def _placed(rows: pd.DataFrame, groups: list[int], study: Study) -> pd.DataFrame:
-    """The rows with a score, with `x`: the place of their family and size."""
+    """Return the rows with a score, with `x`: the place of their family and size."""
     sized = _offsets([f for f in families(study) if f not in references(study)])
     places = [
         {"family": family, "n_train": size, "x": position + offset}
@@ -120,7 +121,7 @@ def _scores(axes: Axes, shown: pd.DataFrame, study: Study) -> None:
                     legend=False, ax=axes)  # fmt: skip
 
     def sd(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """The mean ± SD, up to the ends of the scale."""
+        """Return the mean ± SD, up to the ends of the scale."""
         return ended(values.mean() - values.std(), values.mean() + values.std(), scale(metric))
 
     sns.pointplot(shown, x="x", y=metric, **looks, markers=style.markers_of(study, names), native_scale=True,

@@ -21,24 +21,38 @@ AROUND_MM = 16.0  # height of titles and legend
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """(slices, rows, columns) bool."""
+    """Read a mask file as (slices, rows, columns) bool."""
     return sitk.GetArrayFromImage(sitk.ReadImage(str(path))) > 0
 
 
 def median_case(rows: pd.DataFrame, metric: str) -> str:
-    """The case of median score, the lower of two; a case's score is its mean over the rows."""
+    """Return the case of median score, the lower of two; a case's score is its mean over the rows.
+
+    Args:
+        rows: with `case` and the metric's column, of at least one case with a score.
+    """
     means = rows.groupby("case", as_index=False)[metric].mean().dropna()
     ordered = means.sort_values([metric, "case"])["case"].tolist()
     return ordered[(len(ordered) - 1) // 2]
 
 
 def largest_slice(mask: np.ndarray) -> int:
-    """The slice with the largest area, the first of equals."""
+    """Return the index of the slice with the largest area, the first of equals.
+
+    Args:
+        mask: (slices, rows, columns).
+    """
     return int(np.argmax(mask.sum(axis=(1, 2))))
 
 
 def window(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
-    """A square in mm around every contour, inside the image."""
+    """Return the rows and columns of a square in mm around every contour, inside the image.
+
+    Args:
+        masks: (rows, columns) each, as they are hung; where all are empty the square is in the image's
+            middle.
+        hung: gives the mm of a pixel.
+    """
     union = np.any(masks, axis=0)
     spacing, shape = np.array(hung.spacing), np.array(union.shape)
     points = np.argwhere(union) if union.any() else shape[None] // 2
@@ -52,15 +66,20 @@ def window(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
 
 
 def aspect(image: np.ndarray, spacing: tuple[float, float]) -> float:
-    """Height over width of a slice in mm."""
+    """Return height over width of a slice in mm."""
     return image.shape[0] * spacing[0] / (image.shape[1] * spacing[1])
 
 
 def grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, GridSpec, float]:
-    """A figure with rows of cells of these aspects, no taller than a page; a cell's width in mm.
+    """Return a figure with rows of cells of these aspects, no taller than a page.
 
     Args:
+        ratios: height over width of each row's cells.
+        columns: the number of columns.
         beside: mm for the labels of the rows.
+
+    Returns:
+        The figure, the places of its cells, and a cell's width in mm.
     """
     tallest = (PAGE_HEIGHT_MM - AROUND_MM - len(ratios)) / sum(ratios)
     cell = min((style.PAGE_MM - beside) / max(columns, 3), tallest)
@@ -71,9 +90,12 @@ def grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, Grid
 
 
 def show(axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] | None = None) -> None:
-    """A slice in grey, in mm, with which sides of the patient are at its left and top, and a scale bar.
+    """Draw a slice in grey, in mm, with the patient's sides at its left and top, and a scale bar.
 
     Args:
+        axes: where to draw.
+        image: (rows, columns) as it is hung.
+        hung: gives the mm of a pixel and the letters of the sides.
         limits: values shown as black and white; None for percentiles 1 and 99.5.
     """
     height, width = (n * mm for n, mm in zip(image.shape, hung.spacing, strict=True))
@@ -91,7 +113,7 @@ def show(axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] 
 
 
 def contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) -> None:
-    """The mask's outline in mm; none where it is empty or everywhere."""
+    """Draw the mask's outline in mm; draw none where the mask is empty or fills the slice."""
     if not mask.any() or mask.all():
         return
     padded = np.pad(mask.astype(float), 1)  # closes contours at the border of the crop
@@ -101,7 +123,7 @@ def contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) -> None
 
 
 def written(axes: Axes, x: float, y: float, text: str, size: float = 7, **place) -> None:
-    """White text with a black edge, at a place from 0 to 1."""
+    """Write white text with a black edge at a place whose x and y are shares of the axes, 0 to 1."""
     outline = [effects.withStroke(linewidth=1.6, foreground="black")]
     axes.text(x, y, text, transform=axes.transAxes, color="white", size=size,
               path_effects=outline, **place)  # fmt: skip

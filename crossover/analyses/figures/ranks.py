@@ -34,7 +34,7 @@ TOLD, INSIDE = 0.05, 0.2
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("statistics/ranking.csv"), given.table("statistics/rank_shares.csv"), study)
 
 

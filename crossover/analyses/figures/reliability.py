@@ -31,7 +31,7 @@ BANDS = (0.5, 0.75, 0.9)
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     icc = given.table("statistics/icc.csv")
     return style.each_structure(study, partial(draw, icc, study, study.target))
 
@@ -53,11 +53,13 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: Figure | None = None) -> Figure:
-    """ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
+    """Draw the ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
 
     Args:
         icc: one row for each test set, structure, model and feature.
         test_set: a cohort, or "all".
+        structure: the structure whose rows are drawn.
+        into: the part of a figure to draw in; a new figure by default.
     """
     chosen = study.overlays
     names = [f for f in chosen.strategies if families(study)[f].sized]
@@ -109,5 +111,5 @@ def _frame(axes: Axes, features: list[str], rows: pd.DataFrame) -> None:
 
 
 def _words(feature: str) -> str:
-    """ "MeanAbsoluteDeviation" -> "Mean absolute deviation"."""
+    """Return the name of a feature in words: "Mean absolute deviation" for "MeanAbsoluteDeviation"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", feature).capitalize()

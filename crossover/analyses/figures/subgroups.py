@@ -59,7 +59,7 @@ class Tables:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/summary", "statistics/tukey")
     summary, tukey = (given.table(f"{name}.csv") for name in names)
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
@@ -100,14 +100,16 @@ def draw(
     published: pd.DataFrame | None = None,
     into: Figure | None = None,
 ) -> Figure:
-    """Mean and confidence interval by size and test set, with Tukey's marks.
+    """Draw mean and confidence interval by size and test set, with Tukey's marks.
 
     Args:
         summary: one row for each test set, structure, model and metric.
         tukey: pairs of models at each size.
+        structure: the structure whose rows are drawn.
         metrics: one row for each model, case and structure: where there are several replicates the mean of
             each is drawn beside the mark.
         published: the paper's means, drawn hollow.
+        into: the part of a figure to draw in; a new figure by default.
     """
     if published is not None:
         published = of_structure(published, structure)
@@ -135,12 +137,12 @@ def draw(
 
 
 def mark(p: float, symbol: str, alpha: float) -> str:
-    """The paper's marks: the symbol below alpha, twice below 0.001, nothing above."""
+    """Return the paper's mark for a p: the symbol below alpha, the symbol twice below 0.001, else ""."""
     return symbol * 2 if p < STRONG else symbol if p < alpha else ""
 
 
 def p_of(tukey: pd.DataFrame, a: str, b: str) -> float:
-    """Tukey's p of two models, in whichever order the table has them; NaN where it has none."""
+    """Return Tukey's p of two models, in whichever order the table has them; NaN where it has none."""
     pair = ((tukey["a"] == a) & (tukey["b"] == b)) | ((tukey["a"] == b) & (tukey["b"] == a))
     found = tukey.loc[pair, "p"]
     return float(found.iloc[0]) if len(found) else float("nan")
@@ -172,7 +174,7 @@ def _select(
 
 
 def _pairs(study: Study) -> list[tuple[str, str, str]]:
-    """(a, b, symbol): every family against every reference (*), and against the others (#)."""
+    """Return (a, b, symbol): every family against every reference (*), and against the others (#)."""
     against = [(f, r, "*") for r in references(study) for f in compared(study)]
     return against + [(a, b, "#") for a, b in combinations(compared(study), 2)]
 
@@ -235,7 +237,7 @@ def _hollow(study: Study, family: str) -> dict:
 
 
 def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
-    """A row for each pair, a column for each size, a mark where the two differ."""
+    """Draw a row for each pair and a column for each size, with a mark where the two differ."""
     pairs = _pairs(study)
     models = tables.summary.set_index(["family", "n_train"])["model"].to_dict()
     for i, (a, b, symbol) in enumerate(pairs):
@@ -259,7 +261,7 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
 
 
 def _short(study: Study, family: str) -> str:
-    """The strategy's label: the compared families have one level each."""
+    """Return the strategy's label without the level, since the compared families have one level each."""
     return style.family_label(study, family).split(" (")[0]
 
 

@@ -42,7 +42,11 @@ _SUFFIXES = re.compile(r"(-[rf]\d+)+$")
 
 
 def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
-    """The histories of the stages that manifests list, with the columns `CURVES`, and which stages failed."""
+    """Read the histories of the stages that manifests list, and the names of the stages that failed.
+
+    Returns:
+        The histories of all stages, with the columns `CURVES`, and the failed stages.
+    """
     manifests, parts = list(manifests), [pd.DataFrame(columns=CURVES)]
     for manifest in manifests:
         for name, record in read_json(manifest)["items"].items():
@@ -53,7 +57,7 @@ def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(*read(given.stages), study)
 
 
@@ -71,7 +75,9 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
-    """Families in the study's order, then what chains begin with and no model ends on, then the selection.
+    """Draw a pair of axes for each family, in the study's order, and for the stages that belong to none.
+
+    After the families come the trainings that chains begin with and no model ends on, then the selection's.
 
     Args:
         curves: of `read`. failed: stages without a curve.
@@ -110,7 +116,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
 
 
 def grouped(study: Study) -> dict[str, list[Stage]]:
-    """Title -> the trainings that share a pair of axes."""
+    """Return title -> the trainings that share a pair of axes."""
     shown = plan(study)
     ends: dict[str, Model] = {}
     for model in shown.models.values():
@@ -164,7 +170,7 @@ class _looks:
 
 
 def _colours(count: int, scale: bool) -> list:
-    """From light to dark, for what has an order or is too much to be told apart otherwise."""
+    """Return colours from light to dark, for values that have an order or are too many to tell apart otherwise."""
     if not scale:
         return style.OKABE_ITO[:count]
     return [matplotlib.colormaps["viridis"](x) for x in np.linspace(0.92, 0.05, count)]
@@ -191,7 +197,7 @@ def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look) -> None:
 
 
 def _told(axes: Axes, stages: list[str], failed: Collection[str]) -> None:
-    """How many of the trainings failed."""
+    """Write how many of the trainings failed."""
     lost = sum(name in failed for name in stages)
     if lost:
         text = "failed" if lost == len(stages) else f"{lost} of {len(stages)} failed"

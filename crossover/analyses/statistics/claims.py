@@ -32,5 +32,5 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `findings.claims.files.judged`."""
+    """Return the table of `findings.claims.files.judged`."""
     return {"claims": judged(study, given.tables)}

@@ -24,18 +24,19 @@ SOURCES = [
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `sources_table`."""
+    """Return the table of `sources_table`."""
     published = paper_of(study)
     return {"sources": sources_table(given.table("statistics/chains.csv"), published, study)}
 
 
 def sources_table(scores: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
-    """Table III: a row for each target, family and metric, with the columns `SOURCES`.
+    """Return Table III of Touijer: a row for each target, family and metric, with the columns `SOURCES`.
+
+    The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
 
     Args:
         scores: of `differences.chains.chain_scores`.
-
-    The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
+        published: the paper's numbers, if the study has a paper.
     """
     keys = ["target", "family", "printed"]
     printed = pd.DataFrame(columns=[*keys, "published"])
