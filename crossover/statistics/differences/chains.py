@@ -76,23 +76,27 @@ class Scores:
         self._best = functools.cache(self._best_of)
 
     def of(self, chain: Chain, target: str, metric: str) -> pd.DataFrame:
-        """Cases (rows) x trainings (columns, named alike in every family); empty where it wasn't tested."""
+        """Return a chain's scores of a target's test cases: cases (rows) x trainings (columns).
+
+        Trainings are named alike in every family. A missing score is NaN; the table is empty where the chain
+        wasn't tested on the target.
+        """
         return self._tables.get((chain.family, target, metric), NONE)
 
     def best(self, chain: Chain, target: str, metric: str) -> tuple[int | None, float]:
         """Return (fold, test mean) of the run with the best validation DSC, the first of equals.
 
-        A run is one model, or one for each structure, whose mean then counts.
+        A run is one model, or one for each structure; then their mean counts.
 
         Raises:
-            ValueError: a model without a validation score, naming it.
+            ValueError: a model has no validation score; the message names it.
         """
         scores = self.of(chain, target, metric)
         place, fold = self._best(chain.family, tuple(scores.columns))
         return fold, float(scores.iloc[:, place].mean())
 
     def _best_of(self, family: str, runs: tuple[str, ...]) -> tuple[int, int | None]:
-        """(place among these, fold) of a family's run with the best validation DSC."""
+        """Return (place among these, fold) of a family's run with the best validation DSC."""
         own = self._validation
         own = own[(own["family"] == family) & own["run"].isin(runs)]
         if missing := own.loc[own["validation_dsc"].isna(), "model"].tolist():
@@ -325,7 +329,7 @@ def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
 
 
 def _pairs(of: Sequence[Chain], values: Mapping[str, float | str]) -> list[list[tuple[str, Chain, Chain]]]:
-    """(target, b, a) of chains with one source each whose values differ: together for numbers, else by texts."""
+    """Return (target, b, a) of chains with one source each whose values differ: together for numbers, else by texts."""
     seen = list(dict.fromkeys(values.values()))
     groups: dict[tuple, list[tuple[str, Chain, Chain]]] = {}
     for target in _targets(of):

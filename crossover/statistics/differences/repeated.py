@@ -122,9 +122,11 @@ def repeated(table: pd.DataFrame, metric: str, alpha: float, comparison: Compari
 
 
 def friedman(scores: pd.DataFrame) -> dict[str, float]:
-    """Do Friedman's test of cases x families: statistic (chi-square, corrected for ties), df1, p.
+    """Do Friedman's test on scores of cases (rows) x families (columns).
 
-    NaN for fewer than two cases or three families, and where every case's scores are the same.
+    Returns:
+        statistic (chi-square, corrected for ties), df1 and p; NaN for fewer than two cases or three families,
+        and where every case's scores are the same.
     """
     from scipy.stats import friedmanchisquare
 
@@ -215,12 +217,12 @@ def _tukey(table: pd.DataFrame, metric: str, alpha: float, made: pd.DataFrame | 
 
 
 def _key(row: np.ndarray) -> tuple:
-    """Return a comparison, whichever of the two models comes first."""
+    """Return what names a comparison, whichever of the two models comes first."""
     return (*row[:3], frozenset(row[3:5]))
 
 
 def _agreement(out: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Whether theirs is significant, and whether ours is alike; missing where either has no p."""
+    """Add whether their test is significant, and whether ours agrees; missing where either has no p."""
     known = out["p_theirs"].notna()
     theirs = (out["p_theirs"] < alpha).astype("boolean").where(known)
     agrees = (theirs == out["significant"]).where(out["p"].notna())

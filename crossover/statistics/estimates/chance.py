@@ -138,7 +138,7 @@ def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: flo
 
 
 def _density(t: float, first: float, second: float, df_1: float, df_2: float) -> np.float64:
-    """Of the same X at t."""
+    """Return the density of the X of `behrens_fisher` at t."""
     x, df, slope = _nodes(t, first, second, df_1, df_2)
     df = min(df, LARGE)
     size = special.poch(df / 2, 0.5) / np.sqrt(np.pi * df)
@@ -146,7 +146,7 @@ def _density(t: float, first: float, second: float, df_1: float, df_2: float) ->
 
 
 def _nodes(t: float, first: float, second: float, df_1: float, df_2: float) -> tuple[np.ndarray, float, float]:
-    """(x, df, slope): P(X > t) is the mean of P(T < x) of a Student variable T, and `slope` is -dx / dt."""
+    """Return (x, df, slope): P(X > t) is the mean of P(T < x) of a Student variable T, and `slope` is -dx / dt."""
     if not second or not first:
         return np.array([-t]), df_1 if first else df_2, 1.0
     # the broader of the two is smoothed by the narrower, whose quantiles are the nodes

@@ -58,7 +58,7 @@ def at(values: np.ndarray, n: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _linear(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares of y = a - b x along the last axis, with 0 <= a <= 1 and b >= 0."""
+    """Fit y = a - b x in least squares along the last axis, with 0 <= a <= 1 and b >= 0."""
     middle = x.mean(-1, keepdims=True)
     slope = -(y * (x - middle)).sum(-1) / ((x - middle) ** 2).sum(-1)
     b = np.maximum(slope, 0)

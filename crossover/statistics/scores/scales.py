@@ -36,12 +36,12 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """Return the name with the unit."""
+        """The name with the unit."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
     @property
     def is_distance(self) -> bool:
-        """Whether it is a distance, which an empty mask has none of."""
+        """Whether the metric is a distance, which does not exist for an empty mask."""
         return self.unit == "mm"
 
 
@@ -81,12 +81,15 @@ FAILED = 0.1
 
 
 def scale(metric: str) -> Scale:
-    """Return the lowest and highest value of a metric; without ends for one that isn't known."""
+    """Return the lowest and highest value of a metric; infinite ends for one that isn't known."""
     return KNOWN[metric].scale if metric in KNOWN else UNKNOWN
 
 
 def method(metric: str) -> str:
-    """Say how intervals of its mean are made (`intervals.mean_interval`): "t on the logit scale"."""
+    """Return words for how intervals of a metric's mean are computed: "t on the logit scale".
+
+    `intervals.mean_interval` computes them.
+    """
     lowest, highest = scale(metric)
     if isinf(lowest):
         return "t"

@@ -52,7 +52,14 @@ class CrossingPilot:
 
 
 def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
-    """Return what a pair tells; None with too few common sizes or cases, or where nothing tells of trainings."""
+    """Return what the scores of a pair tell about a new study of the same sizes.
+
+    None with too few common sizes or cases, or where it is not known how trainings differ.
+
+    Args:
+        panel: the scores. found: its resampled means.
+        pair: numbers of families in the panel.
+    """
     here = ~np.isnan(found.means[list(pair)]).any(0)
     scores = panel.scores[list(pair)][:, here]  # (2, K, trainings, cases)
     several = found.resampled == REPLICATES
@@ -87,7 +94,14 @@ def settled(
     alpha: float,
     studies: int = STUDIES,
 ) -> float:
-    """Return the share of simulated studies whose verdict is another than "can't tell"."""
+    """Return the share of simulated studies whose verdict is another than "can't tell".
+
+    Args:
+        pilot: what the studies are drawn from.
+        cases, trainings: of each simulated study: test cases, and trainings of each model.
+        confidence, alpha: see `crossing.crossovers`.
+        studies: how many are simulated.
+    """
     verdicts = [
         crossover(panel, resample(panel, DRAWS, seed), (0, 1), confidence, alpha)["verdict"]
         for seed, panel in enumerate(_simulated(pilot, cases, trainings, studies))
@@ -103,9 +117,9 @@ def cases_that_settle(
     alpha: float,
     studies: int = STUDIES,
 ) -> tuple[int, float]:
-    """Return the fewest test cases, of those tried (`FACTORS`), that settle it with this assurance, and theirs.
+    """Return the fewest test cases, of those tried (`FACTORS`), that settle the crossover, and their assurance.
 
-    Where none do, the most that are tried, with an assurance below that wanted.
+    Where none reach the assurance `wanted`, these are the most that are tried, with an assurance below that.
     """
     tried = [int(np.ceil(pilot.cases * factor)) for factor in FACTORS]
     low, high = -1, len(tried) - 1
@@ -140,7 +154,10 @@ def _simulated(pilot: CrossingPilot, cases: int, trainings: int, studies: int) -
 
 
 def _covariance(cases: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Of models' scores of a case, within cohorts, over the cases that all have, shape (models, models)."""
+    """Return the covariance of models' scores of a case, within cohorts, shape (models, models).
+
+    It is over the cases that all models have.
+    """
     whole = ~np.isnan(cases).any(0)
     own, strata = cases[:, whole], strata[whole]
     apart = np.concatenate(

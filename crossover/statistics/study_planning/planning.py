@@ -58,7 +58,7 @@ class Rules:
     minutes: float | None = None
 
     def hours(self, cases: float | None) -> float:
-        """Return the hours of annotation of so many cases."""
+        """Return the hours of annotation of this number of cases."""
         if self.minutes is None or cases is None:
             return np.nan
         return cases * self.minutes / 60 if np.isfinite(cases) else np.nan
@@ -82,13 +82,15 @@ def pilot_of_pair(
 
 
 def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rules) -> list[dict]:
-    """Test cases that settle a difference, a row for each number of trainings; of trained models one.
+    """Return the test cases that settle a difference, a row for each number of trainings; of trained models one row.
 
     Where none of these settles it, their number is doubled until it does, or is beyond `MOST_TRAININGS`.
 
     Args:
+        pilot: the pair's scores.
         place: test_set, structure, metric, a, b and n_train of the pair.
         difference: the true one that is asked about; None for the pilot's own, whose uncertainty then counts.
+        rules: how the new study is judged.
     """
     components = drawn(pilot, difference)
     about = METHODS if pilot.training else MODELS
@@ -114,14 +116,15 @@ def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rule
 
 
 def enough(row: dict) -> bool:
-    """Whether a row's test cases reach the assurance that is asked for; else they are the most that were tried."""
+    """Return whether a row's test cases reach the assurance asked for; else they are the most that were tried."""
     return not row.get("refused") and row["reached"] >= row["assurance"]
 
 
 def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
-    """Test cases that settle the crossover of a pair at its sizes, a row for each number of trainings from 2.
+    """Return the test cases that settle the crossover of a pair at its sizes.
 
-    Empty where the pilot's own verdict settles it already.
+    There is a row for each number of trainings from 2, and none where the pilot's own verdict settles it
+    already.
     """
     row = crossover(panel, found, pair, rules.confidence, rules.alpha)
     if not row or row["verdict"] != OPEN:
@@ -160,7 +163,7 @@ def scores_reached(found: Resampled, place: dict, target: float, rules: Rules) -
 
 
 def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
-    """Return what so many cases beyond its largest size would bring to each family, a row for each."""
+    """Return what `more` cases beyond its largest size would bring to each family, a row for each."""
     rows = []
     for f, curve in _curves(found):
         row = _of_curve(NEXT, place, found.panel.families[f], curve, rules)
@@ -177,7 +180,10 @@ def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[d
 
 
 def as_table(rows: Sequence[dict]) -> pd.DataFrame:
-    """Return rows as a table with the columns `PLANNING`, each with its statement; 0 trainings where none are asked."""
+    """Return rows as a table with the columns `PLANNING`, each with its statement.
+
+    `trainings` is 0 where none are asked about.
+    """
     table = completed(pd.DataFrame(rows).reindex(columns=PLANNING))
     table["statement"] = [statement(row) for row in table.to_dict("records")]
     return table
@@ -207,7 +213,7 @@ def statement(row: dict) -> str:
 
 
 def models(row: dict) -> str:
-    """Return the models that a row is of: "transfer-L1 and scratch at n = 32"."""
+    """Return the models that a row is about in words: "transfer-L1 and scratch at n = 32"."""
     pair = f"{row['a']} and {row['b']}" if row["b"] else str(row["a"])
     return f"{pair} at n = {row['n_train']:.0f}" if row["n_train"] > 0 else pair
 
@@ -244,7 +250,7 @@ def _settles_crossover(row: dict) -> str:
 
 
 def _plan(row: dict, with_: str, what: str) -> str:
-    """ "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
+    """Return a plan in words: "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
     if enough(row):
         return f"{row['cases']:.0f} test cases{with_} settle {what} with an assurance of {row['assurance']:.0%}"
     return f"even {row['cases']:,.0f} test cases{with_} settle {what} with an assurance of {row['reached']:.0%} only"

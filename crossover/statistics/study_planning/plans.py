@@ -90,10 +90,17 @@ def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
 
 
 def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
-    """Return what would make a study's answers surer: rows of `planning.PLANNING`.
+    """Return what would make a study's answers surer, as rows of `planning.PLANNING`.
 
-    The difference found of the pair at its largest size, of each structure where it isn't beyond chance; the
-    crossover of the pair where it can't be told, of the first such structure; and 10 further cases for each family.
+    It asks about the difference found of the pair at its largest size, of each structure where it isn't
+    beyond chance; about the crossover of the pair where it can't be told, of the first such structure; and
+    about 10 further cases for each family.
+
+    Args:
+        table: of `metrics_table.check_metrics`. metric: the scores' column.
+        test_set: a cohort, or "all".
+        pair: two families.
+        rules: how a new study is judged.
     """
     table = tested(table)
     rows = test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric)
