@@ -86,7 +86,7 @@ def _agree(name: str, cohort: Cohort, series: list[Series], beside: Beside, acce
 
 
 def at_a_terminal() -> bool:
-    """Whether somebody can answer a question."""
+    """Return whether somebody can answer a question."""
     return sys.stdin.isatty()
 
 

@@ -127,7 +127,7 @@ def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
 
 
 def is_current(folder: Path, key: str) -> bool:
-    """Whether the item was made from `key` and all its files are there with their sizes."""
+    """Return whether the item was made from `key` and all its files are there with their sizes."""
     record = folder / RECORD
     if not record.exists():
         return False

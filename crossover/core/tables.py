@@ -218,7 +218,7 @@ def _table(
 
 
 def _surplus(header: list[str], filled: dict[int, list[str]], repeated: Collection[str]) -> bool:
-    """Whether the last name repeats another, and no row has a cell for it."""
+    """Return whether the last name repeats another, and no row has a cell for it."""
     again = header[-1] in repeated and header[-1] in header[:-1]
     return again and all(len(cells) < len(header) for cells in filled.values())
 

@@ -212,7 +212,7 @@ class _Clock:
 
 
 def _as_costly(before: dict, now: dict) -> bool:
-    """Whether a step costs as much as it did."""
+    """Return whether a step costs as much as it did."""
     what = ("network", "size", "channels")
     same = all(before["settings"][key] == now["settings"][key] for key in what)
     return same and before["settings"]["recipe"]["batch"] == now["settings"]["recipe"]["batch"]

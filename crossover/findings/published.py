@@ -120,7 +120,7 @@ class Published(Section):
         return table
 
     def in_per_cent(self, metric: str) -> bool:
-        """Whether a metric from 0 to 1 is printed in per cent: the file says so, or most means are above 1."""
+        """Return whether a metric from 0 to 1 is printed in per cent: the file says so, or most means are above 1."""
         if metric in self.per_cent:
             return True
         grid = [c.mean for c in self.grid.cells] if self.grid and self.grid.metric == metric else []

@@ -41,7 +41,7 @@ def apart_mm(a: sitk.Image, b: sitk.Image) -> float:
 
 
 def same_grid(a: sitk.Image, b: sitk.Image) -> bool:
-    """Whether two images have the same voxels: size, and all corners within the tolerance."""
+    """Return whether two images have the same voxels: size, and all corners within the tolerance."""
     return a.GetSize() == b.GetSize() and apart_mm(a, b) <= tolerance_mm(a.GetSpacing())
 
 

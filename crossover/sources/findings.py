@@ -139,12 +139,12 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """Whether it excludes the case, or is only reported."""
+        """Whether the finding excludes the case, or is only reported."""
         return KINDS[self.code].severity
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """What a person can do about it."""
         return KINDS[self.code].remedy
 
     def row(self) -> FindingRow:
@@ -164,7 +164,7 @@ class Refused(ValueError):
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Join the files about which the same thing is to be said into one finding."""
+    """Join findings that say the same about several files into one finding."""
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for f in findings:
         together[f.code, f.what] += f.files

@@ -73,15 +73,17 @@ def token(path: bytes, key: bytes) -> str:
 
 
 def scan_name(values: Sequence[str], key: bytes) -> str:
-    """Return what tells the scans of one patient apart: six hexadecimal digits of a keyed hash.
+    """Return what distinguishes the scans of one patient: six hexadecimal digits of a keyed hash.
 
-    Of the row's values in the columns that name its files, in the order of the columns' names.
+    Args:
+        values: the row's values in the columns that name its files, in the order of the columns' names.
+        key: the secret.
     """
     return _keyed(key, "scan", "\0".join(values).encode(errors="surrogateescape"))[:6]
 
 
 def scanner_name(serial: str, key: bytes) -> str:
-    """Return what tells scanners apart: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
+    """Return what distinguishes scanners: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
     return "s" + _keyed(key, "scanner", serial.encode(errors="surrogateescape"))[:6]
 
 

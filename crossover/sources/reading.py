@@ -44,13 +44,15 @@ class Reading:
 def brought_onto(
     grid: sitk.Image, image: sitk.Image, of: str, other_grids: OtherGrids
 ) -> tuple[sitk.Image, Finding | None]:
-    """Return an image on the grid of another channel, and what is to be told of it.
+    """Return an image on the grid of another channel, and a finding if there is something to report.
 
     Args:
+        grid: the channel's image. image: what is brought onto its grid.
         of: the name of the channel whose grid it is.
+        other_grids: whether an image on another grid is resampled or refused.
 
     Raises:
-        Refused: other-grid, where it lies on another and is not to be resampled, or lies all outside.
+        Refused: other-grid, where it lies on another grid and is not to be resampled, or lies all outside.
     """
     try:
         return reoriented(image, grid), None
@@ -66,7 +68,7 @@ def brought_onto(
 
 
 def of_structure(about: str) -> bool:
-    """Whether a finding concerns a structure, or an object that holds some, and no image."""
+    """Return whether a finding concerns a structure, or an object that holds some, and no image."""
     return about.startswith("structure ") or about.endswith(" object")
 
 

@@ -32,12 +32,15 @@ def receive(source: Source, manifest: Path, data: Path | None, code: str, worker
     """Write a cohort's raw manifest.
 
     Args:
+        source: where the cohort comes from.
+        manifest: the file that is written; phantoms are written beside it.
         data: folder of the real data; not used by phantoms.
         code: digest of the code that phantoms are made by.
+        workers: how many files are read, or phantoms made, at the same time.
         listing: digest of the folder's listing, kept so that a later run without the folder knows it.
 
     Raises:
-        ValueError: where the source needs a folder of data and none is given.
+        ValueError: the source needs a folder of data and none is given.
     """
     if isinstance(source, Phantom):
         _write_phantoms(source, manifest, code, workers)
@@ -78,6 +81,7 @@ class _Seen:
             self.digest(file, name)
 
     def digest(self, file: Path, name: str) -> FileDigest:
+        """Return the digest and size in bytes of a file, which is read unless its size and time are as before."""
         about = file.stat()
         # Keyed: the time a file was written may be that of the examination.
         state = token(f"{about.st_size} {about.st_mtime_ns}".encode(), self.key)
@@ -87,11 +91,12 @@ class _Seen:
         return {"sha256": self.now[name][1], "bytes": about.st_size}
 
     def keep(self) -> None:
+        """Write the digests for the next time."""
         write_json(self.path, self.now)
 
 
 def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest]:
-    """Token -> digest of each image and label map; the members of an archive have the archive's."""
+    """Return token -> digest of each image and label map; the members of an archive have the archive's."""
     key = key_of(source)
     images, maps = parted(source, walk(data / source.folder, key)[0])
     of_maps = [f for found in maps.values() for one in found.values() for f in one.files]
@@ -110,7 +115,7 @@ def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest
 
 
 def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) -> dict[str, dict]:
-    """Cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
+    """Return the cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
 
     Names of files and most columns may tell who a patient is: neither is kept.
     """

@@ -169,7 +169,7 @@ def columns_pattern(value: str) -> str:
     What stands in braces is a column's name, whatever characters it has; this is no format of Python's.
 
     Raises:
-        ValueError: where it is none.
+        ValueError: it is no such pattern.
     """
     if {"{", "}"} & set(COLUMN.sub("", value)):
         raise ValueError(f"{value!r}: an opening brace needs a closing one, with a column's name between them")
@@ -188,7 +188,7 @@ def below(value: str) -> str:
     """Check a path below the folder of the data; return it unchanged.
 
     Raises:
-        ValueError: where it leads out of it.
+        ValueError: it leads out of the folder.
     """
     if leads_out(value):
         raise ValueError(f"{value!r} is not a path below the folder of the data")
@@ -196,7 +196,7 @@ def below(value: str) -> str:
 
 
 def leads_out(path: str) -> bool:
-    """Whether a path is absolute or goes up; links are followed, since whoever made them meant it."""
+    """Return whether a path is absolute or goes up; links are followed, since whoever made them meant it."""
     return not path or path.startswith(("/", "~")) or ".." in re.split(r"[/\\]", path)
 
 
@@ -255,7 +255,7 @@ def pattern(value: str) -> str:
     """Check a pattern of paths below a source; return it unchanged.
 
     Raises:
-        ValueError: where no such path can be.
+        ValueError: no path below a source can fit it.
     """
     if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
         raise ValueError(f"{value!r}: {{patient}} is the only name in braces that is known")

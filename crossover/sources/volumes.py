@@ -33,8 +33,8 @@ class VolumesError(ValueError):
 def rows(source: VolumesSource, root: Path) -> Rows:
     """Return the cases of this cohort; a patient of several rows has a case for each.
 
-    Such a case is called after its patient and what names its files, so that neither the table's order nor
-    a further row changes its name.
+    Such a case is called after its patient and what names its files, so that neither the table's order nor a
+    further row changes its name.
 
     Raises:
         VolumesError: for a table that can't be read, a missing column, identifiers that can't name files,
@@ -91,7 +91,7 @@ def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
 
 
 def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str]]:
-    """Row -> its case and patient; rows without a patient are left out."""
+    """Return row -> its case and patient; rows without a patient are left out."""
     ids = {number: patient for number, patient in own[source.patient].items() if patient}
     names, times = case_names(source, list(ids.values())), Counter(ids.values())
     out = {}
@@ -117,7 +117,7 @@ def _copies(named: Mapping[int, tuple[str, str]]) -> list[str]:
 
 
 def _repeated(named: Mapping[int, tuple[str, str]]) -> list[Finding]:
-    """Patients of several rows."""
+    """Report patients of several rows."""
     at: dict[str, list[int]] = {}
     for number, (_, patient) in named.items():
         at.setdefault(patient, []).append(number)
@@ -158,7 +158,7 @@ def _asked(source: VolumesSource) -> set[str]:
 
 
 def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
-    """ "channel t2" -> its file, relative to the folder."""
+    """Return what a file is -> the file, relative to the folder; as "channel t2" -> "a/t2.nii.gz"."""
     return {what: filled(file, row) for what, file in source.files.items()}
 
 
@@ -182,7 +182,7 @@ def _folded(text: str) -> str:
 
 
 def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
-    """Public identifiers that can't name files, by row; they are not quoted."""
+    """Return messages about public identifiers that can't name files, by row; they are not quoted."""
     why: dict[str, list[int]] = {}
     for number, name in ids.items():
         if reason := unsafe(name) if name else "":  # an empty one is told with its row

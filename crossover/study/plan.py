@@ -186,7 +186,7 @@ class _Variant:
     network: str | None
 
     def leaves_out(self, begun: tuple) -> bool:
-        """Whether these steps leave the fold out: from the first on that trains on its cohort."""
+        """Return whether these steps leave the fold out: from the first on that trains on its cohort."""
         return self.fold_cohort is None or any(c == self.fold_cohort for train, *_ in begun for c, _ in train)
 
     @property

@@ -38,7 +38,7 @@ def unit_of(metric: str, published: Published) -> float:
 
 
 def better_when_higher(metric: str) -> bool:
-    """Whether higher values of a metric are better, as of every one that isn't known."""
+    """Return whether higher values of a metric are better, as of every one that isn't known."""
     return metric not in KNOWN or KNOWN[metric].better == "higher"
 
 

@@ -50,7 +50,7 @@ class Missing(Exception):
 
 
 def verdict(parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None) -> str:
-    """Whether at least `least` of the parts (all by default) lie in the region."""
+    """Return whether at least `least` of the parts (all by default) lie in the region."""
     n, k = len(parts), least or len(parts)
     alpha = 1 - confidence
     inside = sum(_inside(p.interval(1 - alpha / (n - k + 1)), region) for p in parts)

@@ -35,7 +35,7 @@ class Chosen:
 
 
 def matches(stack: Stack, rule: SeriesRule) -> bool:
-    """Whether all that the rule gives holds of the stack."""
+    """Return whether the stack fulfils every condition of the rule."""
     return all(_conditions(stack, rule))
 
 
@@ -53,21 +53,24 @@ def _conditions(stack: Stack, rule: SeriesRule) -> list[bool]:
 
 
 def _is_source(stack: Stack, rule: SeriesRule) -> bool:
-    """Whether a map may be fitted from it: it is none itself, though the description matches it too."""
+    """Return whether a map may be fitted from the stack: it is no map itself, though the description matches it too."""
     d = stack.frame.diffusion
     fitted = rule.computed_from is not None and rule.image_type is None
     return fitted and d.b_value is not None and d.made != "map"
 
 
 def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
-    """b-values are whole numbers; some scanners write 999.99."""
+    """Return whether the stack is weighted with a b-value (s/mm²).
+
+    b-values are whole numbers; some scanners write 999.99.
+    """
     d = stack.frame.diffusion
     near = d.b_value is not None and abs(d.b_value - b_value) < 1
     return near and (d.made == "measured" or (calculated and d.made != "map"))
 
 
 def _contains(texts: str, pattern: str) -> bool:
-    """Whether one of the lines does; each is searched alone, so that `^` and `$` are its own ends."""
+    """Return whether one of the lines matches; each is searched alone, so that `^` and `$` are its own ends."""
     return any(re.search(pattern, line, re.IGNORECASE) for line in texts.split("\n"))
 
 
@@ -190,7 +193,7 @@ def _pick(
 
 
 def _alike(a: Stack, b: Stack) -> bool:
-    """Whether both may be of one measurement: magnitude and phase, two planes or two sizes are not."""
+    """Return whether both may be of one measurement: magnitude and phase, two planes or two sizes are not."""
     sizes = [(s.instance.rows, s.instance.columns, s.frame.kinds) for s in (a, b)]
     return sizes[0] == sizes[1] and same_view(a.frame, b.frame)
 
@@ -234,7 +237,7 @@ def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
 
 
 def _undirected(stack: Stack, directed: Collection[str]) -> bool:
-    """A weighted image without a direction in a series whose others have one is the mean over them."""
+    """Return whether a weighted image has no direction in a series whose others have one: it is the mean over them."""
     d = stack.frame.diffusion
     return bool(d.b_value) and d.direction is None and stack.instance.series in directed
 
@@ -275,7 +278,10 @@ def _repeated(groups: list[list[Stack]], which: Repeated) -> list[Stack]:
 
 
 def _when(group: Sequence[Stack]) -> tuple[str, int, tuple[float, ...], int]:
-    """Time of acquisition ("" where it isn't told), number of the series, time point, number of the image."""
+    """Return what repetitions are sorted by: time of acquisition, series' number, time point, image's number.
+
+    The time is "" where no header has it.
+    """
     planes = [plane for stack in group for plane in stack.planes]
     time = min(instance.acquired for instance, _ in planes)
     points = tuple(_number(word) for word in min(frame.repeat[2:4] for _, frame in planes))
@@ -304,7 +310,10 @@ def _words(which: Repeated) -> str:
 
 
 def _may_be_a_volume(stack: Stack) -> bool:
-    """Neither a localiser nor a screenshot, as they stand beside the volumes of nearly every study."""
+    """Return whether the stack is neither a localiser nor a screenshot.
+
+    These stand beside the volumes of nearly every study.
+    """
     placed = bool(stack.frame.position and stack.frame.orientation)
     grey = stack.instance.samples == 1 and not stack.instance.palette
     return placed and grey and "LOCALIZER" not in stack.frame.kinds
@@ -341,7 +350,7 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
 
 
 def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
-    """Return the ADC map fitted from the images at the declared b-values; from one series where one holds them all."""
+    """Return the ADC map fitted from the images at the declared b-values, of one series where one has them all."""
     rules = {b: rule.at_b_value(b) for b in rule.computed_from or ()}
     found = _measured_together(found, list(rules.values()), drawn_on)
     parts = {b: channel(found, own, drawn_on) for b, own in rules.items()}
@@ -376,7 +385,7 @@ def _measured_together(
 
 
 def _implausible(adc: np.ndarray, signal: np.ndarray) -> list[Finding]:
-    """Warn of a map whose median, over voxels with a tenth of the brightest signal or more, is that of no tissue."""
+    """Warn of a map whose median is that of no tissue, over voxels with a tenth of the brightest signal or more."""
     inside = adc[signal > 0.1 * np.percentile(signal, 99)]
     middle = float(np.median(inside)) if inside.size else 0.0
     if TISSUE_ADC[0] <= middle <= TISSUE_ADC[1]:

@@ -62,14 +62,14 @@ _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 
 
 def made(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool) -> Made:
-    """Tell what an image with a b-value is, in this order: a map, calculated, measured, else derived.
+    """Return what an image with a b-value is, decided in this order: a map, calculated, measured, else derived.
 
     Args:
-        kinds: values of ImageType or FrameType, upper case.
+        kinds: values of ImageType (0008,0008) or FrameType (0008,9007), upper case.
         unit: of the rescaled values.
-        named: what tells the series' content, as `added_name` gives it.
+        named: what names the series' content, as `added_name` gives it.
         sequence: SequenceName (0018,0024).
-        single_b_value: whether the image tells a direction, or that it is isotropic: then its signal is
+        single_b_value: whether the image has a direction, or says that it is isotropic: then its signal is
             that of one b-value, whatever else was done.
     """
     is_derived = "DERIVED" in kinds
@@ -93,6 +93,6 @@ def added_name(description: str, protocol: str) -> str:
     """Return what a series' description adds to the protocol's name, which all its measured and derived images share.
 
     Scanners append to it: of the protocol "dwi_adc", "dwi_adc_ADC" is the map and "dwi_adc" the measured
-    image. The whole description where the protocol has no name or another one, or the same.
+    image. It is the whole description where the protocol has no name or another one, or the same.
     """
     return description.removeprefix(protocol) or description

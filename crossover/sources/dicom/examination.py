@@ -39,10 +39,13 @@ def read_examination(
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> Reading:
-    """Read channels by rule and structures by name. It never raises: what is wrong is among the findings.
+    """Read channels by rule and structures by name.
+
+    It never raises: what is wrong is among the findings.
 
     Args:
         instances: headers of all files of the examination.
+        rules: which series are channels, and what structures are called.
         label_maps: structure -> what was found to be its label map: one thing, where all is well.
         key: the secret, for the dates and the scanner's name.
     """
@@ -175,7 +178,7 @@ def _digest(instance: Instance) -> str:
 
 
 def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, Chosen], other_grids: OtherGrids) -> None:
-    """Have all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
+    """Put all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
     first = next(iter(out.channels), "")
     for name in [n for n in out.channels if n != first]:
         about, grid = f"channel {name}", out.channels[first]

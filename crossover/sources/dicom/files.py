@@ -146,7 +146,7 @@ def _paths(source: Path, key: bytes, findings: list[Finding]) -> Iterator[Path]:
 
 
 def _no_file(path: Path) -> tuple[str, str] | None:
-    """Return why there is nothing to be read; a pipe would be waited on for ever."""
+    """Return why a path can't be read as a file, None where it can; a pipe would be waited on for ever."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "not-dicom", "a pipe, socket or device"
@@ -158,7 +158,10 @@ def _no_file(path: Path) -> tuple[str, str] | None:
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether a file is an archive by its first bytes: `zipfile` looks at the end, which may be cut off or chance."""
+    """Return whether a file is an archive by its first bytes.
+
+    `zipfile` looks at the end, which may be cut off or look like an archive's by chance.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(132)
@@ -168,7 +171,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> Iterator[FileRef]:
-    """Members of an archive, by what its index declares; names serve as keys, never as paths."""
+    """Yield the members of an archive, by what its index declares; names serve as keys, never as paths."""
     try:
         members = [m for m in _archive(str(path)).infolist() if not m.is_dir()]
     except Exception as error:

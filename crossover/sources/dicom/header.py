@@ -103,7 +103,7 @@ class Instance:
 
     @property
     def image(self) -> Pixels:
-        """Return its pixels. Only for an instance that holds an image, such as those of a stack."""
+        """The place and form of its pixels; only for an instance that holds an image, such as those of a stack."""
         assert self.pixels is not None, f"{self.modality} without pixels"
         return self.pixels
 
@@ -165,7 +165,7 @@ def _uid_in(head: bytes, tag: bytes) -> str:
 
 
 def _is_dicom(head: bytes) -> bool:
-    """Whether it has the prefix of part 10, or is a bare data set whose first element is of group 2 or 8."""
+    """Return whether it has the prefix of part 10, or is a bare data set whose first element is of group 2 or 8."""
     if head[128:132] == b"DICM":
         return True
     group, element = head[:2], int.from_bytes(head[2:4], "little")
@@ -286,7 +286,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
 
 
 def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
-    """Slope, intercept and unit: RescaleSlope (0028,1053), else the real-world mapping (0040,9096)."""
+    """Return slope, intercept and unit: RescaleSlope (0028,1053), else the real-world mapping (0040,9096)."""
     for part in parts:
         if "RescaleSlope" in part:
             unit = text(part, "RescaleType")
@@ -349,7 +349,7 @@ def _within(found: tuple[float, ...] | None, low: float, high: float) -> tuple[f
 
 
 def _orientation(cosines: tuple[float, ...] | None) -> tuple[float, ...]:
-    """Two unit vectors at right angles, else nothing."""
+    """Return two unit vectors at right angles, else nothing."""
     if cosines is None:
         return ()
     row, column = cosines[:3], cosines[3:]

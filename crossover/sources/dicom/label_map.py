@@ -16,12 +16,14 @@ from crossover.sources.volume_file import read_mask
 
 
 def label_map_mask(path: Path, labels: list[int] | None, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a label map; None: any but 0.
+    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a label map.
 
     The map has the image's voxels; its axes may be permuted or flipped, and it may cover a part, or more.
 
     Args:
         path: a file, or a folder of DICOM slices, which findings name by their files' names.
+        labels: values that stand for the structure; None: any but 0.
+        grid: the image.
 
     Raises:
         Refused: what `read_mask` refuses; structure-refused (another lattice than the image's, saying how it

@@ -22,9 +22,11 @@ LISTED = 20
 
 
 def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, float] = (1.0, 0.0)) -> NDArray[np.bool_]:
-    """Return where values are one of the labels; None: any but 0.
+    """Return where values are one of the labels.
 
     Args:
+        values: of any shape.
+        labels: None: any but 0.
         scaling: slope and intercept that the values were made with; messages name them.
 
     Raises:
@@ -40,7 +42,7 @@ def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, floa
 
 
 def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
-    """Values without what rounding put off whole numbers."""
+    """Return values rounded to whole numbers, from which they may differ by rounding alone."""
     if wrong := int(np.count_nonzero(~np.isfinite(values))):
         what = f"{wrong} of {values.size} values are NaN or infinite instead of whole numbers: write 0 there"
         raise Refused("structure-refused", what)
@@ -56,18 +58,21 @@ def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
 
 
 def listed(values: Iterable[float]) -> str:
-    """Return the smallest few of the different values."""
+    """Return the smallest few of the different values, in words."""
     there = np.unique(np.asarray(list(values) if isinstance(values, set) else values))
     more = ", ..." if len(there) > LISTED else ""
     return ", ".join(f"{v:.6g}" for v in there[:LISTED].tolist()) + more
 
 
 def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
-    """Do as `inside` for all values of a mask, and refuse a mask without any such value.
+    """Return where the values of a whole mask are one of the labels, and refuse a mask without any such value.
+
+    Args:
+        values, labels, scaling: see `inside`.
 
     Raises:
-        Refused: also structure-empty, telling the labels that are there, and structure-refused where no voxel
-            is outside.
+        Refused: structure-refused (also where no voxel is outside); structure-empty, naming the labels that
+            are there.
     """
     chosen = inside(values, labels, scaling)
     if not chosen.any():
@@ -82,13 +87,14 @@ def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, flo
 
 
 def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], bool]:
-    """Lay a mask (non-zero is inside) on the voxels of a grid; tell whether any of it lies beyond the grid.
+    """Lay a mask (non-zero is inside) on the voxels of a grid.
 
     The mask's voxels must be the grid's, all corners within the tolerance of `crossover.imaging.grids`; its
     axes may be permuted or flipped, and it may cover a part of the grid, or more.
 
     Returns:
-        (slices, rows, columns); voxels that the mask doesn't cover are outside.
+        The mask (slices, rows, columns), in which voxels that it doesn't cover are outside; and whether any
+            of it lies beyond the grid.
 
     Raises:
         Refused: structure-refused, saying how the mask's lattice differs.
@@ -104,14 +110,15 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
 
 
 def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Do as `land`, and count the mask's voxels that lie beyond the grid.
+    """Lay a mask on a grid as `land` does, with a finding that counts its voxels beyond the grid.
 
     Args:
-        whole: whether the mask must cover the grid exactly, for headers that contradict themselves: a part
-            of the grid may be the whole in the wrong place.
+        mask_image, grid: see `land`.
+        whole: whether the mask must cover the grid exactly, for headers that contradict themselves: a part of
+            the grid may be the whole in the wrong place.
 
     Raises:
-        Refused: structure-outside, where all do; structure-refused.
+        Refused: structure-outside, where all voxels lie beyond the grid; structure-refused.
     """
     if whole:
         try:
@@ -131,5 +138,5 @@ def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tup
 
 
 def contradictory(findings: Iterable[Finding]) -> bool:
-    """Whether a file's header gives two places; see `landed`."""
+    """Return whether findings say that a file's header gives two places (code header-forms); see `landed`."""
     return any(f.code == "header-forms" for f in findings)

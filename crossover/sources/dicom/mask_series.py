@@ -33,18 +33,20 @@ def mask_series(
     image: Sequence[Slice] = (),
     by: Literal["positions", "names"] = "positions",
 ) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a mask's slices; None: any but 0.
+    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a mask's slices.
 
     Values are those stored x slope + intercept. Where slices are missing the mask is empty.
 
     Args:
         files: all that lies in the mask's folder.
+        labels: None: any but 0.
+        grid: the image's grid.
         image: the image's planes in the order of the grid's slices.
-        by: what tells where a slice belongs: its position, or its file's name, which is that of an image.
+        by: what says where a slice belongs: its position, or its file's name, which is that of an image.
 
     Raises:
-        Refused: structure-refused, structure-empty, structure-outside, no-geometry, colour, or why the
-            pixels can't be read.
+        Refused: structure-refused, structure-empty, structure-outside, no-geometry, colour, or why the pixels
+            can't be read.
     """
     slices, findings = _slices(files)
     names = {i.file.name: k for k, (i, _) in enumerate(image)}
@@ -139,7 +141,7 @@ def _where_they_lie(planes: list[tuple[Frame, NDArray[np.bool_]]], grid: sitk.Im
 
 
 def _order(slices: Sequence[Slice], names: dict[str, int], image: Sequence[Slice]) -> list[Finding]:
-    """Whether the slices lie elsewhere than the image's files of their names."""
+    """Warn where most of the slices lie elsewhere than the image's files of their names."""
     pairs = [(f, image[names[i.file.name]][1]) for i, f in slices if i.file.name in names]
     apart = [np.linalg.norm(np.subtract(a.position, b.position)) for a, b in pairs]
     off = sum(mm > TOLERANCE_MM for mm in apart)
@@ -167,7 +169,7 @@ def _chosen(slices: Sequence[Slice], labels: list[int] | None) -> list[NDArray[n
 
 
 def _gap(places: Sequence[int], held: Sequence[int]) -> list[Finding]:
-    """Whether slices are missing between those that hold the structure."""
+    """Warn where slices are missing between those that hold the structure."""
     first, last = (f(places[k] for k in held) for f in (min, max))
     missing = last - first + 1 - sum(first <= place <= last for place in places)
     what = f"{missing} missing between the first and the last slice that hold it"

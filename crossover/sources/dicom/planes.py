@@ -21,15 +21,15 @@ class Placed(Protocol):
 
     @property
     def position(self) -> tuple[float, ...]:
-        """Centre of the first pixel, patient axes, mm."""
+        """The centre of the first pixel in mm, patient axes."""
 
     @property
     def orientation(self) -> tuple[float, ...]:
-        """Direction cosines along a row and along a column."""
+        """The direction cosines along a row and along a column."""
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Distance of rows and of columns, mm."""
+        """The distances of rows and of columns in mm."""
 
 
 def directions(plane: Placed) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ def _boxes(rings: Sequence[Ring]) -> NDArray[np.float64]:
 
 
 def same(a: Ring, b: Ring, tolerance: float) -> bool:
-    """Whether two rings (n, 2) are one line, within `tolerance`."""
+    """Return whether two rings (n, 2) are one line, within `tolerance`."""
     if a.shape == b.shape and (a == b).all():
         return True
     if abs(_area(a) - _area(b)) > tolerance * max(_length(a), _length(b)):
@@ -63,7 +63,7 @@ def _length(ring: Ring) -> float:
 
 
 def _along(points: Ring, ring: Ring, tolerance: float) -> bool:
-    """Whether a ring's points, and the middles between them, lie on another ring's line."""
+    """Return whether a ring's points, and the middles between them, lie on another ring's line."""
     points = np.concatenate([points, (points + np.roll(points, -1, axis=0)) / 2])
     way = np.roll(ring, -1, axis=0) - ring
     length = (way**2).sum(axis=1)

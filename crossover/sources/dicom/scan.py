@@ -79,7 +79,13 @@ def gather(
     workers: int = 1,
     known: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[dict[str, Examination], list[Finding]]:
-    """Group the examinations in files, as `scan` does; `findings` are what listing the files has found."""
+    """Group the examinations in files, as `scan` does.
+
+    Args:
+        files: what lies below the source.
+        findings: what listing the files has found; they are among the findings returned.
+        rules, name, workers, known: see `scan`.
+    """
     token = {file.token: file for file in files}
     held = {t for tokens in known.values() for t in tokens}
     instances, wrong = read_headers([f for f in files if f.token not in held], workers)
@@ -99,7 +105,7 @@ def patient_of(case: str) -> str:
 
 
 def _indexes(files: Sequence[FileRef]) -> list[Finding]:
-    """Files that a DICOMDIR lists and that are gone."""
+    """Warn of files that a DICOMDIR lists and that are gone."""
     out = []
     there = {file.path.casefold() for file in files if file.member is None}
     for file in (f for f in files if f.member is None and Path(f.path).name.upper() == "DICOMDIR"):
@@ -112,7 +118,7 @@ def _indexes(files: Sequence[FileRef]) -> list[Finding]:
 
 
 def _listed(index: FileRef) -> set[str]:
-    """Paths that a DICOMDIR lists, by its records in the order they stand: their links may run in a ring."""
+    """Return the paths that a DICOMDIR lists, by its records in the order they stand: their links may run in a ring."""
     try:
         with warnings.catch_warnings(), index.open() as opened:
             warnings.simplefilter("ignore")
@@ -146,7 +152,7 @@ def group(
 
 
 def _studies(instances: Sequence[Instance]) -> list[list[Instance]]:
-    """Studies with images by date, each with the structure objects that were drawn on it."""
+    """Return the studies with images by date, each with the structure objects that were drawn on it."""
     studies: dict[str, list[Instance]] = defaultdict(list)
     for i in (i for i in instances if i.modality in IMAGES):
         studies[i.study].append(i)
@@ -169,7 +175,7 @@ def _holds_any(study: Sequence[Instance], rules: Mapping[str, SeriesRule]) -> bo
 
 
 def _strangers(rules: Mapping[str, SeriesRule], cases: Collection[str]) -> list[Finding]:
-    """Cases that a rule names under `by_patient` and that are not here."""
+    """Warn of cases that a rule names under `by_patient` and that are not here."""
     known = {*cases, *map(patient_of, cases)}
     named = {case for rule in rules.values() for case in rule.by_patient}
     what = f"{len(named - known)} of {len(named)} names under `by_patient` are no case here"

@@ -50,12 +50,12 @@ class Stack:
 
     @cached_property
     def placed(self) -> bool:
-        """Whether all planes tell where they lie."""
+        """Whether all planes have a position and an orientation."""
         return all(f.position and f.orientation and f.spacing for _, f in self.planes)
 
     @cached_property
     def places(self) -> np.ndarray:
-        """Positions along the normal in mm."""
+        """The positions of the planes along the normal in mm."""
         return np.array([along(frame) for _, frame in self.planes])
 
     def files(self) -> list[str]:
@@ -97,8 +97,8 @@ def along(frame: Frame) -> float:
 def stacks(instances: Iterable[Instance]) -> list[Stack]:
     """Return all stacks of the images among `instances`; each plane is in one of them.
 
-    Planes of a series part by orientation, matrix, kind and b-value, then, where several lie at one
-    place, by the first of direction, echo, time point and acquisition that tells them apart.
+    Planes of a series are divided by orientation, matrix, kind and b-value, then, where several lie at one
+    place, by the first of direction, echo, time point and acquisition that separates them.
     """
     groups: dict[tuple, list[tuple[Instance, Frame]]] = defaultdict(list)
     for instance, frame in _known_zeros([i for i in instances if i.modality in IMAGES and i.pixels]):
@@ -108,7 +108,7 @@ def stacks(instances: Iterable[Instance]) -> list[Stack]:
 
 
 def _known_zeros(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Frame]]:
-    """Yield all planes; a b-value of 0 stays where the image, or others of its series, tell of a diffusion measurement.
+    """Yield all planes; a b-value of 0 stays where the image, or others of its series, show a diffusion measurement.
 
     A derived image is known by others of its own kind only: maps stand in one series with their sources.
     """
@@ -138,7 +138,7 @@ def _key(i: Instance, f: Frame) -> tuple:
 
 
 def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Frame]]]:
-    """Parts of one orientation and pixel spacing each."""
+    """Divide planes into parts of one orientation and pixel spacing each."""
     parts: list[list[tuple[Instance, Frame]]] = []
     for plane in group:
         own = next((p for p in parts if same_view(p[0][1], plane[1])), None)
@@ -150,7 +150,7 @@ def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fra
 
 
 def same_view(a: Frame, b: Frame) -> bool:
-    """Whether orientation and pixel spacing differ by no more than rounding."""
+    """Return whether orientation and pixel spacing differ by no more than rounding."""
     turned = _apart(a.orientation, b.orientation) <= ALIKE_COSINE
     return turned and _apart(a.spacing, b.spacing) <= ALIKE_SPACING_MM
 
@@ -181,12 +181,12 @@ def _parted(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fr
 
 
 def _place(frame: Frame) -> int:
-    """Position along the normal in micrometres."""
+    """Return the position along the normal in micrometres."""
     return round(along(frame) * 1000)
 
 
 def _whole(part: Sequence[tuple[Instance, Frame]], places: Collection[int]) -> bool:
-    """Whether the part has each place once."""
+    """Return whether the part has each place once."""
     return Counter(_place(frame) for _, frame in part) == dict.fromkeys(places, 1)
 
 
@@ -234,7 +234,7 @@ def _refuse_what_is_no_measurement(stack: Stack) -> None:
 
 
 def _even_step(stack: Stack, steps: np.ndarray) -> float:
-    """Distance between neighbouring slices in mm."""
+    """Return the distance between neighbouring slices in mm."""
     n = len(stack.planes)
     regular = (stack.places[-1] - stack.places[0]) / (n - 1)
     off = np.abs(stack.places - stack.places[0] - regular * np.arange(n)).max()
@@ -251,7 +251,7 @@ def _even_step(stack: Stack, steps: np.ndarray) -> float:
 
 
 def _refuse_shear(stack: Stack, step: float) -> None:
-    """A tilted gantry shifts each slice against its neighbour, in the plane."""
+    """Refuse slices of a tilted gantry, which shifts each slice against its neighbour, in the plane."""
     places = np.array([f.position for _, f in stack.planes])
     turned = axes(stack.frame)
     aside = float(np.abs((places - places[0]) @ turned[:2].T).max())

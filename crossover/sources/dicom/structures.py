@@ -61,13 +61,13 @@ class Drawable(NamedTuple):
         return f"{self.kind} {self.number}" + (f": {self.meaning}" if self.meaning else "")
 
     def known_by(self, names: Collection[str | int]) -> int | None:
-        """Return the place in `BY` of what one of the names is; None where it has none of them."""
+        """Return the index in `BY` of what the structure has one of the names by; None where it has none of them."""
         wanted = {normal_name(name) for name in names if isinstance(name, str)} - {""}
         place = next((k for k, own in enumerate(self.names) if own & wanted), None)
         return len(self.names) if place is None and self.number in names else place
 
     def fits(self, known: StructureName) -> bool:
-        """Whether all holds of it that is given beside a name and an order."""
+        """Return whether the structure has all that an entry gives beside a name and an order."""
         return (
             (known.colour is None or (len(self.colour) == 3 and _apart(self.colour, known.colour) <= ALIKE_COLOUR))
             and (known.reader is None or normal_name(known.reader) in self.readers)
@@ -93,19 +93,23 @@ def find_structure(
     frame_of_reference: str,
     drawn_on: Sequence[Collection[str]] = (),
 ) -> tuple[sitk.Image, list[Finding]]:
-    """Return the one among an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
+    """Return the one of an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
 
     Names are compared by `normal_name` with labels and ROI names, else descriptions, else coded meanings;
-    whole numbers with segment and ROI numbers. Of several those in another frame of reference than the
-    image's, those drawn on another series than the image's where some were drawn on it, and then the
-    empty ones, are passed over; the same mask twice counts once.
+    whole numbers with segment and ROI numbers. Of several, those in another frame of reference than the
+    image's, those drawn on another series than the image's where some were drawn on it, and then the empty
+    ones, are passed over; the same mask twice counts once.
 
     Args:
+        there: the structures of the examination.
+        names: what the structure may be called.
+        grid: the image.
+        frame_of_reference: the image's, (0020,0052).
         drawn_on: UIDs of the image's series; then of others, if no structure was drawn on these.
 
     Raises:
-        Refused: structure-missing, two-frames, structure-doubled, structure-empty, or what
-            `roi_mask` and `segment_mask` refuse.
+        Refused: structure-missing, two-frames, structure-doubled, structure-empty, or what `roi_mask` and
+            `segment_mask` refuse.
     """
     known = {"", frame_of_reference}
     here = [s for s in there if not frame_of_reference or s.frame_of_reference in known]

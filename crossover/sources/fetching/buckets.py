@@ -69,7 +69,7 @@ def _answer(endpoint: str, asked: dict[str, str], session: requests.Session) -> 
 
 
 def fetch_series(series: Series, endpoint: str, folder: Path, session: requests.Session) -> tuple[list[Path], int]:
-    """Put a series' files below a folder.
+    """Download a series' files to a folder, where they are not there already.
 
     Returns:
         Its files, and how many were downloaded now.

@@ -129,7 +129,7 @@ class Series(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """Where it is put, below `Bucket.into`."""
+        """The folder that its files are put into, below `Bucket.into`."""
         return f"{self.patient}/{self.study}/{self.modality}-{self.series[:8]}"
 
 
@@ -142,7 +142,8 @@ def load(name: str, folder: Path = FOLDER) -> Cohort:
     """Read a cohort's entry.
 
     Raises:
-        ConfigError: no such cohort, with those that there are; or all that is wrong in its file.
+        ConfigError: there is no such cohort (the message names those that there are), or the file is wrong
+        (the message lists all that is).
     """
     path = folder / f"{name}.yaml"
     if not path.exists():
@@ -154,7 +155,7 @@ def series_of(name: str, folder: Path = FOLDER) -> list[Series]:
     """Read the list of a cohort's series in its bucket.
 
     Raises:
-        ConfigError: naming the file and its wrong lines.
+        ConfigError: the file has wrong lines; the message names it and them.
     """
     path = folder / f"{name}.csv"
     if not path.exists():

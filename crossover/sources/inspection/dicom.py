@@ -115,7 +115,10 @@ def _read(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[
 
 
 def _told_by_folders(instances: Sequence[Instance]) -> bool:
-    """Whether patients are told by folders: some have no PatientID, or all have one, in folders of other studies."""
+    """Return whether folders identify patients, and not PatientID (0010,0020).
+
+    They do where some files name no patient, or all name one and lie in folders of other studies.
+    """
     if any(i.file.patient for i in instances):
         return True
     folders: dict[str, set[str]] = defaultdict(set)

@@ -89,7 +89,7 @@ class Inventory:
         """Return what there is of the patients with a value in a column.
 
         Raises:
-            ValueError: where no patient has it, naming the columns and values that there are.
+            ValueError: no patient has it; the message names the columns and values that there are.
         """
         own = self.columns.get(column, {}).get(value)
         if own is None:
@@ -130,7 +130,12 @@ class Inventory:
 
 
 def identifier(words: str, otherwise: str) -> str:
-    """Return a text as the name of a channel or structure: "Parotid L" becomes "parotid_l"."""
+    """Return a text as the name of a channel or structure: "Parotid L" becomes "parotid_l".
+
+    Args:
+        words: the text.
+        otherwise: what the name begins with where the text doesn't begin with a letter.
+    """
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words)
     name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
     return name if name and name[0].isalpha() else f"{otherwise}_{name}".rstrip("_")
@@ -149,11 +154,11 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def ranged(values: Sequence[float], digits: int = 3) -> str:
-    """Return the smallest and largest value: "0.5 to 0.7", or the one value."""
+    """Return the smallest and largest value in words: "0.5 to 0.7", or the one value."""
     low, high = (f"{v:.{digits}g}" for v in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
 def by_axis(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
-    """Return the ranges of each axis: "512 x 512 x 80 to 134"."""
+    """Return the ranges of each axis in words: "512 x 512 x 80 to 134"."""
     return " x ".join(ranged(axis, digits) for axis in zip(*rows))

@@ -66,9 +66,9 @@ def label_maps(files: Sequence[FileRef], patients: Sequence[str]) -> LabelMaps:
 
 
 def _labels(paths: Sequence[str]) -> list[int | None]:
-    """Return the values other than 0 that half of some label maps have, None for any value where there is none such.
+    """Return the values other than 0 that half of some label maps have.
 
-    None at all where a file is an image.
+    The list is [None], for any value, where there is none such, and empty where a file is an image.
     """
     there: Counter[int] = Counter()
     read = 0

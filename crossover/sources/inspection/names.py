@@ -66,7 +66,7 @@ def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
 
 
 def _alike(key: Key, keys: Sequence[Key], written: Mapping[Key, Counter[str]]) -> tuple[str, ...]:
-    """Return names on the same side of which one holds the other."""
+    """Return up to five names on the same side that hold this one, or that this one holds."""
     side, name = key
     near = [k for k in keys if k != key and k[0] == side and len(min(k[1], name, key=len)) > 3]
     near = [k for k in near if k[1] in name or name in k[1]]

@@ -45,7 +45,7 @@ class Candidate:
 
     @property
     def taken(self) -> int:
-        """The number of patients of whom it takes something."""
+        """The number of patients of whom the rule takes something."""
         return sum(map(bool, self.chosen))
 
 
@@ -135,7 +135,7 @@ def _fitted(rules: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _settled(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
-    """Try a rule; where it leaves open which series is meant, add the one or two attributes that settle it for most."""
+    """Try a rule; where it leaves open which series is meant, add the one or two attributes that decide for most."""
     best = _tried(name, rule, patients)
     open_at_first = sum(why.startswith(OPENS) for why in best.why)
     for _ in range(2):

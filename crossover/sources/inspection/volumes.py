@@ -65,7 +65,7 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
     """Return what a tree of volumes holds; every file of a regular pattern is read.
 
     Raises:
-        ValueError: where the files fit no pattern, with what would be one.
+        ValueError: the files fit no pattern; the message says what would be one.
     """
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
@@ -133,6 +133,7 @@ class _Inspection:
     kinds: Mapping[str, _FileKind]
 
     def inventory(self, workers: int) -> Inventory:
+        """Return the inventory, for which all patients' files are read."""
         channels = self._channels()
         if not channels:
             raise ValueError(f"{self.root}: all volumes look like label maps: there is no image beside them")
@@ -148,7 +149,7 @@ class _Inspection:
         return self._told(channels, masks, looks)
 
     def _channels(self) -> dict[str, Any]:
-        """Name -> its file, as a source has it."""
+        """Return name -> its file, as a source has it."""
         out: list[tuple[str, Any]] = []
         for pattern, kind in self.kinds.items():
             if kind.mask:

@@ -33,7 +33,7 @@ class Taken:
 
     @property
     def patients(self) -> int:
-        """Patients with a case that is taken."""
+        """The patients with a case that is taken."""
         return len({patient for case, patient in self.cases.items() if case not in self.left_out})
 
 
