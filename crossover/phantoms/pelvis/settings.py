@@ -11,9 +11,11 @@ SCANNERS: dict[Scanner, int] = {"Skyra": 248, "TrioTim": 72}
 
 
 class PhantomSource(BaseModel, extra="forbid"):
-    """One synthetic cohort. The defaults are those of the paper (Lin 2023, Methods): sagittal
-    slices of 4 mm with a gap of 1 mm, 256 x 256 pixels on 200 mm, b = 0 and 1000 s/mm², and two
-    scanners in the proportion 248:72."""
+    """One synthetic cohort of pelvis MRI.
+
+    The defaults are those of the paper (Lin 2023, Methods): sagittal slices of 4 mm with a gap of 1 mm, 256 x
+    256 pixels on 200 mm, b = 0 and 1000 s/mm², and two scanners in the proportion 248:72.
+    """
 
     kind: Literal["phantom"] = "phantom"
     anatomy: Anatomy = Field(description="the organ that the tumour is in")
@@ -50,10 +52,10 @@ class PhantomSource(BaseModel, extra="forbid"):
 
     @property
     def pixel_mm(self) -> float:
-        """Distance between the centres of neighbouring pixels in plane, mm."""
+        """The distance between the centres of neighbouring pixels in plane, mm."""
         return self.field_of_view_mm / self.matrix
 
     @property
     def slice_spacing_mm(self) -> float:
-        """Distance between the centres of neighbouring slices, mm."""
+        """The distance between the centres of neighbouring slices, mm."""
         return self.slice_thickness_mm + self.slice_gap_mm

@@ -137,8 +137,8 @@ def vessels(draw: Draw) -> Iterator[Layer]:
 def strands(draw: Draw, front_y: float, top_z: float) -> Iterator[Layer]:
     """Yield small vessels.
 
-    The plexus before and beside the gland, the bundles behind it, and those between rectum and sacrum and beside the
-    bladder.
+    They are the plexus before and beside the gland, the bundles behind it, and those between rectum and
+    sacrum and beside the bladder.
     """
     for side in SIDES:
         for _ in range(7):
