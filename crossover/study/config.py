@@ -68,10 +68,14 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     """Read `studies/<name>.yaml` at a scale.
 
     Args:
-        real: with what its `real:` changes, where it has such: the sources of real patients.
+        name: the study's name.
+        scale: one of its `scales`.
+        folder: where the configuration lies.
+        real: whether to apply what its `real:` changes, where it has such: the sources of real patients.
 
     Raises:
-        ConfigError: naming the file, each wrong key, value or type, and the valid ones.
+        ConfigError: keys, values or types are wrong; the message names the file, each of them, and the valid
+            ones.
     """
     path = folder / "studies" / f"{name}.yaml"
     values = read_extended(path, folder / BASES)
@@ -105,10 +109,10 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
-    """Return every study of a run.
+    """Return every study of a run by its name.
 
     Raises:
-        ConfigError: with the findings of all of them.
+        ConfigError: some study is wrong; the message has the findings of all of them.
     """
     studies, findings = {}, []
     for name in settings.studies:

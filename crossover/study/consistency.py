@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def findings(study: Study) -> Iterator[str]:
-    """Return what is inconsistent in a study, each with its place and what is valid."""
+    """Yield what is inconsistent in a study, each finding with its place and what is valid."""
     for place in ("cohorts", "channels", "structures", "strategies"):
         for names in alike(getattr(study, place)):
             yield f"{place}: {', '.join(names)} differ by case only, and files are called after them"

@@ -65,6 +65,7 @@ class _Chosen:
     names: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def of(self, cohort: str) -> list[str]:
+        """Return the names in a cohort's inventory."""
         return [own[cohort] for own in self.names.values()]
 
 
@@ -75,17 +76,18 @@ def draft(
     structures: Sequence[str] = (),
     model: Model | None = None,
 ) -> Draft:
-    """Return a study of one target, and a source where there is one: patients, or a model.
+    """Draft a study of one target, and a source where there is one: patients, or a model.
 
     Args:
         name: of the study.
         cohorts: "target", and "source" where the study has one -> what was found there.
         channels: names in the target's inventory; by default the likeliest.
-        structures: names in the target's inventory, each as it stands or as `NAME=FOUND`; by default those that most
-            patients have.
+        structures: names in the target's inventory, each as it stands or as `NAME=FOUND`; by default those
+        that most patients have.
+        model: the network that the study begins with, instead of a source's patients.
 
     Raises:
-        DraftError: a name that isn't there; nothing that both cohorts have; too few patients.
+        DraftError: a name isn't there, both cohorts have nothing in common, or there are too few patients.
     """
     cohorts = {c: replace(given, found=_merged(given.found, structures)) for c, given in cohorts.items()}
     target = cohorts["target"].found
@@ -148,7 +150,10 @@ def _design(
 
 
 def _asked(names: Sequence[str]) -> dict[str, str]:
-    """The study's name -> the inventory's, of words as `gland`, `gland=label_1` or `gland=whole_gland+prostate`."""
+    """Return the study's name -> the inventory's.
+
+    Words are as `gland`, `gland=label_1` or `gland=whole_gland+prostate`.
+    """
     parted = {own: found or own for own, _, found in (name.partition("=") for name in names)}
     return {own: own if "+" in found else found for own, found in parted.items()}
 

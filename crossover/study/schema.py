@@ -167,7 +167,7 @@ class Study(Section):
 
     @property
     def architectures(self) -> list[str]:
-        """Those that some network of the study has."""
+        """The architectures of the study's networks, each once."""
         return self.selection.architectures if self.selection else [self.network.architecture]
 
     @property
@@ -186,9 +186,11 @@ class Study(Section):
     def of(cls, values: dict) -> Study:
         """Return a study of which only some sections, or parts of sections, are known.
 
-        Reading what isn't known is an AttributeError, unless it has a default, which then stands for it.
+        What draws and reports gets such a study, so that a rule depends on what it reads. A part that isn't
+        known has its default, if there is one.
 
-        What draws and reports gets such a study, so that a rule depends on what it reads.
+        Raises:
+            AttributeError: when a part is read that isn't known and has no default.
         """
         typed = {name: _known(cls.model_fields[name].annotation, value) for name, value in values.items()}
         if "cohorts" in typed:

@@ -225,7 +225,7 @@ class Network(Section):
     @model_validator(mode="before")
     @classmethod
     def _planned_by_nnunet(cls, values: Any) -> Any:
-        """Of nnU-Net's networks the architecture, engine, settings and device are those of nnU-Net."""
+        """Set architecture and engine of nnU-Net's networks, and leave out what nnU-Net doesn't read."""
         if not isinstance(values, dict) or values.get("backend") != NNUNET:
             return values
         kept = {key: value for key, value in values.items() if key not in UNREAD[NNUNET]}
@@ -233,11 +233,11 @@ class Network(Section):
 
     @model_serializer(mode="wrap")
     def _what_is_read(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A key that the backend doesn't read is no part of what a rule, a record or a digest holds."""
+        """Leave out keys that the backend doesn't read: they are no part of what a rule, a record or a digest holds."""
         return {key: value for key, value in values(self).items() if key not in UNREAD[self.backend]}
 
     def cell(self, architecture: str, encoder: str) -> Network:
-        """This network with an architecture and encoder of the selection."""
+        """Return this network with an architecture and encoder of the selection."""
         settings = {**self.settings, "encoder": encoder}
         return self.model_copy(update={"architecture": architecture, "settings": settings})
 
@@ -337,7 +337,7 @@ class Recipe(Section):
 
     @property
     def initial_bias(self) -> float | None:
-        """Of the last layer, for the initial probability: its log odds."""
+        """The bias of the last layer that gives the initial probability: its log odds; None for no such bias."""
         p = self.initial_probability
         return None if p is None else math.log(p / (1 - p))
 
@@ -366,7 +366,7 @@ class StepRecipe(Section):
 
     @property
     def changes(self) -> Changes:
-        """What it names."""
+        """The settings that the step names, with their values."""
         return tuple(sorted(self.model_dump(exclude_none=True).items()))
 
 
@@ -444,7 +444,7 @@ class Strategy(Section):
 
     @property
     def sized(self) -> bool:
-        """Whether a step trains on so many cases as a size says."""
+        """Whether a step trains on as many cases as a size says."""
         return any(n == "n" for step in self.chain for n in step.train.values())
 
 

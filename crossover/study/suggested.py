@@ -20,10 +20,10 @@ MULTIPLE = 32
 def test_and_sizes(patients: int) -> tuple[int, list[int]]:
     """Return how many patients of a target to test on, and the sizes for the rest, each twice the one before.
 
-    The largest size is all who are not tested on.
+    The largest size is the number of all who are not tested on.
 
     Raises:
-        ValueError: fewer than `FEWEST` patients.
+        ValueError: there are fewer than `FEWEST` patients.
     """
     if patients < FEWEST:
         raise ValueError(f"{patients} patients of the target can't be divided: {FEWEST} or more are needed")
@@ -37,14 +37,14 @@ def test_and_sizes(patients: int) -> tuple[int, list[int]]:
 
 
 def source_test(patients: int) -> int:
-    """Return how many patients of a source to test on: none where fewer than ten are there."""
+    """Return how many patients of a source to test on: none where there are fewer than ten."""
     return round(SOURCE_TESTED * patients) if patients >= 10 else 0
 
 
 def grid(extent_mm: float, pixel_mm: float, most: int) -> tuple[int, float]:
-    """Return pixels a side and their size in mm that hold a field of view; no more than `most` pixels.
+    """Return the pixels a side, and their size in mm, of a grid that holds a field of view.
 
-    Pixels are as acquired where that fits, else larger; their number is a multiple of 32.
+    Pixels are as acquired where that fits, else larger; their number is a multiple of 32, and `most` at most.
     """
     pixels = min(most, MULTIPLE * math.ceil(extent_mm / pixel_mm / MULTIPLE - 0.01))
     spacing = max(pixel_mm, extent_mm / pixels)
