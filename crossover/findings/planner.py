@@ -52,7 +52,7 @@ class Printed:
 
 
 def wrong(asked: Asked, printed: Printed | None) -> list[str]:
-    """Return everything that is wrong with a call but for its table, a sentence each."""
+    """Return everything that is wrong with a call, except for its table, a sentence each."""
     rules, lowest, highest = asked.rules, *scale(asked.metric)
     checks = [
         (0 < rules.assurance < 1, "--assurance is a probability, as 0.8"),
@@ -108,10 +108,12 @@ def _printed_pilot(printed: Printed) -> Pilot:
 
 
 def smallest_settled(cases: int, trainings: int, printed: Printed, rules: Rules, highest: float = 1.0) -> float | None:
-    """Return the smallest difference of two models that so many test cases and trainings settle with the assurance.
+    """Return the smallest difference of two models that a study settles with the assurance of the rules.
 
     Args:
+        cases, trainings: of the study: test cases, and trainings of each model.
         printed: the SDs that are assumed, between cases and between trainings.
+        rules: how the study is judged.
         highest: the largest difference that is looked for, in the metric's unit.
 
     Returns:

@@ -74,7 +74,7 @@ class Value(Section):
 
     @property
     def quantity(self) -> str:
-        """What is printed: the metric's name for a mean, "median dsc" for a median."""
+        """The printed quantity: the metric's name for a mean, "median dsc" for a median."""
         return self.metric if self.statistic == "mean" else f"median {self.metric}"
 
 

@@ -96,7 +96,10 @@ class Published(Section):
         return self
 
     def table(self) -> pd.DataFrame:
-        """Return the means: `VALUES`; shares as fractions; what isn't printed is NaN, no structure is missing."""
+        """Return the means as a table with the columns `VALUES`.
+
+        Shares are fractions. What isn't printed is NaN, and a structure that isn't named is missing.
+        """
         rows = [
             {
                 "family": v.model.family,
@@ -166,7 +169,8 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
     """Read `published/<name>.yaml`.
 
     Raises:
-        ConfigError: no such file, or every key and value that is wrong, with its place.
+        ConfigError: there is no such file, or keys and values are wrong; the message has all of them with
+            their places.
     """
     path = folder / "published" / f"{name}.yaml"
     try:
@@ -223,13 +227,13 @@ def numbers_of(study: Study) -> pd.DataFrame | None:
 
 
 def comparison(study: Study) -> Comparison | None:
-    """Return how a study's paper tests its models; None where it has none, or one that doesn't."""
+    """Return how a study's paper tests its models; None where there is no paper, or it doesn't."""
     published = paper_of(study)
     return published.comparison if published else None
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:
-    """Return the rows of a structure, and those that name none, as in a paper that has one."""
+    """Return the rows of a structure, and those that name none, as in a paper on a single structure."""
     return table[table["structure"].isna() | (table["structure"] == structure)]
 
 

@@ -119,10 +119,12 @@ class _Spread:
 
     @property
     def worst(self) -> Interval:
+        """All values that the SD may have, whatever the rounding was."""
         return exactly(self.sd).widened(self.most).clipped()
 
     @property
     def likely(self) -> Interval:
+        """The values that the SD has in 99.9% of cases, if rounding errors are independent."""
         return exactly(self.sd).widened(min(self.usual, self.most)).clipped()
 
 
@@ -152,5 +154,5 @@ def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
 
 
 def _usual(moved: float, freedom: int, sd: float, most: float) -> float:
-    """First order in uniform errors, whose SD is the half unit over the root of 3."""
+    """Return how far the SD moves usually, to first order in uniform errors, whose SD is the half unit over √3."""
     return TAIL * math.sqrt(moved / 3) / (freedom * sd) if sd > 0 else most

@@ -114,7 +114,7 @@ def _count(published: Published) -> Callable[[str, str], Interval]:
 
 
 def _continuous(published: Published, which: int) -> Callable[[str], Interval]:
-    """Return the mean, or about the SD, of all patients: the parts' weighted by their patients."""
+    """Return the mean of all patients, or about their SD, from the parts' weighted by their patients."""
 
     def of_all(variable: str) -> Interval:
         row = next(r for r in _table_one(published).continuous if r.variable == variable)

@@ -98,9 +98,14 @@ def probability(better: Value, worse: Value, sd_better: float, sd_worse: float, 
 
 
 def of_scores(scores: pd.DataFrame | None, metric: str) -> Correlation | None:
-    """Return percentiles 10, 50 and 90 over pairs and structures, of any two models of different families.
+    """Return percentiles 10, 50 and 90 of the correlation of two models' scores on the same cases.
 
-    None without scores, or where no two models share `FEWEST` cases.
+    They are over pairs of models of different families, and structures. None without scores, or where no two
+    models share `FEWEST` cases.
+
+    Args:
+        scores: the study's own metrics table.
+        metric: its column.
     """
     if scores is None or metric not in scores:
         return None
@@ -147,7 +152,7 @@ def _pairs(said: Ordering, published: Published) -> Iterator[tuple[Value, Value]
 
 
 def _sample(a: Value, b: Value, published: Published) -> tuple[float, float, int] | None:
-    """Both SDs over cases, and how many there are."""
+    """Return both SDs over cases, and how many cases there are."""
     n, other = (cases_of(v, published) for v in (a, b))
     if not n or not other:
         return None

@@ -97,7 +97,10 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
 def fisher(counts: np.ndarray) -> float | None:
     """Return p of the exact test of an r x 2 table; None for more than a million tables.
 
-    The probability, margins given, of all tables that are no more probable.
+    It is the probability, margins given, of all tables that are no more probable.
+
+    Args:
+        counts: shape (r, 2).
     """
     rows, second = counts.sum(axis=1), int(counts[:, 1].sum())
     order = np.argsort(rows)
@@ -150,7 +153,7 @@ def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, fl
 
 
 def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float, float]:
-    """Welch and Satterthwaite's degrees of freedom, which depend on the ratio of the variances alone.
+    """Return Welch and Satterthwaite's degrees of freedom, which depend on the ratio of the variances alone.
 
     They are most, n1 + n2 - 2, where each is in proportion to its n - 1, and fall to either side.
     """

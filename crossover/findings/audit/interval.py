@@ -59,7 +59,7 @@ class Interval:
 
     @property
     def half_width(self) -> float:
-        """Half the distance of the two ends."""
+        """Half of the distance between the two ends."""
         return (self.high - self.low) / 2
 
 

@@ -27,7 +27,10 @@ def first_values(published: Published) -> dict[Key, Value]:
 def at_size(
     values: dict[Key, Value], family: str, n: int, structure: str | None, test_set: str, metric: str
 ) -> Value | None:
-    """Return the family's mean at a size, or median; families that train on no target case have one for every size."""
+    """Return the family's mean at a size, or median; None where none is printed.
+
+    Families that train on no target case have one value for every size.
+    """
     keys = product((metric, f"median {metric}"), (n, 0))
     found = (values.get((family, size, structure, test_set, what)) for what, size in keys)
     return next(filter(None, found), None)

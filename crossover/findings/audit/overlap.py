@@ -32,7 +32,7 @@ def iou_of(dice: float) -> float:
 def mean_iou_range(mean_dice: Interval) -> Interval:
     """Return the range of the mean IoU for a mean Dice score D: from the IoU of D up to D.
 
-    At least since D / (2 - D) is convex (Jensen), at most where every case is 0 or 1.
+    It is the least since D / (2 - D) is convex (Jensen), and the most where every case is 0 or 1.
     """
     inside = mean_dice.clipped(0, 1)
     return Interval(iou_of(inside.low), inside.high)

@@ -48,7 +48,7 @@ def _alternative(key: Key, family: str | None, n: int | None, test_set: str | No
 
 
 def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> Finding:
-    """Against each of the models and test sets that its sentence may be about."""
+    """Compare a value with each of the models and test sets that its sentence may be about."""
     readings = [Reading(told(key), unrounded(other.mean)) for key, other in others.items()]
     from_ = "; ".join(f"{told(key)}: {other.mean.text}" for key, other in others.items())
     found = judged(

@@ -56,7 +56,7 @@ def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
 
 
 def _new(value: Value, first: Value) -> bool:
-    """It stands elsewhere with another number, or another interval."""
+    """Return whether the same value stands elsewhere with another number, or another interval."""
     return value.mean != first.mean or (value.ci is not None and value.ci != first.ci)
 
 
@@ -166,7 +166,7 @@ def _share(whole: Value, parts: list[Value]) -> tuple[float, float]:
 
 
 def _one_weight(published: Published) -> list[Finding]:
-    """Is there one weight of the first part that gives all pooled means of a place?"""
+    """Check whether one weight of the first part gives all pooled means of a place."""
     groups: dict[tuple[str, str, str], list[tuple[Value, list[Value]]]] = {}
     for whole, parts in _pools(published):
         if len(parts) == 2 and len({whole.where, *(p.where for p in parts)}) == 1:

@@ -22,7 +22,7 @@ MOST_NAMED = 3
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
-    """Return a line of counts, then what does not follow, entry by entry.
+    """Print a line of counts, then what does not follow, entry by entry.
 
     What follows only under a reading, what no check finds, and which claims of superiority may be false
     (`false_claims.false_claims`) come after it.
@@ -50,7 +50,7 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
 
 
 def _show_claims(claims: pd.DataFrame, console: Console) -> None:
-    """How many claims may be false, and each that is with more than `LIKELY`."""
+    """Print how many claims may be false, and each that is with more than `LIKELY`."""
     doubtful = claims[claims["probability"] > LIKELY]
     heading = "Claims of superiority that may be false by the chance of the cases"
     console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))

@@ -18,8 +18,9 @@ CHECK = "interval and spread"
 def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
     """Return the largest SD (unbiased form) of n values with a mean in the interval; infinite without a lowest value.
 
-    Bhatia & Davis (2000): (highest - mean) (mean - lowest) n / (n - 1). Nor can one of n values above the lowest
-    be further from it than n times their mean is: (mean - lowest) sqrt(n), which holds without a highest, too.
+    By Bhatia & Davis (2000) it is (highest - mean) (mean - lowest) n / (n - 1). Nor can one of n values above
+    the lowest be further from it than n times their mean is: (mean - lowest) sqrt(n), which holds without a
+    highest, too.
     """
     low, high = scale
     if math.isinf(low):
@@ -47,7 +48,10 @@ def spread(published: Published) -> list[Finding]:
 
 
 def _off_scale(published: Published) -> Iterator[Finding]:
-    """Printed scores, ends of intervals and ICCs that no such measure can have; those on their scale aren't told."""
+    """Yield printed scores, ends of intervals and ICCs that no such measure can have.
+
+    There is no finding for those on their scale.
+    """
     for value in published.values:
         scale = scale_of(value.metric, published)
         yield from _beyond(f"Mean of {told(key_of(value))}", value.where, (value.mean,), scale)

@@ -61,7 +61,7 @@ def differences(statement: Compared, scores: Scores, controls: Controls = NO_CON
 
 
 def missing_controls(statement: Statement, scores: Scores | None, controls: Controls) -> list[tuple[str, str]]:
-    """Return the pairs of families of which the first was trained longer, and nothing here tells what that makes."""
+    """Return the pairs of families of which the first was trained longer, without a control for that."""
     if not isinstance(statement, Better) or statement.metric == ICC or scores is None:
         return []
     pairs = [(a, b) for of in statement.pairs for a in of.a for b in of.b]
@@ -153,11 +153,12 @@ class _Side(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int, str, str, str]:
+        """What the side's scores are found by: family, n, test set, metric and structure."""
         return self[1:]
 
 
 def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
-    """Return an effect over places: of a case, its mean over the places on whose test set it is.
+    """Return an effect over places; a case counts by its mean over the places on whose test set it is.
 
     Folds are paired, since the models of a fold are trained on the same patients.
 

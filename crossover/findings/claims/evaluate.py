@@ -160,7 +160,7 @@ def _parts(
 
 
 def measure(statement: Statement) -> str:
-    """Name what a claim's effect is: "difference of DSC", "ICC", "% of training time"."""
+    """Return words for what a claim's effect is: "difference of DSC", "ICC", "% of training time"."""
     if isinstance(statement, Untested):
         return ""
     if isinstance(statement, Time):

@@ -109,13 +109,13 @@ def _model_rows(table: pd.DataFrame, family: str, n: int, sizes: Sizes) -> pd.Da
 
 
 def _wide(rows: pd.DataFrame) -> pd.DataFrame:
-    """Cases x (structure, feature); of several replicates the mean."""
+    """Return cases x (structure, feature); of several replicates the mean."""
     keys = ["cohort", "case", "structure", "feature"]
     return rows.groupby(keys)["value"].mean().unstack(["structure", "feature"])
 
 
 def _drawn(values: np.ndarray, form: Form) -> np.ndarray:
-    """Differences of ICC, shape (draws, features)."""
+    """Return differences of ICC, shape (draws, features)."""
     rng = np.random.default_rng(0)
     chosen = values[rng.integers(len(values), size=(DRAWS, len(values)))]
     manual, a, b = (chosen[:, :, i] for i in range(3))

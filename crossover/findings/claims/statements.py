@@ -36,7 +36,7 @@ class Comparison(Section):
 class _Testable(Section):
     @property
     def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
+        """The two ends between which every effect lies where the statement holds."""
         match self:
             case Better(by=least) | Above(bound=least) | Time(at_least=least):
                 return least, math.inf

@@ -45,7 +45,7 @@ def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dic
 
 
 def records(table: pd.DataFrame) -> list[dict]:
-    """Return the rows for JSON, which has neither NaN nor infinity."""
+    """Return the rows as plain values for JSON, which has neither NaN nor infinity."""
     return [
         {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         for row in table.to_dict("records")
