@@ -34,7 +34,7 @@ class TableError(ValueError):
     """A table is not what it has to be; the message lists all findings, one to a line."""
 
     def of(self, path: Path) -> TableError:
-        """Return the same, each line with the file's name."""
+        """Return the same error with the file's name before each line."""
         return TableError("\n".join(f"{path}: {line}" for line in str(self).splitlines()))
 
 

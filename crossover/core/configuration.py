@@ -23,7 +23,7 @@ class Section(BaseModel):
 
 
 def canonical(value: Any) -> str:
-    """Return the one JSON text of a value: what a rule's parameter is, so that only meaning reruns it.
+    """Return the one JSON text of a value, which is what a rule's parameter is, so that only meaning reruns it.
 
     Settings anywhere inside it count by their values.
     """
@@ -104,8 +104,15 @@ def merge(base: dict, override: dict) -> dict:
 def validate(model: type[Model], values: dict, path: Path, scale: str | None = None) -> Model:
     """Return the checked settings of a file.
 
+    Args:
+        model: what the settings have to be.
+        values: as read from the file.
+        path: the file, for messages.
+        scale: the scale at which the values hold, for messages; None where there is none.
+
     Raises:
-        ConfigError: naming the file, each wrong key or value with its place, and the valid keys.
+        ConfigError: keys or values are wrong; the message names the file, each of them with its place, and
+            the valid keys.
     """
     try:
         return model.model_validate(values)
@@ -125,7 +132,7 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
 
 
 def _typed(place: tuple, values: Any) -> Iterator[str]:
-    """Yield a place as it stands in the file: without the kinds and forms ("<file>") that tell a union apart."""
+    """Return a place as it stands in the file: without the kinds and forms ("<file>") that tell a union apart."""
     for part in place:
         if isinstance(values, dict) and part not in values and part == values.get("kind"):
             continue

@@ -18,11 +18,12 @@ class DiskFull(RuntimeError):
 
 
 def full(error: BaseException, path: Path) -> DiskFull | None:
-    """Return an error as that of a full disk, if it is one.
+    """Return an error as that of a full disk; None where it is of something else.
 
     Args:
-        path: what was to be written, where the error doesn't name the file; it need not be there. Of a
-            folder it is the file in it that was written last.
+        error: any error.
+        path: what was to be written, where the error doesn't name the file; it need not be there. Of a folder
+            it is the file in it that was written last.
     """
     for each in _chain(error):
         if isinstance(each, DiskFull):

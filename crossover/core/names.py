@@ -26,7 +26,7 @@ def unsafe(name: str) -> str:
 
 
 def alike(names: Iterable[str]) -> list[list[str]]:
-    """Return groups of different names that are one on file systems which don't tell case apart."""
+    """Return groups of different names that are one on file systems that ignore case."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         groups.setdefault(name.casefold(), []).append(name)
@@ -34,10 +34,10 @@ def alike(names: Iterable[str]) -> list[list[str]]:
 
 
 def file_name(name: str) -> str:
-    """Return the name, as it is.
+    """Return a name unchanged that can be a file's.
 
     Raises:
-        ValueError: where it can't be that of a file.
+        ValueError: it can't; the message says why.
     """
     if why := unsafe(name):
         raise ValueError(f"{name!r} becomes a file's name, which can't be: it {why}")

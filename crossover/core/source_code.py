@@ -60,8 +60,8 @@ BESIDE = {
 def source_digest(path: str) -> str:
     """Return a digest of what a source file says, for a path relative to the project's root.
 
-    Of Python that is its syntax tree without docstrings: comments, layout and documentation count for
-    nothing. Of any other file it is the bytes.
+    Of Python that is its syntax tree without docstrings: comments, layout and documentation do not count. Of
+    any other file it is the bytes.
     """
     return _source(path).digest
 
@@ -129,7 +129,7 @@ def _parsed(text: bytes, path: str) -> _Source:
 
 
 def _imported(tree: ast.Module, package: tuple[str, ...]) -> Iterable[str]:
-    """Dotted names of all that may be modules among a file's imports."""
+    """Yield the dotted names of all that may be modules among a file's imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

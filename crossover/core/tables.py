@@ -48,7 +48,7 @@ class Table:
     """The decimal sign that the table as a whole shows, "" where it shows both."""
 
     def numbers(self, column: str) -> tuple[pd.Series, list[str]]:
-        """Return a column's numbers and what is wrong with it; see `numbers`."""
+        """Return a column's numbers and what is wrong with it; see `crossover.core.cells.numbers`."""
         return numbers(self.rows[column], self.decimal)
 
 
@@ -56,13 +56,14 @@ def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str]
     """Read a table, whatever its separator, encoding and line ends; an .xlsx is known by its content.
 
     Args:
+        path: the file.
         needed: columns that must be there.
         repeated: columns that may stand several times; the first counts.
 
     Raises:
-        TableError: for a file that is no table, an unknown encoding, columns that are missing or stand
-            twice, rows with more or fewer cells than the header: all of them, without the file's name.
-        OSError: where there is no such file, or it can't be read.
+        TableError: for a file that is no table, an unknown encoding, columns that are missing or stand twice,
+            rows with more or fewer cells than the header: all of them, without the file's name.
+        OSError: there is no such file, or it can't be read.
     """
     content = Path(path).read_bytes()
     if content.startswith(b"PK\x03\x04"):
@@ -91,7 +92,7 @@ def _decimal(separator: str, records: list[list[str]]) -> tuple[str, bool]:
 
 
 def _decoded(content: bytes) -> tuple[str, list[str], str]:
-    """Text; notes about the encoding; and why bytes could not be read, where there are such (U+FFFD)."""
+    """Return the text, notes about its encoding, and why bytes could not be read, where there are such (U+FFFD)."""
     for start, what in _OTHERS.items():
         if content.startswith(start):
             raise TableError(f"no table: the file is {what}; {AS_TABLE}")
@@ -118,7 +119,7 @@ def _decoded(content: bytes) -> tuple[str, list[str], str]:
 
 
 def _records(text: str) -> tuple[list[list[str]], list[str], list[str], str]:
-    """Cells of each row, notes, findings, and the separator."""
+    """Return the cells of each row, notes, findings, and the separator."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     told = re.match(r"sep=(.)\n", text, re.IGNORECASE)  # Excel's own; it shows no such row
     if told and told[1] in SEPARATORS:
@@ -179,7 +180,7 @@ def _table(
     records: list[list[str]], notes: list[str], findings: list[str], decimal: str,
     needed: Iterable[str], repeated: Collection[str], blanks: bool = True,
 ) -> Table:  # fmt: skip
-    """Header and rows, blanks cut off; rows and columns without any text left out."""
+    """Return header and rows with blanks cut off; rows and columns without any text are left out."""
     trimmed: list[tuple[int, int]] = []
     filled: dict[int, list[str]] = {}
     blank = []
@@ -224,7 +225,7 @@ def _surplus(header: list[str], filled: dict[int, list[str]], repeated: Collecti
 
 
 def _uneven(filled: dict[int, list[str]], header: list[str]) -> list[str]:
-    """Cuts empty cells beyond the header off, in place; rows with more or fewer cells are findings."""
+    """Cut empty cells beyond the header off, in place; return findings of rows with more or fewer cells."""
     wrong: dict[int, list[int]] = {}
     for number, cells in filled.items():
         while len(cells) > len(header) and not cells[-1]:
