@@ -232,7 +232,7 @@ def run(
 ) -> None:
     """Run a study, from its patients to the report; what is there already is not made again.
 
-    The same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, whose exit status it has.
+    It does the same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, and has its exit status.
     """
     settings = [f"{key}={value}" for key, value in workflow_settings(name, scale, data).items()]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings])
