@@ -11,7 +11,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def dice_of(a: int, b: int, both: int) -> float:
-    """Return the same from numbers of pixels."""
+    """Return the Dice similarity coefficient from numbers of pixels: of a, of b, and of both."""
     return 2 * both / (a + b) if a + b else 1.0
 
 
