@@ -63,7 +63,7 @@ class Target:
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """Value, scheme and meaning of what it is."""
+        """The code of what the structure is: value, scheme and meaning."""
         code = self.code if self.code.value else ORGAN
         return str(code.value), code.scheme, str(code.meaning)
 
@@ -79,7 +79,7 @@ def targets(structures: Mapping[str, Structure]) -> dict[str, Target]:
 def uid_of(*parts: object) -> str:
     """Return a UID that follows from what an object is made of: the same object again has the same UID.
 
-    A UUID by name, of SHA-256, below 2.25 (PS3.5, B.2).
+    It is a UUID by name, of SHA-256, below 2.25 (PS3.5, B.2).
     """
     content = "\0".join(map(str, parts)).encode()
     return f"2.25.{uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=5).int}"
@@ -100,7 +100,7 @@ def series_number(original: Original, kind: str) -> int:
 def adopt(dataset: Dataset, header: Dataset) -> None:
     """Copy whose examination it is, as it came, over what an object has of it.
 
-    Empty where an attribute that every object must have is missing, or no value of its kind.
+    An attribute that every object must have is left empty where it is missing or has no value of its kind.
     """
     if "SpecificCharacterSet" in header:
         dataset.SpecificCharacterSet = header.SpecificCharacterSet
@@ -119,7 +119,10 @@ def adopt(dataset: Dataset, header: Dataset) -> None:
 
 
 def in_utf8(dataset: Dataset, texts: list[str]) -> None:
-    """Have an object's text encoded as UTF-8 where ours needs more than ASCII, which the patient's own may lack."""
+    """Encode an object's text as UTF-8 where ours needs more than ASCII.
+
+    The patient's own character set may lack it.
+    """
     if not all(text.isascii() for text in texts):
         dataset.decode()
         dataset.SpecificCharacterSet = "ISO_IR 192"

@@ -58,7 +58,7 @@ class Pacs:
         """Make a client; nothing is sent yet.
 
         Raises:
-            PacsError: where the address is none, or has a user or password in it, or the library is not installed.
+            PacsError: the address is none, or has a user or password in it, or the library is not installed.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -130,7 +130,8 @@ class Pacs:
         """Store one file.
 
         Raises:
-            PacsError: where it can't be read, or the server refuses it, with the reason that it gives.
+            PacsError: the file can't be read, or the server refuses it; the message has the reason that it
+                gives.
         """
         try:
             dataset = pydicom.dcmread(path)
@@ -183,7 +184,7 @@ def _safe(uid: str) -> str:
     """Return a UID as the name of a file.
 
     Raises:
-        PacsError: for what is no UID, and might lead out of the folder.
+        PacsError: it is no UID, and might lead out of the folder.
     """
     if not re.fullmatch(r"[0-9.]{1,64}", uid) or uid.strip(".") == "":
         raise PacsError("the server names something by a UID that is none")

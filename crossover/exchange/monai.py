@@ -66,7 +66,7 @@ def datalist_name(own: TrainingSet) -> str:
 
 
 def _write_case(study: Study, case: StudyCase, structures: Sequence[str], labels: LabelMap | None, out: Path) -> dict:
-    """Write a case; its item of a datalist, with paths from the folder of the datalists."""
+    """Write a case; return its item of a datalist, with paths from the folder of the datalists."""
     grid = grid_of(case, study.channels[0])
     images = {c: f"images/{case.name}_{c}.nii.gz" for c in study.channels}
     for channel, name in images.items():

@@ -38,7 +38,7 @@ class Plane:
 
     @property
     def frame_number(self) -> int | None:
-        """ReferencedFrameNumber (0008,1160), from 1 on; None for a file of one image."""
+        """The ReferencedFrameNumber (0008,1160), from 1 on; None for a file of one image."""
         return self.frame.index + 1 if self.instance.image.count > 1 else None
 
 
@@ -54,17 +54,17 @@ class Original:
 
     @property
     def series(self) -> str:
-        """SeriesInstanceUID (0020,000E)."""
+        """The series' SeriesInstanceUID (0020,000E)."""
         return self.planes[0].instance.series
 
     @property
     def frame_of_reference(self) -> str:
-        """FrameOfReferenceUID (0020,0052)."""
+        """The series' FrameOfReferenceUID (0020,0052)."""
         return self.planes[0].instance.frame_of_reference
 
     @property
     def files(self) -> dict[str, str]:
-        """SOPInstanceUID -> SOPClassUID of its files, each once, in the order of the slices."""
+        """The SOPClassUID of each of its files by SOPInstanceUID, each once, in the order of the slices."""
         return {p.instance.uid: p.sop_class for p in self.planes}
 
 
@@ -82,14 +82,15 @@ class Originals:
     def of(self, case: str, tokens: Collection[str], mask: sitk.Image) -> Original:
         """Return the series that a case's masks lie on.
 
-        Of the channels by the rules, the first whose stack of slices has the grid of the mask.
+        It is the first of the channels by the rules whose stack of slices has the grid of the mask.
 
         Args:
+            case: its name.
             tokens: of the files that the case was made from.
             mask: on the grid of the case.
 
         Raises:
-            NoOriginal: where there is none, or it can't be referred to.
+            NoOriginal: there is none, or it can't be referred to.
         """
         files = [self._files[t] for t in tokens if t in self._files]
         instances, _ = read_headers(files, 1)
@@ -112,7 +113,7 @@ class Originals:
 
 
 def original(stack: Stack) -> Original:
-    """Return a stack with what the headers of its files tell beside what ingest reads."""
+    """Return a stack with what the headers of its files say beside what ingest reads."""
     files = {i.uid: i.file for i, _ in stack.planes}
     classes = {uid: _sop_class(file) for uid, file in files.items()}
     with stack.instance.file.open() as opened:

@@ -56,12 +56,12 @@ def _rings(mask: NDArray[np.bool_]) -> list[list[Point]]:
 
 
 def _area(ring: list[Point]) -> int:
-    """Twice the area, of a hole below zero."""
+    """Return twice the area, which is below zero for a hole."""
     return sum(a * d - c * b for (a, b), (c, d) in zip(ring, ring[1:] + ring[:1]))
 
 
 def _first(ring: list[Point]) -> Point:
-    """The topmost corner's y and x, of several the leftmost."""
+    """Return the topmost corner's y and x, of several the leftmost's."""
     return min((y, x) for x, y in ring)
 
 

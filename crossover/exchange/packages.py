@@ -171,10 +171,10 @@ def _zip(folder: Path, out: Path) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Package]:
-    """Check a package and give it, with its weights in a folder that is there until the end of the block.
+    """Check a package and yield it, with its weights in a folder that is there until the end of the block.
 
     Raises:
-        PackageError: it is damaged, not whole, or none, with all that is wrong.
+        PackageError: it is damaged, not whole, or no package; the message has all that is wrong.
     """
     with tempfile.TemporaryDirectory(prefix="crossover-") as scratch:
         stage = Path(scratch)
@@ -188,7 +188,7 @@ def opened(path: Path) -> Iterator[Package]:
 
 
 def _taken(path: Path, to: Path) -> dict[str, str]:
-    """Copy a package's files to a folder; name -> SHA-256 of what was read."""
+    """Copy a package's files to a folder; return name -> SHA-256 of what was read."""
     if path.is_dir():
         return _from_folder(path, to)
     if not path.is_file():
