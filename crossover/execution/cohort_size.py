@@ -32,7 +32,7 @@ class Amount(NamedTuple):
 
     @property
     def voxels(self) -> float:
-        """Of one channel of all cases."""
+        """The number of voxels of one channel of all cases."""
         return self.patients * self.slices * self.pixels
 
 
@@ -65,8 +65,8 @@ def drawn(study: Study, cohort: str) -> Amount | None:
 def listed(study: Study, cohort: str, received: Path) -> Amount | None:
     """Estimate the amounts by the sizes of received files, rather too much than too little.
 
-    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder; volumes to
-    be packed.
+    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder;
+    volumes are taken to be compressed.
     """
     source, channels = study.cohorts[cohort].source, len(study.channels)
     if isinstance(source, DicomSource):
@@ -93,7 +93,7 @@ def listed(study: Study, cohort: str, received: Path) -> Amount | None:
 
 @functools.cache
 def _below(folder: Path) -> tuple[int, int, int]:
-    """Files, their bytes, and folders or files at the first level."""
+    """Return the number of files, their bytes, and the number of folders or files at the first level."""
     sizes = [os.stat(Path(at, file)).st_size for at, _, files in os.walk(folder) for file in files]
     if folder.is_file():
         return 1, folder.stat().st_size, 1

@@ -48,14 +48,14 @@ def estimate(
 ) -> Estimate:
     """Return numbers of a study's stages, models and steps, and the hours of its training.
 
+    Validation, reading and starting are not counted. A network that is yet to be selected counts as the mean
+    of its cells.
+
     Args:
+        study, plan: the study and its plan.
         times: study, scale, architecture, encoder, level, seconds: of a step.
         data: where slices are counted, if they are there; else the cohorts' `slices_per_patient` are taken.
         gpu: see `step_seconds`.
-
-    Returns:
-        Validation, reading and starting are not counted. A network that is yet to be selected counts as the mean of
-        its cells.
     """
     steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
     seconds = step_seconds(study, times, gpu)

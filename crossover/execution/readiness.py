@@ -48,10 +48,12 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
     """Check a study as far as it can be before its images are read.
 
     Args:
+        name: the study's.
         values: the run's settings: studies, scale and data, as far as they are given.
+        workers: how many processes read headers.
 
     Raises:
-        ConfigError: the study's file is wrong, with every finding at every scale.
+        ConfigError: the study's file is wrong; the message has every finding at every scale.
     """
     settings = load_settings({"studies": name, "scale": "demo"} | values)
     study = load_study(name, settings.scale, real=bool(settings.data))
@@ -72,7 +74,7 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
 
 
 def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: Readiness) -> int | None:
-    """Return how many patients a cohort would have; None where that can't be told, and `out` says why."""
+    """Return how many patients a cohort would have; None where that can't be known, and `out` says why."""
     about = study.cohorts[cohort]
     if isinstance(about.source, Phantom):
         return about.source.patients

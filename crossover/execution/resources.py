@@ -51,7 +51,8 @@ def request(
     """Return what a job is to be given.
 
     Args:
-        wildcards: of the job. output: the first of its outputs. study, plan: whose job it is; None of all studies'.
+        rule, wildcards: of the job. output: the first of its outputs.
+        study, plan: whose job it is; None where it is of all studies.
         threads: of the job. attempt: 1 for the first.
     """
     memory, seconds = _before(output)
@@ -68,7 +69,7 @@ def request(
 
 
 def _before(output: Path) -> tuple[float | None, float | None]:
-    """MB and seconds that the job took when its output was made; None where that isn't known."""
+    """Return MB and seconds that the job took when its output was made; None where that isn't known."""
     record = read_record(output) or {}
     peak = record.get("peak_bytes")
     return (peak / 1e6 if peak else None), record.get("seconds")

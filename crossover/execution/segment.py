@@ -70,9 +70,12 @@ def dicom_results(
 
     Args:
         folder: where they are written; it is made.
+        out: the folder of the other outputs.
+        source, rules: what is segmented, and which series are channels.
+        study, model, stage: what segments.
 
     Raises:
-        ConfigError: `folder` lies in `out`, whose files tell nobody who the patients are.
+        ConfigError: `folder` lies in `out`, whose files identify no patient.
     """
     if folder.resolve().is_relative_to(out.resolve()):
         raise ConfigError(
@@ -152,7 +155,7 @@ def _keys(rows: list[dict]) -> list[str]:
 
 
 def _refused(report: Report) -> dict[str, str]:
-    """Case -> why it couldn't be made from its examination."""
+    """Return case -> why it couldn't be made from its examination."""
     cases = report["cases"].items()
     return {c: _told(about["findings"]) for c, about in cases if about["status"] != "made"}
 
@@ -198,7 +201,7 @@ def _predicted(
     failed: dict[str, str],
     objects: DicomResults | None,
 ) -> Iterator[dict]:
-    """Rows of the cases that could be predicted; `failed` says why others couldn't."""
+    """Yield rows of the cases that could be predicted; `failed` says why others couldn't."""
     if not cases:
         return
     from crossover.training import backends
@@ -226,7 +229,7 @@ def _predicted(
 
 
 def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Image) -> dict:
-    """Write a mask and its picture; its row of the table."""
+    """Write a mask and its picture; return its row of the table."""
     write(mask, out / "predictions" / f"{case}_{structure}.nii.gz")
     drawn = structure_path(out / "cases" / case, structure)
     manual = sitk.ReadImage(str(drawn)) if drawn.exists() else None
@@ -235,7 +238,7 @@ def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Imag
 
 
 def _as_dicom(objects: DicomResults, out: Path, case: str, masks: dict[str, sitk.Image]) -> dict[str, str]:
-    """Structure -> what DICOM object holds its mask, or why none does; what goes wrong stops no other case."""
+    """Return structure -> what DICOM object holds its mask, or why none does; what goes wrong stops no other case."""
     tokens = read_json(out / "cases" / case / incremental.RECORD)["received"]
     try:
         return objects.write(case, tokens, masks)

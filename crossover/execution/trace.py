@@ -86,7 +86,7 @@ def _step(root: Path, path: str) -> Step:
 
 
 def _received(manifest: dict) -> dict[str, dict[str, str]]:
-    """Patient -> {file: SHA-256}; the files of a folder of DICOM, whose patients are told later, as "files"."""
+    """Return patient -> {file: SHA-256}; the files of a folder of DICOM, whose patients are found later, as "files"."""
     out: dict[str, dict[str, str]] = {}
     for name, item in manifest["items"].items():
         files = item.get("files")
@@ -106,7 +106,7 @@ def draw(output: Path, steps: Steps) -> Tree:
 
 
 def summarise(steps: Steps) -> str:
-    """Say in a line what stands at the beginning of the way."""
+    """Return a line about what stands at the beginning of the way."""
     parts = []
     for path, step in steps.items():
         if (patients := step.received) is not None:
