@@ -19,17 +19,17 @@ class GeometryError(ValueError):
 
 
 def tolerance_mm(spacing: ArrayLike) -> float:
-    """Return `TOLERANCE_MM`, or a fifth of the smallest voxel where that is less."""
+    """Return `TOLERANCE_MM`, or a fifth of the smallest voxel (mm) where that is less."""
     return min(TOLERANCE_MM, 0.2 * float(np.min(spacing)))
 
 
 def axes_of(image: sitk.Image) -> NDArray[np.float64]:
-    """Return (3, 3): the step in mm from a voxel to the next along each stored axis, as columns."""
+    """Return the step in mm from a voxel to the next along each stored axis, as columns: (3, 3)."""
     return np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
 
 
 def corners(size: ArrayLike) -> NDArray[np.int_]:
-    """Return (8, 3): the indices of the corner voxels of a volume with so many voxels along x, y and z."""
+    """Return the indices of the corner voxels of a volume with this many voxels along x, y and z: (8, 3)."""
     return np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(size) - 1)
 
 
@@ -51,7 +51,8 @@ def match(image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.int_], NDArra
     The axes may be stored in another order or direction, and the image may cover a part of the grid, or more.
 
     Raises:
-        GeometryError: saying how the two lattices differ, where a corner lies more than the tolerance off.
+        GeometryError: a corner lies more than the tolerance off; the message says how the two lattices
+            differ.
     """
     exact = np.linalg.solve(axes_of(grid), axes_of(image))
     start_at = np.linalg.solve(axes_of(grid), np.subtract(image.GetOrigin(), grid.GetOrigin()))
@@ -91,7 +92,7 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
     """Return an image with the axes and the geometry of a grid that has the same voxels; itself where it has them.
 
     Raises:
-        GeometryError: saying how the two differ, also where the image doesn't cover the grid exactly.
+        GeometryError: the two differ, or the image doesn't cover the grid exactly; the message says how.
     """
     if same_grid(image, grid):
         out = sitk.Image(image)
@@ -107,7 +108,7 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
 
 
 def difference(image: sitk.Image, grid: sitk.Image) -> str:
-    """Return how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
+    """Return in words how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
     told = ["{} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]
     sizes = [" x ".join(map(str, i.GetSize())) for i in (image, grid)]
     if sizes[0] != sizes[1]:
@@ -147,8 +148,8 @@ def right_angles(axes: NDArray[np.float64], size: ArrayLike) -> NDArray[np.float
     """Return the nearest axes at right angles to steps in mm (3, 3; columns), as directions of length 1.
 
     Raises:
-        GeometryError: where a corner of a volume of this size would move by more than the tolerance, or a
-            step is 0 or no number.
+        GeometryError: a corner of a volume of this size would move by more than the tolerance, or a step is 0
+            or no number.
     """
     spacing = np.linalg.norm(axes, axis=0)
     if not np.isfinite(axes).all() or (spacing <= 0).any():
