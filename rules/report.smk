@@ -17,7 +17,7 @@ rule values:
     conda:
         "../envs/statistics.yaml"
     resources:
-        **asked("values"),
+        **scheduler_resources("values"),
     params:
         code=lambda w: code("values", *declared_by(w.study, "statistics")),
         cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
@@ -48,7 +48,7 @@ rule report:
     conda:
         "../envs/statistics.yaml"
     resources:
-        **asked("report"),
+        **scheduler_resources("report"),
     params:
         code=code("report", *REPORT_PAGE, *STUDY, *CAPTIONS),
         cfg=lambda w: canonical({"studies": [parameters.report(study) for study in STUDIES.values()]}),

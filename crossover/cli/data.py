@@ -117,7 +117,7 @@ def segment(
 def _trained(
     study: str, model: str, scale: str, results: Path | None, package: Path | None
 ) -> Iterator[tuple[Study, str, Path]]:
-    """Give the study, the model's name and the folder of the weights: of a package, or of a model in the results."""
+    """Yield the study, the model's name and the folder of the weights: of a package, or of a model in the results."""
     from crossover.core.paths import CONFIG
     from crossover.exchange.packages import opened
     from crossover.execution.segment import stage_of

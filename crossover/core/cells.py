@@ -81,7 +81,7 @@ def broken(column: pd.Series) -> list[str]:
 
 
 def named_rows(rows: Sequence[int]) -> str:
-    """Name rows: "row 3", "rows 3, 5 and 9", or the first few and how many more."""
+    """Return words for rows: "row 3", "rows 3, 5 and 9", or the first few and how many more."""
     if len(rows) == 1:
         return f"row {rows[0]}"
     if len(rows) > _NAMED:

@@ -132,7 +132,7 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
 
 
 def _typed(place: tuple, values: Any) -> Iterator[str]:
-    """Return a place as it stands in the file: without the kinds and forms ("<file>") that tell a union apart."""
+    """Yield the parts of a place as it stands in the file, without the kinds and forms ("<file>") of a union."""
     for part in place:
         if isinstance(values, dict) and part not in values and part == values.get("kind"):
             continue

@@ -254,7 +254,10 @@ def _doubled(top: int, header: list[str], repeated: Collection[str]) -> list[str
 
 
 def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[str]) -> str:
-    """Say which columns are missing; a header with none of the names may be a patient's row and is not quoted."""
+    """Return which columns are missing, in words.
+
+    A header with none of the names may be a patient's row and is not quoted.
+    """
     what = f"no column {', '.join(missing)}"
     same = {"".join(name.casefold().split()): k for k, name in enumerate(header, 1)}
     for name in missing:

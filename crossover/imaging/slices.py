@@ -58,7 +58,7 @@ def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) ->
 
 
 def large(mask: np.ndarray, smallest_px: int) -> np.ndarray:
-    """Return (slices,) bool: whether a mask (slices, rows, columns) has more than `smallest_px` pixels there."""
+    """Return whether a mask (slices, rows, columns) has more than `smallest_px` pixels on a slice: (slices,) bool."""
     return np.count_nonzero(mask, axis=(1, 2)) > smallest_px
 
 

@@ -82,7 +82,7 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[Find
 
 
 def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
-    """Say that the cohort has no patient, and why that may be."""
+    """Return words that the cohort has no patient, and why that may be."""
     if source.table:
         return f"no row with {source.where}"
     where = f" with {source.where}" if source.where else ""

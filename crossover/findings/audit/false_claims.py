@@ -124,7 +124,7 @@ def of_scores(scores: pd.DataFrame | None, metric: str) -> Correlation | None:
 
 
 def _claims(published: Published) -> Iterator[tuple[Value, Value, str]]:
-    """Return (better, worse, where) of all that is claimed of printed means."""
+    """Yield (better, worse, where) of all that is claimed of printed means."""
     values = first_values(published)
     for said in published.orderings:
         for high, low in _pairs(said, published):

@@ -199,7 +199,7 @@ def _alike(a: Stack, b: Stack) -> bool:
 
 
 def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
-    """Say that several match, and how they differ."""
+    """Return a refusal that says that several match, and how they differ."""
     there = listed(matching)
     if len(_by_series(matching)) > 1:
         what = f"{len(matching)} match {_told(rule)}: {there}"
@@ -296,7 +296,7 @@ def _number(word: str) -> float:
 
 
 def _of_several(taken: Sequence[Stack], series: Sequence[Sequence[Stack]], which: Repeated) -> list[Finding]:
-    """Say that a repeated series was chosen, and whether the others have its name."""
+    """Warn that one of a repeated series was chosen, and where the others have another name."""
     names = {group[0].instance.text.split("\n")[0].strip().casefold() for group in series}
     out = [Finding("series-repeated", f"the {_words(which)} of {len(series)} series that match")]
     if len(names) > 1:

@@ -73,13 +73,13 @@ def pixels_of(d: Dataset, opened: BinaryIO) -> Pixels:
 
 
 def stored_bits(d: Dataset) -> int:
-    """Return BitsStored (0028,0101); where it isn't given, as many as HighBit (0028,0102) or BitsAllocated tell."""
+    """Return BitsStored (0028,0101); where it isn't given, the number by HighBit (0028,0102) or BitsAllocated."""
     high = number(d, "HighBit", number(d, "BitsAllocated", 0) - 1)
     return int(number(d, "BitsStored", high + 1))
 
 
 def contradiction(d: Dataset) -> str:
-    """Say what PS3.5, 8.1.1 forbids in how stored values lie in their bits; "" where nothing is wrong.
+    """Return what PS3.5, 8.1.1 forbids in how stored values lie in their bits; "" where nothing is wrong.
 
     HighBit (0028,0102) is one less than BitsStored (0028,0101), which is BitsAllocated (0028,0100) at most.
     Old files kept values in the upper bits; as many have a wrong HighBit only, so neither is guessed.

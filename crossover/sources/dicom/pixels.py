@@ -165,7 +165,7 @@ def _jpeg(dataset: Dataset, index: int, instance: Instance) -> np.ndarray:
 
 
 def _precision(frame: bytes) -> int:
-    """Bits of a sample by the frame's SOF marker (ISO 10918-1, B.2.2)."""
+    """Return the bits of a sample by the frame's SOF marker (ISO 10918-1, B.2.2)."""
     at = 2
     while frame[at] == 0xFF:
         kind = frame[at + 1]

@@ -223,7 +223,7 @@ def _of_object(dataset: Dataset, series: frozenset[str]) -> Iterator[Drawable]:
 
 
 def unclaimed(dataset: Dataset) -> list[Finding]:
-    """Say which contours or frames of an RTSTRUCT or SEG belong to none of its structures, by their numbers."""
+    """Warn of contours or frames of an RTSTRUCT or SEG that belong to none of its structures, by their numbers."""
     return unclaimed_frames(dataset) if dataset.Modality == "SEG" else unclaimed_contours(dataset)
 
 
