@@ -49,7 +49,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import of_patient, parted
 from crossover.sources.dicom.scan import gather
@@ -83,7 +83,7 @@ class Seed:
 
 def seeds(source: Path) -> list[Seed]:
     """Series below a folder, each with the structure objects of its patient; and objects without images."""
-    read = map(read_header, walk(source, KEY)[0])
+    read = map(read_header, list_files(source, KEY)[0])
     patients: dict[str, list[Instance]] = defaultdict(list)
     for header in (r for r in read if isinstance(r, Instance)):
         patients[header.patient].append(header)
@@ -362,7 +362,7 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
     slices = "names" if seed.masked and len(seed.images) % 2 else "positions"
     source = Export(label_maps={"mask": LabelMap(file=MASKS, slices=slices)})
     try:
-        images, maps = parted(source, (listed := walk(folder, KEY))[0])
+        images, maps = parted(source, (listed := list_files(folder, KEY))[0])
         found, findings = gather(images, listed[1], seed.rules, lambda p: pseudonym(p, KEY))
     except ValueError as error:
         if "no file in it" in str(error):

@@ -31,8 +31,8 @@ from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.resampling import Panel, Resampled, resample
 from crossover.statistics.learning_curves.crossing import OPEN, crossover
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
-from crossover.statistics.study_planning.assurance import drawn, fewest_cases, pilot_of
-from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot, settled
+from crossover.statistics.study_planning.assurance import draw_components, fewest_cases, pilot_of
+from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot, share_settled
 from tests.simulated import CROSSING, SCRATCH, TRANSFER, Design, logistic, power, simulated_panel
 
 ASSURANCE, ALPHA, CONFIDENCE = 0.8, 0.05, 0.95
@@ -116,7 +116,7 @@ def _planned(rng: np.random.Generator, simulations: int, setting: dict, asked: f
     for _ in range(simulations):
         difference = asked or rng.uniform(-0.1, 0.1)
         pilot = pilot_of(*_study(rng, cases, trainings, difference, *world))
-        components = drawn(pilot, asked)
+        components = draw_components(pilot, asked)
         plan = _plan(pilot, components, (1,) if trainings == 1 else TRAININGS)
         if plan and (asked or plan[1] > 10):
             plans.append(plan)
@@ -198,7 +198,7 @@ def assured(simulations: int, quick: bool) -> Iterator[dict]:
             promised, succeeded = [], []
             for seed, true, (panel, means) in _open_pilots(name, most, simulations // 5):
                 pilot = crossing_pilot(panel, means, (0, 1))
-                promised.append(settled(pilot, FIXED.patients, FIXED.replicates, CONFIDENCE, ALPHA, studies=50))
+                promised.append(share_settled(pilot, FIXED.patients, FIXED.replicates, CONFIDENCE, ALPHA, studies=50))
                 succeeded.append(np.mean([_told(true, FIXED, STUDIES * seed + s) for s in range(STUDIES)]))
             error = np.std(np.subtract(succeeded, promised)) / np.sqrt(len(promised))
             yield {

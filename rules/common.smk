@@ -21,7 +21,7 @@ from crossover.analyses import registry
 from crossover.analyses.registry import Registered
 from crossover.execution.scratch import keep_activations_in
 from crossover.execution.preflight import check, check_results, check_weights
-from crossover.sources.inventory import listing
+from crossover.sources.inventory import listing_digest
 from crossover.study.plan import Model, plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.training.devices import TICKETS, gpus
@@ -203,7 +203,7 @@ def network_of(wildcards: Wildcards) -> Network:
 def environment(wildcards: Wildcards) -> str:
     """Return the conda environment of jobs that train or predict."""
     network = network_of(wildcards)
-    return backends.of(network).environment(network)
+    return backends.backend_of(network).environment(network)
 
 
 def network_code(script: str, part: str) -> Callable[[Wildcards], str]:
@@ -217,7 +217,7 @@ def network_code(script: str, part: str) -> Callable[[Wildcards], str]:
     def text(wildcards: Wildcards) -> str:
         study, network = STUDIES[wildcards.study], network_of(wildcards)
         names = study.architectures if network is study.network else [network.architecture]
-        found = [backends.of(network).files(part, name, network) for name in names]
+        found = [backends.backend_of(network).files(part, name, network) for name in names]
         return code(script, *sorted({file for files in found for file in files}))
 
     return text
@@ -237,7 +237,7 @@ def received(cohort: str) -> str:
     """Return what `receive` reads: the source's settings and, of real data, the folder's listing."""
     study = STUDIES[COHORTS[cohort]]
     manifest = Path(f"data/raw/{cohort}/manifest.json")
-    seen = listing(study.cohorts[cohort].source, SETTINGS.data, manifest)
+    seen = listing_digest(study.cohorts[cohort].source, SETTINGS.data, manifest)
     return canonical({**parameters.receive(study, cohort), "listing": seen})
 
 
@@ -263,12 +263,12 @@ def of_cohorts_where_read(what: str, pattern: str) -> Callable[[Wildcards], list
         pattern: of the files.
     """
     files = of_cohorts(pattern)
-    return lambda wildcards: files(wildcards) if backends.of(network_of(wildcards)).reads == what else []
+    return lambda wildcards: files(wildcards) if backends.backend_of(network_of(wildcards)).reads == what else []
 
 
 def corrected_where_read(wildcards: Wildcards) -> list[str]:
     """Return the corrected images of every cohort, where the study corrects any and the backend reads cases."""
-    return corrected_of_study(wildcards) if backends.of(network_of(wildcards)).reads == "cases" else []
+    return corrected_of_study(wildcards) if backends.backend_of(network_of(wildcards)).reads == "cases" else []
 
 
 def planned_one(members: Mapping[str, Any], name: str) -> Any:
@@ -485,7 +485,7 @@ def where_the_report_is() -> str:
 if DRY:
     from crossover.execution import estimate
 
-    print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
+    print(*WITHOUT_WEIGHTS, estimate.estimates_text(STUDIES, PLANS), sep="\n", file=sys.stderr)
 
 
 def check_what_is_there() -> None:

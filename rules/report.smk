@@ -20,7 +20,7 @@ rule values:
         **scheduler_resources("values"),
     params:
         code=lambda w: code("values", *declared_by(w.study, "statistics")),
-        cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.result_settings(STUDIES[w.study])),
     shell:
         'python -I -S "$CROSSOVER_JOB" tables values --code {params.code:q} --cfg {params.cfg:q} '
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"

@@ -32,9 +32,9 @@ from crossover.statistics.study_planning.assurance import (
     MeanSquare,
     Pilot,
     assurance,
-    drawn,
+    can_be_judged,
+    draw_components,
     fewest_cases,
-    judged,
     pilot_of,
 )
 from crossover.statistics.study_planning.planned_crossing import FACTORS, cases_that_settle, crossing_pilot
@@ -65,7 +65,7 @@ def pilot(cases=0.0072, training=0.0004, rest=0.0018, df=np.inf, **changes) -> P
 
 
 def reached(of: Pilot, difference: float, cases: int, trainings: int) -> float:
-    return assurance(of, drawn(of, difference), cases, trainings, 0.05)
+    return assurance(of, draw_components(of, difference), cases, trainings, 0.05)
 
 
 @pytest.mark.parametrize("cases", [8, 20, 60, 150])
@@ -87,7 +87,7 @@ def test_without_chance_of_cases_it_is_the_power_of_students_test_of_the_trainin
 def test_the_fewest_cases_are_those_of_the_closed_form():
     known = pilot(training=None, rest=0.0)
     expected = TTestPower().solve_power(0.03 / np.sqrt(0.0072), None, 0.05, 0.8)
-    assert fewest_cases(known, drawn(known, 0.03), 1, 0.8, 0.05) == pytest.approx(expected, abs=1)
+    assert fewest_cases(known, draw_components(known, 0.03), 1, 0.8, 0.05) == pytest.approx(expected, abs=1)
 
 
 @pytest.mark.parametrize("trainings", [1, 2, 4])
@@ -132,8 +132,8 @@ def test_more_cases_trainings_and_difference_never_make_it_less_sure(cases, trai
 def test_an_uncertain_pilot_needs_more_than_its_estimates_say():
     sure, unsure = pilot(), pilot(df=5)
     assert (
-        fewest_cases(unsure, drawn(unsure, 0.05), 10, 0.8, 0.05)
-        > fewest_cases(sure, drawn(sure, 0.05), 10, 0.8, 0.05)
+        fewest_cases(unsure, draw_components(unsure, 0.05), 10, 0.8, 0.05)
+        > fewest_cases(sure, draw_components(sure, 0.05), 10, 0.8, 0.05)
     )  # fmt: skip
 
 
@@ -143,15 +143,15 @@ def test_studies_succeed_as_often_as_planned_whatever_the_truth():
     successes = []
     for variance in 0.0072 * rng.chisquare(7, 80) / 7:
         of = pilot(variance, None, 0.0, df=7)
-        cases = fewest_cases(of, drawn(of, 0.03, 1000), 1, 0.8, 0.05)
+        cases = fewest_cases(of, draw_components(of, 0.03, 1000), 1, 0.8, 0.05)
         successes.append(reached(truth, 0.03, cases, 1))
     assert np.mean(successes) == pytest.approx(0.8, abs=0.05)
 
 
 def test_what_could_not_be_judged_is_not_planned():
-    assert not judged(pilot(), 1), "one training each tells nothing of trainings"
-    assert judged(pilot(own=False), 1), "but other models may"
-    assert judged(pilot(training=None), 1) and not judged(pilot(training=None), 3)
+    assert not can_be_judged(pilot(), 1), "one training each tells nothing of trainings"
+    assert can_be_judged(pilot(own=False), 1), "but other models may"
+    assert can_be_judged(pilot(training=None), 1) and not can_be_judged(pilot(training=None), 3)
     assert np.isnan(reached(pilot(), 0.05, 20, 1)) and np.isnan(reached(pilot(), 0.05, 1, 3))
 
 

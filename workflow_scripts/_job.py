@@ -92,7 +92,7 @@ def run(main: Callable[[Job], None], *paths: str) -> None:
                     path.unlink(missing_ok=True)
                 raise
     except Exception as error:
-        _failed(f"{script} failed: {disk.full(error, outputs[0]) or error}\n  log: {given.log}")
+        _failed(f"{script} failed: {disk.as_disk_full(error, outputs[0]) or error}\n  log: {given.log}")
         sys.exit(1)
     logging.shutdown()
     sys.stdout.flush()

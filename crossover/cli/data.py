@@ -119,7 +119,7 @@ def _trained(
 ) -> Iterator[tuple[Study, str, Path]]:
     """Yield the study, the model's name and the folder of the weights: of a package, or of a model in the results."""
     from crossover.core.paths import CONFIG
-    from crossover.exchange.packages import opened
+    from crossover.exchange.packages import open_package
     from crossover.execution.segment import stage_of
     from crossover.study.config import load_study
 
@@ -127,7 +127,7 @@ def _trained(
         known = load_study(study, scale, CONFIG)
         yield known, model, stage_of(known, model, results or RESULTS)
         return
-    with opened(package) as taken:
+    with open_package(package) as taken:
         typer.echo(f"{package}: model {taken.about.model} of study {taken.about.study}, digest {taken.digest}")
         yield taken.study, taken.about.model, taken.stage
 

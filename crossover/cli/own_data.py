@@ -194,7 +194,7 @@ def _written(
         path.unlink()
         raise
     keep_folder(name, drafted.data)
-    return drafted.told
+    return drafted.notes
 
 
 @in_workflow_folder
@@ -214,7 +214,7 @@ def check(
     settings = workflow_settings(name, scale, data)
     with stop_on(ConfigError):
         found = readiness(name, settings, cores)
-        for line in found.told:
+        for line in found.notes:
             typer.echo(line)
         for line in found.wrong:
             typer.echo(f"wrong: {line}", err=True)

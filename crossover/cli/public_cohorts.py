@@ -34,7 +34,7 @@ def fetch(
     Exit status: 0 where all of it is there; 1 where something could not be fetched or verified; 2 where the call is
     wrong or the licence not accepted.
     """
-    from crossover.core.disk import full
+    from crossover.core.disk import as_disk_full
     from crossover.sources.fetching.cohort import fetch as fetched
     from crossover.sources.fetching.errors import FetchError
     from crossover.sources.fetching.records import Beside
@@ -50,7 +50,7 @@ def fetch(
     try:
         done = fetched(name, cohort, series, folder, typer.echo)
     except (FetchError, OSError) as error:
-        said = error if isinstance(error, FetchError) else full(error, beside.data) or error
+        said = error if isinstance(error, FetchError) else as_disk_full(error, beside.data) or error
         typer.echo(f"error: {said}", err=True)
         raise typer.Exit(1) from None
     what = f"{done.parts} parts fetched" if done.parts else "nothing to download"

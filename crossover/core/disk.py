@@ -17,7 +17,7 @@ class DiskFull(RuntimeError):
     """The message names the file and the folder with its free space."""
 
 
-def full(error: BaseException, path: Path) -> DiskFull | None:
+def as_disk_full(error: BaseException, path: Path) -> DiskFull | None:
     """Return an error as that of a full disk; None where it is of something else.
 
     Args:

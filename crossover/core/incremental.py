@@ -245,7 +245,7 @@ def _guarded(name: str, key: str, make: Callable[[str, Path], dict], folder: Pat
         write_json(own / RECORD, record)
     except Exception as error:
         log.exception("%s failed after %.1f s", name, perf_counter() - start)
-        if no_room := disk.full(error, own):
+        if no_room := disk.as_disk_full(error, own):
             shutil.rmtree(own, ignore_errors=True)
             raise no_room from error
         return {name: f"{type(error).__name__}: {error}"}

@@ -25,7 +25,7 @@ def unsafe(name: str) -> str:
     return "is reserved by Windows" if _RESERVED.fullmatch(name) else ""
 
 
-def alike(names: Iterable[str]) -> list[list[str]]:
+def equal_ignoring_case(names: Iterable[str]) -> list[list[str]]:
     """Return groups of different names that are one on file systems that ignore case."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):

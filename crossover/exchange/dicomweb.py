@@ -114,7 +114,7 @@ class Pacs:
             return len(files)
         own.mkdir(parents=True, exist_ok=True)
         kept = (("application/dicom", "*"),)  # in the transfer syntax that they are stored in
-        with _told():
+        with _errors_without_address():
             for dataset in self._client.iter_series(series.study, series.uid, media_types=kept):
                 path = own / f"{_safe(str(dataset.SOPInstanceUID))}.dcm"
                 part = path.with_suffix(".part")
@@ -137,7 +137,7 @@ class Pacs:
             dataset = pydicom.dcmread(path)
         except Exception as error:  # damaged files raise nearly anything
             raise PacsError(f"it can't be read as DICOM: {type(error).__name__}") from None
-        with _told():
+        with _errors_without_address():
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
         if refused := _refusal(answer):
@@ -149,7 +149,7 @@ class Pacs:
         """Return all results of a search, page by page; none twice, whatever a server does with `offset`."""
         found: dict[tuple[str, ...], Dataset] = {}
         while True:
-            with _told():
+            with _errors_without_address():
                 page = getattr(self._client, search)(limit=PAGE, offset=len(found), **how)
             results = [Dataset.from_json(d) for d in page]
             new = {_names(d): d for d in results}
@@ -220,14 +220,14 @@ class _Bearer:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_without_address() -> Iterator[None]:
     """Raise what goes wrong between us and a server as PacsError, without the address, whose query may name people."""
     import requests
 
     try:
         yield
     except requests.HTTPError as error:
-        raise PacsError(_told_by(error.response) if error.response is not None else "an error of HTTP") from None
+        raise PacsError(_answer_text(error.response) if error.response is not None else "an error of HTTP") from None
     except requests.exceptions.SSLError:
         what = "its certificate is not trusted: REQUESTS_CA_BUNDLE names the file of your hospital's own authority"
         raise PacsError(what) from None
@@ -241,7 +241,7 @@ def _told() -> Iterator[None]:
         raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
 
 
-def _told_by(answer: requests.Response) -> str:
+def _answer_text(answer: requests.Response) -> str:
     """Return what an answer with an error's status says, and what to do."""
     what = f"the server answers {answer.status_code} {answer.reason}"
     if answer.status_code in (401, 403):

@@ -12,9 +12,9 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from crossover.imaging.grids import same_grid
-from crossover.sources.dicom.choose import picked
+from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.examination import without_copies
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import STRUCTURES, Frame, Instance
 from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.scan import patient_of, read_headers
@@ -76,7 +76,7 @@ class Originals:
 
     @cached_property
     def _files(self) -> dict[str, FileRef]:
-        files, _ = walk(self._source, secret())
+        files, _ = list_files(self._source, secret())
         return {f.token: f for f in parted(self._rules, files)[0]}
 
     def of(self, case: str, tokens: Collection[str], mask: sitk.Image) -> Original:
@@ -104,7 +104,7 @@ class Originals:
         drawn_on = {uid for i in instances if i.modality in STRUCTURES for uid in i.references}
         for rule in self._rules.series.values():
             try:
-                for stack in picked(there, rule.of(case, patient_of(case)), drawn_on):
+                for stack in matching_stacks(there, rule.of(case, patient_of(case)), drawn_on):
                     if same_grid(grid(stack), mask):
                         return stack
             except Refused:

@@ -170,7 +170,7 @@ def _zip(folder: Path, out: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Package]:
+def open_package(path: Path) -> Iterator[Package]:
     """Check a package and yield it, with its weights in a folder that is there until the end of the block.
 
     Raises:

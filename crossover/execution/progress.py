@@ -62,7 +62,7 @@ class Watched:
 
     def __init__(self, study: str, now: Callable[[], float] = time.monotonic) -> None:
         self.study, self._now = study, now
-        self._told = now()
+        self._last_report = now()
         self._first: dict[str, tuple[float, int]] = {}
 
     def __call__(self, stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
@@ -75,15 +75,15 @@ class Watched:
         """
         now = self._now()
         begun, first = self._first.setdefault(stage, (now, step))
-        if now - self._told < EVERY or not (FOLDER / f"{self.study}.json").exists():
+        if now - self._last_report < EVERY or not (FOLDER / f"{self.study}.json").exists():
             return
-        self._told = now
+        self._last_report = now
         told = {"step": step, "steps": steps, "dsc": float(dsc), "host": socket.gethostname(), "time": time.time()}
         running_folder(self.study).mkdir(exist_ok=True)
         write_json(running_folder(self.study) / f"{stage}.json", told)
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
-            text += f", about {about((now - begun) / (step - first) * (steps - step))} left of it"
+            text += f", about {duration_text((now - begun) / (step - first) * (steps - step))} left of it"
         print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
 
 
@@ -107,11 +107,12 @@ def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, 
     tell(study, f"{name} FAILED: {happened}", 0)
     text = f"{study}: {name} failed: {happened}"
     if by_itself:
-        text += f"\n  try: {advice}\n  if the cause lies outside the configuration, as memory does: {again(manifest)}"
+        retry = retry_command(manifest)
+        text += f"\n  try: {advice}\n  if the cause lies outside the configuration, as memory does: {retry}"
     fail(text)
 
 
-def again(manifest: Path) -> str:
+def retry_command(manifest: Path) -> str:
     """Return words for how to have a job's failed trainings tried once more; its finished ones are kept."""
     return f"the same command with --forcerun {manifest} at its end tries it again and keeps what is done"
 
@@ -175,7 +176,7 @@ def line(took: list[float], what: str, stages: int, jobs: int) -> str:
         what: what was done last.
         stages, jobs: how many there are, and how many are trained side by side.
     """
-    left = about(seconds_left(took, stages, jobs))
+    left = duration_text(seconds_left(took, stages, jobs))
     return f"stage {len(took)} of {stages} done, about {left} of training left: {what}"
 
 
@@ -185,6 +186,6 @@ def seconds_left(took: list[float], stages: int, jobs: int) -> float:
     return (stages - len(took)) * sum(trained) / max(len(trained), 1) / jobs
 
 
-def about(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return a time (s) in words."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -270,7 +270,9 @@ def peak_bytes(study: Study) -> float | None:
 
     None where a network that may be trained was not measured.
     """
-    if any(backends.of(network).reads != "slices" for network in [study.network, *study.other_networks.values()]):
+    if any(
+        backends.backend_of(network).reads != "slices" for network in [study.network, *study.other_networks.values()]
+    ):
         return None  # it follows from a plan
     peaks = _rows(study)["peak_gb"]
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None

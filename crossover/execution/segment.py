@@ -130,11 +130,11 @@ def segment(
             old.unlink()
         if objects:
             objects.drop(case)
-    unscored = {c: _told(about["findings"]) for c, about in report["cases"].items()}
+    unscored = {c: _errors_text(about["findings"]) for c, about in report["cases"].items()}
     table = [row | {"not_done": "; ".join(filter(None, (unscored[row["case"]], _no_object(row))))} for row in rows]
     table += [{"case": case, "not_done": why} for case, why in failed.items()]
     if report["barred"]:
-        table.append({"case": NO_CASE, "not_done": _told(report["folder"])})
+        table.append({"case": NO_CASE, "not_done": _errors_text(report["folder"])})
     columns = ["case", "structure", "volume_predicted_ml", "not_done"]
     return pd.DataFrame(table, columns=list(dict.fromkeys([*columns[:2], *_keys(rows), *columns])))
 
@@ -157,10 +157,10 @@ def _keys(rows: list[dict]) -> list[str]:
 def _refused(report: Report) -> dict[str, str]:
     """Return case -> why it couldn't be made from its examination."""
     cases = report["cases"].items()
-    return {c: _told(about["findings"]) for c, about in cases if about["status"] != "made"}
+    return {c: _errors_text(about["findings"]) for c, about in cases if about["status"] != "made"}
 
 
-def _told(findings: list[FindingRow]) -> str:
+def _errors_text(findings: list[FindingRow]) -> str:
     """Return the errors among findings, in a line."""
     errors = [f for f in findings if f["severity"] == "error"]
     told = (": ".join(filter(None, (f["code"], f["about"], f["what"]))) for f in errors)
@@ -209,7 +209,7 @@ def _predicted(
 
     record = read_json(stage / incremental.RECORD)
     structures, network = record["stage"]["structures"], Network.model_validate(record["network"])
-    settings = backends_of_studies.of(network).prediction(study, network)
+    settings = backends_of_studies.backend_of(network).prediction(study, network)
     slices, made, corrected = ({"": out / what / "manifest.json"} for what in ("slices", "cases", "corrected"))
     if study.preparation.bias_field.method == "none":
         corrected = {}
@@ -223,7 +223,7 @@ def _predicted(
             told = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
             yield from [row | {k: told[row["structure"]] for k in ("dicom",) if told} for row in rows]
         except Exception as error:
-            if no_room := disk.full(error, out):
+            if no_room := disk.as_disk_full(error, out):
                 raise no_room from error
             failed[case] = f"{type(error).__name__}: {error}"
 
@@ -245,7 +245,7 @@ def _as_dicom(objects: DicomResults, out: Path, case: str, masks: dict[str, sitk
     except NoOriginal as error:
         why = str(error)
     except Exception as error:
-        if no_room := disk.full(error, objects.folder):
+        if no_room := disk.as_disk_full(error, objects.folder):
             raise no_room from error
         why = unforeseen(error)  # a message may quote a header
     objects.drop(case)

@@ -255,8 +255,8 @@ def _end_slurm(executor: Any) -> None:
     cancel, running = (["scancel", "--name"], ["squeue", "--noheader", "--name"])
     end = time.monotonic() + CANCEL_SECONDS
     try:
-        _told([*cancel, executor.run_uuid])
-        while _told([*running, executor.run_uuid]) and time.monotonic() < end:
+        _output_of([*cancel, executor.run_uuid])
+        while _output_of([*running, executor.run_uuid]) and time.monotonic() < end:
             time.sleep(WAIT_SECONDS)
     except (subprocess.SubprocessError, OSError) as error:
         why = getattr(error, "stderr", None) or error
@@ -264,6 +264,6 @@ def _end_slurm(executor: Any) -> None:
     shutil.rmtree(executor.tmpdir, ignore_errors=True)
 
 
-def _told(command: list[str]) -> str:
+def _output_of(command: list[str]) -> str:
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=CANCEL_SECONDS)
     return done.stdout

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.statistics.scores.scales import scale
-from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, drawn
+from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, draw_components
 from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
@@ -19,7 +19,7 @@ from crossover.statistics.study_planning.planning import (
     Rules,
     as_table,
     differences,
-    enough,
+    reaches_assurance,
 )
 from crossover.statistics.study_planning.plans import Asked
 
@@ -123,7 +123,7 @@ def smallest_settled(cases: int, trainings: int, printed: Printed, rules: Rules,
     low, high = 0, 1000
 
     def reached(step: int) -> bool:
-        components = drawn(pilot, step * highest / 1000)
+        components = draw_components(pilot, step * highest / 1000)
         return bool(assurance(pilot, components, cases, trainings, rules.alpha) >= rules.assurance)
 
     if not reached(high):
@@ -154,7 +154,7 @@ def _grid(own: pd.DataFrame) -> Table:
     grid = Table("Structure", "Models", "Trainings of each", "Test cases", "Hours of annotation")
     for row in own.to_dict("records"):
         cases = "–" if row["refused"] else f"{row['cases']:,.0f}"
-        if not row["refused"] and not enough(row):
+        if not row["refused"] and not reaches_assurance(row):
             cases = f"> {cases}"
         hours = "" if pd.isna(row["hours"]) else f"{row['hours']:.1f}"
         pair = ", ".join(filter(None, (str(row["a"]), str(row["b"]))))

@@ -208,7 +208,7 @@ def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
     return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
 
 
-def once(values: pd.DataFrame) -> pd.DataFrame:
+def first_printed(values: pd.DataFrame) -> pd.DataFrame:
     """Keep each printed value once (`KEYS`), at the place that comes first in the file."""
     return values.drop_duplicates(KEYS)
 
@@ -252,7 +252,7 @@ def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.
         they scored.
     """
     columns = ("mean", "sd", "ci_low", "ci_high", "metric")
-    theirs = once(at_sizes(published, sizes)).rename(columns={c: f"published_{c}" for c in columns})
+    theirs = first_printed(at_sizes(published, sizes)).rename(columns={c: f"published_{c}" for c in columns})
     every = list(summary["structure"].unique())
     theirs["structure"] = [[s] if pd.notna(s) else every for s in theirs["structure"]]
     theirs = theirs.explode("structure")

@@ -18,7 +18,7 @@ from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.places import (
     Candidates,
@@ -202,7 +202,7 @@ def _work(
         return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, told
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
-    files, findings = walk(data / source.folder, key_of(source))
+    files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, name, workers, known)
     return {c: _dicom(e, source, digests, maps) for c, e in found.items()}, findings

@@ -18,7 +18,7 @@ from typing import TypedDict
 
 from crossover.core import incremental
 from crossover.core.files import digest, file_digest, read_json, write_json
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.places import parted
 from crossover.sources.forms import form_of
 from crossover.sources.pseudonyms import key_of, token
@@ -98,7 +98,7 @@ class _Seen:
 def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest]:
     """Return token -> digest of each image and label map; the members of an archive have the archive's."""
     key = key_of(source)
-    images, maps = parted(source, walk(data / source.folder, key)[0])
+    images, maps = parted(source, list_files(data / source.folder, key)[0])
     of_maps = [f for found in maps.values() for one in found.values() for f in one.files]
     whole: dict[str, FileDigest] = {}
     found = {}

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.rtstruct import rois
@@ -130,7 +130,7 @@ def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: byte
 def _exported(source: Path, wanted: set[str], met: set[str], rules: Export) -> Iterator[str]:
     """Yield lines about a folder or archive of DICOM files."""
     key = secret()
-    files, _ = walk(source, key)
+    files, _ = list_files(source, key)
     asked = {patient_of(name): name for name in wanted}
     for file in files:
         if file.token in asked:

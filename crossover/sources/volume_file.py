@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from crossover.imaging.grids import GeometryError, corners, right_angles, tolerance_mm
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.landing import checked
+from crossover.sources.dicom.landing import inside_or_refuse
 from crossover.sources.findings import Finding, Refused
 
 # It tells of damaged headers on the terminal; what is wrong with them is a finding.
@@ -104,7 +104,7 @@ def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Fi
     """
     volume = read_volume(path)
     values = sitk.GetArrayViewFromImage(volume.image)
-    mask = checked(values, labels, volume.scaling)
+    mask = inside_or_refuse(values, labels, volume.scaling)
     return on_grid(mask.astype(np.uint8), volume.image), volume.findings
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from crossover.core.cells import TableError, broken, named_rows
-from crossover.core.names import alike, unsafe
+from crossover.core.names import equal_ignoring_case, unsafe
 from crossover.core.tables import Table, read_table
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.landing import contradictory, landed
+from crossover.sources.dicom.landing import contradictory, land_with_findings
 from crossover.sources.file_patterns import filled, matching, paths_below
 from crossover.sources.findings import Finding
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
@@ -192,7 +192,7 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
         f"{named_rows(numbers)}: the identifier in column {source.patient} {reason}: {remedy}"
         for reason, numbers in why.items()
     ]
-    for group in alike(ids):
+    for group in equal_ignoring_case(ids):
         numbers = [number for number, name in ids.items() if name in group]
         findings.append(f"{named_rows(numbers)}: identifiers differ by case only: {remedy}")
     return findings
@@ -269,7 +269,7 @@ def read_patient(
             image, findings = read_mask(root / files[about], labels)
             out.findings += [replace(f, about=about) for f in findings]
             if grid is not None:
-                mask, findings = landed(image, grid, doubtful or contradictory(findings))
+                mask, findings = land_with_findings(image, grid, doubtful or contradictory(findings))
                 out.structures[name] = on_grid(mask.astype(np.uint8), grid)
                 out.findings += [replace(f, about=about) for f in findings]
     return out

@@ -55,7 +55,7 @@ class Draft:
     text: str
     data: Path
     """The folder of the data, below which the cohorts' folders are."""
-    told: list[str]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -116,10 +116,10 @@ def draft(
     }
     values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
-    told = _told(cohorts, taken, tests, sizes, images, drawn)
+    notes = _assumptions(cohorts, taken, tests, sizes, images, drawn)
     if model and "file" in model.network["initial"]:
-        told.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
-    return Draft(_text(values), data, told)
+        notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
+    return Draft(_text(values), data, notes)
 
 
 def _series(cohorts: Mapping[str, Given], images: _Chosen) -> dict[str, Any]:
@@ -325,22 +325,22 @@ def _figures(strategies: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, A
     return {"order": [*strategies], "overlays": {"strategies": shown, "sizes": [sizes[-1]]}}
 
 
-def _told(
+def _assumptions(
     cohorts: Mapping[str, Given], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
     channels: _Chosen, structures: _Chosen,
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
-    told = [
+    notes = [
         f"{c}: {g.label}, {g.found.form}; {taken[c]} of {len(g.found.cases)} patients have all that the study asks "
         f"for, and {tests[c]} of them are tested on"
         for c, g in cohorts.items()
     ]
-    told.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")
+    notes.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")
     for what, chosen in (("channels", channels), ("structures", structures)):
         others = [k.name for k in getattr(cohorts["target"].found, what) if k.name not in chosen.of("target")]
-        told += [f"{what} that are there too and were not chosen: {', '.join(others[:8])}"] * bool(others)
-    told.append(f"sizes: {', '.join(map(str, sizes))} labelled patients of the target, drawn three times")
-    return told
+        notes += [f"{what} that are there too and were not chosen: {', '.join(others[:8])}"] * bool(others)
+    notes.append(f"sizes: {', '.join(map(str, sizes))} labelled patients of the target, drawn three times")
+    return notes
 
 
 BLOCKS = {"cohorts", "structures", "strategies", "scales"}

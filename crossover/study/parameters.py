@@ -73,7 +73,7 @@ def needed(study: Study) -> dict[str, int]:
 def train(study: Study, batch: Batch) -> dict:
     cell, network = batch.stages[0].cell, network_of(study, batch)
     own = network.cell(*cell) if cell else network
-    settings = backends.of(network).training(study, own)
+    settings = backends.backend_of(network).training(study, own)
     return {
         "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
         "stages": [asdict(stage) for stage in batch.stages],
@@ -111,7 +111,7 @@ def selection(study: Study) -> dict:
 
 def predict(study: Study, models: Sequence[Model]) -> dict:
     network = network_of(study, models)
-    settings = backends.of(network).prediction(study, network)
+    settings = backends.backend_of(network).prediction(study, network)
     return {
         "settings": settings.model_dump(mode="json"),
         "models": [asdict(model) for model in models],
@@ -187,18 +187,18 @@ def design(study: Study) -> dict:
     return values
 
 
-TOLD = ("title", "question", "paper", "data", "assumptions", "execution", "published")
+DESCRIPTIVE = ("title", "question", "paper", "data", "assumptions", "execution", "published")
 """What is said of a study, and how its work is laid out: no result hangs on it."""
 
 
-def made_with(study: Study) -> dict:
+def result_settings(study: Study) -> dict:
     """Return the settings that a study's results were made with, scale merged: what DVC shows as parameters."""
-    untold = {name: {"slices_per_patient"} for name in study.cohorts}
-    exclude = dict.fromkeys(TOLD, True) | {"cohorts": untold}
+    unread = {name: {"slices_per_patient"} for name in study.cohorts}
+    exclude = dict.fromkeys(DESCRIPTIVE, True) | {"cohorts": unread}
     return study.model_dump(mode="json", exclude=exclude)
 
 
 def report(study: Study) -> dict:
     """Return what the report reads: everything but how the work is laid out on a machine."""
-    untold = {name: {"slices_per_patient"} for name in study.cohorts}
-    return study.model_dump(mode="json", exclude={"execution": True, "cohorts": untold})
+    unread = {name: {"slices_per_patient"} for name in study.cohorts}
+    return study.model_dump(mode="json", exclude={"execution": True, "cohorts": unread})

@@ -20,12 +20,12 @@ def metric(study: Study) -> str:
     return style.metric_label(study.statistics.metric)
 
 
-def method(study: Study) -> str:
+def interval_method(study: Study) -> str:
     """Return words for how confidence intervals of the study's metric are computed."""
     return scales.method(study.statistics.metric)
 
 
-def chance(tests: pd.DataFrame) -> str:
+def interval_scope(tests: pd.DataFrame) -> str:
     """Return what the intervals of `differences.paired` and its kin hold for: other patients, or other trainings too.
 
     Args:
@@ -45,7 +45,7 @@ def cases(frames: Frames, study: Study) -> dict[str, int]:
     return {cohort: int(counts.get(cohort, 0)) for cohort in study.cohorts}
 
 
-def counted(cases: dict[str, int], study: Study) -> str:
+def test_cases_text(cases: dict[str, int], study: Study) -> str:
     """Return words for the number of test cases, as "80 test cases (Cervix 16, Uterus 64)"."""
     parts = ", ".join(f"{style.test_set_label(study, c)} {n}" for c, n in cases.items())
     return f"{sum(cases.values())} test cases ({parts})"
@@ -74,7 +74,7 @@ def machine(frames: Frames) -> str:
     return f" ({device}, {int(threads)} thread{'s' if threads > 1 else ''})"
 
 
-def of_paper(frames: Frames, study: Study) -> str:
+def citation(frames: Frames, study: Study) -> str:
     """Return a short citation, as "Chen et al. 2023", where the paper's numbers are shown, else ""."""
     if not study.paper or not len(frames.get("published", ())):
         return ""

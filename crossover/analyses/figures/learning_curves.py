@@ -104,7 +104,7 @@ def draw(
         for t, column in ((metrics, "cohort"), (curves, "test_set"), (crossover, "test_set"))
     )
     if curves.empty:
-        return style.nothing("No model of several sizes was trained.", into)
+        return style.figure_of_text("No model of several sizes was trained.", into)
     pairs = shown_pairs(crossover, study)
     figure = into or style.new_figure(max(78, 36 + ROW_MM * len(pairs)))
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
@@ -115,7 +115,7 @@ def draw(
     left.set_ylabel(style.metric_label(study.statistics.metric))
     left.set_title("Learning curves")
     _crossovers(right, pairs, sizes, study)
-    handles = [style.handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
+    handles = [style.legend_handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), 6),
                   columnspacing=1.4, handletextpad=0.5)  # fmt: skip
     return figure
@@ -137,7 +137,7 @@ def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _curves(axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, names: list[str], study: Study) -> None:
-    looks = style.by_family(study, names) | {"style": "family", "legend": False, "ax": axes}
+    looks = style.family_hues(study, names) | {"style": "family", "legend": False, "ax": axes}
     for family, own in curves.sort_values("n_train").groupby("family"):
         axes.fill_between(own["n_train"], own["fit_low"], own["fit_high"], alpha=0.09, linewidth=0,
                           color=style.family_colour(study, family))  # fmt: skip

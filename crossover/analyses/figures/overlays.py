@@ -26,14 +26,14 @@ from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.planes import (
     aspect,
-    contour,
-    grid,
+    cell_grid,
+    draw_contour,
+    draw_slice,
     largest_slice,
     median_case,
     read_mask,
-    show,
-    window,
-    written,
+    square_around,
+    write_on_image,
 )
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study.families import families, main_rows
@@ -108,7 +108,7 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
     rows = main_rows(metrics, study)
     rows = rows[rows["cohort"] == study.target]
     if judge(rows, study) is None:
-        return style.nothing("No model whose contours could be shown was trained.")
+        return style.figure_of_text("No model whose contours could be shown was trained.")
     case, cells = chosen_case(rows, study), _cells(study)
     own = rows[rows["case"] == case].set_index(["structure", "family", "n_train"])
     planes = []
@@ -223,7 +223,7 @@ def _plane(study: Study, structure: str, case: str, folder: Path, predictions: P
         path = prediction_path(predictions, model, study.target, case, structure)
         shown[model] = read_mask(path)[k]
     turned = {name: hung.turn(plane) for name, plane in shown.items()}
-    square = window(list(turned.values()), hung)
+    square = square_around(list(turned.values()), hung)
     cropped = {name: plane[square] for name, plane in turned.items()}
     slices = [hung.turn(sitk.GetArrayFromImage(image)[k])[square] for image in images]
     return Plane(slices, cropped.pop("manual"), cropped, hung)
@@ -235,12 +235,12 @@ def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
     columns, sizes = len(chosen.strategies) * len(chosen.channels), len(chosen.sizes)
     ratios = [aspect(plane.images[0], plane.hung.spacing) for plane in planes for _ in range(sizes)]
     beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
-    return grid(ratios, columns, beside)
+    return cell_grid(ratios, columns, beside)
 
 
 def _panels(panels: list[Axes], plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None) -> None:
     for axes, image in zip(panels, plane.images, strict=True):
-        show(axes, image, plane.hung, limits)
+        draw_slice(axes, image, plane.hung, limits)
         for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):
-            contour(axes, mask, plane.hung, colour, line)
-    written(panels[-1], 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)
+            draw_contour(axes, mask, plane.hung, colour, line)
+    write_on_image(panels[-1], 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)

@@ -45,7 +45,7 @@ def largest_slice(mask: np.ndarray) -> int:
     return int(np.argmax(mask.sum(axis=(1, 2))))
 
 
-def window(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
+def square_around(masks: list[np.ndarray], hung: View) -> tuple[slice, slice]:
     """Return the rows and columns of a square in mm around every contour, inside the image.
 
     Args:
@@ -70,7 +70,7 @@ def aspect(image: np.ndarray, spacing: tuple[float, float]) -> float:
     return image.shape[0] * spacing[0] / (image.shape[1] * spacing[1])
 
 
-def grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, GridSpec, float]:
+def cell_grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, GridSpec, float]:
     """Return a figure with rows of cells of these aspects, no taller than a page.
 
     Args:
@@ -89,7 +89,7 @@ def grid(ratios: list[float], columns: int, beside: float) -> tuple[Figure, Grid
     return figure, figure.add_gridspec(len(ratios), columns, height_ratios=ratios), cell
 
 
-def show(axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] | None = None) -> None:
+def draw_slice(axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] | None = None) -> None:
     """Draw a slice in grey, in mm, with the patient's sides at its left and top, and a scale bar.
 
     Args:
@@ -102,17 +102,17 @@ def show(axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, float] 
     low, high = limits or np.percentile(image, [1, 99.5])
     axes.imshow(image, cmap="gray", vmin=low, vmax=max(high, low + 1e-6),
                 extent=(0, width, height, 0), interpolation="nearest")  # fmt: skip
-    written(axes, 0.03, 0.5, hung.letters[0], ha="left", va="center")
-    written(axes, 0.5, 0.97, hung.letters[1], ha="center", va="top")
+    write_on_image(axes, 0.03, 0.5, hung.letters[0], ha="left", va="center")
+    write_on_image(axes, 0.5, 0.97, hung.letters[1], ha="center", va="top")
     bar = axes.plot([0.03 * width, 0.03 * width + BAR_MM], [0.95 * height] * 2, color="white",
                     linewidth=1.8, solid_capstyle="butt")  # fmt: skip
     bar[0].set_path_effects([effects.withStroke(linewidth=3, foreground="black")])
-    written(axes, 0.03, 0.06, f"{BAR_MM:.0f} mm", ha="left", va="bottom")
+    write_on_image(axes, 0.03, 0.06, f"{BAR_MM:.0f} mm", ha="left", va="bottom")
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
     axes.spines[:].set_visible(False)
 
 
-def contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) -> None:
+def draw_contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) -> None:
     """Draw the mask's outline in mm; draw none where the mask is empty or fills the slice."""
     if not mask.any() or mask.all():
         return
@@ -122,7 +122,7 @@ def contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) -> None
     axes.contour(x, y, padded, levels=[0.5], colors=[colour], linestyles=[line], linewidths=1.3)
 
 
-def written(axes: Axes, x: float, y: float, text: str, size: float = 7, **place) -> None:
+def write_on_image(axes: Axes, x: float, y: float, text: str, size: float = 7, **place) -> None:
     """Write white text with a black edge at a place whose x and y are shares of the axes, 0 to 1."""
     outline = [effects.withStroke(linewidth=1.6, foreground="black")]
     axes.text(x, y, text, transform=axes.transAxes, color="white", size=size,

@@ -80,7 +80,7 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: F
         axes.set_xlabel(f"ICC ({confidence})")
     label = style.test_set_label(study, test_set)
     handles = [
-        style.handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
+        style.legend_handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
         for f in names if f in set(rows["family"])
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center",
@@ -95,7 +95,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, names: list[str], features: list[str]
         axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
     step = 0.5 / max(len(names), 1)
     sns.pointplot(style.with_interval(rows, "icc"), x="icc", y="feature", order=features, orient="y",
-                  dodge=step * (len(names) - 1), **style.GIVEN, **style.by_family(study, names), ax=axes,
+                  dodge=step * (len(names) - 1), **style.GIVEN, **style.family_hues(study, names), ax=axes,
                   markers=style.markers_of(study, names), markersize=4, err_kws={"linewidth": 1},
                   **style.MARK | {"markeredgecolor": "white"})  # fmt: skip
     axes.set_ylabel("")

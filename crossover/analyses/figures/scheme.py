@@ -98,7 +98,7 @@ def draw(splits: pd.DataFrame, study: Study, validation: pd.DataFrame | None = N
             with; without it those that were asked for.
     """
     roots = tree(plan(study), list(study.cohorts))
-    nodes = [found for root in roots.values() for found in walk(root)]
+    nodes = [found for root in roots.values() for found in nodes_by_depth(root)]
     columns = _columns(max(depth for _, depth in nodes))
     lines = max(len(_lines(node, study, columns[d][1])) for node, d in nodes if d)
     step = _height(lines) + ROW_MM
@@ -119,7 +119,7 @@ def draw(splits: pd.DataFrame, study: Study, validation: pd.DataFrame | None = N
         _selected(axes, selection, study, tops[1])
     _heads(axes, columns, top - 2.4)
     for initial, root in roots.items():
-        _tree(axes, root, began(initial, study, validation), study, columns, top, step)
+        _tree(axes, root, initial_weights_label(initial, study, validation), study, columns, top, step)
     return figure
 
 
@@ -155,7 +155,7 @@ def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
     return roots
 
 
-def began(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
+def initial_weights_label(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
     r"""Return what the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet".
 
     Args:
@@ -172,11 +172,11 @@ def began(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
     return text[:1].upper() + text[1:]
 
 
-def walk(root: Node, depth: int = 0) -> Iterator[tuple[Node, int]]:
+def nodes_by_depth(root: Node, depth: int = 0) -> Iterator[tuple[Node, int]]:
     """Yield every node with its distance from the root, each before the nodes below it."""
     yield root, depth
     for child in root.children.values():
-        yield from walk(child, depth + 1)
+        yield from nodes_by_depth(child, depth + 1)
 
 
 def levels_text(node: Node) -> str:
@@ -272,7 +272,7 @@ def _tree(
     top: float, step: float,
 ) -> None:  # fmt: skip
     box = step - ROW_MM
-    for node, depth in walk(root):
+    for node, depth in nodes_by_depth(root):
         x, width = columns[depth]
         y = top + box / 2 + node.row * step
         for child in node.children.values():

@@ -155,7 +155,7 @@ def each_structure(study: Study, draw: Callable[..., Figure]) -> Figure:
     return figure
 
 
-def by_family(study: Study, names: Sequence[str]) -> dict[str, Any]:
+def family_hues(study: Study, names: Sequence[str]) -> dict[str, Any]:
     """Return arguments of seaborn's functions that tell families apart by the column `family`.
 
     Their markers are a separate argument: see `markers_of`.
@@ -182,7 +182,7 @@ def with_interval(rows: pd.DataFrame, estimate: str, low: str = "ci_low", high: 
     return pd.concat(parts, ignore_index=True)
 
 
-def handle(study: Study, family: str, **look: Any) -> Line2D:
+def legend_handle(study: Study, family: str, **look: Any) -> Line2D:
     """Return a family's entry in a legend, with its colour, marker and label.
 
     Args:
@@ -206,7 +206,7 @@ def mean_interval_of(study: Study) -> Callable[[pd.Series], tuple[np.ndarray, np
     return interval
 
 
-def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
+def in_both_directions(pairs: pd.DataFrame) -> pd.DataFrame:
     """Return comparisons of families a and b, and below them the same comparisons of b and a."""
     turned = pairs.assign(
         family_a=pairs["family_b"], family_b=pairs["family_a"], difference=-pairs["difference"],
@@ -240,7 +240,7 @@ def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> N
               markersize=2, markeredgewidth=0, linestyle="none", zorder=6)  # fmt: skip
 
 
-def nothing(text: str, into: Figure | None = None) -> Figure:
+def figure_of_text(text: str, into: Figure | None = None) -> Figure:
     """Return a figure with a sentence in place of what it can't show, as where all its trainings failed.
 
     Args:

@@ -72,8 +72,8 @@ def caption(frames: Frames, study: Study) -> str:
     names = [style.family_label(study, f) for f in compared(study)]
     text = (
         f"Points and bars: mean {captions.metric(study)} with its "
-        f"{study.statistics.confidence:.0%} confidence interval ({captions.method(study)}) on each "
-        f"test set, of {captions.counted(captions.cases(frames, study), study)}. "
+        f"{study.statistics.confidence:.0%} confidence interval ({captions.interval_method(study)}) on each "
+        f"test set, of {captions.test_cases_text(captions.cases(frames, study), study)}. "
         "Below: Tukey's honestly significant difference"
     )
     if references(study):
@@ -82,9 +82,9 @@ def caption(frames: Frames, study: Study) -> str:
     if len(names) > 1:
         text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
     text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
-    if captions.of_paper(frames, study):
+    if captions.citation(frames, study):
         text += (
-            f" Hollow: the means of {captions.of_paper(frames, study)}, of that paper's patients and at its "
+            f" Hollow: the means of {captions.citation(frames, study)}, of that paper's patients and at its "
             "corresponding training size."
         )
     return text
@@ -136,12 +136,12 @@ def draw(
     return figure
 
 
-def mark(p: float, symbol: str, alpha: float) -> str:
+def significance_mark(p: float, symbol: str, alpha: float) -> str:
     """Return the paper's mark for a p: the symbol below alpha, the symbol twice below 0.001, else ""."""
     return symbol * 2 if p < STRONG else symbol if p < alpha else ""
 
 
-def p_of(tukey: pd.DataFrame, a: str, b: str) -> float:
+def tukey_p(tukey: pd.DataFrame, a: str, b: str) -> float:
     """Return Tukey's p of two models, in whichever order the table has them; NaN where it has none."""
     pair = ((tukey["a"] == a) & (tukey["b"] == b)) | ((tukey["a"] == b) & (tukey["b"] == a))
     found = tukey.loc[pair, "p"]
@@ -208,7 +208,7 @@ def _curves(axes: Axes, tables: Tables, study: Study) -> None:
     rows = tables.summary[tables.summary["family"].isin(names)]
     rows = style.with_interval(rows[rows["n_train"].isin(study.sizes)], "mean")
     sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=APART * (len(names) - 1), ax=axes,
-                  **style.GIVEN, **style.by_family(study, names), linewidth=1.1,
+                  **style.GIVEN, **style.family_hues(study, names), linewidth=1.1,
                   markers=style.markers_of(study, names), markersize=4.2, markeredgewidth=0, legend=False,
                   linestyles=[style.family_line(study, f) for f in names], err_kws={"linewidth": 0.9})  # fmt: skip
     axes.set(xlabel="", ylabel="")
@@ -246,8 +246,8 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
         for position, n in enumerate(study.sizes):
             other = models.get((b, 0 if b in references(study) else n), "")
             at_size = tables.tukey[tables.tukey["n_train"] == n]
-            p = p_of(at_size, models.get((a, n), ""), other)
-            text = mark(p, symbol, study.statistics.alpha)
+            p = tukey_p(at_size, models.get((a, n), ""), other)
+            text = significance_mark(p, symbol, study.statistics.alpha)
             colour = style.INK if text else "#b4b8bd"
             # an asterisk sits high in its line; the shift centres it in the row
             y = i + 0.22 if symbol == "*" and text else i
@@ -269,7 +269,7 @@ def _handles(study: Study, hollow: bool) -> list[Line2D]:
     plain = {"linewidth": 1.1, "markersize": 4.2, "markeredgecolor": None, "markeredgewidth": None}
     names = [(f, {"marker": "none"}) for f in references(study)]
     names += [(f, {}) for f in compared(study)]
-    out = [style.handle(study, f, linestyle=style.family_line(study, f), **plain, **look) for f, look in names]
+    out = [style.legend_handle(study, f, linestyle=style.family_line(study, f), **plain, **look) for f, look in names]
     if hollow:
         out.append(Line2D([], [], marker="o", markerfacecolor="white", markeredgecolor=style.MUTED,
                           linestyle="none", markersize=4.6, label="published"))  # fmt: skip

@@ -66,7 +66,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {captions.target(study)} "
         "patients, the least at the left, and the mean of each case's structures with its "
         f"{study.statistics.confidence:.0%} confidence interval over cases "
-        f"({captions.method(study)}).{captions.replicates(frames, study)} "
+        f"({captions.interval_method(study)}).{captions.replicates(frames, study)} "
         "Right: seconds for one training step"
     )
     return f"{text}{captions.machine(frames)}. Dotted: models that don't fine-tune."

@@ -36,12 +36,12 @@ ANALYSIS = Analysis(
 CURVES = ["stage", "step", "loss", "validation_dsc", "best_step"]
 COLUMNS, LETTERS, ROW_MM, AROUND_MM = 6, 17, 33.0, 14.0
 """Families in a row, at most; letters of a title's line; height of a row; legend and labels."""
-TOLD = 7  # more colours than these are told by a scale from light to dark
+DISTINCT = 7  # more colours than these are shown as a scale from light to dark
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 _SUFFIXES = re.compile(r"(-[rf]\d+)+$")
 
 
-def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
+def read_histories(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
     """Read the histories of the stages that manifests list, and the names of the stages that failed.
 
     Returns:
@@ -58,7 +58,7 @@ def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
 
 def make(given: Inputs, study: Study) -> Figure:
     """Return the figure that `draw` makes of the tables and images given."""
-    return draw(*read(given.stages), study)
+    return draw(*read_histories(given.stages), study)
 
 
 def caption(frames: Frames, study: Study) -> str:
@@ -80,7 +80,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
     After the families come the trainings that chains begin with and no model ends on, then the selection's.
 
     Args:
-        curves: of `read`. failed: stages without a curve.
+        curves: of `read_histories`. failed: stages without a curve.
     """
     groups = grouped(study)
     lines = -(-len(groups) // COLUMNS)
@@ -99,7 +99,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
         for stage in stages:
             if stage.name in own:
                 _curve(scores, losses, own[stage.name], **looks(stage))
-        _told(scores, [s.name for s in stages], failed)
+        _write_failures(scores, [s.name for s in stages], failed)
         wrapped = [textwrap.fill(text, LETTERS) for text in title.splitlines()]
         scores.set_title("\n".join(wrapped), size=6.5, pad=2)
         _frame(
@@ -142,7 +142,7 @@ class _looks:
             names = {s: about.label for s, about in study.structures.items()}
         else:
             names = {}
-        scale = len(study.sizes) > 1 or len(names) > TOLD
+        scale = len(study.sizes) > 1 or len(names) > DISTINCT
         self._colours = dict(zip(names, _colours(len(names), scale), strict=True))
         lines: list[tuple[str, Any, Any]] = [(names[key], colour, "-") for key, colour in self._colours.items()]
         stages = plan(study).stages.values()
@@ -196,7 +196,7 @@ def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look) -> None:
                     color=look["color"], markeredgewidth=0, zorder=4, clip_on=False)  # fmt: skip
 
 
-def _told(axes: Axes, stages: list[str], failed: Collection[str]) -> None:
+def _write_failures(axes: Axes, stages: list[str], failed: Collection[str]) -> None:
     """Write how many of the trainings failed."""
     lost = sum(name in failed for name in stages)
     if lost:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
-from crossover.findings.published import Published, at_sizes, once, paper_of, printed_metric
+from crossover.findings.published import Published, at_sizes, first_printed, paper_of, printed_metric
 from crossover.study.families import at_largest
 from crossover.study.schema import Study
 
@@ -41,7 +41,7 @@ def sources_table(scores: pd.DataFrame, published: Published | None, study: Stud
     keys = ["target", "family", "printed"]
     printed = pd.DataFrame(columns=[*keys, "published"])
     if published:
-        values = at_largest(once(at_sizes(published, study.sizes)))
+        values = at_largest(first_printed(at_sizes(published, study.sizes)))
         names = {"test_set": "target", "metric": "printed", "mean": "published"}
         printed = values.rename(columns=names)[[*keys, "published"]]
     ours = scores.assign(printed=printed_metric(scores["metric"]))

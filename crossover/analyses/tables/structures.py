@@ -7,7 +7,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_structures, sized
-from crossover.findings.published import Published, at_sizes, corresponding, once, paper_of
+from crossover.findings.published import Published, at_sizes, corresponding, first_printed, paper_of
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import main_question, pairs_of, references
 from crossover.study.schema import Study
@@ -110,7 +110,7 @@ def _with_published(table: pd.DataFrame, published: Published | None, study: Stu
     def here(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[(rows["test_set"] == study.target) & (rows["metric"] == metric)]
 
-    values = here(once(at_sizes(published, study.sizes))).set_index(["structure", "family", "n_train"])
+    values = here(first_printed(at_sizes(published, study.sizes))).set_index(["structure", "family", "n_train"])
     size = corresponding(study.sizes, published)
     tests = here(published.paired_table())
     keys = ["structure", "family_a", "n_train_a", "family_b", "n_train_b"]

@@ -46,7 +46,7 @@ def group_tests(published: Published) -> list[Finding]:
                 categorical,
                 readings + of_two_groups(counts, list(categorical.categories)),
                 table,
-                _told(counts),
+                _counts_text(counts),
             )
         )
         findings += _no_difference(categorical, readings, table)
@@ -169,7 +169,7 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
 
 
 def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str) -> Finding:
-    values = "; ".join(f"{r.name} {_told_p(r.value)}" for r in readings if " against " not in r.name)
+    values = "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name)
     grouped = [r for r in readings if " against " in r.name]
     if grouped:
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
@@ -191,11 +191,11 @@ def _no_difference(row: ContinuousRow | CategoricalRow, readings: list[Reading],
     )]  # fmt: skip
 
 
-def _told(counts: np.ndarray) -> str:
+def _counts_text(counts: np.ndarray) -> str:
     return "counts " + ", ".join(f"{a}:{b}" for a, b in counts)
 
 
-def _told_p(value: Interval) -> str:
+def _p_text(value: Interval) -> str:
     low, high = f"{value.low:.3f}", f"{value.high:.3f}"
     return low if low == high else f"{low} to {high}"
 

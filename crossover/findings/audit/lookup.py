@@ -36,7 +36,7 @@ def at_size(
     return next(filter(None, found), None)
 
 
-def told(key: Key) -> str:
+def key_text(key: Key) -> str:
     """Return a key in words: "transfer-L1 at n = 51, uterus, dsc"."""
     family, n, structure, test_set, metric = key
     model = f"{family} at n = {n}" if n else family

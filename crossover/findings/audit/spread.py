@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from crossover.findings.audit.finding import Finding, Reading, judged, unchecked
 from crossover.findings.audit.interval import Interval, exactly, unrounded
-from crossover.findings.audit.lookup import POOLED_STRUCTURE, key_of, told
+from crossover.findings.audit.lookup import POOLED_STRUCTURE, key_of, key_text
 from crossover.findings.audit.scores import cases_of, scale_of, sd_of, t_quantile
 from crossover.findings.printed import Pair, Value
 from crossover.findings.printed_number import Printed
@@ -54,7 +54,7 @@ def _off_scale(published: Published) -> Iterator[Finding]:
     """
     for value in published.values:
         scale = scale_of(value.metric, published)
-        yield from _beyond(f"Mean of {told(key_of(value))}", value.where, (value.mean,), scale)
+        yield from _beyond(f"Mean of {key_text(key_of(value))}", value.where, (value.mean,), scale)
     for icc in published.icc:
         about = f"ICC of {icc.model.family} at n = {icc.model.n_train}"
         yield from _beyond(about, icc.where, icc.range, AGREEMENT)
@@ -82,7 +82,7 @@ def _symmetric(value: Value, ci: Pair) -> Finding:
     ends = Interval(unrounded(low).low, unrounded(high).high)
     middle = (unrounded(low) + unrounded(high)) * exactly(0.5)
     return judged(
-        CHECK, f"Interval of {told(key_of(value))} about its mean", value.where, value.mean.text,
+        CHECK, f"Interval of {key_text(key_of(value))} about its mean", value.where, value.mean.text,
         f"the middle of {low.text} to {high.text}", unrounded(value.mean), [
             Reading("a symmetric interval (t, normal)", middle),
             Reading("an asymmetric one (bootstrap, transformed)", ends),
@@ -93,14 +93,14 @@ def _symmetric(value: Value, ci: Pair) -> Finding:
 def _median(value: Value, iqr: Pair) -> Finding:
     low, high = iqr
     return judged(
-        CHECK, f"Median of {told(key_of(value))} between its quartiles", value.where, value.mean.text,
+        CHECK, f"Median of {key_text(key_of(value))} between its quartiles", value.where, value.mean.text,
         f"between {low.text} and {high.text}", unrounded(value.mean),
         [Reading("", Interval(unrounded(low).low, unrounded(high).high))],
     )  # fmt: skip
 
 
 def _possible(value: Value, n: int, published: Published) -> Iterator[Finding]:
-    about = f"SD of {told(key_of(value))}"
+    about = f"SD of {key_text(key_of(value))}"
     printed = " to ".join(x.text for x in _printed_spread(value))
     if value.sd_of == "runs":
         why = "an SD of averages of runs, whose number of runs isn't printed"

@@ -30,8 +30,8 @@ from crossover.findings.claims.statements import (
     Within,
 )
 from crossover.statistics.estimates.chance import Effect
-from crossover.statistics.estimates.effects import effect_of, mean_interval, on_scale
-from crossover.statistics.scores.intervals import ended, of_differences, on_line
+from crossover.statistics.estimates.effects import effect_of, mean_interval, unbounded_effect
+from crossover.statistics.scores.intervals import clip_to_scale, of_differences, to_unbounded
 from crossover.statistics.scores.scales import Scale, scale
 
 Controls = Mapping[tuple[str, str], Sequence[str]]
@@ -115,7 +115,7 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
 
     @functools.cache
     def interval(confidence: float) -> Interval:
-        low, high = ended(*found.interval(confidence), of_differences(scale))
+        low, high = clip_to_scale(*found.interval(confidence), of_differences(scale))
         return float(low), float(high)
 
     return Part(name, found.estimate, interval, p_of(found, region), published, about=found.about)
@@ -123,13 +123,13 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
 
 def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
     """Make a part from an effect that is a mean of values on a scale."""
-    there = on_scale(found, scale)
+    there = unbounded_effect(found, scale)
 
     @functools.cache
     def interval(confidence: float) -> Interval:
         return mean_interval(found, confidence, scale)
 
-    least, most = (end if math.isinf(end) else float(on_line(end, scale)[0]) for end in region)
+    least, most = (end if math.isinf(end) else float(to_unbounded(end, scale)[0]) for end in region)
     return Part(name, found.estimate, interval, p_of(there, (least, most)), published, about=found.about)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from crossover.core.cells import some
-from crossover.findings.claims import effects, others, reliability
+from crossover.findings.claims import effects, from_statistics, reliability
 from crossover.findings.claims.parts import (
     FAILS,
     HOLDS,
@@ -106,10 +106,10 @@ def _row(
     if found != OPEN and any(part.about == MODELS for part in parts):
         because = f"of these trained models it {found}; another training of each is needed ({because})"
         found = OPEN
-    untold = effects.missing_controls(statement, tables.get("scores"), controls)
-    if found == HOLDS and untold:
-        found, because = OPEN, f"{_longer(untold)} ({because})"
-    low, high = shown.told or shown.interval(confidence)
+    without_control = effects.missing_controls(statement, tables.get("scores"), controls)
+    if found == HOLDS and without_control:
+        found, because = OPEN, f"{_longer(without_control)} ({because})"
+    low, high = shown.shown_interval or shown.interval(confidence)
     return row | {
         "verdict": found,
         "effect": shown.effect,
@@ -141,11 +141,11 @@ def _parts(
 
     found: Iterable[Part]
     if isinstance(statement, Crossover):
-        return others.crossovers(statement, table("crossover"), sizes)
+        return from_statistics.crossovers(statement, table("crossover"), sizes)
     if isinstance(statement, Time):
-        found = others.time(statement, table("training_time_saved"), sizes)
+        found = from_statistics.time(statement, table("training_time_saved"), sizes)
     elif isinstance(statement, BestNetwork):
-        found = others.best_network(statement, table("cross_validation"))
+        found = from_statistics.best_network(statement, table("cross_validation"))
     elif isinstance(statement, Rises):
         found = effects.rises(statement, table("scores"))
     elif isinstance(statement, Better) and statement.metric == ICC:

@@ -32,7 +32,7 @@ class Part:
         p: two-sided, of the effect being the bound of the claim's region; with two bounds, that of the
             effect being at or beyond the nearer one.
         published: the paper's effect, NaN where it prints none.
-        told: the interval to show, where it is not the one to judge by.
+        shown_interval: the one to show, where it is not the one to judge by.
         about: methods, or only the models that were trained (`estimates.chance`).
     """
 
@@ -41,7 +41,7 @@ class Part:
     interval: Callable[[float], Interval]
     p: float = math.nan
     published: float = math.nan
-    told: Interval | None = None
+    shown_interval: Interval | None = None
     about: str = METHODS
 
 

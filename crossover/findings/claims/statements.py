@@ -211,7 +211,7 @@ class Claims(Section):
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _told_apart(self) -> Claims:
+    def _one_of_each_id(self) -> Claims:
         ids = [claim.id for claim in self.claims]
         if again := sorted({i for i in ids if ids.count(i) > 1}):
             raise ValueError(f"claims: {', '.join(again)} stand twice")

@@ -56,7 +56,7 @@ def _is_source(stack: Stack, rule: SeriesRule) -> bool:
     """Return whether a map may be fitted from the stack: it is no map itself, though the description matches it too."""
     d = stack.frame.diffusion
     fitted = rule.computed_from is not None and rule.image_type is None
-    return fitted and d.b_value is not None and d.made != "map"
+    return fitted and d.b_value is not None and d.origin != "map"
 
 
 def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
@@ -66,7 +66,7 @@ def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
     """
     d = stack.frame.diffusion
     near = d.b_value is not None and abs(d.b_value - b_value) < 1
-    return near and (d.made == "measured" or (calculated and d.made != "map"))
+    return near and (d.origin == "measured" or (calculated and d.origin != "map"))
 
 
 def _contains(texts: str, pattern: str) -> bool:
@@ -99,7 +99,7 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
     return Chosen(image, taken, how + told, findings)
 
 
-def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
+def matching_stacks(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
     """Return the stacks that `channel` would read, by their headers alone.
 
     Raises:
@@ -109,7 +109,7 @@ def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) 
     if not matching and rule.computed_from:
         rules = [rule.at_b_value(b) for b in rule.computed_from]
         together = _measured_together(found, rules, drawn_on)
-        return [s for own in rules for s in picked(together, own, drawn_on)]
+        return [s for own in rules for s in matching_stacks(together, own, drawn_on)]
     if not matching:
         raise Refused("series-missing", _missing(found, rule))
     stacks, _, _ = _pick(matching, rule, drawn_on)
@@ -120,10 +120,10 @@ def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) 
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
     nearest = sorted(found, key=lambda stack: -sum(_conditions(stack, rule)))
-    what = f"none matches {_told(rule)}; there are, the most alike first: {listed(nearest)}"
+    what = f"none matches {_rule_text(rule)}; there are, the most alike first: {stacks_text(nearest)}"
     if rule.b_value is not None:
         all_of = (s.frame.diffusion for s in found)
-        measured = {d.b_value for d in all_of if d.b_value is not None and d.made != "map"}
+        measured = {d.b_value for d in all_of if d.b_value is not None and d.origin != "map"}
         values = ", ".join(f"{b:g}" for b in sorted(measured))
         what += f"; the b-values of all images are {values}" if values else "; no image has a b-value"
         if any(matches(s, rule.model_copy(update={"calculated": True})) for s in found):
@@ -136,7 +136,7 @@ def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
     return named or "ADC" in stack.frame.kinds
 
 
-def listed(found: Sequence[Stack]) -> str:
+def stacks_text(found: Sequence[Stack]) -> str:
     """Describe the stacks in words, equal ones counted."""
     counts = Counter(s.describe() for s in found)
     lines = [(f"{n} times " if n > 1 else "") + text for text, n in counts.items()]
@@ -144,7 +144,7 @@ def listed(found: Sequence[Stack]) -> str:
     return "; ".join(lines[:12] + more) or "no image"
 
 
-def _told(rule: SeriesRule) -> str:
+def _rule_text(rule: SeriesRule) -> str:
     """Describe a rule without its description, which may quote a hospital's text."""
     other = {"description", "computed_from", "by_patient"}
     told = rule.model_dump(exclude_defaults=True, exclude=other)
@@ -200,9 +200,9 @@ def _alike(a: Stack, b: Stack) -> bool:
 
 def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
     """Return a refusal that says that several match, and how they differ."""
-    there = listed(matching)
+    there = stacks_text(matching)
     if len(_by_series(matching)) > 1:
-        what = f"{len(matching)} match {_told(rule)}: {there}"
+        what = f"{len(matching)} match {_rule_text(rule)}: {there}"
         return Refused("series-ambiguous", what, _files(matching))
     turned = len({s.frame.orientation for s in matching})
     sizes = len({(s.instance.rows, s.instance.columns, s.frame.spacing) for s in matching})
@@ -218,7 +218,7 @@ def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
     """
     directed = {s.instance.series for s in matching if s.frame.diffusion.direction}
     steps = {
-        "calculated or derived": lambda s: s.frame.diffusion.made == "measured",
+        "calculated or derived": lambda s: s.frame.diffusion.origin == "measured",
         "not known for diffusion images": lambda s: s.frame.diffusion.b_value or s.frame.diffusion.known_by == "header",
         "trace": lambda s: s.frame.diffusion.isotropic or _undirected(s, directed),
     }  # fmt: skip
@@ -247,8 +247,8 @@ def _doubts(matching: Sequence[Stack], rule: SeriesRule) -> list[Finding]:
     if rule.b_value is None:
         return []
     out = []
-    if all(s.frame.diffusion.made != "measured" for s in matching):
-        how = " or ".join(sorted({s.frame.diffusion.made for s in matching}))
+    if all(s.frame.diffusion.origin != "measured" for s in matching):
+        how = " or ".join(sorted({s.frame.diffusion.origin for s in matching}))
         out.append(Finding("b-calculated", f"b {rule.b_value:g} is {how}, as the rule allows"))
     if rule.b_value < 1 and all(s.frame.diffusion.known_by == "readout" for s in matching):
         what = "b 0 by its b-value, and diffusion by no more than its echo-planar readout"

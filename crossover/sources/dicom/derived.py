@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection
 from typing import Literal
 
-Made = Literal["measured", "calculated", "derived", "map"]
+Origin = Literal["measured", "calculated", "derived", "map"]
 """A signal as measured, or averaged over directions or repetitions; the signal that was calculated for a
 b-value; what was derived in a way that we don't know; values that are no signal (ADC, FA, T2, phase, ...)."""
 
@@ -61,7 +61,7 @@ _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 """Siemens' sequence name of what was made from several b-values: `*ep_b50_800`."""
 
 
-def made(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool) -> Made:
+def origin_of(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool) -> Origin:
     """Return what an image with a b-value is, decided in this order: a map, calculated, measured, else derived.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from crossover.sources.dicom.derived import TRACES, Made, added_name, made
+from crossover.sources.dicom.derived import TRACES, Origin, added_name, origin_of
 from crossover.sources.dicom.elements import csa_items, numbers, text
 
 PHILIPS = "Philips Imaging DD 001"
@@ -26,7 +26,7 @@ class Diffusion(NamedTuple):
     """Unit gradient direction; None for none, for a trace image, or where it isn't told."""
     isotropic: bool
     """A trace-weighted image: a mean over directions, made on the scanner."""
-    made: Made = "measured"
+    origin: Origin = "measured"
     """Whether the values are a signal, as measured; images without a b-value count as such."""
     known_by: Literal["", "readout", "header"] = ""
     """What shows that an image at b = 0 belongs to a diffusion measurement: its header, no more than its
@@ -60,9 +60,9 @@ def diffusion(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...], 
     named = added_name(text(whole, "SeriesDescription"), text(whole, "ProtocolName"))
     named += "\n" + text(whole, "DerivationDescription")
     one = isotropic or direction is not None
-    is_made = made(kinds, unit, named, text(whole, "SequenceName"), one)
-    known_by = _known_by(parts, whole, kinds) if b_value == 0 and is_made == "measured" else ""
-    return Diffusion(b_value, direction, isotropic, is_made, known_by)
+    origin = origin_of(kinds, unit, named, text(whole, "SequenceName"), one)
+    known_by = _known_by(parts, whole, kinds) if b_value == 0 and origin == "measured" else ""
+    return Diffusion(b_value, direction, isotropic, origin, known_by)
 
 
 def _standard(part: Dataset) -> float | None:

@@ -90,7 +90,7 @@ def _archive(path: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def walk(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
+def list_files(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
     """Return all regular files of `source` (a folder, an archive or a file), sorted by path.
 
     Links to folders are not followed, sockets and pipes not opened, names that are no UTF-8 are fine.

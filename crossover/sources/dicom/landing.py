@@ -49,7 +49,7 @@ def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
     rounded = np.rint(values)
     off = np.abs(values - rounded) > WHOLE
     if off.any():
-        what = f"{np.count_nonzero(off)} of {values.size} values are not whole numbers ({listed(values[off])})"
+        what = f"{np.count_nonzero(off)} of {values.size} values are not whole numbers ({values_text(values[off])})"
         if scaling != (1.0, 0.0):
             what += f" after slope {scaling[0]:.10g} and intercept {scaling[1]:.10g}"
         what += ": threshold it, or resample labels by nearest neighbour, and save whole numbers"
@@ -57,14 +57,14 @@ def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
     return rounded
 
 
-def listed(values: Iterable[float]) -> str:
+def values_text(values: Iterable[float]) -> str:
     """Return the smallest few of the different values, in words."""
     there = np.unique(np.asarray(list(values) if isinstance(values, set) else values))
     more = ", ..." if len(there) > LISTED else ""
     return ", ".join(f"{v:.6g}" for v in there[:LISTED].tolist()) + more
 
 
-def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
+def inside_or_refuse(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
     """Return where the values of a whole mask are one of the labels, and refuse a mask without any such value.
 
     Args:
@@ -79,7 +79,7 @@ def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, flo
         if labels is None:
             raise Refused("structure-empty", "a label map without a voxel with any label")
         which = " or ".join(map(str, labels))
-        what = f"a label map without a voxel of label {which}; there are {listed(values)}"
+        what = f"a label map without a voxel of label {which}; there are {values_text(values)}"
         raise Refused("structure-empty", what)
     if chosen.all():
         raise Refused("structure-refused", "all its voxels are inside: none is 0")
@@ -109,7 +109,9 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
     return out, int(np.count_nonzero(out)) < int(np.count_nonzero(values))
 
 
-def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tuple[NDArray[np.bool_], list[Finding]]:
+def land_with_findings(
+    mask_image: sitk.Image, grid: sitk.Image, whole: bool = False
+) -> tuple[NDArray[np.bool_], list[Finding]]:
     """Lay a mask on a grid as `land` does, with a finding that counts its voxels beyond the grid.
 
     Args:
@@ -138,5 +140,8 @@ def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tup
 
 
 def contradictory(findings: Iterable[Finding]) -> bool:
-    """Return whether findings say that a file's header gives two places (code header-forms); see `landed`."""
+    """Return whether findings say that a file's header gives two places (code header-forms).
+
+    `land_with_findings` then asks for a mask that covers the grid exactly.
+    """
     return any(f.code == "header-forms" for f in findings)

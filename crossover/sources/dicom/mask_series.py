@@ -17,7 +17,7 @@ from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.header import STRUCTURES, Frame, Instance, read_header
-from crossover.sources.dicom.landing import LISTED, inside, landed, listed
+from crossover.sources.dicom.landing import LISTED, inside, land_with_findings, values_text
 from crossover.sources.dicom.pixels import stored
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.dicom.stacks import Stack
@@ -64,7 +64,7 @@ def mask_series(
         volume = _on_slices({places[k]: chosen[k] for k in held}, grid)
     else:
         volume = _where_they_lie([(slices[k][1], chosen[k]) for k in held], grid)
-    mask, clipped = landed(volume, grid)
+    mask, clipped = land_with_findings(volume, grid)
     return mask, findings + clipped + _gap(places, held)
 
 
@@ -132,7 +132,10 @@ def _on_slices(planes: Mapping[int, NDArray[np.bool_]], grid: sitk.Image) -> sit
 
 
 def _where_they_lie(planes: list[tuple[Frame, NDArray[np.bool_]]], grid: sitk.Image) -> sitk.Image:
-    """Place a mask's slices as far apart as the image's, which headers round; `landed` measures the difference."""
+    """Place a mask's slices as far apart as the image's, since headers round this distance.
+
+    `land_with_findings` measures the difference.
+    """
     first = planes[0][0]
     step = step_of(grid, first)
     along = np.array([frame.position for frame, _ in planes]) @ directions(first)[:, 2]
@@ -163,7 +166,7 @@ def _chosen(slices: Sequence[Slice], labels: list[int] | None) -> list[NDArray[n
     if all(plane.all() for plane in out):
         raise Refused("structure-refused", "all its pixels are inside: none is 0")
     if not any(plane.any() for plane in out):
-        what = f"none of {len(slices)} slices holds the structure; their values: {listed(there)}"
+        what = f"none of {len(slices)} slices holds the structure; their values: {values_text(there)}"
         raise Refused("structure-empty", what)
     return out
 

@@ -24,7 +24,7 @@ _PORTION = 1_000_000
 Ring = NDArray[np.float64]
 
 
-def once(rings: Sequence[Ring], tolerance: float) -> list[int]:
+def without_copies(rings: Sequence[Ring], tolerance: float) -> list[int]:
     """Return the numbers of the rings (n, 2) to keep so that each is there once.
 
     Two are the same where their lines are, within `tolerance`: whatever the points that they start from,
@@ -34,7 +34,7 @@ def once(rings: Sequence[Ring], tolerance: float) -> list[int]:
     boxes = _boxes(rings)
     for i, ring in enumerate(rings):
         alike = np.abs(boxes[kept] - boxes[i]).max(axis=(1, 2), initial=0) <= tolerance
-        if not any(same(ring, rings[kept[k]], tolerance) for k in np.flatnonzero(alike)):
+        if not any(same_line(ring, rings[kept[k]], tolerance) for k in np.flatnonzero(alike)):
             kept.append(i)
     return kept
 
@@ -44,7 +44,7 @@ def _boxes(rings: Sequence[Ring]) -> NDArray[np.float64]:
     return np.array([(ring.min(axis=0), ring.max(axis=0)) for ring in rings])
 
 
-def same(a: Ring, b: Ring, tolerance: float) -> bool:
+def same_line(a: Ring, b: Ring, tolerance: float) -> bool:
     """Return whether two rings (n, 2) are one line, within `tolerance`."""
     if a.shape == b.shape and (a == b).all():
         return True

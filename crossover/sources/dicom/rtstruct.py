@@ -21,7 +21,7 @@ from skimage.measure import points_in_poly
 
 from crossover.sources.dicom.elements import numbers
 from crossover.sources.dicom.raster import rasterise
-from crossover.sources.dicom.rings import once, overlaps
+from crossover.sources.dicom.rings import overlaps, without_copies
 from crossover.sources.findings import Finding, Refused
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -155,7 +155,7 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     """Draw a region of interest as voxels (slices, rows, columns) of an image; return them with the findings.
 
     Inside is even-odd over all closed contours of a plane, see `raster.rasterise`; a contour that is there
-    twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between
+    twice counts once, see `rings.without_copies`. Planes may lie along any axis of the grid, oblique to it, or between
     its slices; a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined
     half-way; where one is missing in between, or there are fewer than three, the gap stays empty. The mask
     may be empty.
@@ -285,7 +285,7 @@ def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple
     out, copies, redrawn, partly = [], 0, 0, 0
     for plane in planes:
         flat = [ring @ basis / pixel for ring in plane.rings]
-        kept = once(flat, FLAT)
+        kept = without_copies(flat, FLAT)
         twice, part = overlaps([flat[k] for k in kept])
         copies, redrawn, partly = copies + len(flat) - len(kept), redrawn + twice, partly + part
         out.append(plane._replace(rings=[plane.rings[k] for k in kept]))

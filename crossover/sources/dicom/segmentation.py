@@ -20,7 +20,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian
 
 from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.sources.dicom.elements import numbers
-from crossover.sources.dicom.landing import landed
+from crossover.sources.dicom.landing import land_with_findings
 from crossover.sources.dicom.pixel_data import contradiction
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.findings import Finding, Refused
@@ -127,7 +127,7 @@ def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArr
     if _counts_from_corners(dataset, image, grid):
         image.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5, 0.0)))
         findings.append(Finding("half-pixel", "moved by half a pixel along rows and columns"))
-    mask, clipped = landed(image, grid)
+    mask, clipped = land_with_findings(image, grid)
     return mask, findings + clipped
 
 

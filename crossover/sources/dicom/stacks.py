@@ -70,9 +70,9 @@ class Stack:
             step = abs(float(np.median(np.diff(self.places)))) if len(self.planes) > 1 else 0.0
             text += f", {step:.3g} x {f.spacing[0]:.3g} x {f.spacing[1]:.3g} mm"
         d = f.diffusion
-        if d.b_value is not None and d.made != "map":
+        if d.b_value is not None and d.origin != "map":
             text += f", b {d.b_value:g}" + (", trace" if d.isotropic else "")
-        text += f", {d.made}" if d.made != "measured" else ""
+        text += f", {d.origin}" if d.origin != "measured" else ""
         for word in ("ADC", "LOCALIZER", "MPR", "MOSAIC"):
             text += f", {word.lower()}" if word in f.kinds else ""
         # Some workstations number series by the date, which tells when somebody was there.
@@ -114,13 +114,13 @@ def _known_zeros(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Fram
     """
     weighted: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for i in instances:
-        kinds = {f.kinds for f in i.frames if f.diffusion.b_value and f.diffusion.made == "measured"}
+        kinds = {f.kinds for f in i.frames if f.diffusion.b_value and f.diffusion.origin == "measured"}
         weighted[i.series] |= kinds
     for i in instances:
         mates = weighted[i.series]
         for f in i.frames:
             d = f.diffusion
-            if d.b_value == 0 and d.made == "measured" and d.known_by != "header":
+            if d.b_value == 0 and d.origin == "measured" and d.known_by != "header":
                 if f.kinds in mates or (mates and "DERIVED" not in f.kinds):
                     d = d._replace(known_by="header")
                 elif not d.known_by:
@@ -133,7 +133,7 @@ def _key(i: Instance, f: Frame) -> tuple:
     d = f.diffusion
     return (
         i.series, i.frame_of_reference, i.rows, i.columns, i.samples, f.kinds,
-        d.b_value, d.isotropic, d.made, not f.position,
+        d.b_value, d.isotropic, d.origin, not f.position,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import first_folder
@@ -69,13 +69,13 @@ def read_export(root: Path, workers: int) -> Export:
     Raises:
         ValueError: where no file in it is a DICOM image.
     """
-    files, findings = walk(root, KEY)
+    files, findings = list_files(root, KEY)
     maps = [f for f in files if is_volume(f.place)]
     instances, wrong = _read([f for f in files if not is_volume(f.place)], workers)
     if not any(i.modality in IMAGES and i.pixels for i in instances):
         told = "; ".join(f"{f.code}, {f.what}" for f in gathered([*findings, *wrong])[:5])
         raise ValueError(f"{root}: none of its {len(files)} files is a DICOM image" + (f": {told}" if told else ""))
-    by_folder = _told_by_folders(instances)
+    by_folder = _identified_by_folders(instances)
     patients = _patients(instances, by_folder)
     odd = [f"{f.what} ({f.code}): {f.remedy}" for f in gathered([*findings, *wrong]) if f.severity != "note"]
     return Export(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
@@ -114,7 +114,7 @@ def _read(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[
     return instances + more, [f for f in wrong if f.code != "no-patient"] + also
 
 
-def _told_by_folders(instances: Sequence[Instance]) -> bool:
+def _identified_by_folders(instances: Sequence[Instance]) -> bool:
     """Return whether folders identify patients, and not PatientID (0010,0020).
 
     They do where some files name no patient, or all name one and lie in folders of other studies.
@@ -137,12 +137,12 @@ def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
 
 def _patient(name: str, instances: Sequence[Instance]) -> Patient:
     objects = [i for i in instances if i.modality in STRUCTURES]
-    names = [name for i in objects for name in called(i)]
+    names = [name for i in objects for name in structure_names(i)]
     drawn_on = frozenset(uid for i in objects for uid in i.references)
     return Patient(name, stacks(instances), drawn_on, names, len({i.study for i in instances if i.modality in IMAGES}))
 
 
-def called(instance: Instance) -> list[str]:
+def structure_names(instance: Instance) -> list[str]:
     """Return what an object's structures are called; of an RTSTRUCT's those with an area."""
     try:
         with instance.file.open() as opened:

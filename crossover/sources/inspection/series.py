@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crossover.sources.dicom.choose import matches, picked
+from crossover.sources.dicom.choose import matches, matching_stacks
 from crossover.sources.dicom.header import IMAGES
 from crossover.sources.dicom.stacks import Stack
 from crossover.sources.findings import Refused
@@ -51,9 +51,9 @@ class Candidate:
 
 def candidates(patients: Sequence[PatientStacks]) -> list[Candidate]:
     """Return the likely channels: those that structures were drawn on first, then those that most patients have."""
-    found = [c for name, rule in _rules(patients).items() if (c := _settled(name, rule, patients)).taken]
+    found = [c for name, rule in _rules(patients).items() if (c := _decided(name, rule, patients)).taken]
     if fitted := _fitted([c.rule for c in found]):
-        found = [c for c in found if c.name != "adc"] + [_settled("adc", fitted, patients)]
+        found = [c for c in found if c.name != "adc"] + [_decided("adc", fitted, patients)]
     found = _without_doubles(found)
     drawn = {c.name: _drawn(c, patients) for c in found}
     return sorted(found, key=lambda c: (-drawn[c.name], -c.taken, *_likely(c.rule)))[:MOST]
@@ -106,7 +106,7 @@ def _keys(stack: Stack) -> Iterator[tuple]:
     if "ADC" in stack.frame.kinds or re.search(r"(?<![a-z])adc(?![a-z])", i.text, re.IGNORECASE):
         yield (("modality", "MR"), ("image_type", "ADC"))
         return
-    if d.b_value is not None and d.made != "map":
+    if d.b_value is not None and d.origin != "map":
         yield (("modality", "MR"), ("b_value", float(round(d.b_value))))
         return
     yield plane
@@ -134,7 +134,7 @@ def _fitted(rules: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return {"modality": "MR", "image_type": "ADC", "computed_from": [measured[0], measured[-1]]}
 
 
-def _settled(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
+def _decided(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
     """Try a rule; where it leaves open which series is meant, add the one or two attributes that decide for most."""
     best = _tried(name, rule, patients)
     open_at_first = sum(why.startswith(OPENS) for why in best.why)
@@ -158,7 +158,7 @@ def _tried(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -
     typed, chosen, why = SeriesRule(**rule), [], []
     for there, drawn_on in patients:
         try:
-            chosen.append(picked(there, typed, drawn_on))
+            chosen.append(matching_stacks(there, typed, drawn_on))
             why.append("")
         except Refused as refused:
             chosen.append([])

@@ -146,7 +146,7 @@ class _Inspection:
                 looks = dict(zip(patients, processes.map(probe, files)))
         else:
             looks = dict(zip(patients, map(probe, files)))
-        return self._told(channels, masks, looks)
+        return self._as_inventory(channels, masks, looks)
 
     def _channels(self) -> dict[str, Any]:
         """Return name -> its file, as a source has it."""
@@ -162,7 +162,7 @@ class _Inspection:
                 out.append((name, {"file": pattern, "volume": volume} if kind.volumes > 1 else pattern))
         return dict(zip(distinct(name for name, _ in out), (file for _, file in out)))
 
-    def _told(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
+    def _as_inventory(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
         structures = self._structures(masks, looks)
         kinds = [self._channel(name, file, looks) for name, file in channels.items()]
         kinds.sort(key=lambda kind: -kind.patients)

@@ -22,7 +22,7 @@ import pandas as pd
 
 from crossover.statistics.differences.paired import DECIMALS, describe, holm
 from crossover.statistics.estimates.chance import METHODS, Effect, combined, effect
-from crossover.statistics.scores.intervals import ended, mean_interval, of_differences
+from crossover.statistics.scores.intervals import clip_to_scale, mean_interval, of_differences
 from crossover.statistics.scores.metrics_table import POOLED, with_runs
 from crossover.statistics.scores.scales import SHARE
 from crossover.study.chains import BASELINE, ONE_SOURCE, Chain, baseline, comparable, kinds
@@ -262,7 +262,7 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
         within = found.interval(1 - alpha) if found.se > 0 else exact
         wide = within if found.about == METHODS else wide
     for name, ends in (("ci", (out["ci_low"], out["ci_high"])), ("ci_wide", wide)):
-        low, high = ended(ends[0], ends[1], of_differences(SHARE))
+        low, high = clip_to_scale(ends[0], ends[1], of_differences(SHARE))
         out |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return out
 

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.scores.intervals import ended, of_differences
+from crossover.statistics.scores.intervals import clip_to_scale, of_differences
 from crossover.statistics.scores.metrics_table import compared, test_sets
 from crossover.statistics.scores.scales import scale
 
@@ -62,7 +62,7 @@ def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFram
                 anova.append(place | {"groups": len(groups)} | one_way(groups))
                 tukey += [place | pair for pair in honest_differences(groups, alpha)]
     pairs = pd.DataFrame(tukey, columns=TUKEY)
-    pairs["ci_low"], pairs["ci_high"] = ended(
+    pairs["ci_low"], pairs["ci_high"] = clip_to_scale(
         pairs["ci_low"].astype(float), pairs["ci_high"].astype(float), of_differences(scale(metric))
     )
     return pd.DataFrame(anova, columns=ANOVA), pairs

@@ -38,7 +38,7 @@ from crossover.statistics.differences.sign_patterns import exact_p
 from crossover.statistics.estimates.chance import Effect, Spread
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, effect_of
 from crossover.statistics.estimates.resampling import mean_of
-from crossover.statistics.scores.intervals import ended, half_width, of_differences
+from crossover.statistics.scores.intervals import clip_to_scale, half_width, of_differences
 from crossover.statistics.scores.metrics_table import POOLED, by_test_set, tested, with_runs
 from crossover.statistics.scores.scales import scale
 
@@ -146,7 +146,7 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
     out = by_test_set(table, lambda rows: _of_test_set(rows, metric, alpha, main, order))[PAIRED]
     named = out["tests"].astype(str) + " tests on " + out["test_set"] + ": " + out["corrected_over"]
     out["corrected_over"] = named.where(out["tests"] > 0, "")
-    out["ci_low"], out["ci_high"] = ended(out["ci_low"], out["ci_high"], of_differences(scale(metric)))
+    out["ci_low"], out["ci_high"] = clip_to_scale(out["ci_low"], out["ci_high"], of_differences(scale(metric)))
     return out
 
 

@@ -82,7 +82,7 @@ def ranks(scores: np.ndarray, higher_is_better: bool) -> np.ndarray:
     return 1 + (values[..., None, :] > values[..., :, None]).sum(-1)
 
 
-def tau(full: np.ndarray, samples: np.ndarray) -> np.ndarray:
+def kendall_tau(full: np.ndarray, samples: np.ndarray) -> np.ndarray:
     """Return Kendall's tau-b of each of several rankings with one ranking.
 
     Args:
@@ -146,7 +146,7 @@ def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence
     full, samples = _samples(scores, strata, metric, seed)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(samples, ends, axis=0, method="inverted_cdf")
-    taus = tau(full, samples)
+    taus = kendall_tau(full, samples)
     told = taus[~np.isnan(taus)]
     between = np.quantile(told, ends) if len(told) else (np.nan, np.nan)
     about = {

@@ -14,7 +14,7 @@ from scipy.stats import f
 
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
-from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.intervals import clip_to_scale
 from crossover.statistics.scores.metrics_table import test_sets
 
 Form = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
@@ -158,7 +158,7 @@ def intraclass(
             within = _within(raters, error, n, k)
             low, high = _one_f(between, within, n - 1, n * (k - 1), k, confidence)
     scale = (-1 / (k - 1), 1.0)
-    return np.clip(icc, *scale), *ended(low, high, scale)
+    return np.clip(icc, *scale), *clip_to_scale(low, high, scale)
 
 
 def estimate(

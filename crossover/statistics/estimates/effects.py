@@ -11,7 +11,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.resampling import mean_of, study_spread
-from crossover.statistics.scores.intervals import off_line, on_line
+from crossover.statistics.scores.intervals import from_unbounded, to_unbounded
 from crossover.statistics.scores.metrics_table import mean_by_place
 from crossover.statistics.scores.scales import Scale
 
@@ -93,13 +93,13 @@ def contrasted(
 
 def mean_interval(mean: Effect, confidence: float, scale: Scale) -> tuple[float, float]:
     """Return the interval of a mean on its metric's scale, computed on the scale without ends (`intervals`)."""
-    low, high = on_scale(mean, scale).interval(confidence)
-    return float(off_line(low, scale)), float(off_line(high, scale))
+    low, high = unbounded_effect(mean, scale).interval(confidence)
+    return float(from_unbounded(low, scale)), float(from_unbounded(high, scale))
 
 
-def on_scale(mean: Effect, scale: Scale) -> Effect:
+def unbounded_effect(mean: Effect, scale: Scale) -> Effect:
     """Return a mean on the scale without ends: the logit of a share, the logarithm of a distance."""
-    level, slope = on_line(mean.estimate, scale)
+    level, slope = to_unbounded(mean.estimate, scale)
     return mean.scaled(float(level), float(slope))
 
 

@@ -136,7 +136,7 @@ def panel(rows: pd.DataFrame, metric: str, others: pd.DataFrame | None = None) -
     return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized))
 
 
-def of_draws(table: pd.DataFrame) -> pd.DataFrame:
+def draws_as_trainings(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of `metrics_table.check_metrics` of which replicates are draws of the nested subsets.
 
     Two trainings or folds on the same subsets say nothing of other subsets; a `panel` has each case's mean over them.

@@ -20,7 +20,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Effect
 from crossover.statistics.estimates.effects import effect_of
-from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, of_draws, panels, resample
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, draws_as_trainings, panels, resample
 from crossover.statistics.learning_curves.curves import interval
 from crossover.statistics.learning_curves.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
 
@@ -68,7 +68,7 @@ def crossovers(
         ValueError: the table has no such metric, or lower values of it are better.
     """
     rows = []
-    for test_set, structure, panel in panels(of_draws(table), metric, unsized=True):
+    for test_set, structure, panel in panels(draws_as_trainings(table), metric, unsized=True):
         found = resample(panel, draws)
         place = {"test_set": test_set, "structure": structure, "metric": metric}
         sized = range(panel.sized)
@@ -85,7 +85,7 @@ def crossover(
     """Return the row of one pair of families; empty where fewer than two sizes have cases that both were tested on.
 
     Args:
-        panel: its trainings are draws of the nested subsets, one each (`of_draws`).
+        panel: its trainings are draws of the nested subsets, one each (`draws_as_trainings`).
         found: the panel's resampled means.
         pair: numbers of families; one without sizes comes first.
         confidence, alpha: see `crossovers`.
@@ -251,10 +251,10 @@ def _statement(row: dict) -> str:
     if row["verdict"] == CROSSES:
         if row["off_the_shelf"]:
             return (
-                f"with {number(row['n'], row)} cases or more {overtakes} is ahead of {ahead} ({_bounds(row)}); "
+                f"with {size_text(row['n'], row)} cases or more {overtakes} is ahead of {ahead} ({_bounds(row)}); "
                 f"with fewer, {ahead} as it is"
             )
-        return f"{overtakes} overtakes {ahead} at n = {number(row['n'], row)} ({_bounds(row)})"
+        return f"{overtakes} overtakes {ahead} at n = {size_text(row['n'], row)} ({_bounds(row)})"
     if row["verdict"] == CHANGES:
         return f"{CHANGES}: {ahead} and {overtakes} {sizes}"
     if row["verdict"] == NONE:
@@ -262,7 +262,7 @@ def _statement(row: dict) -> str:
         if row["off_the_shelf"] and first == overtakes:
             return f"with {row['n_smallest']} cases already {overtakes} is ahead of {ahead}, and stays so"
         return f"no crossover {sizes}: {first} stays ahead of {second}"
-    text = f"can't tell whether {overtakes} overtakes {ahead}: estimate {number(row['n'], row)} ({_bounds(row)})"
+    text = f"can't tell whether {overtakes} overtakes {ahead}: estimate {size_text(row['n'], row)} ({_bounds(row)})"
     return f"{text}; add {lacking(row)}" if lacking(row) else text
 
 
@@ -287,16 +287,16 @@ def _needs(row: dict) -> str:
 
 
 def _bounds(row: dict) -> str:
-    return f"{row['confidence']:.0%} CI {bounds(row)}"
+    return f"{row['confidence']:.0%} CI {interval_text(row)}"
 
 
-def bounds(row: dict) -> str:
+def interval_text(row: dict) -> str:
     """Return the interval of a row's n in words: "51 to beyond 256"; one end where both are the same."""
-    low, high = number(row["ci_low"], row), number(row["ci_high"], row)
+    low, high = size_text(row["ci_low"], row), size_text(row["ci_high"], row)
     return low if low == high else f"{low} to {high}"
 
 
-def number(n: float, row: dict) -> str:
+def size_text(n: float, row: dict) -> str:
     """Return an n of a row in words: "90", "below 5", "beyond 256", "none" where two curves are the same."""
     if np.isnan(n):
         return "none"

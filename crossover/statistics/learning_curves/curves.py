@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, panels, resample
 from crossover.statistics.learning_curves.forms import FEWEST, monotone, power_curve, power_law
-from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.intervals import clip_to_scale
 from crossover.statistics.scores.scales import Scale, scale
 
 CURVES = [
@@ -64,9 +64,9 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarr
 def _curve(panel: Panel, found: Resampled, f: int, confidence: float, scale: Scale) -> dict[str, object]:
     here = ~np.isnan(found.means[f])
     n, means, draws = panel.sizes[here], found.means[f, here], found.draws[:, f, here]
-    low, high = ended(*interval(draws, confidence), scale)
+    low, high = clip_to_scale(*interval(draws, confidence), scale)
     rising = monotone(means)
-    fit_low, fit_high = ended(*interval(monotone(draws), confidence), scale)
+    fit_low, fit_high = clip_to_scale(*interval(monotone(draws), confidence), scale)
     power = power_law(means, n) if len(n) >= FEWEST else np.full(3, np.nan)
     fitted = power_curve(power, n)
     return {

@@ -12,7 +12,7 @@ import numpy as np
 
 from crossover.statistics.estimates.resampling import PATIENTS, Resampled
 from crossover.statistics.learning_curves.curves import interval
-from crossover.statistics.learning_curves.forms import FEWEST, at, monotone, power_curve, power_law
+from crossover.statistics.learning_curves.forms import FEWEST, interpolate, monotone, power_curve, power_law
 
 FARTHEST = 2
 """Times the largest n, beyond which nothing is said."""
@@ -87,7 +87,7 @@ class Curve:
         """
         inside = np.geomspace(self.sizes[0], self.sizes[-1], POINTS)
         fits = monotone(self.draws)
-        known = at(fits, self.sizes, inside)
+        known = interpolate(fits, self.sizes, inside)
         if self.refused:
             beyond, ways = np.empty(0), [np.empty((len(fits), 0))] * 3
         else:

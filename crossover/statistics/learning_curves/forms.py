@@ -49,7 +49,7 @@ def power_curve(parameters: np.ndarray, n: np.ndarray) -> np.ndarray:
     return a - b * n**-c
 
 
-def at(values: np.ndarray, n: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def interpolate(values: np.ndarray, n: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Interpolate between the sizes along the last axis, straight on a log2 n axis."""
     x, new = np.log2(n), np.log2(wanted)
     right = np.clip(np.searchsorted(x, new), 1, len(x) - 1)

@@ -33,10 +33,10 @@ def mean_interval(
         confidence: from 0 to 1.
         scale: the lowest and highest value that the metric can have.
     """
-    return around(mean, half_width(sd, cases, confidence), scale)
+    return interval_around(mean, half_width(sd, cases, confidence), scale)
 
 
-def around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+def interval_around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Return (low, high) of a mean whose symmetric interval would be mean ± half, both on the scale.
 
     The interval is the mean itself where half is 0, mean ± half on a scale without ends, and NaN where either
@@ -64,7 +64,7 @@ def around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, 
     return np.where(half == 0, mean, low), np.where(half == 0, mean, high)
 
 
-def on_line(mean: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+def to_unbounded(mean: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Return a mean on the scale without ends (logit, logarithm, or as it is), and the slope of the transform there."""
     mean, (lowest, highest) = np.asarray(mean, float), scale
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -78,8 +78,8 @@ def on_line(mean: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
         return np.log(mean - lowest) - np.log(highest - mean), slope
 
 
-def off_line(value: ArrayLike, scale: Scale) -> np.ndarray:
-    """Return the mean whose place on the scale without ends is `value`, as `on_line` gives it."""
+def from_unbounded(value: ArrayLike, scale: Scale) -> np.ndarray:
+    """Return the mean whose place on the scale without ends is `value`, as `to_unbounded` gives it."""
     value, (lowest, highest) = np.asarray(value, float), scale
     if np.isinf(lowest) and np.isinf(highest):
         return value
@@ -90,7 +90,7 @@ def off_line(value: ArrayLike, scale: Scale) -> np.ndarray:
     return lowest + (highest - lowest) * special.expit(value)
 
 
-def ended(low: ArrayLike, high: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+def clip_to_scale(low: ArrayLike, high: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Return an interval cut to the ends of the scale."""
     return np.clip(low, *scale), np.clip(high, *scale)
 

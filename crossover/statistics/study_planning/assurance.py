@@ -130,7 +130,7 @@ def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | 
     )
 
 
-def drawn(pilot: Pilot, difference: float | None, draws: int = DRAWS) -> Components:
+def draw_components(pilot: Pilot, difference: float | None, draws: int = DRAWS) -> Components:
     """Return what the variances and the effect may be, drawn from what the pilot leaves uncertain.
 
     Args:
@@ -162,14 +162,14 @@ def assurance(pilot: Pilot, components: Components, cases: int, trainings: int, 
 
     Args:
         pilot: the pilot.
-        components: of `drawn`.
+        components: of `draw_components`.
         cases: test cases of the new study.
         trainings: of each model.
         alpha: significance level.
     """
     case_df = cases - pilot.strata
     training_df = pilot.models * (trainings - 1) or (pilot.training.df if pilot.training else 0)
-    if case_df < 1 or not judged(pilot, trainings):
+    if case_df < 1 or not can_be_judged(pilot, trainings):
         return np.nan
     rng = np.random.default_rng(SEED + 1)
     of_cases, of_training, of_rest = rng.uniform(size=(3, len(components.effect)))
@@ -190,7 +190,7 @@ def assurance(pilot: Pilot, components: Components, cases: int, trainings: int, 
     return float(_settled(components.effect, critical * np.hypot(case_se, training_se), true).mean())
 
 
-def judged(pilot: Pilot, trainings: int) -> bool:
+def can_be_judged(pilot: Pilot, trainings: int) -> bool:
     """Return whether a new study with this number of trainings could be judged.
 
     It could not with several where it is not known how they differ; with one it can where other models say

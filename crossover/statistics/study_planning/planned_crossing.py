@@ -86,7 +86,7 @@ def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> Cro
     )
 
 
-def settled(
+def share_settled(
     pilot: CrossingPilot,
     cases: int,
     trainings: int,
@@ -123,10 +123,10 @@ def cases_that_settle(
     """
     tried = [int(np.ceil(pilot.cases * factor)) for factor in FACTORS]
     low, high = -1, len(tried) - 1
-    reached = settled(pilot, tried[high], trainings, confidence, alpha, studies)
+    reached = share_settled(pilot, tried[high], trainings, confidence, alpha, studies)
     while high - low > 1 and reached >= wanted:
         middle = (low + high) // 2
-        share = settled(pilot, tried[middle], trainings, confidence, alpha, studies)
+        share = share_settled(pilot, tried[middle], trainings, confidence, alpha, studies)
         if share >= wanted:
             high, reached = middle, share
         else:

@@ -20,9 +20,9 @@ from crossover.statistics.study_planning.assurance import (
     MOST,
     Pilot,
     assurance,
-    drawn,
+    can_be_judged,
+    draw_components,
     fewest_cases,
-    judged,
     pilot_of,
 )
 from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot
@@ -92,14 +92,14 @@ def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rule
         difference: the true one that is asked about; None for the pilot's own, whose uncertainty then counts.
         rules: how the new study is judged.
     """
-    components = drawn(pilot, difference)
+    components = draw_components(pilot, difference)
     about = METHODS if pilot.training else MODELS
     place = {"question": DIFFERENCE, **place, "about": about, "given": difference is not None}
     place |= {"difference": pilot.estimate if difference is None else difference}
     place |= {"assurance": rules.assurance}
 
     def row(trainings: int) -> dict:
-        if not judged(pilot, trainings):
+        if not can_be_judged(pilot, trainings):
             why = "nothing would tell how much another training differs"
             return place | {"trainings": trainings, "refused": why}
         cases = fewest_cases(pilot, components, trainings, rules.assurance, rules.alpha)
@@ -109,13 +109,13 @@ def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rule
 
     rows = [row(trainings) for trainings in (rules.trainings if pilot.training else (1,))]
     more = rules.trainings[-1] * 2
-    while pilot.training and not any(map(enough, rows)) and more <= MOST_TRAININGS:
-        rows += filter(enough, [row(more)])
+    while pilot.training and not any(map(reaches_assurance, rows)) and more <= MOST_TRAININGS:
+        rows += filter(reaches_assurance, [row(more)])
         more *= 2
     return rows
 
 
-def enough(row: dict) -> bool:
+def reaches_assurance(row: dict) -> bool:
     """Return whether a row's test cases reach the assurance asked for; else they are the most that were tried."""
     return not row.get("refused") and row["reached"] >= row["assurance"]
 
@@ -144,7 +144,7 @@ def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict
     for trainings in (t for t in rules.trainings if t > 1):
         cases, reached = cases_that_settle(pilot, trainings, rules.assurance, rules.confidence, rules.alpha)
         row = place | {"trainings": trainings, "cases": cases, "reached": reached}
-        rows.append(row | {"hours": rules.hours(cases if enough(row) else None)})
+        rows.append(row | {"hours": rules.hours(cases if reaches_assurance(row) else None)})
     return rows
 
 
@@ -212,7 +212,7 @@ def statement(row: dict) -> str:
     return say(row) + cost
 
 
-def models(row: dict) -> str:
+def models_text(row: dict) -> str:
     """Return the models that a row is about in words: "transfer-L1 and scratch at n = 32"."""
     pair = f"{row['a']} and {row['b']}" if row["b"] else str(row["a"])
     return f"{pair} at n = {row['n_train']:.0f}" if row["n_train"] > 0 else pair
@@ -230,7 +230,7 @@ def _of_curve(question: str, place: dict, family: str, curve: Curve, rules: Rule
 
 def _settles(row: dict) -> str:
     size = f"a difference of {abs(row['difference']):.3g}"
-    what = f"{size if row['given'] else f'{size}, as found,'} between {models(row)}"
+    what = f"{size if row['given'] else f'{size}, as found,'} between {models_text(row)}"
     if row["about"] == MODELS:
         text = _plan(row, "", what)
         return f"{text} (of these trained models: nothing tells how much another training differs)"
@@ -251,7 +251,7 @@ def _settles_crossover(row: dict) -> str:
 
 def _plan(row: dict, with_: str, what: str) -> str:
     """Return a plan in words: "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
-    if enough(row):
+    if reaches_assurance(row):
         return f"{row['cases']:.0f} test cases{with_} settle {what} with an assurance of {row['assurance']:.0%}"
     return f"even {row['cases']:,.0f} test cases{with_} settle {what} with an assurance of {row['reached']:.0%} only"
 
