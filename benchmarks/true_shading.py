@@ -64,7 +64,7 @@ def rows(study: str, cohort: str, scale: str, patients: int) -> Iterator[dict]:
         for fit, iterations in TRIED:
             found = bias_field.estimate(image, shrink, iterations, fit)
             field = sitk.GetArrayViewFromImage(found)
-            share = float(sitk.GetArrayFromImage(bias_field.fitted(image, fit)).mean())
+            share = float(sitk.GetArrayFromImage(bias_field.fitted_voxels(image, fit)).mean())
             after = [left(weight, field, where) for where in places]
             yield row(fit, iterations, share, before, after)
 

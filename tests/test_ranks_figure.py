@@ -41,7 +41,7 @@ def test_a_disc_for_each_rank_that_a_model_had_and_a_ring_for_its_own(tables):
     assert area == pytest.approx((had["share"] / had["share"].sum()).to_numpy()), "areas, not diameters, are shares"
     assert rings.get_offsets()[:, 0].tolist() == ranked["rank"].tolist()
     told = [float(text.get_text()) for text in axes.texts]
-    assert told == pytest.approx(100 * had.loc[had["share"] >= ranks.TOLD, "share"], abs=0.51)
+    assert told == pytest.approx(100 * had.loc[had["share"] >= ranks.SHOWN_SHARE, "share"], abs=0.51)
     (tau,) = set(ranked["tau"])
     assert axes.get_title("right") == f"τ = {tau:.2f}"
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from crossover.sources.dicom.derived import Made, added_name, origin_of
+from crossover.sources.dicom.derived import Origin, added_name, origin_of
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.header import read_header
 from crossover.sources.findings import Finding
@@ -111,7 +111,7 @@ def test_a_word_for_a_map_makes_a_map_whatever_stands_beside_it(kinds, first, te
 def test_any_words_are_read(kinds, unit, description, protocol, sequence, one):
     named = added_name(description, protocol)
     assert named in description
-    assert origin_of(kinds, unit, named, sequence, one) in get_args(Made)
+    assert origin_of(kinds, unit, named, sequence, one) in get_args(Origin)
 
 
 @given(NEUTRAL, st.sampled_from(["ORIGINAL", "DERIVED"]))

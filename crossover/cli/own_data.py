@@ -68,7 +68,7 @@ def _show(found: Inventory, console: Console) -> None:
     for s in found.structures:
         called = ", ".join(map(str, s.names)) + (f"; alike: {', '.join(s.alike)}" if s.alike else "")
         ml = "" if s.median_ml is None else f"{s.median_ml:.3g}"
-        structures.add_row(s.name, escape(called), str(found.having(s.name)), ml)
+        structures.add_row(s.name, escape(called), str(found.count_having(s.name)), ml)
     console.print(structures if found.structures else "no structure: no RTSTRUCT, SEG or label map")
     console.print("To paste under series:" if found.dicom else "To paste under a cohort's channels:")
     for kind in found.channels:
@@ -132,7 +132,7 @@ def new(
     typer.echo(f"next: crossover check {name}; crossover run {name} --scale smoke")
 
 
-class _Asked(NamedTuple):
+class _CohortArgument(NamedTuple):
     """A cohort of a call."""
 
     path: Path
@@ -140,13 +140,13 @@ class _Asked(NamedTuple):
     value: str
 
 
-def _parsed(text: str) -> _Asked:
+def _parsed(text: str) -> _CohortArgument:
     """Return what "folder:center=A" asks for; a path that is there is a path, whatever signs it has."""
     path, mark, rest = text.rpartition(":")
     column, equals, value = rest.partition("=")
     if Path(text).exists() or not (mark and equals):
-        return _Asked(Path(text), "", "")
-    return _Asked(Path(path), column, value)
+        return _CohortArgument(Path(text), "", "")
+    return _CohortArgument(Path(path), column, value)
 
 
 def _listed(text: str) -> list[str]:
@@ -156,7 +156,7 @@ def _listed(text: str) -> list[str]:
 def _written(
     path: Path,
     name: str,
-    asked: dict[str, _Asked],
+    asked: dict[str, _CohortArgument],
     chosen: tuple[list[str], list[str]],
     model: Model | None,
     workers: int,
@@ -171,7 +171,7 @@ def _written(
     """
     from crossover.sources.inspection import folder_of, inspect_cohorts
     from crossover.study.config import keep_folder, load_study
-    from crossover.study.draft import Given, draft
+    from crossover.study.draft import FoundCohort, draft
 
     paths = {cohort: folder_of(of.path) for cohort, of in asked.items()}
     found = dict(zip(paths, inspect_cohorts([*paths.values()], workers)))
@@ -179,9 +179,9 @@ def _written(
         groups = "; ".join(f"{c}: {', '.join(values)}" for c, values in found["target"].columns.items()) or "nothing"
         raise ValueError(f"source and target are the same patients; what tells groups apart as :COLUMN=VALUE: {groups}")
     cohorts = {
-        cohort: Given(
+        cohort: FoundCohort(
             paths[cohort],
-            found[cohort].only(of.column, of.value) if of.column else found[cohort],
+            found[cohort].of_patients_with(of.column, of.value) if of.column else found[cohort],
             of.value or paths[cohort].resolve().name,
         )
         for cohort, of in asked.items()

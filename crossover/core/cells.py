@@ -67,11 +67,11 @@ def numbers(column: pd.Series, decimal: str = ".") -> tuple[pd.Series, list[str]
         values.append(value)
         if why:
             wrong.setdefault(why, []).append(f"row {row} ({cell!r})")
-    findings = [f"{column.name}: {why}: {some(places)}" for why, places in wrong.items()]
+    findings = [f"{column.name}: {why}: {first_few(places)}" for why, places in wrong.items()]
     return pd.Series(values, column.index, float, name=column.name), findings
 
 
-def broken(column: pd.Series) -> list[str]:
+def uncomputed_cells(column: pd.Series) -> list[str]:
     """Return what is wrong with a column of text: cells that the spreadsheet could not compute (#REF!)."""
     cells = column.tolist()
     if "#" not in "".join(cells):
@@ -85,11 +85,11 @@ def named_rows(rows: Sequence[int]) -> str:
     if len(rows) == 1:
         return f"row {rows[0]}"
     if len(rows) > _NAMED:
-        return f"rows {some(rows)}"
+        return f"rows {first_few(rows)}"
     return f"rows {', '.join(map(str, rows[:-1]))} and {rows[-1]}"
 
 
-def some(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
+def first_few(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
     """Join the first few, with a sign between them, and say how many more there are."""
     more = f" and {len(places) - most} more" if len(places) > most else ""
     return sign.join(map(str, places[:most])) + more

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossover.core.cells import BLANK, TableError, named_rows, numbers, some, sure_signs
+from crossover.core.cells import BLANK, TableError, first_few, named_rows, numbers, sure_signs
 from crossover.core.workbook import AS_TABLE, read_workbook
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -212,7 +212,7 @@ def _table(
         notes = notes + [f"without a name, left out: column {', '.join(map(str, nameless))}"]
     if trimmed:
         shown = [f"row {n} column {k + 1} ({header[k]})" for n, k in trimmed if k < len(header)]
-        notes = notes + [f"blanks around the text cut off: {some(shown)}"]
+        notes = notes + [f"blanks around the text cut off: {first_few(shown)}"]
     columns = list(zip(*filled.values())) if filled else [()] * len(header)
     rows = pd.DataFrame({header[k]: list(columns[k]) for k in keep}, index=list(filled), dtype=str)
     return Table(rows, notes, decimal)

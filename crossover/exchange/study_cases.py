@@ -90,7 +90,7 @@ def study_cases(study: Study, results: Path, structures: Sequence[str]) -> list[
     return cases
 
 
-def chosen(study: Study, names: Sequence[str]) -> list[str]:
+def chosen_structures(study: Study, names: Sequence[str]) -> list[str]:
     """Return the structures that are exported, in the study's order: all where none is named.
 
     Raises:

@@ -38,11 +38,11 @@ class Amount(NamedTuple):
 
 def amount(study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None) -> Amount | None:
     """Return what is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
-    own = counted(data / "cases" / cohort) or drawn(study, cohort)
-    return listed(study, cohort, received) if own is None and received else own
+    own = count_cases(data / "cases" / cohort) or phantom_amount(study, cohort)
+    return estimate_from_files(study, cohort, received) if own is None and received else own
 
 
-def counted(cases: Path) -> Amount | None:
+def count_cases(cases: Path) -> Amount | None:
     """Count cases that are there; None where there is none, or none that can be read."""
     names = (read_json_or_none(cases / "manifest.json") or {}).get("items", {})
     about = [read_json_or_none(cases / name / "case.json") for name in names]
@@ -54,7 +54,7 @@ def counted(cases: Path) -> Amount | None:
     return Amount(len(sizes), slices / len(sizes), pixels / slices)
 
 
-def drawn(study: Study, cohort: str) -> Amount | None:
+def phantom_amount(study: Study, cohort: str) -> Amount | None:
     """Return the amounts of phantoms; None for other sources."""
     source = study.cohorts[cohort].source
     if not isinstance(source, Phantom):
@@ -62,7 +62,7 @@ def drawn(study: Study, cohort: str) -> Amount | None:
     return Amount(source.patients, sum(source.slices) / 2, source.matrix**2)
 
 
-def listed(study: Study, cohort: str, received: Path) -> Amount | None:
+def estimate_from_files(study: Study, cohort: str, received: Path) -> Amount | None:
     """Estimate the amounts by the sizes of received files, rather too much than too little.
 
     DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder;

@@ -21,7 +21,7 @@ from crossover.exchange.dicom_results import DicomResults
 from crossover.exchange.original_series import NoOriginal, Originals
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.volumes import image_path, structure_path, write
-from crossover.sources.findings import FindingRow, unforeseen
+from crossover.sources.findings import FindingRow, describe_unforeseen
 from crossover.sources.ingest import ingest
 from crossover.sources.ingest_report import Report
 from crossover.sources.settings import RulesFile
@@ -247,7 +247,7 @@ def _as_dicom(objects: DicomResults, out: Path, case: str, masks: dict[str, sitk
     except Exception as error:
         if no_room := disk.as_disk_full(error, objects.folder):
             raise no_room from error
-        why = unforeseen(error)  # a message may quote a header
+        why = describe_unforeseen(error)  # a message may quote a header
     objects.drop(case)
     return dict.fromkeys(masks, f"{NOT_WRITTEN}: {why}")
 

@@ -21,7 +21,7 @@ from crossover.statistics.study_planning.planning import (
     differences,
     reaches_assurance,
 )
-from crossover.statistics.study_planning.plans import Asked
+from crossover.statistics.study_planning.plans import Question
 
 CORRELATION = 0.5
 """Of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan needs most cases."""
@@ -51,7 +51,7 @@ class Printed:
     between_runs: float | None = None
 
 
-def wrong(asked: Asked, printed: Printed | None) -> list[str]:
+def wrong(asked: Question, printed: Printed | None) -> list[str]:
     """Return everything that is wrong with a call, except for its table, a sentence each."""
     rules, lowest, highest = asked.rules, *scale(asked.metric)
     checks = [
@@ -83,7 +83,7 @@ def wrong(asked: Asked, printed: Printed | None) -> list[str]:
     return [text for fine, text in checks if not fine]
 
 
-def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, list[str]]:
+def design_from_printed(asked: Question, printed: Printed) -> tuple[pd.DataFrame, list[str]]:
     """Plan by printed numbers (`wrong` finds nothing in them): the table, and what is assumed."""
     pilot = _printed_pilot(printed)
     place = {"metric": asked.metric, "a": "two models", "n_train": 0}

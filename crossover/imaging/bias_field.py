@@ -29,7 +29,7 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "
             images, the field follows organs and is worse than none (docs/bias-field.md).
     """
     image = sitk.Cast(image, sitk.sitkFloat32)
-    mask = fitted(image, fit)
+    mask = fitted_voxels(image, fit)
     if not sitk.GetArrayViewFromImage(mask).any():
         return sitk.Cast(image * 0 + 1, sitk.sitkFloat32)
     factors = [shrink, shrink, 1]  # slices are few and thick: never thin those
@@ -40,7 +40,7 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "
     return sitk.Exp(sitk.Cast(n4.GetLogBiasFieldAsImage(image), sitk.sitkFloat32))
 
 
-def fitted(image: sitk.Image, fit: Fit) -> sitk.Image:
+def fitted_voxels(image: sitk.Image, fit: Fit) -> sitk.Image:
     """Return 1 at the voxels of an image (float32) that the field is fitted to, else 0."""
     seen = image if fit == "bright" else sitk.Log(sitk.Clamp(image, lowerBound=0) + 1)
     return sitk.OtsuThreshold(seen, 0, 1, 200)

@@ -28,7 +28,7 @@ from crossover.sources.dicom.places import (
     parted,
 )
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
-from crossover.sources.findings import Finding, unforeseen
+from crossover.sources.findings import Finding, describe_unforeseen
 from crossover.sources.forms import form_of
 from crossover.sources.ingest_report import CaseRecord, Report
 from crossover.sources.pseudonyms import case_names, key_of
@@ -268,7 +268,7 @@ def _make(
     except Exception as error:
         if isinstance(source, Phantom):
             raise
-        raise CaseError(unforeseen(error)) from None  # the log tells no more than that
+        raise CaseError(describe_unforeseen(error)) from None  # the log tells no more than that
 
 
 def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path) -> CaseRecord:

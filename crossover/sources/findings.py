@@ -163,7 +163,7 @@ class Refused(ValueError):
         self.finding = Finding(code, what, files=tuple(files)[:5])
 
 
-def gathered(findings: Iterable[Finding]) -> list[Finding]:
+def join_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Join findings that say the same about several files into one finding."""
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for f in findings:
@@ -174,7 +174,7 @@ def gathered(findings: Iterable[Finding]) -> list[Finding]:
     ]
 
 
-def unforeseen(error: BaseException) -> str:
+def describe_unforeseen(error: BaseException) -> str:
     """Return kind and place of an unexpected error; its message is left out, since it may quote a file's text."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 from crossover.imaging.volumes import on_grid
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import case_names
-from crossover.sources.reading import Reading, kept
+from crossover.sources.reading import Reading, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OpenKbpSource, OtherGrids
 from crossover.sources.volumes import VolumesError
@@ -69,7 +69,7 @@ def read_patient(
     volume-refused.
     """
     out = Reading()
-    with kept(out.findings, ""):
+    with errors_as_findings(out.findings, ""):
         out.channels, out.structures, wrong = _read(source, row, root)
         out.findings += [Finding("volume-refused", what) for what in wrong]
     return out

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import SimpleITK as sitk
 
 from crossover.imaging.grids import GeometryError, reoriented, resampled
-from crossover.sources.findings import Finding, Refused, unforeseen
+from crossover.sources.findings import Finding, Refused, describe_unforeseen
 from crossover.sources.settings import OtherGrids
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def of_structure(about: str) -> bool:
     return about.startswith("structure ") or about.endswith(" object")
 
 
-class kept:
+class errors_as_findings:
     """Keeps what goes wrong inside as a finding, so that everything else is looked at too.
 
     Messages of unforeseen errors may quote a file's text: only their kind and place are kept.
@@ -91,7 +91,7 @@ class kept:
         if isinstance(error, Refused):
             self.findings.append(replace(error.finding, about=self.about))
         elif isinstance(error, (Exception, RecursionError)):
-            what = unforeseen(error)
+            what = describe_unforeseen(error)
             log.error("%s: %s", self.about, what)
             self.findings.append(Finding("failed", what, self.about))
         return error is None or isinstance(error, Exception)

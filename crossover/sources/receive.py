@@ -50,7 +50,7 @@ def receive(source: Source, manifest: Path, data: Path | None, code: str, worker
             f"cohort {manifest.parent.name} comes from a folder: give it with DATA=<folder> "
             "(make) or --config data=<folder> (snakemake)"
         )
-    seen = _Seen(manifest.parent / SEEN, key_of(source), workers)
+    seen = _KnownDigests(manifest.parent / SEEN, key_of(source), workers)
     found = _files(source, data, seen) if source.kind == "dicom" else _patients(source, data, seen)
     write_json(manifest, {"items": found, "listing": listing})
     seen.keep()
@@ -63,7 +63,7 @@ class FileDigest(TypedDict):
     bytes: int
 
 
-class _Seen:
+class _KnownDigests:
     """Digests of files that were read before and have the same size and time since."""
 
     def __init__(self, path: Path, key: bytes, workers: int = 1) -> None:
@@ -95,7 +95,7 @@ class _Seen:
         write_json(self.path, self.now)
 
 
-def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest]:
+def _files(source: DicomSource, data: Path, seen: _KnownDigests) -> dict[str, FileDigest]:
     """Return token -> digest of each image and label map; the members of an archive have the archive's."""
     key = key_of(source)
     images, maps = parted(source, list_files(data / source.folder, key)[0])
@@ -114,7 +114,7 @@ def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest
     return found
 
 
-def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) -> dict[str, dict]:
+def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _KnownDigests) -> dict[str, dict]:
     """Return the cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
 
     Names of files and most columns may tell who a patient is: neither is kept.

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.cells import TableError, broken, named_rows
+from crossover.core.cells import TableError, named_rows, uncomputed_cells
 from crossover.core.names import equal_ignoring_case, unsafe
 from crossover.core.tables import Table, read_table
 from crossover.imaging.volumes import on_grid
@@ -20,7 +20,7 @@ from crossover.sources.dicom.landing import contradictory, land_with_findings
 from crossover.sources.file_patterns import filled, matching, paths_below
 from crossover.sources.findings import Finding
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
-from crossover.sources.reading import Reading, brought_onto, kept
+from crossover.sources.reading import Reading, brought_onto, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
 from crossover.sources.volume_file import read_image, read_mask
@@ -43,7 +43,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     root /= source.folder
     table, lacking = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
     own, passed = _of_cohort(source, table.rows)
-    findings = [f for column in sorted(_needed(source)) for f in broken(own[column])]
+    findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
         findings += _unsafe(source, own[source.patient])
     named = _named(source, own)
@@ -253,7 +253,7 @@ def read_patient(
     out, files = Reading(), _files(source, row)
     for name, channel in source.channels.items():
         about = f"channel {name}"
-        with kept(out.findings, about):
+        with errors_as_findings(out.findings, about):
             image, findings = read_image(root / files[about], getattr(channel, "volume", None))
             out.findings += [replace(f, about=about) for f in findings]
             first = next(iter(out.channels.items()), None)
@@ -264,7 +264,7 @@ def read_patient(
     grid, doubtful = next(iter(out.channels.values()), None), contradictory(out.findings)
     for name, structure in source.structures.items():
         about = f"structure {name}"
-        with kept(out.findings, about):
+        with errors_as_findings(out.findings, about):
             labels = None if structure.label is None else [structure.label]
             image, findings = read_mask(root / files[about], labels)
             out.findings += [replace(f, about=about) for f in findings]

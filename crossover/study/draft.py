@@ -29,7 +29,7 @@ class DraftError(ValueError):
 
 
 @dataclass(frozen=True)
-class Given:
+class FoundCohort:
     """A cohort as it was asked for."""
 
     path: Path
@@ -71,7 +71,7 @@ class _Chosen:
 
 def draft(
     name: str,
-    cohorts: Mapping[str, Given],
+    cohorts: Mapping[str, FoundCohort],
     channels: Sequence[str] = (),
     structures: Sequence[str] = (),
     model: Model | None = None,
@@ -122,7 +122,7 @@ def draft(
     return Draft(_text(values), data, notes)
 
 
-def _series(cohorts: Mapping[str, Given], images: _Chosen) -> dict[str, Any]:
+def _series(cohorts: Mapping[str, FoundCohort], images: _Chosen) -> dict[str, Any]:
     """Return the rules of channels, which all cohorts of DICOM share."""
     first = next((c for c, given in cohorts.items() if given.found.dicom), None)
     if first is None:
@@ -183,7 +183,7 @@ def _kind(kinds: Sequence[Any], name: str) -> Any:
     return next(kind for kind in kinds if kind.name == name)
 
 
-def _matched(cohorts: Mapping[str, Given], what: str, names: Sequence[str]) -> _Chosen:
+def _matched(cohorts: Mapping[str, FoundCohort], what: str, names: Sequence[str]) -> _Chosen:
     """Find what is asked for in every cohort; where nothing is, what is likely in the target and there in all."""
     target = cohorts["target"].found
     proposed = target.proposed_channels() if what == "channels" else target.proposed_structures()
@@ -226,7 +226,7 @@ def _why(found: Inventory, names: Sequence[str]) -> str:
     return f"{len(left)} of {len(found.cases)} are left out" + (f", as {first[0]}: {first[1]}" if first else "")
 
 
-def _question(cohorts: Mapping[str, Given], model: Model | None) -> str:
+def _question(cohorts: Mapping[str, FoundCohort], model: Model | None) -> str:
     ours = cohorts["target"].label
     if model:
         return (
@@ -242,7 +242,9 @@ def _question(cohorts: Mapping[str, Given], model: Model | None) -> str:
     )
 
 
-def _cohort(cohort: str, given: Given, data: Path, channels: _Chosen, structures: _Chosen, test: int) -> dict[str, Any]:
+def _cohort(
+    cohort: str, given: FoundCohort, data: Path, channels: _Chosen, structures: _Chosen, test: int
+) -> dict[str, Any]:
     found, folder = given.found, os.path.relpath(given.path.resolve(), data)
     usual = (("table", "patients.csv"), ("patient", "patient"))
     source = {key: value for key, value in found.source.items() if (key, value) not in usual}
@@ -268,7 +270,7 @@ def _allowed(found: Inventory, names: Sequence[str]) -> list[str]:
     return sorted(code for code in codes if code.replace("-", "").isalpha() and "-" in code)
 
 
-def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, Given]) -> dict[str, Any]:
+def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, FoundCohort]) -> dict[str, Any]:
     label = _label(name)
     rules = [_kind(g.found.structures, own[c]).rule for c, g in cohorts.items() if g.found.dicom]
     names = list(dict.fromkeys(n for rule in rules for n in rule.get("names", [])))
@@ -326,7 +328,7 @@ def _figures(strategies: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, A
 
 
 def _assumptions(
-    cohorts: Mapping[str, Given], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
+    cohorts: Mapping[str, FoundCohort], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
     channels: _Chosen, structures: _Chosen,
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""

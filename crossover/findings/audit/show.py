@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from crossover.core.cells import some
+from crossover.core.cells import first_few
 from crossover.findings.audit.false_claims import LIKELY
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, span
 from crossover.findings.published import Published
@@ -93,7 +93,7 @@ def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame
 def _entry(own: pd.DataFrame) -> Text:
     first = own.iloc[0]
     names = list(dict.fromkeys(own["about"]))
-    text = Text(some(names, MOST_NAMED, "; "), "bold")
+    text = Text(first_few(names, MOST_NAMED, "; "), "bold")
     text.append(f" ({first['where']}): printed {first['printed']}", "not bold")
     if first["follows_from"] and len(names) == 1:
         text.append(f"; from {first['follows_from']}", "not bold")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crossover.core.cells import some
+from crossover.core.cells import first_few
 from crossover.findings.claims import effects, from_statistics, reliability
 from crossover.findings.claims.parts import (
     FAILS,
@@ -123,7 +123,7 @@ def _row(
 
 
 def _longer(pairs: list[tuple[str, str]]) -> str:
-    named = some([f"{a} than {b}" for a, b in dict.fromkeys(pairs)], _NAMED)
+    named = first_few([f"{a} than {b}" for a, b in dict.fromkeys(pairs)], _NAMED)
     return (
         f"trained longer: {named}, which alone may make them better; a control is needed "
         "that trains the target's patients as often"
@@ -208,4 +208,4 @@ def _because(
     if found == HOLDS:
         return f"{text}; least clear: {shown.name}"
     named = outside if found == FAILS else [p for p in parts if p not in inside]
-    return f"{text}; not: {some([part.name for part in named], _NAMED, '; ')}"
+    return f"{text}; not: {first_few([part.name for part in named], _NAMED, '; ')}"

@@ -33,7 +33,7 @@ def read_claims(study: str, folder: Path = Path("config")) -> Claims:
     return claims
 
 
-def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
+def judge_claims(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
     """Return the verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:

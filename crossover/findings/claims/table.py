@@ -10,7 +10,7 @@ from rich.text import Text
 
 from crossover.core.configuration import ConfigError
 from crossover.findings.claims.check import check_claims
-from crossover.findings.claims.files import TABLES, judged
+from crossover.findings.claims.files import TABLES, judge_claims
 from crossover.findings.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
 from crossover.findings.claims.words import effect, p
 from crossover.study.config import load_study
@@ -41,7 +41,7 @@ def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dic
         raise ConfigError("\n".join(findings))
     loaded = {name: load_study(name, scale, config) for name in studies or there}
     check_claims(loaded, config)
-    return {name: judged(study, _files(results / name), config) for name, study in loaded.items()}
+    return {name: judge_claims(study, _files(results / name), config) for name, study in loaded.items()}
 
 
 def records(table: pd.DataFrame) -> list[dict]:

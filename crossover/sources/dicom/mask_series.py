@@ -21,7 +21,7 @@ from crossover.sources.dicom.landing import LISTED, inside, land_with_findings, 
 from crossover.sources.dicom.pixels import stored
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.dicom.stacks import Stack
-from crossover.sources.findings import Finding, Refused, gathered
+from crossover.sources.findings import Finding, Refused, join_findings
 
 Slice = tuple[Instance, Frame]
 
@@ -92,7 +92,7 @@ def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
         raise Refused("colour", f"{len(colour)} of its slices hold colours", colour)
     if len({(i.rows, i.columns) for i in instances}) > 1:
         raise Refused("structure-refused", "its slices differ in size")
-    return [(i, frame) for i in instances for frame in i.frames], gathered(wrong)
+    return [(i, frame) for i in instances for frame in i.frames], join_findings(wrong)
 
 
 def _by_names(slices: Sequence[Slice], names: dict[str, int], grid: sitk.Image) -> list[int]:

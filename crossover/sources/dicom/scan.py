@@ -17,7 +17,7 @@ from crossover.sources.dicom.elements import text
 from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance, read_header
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.findings import Finding, gathered
+from crossover.sources.findings import Finding, join_findings
 from crossover.sources.settings import SeriesRule
 
 MANY = 400
@@ -95,7 +95,7 @@ def gather(
     found = group(instances + more, rules, name)
     for case in (c for c in known if patient_of(c) not in touched):
         found[case] = Examination(case, patient_of(case), [token[t] for t in known[case]])
-    told = gathered([*findings, *wrong, *also_wrong]) + _indexes(files) + _strangers(rules, found)
+    told = join_findings([*findings, *wrong, *also_wrong]) + _indexes(files) + _strangers(rules, found)
     return dict(sorted(found.items())), told
 
 

@@ -15,7 +15,7 @@ from crossover.core.locks import held
 from crossover.sources.fetching.archives import unpack
 from crossover.sources.fetching.buckets import fetch_series
 from crossover.sources.fetching.errors import FetchError, Moved
-from crossover.sources.fetching.records import Beside
+from crossover.sources.fetching.records import FetchRecords
 from crossover.sources.fetching.registry import Cohort, RemoteFile, Series
 from crossover.sources.fetching.repositories import fetch_commit
 from crossover.sources.fetching.transfers import download, size_of
@@ -41,7 +41,7 @@ class Work(NamedTuple):
     name: str
     cohort: Cohort
     series: list[Series]
-    beside: Beside
+    beside: FetchRecords
     session: requests.Session
     tell: Tell
 
@@ -61,7 +61,7 @@ def fetch(name: str, cohort: Cohort, series: list[Series], folder: Path, tell: T
     """
     folder.mkdir(parents=True, exist_ok=True)
     with held(f"fetch of {name}", folder), requests.Session() as session:
-        work = Work(name, cohort, series, Beside(folder, name), session, tell)
+        work = Work(name, cohort, series, FetchRecords(folder, name), session, tell)
         todo = _missing(work)
         if todo:
             work.beside.begin()

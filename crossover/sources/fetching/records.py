@@ -21,7 +21,7 @@ THREADS = 8
 SHOWN = 3
 
 
-class Beside:
+class FetchRecords:
     """The records of one cohort below the folder of public cohorts."""
 
     def __init__(self, folder: Path, name: str) -> None:

@@ -85,7 +85,7 @@ class Inventory:
         """Whether channels are rules of a study's `series:`, and not files of a cohort."""
         return self.source["kind"] == "dicom"
 
-    def only(self, column: str, value: str) -> Inventory:
+    def of_patients_with(self, column: str, value: str) -> Inventory:
         """Return what there is of the patients with a value in a column.
 
         Raises:
@@ -98,7 +98,7 @@ class Inventory:
         cases = {patient: lacks for patient, lacks in self.cases.items() if patient in own}
         return replace(self, cases=cases, source=self.source | {"where": {column: value}})
 
-    def having(self, name: str) -> int:
+    def count_having(self, name: str) -> int:
         """Count the patients who have a channel or structure."""
         return sum(name not in lacks for lacks in self.cases.values())
 
@@ -114,8 +114,8 @@ class Inventory:
 
     def proposed_structures(self) -> list[str]:
         """Return the structures that most patients have."""
-        most = max((self.having(s.name) for s in self.structures), default=0)
-        return [s.name for s in self.structures if self.having(s.name) >= USUAL * most]
+        most = max((self.count_having(s.name) for s in self.structures), default=0)
+        return [s.name for s in self.structures if self.count_having(s.name) >= USUAL * most]
 
     @property
     def proposed(self) -> list[str]:
@@ -141,7 +141,7 @@ def identifier(words: str, otherwise: str) -> str:
     return name if name and name[0].isalpha() else f"{otherwise}_{name}".rstrip("_")
 
 
-def distinct(names: Iterable[str]) -> list[str]:
+def unique_names(names: Iterable[str]) -> list[str]:
     """Return names of which none stands twice: a second "t2" is "t2_2"."""
     out: list[str] = []
     for name in names:
@@ -153,12 +153,12 @@ def distinct(names: Iterable[str]) -> list[str]:
     return out
 
 
-def ranged(values: Sequence[float], digits: int = 3) -> str:
+def range_text(values: Sequence[float], digits: int = 3) -> str:
     """Return the smallest and largest value in words: "0.5 to 0.7", or the one value."""
     low, high = (f"{v:.{digits}g}" for v in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
-def by_axis(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
+def ranges_text(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
     """Return the ranges of each axis in words: "512 x 512 x 80 to 134"."""
-    return " x ".join(ranged(axis, digits) for axis in zip(*rows))
+    return " x ".join(range_text(axis, digits) for axis in zip(*rows))

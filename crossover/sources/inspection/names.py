@@ -45,7 +45,7 @@ def key_of(name: str) -> Key:
     return "".join(sides), "".join(w for w in kept if w not in sides)
 
 
-def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
+def group_names(structures: Sequence[Sequence[str]]) -> list[Named]:
     """Return the structures of all patients, those that most have first.
 
     Args:

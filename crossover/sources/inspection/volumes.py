@@ -26,13 +26,13 @@ from crossover.sources.inspection.inventory import (
     ChannelKind,
     Inventory,
     StructureKind,
-    by_axis,
-    distinct,
     identifier,
+    ranges_text,
+    unique_names,
 )
 from crossover.sources.inspection.label_maps import usual
 from crossover.sources.inspection.layout import Layout, is_volume, layout, stem
-from crossover.sources.reading import kept
+from crossover.sources.reading import errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.volume_file import read_volume
 from crossover.sources.volumes import read_patient
@@ -160,7 +160,7 @@ class _Inspection:
                 own = self.said.channels.get(at) if number or kind.volumes > 1 or len(self.said.channels) == 1 else None
                 name = identifier(own or _called(pattern, kind), "channel")
                 out.append((name, {"file": pattern, "volume": volume} if kind.volumes > 1 else pattern))
-        return dict(zip(distinct(name for name, _ in out), (file for _, file in out)))
+        return dict(zip(unique_names(name for name, _ in out), (file for _, file in out)))
 
     def _as_inventory(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
         structures = self._structures(masks, looks)
@@ -183,7 +183,7 @@ class _Inspection:
         ct = self.kinds[pattern].ct[file["volume"] if isinstance(file, dict) else 0]
         return ChannelKind(
             name, "CT (values in HU)" if ct else "image", [pattern], len(own), 0,
-            by_axis(sizes, 5) if own else "", by_axis(spacings) if own else "", file, "CT" if ct else "MR",
+            ranges_text(sizes, 5) if own else "", ranges_text(spacings) if own else "", file, "CT" if ct else "MR",
             extent_mm=max((max(n * s for n, s in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
             finest_mm=float(np.median([s[0] for s in spacings])) if own else 0.0,
             example=partial(self._example, file, pattern),
@@ -201,7 +201,7 @@ class _Inspection:
             times = Counter(label for own in maps for label in own)
             labels = [None] if usual(times, len(maps)) == [None] else sorted(times)
             out += [self._structure(pattern, label, maps, len(labels) > 1) for label in labels]
-        for kind, name in zip(out, distinct(kind.name for kind in out)):
+        for kind, name in zip(out, unique_names(kind.name for kind in out)):
             kind.name = name
         return out
 
@@ -315,7 +315,7 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: 
     for name, image in reading.channels.items():
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
     for pattern in masks:
-        with kept([], pattern):
+        with errors_as_findings([], pattern):
             if files[pattern]:
                 look.labels[pattern] = _millilitres(root / files[pattern])
     return look

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.cells import MISSING, TableError, broken, named_rows, numbers, some
+from crossover.core.cells import MISSING, TableError, first_few, named_rows, numbers, uncomputed_cells
 from crossover.core.tables import read_table
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
 
@@ -231,7 +231,7 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str, infinit
 
 def _texts(table: pd.DataFrame) -> Iterator[str]:
     for column in ("model", "cohort", "case", "structure"):
-        yield from broken(table[column])
+        yield from uncomputed_cells(table[column])
         blank = table[column] == ""
         if blank.any():
             yield f"{column}: empty in {int(blank.sum())} rows"
@@ -263,4 +263,4 @@ def _duplicates(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _rows(rows: pd.DataFrame) -> str:
-    return some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()], _NAMED)
+    return first_few([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()], _NAMED)

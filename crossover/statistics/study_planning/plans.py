@@ -27,7 +27,7 @@ NEXT_CASES = 10
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """What a person asks of the planner.
 
     Attributes:
@@ -49,7 +49,7 @@ class Asked:
     rules: Rules = field(default_factory=Rules)
 
 
-def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
+def design(table: pd.DataFrame, asked: Question) -> tuple[pd.DataFrame, list[str]]:
     """Plan by a table of `metrics_table.check_metrics`: rows of `planning.PLANNING`, and notes, a sentence each.
 
     Raises:
@@ -105,7 +105,7 @@ def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str]
     table = tested(table)
     rows = test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
-    asked = Asked(metric, models=pair, test_set=test_set, rules=rules)
+    asked = Question(metric, models=pair, test_set=test_set, rules=rules)
     found: list[dict] = []
     if shared := sizes[0] & sizes[1]:
         chosen = tuple((family, max(shared)) for family in pair)
@@ -114,7 +114,7 @@ def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str]
     return as_table([*found, *curves])
 
 
-def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = False) -> tuple[list[dict], list[str]]:
+def _by_pair(rows: pd.DataFrame, asked: Question, pair: tuple, open_only: bool = False) -> tuple[list[dict], list[str]]:
     """Plan for each structure what settles the pair's difference; note what of the pilot is known only in part."""
     scores, spreads = TrainedScores(rows, asked.metric), Spreads(rows, asked.metric)
     found, notes = [], set()
@@ -133,7 +133,7 @@ def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = Fa
 
 
 def _by_curves(
-    rows: pd.DataFrame, asked: Asked, pair: tuple[str, ...], first: bool = False
+    rows: pd.DataFrame, asked: Question, pair: tuple[str, ...], first: bool = False
 ) -> tuple[list[dict], list[str]]:
     """Plan for each structure the crossover of the pair, the score asked for, and what further cases bring."""
     found: list[dict] = []
