@@ -309,7 +309,7 @@ def prepare(folder: Path, there: list[Seed], rng: random.Random) -> Seed:
 
 
 def _masks(folder: Path, images: list[Path], rng: random.Random) -> None:
-    """A mask for each slice, under its name; one to three of them damaged."""
+    """Write a mask for each slice, under its name; one to three of them damaged."""
     (folder / MASKS).mkdir()
     damage = set(rng.sample(range(len(images)), min(len(images), rng.choice([0, 1, 1, 2, 3]))))
     for k, path in enumerate(images):
@@ -320,7 +320,7 @@ def _masks(folder: Path, images: list[Path], rng: random.Random) -> None:
 
 @functools.cache
 def mask_of(image: Path) -> bytes:
-    """The file with its brighter half as a mask in place of its pixels."""
+    """Return the file with its brighter half as a mask in place of its pixels."""
     dataset = pydicom.dcmread(image, force=True)
     pixels = dataset.pixel_array
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
@@ -433,7 +433,7 @@ class Reader:
         self.process.join()
 
     def read(self, number: int) -> list[tuple[str, str]]:
-        """Findings of a run; ("crashed", ...), ("hung", ...) or ("memory", ...) where it did that."""
+        """Return the findings of a run; ("crashed", ...), ("hung", ...) or ("memory", ...) where it did that."""
         # The watchdog's time is for the damage too, and at first for imports.
         end = time.monotonic() + WATCHDOG + (60 if self.fresh else 0)
         answer, died = None, "crashed"
@@ -477,7 +477,7 @@ class Tally:
 
 
 def fuzz(source: Path, seconds: float, seed: int, only: int | None = None, most: int = 1 << 40) -> Tally:
-    """Runs for some seconds, or the one of a number, or `most` of them."""
+    """Run for some seconds, or the one of a number, or `most` of them."""
     tally = Tally()
     there = seeds(source)
     with tempfile.TemporaryDirectory() as root:
