@@ -20,7 +20,7 @@ from crossover.study.schema import Study
 
 KINDS = ("statistics", "tables", "figures")
 SUFFIXES = ("svg", "png", "pdf")
-"""Of each figure's files."""
+"""The suffixes of each figure's files."""
 CONTRACT = ("metrics.csv", "splits.csv")
 """Tables of every study that no analysis makes; with radiomics there is radiomics.csv too."""
 PLACE = ROOT / "crossover/analyses"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossover.study.draft import Model
 
 MOST_LEFT_OUT = 10
-"""Patients left out whom the terminal lists; the page and --json have all."""
+"""The number of patients left out whom the terminal lists; the page and --json have all."""
 
 
 def inspect(

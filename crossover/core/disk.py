@@ -8,9 +8,9 @@ from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 TEXTS = tuple(os.strerror(number) for number in FULL)
-"""What libraries say that have an error of their own for it."""
+"""What errors on a full disk say, by which those that libraries raise of their own are known."""
 LEAST = 64 * 1024
-"""Bytes: with fewer free than these, whatever failed failed for want of room."""
+"""The number of free bytes below which a failure is taken to be for want of room."""
 
 
 class DiskFull(RuntimeError):

@@ -32,7 +32,7 @@ RECORD = "record.json"
 OWN = ("key", "files")
 """What a record holds beside the facts of its item."""
 CHUNK = 4
-"""Jobs of tens of milliseconds that are handed to a process at a time: few, so that all end together."""
+"""The number of jobs of tens of milliseconds that are handed to a process at a time: few, so that all end together."""
 KILLED = "its process was killed, for memory perhaps"
 
 

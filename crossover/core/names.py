@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 LONGEST = 100
-"""Bytes of a name in UTF-8: files add endings to it, and most file systems end at 255."""
+"""The most bytes of a name in UTF-8: files add endings to it, and most file systems end at 255."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 

@@ -44,7 +44,7 @@ STUDY = ("crossover/study/plan.py", "crossover/study/schema.py", "crossover/stud
 """What derives from settings inside a job, for the scripts that make a `Study` of theirs: entries of their code."""
 
 SOURCES = tuple(sorted(f for f in SCHEMA if f.endswith("settings.py") and "/imaging/" not in f))
-"""As `STUDY`, for the scripts that make a source of theirs."""
+"""What `STUDY` is, for the scripts that make a source of theirs."""
 
 BESIDE = {
     "crossover/training/tensorboard.py",
@@ -54,7 +54,7 @@ BESIDE = {
     "crossover/core/provenance.py",
     "crossover/sources/redaction.py",
 }
-"""Code that tells of the work and writes its provenance record; no result comes from it."""
+"""Code that reports the work and writes its provenance record; no result comes from it."""
 
 
 def source_digest(path: str) -> str:

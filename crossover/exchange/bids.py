@@ -35,7 +35,7 @@ SUFFIXES = {
 }  # fmt: skip
 """BIDS' names for anatomical MR images, by the names of channels."""
 OLDEST = 89
-"""Years: who is older is told as this old, as BIDS asks, since few are."""
+"""The age in years that older people are given, as BIDS asks, since few are older."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from crossover.sources.settings import Structure, StructureCode
 
 MANUFACTURER = "Crossover"
 LONG = 64
-"""Characters of a value of VR LO."""
+"""The most characters of a value of VR LO."""
 SERIES_NUMBERS = {"SEG": 1, "RTSTRUCT": 2}
 """What is added to a hundred times the number of the original series."""
 COLOURS = (
@@ -31,9 +31,9 @@ CATEGORIES = {
     "morphologically abnormal structure": ("49755003", "SCT", "Morphologically Abnormal Structure"),
     "tissue": ("85756007", "SCT", "Tissue"),
 }
-"""Of CID 7150."""
+"""The codes of CID 7150, by name."""
 SIDES = {"left": ("7771000", "SCT", "Left"), "right": ("24028007", "SCT", "Right")}
-"""Of CID 244."""
+"""The codes of CID 244, by name."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Producer:
     study: str
     model: str
     weights: str
-    """SHA-256 of the file of weights."""
+    """The SHA-256 of the file of weights."""
     version: str
-    """Of Crossover."""
+    """The version of Crossover."""
 
     @property
     def name(self) -> str:
@@ -132,7 +132,7 @@ NEEDED = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
     "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyInstanceUID", "StudyID",
 )  # fmt: skip
-"""Of types 1 and 2 in the modules Patient and General Study (PS3.3, C.7.1.1, C.7.2.1)."""
+"""The attributes of types 1 and 2 in the modules Patient and General Study (PS3.3, C.7.1.1, C.7.2.1)."""
 ADOPTED = (
     "ReferencedPatientSequence", "IssuerOfPatientID", "TypeOfPatientID", "IssuerOfPatientIDQualifiersSequence",
     "SourcePatientGroupIdentificationSequence", "GroupOfPatientsIdentificationSequence", "PatientBirthTime",
@@ -147,5 +147,5 @@ ADOPTED = (
     "IssuerOfAccessionNumberSequence", "StudyDescription", "ProcedureCodeSequence", "PatientAge", "PatientSize",
     "PatientWeight", "PatientSexNeutered", "AdmissionID", "IssuerOfAdmissionIDSequence",
 )  # fmt: skip
-"""Of type 3 in these, in Patient Study and the modules of clinical trials: all that says who it is and which study, and
-nothing of history, comments and persons who took part."""
+"""The attributes of type 3 that are copied from these modules, Patient Study and the modules of clinical trials:
+all that says who it is and which study, and nothing of history, comments and persons who took part."""

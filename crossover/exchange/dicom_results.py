@@ -19,7 +19,7 @@ from crossover.exchange.segmentation_object import segmentation
 from crossover.exchange.structure_set import structure_set
 
 OBJECTS = {"seg": segmentation, "rtstruct": structure_set}
-"""End of a file's name, behind the case -> what makes its object."""
+"""The end of a file's name, behind the case -> what makes its object."""
 WRITTEN, EMPTY = "SEG and RTSTRUCT", "left out: the mask is empty"
 
 

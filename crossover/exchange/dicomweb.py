@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 USER, PASSWORD, TOKEN = "CROSSOVER_PACS_USER", "CROSSOVER_PACS_PASSWORD", "CROSSOVER_PACS_TOKEN"
 PAGE = 200
-"""Results that are asked for at a time: servers limit what they give at once, each in its own way."""
+"""The number of results that are asked for at a time: servers limit what they give at once, each in its own way."""
 TIMEOUT_S = (20, 300)
-"""To connect, and until the next bytes: an archive may fetch old images from a tape."""
+"""The seconds to wait for a connection, and for the next bytes: an archive may fetch old images from a tape."""
 FIELDS = ("PatientID", "StudyDate", "StudyDescription", "SeriesNumber", "SeriesDescription", "Modality")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

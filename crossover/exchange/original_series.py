@@ -50,7 +50,7 @@ class Original:
     lattice: sitk.Image
     """Its grid, without values."""
     header: Dataset
-    """Of the first slice's file, without pixels: the source of the patient and study modules."""
+    """The header of the first slice's file, without pixels: the source of the patient and study modules."""
 
     @property
     def series(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Point = tuple[int, int]
-"""Corner of pixels: x and y, of which pixel (row y, column x) has its upper left one there."""
+"""A corner of pixels: x and y, of which pixel (row y, column x) has its upper left one there."""
 RIGHT, DOWN, LEFT, UP = (1, 0), (0, 1), (-1, 0), (0, -1)
 CLOCKWISE = {RIGHT: DOWN, DOWN: LEFT, LEFT: UP, UP: RIGHT}
 

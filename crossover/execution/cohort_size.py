@@ -14,9 +14,9 @@ from crossover.sources.settings import DicomSource, Phantom, VolumesSource
 from crossover.study.schema import Study
 
 LARGEST_IMAGE = 512**2
-"""Pixels of a received image at most, where a file has several images, or is packed."""
+"""The most pixels of a received image, where a file has several images, or is compressed."""
 PACKED_BYTES = 1.35
-"""Of a voxel in a .nii.gz or .nrrd."""
+"""The bytes of a voxel in a .nii.gz or .nrrd."""
 DICOM_BYTES = 2.0
 
 
@@ -24,11 +24,11 @@ class Amount(NamedTuple):
     """A cohort's cases."""
 
     patients: int
-    """Cases, where a patient may have several."""
+    """The number of cases; a patient may have several."""
     slices: float
-    """Of a case, on average."""
+    """The slices of a case, on average."""
     pixels: float
-    """Of a slice as it was acquired, on average."""
+    """The pixels of a slice as it was acquired, on average."""
 
     @property
     def voxels(self) -> float:

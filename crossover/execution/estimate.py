@@ -32,9 +32,9 @@ class Estimate(NamedTuple):
     stages: int
     models: int
     steps: float | None
-    """None where the patients or slices of a cohort aren't known."""
+    """The steps of all trainings; None where the patients or slices of a cohort aren't known."""
     hours: float | None
-    """None also where a network was not timed."""
+    """The hours of all trainings; None also where a network was not timed."""
     untimed: list[str]
     """Architecture, encoder and level of what was not timed."""
 

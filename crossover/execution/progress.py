@@ -14,7 +14,7 @@ from crossover.core.files import read_json, write_json
 FOLDER = Path(".cache/progress")
 FAILURES = FOLDER / "failures"
 EVERY = 10.0
-"""Fewest seconds between two lines on a job's running training."""
+"""The fewest seconds between two lines on a job's running training."""
 
 
 def begin(study: str, stages: int, jobs: int) -> None:
@@ -134,10 +134,10 @@ class Running(NamedTuple):
     step: int
     steps: int
     dsc: float
-    """Of its last validation."""
+    """The DSC of its last validation."""
     host: str
     seconds_ago: float
-    """When it last told of itself: minutes for large networks; more where its job has ended."""
+    """The seconds since its last report: minutes for large networks; more where its job has ended."""
 
 
 class Status(NamedTuple):
@@ -145,7 +145,7 @@ class Status(NamedTuple):
 
     study: str
     done: int
-    """Failed ones too."""
+    """The stages that are done, failed ones among them."""
     stages: int
     running: list[Running]
     seconds_left: float | None

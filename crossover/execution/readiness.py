@@ -27,9 +27,9 @@ from crossover.study.splits import too_few
 from crossover.training.step_time import measured
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
-"""Of the DSC, between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
+"""The SDs of the DSC between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
 SHOWN = 5
-"""Cases left out that are named."""
+"""The number of cases left out that are named."""
 
 
 @dataclass

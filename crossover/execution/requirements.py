@@ -29,16 +29,17 @@ from crossover.study.schema import Study
 
 MEMORY = ROOT / "config/memory.csv"
 BLOCK = 4096
-"""A file takes whole blocks of the disk."""
+"""The bytes of a block of the disk; a file takes whole ones."""
 SLICE_BYTES = 8000
-"""Of headers and contours, for each slice of a phantom as DICOM."""
+"""The bytes of headers and contours, for each slice of a phantom as DICOM."""
 VOXEL_BYTES = {"raw": 2.0, "image": 1.35, "corrected": 3.65, "mask": 0.005, "predicted": 0.01}
-"""Measured; images are packed, and corrected ones are float32 whose last bits do not pack."""
+"""The bytes of a voxel, as measured; images are compressed, and corrected ones are float32 whose last bits do not
+compress."""
 JOB_BYTES = {"figure": 1_000_000, "report": 6_000_000}
-"""Of other jobs, with their provenance record, their log and Snakemake's record."""
+"""The bytes of other jobs, with their provenance record, their log and Snakemake's record."""
 OTHER_BYTES = 150_000
 RECORD_BYTES = 3 * BLOCK
-"""Of an item: its record, and what stands of it in manifests and provenance records."""
+"""The bytes of an item: its record, and what stands of it in manifests and provenance records."""
 KINDS = {
     "receive": "raw data", "cases": "cases", "bias_field": "corrected images", "slices": "slices",
     "train": "weights", "predict": "predictions",
@@ -46,7 +47,7 @@ KINDS = {
 OTHER = "tables and figures"
 CHECKPOINTS = "checkpoints, while training"
 COPIES = 8
-"""Of a network's weights at most, in the checkpoint of a training and the one that takes its place: the
+"""The most copies of a network's weights in the checkpoint of a training and the one that takes its place: the
 weights, Adam's two moments and the best weights."""
 
 
@@ -56,7 +57,7 @@ class Need(NamedTuple):
     study: str
     what: str
     expected: float | None
-    """When all is made; None where it isn't known."""
+    """The bytes when all is made; None where they aren't known."""
     there: float
     folder: Path
 
@@ -72,7 +73,7 @@ class Memory(NamedTuple):
     study: str
     training: float | None
     beside: int
-    """Trainings side by side."""
+    """The number of trainings side by side."""
 
     @property
     def all(self) -> float | None:

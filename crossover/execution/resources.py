@@ -24,13 +24,14 @@ from crossover.study.plan import Plan
 from crossover.study.schema import Study
 
 TABLE_MB, LARGEST_TRAINING_MB = 2_000, 10_000
-"""Of a job from tables to tables or figures; of a training whose network was not measured."""
+"""The memory (MB) of a job from tables to tables or figures, and of a training whose network was not measured."""
 WORKER_MB, COPIES = 400, 8
-"""Of a process of an image rule: its libraries; float32 copies of a case that it holds at most."""
+"""The memory (MB) of a process of an image rule without images, and the most float32 copies of a case that it holds."""
 SPARE = 1.5
 TABLE_MINUTES, UNKNOWN_MINUTES = 60, 1440
 SECONDS_A_CASE = {"bias_field": 180.0, "bias_field_part": 180.0}
-"""Of one process, at the published sizes: N4 takes minutes, what else is made of a case takes seconds."""
+"""The seconds of one process for a case, at the published sizes: N4 takes minutes, what else is made of a case
+takes seconds."""
 OTHER_SECONDS_A_CASE = 20.0
 OF_COHORT = ("receive", "cases", "bias_field", "bias_field_part", "slices")
 
@@ -40,7 +41,7 @@ class Request(NamedTuple):
 
     mem_mb: int
     runtime: int
-    """Minutes."""
+    """The time in minutes."""
     disk_mb: int
 
 

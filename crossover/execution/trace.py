@@ -11,7 +11,7 @@ from crossover.core.files import file_digest, read_json
 from crossover.core.provenance import read_record
 
 MOST = 2
-"""Files of one kind that a picture of the way shows."""
+"""The number of files of one kind that a picture of the way shows."""
 
 
 def locate(output: Path) -> tuple[Path, Path]:
@@ -52,7 +52,7 @@ class Step:
 
 
 Steps = Mapping[str, Step]
-"""By path, the output first."""
+"""The files on the way by their paths, the output first."""
 
 
 def trace(output: Path, root: Path = Path(".")) -> Steps:

@@ -44,9 +44,9 @@ METADATA = Path(".snakemake/metadata")
 """The folder in which Snakemake keeps what it knows of each output."""
 
 MAKE_STUDY = "snakemake --config studies={study} -- studies"
-"""Makes all of one study but the report."""
+"""The command that makes all of one study except the report."""
 MAKE_REPORT = "snakemake --allowed-rules report all"
-"""Makes the report, and refuses to run anything else."""
+"""The command that makes the report, and refuses to run anything else."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def ask_functions_once() -> None:
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a run: Ctrl-C; `kill`, a scheduler or a shutdown; the terminal that was closed, unless with `nohup`."""
 CANCEL_SECONDS = 120
-"""That Slurm may take to answer, and to end all jobs of a run."""
+"""The seconds that Slurm may take to answer, and to end all jobs of a run."""
 WAIT_SECONDS = 0.2
 
 

@@ -24,7 +24,8 @@ from crossover.statistics.study_planning.planning import (
 from crossover.statistics.study_planning.plans import Question
 
 CORRELATION = 0.5
-"""Of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan needs most cases."""
+"""The correlation of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan
+needs most cases."""
 HEADINGS = {
     DIFFERENCE: "Test cases and trainings that settle a difference",
     CROSSOVER: "Test cases and trainings that settle the crossover",

@@ -59,11 +59,11 @@ class Work:
 
     patient: str
     received: dict[str, str]
-    """Name of a file (its token, or its place in the row) -> SHA-256."""
+    """The name of a file (its token, or its place in the row) -> SHA-256."""
     row: dict[str, str]
-    """The variables that go on with the case."""
+    """The variables that are kept with the case."""
     examination: Examination | None = None
-    """Of DICOM; else `source_row` names the files."""
+    """The examination of a case from DICOM; else `source_row` names the files."""
     source_row: dict[str, str] | None = None
     label_maps: dict[str, list[LabelMapFiles]] = field(default_factory=dict)
     """Structure -> what its pattern finds: one file or folder, where all is well."""

@@ -20,7 +20,8 @@ from crossover.sources.findings import Finding
 from crossover.sources.ingest_report import CaseRecord
 
 EQUAL = 1e-9
-"""Sums of planes that differ by less, relative to the largest, are equal: their order of adding differs."""
+"""The largest difference, relative to the largest sum, of sums of planes that count as equal: their order of adding
+differs."""
 
 
 def values_digest(image: sitk.Image) -> str:

@@ -111,7 +111,7 @@ KINDS: dict[str, Kind] = {
     "volume-refused": Kind("error", "mend the file or the table"),
     "failed": Kind("error", "please report this with the log"),
 }  # fmt: skip
-"""Every kind of finding. An error excludes its case; a warning wants a look; a note tells what was done."""
+"""Every kind of finding. An error excludes its case, a warning wants a look, and a note says what was done."""
 
 
 class FindingRow(TypedDict):
@@ -135,7 +135,7 @@ class Finding:
     about: str = ""
     """The channel or structure it concerns: "channel b0"."""
     files: tuple[str, ...] = ()
-    """Tokens of the files it is about, the first few."""
+    """The tokens of the first few files that it is about."""
 
     @property
     def severity(self) -> Severity:

@@ -37,7 +37,7 @@ class CaseReport(TypedDict):
     """A case in the report."""
 
     status: Literal["made", "excluded", "allowed"]
-    """excluded: by an error; allowed: excluded, as the source allows."""
+    """The state of the case. "excluded": by an error; "allowed": excluded, as the source allows."""
     found: list[str]
     chosen: dict[str, str]
     findings: list[FindingRow]
@@ -48,12 +48,12 @@ class Report(TypedDict):
 
     cases: dict[str, CaseReport]
     folder: list[FindingRow]
-    """About files of no case."""
+    """The findings about files of no case."""
     made: list[str]
     failed: list[str]
-    """Cases that are excluded."""
+    """The cases that are excluded."""
     barred: list[str]
-    """Codes of errors about files of no case."""
+    """The codes of errors about files of no case."""
 
 
 def report(

@@ -28,7 +28,7 @@ from crossover.sources.volumes import VolumesError
 SHAPE = (128, 128, 128)
 AIR = -1024
 VOXEL_SIZES_APART_MM = 0.05
-"""A center is told by its voxels' size, which this table of its own rounds."""
+"""The difference (mm) below which voxel sizes are those of one center: the challenge's table of them is rounded."""
 DIMENSIONS = "voxel_dimensions.csv"
 
 

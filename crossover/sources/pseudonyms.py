@@ -49,7 +49,7 @@ def _create(path: Path) -> None:
 
 
 PUBLIC = b"public"
-"""The key of data that are nobody's (phantoms) or public already: it hides nothing."""
+"""The key of data that are nobody's (phantoms) or public already, which hides nothing."""
 
 
 def key_of(source: Source) -> bytes:

@@ -24,7 +24,7 @@ from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret,
 from crossover.sources.settings import Export
 
 MOST_COLUMNS = 3
-"""Of a table, that name a scan's files together."""
+"""The most columns of a table that together name a scan's files."""
 TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 
 

@@ -31,7 +31,7 @@ logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 
 GZIP = b"\x1f\x8b"
 MOST_PACKED = 1100
-"""How many bytes gzip can hold in one: 1032 by its format."""
+"""The most bytes that gzip can hold in one: 1032 by its format."""
 NIFTI = {b"n+1\0": nib.Nifti1Image, b"n+2\0": nib.Nifti2Image}
 MM = {"meter": 1000.0, "micron": 0.001}
 """Units of NIfTI's xyzt_units other than mm, in mm; 0 ("unknown") is mm by custom."""

@@ -12,7 +12,8 @@ from crossover.study.schema import Study
 
 SCALES = ("smoke", "demo", "paper")
 FOLDERS = "folders.yaml"
-"""Of the configuration: study -> the folder of its data on this machine; written by `crossover new`, and not shared."""
+"""The file of the configuration with study -> the folder of its data on this machine; `crossover new` writes it,
+and it is not shared."""
 
 
 class Settings(Section):
@@ -21,14 +22,16 @@ class Settings(Section):
     studies: list[str]
     scale: str
     data: str | None = None
-    """Folder with the real data of studies that need it; never part of a rule's parameters."""
+    """The folder with the real data of studies that need it; never part of a rule's parameters."""
     imagenet: str | None = None
-    """Folder of ImageNet weights, `<encoder>.safetensors`; else the hub's cache and packages have them."""
+    """The folder of ImageNet weights, `<encoder>.safetensors`; without it they are those of the hub's cache and
+    packages."""
     activations_gb: Annotated[float, Field(ge=0)] = 20
-    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes how
-    long trainings take, and no other result."""
+    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. It changes how long
+    trainings take, and no other result."""
     activations: str | None = None
-    """Folder of kept activations, one of each node's own; else `.cache/activations` below the working folder."""
+    """The folder of kept activations, one of each node's own; by default `.cache/activations` below the working
+    folder."""
     disk_check: bool = True
     """Whether a run that the disk seems too small for is refused (see `crossover.execution.requirements`)."""
     logger: Literal["none", "tensorboard"] = "none"

@@ -17,11 +17,11 @@ from crossover.sources.inspection.names import SIDES, key_of
 from crossover.study.suggested import grid, source_test, test_and_sizes
 
 PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
-"""Pixels a side of a slice at most, by scale."""
+"""The most pixels a side of a slice, by scale."""
 
 
 SMOKE_TESTED = 2
-"""Patients of a cohort who are tested on at the scale smoke: enough to see that everything runs."""
+"""The patients of a cohort who are tested on at the scale smoke: enough to see that everything runs."""
 
 
 class DraftError(ValueError):
@@ -43,7 +43,7 @@ class Model:
 
     label: str
     network: dict[str, Any]
-    """As a study has it: architecture, settings and initial weights."""
+    """The network as a study has it: architecture, settings and initial weights."""
     frozen: str
     """The level from which its decoder is trained, the encoder frozen."""
 
@@ -346,7 +346,7 @@ def _assumptions(
 
 
 BLOCKS = {"cohorts", "structures", "strategies", "scales"}
-"""Sections with a line or more for each of their keys."""
+"""The sections with a line or more for each of their keys."""
 WIDTH = 118
 
 

@@ -188,7 +188,7 @@ def design(study: Study) -> dict:
 
 
 DESCRIPTIVE = ("title", "question", "paper", "data", "assumptions", "execution", "published")
-"""What is said of a study, and how its work is laid out: no result hangs on it."""
+"""The sections that describe a study, or say how its work is laid out: no result depends on them."""
 
 
 def result_settings(study: Study) -> dict:

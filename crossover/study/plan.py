@@ -91,7 +91,7 @@ class Plan:
     models: dict[str, Model]
     batches: dict[str, Batch]
     groups: dict[str, tuple[Model, ...]]
-    """Models of one family, or of several small ones, that one job predicts with, and one scores."""
+    """The models of one family, or of several small ones, that one job predicts with, and one scores."""
 
     @cached_property  # every job asks
     def selection(self) -> dict[str, Batch]:

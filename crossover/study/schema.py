@@ -42,7 +42,7 @@ class Study(Section):
     study: Name
     """The study's name, which is also that of its file and of its folder of results."""
     scale: str
-    """The scale at which it is read: smoke, demo or paper. A run says it; it is no key of the file."""
+    """The scale at which it is read: smoke, demo or paper. The run names it; it is no key of the file."""
     title: str
     """The title of the study in the report."""
     question: str
@@ -70,13 +70,13 @@ class Study(Section):
     network: Network
     """The network, its engine or backend, and its settings."""
     other_networks: dict[Name, Network] = {}
-    """Further ones, for the strategies that name them: another architecture, or another backend."""
+    """Further networks, for the strategies that name them: another architecture, or another backend."""
     recipe: Recipe
     """How the network is trained."""
     selection: Selection | None = None
     """The networks among which one is chosen by cross-validation, if the study does so."""
     sizes: list[int] = []
-    """Numbers of the target's patients; none where every strategy takes all."""
+    """The numbers of the target's patients that are trained on; none where every strategy takes all."""
     strategies: dict[Name, Strategy]
     """The ways to get a model that are compared, by name."""
     evaluation: Evaluation

@@ -201,7 +201,7 @@ class Network(Section):
     configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "2d"
     """The configuration of nnU-Net's plans that is trained."""
     plans: Literal["default", "ResEncM", "ResEncL", "ResEncXL"] = "default"
-    """nnU-Net's experiment planner: the default, or one of its residual encoder presets."""
+    """The experiment planner of nnU-Net: the default, or one of its residual encoder presets."""
     gpu_memory_target_in_gb: Annotated[float, Field(gt=0)] | None = None
     """The GPU memory (GB) for which nnU-Net plans: less gives smaller batches and patches, for a machine without a GPU;
     None for its own value (8; for ResEncL 24, for ResEncXL 40)."""

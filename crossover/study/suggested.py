@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 FEWEST = 6
-"""Patients of a target cohort: two to test on, and two sizes to train on."""
+"""The fewest patients of a target cohort: two to test on, and two sizes to train on."""
 TESTED = 0.35
-"""Share of a target's patients who are tested on: what they settle grows with them, and so does what is learnt from
-the rest."""
+"""The share of a target's patients who are tested on: what they can decide grows with them, and so does what is
+learnt from the rest."""
 SOURCE_TESTED = 0.2
 FIRST_SIZE, MOST_SIZES = 3, 5
 FEW = 12
-"""Training patients below which the first size may be 2, so that there are three sizes."""
+"""The number of training patients below which the first size may be 2, so that there are three sizes."""
 MULTIPLE = 32
-"""Of pixels, since the encoders halve their input five times."""
+"""The number that the pixels of a side are a multiple of, since the encoders halve their input five times."""
 
 
 def test_and_sizes(patients: int) -> tuple[int, list[int]]:

@@ -14,7 +14,7 @@ from crossover.analyses.figures.anatomy import view
 MANUAL: tuple[str, Any] = ("#c964f5", "-")
 PREDICTED: tuple[str, Any] = ("#ffd13b", (0, (3, 1.2)))
 MOST, COLUMNS = 24, 4
-"""Slices on a picture; of a longer volume, evenly spaced ones."""
+"""The most slices on a picture, evenly spaced in a longer volume, and the slices side by side."""
 
 
 @style.styled

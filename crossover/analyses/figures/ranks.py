@@ -30,7 +30,7 @@ DISC_MM = 5.4
 """The diameter of a disc that stands for all samples."""
 POINTS_PER_MM = 72 / 25.4
 SHOWN_SHARE, INSIDE = 0.05, 0.2
-"""Shares from which a disc's share is printed, and printed inside it; else below."""
+"""The shares from which a disc's share is printed, and printed inside the disc instead of below it."""
 
 
 def make(given: Inputs, study: Study) -> Figure:

@@ -33,9 +33,10 @@ ANALYSIS = Analysis(
 )
 
 ROW_MM, GAP_MM, LINE_MM, AROUND_MM = 2.2, 7.0, 3.3, 2.2
-"""Between rows; between columns; of a line of text; above and below the lines of a box."""
+"""The room between rows and between columns, the height of a line of text, and the room above and below the lines
+of a box."""
 EDGE_MM, FIRST_MM, BOLD_MM, LETTER_MM = 2.0, 21.0, 1.58, 1.36
-"""Of the page; width of the initial weights; width of a bold and of a plain letter, about."""
+"""The edge of the page, the width of the initial weights, and the width of a bold and of a plain letter, about."""
 TINT = 0.62  # share of white in a box's colour
 NAMED_LEVELS = 3  # more are counted
 

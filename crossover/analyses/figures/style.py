@@ -33,7 +33,8 @@ COLUMN_MM, PAGE_MM = 85.0, 174.0
 LABEL_MM = 6.0  # of a structure above its part of a figure
 DPI = 300
 RASTERISED = 3000
-"""Above so many points of one kind a vector file holds them as an image, which is smaller and drawn sooner."""
+"""The number of points of one kind above which a vector file holds them as an image, which is smaller and drawn
+sooner."""
 ALL = "all"
 """The test set that pools every cohort's test cases."""
 
@@ -105,7 +106,8 @@ RC: dict[str, Any] = {
 }
 
 PLACE_DIGITS = 12
-"""Decimals of places, as shares of a figure's width and height: far below what is printed, far above the last bits."""
+"""The decimals of places, which are shares of a figure's width and height: far below what is printed, far above the
+last bits."""
 
 UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
 """Suffix of a figure's files -> metadata without what differs between equal runs."""

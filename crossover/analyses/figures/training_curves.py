@@ -35,7 +35,7 @@ ANALYSIS = Analysis(
 
 CURVES = ["stage", "step", "loss", "validation_dsc", "best_step"]
 COLUMNS, LETTERS, ROW_MM, AROUND_MM = 6, 17, 33.0, 14.0
-"""Families in a row, at most; letters of a title's line; height of a row; legend and labels."""
+"""The most families in a row, the letters of a title's line, the height of a row, and that of legend and labels."""
 DISTINCT = 7  # more colours than these are shown as a scale from light to dark
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 _SUFFIXES = re.compile(r"(-[rf]\d+)+$")

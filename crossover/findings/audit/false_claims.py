@@ -34,9 +34,9 @@ COLUMNS = [
     "probability", "lowest", "highest", "correlation", "correlation_low", "correlation_high", "correlation_of",
 ]  # fmt: skip
 LIKELY = 0.05
-"""Claims that are false with a higher probability are named."""
+"""The probability above which a claim that may be false is named."""
 FEWEST = 8
-"""Cases that two models share, for their scores' correlation to be used."""
+"""The number of cases that two models must share, for their scores' correlation to be used."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Finding:
     """The recomputed interval: of the first reading that follows, else of the nearest one."""
     high: float = math.nan
     reading: str = ""
-    """Under which it follows, where not under all."""
+    """The reading under which it follows, where it doesn't follow under all."""
     off_by: float = math.nan
     """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
     note: str = ""

@@ -6,7 +6,7 @@ from crossover.findings.printed import Value
 from crossover.findings.published import Published
 
 Key = tuple[str, int, str | None, str, str]
-"""Family, n_train, structure, test set, quantity (a metric, or "median" and the metric)."""
+"""What a value is about: family, n_train, structure, test set, quantity (a metric, or "median" and the metric)."""
 POOLED_STRUCTURE = "all"
 
 

@@ -35,7 +35,7 @@ from crossover.statistics.scores.intervals import clip_to_scale, of_differences,
 from crossover.statistics.scores.scales import Scale, scale
 
 Controls = Mapping[tuple[str, str], Sequence[str]]
-"""Of `crossover.study.chains.longer`: families of chains a, b -> what b is as long as a."""
+"""What `crossover.study.chains.longer` returns: families of chains a, b -> what b is as long as a."""
 NO_CONTROLS: Controls = MappingProxyType({})
 Compared = Better | Majority | NoDifference
 Values = Above | Below | Within

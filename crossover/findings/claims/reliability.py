@@ -25,7 +25,7 @@ from crossover.findings.claims.statements import Better
 from crossover.statistics.estimates.agreement import MANUAL, Form, estimate
 
 DRAWS = 4999
-"""Of the bootstrap, seeded: the same table gives the same interval."""
+"""The draws of the bootstrap, which is seeded: the same table gives the same interval."""
 
 
 def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float) -> Iterator[Part]:

@@ -52,9 +52,9 @@ class _Testable(Section):
 class _OfScores(_Testable):
     metric: Metric
     structures: list[str] = []
-    """Each of these; each of the study's by default; "all" is a case's mean over the study's."""
+    """The structures; by default each of the study's; "all" is a case's mean over the study's."""
     sizes: Sizes = []
-    """None where no family has sizes. A family without sizes is the same at each."""
+    """The sizes; none where no family has sizes. A family without sizes is the same at each."""
 
 
 class _Compared(_OfScores):

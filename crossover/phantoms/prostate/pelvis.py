@@ -36,8 +36,8 @@ MUSCLES = (
     ((110, 4, -25), (36, 40, 60), 0),  # vasti, about the femur
     ((50, 4, 6), (11.5, 42, 46), 8),  # obturator internus
 )
-"""Centre and half-sizes of those on the left, mm, and their turn about z, degrees; later ones cover
-earlier ones."""
+"""The centre and half-sizes of each muscle on the left, mm, and its turn about z, degrees; later ones cover earlier
+ones."""
 
 
 def draw_skin(draw: Draw) -> Ellipsoid:

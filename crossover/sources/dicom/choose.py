@@ -19,9 +19,10 @@ from crossover.sources.findings import Finding, Refused
 from crossover.sources.settings import Repeated, SeriesRule
 
 ADC_LOW, ADC_HIGH = 10.0, 20_000.0
-"""Between these lies the median of any map in 10⁻⁶ mm²/s; water's is 3,000 at body temperature."""
+"""The limits between which the median of any map lies, in 10⁻⁶ mm²/s; water's is 3,000 at body temperature."""
 TISSUE_ADC = 100.0, 4_000.0
-"""Between these lies the median of a map in a patient, in 10⁻⁶ mm²/s: a fit outside them used wrong images."""
+"""The limits between which the median of a map in a patient lies, in 10⁻⁶ mm²/s: a fit outside them used wrong
+images."""
 
 
 @dataclass

@@ -13,8 +13,9 @@ from collections.abc import Collection
 from typing import Literal
 
 Origin = Literal["measured", "calculated", "derived", "map"]
-"""A signal as measured, or averaged over directions or repetitions; the signal that was calculated for a
-b-value; what was derived in a way that we don't know; values that are no signal (ADC, FA, T2, phase, ...)."""
+"""Where values come from: a signal as measured, or averaged over directions or repetitions; the signal that was
+calculated for a b-value; what was derived in a way that we don't know; values that are no signal (ADC, FA, T2,
+phase, ...)."""
 
 TRACES = frozenset(("TRACEW", "TRACE", "ISO", "ISODWI", "ISOTROPIC", "COMBINED"))
 """Means over directions that scanners make: Siemens, GE and Philips."""
@@ -42,7 +43,7 @@ _NEUTRAL = re.compile(
     """,
     re.VERBOSE,
 )
-"""Of a derived image, what says nothing of how it was derived, or that its signal stayed."""
+"""The values of a derived image that say nothing of how it was derived, or that its signal stayed."""
 
 _MAP_NAMES = re.compile(
     r"(?<![a-z])[ed]?adc|apparent.diff|average.dc|anisotrop|(?<![a-z])colfa(?![a-z])|_fa$|eigen|ktrans",
@@ -56,7 +57,8 @@ _CALCULATED_NAMES = re.compile(
     r"calc[\W_]*b|calculated|computed|(?<![a-z])cdwi|(?<![a-z])dw[\W_]+synth|synth\w*[\W_]*(dw|b\d)",
     re.IGNORECASE,
 )
-"""Siemens: "...CALC_BVAL"; GE: "DW Synthetic: ..."; Canon and others: "computed DWI", "cDWI"."""
+"""What makers call calculated images. Siemens: "...CALC_BVAL"; GE: "DW Synthetic: ..."; Canon and others: "computed
+DWI", "cDWI"."""
 _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 """Siemens' sequence name of what was made from several b-values: `*ep_b50_800`."""
 

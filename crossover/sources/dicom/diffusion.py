@@ -14,20 +14,20 @@ from crossover.sources.dicom.derived import TRACES, Origin, added_name, origin_o
 from crossover.sources.dicom.elements import csa_items, numbers, text
 
 PHILIPS = "Philips Imaging DD 001"
-"""Creator of the private elements that its diffusion is told in."""
+"""The creator of the private elements in which Philips writes diffusion."""
 
 
 class Diffusion(NamedTuple):
     """How one plane is diffusion-weighted."""
 
     b_value: float | None
-    """s/mm²; None where the image tells of no diffusion weighting."""
+    """The b-value in s/mm²; None where the image has no diffusion weighting."""
     direction: tuple[float, ...] | None
-    """Unit gradient direction; None for none, for a trace image, or where it isn't told."""
+    """The unit gradient direction; None for none, for a trace image, or where no header has it."""
     isotropic: bool
-    """A trace-weighted image: a mean over directions, made on the scanner."""
+    """Whether it is a trace-weighted image: a mean over directions, made on the scanner."""
     origin: Origin = "measured"
-    """Whether the values are a signal, as measured; images without a b-value count as such."""
+    """Where the values come from; images without a b-value count as measured."""
     known_by: Literal["", "readout", "header"] = ""
     """What shows that an image at b = 0 belongs to a diffusion measurement: its header, no more than its
     echo-planar readout, or nothing. GE, Philips and Canon write 0 to images of any kind."""

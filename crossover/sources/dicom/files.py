@@ -19,11 +19,11 @@ from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import token
 
 MAX_DEPTH = 40
-"""Folders below the source that are entered."""
+"""The number of folders below the source that are entered."""
 MAX_MEMBER = 1 << 30
-"""Bytes of one file in an archive; it is unpacked in memory."""
+"""The most bytes of one file in an archive, which is unpacked in memory."""
 MAX_RATIO = 1000
-"""Unpacked to packed size; beyond it, and above a megabyte, an archive is taken for a trap."""
+"""The most of unpacked to packed size; beyond it, and above a megabyte, an archive is taken for a trap."""
 PACKED, NO_DICOM = ".gz", (".nii.gz", ".tar.gz")
 """Names of single files that are packed, and of those among them which hold no DICOM file."""
 
@@ -35,11 +35,11 @@ class FileRef:
     path: str
     member: str | None
     token: str
-    """Names the file in findings; tells nothing of its path without the secret."""
+    """The name of the file in findings, which reveals nothing of its path without the secret."""
     place: str = ""
-    """The path below the source, an archive counting as a folder. Never written."""
+    """The path below the source, an archive counting as a folder. It is never written."""
     patient: str = ""
-    """Whose it is, where its place tells and not its PatientID. Never written."""
+    """Whose it is, where its place says so and not its PatientID. It is never written."""
 
     @property
     def name(self) -> str:

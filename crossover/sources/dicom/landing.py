@@ -12,13 +12,13 @@ from crossover.imaging.grids import GeometryError, laid_on, match, reoriented
 from crossover.sources.findings import Finding, Refused
 
 WHOLE = 1e-3
-"""How far a label may be off a whole number: slopes that were 1 are written as 0.9999999975."""
+"""The most by which a label may be off a whole number: slopes that were 1 are written as 0.9999999975."""
 
 MOST_LABELS = 256
-"""Different values in a mask or one slice of it, of any label; more are an image's."""
+"""The most different values in a mask or one slice of it, of any label; more are an image's."""
 
 LISTED = 20
-"""Values of a mask that a message lists."""
+"""The number of a mask's values that a message lists."""
 
 
 def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, float] = (1.0, 0.0)) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ class LabelMapFiles:
 
 
 Candidates = Mapping[str, LabelMapFiles]
-"""All that may be anybody's label map of one structure, by its place below the source."""
+"""All that may be somebody's label map of one structure, by its place below the source."""
 
 
 def parted(source: Export, files: Sequence[FileRef]) -> tuple[list[FileRef], dict[str, dict[str, LabelMapFiles]]]:

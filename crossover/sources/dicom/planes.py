@@ -13,7 +13,8 @@ from crossover.imaging.grids import TOLERANCE_MM
 from crossover.sources.findings import Refused
 
 MOST_SLICES = 2000
-"""A mask reaching over more slices than these, and than twice the image's, is a mistake."""
+"""The number of slices that a mask may reach over, whatever the image's size; more are a mistake, unless the image
+has half as many."""
 
 
 class Placed(Protocol):

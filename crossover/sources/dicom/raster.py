@@ -12,7 +12,7 @@ TOLERANCE = 1e-3
 _SNAP = 2.0**-12
 """Points are rounded to this part of a pixel, so that what coincides in the file does so exactly."""
 _PORTION = 2_000_000
-"""Crossings computed at a time, which bounds the memory."""
+"""The number of crossings computed at a time, which bounds the memory."""
 
 
 def rasterise(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:

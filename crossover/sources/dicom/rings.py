@@ -15,11 +15,11 @@ REDRAWN = 0.9
 """Two rings that aren't one in the other, and share this much of what they enclose, are one outline drawn
 twice: what even-odd would leave of it are slivers."""
 PARTLY = 0.05
-"""By how much of the smaller ring two may overlap in part without a word: holes touch their outer ring."""
+"""The share of the smaller ring by which two may overlap in part without a finding: holes touch their outer ring."""
 MOST_PIXELS = 1024
-"""Along a side, where overlaps are counted."""
+"""The most pixels along a side, where overlaps are counted."""
 _PORTION = 1_000_000
-"""Distances computed at a time, which bounds the memory."""
+"""The number of distances computed at a time, which bounds the memory."""
 
 Ring = NDArray[np.float64]
 

@@ -26,7 +26,8 @@ from crossover.sources.findings import Finding, Refused
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 FLAT = 0.1
-"""In voxels along the normal: how far a contour may leave its plane, or a plane a slice to count as on it."""
+"""The most that a contour may leave its plane, or a plane lie off a slice to count as on it, in voxels along the
+normal."""
 SPREAD_MM = 10.0
 """Contours farther apart aren't joined: nothing is known of what lies between them."""
 GAP = 1.25
@@ -51,7 +52,7 @@ class Roi:
     frame_of_reference: str
     contours: list[Contour]
     descriptions: tuple[str, ...] = ()
-    """ROIDescription (3006,0028) and ROIObservationLabel (3006,0085)."""
+    """The ROIDescription (3006,0028) and ROIObservationLabel (3006,0085)."""
     kind: Dataset | None = None
     """What it is by a code, the item of RTROIIdentificationCodeSequence (3006,0086)."""
     colour: tuple[int, ...] = ()
@@ -59,7 +60,7 @@ class Roi:
     reader: str = ""
     """ROIInterpreter (3006,00A6)."""
     shared: str = ""
-    """What else has its number, so that contours can't be told apart; "" where nothing has."""
+    """What else has its number, so that contours can't be assigned; "" where nothing has."""
 
 
 class _Plane(NamedTuple):

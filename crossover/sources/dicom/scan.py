@@ -21,7 +21,7 @@ from crossover.sources.findings import Finding, join_findings
 from crossover.sources.settings import SeriesRule
 
 MANY = 400
-"""Files above which headers are read by several processes."""
+"""The number of files above which headers are read by several processes."""
 
 
 @dataclass
@@ -33,10 +33,10 @@ class Examination:
     """The patient's pseudonym."""
     files: list[FileRef]
     instances: list[Instance] | None = None
-    """Headers, where they were read already."""
+    """The headers, where they were read already."""
     findings: list[Finding] = field(default_factory=list)
     patient_id: str = ""
-    """As received; never written."""
+    """The PatientID (0010,0020) as received; it is never written."""
 
 
 def read_headers(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:

@@ -35,7 +35,7 @@ class Segment(NamedTuple):
     number: int
     """SegmentNumber (0062,0004); 0 where it has none."""
     label: str
-    """SegmentLabel (0062,0005): dcmqi writes one for all where it isn't told better."""
+    """SegmentLabel (0062,0005); dcmqi writes one for all where it is given none."""
     description: str
     """SegmentDescription (0062,0006)."""
     kind: Dataset | None
@@ -175,7 +175,7 @@ class _Spacing(NamedTuple):
     """What a SEG says of its slices in mm, 0 where it says nothing."""
 
     between: float
-    """SpacingBetweenSlices (0018,0088); its sign tells nothing of frames that have their own place."""
+    """SpacingBetweenSlices (0018,0088); its sign says nothing of frames that have their own place."""
     thickness: float
     """SliceThickness (0018,0050)."""
 

@@ -26,7 +26,7 @@ from crossover.sources.settings import StructureName
 Drawing = tuple[NDArray[np.bool_], list[Finding]]
 
 BY = ("name", "description", "coded meaning", "number")
-"""What a structure may be known by. Of several structures, those count that an earlier one tells."""
+"""What a structure may be known by. Of several structures, those count that an earlier one of these finds."""
 READERS = ("ContentCreatorName", "ReviewerName", "OperatorsName")
 """Who drew all structures of an object."""
 ALIKE_COLOUR = 3
@@ -37,7 +37,7 @@ class Drawable(NamedTuple):
     """A structure of a dataset: what it is known by, where it lies, and how to draw it on a grid."""
 
     kind: str
-    """"SEG segment" or "RTSTRUCT structure"."""
+    """What the object and the structure in it are called: "SEG segment" or "RTSTRUCT structure"."""
     number: int
     names: tuple[frozenset[str], ...]
     """Its normal names by each of `BY` but the number: it may have several descriptions and meanings."""
@@ -45,16 +45,16 @@ class Drawable(NamedTuple):
     """What it is by its code, in the standard's words; "" where they have none for it."""
     frame_of_reference: str
     series: frozenset[str]
-    """UIDs of the series that its object says it was drawn on."""
+    """The UIDs of the series that its object says it was drawn on."""
     draw: Callable[[sitk.Image], Drawing]
     colour: tuple[int, ...] = ()
     """Red, green and blue from 0 to 255; empty where none is given."""
     readers: frozenset[str] = frozenset()
-    """Normal names of who drew it."""
+    """The normal names of who drew it."""
     series_number: int = -1
-    """Of its object."""
+    """The SeriesNumber (0020,0011) of its object."""
     place: str = ""
-    """Of its object's file below the source."""
+    """Where its object's file lies below the source."""
 
     def describe(self) -> str:
         """Describe the structure in numbers and closed words only: "SEG segment 2: Lymph node"."""

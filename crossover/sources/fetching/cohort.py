@@ -21,7 +21,7 @@ from crossover.sources.fetching.repositories import fetch_commit
 from crossover.sources.fetching.transfers import download, size_of
 
 STREAMS = 8
-"""Series that are downloaded at once."""
+"""The number of series that are downloaded at once."""
 SHOWN = 3
 Tell = Callable[[str], None]
 
@@ -30,7 +30,7 @@ class Fetched(NamedTuple):
     """What a fetch did."""
 
     parts: int
-    """Archives, files, commits and series that were fetched now; 0 where all were here and as noted."""
+    """The number of archives, files, commits and series that were fetched now; 0 where all were here and as noted."""
     files: int
     bytes: int
 

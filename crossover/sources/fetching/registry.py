@@ -47,9 +47,9 @@ class RemoteFile(Section):
     url: Annotated[str, Field(pattern=r"^https?://")]
     name: Below
     checksum: Checksum | None = None
-    """As published; without one the first download can't be verified."""
+    """The checksum as published; without one the first download can't be verified."""
     bytes: Bytes | None = None
-    """Its size, where that is known before the server says it."""
+    """The size, where that is known before the server says it."""
     unpack: Below | None = None
     """Where a zip or tar archive is unpacked to, below the cohort's folder; the archive is then removed."""
     unpacked_bytes: Bytes | None = None
@@ -61,7 +61,7 @@ class Repository(Section):
     url: str
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     folders: Annotated[list[Below], Field(min_length=1)]
-    """What is kept of it."""
+    """The folders of it that are kept."""
 
 
 class Bucket(Section):

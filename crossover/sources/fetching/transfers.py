@@ -14,10 +14,10 @@ from crossover.sources.fetching.errors import FetchError, Moved, WrongChecksum
 
 TRIES = 5
 PAUSE_S = 2.0
-"""Seconds before the second try; each further pause is twice as long."""
+"""The seconds before the second try; each further pause is twice as long."""
 TIMEOUT_S = 60
 CHUNK = 8192
-"""Bytes: what of a chunk has come when a transfer breaks is lost."""
+"""The bytes of a chunk: what of one has come when a transfer breaks is lost."""
 GONE = (401, 403, 404, 410)
 """HTTP statuses of files that are no longer at their address, or no longer for everybody."""
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)

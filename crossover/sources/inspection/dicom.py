@@ -36,7 +36,7 @@ from crossover.sources.inspection.names import Named, group_names
 from crossover.sources.inspection.series import Candidate, candidates
 
 KEY = b"inspect"
-"""Tokens of files are made with it: they stay in this process."""
+"""The key by which tokens of files are made: they stay in this process."""
 
 
 @dataclass
@@ -46,9 +46,9 @@ class Patient:
     name: str
     stacks: list[Stack] = field(default_factory=list)
     drawn_on: frozenset[str] = frozenset()
-    """UIDs of the series that structures were drawn on."""
+    """The UIDs of the series that structures were drawn on."""
     structures: list[str] = field(default_factory=list)
-    """As the objects call them, those that are drawn at all."""
+    """The names of the structures that are drawn at all, as the objects call them."""
     studies: int = 0
 
 
@@ -60,7 +60,7 @@ class Export:
     maps: LabelMaps
     odd: list[str]
     by_folder: bool
-    """Whether folders tell its patients apart."""
+    """Whether folders identify its patients."""
 
 
 def read_export(root: Path, workers: int) -> Export:

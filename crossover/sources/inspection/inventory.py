@@ -17,21 +17,21 @@ class ChannelKind:
     name: str
     """What the channel may be called; the first word of a rule to paste."""
     about: str
-    """In numbers and closed words: "MR axial, b 800"."""
+    """A description in numbers and closed words: "MR axial, b 800"."""
     quoted: list[str]
-    """As the files call them, the most frequent first; these may tell who somebody is."""
+    """The names in the files, the most frequent first; these may tell who somebody is."""
     patients: int
     several: int
-    """Patients who have more than one."""
+    """The patients who have more than one."""
     size: str
-    """Columns, rows and slices: "512 x 512 x 80 to 134"."""
+    """The columns, rows and slices: "512 x 512 x 80 to 134"."""
     spacing_mm: str
-    """Between columns, rows and slices."""
+    """The distances of columns, rows and slices."""
     rule: Any
-    """As it stands under `series:` or in a cohort's `channels:`."""
+    """The rule as it stands under `series:` or in a cohort's `channels:`."""
     modality: str
     drawn_on: int = 0
-    """Patients of whom a structure was drawn on it."""
+    """The patients of whom a structure was drawn on it."""
     extent_mm: float = 0.0
     """The largest field of view in plane, mm."""
     finest_mm: float = 0.0
@@ -46,10 +46,10 @@ class StructureKind:
 
     name: str
     names: list[str | int]
-    """As the files call it."""
+    """The names in the files."""
     patients: int
     rule: Any
-    """As it stands under `structures:` or in a cohort's `structures:`."""
+    """The rule as it stands under `structures:` or in a cohort's `structures:`."""
     median_ml: float | None = None
     alike: list[str] = field(default_factory=list)
     """Further names that may mean the same, each a structure of its own here."""
@@ -71,14 +71,15 @@ class Inventory:
     cases: dict[str, Lacks]
     """Patient -> what the patient lacks. The names of patients are the folder's own."""
     channels: list[ChannelKind]
-    """The likely channels first."""
+    """The channels, the likely ones first."""
     structures: list[StructureKind]
     odd: list[str]
     """What wants a look, a sentence each."""
     source: dict[str, Any]
     """The source of a cohort, as in a study's file, but for its channels and structures."""
     columns: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """What tells few groups of patients apart: column of a table, or "group" for folders -> value -> patients."""
+    """The columns that divide patients into few groups: column of a table, or "group" for folders -> value ->
+    patients."""
 
     @property
     def dicom(self) -> bool:

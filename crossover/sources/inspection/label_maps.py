@@ -17,9 +17,9 @@ from crossover.sources.inspection.layout import files_of, stem
 from crossover.sources.volume_file import read_volume
 
 MOST_VALUES = 256
-"""Different values in a label map; more are an image's."""
+"""The most different values in a label map; more are an image's."""
 READ = 10
-"""Maps of a pattern that are read, to learn their labels."""
+"""The number of a pattern's maps that are read, to learn their labels."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ WORDS = re.compile(
     r"|test|structures)$",
     re.IGNORECASE,
 )
-"""What names a kind of file, and no patient."""
+"""Words that name a kind of file, and no patient."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Layout:
     """The patterns of a tree, each with the file of every patient who has one."""
 
     roles: dict[str, dict[str, str]]
-    """Pattern with `{patient}`, and `{group}` where folders above tell groups apart -> patient -> path."""
+    """The pattern with `{patient}`, and `{group}` where folders above differ -> patient -> path."""
     loose: tuple[str, ...]
-    """Files that fit no pattern."""
+    """The files that fit no pattern."""
 
     @property
     def patients(self) -> list[str]:
@@ -69,7 +69,7 @@ def _regular(reading: Layout) -> float:
 
 
 Option = tuple[str, str, str]
-"""Path, pattern, patient."""
+"""A file's path, its pattern and its patient."""
 
 
 def _of(options: Iterable[Option], paths: Sequence[str]) -> Layout:

@@ -25,15 +25,15 @@ class Named:
     """Names that are one structure's."""
 
     names: tuple[str, ...]
-    """As they were written, the most frequent first."""
+    """The names as they were written, the most frequent first."""
     patients: frozenset[int]
-    """Places in the list of patients."""
+    """The places of its patients in the list of patients."""
     alike: tuple[str, ...]
-    """Names of others that share a word with it."""
+    """The names of others that share a word with it."""
 
 
 Key = tuple[str, str]
-"""The side of a structure, "" where it has none; and what it is called beside."""
+"""The side of a structure, "" where it has none; and the rest of its name."""
 
 
 def key_of(name: str) -> Key:

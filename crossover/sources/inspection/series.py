@@ -18,11 +18,11 @@ from crossover.sources.settings import SeriesRule
 WORDS = ("t2", "t1", "flair", "stir", "pd", "dce", "dyn", "swi", "adc", "dwi", "perf")
 """Words of descriptions that tell one kind of MR image from another."""
 OPENS = ("series-ambiguous", "mixed-matrix", "mixed-orientation", "doubled-slice")
-"""What is refused because several series match."""
+"""The codes of refusals because several series match."""
 MOST = 20
-"""Kinds that are shown."""
+"""The number of kinds that are shown."""
 SAMPLED = 30
-"""Patients with several series that match, and as many others, by whom an addition to a rule is judged."""
+"""The number of patients with several series that match, and of others, by whom an addition to a rule is judged."""
 
 PatientStacks = tuple[Sequence[Stack], Collection[str]]
 """A patient's stacks, and the series that structures were drawn on."""
@@ -36,11 +36,11 @@ class Candidate:
     about: str
     rule: dict[str, Any]
     chosen: list[list[Stack]]
-    """Of each patient what the rule takes; nothing where it takes nothing, or leaves open what."""
+    """What the rule takes of each patient; nothing where it takes nothing, or leaves open what."""
     why: list[str]
-    """Of each patient why nothing is taken; "" where something is."""
+    """Why nothing is taken of each patient; "" where something is."""
     several: int = 0
-    """Patients of whom several series match without what was added to settle it."""
+    """The patients of whom several series match without what was added to decide between them."""
     added: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -39,13 +39,13 @@ from crossover.sources.volumes import read_patient
 
 TABLES = (".csv", ".tsv", ".xlsx")
 MOST_VALUES = 64
-"""Different values in a label map; more are an image's."""
+"""The most different values in a label map; more are an image's."""
 SAMPLED = 5
-"""Patients whose files tell which patterns are label maps."""
+"""The number of patients whose files show which patterns are label maps."""
 AIR_HU = -500
-"""An image with values below it is CT."""
+"""The value (HU) below which an image's values show that it is CT."""
 MOST_GROUPS = 8
-"""Values of a column that may tell cohorts apart."""
+"""The most values of a column that may divide patients into cohorts."""
 PERCENTILES = (1, 99.5)
 
 
@@ -86,7 +86,7 @@ class _FileKind:
 
     mask: bool
     volumes: int
-    """Along a fourth axis."""
+    """The number of volumes along a fourth axis."""
     ct: tuple[bool, ...]
     """Whether each of these has values of CT."""
 

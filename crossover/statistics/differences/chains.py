@@ -28,7 +28,7 @@ from crossover.statistics.scores.scales import SHARE
 from crossover.study.chains import BASELINE, ONE_SOURCE, Chain, baseline, comparable, kinds
 
 METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou", "dsc_mean_of_slices")
-"""All from 0 to 1."""
+"""The metrics that are compared, all from 0 to 1."""
 CHAINS = [
     "target", "family", "strategy", "kind", "sources", "metric", "folds", "cases",
     "best_fold", "best_fold_mean", "mean", "sd_folds", "ci_low", "ci_high",

@@ -52,12 +52,12 @@ PAIRED = [
 ]  # fmt: skip
 DECIMALS = 12
 ENUMERATED = 14
-"""Up to so many cases, Westfall and Young's correction takes all sign patterns; above, draws."""
+"""The number of cases up to which Westfall and Young's correction takes all sign patterns; above, it takes draws."""
 DRAWS = 9999
 
 
 Known = Callable[[], Spread | None]
-"""The spread between trainings, where something tells it."""
+"""A function that returns the spread between trainings, where it is known."""
 
 
 @dataclass(frozen=True)

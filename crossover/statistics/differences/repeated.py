@@ -46,7 +46,8 @@ STEPS = {
     "independent": [("p_t", PAIRING), ("p", CHANCE), ("p_holm", CORRECTION)],
     "paired": [("p_wilcoxon", EXACT), ("p_t", MEANS), ("p", CHANCE), ("p_holm", CORRECTION)],
 }
-"""From the paper's test to ours: p values in between, each with what it takes into account beside those before."""
+"""The steps from the paper's test to ours: p values in between, each with what it takes into account beside those
+before."""
 _PLACE = ["test_set", "structure", "question"]
 
 

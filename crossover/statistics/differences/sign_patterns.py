@@ -6,11 +6,12 @@ import numpy as np
 from scipy import fft, optimize, special, stats
 
 NEGLIGIBLE = 1e-18
-"""Probabilities that are left out: below what a sum of numbers near 1 keeps."""
+"""The probability below which terms are left out: a sum of numbers near 1 would not keep it."""
 TABLE = 1000
-"""Up to so many cases, all probabilities are held in a table and summed rank by rank, which takes the time of n³."""
+"""The number of cases up to which all probabilities are held in a table and summed rank by rank, which takes the
+time of n³."""
 TOGETHER = 100_000
-"""Factors of characteristic functions that are held at once."""
+"""The number of factors of characteristic functions that are held at once."""
 
 
 def exact_p(d: np.ndarray) -> float:

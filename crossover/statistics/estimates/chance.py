@@ -25,9 +25,9 @@ from scipy import optimize, special
 METHODS, MODELS = "methods", "trained models"
 """What an effect is about: training by a method, whatever the training; or the models that were trained."""
 NODES = 1001
-"""Points of the quadrature of the Behrens-Fisher distribution; its p is within 1e-4 of the limit."""
+"""The points of the quadrature of the Behrens-Fisher distribution; its p is within 1e-4 of the limit."""
 LARGE = 1e8
-"""Degrees of freedom from which a Student variable's density is taken for the normal one's."""
+"""The degrees of freedom from which a Student variable's density is taken for the normal one's."""
 
 
 @dataclass(frozen=True)

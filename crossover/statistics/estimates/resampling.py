@@ -30,7 +30,7 @@ from crossover.statistics.estimates.chance import Spread, pooled_spread
 from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
-"""What a resample stands for: column `resampled`."""
+"""What a resample stands for, as the column `resampled` says."""
 DRAWS = 2000
 SMOOTH = 3  # terms of the smooth curve
 SEED = 20230
@@ -83,7 +83,7 @@ class Resampled:
     draws: np.ndarray
     resampled: str
     training_sd: float
-    """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
+    """The SD of one training's mean by its chance alone; NaN where it can't be estimated."""
 
 
 def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[tuple[str, str, Panel]]:

@@ -15,7 +15,7 @@ from crossover.statistics.learning_curves.curves import interval
 from crossover.statistics.learning_curves.forms import FEWEST, interpolate, monotone, power_curve, power_law
 
 FARTHEST = 2
-"""Times the largest n, beyond which nothing is said."""
+"""The multiple of the largest n beyond which a curve is not continued."""
 BEYOND_CHANCE = 0.05
 POINTS = 400
 

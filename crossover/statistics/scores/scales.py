@@ -5,12 +5,12 @@ from math import inf, isinf, nan
 from typing import Literal
 
 Scale = tuple[float, float]
-"""Lowest and highest value."""
+"""The lowest and highest value of a metric."""
 SHARE, DISTANCE, PERCENT_SAVED, UNKNOWN = (0.0, 1.0), (0.0, inf), (-inf, 100.0), (-inf, inf)
 AGREEMENT: Scale = (-inf, 1.0)
-"""Of an intraclass correlation."""
+"""The scale of an intraclass correlation."""
 PERCENT_MORE: Scale = (-100.0, inf)
-"""Of a relative difference."""
+"""The scale of a relative difference."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,12 @@ KNOWN = {
     "specificity": Metric("Specificity", ("true_negative_rate",)),
     "hd_mm": _distance("Hausdorff distance", "hd100", "maximum_hausdorff_distance", "max_hausdorff_distance"),
 }  # fmt: skip
-"""By the name of its column. Those down to lesions_false are of a study's metrics.csv (`evaluation.metrics`)."""
+"""The metrics by the names of their columns. Those down to lesions_false are of a study's metrics.csv
+(`evaluation.metrics`)."""
 DIAGONAL = "diagonal_mm"
 """The column with the length of the image's diagonal: what a distance to an empty mask counts as."""
 FAILED = 0.1
-"""A prediction with a smaller DSC failed."""
+"""The DSC below which a prediction counts as failed."""
 
 
 def scale(metric: str) -> Scale:

@@ -43,7 +43,7 @@ SAVINGS = [
     "cheaper_steps_percent", "anything_else_percent", "cpu_saved_percent", "source_s", "alike", "undisturbed",
 ]  # fmt: skip
 OWN_CORES = 0.9
-"""Processor seconds for each second of the clock: 0.1 is left for reading and writing."""
+"""The processor seconds for each second of the clock: 0.1 is left for reading and writing."""
 CPU = "CPU"
 
 _TEXT = ["parent", "model", "family", "level"]

@@ -23,7 +23,7 @@ from crossover.statistics.estimates.chance import Effect, Spread, behrens_fisher
 
 DRAWS, SEED = 4000, 20250
 MOST = 1000
-"""Test cases beyond which no number is looked for."""
+"""The number of test cases beyond which no number is looked for."""
 KNOTS = 17
 
 

@@ -28,7 +28,7 @@ from crossover.statistics.study_planning.assurance import (
 from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot
 
 DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next cases"
-"""What is asked: column `question`."""
+"""What is asked, as the column `question` says."""
 PLANNING = [
     "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
     "trainings", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low", "gain_high",
@@ -37,7 +37,7 @@ PLANNING = [
 TRAININGS = (1, 3, 5, 10)
 MOST_TRAININGS = 100
 DRAWS = 400
-"""Resamples of a learning curve."""
+"""The number of resamples of a learning curve."""
 
 
 @dataclass(frozen=True)
