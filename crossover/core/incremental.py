@@ -170,7 +170,9 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
+def _make_all(
+    todo: list[str], keys: Mapping[str, str], make: Callable[[str, Path], dict], folder: Path, workers: int, own: bool
+) -> dict[str, str]:
     """Make all items in this process where there are no workers."""
     failed: dict[str, str] = {}
     if not workers or not todo:
@@ -193,7 +195,14 @@ def _begun(folder: Path) -> bool:
     return folder.exists() and not (folder / RECORD).exists()
 
 
-def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, str]) -> list[str]:
+def _in_pool(
+    names: list[str],
+    keys: Mapping[str, str],
+    make: Callable[[str, Path], dict],
+    folder: Path,
+    workers: int,
+    failed: dict[str, str],
+) -> list[str]:
     """Make items in processes of their own; returns those whose process was killed."""
     killed = []
     # What `make` holds may be large: each process has it from its start, not with each item.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,7 +158,7 @@ def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
     return columns > 1, same / (len(filled) - 1) if filled[1:] else 1.0, columns
 
 
-def _first(records: list[list[str]], wanted) -> str:
+def _first(records: list[list[str]], wanted: Callable[[str], bool]) -> str:
     """Return the first cell that is `wanted`: "row 3 column 2"."""
     for number, record in enumerate(records, 1):
         for place, cell in enumerate(record, 1):

@@ -71,7 +71,9 @@ def slice_cases(
     incremental.update(manifest, keys, make, workers=workers)
 
 
-def _slice(folders: list[Path], settings: Slices, channels, structures, case: str, out: Path) -> dict:
+def _slice(
+    folders: list[Path], settings: Slices, channels: list[str], structures: list[str], case: str, out: Path
+) -> dict:
     images, masks, large = [], {}, {}
     grid: sitk.Image | None = None
     for channel in channels:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +67,9 @@ def split(
     return table.astype({"rank": "Int64", "fold": "Int64", "validation": "boolean"})
 
 
-def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[tuple]:
+def _training_rows(
+    patients: Iterable[str], by_patient: Mapping[str, Iterable[str]], cohort: str, settings: Splits
+) -> list[tuple]:
     k = settings.k_fold.k
     folds = {p: i % k for i, p in enumerate(_order(patients, settings.seed, cohort, "fold"))}
     rows = []
@@ -148,7 +150,7 @@ def evaluation_cases(splits: pd.DataFrame, model: Model) -> pd.DataFrame:
     return own[["cohort", "case"]].sort_values(["cohort", "case"])
 
 
-def _order(patients, seed: int, cohort: str, purpose: str) -> list[str]:
+def _order(patients: Iterable[str], seed: int, cohort: str, purpose: str) -> list[str]:
     def key(patient: str) -> str:
         return hashlib.sha256(f"{seed}/{cohort}/{purpose}/{patient}".encode()).hexdigest()
 

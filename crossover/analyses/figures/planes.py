@@ -1,6 +1,7 @@
 """One slice of a case as a reader sees it: hung as radiologists do, cropped, with contours and a scale bar."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.patheffects as effects
 import numpy as np
@@ -9,6 +10,7 @@ import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.typing import LineStyleType
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.anatomy import View
@@ -112,7 +114,7 @@ def draw_slice(axes: Axes, image: np.ndarray, hung: View, limits: tuple[float, f
     axes.spines[:].set_visible(False)
 
 
-def draw_contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) -> None:
+def draw_contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line: LineStyleType) -> None:
     """Draw the mask's outline in mm; draw none where the mask is empty or fills the slice."""
     if not mask.any() or mask.all():
         return
@@ -122,7 +124,7 @@ def draw_contour(axes: Axes, mask: np.ndarray, hung: View, colour: str, line) ->
     axes.contour(x, y, padded, levels=[0.5], colors=[colour], linestyles=[line], linewidths=1.3)
 
 
-def write_on_image(axes: Axes, x: float, y: float, text: str, size: float = 7, **place) -> None:
+def write_on_image(axes: Axes, x: float, y: float, text: str, size: float = 7, **place: Any) -> None:
     """Write white text with a black edge at a place whose x and y are shares of the axes, 0 to 1."""
     outline = [effects.withStroke(linewidth=1.6, foreground="black")]
     axes.text(x, y, text, transform=axes.transAxes, color="white", size=size,

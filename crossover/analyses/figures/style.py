@@ -23,6 +23,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
+from matplotlib.typing import ColorType
 
 from crossover.statistics.scores.intervals import mean_interval
 from crossover.statistics.scores.scales import KNOWN, scale
@@ -314,7 +315,7 @@ def cohort_colour(study: Study, cohort: str) -> str:
     return OKABE_ITO[list(study.cohorts).index(cohort) % len(OKABE_ITO)]
 
 
-def readable_on(colour) -> str:
+def readable_on(colour: ColorType) -> str:
     """Return ink or white, whichever has the higher contrast on a colour (WCAG 2)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

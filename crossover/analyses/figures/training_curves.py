@@ -188,7 +188,7 @@ def _title(stage: Stage, ends: dict[str, Model], study: Study) -> str:
     return _SUFFIXES.sub("", name)
 
 
-def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look) -> None:
+def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look: Any) -> None:
     scores.plot(own["step"], own["validation_dsc"], linewidth=0.8, **look)
     losses.plot(own["step"], own["loss"], linewidth=0.8, **look)
     for best in own[own["step"] == own["best_step"]].itertuples():

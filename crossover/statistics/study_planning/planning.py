@@ -218,7 +218,7 @@ def models_text(row: dict) -> str:
     return f"{pair} at n = {row['n_train']:.0f}" if row["n_train"] > 0 else pair
 
 
-def _curves(found: Resampled):
+def _curves(found: Resampled) -> list[tuple[int, Curve]]:
     curves = [(f, Curve(found, f)) for f in range(len(found.panel.families))]
     return [(f, curve) for f, curve in curves if len(curve.sizes) > 1]
 
