@@ -186,17 +186,17 @@ def spread_mm(orientations: ArrayLike, spacings: ArrayLike, size: tuple[int, int
 INTERPOLATORS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline}
 
 
-def resampled(image: sitk.Image, grid: sitk.Image, how: str) -> tuple[sitk.Image, float]:
+def resampled(image: sitk.Image, grid: sitk.Image, interpolation: str) -> tuple[sitk.Image, float]:
     """Return an image on the voxels of another grid, and the share of these that lie outside it.
 
     Voxels outside get the image's lowest value. Values become float32, but for the nearest neighbour's.
 
     Args:
-        how: a name of `INTERPOLATORS`; bspline is of the third order.
+        interpolation: a name of `INTERPOLATORS`; bspline is of the third order.
     """
     lowest = float(sitk.GetArrayViewFromImage(image).min())
-    kind = image.GetPixelID() if how == "nearest" else sitk.sitkFloat32
-    out = sitk.Resample(image, grid, sitk.Transform(), INTERPOLATORS[how], lowest, kind)
+    kind = image.GetPixelID() if interpolation == "nearest" else sitk.sitkFloat32
+    out = sitk.Resample(image, grid, sitk.Transform(), INTERPOLATORS[interpolation], lowest, kind)
     there = image * 0 + 1
     inside = sitk.Resample(there, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkUInt8)
     return out, 1.0 - float(sitk.GetArrayViewFromImage(inside).mean())

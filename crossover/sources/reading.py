@@ -42,13 +42,13 @@ class Reading:
 
 
 def brought_onto(
-    grid: sitk.Image, image: sitk.Image, of: str, other_grids: OtherGrids
+    grid: sitk.Image, image: sitk.Image, channel: str, other_grids: OtherGrids
 ) -> tuple[sitk.Image, Finding | None]:
     """Return an image on the grid of another channel, and a finding if there is something to report.
 
     Args:
         grid: the channel's image. image: what is brought onto its grid.
-        of: the name of the channel whose grid it is.
+        channel: the name of the channel whose grid it is.
         other_grids: whether an image on another grid is resampled or refused.
 
     Raises:
@@ -57,7 +57,7 @@ def brought_onto(
     try:
         return reoriented(image, grid), None
     except GeometryError as error:
-        what = f"not on the grid of channel {of}: {error}"
+        what = f"not on the grid of channel {channel}: {error}"
     if other_grids == "refuse":
         raise Refused("other-grid", what)
     out, outside = resampled(image, grid, other_grids)

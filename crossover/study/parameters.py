@@ -81,11 +81,11 @@ def train(study: Study, batch: Batch) -> dict:
     }
 
 
-def network_of(study: Study, made: Batch | Sequence[Model]) -> Network:
+def network_of(study: Study, planned: Batch | Sequence[Model]) -> Network:
     """Return the one network of a job's stages, or of its models."""
-    if isinstance(made, Batch):
-        return study.network_of(made.stages[0].network)
-    return study.network_of(study.strategies[made[0].strategy].network)
+    if isinstance(planned, Batch):
+        return study.network_of(planned.stages[0].network)
+    return study.network_of(study.strategies[planned[0].strategy].network)
 
 
 def _initial(study: Study, batch: Batch) -> dict:

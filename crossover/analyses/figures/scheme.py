@@ -124,7 +124,7 @@ def draw(splits: pd.DataFrame, study: Study, validation: pd.DataFrame | None = N
     return figure
 
 
-def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
+def tree(study_plan: Plan, cohorts: list[str]) -> dict[str, Node]:
     """Return initial weights -> the trainings that start from them; the selection's trainings are left out.
 
     Args:
@@ -132,8 +132,8 @@ def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
     """
     roots: dict[str, Node] = {}
     places: dict[str, Node] = {}
-    ended = {model.stage for model in of.models.values()}
-    for stage in of.stages.values():
+    ended = {model.stage for model in study_plan.models.values()}
+    for stage in study_plan.stages.values():
         if stage.cell:
             continue
         if stage.parent:

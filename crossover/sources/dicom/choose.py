@@ -75,22 +75,22 @@ def _contains(texts: str, pattern: str) -> bool:
     return any(re.search(pattern, line, re.IGNORECASE) for line in texts.split("\n"))
 
 
-def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
+def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
     """Return the image of a channel.
 
     Args:
-        found: all stacks of the examination.
+        candidates: all stacks of the examination.
         rule: as it holds for the case.
         drawn_on: UIDs of the series that its structures were drawn on; they decide between several.
 
     Raises:
         Refused: where no stack or several match, or the chosen one is no volume.
     """
-    matching = [s for s in found if matches(s, rule)]
+    matching = [s for s in candidates if matches(s, rule)]
     if not matching and rule.computed_from:
-        return _computed(found, rule, drawn_on)
+        return _computed(candidates, rule, drawn_on)
     if not matching:
-        raise Refused("series-missing", _missing(found, rule))
+        raise Refused("series-missing", _missing(candidates, rule))
     taken, why, findings = _pick(matching, rule, drawn_on)
     image = volume(taken[0]) if len(taken) == 1 else _mean(taken)
     if _is_adc(rule, taken[0]):
@@ -100,19 +100,19 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
     return Chosen(image, taken, how + told, findings)
 
 
-def matching_stacks(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
+def matching_stacks(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
     """Return the stacks that `channel` would read, by their headers alone.
 
     Raises:
         Refused: as `channel` does, but for what only pixels show.
     """
-    matching = [s for s in found if matches(s, rule)]
+    matching = [s for s in candidates if matches(s, rule)]
     if not matching and rule.computed_from:
         rules = [rule.at_b_value(b) for b in rule.computed_from]
-        together = _measured_together(found, rules, drawn_on)
+        together = _measured_together(candidates, rules, drawn_on)
         return [s for own in rules for s in matching_stacks(together, own, drawn_on)]
     if not matching:
-        raise Refused("series-missing", _missing(found, rule))
+        raise Refused("series-missing", _missing(candidates, rule))
     stacks, _, _ = _pick(matching, rule, drawn_on)
     for stack in stacks:
         grid(stack)
@@ -137,9 +137,9 @@ def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
     return named or "ADC" in stack.frame.kinds
 
 
-def stacks_text(found: Sequence[Stack]) -> str:
+def stacks_text(candidates: Sequence[Stack]) -> str:
     """Describe the stacks in words, equal ones counted."""
-    counts = Counter(s.describe() for s in found)
+    counts = Counter(s.describe() for s in candidates)
     lines = [(f"{n} times " if n > 1 else "") + text for text, n in counts.items()]
     more = [f"{len(lines) - 12} others"] if len(lines) > 12 else []
     return "; ".join(lines[:12] + more) or "no image"

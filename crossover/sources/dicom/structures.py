@@ -87,7 +87,7 @@ def normal_name(name: str) -> str:
 
 
 def find_structure(
-    there: Sequence[Drawable],
+    structures: Sequence[Drawable],
     names: Sequence[str | int | StructureName],
     grid: sitk.Image,
     frame_of_reference: str,
@@ -101,7 +101,7 @@ def find_structure(
     ones, are passed over; the same mask twice counts once.
 
     Args:
-        there: the structures of the examination.
+        structures: the structures of the examination.
         names: what the structure may be called.
         grid: the image.
         frame_of_reference: the image's, (0020,0052).
@@ -112,13 +112,13 @@ def find_structure(
             `segment_mask` refuse.
     """
     known = {"", frame_of_reference}
-    here = [s for s in there if not frame_of_reference or s.frame_of_reference in known]
+    here = [s for s in structures if not frame_of_reference or s.frame_of_reference in known]
     named, findings = _named(here, names)
-    if not named and _named(there, names)[0]:
+    if not named and _named(structures, names)[0]:
         what = "it was drawn in another frame of reference than the image's"
         raise Refused("two-frames", what)
     if not named:
-        raise Refused("structure-missing", _missing(there))
+        raise Refused("structure-missing", _missing(structures))
     named, passed = _drawn_on(named, drawn_on)
     drawings = _drawings(named, grid)
     if any((mask != drawings[0][0]).any() for mask, _ in drawings[1:]):

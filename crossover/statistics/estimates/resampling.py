@@ -111,18 +111,18 @@ def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[
                 yield test_set, str(structure), panel(sized, metric, others)
 
 
-def panel(rows: pd.DataFrame, metric: str, others: pd.DataFrame | None = None) -> Panel:
+def panel(rows: pd.DataFrame, metric: str, unsized: pd.DataFrame | None = None) -> Panel:
     """Return the panel of the rows of one structure.
 
     Args:
         rows: those of the families with sizes.
         metric: the scores' column.
-        others: rows of the families without sizes, each of which has its scores at all sizes.
+        unsized: rows of the families without sizes, each of which has its scores at all sizes.
     """
     sizes = np.sort(rows["n_train"].unique())
     sized = rows["family"].unique()
-    if others is not None and len(others):
-        rows = pd.concat([rows, *(others.assign(n_train=n) for n in sizes)])
+    if unsized is not None and len(unsized):
+        rows = pd.concat([rows, *(unsized.assign(n_train=n) for n in sizes)])
     families = list(dict.fromkeys(rows["family"]))
     cases = pd.MultiIndex.from_frame(rows[["cohort", "case"]].drop_duplicates())
     place = (

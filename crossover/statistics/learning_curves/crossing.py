@@ -80,13 +80,13 @@ def crossovers(
 
 
 def crossover(
-    panel: Panel, found: Resampled, pair: tuple[int, int], confidence: float, alpha: float
+    panel: Panel, resampled: Resampled, pair: tuple[int, int], confidence: float, alpha: float
 ) -> dict[str, object]:
     """Return the row of one pair of families; empty where fewer than two sizes have cases that both were tested on.
 
     Args:
         panel: its trainings are draws of the nested subsets, one each (`draws_as_trainings`).
-        found: the panel's resampled means.
+        resampled: the panel's resampled means.
         pair: numbers of families; one without sizes comes first.
         confidence, alpha: see `crossovers`.
     """
@@ -96,11 +96,11 @@ def crossover(
     if len(n) < 2:
         return {}
     shelf = pair[0] >= panel.sized
-    apart = found.means[pair[0], here] - found.means[pair[1], here]
+    apart = resampled.means[pair[0], here] - resampled.means[pair[1], here]
     x = np.log2(n)
     first, second = pair if shelf or (x - x.mean()) @ apart <= 0 else pair[::-1]
-    means = found.means[[first, second]][:, here]
-    draws = found.draws[:, [first, second]][:, :, here]
+    means = resampled.means[[first, second]][:, here]
+    draws = resampled.draws[:, [first, second]][:, :, here]
     counted = [second] if shelf else [first, second]
     at, (low, high) = float(_stays(_apart(monotone(means)), n)), (0.0, np.inf)
     row = {
@@ -109,7 +109,7 @@ def crossover(
         "n_power": _by_power_law(means, n), "sizes": len(n), "n_smallest": int(n[0]),
         "n_largest": int(n[-1]), "patients": panel.patients[[first, second]][:, here].min(),
         "replicates": panel.trainings[counted][:, here].min(),
-        "resampled": found.resampled, "off_the_shelf": shelf,
+        "resampled": resampled.resampled, "off_the_shelf": shelf,
     }  # fmt: skip
     if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)

@@ -93,23 +93,23 @@ def missing_predictions(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([*found, empty.assign(row=empty.index)])[[*_about(table), *_CASE, "row"]]
 
 
-def counts(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def counts(table: pd.DataFrame, missing: pd.DataFrame) -> pd.DataFrame:
     """Count what is missing.
 
     Args:
         table: the table before `completed`.
-        found: of `missing_predictions`.
+        missing: of `missing_predictions`.
 
     Returns:
         One row for each test set, structure, family and size, with the columns `COUNTS`: the cases that the model has
         or lacks (`cases`), those of them that no model lacks (`common`), those that one of its trainings lacks
         (`missing`), and their names.
     """
-    rows = pd.concat([tested(table)[[*_TRAINING, *_CASE]], found[[*_TRAINING, *_CASE]]])
-    lacking = found.groupby([*_PLACE, *_TRAINING[:2]], sort=False)["case"].unique()
+    rows = pd.concat([tested(table)[[*_TRAINING, *_CASE]], missing[[*_TRAINING, *_CASE]]])
+    lacking = missing.groupby([*_PLACE, *_TRAINING[:2]], sort=False)["case"].unique()
     out = []
     for (cohort, structure), part in rows.groupby(_PLACE, sort=False):
-        gone = set(found.loc[(found["cohort"] == cohort) & (found["structure"] == structure), "case"])
+        gone = set(missing.loc[(missing["cohort"] == cohort) & (missing["structure"] == structure), "case"])
         for (family, n), own in part.groupby(_TRAINING[:2], sort=False)["case"]:
             names = list(lacking.get((cohort, structure, family, n), []))
             cases = set(own)
@@ -118,12 +118,12 @@ def counts(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out, columns=COUNTS)
 
 
-def notes(found: pd.DataFrame, policy: Policy) -> list[str]:
+def notes(missing: pd.DataFrame, policy: Policy) -> list[str]:
     """Return a sentence for each model and structure that says what is missing, with the cases' names."""
-    if found.empty:
+    if missing.empty:
         return ["no prediction is missing"]
     out = []
-    for family, own in found.groupby("family", sort=False):
+    for family, own in missing.groupby("family", sort=False):
         places = []
         for structure, part in own.groupby("structure", sort=False):
             names = list(dict.fromkeys(part["case"]))

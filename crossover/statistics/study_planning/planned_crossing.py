@@ -51,20 +51,20 @@ class CrossingPilot:
     case_df: int
 
 
-def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
+def crossing_pilot(panel: Panel, resampled: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
     """Return what the scores of a pair tell about a new study of the same sizes.
 
     None with too few common sizes or cases, or where it is not known how trainings differ.
 
     Args:
-        panel: the scores. found: its resampled means.
+        panel: the scores. resampled: its resampled means.
         pair: numbers of families in the panel.
     """
-    here = ~np.isnan(found.means[list(pair)]).any(0)
+    here = ~np.isnan(resampled.means[list(pair)]).any(0)
     scores = panel.scores[list(pair)][:, here]  # (2, K, trainings, cases)
-    several = found.resampled == REPLICATES
-    counts = panel.trainings[~np.isnan(found.means)] - 1
-    spread = Spread(found.training_sd**2, counts.sum()) if several else roughness(panel)
+    several = resampled.resampled == REPLICATES
+    counts = panel.trainings[~np.isnan(resampled.means)] - 1
+    spread = Spread(resampled.training_sd**2, counts.sum()) if several else roughness(panel)
     case_df = len(panel.strata) - len(np.unique(panel.strata))
     if here.sum() < 2 or case_df < 1 or spread is None:
         return None
@@ -74,7 +74,7 @@ def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> Cro
     rest = float(np.mean([rest_of(s) for s in whole])) if several else 0.0
     covariance = _covariance(mean_of(scores, 2).reshape(-1, scores.shape[-1]), panel.strata)
     return CrossingPilot(
-        means=found.means[list(pair)][:, here],
+        means=resampled.means[list(pair)][:, here],
         sizes=panel.sizes[here],
         between_cases=covariance - rest / runs * np.eye(len(covariance)),
         training=spread.variance,

@@ -120,13 +120,13 @@ def reaches_assurance(row: dict) -> bool:
     return not row.get("refused") and row["reached"] >= row["assurance"]
 
 
-def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
+def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
     """Return the test cases that settle the crossover of a pair at its sizes.
 
     There is a row for each number of trainings from 2, and none where the pilot's own verdict settles it
     already.
     """
-    row = crossover(panel, found, pair, rules.confidence, rules.alpha)
+    row = crossover(panel, resampled, pair, rules.confidence, rules.alpha)
     if not row or row["verdict"] != OPEN:
         return []
     place = {
@@ -137,7 +137,7 @@ def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict
         "about": METHODS,
     }
     place |= {"assurance": rules.assurance}
-    pilot = crossing_pilot(panel, found, pair)
+    pilot = crossing_pilot(panel, resampled, pair)
     if pilot is None:
         return [place | {"refused": "nothing tells how much another training differs"}]
     rows = []
@@ -148,25 +148,25 @@ def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict
     return rows
 
 
-def scores_reached(found: Resampled, place: dict, target: float, rules: Rules) -> list[dict]:
+def scores_reached(resampled: Resampled, place: dict, target: float, rules: Rules) -> list[dict]:
     """Return the labelled cases from which each family has a score; hours are of cases beyond its largest size."""
     rows = []
-    for f, curve in _curves(found):
+    for f, curve in _curves(resampled):
         n, low, high = curve.reaches(target, rules.confidence, rules.assurance)
         more = max(n - curve.sizes[-1], 0)
         rows.append(
-            _of_curve(SCORE, place, found.panel.families[f], curve, rules)
+            _of_curve(SCORE, place, resampled.panel.families[f], curve, rules)
             | {"target": target, "cases": n, "ci_low": low, "ci_high": high}
             | {"assurance": rules.assurance, "hours": rules.hours(more)}
         )
     return rows
 
 
-def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
+def next_cases(resampled: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
     """Return what `more` cases beyond its largest size would bring to each family, a row for each."""
     rows = []
-    for f, curve in _curves(found):
-        row = _of_curve(NEXT, place, found.panel.families[f], curve, rules)
+    for f, curve in _curves(resampled):
+        row = _of_curve(NEXT, place, resampled.panel.families[f], curve, rules)
         row |= {"cases": more, "hours": rules.hours(more)}
         n = curve.sizes[-1] + more
         if not curve.refused and n <= curve.farthest:

@@ -49,7 +49,7 @@ class Question:
     rules: Rules = field(default_factory=Rules)
 
 
-def design(table: pd.DataFrame, asked: Question) -> tuple[pd.DataFrame, list[str]]:
+def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[str]]:
     """Plan by a table of `metrics_table.check_metrics`: rows of `planning.PLANNING`, and notes, a sentence each.
 
     Raises:
@@ -59,31 +59,31 @@ def design(table: pd.DataFrame, asked: Question) -> tuple[pd.DataFrame, list[str
     sets = test_sets(table)
     families = list(dict.fromkeys(table["family"]))
     known = {
-        "--metric": (asked.metric, list(table)),
-        "--test-set": (asked.test_set, list(sets)),
-        "--structure": (asked.structure, ["", *dict.fromkeys(table["structure"])]),
-        **{f"--model {m}": (m, families) for m in asked.models},
+        "--metric": (question.metric, list(table)),
+        "--test-set": (question.test_set, list(sets)),
+        "--structure": (question.structure, ["", *dict.fromkeys(table["structure"])]),
+        **{f"--model {m}": (m, families) for m in question.models},
     }
     findings = [
         f"{option}: the table has no {name}; there are {', '.join(filter(None, map(str, there)))}"
         for option, (name, there) in known.items()
         if name not in there
     ]
-    if not asked.models and len(families) != 2:
+    if not question.models and len(families) != 2:
         findings.append(f"--model names the two models to compare; there are {', '.join(families)}")
     if findings:
         raise TableError("\n".join(findings))
-    rows = sets[asked.test_set].dropna(subset=asked.metric)
-    rows = rows[rows["structure"] == asked.structure] if asked.structure else rows
-    pair = tuple(asked.models or families)
+    rows = sets[question.test_set].dropna(subset=question.metric)
+    rows = rows[rows["structure"] == question.structure] if question.structure else rows
+    pair = tuple(question.models or families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
-    size = asked.size if asked.size is not None else max(set.intersection(*trained), default=None)
+    size = question.size if question.size is not None else max(set.intersection(*trained), default=None)
     if size is None or not all(size in own or own == {0} for own in sizes):
-        raise TableError(_sizes_of(pair, sizes, asked.size))
+        raise TableError(_sizes_of(pair, sizes, question.size))
     chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
-    found, notes = _by_pair(with_runs(rows), asked, chosen)
-    curves, more = _by_curves(rows, asked, pair)
+    found, notes = _by_pair(with_runs(rows), question, chosen)
+    curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
     return as_table([*found, *curves]), [*notes, *more]
