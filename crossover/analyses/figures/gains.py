@@ -62,7 +62,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the "
         f"folds' models. Thick: the {confidence} interval for other patients; thin: for other patients "
         "and other trainings. Hollow: between the two models of the best validation fold, as the paper reports. "
-        "Right: what of the sources is a number, as their field strength."
+        "Right: the numeric attributes of the sources, as their field strength."
     )
 
 

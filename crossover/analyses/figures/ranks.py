@@ -47,8 +47,8 @@ def caption(frames: Frames, study: Study) -> str:
         f"the model has the rank by its mean {captions.metric(study)}, by area, in per cent from "
         f"{SHOWN_SHARE:.0%}; ring: the rank with all cases. τ: Kendall's, of the samples' rankings "
         "with that one, on average. Models trained on "
-        f"{study.sizes[-1]} {captions.target(study)} patients, and those trained on none. Of these trained models and "
-        "other patients, not of other trainings."
+        f"{study.sizes[-1]} {captions.target(study)} patients, and those trained on none. The shares are about these "
+        "trained models and other patients, not about other trainings."
     )
 
 
