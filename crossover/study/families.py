@@ -118,8 +118,8 @@ def at_largest(table: pd.DataFrame) -> pd.DataFrame:
 def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Order a table's rows by the study's cohorts and structures; "all" comes last.
 
-    Columns left of the cohort or structure keep their order. Statistics come in the order of the alphabet,
-    since the order in which structures are shown changes none of them.
+    Rows are ordered among those that are alike in the columns to the left. Statistics come in the order of
+    the alphabet, since the order in which structures are shown changes none of them.
     """
     cohorts, structures = [*study.cohorts, "all"], [*study.structures, "all"]
     orders = {"test_set": cohorts, "cohort": cohorts, "structure": structures}

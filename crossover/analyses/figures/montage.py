@@ -19,7 +19,9 @@ MOST, COLUMNS = 24, 4
 
 @style.styled
 def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) -> Figure:
-    """Draw a cell for each slice that has some of either mask, with one more slice at either end.
+    """Draw a cell for each slice that has some of either mask, and for one more at either end.
+
+    A long stack is thinned to `MOST` slices; where no slice has any mask, they are of the whole volume.
 
     Args:
         image: the channel to show in grey.

@@ -199,7 +199,7 @@ def legend_handle(study: Study, family: str, **look: Any) -> Line2D:
 def mean_interval_of(study: Study) -> Callable[[pd.Series], tuple[np.ndarray, np.ndarray]]:
     """Return a function for the `errorbar` of `pointplot`: the confidence interval of the cases' mean.
 
-    It is the interval that the study's statistics have (`estimates.confidence.mean_interval`).
+    It is the interval that the study's statistics have (`intervals.mean_interval`).
     """
     metric, confidence = study.statistics.metric, study.statistics.confidence
 
