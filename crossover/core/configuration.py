@@ -77,10 +77,14 @@ def read_extended(path: Path, bases: Path) -> dict:
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # a PyYAML without libyaml has no CSafeLoader
-    """Refuses a key that stands twice: YAML would let the last one win without a word."""
+    """A reader of YAML that refuses a key that stands twice, of which YAML would take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Build a mapping, and refuse a key that stands twice."""
+        """Build a mapping.
+
+        Raises:
+            yaml.constructor.ConstructorError: a key stands twice.
+        """
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for key in keys:
             if keys.count(key) > 1:

@@ -68,7 +68,11 @@ def check_grids(channels: dict[str, sitk.Image], structures: dict[str, sitk.Imag
 
 
 def write(image: sitk.Image, path: Path) -> None:
-    """Write an image as `<name>.nii.gz` without metadata: headers of received files may say whose they are."""
+    """Write an image as `<name>.nii.gz` without metadata: headers of received files may say whose they are.
+
+    Raises:
+        OSError: the disk is full.
+    """
     image = sitk.Image(image)
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)

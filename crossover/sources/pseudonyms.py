@@ -25,6 +25,9 @@ def secret() -> bytes:
     """Return the secret from CROSSOVER_SECRET, else from ~/.config/crossover/secret, made at first use.
 
     Whoever has it can link pseudonyms to patients; whoever loses it gets other pseudonyms.
+
+    Raises:
+        ValueError: the file holds fewer than 32 bytes, so that it is not what was written.
     """
     if given := os.environ.get(VARIABLE):
         return given.encode()

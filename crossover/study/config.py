@@ -39,7 +39,11 @@ class Settings(Section):
 
 
 def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
-    """Check the run's settings; `studies` may be a comma-separated text, as make passes it."""
+    """Check the run's settings; `studies` may be a comma-separated text, as make passes it.
+
+    Raises:
+        ConfigError: keys or values are wrong, or there is no such study; the message has all findings.
+    """
     values = {k: v for k, v in values.items() if v not in ("", None)}
     if isinstance(values.get("studies"), str):
         values["studies"] = [s for s in values["studies"].replace(",", " ").split() if s]

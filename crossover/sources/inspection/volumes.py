@@ -133,7 +133,11 @@ class _Inspection:
     kinds: Mapping[str, _FileKind]
 
     def inventory(self, workers: int) -> Inventory:
-        """Return the inventory, for which all patients' files are read."""
+        """Return the inventory, for which all patients' files are read.
+
+        Raises:
+            ValueError: every volume looks like a label map.
+        """
         channels = self._channels()
         if not channels:
             raise ValueError(f"{self.root}: all volumes look like label maps: there is no image beside them")

@@ -104,6 +104,9 @@ def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | 
         scores: as of `effects.contrasted`, shape (cases, trainings) each, complete.
         strata: the cohort of each case, shape (cases,).
         spread: between trainings, from elsewhere; by default that of these models.
+
+    Raises:
+        ValueError: no cohort has two cases.
     """
     weights = [1.0, -1.0][: len(scores)]
     by_case = sum(w * s.mean(1) for w, s in zip(weights, scores, strict=True))
