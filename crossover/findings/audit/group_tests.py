@@ -61,8 +61,11 @@ def counts_of(row: CategoricalRow) -> np.ndarray:
 def of_counts(counts: np.ndarray) -> list[Reading]:
     """Test the whole table, two-sided: chi-square, the likelihood ratio, and Fisher's exact test.
 
-    Chi-square with Yates' correction in 2x2 tables, too; Fisher's for more than two categories as Freeman & Halton
-    1951.
+    Chi-square has Yates' correction in 2x2 tables, too; Fisher's test is for more than two categories that of
+    Freeman & Halton 1951.
+
+    Args:
+        counts: shape (categories, parts).
     """
     from scipy import stats
 
@@ -77,7 +80,12 @@ def of_counts(counts: np.ndarray) -> list[Reading]:
 
 
 def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
-    """Apply the tests of `of_counts` to every way to make two groups of more than two categories."""
+    """Apply the tests of `of_counts` to every way to make two groups of more than two categories.
+
+    Args:
+        counts: shape (categories, parts).
+        names: of the categories.
+    """
     k = len(counts)
     if k < 3:
         return []

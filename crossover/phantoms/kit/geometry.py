@@ -80,7 +80,7 @@ def magnitudes(signal: NDArray[np.float32], sigma: float, gain: float, rng: np.r
     """Return the stored magnitudes of a complex signal with Gaussian noise, which is Rician noise.
 
     Args:
-        signal: what the coils receive, without noise.
+        signal: what the coils receive, without noise, of any shape.
         sigma: SD of the noise in the real and in the imaginary part, in units of the signal.
         gain: stored value of a signal of 1; values are rounded and cut to 12 bits.
         rng: where the noise comes from.

@@ -34,7 +34,7 @@ class Placed(Protocol):
 
 
 def directions(plane: Placed) -> NDArray[np.float64]:
-    """Return three columns of unit vectors: along a row, along a column, and the normal."""
+    """Return three columns of unit vectors, (3, 3): along a row, along a column, and the normal."""
     row, column = np.reshape(plane.orientation, (2, 3))
     return np.stack([row, column, np.cross(row, column)], axis=1)
 
@@ -47,6 +47,11 @@ def step_of(grid: sitk.Image, plane: Placed) -> float:
 
 def assembled(planes: Sequence[tuple[Placed, NDArray[np.bool_]]], step: float, grid: sitk.Image) -> sitk.Image:
     """Stack planes into a volume of 0 and 1, from the first to the last of them.
+
+    Args:
+        planes: the place of each, and its mask (rows, columns).
+        step: the distance of slices in mm, as `step_of` gives it.
+        grid: the image's grid.
 
     Raises:
         Refused: structure-refused, where they make no regular volume.

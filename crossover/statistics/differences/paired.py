@@ -202,7 +202,7 @@ def signed_rank(d: np.ndarray) -> dict[str, float]:
 
 
 def hodges_lehmann(d: np.ndarray) -> float:
-    """Return Hodges and Lehmann's estimate; NaN without a case.
+    """Return Hodges and Lehmann's estimate of differences d, shape (cases,); NaN without a case.
 
     It is the median of the Walsh averages (d_i + d_j) / 2, i <= j.
     """

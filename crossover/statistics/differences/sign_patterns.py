@@ -34,7 +34,11 @@ def exact_p(d: np.ndarray) -> float:
 
 
 def by_table(ranks: np.ndarray, at_most: int) -> float:
-    """Return what `by_transform` returns, for few ranks: the distribution is built rank by rank."""
+    """Return what `by_transform` returns, for few ranks: the distribution is built rank by rank.
+
+    Args:
+        ranks, at_most: see `by_transform`.
+    """
     return float(_distribution(np.sort(ranks).tobytes())[: at_most + 1].sum())
 
 

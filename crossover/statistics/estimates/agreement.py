@@ -164,7 +164,7 @@ def intraclass(
 def estimate(
     between: np.ndarray, raters: np.ndarray, error: np.ndarray, n: np.ndarray, k: int, form: Form
 ) -> np.ndarray:
-    """Return the ICC of `intraclass` without its interval."""
+    """Return the ICC of `intraclass` without its interval, shape (m,), from the same arguments."""
     icc = _formula(between, raters, error, np.where(n > 1, n, np.nan), k, form)
     return np.clip(icc, -1 / (k - 1), 1)
 

@@ -231,7 +231,11 @@ def _summed(weights: np.ndarray, parts: Sequence[tuple[float, float]]) -> tuple[
 
 
 def pooled_spread(scores: Sequence[np.ndarray]) -> Spread | None:
-    """Return the spread between trainings, pooled over models; None where every model has one training."""
+    """Return the spread between trainings, pooled over models; None where every model has one training.
+
+    Args:
+        scores: of each model, shape (cases, trainings), complete.
+    """
     several = [s.mean(0) for s in scores if s.shape[1] > 1]
     df = sum(len(means) - 1 for means in several)
     if not df:

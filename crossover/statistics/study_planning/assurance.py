@@ -39,7 +39,7 @@ class MeanSquare:
     df: float
 
     def drawn(self, uniform: np.ndarray) -> np.ndarray:
-        """Return values that the variance may have, by quantiles drawn from 0 to 1."""
+        """Return values that the variance may have, by quantiles drawn from 0 to 1, of the same shape."""
         if np.isinf(self.df) or not self.value:
             return np.full(len(uniform), self.value)
         return self.value * self.df / special.chdtri(self.df, uniform)
