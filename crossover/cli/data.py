@@ -162,9 +162,10 @@ def reidentify(
     names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
     rules: Annotated[Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")] = None,
 ) -> None:
-    """Print which patient or file a name in a report stands for, on the terminal only. Identifies patients.
+    """Print which patient or file a name in a report stands for, on the terminal only. This identifies patients.
 
-    Exit status: 0; 1 where a name stands for nothing there, as under another secret; 2 where the call is wrong.
+    Exit status: 0; 1 where a name stands for nothing there, as under another secret; 2 where the call is
+    wrong.
     """
     from crossover.sources.ingest import load_rules
     from crossover.sources.reidentify import Unknown, reidentify

@@ -33,9 +33,9 @@ def inspect(
 ) -> None:
     """Show what a folder of images holds, and which rules would take most of its patients.
 
-    A DICOM export in any layout, a tree of NIfTI, NRRD or MetaImage files, an nnU-Net or Decathlon dataset, a MONAI
-    datalist. What is shown quotes the files and may tell who somebody is. Exit status: 0; 2 where nothing is there that
-    can be read.
+    The folder is a DICOM export in any layout, a tree of NIfTI, NRRD or MetaImage files, an nnU-Net or
+    Decathlon dataset, or a MONAI datalist. What is shown quotes the files and may tell who somebody is. Exit
+    status: 0; 2 where nothing is there that can be read.
     """
     from crossover.sources.inspection import folder_of
     from crossover.sources.inspection import inspect as inspected
@@ -115,8 +115,8 @@ def new(
 ) -> None:
     """Write the file of a study of your own patients, and say what it assumes.
 
-    Cohorts, channels, structures, sizes and strategies; what it leaves out is in config/bases/. Exit status: 0; 2 where
-    the folders can't make a study, with what they lack.
+    The file has cohorts, channels, structures, sizes and strategies; what it leaves out is in config/bases/.
+    Exit status: 0; 2 where the folders can't make a study, with what they lack.
     """
     path = Path("config/studies") / f"{name}.yaml"
     if path.exists():
@@ -206,8 +206,9 @@ def check(
 ) -> None:
     """Say all that is wrong with a study, what it costs and what it can settle, before anything runs.
 
-    Reads the configuration, the headers or the table of the patients, and the plan; what only pixels show is told when
-    cases are made. Exit status: 0 where it can run, 1 where not, 2 where its file is wrong.
+    The command reads the configuration, the headers or the table of the patients, and the plan; what only
+    pixels show is reported when cases are made. Exit status: 0 where it can run, 1 where not, 2 where its
+    file is wrong.
     """
     from crossover.execution.readiness import costs, readiness
 

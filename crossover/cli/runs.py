@@ -69,7 +69,7 @@ def plan(
 def status(as_json: Json = False) -> None:
     """Print how far the trainings of the last run are: done, running and where, waiting, failed, and the time left.
 
-    Works on any machine that sees the run's folder, also while the run goes on elsewhere.
+    It works on any machine that sees the run's folder, also while the run goes on elsewhere.
     """
     from crossover.execution import progress
 
@@ -151,7 +151,7 @@ def export_rocrate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated names, by default all with results.")] = "",
 ) -> None:
-    """Export results with how each was made as an RO-Crate. Images of patients stay, also those in figures."""
+    """Export results with how each was made as an RO-Crate. Images of patients are left out, also those in figures."""
     from crossover.execution.ro_crate import write_crate
 
     with stop_on(ValueError):
