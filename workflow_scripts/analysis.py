@@ -33,6 +33,7 @@ def main(job: Job) -> None:
         cases=CASES,
         corrected=CORRECTED / results.name,
     )
+    assert job.code, "the rule names the analysis as the first entry of its code"
     analysis = registry.find(*Path(job.code["entries"][0]).with_suffix("").parts[-2:])
     analysis.write(given, Study.of(job.cfg), results)
 

@@ -72,7 +72,7 @@ class Shown:
 class Row:
     """A slice of a case, hung and cropped; no corrected image where none was made."""
 
-    chosen_rows: Shown
+    shown: Shown
     image: np.ndarray
     corrected: np.ndarray | None
     manual: np.ndarray
