@@ -35,7 +35,6 @@ from crossover.execution.workflow import (
 )
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
-from snakemake.io import Wildcards
 
 # Jobs run `python`: the one of this environment, also where it is not activated; and the scripts beside these rules, in
 # whatever folder, and under whatever Snakefile that takes them as a module.
@@ -44,6 +43,9 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [HOME, os.environ.get("PYTHONPATH")])),
     CROSSOVER_JOB=f"{HOME}/workflow_scripts/_fork.py",
 )
+
+Wildcards = Any
+"""The wildcards of a job by their names, as attributes and as items. Snakemake has moved its class between releases."""
 
 ask_functions_once()
 gc.set_threshold(50_000)  # a graph of thousands of jobs is no garbage, to look through it takes a sixth of all its time
