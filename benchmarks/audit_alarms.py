@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def of_variants(papers: int) -> pd.DataFrame:
-    """A row for each variant: how many consistent papers have an alarm, and of which checks."""
+    """Return a row for each variant: how many consistent papers have an alarm, and of which checks."""
     rows = []
     for k, (name, draw) in enumerate(styles().items()):
         found = [failed(made(draw, seed, k)) for seed in range(papers)]
@@ -52,7 +52,7 @@ def of_variants(papers: int) -> pd.DataFrame:
 
 
 def made(draw: Callable[[Rng], Style], seed: int, variant: int = 0) -> Parts:
-    """A consistent paper."""
+    """Return a consistent paper."""
     rng = np.random.default_rng((variant, seed))
     return Maker(draw(rng), rng).parts()
 
@@ -64,7 +64,7 @@ def failed(parts: Parts) -> list[tuple[str, str]]:
 
 
 def of_errors(papers: int) -> pd.DataFrame:
-    """A row for each kind of error: in how many papers it is found, and by which checks."""
+    """Return a row for each kind of error: in how many papers it is found, and by which checks."""
     rows = []
     for k, (name, (draw, plant)) in enumerate(errors().items()):
         found, checks = 0, Counter()

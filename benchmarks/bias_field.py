@@ -25,7 +25,7 @@ ITERATIONS = [50, 50, 50, 50]  # SimpleITK's default
 
 
 def volume(exam: Examination) -> sitk.Image:
-    """The T2 images with their voxels' size."""
+    """Return the T2 images with their voxels' size."""
     geometry = exam.t2.geometry
     image = sitk.GetImageFromArray(exam.t2.image.astype(np.float32))
     image.SetSpacing((geometry.pixel_mm, geometry.pixel_mm, geometry.spacing_mm))
@@ -33,7 +33,7 @@ def volume(exam: Examination) -> sitk.Image:
 
 
 def timed(image: sitk.Image, shrink: int, fit: bias_field.Fit) -> tuple[NDArray, float]:
-    """The field, and the processor's seconds."""
+    """Return the field, and the processor's seconds."""
     start = time.process_time()
     field = bias_field.estimate(image, shrink, ITERATIONS, fit)
     return sitk.GetArrayFromImage(field), time.process_time() - start
@@ -67,7 +67,7 @@ def report(site: str, patient: int, shrinks: list[int], fit: bias_field.Fit) -> 
 
 
 def compared(exam: Examination, body: NDArray, field: NDArray, full: NDArray) -> str:
-    """A field beside that of the full resolution, and what it leaves of the true one."""
+    """Return a field beside that of the full resolution, and what it leaves of the true one."""
     (worst, most), (gland, _) = (apart(field, full, where) for where in (body, exam.prostate))
     rest = [left(exam, field, where) for where in (body, exam.prostate)]
     return (

@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def row(name: str, design: Design, curves: tuple[dict, dict, dict], simulations: int, draws: int) -> str:
-    """A line of the table, of curves that cross once, not at all, and twice."""
+    """Return a line of the table, of curves that cross once, not at all, and twice."""
     one = [crossing_rates(c, design, simulations, draws) for c in curves[0].values()]
     none, two = ([rates(c, design, simulations, draws) for c in own.values()] for own in curves[1:])
     cells = [" / ".join(_told(found[column], column) for found in one) for column in COLUMNS]
@@ -94,7 +94,7 @@ def rates(curves, design: Design, simulations: int, draws: int) -> dict[str, flo
 
 
 def crossing_rates(curves, design: Design, simulations: int, draws: int) -> dict[str, float]:
-    """The rates of curves that cross once, and how far n* is from the truth."""
+    """Return the rates of curves that cross once, and how far n* is from the truth."""
     found = outcomes(curves, design, simulations, draws)
     true = true_crossover(curves, design.sizes)
     octaves = np.log2(found.loc[found["n"].between(1, 1e9), "n"] / true)

@@ -49,7 +49,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import of_patient, parted
 from crossover.sources.dicom.scan import gather
@@ -83,7 +83,7 @@ class Seed:
 
 def seeds(source: Path) -> list[Seed]:
     """Series below a folder, each with the structure objects of its patient; and objects without images."""
-    read = map(read_header, walk(source, KEY)[0])
+    read = map(read_header, list_files(source, KEY)[0])
     patients: dict[str, list[Instance]] = defaultdict(list)
     for header in (r for r in read if isinstance(r, Instance)):
         patients[header.patient].append(header)
@@ -309,7 +309,7 @@ def prepare(folder: Path, there: list[Seed], rng: random.Random) -> Seed:
 
 
 def _masks(folder: Path, images: list[Path], rng: random.Random) -> None:
-    """A mask for each slice, under its name; one to three of them damaged."""
+    """Write a mask for each slice, under its name; one to three of them damaged."""
     (folder / MASKS).mkdir()
     damage = set(rng.sample(range(len(images)), min(len(images), rng.choice([0, 1, 1, 2, 3]))))
     for k, path in enumerate(images):
@@ -320,7 +320,7 @@ def _masks(folder: Path, images: list[Path], rng: random.Random) -> None:
 
 @functools.cache
 def mask_of(image: Path) -> bytes:
-    """The file with its brighter half as a mask in place of its pixels."""
+    """Return the file with its brighter half as a mask in place of its pixels."""
     dataset = pydicom.dcmread(image, force=True)
     pixels = dataset.pixel_array
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
@@ -362,7 +362,7 @@ def read(folder: Path, seed: Seed, scanned: Callable[[], object]) -> list[tuple[
     slices = "names" if seed.masked and len(seed.images) % 2 else "positions"
     source = Export(label_maps={"mask": LabelMap(file=MASKS, slices=slices)})
     try:
-        images, maps = parted(source, (listed := walk(folder, KEY))[0])
+        images, maps = parted(source, (listed := list_files(folder, KEY))[0])
         found, findings = gather(images, listed[1], seed.rules, lambda p: pseudonym(p, KEY))
     except ValueError as error:
         if "no file in it" in str(error):
@@ -433,7 +433,7 @@ class Reader:
         self.process.join()
 
     def read(self, number: int) -> list[tuple[str, str]]:
-        """Findings of a run; ("crashed", ...), ("hung", ...) or ("memory", ...) where it did that."""
+        """Return the findings of a run; ("crashed", ...), ("hung", ...) or ("memory", ...) where it did that."""
         # The watchdog's time is for the damage too, and at first for imports.
         end = time.monotonic() + WATCHDOG + (60 if self.fresh else 0)
         answer, died = None, "crashed"
@@ -477,7 +477,7 @@ class Tally:
 
 
 def fuzz(source: Path, seconds: float, seed: int, only: int | None = None, most: int = 1 << 40) -> Tally:
-    """Runs for some seconds, or the one of a number, or `most` of them."""
+    """Run for some seconds, or the one of a number, or `most` of them."""
     tally = Tally()
     there = seeds(source)
     with tempfile.TemporaryDirectory() as root:

@@ -65,7 +65,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 
 def variants(engine: str, small: bool) -> Iterator[Row]:
-    """Settings of `network.device`, not compiled."""
+    """Yield settings of `network.device`, not compiled."""
     layouts = ({}, LAST[engine]) if LAST[engine] and not small else ({},)
     for precision in ("float32", "bfloat16") if small else ("float32", "tf32", "bfloat16"):
         for layout in layouts:

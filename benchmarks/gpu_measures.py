@@ -89,7 +89,7 @@ def timed(one: Callable[[], Any], steps: int) -> float:
 
 
 def memory(engine: str, reset: bool = False) -> float | None:
-    """The most device memory that tensors took since the last reset, in GB; None without a GPU."""
+    """Return the most device memory that tensors took since the last reset, in GB; None without a GPU."""
     if not gpus():
         return None
     if engine == "keras":
@@ -122,7 +122,7 @@ def busy(one: Callable[[], Any], step_ms: float) -> float | None:
 
 
 def step_row(subject: Subject, steps: int, **device) -> Row:
-    """A training step of the whole network with some settings; an error where it can't be made."""
+    """Return a training step of the whole network with some settings; an error where it can't be made."""
     study, network = subject.settings(**device)
     row = subject.row | network.device.model_dump()
     memory(subject.engine, reset=True)
@@ -145,7 +145,7 @@ def step_row(subject: Subject, steps: int, **device) -> Row:
 
 
 def plain_row(subject: Subject, steps: int, precision: str) -> Row:
-    """A step of the loop that the papers' authors would have written.
+    """Return a step of the loop that the papers' authors would have written.
 
     At the framework's defaults (`default`: a GPU's convolutions in tf32) or in true float32.
     """
@@ -223,7 +223,7 @@ def predicts(subject: Subject, batches: int, **device) -> Row:
 
 
 def level_row(subject: Subject, level: str | None, steps: int) -> Row:
-    """A step as a training of the study does it: with its own settings, its batches made beside it."""
+    """Return a step as a training of the study does it: with its own settings, its batches made beside it."""
     study, network = subject.settings(**load_study(subject.study, subject.scale).network.device.model_dump())
     memory(subject.engine, reset=True)
     engine, _ = create(study, network)
@@ -274,7 +274,7 @@ def small_training(pipe, subject: Subject, tickets: int, locks) -> None:
 
 
 def shares(subject: Subject, counts: list[int], steps: int, context, locks) -> Iterator[Row]:
-    """Steps a second of 1, 2, ... trainings at once, all processes there from the beginning."""
+    """Yield steps a second of 1, 2, ... trainings at once, all processes there from the beginning."""
     most = max(counts)
     tickets = TICKETS // next(n for n in (1, 2, 3, 4, 6, 12) if n >= most)
     pipes, first, all_bits = [], None, set()
@@ -303,7 +303,7 @@ def shares(subject: Subject, counts: list[int], steps: int, context, locks) -> I
 
 
 def kept_rows(subject: Subject, slices: int) -> Row:
-    """The rows of `benchmarks.frozen_activations` for a study."""
+    """Return the rows of `benchmarks.frozen_activations` for a study."""
     from benchmarks.frozen_activations import compare
 
     study, _ = subject.settings()
@@ -311,7 +311,7 @@ def kept_rows(subject: Subject, slices: int) -> Row:
 
 
 def time_row(row: Row) -> Row:
-    """A row of `levels` as one of config/step_times.csv."""
+    """Return a row of `levels` as one of config/step_times.csv."""
     architecture, _, encoder = row["network"].partition(" ")
     return {
         "study": row["study"], "scale": row["scale"], "architecture": architecture, "encoder": encoder,

@@ -122,7 +122,7 @@ def compare(calls: dict[str, list[str]], work: Path, runs: int) -> None:
 
 
 def add_one(source: Path, rules: Path, work: Path, patients: int) -> None:
-    """What one more patient costs."""
+    """Print what one more patient costs."""
     command, out = commands(source, rules)["crossover"], work / "again"
     first, _ = timed(command, out)
     nothing, _ = timed(command, out)

@@ -141,7 +141,7 @@ class Maker:
         }  # fmt: skip
 
     def show(self, value: float, decimals: int | None = None) -> Printed:
-        """A number as the paper prints it."""
+        """Return a number as the paper prints it."""
         places = Decimal(1).scaleb(-(self.style.decimals if decimals is None else decimals))
         return Printed(f"{Decimal(repr(float(value))).quantize(places, RULES[self.style.rule]):f}")
 

@@ -146,7 +146,7 @@ def trained(study: Study, network: Network, stage: Stage, args: argparse.Namespa
 
 
 def link(study: Study, cohort: str, stage: Stage) -> Path:
-    """The manifest of a cohort's slices, all of them one case's."""
+    """Return the manifest of a cohort's slices, all of them one case's."""
     own, structures = amount(study, cohort), stage.structures
     rows, columns = study.preparation.slices.size
     count = round(own.slices)

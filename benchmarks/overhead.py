@@ -97,7 +97,7 @@ def _spent(record: dict, outputs: list[str], root: Path) -> dict[str, float]:
 
 
 def _networks(stage: dict, stages: Path) -> float:
-    """Building a network, and what the first step and the first validation take more than the others."""
+    """Return the seconds of building a network, and what the first step and validation take more than others."""
     spent = stage["seconds_in"]
     history = stages / stage["stage"]["name"] / "history.csv"
     checks = len(history.read_text().splitlines()) - 1 if history.exists() else 1

@@ -31,8 +31,8 @@ from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.resampling import Panel, Resampled, resample
 from crossover.statistics.learning_curves.crossing import OPEN, crossover
 from crossover.statistics.learning_curves.extrapolation import FARTHEST, Curve
-from crossover.statistics.study_planning.assurance import drawn, fewest_cases, pilot_of
-from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot, settled
+from crossover.statistics.study_planning.assurance import draw_components, fewest_cases, pilot_of
+from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot, share_settled
 from tests.simulated import CROSSING, SCRATCH, TRANSFER, Design, logistic, power, simulated_panel
 
 ASSURANCE, ALPHA, CONFIDENCE = 0.8, 0.05, 0.95
@@ -93,7 +93,7 @@ def main() -> None:
 
 
 def differences(simulations: int, quick: bool) -> Iterator[dict]:
-    """A row for each setting of `PILOTS`."""
+    """Yield a row for each setting of `PILOTS`."""
     for cases, trainings, spread, tied, difference in PILOTS[3:4] if quick else PILOTS:
         rng = np.random.default_rng([cases, trainings, round(1000 * spread), round(10 * tied)])
         setting = {"cases": cases, "trainings": trainings, "between-run SD": spread}
@@ -102,7 +102,7 @@ def differences(simulations: int, quick: bool) -> Iterator[dict]:
 
 
 def found(simulations: int, quick: bool) -> Iterator[dict]:
-    """The same where the pilot's own difference is to be settled."""
+    """Yield the same where the pilot's own difference is to be settled."""
     for cases, trainings in [(16, 3)] if quick else [(16, 3), (64, 3), (64, 5)]:
         rng = np.random.default_rng([cases, trainings])
         setting = {"cases": cases, "trainings": trainings, "between-run SD": 0.01, "tied": 0.5}
@@ -116,7 +116,7 @@ def _planned(rng: np.random.Generator, simulations: int, setting: dict, asked: f
     for _ in range(simulations):
         difference = asked or rng.uniform(-0.1, 0.1)
         pilot = pilot_of(*_study(rng, cases, trainings, difference, *world))
-        components = drawn(pilot, asked)
+        components = draw_components(pilot, asked)
         plan = _plan(pilot, components, (1,) if trainings == 1 else TRAININGS)
         if plan and (asked or plan[1] > 10):
             plans.append(plan)
@@ -163,7 +163,7 @@ def _judged(rng: np.random.Generator, plan: tuple[int, int], difference: float, 
 
 
 def curves(simulations: int, quick: bool) -> Iterator[dict]:
-    """A row for each design and kind of curve."""
+    """Yield a row for each design and kind of curve."""
     kinds = list(CURVES.items())[1:6:4] if quick else list(CURVES.items())
     for name, design in list(DESIGNS.items())[: 1 if quick else None]:
         for place, (kind, curve) in enumerate(kinds):
@@ -192,13 +192,13 @@ def curves(simulations: int, quick: bool) -> Iterator[dict]:
 
 
 def assured(simulations: int, quick: bool) -> Iterator[dict]:
-    """A row for each pair of curves and range of shifts; pilots of 32 patients and two draws of the subsets."""
+    """Yield a row for each pair of curves and range of shifts; pilots of 32 patients and two draws of the subsets."""
     for most in (WIDE, NARROW):
         for name in list(CROSSING)[: 1 if quick else None]:
             promised, succeeded = [], []
             for seed, true, (panel, means) in _open_pilots(name, most, simulations // 5):
                 pilot = crossing_pilot(panel, means, (0, 1))
-                promised.append(settled(pilot, FIXED.patients, FIXED.replicates, CONFIDENCE, ALPHA, studies=50))
+                promised.append(share_settled(pilot, FIXED.patients, FIXED.replicates, CONFIDENCE, ALPHA, studies=50))
                 succeeded.append(np.mean([_told(true, FIXED, STUDIES * seed + s) for s in range(STUDIES)]))
             error = np.std(np.subtract(succeeded, promised)) / np.sqrt(len(promised))
             yield {
@@ -208,7 +208,7 @@ def assured(simulations: int, quick: bool) -> Iterator[dict]:
 
 
 def crossings(simulations: int, quick: bool) -> Iterator[dict]:
-    """A row for each pair of curves; pilots of 32 patients and two draws of the subsets."""
+    """Yield a row for each pair of curves; pilots of 32 patients and two draws of the subsets."""
     for name in list(CROSSING)[: 1 if quick else None]:
         plans, succeeded, opened = [], [], 0
         for seed, true, (panel, means) in _open_pilots(name, WIDE, simulations // TENTH):

@@ -26,7 +26,7 @@ from crossover.training.step_time import measured
 
 
 def kinds(study: Study) -> Iterator[tuple[Network, str | None, int]]:
-    """The networks and levels that a study's stages have, and how many structures each segments."""
+    """Yield the networks and levels that a study's stages have, and how many structures each segments."""
     seen = set()
     for stage in plan(study).stages.values():
         cells = [stage.cell] if stage.cell else []

@@ -32,7 +32,7 @@ TRIED: list[tuple[bias_field.Fit, list[int]]] = [
 
 
 def examined(source: object, index: int) -> tuple[sitk.Image, NDArray, NDArray, NDArray]:
-    """A phantom's image that N4 would see, the coils' weight, tissue, and the structure with what lies about it."""
+    """Return a phantom's image for N4, the coils' weight, tissue, and the structure with its surroundings."""
     if source.kind == "phantom":  # nine tenths of the volume are tissue, dark where fat is suppressed
         exam = pelvis.examine(source, index)
         array, mask, geometry = exam.b0, exam.mask, exam.geometry
@@ -64,7 +64,7 @@ def rows(study: str, cohort: str, scale: str, patients: int) -> Iterator[dict]:
         for fit, iterations in TRIED:
             found = bias_field.estimate(image, shrink, iterations, fit)
             field = sitk.GetArrayViewFromImage(found)
-            share = float(sitk.GetArrayFromImage(bias_field.fitted(image, fit)).mean())
+            share = float(sitk.GetArrayFromImage(bias_field.fitted_voxels(image, fit)).mean())
             after = [left(weight, field, where) for where in places]
             yield row(fit, iterations, share, before, after)
 

@@ -62,21 +62,25 @@ def named(*extras: str) -> list[str]:
 
 
 def packages(pins: Path, uv: str, *extras: str) -> list[dict]:
-    """What these extras need, as pinned, as PEP 751 writes it."""
+    """Return what these extras need, as pinned, as PEP 751 writes it."""
     out = pins.with_name("pylock.toml")
     compile_to(out, uv, *named(*extras), "--constraints", str(pins), "--format", "pylock.toml")
     return tomllib.loads(out.read_text())["packages"]
 
 
 def compile_to(out: Path, uv: str, *options: str) -> None:
-    """Raises subprocess.CalledProcessError where there is no solution; uv has told why."""
+    """Compile a lock with uv.
+
+    Raises:
+        subprocess.CalledProcessError: there is no solution; uv has printed why.
+    """
     call = [uv, "pip", "compile", "pyproject.toml", "--group", "weights", *TARGET, *options]
     call += ["--quiet", "--no-annotate", "--output-file", str(out)]
     subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
 
 
 def line(package: dict) -> str:
-    """The lock's line: of the wheels if there are any, else of the source archive."""
+    """Return the lock's line: of the wheels if there are any, else of the source archive."""
     files = package.get("wheels") or [package["sdist"]]
     hashes = sorted(f"--hash=sha256:{file['hashes']['sha256']}" for file in files)
     names = sorted(file["url"].rsplit("/", 1)[1] for file in files)

@@ -9,7 +9,7 @@ for analysis in registry.analyses():
             **sources_for(analysis),
             tables=tables_for(analysis),
         output:
-            [shown(analysis, output) for output in analysis.outputs],
+            [described(analysis, output) for output in analysis.outputs],
         log:
             f"logs/{{study}}/{analysis.kind}/{analysis.name}.log",
         wildcard_constraints:
@@ -19,7 +19,7 @@ for analysis in registry.analyses():
         conda:
             "../envs/statistics.yaml"
         resources:
-            **asked(analysis.rule),
+            **scheduler_resources(analysis.rule),
         params:
             code=code_of(analysis),
             cfg=settings_of(analysis),

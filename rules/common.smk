@@ -4,8 +4,9 @@ import functools
 import gc
 import os
 import re
-from itertools import product
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from crossover.core import locks
 from crossover.execution import progress, requirements, resources
@@ -14,12 +15,14 @@ from crossover.execution.cohort_size import amount
 from crossover.findings.claims.check import check_claims
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
+from crossover.study.sections import Network
 from crossover.execution.integrity import Checker
 from crossover.analyses import registry
+from crossover.analyses.registry import Registered
 from crossover.execution.scratch import keep_activations_in
 from crossover.execution.preflight import check, check_results, check_weights
-from crossover.sources.inventory import listing
-from crossover.study.plan import plan
+from crossover.sources.inventory import listing_digest
+from crossover.study.plan import Model, plan
 from crossover.core.source_code import SOURCES, STUDY, code_digest
 from crossover.training.devices import TICKETS, gpus
 from crossover.execution.workflow import (
@@ -40,6 +43,9 @@ os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [HOME, os.environ.get("PYTHONPATH")])),
     CROSSOVER_JOB=f"{HOME}/workflow_scripts/_fork.py",
 )
+
+Wildcards = Any
+"""The wildcards of a job by their names, as attributes and as items. Snakemake has moved its class between releases."""
 
 ask_functions_once()
 gc.set_threshold(50_000)  # a graph of thousands of jobs is no garbage, to look through it takes a sixth of all its time
@@ -76,7 +82,8 @@ if GPUS and "gpu_tickets" not in workflow.global_resources:
     workflow.register_resource("gpu_tickets", TICKETS * len(GPUS))
 
 
-def gpu_tickets(wildcards):
+def gpu_tickets(wildcards: Wildcards) -> int:
+    """Return the tickets of a GPU that a training takes; 0 where this machine has none."""
     return TICKETS // STUDIES[wildcards.study].execution.per_gpu if GPUS else 0
 
 
@@ -85,78 +92,86 @@ IMAGE_VOXELS, MASK_VOXELS = 2_000_000, 20_000_000
 
 
 NODE_CORES = 8
-"""Of a node, where a scheduler runs the jobs and Snakemake was given no number of cores."""
+"""The cores of a node, where a scheduler runs the jobs and Snakemake was given no number of cores."""
 
 
-def worth(voxels, each):
-    """Processes side by side that so many voxels keep at work: all cores, where cases are large or unknown."""
+def processes_for(voxels: float | None, each: int) -> int:
+    """Return how many processes this number of voxels keeps at work: all cores, where it is large or unknown.
+
+    Args:
+        voxels: of all that is to be done.
+        each: voxels for which a process is worth its start.
+    """
     cores = workflow.resource_settings.cores or NODE_CORES
     return cores if voxels is None else max(1, min(cores, int(voxels // each)))
 
 
-def of_cohort(wildcards):
-    """The processes of a rule that goes through a cohort's cases."""
+def processes_of_cohort(wildcards: Wildcards) -> int:
+    """Return the number of processes for a rule that goes through a cohort's cases."""
     study = STUDIES[COHORTS[wildcards.cohort]]
     held = amount(study, wildcards.cohort)
-    return worth(held and held.voxels * len(study.channels), IMAGE_VOXELS)
+    return processes_for(held and held.voxels * len(study.channels), IMAGE_VOXELS)
 
 
-def of_part(wildcards):
-    """The processes of a part of a cohort: on this machine the parts share its cores."""
+def processes_of_part(wildcards: Wildcards) -> int:
+    """Return the number of processes for a part of a cohort; on this machine the parts share its cores."""
     jobs = STUDIES[wildcards.study].execution.bias_field_jobs
     held = amount(STUDIES[wildcards.study], wildcards.cohort)
     if workflow.local_exec or held is None:
-        return max(1, of_cohort(wildcards) // (jobs if workflow.local_exec else 1))
-    return worth(held.voxels / jobs, IMAGE_VOXELS)
+        return max(1, processes_of_cohort(wildcards) // (jobs if workflow.local_exec else 1))
+    return processes_for(held.voxels / jobs, IMAGE_VOXELS)
 
 
-def of_masks(wildcards):
-    """The processes of a rule that goes through the masks of test cases, of a group or manual ones."""
+def processes_of_masks(wildcards: Wildcards) -> int:
+    """Return the number of processes for a rule that goes through masks of test cases, of a group or manual ones."""
     study = STUDIES[wildcards.study]
     held = [amount(study, name) for name in study.cohorts]
     if None in held:
-        return worth(None, MASK_VOXELS)
+        return processes_for(None, MASK_VOXELS)
     group = getattr(wildcards, "group", None)
     models = PLANS[wildcards.study].groups[group] if group else ()
     masks = sum(len(m.structures) for m in models) or len(study.structures)
     tests = zip(held, study.cohorts.values())
     tested = sum(h.voxels * (c.test if c.test < 1 else c.test / h.patients) for h, c in tests)
-    return worth(tested * masks, MASK_VOXELS)
+    return processes_for(tested * masks, MASK_VOXELS)
 
 
-def plain(pattern):
-    """The pattern of an output, its wildcards without their constraints."""
+def without_constraints(pattern: object) -> str:
+    """Return the pattern of an output, its wildcards without their constraints."""
     return re.sub(r"\{(\w+)[^}]*\}", r"{\1}", str(pattern))
 
 
-def asked(rule):
-    """What a scheduler is asked for the jobs of a rule: resources as functions."""
+def scheduler_resources(rule: str) -> dict[str, Callable]:
+    """Return what a scheduler is asked for the jobs of a rule: resources as functions of wildcards and attempt."""
 
     @functools.cache  # three resources ask
-    def request(attempt, threads, **wildcards):
+    def request(attempt: int, threads: int, **wildcards: str) -> resources.Request:
         name = wildcards.get("study") or COHORTS.get(wildcards.get("cohort"))
-        output = Path(plain(getattr(rules, rule).output[0]).format(**wildcards))
+        output = Path(without_constraints(getattr(rules, rule).output[0]).format(**wildcards))
         of = STUDIES.get(name), PLANS.get(name)
         return resources.request(rule, wildcards, output, *of, threads, attempt)
 
-    def resource(what):
+    def resource(what: str) -> Callable[[Wildcards, int, int], Any]:
         return lambda wildcards, attempt, threads: getattr(request(attempt, threads, **wildcards), what)
 
     return {what: resource(what) for what in resources.Request._fields}
 
 
-def group(name):
-    """A group of short jobs that a cluster's scheduler is to see as one; on this machine jobs start as they are ready."""
+def group(name: str) -> Callable[[Wildcards], str | None]:
+    """Return the group of short jobs that a cluster's scheduler is to see as one.
+
+    On this machine there are no groups, and jobs start as they are ready.
+    """
     return lambda wildcards: None if workflow.local_exec else name
 
 
-def after_parts(wildcards):
-    """The group of what follows the parts of a cohort: not that of what they wait for, where there are any."""
-    parted = wildcards.get("study") and parts(wildcards)
+def after_parts(wildcards: Wildcards) -> str | None:
+    """Return the group of what follows the parts of a cohort: not that of what they wait for, where there are any."""
     return group("corrected" if parts(wildcards) else "cohort")(wildcards)
 
 
-def one_of(names):
+def one_of(names: Iterable[str]) -> str:
+    """Return a regular expression for one of some names, the longest first."""
     return "|".join(sorted(map(re.escape, names), key=len, reverse=True)) or "none"
 
 
@@ -169,144 +184,161 @@ wildcard_constraints:
 
 
 @functools.cache
-def code_text(*entries):
-    """The source files that results depend on: their entries and the digest of what they say."""
+def code_text(*entries: str) -> str:
+    """Return the source files that results depend on: their entries and the digest of what they say."""
     return canonical({"entries": entries, "digest": code_digest(*entries)})
 
 
-def code(script, *more):
-    """As `code_text`, of a script and more entries."""
+def code(script: str, *more: str) -> str:
+    """Return what `code_text` returns of a script and more entries."""
     return code_text(f"workflow_scripts/{script}.py", *more)
 
 
-def network_of(wildcards):
-    """The network of the wildcards' batch of stages, or group of models."""
+def network_of(wildcards: Wildcards) -> Network:
+    """Return the network of the wildcards' batch of stages, or group of models."""
     study, p = STUDIES[wildcards.study], PLANS[wildcards.study]
     if hasattr(wildcards, "batch"):
         return parameters.network_of(study, planned_one(p.batches, wildcards.batch))
     return parameters.network_of(study, planned_one(p.groups, wildcards.group))
 
 
-def environment(wildcards):
-    """The conda environment of jobs that train or predict."""
+def environment(wildcards: Wildcards) -> str:
+    """Return the conda environment of jobs that train or predict."""
     network = network_of(wildcards)
-    return backends.of(network).environment(network)
+    return backends.backend_of(network).environment(network)
 
 
-def network_code(script, part):
-    """As `code`, with what the backend of the wildcards' network makes a training by."""
+def network_code(script: str, part: str) -> Callable[[Wildcards], str]:
+    """Return what `code` returns, with the files of the backend of the wildcards' network.
 
-    def text(wildcards):
+    Args:
+        script: the entry.
+        part: "training" or "prediction".
+    """
+
+    def text(wildcards: Wildcards) -> str:
         study, network = STUDIES[wildcards.study], network_of(wildcards)
         names = study.architectures if network is study.network else [network.architecture]
-        found = [backends.of(network).files(part, name, network) for name in names]
+        found = [backends.backend_of(network).files(part, name, network) for name in names]
         return code(script, *sorted({file for files in found for file in files}))
 
     return text
 
 
-def of_cohorts(pattern):
-    """The files of a pattern for every cohort of the wildcards' study."""
+def of_cohorts(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return a function that gives the files of a pattern for every cohort of the wildcards' study."""
 
-    def files(wildcards):
+    def files(wildcards: Wildcards) -> list[str]:
         return expand(pattern, cohort=STUDIES[wildcards.study].cohorts, study=wildcards.study)
 
     return files
 
 
 @functools.cache  # a run asks twice, and a folder of real data may be large
-def received(cohort):
-    """What `receive` reads: the source's settings and, of real data, the folder's listing."""
+def received(cohort: str) -> str:
+    """Return what `receive` reads: the source's settings and, of real data, the folder's listing."""
     study = STUDIES[COHORTS[cohort]]
     manifest = Path(f"data/raw/{cohort}/manifest.json")
-    seen = listing(study.cohorts[cohort].source, SETTINGS.data, manifest)
+    seen = listing_digest(study.cohorts[cohort].source, SETTINGS.data, manifest)
     return canonical({**parameters.receive(study, cohort), "listing": seen})
 
 
-def corrected(wildcards):
-    """The corrected channels, where the study corrects any."""
+def corrected(wildcards: Wildcards) -> list[str]:
+    """Return the manifest of the cohort's corrected channels, where the study corrects any."""
     method = STUDIES[wildcards.study].preparation.bias_field.method
     manifest = f"data/corrected/{wildcards.study}/{wildcards.cohort}/manifest.json"
     return [] if method == "none" else [manifest]
 
 
-def parts(wildcards):
-    """The parts in which a cohort is corrected, where the study wants several."""
+def parts(wildcards: Wildcards) -> list[str]:
+    """Return the manifests of the parts in which a cohort is corrected, where the study wants several."""
     jobs = STUDIES[wildcards.study].execution.bias_field_jobs
     folder = f"data/corrected/{wildcards.study}/{wildcards.cohort}"
     return [f"{folder}/part_{part}.json" for part in range(jobs)] if jobs > 1 and corrected(wildcards) else []
 
 
-def where_read(what, pattern):
-    """As `of_cohorts`, where the backend of the wildcards' network reads them; nothing elsewhere."""
+def of_cohorts_where_read(what: str, pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return what `of_cohorts` returns, of files that only some backends read.
+
+    Args:
+        what: "slices" or "cases"; where the backend of the wildcards' network reads the other, there are no files.
+        pattern: of the files.
+    """
     files = of_cohorts(pattern)
-    return lambda wildcards: files(wildcards) if backends.of(network_of(wildcards)).reads == what else []
+    return lambda wildcards: files(wildcards) if backends.backend_of(network_of(wildcards)).reads == what else []
 
 
-def corrected_where_read(wildcards):
-    """The corrected images of every cohort, where the study corrects any and the backend reads whole cases."""
-    return corrected_of_study(wildcards) if backends.of(network_of(wildcards)).reads == "cases" else []
+def corrected_where_read(wildcards: Wildcards) -> list[str]:
+    """Return the corrected images of every cohort, where the study corrects any and the backend reads cases."""
+    return corrected_of_study(wildcards) if backends.backend_of(network_of(wildcards)).reads == "cases" else []
 
 
-def planned_one(those, name):
-    """A batch or a group of models by its name."""
-    if name not in those:
-        raise WorkflowError(f"{name!r} is not planned; there are {', '.join(those)}")
-    return those[name]
+def planned_one(members: Mapping[str, Any], name: str) -> Any:
+    """Return a batch or a group of models by its name.
+
+    Raises:
+        WorkflowError: it is not planned; the message names those that are.
+    """
+    if name not in members:
+        raise WorkflowError(f"{name!r} is not planned; there are {', '.join(members)}")
+    return members[name]
 
 
-def parents(wildcards):
-    """The jobs that made the stages from which this job's stages start."""
+def parents(wildcards: Wildcards) -> list[str]:
+    """Return the manifests of the jobs that made the stages from which this job's stages start."""
     p = PLANS[wildcards.study]
     batches = {p.batch_of[stage] for stage in planned_one(p.batches, wildcards.batch).parents}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
-def stages_of_group(wildcards):
-    """The jobs that made the stages of this group's models."""
+def stages_of_group(wildcards: Wildcards) -> list[str]:
+    """Return the manifests of the jobs that made the stages of this group's models."""
     p = PLANS[wildcards.study]
     batches = {p.batch_of[model.stage] for model in planned_one(p.groups, wildcards.group)}
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in sorted(batches)]
 
 
-def selection(wildcards):
-    """The network that the selection chose, for what is made with it; nothing for the selection itself."""
+def selection(wildcards: Wildcards) -> list[str]:
+    """Return the file of the selected network, for what is made with it; none for the selection itself."""
     study, batches = STUDIES[wildcards.study], PLANS[wildcards.study].selection
     chooses = study.selection and getattr(wildcards, "batch", None) not in batches
     return [f"results/{wildcards.study}/selection.json"] if chooses else []
 
 
-def models_of(wildcards):
+def models_of(wildcards: Wildcards) -> list[Model]:
+    """Return the models of the wildcards' group."""
     return PLANS[wildcards.study].groups[wildcards.group]
 
 
-def of_groups(pattern):
-    """The files of a pattern for every group of the wildcards' study's models."""
+def of_groups(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return a function that gives the files of a pattern for every group of the wildcards' study's models."""
 
-    def files(wildcards):
+    def files(wildcards: Wildcards) -> list[str]:
         return expand(pattern, group=PLANS[wildcards.study].groups, study=wildcards.study)
 
     return files
 
 
-def code_of(analysis):
-    """As `code`, of an analysis for the wildcards' study."""
+def code_of(analysis: Registered) -> Callable[[Wildcards], str]:
+    """Return a function that gives what `code` returns, of an analysis for the wildcards' study."""
     return lambda wildcards: code_text(*analysis.entries(STUDIES[wildcards.study]))
 
 
-def settings_of(analysis):
+def settings_of(analysis: Registered) -> Callable[[Wildcards], str]:
+    """Return a function that gives the settings of an analysis for the wildcards' study, as canonical JSON."""
     return lambda wildcards: canonical(analysis.settings(STUDIES[wildcards.study]))
 
 
 @functools.cache  # every analysis of a study asks
-def tables_of(study):
+def tables_of(study: str) -> list[str]:
+    """Return the names of the tables of a study that analyses may read."""
     return registry.tables_of(STUDIES[study])
 
 
-def tables_for(analysis):
-    """The tables that an analysis reads, of those that the wildcards' study makes."""
+def tables_for(analysis: Registered) -> Callable[[Wildcards], list[str]]:
+    """Return a function that gives the tables that an analysis reads, of those that the wildcards' study makes."""
 
-    def files(wildcards):
+    def files(wildcards: Wildcards) -> list[str]:
         made = tables_of(wildcards.study)
         read = [name for name in analysis.declared.reads if name in made]
         return [f"results/{wildcards.study}/{name}" for name in read]
@@ -314,20 +346,23 @@ def tables_for(analysis):
     return files
 
 
-def sources_for(analysis):
-    """Source -> its files for the wildcards' study; none of a source that the analysis doesn't read."""
+def sources_for(analysis: Registered) -> dict[str, Any]:
+    """Return source -> its files for the wildcards' study; none of a source that the analysis doesn't read."""
     read = analysis.declared.sources
     return {name: files if name in read else [] for name, files in SOURCES_OF_ANALYSES.items()}
 
 
-def outputs_of(study, *kinds):
-    """The outputs of a study's analyses of some kinds, or of all."""
+def outputs_of(study: str, *kinds: str) -> list[str]:
+    """Return the outputs of a study's analyses of these kinds, or of all kinds where none is given."""
     found = registry.of_study(STUDIES[study], *kinds)
     return [f"results/{study}/{output}" for analysis in found for output in analysis.outputs]
 
 
-def shown(analysis, output):
-    """An output of an analysis; tables and one form of each figure stand in `snakemake --report`, under its title."""
+def described(analysis: Registered, output: str) -> Any:
+    """Return an output of an analysis, with its title where it is to stand in `snakemake --report`.
+
+    These are tables and one form of each figure.
+    """
     path = f"results/{{study}}/{output}"
     if analysis.kind == "statistics" or Path(output).suffix not in (".svg", ".csv"):
         return path
@@ -335,30 +370,34 @@ def shown(analysis, output):
     return report(path, caption="caption.rst", category="{study}", subcategory=analysis.kind, labels=name)
 
 
-def declared_by(study, kind):
-    """The modules that say how the rows of a study's statistics are named, or hold the captions of its figures."""
+def declared_by(study: str, kind: str) -> list[str]:
+    """Return the modules of a study's analyses of a kind.
+
+    They say how the rows of statistics are named, or hold the captions of figures.
+    """
     return [analysis.source for analysis in registry.of_study(STUDIES[study], kind)]
 
 
-def stages_of_study(wildcards):
+def stages_of_study(wildcards: Wildcards) -> list[str]:
+    """Return the manifests of all jobs that train for the wildcards' study."""
     batches = PLANS[wildcards.study].batches
     return [f"results/{wildcards.study}/stages/{batch}.json" for batch in batches]
 
 
-def stages_of_selection(wildcards):
-    """The jobs whose trainings choose the network."""
+def stages_of_selection(wildcards: Wildcards) -> list[str]:
+    """Return the manifests of the jobs whose trainings choose the network."""
     return [f"results/{wildcards.study}/stages/{b}.json" for b in PLANS[wildcards.study].selection]
 
 
-def corrected_of_study(wildcards):
-    """The corrected images of every cohort, where the study corrects any."""
+def corrected_of_study(wildcards: Wildcards) -> list[str]:
+    """Return the manifests of the corrected images of every cohort, where the study corrects any."""
     if STUDIES[wildcards.study].preparation.bias_field.method == "none":
         return []
     return of_cohorts("data/corrected/{study}/{cohort}/manifest.json")(wildcards)
 
 
-def published_file(study):
-    """The paper's numbers as data, where the study has a paper."""
+def published_file(study: str) -> list[str]:
+    """Return the file of the paper's printed numbers, where the study has a paper."""
     name = STUDIES[study].published
     return [f"config/published/{name}.yaml"] if name else []
 
@@ -380,8 +419,12 @@ RUN = Path(".cache/locks/run")
 HELD = []
 
 
-def refuse_to_run_beside_another():
-    """Hold the locks of this run until its process ends, so that no two runs make the same files."""
+def refuse_to_run_beside_another() -> None:
+    """Hold the locks of this run until its process ends, so that no two runs make the same files.
+
+    Raises:
+        WorkflowError: another run makes some of them.
+    """
     made = [job.wildcards or {"study": job.rule} for job in jobs(workflow.dag)]
     names = {own[part] for own in made for part in ("study", "cohort") if part in own}
     for name in sorted(names):
@@ -393,8 +436,14 @@ def refuse_to_run_beside_another():
             ) from None
 
 
-def refuse_what_the_disk_cannot_hold():
-    """Before any job runs; with `disk_check: false` it is told."""
+def refuse_what_the_disk_cannot_hold() -> None:
+    """Refuse a run for which the disk has too little room, before any job runs.
+
+    With `disk_check: false` this is only printed.
+
+    Raises:
+        WorkflowError: the disk has too little room.
+    """
     needed = requirements.disk(jobs(workflow.dag), STUDIES, PLANS, workflow.cores)
     refused = requirements.refusal(needed)
     if refused and SETTINGS.disk_check:
@@ -403,8 +452,11 @@ def refuse_what_the_disk_cannot_hold():
         print(f"disk_check is off: {refused}", file=sys.stderr)
 
 
-def start_fork_servers():
-    """On this machine, where jobs run on it. A framework that has seen a GPU can't be forked, so none is imported."""
+def start_fork_servers() -> None:
+    """Start the processes that import libraries once for all jobs, where jobs run on this machine.
+
+    A framework that has seen a GPU can't be forked, so that none is imported where there is one.
+    """
     if workflow.local_exec:
         engines = (
             set() if GPUS else {n.engine for s in STUDIES.values() for n in [s.network, *s.other_networks.values()]}
@@ -412,7 +464,8 @@ def start_fork_servers():
         _fork_server.start(["tables", "images", *sorted(engines)])
 
 
-def begin_progress():
+def begin_progress() -> None:
+    """Note how many trainings the run has, print what lacks weights, and forget the failures of an earlier run."""
     progress.failures()
     for line in WITHOUT_WEIGHTS:
         print(line)
@@ -422,7 +475,8 @@ def begin_progress():
         progress.begin(name, len(p.stages), min(beside))
 
 
-def where_the_report_is():
+def where_the_report_is() -> str:
+    """Return a sentence that says where the report is."""
     page = Path("results/report.html")
     return (
         f"The report: {page.resolve()}" if page.exists() else "There is no report: the run was asked for other files."
@@ -433,11 +487,15 @@ def where_the_report_is():
 if DRY:
     from crossover.execution import estimate
 
-    print(*WITHOUT_WEIGHTS, estimate.listing(STUDIES, PLANS), sep="\n", file=sys.stderr)
+    print(*WITHOUT_WEIGHTS, estimate.estimates_text(STUDIES, PLANS), sep="\n", file=sys.stderr)
 
 
-def check_what_is_there():
-    """Refuse results that somebody changed; have those made again that are not of the plan."""
+def check_what_is_there() -> None:
+    """Refuse results that somebody changed; make those again that are not of the plan.
+
+    Raises:
+        WorkflowError: results were changed; the message names them.
+    """
     if UNCHECKED & set(sys.argv) or "CROSSOVER_UNCHECKED" in os.environ:
         return
     if workflow.is_main_process:
@@ -448,13 +506,13 @@ def check_what_is_there():
         force_outdated(workflow, Checker().is_outdated)
 
 
-def planned():
-    """The outputs of the jobs that the studies have; what else lies there, of an older plan, is no concern."""
+def planned() -> set[str]:
+    """Return the outputs of the jobs that the studies have; what else lies there, of an older plan, is not checked."""
     analyses = {analysis.rule for analysis in registry.analyses()}
     found = {output for study in STUDIES for output in outputs_of(study)}
     others = [made for made in workflow.rules if made.name not in analyses]
     for output in (str(o) for made in others for o in made.output):
-        pattern = plain(output)
+        pattern = without_constraints(output)
         names = set(re.findall(r"\{(\w+)\}", pattern))
         for name, study in STUDIES.items():
             own = {"batch": PLANS[name].batches, "group": PLANS[name].groups}

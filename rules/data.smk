@@ -10,9 +10,9 @@ rule receive:
         group("cohort")
     conda:
         "../envs/imaging.yaml"
-    threads: of_cohort
+    threads: processes_of_cohort
     resources:
-        **asked("receive"),
+        **scheduler_resources("receive"),
     params:
         code=code("receive", *SOURCES),
         cfg=lambda w: received(w.cohort),
@@ -33,9 +33,9 @@ rule cases:
         group("cohort")
     conda:
         "../envs/imaging.yaml"
-    threads: of_cohort
+    threads: processes_of_cohort
     resources:
-        **asked("cases"),
+        **scheduler_resources("cases"),
     params:
         code=code("cases", *SOURCES),
         cfg=lambda w: canonical(parameters.cases(STUDIES[COHORTS[w.cohort]], w.cohort)),
@@ -54,9 +54,9 @@ rule bias_field_part:
         "logs/{study}/bias_field/{cohort}_{part}.log",
     conda:
         "../envs/imaging.yaml"
-    threads: of_part
+    threads: processes_of_part
     resources:
-        **asked("bias_field_part"),
+        **scheduler_resources("bias_field_part"),
     params:
         code=code("bias_field_part"),
         cfg=lambda w: canonical(parameters.bias_field_part(STUDIES[w.study], int(w.part))),
@@ -77,9 +77,9 @@ rule bias_field:
         after_parts
     conda:
         "../envs/imaging.yaml"
-    threads: of_cohort
+    threads: processes_of_cohort
     resources:
-        **asked("bias_field"),
+        **scheduler_resources("bias_field"),
     params:
         code=code("bias_field"),
         cfg=lambda w: canonical(parameters.bias_field(STUDIES[w.study])),
@@ -100,9 +100,9 @@ rule slices:
         after_parts
     conda:
         "../envs/imaging.yaml"
-    threads: of_cohort
+    threads: processes_of_cohort
     resources:
-        **asked("slices"),
+        **scheduler_resources("slices"),
     params:
         code=code("slices"),
         cfg=lambda w: canonical(parameters.slices(STUDIES[w.study])),
@@ -123,7 +123,7 @@ rule splits:
     conda:
         "../envs/imaging.yaml"
     resources:
-        **asked("splits"),
+        **scheduler_resources("splits"),
     params:
         code=code("splits"),
         cfg=lambda w: canonical(parameters.splits(STUDIES[w.study])),

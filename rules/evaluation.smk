@@ -12,9 +12,9 @@ rule evaluate:
         "logs/{study}/evaluate/{group}.log",
     conda:
         "../envs/imaging.yaml"
-    threads: of_masks
+    threads: processes_of_masks
     resources:
-        **asked("evaluate"),
+        **scheduler_resources("evaluate"),
     params:
         code=code("evaluate"),
         cfg=lambda w: canonical(parameters.evaluate(STUDIES[w.study], models_of(w))),
@@ -38,7 +38,7 @@ rule metrics:
     conda:
         "../envs/imaging.yaml"
     resources:
-        **asked("metrics"),
+        **scheduler_resources("metrics"),
     params:
         code=code("gather"),
     shell:
@@ -57,9 +57,9 @@ rule radiomics:
         "logs/{study}/radiomics/{group}.log",
     conda:
         "../envs/imaging.yaml"
-    threads: of_masks
+    threads: processes_of_masks
     resources:
-        **asked("radiomics"),
+        **scheduler_resources("radiomics"),
     params:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], models_of(w))),
@@ -79,9 +79,9 @@ rule radiomics_manual:
         "logs/{study}/radiomics_manual.log",
     conda:
         "../envs/imaging.yaml"
-    threads: of_masks
+    threads: processes_of_masks
     resources:
-        **asked("radiomics_manual"),
+        **scheduler_resources("radiomics_manual"),
     params:
         code=code("radiomics"),
         cfg=lambda w: canonical(parameters.radiomics(STUDIES[w.study], None)),
@@ -104,7 +104,7 @@ rule radiomics_table:
     conda:
         "../envs/imaging.yaml"
     resources:
-        **asked("radiomics_table"),
+        **scheduler_resources("radiomics_table"),
     params:
         code=code("gather"),
     shell:

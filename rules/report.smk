@@ -17,10 +17,10 @@ rule values:
     conda:
         "../envs/statistics.yaml"
     resources:
-        **asked("values"),
+        **scheduler_resources("values"),
     params:
         code=lambda w: code("values", *declared_by(w.study, "statistics")),
-        cfg=lambda w: canonical(parameters.made_with(STUDIES[w.study])),
+        cfg=lambda w: canonical(parameters.result_settings(STUDIES[w.study])),
     shell:
         'python -I -S "$CROSSOVER_JOB" tables values --code {params.code:q} --cfg {params.cfg:q} '
         "--statistics {input.statistics} --after {input.after} --out {output} --log {log} 2> {log}"
@@ -48,7 +48,7 @@ rule report:
     conda:
         "../envs/statistics.yaml"
     resources:
-        **asked("report"),
+        **scheduler_resources("report"),
     params:
         code=code("report", *REPORT_PAGE, *STUDY, *CAPTIONS),
         cfg=lambda w: canonical({"studies": [parameters.report(study) for study in STUDIES.values()]}),

@@ -3,8 +3,8 @@
 
 rule train:
     input:
-        slices=where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
-        cases=where_read("cases", "data/cases/{cohort}/manifest.json"),
+        slices=of_cohorts_where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
+        cases=of_cohorts_where_read("cases", "data/cases/{cohort}/manifest.json"),
         corrected=corrected_where_read,
         splits="results/{study}/splits.csv",
         parents=parents,
@@ -18,7 +18,7 @@ rule train:
         lambda w: f"../envs/{environment(w)}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
-        **asked("train"),
+        **scheduler_resources("train"),
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("train", "training"),
@@ -34,7 +34,7 @@ rule train:
 
 rule predict:
     input:
-        slices=where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
+        slices=of_cohorts_where_read("slices", "data/slices/{study}/{cohort}/manifest.json"),
         cases=of_cohorts("data/cases/{cohort}/manifest.json"),
         corrected=corrected_where_read,
         splits="results/{study}/splits.csv",
@@ -48,7 +48,7 @@ rule predict:
         lambda w: f"../envs/{environment(w)}.yaml"
     threads: lambda w: STUDIES[w.study].execution.threads
     resources:
-        **asked("predict"),
+        **scheduler_resources("predict"),
         gpu_tickets=gpu_tickets,
     params:
         code=network_code("predict", "prediction"),
@@ -72,7 +72,7 @@ rule selection:
     conda:
         "../envs/statistics.yaml"
     resources:
-        **asked("selection"),
+        **scheduler_resources("selection"),
     params:
         code=code("selection"),
         cfg=lambda w: canonical(parameters.selection(STUDIES[w.study])),

@@ -14,7 +14,7 @@ from crossover.sources import ingest_report
 from crossover.sources.cases import IngestError
 from crossover.sources.dicom import scan
 from crossover.sources.dicom.choose import Chosen, channel
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.stacks import stacks
 from crossover.sources.findings import Finding, Refused
@@ -24,7 +24,7 @@ from crossover.sources.settings import RulesFile, SeriesRule
 
 
 def headers(folder: Path) -> list[Instance]:
-    instances, wrong = scan.read_headers(walk(folder, b"key")[0], 1)
+    instances, wrong = scan.read_headers(list_files(folder, b"key")[0], 1)
     assert not wrong
     return instances
 

@@ -181,7 +181,7 @@ def make(
     pictures = analyses(study, out, folder, stages_file, figures, only)
     statistics = sorted((out / "statistics").glob("*.csv"))
     values = [out / name for name in ("values.json", "values.tex", "scores.json", "params.json")]
-    run("values", parameters.made_with(study), statistics=statistics, after=[], out=values)
+    run("values", parameters.result_settings(study), statistics=statistics, after=[], out=values)
     inputs = [*statistics, *pictures, *(out / "tables").glob("*.csv"), out / "metrics.csv",
               out / "splits.csv", stages_file]  # fmt: skip
     run("report", {"studies": [parameters.report(study)]}, inputs=inputs,

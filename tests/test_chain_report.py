@@ -401,7 +401,7 @@ def test_records_without_initial_weights_give_no_notice():
 
 @pytest.fixture(scope="module")
 def pictures(study, frames, tmp_path_factory) -> tuple[Path, Path, Path]:
-    rows = examples.shown(frames["metrics"], frames["chains"], study)
+    rows = examples.chosen_rows(frames["metrics"], frames["chains"], study)
     models = {model for row in rows for _, model, _ in row.models}
     metrics = frames["metrics"][frames["metrics"]["model"].isin(models)]
     return write_pictures(study, metrics, tmp_path_factory.mktemp("pictures"))
@@ -461,11 +461,11 @@ def test_no_text_is_too_small_cut_or_on_another(figures):
 def test_the_scheme_has_each_training_once(study, figures):
     roots = scheme.tree(plan(study), list(study.cohorts))
     assert list(roots) == ["imagenet", "random"]
-    nodes = [node for root in roots.values() for node, depth in scheme.walk(root) if depth]
+    nodes = [node for root in roots.values() for node, depth in scheme.nodes_by_depth(root) if depth]
     assert len(nodes) == 3 + 6 + 6 + 1 + 3 and {n.trainings for n in nodes} == {5}
     chained = [s for s in plan(study).stages.values() if not s.cell]
     assert sum(n.trainings for n in nodes) == len(chained)
-    rows = [node.row for root in roots.values() for node, _ in scheme.walk(root) if not node.children]
+    rows = [node.row for root in roots.values() for node, _ in scheme.nodes_by_depth(root) if not node.children]
     assert rows == list(range(10))
     written = " ".join(t.get_text() for t in texts(figures["scheme"]))
     assert written.count("× 5") == len(nodes) + 1 and "North + East + South" in written
@@ -476,7 +476,7 @@ def test_the_scheme_has_each_training_once(study, figures):
 def test_the_scheme_shows_beginnings_that_no_model_ends_on_and_levels():
     uterus = load_study("uterus", "demo", CONFIG)
     (root,) = scheme.tree(plan(uterus), list(uterus.cohorts)).values()
-    nodes = {tuple(c for c, _ in n.key): n for n, depth in scheme.walk(root) if depth == 1}
+    nodes = {tuple(c for c, _ in n.key): n for n, depth in scheme.nodes_by_depth(root) if depth == 1}
     (tuned,) = nodes[("cervix",)].children.values()
     assert scheme.levels_text(tuned) == "from L1, L2, L3" and tuned.ends
     assert nodes[("cervix", "uterus")].key == (("cervix", ""), ("uterus", "n"))
@@ -485,8 +485,8 @@ def test_the_scheme_shows_beginnings_that_no_model_ends_on_and_levels():
 @pytest.mark.parametrize(("missing", "expected"), [((), "ImageNet"), (("efficientnet-b3",), "Random\nfor ImageNet")])
 def test_the_scheme_starts_from_what_the_chains_really_began_with(study, missing, expected):
     validated = validation(chain_records(study, None, missing), plan(study).models.values())
-    assert scheme.began("imagenet", study, validated) == expected
-    assert scheme.began("random", study, validated) == "Random"
+    assert scheme.initial_weights_label("imagenet", study, validated) == expected
+    assert scheme.initial_weights_label("random", study, validated) == "Random"
 
 
 def test_the_grid_marks_the_best_and_what_began_otherwise(study, figures):
@@ -525,7 +525,7 @@ def test_gains_are_drawn_where_they_are(figures, frames):
 
 
 def test_examples_show_the_median_case_of_the_best_chain(study, frames):
-    rows = examples.shown(frames["metrics"], frames["chains"], study)
+    rows = examples.chosen_rows(frames["metrics"], frames["chains"], study)
     assert [row.target for row in rows] == list(SITES)
     for row in rows:
         own = frames["chains"].query("target == @row.target and metric == @METRIC")
@@ -654,7 +654,7 @@ def test_chains_without_folds_or_a_selection_have_a_report_too(tmp_path):
     assert "cross_validation" not in frames and frames["gains"]["ci_wide_low"].isna().all()
     frames["sources"] = sources_table(frames["chains"], None, study)
     tables = [frames[name] for name in ("metrics", "chains")]
-    assert [row.models[0][1] for row in examples.shown(*tables, study)] == list(SITES)
+    assert [row.models[0][1] for row in examples.chosen_rows(*tables, study)] == list(SITES)
     pictures = {
         "scheme": scheme.draw(frames["splits"], study, frames["validation"]),
         "gains": gains.draw(frames["gains"], frames["chains"], study),

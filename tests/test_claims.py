@@ -21,7 +21,7 @@ from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.findings.claims.check import check_claims
 from crossover.findings.claims.evaluate import COLUMNS, evaluate_claims
-from crossover.findings.claims.files import judged, read_claims
+from crossover.findings.claims.files import judge_claims, read_claims
 from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, Part, decisive, verdict
 from crossover.findings.claims.reliability import _p, _percentiles
 from crossover.findings.claims.statements import Claim, Untested
@@ -483,7 +483,7 @@ def test_the_command_tells_verdicts_of_the_results_that_are_there(tmp_path):
     assert set(COLUMNS) <= set(rows["more-data-helps"]) and {r["study"] for r in rows.values()} == {"uterus"}
     assert rows["more-data-helps"]["verdict"] == HOLDS
     assert rows["crossover-to-aggregated"]["because"] == "no table crossover"
-    table = judged(load_study("uterus", "demo", CONFIG), [folder / "metrics.csv"], CONFIG)
+    table = judge_claims(load_study("uterus", "demo", CONFIG), [folder / "metrics.csv"], CONFIG)
     assert {r["id"]: r["verdict"] for r in rows.values()} == dict(zip(table["id"], table["verdict"], strict=True))
     shown = CliRunner().invoke(app, ["claims", "uterus", "--results", str(tmp_path)], env={"COLUMNS": "200"})
     assert "more-data-helps" in shown.output and "31 claims" in shown.output

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from crossover.core.files import write_json
-from crossover.execution.estimate import TIMES, estimate, listing, stage_steps, step_seconds
+from crossover.execution.estimate import TIMES, estimate, estimates_text, stage_steps, step_seconds
 from crossover.study.config import load_study
 from crossover.study.plan import plan
 
@@ -54,7 +54,7 @@ def test_slices_that_are_there_are_counted(tmp_path):
 
 def test_every_network_of_the_published_designs_is_timed():
     studies = {name: load_study(name, "paper", CONFIG) for name in STUDIES}
-    text = listing(studies, {name: plan(study) for name, study in studies.items()})
+    text = estimates_text(studies, {name: plan(study) for name, study in studies.items()})
     assert TIMES.exists() and "no step times" not in text and text.count("about") == 3
     assert text.count(" h on one NVIDIA") == 3
 

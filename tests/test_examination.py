@@ -17,7 +17,7 @@ from crossover.phantoms.pelvis.patients import write_patient
 from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources.cases import make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.findings import KINDS, table
 from crossover.sources.ingest import ingest, study_rules
@@ -60,7 +60,7 @@ def copied(phantoms, tmp_path: Path) -> Callable[[str], Path]:
 
 
 def read(folder: Path, rules=RULES, structures=STRUCTURES) -> Reading:
-    instances, findings = read_headers(walk(folder, b"key")[0], 1)
+    instances, findings = read_headers(list_files(folder, b"key")[0], 1)
     reading = read_examination(instances, IngestRules(series=rules, structures=structures), {}, b"key")
     reading.findings = findings + reading.findings
     return reading

@@ -450,14 +450,14 @@ def test_the_overlays_caption_says_what_the_median_is_of(study):
 
 @pytest.mark.parametrize(("p", "marks"), [(0.0009, "##"), (0.04, "#"), (0.05, ""), (np.nan, "")])
 def test_marks(p, marks):
-    assert subgroups.mark(p, "#", 0.05) == marks
+    assert subgroups.significance_mark(p, "#", 0.05) == marks
 
 
 def test_tukey_pairs_are_found_in_either_order(frames):
     row = frames["tukey"].iloc[0]
     here = frames["tukey"].iloc[:1]
-    assert subgroups.p_of(here, row["a"], row["b"]) == subgroups.p_of(here, row["b"], row["a"])
-    assert np.isnan(subgroups.p_of(here, row["a"], "nothing"))
+    assert subgroups.tukey_p(here, row["a"], row["b"]) == subgroups.tukey_p(here, row["b"], row["a"])
+    assert np.isnan(subgroups.tukey_p(here, row["a"], "nothing"))
 
 
 AXES = {

@@ -317,6 +317,6 @@ def test_histories_are_read_from_the_stages(tmp_path):
     write_json(tmp_path / "b.json", {"items": {"a": {"best_step": 2}}, "failed": {"c": {}}})
     (tmp_path / "a").mkdir()
     (tmp_path / "a/history.csv").write_text("step,loss,validation_dsc\n1,0.5,0.1\n2,0.4,0.2\n")
-    table, failed = training_curves.read([tmp_path / "b.json"])
+    table, failed = training_curves.read_histories([tmp_path / "b.json"])
     assert failed == {"c"}
     assert table.to_numpy().tolist() == [["a", 1, 0.5, 0.1, 2], ["a", 2, 0.4, 0.2, 2]]

@@ -46,7 +46,7 @@ from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.sources import cases
 from crossover.sources.cases import Work, make_cases
 from crossover.sources.dicom.examination import Reading, read_examination
-from crossover.sources.dicom.files import MAX_DEPTH, FileRef, walk
+from crossover.sources.dicom.files import MAX_DEPTH, FileRef, list_files
 from crossover.sources.dicom.header import Instance, read_header
 from crossover.sources.dicom.scan import Examination, scan
 from crossover.sources.findings import KINDS, Finding
@@ -156,7 +156,7 @@ def test_names_in_an_archive_are_keys_and_never_paths(slices: list[bytes], tmp_p
 
 def test_a_member_that_unpacks_to_far_more_is_not_unpacked(slices: list[bytes], tmp_path: Path):
     zipped(tmp_path / "bomb.zip", {"a": bytes(64 << 20), "b": slices[0]})
-    found = walk(tmp_path, KEY)
+    found = list_files(tmp_path, KEY)
     assert codes(found[1]) == {"zip-refused": 1} and len(found[0]) == 1
     assert peak_mb(lambda: look(tmp_path)) < 16
 
@@ -273,7 +273,7 @@ def test_pipes_sockets_and_links_are_passed_and_named(slices: list[bytes], tmp_p
     (folder / "up").symlink_to(tmp_path, target_is_directory=True)
     (folder / "device").symlink_to("/dev/zero")
     (folder / "file").symlink_to(tmp_path / "elsewhere")
-    files, findings = walk(folder, KEY)
+    files, findings = list_files(folder, KEY)
     assert [Path(f.path).name for f in files] == ["file", "image"]
     assert codes(findings) == {"not-dicom": 3, "link-skipped": 3}
 
@@ -283,7 +283,7 @@ def test_folders_are_entered_to_a_depth(slices: list[bytes], tmp_path: Path):
     deep.mkdir(parents=True)
     (deep / "too-deep").write_bytes(slices[0])
     tmp_path.joinpath(*["d"] * MAX_DEPTH, "image").write_bytes(slices[1])
-    files, findings = walk(tmp_path, KEY)
+    files, findings = list_files(tmp_path, KEY)
     assert [Path(f.path).name for f in files] == ["image"]
     assert codes(findings) == {"too-deep": 1}
 
@@ -297,7 +297,7 @@ def test_paths_longer_than_the_system_takes_are_named(slices: list[bytes], tmp_p
         os.close(here)
         here = below
     os.close(here)
-    files, findings = walk(tmp_path, KEY)
+    files, findings = list_files(tmp_path, KEY)
     assert len(files) == 1
     assert codes(findings) == {"unreadable": 1}
 

@@ -17,7 +17,7 @@ from crossover.phantoms.prostate.settings import ProstateSource
 from crossover.sources.cases import make_cases
 from crossover.sources.inspection import inspect
 from crossover.sources.inspection.layout import layout
-from crossover.sources.inspection.names import grouped
+from crossover.sources.inspection.names import group_names
 from crossover.sources.receive import receive
 from crossover.sources.settings import DicomSource, IngestRules
 
@@ -86,7 +86,7 @@ def test_files_that_fit_no_pattern_are_told():
 
 
 def test_names_that_mean_the_same_are_one_structure():
-    found = grouped([["Parotid_L", "Brainstem"], ["Left Parotid", "Brain Stem"], ["parotid gland li", "Parotid_R"]])
+    found = group_names([["Parotid_L", "Brainstem"], ["Left Parotid", "Brain Stem"], ["parotid gland li", "Parotid_R"]])
     assert [(own.names, sorted(own.patients)) for own in found] == [
         (("Parotid_L", "Left Parotid", "parotid gland li"), [0, 1, 2]),
         (("Brainstem", "Brain Stem"), [0, 1]),
@@ -130,7 +130,10 @@ def test_a_decathlon_dataset_is_known_with_its_channels_and_labels(decathlon: Pa
         ("adc", 1, "8 x 8 x 6"),
     ]
     assert {c.modality for c in found.channels} == {"MR"}
-    assert [(s.name, s.rule["label"], found.having(s.name)) for s in found.structures] == [("tz", 1, 5), ("pz", 2, 4)]
+    assert [(s.name, s.rule["label"], found.count_having(s.name)) for s in found.structures] == [
+        ("tz", 1, 5),
+        ("pz", 2, 4),
+    ]
     left = found.left_out(["t2", "tz", "pz"])
     assert left["prostate_02"] == "pz: no voxel of it"
     assert "structure-refused" in left["prostate_03"] and set(left) == {"prostate_02", "prostate_03"}

@@ -355,9 +355,9 @@ def test_an_error_deep_down_is_a_full_disks(tmp_path: Path, number: int):
         except OSError as error:
             raise RuntimeError("can't save") from error
     except RuntimeError as error:
-        told = disk.full(error, tmp_path / "other")
+        told = disk.as_disk_full(error, tmp_path / "other")
     assert f"{tmp_path}/x.csv could not be written, {tmp_path} has" in str(told)
-    assert disk.full(ValueError("wrong"), tmp_path / "new/x.csv") is None
+    assert disk.as_disk_full(ValueError("wrong"), tmp_path / "new/x.csv") is None
 
 
 def test_what_is_written_whole_or_not_at_all_leaves_no_part(tmp_path: Path, monkeypatch):

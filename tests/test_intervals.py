@@ -20,7 +20,7 @@ from crossover.statistics.estimates.agreement import MANUAL, check_radiomics, in
 from crossover.statistics.estimates.chance import effect
 from crossover.statistics.estimates.summary import summarise
 from crossover.statistics.learning_curves.curves import learning_curves
-from crossover.statistics.scores.intervals import around, mean_interval
+from crossover.statistics.scores.intervals import interval_around, mean_interval
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.statistics.scores.scales import DISTANCE, KNOWN, SHARE, UNKNOWN
 from tests.tables import simulated_metrics
@@ -33,7 +33,7 @@ def test_a_share_has_students_interval_on_the_logit_scale():
     low, high = mean_interval(8.0, 4.0, 5, 0.95, DISTANCE)
     slope = stats.t.ppf(0.975, 4) * 4 / np.sqrt(5) / 8
     assert (low, high) == pytest.approx((8 * np.exp(-slope), 8 * np.exp(slope)))
-    assert around(0.8, 0.3, UNKNOWN) == (0.5, 1.1)
+    assert interval_around(0.8, 0.3, UNKNOWN) == (0.5, 1.1)
 
 
 @pytest.mark.parametrize("n", [4, 8, 16, 64])
@@ -67,9 +67,9 @@ def test_no_interval_of_a_mean_leaves_the_scale_or_its_mean(values, confidence):
     ],
 )
 def test_intervals_at_the_ends_of_a_scale(mean, half, scale, ends):
-    assert around(mean, half, scale) == ends
+    assert interval_around(mean, half, scale) == ends
     assert np.isnan(mean_interval(0.5, np.nan, 1, 0.95, scale)).all()
-    assert np.isnan(around(np.inf, np.nan, scale)).all()
+    assert np.isnan(interval_around(np.inf, np.nan, scale)).all()
 
 
 def test_tables_of_a_few_extreme_cases_stay_on_the_scale():

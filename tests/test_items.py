@@ -285,7 +285,9 @@ def test_nothing_that_counts_or_draws_reaches_training_or_its_engines(script: st
 @pytest.mark.parametrize("engine", ["keras", "torch"])
 def test_training_reaches_its_own_engine_and_no_other(engine: str):
     network = Network(architecture="deeplabv3plus_xception", engine=engine)
-    files = closure("workflow_scripts/train.py", *backends.of(network).files("training", network.architecture, network))
+    files = closure(
+        "workflow_scripts/train.py", *backends.backend_of(network).files("training", network.architecture, network)
+    )
     assert {"crossover/training/data.py", "crossover/networks/deeplabv3plus_xception.py"} <= set(files)
     frameworks = {"torch", "tensorflow", "keras"} & set().union(*map(imported, files))
     assert frameworks == ({"torch"} if engine == "torch" else {"tensorflow", "keras"})

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from crossover.sources.inventory import listing
+from crossover.sources.inventory import listing_digest
 from crossover.sources.settings import DicomSource
 
 
@@ -12,7 +12,7 @@ def test_a_new_file_is_noticed_and_its_name_is_not_to_be_guessed(tmp_path: Path,
     digests = []
     for secret in ("one", "another"):
         monkeypatch.setenv("CROSSOVER_SECRET", secret)
-        digests.append(listing(dicom, str(tmp_path), tmp_path / "manifest.json"))
+        digests.append(listing_digest(dicom, str(tmp_path), tmp_path / "manifest.json"))
     assert digests[0] != digests[1]
     (tmp_path / "new.dcm").write_text("y")
-    assert listing(dicom, str(tmp_path), tmp_path / "manifest.json") not in digests
+    assert listing_digest(dicom, str(tmp_path), tmp_path / "manifest.json") not in digests

@@ -17,7 +17,7 @@ from mask_exports import SHAPE, body, image, mask
 from pydicom import Dataset, dcmread
 from pydicom.uid import JPEGLSLossless, RLELossless
 
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.dicom.pixels import volume
@@ -28,7 +28,7 @@ from crossover.sources.findings import KINDS, Refused
 
 @functools.cache
 def stack_of(folder: Path) -> Stack:
-    (found,) = stacks(read_headers(walk(folder, b"key")[0], 1)[0])
+    (found,) = stacks(read_headers(list_files(folder, b"key")[0], 1)[0])
     return found
 
 
@@ -196,7 +196,7 @@ def reversed_positions(d: Dataset, on: Block, k: int) -> None:
 
 
 def by_names(folder: Path, t2: Path, labels=None):
-    files = walk(folder, b"key")[0]
+    files = list_files(folder, b"key")[0]
     return mask_series(files, labels, grid_of(t2), stack_of(t2).planes, "names")
 
 
@@ -214,13 +214,13 @@ def test_slices_belong_to_the_images_of_their_names_where_names_tell(edit, tmp_p
 def test_masks_that_lie_against_their_names_want_a_look(tmp_path: Path):
     on = image(tmp_path / "t2")
     mask(tmp_path / "gt", on, edit=lambda d, k: reversed_positions(d, on, k))
-    files, planes = walk(tmp_path / "gt", b"key")[0], stack_of(tmp_path / "t2").planes
+    files, planes = list_files(tmp_path / "gt", b"key")[0], stack_of(tmp_path / "t2").planes
     found, (finding,) = mask_series(files, None, grid_of(tmp_path / "t2"), planes)
     assert (found == body()[::-1]).all()
     assert finding.code == "mask-order" and finding.what.startswith("6 of 7 slices lie elsewhere")
     other = [f.rename(f.with_name(f"{k}.dcm")) for k, f in enumerate((tmp_path / "gt").iterdir())]
     assert len(other) == 7
-    files = walk(tmp_path / "gt", b"key")[0]
+    files = list_files(tmp_path / "gt", b"key")[0]
     assert mask_series(files, None, grid_of(tmp_path / "t2"), planes)[1] == []
 
 

@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, RLELossless, generate_uid
 from scipy.spatial.transform import Rotation
 
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.mosaic import Tiles
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import read_headers
@@ -109,7 +109,7 @@ def values(n: int, seed: int = 0) -> np.ndarray:
 
 
 def read(folder: Path) -> list[sitk.Image]:
-    instances, wrong = read_headers(walk(folder, b"key")[0], 1)
+    instances, wrong = read_headers(list_files(folder, b"key")[0], 1)
     assert not wrong, wrong
     return [volume(stack) for stack in stacks(instances)]
 
@@ -154,7 +154,7 @@ def test_real_mosaics_are_read_as_dcm2niix_reads_them(tmp_path: Path):
 def test_each_b_value_of_a_series_is_a_volume(tmp_path: Path):
     for k, b in enumerate((0, 1000)):
         mosaic(tmp_path, values(9, seed=k), b=b)
-    instances, _ = read_headers(walk(tmp_path, b"key")[0], 1)
+    instances, _ = read_headers(list_files(tmp_path, b"key")[0], 1)
     found = {s.frame.diffusion.b_value: volume(s) for s in stacks(instances)}
     for k, b in enumerate((0.0, 1000.0)):
         np.testing.assert_array_equal(sitk.GetArrayFromImage(found[b]), values(9, seed=k))

@@ -9,8 +9,8 @@ from dicom_exports import block, weighted, write
 from dicom_reading import headers
 
 from crossover.exchange.original_series import NoOriginal, Originals
-from crossover.sources.dicom.choose import channel, picked
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.choose import channel, matching_stacks
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.stacks import Stack, stacks
 from crossover.sources.pseudonyms import secret
@@ -24,7 +24,7 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def found(folder: Path, mask_of: Stack, **series: dict) -> str:
     """SeriesInstanceUID of the original of a mask on the grid of a stack."""
-    tokens = [f.token for f in walk(folder, secret())[0]]
+    tokens = [f.token for f in list_files(folder, secret())[0]]
     return Originals(folder, RulesFile(series=series)).of("p1", tokens, volume(mask_of)).series
 
 
@@ -55,4 +55,4 @@ def test_the_stacks_that_a_fitted_map_is_from_are_picked_without_reading_a_pixel
     rule = SeriesRule(modality="MR", image_type="ADC", computed_from=[0, 800])
     used = channel(there, rule, set()).stacks
     monkeypatch.setattr("crossover.sources.dicom.choose.volume", lambda _: pytest.fail("pixels are read"))
-    assert picked(there, rule, set()) == used and len(used) == 2
+    assert matching_stacks(there, rule, set()) == used and len(used) == 2

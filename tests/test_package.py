@@ -21,7 +21,17 @@ from crossover.cli.app import app
 from crossover.core.files import file_digest, write_json
 from crossover.core.paths import ROOT
 from crossover.exchange import packages
-from crossover.exchange.packages import CARD, DIGESTS, MODEL, MOST_BYTES, SCORES, STUDY, WEIGHTS, PackageError, opened
+from crossover.exchange.packages import (
+    CARD,
+    DIGESTS,
+    MODEL,
+    MOST_BYTES,
+    SCORES,
+    STUDY,
+    WEIGHTS,
+    PackageError,
+    open_package,
+)
 from crossover.execution import segment as segmenting
 from crossover.study.config import load_study
 from crossover.study.plan import plan
@@ -101,7 +111,7 @@ def test_a_package_holds_plain_files_with_their_digests(results):
 
 
 def test_what_its_structures_are_by_code_goes_with_it(results):
-    with opened(packed(results)) as taken:
+    with open_package(packed(results)) as taken:
         assert taken.study.structures == load_study("prostate", "smoke").structures
         assert taken.study.structures["prostate"].code.value == "41216001"
 
@@ -196,7 +206,7 @@ def test_what_a_package_needs_is_told_where_it_is_not_there(results):
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(PackageError) as told, opened(path):
+    with pytest.raises(PackageError) as told, open_package(path):
         pass
     return str(told.value)
 

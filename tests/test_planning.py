@@ -32,14 +32,14 @@ from crossover.statistics.study_planning.assurance import (
     MeanSquare,
     Pilot,
     assurance,
-    drawn,
+    can_be_judged,
+    draw_components,
     fewest_cases,
-    judged,
     pilot_of,
 )
 from crossover.statistics.study_planning.planned_crossing import FACTORS, cases_that_settle, crossing_pilot
 from crossover.statistics.study_planning.planning import CROSSOVER, DIFFERENCE, NEXT, PLANNING, SCORE, Rules
-from crossover.statistics.study_planning.plans import Asked, design, surer
+from crossover.statistics.study_planning.plans import Question, design, surer
 from crossover.study.config import load_study
 from tests.simulated import (
     CROSSING,
@@ -65,7 +65,7 @@ def pilot(cases=0.0072, training=0.0004, rest=0.0018, df=np.inf, **changes) -> P
 
 
 def reached(of: Pilot, difference: float, cases: int, trainings: int) -> float:
-    return assurance(of, drawn(of, difference), cases, trainings, 0.05)
+    return assurance(of, draw_components(of, difference), cases, trainings, 0.05)
 
 
 @pytest.mark.parametrize("cases", [8, 20, 60, 150])
@@ -87,7 +87,7 @@ def test_without_chance_of_cases_it_is_the_power_of_students_test_of_the_trainin
 def test_the_fewest_cases_are_those_of_the_closed_form():
     known = pilot(training=None, rest=0.0)
     expected = TTestPower().solve_power(0.03 / np.sqrt(0.0072), None, 0.05, 0.8)
-    assert fewest_cases(known, drawn(known, 0.03), 1, 0.8, 0.05) == pytest.approx(expected, abs=1)
+    assert fewest_cases(known, draw_components(known, 0.03), 1, 0.8, 0.05) == pytest.approx(expected, abs=1)
 
 
 @pytest.mark.parametrize("trainings", [1, 2, 4])
@@ -132,8 +132,8 @@ def test_more_cases_trainings_and_difference_never_make_it_less_sure(cases, trai
 def test_an_uncertain_pilot_needs_more_than_its_estimates_say():
     sure, unsure = pilot(), pilot(df=5)
     assert (
-        fewest_cases(unsure, drawn(unsure, 0.05), 10, 0.8, 0.05)
-        > fewest_cases(sure, drawn(sure, 0.05), 10, 0.8, 0.05)
+        fewest_cases(unsure, draw_components(unsure, 0.05), 10, 0.8, 0.05)
+        > fewest_cases(sure, draw_components(sure, 0.05), 10, 0.8, 0.05)
     )  # fmt: skip
 
 
@@ -143,15 +143,15 @@ def test_studies_succeed_as_often_as_planned_whatever_the_truth():
     successes = []
     for variance in 0.0072 * rng.chisquare(7, 80) / 7:
         of = pilot(variance, None, 0.0, df=7)
-        cases = fewest_cases(of, drawn(of, 0.03, 1000), 1, 0.8, 0.05)
+        cases = fewest_cases(of, draw_components(of, 0.03, 1000), 1, 0.8, 0.05)
         successes.append(reached(truth, 0.03, cases, 1))
     assert np.mean(successes) == pytest.approx(0.8, abs=0.05)
 
 
 def test_what_could_not_be_judged_is_not_planned():
-    assert not judged(pilot(), 1), "one training each tells nothing of trainings"
-    assert judged(pilot(own=False), 1), "but other models may"
-    assert judged(pilot(training=None), 1) and not judged(pilot(training=None), 3)
+    assert not can_be_judged(pilot(), 1), "one training each tells nothing of trainings"
+    assert can_be_judged(pilot(own=False), 1), "but other models may"
+    assert can_be_judged(pilot(training=None), 1) and not can_be_judged(pilot(training=None), 3)
     assert np.isnan(reached(pilot(), 0.05, 20, 1)) and np.isnan(reached(pilot(), 0.05, 1, 3))
 
 
@@ -236,7 +236,7 @@ def scores() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def planned(scores) -> pd.DataFrame:
     rules = Rules(trainings=(1, 5), minutes=30)
-    table, _ = design(scores, Asked(difference=0.1, reach=0.6, rules=rules))
+    table, _ = design(scores, Question(difference=0.1, reach=0.6, rules=rules))
     return table
 
 
@@ -266,7 +266,7 @@ def test_hours_of_cases_that_are_there_already_cost_nothing(planned):
 
 
 def test_printed_numbers_are_known_or_have_the_chance_of_their_cases():
-    asked = Asked(difference=0.03)
+    asked = Question(difference=0.03)
     known, notes = design_from_printed(asked, Printed(sds=[0.1], correlation=0.6))
     expected = TTestPower().solve_power(0.03 / np.sqrt(2 * 0.01 * 0.4), None, 0.05, 0.8)
     assert known["cases"].iloc[0] == pytest.approx(expected, abs=1)
@@ -280,8 +280,8 @@ def test_printed_numbers_are_known_or_have_the_chance_of_their_cases():
 
 def test_a_difference_that_is_found_has_its_own_chance():
     printed = Printed([0.80, 0.74], [0.1], 30, 0.6)
-    asked, _ = design_from_printed(Asked(difference=0.06), printed)
-    found, _ = design_from_printed(Asked(), printed)
+    asked, _ = design_from_printed(Question(difference=0.06), printed)
+    found, _ = design_from_printed(Question(), printed)
     assert found["cases"].iloc[0] > asked["cases"].iloc[0]
     assert "0.06, as found," in found["statement"].iloc[0]
 
@@ -291,7 +291,7 @@ def test_a_model_without_sizes_is_compared_at_the_others_largest(scores):
     shelf = shelf.assign(model="pretrained", family="pretrained", strategy="pretrained", n_train=0)
     shelf = shelf[shelf["replicate"] == 0]
     table = pd.concat([scores[scores["family"] == TRANSFER], shelf], ignore_index=True)
-    found, _ = design(table, Asked(difference=0.1, rules=Rules(trainings=(5,))))
+    found, _ = design(table, Question(difference=0.1, rules=Rules(trainings=(5,))))
     first = found.iloc[0]
     assert (first["a"], first["b"], first["n_train"]) == (TRANSFER, "pretrained", 51)
 
@@ -338,13 +338,13 @@ def test_all_that_is_wrong_with_a_call_is_told_at_once():
 
 
 def test_what_a_table_lacks_is_told_at_once(scores):
-    asked = Asked(models=("transfer-L1", "other"), test_set="there", structure="kidney")
+    asked = Question(models=("transfer-L1", "other"), test_set="there", structure="kidney")
     with pytest.raises(TableError) as told:
         design(scores, asked)
     for part in ("--model other", "--test-set", "--structure"):
         assert part in str(told.value)
     with pytest.raises(TableError, match="not both n_train 6"):
-        design(scores, Asked(size=6))
+        design(scores, Question(size=6))
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from crossover.core.files import read_json
 from crossover.core.incremental import RECORD
 from crossover.imaging.volumes import image_path, on_grid, structure_path
 from crossover.sources.cases import IngestError, make_cases
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import candidates, of_patient, parted
 from crossover.sources.dicom.scan import read_headers
@@ -164,7 +164,7 @@ def write_nci_isbi(root: Path) -> dict[str, np.ndarray]:
         out[patient] = np.roll(zones, k, 2)
         path = root / "labels" / name.format(patient)
         path.parent.mkdir(parents=True, exist_ok=True)
-        grid = volume(stacks(read_headers(walk(folder, b"key")[0], 1)[0])[0])
+        grid = volume(stacks(read_headers(list_files(folder, b"key")[0], 1)[0])[0])
         part = sitk.GetImageFromArray(out[patient][1:6].astype(np.uint8))  # as of ProstateDx-01-0055
         part.SetSpacing(grid.GetSpacing())
         part.SetDirection(grid.GetDirection())

@@ -10,7 +10,7 @@ from scipy import stats
 
 from crossover.report.compare.run import comparison, write
 from crossover.report.score_tables import ranking_layout
-from crossover.statistics.differences.ranking import RANKING, ranking, ranks, tau
+from crossover.statistics.differences.ranking import RANKING, kendall_tau, ranking, ranks
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study.config import load_study
 from tests.tables import simulated_metrics
@@ -77,7 +77,7 @@ def test_ranks_and_tau_are_those_of_scipy(scores):
     np.testing.assert_array_equal(own, stats.rankdata(-scores, "min", axis=1))
     np.testing.assert_array_equal(ranks(scores, False), stats.rankdata(scores, "min", axis=1))
     expected = [stats.kendalltau(own[0], sample).statistic for sample in own]
-    np.testing.assert_allclose(tau(own[0], own), expected)
+    np.testing.assert_allclose(kendall_tau(own[0], own), expected)
 
 
 def test_models_are_ranked_at_each_size_beside_those_without_one():

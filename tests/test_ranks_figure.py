@@ -33,7 +33,7 @@ def test_shares_of_a_model_sum_to_one_and_agree_with_the_table_of_ranks(tables):
 
 def test_a_disc_for_each_rank_that_a_model_had_and_a_ring_for_its_own(tables):
     (axes,) = ranks.draw(*tables, STUDY).axes
-    ranked, shares = (ranks.shown(table, STUDY) for table in tables)
+    ranked, shares = (ranks.drawn_rows(table, STUDY) for table in tables)
     discs, rings = axes.collections
     had = shares[shares["share"] > 0]
     assert len(discs.get_offsets()) == len(had) and len(rings.get_offsets()) == len(ranked)
@@ -41,7 +41,7 @@ def test_a_disc_for_each_rank_that_a_model_had_and_a_ring_for_its_own(tables):
     assert area == pytest.approx((had["share"] / had["share"].sum()).to_numpy()), "areas, not diameters, are shares"
     assert rings.get_offsets()[:, 0].tolist() == ranked["rank"].tolist()
     told = [float(text.get_text()) for text in axes.texts]
-    assert told == pytest.approx(100 * had.loc[had["share"] >= ranks.TOLD, "share"], abs=0.51)
+    assert told == pytest.approx(100 * had.loc[had["share"] >= ranks.SHOWN_SHARE, "share"], abs=0.51)
     (tau,) = set(ranked["tau"])
     assert axes.get_title("right") == f"τ = {tau:.2f}"
 
@@ -54,7 +54,7 @@ def test_models_stand_by_their_mean_rank_in_all_panels(tables):
     panels = ranks.draw(*both, study).axes
     assert [axes.get_title("left") for axes in panels] == ["a", "b"]
     names = [text.get_text() for text in panels[0].get_yticklabels()]
-    own = ranks.shown(shares, STUDY)
+    own = ranks.drawn_rows(shares, STUDY)
     mean = (own["rank"] * own["share"]).groupby(own["family"]).sum()
     order = [ranks.style.family_label(STUDY, f) for f in mean.sort_values(kind="stable").index]
     assert names == order and np.ptp([len(axes.get_yticks()) for axes in panels]) == 0
@@ -65,7 +65,7 @@ def test_it_belongs_to_studies_with_sizes_and_says_what_it_is_about(tables):
     assert figure.applies(STUDY) and not figure.applies(load_study("prostate", "smoke"))
     title, text = caption("ranks", {"ranking": tables[0]}, STUDY)
     assert "ranks" in title and "1,000 bootstrap samples of the 16 Uterus test cases" in text
-    assert "not of other trainings" in text
+    assert "not about other trainings" in text
 
 
 def test_without_a_ranking_it_says_so(tables):

@@ -17,7 +17,7 @@ from crossover.imaging.volumes import image_path, structure_path
 from crossover.sources import ingest_report
 from crossover.sources.cases import IngestError
 from crossover.sources.dicom.choose import channel
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.label_map import label_map_mask
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import read_headers
@@ -80,7 +80,7 @@ def volumes(folder: Path) -> list[tuple[Stack, sitk.Image]]:
 
 
 def found_in(folder: Path) -> list[Stack]:
-    instances, wrong = read_headers(walk(folder, b"key")[0], 1)
+    instances, wrong = read_headers(list_files(folder, b"key")[0], 1)
     assert {f.code for f in wrong} <= {"not-dicom"}
     return stacks(instances)
 

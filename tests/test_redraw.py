@@ -204,7 +204,7 @@ def test_a_shown_figure_is_of_the_demo_as_it_is_configured(name):
     assert (shown / "params.json").exists(), again
     study = load_study(name, "demo")
     made_with = json.loads((shown / "params.json").read_text())
-    now = json.loads(canonical(parameters.made_with(study)))
+    now = json.loads(canonical(parameters.result_settings(study)))
     for cohort in (*made_with["cohorts"].values(), *now["cohorts"].values()):
         if "digest" in cohort["source"] or cohort["source"].get("kind") == "volumes":
             cohort["source"] = "patients, of whom a run records a digest"

@@ -21,7 +21,7 @@ from structure_exports import (
     to_mm,
 )
 
-from crossover.sources.dicom.rings import once, overlaps
+from crossover.sources.dicom.rings import overlaps, without_copies
 from crossover.sources.dicom.rtstruct import Contour, roi_mask, rois
 from crossover.sources.dicom.structures import drawables, find_structure, unclaimed
 
@@ -120,8 +120,8 @@ def square(low: float, size: float) -> np.ndarray:
 
 def test_rings_of_the_same_corners_in_another_order_differ():
     bow = square(0, 9)[[0, 2, 1, 3]]
-    assert once([square(0, 9), bow, square(0, 9.05), square(0, 9.3)], 0.1) == [0, 1, 3]
-    assert once([], 0.1) == []
+    assert without_copies([square(0, 9), bow, square(0, 9.05), square(0, 9.3)], 0.1) == [0, 1, 3]
+    assert without_copies([], 0.1) == []
 
 
 def test_far_rings_are_compared_in_bounded_memory():

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydicom import Dataset, dcmread
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from crossover.sources.dicom.derived import Made, added_name, made
+from crossover.sources.dicom.derived import Origin, added_name, origin_of
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.header import read_header
 from crossover.sources.findings import Finding
@@ -85,14 +85,14 @@ KINDS = {
 
 @pytest.mark.parametrize("kinds,text,wanted", [(k, text, is_made) for is_made, own in KINDS.items() for k, text in own])
 def test_what_an_image_is_stands_in_its_type_and_name(kinds: list, text: str, wanted: str):
-    assert made(kinds, "", text, "*ep_b1000t", False) == wanted
+    assert origin_of(kinds, "", text, "*ep_b1000t", False) == wanted
 
 
 def test_what_an_image_is_stands_in_its_unit_and_its_sequence():
-    assert made(DWI, "10^-6 mm^2/s", "", "", False) == "map"
-    assert made(TRACEW, "US", "", "*ep_b50_800", True) == "calculated"
-    assert made(TRACEW, "US", "", "*ep_b50t", True) == "measured"
-    assert made(["DERIVED", "PRIMARY", "NEW"], "", "", "", True) == "measured"  # of one direction
+    assert origin_of(DWI, "10^-6 mm^2/s", "", "", False) == "map"
+    assert origin_of(TRACEW, "US", "", "*ep_b50_800", True) == "calculated"
+    assert origin_of(TRACEW, "US", "", "*ep_b50t", True) == "measured"
+    assert origin_of(["DERIVED", "PRIMARY", "NEW"], "", "", "", True) == "measured"  # of one direction
 
 
 NEUTRAL = st.lists(st.sampled_from(["PRIMARY", "NONE", "ND", "NORM", "DIS2D", "M", "DIFFUSION"]))
@@ -102,8 +102,8 @@ TEXT = st.text(max_size=30)
 @settings(max_examples=30, deadline=None)
 @given(NEUTRAL, st.sampled_from(["ORIGINAL", "DERIVED"]), TEXT, TEXT, st.booleans())
 def test_a_word_for_a_map_makes_a_map_whatever_stands_beside_it(kinds, first, text, sequence, one):
-    assert made([first, *kinds, "FA"], "", text, sequence, one) == "map"
-    assert made([first, *kinds], "mm2/s", text, sequence, one) == "map"
+    assert origin_of([first, *kinds, "FA"], "", text, sequence, one) == "map"
+    assert origin_of([first, *kinds], "mm2/s", text, sequence, one) == "map"
 
 
 @settings(max_examples=50, deadline=None)
@@ -111,12 +111,12 @@ def test_a_word_for_a_map_makes_a_map_whatever_stands_beside_it(kinds, first, te
 def test_any_words_are_read(kinds, unit, description, protocol, sequence, one):
     named = added_name(description, protocol)
     assert named in description
-    assert made(kinds, unit, named, sequence, one) in get_args(Made)
+    assert origin_of(kinds, unit, named, sequence, one) in get_args(Origin)
 
 
 @given(NEUTRAL, st.sampled_from(["ORIGINAL", "DERIVED"]))
 def test_words_that_tell_nothing_leave_an_image_measured(kinds: list[str], first: str):
-    assert made([first, *kinds], "", "", "", False) == "measured"
+    assert origin_of([first, *kinds], "", "", "", False) == "measured"
 
 
 def test_scanners_add_to_the_protocols_name():

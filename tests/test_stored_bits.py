@@ -18,7 +18,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.scan import read_headers
@@ -33,7 +33,7 @@ SMALL = block(shape=(3, 8, 10), high=250)
 
 
 def read(folder: Path) -> np.ndarray:
-    (stack,) = stacks(read_headers(walk(folder, b"key")[0], 1)[0])
+    (stack,) = stacks(read_headers(list_files(folder, b"key")[0], 1)[0])
     return sitk.GetArrayFromImage(volume(stack))
 
 
@@ -117,7 +117,7 @@ def test_masks_in_slices(tmp_path: Path):
     on = mask_exports.image(tmp_path / "t2")
     mask_exports.mask(tmp_path / "mask", on, edit=lambda d, k: setattr(d, "HighBit", 3))
     files = [FileRef(str(p), None, p.name, p.name) for p in (tmp_path / "mask").iterdir()]
-    (stack,) = stacks(read_headers(walk(tmp_path / "t2", b"key")[0], 1)[0])
+    (stack,) = stacks(read_headers(list_files(tmp_path / "t2", b"key")[0], 1)[0])
     with pytest.raises(Refused, match="bits-contradict: 7 of 7 files"):
         mask_series(files, None, volume(stack))
 

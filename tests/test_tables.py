@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from crossover.core.cells import TableError, broken, numbers
+from crossover.core.cells import TableError, numbers, uncomputed_cells
 from crossover.core.tables import Table, read_table
 
 DIALECTS = [(s, end) for s in ",;\t|" for end in ("\n", "\r\n", "\r")]
@@ -250,7 +250,7 @@ def test_cells_of_a_workbook_are_the_text_that_excel_shows(folder):
         ["007", "7", "2024-01-02", "TRUE"],
         ["012", "0.1", "2024-01-02", "#REF!"],
     ]
-    assert broken(table.rows["ok"]) == ["ok: an error of the spreadsheet in row 4"]
+    assert uncomputed_cells(table.rows["ok"]) == ["ok: an error of the spreadsheet in row 4"]
     assert table.notes == [
         "dates read as YYYY-MM-DD: rows 2 and 4",
         "numbers with leading zeros, as Excel shows them: row 2",

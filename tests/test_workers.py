@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from crossover.evaluation.metrics import score_models
 from crossover.evaluation.radiomics_table import radiomics_rows
 from crossover.imaging.volumes import image_path, prediction_path, structure_path, write
-from crossover.sources.receive import SEEN, _Seen
+from crossover.sources.receive import SEEN, _KnownDigests
 from crossover.study.plan import Model
 
 MODEL = Model("m", "m", "m", None, 0, 0, None, None, "m", ("a",))
@@ -56,7 +56,7 @@ def test_received_files_are_read_once_and_what_is_gone_is_left_to_be_told(tmp_pa
     read = []
     own = receive.file_digest
     monkeypatch.setattr(receive, "file_digest", lambda path: read.append(path.name) or own(path))
-    seen = _Seen(tmp_path / SEEN, b"key", workers=2)
+    seen = _KnownDigests(tmp_path / SEEN, b"key", workers=2)
     seen.ahead(files)
     assert sorted(read) == ["a", "b"]
     assert seen.digest(*files[0]) == {"sha256": own(files[0][0]), "bytes": 1}

@@ -62,7 +62,7 @@ def _threads(arguments: list[str]) -> str:
 
 
 def _connect(kind: str) -> socket.socket | None:
-    """The connection to the server; None where there is none, or it is of another environment than this Python."""
+    """Return the connection to the server; None where there is none, or it is of another environment."""
     folder = os.environ.get(SOCKET)
     if not folder or os.environ.get(PYTHON) != os.path.dirname(sys.executable):
         return None

@@ -101,7 +101,7 @@ _STARTED: list[subprocess.Popen] = []
 
 
 def serve(listener: socket.socket, libraries: Iterable[str]) -> Request | None:
-    """Fork for each request, and tell whoever asked how the job ended, until standard input ends.
+    """Fork for each request, and tell the process that asked how the job ended, until standard input ends.
 
     Returns:
         In a fork, its request; in the server itself, at its end, None.
@@ -145,7 +145,7 @@ def serve(listener: socket.socket, libraries: Iterable[str]) -> Request | None:
 
 
 def _accept(listener: socket.socket) -> Request | None:
-    """None where whoever asked was killed meanwhile."""
+    """Return the next request; None where whoever asked was killed meanwhile."""
     connection, _ = listener.accept()
     head, streams, _, _ = socket.recv_fds(connection, LENGTH.size, 3)
     body = b""
@@ -169,7 +169,7 @@ def _import(libraries: Iterable[str]) -> None:
 
 
 def _end(process: int, connection: socket.socket, selector: selectors.BaseSelector) -> None:
-    """Tell whoever asked for a job how it ended."""
+    """Tell the process that asked for a job how it ended."""
     status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     if connection in selector.get_map():
         selector.unregister(connection)

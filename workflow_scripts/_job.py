@@ -55,12 +55,13 @@ class Job(SimpleNamespace):
 def run(main: Callable[[Job], None], *paths: str) -> None:
     """Parse `--cfg` (JSON), `--threads` and the named paths, call `main` with them, and write the outputs' records.
 
+    `data`, the folder of real data, is CROSSOVER_DATA in the environment, `imagenet`, that of ImageNet
+    weights, CROSSOVER_IMAGENET, and `logger`, where trainings report their course too, CROSSOVER_LOGGER.
+
     Args:
+        main: the entry's work.
         paths: names of arguments that are paths of files; a name that ends with `*` takes several, with `?`
             may be missing. `out` is what the job writes, all others are what it reads.
-
-    `data`, the folder of real data, is CROSSOVER_DATA in the environment, and `imagenet`, that of ImageNet
-    weights, CROSSOVER_IMAGENET, and `logger` what else trainings tell of their course, CROSSOVER_LOGGER.
     """
     script, starting = Path(sys.argv[0]).stem, since_process_start()
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
@@ -91,7 +92,7 @@ def run(main: Callable[[Job], None], *paths: str) -> None:
                     path.unlink(missing_ok=True)
                 raise
     except Exception as error:
-        _failed(f"{script} failed: {disk.full(error, outputs[0]) or error}\n  log: {given.log}")
+        _failed(f"{script} failed: {disk.as_disk_full(error, outputs[0]) or error}\n  log: {given.log}")
         sys.exit(1)
     logging.shutdown()
     sys.stdout.flush()
@@ -100,7 +101,7 @@ def run(main: Callable[[Job], None], *paths: str) -> None:
 
 
 def since_process_start() -> float | None:
-    """Seconds, imports included; None where the system doesn't tell."""
+    """Return the seconds since the process started, imports included; None where the system doesn't say."""
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -110,7 +111,7 @@ def since_process_start() -> float | None:
 
 
 def _failed(what: str) -> None:
-    """On a full disk neither the log nor a file for later can be written: tell it at once."""
+    """Print at once what failed: on a full disk neither the log nor a file for later can be written."""
     with contextlib.suppress(OSError):
         traceback.print_exc()
     try:
@@ -148,7 +149,7 @@ def _with_record(
 
 
 def _used() -> dict[str, float]:
-    """What this process and those that it started and that have ended took of the processor and of memory."""
+    """Return what this process, and those that it started and that have ended, took of processor and memory."""
     own, others = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     seconds = sum(usage.ru_utime + usage.ru_stime for usage in (own, others))
     peak = max(own.ru_maxrss, others.ru_maxrss) * KIBIBYTE
@@ -179,7 +180,7 @@ class _Imports:
 
 
 def _command(script: str) -> str:
-    """As called, but for the settings and the code, which the record holds."""
+    """Return the command as called, without the settings and the code, which the record holds."""
     words = sys.argv[1:]
     for option in {"--cfg", "--code", "--checks"} & set(words):
         at = words.index(option)

@@ -1,12 +1,11 @@
 """Make one analysis of a study: a statistic, a table or a figure, which the first entry of its code names."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.study.schema import Study
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 CASES, CORRECTED = Path("data/cases"), Path("data/corrected")
 SOURCES = (
@@ -21,7 +20,7 @@ SOURCES = (
 )
 
 
-def main(job: SimpleNamespace) -> None:
+def main(job: Job) -> None:
     """Run the analysis on what its rule names, and write what it returns."""
     results = job.out[0].parent.parent
     given = Inputs(
@@ -34,6 +33,7 @@ def main(job: SimpleNamespace) -> None:
         cases=CASES,
         corrected=CORRECTED / results.name,
     )
+    assert job.code, "the rule names the analysis as the first entry of its code"
     analysis = registry.find(*Path(job.code["entries"][0]).with_suffix("").parts[-2:])
     analysis.write(given, Study.of(job.cfg), results)
 

@@ -21,7 +21,7 @@ def main(job: Job) -> None:
 
 
 def _images(manifest: Path) -> pd.DataFrame:
-    """The digests of a cohort's images: columns cohort, case, channel, image."""
+    """Return the digests of a cohort's images: columns cohort, case, channel, image."""
     rows = [
         (manifest.parent.name, case, channel, image)
         for case, record in read_json(manifest)["items"].items()

@@ -27,10 +27,10 @@ def main(job: Job) -> None:
     watched = progress.Watched(study)
     curves = Curves(Path("logs/tensorboard") / study) if job.logger == "tensorboard" else None
 
-    def watch(*told) -> None:
-        watched(*told)
+    def watch(stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
+        watched(stage, step, steps, loss, dsc)
         if curves:
-            curves.add(*told)
+            curves.add(stage, step, steps, loss, dsc)
 
     given = backends.Job(
         job.cfg["settings"],

@@ -8,10 +8,10 @@ import pandas as pd
 from crossover.core.files import write_json
 from crossover.report.values import latex, scores, values
 from crossover.sources.redaction import without_places
-from workflow_scripts._job import run
+from workflow_scripts._job import Job, run
 
 
-def main(job) -> None:
+def main(job: Job) -> None:
     """Write all values by name, as LaTeX too, the few scores, and the settings without places."""
     tables = {path.stem: pd.read_csv(path) for path in job.statistics}
     named = values(tables, job.cfg["study"])

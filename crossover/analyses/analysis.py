@@ -71,13 +71,17 @@ class Inputs:
     corrected: Path = Path()
 
     def path(self, name: str) -> Path:
-        """The file of a table, or the folder "predictions"."""
+        """Return where a table lies, or the folder of predictions for the name "predictions"."""
         return self.results / name
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of `Analysis.reads`."""
+        """Read a table of `Analysis.reads`.
+
+        Raises:
+            FileNotFoundError: the study does not make this table; `optional` is for tables that it may lack.
+        """
         return pd.read_csv(self.results / name)
 
     def optional(self, name: str) -> pd.DataFrame | None:
-        """A table that the study may lack."""
+        """Read a table of `Analysis.reads`; return None where the study does not make it."""
         return self.table(name) if self.path(name) in self.tables else None

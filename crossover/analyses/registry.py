@@ -20,7 +20,7 @@ from crossover.study.schema import Study
 
 KINDS = ("statistics", "tables", "figures")
 SUFFIXES = ("svg", "png", "pdf")
-"""Of each figure's files."""
+"""The suffixes of each figure's files."""
 CONTRACT = ("metrics.csv", "splits.csv")
 """Tables of every study that no analysis makes; with radiomics there is radiomics.csv too."""
 PLACE = ROOT / "crossover/analyses"
@@ -47,7 +47,7 @@ class Registered:
         return f"crossover/analyses/{self.kind}/{self.name}.py"
 
     def entries(self, study: Study) -> list[str]:
-        """The source files that its code begins with, its module first; a job finds it by that."""
+        """Return the source files that its code begins with, its module first, by which a job finds it."""
         read = self.declared.settings
         network = [f"crossover/networks/{study.network.architecture}.py"] if "network" in read else []
         return [
@@ -58,25 +58,32 @@ class Registered:
         ]
 
     def settings(self, study: Study) -> dict:
-        """What it is told of a study's file."""
+        """Return what it reads of the study's file, by dotted key (`Analysis.settings`)."""
         return parameters.analysis(study, self.declared.settings)
 
     @property
     def outputs(self) -> list[str]:
-        """What it writes under results/<study>."""
+        """The paths that it writes under results/<study>."""
         drawn = [f"figures/{self.name}.{suffix}" for suffix in SUFFIXES]
         return drawn if self.kind == "figures" else list(self.declared.writes)
 
     def applies(self, study: Study) -> bool:
-        """Whether it fits a study's design."""
+        """Return whether the analysis fits the study's design: all its predicates hold."""
         return all(holds(study) for holds in self.declared.applies)
 
     def module(self) -> ModuleType:
-        """Import it, with all that it draws or counts with."""
+        """Import its module, with all that it draws or computes with."""
         return importlib.import_module(f"crossover.analyses.{self.kind}.{self.name}")
 
     def write(self, given: Inputs, study: Study, results: Path) -> list[Path]:
-        """Run it and write its outputs below a folder; returns their paths."""
+        """Run the analysis and write its outputs below a folder.
+
+        Args:
+            results: the folder of the study's results.
+
+        Returns:
+            The files that were written.
+        """
         made, paths = self.module().make(given, study), [results / name for name in self.outputs]
         for folder in {path.parent for path in paths}:
             folder.mkdir(parents=True, exist_ok=True)
@@ -90,10 +97,10 @@ class Registered:
 
 @functools.cache
 def analyses() -> tuple[Registered, ...]:
-    """All analyses: statistics, tables, figures, each in its order.
+    """Return all analyses: statistics, tables and figures, each kind in its order.
 
-    A declaration is evaluated from its module's text, since importing the modules would import all that draws and
-    counts, of which Snakemake, which asks for them at its start, needs nothing.
+    A declaration is evaluated from its module's text, since importing the modules would import all that draws
+    and computes, of which Snakemake, which asks for them at its start, needs nothing.
     """
     found = [
         Registered(kind, path.stem, declared)
@@ -105,15 +112,15 @@ def analyses() -> tuple[Registered, ...]:
 
 
 def of_study(study: Study, *kinds: str) -> list[Registered]:
-    """The analyses that fit a study's design, of some kinds or all."""
+    """Return the analyses that fit a study's design, of these kinds, or of all kinds where none is given."""
     return [a for a in analyses() if a.kind in (kinds or KINDS) and a.applies(study)]
 
 
 def find(kind: str, name: str) -> Registered:
-    """The analysis with this name; of the others nothing is read.
+    """Return the analysis with this name, without reading the others.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such analysis.
     """
     path = PLACE / kind / f"{name}.py"
     declared = _declared(path) if path.is_file() else None
@@ -126,6 +133,7 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
     """Return (title, text) of a figure; one that is no analysis of ours gets its name as title.
 
     Args:
+        figure: the figure's name.
         frames: the tables of the run by name, `published` (the paper's) and `failed` (trainings) among them.
     """
     known = {a.name: a for a in analyses() if a.kind == "figures"}
@@ -135,7 +143,7 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
 
 
 def tables_of(study: Study) -> list[str]:
-    """The tables under results/<study> that analyses may read or the report shows."""
+    """Return the names of the tables under results/<study> that analyses may read or the report shows."""
     radiomics = ["radiomics.csv"] if study.radiomics else []
     made = (f for a in of_study(study, "statistics", "tables") for f in a.outputs)
     return [*CONTRACT, *radiomics, *made]
@@ -148,7 +156,7 @@ def read_tables(paths: Iterable[Path], study: Study) -> dict[str, pd.DataFrame]:
 
 
 def names_of_rows() -> dict[str, tuple[str, ...]]:
-    """Statistic by its file's name -> the columns that name a row."""
+    """Return the statistics by their files' names, each with the columns that name its rows."""
     written = (item for a in analyses() if a.kind == "statistics" for item in a.declared.writes.items())
     return {Path(file).stem: tuple(columns) for file, columns in written}
 

@@ -19,7 +19,7 @@ def workflow_folder(start: Path) -> Path:
     """Return the nearest clone of the project upwards from a folder, else the one that this program lies in.
 
     Raises:
-        ConfigError: where there is neither.
+        ConfigError: there is neither.
     """
     for folder in (start, *start.parents, ROOT):
         if all((folder / mark).exists() for mark in MARKS):
@@ -30,10 +30,10 @@ def workflow_folder(start: Path) -> Path:
 
 
 def in_workflow_folder(command: Callable[..., None]) -> Callable[..., None]:
-    """Make a command work in the workflow's folder; paths that it is given are those of the caller's folder.
+    """Wrap a command so that it works in the workflow's folder; its paths are those of the caller's folder.
 
-    Where there is no clone, as beside an installed package, it works where it is called if it is told `results`, or a
-    `package` of a model.
+    Where there is no clone, as beside an installed package, it works where it is called if it is told
+    `results`, or a `package` of a model.
     """
 
     @functools.wraps(command)

@@ -117,9 +117,9 @@ def segment(
 def _trained(
     study: str, model: str, scale: str, results: Path | None, package: Path | None
 ) -> Iterator[tuple[Study, str, Path]]:
-    """Give the study, the model's name and the folder of the weights: of a package, or of a model in the results."""
+    """Yield the study, the model's name and the folder of the weights: of a package, or of a model in the results."""
     from crossover.core.paths import CONFIG
-    from crossover.exchange.packages import opened
+    from crossover.exchange.packages import open_package
     from crossover.execution.segment import stage_of
     from crossover.study.config import load_study
 
@@ -127,7 +127,7 @@ def _trained(
         known = load_study(study, scale, CONFIG)
         yield known, model, stage_of(known, model, results or RESULTS)
         return
-    with opened(package) as taken:
+    with open_package(package) as taken:
         typer.echo(f"{package}: model {taken.about.model} of study {taken.about.study}, digest {taken.digest}")
         yield taken.study, taken.about.model, taken.stage
 
@@ -162,9 +162,10 @@ def reidentify(
     names: Annotated[list[str] | None, typer.Argument(help="Cases (p...) or files (f...).")] = None,
     rules: Annotated[Path | None, typer.Option(help="The rules of the ingest, if folders tell patients apart.")] = None,
 ) -> None:
-    """Print which patient or file a name in a report stands for, on the terminal only. Identifies patients.
+    """Print which patient or file a name in a report stands for, on the terminal only. This identifies patients.
 
-    Exit status: 0; 1 where a name stands for nothing there, as under another secret; 2 where the call is wrong.
+    Exit status: 0; 1 where a name stands for nothing there, as under another secret; 2 where the call is
+    wrong.
     """
     from crossover.sources.ingest import load_rules
     from crossover.sources.reidentify import Unknown, reidentify

@@ -98,8 +98,9 @@ def score(
 ) -> None:
     """Score masks that any tool predicted of a study's test cases, by the study's metrics, for `crossover compare`.
 
-    Files are NIfTI, NRRD or MetaImage and called after the cases. Missing and extra files are told. Exit status: 0; 2
-    where files are wrong, all of them told, or the model was trained on test patients: then nothing is written.
+    Files are NIfTI, NRRD or MetaImage and called after the cases. Missing and extra files are listed. Exit
+    status: 0; 2 where files are wrong, all of which are listed, or the model was trained on test patients:
+    then nothing is written.
     """
     from crossover.core.paths import CONFIG
     from crossover.exchange.external_scores import score_predictions

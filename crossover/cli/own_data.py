@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crossover.study.draft import Model
 
 MOST_LEFT_OUT = 10
-"""Patients left out whom the terminal lists; the page and --json have all."""
+"""The number of patients left out whom the terminal lists; the page and --json have all."""
 
 
 def inspect(
@@ -33,9 +33,9 @@ def inspect(
 ) -> None:
     """Show what a folder of images holds, and which rules would take most of its patients.
 
-    A DICOM export in any layout, a tree of NIfTI, NRRD or MetaImage files, an nnU-Net or Decathlon dataset, a MONAI
-    datalist. What is shown quotes the files and may tell who somebody is. Exit status: 0; 2 where nothing is there that
-    can be read.
+    The folder is a DICOM export in any layout, a tree of NIfTI, NRRD or MetaImage files, an nnU-Net or
+    Decathlon dataset, or a MONAI datalist. What is shown quotes the files and may tell who somebody is. Exit
+    status: 0; 2 where nothing is there that can be read.
     """
     from crossover.sources.inspection import folder_of
     from crossover.sources.inspection import inspect as inspected
@@ -68,7 +68,7 @@ def _show(found: Inventory, console: Console) -> None:
     for s in found.structures:
         called = ", ".join(map(str, s.names)) + (f"; alike: {', '.join(s.alike)}" if s.alike else "")
         ml = "" if s.median_ml is None else f"{s.median_ml:.3g}"
-        structures.add_row(s.name, escape(called), str(found.having(s.name)), ml)
+        structures.add_row(s.name, escape(called), str(found.count_having(s.name)), ml)
     console.print(structures if found.structures else "no structure: no RTSTRUCT, SEG or label map")
     console.print("To paste under series:" if found.dicom else "To paste under a cohort's channels:")
     for kind in found.channels:
@@ -115,8 +115,8 @@ def new(
 ) -> None:
     """Write the file of a study of your own patients, and say what it assumes.
 
-    Cohorts, channels, structures, sizes and strategies; what it leaves out is in config/bases/. Exit status: 0; 2 where
-    the folders can't make a study, with what they lack.
+    The file has cohorts, channels, structures, sizes and strategies; what it leaves out is in config/bases/.
+    Exit status: 0; 2 where the folders can't make a study, with what they lack.
     """
     path = Path("config/studies") / f"{name}.yaml"
     if path.exists():
@@ -132,7 +132,7 @@ def new(
     typer.echo(f"next: crossover check {name}; crossover run {name} --scale smoke")
 
 
-class _Asked(NamedTuple):
+class _CohortArgument(NamedTuple):
     """A cohort of a call."""
 
     path: Path
@@ -140,13 +140,13 @@ class _Asked(NamedTuple):
     value: str
 
 
-def _parsed(text: str) -> _Asked:
+def _parsed(text: str) -> _CohortArgument:
     """Return what "folder:center=A" asks for; a path that is there is a path, whatever signs it has."""
     path, mark, rest = text.rpartition(":")
     column, equals, value = rest.partition("=")
     if Path(text).exists() or not (mark and equals):
-        return _Asked(Path(text), "", "")
-    return _Asked(Path(path), column, value)
+        return _CohortArgument(Path(text), "", "")
+    return _CohortArgument(Path(path), column, value)
 
 
 def _listed(text: str) -> list[str]:
@@ -156,7 +156,7 @@ def _listed(text: str) -> list[str]:
 def _written(
     path: Path,
     name: str,
-    asked: dict[str, _Asked],
+    asked: dict[str, _CohortArgument],
     chosen: tuple[list[str], list[str]],
     model: Model | None,
     workers: int,
@@ -171,7 +171,7 @@ def _written(
     """
     from crossover.sources.inspection import folder_of, inspect_cohorts
     from crossover.study.config import keep_folder, load_study
-    from crossover.study.draft import Given, draft
+    from crossover.study.draft import FoundCohort, draft
 
     paths = {cohort: folder_of(of.path) for cohort, of in asked.items()}
     found = dict(zip(paths, inspect_cohorts([*paths.values()], workers)))
@@ -179,9 +179,9 @@ def _written(
         groups = "; ".join(f"{c}: {', '.join(values)}" for c, values in found["target"].columns.items()) or "nothing"
         raise ValueError(f"source and target are the same patients; what tells groups apart as :COLUMN=VALUE: {groups}")
     cohorts = {
-        cohort: Given(
+        cohort: FoundCohort(
             paths[cohort],
-            found[cohort].only(of.column, of.value) if of.column else found[cohort],
+            found[cohort].of_patients_with(of.column, of.value) if of.column else found[cohort],
             of.value or paths[cohort].resolve().name,
         )
         for cohort, of in asked.items()
@@ -194,7 +194,7 @@ def _written(
         path.unlink()
         raise
     keep_folder(name, drafted.data)
-    return drafted.told
+    return drafted.notes
 
 
 @in_workflow_folder
@@ -206,15 +206,16 @@ def check(
 ) -> None:
     """Say all that is wrong with a study, what it costs and what it can settle, before anything runs.
 
-    Reads the configuration, the headers or the table of the patients, and the plan; what only pixels show is told when
-    cases are made. Exit status: 0 where it can run, 1 where not, 2 where its file is wrong.
+    The command reads the configuration, the headers or the table of the patients, and the plan; what only
+    pixels show is reported when cases are made. Exit status: 0 where it can run, 1 where not, 2 where its
+    file is wrong.
     """
     from crossover.execution.readiness import costs, readiness
 
     settings = workflow_settings(name, scale, data)
     with stop_on(ConfigError):
         found = readiness(name, settings, cores)
-        for line in found.told:
+        for line in found.notes:
             typer.echo(line)
         for line in found.wrong:
             typer.echo(f"wrong: {line}", err=True)
@@ -232,7 +233,7 @@ def run(
 ) -> None:
     """Run a study, from its patients to the report; what is there already is not made again.
 
-    The same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, whose exit status it has.
+    It does the same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, and has its exit status.
     """
     settings = [f"{key}={value}" for key, value in workflow_settings(name, scale, data).items()]
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings])

@@ -22,13 +22,14 @@ app = typer.Typer(no_args_is_help=True)
 def pacs() -> None:
     """Find, retrieve and store series on a PACS by DICOMweb.
 
-    Credentials: CROSSOVER_PACS_USER and CROSSOVER_PACS_PASSWORD, or CROSSOVER_PACS_TOKEN, or ~/.netrc.
+    Credentials are taken from CROSSOVER_PACS_USER and CROSSOVER_PACS_PASSWORD, or CROSSOVER_PACS_TOKEN, or
+    ~/.netrc.
     """
 
 
 @app.command()
 def find(url: Url, wanted: Wanted) -> None:
-    """Print the series that match, on the terminal only. Identifies patients.
+    """Print the series that match, on the terminal only. This identifies patients.
 
     Exit status: 0; 1 where none matches, 2 where the server can't be asked.
     """

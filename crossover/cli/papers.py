@@ -18,9 +18,9 @@ def audit(
 ) -> None:
     """Check a paper's printed numbers against each other: which follow from others, and which don't.
 
-    Needs no data; where there are results of the study, the correlation of two models' scores is taken from them for
-    the probability that a claim of superiority is false. Exit status: 0, whatever is found; 2 where
-    there is no such paper.
+    The audit needs no data; where there are results of the study, the correlation of two models' scores is
+    taken from them for the probability that a claim of superiority is false. Exit status: 0, whatever is
+    found; 2 where there is no such paper.
     """
     from crossover.core.paths import CONFIG
     from crossover.findings.audit.false_claims import false_claims

@@ -60,14 +60,14 @@ def design(
     from crossover.report.compare.roles import Said
     from crossover.statistics.scores.metrics_table import TableError
     from crossover.statistics.study_planning.planning import TRAININGS, Rules
-    from crossover.statistics.study_planning.plans import Asked
+    from crossover.statistics.study_planning.plans import Question
     from crossover.statistics.study_planning.plans import design as design_from_table
 
     chosen = sorted(set(trainings or TRAININGS))
     rules = Rules(assurance, alpha, 1 - alpha, chosen, minutes_per_case)
     with stop_on(TableError):
         said = Said(column or (), [metric])
-    asked = Asked(said.metrics[0], difference, reach, more, model or (), size, test_set, structure, rules)
+    asked = Question(said.metrics[0], difference, reach, more, model or (), size, test_set, structure, rules)
     printed = None if files else Printed(mean or (), sd or (), cases, correlation, between_runs)
     findings = wrong(asked, printed)
     if files and (mean or sd or cases or between_runs is not None):

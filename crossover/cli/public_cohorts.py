@@ -15,7 +15,7 @@ from crossover.cli.shared import stop, stop_on
 from crossover.core.configuration import ConfigError
 
 if TYPE_CHECKING:
-    from crossover.sources.fetching.records import Beside
+    from crossover.sources.fetching.records import FetchRecords
     from crossover.sources.fetching.registry import Cohort, Series
 
 PUBLIC = Path("data/public")
@@ -34,10 +34,10 @@ def fetch(
     Exit status: 0 where all of it is there; 1 where something could not be fetched or verified; 2 where the call is
     wrong or the licence not accepted.
     """
-    from crossover.core.disk import full
+    from crossover.core.disk import as_disk_full
     from crossover.sources.fetching.cohort import fetch as fetched
     from crossover.sources.fetching.errors import FetchError
-    from crossover.sources.fetching.records import Beside
+    from crossover.sources.fetching.records import FetchRecords
     from crossover.sources.fetching.registry import load, series_of
 
     if not name:
@@ -45,12 +45,12 @@ def fetch(
     with stop_on(ConfigError):
         cohort = load(name)
         series = series_of(name) if cohort.bucket else []
-    beside = Beside(folder, name)
+    beside = FetchRecords(folder, name)
     _agree(name, cohort, series, beside, accept_licence)
     try:
         done = fetched(name, cohort, series, folder, typer.echo)
     except (FetchError, OSError) as error:
-        said = error if isinstance(error, FetchError) else full(error, beside.data) or error
+        said = error if isinstance(error, FetchError) else as_disk_full(error, beside.data) or error
         typer.echo(f"error: {said}", err=True)
         raise typer.Exit(1) from None
     what = f"{done.parts} parts fetched" if done.parts else "nothing to download"
@@ -72,7 +72,7 @@ def _list() -> None:
     typer.echo("tried: whether somebody has fetched it from the real servers with its entry; docs/public-cohorts.md")
 
 
-def _agree(name: str, cohort: Cohort, series: list[Series], beside: Beside, accept: bool) -> None:
+def _agree(name: str, cohort: Cohort, series: list[Series], beside: FetchRecords, accept: bool) -> None:
     """Show the licence where it was not accepted before, and end the command where it is not accepted now."""
     if beside.accepted(cohort.licence):
         return
@@ -86,7 +86,7 @@ def _agree(name: str, cohort: Cohort, series: list[Series], beside: Beside, acce
 
 
 def at_a_terminal() -> bool:
-    """Whether somebody can answer a question."""
+    """Return whether somebody can answer a question."""
     return sys.stdin.isatty()
 
 
@@ -111,7 +111,7 @@ def _shown(cohort: Cohort, series: list[Series]) -> list[str]:
 
 def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
     """Return what is left to do by hand, and the commands that follow; put a study's folder on record."""
-    from crossover.sources.fetching.records import Beside
+    from crossover.sources.fetching.records import FetchRecords
     from crossover.sources.fetching.registry import of_study
     from crossover.study.config import keep_folder
 
@@ -122,7 +122,7 @@ def _next(name: str, cohort: Cohort, folder: Path) -> list[str]:
     if not cohort.study:
         return [*told, f"next: crossover inspect {folder / name}"]
     keep_folder(cohort.study, folder.resolve())
-    others = [other for other in of_study(cohort.study) if not Beside(folder, other).is_complete]
+    others = [other for other in of_study(cohort.study) if not FetchRecords(folder, other).is_complete]
     if others:
         return [
             *told,

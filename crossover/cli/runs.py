@@ -69,7 +69,7 @@ def plan(
 def status(as_json: Json = False) -> None:
     """Print how far the trainings of the last run are: done, running and where, waiting, failed, and the time left.
 
-    Works on any machine that sees the run's folder, also while the run goes on elsewhere.
+    It works on any machine that sees the run's folder, also while the run goes on elsewhere.
     """
     from crossover.execution import progress
 
@@ -82,11 +82,11 @@ def status(as_json: Json = False) -> None:
         typer.echo("no run was begun in this folder")
     for own in found:
         waiting = own.stages - own.done - len(own.running)
-        left = f"; about {progress.about(own.seconds_left)} of training left" if own.seconds_left else ""
+        left = f"; about {progress.duration_text(own.seconds_left)} of training left" if own.seconds_left else ""
         counts = f"{own.done} of {own.stages} trainings done, {len(own.running)} running, {waiting} waiting"
         typer.echo(f"{own.study}: {counts}{left}")
         for each in own.running:
-            heard = f"on {each.host}, last heard of {progress.about(each.seconds_ago)} ago"
+            heard = f"on {each.host}, last heard of {progress.duration_text(each.seconds_ago)} ago"
             typer.echo(f"  {each.stage}: step {each.step} of {each.steps}, validation DSC {each.dsc:.2f}, {heard}")
     typer.echo(failed, nl=False)
 
@@ -151,7 +151,7 @@ def export_rocrate(
     out: Annotated[Path, typer.Argument(help="The folder, or the .zip, to write.")],
     studies: Annotated[str, typer.Option(help="Comma-separated names, by default all with results.")] = "",
 ) -> None:
-    """Export results with how each was made as an RO-Crate. Images of patients stay, also those in figures."""
+    """Export results with how each was made as an RO-Crate. Images of patients are left out, also those in figures."""
     from crossover.execution.ro_crate import write_crate
 
     with stop_on(ValueError):

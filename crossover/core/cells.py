@@ -34,7 +34,7 @@ class TableError(ValueError):
     """A table is not what it has to be; the message lists all findings, one to a line."""
 
     def of(self, path: Path) -> TableError:
-        """Return the same, each line with the file's name."""
+        """Return the same error with the file's name before each line."""
         return TableError("\n".join(f"{path}: {line}" for line in str(self).splitlines()))
 
 
@@ -67,11 +67,11 @@ def numbers(column: pd.Series, decimal: str = ".") -> tuple[pd.Series, list[str]
         values.append(value)
         if why:
             wrong.setdefault(why, []).append(f"row {row} ({cell!r})")
-    findings = [f"{column.name}: {why}: {some(places)}" for why, places in wrong.items()]
+    findings = [f"{column.name}: {why}: {first_few(places)}" for why, places in wrong.items()]
     return pd.Series(values, column.index, float, name=column.name), findings
 
 
-def broken(column: pd.Series) -> list[str]:
+def uncomputed_cells(column: pd.Series) -> list[str]:
     """Return what is wrong with a column of text: cells that the spreadsheet could not compute (#REF!)."""
     cells = column.tolist()
     if "#" not in "".join(cells):
@@ -81,15 +81,15 @@ def broken(column: pd.Series) -> list[str]:
 
 
 def named_rows(rows: Sequence[int]) -> str:
-    """Name rows: "row 3", "rows 3, 5 and 9", or the first few and how many more."""
+    """Return words for rows: "row 3", "rows 3, 5 and 9", or the first few and how many more."""
     if len(rows) == 1:
         return f"row {rows[0]}"
     if len(rows) > _NAMED:
-        return f"rows {some(rows)}"
+        return f"rows {first_few(rows)}"
     return f"rows {', '.join(map(str, rows[:-1]))} and {rows[-1]}"
 
 
-def some(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
+def first_few(places: Sequence[object], most: int = _NAMED, sign: str = ", ") -> str:
     """Join the first few, with a sign between them, and say how many more there are."""
     more = f" and {len(places) - most} more" if len(places) > most else ""
     return sign.join(map(str, places[:most])) + more

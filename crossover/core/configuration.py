@@ -23,7 +23,7 @@ class Section(BaseModel):
 
 
 def canonical(value: Any) -> str:
-    """Return the one JSON text of a value: what a rule's parameter is, so that only meaning reruns it.
+    """Return the one JSON text of a value, which is what a rule's parameter is, so that only meaning reruns it.
 
     Settings anywhere inside it count by their values.
     """
@@ -77,10 +77,14 @@ def read_extended(path: Path, bases: Path) -> dict:
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # a PyYAML without libyaml has no CSafeLoader
-    """Refuses a key that stands twice: YAML would let the last one win without a word."""
+    """A reader of YAML that refuses a key that stands twice, of which YAML would take the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        """Build a mapping, and refuse a key that stands twice."""
+        """Build a mapping.
+
+        Raises:
+            yaml.constructor.ConstructorError: a key stands twice.
+        """
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for key in keys:
             if keys.count(key) > 1:
@@ -104,8 +108,15 @@ def merge(base: dict, override: dict) -> dict:
 def validate(model: type[Model], values: dict, path: Path, scale: str | None = None) -> Model:
     """Return the checked settings of a file.
 
+    Args:
+        model: what the settings have to be.
+        values: as read from the file.
+        path: the file, for messages.
+        scale: the scale at which the values hold, for messages; None where there is none.
+
     Raises:
-        ConfigError: naming the file, each wrong key or value with its place, and the valid keys.
+        ConfigError: keys or values are wrong; the message names the file, each of them with its place, and
+            the valid keys.
     """
     try:
         return model.model_validate(values)
@@ -125,7 +136,7 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
 
 
 def _typed(place: tuple, values: Any) -> Iterator[str]:
-    """Yield a place as it stands in the file: without the kinds and forms ("<file>") that tell a union apart."""
+    """Yield the parts of a place as it stands in the file, without the kinds and forms ("<file>") of a union."""
     for part in place:
         if isinstance(values, dict) and part not in values and part == values.get("kind"):
             continue

@@ -8,21 +8,22 @@ from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 TEXTS = tuple(os.strerror(number) for number in FULL)
-"""What libraries say that have an error of their own for it."""
+"""What errors on a full disk say, by which those that libraries raise of their own are known."""
 LEAST = 64 * 1024
-"""Bytes: with fewer free than these, whatever failed failed for want of room."""
+"""The number of free bytes below which a failure is taken to be for want of room."""
 
 
 class DiskFull(RuntimeError):
     """The message names the file and the folder with its free space."""
 
 
-def full(error: BaseException, path: Path) -> DiskFull | None:
-    """Return an error as that of a full disk, if it is one.
+def as_disk_full(error: BaseException, path: Path) -> DiskFull | None:
+    """Return an error as that of a full disk; None where it is of something else.
 
     Args:
-        path: what was to be written, where the error doesn't name the file; it need not be there. Of a
-            folder it is the file in it that was written last.
+        error: any error.
+        path: what was to be written, where the error doesn't name the file; it need not be there. Of a folder
+            it is the file in it that was written last.
     """
     for each in _chain(error):
         if isinstance(each, DiskFull):

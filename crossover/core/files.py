@@ -27,7 +27,10 @@ def file_digest(path: Path) -> str:
 
 
 def unchanged_digest(path: Path) -> str:
-    """Return the same; a process reads a file once as long as its size and time stay: a graph asks for every job."""
+    """Return the SHA-256 of a file's bytes, read once by a process as long as its size and time stay.
+
+    A graph asks for every job.
+    """
     state = path.stat()
     return _digest_as_of(path, state.st_mtime_ns, state.st_size)
 
@@ -38,7 +41,7 @@ def _digest_as_of(path: Path, modified: int, size: int) -> str:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write whole or not at all."""
+    """Write a value as JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:

@@ -32,7 +32,7 @@ RECORD = "record.json"
 OWN = ("key", "files")
 """What a record holds beside the facts of its item."""
 CHUNK = 4
-"""Jobs of tens of milliseconds that are handed to a process at a time: few, so that all end together."""
+"""The number of jobs of tens of milliseconds that are handed to a process at a time: few, so that all end together."""
 KILLED = "its process was killed, for memory perhaps"
 
 
@@ -64,10 +64,14 @@ def update(
 
     Args:
         manifest: the JSON file to write.
+        keys, make, workers, prune: see `refresh`.
         folder: by default the manifest's own folder.
 
+    Returns:
+        What the manifest holds.
+
     Raises:
-        ItemsError: naming every item that failed and why, after all others are done.
+        ItemsError: some items failed; the message names each and why. All others are done.
     """
     content = {"items": refresh(folder or manifest.parent, keys, make, workers, prune)}
     write_json(manifest, content)
@@ -87,14 +91,15 @@ def refresh(
     Args:
         folder: item `name` lives in `<folder>/<name>/`.
         keys: item name -> digest of all that it is made from.
-        make: called as make(name, folder) for each item to be made, with an empty folder; returns
-            the item's own facts. It must be picklable when `workers` is above 1.
+        make: called as make(name, folder) for each item to be made, with an empty folder; returns the item's
+            own facts. It must be picklable when `workers` is above 1.
+        workers: how many items are made at the same time.
         prune: remove folders of items that are no longer among `keys`. Else the folder is taken for shared:
             no two processes make an item of it at once, and one that another has just made is kept.
         apart: make them in other processes also where `workers` is 1: one that crashes is one item's failure.
 
     Raises:
-        ItemsError: naming every item that failed and why, after all others are done.
+        ItemsError: some items failed; the message names each and why. All others are done.
         crossover.core.disk.DiskFull: what was made before is kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +117,7 @@ def refresh(
 
 
 def write_manifest(manifest: Path, records: dict[str, dict], failed: dict[str, dict]) -> None:
-    """The records of what was made and, where something failed, why (see `failed_of`)."""
+    """Write the records of what was made and, where something failed, why (see `failed_of`)."""
     write_json(manifest, {"items": records, **({"failed": failed} if failed else {})})
 
 
@@ -127,7 +132,7 @@ def failed_of(manifests: Iterable[Path]) -> dict[str, dict[str, str]]:
 
 
 def is_current(folder: Path, key: str) -> bool:
-    """Whether the item was made from `key` and all its files are there with their sizes."""
+    """Return whether the item was made from `key` and all its files are there with their sizes."""
     record = folder / RECORD
     if not record.exists():
         return False
@@ -146,7 +151,7 @@ def pool(workers: int, initializer: Callable[..., None] | None = None, *given: A
     """Start processes for work side by side, which get what is given by their initializer.
 
     They are forks of this one, so that they import nothing again. They end with it, also where it is killed:
-    whoever makes the same items next would meet them else.
+    otherwise they would meet whoever makes the same items next.
     """
     context = get_context("fork")
     return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(initializer, *given))
@@ -165,7 +170,9 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _make_all(todo, keys, make, folder: Path, workers: int, own: bool) -> dict[str, str]:
+def _make_all(
+    todo: list[str], keys: Mapping[str, str], make: Callable[[str, Path], dict], folder: Path, workers: int, own: bool
+) -> dict[str, str]:
     """Make all items in this process where there are no workers."""
     failed: dict[str, str] = {}
     if not workers or not todo:
@@ -188,7 +195,14 @@ def _begun(folder: Path) -> bool:
     return folder.exists() and not (folder / RECORD).exists()
 
 
-def _in_pool(names, keys, make, folder: Path, workers: int, failed: dict[str, str]) -> list[str]:
+def _in_pool(
+    names: list[str],
+    keys: Mapping[str, str],
+    make: Callable[[str, Path], dict],
+    folder: Path,
+    workers: int,
+    failed: dict[str, str],
+) -> list[str]:
     """Make items in processes of their own; returns those whose process was killed."""
     killed = []
     # What `make` holds may be large: each process has it from its start, not with each item.
@@ -240,7 +254,7 @@ def _guarded(name: str, key: str, make: Callable[[str, Path], dict], folder: Pat
         write_json(own / RECORD, record)
     except Exception as error:
         log.exception("%s failed after %.1f s", name, perf_counter() - start)
-        if no_room := disk.full(error, own):
+        if no_room := disk.as_disk_full(error, own):
             shutil.rmtree(own, ignore_errors=True)
             raise no_room from error
         return {name: f"{type(error).__name__}: {error}"}

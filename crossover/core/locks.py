@@ -44,7 +44,10 @@ def take(path: Path) -> FileLock:
 
 @contextmanager
 def held(what: str | Path, folder: Path = FOLDER) -> Iterator[None]:
-    """Hold the lock of a file or folder that is made inside; where another process has it, say which, and wait."""
+    """Hold the lock of a file or folder that is made inside the block.
+
+    Where another process has it, print which, and wait.
+    """
     path = lock_path(what, folder)
     lock, told = None, False
     while lock is None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 LONGEST = 100
-"""Bytes of a name in UTF-8: files add endings to it, and most file systems end at 255."""
+"""The most bytes of a name in UTF-8: files add endings to it, and most file systems end at 255."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
@@ -25,8 +25,8 @@ def unsafe(name: str) -> str:
     return "is reserved by Windows" if _RESERVED.fullmatch(name) else ""
 
 
-def alike(names: Iterable[str]) -> list[list[str]]:
-    """Return groups of different names that are one on file systems which don't tell case apart."""
+def equal_ignoring_case(names: Iterable[str]) -> list[list[str]]:
+    """Return groups of different names that are one on file systems that ignore case."""
     groups: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         groups.setdefault(name.casefold(), []).append(name)
@@ -34,10 +34,10 @@ def alike(names: Iterable[str]) -> list[list[str]]:
 
 
 def file_name(name: str) -> str:
-    """Return the name, as it is.
+    """Return a name unchanged that can be a file's.
 
     Raises:
-        ValueError: where it can't be that of a file.
+        ValueError: it can't; the message says why.
     """
     if why := unsafe(name):
         raise ValueError(f"{name!r} becomes a file's name, which can't be: it {why}")

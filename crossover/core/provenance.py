@@ -75,7 +75,15 @@ _timed: dict[str, float] = {}
 
 
 def timed(what: str, call: Callable[[], T]) -> T:
-    """Call, and add the seconds to those that this process's records will have of this kind of work."""
+    """Call, and add the seconds to those that this process's records will have of this kind of work.
+
+    Args:
+        what: the kind of work.
+        call: takes nothing.
+
+    Returns:
+        What the call returns.
+    """
     start = perf_counter()
     try:
         return call()

@@ -44,7 +44,7 @@ STUDY = ("crossover/study/plan.py", "crossover/study/schema.py", "crossover/stud
 """What derives from settings inside a job, for the scripts that make a `Study` of theirs: entries of their code."""
 
 SOURCES = tuple(sorted(f for f in SCHEMA if f.endswith("settings.py") and "/imaging/" not in f))
-"""As `STUDY`, for the scripts that make a source of theirs."""
+"""What `STUDY` is, for the scripts that make a source of theirs."""
 
 BESIDE = {
     "crossover/training/tensorboard.py",
@@ -54,14 +54,14 @@ BESIDE = {
     "crossover/core/provenance.py",
     "crossover/sources/redaction.py",
 }
-"""Code that tells of the work and writes its provenance record; no result comes from it."""
+"""Code that reports the work and writes its provenance record; no result comes from it."""
 
 
 def source_digest(path: str) -> str:
     """Return a digest of what a source file says, for a path relative to the project's root.
 
-    Of Python that is its syntax tree without docstrings: comments, layout and documentation count for
-    nothing. Of any other file it is the bytes.
+    Of Python that is its syntax tree without docstrings: comments, layout and documentation do not count. Of
+    any other file it is the bytes.
     """
     return _source(path).digest
 
@@ -129,7 +129,7 @@ def _parsed(text: bytes, path: str) -> _Source:
 
 
 def _imported(tree: ast.Module, package: tuple[str, ...]) -> Iterable[str]:
-    """Dotted names of all that may be modules among a file's imports."""
+    """Yield the dotted names of all that may be modules among a file's imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

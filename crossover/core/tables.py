@@ -11,13 +11,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from crossover.core.cells import BLANK, TableError, named_rows, numbers, some, sure_signs
+from crossover.core.cells import BLANK, TableError, first_few, named_rows, numbers, sure_signs
 from crossover.core.workbook import AS_TABLE, read_workbook
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -48,7 +48,7 @@ class Table:
     """The decimal sign that the table as a whole shows, "" where it shows both."""
 
     def numbers(self, column: str) -> tuple[pd.Series, list[str]]:
-        """Return a column's numbers and what is wrong with it; see `numbers`."""
+        """Return a column's numbers and what is wrong with it; see `crossover.core.cells.numbers`."""
         return numbers(self.rows[column], self.decimal)
 
 
@@ -56,13 +56,14 @@ def read_table(path: Path, needed: Iterable[str] = (), repeated: Collection[str]
     """Read a table, whatever its separator, encoding and line ends; an .xlsx is known by its content.
 
     Args:
+        path: the file.
         needed: columns that must be there.
         repeated: columns that may stand several times; the first counts.
 
     Raises:
-        TableError: for a file that is no table, an unknown encoding, columns that are missing or stand
-            twice, rows with more or fewer cells than the header: all of them, without the file's name.
-        OSError: where there is no such file, or it can't be read.
+        TableError: for a file that is no table, an unknown encoding, columns that are missing or stand twice,
+            rows with more or fewer cells than the header: all of them, without the file's name.
+        OSError: there is no such file, or it can't be read.
     """
     content = Path(path).read_bytes()
     if content.startswith(b"PK\x03\x04"):
@@ -91,7 +92,7 @@ def _decimal(separator: str, records: list[list[str]]) -> tuple[str, bool]:
 
 
 def _decoded(content: bytes) -> tuple[str, list[str], str]:
-    """Text; notes about the encoding; and why bytes could not be read, where there are such (U+FFFD)."""
+    """Return the text, notes about its encoding, and why bytes could not be read, where there are such (U+FFFD)."""
     for start, what in _OTHERS.items():
         if content.startswith(start):
             raise TableError(f"no table: the file is {what}; {AS_TABLE}")
@@ -118,7 +119,7 @@ def _decoded(content: bytes) -> tuple[str, list[str], str]:
 
 
 def _records(text: str) -> tuple[list[list[str]], list[str], list[str], str]:
-    """Cells of each row, notes, findings, and the separator."""
+    """Return the cells of each row, notes, findings, and the separator."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     told = re.match(r"sep=(.)\n", text, re.IGNORECASE)  # Excel's own; it shows no such row
     if told and told[1] in SEPARATORS:
@@ -157,7 +158,7 @@ def _fit(records: list[list[str]]) -> tuple[bool, float, int]:
     return columns > 1, same / (len(filled) - 1) if filled[1:] else 1.0, columns
 
 
-def _first(records: list[list[str]], wanted) -> str:
+def _first(records: list[list[str]], wanted: Callable[[str], bool]) -> str:
     """Return the first cell that is `wanted`: "row 3 column 2"."""
     for number, record in enumerate(records, 1):
         for place, cell in enumerate(record, 1):
@@ -179,7 +180,7 @@ def _table(
     records: list[list[str]], notes: list[str], findings: list[str], decimal: str,
     needed: Iterable[str], repeated: Collection[str], blanks: bool = True,
 ) -> Table:  # fmt: skip
-    """Header and rows, blanks cut off; rows and columns without any text left out."""
+    """Return header and rows with blanks cut off; rows and columns without any text are left out."""
     trimmed: list[tuple[int, int]] = []
     filled: dict[int, list[str]] = {}
     blank = []
@@ -211,20 +212,20 @@ def _table(
         notes = notes + [f"without a name, left out: column {', '.join(map(str, nameless))}"]
     if trimmed:
         shown = [f"row {n} column {k + 1} ({header[k]})" for n, k in trimmed if k < len(header)]
-        notes = notes + [f"blanks around the text cut off: {some(shown)}"]
+        notes = notes + [f"blanks around the text cut off: {first_few(shown)}"]
     columns = list(zip(*filled.values())) if filled else [()] * len(header)
     rows = pd.DataFrame({header[k]: list(columns[k]) for k in keep}, index=list(filled), dtype=str)
     return Table(rows, notes, decimal)
 
 
 def _surplus(header: list[str], filled: dict[int, list[str]], repeated: Collection[str]) -> bool:
-    """Whether the last name repeats another, and no row has a cell for it."""
+    """Return whether the last name repeats another, and no row has a cell for it."""
     again = header[-1] in repeated and header[-1] in header[:-1]
     return again and all(len(cells) < len(header) for cells in filled.values())
 
 
 def _uneven(filled: dict[int, list[str]], header: list[str]) -> list[str]:
-    """Cuts empty cells beyond the header off, in place; rows with more or fewer cells are findings."""
+    """Cut empty cells beyond the header off, in place; return findings of rows with more or fewer cells."""
     wrong: dict[int, list[int]] = {}
     for number, cells in filled.items():
         while len(cells) > len(header) and not cells[-1]:
@@ -253,7 +254,10 @@ def _doubled(top: int, header: list[str], repeated: Collection[str]) -> list[str
 
 
 def _lacking(missing: list[str], header: list[str], top: int, needed: Iterable[str]) -> str:
-    """Say which columns are missing; a header with none of the names may be a patient's row and is not quoted."""
+    """Return which columns are missing, in words.
+
+    A header with none of the names may be a patient's row and is not quoted.
+    """
     what = f"no column {', '.join(missing)}"
     same = {"".join(name.casefold().split()): k for k, name in enumerate(header, 1)}
     for name in missing:

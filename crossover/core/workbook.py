@@ -15,7 +15,8 @@ def read_workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
     """Return the rows of the one visible sheet that holds anything, and notes.
 
     Raises:
-        TableError: for another kind of file, several such sheets, or formulas whose values were not saved.
+        TableError: the file is of another kind, has several such sheets, or formulas whose values were not
+            saved.
     """
     from openpyxl import load_workbook
 
@@ -46,7 +47,7 @@ def read_workbook(content: bytes) -> tuple[list[list[str]], list[str]]:
 
 
 def _sheet(formulas, values) -> tuple[list[list[str]], list[str], list[str]]:
-    """Cells as text; notes; and places of formulas that were never computed."""
+    """Return cells as text, notes, and the places of formulas that were never computed."""
     records, dates, padded, uncomputed = [], [], [], []
     formulas.reset_dimensions()
     values.reset_dimensions()

@@ -31,14 +31,20 @@ COLUMNS = [
 def score(
     manual: sitk.Image, predicted: sitk.Image, nsd_tolerance_mm: float, smallest_mask_px: int = 0
 ) -> dict[str, float]:
-    """Metrics of one structure on the case's own grid, by the names of `COLUMNS`; docs/metrics.md defines each.
+    """Return the metrics of one structure on the case's own grid, by the names of `COLUMNS` (docs/metrics.md).
 
-    They are of the whole volume, but `*_structure_slices` of the slices alone where the manual mask has more than
-    `smallest_mask_px` pixels, all together, and `dsc_mean_of_slices` is the mean of the DSC of each slice with any;
-    these are missing where there is no such slice. See `overlap`, `surface` and `lesions` for empty masks.
+    They are of the whole volume, but `*_structure_slices` of the slices alone where the manual mask has more
+    than `smallest_mask_px` pixels, all together, and `dsc_mean_of_slices` is the mean of the DSC of each
+    slice with any; these are missing where there is no such slice. See `overlap`, `surface` and `lesions` for
+    empty masks.
+
+    Args:
+        manual, predicted: masks, non-zero inside.
+        nsd_tolerance_mm: the tolerance of the NSD.
+        smallest_mask_px: pixels of a slice's manual mask.
 
     Raises:
-        GeometryError: the two are on different grids, saying how they differ.
+        GeometryError: the two are on different grids; the message says how they differ.
     """
     if not same_grid(manual, predicted):
         raise GeometryError(f"the prediction is not on the manual mask's grid: {difference(predicted, manual)}")
@@ -71,7 +77,7 @@ def score(
 
 
 def _cropped(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks cut to the box around their union: what is measured stays, time doesn't."""
+    """Cut both masks to the box around their union: what is measured stays, and takes less time."""
     union = a | b
     axes = range(union.ndim)
     shown = [np.flatnonzero(union.any(axis=tuple(o for o in axes if o != axis))) for axis in axes]
@@ -82,7 +88,7 @@ def _cropped(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mean_of_slices(a: np.ndarray, b: np.ndarray) -> float:
-    """The mean DSC of the slices that the first mask has pixels in; NaN where there is none."""
+    """Return the mean DSC of the slices that the first mask has pixels in; NaN where there is none."""
     pixels, others, both = (mask.sum((1, 2)) for mask in (a, b, a & b))
     here = pixels > 0
     return float((2 * both[here] / (pixels + others)[here]).mean()) if here.any() else float("nan")
@@ -92,10 +98,15 @@ def score_models(
     models: list[Model], splits: pd.DataFrame, cases: Path, predictions: Path,
     nsd_tolerance_mm: Mapping[str, float], smallest_mask_px: int, workers: int,
 ) -> list[dict]:  # fmt: skip
-    """The metrics table's rows of some models, but for the draw, in the order of models, cases and structures.
+    """Return the metrics table's rows of some models, without the draw, in the order of models, cases and structures.
 
     Args:
+        models: the models that predicted.
+        splits: says which cases each is evaluated on.
+        cases: data/cases. predictions: results/<study>/predictions.
         nsd_tolerance_mm: of each structure.
+        smallest_mask_px: see `score`.
+        workers: how many processes score.
     """
     jobs = [
         (model, case.cohort, case.case, structure, cases, predictions)
@@ -122,11 +133,15 @@ def score_case(
     model: Model, cohort: str, case: str, structure: str, cases: Path, predictions: Path,
     tolerance: float, smallest_mask_px: int,
 ) -> dict:  # fmt: skip
-    """One row of the metrics table.
+    """Return one row of the metrics table.
 
     Args:
+        model: the model that predicted.
+        cohort, case, structure: what is scored.
         cases: data/cases, with a folder for each cohort.
         predictions: results/<study>/predictions.
+        tolerance: of the NSD, mm.
+        smallest_mask_px: see `score`.
     """
     manual = read(structure_path(cases / cohort / case, structure))
     path = prediction_path(predictions, model.name, cohort, case, structure)

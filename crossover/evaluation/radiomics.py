@@ -20,19 +20,18 @@ def first_order(image: sitk.Image, mask: sitk.Image, features: list[str], bin_wi
         image: scalar image, 3D.
         mask: on the image's grid; every non-zero voxel is inside.
         features: names of pyradiomics' `firstorder` class, such as "Mean" or "Entropy".
-        bin_width: width of the histogram's bins, in the image's units, edges at its multiples; it
-            only matters to Entropy and Uniformity.
+        bin_width: width of the histogram's bins, in the image's units, edges at its multiples; it only
+            matters to Entropy and Uniformity.
 
     Returns:
-        Feature -> value, in the order given. Moments are over N (no Bessel correction), Kurtosis is
-        3 for a normal distribution, Energy is the sum of squares. An empty mask gives NaN for all.
-        Where all voxels are equal, as in a mask of one voxel, Skewness and Kurtosis are 0 / 0 and
-        so NaN (pyradiomics says 0).
+        Feature -> value, in the order given. Moments are over N (no Bessel correction), Kurtosis is 3 for a
+            normal distribution, Energy is the sum of squares. An empty mask gives NaN for all. Where all
+            voxels are equal, as in a mask of one voxel, Skewness and Kurtosis are 0 / 0 and so NaN
+            (pyradiomics says 0).
 
     Raises:
-        ValueError: unknown features (all named); image and mask on different grids (a
-            `GeometryError`, saying how they differ); a value inside
-            the mask that is no finite number.
+        ValueError: features are unknown (the message names all); image and mask are on different grids (a
+            `GeometryError`, which says how they differ); a value inside the mask is not finite.
     """
     from radiomics.firstorder import RadiomicsFirstOrder  # 0.3 s that only this needs
 

@@ -25,8 +25,11 @@ def radiomics_rows(
 
     Args:
         models: None stands for the manual masks, as the model "manual".
+        splits: says which cases are test cases.
+        structures: those that the manual masks have.
         cases: data/cases. predictions: results/<study>/predictions.
         settings: channel, bin_width and features of the study's `radiomics`.
+        workers: how many processes compute.
     """
     test = splits[splits.part == "test"].sort_values(["cohort", "case"])
     which: list[Model] | list[None] = [None] if models is None else models
@@ -46,7 +49,7 @@ def _rows_of_case(
     job: tuple[str, str], models: Sequence[Model | None], structures: list[str], cases: Path,
     predictions: Path | None, settings: dict,
 ) -> list[list[dict]]:  # fmt: skip
-    """For each model, its rows of one case, whose image is read once for all of them."""
+    """Return each model's rows of one case, whose image is read once for all of them."""
     cohort, case = job
     folder = cases / cohort / case
     image = read(image_path(folder, settings["channel"]))

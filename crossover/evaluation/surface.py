@@ -17,15 +17,21 @@ lookup_tables.create_table_neighbour_code_to_surface_area = functools.cache(
 def surface_metrics(
     a: np.ndarray, b: np.ndarray, spacing_mm: tuple[float, float, float], tolerance_mm: float
 ) -> tuple[float, float, float]:
-    """Return HD95 in mm, NSD, and ASSD in mm of boolean volumes.
+    """Return HD95 in mm, NSD (from 0 to 1), and ASSD in mm of two masks.
 
-    HD95 is the larger of the two directed 95th percentiles of surface distances, weighted by surface
-    area; NSD is the share of both surfaces within the tolerance of the other (Nikolov et al. 2021). ASSD is the mean
-    distance of all elements of both surfaces to the other surface, weighted by their area, so that the larger surface
-    counts more, as in MetricsReloaded; not the mean of the two directed means. Definitions differ between packages:
-    these are surface-distance's, with surface elements between voxels.
+    HD95 is the larger of the two directed 95th percentiles of surface distances, weighted by surface area;
+    NSD is the share of both surfaces within the tolerance of the other (Nikolov et al. 2021). ASSD is the
+    mean distance of all elements of both surfaces to the other surface, weighted by their area, so that the
+    larger surface counts more, as in MetricsReloaded; not the mean of the two directed means. Definitions
+    differ between packages: these are surface-distance's, with surface elements between voxels.
 
-    Both empty: (nan, 1, nan). One empty: (nan, 0, nan).
+    Args:
+        a, b: bool, (slices, rows, columns).
+        spacing_mm: along these axes.
+        tolerance_mm: of the NSD.
+
+    Returns:
+        (NaN, 1, NaN) where both are empty, (NaN, 0, NaN) where one is.
     """
     if not (a.any() and b.any()):
         return float("nan"), float(a.any() == b.any()), float("nan")

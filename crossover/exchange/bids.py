@@ -18,7 +18,7 @@ from crossover.core.files import read_json_or_none
 from crossover.exchange.label_maps import LabelMap, flat_label_map, grid_of
 from crossover.exchange.study_cases import (
     StudyCase,
-    chosen,
+    chosen_structures,
     folder_of_its_own,
     hand_over,
     study_cases,
@@ -35,7 +35,7 @@ SUFFIXES = {
 }  # fmt: skip
 """BIDS' names for anatomical MR images, by the names of channels."""
 OLDEST = 89
-"""Years: who is older is told as this old, as BIDS asks, since few are."""
+"""The age in years that older people are given, as BIDS asks, since few are older."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     Raises:
         ConfigError: there is something at `out`, cases are missing, or patients would have one name in BIDS.
     """
-    structures = chosen(study, structures)
+    structures = chosen_structures(study, structures)
     cases = study_cases(study, results, structures)
     names = _names(cases)
     kinds = {channel: kind_of(study, channel) for channel in study.channels}

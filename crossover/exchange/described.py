@@ -16,7 +16,7 @@ from crossover.sources.settings import Structure, StructureCode
 
 MANUFACTURER = "Crossover"
 LONG = 64
-"""Characters of a value of VR LO."""
+"""The most characters of a value of VR LO."""
 SERIES_NUMBERS = {"SEG": 1, "RTSTRUCT": 2}
 """What is added to a hundred times the number of the original series."""
 COLOURS = (
@@ -31,9 +31,9 @@ CATEGORIES = {
     "morphologically abnormal structure": ("49755003", "SCT", "Morphologically Abnormal Structure"),
     "tissue": ("85756007", "SCT", "Tissue"),
 }
-"""Of CID 7150."""
+"""The codes of CID 7150, by name."""
 SIDES = {"left": ("7771000", "SCT", "Left"), "right": ("24028007", "SCT", "Right")}
-"""Of CID 244."""
+"""The codes of CID 244, by name."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Producer:
     study: str
     model: str
     weights: str
-    """SHA-256 of the file of weights."""
+    """The SHA-256 of the file of weights."""
     version: str
-    """Of Crossover."""
+    """The version of Crossover."""
 
     @property
     def name(self) -> str:
@@ -63,7 +63,7 @@ class Target:
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """Value, scheme and meaning of what it is."""
+        """The code of what the structure is: value, scheme and meaning."""
         code = self.code if self.code.value else ORGAN
         return str(code.value), code.scheme, str(code.meaning)
 
@@ -79,7 +79,7 @@ def targets(structures: Mapping[str, Structure]) -> dict[str, Target]:
 def uid_of(*parts: object) -> str:
     """Return a UID that follows from what an object is made of: the same object again has the same UID.
 
-    A UUID by name, of SHA-256, below 2.25 (PS3.5, B.2).
+    It is a UUID by name, of SHA-256, below 2.25 (PS3.5, B.2).
     """
     content = "\0".join(map(str, parts)).encode()
     return f"2.25.{uuid.UUID(bytes=hashlib.sha256(content).digest()[:16], version=5).int}"
@@ -100,7 +100,7 @@ def series_number(original: Original, kind: str) -> int:
 def adopt(dataset: Dataset, header: Dataset) -> None:
     """Copy whose examination it is, as it came, over what an object has of it.
 
-    Empty where an attribute that every object must have is missing, or no value of its kind.
+    An attribute that every object must have is left empty where it is missing or has no value of its kind.
     """
     if "SpecificCharacterSet" in header:
         dataset.SpecificCharacterSet = header.SpecificCharacterSet
@@ -119,7 +119,10 @@ def adopt(dataset: Dataset, header: Dataset) -> None:
 
 
 def in_utf8(dataset: Dataset, texts: list[str]) -> None:
-    """Have an object's text encoded as UTF-8 where ours needs more than ASCII, which the patient's own may lack."""
+    """Encode an object's text as UTF-8 where ours needs more than ASCII.
+
+    The patient's own character set may lack it.
+    """
     if not all(text.isascii() for text in texts):
         dataset.decode()
         dataset.SpecificCharacterSet = "ISO_IR 192"
@@ -129,7 +132,7 @@ NEEDED = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex",
     "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "StudyInstanceUID", "StudyID",
 )  # fmt: skip
-"""Of types 1 and 2 in the modules Patient and General Study (PS3.3, C.7.1.1, C.7.2.1)."""
+"""The attributes of types 1 and 2 in the modules Patient and General Study (PS3.3, C.7.1.1, C.7.2.1)."""
 ADOPTED = (
     "ReferencedPatientSequence", "IssuerOfPatientID", "TypeOfPatientID", "IssuerOfPatientIDQualifiersSequence",
     "SourcePatientGroupIdentificationSequence", "GroupOfPatientsIdentificationSequence", "PatientBirthTime",
@@ -144,5 +147,5 @@ ADOPTED = (
     "IssuerOfAccessionNumberSequence", "StudyDescription", "ProcedureCodeSequence", "PatientAge", "PatientSize",
     "PatientWeight", "PatientSexNeutered", "AdmissionID", "IssuerOfAdmissionIDSequence",
 )  # fmt: skip
-"""Of type 3 in these, in Patient Study and the modules of clinical trials: all that says who it is and which study, and
-nothing of history, comments and persons who took part."""
+"""The attributes of type 3 that are copied from these modules, Patient Study and the modules of clinical trials:
+all that says who it is and which study, and nothing of history, comments and persons who took part."""

@@ -19,7 +19,7 @@ from crossover.exchange.segmentation_object import segmentation
 from crossover.exchange.structure_set import structure_set
 
 OBJECTS = {"seg": segmentation, "rtstruct": structure_set}
-"""End of a file's name, behind the case -> what makes its object."""
+"""The end of a file's name, behind the case -> what makes its object."""
 WRITTEN, EMPTY = "SEG and RTSTRUCT", "left out: the mask is empty"
 
 
@@ -37,6 +37,7 @@ class DicomResults:
         An object that is there already, by its UID, stays as it is.
 
         Args:
+            case: its name.
             tokens: of the files that the case was made from.
             masks: structure -> its mask, on the grid of the case.
 
@@ -44,7 +45,7 @@ class DicomResults:
             Structure -> what was done with it: `WRITTEN` or `EMPTY`.
 
         Raises:
-            crossover.exchange.original_series.NoOriginal: where there is no series to refer to.
+            crossover.exchange.original_series.NoOriginal: there is no series to refer to.
         """
         voxels = {name: sitk.GetArrayFromImage(mask) > 0 for name, mask in masks.items()}
         drawn = {name: mask for name, mask in voxels.items() if mask.any()}

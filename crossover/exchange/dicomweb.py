@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 USER, PASSWORD, TOKEN = "CROSSOVER_PACS_USER", "CROSSOVER_PACS_PASSWORD", "CROSSOVER_PACS_TOKEN"
 PAGE = 200
-"""Results that are asked for at a time: servers limit what they give at once, each in its own way."""
+"""The number of results that are asked for at a time: servers limit what they give at once, each in its own way."""
 TIMEOUT_S = (20, 300)
-"""To connect, and until the next bytes: an archive may fetch old images from a tape."""
+"""The seconds to wait for a connection, and for the next bytes: an archive may fetch old images from a tape."""
 FIELDS = ("PatientID", "StudyDate", "StudyDescription", "SeriesNumber", "SeriesDescription", "Modality")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -58,7 +58,7 @@ class Pacs:
         """Make a client; nothing is sent yet.
 
         Raises:
-            PacsError: where the address is none, or has a user or password in it, or the library is not installed.
+            PacsError: the address is none, or has a user or password in it, or the library is not installed.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -114,7 +114,7 @@ class Pacs:
             return len(files)
         own.mkdir(parents=True, exist_ok=True)
         kept = (("application/dicom", "*"),)  # in the transfer syntax that they are stored in
-        with _told():
+        with _errors_without_address():
             for dataset in self._client.iter_series(series.study, series.uid, media_types=kept):
                 path = own / f"{_safe(str(dataset.SOPInstanceUID))}.dcm"
                 part = path.with_suffix(".part")
@@ -130,13 +130,14 @@ class Pacs:
         """Store one file.
 
         Raises:
-            PacsError: where it can't be read, or the server refuses it, with the reason that it gives.
+            PacsError: the file can't be read, or the server refuses it; the message has the reason that it
+                gives.
         """
         try:
             dataset = pydicom.dcmread(path)
         except Exception as error:  # damaged files raise nearly anything
             raise PacsError(f"it can't be read as DICOM: {type(error).__name__}") from None
-        with _told():
+        with _errors_without_address():
             answer: Dataset = self._client.store_instances([dataset])
         stored = {str(i.ReferencedSOPInstanceUID) for i in answer.get("ReferencedSOPSequence") or []}
         if refused := _refusal(answer):
@@ -148,7 +149,7 @@ class Pacs:
         """Return all results of a search, page by page; none twice, whatever a server does with `offset`."""
         found: dict[tuple[str, ...], Dataset] = {}
         while True:
-            with _told():
+            with _errors_without_address():
                 page = getattr(self._client, search)(limit=PAGE, offset=len(found), **how)
             results = [Dataset.from_json(d) for d in page]
             new = {_names(d): d for d in results}
@@ -183,7 +184,7 @@ def _safe(uid: str) -> str:
     """Return a UID as the name of a file.
 
     Raises:
-        PacsError: for what is no UID, and might lead out of the folder.
+        PacsError: it is no UID, and might lead out of the folder.
     """
     if not re.fullmatch(r"[0-9.]{1,64}", uid) or uid.strip(".") == "":
         raise PacsError("the server names something by a UID that is none")
@@ -219,14 +220,14 @@ class _Bearer:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_without_address() -> Iterator[None]:
     """Raise what goes wrong between us and a server as PacsError, without the address, whose query may name people."""
     import requests
 
     try:
         yield
     except requests.HTTPError as error:
-        raise PacsError(_told_by(error.response) if error.response is not None else "an error of HTTP") from None
+        raise PacsError(_answer_text(error.response) if error.response is not None else "an error of HTTP") from None
     except requests.exceptions.SSLError:
         what = "its certificate is not trusted: REQUESTS_CA_BUNDLE names the file of your hospital's own authority"
         raise PacsError(what) from None
@@ -240,7 +241,7 @@ def _told() -> Iterator[None]:
         raise PacsError(f"no answer that is DICOMweb's: {type(error).__name__}") from None
 
 
-def _told_by(answer: requests.Response) -> str:
+def _answer_text(answer: requests.Response) -> str:
     """Return what an answer with an error's status says, and what to do."""
     what = f"the server answers {answer.status_code} {answer.reason}"
     if answer.status_code in (401, 403):

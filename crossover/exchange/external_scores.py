@@ -46,13 +46,16 @@ def score_predictions(
     """Score the predictions of a study's test cases.
 
     Args:
+        folder: the predictions.
+        study, results: the study and the folder of all studies' results.
         name: the model's.
         n: how many patients of the target it was trained on, where no file says which.
         trained_on: see `read_trained_on`; `fold` is the one in it.
+        workers: how many processes score.
 
     Raises:
-        ConfigError: the model's name is one of the study's, it was trained on test patients, or nothing is there to
-            score; else each prediction that is on another grid or holds what is no label.
+        ConfigError: the model's name is one of the study's, it was trained on test patients, or nothing is
+        there to score; else each prediction that is on another grid or holds what is no label.
     """
     _check_name(study, name)
     cases = study_cases(study, results, [*study.structures])
@@ -203,7 +206,7 @@ def _structures_of(found: Found, values: Values) -> list[str]:
 
 
 def _missing(cases: Sequence[StudyCase], tested: Sequence[str], rows: Sequence[dict]) -> list[str]:
-    """Tell predictions that are missing of cohorts of which there are some, and cohorts of which there is none."""
+    """Return messages about predictions that are missing: single ones of a cohort, and whole cohorts."""
     there = {(row["cohort"], row["case"], row["structure"]) for row in rows}
     cohorts = {cohort for cohort, _, _ in there}
     test = [case for case in cases if case.test]
@@ -223,7 +226,7 @@ def _missing(cases: Sequence[StudyCase], tested: Sequence[str], rows: Sequence[d
 
 
 def _extra(found: Found) -> list[str]:
-    """Tell files that are not scored."""
+    """Return messages about files that are not scored."""
     told = {"of training cases": found.training, "with no name of a case or structure of the study": found.unknown}
     return [f"not scored, {what}: {_some([p.name for p in paths])}" for what, paths in told.items() if paths]
 

@@ -44,12 +44,12 @@ class LabelMap:
 
 
 def label_map(cases: Iterable[StudyCase], structures: Sequence[str]) -> LabelMap:
-    """Number structures from 1, in their order, so that every case's masks can be had back from one label map.
+    """Give numbers from 1 to structures, in their order, so that every case's masks can be had back from one label map.
 
     A structure that lies within another in every case is drawn over it, and its value belongs to both.
 
     Raises:
-        Overlap: naming each case in which two structures share voxels otherwise.
+        Overlap: two structures share voxels otherwise; the message names each such case.
     """
     sizes: dict[StudyCase, dict[str, int]] = {}
     shared: dict[tuple[str, str], dict[StudyCase, int]] = {}

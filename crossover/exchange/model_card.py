@@ -27,11 +27,13 @@ SHOWN = {"dsc": "DSC", "hd95_mm": "HD95 (mm)", "nsd": "NSD"}
 
 
 def card(study: Study, about: Mapping[str, Any], scores: pd.DataFrame, licence: str) -> str:
-    """Return the card.
+    """Return the model card as Markdown with a head of YAML.
 
     Args:
+        study: the study that trained the model.
         about: what `packages.About` holds.
         scores: the model's rows of the study's statistics/summary.csv.
+        licence: under which the model is passed on.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False,

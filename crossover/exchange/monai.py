@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from crossover.exchange.label_maps import LabelMap, flat_label_map, grid_of
 from crossover.exchange.study_cases import (
     StudyCase,
-    chosen,
+    chosen_structures,
     folder_of_its_own,
     hand_over,
     splits_of,
@@ -42,7 +42,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     Raises:
         ConfigError: there is something at `out`, or cases are missing.
     """
-    structures = chosen(study, structures)
+    structures = chosen_structures(study, structures)
     cases = study_cases(study, results, structures)
     sets = training_sets(study, splits_of(study, results))
     labels = flat_label_map(cases, structures)
@@ -66,7 +66,7 @@ def datalist_name(own: TrainingSet) -> str:
 
 
 def _write_case(study: Study, case: StudyCase, structures: Sequence[str], labels: LabelMap | None, out: Path) -> dict:
-    """Write a case; its item of a datalist, with paths from the folder of the datalists."""
+    """Write a case; return its item of a datalist, with paths from the folder of the datalists."""
     grid = grid_of(case, study.channels[0])
     images = {c: f"images/{case.name}_{c}.nii.gz" for c in study.channels}
     for channel, name in images.items():

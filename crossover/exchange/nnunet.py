@@ -13,7 +13,7 @@ from crossover.core.configuration import ConfigError
 from crossover.exchange.label_maps import LabelMap, Overlap, grid_of, label_map
 from crossover.exchange.study_cases import (
     StudyCase,
-    chosen,
+    chosen_structures,
     folder_of_its_own,
     hand_over,
     splits_of,
@@ -48,7 +48,7 @@ def export(study: Study, results: Path, out: Path, structures: Sequence[str] = (
     if not _NAME.fullmatch(out.name):
         proper = f"Dataset501_{study.study.capitalize()}"
         raise ConfigError(f"{out.name}: nnU-Net's folders are called DatasetNNN_Name, for instance {proper}")
-    structures = chosen(study, structures)
+    structures = chosen_structures(study, structures)
     if taken := [name for name in structures if name in _TAKEN]:
         raise ConfigError(f"structure {', '.join(taken)}: nnU-Net has a label of this name with a meaning of its own")
     cases = study_cases(study, results, structures)

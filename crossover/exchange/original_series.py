@@ -12,9 +12,9 @@ import SimpleITK as sitk
 from pydicom.dataset import Dataset
 
 from crossover.imaging.grids import same_grid
-from crossover.sources.dicom.choose import picked
+from crossover.sources.dicom.choose import matching_stacks
 from crossover.sources.dicom.examination import without_copies
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import STRUCTURES, Frame, Instance
 from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.scan import patient_of, read_headers
@@ -38,7 +38,7 @@ class Plane:
 
     @property
     def frame_number(self) -> int | None:
-        """ReferencedFrameNumber (0008,1160), from 1 on; None for a file of one image."""
+        """The ReferencedFrameNumber (0008,1160), from 1 on; None for a file of one image."""
         return self.frame.index + 1 if self.instance.image.count > 1 else None
 
 
@@ -50,21 +50,21 @@ class Original:
     lattice: sitk.Image
     """Its grid, without values."""
     header: Dataset
-    """Of the first slice's file, without pixels: the source of the patient and study modules."""
+    """The header of the first slice's file, without pixels: the source of the patient and study modules."""
 
     @property
     def series(self) -> str:
-        """SeriesInstanceUID (0020,000E)."""
+        """The series' SeriesInstanceUID (0020,000E)."""
         return self.planes[0].instance.series
 
     @property
     def frame_of_reference(self) -> str:
-        """FrameOfReferenceUID (0020,0052)."""
+        """The series' FrameOfReferenceUID (0020,0052)."""
         return self.planes[0].instance.frame_of_reference
 
     @property
     def files(self) -> dict[str, str]:
-        """SOPInstanceUID -> SOPClassUID of its files, each once, in the order of the slices."""
+        """The SOPClassUID of each of its files by SOPInstanceUID, each once, in the order of the slices."""
         return {p.instance.uid: p.sop_class for p in self.planes}
 
 
@@ -76,20 +76,21 @@ class Originals:
 
     @cached_property
     def _files(self) -> dict[str, FileRef]:
-        files, _ = walk(self._source, secret())
+        files, _ = list_files(self._source, secret())
         return {f.token: f for f in parted(self._rules, files)[0]}
 
     def of(self, case: str, tokens: Collection[str], mask: sitk.Image) -> Original:
         """Return the series that a case's masks lie on.
 
-        Of the channels by the rules, the first whose stack of slices has the grid of the mask.
+        It is the first of the channels by the rules whose stack of slices has the grid of the mask.
 
         Args:
+            case: its name.
             tokens: of the files that the case was made from.
             mask: on the grid of the case.
 
         Raises:
-            NoOriginal: where there is none, or it can't be referred to.
+            NoOriginal: there is none, or it can't be referred to.
         """
         files = [self._files[t] for t in tokens if t in self._files]
         instances, _ = read_headers(files, 1)
@@ -103,7 +104,7 @@ class Originals:
         drawn_on = {uid for i in instances if i.modality in STRUCTURES for uid in i.references}
         for rule in self._rules.series.values():
             try:
-                for stack in picked(there, rule.of(case, patient_of(case)), drawn_on):
+                for stack in matching_stacks(there, rule.of(case, patient_of(case)), drawn_on):
                     if same_grid(grid(stack), mask):
                         return stack
             except Refused:
@@ -112,7 +113,7 @@ class Originals:
 
 
 def original(stack: Stack) -> Original:
-    """Return a stack with what the headers of its files tell beside what ingest reads."""
+    """Return a stack with what the headers of its files say beside what ingest reads."""
     files = {i.uid: i.file for i, _ in stack.planes}
     classes = {uid: _sop_class(file) for uid, file in files.items()}
     with stack.instance.file.open() as opened:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Point = tuple[int, int]
-"""Corner of pixels: x and y, of which pixel (row y, column x) has its upper left one there."""
+"""A corner of pixels: x and y, of which pixel (row y, column x) has its upper left one there."""
 RIGHT, DOWN, LEFT, UP = (1, 0), (0, 1), (-1, 0), (0, -1)
 CLOCKWISE = {RIGHT: DOWN, DOWN: LEFT, LEFT: UP, UP: RIGHT}
 
@@ -56,12 +56,12 @@ def _rings(mask: NDArray[np.bool_]) -> list[list[Point]]:
 
 
 def _area(ring: list[Point]) -> int:
-    """Twice the area, of a hole below zero."""
+    """Return twice the area, which is below zero for a hole."""
     return sum(a * d - c * b for (a, b), (c, d) in zip(ring, ring[1:] + ring[:1]))
 
 
 def _first(ring: list[Point]) -> Point:
-    """The topmost corner's y and x, of several the leftmost."""
+    """Return the topmost corner's y and x, of several the leftmost's."""
     return min((y, x) for x, y in ring)
 
 

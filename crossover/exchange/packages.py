@@ -32,16 +32,16 @@ from crossover.study.schema import Study
 from crossover.study.sections import Network
 
 HISTORY = "history.csv"
-"""Of a stage; no package has it."""
+"""The file of a stage's history, which no package has."""
 WEIGHTS, STUDY, MODEL, SCORES = "weights.safetensors", "study.yaml", "model.json", "scores.csv"
 CARD, DIGESTS = "README.md", "digests.json"
 MOST_BYTES = {WEIGHTS: 4 << 30, STUDY: 1 << 20, MODEL: 1 << 20, SCORES: 16 << 20, CARD: 1 << 20, DIGESTS: 1 << 16}
 """The files of a package, each with the size above which it is refused."""
 FORM = 1
-"""Of packages; raised where one of another form can't be read any more."""
+"""The version of the form of packages; it is raised where one of another form can't be read any more."""
 _CHUNK = 1 << 20
 _KEPT = ("initial", "parameters", "patients", "slices", "steps", "best_step", "best_validation_dsc", "seed", "versions")
-"""What a stage's record has that a package tells too."""
+"""What a package has of a stage's record."""
 
 
 class PackageError(ValueError):
@@ -60,7 +60,7 @@ class About(Section):
     structures: list[str]
     network: Network
     standardised: dict[str, list[float]] | None
-    """Mean and SD of each channel over the training slices; None where each case is normalised by itself."""
+    """The mean and SD of each channel over the training slices; None where each case is normalised by itself."""
     training: dict[str, Any]
 
 
@@ -170,11 +170,11 @@ def _zip(folder: Path, out: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Package]:
-    """Check a package and give it, with its weights in a folder that is there until the end of the block.
+def open_package(path: Path) -> Iterator[Package]:
+    """Check a package and yield it, with its weights in a folder that is there until the end of the block.
 
     Raises:
-        PackageError: it is damaged, not whole, or none, with all that is wrong.
+        PackageError: it is damaged, not whole, or no package; the message has all that is wrong.
     """
     with tempfile.TemporaryDirectory(prefix="crossover-") as scratch:
         stage = Path(scratch)
@@ -188,7 +188,7 @@ def opened(path: Path) -> Iterator[Package]:
 
 
 def _taken(path: Path, to: Path) -> dict[str, str]:
-    """Copy a package's files to a folder; name -> SHA-256 of what was read."""
+    """Copy a package's files to a folder; return name -> SHA-256 of what was read."""
     if path.is_dir():
         return _from_folder(path, to)
     if not path.is_file():

@@ -13,7 +13,7 @@ ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 AFTER = ("", "trans", "seg", "segmentation", "pred", "prediction", "mask", "label", "labels")
 """What tools write behind a case's or structure's name; MONAI's `SaveImage` writes "trans"."""
 LABEL_MAP = ""
-"""In a structure's place: all of them, in one label map."""
+"""What stands in a structure's place for a label map of all of them."""
 
 
 @dataclass

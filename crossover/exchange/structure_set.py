@@ -27,7 +27,7 @@ from crossover.exchange.original_series import Original, Plane
 from crossover.exchange.outline import outlines
 
 SHORT = 16
-"""Characters of a value of VR SH."""
+"""The most characters of a value of VR SH."""
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"
 """Detached Study Management: retired, but what RTReferencedStudySequence (3006,0012) has always named."""
 

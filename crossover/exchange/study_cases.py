@@ -42,7 +42,7 @@ class StudyCase:
 
     @property
     def name(self) -> str:
-        """Its name outside the study; names of cases are unique in their cohort only."""
+        """The case's name outside the study; its own name is unique in its cohort only."""
         return f"{self.cohort}_{self.case}"
 
 
@@ -50,7 +50,7 @@ def splits_of(study: Study, results: Path) -> pd.DataFrame:
     """Return the study's splits.
 
     Raises:
-        ConfigError: there are none in the results.
+        ConfigError: the results have none.
     """
     path = results / study.study / "splits.csv"
     if not path.exists():
@@ -64,11 +64,13 @@ def study_cases(study: Study, results: Path, structures: Sequence[str]) -> list[
     """Return the cases that the study's splits name, in the order of cohorts and cases.
 
     Args:
+        study: the study.
         results: the folder of all studies' results; the cases lie in data/cases beside it.
         structures: those that are needed of each case.
 
     Raises:
-        ConfigError: naming each cohort that is not the study's, each file that is missing, and names that are one.
+        ConfigError: cohorts are not the study's, files are missing, or two names are one outside the study;
+        the message names each.
     """
     table = splits_of(study, results).drop_duplicates(["cohort", "case"]).sort_values(["cohort", "case"])
     home = results.parent / "data/cases"
@@ -88,11 +90,11 @@ def study_cases(study: Study, results: Path, structures: Sequence[str]) -> list[
     return cases
 
 
-def chosen(study: Study, names: Sequence[str]) -> list[str]:
+def chosen_structures(study: Study, names: Sequence[str]) -> list[str]:
     """Return the structures that are exported, in the study's order: all where none is named.
 
     Raises:
-        ConfigError: naming those that the study has not.
+        ConfigError: the study lacks some of them; the message names these.
     """
     if wrong := [name for name in names if name not in study.structures]:
         raise ConfigError(
@@ -103,7 +105,7 @@ def chosen(study: Study, names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def folder_of_its_own(out: Path) -> Iterator[Path]:
-    """Give a folder to write to that becomes `out` where nothing fails, so that half an export has no such name.
+    """Yield a folder to write to that becomes `out` where nothing fails, so that half an export has no such name.
 
     Raises:
         ConfigError: there is something at `out`.

@@ -45,7 +45,7 @@ def read_trained_on(
     """Return what a model was trained on by nnU-Net's splits_final.json and the fold in it, or a datalist of MONAI.
 
     Returns:
-        It, and what else there is to tell, a sentence each.
+        What it was trained on, and what else there is to tell, a sentence each.
 
     Raises:
         ConfigError: the file is neither, has no such fold, or names test patients.

@@ -34,7 +34,7 @@ class TrainingSet:
 
 
 def training_sets(study: Study, splits: pd.DataFrame) -> list[TrainingSet]:
-    """Return those of every training that a model of the study needs, parents before children.
+    """Return the cases of every training that a model of the study needs, parents before children.
 
     Trainings that select the network are left out: they take the same cases.
     """

@@ -14,9 +14,9 @@ from crossover.sources.settings import DicomSource, Phantom, VolumesSource
 from crossover.study.schema import Study
 
 LARGEST_IMAGE = 512**2
-"""Pixels of a received image at most, where a file has several images, or is packed."""
+"""The most pixels of a received image, where a file has several images, or is compressed."""
 PACKED_BYTES = 1.35
-"""Of a voxel in a .nii.gz or .nrrd."""
+"""The bytes of a voxel in a .nii.gz or .nrrd."""
 DICOM_BYTES = 2.0
 
 
@@ -24,25 +24,25 @@ class Amount(NamedTuple):
     """A cohort's cases."""
 
     patients: int
-    """Cases, where a patient may have several."""
+    """The number of cases; a patient may have several."""
     slices: float
-    """Of a case, on average."""
+    """The slices of a case, on average."""
     pixels: float
-    """Of a slice as it was acquired, on average."""
+    """The pixels of a slice as it was acquired, on average."""
 
     @property
     def voxels(self) -> float:
-        """Of one channel of all cases."""
+        """The number of voxels of one channel of all cases."""
         return self.patients * self.slices * self.pixels
 
 
 def amount(study: Study, cohort: str, data: Path = Path("data"), received: Path | None = None) -> Amount | None:
     """Return what is known of a cohort; None of real patients who are not cases yet, unless their folder is given."""
-    own = counted(data / "cases" / cohort) or drawn(study, cohort)
-    return listed(study, cohort, received) if own is None and received else own
+    own = count_cases(data / "cases" / cohort) or phantom_amount(study, cohort)
+    return estimate_from_files(study, cohort, received) if own is None and received else own
 
 
-def counted(cases: Path) -> Amount | None:
+def count_cases(cases: Path) -> Amount | None:
     """Count cases that are there; None where there is none, or none that can be read."""
     names = (read_json_or_none(cases / "manifest.json") or {}).get("items", {})
     about = [read_json_or_none(cases / name / "case.json") for name in names]
@@ -54,7 +54,7 @@ def counted(cases: Path) -> Amount | None:
     return Amount(len(sizes), slices / len(sizes), pixels / slices)
 
 
-def drawn(study: Study, cohort: str) -> Amount | None:
+def phantom_amount(study: Study, cohort: str) -> Amount | None:
     """Return the amounts of phantoms; None for other sources."""
     source = study.cohorts[cohort].source
     if not isinstance(source, Phantom):
@@ -62,11 +62,11 @@ def drawn(study: Study, cohort: str) -> Amount | None:
     return Amount(source.patients, sum(source.slices) / 2, source.matrix**2)
 
 
-def listed(study: Study, cohort: str, received: Path) -> Amount | None:
+def estimate_from_files(study: Study, cohort: str, received: Path) -> Amount | None:
     """Estimate the amounts by the sizes of received files, rather too much than too little.
 
-    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder; volumes to
-    be packed.
+    DICOM is taken to be all images that become channels, two bytes a pixel, a patient for each folder;
+    volumes are taken to be compressed.
     """
     source, channels = study.cohorts[cohort].source, len(study.channels)
     if isinstance(source, DicomSource):
@@ -93,7 +93,7 @@ def listed(study: Study, cohort: str, received: Path) -> Amount | None:
 
 @functools.cache
 def _below(folder: Path) -> tuple[int, int, int]:
-    """Files, their bytes, and folders or files at the first level."""
+    """Return the number of files, their bytes, and the number of folders or files at the first level."""
     sizes = [os.stat(Path(at, file)).st_size for at, _, files in os.walk(folder) for file in files]
     if folder.is_file():
         return 1, folder.stat().st_size, 1

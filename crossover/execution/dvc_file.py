@@ -27,6 +27,7 @@ def dvc_file(studies: dict[str, Study], figures: list[Path]) -> str:
     """Return the text of dvc.yaml.
 
     Args:
+        studies: those that have a stage.
         figures: the PNG files of their figures.
     """
     stages: dict[str, Any] = {}

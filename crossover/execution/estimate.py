@@ -32,9 +32,9 @@ class Estimate(NamedTuple):
     stages: int
     models: int
     steps: float | None
-    """None where the patients or slices of a cohort aren't known."""
+    """The steps of all trainings; None where the patients or slices of a cohort aren't known."""
     hours: float | None
-    """None also where a network was not timed."""
+    """The hours of all trainings; None also where a network was not timed."""
     untimed: list[str]
     """Architecture, encoder and level of what was not timed."""
 
@@ -48,14 +48,14 @@ def estimate(
 ) -> Estimate:
     """Return numbers of a study's stages, models and steps, and the hours of its training.
 
+    Validation, reading and starting are not counted. A network that is yet to be selected counts as the mean
+    of its cells.
+
     Args:
+        study, plan: the study and its plan.
         times: study, scale, architecture, encoder, level, seconds: of a step.
         data: where slices are counted, if they are there; else the cohorts' `slices_per_patient` are taken.
         gpu: see `step_seconds`.
-
-    Returns:
-        Validation, reading and starting are not counted. A network that is yet to be selected counts as the mean of
-        its cells.
     """
     steps = {name: stage_steps(stage, study, data) for name, stage in plan.stages.items()}
     seconds = step_seconds(study, times, gpu)
@@ -91,7 +91,7 @@ def step_seconds(study: Study, times: pd.DataFrame, gpu: bool | None = None) -> 
 def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | None:
     """Return optimisation steps of a stage, from the recipe and about how many slices it trains on."""
     network = study.network_of(stage.network)
-    if (known := backends.of(network).steps(network)) is not None:
+    if (known := backends.backend_of(network).steps(network)) is not None:
         return known
     recipe, slices = study.recipe, 0.0
     if recipe.steps and recipe.steps[0] == recipe.steps[1]:
@@ -136,7 +136,7 @@ def kinds(stage: Stage, study: Study) -> list[tuple[str, str, str]]:
     return [(*cell, stage.level or "") for cell in study.cells_of(stage.cell, stage.network)]
 
 
-def listing(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
+def estimates_text(studies: dict[str, Study], plans: dict[str, Plan]) -> str:
     """Return the estimates of a run's studies as text, a line each, with what is missing from them."""
     times = pd.read_csv(TIMES, dtype={"encoder": str, "level": str})
     lines = ["Training, as planned (hours: steps x seconds measured a step, see config/step_times.csv):"]

@@ -190,6 +190,7 @@ class _Clock:
         self._mean = {rule: mean(seconds) for rule, seconds in took.items()}
 
     def expected(self, i: int, job: Job, stages: list[str]) -> float | None:
+        """Return the seconds that a job will take; None where nothing like it has run and no time is known."""
         if job.rule == "train":
             each = [self._training(job, name, self._records.get(i)) for name in stages]
             return total_of(each)
@@ -212,16 +213,17 @@ class _Clock:
 
 
 def _as_costly(before: dict, now: dict) -> bool:
-    """Whether a step costs as much as it did."""
+    """Return whether a step costs as much as it did."""
     what = ("network", "size", "channels")
     same = all(before["settings"][key] == now["settings"][key] for key in what)
     return same and before["settings"]["recipe"]["batch"] == now["settings"]["recipe"]["batch"]
 
 
 def wall_seconds(rows: list[Planned], cores: int) -> float | None:
-    """Return how long the jobs will take on so many cores, each starting as soon as its inputs and cores are there.
+    """Return how long the jobs will take on this number of cores, in seconds.
 
-    Jobs whose time is unknown count nothing; None where all are.
+    Each starts as soon as its inputs and cores are there. Jobs whose time is unknown count nothing; None
+    where all are.
     """
     if rows and all(row.expected_s is None for row in rows):
         return None

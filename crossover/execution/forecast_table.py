@@ -46,7 +46,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _causes(rows: list[Planned]) -> Table:
-    """Return each difference once, with the rules that it concerns; what was never made is told with the jobs."""
+    """Return each difference once, with the rules that it concerns; what was never made stands with the jobs."""
     of: dict[tuple[str, ...], dict[str, int]] = {}
     key: tuple[str, ...]
     for row in rows:

@@ -59,8 +59,8 @@ class Checker:
     def is_outdated(self, job: Job) -> bool:
         """Return whether outputs of a planned job that are there must be made again, by their provenance records.
 
-        So they must without a record, made with other settings, code or inputs than are planned, and made by a
-        job that was killed (or runs now).
+        So they must without a record, made with other settings, code or inputs than are planned, and made by
+        a job that was killed (or runs now).
         """
         for output in (path for path in job.outputs if (self.root / path).exists()):
             record = read_record(self.root / output)
@@ -76,7 +76,10 @@ class Checker:
         return False
 
     def _is_of(self, job: Job, record: dict) -> bool:
-        """An input that is gone counts as unchanged: a result stays when what it was made from is cleared away."""
+        """Return whether a record is that of a planned job.
+
+        An input that is gone counts as unchanged: a result stays when what it was made from is cleared away.
+        """
         code = {"entries": record["code"]["entries"], "digest": digest(record["code"]["files"])}
         return (
             code == job.code

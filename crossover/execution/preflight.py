@@ -17,7 +17,7 @@ def check(studies: dict[str, Study]) -> None:
     """Check studies against each other.
 
     Raises:
-        ConfigError: where two studies define one cohort differently.
+        ConfigError: two studies define one cohort differently.
     """
     seen: dict[str, tuple[str, dict]] = {}
     for name, study in studies.items():
@@ -36,14 +36,16 @@ def check_weights(studies: dict[str, Study], dry: bool = False) -> list[str]:
     """Check that the ImageNet weights that studies begin with are at hand.
 
     Args:
-        dry: whether nothing will be trained: what would stop a run is told, and stops nothing.
+        studies: the run's.
+        dry: whether nothing will be trained: what would stop a run is reported, and stops nothing.
 
     Returns:
-        What to tell before anything else, a line each: encoders that begin at random instead, since their study
-        says that this will do, and in a dry run those that a run would stop for.
+        Messages to show before anything else, a line each: encoders that begin at random instead, since their
+            study says that this will do, and in a dry run those that a run would stop for.
 
     Raises:
-        ConfigError: where a study says that nothing else will do, with what to do.
+        ConfigError: weights are missing and a study says that nothing else will do; the message says what to
+            do.
     """
     told, stopping = [], []
     for name, study in studies.items():
@@ -80,9 +82,10 @@ def check_results(outputs: Iterable[str], root: Path = Path(".")) -> None:
 
     Args:
         outputs: of all jobs of the plan, relative to `root`.
+        root: the workflow's folder.
 
     Raises:
-        ConfigError: naming what was changed, and what to do.
+        ConfigError: results were changed; the message names them and what to do.
     """
     checker, findings = Checker(root), []
     for output in sorted(path for path in map(Path, outputs) if (root / path).exists()):

@@ -5,7 +5,7 @@ from contextlib import suppress
 import psutil
 
 SECONDS_TO_END = 10.0
-"""Until a process that was asked to end (SIGTERM) is killed."""
+"""The seconds until a process that was asked to end (SIGTERM) is killed."""
 
 
 def end_descendants(seconds: float = SECONDS_TO_END) -> None:

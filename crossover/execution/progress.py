@@ -14,7 +14,7 @@ from crossover.core.files import read_json, write_json
 FOLDER = Path(".cache/progress")
 FAILURES = FOLDER / "failures"
 EVERY = 10.0
-"""Fewest seconds between two lines on a job's running training."""
+"""The fewest seconds between two lines on a job's running training."""
 
 
 def begin(study: str, stages: int, jobs: int) -> None:
@@ -32,10 +32,12 @@ def running_folder(study: str) -> Path:
 
 
 def tell(study: str, what: str, seconds: float) -> None:
-    """Tell that a stage is done (0 seconds: it was already). Silent where no run was begun.
+    """Report that a stage is done (0 seconds: it was already). Nothing is reported where no run was begun.
 
     Args:
+        study: the stage's study.
         what: begins with the stage's name; the rest may be an error's message, of several lines.
+        seconds: of the stage's training.
     """
     if not (FOLDER / f"{study}.json").exists():
         return
@@ -60,52 +62,63 @@ class Watched:
 
     def __init__(self, study: str, now: Callable[[], float] = time.monotonic) -> None:
         self.study, self._now = study, now
-        self._told = now()
+        self._last_report = now()
         self._first: dict[str, tuple[float, int]] = {}
 
     def __call__(self, stage: str, step: int, steps: int, loss: float, dsc: float) -> None:
-        """A validation: of which stage, after step `step` of `steps`, mean loss and validation DSC."""
+        """Report a validation, unless one was reported less than `EVERY` seconds ago.
+
+        Args:
+            stage: its name.
+            step, steps: the step just done, of how many.
+            loss: the mean training loss since the last validation. dsc: the validation DSC.
+        """
         now = self._now()
         begun, first = self._first.setdefault(stage, (now, step))
-        if now - self._told < EVERY or not (FOLDER / f"{self.study}.json").exists():
+        if now - self._last_report < EVERY or not (FOLDER / f"{self.study}.json").exists():
             return
-        self._told = now
+        self._last_report = now
         told = {"step": step, "steps": steps, "dsc": float(dsc), "host": socket.gethostname(), "time": time.time()}
         running_folder(self.study).mkdir(exist_ok=True)
         write_json(running_folder(self.study) / f"{stage}.json", told)
         text = f"{stage}: step {step} of {steps}, loss {loss:.3g}, validation DSC {dsc:.2f}"
         if first < step < steps:  # by this process's own pace: it may have gone on from a checkpoint
-            text += f", about {about((now - begun) / (step - first) * (steps - step))} left of it"
+            text += f", about {duration_text((now - begun) / (step - first) * (steps - step))} left of it"
         print(f"[{time.strftime('%H:%M:%S')}] {self.study}: {text}", flush=True)
 
 
 def fail(what: str) -> None:
-    """Keep what failed, to be told once more when the run ends."""
+    """Keep a message about what failed, to be shown once more when the run ends."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with FAILURES.open("a") as file:
         file.write(what + "\n")
 
 
 def fail_one(study: str, manifest: Path, name: str, happened: str, advice: str, by_itself: bool) -> None:
-    """Tell at once, and keep for the end, that one training failed while its job goes on.
+    """Report at once, and keep for the end, that one training failed while its job goes on.
 
     Args:
-        manifest: of its job. by_itself: not for its parent, which is what must be tried again.
+        study, name: of the stage.
+        manifest: of its job.
+        happened, advice: what went wrong and what to do.
+        by_itself: whether it failed for a reason of its own, and not for its parent, which must be tried
+            again first.
     """
     tell(study, f"{name} FAILED: {happened}", 0)
     text = f"{study}: {name} failed: {happened}"
     if by_itself:
-        text += f"\n  try: {advice}\n  if the cause lies outside the configuration, as memory does: {again(manifest)}"
+        retry = retry_command(manifest)
+        text += f"\n  try: {advice}\n  if the cause lies outside the configuration, as memory does: {retry}"
     fail(text)
 
 
-def again(manifest: Path) -> str:
-    """Say how to have a job's failed trainings tried once more; its finished ones are kept."""
+def retry_command(manifest: Path) -> str:
+    """Return words for how to have a job's failed trainings tried once more; its finished ones are kept."""
     return f"the same command with --forcerun {manifest} at its end tries it again and keeps what is done"
 
 
 def failures(keep: bool = False) -> str:
-    """Return the failures since this was last asked without `keep`."""
+    """Return the failures since the last call without `keep`."""
     if not FAILURES.exists():
         return ""
     text = FAILURES.read_text()
@@ -121,10 +134,10 @@ class Running(NamedTuple):
     step: int
     steps: int
     dsc: float
-    """Of its last validation."""
+    """The DSC of its last validation."""
     host: str
     seconds_ago: float
-    """When it last told of itself: minutes for large networks; more where its job has ended."""
+    """The seconds since its last report: minutes for large networks; more where its job has ended."""
 
 
 class Status(NamedTuple):
@@ -132,7 +145,7 @@ class Status(NamedTuple):
 
     study: str
     done: int
-    """Failed ones too."""
+    """The stages that are done, failed ones among them."""
     stages: int
     running: list[Running]
     seconds_left: float | None
@@ -156,17 +169,23 @@ def _status(study: str) -> Status:
 
 
 def line(took: list[float], what: str, stages: int, jobs: int) -> str:
-    """Return "stage 7 of 37 done, about 3 min left: <what>" from the seconds of the stages so far."""
-    left = about(seconds_left(took, stages, jobs))
+    """Return "stage 7 of 37 done, about 3 min left: <what>".
+
+    Args:
+        took: seconds of each stage that is done.
+        what: what was done last.
+        stages, jobs: how many there are, and how many are trained side by side.
+    """
+    left = duration_text(seconds_left(took, stages, jobs))
     return f"stage {len(took)} of {stages} done, about {left} of training left: {what}"
 
 
 def seconds_left(took: list[float], stages: int, jobs: int) -> float:
-    """Return how long the rest takes by the mean of what was trained so far."""
+    """Return how long the rest takes, in seconds, by the mean of what was trained so far."""
     trained = [t for t in took if t > 0]
     return (stages - len(took)) * sum(trained) / max(len(trained), 1) / jobs
 
 
-def about(seconds: float) -> str:
-    """Return a time in words."""
+def duration_text(seconds: float) -> str:
+    """Return a time (s) in words."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -27,9 +27,9 @@ from crossover.study.splits import too_few
 from crossover.training.step_time import measured
 
 PATIENTS_SD, TRAININGS_SD = 0.10, 0.02
-"""Of the DSC, between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
+"""The SDs of the DSC between patients and between trainings of one recipe: usual values, as in docs/planning.md."""
 SHOWN = 5
-"""Cases left out that are named."""
+"""The number of cases left out that are named."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Readiness:
     """What was found."""
 
     study: Study
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     """What would stop the run, a sentence each."""
     settles: list[str] = field(default_factory=list)
@@ -48,17 +48,19 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
     """Check a study as far as it can be before its images are read.
 
     Args:
+        name: the study's.
         values: the run's settings: studies, scale and data, as far as they are given.
+        workers: how many processes read headers.
 
     Raises:
-        ConfigError: the study's file is wrong, with every finding at every scale.
+        ConfigError: the study's file is wrong; the message has every finding at every scale.
     """
     settings = load_settings({"studies": name, "scale": "demo"} | values)
     study = load_study(name, settings.scale, real=bool(settings.data))
     out = Readiness(study)
     try:
         check({name: study})
-        out.told += check_weights({name: study})
+        out.notes += check_weights({name: study})
     except ConfigError as error:
         out.wrong += str(error).splitlines()
     needed, tested = parameters.needed(study), {}
@@ -72,7 +74,7 @@ def readiness(name: str, values: dict[str, str], workers: int) -> Readiness:
 
 
 def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: Readiness) -> int | None:
-    """Return how many patients a cohort would have; None where that can't be told, and `out` says why."""
+    """Return how many patients a cohort would have; None where that can't be known, and `out` says why."""
     about = study.cohorts[cohort]
     if isinstance(about.source, Phantom):
         return about.source.patients
@@ -90,15 +92,15 @@ def _patients(study: Study, cohort: str, settings: Settings, workers: int, out: 
 
 
 def _tell(cohort: str, taken: Taken, allowed: set[str], out: Readiness) -> None:
-    out.told.append(f"cohort {cohort}: {taken.patients} patients would be taken, of {len(taken.cases)} cases")
-    out.told += [f"cohort {cohort}: {what}" for what in taken.told]
+    out.notes.append(f"cohort {cohort}: {taken.patients} patients would be taken, of {len(taken.cases)} cases")
+    out.notes += [f"cohort {cohort}: {what}" for what in taken.notes]
     codes = Counter(why.partition(",")[0] for why in taken.left_out.values())
     for code, n in codes.items():
         named = [case for case, why in taken.left_out.items() if why.startswith(code)]
         some = "; ".join(f"{case}: {taken.left_out[case].partition(', ')[2][:240]}" for case in named[:SHOWN])
         line = f"cohort {cohort}: {n} cases are left out by {code}: {some}" + ("; and others" if n > SHOWN else "")
         stopping = [case for case in named if not allowed & {code, case}]
-        (out.wrong if stopping else out.told).append(
+        (out.wrong if stopping else out.notes).append(
             line + (f" (allow: [{code}] goes on without them)" if stopping else "")
         )
 
@@ -143,7 +145,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     rows = []
     for (architecture, encoder), level, called in sorted(kinds, key=str):
         network = study.network_of(called)
-        if backends.of(network).reads != "slices":  # what a step takes follows from a plan of cases
+        if backends.backend_of(network).reads != "slices":  # what a step takes follows from a plan of cases
             continue
         network = network.cell(architecture, encoder) if encoder else network
         seconds = measured(study, network, level, structures, study.execution.threads)

@@ -47,7 +47,7 @@ def recompute(study: str, stage: str, root: Path = Path(".")) -> Recomputed:
     """Train a stage again from its slices, split and parent's weights, and compare it with the one kept.
 
     Raises:
-        ValueError: no such stage, or its training failed.
+        ValueError: there is no such stage, or its training failed.
     """
     stages = root / f"results/{study}/stages"
     kept = stages / stage

@@ -29,16 +29,17 @@ from crossover.study.schema import Study
 
 MEMORY = ROOT / "config/memory.csv"
 BLOCK = 4096
-"""A file takes whole blocks of the disk."""
+"""The bytes of a block of the disk; a file takes whole ones."""
 SLICE_BYTES = 8000
-"""Of headers and contours, for each slice of a phantom as DICOM."""
+"""The bytes of headers and contours, for each slice of a phantom as DICOM."""
 VOXEL_BYTES = {"raw": 2.0, "image": 1.35, "corrected": 3.65, "mask": 0.005, "predicted": 0.01}
-"""Measured; images are packed, and corrected ones are float32 whose last bits do not pack."""
+"""The bytes of a voxel, as measured; images are compressed, and corrected ones are float32 whose last bits do not
+compress."""
 JOB_BYTES = {"figure": 1_000_000, "report": 6_000_000}
-"""Of other jobs, with their provenance record, their log and Snakemake's record."""
+"""The bytes of other jobs, with their provenance record, their log and Snakemake's record."""
 OTHER_BYTES = 150_000
 RECORD_BYTES = 3 * BLOCK
-"""Of an item: its record, and what stands of it in manifests and provenance records."""
+"""The bytes of an item: its record, and what stands of it in manifests and provenance records."""
 KINDS = {
     "receive": "raw data", "cases": "cases", "bias_field": "corrected images", "slices": "slices",
     "train": "weights", "predict": "predictions",
@@ -46,7 +47,7 @@ KINDS = {
 OTHER = "tables and figures"
 CHECKPOINTS = "checkpoints, while training"
 COPIES = 8
-"""Of a network's weights at most, in the checkpoint of a training and the one that takes its place: the
+"""The most copies of a network's weights in the checkpoint of a training and the one that takes its place: the
 weights, Adam's two moments and the best weights."""
 
 
@@ -56,13 +57,13 @@ class Need(NamedTuple):
     study: str
     what: str
     expected: float | None
-    """When all is made; None where it isn't known."""
+    """The bytes when all is made; None where they aren't known."""
     there: float
     folder: Path
 
     @property
     def missing(self) -> float:
-        """Bytes that are yet to be written; 0 where nobody knows."""
+        """The bytes that are yet to be written; 0 where the expected number isn't known."""
         return max(0.0, (self.expected or 0.0) - self.there)
 
 
@@ -72,11 +73,11 @@ class Memory(NamedTuple):
     study: str
     training: float | None
     beside: int
-    """Trainings side by side."""
+    """The number of trainings side by side."""
 
     @property
     def all(self) -> float | None:
-        """Bytes at the same time; None where they are not known."""
+        """The bytes of trainings that run at the same time; None where they are not known."""
         return None if self.training is None else self.training * self.beside
 
 
@@ -84,7 +85,7 @@ def disk(
     jobs: Iterable[Job], studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int,
     root: Path = Path("."),
 ) -> list[Need]:  # fmt: skip
-    """Return what the needed jobs will write in bytes, and how much of it is there."""
+    """Return the bytes that the needed jobs will write, and how much of them is there."""
     cohorts = {c: name for name, study in studies.items() for c in study.cohorts}
     found: dict[tuple[str, str], list[Need]] = {}
     trained = set()
@@ -118,17 +119,17 @@ def _sum(needs: list[Need]) -> Need:
 def memory(
     studies: Mapping[str, Study], plans: Mapping[str, Plan], cores: int
 ) -> list[Memory]:  # fmt: skip
-    """Return what memory the trainings of each study need."""
+    """Return the memory that the trainings of each study need, in bytes."""
     return [Memory(name, peak_bytes(study), side_by_side(study, plans[name], cores)) for name, study in studies.items()]
 
 
 def side_by_side(study: Study, plan: Plan, cores: int) -> int:
-    """Return the largest number of trainings that run at once on so many cores."""
+    """Return the largest number of trainings that run at once on this number of cores."""
     return max(1, min(cores // study.execution.threads, len(plan.batches)))
 
 
 def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
-    """Say for each disk that can't hold what is missing what that is."""
+    """Return a message for each disk that can't hold what is missing on it."""
     of_disk: dict[int, list[Need]] = {}
     for need in needs:
         at = _existing(root / need.folder)
@@ -148,7 +149,7 @@ def shortages(needs: Iterable[Need], root: Path = Path(".")) -> list[str]:
 
 
 def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
-    """Say why a run can't be begun, and what to do; None where the disk holds it."""
+    """Return why a run can't be begun, and what to do; None where the disk holds it."""
     if not (found := shortages(needs, root)):
         return None
     return "\n".join(found) + (
@@ -159,7 +160,7 @@ def refusal(needs: Iterable[Need], root: Path = Path(".")) -> str | None:
 
 
 def received() -> Path | None:
-    """Return the folder of real data, as jobs are told of it."""
+    """Return the folder of real data that jobs are given; None where there is none."""
     return Path(os.environ["CROSSOVER_DATA"]) if os.environ.get("CROSSOVER_DATA") else None
 
 
@@ -182,7 +183,10 @@ def output_bytes(
     """Return the bytes that a job's outputs take; None where that isn't known.
 
     Args:
+        rule, wildcards: of the job.
+        study, plan: whose job it is; None where it is of all studies.
         weights: bytes of the weights of a stage of this study, as `weight_bytes` returns them.
+        root: the workflow's folder.
     """
     if study is None or plan is None or rule not in KINDS:
         return JOB_BYTES.get(rule.partition("_")[0], OTHER_BYTES)
@@ -201,7 +205,7 @@ def output_bytes(
 
 
 def _raw(study: Study, cohort: str, held: Amount) -> float:
-    """Real patients stay where they are."""
+    """Return the bytes of a cohort's raw data that a run writes; real patients stay where they are."""
     source = study.cohorts[cohort].source
     if not isinstance(source, Phantom):
         return 0.0
@@ -234,7 +238,7 @@ _OF_COHORT = {"receive": _raw, "cases": _cases, "bias_field": _corrected, "slice
 
 
 def _masks(model: Model, study: Study, data: Path) -> float | None:
-    """Bytes of a model's predictions; the test sets of all cohorts, or a fold."""
+    """Return the bytes of a model's predictions, on the test sets of all cohorts or on a fold."""
     total = 0.0
     for name, cohort in study.cohorts.items():
         held = amount(study, name, data, received())
@@ -263,8 +267,13 @@ def _rows(study: Study) -> pd.DataFrame:
 
 
 def peak_bytes(study: Study) -> float | None:
-    """Return the memory of a study's largest training; None where a network that may be trained was not measured."""
-    if any(backends.of(network).reads != "slices" for network in [study.network, *study.other_networks.values()]):
+    """Return the memory of a study's largest training in bytes.
+
+    None where a network that may be trained was not measured.
+    """
+    if any(
+        backends.backend_of(network).reads != "slices" for network in [study.network, *study.other_networks.values()]
+    ):
         return None  # it follows from a plan
     peaks = _rows(study)["peak_gb"]
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
@@ -295,7 +304,7 @@ def _folders(job: Job, plan: Plan | None) -> list[Path]:
 
 
 def _held(path: Path) -> float:
-    """Bytes of the disk that a file or a folder takes."""
+    """Return the bytes of the disk that a file or a folder takes."""
     if not path.is_dir():
         return path.stat().st_blocks * 512 if path.exists() else 0
     return sum(os.stat(Path(folder, file)).st_blocks * 512 for folder, _, files in os.walk(path) for file in files)

@@ -48,7 +48,7 @@ def _memory(memory: list[Memory]) -> Table:
 
 
 def assumed(workflow: Workflow) -> Iterable[str]:
-    """Say what the numbers rest on where it was not counted."""
+    """Yield what the numbers rest on where it was not counted, a sentence each."""
     cohorts = [(study, name) for study in workflow.studies.values() for name in study.cohorts]
     real = [(study, name) for study, name in cohorts if amount(study, name) is None]
     told = [name for study, name in real if amount(study, name, received=received())]

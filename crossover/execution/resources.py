@@ -24,13 +24,14 @@ from crossover.study.plan import Plan
 from crossover.study.schema import Study
 
 TABLE_MB, LARGEST_TRAINING_MB = 2_000, 10_000
-"""Of a job from tables to tables or figures; of a training whose network was not measured."""
+"""The memory (MB) of a job from tables to tables or figures, and of a training whose network was not measured."""
 WORKER_MB, COPIES = 400, 8
-"""Of a process of an image rule: its libraries; float32 copies of a case that it holds at most."""
+"""The memory (MB) of a process of an image rule without images, and the most float32 copies of a case that it holds."""
 SPARE = 1.5
 TABLE_MINUTES, UNKNOWN_MINUTES = 60, 1440
 SECONDS_A_CASE = {"bias_field": 180.0, "bias_field_part": 180.0}
-"""Of one process, at the published sizes: N4 takes minutes, what else is made of a case takes seconds."""
+"""The seconds of one process for a case, at the published sizes: N4 takes minutes, what else is made of a case
+takes seconds."""
 OTHER_SECONDS_A_CASE = 20.0
 OF_COHORT = ("receive", "cases", "bias_field", "bias_field_part", "slices")
 
@@ -40,7 +41,7 @@ class Request(NamedTuple):
 
     mem_mb: int
     runtime: int
-    """Minutes."""
+    """The time in minutes."""
     disk_mb: int
 
 
@@ -51,7 +52,8 @@ def request(
     """Return what a job is to be given.
 
     Args:
-        wildcards: of the job. output: the first of its outputs. study, plan: whose job it is; None of all studies'.
+        rule, wildcards: of the job. output: the first of its outputs.
+        study, plan: whose job it is; None where it is of all studies.
         threads: of the job. attempt: 1 for the first.
     """
     memory, seconds = _before(output)
@@ -68,7 +70,7 @@ def request(
 
 
 def _before(output: Path) -> tuple[float | None, float | None]:
-    """MB and seconds that the job took when its output was made; None where that isn't known."""
+    """Return MB and seconds that the job took when its output was made; None where that isn't known."""
     record = read_record(output) or {}
     peak = record.get("peak_bytes")
     return (peak / 1e6 if peak else None), record.get("seconds")

@@ -24,12 +24,13 @@ def write_crate(out: Path, studies: list[str], root: Path = Path(".")) -> str:
     Args:
         out: a folder, or a file that ends with .zip.
         studies: all that have results where none is named.
+        root: the workflow's folder.
 
     Returns:
-        How many files and steps it holds.
+        How many files and steps it holds, in words.
 
     Raises:
-        ValueError: a study without results.
+        ValueError: a study has no results.
     """
     there = sorted(p.parent.name for p in (root / "results").glob("*/metrics.csv"))
     missing = [name for name in studies if name not in there]
@@ -96,7 +97,7 @@ def _shown(studies: list[str], root: Path) -> Iterable[Path]:
 
 
 def _named(crate: ROCrate, name: str) -> ContextEntity:
-    """Add a file that is named and not contained: it may show a patient."""
+    """Add a file that is named and not contained, since it may show a patient."""
     about = {"@type": "File", "name": name, "description": "not in this crate"}
     return crate.add(ContextEntity(crate, f"#{name}", about))
 

@@ -8,7 +8,7 @@ from crossover.training.cache import FOLDER
 
 
 def keep_activations_in(folder: str, own: bool, link: Path = FOLDER) -> None:
-    """Make the folder of kept activations a link to one that each machine has of its own, and make that on this one.
+    """Make the folder of kept activations a link to a folder on each machine's own disk, and make that on this one.
 
     Args:
         folder: on every node; `~` and variables of the environment are replaced.

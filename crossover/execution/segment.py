@@ -21,7 +21,7 @@ from crossover.exchange.dicom_results import DicomResults
 from crossover.exchange.original_series import NoOriginal, Originals
 from crossover.imaging.prepare import correct, slice_cases
 from crossover.imaging.volumes import image_path, structure_path, write
-from crossover.sources.findings import FindingRow, unforeseen
+from crossover.sources.findings import FindingRow, describe_unforeseen
 from crossover.sources.ingest import ingest
 from crossover.sources.ingest_report import Report
 from crossover.sources.settings import RulesFile
@@ -70,9 +70,12 @@ def dicom_results(
 
     Args:
         folder: where they are written; it is made.
+        out: the folder of the other outputs.
+        source, rules: what is segmented, and which series are channels.
+        study, model, stage: what segments.
 
     Raises:
-        ConfigError: `folder` lies in `out`, whose files tell nobody who the patients are.
+        ConfigError: `folder` lies in `out`, whose files identify no patient.
     """
     if folder.resolve().is_relative_to(out.resolve()):
         raise ConfigError(
@@ -127,11 +130,11 @@ def segment(
             old.unlink()
         if objects:
             objects.drop(case)
-    unscored = {c: _told(about["findings"]) for c, about in report["cases"].items()}
+    unscored = {c: _errors_text(about["findings"]) for c, about in report["cases"].items()}
     table = [row | {"not_done": "; ".join(filter(None, (unscored[row["case"]], _no_object(row))))} for row in rows]
     table += [{"case": case, "not_done": why} for case, why in failed.items()]
     if report["barred"]:
-        table.append({"case": NO_CASE, "not_done": _told(report["folder"])})
+        table.append({"case": NO_CASE, "not_done": _errors_text(report["folder"])})
     columns = ["case", "structure", "volume_predicted_ml", "not_done"]
     return pd.DataFrame(table, columns=list(dict.fromkeys([*columns[:2], *_keys(rows), *columns])))
 
@@ -152,12 +155,12 @@ def _keys(rows: list[dict]) -> list[str]:
 
 
 def _refused(report: Report) -> dict[str, str]:
-    """Case -> why it couldn't be made from its examination."""
+    """Return case -> why it couldn't be made from its examination."""
     cases = report["cases"].items()
-    return {c: _told(about["findings"]) for c, about in cases if about["status"] != "made"}
+    return {c: _errors_text(about["findings"]) for c, about in cases if about["status"] != "made"}
 
 
-def _told(findings: list[FindingRow]) -> str:
+def _errors_text(findings: list[FindingRow]) -> str:
     """Return the errors among findings, in a line."""
     errors = [f for f in findings if f["severity"] == "error"]
     told = (": ".join(filter(None, (f["code"], f["about"], f["what"]))) for f in errors)
@@ -198,7 +201,7 @@ def _predicted(
     failed: dict[str, str],
     objects: DicomResults | None,
 ) -> Iterator[dict]:
-    """Rows of the cases that could be predicted; `failed` says why others couldn't."""
+    """Yield rows of the cases that could be predicted; `failed` says why others couldn't."""
     if not cases:
         return
     from crossover.training import backends
@@ -206,7 +209,7 @@ def _predicted(
 
     record = read_json(stage / incremental.RECORD)
     structures, network = record["stage"]["structures"], Network.model_validate(record["network"])
-    settings = backends_of_studies.of(network).prediction(study, network)
+    settings = backends_of_studies.backend_of(network).prediction(study, network)
     slices, made, corrected = ({"": out / what / "manifest.json"} for what in ("slices", "cases", "corrected"))
     if study.preparation.bias_field.method == "none":
         corrected = {}
@@ -220,13 +223,13 @@ def _predicted(
             told = _as_dicom(objects, out, case, dict(zip(structures, masks))) if objects else {}
             yield from [row | {k: told[row["structure"]] for k in ("dicom",) if told} for row in rows]
         except Exception as error:
-            if no_room := disk.full(error, out):
+            if no_room := disk.as_disk_full(error, out):
                 raise no_room from error
             failed[case] = f"{type(error).__name__}: {error}"
 
 
 def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Image) -> dict:
-    """Write a mask and its picture; its row of the table."""
+    """Write a mask and its picture; return its row of the table."""
     write(mask, out / "predictions" / f"{case}_{structure}.nii.gz")
     drawn = structure_path(out / "cases" / case, structure)
     manual = sitk.ReadImage(str(drawn)) if drawn.exists() else None
@@ -235,16 +238,16 @@ def _written(study: Study, out: Path, case: str, structure: str, mask: sitk.Imag
 
 
 def _as_dicom(objects: DicomResults, out: Path, case: str, masks: dict[str, sitk.Image]) -> dict[str, str]:
-    """Structure -> what DICOM object holds its mask, or why none does; what goes wrong stops no other case."""
+    """Return structure -> what DICOM object holds its mask, or why none does; what goes wrong stops no other case."""
     tokens = read_json(out / "cases" / case / incremental.RECORD)["received"]
     try:
         return objects.write(case, tokens, masks)
     except NoOriginal as error:
         why = str(error)
     except Exception as error:
-        if no_room := disk.full(error, objects.folder):
+        if no_room := disk.as_disk_full(error, objects.folder):
             raise no_room from error
-        why = unforeseen(error)  # a message may quote a header
+        why = describe_unforeseen(error)  # a message may quote a header
     objects.drop(case)
     return dict.fromkeys(masks, f"{NOT_WRITTEN}: {why}")
 

@@ -11,7 +11,7 @@ from crossover.core.files import file_digest, read_json
 from crossover.core.provenance import read_record
 
 MOST = 2
-"""Files of one kind that a picture of the way shows."""
+"""The number of files of one kind that a picture of the way shows."""
 
 
 def locate(output: Path) -> tuple[Path, Path]:
@@ -52,7 +52,7 @@ class Step:
 
 
 Steps = Mapping[str, Step]
-"""By path, the output first."""
+"""The files on the way by their paths, the output first."""
 
 
 def trace(output: Path, root: Path = Path(".")) -> Steps:
@@ -86,7 +86,7 @@ def _step(root: Path, path: str) -> Step:
 
 
 def _received(manifest: dict) -> dict[str, dict[str, str]]:
-    """Patient -> {file: SHA-256}; the files of a folder of DICOM, whose patients are told later, as "files"."""
+    """Return patient -> {file: SHA-256}; the files of a folder of DICOM, whose patients are found later, as "files"."""
     out: dict[str, dict[str, str]] = {}
     for name, item in manifest["items"].items():
         files = item.get("files")
@@ -106,7 +106,7 @@ def draw(output: Path, steps: Steps) -> Tree:
 
 
 def summarise(steps: Steps) -> str:
-    """Say in a line what stands at the beginning of the way."""
+    """Return a line about what stands at the beginning of the way."""
     parts = []
     for path, step in steps.items():
         if (patients := step.received) is not None:

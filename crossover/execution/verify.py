@@ -36,6 +36,7 @@ def verify(outputs: list[Path], root: Path = Path(".")) -> list[Check]:
 
     Args:
         outputs: the rules' outputs, relative to `root`.
+        root: the workflow's folder.
     """
     there = [path for path in outputs if (root / path).exists()]
     read = {path: read_record(root / path) for path in there}
@@ -161,7 +162,7 @@ def check_tracked(root: Path) -> Check:
 
 
 def _cache(root: Path) -> Path:
-    """DVC's cache, as its own configuration has it."""
+    """Return DVC's cache, as its own configuration has it."""
     parser = ConfigParser()
     parser.read([root / ".dvc/config", root / ".dvc/config.local"])
     return root / ".dvc" / parser.get("cache", "dir", fallback="cache")

@@ -44,9 +44,9 @@ METADATA = Path(".snakemake/metadata")
 """The folder in which Snakemake keeps what it knows of each output."""
 
 MAKE_STUDY = "snakemake --config studies={study} -- studies"
-"""Makes all of one study but the report."""
+"""The command that makes all of one study except the report."""
 MAKE_REPORT = "snakemake --allowed-rules report all"
-"""Makes the report, and refuses to run anything else."""
+"""The command that makes the report, and refuses to run anything else."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,12 @@ def read_workflow(config: dict[str, Any], cores: int, targets: Iterable[str] = (
 
     Args:
         config: as after `snakemake --config`.
+        cores: of the run.
         targets: rules or files; the default target where none is given.
         checked: whether results are compared with their provenance records.
 
     Raises:
-        ConfigError: with what Snakemake or the workflow found wrong.
+        ConfigError: Snakemake or the workflow found something wrong, which the message says.
     """
     from humanfriendly import parse_size
     from snakemake.api import SnakemakeApi
@@ -155,10 +156,11 @@ def jobs(dag: Any) -> list[Job]:
 
 
 def force_outdated(workflow: Any, is_outdated: Callable[[Job], bool]) -> None:
-    """Have Snakemake make outdated results of its graph again, as `--forcerun` would.
+    """Make Snakemake run the jobs of outdated results of its graph again, as `--forcerun` would.
 
     Between the graph's jobs and the decision which of them run, Snakemake calls nothing of a workflow but the
-    functions that name a job's inputs. So every rule gets one that names no file, and looks at the job's outputs.
+    functions that name a job's inputs. So every rule gets one that names no file, and looks at the job's
+    outputs.
     """
     for rule in workflow.rules:
         if rule.output:
@@ -181,18 +183,21 @@ def _name_no_input(
 
 
 def choose_at_ends(workflow: Any) -> None:
-    """Have Snakemake choose the next jobs only when a job has ended, before it runs any.
+    """Make Snakemake choose the next jobs only when a job has ended, before it runs any.
 
-    By default it starts 100 jobs a second at most, and asks again a second after every choice. Each job that ends adds
-    a choice that is repeated every second from then on: 30 a second after 70 jobs, a tenth of a core. Where jobs run on
-    this machine its cores are limit enough.
+    By default it starts 100 jobs a second at most, and asks again a second after every choice. Each job that
+    ends adds a choice that is repeated every second from then on: 30 a second after 70 jobs, a tenth of a
+    core. Where jobs run on this machine its cores are limit enough.
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
 
 
 def ask_functions_once() -> None:
-    """Have Snakemake look up once which parameters a function takes, a sixth of what a large graph takes to build."""
+    """Make Snakemake look up once which parameters a function takes.
+
+    These look-ups take a sixth of the time in which a large graph is built.
+    """
     from snakemake import common, rules
 
     if hasattr(common.get_function_params, "cache_clear"):  # of a graph that this process built before
@@ -204,16 +209,16 @@ def ask_functions_once() -> None:
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What ends a run: Ctrl-C; `kill`, a scheduler or a shutdown; the terminal that was closed, unless with `nohup`."""
 CANCEL_SECONDS = 120
-"""That Slurm may take to answer, and to end all jobs of a run."""
+"""The seconds that Slurm may take to answer, and to end all jobs of a run."""
 WAIT_SECONDS = 0.2
 
 
 def end_with_jobs(workflow: Any) -> None:
-    """Have a run that a signal of `ENDING` reaches end its jobs first, and leave none, here or in Slurm.
+    """Make a run that a signal of `ENDING` reaches end its jobs first, and leave none, here or in Slurm.
 
-    By itself Snakemake waits for the jobs on this machine after SIGINT sent to it alone, and for those everywhere after
-    SIGTERM; SIGHUP leaves those of a scheduler running. It forgets submissions that are under way, and all jobs while
-    it asks for their states.
+    By itself Snakemake waits for the jobs on this machine after SIGINT sent to it alone, and for those
+    everywhere after SIGTERM; SIGHUP leaves those of a scheduler running. It forgets submissions that are
+    under way, and all jobs while it asks for their states.
     """
     for name in ENDING:
         if signal.getsignal(name) != signal.SIG_IGN:
@@ -250,8 +255,8 @@ def _end_slurm(executor: Any) -> None:
     cancel, running = (["scancel", "--name"], ["squeue", "--noheader", "--name"])
     end = time.monotonic() + CANCEL_SECONDS
     try:
-        _told([*cancel, executor.run_uuid])
-        while _told([*running, executor.run_uuid]) and time.monotonic() < end:
+        _output_of([*cancel, executor.run_uuid])
+        while _output_of([*running, executor.run_uuid]) and time.monotonic() < end:
             time.sleep(WAIT_SECONDS)
     except (subprocess.SubprocessError, OSError) as error:
         why = getattr(error, "stderr", None) or error
@@ -259,6 +264,6 @@ def _end_slurm(executor: Any) -> None:
     shutil.rmtree(executor.tmpdir, ignore_errors=True)
 
 
-def _told(command: list[str]) -> str:
+def _output_of(command: list[str]) -> str:
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=CANCEL_SECONDS)
     return done.stdout

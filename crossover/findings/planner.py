@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crossover.statistics.scores.scales import scale
-from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, drawn
+from crossover.statistics.study_planning.assurance import MeanSquare, Pilot, assurance, draw_components
 from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,
@@ -19,12 +19,13 @@ from crossover.statistics.study_planning.planning import (
     Rules,
     as_table,
     differences,
-    enough,
+    reaches_assurance,
 )
-from crossover.statistics.study_planning.plans import Asked
+from crossover.statistics.study_planning.plans import Question
 
 CORRELATION = 0.5
-"""Of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan needs most cases."""
+"""The correlation of two models' scores of a case: the low end of what the audit assumes of overlaps, where a plan
+needs most cases."""
 HEADINGS = {
     DIFFERENCE: "Test cases and trainings that settle a difference",
     CROSSOVER: "Test cases and trainings that settle the crossover",
@@ -51,46 +52,47 @@ class Printed:
     between_runs: float | None = None
 
 
-def wrong(asked: Asked, printed: Printed | None) -> list[str]:
-    """Return everything that is wrong with a call but for its table, a sentence each."""
-    rules, lowest, highest = asked.rules, *scale(asked.metric)
+def wrong(question: Question, printed: Printed | None) -> list[str]:
+    """Return everything that is wrong with a call, except for its table, a sentence each."""
+    rules, lowest, highest = question.rules, *scale(question.metric)
     checks = [
         (0 < rules.assurance < 1, "--assurance is a probability, as 0.8"),
         (0 < rules.alpha < 0.5, "--alpha is a significance level, as 0.05"),
         (all(t >= 1 for t in rules.trainings), "--trainings is a number from 1"),
         (rules.minutes is None or rules.minutes > 0, "--minutes-per-case is more than 0"),
-        (asked.more >= 1, "--next is a number of cases from 1"),
-        (asked.difference is None or 0 < asked.difference < highest - lowest,
-         f"--difference is more than 0 and less than the whole scale of {asked.metric}"),
-        (asked.reach is None or lowest < asked.reach < highest, f"--reach lies inside the scale of {asked.metric}"),
-        (len(asked.models) == len(set(asked.models)) in (0, 2), "--model names two models, or none"),
+        (question.more >= 1, "--next is a number of cases from 1"),
+        (question.difference is None or 0 < question.difference < highest - lowest,
+         f"--difference is more than 0 and less than the whole scale of {question.metric}"),
+        (question.reach is None or lowest < question.reach < highest,
+         f"--reach lies inside the scale of {question.metric}"),
+        (len(question.models) == len(set(question.models)) in (0, 2), "--model names two models, or none"),
     ]  # fmt: skip
     if printed:
         count = len(printed.means)
         checks += [
             (len(printed.sds) in (1, 2) and all(s > 0 for s in printed.sds),
              "without files --sd is needed, once for both models or twice: their SD between cases, more than 0"),
-            (asked.difference is not None or (count == 2 and printed.means[0] != printed.means[1]),
+            (question.difference is not None or (count == 2 and printed.means[0] != printed.means[1]),
              "without files --difference is needed, or --mean twice"),
-            (asked.difference is not None or printed.cases > 0,
+            (question.difference is not None or printed.cases > 0,
              "a difference of two printed means has its own chance: --cases says how many are behind them"),
             (count in (0, 2), "--mean is given twice, or not at all"),
             (printed.cases == 0 or printed.cases > 1, "--cases is a number from 2"),
             (-1 < printed.correlation < 1, "--correlation lies between -1 and 1"),
             (printed.between_runs is None or printed.between_runs >= 0, "--between-runs is 0 or more"),
-            (asked.reach is None, "--reach needs a table with several sizes: give its file"),
+            (question.reach is None, "--reach needs a table with several sizes: give its file"),
         ]  # fmt: skip
     return [text for fine, text in checks if not fine]
 
 
-def design_from_printed(asked: Asked, printed: Printed) -> tuple[pd.DataFrame, list[str]]:
+def design_from_printed(question: Question, printed: Printed) -> tuple[pd.DataFrame, list[str]]:
     """Plan by printed numbers (`wrong` finds nothing in them): the table, and what is assumed."""
     pilot = _printed_pilot(printed)
-    place = {"metric": asked.metric, "a": "two models", "n_train": 0}
+    place = {"metric": question.metric, "a": "two models", "n_train": 0}
     notes = [f"the scores of a case are taken to correlate by {printed.correlation:g}"]
     if not printed.cases:
         notes.append("the SDs are taken as known, for --cases doesn't say of how many cases they are")
-    return as_table(differences(pilot, place, asked.difference, asked.rules)), notes
+    return as_table(differences(pilot, place, question.difference, question.rules)), notes
 
 
 def _printed_pilot(printed: Printed) -> Pilot:
@@ -108,10 +110,12 @@ def _printed_pilot(printed: Printed) -> Pilot:
 
 
 def smallest_settled(cases: int, trainings: int, printed: Printed, rules: Rules, highest: float = 1.0) -> float | None:
-    """Return the smallest difference of two models that so many test cases and trainings settle with the assurance.
+    """Return the smallest difference of two models that a study settles with the assurance of the rules.
 
     Args:
+        cases, trainings: of the study: test cases, and trainings of each model.
         printed: the SDs that are assumed, between cases and between trainings.
+        rules: how the study is judged.
         highest: the largest difference that is looked for, in the metric's unit.
 
     Returns:
@@ -121,7 +125,7 @@ def smallest_settled(cases: int, trainings: int, printed: Printed, rules: Rules,
     low, high = 0, 1000
 
     def reached(step: int) -> bool:
-        components = drawn(pilot, step * highest / 1000)
+        components = draw_components(pilot, step * highest / 1000)
         return bool(assurance(pilot, components, cases, trainings, rules.alpha) >= rules.assurance)
 
     if not reached(high):
@@ -152,7 +156,7 @@ def _grid(own: pd.DataFrame) -> Table:
     grid = Table("Structure", "Models", "Trainings of each", "Test cases", "Hours of annotation")
     for row in own.to_dict("records"):
         cases = "–" if row["refused"] else f"{row['cases']:,.0f}"
-        if not row["refused"] and not enough(row):
+        if not row["refused"] and not reaches_assurance(row):
             cases = f"> {cases}"
         hours = "" if pd.isna(row["hours"]) else f"{row['hours']:.1f}"
         pair = ", ".join(filter(None, (str(row["a"]), str(row["b"]))))

@@ -17,7 +17,7 @@ Test = Literal[
 ]  # fmt: skip
 """A test of differences that a paper names."""
 RANK_TESTS = ("wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman")
-"""Those of orders, whose p no means tell."""
+"""The tests of ranks, whose p doesn't follow from means."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -54,27 +54,27 @@ class Value(Section):
 
     model: PublishedModel
     structure: str | None = None
-    """None in a study of one structure; "all" for the average over several."""
+    """The structure; None in a study of one structure; "all" for the average over several."""
     test_set: str
     metric: str
     mean: Printed
     statistic: Literal["mean", "median"] = "mean"
-    """What `mean` holds."""
+    """Whether `mean` holds a mean or a median."""
     sd: NotNegative | None = None
     se: NotNegative | None = None
-    """Its standard error, where that is printed instead of the SD."""
+    """The standard error, where that is printed instead of the SD."""
     sd_of: Literal["cases", "averages", "runs"] | None = None
     ci: Pair | None = None
     iqr: Pair | None = None
     """The quartiles."""
     cases: Annotated[int, Field(ge=1)] | None = None
-    """Its own number of cases, where it isn't the test set's."""
+    """The number of cases, where it isn't the test set's."""
     or_of: list[Alternative] = []
     where: str
 
     @property
     def quantity(self) -> str:
-        """What is printed: the metric's name for a mean, "median dsc" for a median."""
+        """The printed quantity: the metric's name for a mean, "median dsc" for a median."""
         return self.metric if self.statistic == "mean" else f"median {self.metric}"
 
 
@@ -130,7 +130,7 @@ class Grid(Section):
     folds: Annotated[int, Field(ge=2)]
     cells: list[GridCell]
     selected: tuple[str, str]
-    """Architecture and encoder."""
+    """The architecture and encoder of the network that the paper selected."""
 
 
 class CohortRow(Section):
@@ -263,7 +263,7 @@ class Fact(Section):
     value: Printed
     unit: str | None = None
     bound: Literal["at_most", "at_least"] | None = None
-    """"Up to" and "at least" so much."""
+    """Whether the number is a bound, as "up to" and "at least" say."""
     exact: bool = False
     where: str
 

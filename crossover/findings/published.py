@@ -96,7 +96,10 @@ class Published(Section):
         return self
 
     def table(self) -> pd.DataFrame:
-        """Return the means: `VALUES`; shares as fractions; what isn't printed is NaN, no structure is missing."""
+        """Return the means as a table with the columns `VALUES`.
+
+        Shares are fractions. What isn't printed is NaN, and a structure that isn't named is missing.
+        """
         rows = [
             {
                 "family": v.model.family,
@@ -120,7 +123,7 @@ class Published(Section):
         return table
 
     def in_per_cent(self, metric: str) -> bool:
-        """Whether a metric from 0 to 1 is printed in per cent: the file says so, or most means are above 1."""
+        """Return whether a metric from 0 to 1 is printed in per cent: the file says so, or most means are above 1."""
         if metric in self.per_cent:
             return True
         grid = [c.mean for c in self.grid.cells] if self.grid and self.grid.metric == metric else []
@@ -166,7 +169,8 @@ def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Publ
     """Read `published/<name>.yaml`.
 
     Raises:
-        ConfigError: no such file, or every key and value that is wrong, with its place.
+        ConfigError: there is no such file, or keys and values are wrong; the message has all of them with
+            their places.
     """
     path = folder / "published" / f"{name}.yaml"
     try:
@@ -204,7 +208,7 @@ def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
     return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
 
 
-def once(values: pd.DataFrame) -> pd.DataFrame:
+def first_printed(values: pd.DataFrame) -> pd.DataFrame:
     """Keep each printed value once (`KEYS`), at the place that comes first in the file."""
     return values.drop_duplicates(KEYS)
 
@@ -223,13 +227,13 @@ def numbers_of(study: Study) -> pd.DataFrame | None:
 
 
 def comparison(study: Study) -> Comparison | None:
-    """Return how a study's paper tests its models; None where it has none, or one that doesn't."""
+    """Return how a study's paper tests its models; None where there is no paper, or it doesn't."""
     published = paper_of(study)
     return published.comparison if published else None
 
 
 def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:
-    """Return the rows of a structure, and those that name none, as in a paper that has one."""
+    """Return the rows of a structure, and those that name none, as in a paper on a single structure."""
     return table[table["structure"].isna() | (table["structure"] == structure)]
 
 
@@ -248,7 +252,7 @@ def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.
         they scored.
     """
     columns = ("mean", "sd", "ci_low", "ci_high", "metric")
-    theirs = once(at_sizes(published, sizes)).rename(columns={c: f"published_{c}" for c in columns})
+    theirs = first_printed(at_sizes(published, sizes)).rename(columns={c: f"published_{c}" for c in columns})
     every = list(summary["structure"].unique())
     theirs["structure"] = [[s] if pd.notna(s) else every for s in theirs["structure"]]
     theirs = theirs.explode("structure")

@@ -13,22 +13,23 @@ Fit = Literal["bright", "tissue"]
 def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "bright") -> sitk.Image:
     """Return the multiplicative bias field of an image, on its own grid (float32, mean near 1).
 
-    Args:
-        shrink: in-plane factor by which the image is thinned for the estimation; the field is smooth
-            and is evaluated at full resolution. On a phantom with an endorectal coil, whose field is
-            the steepest, a factor of 2 changes the field inside the body by at most 10 %, 4 by 20 %, with
-            pixels of 0.8 mm (tested); at the published 0.4 mm by 3 % and 8 %, in a quarter and a
-            fourteenth of the time (`benchmarks/bias_field.py`).
-        iterations: per fitting level.
-        fit: the voxels that are fitted. "bright": above Otsu's threshold, as SimpleITK's documentation
-            has it; "tissue": above Otsu's threshold of the values' logarithms, which parts tissue from
-            air where a coil's near field outshines all else. Where either holds little of the body, as on pelvic
-            diffusion images, the field follows organs and is worse than none (docs/bias-field.md).
-
     An image without contrast has the field 1.
+
+    Args:
+        image: the channel that the field is estimated on.
+        shrink: in-plane factor by which the image is thinned for the estimation; the field is smooth and is
+        evaluated at full resolution. On a phantom with an endorectal coil, whose field is the steepest, a
+        factor of 2 changes the field inside the body by at most 10 %, 4 by 20 %, with pixels of 0.8 mm
+        (tested); at the published 0.4 mm by 3 % and 8 %, in a quarter and a fourteenth of the time
+            (`benchmarks/bias_field.py`).
+        iterations: per fitting level.
+        fit: the voxels that are fitted. "bright": above Otsu's threshold, as SimpleITK's documentation has
+        it; "tissue": above Otsu's threshold of the values' logarithms, which parts tissue from air where a
+        coil's near field outshines all else. Where either holds little of the body, as on pelvic diffusion
+            images, the field follows organs and is worse than none (docs/bias-field.md).
     """
     image = sitk.Cast(image, sitk.sitkFloat32)
-    mask = fitted(image, fit)
+    mask = fitted_voxels(image, fit)
     if not sitk.GetArrayViewFromImage(mask).any():
         return sitk.Cast(image * 0 + 1, sitk.sitkFloat32)
     factors = [shrink, shrink, 1]  # slices are few and thick: never thin those
@@ -39,7 +40,7 @@ def estimate(image: sitk.Image, shrink: int, iterations: list[int], fit: Fit = "
     return sitk.Exp(sitk.Cast(n4.GetLogBiasFieldAsImage(image), sitk.sitkFloat32))
 
 
-def fitted(image: sitk.Image, fit: Fit) -> sitk.Image:
+def fitted_voxels(image: sitk.Image, fit: Fit) -> sitk.Image:
     """Return 1 at the voxels of an image (float32) that the field is fitted to, else 0."""
     seen = image if fit == "bright" else sitk.Log(sitk.Clamp(image, lowerBound=0) + 1)
     return sitk.OtsuThreshold(seen, 0, 1, 200)

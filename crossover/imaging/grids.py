@@ -19,17 +19,17 @@ class GeometryError(ValueError):
 
 
 def tolerance_mm(spacing: ArrayLike) -> float:
-    """Return `TOLERANCE_MM`, or a fifth of the smallest voxel where that is less."""
+    """Return `TOLERANCE_MM`, or a fifth of the smallest voxel (mm) where that is less."""
     return min(TOLERANCE_MM, 0.2 * float(np.min(spacing)))
 
 
 def axes_of(image: sitk.Image) -> NDArray[np.float64]:
-    """Return (3, 3): the step in mm from a voxel to the next along each stored axis, as columns."""
+    """Return the step in mm from a voxel to the next along each stored axis, as columns: (3, 3)."""
     return np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
 
 
 def corners(size: ArrayLike) -> NDArray[np.int_]:
-    """Return (8, 3): the indices of the corner voxels of a volume with so many voxels along x, y and z."""
+    """Return the indices of the corner voxels of a volume with this many voxels along x, y and z: (8, 3)."""
     return np.array(list(np.ndindex(2, 2, 2))) * (np.asarray(size) - 1)
 
 
@@ -41,7 +41,7 @@ def apart_mm(a: sitk.Image, b: sitk.Image) -> float:
 
 
 def same_grid(a: sitk.Image, b: sitk.Image) -> bool:
-    """Whether two images have the same voxels: size, and all corners within the tolerance."""
+    """Return whether two images have the same voxels: size, and all corners within the tolerance."""
     return a.GetSize() == b.GetSize() and apart_mm(a, b) <= tolerance_mm(a.GetSpacing())
 
 
@@ -51,7 +51,8 @@ def match(image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.int_], NDArra
     The axes may be stored in another order or direction, and the image may cover a part of the grid, or more.
 
     Raises:
-        GeometryError: saying how the two lattices differ, where a corner lies more than the tolerance off.
+        GeometryError: a corner lies more than the tolerance off; the message says how the two lattices
+            differ.
     """
     exact = np.linalg.solve(axes_of(grid), axes_of(image))
     start_at = np.linalg.solve(axes_of(grid), np.subtract(image.GetOrigin(), grid.GetOrigin()))
@@ -91,7 +92,7 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
     """Return an image with the axes and the geometry of a grid that has the same voxels; itself where it has them.
 
     Raises:
-        GeometryError: saying how the two differ, also where the image doesn't cover the grid exactly.
+        GeometryError: the two differ, or the image doesn't cover the grid exactly; the message says how.
     """
     if same_grid(image, grid):
         out = sitk.Image(image)
@@ -107,7 +108,7 @@ def reoriented(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
 
 
 def difference(image: sitk.Image, grid: sitk.Image) -> str:
-    """Return how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
+    """Return in words how the grids of two images differ: voxels, spacing (mm), angle (degrees) and place (mm)."""
     told = ["{} mm against {} mm".format(*(_mm(i.GetSpacing()) for i in (image, grid)))]
     sizes = [" x ".join(map(str, i.GetSize())) for i in (image, grid)]
     if sizes[0] != sizes[1]:
@@ -147,8 +148,8 @@ def right_angles(axes: NDArray[np.float64], size: ArrayLike) -> NDArray[np.float
     """Return the nearest axes at right angles to steps in mm (3, 3; columns), as directions of length 1.
 
     Raises:
-        GeometryError: where a corner of a volume of this size would move by more than the tolerance, or a
-            step is 0 or no number.
+        GeometryError: a corner of a volume of this size would move by more than the tolerance, or a step is 0
+            or no number.
     """
     spacing = np.linalg.norm(axes, axis=0)
     if not np.isfinite(axes).all() or (spacing <= 0).any():
@@ -185,17 +186,17 @@ def spread_mm(orientations: ArrayLike, spacings: ArrayLike, size: tuple[int, int
 INTERPOLATORS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline}
 
 
-def resampled(image: sitk.Image, grid: sitk.Image, how: str) -> tuple[sitk.Image, float]:
+def resampled(image: sitk.Image, grid: sitk.Image, interpolation: str) -> tuple[sitk.Image, float]:
     """Return an image on the voxels of another grid, and the share of these that lie outside it.
 
     Voxels outside get the image's lowest value. Values become float32, but for the nearest neighbour's.
 
     Args:
-        how: a name of `INTERPOLATORS`; bspline is of the third order.
+        interpolation: a name of `INTERPOLATORS`; bspline is of the third order.
     """
     lowest = float(sitk.GetArrayViewFromImage(image).min())
-    kind = image.GetPixelID() if how == "nearest" else sitk.sitkFloat32
-    out = sitk.Resample(image, grid, sitk.Transform(), INTERPOLATORS[how], lowest, kind)
+    kind = image.GetPixelID() if interpolation == "nearest" else sitk.sitkFloat32
+    out = sitk.Resample(image, grid, sitk.Transform(), INTERPOLATORS[interpolation], lowest, kind)
     there = image * 0 + 1
     inside = sitk.Resample(there, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, sitk.sitkUInt8)
     return out, 1.0 - float(sitk.GetArrayViewFromImage(inside).mean())

@@ -22,8 +22,11 @@ def correct(
     """Write the corrected channels of every case (N4), keyed by the case and the settings.
 
     Args:
-        part: (k, n): of every n-th case only, from the k-th on, into the folder of all, which others fill beside
-            this one; None: of all, of which what the parts have made is kept.
+        cases: the manifest of cases. manifest: the file that is written.
+        settings: of the correction. code: digest of its source code.
+        workers: how many cases are corrected at the same time.
+        part: (k, n): of every n-th case only, from the k-th on, into the folder of all, which others fill
+        beside this one; None: of all, of which what the parts have made is kept.
     """
     made = read_json(cases)["items"]
     keys = {case: digest([item["files"], settings, code]) for case, item in made.items()}
@@ -68,7 +71,9 @@ def slice_cases(
     incremental.update(manifest, keys, make, workers=workers)
 
 
-def _slice(folders: list[Path], settings: Slices, channels, structures, case: str, out: Path) -> dict:
+def _slice(
+    folders: list[Path], settings: Slices, channels: list[str], structures: list[str], case: str, out: Path
+) -> dict:
     images, masks, large = [], {}, {}
     grid: sitk.Image | None = None
     for channel in channels:

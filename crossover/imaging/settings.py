@@ -35,7 +35,7 @@ class Normalisation(Section):
     """
 
     method: Literal["zscore", "window", "training"]
-    """How it is done; see above."""
+    """How intensities are normalised; see above."""
     per: Literal["case", "slice"] = "case"
     """Whether mean and SD are those of the case or of each slice, for `zscore`."""
     window: tuple[float, float] = (0.0, 1.0)
@@ -52,9 +52,9 @@ class Slices(Section):
     """The slices that a network sees: the acquired planes on a centred grid of its own."""
 
     size: tuple[int, int]
-    """Rows and columns of a slice, in pixels."""
+    """The rows and columns of a slice, in pixels."""
     spacing_mm: float | None = None
-    """In-plane pixel size; None keeps the acquired one and only crops or pads."""
+    """The in-plane pixel size in mm; None keeps the acquired one and only crops or pads."""
     smallest_mask_px: Annotated[int, Field(ge=0)] = 0
     """A slice counts as one with the structure where more pixels than these of the acquired matrix are in it."""
     normalisation: Normalisation
@@ -67,4 +67,4 @@ class Preparation(Section):
     bias_field: BiasField
     """The correction of the bias field."""
     slices: Slices
-    """Grid and normalisation of slices."""
+    """The grid and normalisation of slices."""

@@ -31,12 +31,12 @@ def network_grid(image: sitk.Image, settings: Slices) -> sitk.Image:
 
 
 def _half_extent(n: int, spacing: float) -> float:
-    """Distance from the centre of the first pixel to the middle, rounded down to whole pixels."""
+    """Return the distance from the centre of the first pixel to the middle, rounded down to whole pixels."""
     return (n // 2) * spacing
 
 
 def to_network(image: sitk.Image, grid: sitk.Image, mask: bool = False) -> np.ndarray:
-    """Resample onto the network's grid: (slices, rows, columns), linear or (masks) nearest.
+    """Resample an image onto the network's grid: (slices, rows, columns), linearly or (masks) by nearest neighbour.
 
     Outside the image it is filled with the image's minimum, or 0 for masks.
     """
@@ -58,7 +58,7 @@ def to_case(probability: np.ndarray, grid: sitk.Image, case_grid: sitk.Image) ->
 
 
 def large(mask: np.ndarray, smallest_px: int) -> np.ndarray:
-    """Return (slices,) bool: whether a mask (slices, rows, columns) has more than `smallest_px` pixels there."""
+    """Return whether a mask (slices, rows, columns) has more than `smallest_px` pixels on a slice: (slices,) bool."""
     return np.count_nonzero(mask, axis=(1, 2)) > smallest_px
 
 

@@ -37,7 +37,7 @@ class Stack(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Length of each axis, slices first."""
+        """The length of each axis, slices first."""
 
     def __len__(self) -> int: ...
 
@@ -110,7 +110,7 @@ class StoredMasks:
 
 
 def _head(file: Path) -> tuple[tuple[int, ...], np.dtype, int]:
-    """Shape, type and the first byte's place of an array as `write` left it."""
+    """Return shape, type and the first byte's place of an array as `write` left it."""
     with file.open("rb") as data:
         version = np.lib.format.read_magic(data)
         assert version == (1, 0), "longer heads are those of structured types"

@@ -42,7 +42,7 @@ def write_case(folder: Path, channels: dict[str, sitk.Image], structures: dict[s
     """Write a case's images.
 
     Raises:
-        GeometryError: naming each image that is not on the first channel's grid.
+        GeometryError: images are not on the first channel's grid; the message names each.
     """
     check_grids(channels, structures)
     for name, image in channels.items():
@@ -52,7 +52,11 @@ def write_case(folder: Path, channels: dict[str, sitk.Image], structures: dict[s
 
 
 def check_grids(channels: dict[str, sitk.Image], structures: dict[str, sitk.Image]) -> None:
-    """Raise GeometryError, naming each image that is not on the first channel's grid, and how it differs."""
+    """Check that all images of a case lie on the first channel's grid.
+
+    Raises:
+        GeometryError: some don't; the message names each and says how it differs.
+    """
     grid = next(iter(channels.values()))
     named = {f"channel {n}": i for n, i in channels.items()}
     named |= {f"structure {n}": i for n, i in structures.items()}
@@ -64,7 +68,11 @@ def check_grids(channels: dict[str, sitk.Image], structures: dict[str, sitk.Imag
 
 
 def write(image: sitk.Image, path: Path) -> None:
-    """Write `<name>.nii.gz` without metadata: headers of received files may say whose they are."""
+    """Write an image as `<name>.nii.gz` without metadata: headers of received files may say whose they are.
+
+    Raises:
+        OSError: the disk is full.
+    """
     image = sitk.Image(image)
     for key in image.GetMetaDataKeys():
         image.EraseMetaData(key)
@@ -80,7 +88,7 @@ def write(image: sitk.Image, path: Path) -> None:
 
 
 def read(path: Path) -> sitk.Image:
-    """Return an image that `write` wrote. Naming the format spares SimpleITK from trying all that it knows."""
+    """Read an image that `write` wrote. Naming the format spares SimpleITK from trying all that it knows."""
     return sitk.ReadImage(str(path), imageIO=FORMAT)
 
 

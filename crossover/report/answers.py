@@ -6,7 +6,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
-from crossover.analyses.figures.subgroups import p_of
+from crossover.analyses.figures.subgroups import tukey_p
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
 from crossover.report.formats import interval, number, p_value
 from crossover.report.layout import table
@@ -84,7 +84,7 @@ def from_scores(summary: pd.DataFrame, tukey: pd.DataFrame, study: Study, struct
 
     def p(family: str, n: int) -> float:
         pair = (here.at[(name, n), "model"] for name in (family, scratch))
-        return p_of(tests[tests["n_train"] == n], *pair)
+        return tukey_p(tests[tests["n_train"] == n], *pair)
 
     asked = [f for f in main_question(study) if families(study)[f].sized]
     sides: dict[str, dict[str, list[int]]] = {}

@@ -14,9 +14,9 @@ from crossover.statistics.learning_curves.crossing import (
     CHANGES,
     CROSSES,
     NONE,
-    bounds,
+    interval_text,
     lacking,
-    number,
+    size_text,
     stays_ahead,
 )
 from crossover.study.families import baseline, families, fine_tuned
@@ -75,8 +75,8 @@ def statement(row: dict[str, Any], study: Study) -> str:
     ahead, overtakes = (style.family_label(study, row[k]) for k in ("ahead", "overtakes"))
     [said] = statements(
         study, "crossover_of_a_pair", verdict=IN_SHORT.get(row["verdict"], "open"), row=row,
-        ahead=ahead, overtakes=overtakes, n=number(row["n"], row),
-        ci=f"{row['confidence']:.0%} CI {bounds(row)}", stays=_stays_ahead(row, study),
+        ahead=ahead, overtakes=overtakes, n=size_text(row["n"], row),
+        ci=f"{row['confidence']:.0%} CI {interval_text(row)}", stays=_stays_ahead(row, study),
     )  # fmt: skip
     return _of_structure(row, study) + said
 
@@ -131,8 +131,8 @@ def cases_needed_layout(needed: pd.DataFrame, study: Study) -> pd.DataFrame:
 def _pairs(rows: pd.DataFrame) -> pd.DataFrame:
     records = rows.to_dict("records")
     numbers = {
-        "n": [number(row["n"], row) for row in records], "CI": [bounds(row) for row in records],
-        "By power laws": ["" if pd.isna(row["n_power"]) else number(row["n_power"], row) for row in records],
+        "n": [size_text(row["n"], row) for row in records], "CI": [interval_text(row) for row in records],
+        "By power laws": ["" if pd.isna(row["n_power"]) else size_text(row["n_power"], row) for row in records],
         "patients": rows["patients"], "Draws of the subsets": rows["replicates"],
     }  # fmt: skip
     return rows[["test_set", "structure", "overtakes", "ahead", "verdict"]].assign(**numbers)

@@ -22,7 +22,7 @@ from crossover.statistics.study_planning.planning import (
     DIFFERENCE,
     NEXT,
     completed,
-    enough,
+    reaches_assurance,
     statement,
 )
 from crossover.study.families import families, fine_tuned
@@ -87,7 +87,7 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     label = {family: style.family_label(study, family) for family in families(study)}
     rows = plans.assign(a=plans["a"].map(label), b=plans["b"].map(label)).to_dict("records")
     settling = [row for row in rows if row["question"] in (CROSSOVER, DIFFERENCE)]
-    shown = [row for row in settling if enough(row)][:1] or settling[-1:]
+    shown = [row for row in settling if reaches_assurance(row)][:1] or settling[-1:]
     tuned = [r for r in rows if r["question"] == NEXT and r["a"] == label[fine_tuned(study)]]
     shown += [row for row in tuned if not row["refused"]][:1]
     for text in statements(study, "surer", plans=[statement(row) for row in shown]):

@@ -18,7 +18,7 @@ from crossover.imaging.volumes import write_case
 from crossover.sources import ingest_report
 from crossover.sources.copies import same_images, values_digest
 from crossover.sources.dicom.examination import read_examination
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import Instance
 from crossover.sources.dicom.places import (
     Candidates,
@@ -28,7 +28,7 @@ from crossover.sources.dicom.places import (
     parted,
 )
 from crossover.sources.dicom.scan import Examination, gather, patient_of, read_headers
-from crossover.sources.findings import Finding, unforeseen
+from crossover.sources.findings import Finding, describe_unforeseen
 from crossover.sources.forms import form_of
 from crossover.sources.ingest_report import CaseRecord, Report
 from crossover.sources.pseudonyms import case_names, key_of
@@ -59,11 +59,11 @@ class Work:
 
     patient: str
     received: dict[str, str]
-    """Name of a file (its token, or its place in the row) -> SHA-256."""
+    """The name of a file (its token, or its place in the row) -> SHA-256."""
     row: dict[str, str]
-    """The variables that go on with the case."""
+    """The variables that are kept with the case."""
     examination: Examination | None = None
-    """Of DICOM; else `source_row` names the files."""
+    """The examination of a case from DICOM; else `source_row` names the files."""
     source_row: dict[str, str] | None = None
     label_maps: dict[str, list[LabelMapFiles]] = field(default_factory=dict)
     """Structure -> what its pattern finds: one file or folder, where all is well."""
@@ -79,11 +79,15 @@ def make_cases(
     workers: int,
     lenient: bool = False,
 ) -> Report:
-    """Make every case of a cohort; then `patients.csv` and the report, `ingest.json` and `ingest.txt`.
+    """Make every case of a cohort, then `patients.csv` and the report, `ingest.json` and `ingest.txt`.
 
     Args:
         raw: the cohort's raw manifest.
+        manifest: the manifest of cases that is written; the cases lie beside it.
+        source, rules: what the cases are read from, and how.
         data: the folder of real data; not used by phantoms.
+        code: digest of the source code that makes cases, which is part of each case's key.
+        workers: how many cases are made at the same time.
         lenient: make what can be made: structures with errors are left out of their cases, and cases with
             errors out of the manifest.
 
@@ -91,9 +95,9 @@ def make_cases(
         The report, as in `ingest.json`.
 
     Raises:
-        IngestError: where a case is excluded by an error that the source does not allow by name, or no
-            case is left; if lenient, where there is no case at all. The report is written all the same, the manifest
-            is not.
+        IngestError: where a case is excluded by an error that the source does not allow by name, or no case
+            is left; if lenient, where there is no case at all. The report is written all the same, the
+        manifest is not.
     """
     received = read_json(raw)["items"]
     folder = manifest.parent
@@ -134,7 +138,7 @@ def _rules_of(rules: IngestRules, case: str) -> IngestRules:
 def _refresh(
     folder: Path, keys, make, workers: int, work: Mapping[str, Work], apart: bool = False
 ) -> dict[str, CaseRecord]:
-    """Records of all cases; of those whose making failed, one that says so and is not kept.
+    """Return the records of all cases; where making one failed, a record that says so and is not kept.
 
     Args:
         apart: in processes of their own: a decoder that crashes takes its process with it, not the job.
@@ -188,7 +192,7 @@ def _work(
     source: Source, rules: IngestRules, raw: Path, received: dict, data: Path | None,
     known: Mapping[str, list[str]], workers: int,
 ) -> tuple[dict[str, Work], list[Finding]]:  # fmt: skip
-    """Case -> what it is made from; and findings about files of no case."""
+    """Return case -> what it is made from; and findings about files of no case."""
     if isinstance(source, Phantom):
         return {c: _phantom(c, item, source, raw) for c, item in received.items()}, []
     if data is None:
@@ -198,7 +202,7 @@ def _work(
         return {c: _volumes(patient, row, received[c]) for c, (patient, row) in cases.items()}, told
     digests = {token: about["sha256"] for token, about in received.items()}
     name = partial(_pseudonym, source)
-    files, findings = walk(data / source.folder, key_of(source))
+    files, findings = list_files(data / source.folder, key_of(source))
     images, maps = parted(source, files)
     found, findings = gather(images, findings, rules.series, name, workers, known)
     return {c: _dicom(e, source, digests, maps) for c, e in found.items()}, findings
@@ -213,7 +217,7 @@ def _key(settings: str, received: Mapping[str, str], row: Mapping[str, str]) -> 
 
 
 def _known(source: Source, folder: Path, received: dict, settings: Callable[[str], str]) -> dict[str, list[str]]:
-    """Case -> tokens of its files, for the patients with the same files and settings as before."""
+    """Return case -> tokens of its files, for the patients with the same files and settings as before."""
     # A new label map may belong to any patient, so with label maps all headers are read.
     if not isinstance(source, DicomSource) or source.label_maps:
         return {}
@@ -258,13 +262,13 @@ def _make(
     work: Mapping[str, Work], source: Source, rules: IngestRules, data: Path | None, case: str,
     folder: Path, lenient: bool = False,
 ) -> CaseRecord:  # fmt: skip
-    """Return one case: its files where nothing is wrong, and what is told of it in any case."""
+    """Return the record of one case, which is made where nothing is wrong; its files are written to the folder."""
     try:
         return _made(work[case], source, _rules_of(rules, case), data, lenient, folder)
     except Exception as error:
         if isinstance(source, Phantom):
             raise
-        raise CaseError(unforeseen(error)) from None  # the log tells no more than that
+        raise CaseError(describe_unforeseen(error)) from None  # the log tells no more than that
 
 
 def _made(own: Work, source: Source, rules: IngestRules, data: Path | None, lenient: bool, folder: Path) -> CaseRecord:

@@ -20,11 +20,12 @@ from crossover.sources.findings import Finding
 from crossover.sources.ingest_report import CaseRecord
 
 EQUAL = 1e-9
-"""Sums of planes that differ by less, relative to the largest, are equal: their order of adding differs."""
+"""The largest difference, relative to the largest sum, of sums of planes that count as equal: their order of adding
+differs."""
 
 
 def values_digest(image: sitk.Image) -> str:
-    """Return a digest of an image's values as float32, in an order of axes that the values decide."""
+    """Return a digest of an image's values as float32, in an order of axes that depends on the values alone."""
     values = sitk.GetArrayViewFromImage(image).astype(np.float32) + np.float32(0)  # -0.0 is 0.0
     rows = values.sum(axis=0, dtype=np.float64)  # of whole numbers all sums are exact, in any order
     sums = [values.sum(axis=(1, 2), dtype=np.float64), rows.sum(axis=1), rows.sum(axis=0)]

@@ -111,7 +111,7 @@ KINDS: dict[str, Kind] = {
     "volume-refused": Kind("error", "mend the file or the table"),
     "failed": Kind("error", "please report this with the log"),
 }  # fmt: skip
-"""Every kind of finding. An error excludes its case; a warning wants a look; a note tells what was done."""
+"""Every kind of finding. An error excludes its case, a warning wants a look, and a note says what was done."""
 
 
 class FindingRow(TypedDict):
@@ -135,16 +135,16 @@ class Finding:
     about: str = ""
     """The channel or structure it concerns: "channel b0"."""
     files: tuple[str, ...] = ()
-    """Tokens of the files it is about, the first few."""
+    """The tokens of the first few files that it is about."""
 
     @property
     def severity(self) -> Severity:
-        """Whether it excludes the case, or is only reported."""
+        """Whether the finding excludes the case, or is only reported."""
         return KINDS[self.code].severity
 
     @property
     def remedy(self) -> str:
-        """What to do about it."""
+        """What a person can do about it."""
         return KINDS[self.code].remedy
 
     def row(self) -> FindingRow:
@@ -163,8 +163,8 @@ class Refused(ValueError):
         self.finding = Finding(code, what, files=tuple(files)[:5])
 
 
-def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Join the files about which the same thing is to be said into one finding."""
+def join_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """Join findings that say the same about several files into one finding."""
     together: dict[tuple[str, str], list[str]] = defaultdict(list)
     for f in findings:
         together[f.code, f.what] += f.files
@@ -174,7 +174,7 @@ def gathered(findings: Iterable[Finding]) -> list[Finding]:
     ]
 
 
-def unforeseen(error: BaseException) -> str:
+def describe_unforeseen(error: BaseException) -> str:
     """Return kind and place of an unexpected error; its message is left out, since it may quote a file's text."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(where.filename).name}:{where.lineno}"

@@ -8,7 +8,7 @@ from crossover.sources.settings import OpenKbpSource, VolumesSource
 
 
 def form_of(source: VolumesSource | OpenKbpSource) -> ModuleType:
-    """Return the module that knows a table's form: `rows`, `patient_files`, `read_patient`."""
+    """Return the module that reads a table's form: it has `rows`, `patient_files` and `read_patient`."""
     # Imported here: pandas and nibabel, which DICOM doesn't need.
     if isinstance(source, OpenKbpSource):
         from crossover.sources import openkbp

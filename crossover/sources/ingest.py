@@ -17,7 +17,8 @@ def load_rules(path: Path) -> RulesFile:
     """Read the rules of a file.
 
     Raises:
-        crossover.core.configuration.ConfigError: naming the file, each wrong key or value, and the valid ones.
+        crossover.core.configuration.ConfigError: keys or values are wrong; the message names the file, each
+        of them, and the valid ones.
     """
     return validate(RulesFile, read_yaml(path), path)
 
@@ -26,7 +27,7 @@ def study_rules(study: str) -> RulesFile:
     """Return the rules of a study: its `series` and `structures`.
 
     Raises:
-        crossover.core.configuration.ConfigError: where it has none, naming the studies that do.
+        crossover.core.configuration.ConfigError: the study has none; the message names the studies that do.
     """
     path = STUDIES / f"{study}.yaml"
     values = read_extended(path, CONFIG / BASES) if path.exists() else {}

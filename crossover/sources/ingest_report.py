@@ -37,7 +37,7 @@ class CaseReport(TypedDict):
     """A case in the report."""
 
     status: Literal["made", "excluded", "allowed"]
-    """excluded: by an error; allowed: excluded, as the source allows."""
+    """The state of the case. "excluded": by an error; "allowed": excluded, as the source allows."""
     found: list[str]
     chosen: dict[str, str]
     findings: list[FindingRow]
@@ -48,12 +48,12 @@ class Report(TypedDict):
 
     cases: dict[str, CaseReport]
     folder: list[FindingRow]
-    """About files of no case."""
+    """The findings about files of no case."""
     made: list[str]
     failed: list[str]
-    """Cases that are excluded."""
+    """The cases that are excluded."""
     barred: list[str]
-    """Codes of errors about files of no case."""
+    """The codes of errors about files of no case."""
 
 
 def report(
@@ -102,14 +102,14 @@ def read(folder: Path) -> Report:
 
 
 def write(report: Report, folder: Path) -> None:
-    """Write both files."""
+    """Write the report to a folder, as `ingest.json` and `ingest.txt`."""
     write_json(folder / JSON, report)
     with (folder / TEXT).open("w", encoding="utf-8") as file:
         show(report, Console(file=file, width=140))
 
 
 def show(report: Report, console: Console) -> None:
-    """Return the report as a person reads it: cases, then files of no case, then what to do."""
+    """Print the report for a person: cases, then files of no case, then what to do."""
     table = Table("case", "status", "chosen", "findings", show_lines=True)
     for case, about in report["cases"].items():
         chosen = "\n".join(f"{name}: {what}" for name, what in about["chosen"].items())
@@ -129,14 +129,14 @@ def show(report: Report, console: Console) -> None:
 
 
 def problems(report: Report) -> str:
-    """Say what makes the exit status non-zero; "" where nothing does."""
+    """Return what makes the exit status non-zero; "" where nothing does."""
     failed = [f"{len(report['failed'])} of {len(report['cases'])} cases have errors"]
     barred = [f"{len(report['barred'])} kinds of errors about files of no case"]
     return ", ".join(failed * bool(report["failed"]) + barred * bool(report["barred"]))
 
 
 def _together(findings: Sequence[FindingRow]) -> list[FindingRow]:
-    """Findings that say the same of several channels or structures, as one."""
+    """Join findings that say the same of several channels or structures."""
     alike: dict[tuple[str, str], list[FindingRow]] = {}
     for finding in findings:
         alike.setdefault((finding["code"], finding["what"]), []).append(finding)

@@ -8,11 +8,11 @@ from crossover.sources.pseudonyms import key_of, token
 from crossover.sources.settings import Phantom, Source
 
 
-def listing(source: Source, data: str | None, manifest: Path) -> str | None:
+def listing_digest(source: Source, data: str | None, manifest: Path) -> str | None:
     """Return a digest of the coded paths and the sizes of all files of a source.
 
-    Without the folder at hand (a clone with pulled results) it is the one kept in the raw manifest,
-    so that nothing reruns; None for phantoms, which come from no folder.
+    Without the folder at hand (a clone with pulled results) it is the one kept in the raw manifest, so that
+    nothing reruns; it is None for phantoms, which come from no folder.
     """
     if isinstance(source, Phantom):
         return None

@@ -20,7 +20,7 @@ import SimpleITK as sitk
 from crossover.imaging.volumes import on_grid
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import case_names
-from crossover.sources.reading import Reading, kept
+from crossover.sources.reading import Reading, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OpenKbpSource, OtherGrids
 from crossover.sources.volumes import VolumesError
@@ -28,7 +28,7 @@ from crossover.sources.volumes import VolumesError
 SHAPE = (128, 128, 128)
 AIR = -1024
 VOXEL_SIZES_APART_MM = 0.05
-"""A center is told by its voxels' size, which this table of its own rounds."""
+"""The difference (mm) below which voxel sizes are those of one center: the challenge's table of them is rounded."""
 DIMENSIONS = "voxel_dimensions.csv"
 
 
@@ -36,7 +36,7 @@ def rows(source: OpenKbpSource, root: Path) -> Rows:
     """Return where each patient's files lie and its voxel's size, of patients with the source's voxel size only.
 
     Raises:
-        VolumesError: where the folder has no patient of that size.
+        VolumesError: the folder has no patient of that size.
     """
     found = {}
     for path in sorted((root / source.folder).glob(f"*/pt_*/{DIMENSIONS}")):
@@ -65,10 +65,11 @@ def read_patient(
 ) -> Reading:
     """Read the CT in HU as channel `ct`, and the structures as 0/1; slices run upwards.
 
-    A structure that is missing or empty, or lies where anatomy has it not, is a finding, volume-refused.
+    A structure that is missing or empty, or lies where anatomy does not have it, gives a finding,
+    volume-refused.
     """
     out = Reading()
-    with kept(out.findings, ""):
+    with errors_as_findings(out.findings, ""):
         out.channels, out.structures, wrong = _read(source, row, root)
         out.findings += [Finding("volume-refused", what) for what in wrong]
     return out
@@ -77,7 +78,7 @@ def read_patient(
 def _read(
     source: OpenKbpSource, row: Mapping[str, str], root: Path
 ) -> tuple[dict[str, sitk.Image], dict[str, sitk.Image], list[str]]:
-    """Channels, structures, and what is wrong with them."""
+    """Return channels, structures, and what is wrong with them."""
     folder = root / row["folder"]
     stored = np.zeros(SHAPE, np.float32)
     table = pd.read_csv(folder / "ct.csv", index_col=0)
@@ -108,7 +109,7 @@ def _indices(table: pd.DataFrame, what: str) -> np.ndarray:
 
 
 def _upright(stored: np.ndarray) -> np.ndarray:
-    """(rows, columns, slices downwards) -> (slices upwards, rows, columns)."""
+    """Return (rows, columns, slices downwards) as (slices upwards, rows, columns)."""
     return stored[:, :, ::-1].transpose(2, 0, 1)
 
 

@@ -25,6 +25,9 @@ def secret() -> bytes:
     """Return the secret from CROSSOVER_SECRET, else from ~/.config/crossover/secret, made at first use.
 
     Whoever has it can link pseudonyms to patients; whoever loses it gets other pseudonyms.
+
+    Raises:
+        ValueError: the file holds fewer than 32 bytes, so that it is not what was written.
     """
     if given := os.environ.get(VARIABLE):
         return given.encode()
@@ -49,7 +52,7 @@ def _create(path: Path) -> None:
 
 
 PUBLIC = b"public"
-"""The key of data that are nobody's (phantoms) or public already: it hides nothing."""
+"""The key of data that are nobody's (phantoms) or public already, which hides nothing."""
 
 
 def key_of(source: Source) -> bytes:
@@ -73,15 +76,17 @@ def token(path: bytes, key: bytes) -> str:
 
 
 def scan_name(values: Sequence[str], key: bytes) -> str:
-    """Return what tells the scans of one patient apart: six hexadecimal digits of a keyed hash.
+    """Return what distinguishes the scans of one patient: six hexadecimal digits of a keyed hash.
 
-    Of the row's values in the columns that name its files, in the order of the columns' names.
+    Args:
+        values: the row's values in the columns that name its files, in the order of the columns' names.
+        key: the secret.
     """
     return _keyed(key, "scan", "\0".join(values).encode(errors="surrogateescape"))[:6]
 
 
 def scanner_name(serial: str, key: bytes) -> str:
-    """Return what tells scanners apart: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
+    """Return what distinguishes scanners: s and six hexadecimal digits of a keyed hash of maker, model and serial."""
     return "s" + _keyed(key, "scanner", serial.encode(errors="surrogateescape"))[:6]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import SimpleITK as sitk
 
 from crossover.imaging.grids import GeometryError, reoriented, resampled
-from crossover.sources.findings import Finding, Refused, unforeseen
+from crossover.sources.findings import Finding, Refused, describe_unforeseen
 from crossover.sources.settings import OtherGrids
 
 log = logging.getLogger(__name__)
@@ -42,20 +42,22 @@ class Reading:
 
 
 def brought_onto(
-    grid: sitk.Image, image: sitk.Image, of: str, other_grids: OtherGrids
+    grid: sitk.Image, image: sitk.Image, channel: str, other_grids: OtherGrids
 ) -> tuple[sitk.Image, Finding | None]:
-    """Return an image on the grid of another channel, and what is to be told of it.
+    """Return an image on the grid of another channel, and a finding if there is something to report.
 
     Args:
-        of: the name of the channel whose grid it is.
+        grid: the channel's image. image: what is brought onto its grid.
+        channel: the name of the channel whose grid it is.
+        other_grids: whether an image on another grid is resampled or refused.
 
     Raises:
-        Refused: other-grid, where it lies on another and is not to be resampled, or lies all outside.
+        Refused: other-grid, where it lies on another grid and is not to be resampled, or lies all outside.
     """
     try:
         return reoriented(image, grid), None
     except GeometryError as error:
-        what = f"not on the grid of channel {of}: {error}"
+        what = f"not on the grid of channel {channel}: {error}"
     if other_grids == "refuse":
         raise Refused("other-grid", what)
     out, outside = resampled(image, grid, other_grids)
@@ -66,11 +68,11 @@ def brought_onto(
 
 
 def of_structure(about: str) -> bool:
-    """Whether a finding concerns a structure, or an object that holds some, and no image."""
+    """Return whether a finding concerns a structure, or an object that holds some, and no image."""
     return about.startswith("structure ") or about.endswith(" object")
 
 
-class kept:
+class errors_as_findings:
     """Keeps what goes wrong inside as a finding, so that everything else is looked at too.
 
     Messages of unforeseen errors may quote a file's text: only their kind and place are kept.
@@ -89,7 +91,7 @@ class kept:
         if isinstance(error, Refused):
             self.findings.append(replace(error.finding, about=self.about))
         elif isinstance(error, (Exception, RecursionError)):
-            what = unforeseen(error)
+            what = describe_unforeseen(error)
             log.error("%s: %s", self.about, what)
             self.findings.append(Finding("failed", what, self.about))
         return error is None or isinstance(error, Exception)

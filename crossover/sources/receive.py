@@ -18,7 +18,7 @@ from typing import TypedDict
 
 from crossover.core import incremental
 from crossover.core.files import digest, file_digest, read_json, write_json
-from crossover.sources.dicom.files import walk
+from crossover.sources.dicom.files import list_files
 from crossover.sources.dicom.places import parted
 from crossover.sources.forms import form_of
 from crossover.sources.pseudonyms import key_of, token
@@ -32,12 +32,15 @@ def receive(source: Source, manifest: Path, data: Path | None, code: str, worker
     """Write a cohort's raw manifest.
 
     Args:
+        source: where the cohort comes from.
+        manifest: the file that is written; phantoms are written beside it.
         data: folder of the real data; not used by phantoms.
         code: digest of the code that phantoms are made by.
+        workers: how many files are read, or phantoms made, at the same time.
         listing: digest of the folder's listing, kept so that a later run without the folder knows it.
 
     Raises:
-        ValueError: where the source needs a folder of data and none is given.
+        ValueError: the source needs a folder of data and none is given.
     """
     if isinstance(source, Phantom):
         _write_phantoms(source, manifest, code, workers)
@@ -47,7 +50,7 @@ def receive(source: Source, manifest: Path, data: Path | None, code: str, worker
             f"cohort {manifest.parent.name} comes from a folder: give it with DATA=<folder> "
             "(make) or --config data=<folder> (snakemake)"
         )
-    seen = _Seen(manifest.parent / SEEN, key_of(source), workers)
+    seen = _KnownDigests(manifest.parent / SEEN, key_of(source), workers)
     found = _files(source, data, seen) if source.kind == "dicom" else _patients(source, data, seen)
     write_json(manifest, {"items": found, "listing": listing})
     seen.keep()
@@ -60,7 +63,7 @@ class FileDigest(TypedDict):
     bytes: int
 
 
-class _Seen:
+class _KnownDigests:
     """Digests of files that were read before and have the same size and time since."""
 
     def __init__(self, path: Path, key: bytes, workers: int = 1) -> None:
@@ -78,6 +81,7 @@ class _Seen:
             self.digest(file, name)
 
     def digest(self, file: Path, name: str) -> FileDigest:
+        """Return the digest and size in bytes of a file, which is read unless its size and time are as before."""
         about = file.stat()
         # Keyed: the time a file was written may be that of the examination.
         state = token(f"{about.st_size} {about.st_mtime_ns}".encode(), self.key)
@@ -87,13 +91,14 @@ class _Seen:
         return {"sha256": self.now[name][1], "bytes": about.st_size}
 
     def keep(self) -> None:
+        """Write the digests for the next time."""
         write_json(self.path, self.now)
 
 
-def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest]:
-    """Token -> digest of each image and label map; the members of an archive have the archive's."""
+def _files(source: DicomSource, data: Path, seen: _KnownDigests) -> dict[str, FileDigest]:
+    """Return token -> digest of each image and label map; the members of an archive have the archive's."""
     key = key_of(source)
-    images, maps = parted(source, walk(data / source.folder, key)[0])
+    images, maps = parted(source, list_files(data / source.folder, key)[0])
     of_maps = [f for found in maps.values() for one in found.values() for f in one.files]
     whole: dict[str, FileDigest] = {}
     found = {}
@@ -109,8 +114,8 @@ def _files(source: DicomSource, data: Path, seen: _Seen) -> dict[str, FileDigest
     return found
 
 
-def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _Seen) -> dict[str, dict]:
-    """Cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
+def _patients(source: VolumesSource | OpenKbpSource, data: Path, seen: _KnownDigests) -> dict[str, dict]:
+    """Return the cases of a table with the digests of their files: {case: {files: [{sha256, bytes}], row}}.
 
     Names of files and most columns may tell who a patient is: neither is kept.
     """

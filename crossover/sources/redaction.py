@@ -7,7 +7,10 @@ from crossover.sources.settings import PHANTOM_KINDS
 
 
 def without_places(settings: Any) -> Any:
-    """Replace each source of real data in settings by its kind and a digest: its folders may be named after people."""
+    """Replace each source of real data in settings by its kind and a digest.
+
+    Its folders may be named after people.
+    """
     if isinstance(settings, list):
         return [without_places(value) for value in settings]
     if not isinstance(settings, dict):
@@ -21,5 +24,5 @@ def without_places(settings: Any) -> Any:
 
 
 def _is_real(source: Any) -> bool:
-    """Whether this is a cohort's source other than a phantom; a strategy may be called source too."""
+    """Return whether this is a cohort's source other than a phantom; a strategy may be called source too."""
     return isinstance(source, dict) and source.get("kind", "phantom") not in PHANTOM_KINDS

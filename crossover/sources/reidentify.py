@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import STRUCTURES, Instance, read_header
 from crossover.sources.dicom.places import parted
 from crossover.sources.dicom.rtstruct import rois
@@ -24,7 +24,7 @@ from crossover.sources.pseudonyms import VARIABLE, pseudonym, scan_name, secret,
 from crossover.sources.settings import Export
 
 MOST_COLUMNS = 3
-"""Of a table, that name a scan's files together."""
+"""The most columns of a table that together name a scan's files."""
 TABLES = (".csv", ".tsv", ".txt", ".xlsx")
 
 
@@ -33,18 +33,20 @@ class Unknown(ValueError):
 
 
 def reidentify(source: Path, names: list[str], rules: Export) -> Iterator[str]:
-    """Return lines about each case or file among `names`, or about every case where none is given.
+    """Yield lines about each case or file among `names`, or about every case where none is given.
 
-    Whose they are, which series with which descriptions, and what the structures are called: all that
-    the report of an ingest leaves out. Of tables (the source itself, or those that lie in it) the rows and
-    identifiers. Never written to a file.
+    They say whose it is, which series with which descriptions it has, and what the structures are called: all
+    that the report of an ingest leaves out. Of tables (the source itself, or those that lie in it) they give
+    the rows and identifiers. They must not be written to a file.
 
     Args:
+        source: an export, a table, or a folder with either.
+        names: of cases, and tokens of files.
         rules: what the source was ingested by.
 
     Raises:
         Unknown: after all lines, where a name stands for nothing here.
-        ValueError: where there is no secret, or no such source.
+        ValueError: there is no secret, or no such source.
     """
     if not os.environ.get(VARIABLE) and not secret_file().exists():
         raise ValueError(
@@ -79,9 +81,9 @@ def _tables(source: Path) -> list[Path]:
 
 
 def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
-    """Rows of which any cell is a name's patient, as itself or by its pseudonym.
+    """Yield a line for each row of which any cell is a name's patient, as itself or by its pseudonym.
 
-    Without names, all rows, by the column `patient` or else the first.
+    Without names, there is one for each row, by the column `patient` or else the first.
     """
     key = secret()
     for path in tables:
@@ -102,7 +104,7 @@ def _rows(tables: list[Path], wanted: set[str], met: set[str]) -> Iterator[str]:
 
 
 def _named_files(source: Path, wanted: set[str], met: set[str]) -> Iterator[str]:
-    """Volumes whose path holds a name's patient as a word: those of a folder without a table."""
+    """Yield a line for each volume whose path holds a name's patient as a word: those of a folder without a table."""
     key, asked = secret(), {patient_of(name): name for name in wanted - met}
     for path in paths_below(source) if asked else ():
         if not is_volume(path):
@@ -114,7 +116,7 @@ def _named_files(source: Path, wanted: set[str], met: set[str]) -> Iterator[str]
 
 
 def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: bytes) -> bool:
-    """Whether a row is the scan behind the dash of a case's name, by any columns that may name its files."""
+    """Return whether a row is the scan behind the dash of a case's name, by any columns that may name its files."""
     others = sorted(set(rows) - {patient})
     values = dict(zip(others, rows.loc[number, others]))
     scan = name.rpartition("-")[2]
@@ -126,9 +128,9 @@ def _is_scan(name: str, number: int, rows: pd.DataFrame, patient: str, key: byte
 
 
 def _exported(source: Path, wanted: set[str], met: set[str], rules: Export) -> Iterator[str]:
-    """Lines about a folder or archive of DICOM files."""
+    """Yield lines about a folder or archive of DICOM files."""
     key = secret()
-    files, _ = walk(source, key)
+    files, _ = list_files(source, key)
     asked = {patient_of(name): name for name in wanted}
     for file in files:
         if file.token in asked:

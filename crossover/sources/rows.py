@@ -11,7 +11,7 @@ class CaseRow(NamedTuple):
     """One case of a table."""
 
     patient: str
-    """As cases are named: a pseudonym, or the table's own identifier where that is public."""
+    """The name that cases are given: a pseudonym, or the table's own identifier where that is public."""
     row: dict[str, str]
     """Column -> value as it stands in the table; it stays in memory."""
 

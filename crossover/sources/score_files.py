@@ -87,12 +87,12 @@ def nnunet(path: Path, name: str, metric_of: MetricOf) -> Scores:
 
 
 def is_monai(table: Table) -> bool:
-    """Whether a table has the columns of MONAI's raw scores."""
+    """Return whether a table has the columns of MONAI's raw scores."""
     return list(table.rows)[:1] == ["filename"] and "mean" in table.rows
 
 
 def monai_metric(path: Path) -> str:
-    """Return what MONAI calls the metric of a file, which its name alone tells."""
+    """Return what MONAI calls the metric of a file, which stands in its name alone."""
     return path.name.split(".")[0].removesuffix("_raw")
 
 

@@ -13,7 +13,7 @@ from crossover.phantoms.pelvis.settings import PhantomSource
 from crossover.phantoms.prostate.settings import ProstateSource
 
 FileName = Annotated[str, AfterValidator(file_name)]
-"""A channel or structure: files of cases are called after it."""
+"""The name of a channel or structure, after which files of cases are called."""
 
 
 class StructureCode(BaseModel, extra="forbid", frozen=True):
@@ -43,14 +43,14 @@ Byte = Annotated[int, Field(ge=0, le=255)]
 
 
 class StructureName(BaseModel, extra="forbid", frozen=True):
-    """What a structure is known by where its name alone doesn't tell it from another: all that is given must hold."""
+    """What identifies a structure where its name alone doesn't: all that is given must hold."""
 
     name: str | StrictInt | None = None
     """A name, as an entry of `Structure.names` is; None for any."""
     colour: tuple[Byte, Byte, Byte] | None = None
     """Red, green and blue: ROIDisplayColor (3006,002A), or RecommendedDisplayCIELabValue (0062,000D) in sRGB."""
     reader: str | None = None
-    """Who drew it: ROIInterpreter (3006,00A6), ContentCreatorName (0070,0084), ReviewerName (300E,0008) or
+    """The name of who drew it: ROIInterpreter (3006,00A6), ContentCreatorName (0070,0084), ReviewerName (300E,0008) or
     OperatorsName (0008,1070); case, spaces and punctuation don't matter."""
     series_number: int | None = None
     """SeriesNumber (0020,0011) of the RTSTRUCT or SEG object."""
@@ -74,9 +74,9 @@ class Structure(BaseModel, extra="forbid", frozen=True):
     """What RTSTRUCT and SEG objects call it; the key itself where none is given. Case, spaces and
     punctuation don't matter: `Parotid_L` is also "PAROTID L". A name is compared with ROI names and segments'
     labels, else descriptions, else coded meanings; a whole number with the numbers of ROIs and segments. Where one name
-    is several structures', as two readers', an entry of `StructureName` tells which is meant."""
+    is several structures', as two readers', an entry of `StructureName` says which is meant."""
     code: StructureCode | None = Field(default=None, exclude=True)
-    """For DICOM objects that are written. It is part of no dump of the settings, since no result hangs on it."""
+    """The code in DICOM objects that are written. Dumps of the settings leave it out, since it changes no result."""
 
 
 Plane = Literal["axial", "sagittal", "coronal"]
@@ -98,12 +98,12 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
     """Which DICOM series is a channel: all that is given must match."""
 
     modality: str
-    """(0008,0060): MR, CT or PT."""
+    """Modality (0008,0060): MR, CT or PT."""
     plane: Plane | None = None
     """The anatomical plane that the images are nearest to."""
     b_value: float | None = None
-    """Diffusion b-value in s/mm², from the standard attribute or the maker's private one; measured images
-    only, never a map."""
+    """The diffusion b-value in s/mm², from the standard attribute or the maker's private one. It matches measured
+    images only, never a map."""
     calculated: bool = False
     """Whether images that were calculated for the b-value, or derived in an unknown way, count too;
     measured ones go before them."""
@@ -118,9 +118,9 @@ class SeriesRule(BaseModel, extra="forbid", frozen=True):
     """SeriesNumber (0020,0011)."""
     repeated: Repeated = "refuse"
     """Which of several series (or volumes of one) that match is taken, by the time of acquisition or, where
-    not all tell it, by number."""
+    not all have it, by number."""
     by_patient: dict[str, SeriesChoice] = {}
-    """Case or patient, by the pseudonym in the report -> what holds for it instead."""
+    """Case or patient, by its pseudonym in the report -> what holds for it instead."""
 
     def of(self, case: str, patient: str) -> SeriesRule:
         """Return the rule as it holds for one case; what names the case has precedence over what names its patient."""
@@ -147,12 +147,12 @@ OtherGrids = Literal["refuse", "nearest", "linear", "bspline"]
 
 
 class IngestRules(BaseModel, extra="forbid"):
-    """Which series are channels, and what structures are called: of a study, or in a file of its own."""
+    """The rules by which series are channels and names are structures, of a study or in a file of their own."""
 
     series: dict[FileName, SeriesRule] = {}
     structures: dict[FileName, Structure] = {}
     other_grids: OtherGrids = "refuse"
-    """The first channel's grid is the case's: structures lie on it."""
+    """What is done with a channel on another grid than the first one's, which is the grid of the case."""
 
 
 COLUMN = re.compile(r"{([^{}]*)}")
@@ -169,7 +169,7 @@ def columns_pattern(value: str) -> str:
     What stands in braces is a column's name, whatever characters it has; this is no format of Python's.
 
     Raises:
-        ValueError: where it is none.
+        ValueError: it is no such pattern.
     """
     if {"{", "}"} & set(COLUMN.sub("", value)):
         raise ValueError(f"{value!r}: an opening brace needs a closing one, with a column's name between them")
@@ -188,7 +188,7 @@ def below(value: str) -> str:
     """Check a path below the folder of the data; return it unchanged.
 
     Raises:
-        ValueError: where it leads out of it.
+        ValueError: it leads out of the folder.
     """
     if leads_out(value):
         raise ValueError(f"{value!r} is not a path below the folder of the data")
@@ -196,7 +196,7 @@ def below(value: str) -> str:
 
 
 def leads_out(path: str) -> bool:
-    """Whether a path is absolute or goes up; links are followed, since whoever made them meant it."""
+    """Return whether a path is absolute or goes up; links are followed, since whoever made them meant it."""
     return not path or path.startswith(("/", "~")) or ".." in re.split(r"[/\\]", path)
 
 
@@ -229,7 +229,7 @@ VolumeChannel = Annotated[
     Annotated[ColumnsPattern, Tag("<file>")] | Annotated[VolumeImage, Tag("<volume>")],
     Discriminator(_form_of_channel),
 ]
-"""The file of a channel, or which volume of a file; in brackets, since the place of an error names no form."""
+"""The file of a channel, or a volume of a file. Tags are in brackets, so that the place of an error has none in it."""
 
 
 class LabelMap(VolumeStructure):
@@ -255,7 +255,7 @@ def pattern(value: str) -> str:
     """Check a pattern of paths below a source; return it unchanged.
 
     Raises:
-        ValueError: where no such path can be.
+        ValueError: no path below a source can fit it.
     """
     if set(re.findall(r"{.*?}|[{}]", value)) - {"{patient}"}:
         raise ValueError(f"{value!r}: {{patient}} is the only name in braces that is known")
@@ -265,10 +265,10 @@ def pattern(value: str) -> str:
 
 
 class Export(BaseModel, extra="forbid"):
-    """What is to be known of a folder of DICOM files beside its series."""
+    """The settings of a folder of DICOM files beside the rules for its series."""
 
     patients: Literal["id", "folder"] = "id"
-    """What tells patients apart, and stands for `{patient}`: the PatientID, or the first folder below the
+    """What identifies patients, and stands for `{patient}`: the PatientID (0010,0020), or the first folder below the
     source, where a set was given one PatientID for all, or none. An archive counts as a folder."""
     images: str | None = None
     """The folders that hold images, as a pattern like a label map's: "*/T2W". None: all."""
@@ -303,9 +303,9 @@ class VolumesSource(BaseModel, extra="forbid"):
     folder: Annotated[str, AfterValidator(below)] = "."
     """Where the table and all files are, below the folder of the data."""
     table: Annotated[str, AfterValidator(below)] | None = "patients.csv"
-    """CSV, TSV, semicolons or .xlsx; see `crossover.core.tables`. None (null): the files tell."""
+    """The table: CSV, TSV, semicolons or .xlsx (see `crossover.core.tables`). None (null): files identify patients."""
     patient: str = "patient"
-    """The column that tells patients apart."""
+    """The column that identifies patients."""
     where: dict[str, str] = {}
     """Column -> value: which rows of the table are this cohort."""
     channels: dict[FileName, VolumeChannel]
@@ -313,7 +313,7 @@ class VolumesSource(BaseModel, extra="forbid"):
     structures: dict[FileName, VolumeStructure]
     """Structure -> its file, and the label that stands for it."""
     variables: list[str] = []
-    """Columns of the table that go on with the cases; no other column leaves the table."""
+    """The columns of the table that are kept with the cases; no other column leaves the table."""
     identifiers: Literal["secret", "public"] = "secret"
     """"secret": patients get pseudonyms; "public": the table's identifiers are already public, and files
     are called after them."""
@@ -342,35 +342,35 @@ class VolumesSource(BaseModel, extra="forbid"):
 
 
 class DicomSource(Export):
-    """A folder or zip archive of DICOM files in any layout; the study's `series` choose by attributes."""
+    """A folder or zip archive of DICOM files in any layout; the study's `series` choose series by attributes."""
 
     kind: Literal["dicom"]
     folder: str = "."
-    """Folder or archive, below the folder of the data."""
+    """The folder or archive, below the folder of the data."""
 
 
 class OpenKbpSource(BaseModel, extra="forbid"):
-    """The released CSVs of the OpenKBP challenge; a center is told by its voxels' size."""
+    """The released CSVs of the OpenKBP challenge; the size of voxels identifies a center."""
 
     kind: Literal["openkbp"]
     folder: str = "provided-data"
     """Where the patients' folders are, below the folder of the data."""
     pixel_mm: float
-    """The distance of pixels by which the center is told, in mm."""
+    """The distance of pixels that identifies the center, in mm."""
     slice_mm: float
-    """The distance of slices by which the center is told, in mm."""
+    """The distance of slices that identifies the center, in mm."""
     structures: dict[FileName, FileName]
     """Structure -> its file, without suffix."""
     identifiers: Literal["secret", "public"] = "public"
     """Whether patients get pseudonyms (secret) or keep their names of the challenge (public)."""
     variables: list[str] = []
-    """Which of spacing_x, spacing_y and spacing_z go on with the cases."""
+    """Which of spacing_x, spacing_y and spacing_z are kept with the cases."""
     allow: list[str] = []
     """Codes of findings, or names of cases, that may exclude a case without failing the run."""
 
 
 Phantom = PhantomSource | HeadNeckSource | ProstateSource
-"""Cohorts that are made here, of nobody's data."""
+"""The sources of synthetic cohorts."""
 
 PHANTOM_KINDS = ("phantom", "head_neck_phantom", "prostate_phantom")
 

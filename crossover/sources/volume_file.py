@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from crossover.imaging.grids import GeometryError, corners, right_angles, tolerance_mm
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.landing import checked
+from crossover.sources.dicom.landing import inside_or_refuse
 from crossover.sources.findings import Finding, Refused
 
 # It tells of damaged headers on the terminal; what is wrong with them is a finding.
@@ -31,7 +31,7 @@ logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
 
 GZIP = b"\x1f\x8b"
 MOST_PACKED = 1100
-"""How many bytes gzip can hold in one: 1032 by its format."""
+"""The most bytes that gzip can hold in one: 1032 by its format."""
 NIFTI = {b"n+1\0": nib.Nifti1Image, b"n+2\0": nib.Nifti2Image}
 MM = {"meter": 1000.0, "micron": 0.001}
 """Units of NIfTI's xyzt_units other than mm, in mm; 0 ("unknown") is mm by custom."""
@@ -92,15 +92,19 @@ def read_volume(path: Path, number: int | None = None) -> Volume:
 
 
 def read_mask(path: Path, labels: list[int] | None) -> tuple[sitk.Image, list[Finding]]:
-    """Read a file's voxels that hold one of `labels`, as 0/1 (uint8) on its own grid; None: any but 0.
+    """Read which of a file's voxels hold one of `labels`, as 0/1 (uint8) on its own grid.
+
+    Args:
+        path: NIfTI, NRRD or MetaImage.
+        labels: None: any but 0.
 
     Raises:
         Refused: as `read_volume`; structure-refused, where values are no whole numbers, too many different
-            ones, or none is outside; structure-empty, telling the labels that are there.
+            ones, or none is outside; structure-empty, naming the labels that are there.
     """
     volume = read_volume(path)
     values = sitk.GetArrayViewFromImage(volume.image)
-    mask = checked(values, labels, volume.scaling)
+    mask = inside_or_refuse(values, labels, volume.scaling)
     return on_grid(mask.astype(np.uint8), volume.image), volume.findings
 
 
@@ -129,7 +133,7 @@ def read_image(path: Path, number: int | None = None) -> tuple[sitk.Image, list[
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, bool]]:
-    """A file's bytes, unpacked where they are gzip's, whatever its name says; and whether they are."""
+    """Open a file, unpacked where its bytes are gzip's, whatever its name says; yield it and whether they are."""
     with path.open("rb") as raw:
         packed = raw.read(2) == GZIP
         raw.seek(0)
@@ -190,7 +194,10 @@ def _components(dtype: np.dtype) -> str:
 
 
 def _three(shape: tuple[int, ...], number: int | None = None) -> tuple[int, int, int]:
-    """Three axes of a shape whose further ones have length 1, or a fourth one that holds a volume of this number."""
+    """Return the three axes of a shape, without further ones.
+
+    Further axes have length 1, or a fourth one holds a volume of this number.
+    """
     sizes = " x ".join(map(str, shape))
     if number is not None:
         if len(shape) != 4 or number >= shape[3]:
@@ -242,7 +249,7 @@ def _nifti_place(header: nib.Nifti1Header, size: tuple[int, int, int]) -> tuple[
 
 
 def _contradiction(sform: NDArray, qform: NDArray, unit: float, size: tuple[int, int, int]) -> list[Finding]:
-    """Whether the two forms of a header put a corner elsewhere.
+    """Warn where the two forms of a header put a corner elsewhere.
 
     Raises:
         Refused: volume-header, where they give the voxels other sizes.

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.cells import TableError, broken, named_rows
-from crossover.core.names import alike, unsafe
+from crossover.core.cells import TableError, named_rows, uncomputed_cells
+from crossover.core.names import equal_ignoring_case, unsafe
 from crossover.core.tables import Table, read_table
 from crossover.imaging.volumes import on_grid
-from crossover.sources.dicom.landing import contradictory, landed
+from crossover.sources.dicom.landing import contradictory, land_with_findings
 from crossover.sources.file_patterns import filled, matching, paths_below
 from crossover.sources.findings import Finding
 from crossover.sources.pseudonyms import PUBLIC, case_names, key_of, scan_name
-from crossover.sources.reading import Reading, brought_onto, kept
+from crossover.sources.reading import Reading, brought_onto, errors_as_findings
 from crossover.sources.rows import CaseRow, Rows
 from crossover.sources.settings import OtherGrids, VolumesSource, columns_in, leads_out
 from crossover.sources.volume_file import read_image, read_mask
@@ -33,8 +33,8 @@ class VolumesError(ValueError):
 def rows(source: VolumesSource, root: Path) -> Rows:
     """Return the cases of this cohort; a patient of several rows has a case for each.
 
-    Such a case is called after its patient and what names its files, so that neither the table's order nor
-    a further row changes its name.
+    Such a case is called after its patient and what names its files, so that neither the table's order nor a
+    further row changes its name.
 
     Raises:
         VolumesError: for a table that can't be read, a missing column, identifiers that can't name files,
@@ -43,7 +43,7 @@ def rows(source: VolumesSource, root: Path) -> Rows:
     root /= source.folder
     table, lacking = (_read_table(source, root), []) if source.table else _table_of_files(source, root)
     own, passed = _of_cohort(source, table.rows)
-    findings = [f for column in sorted(_needed(source)) for f in broken(own[column])]
+    findings = [f for column in sorted(_needed(source)) for f in uncomputed_cells(own[column])]
     if key_of(source) == PUBLIC:
         findings += _unsafe(source, own[source.patient])
     named = _named(source, own)
@@ -82,7 +82,7 @@ def _table_of_files(source: VolumesSource, root: Path) -> tuple[Table, list[Find
 
 
 def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
-    """Say that the cohort has no patient, and why that may be."""
+    """Return words that the cohort has no patient, and why that may be."""
     if source.table:
         return f"no row with {source.where}"
     where = f" with {source.where}" if source.where else ""
@@ -91,7 +91,7 @@ def _nobody(source: VolumesSource, lacking: list[Finding]) -> str:
 
 
 def _named(source: VolumesSource, own: pd.DataFrame) -> dict[int, tuple[str, str]]:
-    """Row -> its case and patient; rows without a patient are left out."""
+    """Return row -> its case and patient; rows without a patient are left out."""
     ids = {number: patient for number, patient in own[source.patient].items() if patient}
     names, times = case_names(source, list(ids.values())), Counter(ids.values())
     out = {}
@@ -117,7 +117,7 @@ def _copies(named: Mapping[int, tuple[str, str]]) -> list[str]:
 
 
 def _repeated(named: Mapping[int, tuple[str, str]]) -> list[Finding]:
-    """Patients of several rows."""
+    """Report patients of several rows."""
     at: dict[str, list[int]] = {}
     for number, (_, patient) in named.items():
         at.setdefault(patient, []).append(number)
@@ -158,7 +158,7 @@ def _asked(source: VolumesSource) -> set[str]:
 
 
 def _files(source: VolumesSource, row: Mapping[str, str]) -> dict[str, str]:
-    """ "channel t2" -> its file, relative to the folder."""
+    """Return what a file is -> the file, relative to the folder; as "channel t2" -> "a/t2.nii.gz"."""
     return {what: filled(file, row) for what, file in source.files.items()}
 
 
@@ -182,7 +182,7 @@ def _folded(text: str) -> str:
 
 
 def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
-    """Public identifiers that can't name files, by row; they are not quoted."""
+    """Return messages about public identifiers that can't name files, by row; they are not quoted."""
     why: dict[str, list[int]] = {}
     for number, name in ids.items():
         if reason := unsafe(name) if name else "":  # an empty one is told with its row
@@ -192,7 +192,7 @@ def _unsafe(source: VolumesSource, ids: pd.Series) -> list[str]:
         f"{named_rows(numbers)}: the identifier in column {source.patient} {reason}: {remedy}"
         for reason, numbers in why.items()
     ]
-    for group in alike(ids):
+    for group in equal_ignoring_case(ids):
         numbers = [number for number, name in ids.items() if name in group]
         findings.append(f"{named_rows(numbers)}: identifiers differ by case only: {remedy}")
     return findings
@@ -253,7 +253,7 @@ def read_patient(
     out, files = Reading(), _files(source, row)
     for name, channel in source.channels.items():
         about = f"channel {name}"
-        with kept(out.findings, about):
+        with errors_as_findings(out.findings, about):
             image, findings = read_image(root / files[about], getattr(channel, "volume", None))
             out.findings += [replace(f, about=about) for f in findings]
             first = next(iter(out.channels.items()), None)
@@ -264,12 +264,12 @@ def read_patient(
     grid, doubtful = next(iter(out.channels.values()), None), contradictory(out.findings)
     for name, structure in source.structures.items():
         about = f"structure {name}"
-        with kept(out.findings, about):
+        with errors_as_findings(out.findings, about):
             labels = None if structure.label is None else [structure.label]
             image, findings = read_mask(root / files[about], labels)
             out.findings += [replace(f, about=about) for f in findings]
             if grid is not None:
-                mask, findings = landed(image, grid, doubtful or contradictory(findings))
+                mask, findings = land_with_findings(image, grid, doubtful or contradictory(findings))
                 out.structures[name] = on_grid(mask.astype(np.uint8), grid)
                 out.findings += [replace(f, about=about) for f in findings]
     return out

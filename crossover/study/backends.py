@@ -50,7 +50,7 @@ class Backend(NamedTuple):
     steps: Callable[[Network], int | None]
 
 
-def of(network: Network) -> Backend:
+def backend_of(network: Network) -> Backend:
     """Return what is known of a network's backend."""
     return BACKENDS[network.backend]
 

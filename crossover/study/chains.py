@@ -41,18 +41,18 @@ class Chain:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The cohorts on whose test cases it is compared."""
+        """The cohorts on whose test cases the chain is compared."""
         return self.steps[-1]
 
     @property
     def source(self) -> str | None:
-        """The cohort of the only training before the target's, where there is one such cohort."""
+        """The cohort of the only training before the target's, None where it is not one cohort."""
         before = self.steps[:-1]
         return before[0][0] if len(before) == 1 and len(before[0]) == 1 else None
 
     @property
     def again(self) -> bool:
-        """Whether it has several trainings, all on the target alone."""
+        """Whether the chain has several trainings, all on the target alone."""
         return self.kind == _times(len(self.steps))
 
     @property
@@ -83,7 +83,7 @@ def chains(study: Study) -> list[Chain]:
 
 
 def kinds(of: Iterable[Chain]) -> list[str]:
-    """Return the kinds that there are: the target alone, once and more often, by sources, data together, controls."""
+    """Return the kinds that chains have, in this order: baseline, trained again, by sources, data together, control."""
     known = {chain.kind: len(chain.steps) for chain in of}
     steps = range(2, max(known.values(), default=0) + 1)
     again, counted = map(_times, steps), (_counted(n - 1) for n in steps)
@@ -92,7 +92,11 @@ def kinds(of: Iterable[Chain]) -> list[str]:
 
 
 def comparable(a: Chain, b: Chain) -> bool:
-    """Whether their kinds are set against each other: controls with the baseline, and with chains as long as they."""
+    """Return whether the kinds of two chains are compared with each other.
+
+    Every kind is compared with the baseline, and controls with nothing else. Chains that are trained again on
+    the target alone are compared with chains of as many trainings.
+    """
     if BASELINE in (a.kind, b.kind):
         return True
     if CONTROL in (a.kind, b.kind):
@@ -101,12 +105,13 @@ def comparable(a: Chain, b: Chain) -> bool:
 
 
 def longer(study: Study) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Say which families of chains were trained longer, and with what a gain of theirs is to be compared.
+    """Return which families of chains were trained longer than which, and with what their gain is to be compared.
 
     Returns:
-        (a, b) -> the strategies that train b's last step once more and more until they are as long as a, from the
-        same initial weights: none where the study has no such control. A chain is as long as its trainings; as
-        its cohorts in all trainings where the number of steps follows from the patients.
+        (a, b) -> the strategies that train b's last step once more and more until they are as long as a, from
+            the same initial weights: none where the study has no such control. The length of a chain is the
+            number of its trainings; of its cohorts in all trainings where the number of steps follows from
+            the patients.
     """
     known = {name: s for name, s in study.strategies.items() if not s.sized}
     steps = {name: tuple(tuple(sorted(t.train)) for t in s.chain) for name, s in known.items()}

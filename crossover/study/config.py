@@ -12,7 +12,8 @@ from crossover.study.schema import Study
 
 SCALES = ("smoke", "demo", "paper")
 FOLDERS = "folders.yaml"
-"""Of the configuration: study -> the folder of its data on this machine; written by `crossover new`, and not shared."""
+"""The file of the configuration with study -> the folder of its data on this machine; `crossover new` writes it,
+and it is not shared."""
 
 
 class Settings(Section):
@@ -21,14 +22,16 @@ class Settings(Section):
     studies: list[str]
     scale: str
     data: str | None = None
-    """Folder with the real data of studies that need it; never part of a rule's parameters."""
+    """The folder with the real data of studies that need it; never part of a rule's parameters."""
     imagenet: str | None = None
-    """Folder of ImageNet weights, `<encoder>.safetensors`; else the hub's cache and packages have them."""
+    """The folder of ImageNet weights, `<encoder>.safetensors`; without it they are those of the hub's cache and
+    packages."""
     activations_gb: Annotated[float, Field(ge=0)] = 20
-    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. Changes how
-    long trainings take, and no other result."""
+    """What kept activations of frozen parts may take of the disk, in 10^9 bytes; 0 keeps none. It changes how long
+    trainings take, and no other result."""
     activations: str | None = None
-    """Folder of kept activations, one of each node's own; else `.cache/activations` below the working folder."""
+    """The folder of kept activations, one of each node's own; by default `.cache/activations` below the working
+    folder."""
     disk_check: bool = True
     """Whether a run that the disk seems too small for is refused (see `crossover.execution.requirements`)."""
     logger: Literal["none", "tensorboard"] = "none"
@@ -36,7 +39,11 @@ class Settings(Section):
 
 
 def load_settings(values: dict, folder: Path = Path("config")) -> Settings:
-    """Check the run's settings; `studies` may be a comma-separated text, as make passes it."""
+    """Check the run's settings; `studies` may be a comma-separated text, as make passes it.
+
+    Raises:
+        ConfigError: keys or values are wrong, or there is no such study; the message has all findings.
+    """
     values = {k: v for k, v in values.items() if v not in ("", None)}
     if isinstance(values.get("studies"), str):
         values["studies"] = [s for s in values["studies"].replace(",", " ").split() if s]
@@ -68,10 +75,14 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
     """Read `studies/<name>.yaml` at a scale.
 
     Args:
-        real: with what its `real:` changes, where it has such: the sources of real patients.
+        name: the study's name.
+        scale: one of its `scales`.
+        folder: where the configuration lies.
+        real: whether to apply what its `real:` changes, where it has such: the sources of real patients.
 
     Raises:
-        ConfigError: naming the file, each wrong key, value or type, and the valid ones.
+        ConfigError: keys, values or types are wrong; the message names the file, each of them, and the valid
+            ones.
     """
     path = folder / "studies" / f"{name}.yaml"
     values = read_extended(path, folder / BASES)
@@ -105,10 +116,10 @@ def load_study(name: str, scale: str, folder: Path = Path("config"), real: bool 
 
 
 def load_studies(settings: Settings, folder: Path = Path("config")) -> dict[str, Study]:
-    """Return every study of a run.
+    """Return every study of a run by its name.
 
     Raises:
-        ConfigError: with the findings of all of them.
+        ConfigError: some study is wrong; the message has the findings of all of them.
     """
     studies, findings = {}, []
     for name in settings.studies:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from crossover import networks
-from crossover.core.names import alike
+from crossover.core.names import equal_ignoring_case
 from crossover.study import backends
 from crossover.study.sections import MOST_ROWS, SELECTED, Network, Overlays
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def findings(study: Study) -> Iterator[str]:
-    """Return what is inconsistent in a study, each with its place and what is valid."""
+    """Yield what is inconsistent in a study, each finding with its place and what is valid."""
     for place in ("cohorts", "channels", "structures", "strategies"):
-        for names in alike(getattr(study, place)):
+        for names in equal_ignoring_case(getattr(study, place)):
             yield f"{place}: {', '.join(names)} differ by case only, and files are called after them"
     yield from _about_attributes(study)
     yield from _about_design(study)
@@ -131,7 +131,7 @@ def _about_other_networks(study: Study) -> Iterator[str]:
 
 
 def _about_one_network(study: Study, called: str | None, network: Network) -> Iterator[str]:
-    found = list(backends.of(network).findings(study, network))
+    found = list(backends.backend_of(network).findings(study, network))
     yield from found
     name = network.architecture
     if any(wrong.startswith("network.architecture") for wrong in found):

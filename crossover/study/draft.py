@@ -17,11 +17,11 @@ from crossover.sources.inspection.names import SIDES, key_of
 from crossover.study.suggested import grid, source_test, test_and_sizes
 
 PIXELS = {"paper": 384, "demo": 128, "smoke": 64}
-"""Pixels a side of a slice at most, by scale."""
+"""The most pixels a side of a slice, by scale."""
 
 
 SMOKE_TESTED = 2
-"""Patients of a cohort who are tested on at the scale smoke: enough to see that everything runs."""
+"""The patients of a cohort who are tested on at the scale smoke: enough to see that everything runs."""
 
 
 class DraftError(ValueError):
@@ -29,7 +29,7 @@ class DraftError(ValueError):
 
 
 @dataclass(frozen=True)
-class Given:
+class FoundCohort:
     """A cohort as it was asked for."""
 
     path: Path
@@ -43,7 +43,7 @@ class Model:
 
     label: str
     network: dict[str, Any]
-    """As a study has it: architecture, settings and initial weights."""
+    """The network as a study has it: architecture, settings and initial weights."""
     frozen: str
     """The level from which its decoder is trained, the encoder frozen."""
 
@@ -55,7 +55,7 @@ class Draft:
     text: str
     data: Path
     """The folder of the data, below which the cohorts' folders are."""
-    told: list[str]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -65,27 +65,29 @@ class _Chosen:
     names: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def of(self, cohort: str) -> list[str]:
+        """Return the names in a cohort's inventory."""
         return [own[cohort] for own in self.names.values()]
 
 
 def draft(
     name: str,
-    cohorts: Mapping[str, Given],
+    cohorts: Mapping[str, FoundCohort],
     channels: Sequence[str] = (),
     structures: Sequence[str] = (),
     model: Model | None = None,
 ) -> Draft:
-    """Return a study of one target, and a source where there is one: patients, or a model.
+    """Draft a study of one target, and a source where there is one: patients, or a model.
 
     Args:
         name: of the study.
         cohorts: "target", and "source" where the study has one -> what was found there.
         channels: names in the target's inventory; by default the likeliest.
-        structures: names in the target's inventory, each as it stands or as `NAME=FOUND`; by default those that most
-            patients have.
+        structures: names in the target's inventory, each as it stands or as `NAME=FOUND`; by default those
+        that most patients have.
+        model: the network that the study begins with, instead of a source's patients.
 
     Raises:
-        DraftError: a name that isn't there; nothing that both cohorts have; too few patients.
+        DraftError: a name isn't there, both cohorts have nothing in common, or there are too few patients.
     """
     cohorts = {c: replace(given, found=_merged(given.found, structures)) for c, given in cohorts.items()}
     target = cohorts["target"].found
@@ -114,13 +116,13 @@ def draft(
     }
     values["scales"]["smoke"]["cohorts"] = {f"{name}_{c}": {"test": min(SMOKE_TESTED, n)} for c, n in tests.items()}
     values["figures"] |= {"overlays": values["figures"]["overlays"] | {"channels": values["channels"][:1]}}
-    told = _told(cohorts, taken, tests, sizes, images, drawn)
+    notes = _assumptions(cohorts, taken, tests, sizes, images, drawn)
     if model and "file" in model.network["initial"]:
-        told.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
-    return Draft(_text(values), data, told)
+        notes.append(f"images are prepared by this study's `preparation`: set it as {model.label} was trained with")
+    return Draft(_text(values), data, notes)
 
 
-def _series(cohorts: Mapping[str, Given], images: _Chosen) -> dict[str, Any]:
+def _series(cohorts: Mapping[str, FoundCohort], images: _Chosen) -> dict[str, Any]:
     """Return the rules of channels, which all cohorts of DICOM share."""
     first = next((c for c, given in cohorts.items() if given.found.dicom), None)
     if first is None:
@@ -148,7 +150,10 @@ def _design(
 
 
 def _asked(names: Sequence[str]) -> dict[str, str]:
-    """The study's name -> the inventory's, of words as `gland`, `gland=label_1` or `gland=whole_gland+prostate`."""
+    """Return the study's name -> the inventory's.
+
+    Words are as `gland`, `gland=label_1` or `gland=whole_gland+prostate`.
+    """
     parted = {own: found or own for own, _, found in (name.partition("=") for name in names)}
     return {own: own if "+" in found else found for own, found in parted.items()}
 
@@ -178,7 +183,7 @@ def _kind(kinds: Sequence[Any], name: str) -> Any:
     return next(kind for kind in kinds if kind.name == name)
 
 
-def _matched(cohorts: Mapping[str, Given], what: str, names: Sequence[str]) -> _Chosen:
+def _matched(cohorts: Mapping[str, FoundCohort], what: str, names: Sequence[str]) -> _Chosen:
     """Find what is asked for in every cohort; where nothing is, what is likely in the target and there in all."""
     target = cohorts["target"].found
     proposed = target.proposed_channels() if what == "channels" else target.proposed_structures()
@@ -221,7 +226,7 @@ def _why(found: Inventory, names: Sequence[str]) -> str:
     return f"{len(left)} of {len(found.cases)} are left out" + (f", as {first[0]}: {first[1]}" if first else "")
 
 
-def _question(cohorts: Mapping[str, Given], model: Model | None) -> str:
+def _question(cohorts: Mapping[str, FoundCohort], model: Model | None) -> str:
     ours = cohorts["target"].label
     if model:
         return (
@@ -237,7 +242,9 @@ def _question(cohorts: Mapping[str, Given], model: Model | None) -> str:
     )
 
 
-def _cohort(cohort: str, given: Given, data: Path, channels: _Chosen, structures: _Chosen, test: int) -> dict[str, Any]:
+def _cohort(
+    cohort: str, given: FoundCohort, data: Path, channels: _Chosen, structures: _Chosen, test: int
+) -> dict[str, Any]:
     found, folder = given.found, os.path.relpath(given.path.resolve(), data)
     usual = (("table", "patients.csv"), ("patient", "patient"))
     source = {key: value for key, value in found.source.items() if (key, value) not in usual}
@@ -263,7 +270,7 @@ def _allowed(found: Inventory, names: Sequence[str]) -> list[str]:
     return sorted(code for code in codes if code.replace("-", "").isalpha() and "-" in code)
 
 
-def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, Given]) -> dict[str, Any]:
+def _structure(name: str, own: Mapping[str, str], cohorts: Mapping[str, FoundCohort]) -> dict[str, Any]:
     label = _label(name)
     rules = [_kind(g.found.structures, own[c]).rule for c, g in cohorts.items() if g.found.dicom]
     names = list(dict.fromkeys(n for rule in rules for n in rule.get("names", [])))
@@ -320,26 +327,26 @@ def _figures(strategies: Mapping[str, Any], sizes: Sequence[int]) -> dict[str, A
     return {"order": [*strategies], "overlays": {"strategies": shown, "sizes": [sizes[-1]]}}
 
 
-def _told(
-    cohorts: Mapping[str, Given], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
+def _assumptions(
+    cohorts: Mapping[str, FoundCohort], taken: Mapping[str, int], tests: Mapping[str, int], sizes: Sequence[int],
     channels: _Chosen, structures: _Chosen,
 ) -> list[str]:  # fmt: skip
     """Return what was assumed, a sentence each."""
-    told = [
+    notes = [
         f"{c}: {g.label}, {g.found.form}; {taken[c]} of {len(g.found.cases)} patients have all that the study asks "
         f"for, and {tests[c]} of them are tested on"
         for c, g in cohorts.items()
     ]
-    told.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")
+    notes.append(f"channels: {', '.join(channels.names)}; structures: {', '.join(structures.names)}")
     for what, chosen in (("channels", channels), ("structures", structures)):
         others = [k.name for k in getattr(cohorts["target"].found, what) if k.name not in chosen.of("target")]
-        told += [f"{what} that are there too and were not chosen: {', '.join(others[:8])}"] * bool(others)
-    told.append(f"sizes: {', '.join(map(str, sizes))} labelled patients of the target, drawn three times")
-    return told
+        notes += [f"{what} that are there too and were not chosen: {', '.join(others[:8])}"] * bool(others)
+    notes.append(f"sizes: {', '.join(map(str, sizes))} labelled patients of the target, drawn three times")
+    return notes
 
 
 BLOCKS = {"cohorts", "structures", "strategies", "scales"}
-"""Sections with a line or more for each of their keys."""
+"""The sections with a line or more for each of their keys."""
 WIDTH = 118
 
 

@@ -60,9 +60,9 @@ def compared(study: Study) -> list[str]:
 
 
 def main_question(study: Study) -> list[str]:
-    """Return what the study compares first: families without sizes, then one of each strategy with sizes.
+    """Return the families that the study compares first: those without sizes, then one of each strategy with sizes.
 
-    Strategies that name their structures, as a sweep of levels on a few of them, stand beside it.
+    Strategies that name their structures, as a sweep of levels on a few of them, are not among them.
     """
     known = families(study)
     named = [*references(study), *compared(study)]
@@ -70,7 +70,7 @@ def main_question(study: Study) -> list[str]:
 
 
 def fine_tuned(study: Study) -> str:
-    """Return the main question's answer to test: its last family that starts from other weights, else its last."""
+    """Return the family that the main question tests: its last that starts from other weights, else its last."""
     known, named = families(study), main_question(study)
     return ([f for f in named if known[f].transferred and known[f].sized] or named)[-1]
 
@@ -97,9 +97,10 @@ def pairs_of(study: Study) -> list[tuple[str, str]]:
 
 
 def chain_text(strategy: Strategy, study: Study, counts: dict[str, int]) -> str:
-    """Say what a strategy is trained on, step by step: "Cervix (all 144) → Uterus (n)".
+    """Return what a strategy is trained on, step by step: "Cervix (all 144) → Uterus (n)".
 
     Args:
+        strategy, study: the strategy of the study.
         counts: training patients of each cohort.
     """
 
@@ -115,9 +116,10 @@ def at_largest(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Order a table's rows by the study's cohorts and structures, within what stands left of each; "all" comes last.
+    """Order a table's rows by the study's cohorts and structures; "all" comes last.
 
-    Statistics come in the order of the alphabet, since the order in which structures are shown changes none of them.
+    Rows are ordered among those that are alike in the columns to the left. Statistics come in the order of
+    the alphabet, since the order in which structures are shown changes none of them.
     """
     cohorts, structures = [*study.cohorts, "all"], [*study.structures, "all"]
     orders = {"test_set": cohorts, "cohort": cohorts, "structure": structures}
@@ -132,7 +134,7 @@ def in_study_order(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 def main_rows(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the rows of the models that the figures show.
 
-    Of replicates, and of folds that are tested on the same cases, the first that the table has.
+    Of replicates, and of folds that are tested on the same cases, it is the first that the table has.
     """
     first: dict[tuple, str] = {}
     there = set(table["model"])

@@ -55,7 +55,10 @@ def splits(study: Study) -> dict:
 
 
 def needed(study: Study) -> dict[str, int]:
-    """Cohort -> fewest training patients that the study can do with: a check of the split, no part of it."""
+    """Return cohort -> fewest training patients that the study can do with.
+
+    The split is checked with it; it is no part of what the split follows from.
+    """
     k = study.splits.k_fold.k
     least = k if study.folded else 2
     needed = dict.fromkeys(study.cohorts, least)
@@ -70,7 +73,7 @@ def needed(study: Study) -> dict[str, int]:
 def train(study: Study, batch: Batch) -> dict:
     cell, network = batch.stages[0].cell, network_of(study, batch)
     own = network.cell(*cell) if cell else network
-    settings = backends.of(network).training(study, own)
+    settings = backends.backend_of(network).training(study, own)
     return {
         "settings": settings.model_dump(mode="json", exclude={"network": {"initial"}}),
         "stages": [asdict(stage) for stage in batch.stages],
@@ -78,15 +81,19 @@ def train(study: Study, batch: Batch) -> dict:
     }
 
 
-def network_of(study: Study, made: Batch | Sequence[Model]) -> Network:
-    """Return the network of a job's stages, or of its models, which is one."""
-    if isinstance(made, Batch):
-        return study.network_of(made.stages[0].network)
-    return study.network_of(study.strategies[made[0].strategy].network)
+def network_of(study: Study, planned: Batch | Sequence[Model]) -> Network:
+    """Return the one network of a job's stages, or of its models."""
+    if isinstance(planned, Batch):
+        return study.network_of(planned.stages[0].network)
+    return study.network_of(study.strategies[planned[0].strategy].network)
 
 
 def _initial(study: Study, batch: Batch) -> dict:
-    """Encoder -> the ImageNet weights at hand, where a stage begins with such; or "model" -> the study's file."""
+    """Return the initial weights that a job reads.
+
+    They are encoder -> the ImageNet weights at hand, where a stage begins with such, or "model" -> the
+    study's file.
+    """
     kinds = {stage.initial for stage in batch.stages}
     if "model" in kinds:
         return {"model": of_file(network_of(study, batch).initial)}
@@ -104,7 +111,7 @@ def selection(study: Study) -> dict:
 
 def predict(study: Study, models: Sequence[Model]) -> dict:
     network = network_of(study, models)
-    settings = backends.of(network).prediction(study, network)
+    settings = backends.backend_of(network).prediction(study, network)
     return {
         "settings": settings.model_dump(mode="json"),
         "models": [asdict(model) for model in models],
@@ -121,7 +128,7 @@ def evaluate(study: Study, models: list[Model]) -> dict:
 
 
 def radiomics(study: Study, models: list[Model] | None) -> dict:
-    """Of models that are tested on test cases; None: of the manual masks."""
+    """Return what radiomics reads: of models, those that are tested on test cases; None stands for the manual masks."""
     assert study.radiomics
     return {
         "settings": study.radiomics.model_dump(mode="json", exclude={"icc"}),
@@ -136,12 +143,13 @@ DESIGN, LABELS = "design", "labels"
 
 
 def analysis(study: Study, read: Iterable[str]) -> dict:
-    """What an analysis reads of a study; `Study.of` reads it.
+    """Return what an analysis reads of a study, from which `Study.of` makes a study.
 
     Args:
-        read: sections or `section.key`; "design" for the parts that say what was compared with what; "labels" for
-            names for people, without which structures, strategies and attributes are called by their keys, and for
-            the order in which structures are shown.
+        study: the whole study.
+        read: sections or `section.key`; "design" for the parts that say what was compared with what; "labels"
+        for names for people, without which structures, strategies and attributes are called by their keys,
+        and for the order in which structures are shown.
     """
     read = list(dict.fromkeys(read))
     values = design(study) if DESIGN in read else {}
@@ -164,7 +172,7 @@ def analysis(study: Study, read: Iterable[str]) -> dict:
 
 
 def design(study: Study) -> dict:
-    """The parts that say what was compared with what."""
+    """Return the parts of a study that say what was compared with what."""
     names = ("study", "attributes", "structures", "sizes", "strategies", "selection")
     values = study.model_dump(mode="json", include={*names})
     values["cohorts"] = {
@@ -179,18 +187,18 @@ def design(study: Study) -> dict:
     return values
 
 
-TOLD = ("title", "question", "paper", "data", "assumptions", "execution", "published")
-"""What is said of a study, and how its work is laid out: no result hangs on it."""
+DESCRIPTIVE = ("title", "question", "paper", "data", "assumptions", "execution", "published")
+"""The sections that describe a study, or say how its work is laid out: no result depends on them."""
 
 
-def made_with(study: Study) -> dict:
-    """The settings that a study's results were made with, scale merged: what DVC shows as parameters."""
-    untold = {name: {"slices_per_patient"} for name in study.cohorts}
-    exclude = dict.fromkeys(TOLD, True) | {"cohorts": untold}
+def result_settings(study: Study) -> dict:
+    """Return the settings that a study's results were made with, scale merged: what DVC shows as parameters."""
+    unread = {name: {"slices_per_patient"} for name in study.cohorts}
+    exclude = dict.fromkeys(DESCRIPTIVE, True) | {"cohorts": unread}
     return study.model_dump(mode="json", exclude=exclude)
 
 
 def report(study: Study) -> dict:
-    """All that is printed: everything but how the work is laid out on a machine."""
-    untold = {name: {"slices_per_patient"} for name in study.cohorts}
-    return study.model_dump(mode="json", exclude={"execution": True, "cohorts": untold})
+    """Return what the report reads: everything but how the work is laid out on a machine."""
+    unread = {name: {"slices_per_patient"} for name in study.cohorts}
+    return study.model_dump(mode="json", exclude={"execution": True, "cohorts": unread})

@@ -78,7 +78,7 @@ class Batch:
 
     @property
     def parents(self) -> list[str]:
-        """Names of the stages of other jobs from which its stages begin, sorted."""
+        """The names of the stages of other jobs from which its stages begin, sorted."""
         own = {stage.name for stage in self.stages}
         return sorted({s.parent for s in self.stages if s.parent} - own)
 
@@ -91,7 +91,7 @@ class Plan:
     models: dict[str, Model]
     batches: dict[str, Batch]
     groups: dict[str, tuple[Model, ...]]
-    """Models of one family, or of several small ones, that one job predicts with, and one scores."""
+    """The models of one family, or of several small ones, that one job predicts with, and one scores."""
 
     @cached_property  # every job asks
     def selection(self) -> dict[str, Batch]:
@@ -100,7 +100,7 @@ class Plan:
 
     @cached_property
     def batch_of(self) -> dict[str, str]:
-        """Stage -> the name of the batch that trains it."""
+        """The name of the batch that trains each stage, by the stage's name."""
         return {stage.name: name for name, batch in self.batches.items() for stage in batch.stages}
 
     def families(self) -> dict[str, list[Model]]:
@@ -186,7 +186,7 @@ class _Variant:
     network: str | None
 
     def leaves_out(self, begun: tuple) -> bool:
-        """Whether these steps leave the fold out: from the first on that trains on its cohort."""
+        """Return whether these steps leave the fold out: from the first on that trains on its cohort."""
         return self.fold_cohort is None or any(c == self.fold_cohort for train, *_ in begun for c, _ in train)
 
     @property
@@ -223,9 +223,10 @@ class _Variant:
 
 
 def _variants(study: Study) -> Iterator[_Variant]:
-    """Strategies without sizes come first, short chains before long: they are what others start from.
+    """Yield every variant of the study's strategies.
 
-    Else by name: the order of a file's keys means nothing.
+    Strategies without sizes come first, short chains before long: they are what others start from. Otherwise
+    the order is by name: the order of a file's keys means nothing.
     """
     order = sorted(study.strategies.items(), key=lambda item: (*early(item[1]), item[0]))
     whole = [None] if not study.folded else range(study.splits.k_fold.k)
@@ -248,7 +249,7 @@ def early(strategy: Strategy) -> tuple[bool, int]:
 
 
 def levels_of(strategy: Strategy) -> Iterator[str | None]:
-    """Return the levels at which a strategy is tried, by name; None without any."""
+    """Yield the levels at which a strategy is tried, by name; None where it has none."""
     return (_named(each) for each in _levels(strategy))
 
 
@@ -285,7 +286,7 @@ def _variant(
 
 
 def _train(step: Step, n: int | None) -> tuple[tuple[str, int | None], ...]:
-    """Sorted, so that the order in which a file names the cohorts means nothing."""
+    """Return the cohorts of a step, sorted, so that the order in which a file names them means nothing."""
     return tuple((cohort, n if size == "n" else None) for cohort, size in sorted(step.train.items()))
 
 
@@ -295,10 +296,10 @@ def _counted(step: Step) -> str:
 
 
 def _batches(stages: dict[str, Stage], models: dict[str, Model], per_job: int) -> dict[str, Batch]:
-    """Stages by the family of the model that they end, or their cell; a shared beginning by itself.
+    """Group stages by the family of the model that they end, or their cell; a shared beginning is by itself.
 
-    Small groups that wait for nothing of each other share a job; so do all stages of a network where one job holds
-    them.
+    Small groups that wait for nothing of each other share a job; so do all stages of a network where one job
+    holds them.
     """
     family = {model.stage: model.family for model in models.values()}
     groups: dict[str, list[Stage]] = {}
@@ -350,7 +351,7 @@ def _depth(stage: Stage, stages: dict[str, Stage]) -> int:
 
 
 def _merged(groups: Mapping[str, list], most: int, kind: Callable[[list], Hashable]) -> dict[str, list]:
-    """Groups of one kind joined, in order, while they hold `most` members or fewer together."""
+    """Join groups of one kind, in order, while they hold `most` members or fewer together."""
     joined: list[tuple[Hashable, list[str], list]] = []
     for name, members in groups.items():
         own = kind(members)

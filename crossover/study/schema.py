@@ -42,7 +42,7 @@ class Study(Section):
     study: Name
     """The study's name, which is also that of its file and of its folder of results."""
     scale: str
-    """The scale at which it is read: smoke, demo or paper. A run says it; it is no key of the file."""
+    """The scale at which it is read: smoke, demo or paper. The run names it; it is no key of the file."""
     title: str
     """The title of the study in the report."""
     question: str
@@ -70,13 +70,13 @@ class Study(Section):
     network: Network
     """The network, its engine or backend, and its settings."""
     other_networks: dict[Name, Network] = {}
-    """Further ones, for the strategies that name them: another architecture, or another backend."""
+    """Further networks, for the strategies that name them: another architecture, or another backend."""
     recipe: Recipe
     """How the network is trained."""
     selection: Selection | None = None
     """The networks among which one is chosen by cross-validation, if the study does so."""
     sizes: list[int] = []
-    """Numbers of the target's patients; none where every strategy takes all."""
+    """The numbers of the target's patients that are trained on; none where every strategy takes all."""
     strategies: dict[Name, Strategy]
     """The ways to get a model that are compared, by name."""
     evaluation: Evaluation
@@ -167,7 +167,7 @@ class Study(Section):
 
     @property
     def architectures(self) -> list[str]:
-        """Those that some network of the study has."""
+        """The architectures of the study's networks, each once."""
         return self.selection.architectures if self.selection else [self.network.architecture]
 
     @property
@@ -186,9 +186,11 @@ class Study(Section):
     def of(cls, values: dict) -> Study:
         """Return a study of which only some sections, or parts of sections, are known.
 
-        Reading what isn't known is an AttributeError, unless it has a default, which then stands for it.
+        What draws and reports gets such a study, so that a rule depends on what it reads. A part that isn't
+        known has its default, if there is one.
 
-        What draws and reports gets such a study, so that a rule depends on what it reads.
+        Raises:
+            AttributeError: when a part is read that isn't known and has no default.
         """
         typed = {name: _known(cls.model_fields[name].annotation, value) for name, value in values.items()}
         if "cohorts" in typed:

@@ -12,7 +12,7 @@ from crossover.imaging.settings import Slices
 from crossover.sources.settings import Source
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
-"""Files are called after it, with the names of others and a size: 60 characters leave room for these."""
+"""A name that files are called after, with other names and a size, for which 60 characters leave room."""
 Tolerance = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 MOST_OVERLAID = 4  # structures that the overlays show where none are named
@@ -62,13 +62,13 @@ class Cohort(Section):
     role: Literal["source", "target"]
     """Whether it is the domain that the question is about (target), or one to learn from (source)."""
     source: Source
-    """Where its cases come from; `kind` says which of the forms it is."""
+    """Where the cohort's cases come from; `kind` says in which form."""
     test: Annotated[float, Field(ge=0)]
-    """Patients held out for testing: a fraction below 1, else a count; 0 for a source that none test."""
+    """The patients held out for testing: a fraction below 1, else a count; 0 for a source that is not tested on."""
     attributes: dict[Name, Annotated[float, Field(allow_inf_nan=False)] | str] = {}
     """What is known of the cohort, by the name of an attribute of the study: a number or a text."""
     slices_per_patient: Annotated[float, Field(gt=0)] | None = None
-    """Slices with the structure, on average. It only tells how long training will take, before there are slices."""
+    """The slices of a patient with the structure, on average, by which the time of training is estimated."""
 
 
 class KFold(Section):
@@ -82,7 +82,7 @@ class KFold(Section):
 
 
 class Replicates(Section):
-    """Repetitions: so many draws of the subsets, each trained so many times from another initialisation."""
+    """Repetitions: draws of the subsets, and trainings of each draw from different initial weights."""
 
     draws: Annotated[int, Field(ge=1)] = 1
     """How often the nested subsets are drawn."""
@@ -105,8 +105,8 @@ class Splits(Section):
     seed: int
     """The seed by which patients are divided."""
     validation: float | Literal["fold"]
-    """Share of the training patients of every subset that choose the epoch and are not trained on; "fold":
-    cross-validation, every stage is trained once for each fold and validated on that fold."""
+    """The share of the training patients of every subset that choose the epoch and are not trained on. "fold" is
+    cross-validation: every stage is trained once for each fold and validated on that fold."""
     replicates: Replicates = Replicates()
     """How often the subsets are drawn, and how often each is trained on."""
     k_fold: KFold = KFold(k=5)
@@ -138,14 +138,14 @@ class Device(Section):
     """
 
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    """float32 throughout; tf32: float32 whose products are rounded, on GPUs that can; bfloat16: activations in
-    bfloat16, weights in float32."""
+    """The number format: float32 throughout; tf32: float32 whose products are rounded, on GPUs that can; bfloat16:
+    activations in bfloat16, weights in float32."""
     channels_last: bool = False
-    """How PyTorch lays out images; TensorFlow has no other layout."""
+    """Whether PyTorch stores the channels of a pixel side by side; TensorFlow has no other layout."""
     compile: bool = False
-    """Training steps by torch.compile, which needs a C++ compiler, or by TensorFlow's XLA."""
+    """Whether training steps are compiled, by torch.compile, which needs a C++ compiler, or by TensorFlow's XLA."""
     deterministic: bool = True
-    """On a GPU, only kernels that repeat to the last bit; one without such a kernel is an error."""
+    """Whether a GPU may use only kernels that repeat to the last bit; where there is none, it is an error."""
 
 
 class Initial(Section):
@@ -159,7 +159,7 @@ class Initial(Section):
     random. With the backend nnunet also a checkpoint of nnU-Net's, as fold_0/checkpoint_final.pth, whose plans are
     taken."""
     otherwise: Literal["random", "stop"] = "stop"
-    """What is done where they are not at hand."""
+    """What is done where the weights are not at hand."""
 
 
 SELECTED = "selected"
@@ -167,18 +167,18 @@ SELECTED = "selected"
 
 
 class NnunetTrainer(Section):
-    """What nnU-Net's trainer is told, in its own words and with its own defaults (`nnUNetTrainer.__init__`, 2.7)."""
+    """The settings of nnU-Net's trainer, by its own names and with its own defaults (`nnUNetTrainer.__init__`, 2.7)."""
 
     num_epochs: Annotated[int, Field(ge=1)] = 1000
-    """Number of epochs."""
+    """The number of epochs."""
     num_iterations_per_epoch: Annotated[int, Field(ge=1)] = 250
-    """Number of training batches in an epoch."""
+    """The number of training batches in an epoch."""
     num_val_iterations_per_epoch: Annotated[int, Field(ge=1)] = 50
-    """Number of validation batches after each epoch, from which the pseudo Dice is computed."""
+    """The number of validation batches after each epoch, from which the pseudo Dice is computed."""
     initial_lr: Annotated[float, Field(gt=0)] = 1e-2
-    """Initial learning rate of SGD with Nesterov's momentum of 0.99; it falls as (1 - epoch / num_epochs) ** 0.9."""
+    """The initial learning rate of SGD with Nesterov momentum 0.99; it falls as (1 - epoch / num_epochs) ** 0.9."""
     weight_decay: Annotated[float, Field(ge=0)] = 3e-5
-    """Weight decay of the optimiser."""
+    """The weight decay of the optimiser."""
 
 
 NNUNET = "nnunet"
@@ -187,7 +187,7 @@ UNREAD = {
     "slices": ("backend", "configuration", "plans", "gpu_memory_target_in_gb", "disable_tta", "trainer"),
     NNUNET: ("settings", "device"),
 }
-"""Backend -> the keys of a network that it doesn't read; the one that names it tells the own loop nothing."""
+"""Backend -> the keys of a network that it doesn't read. The own loop reads no key that names another backend."""
 
 
 class Network(Section):
@@ -199,33 +199,33 @@ class Network(Section):
     backend: Literal["slices", "nnunet"] = "slices"
     """What makes the trainings: this library's own loop over slices, or nnU-Net (docs/nnunet.md)."""
     configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "2d"
-    """Of nnU-Net."""
+    """The configuration of nnU-Net's plans that is trained."""
     plans: Literal["default", "ResEncM", "ResEncL", "ResEncXL"] = "default"
-    """Of nnU-Net: its experiment planner, by the names of its residual encoder presets."""
+    """The experiment planner of nnU-Net: the default, or one of its residual encoder presets."""
     gpu_memory_target_in_gb: Annotated[float, Field(gt=0)] | None = None
-    """Of nnU-Net's planner: a smaller one plans smaller batches and patches, for a machine without a GPU; None for its
-    own (8; 24 and 40 of ResEncL and ResEncXL)."""
+    """The GPU memory (GB) for which nnU-Net plans: less gives smaller batches and patches, for a machine without a GPU;
+    None for its own value (8; for ResEncL 24, for ResEncXL 40)."""
     disable_tta: bool = False
-    """Of nnU-Net's prediction: without mirroring it takes a quarter of the time in 2D, an eighth in 3D."""
+    """Whether nnU-Net predicts without mirroring, which takes a quarter of the time in 2D, an eighth in 3D."""
     trainer: NnunetTrainer = NnunetTrainer()
-    """Of nnU-Net; the study's `recipe` gives it the seed and the retries alone."""
+    """The settings of nnU-Net's trainer; the study's `recipe` gives it the seed and the retries alone."""
     architecture: str
-    """Its name, or "selected"."""
+    """The architecture's name, or "selected" for the one that the study's `selection` chooses."""
     engine: Literal["keras", "torch"]
     """The framework that trains it."""
     settings: dict[str, float | int | str | bool | list[int]] = {}
     """The settings that the architecture declares, by name."""
     device: Device = Device()
-    """How it computes."""
+    """How the network computes."""
     initial: Initial = Initial()
     """The weights that a chain's first training begins with."""
     per_structure: bool = False
-    """A network for each structure, instead of one for all."""
+    """Whether each structure has a network of its own, instead of one for all."""
 
     @model_validator(mode="before")
     @classmethod
     def _planned_by_nnunet(cls, values: Any) -> Any:
-        """Of nnU-Net's networks the architecture, engine, settings and device are those of nnU-Net."""
+        """Set architecture and engine of nnU-Net's networks, and leave out what nnU-Net doesn't read."""
         if not isinstance(values, dict) or values.get("backend") != NNUNET:
             return values
         kept = {key: value for key, value in values.items() if key not in UNREAD[NNUNET]}
@@ -233,11 +233,11 @@ class Network(Section):
 
     @model_serializer(mode="wrap")
     def _what_is_read(self, values: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A key that the backend doesn't read is no part of what a rule, a record or a digest holds."""
+        """Leave out keys that the backend doesn't read: they are no part of what a rule, a record or a digest holds."""
         return {key: value for key, value in values(self).items() if key not in UNREAD[self.backend]}
 
     def cell(self, architecture: str, encoder: str) -> Network:
-        """This network with an architecture and encoder of the selection."""
+        """Return this network with an architecture and encoder of the selection."""
         settings = {**self.settings, "encoder": encoder}
         return self.model_copy(update={"architecture": architecture, "settings": settings})
 
@@ -245,13 +245,13 @@ class Network(Section):
 class Drawn(Section):
     """A scale, a rotation and a place, drawn for each slice of each batch.
 
-    Then one is cut out of the scaled, rotated slice at that place, as large as before.
+    A slice of the same size is then cut out of the scaled, rotated one at that place.
     """
 
     scales: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = [1.0]
-    """Factors of which one is drawn; the place is drawn where one is not 1."""
+    """The factors of which one is drawn; a place is drawn if one of them is not 1."""
     rotation_deg: Annotated[float, Field(ge=0)] = 0.0
-    """Largest angle, to either side."""
+    """The largest angle in degrees, to either side."""
     versions: Annotated[int, Field(ge=1)] | None = None
     """This many versions of each slice are drawn once, and an epoch holds them all: a finite set, whose frozen
     activations can be kept. None draws anew for each batch."""
@@ -261,7 +261,7 @@ class Augmentation(Section):
     """A fixed set of versions of each slice (the original, its rotations, its mirror image), or `drawn`."""
 
     rotations_deg: list[float] = []
-    """Angles by which each slice is rotated, in degrees; each is a version of its own."""
+    """The angles by which each slice is rotated, in degrees; each gives a version of its own."""
     flip: bool = False
     """Whether each slice with its columns reversed is a version, too."""
     drawn: Drawn | None = None
@@ -285,7 +285,7 @@ class Recipe(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The momentum of sgd, in Caffe's and Keras' form: the velocity holds the learning rate."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    """L2 penalty: this times each trained weight is added to its gradient."""
+    """The L2 penalty: this times each trained weight is added to its gradient."""
     learning_rate: Annotated[float, Field(gt=0)]
     """The learning rate, the highest of the schedule."""
     schedule: Literal["constant", "cosine", "poly"] = "constant"
@@ -294,16 +294,16 @@ class Recipe(Section):
     power: Annotated[float, Field(gt=0)] = 0.9
     """The exponent of the schedule poly."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the steps over which the learning rate rises to the schedule's, by as much at each step."""
+    """The share of the steps over which the learning rate rises linearly to the schedule's."""
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Learning rate of each part of the network, as a share of that of the part behind it; the last part has the
-    whole (Howard & Ruder 2018, discriminative fine-tuning)."""
+    """The learning rate of each part of the network, as a share of that of the part behind it; the last part has the
+    whole learning rate (Howard & Ruder 2018, discriminative fine-tuning)."""
     batch: Annotated[int, Field(ge=1)]
-    """Slices in a batch."""
+    """The number of slices in a batch."""
     epochs: Annotated[float, Field(gt=0)]
     """How often each training slice is seen; a fraction is allowed."""
     steps: tuple[int, int] | None = None
-    """Fewest and most steps, whatever `epochs` gives; None for no bounds."""
+    """The fewest and the most steps, whatever `epochs` gives; None for no bounds."""
     validations: Annotated[int, Field(ge=1)]
     """How many times, evenly spaced, the validation DSC is taken. The best weights are kept; those that a stage
     begins with count too, if its parent trained them."""
@@ -312,18 +312,19 @@ class Recipe(Section):
     augmentation: Augmentation
     """How training slices are varied."""
     background_slices: Annotated[float, Field(ge=0)]
-    """Slices without any structure in each epoch, per slice with one. Of the latter each structure has an equal
-    share."""
+    """The number of slices without any structure in each epoch, per slice with one. Of the latter each structure has an
+    equal share."""
     initial_probability: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Of each structure in each pixel, by the bias of the last layer of a network that begins at random: near the
-    structures' share of pixels the first steps are not spent on the background, after which small structures may never
-    be found (Lin et al. 2017, Focal Loss for Dense Object Detection, section 4.1). None: the layer's own bias."""
+    """The probability of each structure in each pixel before training, set by the bias of the last layer of a network
+    that begins at random. Near the structures' share of pixels the first steps are not spent on the background, after
+    which small structures may never be found (Lin et al. 2017, Focal Loss for Dense Object Detection, section 4.1).
+    None: the layer's own bias."""
     activations: Literal["float32", "float16"] = "float32"
     """What a frozen part's output is rounded to, whether or not it is kept (see
     `crossover.training.activations`): float16 takes half the room."""
     retries: Literal[0, 1] = 0
-    """How often a training that collapsed (a loss that is no number, a DSC of 0 at every validation) is done again,
-    with another seed; both are on record."""
+    """How often a training that collapsed (a loss that is no number, a DSC of 0 at every validation) is repeated with
+    another seed; both trainings are on record."""
     seed: int
     """The seed of initial weights, batches and augmentation."""
 
@@ -337,7 +338,7 @@ class Recipe(Section):
 
     @property
     def initial_bias(self) -> float | None:
-        """Of the last layer, for the initial probability: its log odds."""
+        """The bias of the last layer that gives the initial probability: its log odds; None for no such bias."""
         p = self.initial_probability
         return None if p is None else math.log(p / (1 - p))
 
@@ -351,7 +352,7 @@ Changes = tuple[tuple[str, float | str], ...]
 
 
 class StepRecipe(Section):
-    """What a step of a chain has in place of the study's recipe; what it doesn't name is the recipe's."""
+    """The settings in which a step of a chain differs from the study's recipe; all others are the recipe's."""
 
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     """As in the recipe."""
@@ -366,7 +367,7 @@ class StepRecipe(Section):
 
     @property
     def changes(self) -> Changes:
-        """What it names."""
+        """The settings that the step names, with their values."""
         return tuple(sorted(self.model_dump(exclude_none=True).items()))
 
 
@@ -378,12 +379,12 @@ class Training(Section):
     validation: Fraction | Literal["fold"]
     size: tuple[int, int]
     standardise: bool
-    """By the training slices' mean and SD (see `Normalisation`)."""
+    """Whether slices are normalised by the training slices' mean and SD (see `Normalisation`)."""
     channels: list[str]
 
 
 class CaseTraining(Section):
-    """As `Training`, of a backend that reads cases, and plans and augments by itself."""
+    """What `Training` is, for a backend that reads cases, and plans and augments by itself."""
 
     network: Network
     seed: int
@@ -391,11 +392,11 @@ class CaseTraining(Section):
     validation: Fraction | Literal["fold"]
     channels: list[str]
     channel_names: list[str]
-    """What nnU-Net calls each, by which it is normalised."""
+    """What nnU-Net calls each channel, by which it normalises it."""
 
 
 class CasePrediction(Section):
-    """As `Prediction`, of a backend that reads cases."""
+    """What `Prediction` is, for a backend that reads cases."""
 
     network: Network
     channels: list[str]
@@ -417,9 +418,9 @@ class Step(Section):
     train: dict[Name, Literal["all", "n"]]
     """Cohort -> "all" of its training patients, or "n" of them, as the size says."""
     levels: list[str] = []
-    """Fine-tune levels; empty trains the whole network."""
+    """The fine-tune levels that are tried; none trains the whole network."""
     initial: Literal["random", "imagenet", "model"] | None = None
-    """For a chain's first step: other initial weights than the network's."""
+    """Initial weights other than the network's, for a chain's first step."""
     recipe: StepRecipe = StepRecipe()
     """What this training alone has instead of the study's recipe. Gradual unfreezing is a chain of steps on the same
     patients, in which each step trains more of the network (`levels`)."""
@@ -431,9 +432,9 @@ class Strategy(Section):
     label: str
     """What it is called in figures, tables and the report."""
     chain: Annotated[list[Step], Field(min_length=1)]
-    """Its trainings, in their order."""
+    """The trainings, in their order."""
     structures: list[str] = []
-    """Only these, where each structure has a network of its own; all by default."""
+    """The structures that are trained, where each has a network of its own; all by default."""
     network: Name | None = None
     """One of the study's `other_networks`; by default its `network`."""
 
@@ -444,15 +445,15 @@ class Strategy(Section):
 
     @property
     def sized(self) -> bool:
-        """Whether a step trains on so many cases as a size says."""
+        """Whether a step trains on as many cases as a size says."""
         return any(n == "n" for step in self.chain for n in step.train.values())
 
 
 class Selection(Section):
     """The choice of the network by cross-validation.
 
-    Every architecture with every encoder, each trained on every fold; the highest mean validation DSC is the network of
-    all strategies.
+    Every architecture is trained with every encoder on every fold; the one of the highest mean validation DSC is the
+    network of all strategies.
     """
 
     train: dict[Name, Literal["all"]]
@@ -460,7 +461,7 @@ class Selection(Section):
     architectures: Annotated[list[str], Field(min_length=1)]
     """The architectures that are tried."""
     encoders: Annotated[list[str], Field(min_length=1)]
-    """The encoders that each of them is tried with."""
+    """The encoders that each architecture is tried with."""
 
     @property
     def cells(self) -> list[tuple[str, str]]:
@@ -474,10 +475,10 @@ class Evaluation(Section):
     threshold: Fraction
     """The probability from which on a voxel belongs to the structure."""
     nsd_tolerance_mm: Tolerance | dict[Name, Tolerance]
-    """The tolerance of the NSD: one for all structures, or that of each."""
+    """The tolerance of the NSD in mm: one for all structures, or that of each."""
 
     def tolerance(self, structure: str) -> float:
-        """Return the tolerance of the NSD of a structure."""
+        """Return the tolerance of the NSD of a structure, in mm."""
         of = self.nsd_tolerance_mm
         return of[structure] if isinstance(of, dict) else of
 
@@ -488,9 +489,9 @@ class Radiomics(Section):
     channel: str
     """The channel whose values are taken."""
     bin_width: float
-    """Width of the bins of grey values, in the channel's unit."""
+    """The width of the bins of grey values, in the channel's unit."""
     features: list[str]
-    """Names of pyradiomics' first-order features."""
+    """The names of pyradiomics' first-order features."""
     icc: Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
     """The form of the intraclass correlation (McGraw and Wong 1996) between manual and predicted masks."""
 
@@ -504,9 +505,9 @@ class Statistics(Section):
     ]  # fmt: skip
     """The metric by which models are compared: any metric of metrics.csv of which higher values are better."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
-    """The level of intervals."""
+    """The confidence level of intervals."""
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
-    """The level of tests."""
+    """The significance level of tests."""
     missing: Literal["worst", "exclude", "error"] = "worst"
     """What is done with predictions that a model lacks (`crossover.statistics.scores.missing.Policy`)."""
 
@@ -525,42 +526,41 @@ class Overlays(Section):
     """Contours drawn on one case."""
 
     channels: Annotated[list[str], Field(min_length=1)]
-    """Shown side by side, each with the contours."""
+    """The channels that are shown side by side, each with the contours."""
     window: tuple[float, float] | None = None
-    """Values of the only channel shown as black and white; None for percentiles 1 and 99.5 of each."""
+    """The values that are black and white where one channel is shown; None for percentiles 1 and 99.5 of each."""
     strategies: list[str]
     """The strategies whose contours are drawn."""
     sizes: list[int]
     """The numbers of target patients whose models are drawn."""
     structures: list[str] = []
-    """In the order of the rows; empty for all, or the first four by name where there are more."""
+    """The structures, in the order of the rows; none for all, or the first four by name where there are more."""
 
 
 class Figures(Section):
     """What the figures show, and how."""
 
     colours: dict[str, str] = {}
-    """Strategy, or strategy-level, to colour: the same in every figure."""
+    """Strategy, or strategy-level -> its colour, the same in every figure."""
     order: list[str] = []
-    """Strategies as figures and tables show them, others after them. A list, since the order of keys
-    means nothing."""
+    """The order in which figures and tables show strategies; those that are not named come last."""
     structures: list[str] = []
-    """Structures as figures, tables and the report show them, others after them by name."""
+    """The order in which figures, tables and the report show structures; others come last, by name."""
     overlays: Overlays | None = None
     """The figure of contours on images, if there is to be one."""
 
 
 class Execution(Section):
-    """How the work is laid out on a machine; changes no result."""
+    """How the work is laid out on a machine, which changes no result."""
 
     stages_per_job: Annotated[int, Field(ge=1)] = 1
-    """Trainings of one network that one job makes, one after the other."""
+    """The number of trainings of one network that one job makes, one after the other."""
     bias_field_jobs: Annotated[int, Field(ge=1)] = 1
-    """Jobs among which the cases of a cohort are dealt whose bias field is corrected, for a cluster's nodes."""
+    """The number of jobs that share the bias field correction of a cohort's cases, for a cluster's nodes."""
     threads: Annotated[int, Field(ge=1)] = 1
-    """Processor threads of a training."""
+    """The number of processor threads of a training."""
     per_gpu: Literal[1, 2, 3, 4, 6, 12] = 1
-    """Jobs that share a GPU, where there is one."""
+    """The number of jobs that share a GPU, where there is one."""
 
 
 class Assumption(Section):
@@ -571,4 +571,4 @@ class Assumption(Section):
     choice: str
     """What this study does."""
     reason: str
-    """Why."""
+    """Why it does so."""

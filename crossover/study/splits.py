@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -37,17 +37,19 @@ def split(
     Args:
         cases: columns cohort, patient, case.
         tests: cohort -> patients held out for testing, a fraction below 1, else a count.
+        settings: how patients are divided, and how often.
         needed: cohort -> fewest training patients that its study can do with.
         images: columns cohort, case, channel and image, a digest of the image's values.
 
     Returns:
-        One row for each case (and replicate, for training cases) with the `COLUMNS`: `part` is
-        "test" or "train"; the subset of n patients is `rank < n`; `validation` marks those who choose
-        the weights when all are trained on (nobody where the folds take turns in it); `fold` counts
-        from 0. Rank, validation and fold are missing for test cases.
+        One row for each case (and replicate, for training cases) with the `COLUMNS`: `part` is "test" or
+            "train"; the subset of n patients is `rank < n`; `validation` marks those who choose the weights
+            when all are trained on (nobody where the folds take turns in it); `fold` counts from 0. Rank,
+            validation and fold are missing for test cases.
 
     Raises:
-        SplitError: for a patient or an image in two cohorts, too few patients, or a size beyond the training set.
+        SplitError: for a patient or an image in two cohorts, too few patients, or a size beyond the training
+            set.
     """
     findings = [*_findings(cases, tests, needed), *_copies(images)]
     if findings:
@@ -65,7 +67,9 @@ def split(
     return table.astype({"rank": "Int64", "fold": "Int64", "validation": "boolean"})
 
 
-def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[tuple]:
+def _training_rows(
+    patients: Iterable[str], by_patient: Mapping[str, Iterable[str]], cohort: str, settings: Splits
+) -> list[tuple]:
     k = settings.k_fold.k
     folds = {p: i % k for i, p in enumerate(_order(patients, settings.seed, cohort, "fold"))}
     rows = []
@@ -82,7 +86,7 @@ def _training_rows(patients, by_patient, cohort: str, settings: Splits) -> list[
 
 
 def _dealt(ranked: list[str], folds: Mapping[str, int]) -> list[str]:
-    """Patients in an order in which the folds take turns, so that each subset has some of every fold."""
+    """Return patients in an order in which the folds take turns, so that each subset has some of every fold."""
     seen: Counter[int] = Counter()
     turns = {}
     for patient in ranked:
@@ -100,7 +104,7 @@ def validation_patients(ranked: list[str], share: float) -> list[str]:
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """Return the table that `split` made; names stay text ("007" is a name)."""
+    """Read the table that `split` made; names stay text ("007" is a name)."""
     return pd.read_csv(path, dtype={"cohort": str, "patient": str, "case": str})
 
 
@@ -108,10 +112,11 @@ def stage_cases(splits: pd.DataFrame, stage: Stage, share: float | Literal["fold
     """Return the cases that a stage uses: columns cohort, case, use ("train" or "validation").
 
     Args:
+        splits: of `split`. stage: the training.
         share: of the patients, who validate; "fold": those of the stage's fold.
 
     Raises:
-        SplitError: for more patients than the cohort has for training.
+        SplitError: the stage asks for more patients than the cohort has for training.
     """
     parts = []
     for cohort, n in stage.train:
@@ -145,7 +150,7 @@ def evaluation_cases(splits: pd.DataFrame, model: Model) -> pd.DataFrame:
     return own[["cohort", "case"]].sort_values(["cohort", "case"])
 
 
-def _order(patients, seed: int, cohort: str, purpose: str) -> list[str]:
+def _order(patients: Iterable[str], seed: int, cohort: str, purpose: str) -> list[str]:
     def key(patient: str) -> str:
         return hashlib.sha256(f"{seed}/{cohort}/{purpose}/{patient}".encode()).hexdigest()
 
@@ -167,9 +172,10 @@ def _findings(cases: pd.DataFrame, tests: dict[str, float], needed: dict[str, in
 
 
 def too_few(cohort: str, patients: int, test: float, needed: int) -> list[str]:
-    """Return what so many patients can't give, with values that would do.
+    """Return messages about what a cohort has too few patients for, with values that would do.
 
     Args:
+        cohort: its name. patients: how many it has.
         test: patients held out for testing, a fraction below 1, else a count.
         needed: fewest training patients that the study can do with.
     """
@@ -195,7 +201,10 @@ def _would_do(patients: int, needed: int) -> str:
 
 
 def _copies(images: pd.DataFrame) -> list[str]:
-    """Images that stand in several cohorts; those of one cohort were told when its cases were made."""
+    """Return messages about images that stand in several cohorts.
+
+    Those of one cohort were reported when its cases were made.
+    """
     findings: dict[str, str] = {}
     for _, own in images.groupby("image", sort=False):
         if own.cohort.nunique() == 1:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 
 FEWEST = 6
-"""Patients of a target cohort: two to test on, and two sizes to train on."""
+"""The fewest patients of a target cohort: two to test on, and two sizes to train on."""
 TESTED = 0.35
-"""Share of a target's patients who are tested on: what they settle grows with them, and so does what is learnt from
-the rest."""
+"""The share of a target's patients who are tested on: what they can decide grows with them, and so does what is
+learnt from the rest."""
 SOURCE_TESTED = 0.2
 FIRST_SIZE, MOST_SIZES = 3, 5
 FEW = 12
-"""Training patients below which the first size may be 2, so that there are three sizes."""
+"""The number of training patients below which the first size may be 2, so that there are three sizes."""
 MULTIPLE = 32
-"""Of pixels, since the encoders halve their input five times."""
+"""The number that the pixels of a side are a multiple of, since the encoders halve their input five times."""
 
 
 def test_and_sizes(patients: int) -> tuple[int, list[int]]:
     """Return how many patients of a target to test on, and the sizes for the rest, each twice the one before.
 
-    The largest size is all who are not tested on.
+    The largest size is the number of all who are not tested on.
 
     Raises:
-        ValueError: fewer than `FEWEST` patients.
+        ValueError: there are fewer than `FEWEST` patients.
     """
     if patients < FEWEST:
         raise ValueError(f"{patients} patients of the target can't be divided: {FEWEST} or more are needed")
@@ -37,14 +37,14 @@ def test_and_sizes(patients: int) -> tuple[int, list[int]]:
 
 
 def source_test(patients: int) -> int:
-    """Return how many patients of a source to test on: none where fewer than ten are there."""
+    """Return how many patients of a source to test on: none where there are fewer than ten."""
     return round(SOURCE_TESTED * patients) if patients >= 10 else 0
 
 
 def grid(extent_mm: float, pixel_mm: float, most: int) -> tuple[int, float]:
-    """Return pixels a side and their size in mm that hold a field of view; no more than `most` pixels.
+    """Return the pixels a side, and their size in mm, of a grid that holds a field of view.
 
-    Pixels are as acquired where that fits, else larger; their number is a multiple of 32.
+    Pixels are as acquired where that fits, else larger; their number is a multiple of 32, and `most` at most.
     """
     pixels = min(most, MULTIPLE * math.ceil(extent_mm / pixel_mm / MULTIPLE - 0.01))
     spacing = max(pixel_mm, extent_mm / pixels)

@@ -31,14 +31,18 @@ class View:
     letters: tuple[str, str]
 
     def turn(self, plane: np.ndarray) -> np.ndarray:
-        """A slice with the same grid, as it is hung: rows downwards, columns to the right."""
+        """Return a slice as it is hung: rows run downwards on the screen, columns to the right.
+
+        Args:
+            plane: (second, first image axis), on the grid of the image that the view was made of.
+        """
         plane = plane.T if self.transpose else plane
         plane = plane[::-1] if self.flip_down else plane
         return plane[:, ::-1] if self.flip_right else plane
 
 
 def view(image: sitk.Image) -> View:
-    """How to hang the slices (third axis) of a volume; oblique planes as the nearest one."""
+    """Return how to hang the slices (third axis) of a volume; oblique planes hang like the nearest orthogonal plane."""
     directions = np.array(image.GetDirection()).reshape(3, 3)  # columns: image axes
     across = int(np.argmax(np.abs(directions[:, 2])))
     (right, right_sign), (down, down_sign) = HANGING[across]

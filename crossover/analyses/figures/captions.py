@@ -11,22 +11,26 @@ from crossover.study.schema import Study
 
 
 def target(study: Study) -> str:
-    """The label of the target cohort."""
+    """Return the label of the target cohort."""
     return style.test_set_label(study, study.target)
 
 
 def metric(study: Study) -> str:
-    """The label of the study's metric."""
+    """Return the label of the study's metric."""
     return style.metric_label(study.statistics.metric)
 
 
-def method(study: Study) -> str:
-    """How confidence intervals of the study's metric are made."""
+def interval_method(study: Study) -> str:
+    """Return words for how confidence intervals of the study's metric are computed."""
     return scales.method(study.statistics.metric)
 
 
-def chance(tests: pd.DataFrame) -> str:
-    """What intervals of `differences.paired` and its kin are for."""
+def interval_scope(tests: pd.DataFrame) -> str:
+    """Return what the intervals of `differences.paired` and its kin hold for: other patients, or other trainings too.
+
+    Args:
+        tests: a table with the column `about`, which says this of each row.
+    """
     about = set(tests["about"].dropna()) - {""}
     if about == {METHODS}:
         return "for other patients and other trainings"
@@ -35,20 +39,20 @@ def chance(tests: pd.DataFrame) -> str:
 
 
 def cases(frames: Frames, study: Study) -> dict[str, int]:
-    """The number of test cases of each cohort."""
+    """Return the number of test cases of each cohort."""
     rows = replicates_of(frames["metrics"], study)
     counts = rows.drop_duplicates(["cohort", "case"]).groupby("cohort").size()
     return {cohort: int(counts.get(cohort, 0)) for cohort in study.cohorts}
 
 
-def counted(cases: dict[str, int], study: Study) -> str:
-    """ "80 test cases (Cervix 16, Uterus 64)"."""
+def test_cases_text(cases: dict[str, int], study: Study) -> str:
+    """Return words for the number of test cases, as "80 test cases (Cervix 16, Uterus 64)"."""
     parts = ", ".join(f"{style.test_set_label(study, c)} {n}" for c, n in cases.items())
     return f"{sum(cases.values())} test cases ({parts})"
 
 
 def replicates(frames: Frames, study: Study) -> str:
-    """What is averaged, and what the small marks are; "" where there is one replicate."""
+    """Return a sentence that says what is averaged and what the small marks are; "" where there is one replicate."""
     of, folds = study.splits.replicates, study.splits.k_fold.k if study.folded else 1
     if of.count * folds < 2:
         return ""
@@ -61,7 +65,7 @@ def replicates(frames: Frames, study: Study) -> str:
 
 
 def machine(frames: Frames) -> str:
-    """ " (cpu, 1 thread)" of the trainings, where they agree."""
+    """Return the device of the trainings, as " (cpu, 1 thread)"; "" where they differ or none is known."""
     times = frames.get("training_time", pd.DataFrame(columns=["device", "threads"]))
     kinds = times[["device", "threads"]].drop_duplicates()
     if len(kinds) != 1:
@@ -70,8 +74,8 @@ def machine(frames: Frames) -> str:
     return f" ({device}, {int(threads)} thread{'s' if threads > 1 else ''})"
 
 
-def of_paper(frames: Frames, study: Study) -> str:
-    """ "Chen et al. 2023" where its numbers are shown."""
+def citation(frames: Frames, study: Study) -> str:
+    """Return a short citation, as "Chen et al. 2023", where the paper's numbers are shown, else ""."""
     if not study.paper or not len(frames.get("published", ())):
         return ""
     return f"{study.paper.authors.split(' ')[0]} et al. {study.paper.year}"

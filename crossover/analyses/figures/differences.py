@@ -29,7 +29,7 @@ OFFSET = 0.02  # of log2 n for each family, so that intervals stand side by side
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("statistics/pairwise.csv"), study)
 
 
@@ -40,7 +40,7 @@ def caption(frames: Frames, study: Study) -> str:
     return (
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
         f"{captions.target(study)} test cases, with its {1 - study.statistics.alpha:.0%} interval "
-        f"{captions.chance(rows)}; not corrected for the number of comparisons."
+        f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
     )
 
 
@@ -54,7 +54,7 @@ def differences(pairwise: pd.DataFrame, study: Study) -> pd.DataFrame:
         structure, family, n_train, cases, difference, ci_low, ci_high, about: on the target's test cases, from -1 to 1.
     """
     scratch = baseline(study)
-    rows = style.both_ways(pairwise[pairwise["test_set"] == study.target])
+    rows = style.in_both_directions(pairwise[pairwise["test_set"] == study.target])
     rows = rows.rename(columns={"family_a": "family"})
     rows = rows[(rows["family_b"] == scratch) & rows["family"].isin(main_question(study))]
     place, told = ["structure", "family", "n_train"], ["difference", "ci_low", "ci_high", "about"]
@@ -71,7 +71,7 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
     rows = differences(pairwise, study)
     structures = [s for s in study.structures if s in set(rows["structure"])]
     if not structures:
-        return style.nothing("No model was trained from scratch, or none beside it.")
+        return style.figure_of_text("No model was trained from scratch, or none beside it.")
     columns = min(COLUMNS, len(structures))
     lines = -(-len(structures) // columns)
     width = style.COLUMN_MM if columns == 1 else style.PAGE_MM

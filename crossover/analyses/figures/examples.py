@@ -24,14 +24,14 @@ from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.planes import (
     aspect,
-    contour,
-    grid,
+    cell_grid,
+    draw_contour,
+    draw_slice,
     largest_slice,
     median_case,
     read_mask,
-    show,
-    window,
-    written,
+    square_around,
+    write_on_image,
 )
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study.chains import BASELINE, COUNTED, Chain, chains
@@ -81,7 +81,7 @@ class Row:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     tables = [given.table(f"{name}.csv") for name in ("metrics", "statistics/chains")]
     return draw(*tables, study, given.cases, given.corrected, given.path("predictions"))
 
@@ -104,7 +104,7 @@ def caption(frames: Frames, study: Study) -> str:
 def draw(
     metrics: pd.DataFrame, scores: pd.DataFrame, study: Study, cases: Path, corrected: Path, predictions: Path,
 ) -> Figure:  # fmt: skip
-    """A row for each target and structure.
+    """Draw a row for each target and structure.
 
     Args:
         metrics: one row for each model, case and structure.
@@ -113,14 +113,14 @@ def draw(
         corrected: folder with the corrected channels, laid out alike.
         predictions: folder with `<model>/<cohort>_<case>_<structure>.nii.gz`.
     """
-    rows = [_row(one, study, cases, corrected, predictions) for one in shown(metrics, scores, study)]
+    rows = [_row(one, study, cases, corrected, predictions) for one in chosen_rows(metrics, scores, study)]
     if not rows:
-        return style.nothing("No target has both a baseline and a chain to show.")
+        return style.figure_of_text("No target has both a baseline and a chain to show.")
     heads = ["Manual"]
     heads += ["N4-corrected"] if any(row.corrected is not None for row in rows) else []
     heads += ["Baseline", "Best chain"]
     ratios = [aspect(row.image, row.hung.spacing) for row in rows]
-    figure, places, _ = grid(ratios, len(heads), LABELS_MM)
+    figure, places, _ = cell_grid(ratios, len(heads), LABELS_MM)
     for i, row in enumerate(rows):
         panels = [figure.add_subplot(places[i, j]) for j in range(len(heads))]
         _draw(panels, row, study)
@@ -135,10 +135,11 @@ def draw(
     return figure
 
 
-def shown(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> list[Shown]:
-    """The case and the models of each target's rows; targets without a chain of several steps have none.
+def chosen_rows(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> list[Shown]:
+    """Return the case and the two models of each row of the figure.
 
-    The best chain is that of the highest mean over cases and folds.
+    A target without a baseline or without a chain of several steps has no row. The best chain is that of the
+    highest mean over cases and folds.
     """
     metric, known = study.statistics.metric, {chain.family: chain for chain in chains(study)}
     scores, metrics = scores[scores["metric"] == metric], at_largest(metrics)
@@ -162,7 +163,7 @@ def shown(metrics: pd.DataFrame, scores: pd.DataFrame, study: Study) -> list[Sho
 
 
 def _of_fold(rows: pd.DataFrame, fold: float) -> pd.DataFrame:
-    """The rows of the model of a fold; of the only one where there are no folds."""
+    """Return the rows of the model of a fold, or all rows where there are no folds (`fold` is NaN)."""
     return rows if pd.isna(fold) else rows[rows["fold"] == fold]
 
 
@@ -174,7 +175,7 @@ def _row(one: Shown, study: Study, cases: Path, corrected: Path, predictions: Pa
     after = image_path(corrected / one.target / one.case, channel)
     paths = [prediction_path(predictions, model, one.target, one.case, one.structure) for _, model, _ in one.models]
     masks = [hung.turn(mask[k]) for mask in (manual, *map(read_mask, paths))]
-    square = window(masks, hung)
+    square = square_around(masks, hung)
     images = [
         hung.turn(sitk.GetArrayFromImage(source)[k])[square]
         for source in (image, *([sitk.ReadImage(str(after))] if after.exists() else []))
@@ -185,21 +186,21 @@ def _row(one: Shown, study: Study, cases: Path, corrected: Path, predictions: Pa
 
 def _draw(panels: list[Axes], row: Row, study: Study) -> None:
     first, *middle, baseline, best = panels
-    show(first, row.image, row.hung)
+    draw_slice(first, row.image, row.hung)
     _shade(first, row.manual, row.hung)
-    contour(first, row.manual, row.hung, *MANUAL)
+    draw_contour(first, row.manual, row.hung, *MANUAL)
     label = study.cohorts[row.shown.target].label
     if len(study.structures) > 1:
         label += f"\n{study.structures[row.shown.structure].label}"
     first.set_ylabel(label, weight="bold", size=8.5)
     for axes in middle:
-        show(axes, row.image if row.corrected is None else row.corrected, row.hung)
+        draw_slice(axes, row.image if row.corrected is None else row.corrected, row.hung)
     pairs = zip((baseline, best), row.predicted, row.shown.models, strict=True)
     for axes, mask, (chain, _, score) in pairs:
-        show(axes, row.image if row.corrected is None else row.corrected, row.hung)
-        contour(axes, mask, row.hung, *PREDICTED)
-        contour(axes, row.manual, row.hung, *MANUAL)
-        written(axes, 0.97, 0.03, f"{100 * score:.1f}%", ha="right", va="bottom", size=9)
+        draw_slice(axes, row.image if row.corrected is None else row.corrected, row.hung)
+        draw_contour(axes, mask, row.hung, *PREDICTED)
+        draw_contour(axes, row.manual, row.hung, *MANUAL)
+        write_on_image(axes, 0.97, 0.03, f"{100 * score:.1f}%", ha="right", va="bottom", size=9)
         if chain.sources:
             axes.set_xlabel(f"first {chain.sources}", size=7, labelpad=2)
 

@@ -50,7 +50,7 @@ class Box:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("splits.csv"), study)
 
 
@@ -69,7 +69,7 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(splits: pd.DataFrame, study: Study) -> Figure:
-    """From every patient of every cohort to the models that they train and test.
+    """Draw the way from every patient of every cohort to the models that they train and test.
 
     Args:
         splits: one row for each replicate, patient and case; the first replicate is drawn.
@@ -93,7 +93,7 @@ def _patients(rows: pd.DataFrame) -> int:
 
 
 def _cohorts(axes: Axes, rows: pd.DataFrame, study: Study) -> Box:
-    """A column for each cohort and one for the pooled test set; the target's training box."""
+    """Draw a column for each cohort and one for the pooled test set; return the target's training box."""
     columns = len(study.cohorts) + (len(study.cohorts) > 1)
     width = (style.PAGE_MM - 2 * 2 - (columns - 1) * GAP) / columns
     target_train, tests = None, []
@@ -121,7 +121,7 @@ def _cohorts(axes: Axes, rows: pd.DataFrame, study: Study) -> Box:
 
 
 def _subsets(axes: Axes, rows: pd.DataFrame, study: Study, above: Box) -> None:
-    """Each size, the smaller inside the larger, with how many of its patients validate."""
+    """Draw each size, the smaller inside the larger, with the number of its patients that validate."""
     train = rows[rows["part"] == "train"]
     total, count = _patients(train), len(study.sizes)
     label = study.cohorts[study.target].label
@@ -142,7 +142,7 @@ def _subsets(axes: Axes, rows: pd.DataFrame, study: Study, above: Box) -> None:
 
 
 def _strategies(axes: Axes, train: pd.DataFrame, study: Study, top: float) -> None:
-    """A line for each strategy: what its models are trained on, at which levels, and how many."""
+    """Draw a line for each strategy: what its models are trained on, at which levels, and how many there are."""
     axes.text(2, top - 5, "Strategies", weight="bold", va="center")
     counts = {cohort: _patients(train[train["cohort"] == cohort]) for cohort in study.cohorts}
     models = [m for m in tested(study) if m.replicate == 0]

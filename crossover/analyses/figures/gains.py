@@ -50,7 +50,7 @@ LOOKS = {
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("statistics/gains.csv"), given.table("statistics/chains.csv"), study)
 
 
@@ -62,13 +62,13 @@ def caption(frames: Frames, study: Study) -> str:
         f"same test cases ({_of_targets(frames, study)}), each case's score being its mean over the "
         f"folds' models. Thick: the {confidence} interval for other patients; thin: for other patients "
         "and other trainings. Hollow: between the two models of the best validation fold, as the paper reports. "
-        "Right: what of the sources is a number, as their field strength."
+        "Right: the numeric attributes of the sources, as their field strength."
     )
 
 
 @style.styled
 def draw(gains: pd.DataFrame, scores: pd.DataFrame, study: Study) -> Figure:
-    """Targets one below the other, in each the chains by kind.
+    """Draw the targets one below the other, in each the chains by kind.
 
     Args:
         gains: of `differences.chains.gains`. scores: of its `chain_scores`.
@@ -114,7 +114,7 @@ def _baseline(axes: Axes, y: float, base: pd.DataFrame) -> None:
 
 
 def _gains(axes: Axes, rows: pd.DataFrame) -> None:
-    """Each row's gain at its `y`, with both intervals, and that of the best folds."""
+    """Draw each row's gain at its `y`, with both intervals, and the gain of the best folds."""
     percent = ["gain", "best_fold_gain", "ci_low", "ci_high", "ci_wide_low", "ci_wide_high"]
     rows = rows.assign(**{name: 100 * rows[name] for name in percent})
     kinds = {kind: LOOKS.get(kind, (style.INK, "o")) for kind in dict.fromkeys(rows["kind"])}
@@ -133,7 +133,10 @@ def _gains(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _values(chain: Chain, study: Study) -> str:
-    """ "1.5 → 3 T" of the sources; "" where a value isn't known or they are trained together."""
+    """Return the sources' numeric attributes, as "1.5 → 3 T".
+
+    "" where a value isn't known, or where cohorts are trained on together.
+    """
     before = chain.steps[:-1]
     if not before or any(len(step) > 1 for step in before):
         return ""
@@ -177,6 +180,6 @@ def _handles(gains: pd.DataFrame) -> list[Line2D]:
 
 
 def _of_targets(frames: Frames, study: Study) -> str:
-    """ "Site A 6, Site B 6"."""
+    """Return the number of test cases of each target, as "Site A 6, Site B 6"."""
     counts = frames["gains"].groupby("target", sort=False)["cases"].max()
     return ", ".join(f"{style.test_set_label(study, name)} {n}" for name, n in counts.items())

@@ -34,7 +34,7 @@ OTHERWISE = " †"
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("statistics/cross_validation.csv"), study)
 
 
@@ -58,7 +58,7 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(cells: pd.DataFrame, study: Study) -> Figure:
-    """Encoders down, architectures across, in the study's order.
+    """Draw encoders down and architectures across, in the study's order.
 
     Args:
         cells: of `scores.cross_validation.cross_validation`.
@@ -83,7 +83,7 @@ def draw(cells: pd.DataFrame, study: Study) -> Figure:
 
 
 def _cells(axes: Axes, means: pd.DataFrame, chosen: dict, encoders: list[str], architectures: list[str]) -> None:
-    """A heatmap of the complete cells; the others say how many folds they have."""
+    """Draw a heatmap of the complete cells; write into the others how many folds they have."""
     mean, sd, folds = (
         means[name].unstack("architecture").reindex(index=encoders, columns=architectures)
         for name in ("mean", "sd", "folds")
@@ -110,6 +110,6 @@ def _cells(axes: Axes, means: pd.DataFrame, chosen: dict, encoders: list[str], a
 
 
 def _otherwise(cells: pd.DataFrame, study: Study) -> set[str]:
-    """Encoders that began with another kind of weights than the study's."""
+    """Return the encoders that began with another kind of weights than the study's."""
     other = cells["initial"].notna() & (cells["initial"] != study.network.initial.weights)
     return set(cells.loc[other, "encoder"])

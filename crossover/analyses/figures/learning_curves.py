@@ -41,7 +41,7 @@ OFFSET = 0.012  # of log2 n for each family, so that points of equal height are 
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/learning_curves", "statistics/crossover")
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     tables = [metrics, *(given.table(f"{name}.csv") for name in names)]
@@ -90,18 +90,21 @@ def draw(
     structure: str,
     into: Figure | None = None,
 ) -> Figure:
-    """Curves and crossovers of one structure on the target's test cases.
+    """Draw curves and crossovers of one structure on the target's test cases.
 
     Args:
         metrics: one row for each model, case and structure.
-        curves: of `learning_curves.curves.learning_curves`. crossover: of `learning_curves.crossing.crossovers`.
+        curves: of `learning_curves.curves.learning_curves`. crossover: of
+            `learning_curves.crossing.crossovers`.
+        structure: the structure whose rows are drawn.
+        into: the part of a figure to draw in; a new figure by default.
     """
     metrics, curves, crossover = (
         t[(t["structure"] == structure) & (t[column] == study.target)]
         for t, column in ((metrics, "cohort"), (curves, "test_set"), (crossover, "test_set"))
     )
     if curves.empty:
-        return style.nothing("No model of several sizes was trained.", into)
+        return style.figure_of_text("No model of several sizes was trained.", into)
     pairs = shown_pairs(crossover, study)
     figure = into or style.new_figure(max(78, 36 + ROW_MM * len(pairs)))
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
@@ -112,14 +115,14 @@ def draw(
     left.set_ylabel(style.metric_label(study.statistics.metric))
     left.set_title("Learning curves")
     _crossovers(right, pairs, sizes, study)
-    handles = [style.handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
+    handles = [style.legend_handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), 6),
                   columnspacing=1.4, handletextpad=0.5)  # fmt: skip
     return figure
 
 
 def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The pairs of different strategies; levels of one strategy against each other are in the table."""
+    """Return the pairs of different strategies; levels of one strategy against each other are only in the table."""
     known = families(study)
     kept = [known[a].strategy != known[b].strategy
             for a, b in zip(crossover["ahead"], crossover["overtakes"], strict=True)]  # fmt: skip
@@ -127,14 +130,14 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The mean of every training by family and n."""
+    """Return the mean of every training by family and n."""
     by = ["family", "n_train", "replicate", "fold"]
     runs = tested(metrics).groupby(by, as_index=False, dropna=False)
     return runs[study.statistics.metric].mean()
 
 
 def _curves(axes: Axes, curves: pd.DataFrame, points: pd.DataFrame, names: list[str], study: Study) -> None:
-    looks = style.by_family(study, names) | {"style": "family", "legend": False, "ax": axes}
+    looks = style.family_hues(study, names) | {"style": "family", "legend": False, "ax": axes}
     for family, own in curves.sort_values("n_train").groupby("family"):
         axes.fill_between(own["n_train"], own["fit_low"], own["fit_high"], alpha=0.09, linewidth=0,
                           color=style.family_colour(study, family))  # fmt: skip

@@ -14,14 +14,17 @@ from crossover.analyses.figures.anatomy import view
 MANUAL: tuple[str, Any] = ("#c964f5", "-")
 PREDICTED: tuple[str, Any] = ("#ffd13b", (0, (3, 1.2)))
 MOST, COLUMNS = 24, 4
-"""Slices on a picture; of a longer volume, evenly spaced ones."""
+"""The most slices on a picture, evenly spaced in a longer volume, and the slices side by side."""
 
 
 @style.styled
 def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) -> Figure:
-    """A cell for each slice that has some of either mask, and for some where none has.
+    """Draw a cell for each slice that has some of either mask, and for one more at either end.
+
+    A long stack is thinned to `MOST` slices; where no slice has any mask, they are of the whole volume.
 
     Args:
+        image: the channel to show in grey.
         predicted, manual: (slices, rows, columns) bool, on the image's voxels.
     """
     either = predicted if manual is None else predicted | manual
@@ -29,16 +32,16 @@ def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) ->
     hung = view(image)
     values = sitk.GetArrayFromImage(image)
     limits = tuple(np.percentile(values, [1, 99.5]))
-    crop = planes.window([hung.turn(np.any(either, axis=0))], hung)
+    crop = planes.square_around([hung.turn(np.any(either, axis=0))], hung)
     ratio = planes.aspect(hung.turn(values[0])[crop], hung.spacing)
-    figure, grid, _ = planes.grid([ratio] * math.ceil(len(shown) / COLUMNS), COLUMNS, 0)
+    figure, grid, _ = planes.cell_grid([ratio] * math.ceil(len(shown) / COLUMNS), COLUMNS, 0)
     for i, k in enumerate(shown):
         axes = figure.add_subplot(grid[divmod(i, COLUMNS)])
-        planes.show(axes, hung.turn(values[k])[crop], hung, limits)
+        planes.draw_slice(axes, hung.turn(values[k])[crop], hung, limits)
         for mask, (colour, line) in ((manual, MANUAL), (predicted, PREDICTED)):
             if mask is not None:
-                planes.contour(axes, hung.turn(mask[k])[crop], hung, colour, line)
-        planes.written(axes, 0.97, 0.03, f"slice {k + 1}", ha="right", va="bottom")
+                planes.draw_contour(axes, hung.turn(mask[k])[crop], hung, colour, line)
+        planes.write_on_image(axes, 0.97, 0.03, f"slice {k + 1}", ha="right", va="bottom")
     kinds = {"manual": MANUAL, "predicted": PREDICTED}
     handles = [
         Line2D([], [], color=colour, linestyle=line, label=name)
@@ -50,9 +53,12 @@ def draw(image: sitk.Image, predicted: np.ndarray, manual: np.ndarray | None) ->
 
 
 def slices(marked: np.ndarray) -> list[int]:
-    """From one slice before the first marked one to one after the last, thinned to `MOST`.
+    """Return the slices from one before the first marked one to one after the last, thinned to `MOST`.
 
-    Where none is marked, of all.
+    Where none is marked, it takes them from all slices.
+
+    Args:
+        marked: (slices,) bool.
     """
     found = np.flatnonzero(marked)
     first, last = (max(found[0] - 1, 0), found[-1] + 1) if len(found) else (0, len(marked) - 1)

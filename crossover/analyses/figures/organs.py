@@ -51,7 +51,7 @@ SPREAD = 0.56  # of the 1 between structures, taken by three models; more take m
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     return draw(metrics, given.table("statistics/paired.csv"), study, numbers_of(study))
 
@@ -64,18 +64,18 @@ def caption(frames: Frames, study: Study) -> str:
     sized = " and ".join(style.family_label(study, f) for f in names if f not in references(study))
     text = (
         f"Points and bars: mean {captions.metric(study)} with its {confidence} confidence interval "
-        f"for other patients ({captions.method(study)}), {cases} {captions.target(study)} test cases, each a "
+        f"for other patients ({captions.interval_method(study)}), {cases} {captions.target(study)} test cases, each a "
         f"light point; "
         f"{sized} trained on {study.sizes[-1]} {captions.target(study)} patients. Right: "
         f"{style.family_label(study, fine_tuned(study))} minus each other model on the same "
         f"cases, the mean difference with its {confidence} confidence interval "
-        f"{captions.chance(frames['paired'])} and p of the same inversion, uncorrected; grey where it is "
+        f"{captions.interval_scope(frames['paired'])} and p of the same inversion, uncorrected; grey where it is "
         f"{study.statistics.alpha:g} or more.{captions.replicates(frames, study)}"
     )
     if len(study.structures) > 1:
         text += f" Mean: of each case's {len(study.structures)} structures."
-    if captions.of_paper(frames, study):
-        text += f" Bars: the means of {captions.of_paper(frames, study)}, of that paper's patients."
+    if captions.citation(frames, study):
+        text += f" Bars: the means of {captions.citation(frames, study)}, of that paper's patients."
     return text
 
 
@@ -86,7 +86,7 @@ def draw(
     study: Study,
     published: pd.DataFrame | None = None,
 ) -> Figure:
-    """The target's test cases, at the study's largest size.
+    """Draw the scores of the target's test cases at the study's largest size.
 
     Args:
         metrics: one row for each model, case and structure.
@@ -123,7 +123,7 @@ def draw(
 
 
 def shown_rows(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The main question's models at the largest size, on the target's test cases."""
+    """Return the scores of the main question's models at the largest size, on the target's test cases."""
     return _of_question(main_scores(metrics, study), study)
 
 
@@ -139,10 +139,13 @@ def _places(line: int, count: int) -> np.ndarray:
 
 
 def _scores(axes: Axes, cases: pd.DataFrame, names: list[str], study: Study) -> None:
-    """Each case, and each model's mean with its interval unless it is infinite, as of a distance to an empty mask."""
+    """Draw each case, and each model's mean with its interval where all values are finite.
+
+    An infinite value, as of a distance to an empty mask, has no place on the axis.
+    """
     metric = study.statistics.metric
     look = {"x": metric, "y": "y", "orient": "y", "native_scale": True, "legend": False, "ax": axes}
-    look |= style.by_family(study, names)
+    look |= style.family_hues(study, names)
     if cases.empty:  # every training failed
         return
     finite = np.isfinite(cases[metric])
@@ -166,11 +169,11 @@ def _printed(axes: Axes, y: float, structure: str, family: str, study: Study, pu
 
 
 def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Study) -> None:
-    """The fine-tuned model against each of the others, in the other one's colour."""
+    """Draw the fine-tuned model's difference from each of the others, in the other one's colour."""
     tuned = fine_tuned(study)
     others = [f for f in main_question(study) if f != tuned]
     here = paired[(paired["test_set"] == study.target) & (paired["n_train"] == study.sizes[-1])]
-    here = style.both_ways(here)
+    here = style.in_both_directions(here)
     here = here[here["family_a"] == tuned]
     axes.axvline(0, color=style.MUTED, linewidth=0.7)
     places = [
@@ -180,7 +183,7 @@ def _differences(axes: Axes, paired: pd.DataFrame, lines: list[str], study: Stud
     ]
     rows = here.rename(columns={"family_b": "family"}).merge(pd.DataFrame(places))
     sns.pointplot(style.with_interval(rows, "difference"), x="difference", y="y", orient="y", native_scale=True,
-                  capsize=0.35, markersize=4, **style.GIVEN, **style.by_family(study, others),
+                  capsize=0.35, markersize=4, **style.GIVEN, **style.family_hues(study, others),
                   markers=style.markers_of(study, others), err_kws={"linewidth": 1.1}, ax=axes,
                   **style.MARK)  # fmt: skip
     for row in rows.itertuples():
@@ -212,7 +215,7 @@ def _frame(scores: Axes, differences: Axes, lines: list[str], study: Study) -> N
 
 
 def _handles(study: Study, published: bool) -> list[Line2D]:
-    out = [style.handle(study, f, markersize=4.4, linewidth=1.1) for f in main_question(study)]
+    out = [style.legend_handle(study, f, markersize=4.4, linewidth=1.1) for f in main_question(study)]
     if published:
         out.append(Line2D([], [], marker="|", color=style.MUTED, linestyle="none", markersize=6.5,
                           markeredgewidth=1.3, label="published mean"))  # fmt: skip

@@ -26,14 +26,14 @@ from crossover.analyses.figures import captions, style
 from crossover.analyses.figures.anatomy import View, view
 from crossover.analyses.figures.planes import (
     aspect,
-    contour,
-    grid,
+    cell_grid,
+    draw_contour,
+    draw_slice,
     largest_slice,
     median_case,
     read_mask,
-    show,
-    window,
-    written,
+    square_around,
+    write_on_image,
 )
 from crossover.imaging.volumes import image_path, prediction_path, structure_path
 from crossover.study.families import families, main_rows
@@ -65,7 +65,7 @@ class Plane:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("metrics.csv"), study, given.cases, given.path("predictions"))
 
 
@@ -96,7 +96,9 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) -> Figure:
-    """Rows: for each structure the overlays' sizes. Columns: the families; one without sizes once, on top.
+    """Draw rows of the overlays' sizes for each structure, and a column for each family.
+
+    A family without sizes stands in the first row of a structure only.
 
     Args:
         metrics: one row for each model, case and structure.
@@ -106,7 +108,7 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
     rows = main_rows(metrics, study)
     rows = rows[rows["cohort"] == study.target]
     if judge(rows, study) is None:
-        return style.nothing("No model whose contours could be shown was trained.")
+        return style.figure_of_text("No model whose contours could be shown was trained.")
     case, cells = chosen_case(rows, study), _cells(study)
     own = rows[rows["case"] == case].set_index(["structure", "family", "n_train"])
     planes = []
@@ -139,9 +141,9 @@ def draw(metrics: pd.DataFrame, study: Study, cases: Path, predictions: Path) ->
 
 
 def chosen_case(rows: pd.DataFrame, study: Study) -> str:
-    """The case of median DSC (the lower of two) under the model that is asked (`judge`).
+    """Return the case of median DSC (the lower of two) under the model that `judge` names.
 
-    Its DSC is the mean over the structures shown.
+    A case's DSC is the mean over the structures shown.
     """
     family, size = judge(rows, study) or ("", 0)
     shown = rows[rows["structure"].isin(study.overlaid)]
@@ -149,10 +151,10 @@ def chosen_case(rows: pd.DataFrame, study: Study) -> str:
 
 
 def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
-    """(family, size) of the model by which the case is chosen.
+    """Return (family, size) of the model by which the case is chosen; None where none was trained.
 
-    The last sized family at its largest size; where that was not trained the next smaller size, then the family before.
-    None where none was trained.
+    It is the last sized family at its largest size; where that was not trained the next smaller size, then
+    the family before.
     """
     chosen = study.overlays
     sized = [f for f in chosen.strategies if families(study)[f].sized]
@@ -163,7 +165,7 @@ def judge(rows: pd.DataFrame, study: Study) -> tuple[str, int] | None:
 
 
 def _empty(panels: list[Axes]) -> None:
-    """The panels of a model that was not trained."""
+    """Draw the panels of a model that was not trained."""
     for axes in panels:
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
@@ -172,7 +174,7 @@ def _empty(panels: list[Axes]) -> None:
 
 
 def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
-    """(row of a structure's, column) -> (family, size)."""
+    """Return where each model stands: (row of a structure's, column) -> (family, size)."""
     chosen = study.overlays
     out: dict[tuple[int, int], tuple[str, int]] = {}
     for column, family in enumerate(chosen.strategies):
@@ -184,9 +186,9 @@ def _cells(study: Study) -> dict[tuple[int, int], tuple[str, int]]:
 
 
 def _row_labels(study: Study, structure: str, cells: dict, cell_mm: float) -> dict[tuple[int, int], str]:
-    """(row of the structure's, column) -> the structure, the size, or both.
+    """Return (row of the structure's, column) -> the structure, the size, or both.
 
-    Only what is not the same for the whole figure.
+    What is the same for the whole figure is left out.
     """
     out: dict[tuple[int, int], str] = {}
     if len(study.overlaid) > 1:
@@ -205,7 +207,7 @@ def _lines(text: str, width_mm: float) -> str:
 
 
 def _about_case(study: Study, case: str) -> str:
-    """Where it is from, and the size where no row has it."""
+    """Return where the case is from, and the size where no row has it."""
     sizes = study.overlays.sizes
     text = f"{style.test_set_label(study, study.target)}, case {case}"
     return f"{text}, n = {sizes[0]}" if len(study.overlaid) > 1 and len(sizes) == 1 else text
@@ -221,24 +223,24 @@ def _plane(study: Study, structure: str, case: str, folder: Path, predictions: P
         path = prediction_path(predictions, model, study.target, case, structure)
         shown[model] = read_mask(path)[k]
     turned = {name: hung.turn(plane) for name, plane in shown.items()}
-    square = window(list(turned.values()), hung)
+    square = square_around(list(turned.values()), hung)
     cropped = {name: plane[square] for name, plane in turned.items()}
     slices = [hung.turn(sitk.GetArrayFromImage(image)[k])[square] for image in images]
     return Plane(slices, cropped.pop("manual"), cropped, hung)
 
 
 def _grid(study: Study, planes: list[Plane]) -> tuple[Figure, GridSpec, float]:
-    """A figure whose cells have the planes' aspect; a cell's width in mm."""
+    """Return a figure whose cells have the planes' aspect, the places of its cells, and a cell's width in mm."""
     chosen = study.overlays
     columns, sizes = len(chosen.strategies) * len(chosen.channels), len(chosen.sizes)
     ratios = [aspect(plane.images[0], plane.hung.spacing) for plane in planes for _ in range(sizes)]
     beside = 16 if len(planes) > 1 and sizes > 1 else 8  # labels of the rows
-    return grid(ratios, columns, beside)
+    return cell_grid(ratios, columns, beside)
 
 
 def _panels(panels: list[Axes], plane: Plane, model: str, dsc: float, limits: tuple[float, float] | None) -> None:
     for axes, image in zip(panels, plane.images, strict=True):
-        show(axes, image, plane.hung, limits)
+        draw_slice(axes, image, plane.hung, limits)
         for mask, (colour, line) in ((plane.predicted[model], PREDICTED), (plane.manual, MANUAL)):
-            contour(axes, mask, plane.hung, colour, line)
-    written(panels[-1], 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)
+            draw_contour(axes, mask, plane.hung, colour, line)
+    write_on_image(panels[-1], 0.97, 0.03, f"{dsc:.2f}", ha="right", va="bottom", size=9)

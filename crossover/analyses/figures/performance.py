@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES, several_sizes
 from crossover.analyses.figures import captions, style
-from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.intervals import clip_to_scale
 from crossover.statistics.scores.missing import completed
 from crossover.statistics.scores.scales import scale
 from crossover.study.families import (
@@ -43,7 +43,7 @@ BESIDE = 0.075  # from a family's mark to those of its replicates
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     return style.each_structure(study, partial(draw, metrics, study))
 
@@ -53,7 +53,7 @@ def caption(frames: Frames, study: Study) -> str:
     cases = captions.cases(frames, study)
     text = (
         f"Points and bars: mean and standard deviation of {captions.metric(study)} over "
-        f"{captions.counted(cases, study)}, by number of {captions.target(study)} training patients. "
+        f"{captions.test_cases_text(cases, study)}, by number of {captions.target(study)} training patients. "
         "Each light point is a case."
     )
     lines = " and ".join(style.family_label(study, f) for f in references(study))
@@ -63,11 +63,12 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(metrics: pd.DataFrame, study: Study, structure: str, into: Figure | None = None) -> Figure:
-    """Mean ± SD of the study's metric on all test cases, by size and family.
+    """Draw mean ± SD of the study's metric on all test cases, by size and family.
 
     Args:
         metrics: one row for each model, case and structure.
         structure: which structure's rows to draw.
+        into: the part of a figure to draw in; a new figure by default.
     """
     metrics = metrics[metrics["structure"] == structure]
     rows, each = main_scores(metrics, study), replicates_of(metrics, study)
@@ -92,13 +93,13 @@ def draw(metrics: pd.DataFrame, study: Study, structure: str, into: Figure | Non
 
 
 def _offsets(names: list[str]) -> dict[str, float]:
-    """Where each family stands inside its group."""
+    """Return where each family stands inside its group, as a distance from the group's middle."""
     width = GROUP / max(len(names), 3)
     return {name: (i - (len(names) - 1) / 2) * width for i, name in enumerate(names)}
 
 
 def _placed(rows: pd.DataFrame, groups: list[int], study: Study) -> pd.DataFrame:
-    """The rows with a score, with `x`: the place of their family and size."""
+    """Return the rows with a score, with `x`: the place of their family and size."""
     sized = _offsets([f for f in families(study) if f not in references(study)])
     places = [
         {"family": family, "n_train": size, "x": position + offset}
@@ -112,7 +113,7 @@ def _scores(axes: Axes, shown: pd.DataFrame, study: Study) -> None:
     if shown.empty:  # no training has a score; seaborn warns of colours without anything to colour
         return
     metric, names = study.statistics.metric, list(families(study))
-    looks = style.by_family(study, names)
+    looks = style.family_hues(study, names)
     # spread by rank in a fixed low-discrepancy order: no random numbers, no two points alike
     rank = shown.sort_values(metric, kind="stable").groupby("x").cumcount()
     spread = (rank * 0.618034 % 1 - 0.5) * 0.11
@@ -120,8 +121,8 @@ def _scores(axes: Axes, shown: pd.DataFrame, study: Study) -> None:
                     legend=False, ax=axes)  # fmt: skip
 
     def sd(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-        """The mean ± SD, up to the ends of the scale."""
-        return ended(values.mean() - values.std(), values.mean() + values.std(), scale(metric))
+        """Return the mean ± SD, up to the ends of the scale."""
+        return clip_to_scale(values.mean() - values.std(), values.mean() + values.std(), scale(metric))
 
     sns.pointplot(shown, x="x", y=metric, **looks, markers=style.markers_of(study, names), native_scale=True,
                   errorbar=sd, capsize=0.3, markersize=4.6, err_kws={"linewidth": 1.1}, zorder=4,
@@ -150,4 +151,4 @@ def _title(rows: pd.DataFrame, study: Study) -> str:
 def _handles(study: Study) -> list[Line2D]:
     lines = {f: "-" if kind.sized else style.REFERENCE_LINE for f, kind in families(study).items()}
     look = {"markersize": 4.6, "linewidth": 1.1}
-    return [style.handle(study, f, linestyle=line, **look) for f, line in lines.items()]
+    return [style.legend_handle(study, f, linestyle=line, **look) for f, line in lines.items()]

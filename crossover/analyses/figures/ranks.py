@@ -29,29 +29,30 @@ COLUMNS, ROW_MM, AROUND_MM = 3, 6.5, 17.0
 DISC_MM = 5.4
 """The diameter of a disc that stands for all samples."""
 POINTS_PER_MM = 72 / 25.4
-TOLD, INSIDE = 0.05, 0.2
-"""Shares from which a disc's share is printed, and printed inside it; else below."""
+SHOWN_SHARE, INSIDE = 0.05, 0.2
+"""The shares from which a disc's share is printed, and printed inside the disc instead of below it."""
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("statistics/ranking.csv"), given.table("statistics/rank_shares.csv"), study)
 
 
 def caption(frames: Frames, study: Study) -> str:
     """Return the text below the figure, with the numbers of a run."""
-    rows = shown(frames["ranking"], study)
+    rows = drawn_rows(frames["ranking"], study)
     cases = int(rows["cases"].max()) if len(rows) else 0
     return (
         f"Disc: the share of {DRAWS:,} bootstrap samples of the {cases} {captions.target(study)} test cases in which "
-        f"the model has the rank by its mean {captions.metric(study)}, by area, in per cent from {TOLD:.0%}; ring: the "
-        "rank with all cases. τ: Kendall's, of the samples' rankings with that one, on average. Models trained on "
-        f"{study.sizes[-1]} {captions.target(study)} patients, and those trained on none. Of these trained models and "
-        "other patients, not of other trainings."
+        f"the model has the rank by its mean {captions.metric(study)}, by area, in per cent from "
+        f"{SHOWN_SHARE:.0%}; ring: the rank with all cases. τ: Kendall's, of the samples' rankings "
+        "with that one, on average. Models trained on "
+        f"{study.sizes[-1]} {captions.target(study)} patients, and those trained on none. The shares are about these "
+        "trained models and other patients, not about other trainings."
     )
 
 
-def shown(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
+def drawn_rows(rows: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the rows of either table that are drawn."""
     here = (rows["test_set"] == study.target) & (rows["metric"] == study.statistics.metric)
     return rows[here & (rows["n_train"] == study.sizes[-1])]
@@ -64,10 +65,10 @@ def draw(ranking: pd.DataFrame, shares: pd.DataFrame, study: Study) -> Figure:
     Args:
         ranking: of `differences.ranking.ranking`. shares: of `differences.ranking.rank_shares`.
     """
-    ranking, shares = shown(ranking, study), shown(shares, study)
+    ranking, shares = drawn_rows(ranking, study), drawn_rows(shares, study)
     structures = [s for s in study.structures if s in set(ranking["structure"])]
     if not structures:
-        return style.nothing("No two models were tested on the same cases.")
+        return style.figure_of_text("No two models were tested on the same cases.")
     mean = (shares["rank"] * shares["share"]).groupby(shares["family"]).sum()
     order = list((mean / shares.groupby("family")["structure"].nunique()).sort_values(kind="stable").index)
     columns = min(COLUMNS, len(structures))
@@ -103,7 +104,7 @@ def _panel(axes: Axes, ranking: pd.DataFrame, shares: pd.DataFrame, order: list[
     axes.scatter(ranking["rank"], ranking["family"].map(place), s=area * 1.1, facecolors="none",
                  edgecolors=style.INK, linewidths=0.7, zorder=4)  # fmt: skip
     for row, at, colour in zip(drawn.itertuples(), y, colours, strict=True):
-        if row.share >= TOLD:
+        if row.share >= SHOWN_SHARE:
             inside = row.share >= INSIDE
             below = 0 if inside else np.sqrt(area * row.share) / 2 + 3
             axes.annotate(f"{100 * row.share:.0f}", (row.rank, at), (0, -below), textcoords="offset points",

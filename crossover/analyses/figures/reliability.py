@@ -31,7 +31,7 @@ BANDS = (0.5, 0.75, 0.9)
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     icc = given.table("statistics/icc.csv")
     return style.each_structure(study, partial(draw, icc, study, study.target))
 
@@ -53,11 +53,13 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: Figure | None = None) -> Figure:
-    """ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
+    """Draw the ICC by feature, for the overlays' families that have sizes, at the overlays' sizes.
 
     Args:
         icc: one row for each test set, structure, model and feature.
         test_set: a cohort, or "all".
+        structure: the structure whose rows are drawn.
+        into: the part of a figure to draw in; a new figure by default.
     """
     chosen = study.overlays
     names = [f for f in chosen.strategies if families(study)[f].sized]
@@ -78,7 +80,7 @@ def draw(icc: pd.DataFrame, study: Study, test_set: str, structure: str, into: F
         axes.set_xlabel(f"ICC ({confidence})")
     label = style.test_set_label(study, test_set)
     handles = [
-        style.handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
+        style.legend_handle(study, f, markersize=4, linewidth=1, markeredgecolor="white")
         for f in names if f in set(rows["family"])
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center",
@@ -93,7 +95,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, names: list[str], features: list[str]
         axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0)
     step = 0.5 / max(len(names), 1)
     sns.pointplot(style.with_interval(rows, "icc"), x="icc", y="feature", order=features, orient="y",
-                  dodge=step * (len(names) - 1), **style.GIVEN, **style.by_family(study, names), ax=axes,
+                  dodge=step * (len(names) - 1), **style.GIVEN, **style.family_hues(study, names), ax=axes,
                   markers=style.markers_of(study, names), markersize=4, err_kws={"linewidth": 1},
                   **style.MARK | {"markeredgecolor": "white"})  # fmt: skip
     axes.set_ylabel("")
@@ -109,5 +111,5 @@ def _frame(axes: Axes, features: list[str], rows: pd.DataFrame) -> None:
 
 
 def _words(feature: str) -> str:
-    """ "MeanAbsoluteDeviation" -> "Mean absolute deviation"."""
+    """Return the name of a feature in words: "Mean absolute deviation" for "MeanAbsoluteDeviation"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", feature).capitalize()

@@ -33,9 +33,10 @@ ANALYSIS = Analysis(
 )
 
 ROW_MM, GAP_MM, LINE_MM, AROUND_MM = 2.2, 7.0, 3.3, 2.2
-"""Between rows; between columns; of a line of text; above and below the lines of a box."""
+"""The room between rows and between columns, the height of a line of text, and the room above and below the lines
+of a box."""
 EDGE_MM, FIRST_MM, BOLD_MM, LETTER_MM = 2.0, 21.0, 1.58, 1.36
-"""Of the page; width of the initial weights; width of a bold and of a plain letter, about."""
+"""The edge of the page, the width of the initial weights, and the width of a bold and of a plain letter, about."""
 TINT = 0.62  # share of white in a box's colour
 NAMED_LEVELS = 3  # more are counted
 
@@ -60,16 +61,16 @@ class Node:
     row: float = 0.0
 
     def leaves(self) -> int:
-        """The number of ends below it."""
+        """Return the number of ends below this training, at least 1."""
         return sum(child.leaves() for child in self.children.values()) or 1
 
     def depth(self) -> int:
-        """The number of steps on the longest way below it."""
+        """Return the number of trainings on the longest way from this one to an end, itself included."""
         return 1 + max((child.depth() for child in self.children.values()), default=0)
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     return draw(given.table("splits.csv"), study, given.table("statistics/validation.csv"))
 
 
@@ -90,15 +91,15 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(splits: pd.DataFrame, study: Study, validation: pd.DataFrame | None = None) -> Figure:
-    """Cohorts on top, then the selection where there is one, then the tree of trainings.
+    """Draw the cohorts on top, then the selection where there is one, then the tree of trainings.
 
     Args:
         splits: one row for each replicate, patient and case.
-        validation: of `scores.cross_validation.validation`, for the weights that the chains really
-            began with; without it those that were asked for.
+        validation: of `scores.cross_validation.validation`, for the weights that the chains really began
+            with; without it those that were asked for.
     """
     roots = tree(plan(study), list(study.cohorts))
-    nodes = [found for root in roots.values() for found in walk(root)]
+    nodes = [found for root in roots.values() for found in nodes_by_depth(root)]
     columns = _columns(max(depth for _, depth in nodes))
     lines = max(len(_lines(node, study, columns[d][1])) for node, d in nodes if d)
     step = _height(lines) + ROW_MM
@@ -119,20 +120,20 @@ def draw(splits: pd.DataFrame, study: Study, validation: pd.DataFrame | None = N
         _selected(axes, selection, study, tops[1])
     _heads(axes, columns, top - 2.4)
     for initial, root in roots.items():
-        _tree(axes, root, began(initial, study, validation), study, columns, top, step)
+        _tree(axes, root, initial_weights_label(initial, study, validation), study, columns, top, step)
     return figure
 
 
-def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
-    """Initial weights -> the trainings that start from them; the selection's are left out.
+def tree(study_plan: Plan, cohorts: list[str]) -> dict[str, Node]:
+    """Return initial weights -> the trainings that start from them; the selection's trainings are left out.
 
     Args:
         cohorts: in the order in which those of one training are named.
     """
     roots: dict[str, Node] = {}
     places: dict[str, Node] = {}
-    ended = {model.stage for model in of.models.values()}
-    for stage in of.stages.values():
+    ended = {model.stage for model in study_plan.models.values()}
+    for stage in study_plan.stages.values():
         if stage.cell:
             continue
         if stage.parent:
@@ -155,8 +156,13 @@ def tree(of: Plan, cohorts: list[str]) -> dict[str, Node]:
     return roots
 
 
-def began(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
-    r"""What the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet"."""
+def initial_weights_label(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
+    r"""Return what the chains that ask for a kind of weights began with: "ImageNet", "Random\nfor ImageNet".
+
+    Args:
+        asked: the kind of weights that the study's file asks for.
+        validation: see `draw`.
+    """
     families = [chain.family for chain in chains(study) if chain.initial == asked]
     found = (
         set() if validation is None else set(validation.loc[validation["family"].isin(families), "initial"].dropna())
@@ -167,15 +173,15 @@ def began(asked: str, study: Study, validation: pd.DataFrame | None) -> str:
     return text[:1].upper() + text[1:]
 
 
-def walk(root: Node, depth: int = 0) -> Iterator[tuple[Node, int]]:
-    """Every node with its distance from the root."""
+def nodes_by_depth(root: Node, depth: int = 0) -> Iterator[tuple[Node, int]]:
+    """Yield every node with its distance from the root, each before the nodes below it."""
     yield root, depth
     for child in root.children.values():
-        yield from walk(child, depth + 1)
+        yield from nodes_by_depth(child, depth + 1)
 
 
 def levels_text(node: Node) -> str:
-    """ "from L1, L2", "from 8 levels"; "" where the whole network is trained."""
+    """Return words for a training's levels: "from L1, L2", "from 8 levels"; "" where the whole network is trained."""
     named = [level for level in node.levels if level]
     if not named:
         return ""
@@ -183,7 +189,7 @@ def levels_text(node: Node) -> str:
 
 
 def _place(node: Node, first: int) -> None:
-    """Rows: a leaf has its own, a node the middle of its children's."""
+    """Set the rows of a node and of all below it: a leaf has its own, a node the middle of its children's."""
     node.row = first
     for child in node.children.values():
         _place(child, first)
@@ -194,7 +200,7 @@ def _place(node: Node, first: int) -> None:
 
 
 def _about(name: str, splits: pd.DataFrame, study: Study) -> list[str]:
-    """Lines about a cohort: its label, patients and attributes."""
+    """Return the lines about a cohort: its label, patients and attributes."""
     cohort = study.cohorts[name]
     own = splits[splits["cohort"] == name].drop_duplicates("patient")
     parts = own["part"].value_counts()
@@ -222,7 +228,7 @@ def _cohorts(axes: Axes, about: list[list[str]], study: Study, y: float) -> None
 
 
 def _selection(study: Study) -> list[str]:
-    """Lines about the choice of the network; none where it is not chosen."""
+    """Return the lines about the choice of the network; none where it is not chosen."""
     if not study.selection:
         return []
     chosen, k = study.selection, study.splits.k_fold.k
@@ -247,7 +253,7 @@ def _selected(axes: Axes, lines: list[str], study: Study, y: float) -> None:
 
 
 def _columns(depth: int) -> list[tuple[float, float]]:
-    """(left, width) of the initial weights and of each training, in mm."""
+    """Return (left, width) of the initial weights' column and of each training's, in mm."""
     room = style.PAGE_MM - 2 * EDGE_MM - FIRST_MM - depth * GAP_MM
     width = min(room / depth, 52.0)
     step = width + GAP_MM
@@ -267,7 +273,7 @@ def _tree(
     top: float, step: float,
 ) -> None:  # fmt: skip
     box = step - ROW_MM
-    for node, depth in walk(root):
+    for node, depth in nodes_by_depth(root):
         x, width = columns[depth]
         y = top + box / 2 + node.row * step
         for child in node.children.values():
@@ -285,7 +291,7 @@ def _tree(
 
 
 def _lines(node: Node, study: Study, width: float) -> list[str]:
-    """The cohorts, in two lines where one is too short for a label, and the levels below."""
+    """Return the cohorts, in two lines where one is too short for a label, and the levels below."""
     text = " + ".join(study.cohorts[c].label + (" (n)" if n else "") for c, n in node.key)
     letters = max(int((width - 5) / BOLD_MM) - len(_number(node)), 4)
     if len(text) > letters and len(node.key) > 1:
@@ -300,7 +306,7 @@ def _number(node: Node) -> str:
 
 
 def _height(lines: int) -> float:
-    """Of a box, in mm."""
+    """Return the height of a box with this number of lines, in mm."""
     return AROUND_MM + LINE_MM * lines
 
 
@@ -310,7 +316,7 @@ def _fitted(text: str, width: float, letter: float) -> str:
 
 
 def _text(axes: Axes, x: float, y: float, lines: list[str], bold: int = 1) -> None:
-    """Lines about a middle, the first ones in bold."""
+    """Write lines about a middle, the first ones in bold."""
     for i, line in enumerate(lines):
         middle = y + LINE_MM * (i - (len(lines) - 1) / 2)
         axes.text(x + 1.6, middle, line, va="center", weight="bold" if i < bold else "normal")
@@ -320,7 +326,7 @@ def _box(
     axes: Axes, x: float, y: float, width: float, height: float, colours: list[str],
     ends: bool = True,
 ) -> None:  # fmt: skip
-    """Striped with the cohorts' colours, a dashed edge where no model ends."""
+    """Draw a box striped with the cohorts' colours, with a dashed edge where no model ends."""
     shape = FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=1",
                            facecolor="none", edgecolor=style.MUTED, linewidth=0.8,
                            linestyle="-" if ends else (0, (2, 1.5)), zorder=3)  # fmt: skip

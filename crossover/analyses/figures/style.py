@@ -23,6 +23,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
+from matplotlib.typing import ColorType
 
 from crossover.statistics.scores.intervals import mean_interval
 from crossover.statistics.scores.scales import KNOWN, scale
@@ -33,7 +34,8 @@ COLUMN_MM, PAGE_MM = 85.0, 174.0
 LABEL_MM = 6.0  # of a structure above its part of a figure
 DPI = 300
 RASTERISED = 3000
-"""Above so many points of one kind a vector file holds them as an image, which is smaller and drawn sooner."""
+"""The number of points of one kind above which a vector file holds them as an image, which is smaller and drawn
+sooner."""
 ALL = "all"
 """The test set that pools every cohort's test cases."""
 
@@ -105,7 +107,8 @@ RC: dict[str, Any] = {
 }
 
 PLACE_DIGITS = 12
-"""Decimals of places, as shares of a figure's width and height: far below what is printed, far above the last bits."""
+"""The decimals of places, which are shares of a figure's width and height: far below what is printed, far above the
+last bits."""
 
 UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDate": None}}
 """Suffix of a figure's files -> metadata without what differs between equal runs."""
@@ -113,7 +116,7 @@ UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDa
 
 @cache
 def theme() -> dict[Any, Any]:
-    """Every setting of matplotlib as figures are drawn, whatever the caller's are."""
+    """Return every setting of matplotlib under which figures are drawn, whatever the caller's settings are."""
     import seaborn as sns  # here, since reports read the names of things and draw nothing
 
     ours = sns.axes_style("ticks") | sns.plotting_context("paper") | RC
@@ -121,7 +124,7 @@ def theme() -> dict[Any, Any]:
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draw under the `theme`."""
+    """Wrap a function that draws, so that it draws under the `theme`."""
 
     @wraps(draw)
     def wrapped(*args, **kwargs) -> Figure:
@@ -132,16 +135,17 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def new_figure(height_mm: float, width_mm: float = PAGE_MM) -> Figure:
-    """An empty figure at its printed size, laid out so that labels don't overlap."""
+    """Return an empty figure at its printed size, laid out so that labels don't overlap."""
     return Figure(figsize=(width_mm / 25.4, height_mm / 25.4), layout="constrained")
 
 
 @styled
 def each_structure(study: Study, draw: Callable[..., Figure]) -> Figure:
-    """One figure of all structures, one below the other with their labels.
+    """Return one figure of all structures, one below the other with their labels.
 
     Args:
-        draw: of a structure, and for several structures `into`, the part of the figure that is drawn in.
+        draw: takes a structure and, where there are several structures, `into`, the part of the figure to
+            draw in.
     """
     if len(study.structures) == 1:
         return draw(next(iter(study.structures)))
@@ -154,19 +158,25 @@ def each_structure(study: Study, draw: Callable[..., Figure]) -> Figure:
     return figure
 
 
-def by_family(study: Study, names: Sequence[str]) -> dict[str, Any]:
-    """Arguments of seaborn's functions that tell families apart by the column `family`; markers are `markers_of`."""
+def family_hues(study: Study, names: Sequence[str]) -> dict[str, Any]:
+    """Return arguments of seaborn's functions that tell families apart by the column `family`.
+
+    Their markers are a separate argument: see `markers_of`.
+    """
     colours = {family: family_colour(study, family) for family in names}
     return {"hue": "family", "hue_order": list(names), "palette": colours}
 
 
 def markers_of(study: Study, names: Sequence[str]) -> list[str]:
-    """The families' markers, for seaborn's `pointplot`."""
+    """Return the families' markers, for seaborn's `pointplot`."""
     return [family_marker(study, family) for family in names]
 
 
 def with_interval(rows: pd.DataFrame, estimate: str, low: str = "ci_low", high: str = "ci_high") -> pd.DataFrame:
-    """For `pointplot` with `GIVEN`, which counts intervals itself: one that stands in the table.
+    """Return rows from which `pointplot` with `GIVEN` draws the interval that the table has.
+
+    `pointplot` computes intervals from rows. With `GIVEN` it takes the range of the rows, which is then the
+    interval.
 
     Returns:
         Each row three times; its `estimate` is the interval's low end, the estimate, and the high end.
@@ -175,15 +185,22 @@ def with_interval(rows: pd.DataFrame, estimate: str, low: str = "ci_low", high: 
     return pd.concat(parts, ignore_index=True)
 
 
-def handle(study: Study, family: str, **look: Any) -> Line2D:
-    """A family's entry in a legend: its colour, marker and label, and what else its marks and lines look like."""
+def legend_handle(study: Study, family: str, **look: Any) -> Line2D:
+    """Return a family's entry in a legend, with its colour, marker and label.
+
+    Args:
+        look: further properties of the marks and lines, as `matplotlib.lines.Line2D` takes them.
+    """
     ours: dict[str, Any] = {"color": family_colour(study, family), "marker": family_marker(study, family),
             "markeredgecolor": INK, "markeredgewidth": 0.4, "label": family_label(study, family)}  # fmt: skip
     return Line2D([], [], **ours | look)
 
 
 def mean_interval_of(study: Study) -> Callable[[pd.Series], tuple[np.ndarray, np.ndarray]]:
-    """What `pointplot` takes as `errorbar`: the confidence interval of cases' mean, as the study's statistics have."""
+    """Return a function for the `errorbar` of `pointplot`: the confidence interval of the cases' mean.
+
+    It is the interval that the study's statistics have (`intervals.mean_interval`).
+    """
     metric, confidence = study.statistics.metric, study.statistics.confidence
 
     def interval(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -192,8 +209,8 @@ def mean_interval_of(study: Study) -> Callable[[pd.Series], tuple[np.ndarray, np
     return interval
 
 
-def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Comparisons of families a and b, and all of them the other way round below."""
+def in_both_directions(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return comparisons of families a and b, and below them the same comparisons of b and a."""
     turned = pairs.assign(
         family_a=pairs["family_b"], family_b=pairs["family_a"], difference=-pairs["difference"],
         ci_low=-pairs["ci_high"], ci_high=-pairs["ci_low"],
@@ -202,7 +219,7 @@ def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def size_axis(axes: Axes, sizes: Sequence[int]) -> None:
-    """Make the horizontal axis one of numbers of training patients, on a log2 scale, with a tick at each."""
+    """Scale the horizontal axis to numbers of training patients (log2), with a tick at each size."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(n) for n in sizes])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -216,14 +233,23 @@ def spacing(figure: Figure, **values: Any) -> None:
 
 
 def replicate_points(axes: Axes, x: Any, y: Any, family: str, study: Study) -> None:
-    """Small marks at the means of a family's replicates: `x` or `y` is the list, the other where they stand."""
+    """Draw small marks at the means of a family's replicates.
+
+    Args:
+        x, y: one of them is the list of means, the other where they stand.
+    """
     xs, ys = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
     axes.plot(xs, ys, marker=family_marker(study, family), color=family_colour(study, family),
               markersize=2, markeredgewidth=0, linestyle="none", zorder=6)  # fmt: skip
 
 
-def nothing(text: str, into: Figure | None = None) -> Figure:
-    """In place of a figure that has nothing to show, as where the trainings that it is of failed: why."""
+def figure_of_text(text: str, into: Figure | None = None) -> Figure:
+    """Return a figure with a sentence in place of what it can't show, as where all its trainings failed.
+
+    Args:
+        text: says why there is nothing to show.
+        into: the part of a figure to write in; a new figure by default.
+    """
     figure = into or new_figure(14)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED)
     return figure
@@ -260,7 +286,7 @@ def _round_places(figure: Figure | SubFigure) -> None:
 
 
 def family_colour(study: Study, family: str) -> str:
-    """The study's colour of a family or its strategy, else one that colour-blind readers tell.
+    """Return the study's colour of a family or its strategy, else one that colour-blind readers can tell apart.
 
     Another tool's model (`crossover score`) is drawn in ink.
     """
@@ -285,12 +311,12 @@ def _lighter(colour: str, share: float) -> str:
 
 
 def cohort_colour(study: Study, cohort: str) -> str:
-    """A cohort's colour where cohorts, not families, are told apart."""
+    """Return a cohort's colour in figures where cohorts, not families, are told apart."""
     return OKABE_ITO[list(study.cohorts).index(cohort) % len(OKABE_ITO)]
 
 
-def readable_on(colour) -> str:
-    """Ink or white, whichever has the higher contrast on a colour (WCAG 2)."""
+def readable_on(colour: ColorType) -> str:
+    """Return ink or white, whichever has the higher contrast on a colour (WCAG 2)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     # against white (1.05 / (l + 0.05)) and against ink, whose luminance is 0.01
@@ -298,13 +324,16 @@ def readable_on(colour) -> str:
 
 
 def family_marker(study: Study, family: str) -> str:
-    """The marker that goes with the colour; of another tool's model the one after the study's last."""
+    """Return the marker that goes with the family's colour; another tool's model has the one after the study's last."""
     known = list(families(study))
     return MARKERS[(known.index(family) if family in known else len(known)) % len(MARKERS)]
 
 
 def family_line(study: Study, family: str) -> tuple:
-    """Dotted without sizes; else one of the line styles, in the order of the study, then of another tool's model."""
+    """Return the line style of a family: dotted without sizes, else the next one in the order of the study.
+
+    Another tool's model has the one after the study's last.
+    """
     if family in references(study):
         return REFERENCE_LINE
     sized = [f.name for f in families(study).values() if f.sized]
@@ -312,7 +341,7 @@ def family_line(study: Study, family: str) -> tuple:
 
 
 def family_label(study: Study, family: str) -> str:
-    """The strategy's label with the level: "TL (L1)"; another tool's model (`crossover score`) has its own name."""
+    """Return the strategy's label with the level, as "TL (L1)"; another tool's model keeps its name."""
     known = families(study).get(family)
     if known is None:
         return family
@@ -321,22 +350,22 @@ def family_label(study: Study, family: str) -> str:
 
 
 def test_sets(study: Study) -> list[str]:
-    """Every cohort, then all of them together (which is the same where there is one)."""
+    """Return every cohort's name, then `ALL` for all of them together where there are several."""
     return [*study.cohorts, ALL] if len(study.cohorts) > 1 else list(study.cohorts)
 
 
 def test_set_label(study: Study, test_set: str) -> str:
-    """The cohort's label, or "All"."""
+    """Return the cohort's label, or "All"."""
     return "All" if test_set == ALL else study.cohorts[test_set].label
 
 
 def architecture_label(name: str) -> str:
-    """ "U-Net++" of "unetplusplus"; a name that isn't known stays."""
+    """Return the label of an architecture: "U-Net++" for "unetplusplus". A name that isn't known stays."""
     return ARCHITECTURES.get(name, name)
 
 
 def encoder_label(name: str) -> str:
-    """ "EfficientNet-B3" of "efficientnet-b3", "ResNet-18" of "resnet18"; another name stays."""
+    """Return the label of an encoder: "EfficientNet-B3" for "efficientnet-b3". A name that isn't known stays."""
     short = name.removeprefix("timm-").removeprefix("tf_")
     for pattern, label in ENCODERS.items():
         if found := re.fullmatch(pattern, short):
@@ -345,12 +374,12 @@ def encoder_label(name: str) -> str:
 
 
 def weights_label(kind: str) -> str:
-    """What a training began with: "ImageNet", "random"."""
+    """Return the label of the weights that a training began with: "ImageNet", "random"."""
     return {"imagenet": "ImageNet"}.get(kind, kind)
 
 
 def metric_label(metric: str) -> str:
-    """ "DSC", or "DSC, slices with the structure"; the name itself of a metric that isn't known."""
+    """Return the label of a metric, as "DSC, slices with the structure"; an unknown metric keeps its name."""
     return KNOWN[metric].label if metric in KNOWN else metric
 
 

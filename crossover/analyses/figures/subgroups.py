@@ -59,7 +59,7 @@ class Tables:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     names = ("statistics/summary", "statistics/tukey")
     summary, tukey = (given.table(f"{name}.csv") for name in names)
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
@@ -72,8 +72,8 @@ def caption(frames: Frames, study: Study) -> str:
     names = [style.family_label(study, f) for f in compared(study)]
     text = (
         f"Points and bars: mean {captions.metric(study)} with its "
-        f"{study.statistics.confidence:.0%} confidence interval ({captions.method(study)}) on each "
-        f"test set, of {captions.counted(captions.cases(frames, study), study)}. "
+        f"{study.statistics.confidence:.0%} confidence interval ({captions.interval_method(study)}) on each "
+        f"test set, of {captions.test_cases_text(captions.cases(frames, study), study)}. "
         "Below: Tukey's honestly significant difference"
     )
     if references(study):
@@ -82,9 +82,9 @@ def caption(frames: Frames, study: Study) -> str:
     if len(names) > 1:
         text += f"; # between {', '.join(names[:-1])} and {names[-1]}"
     text += f"; one mark p < {study.statistics.alpha:g}, two p < {STRONG:g}.{captions.replicates(frames, study)}"
-    if captions.of_paper(frames, study):
+    if captions.citation(frames, study):
         text += (
-            f" Hollow: the means of {captions.of_paper(frames, study)}, of that paper's patients and at its "
+            f" Hollow: the means of {captions.citation(frames, study)}, of that paper's patients and at its "
             "corresponding training size."
         )
     return text
@@ -100,14 +100,16 @@ def draw(
     published: pd.DataFrame | None = None,
     into: Figure | None = None,
 ) -> Figure:
-    """Mean and confidence interval by size and test set, with Tukey's marks.
+    """Draw mean and confidence interval by size and test set, with Tukey's marks.
 
     Args:
         summary: one row for each test set, structure, model and metric.
         tukey: pairs of models at each size.
+        structure: the structure whose rows are drawn.
         metrics: one row for each model, case and structure: where there are several replicates the mean of
             each is drawn beside the mark.
         published: the paper's means, drawn hollow.
+        into: the part of a figure to draw in; a new figure by default.
     """
     if published is not None:
         published = of_structure(published, structure)
@@ -134,13 +136,13 @@ def draw(
     return figure
 
 
-def mark(p: float, symbol: str, alpha: float) -> str:
-    """The paper's marks: the symbol below alpha, twice below 0.001, nothing above."""
+def significance_mark(p: float, symbol: str, alpha: float) -> str:
+    """Return the paper's mark for a p: the symbol below alpha, the symbol twice below 0.001, else ""."""
     return symbol * 2 if p < STRONG else symbol if p < alpha else ""
 
 
-def p_of(tukey: pd.DataFrame, a: str, b: str) -> float:
-    """Tukey's p of two models, in whichever order the table has them; NaN where it has none."""
+def tukey_p(tukey: pd.DataFrame, a: str, b: str) -> float:
+    """Return Tukey's p of two models, in whichever order the table has them; NaN where it has none."""
     pair = ((tukey["a"] == a) & (tukey["b"] == b)) | ((tukey["a"] == b) & (tukey["b"] == a))
     found = tukey.loc[pair, "p"]
     return float(found.iloc[0]) if len(found) else float("nan")
@@ -172,7 +174,7 @@ def _select(
 
 
 def _pairs(study: Study) -> list[tuple[str, str, str]]:
-    """(a, b, symbol): every family against every reference (*), and against the others (#)."""
+    """Return (a, b, symbol): every family against every reference (*), and against the others (#)."""
     against = [(f, r, "*") for r in references(study) for f in compared(study)]
     return against + [(a, b, "#") for a, b in combinations(compared(study), 2)]
 
@@ -206,7 +208,7 @@ def _curves(axes: Axes, tables: Tables, study: Study) -> None:
     rows = tables.summary[tables.summary["family"].isin(names)]
     rows = style.with_interval(rows[rows["n_train"].isin(study.sizes)], "mean")
     sns.pointplot(rows, x="n_train", y="mean", order=study.sizes, dodge=APART * (len(names) - 1), ax=axes,
-                  **style.GIVEN, **style.by_family(study, names), linewidth=1.1,
+                  **style.GIVEN, **style.family_hues(study, names), linewidth=1.1,
                   markers=style.markers_of(study, names), markersize=4.2, markeredgewidth=0, legend=False,
                   linestyles=[style.family_line(study, f) for f in names], err_kws={"linewidth": 0.9})  # fmt: skip
     axes.set(xlabel="", ylabel="")
@@ -235,7 +237,7 @@ def _hollow(study: Study, family: str) -> dict:
 
 
 def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
-    """A row for each pair, a column for each size, a mark where the two differ."""
+    """Draw a row for each pair and a column for each size, with a mark where the two differ."""
     pairs = _pairs(study)
     models = tables.summary.set_index(["family", "n_train"])["model"].to_dict()
     for i, (a, b, symbol) in enumerate(pairs):
@@ -244,8 +246,8 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
         for position, n in enumerate(study.sizes):
             other = models.get((b, 0 if b in references(study) else n), "")
             at_size = tables.tukey[tables.tukey["n_train"] == n]
-            p = p_of(at_size, models.get((a, n), ""), other)
-            text = mark(p, symbol, study.statistics.alpha)
+            p = tukey_p(at_size, models.get((a, n), ""), other)
+            text = significance_mark(p, symbol, study.statistics.alpha)
             colour = style.INK if text else "#b4b8bd"
             # an asterisk sits high in its line; the shift centres it in the row
             y = i + 0.22 if symbol == "*" and text else i
@@ -259,7 +261,7 @@ def _marks(axes: Axes, tables: Tables, study: Study, first: bool) -> None:
 
 
 def _short(study: Study, family: str) -> str:
-    """The strategy's label: the compared families have one level each."""
+    """Return the strategy's label without the level, since the compared families have one level each."""
     return style.family_label(study, family).split(" (")[0]
 
 
@@ -267,7 +269,7 @@ def _handles(study: Study, hollow: bool) -> list[Line2D]:
     plain = {"linewidth": 1.1, "markersize": 4.2, "markeredgecolor": None, "markeredgewidth": None}
     names = [(f, {"marker": "none"}) for f in references(study)]
     names += [(f, {}) for f in compared(study)]
-    out = [style.handle(study, f, linestyle=style.family_line(study, f), **plain, **look) for f, look in names]
+    out = [style.legend_handle(study, f, linestyle=style.family_line(study, f), **plain, **look) for f, look in names]
     if hollow:
         out.append(Line2D([], [], marker="o", markerfacecolor="white", markeredgecolor=style.MUTED,
                           linestyle="none", markersize=4.6, label="published"))  # fmt: skip

@@ -48,7 +48,7 @@ MEAN: dict[str, Any] = {"linewidth": 1.8, "marker": "o", "markersize": 4}
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     times = given.table("statistics/training_time.csv")
     metrics, _ = completed(given.table("metrics.csv"), study.statistics.missing)
     return draw(metrics, times, study, levels_of(study))
@@ -66,16 +66,16 @@ def caption(frames: Frames, study: Study) -> str:
         f"({named}) by how much of the network is re-trained on {study.sizes[-1]} {captions.target(study)} "
         "patients, the least at the left, and the mean of each case's structures with its "
         f"{study.statistics.confidence:.0%} confidence interval over cases "
-        f"({captions.method(study)}).{captions.replicates(frames, study)} "
+        f"({captions.interval_method(study)}).{captions.replicates(frames, study)} "
         "Right: seconds for one training step"
     )
     return f"{text}{captions.machine(frames)}. Dotted: models that don't fine-tune."
 
 
 def levels_of(study: Study) -> dict[str, int | None]:
-    """The architecture's levels, the least re-trained first, with their number of re-trained layers.
+    """Return the architecture's levels, the least re-trained first, with their number of re-trained layers.
 
-    The whole network is "", last. No number where the architecture doesn't count its layers.
+    The whole network is "", last. The number is None where the architecture doesn't count its layers.
     """
     architecture = networks.declared(study.network.architecture)
     module = importlib.import_module(f"crossover.networks.{architecture.name}")
@@ -87,13 +87,13 @@ def levels_of(study: Study) -> dict[str, int | None]:
 
 @style.styled
 def draw(metrics: pd.DataFrame, times: pd.DataFrame, study: Study, levels: Mapping[str, int | None]) -> Figure:
-    """The target's test cases, at the study's largest size.
+    """Draw score and cost by level, on the target's test cases at the study's largest size.
 
     Args:
         metrics: one row for each model, case and structure.
         times: of `scores.training_time.training_times`.
-        levels: level -> number of re-trained layers, where it is known, from few to many; "" is the
-            whole network.
+        levels: level -> number of re-trained layers, where it is known, from few to many; "" is the whole
+            network.
     """
     metrics = metrics[metrics["cohort"] == study.target]
     rows = swept_rows(main_scores(metrics, study), study, levels)
@@ -121,7 +121,7 @@ def draw(metrics: pd.DataFrame, times: pd.DataFrame, study: Study, levels: Mappi
 
 
 def swept_rows(table: pd.DataFrame, study: Study, levels: Mapping[str, int | None]) -> pd.DataFrame:
-    """The fine-tuned models' rows at the largest size, `level` "" for the whole network.
+    """Return the fine-tuned models' rows at the largest size, with `level` "" for the whole network.
 
     Where two families have the same level, as a sweep's and the main question's, the first is kept.
     """
@@ -135,7 +135,7 @@ def swept_rows(table: pd.DataFrame, study: Study, levels: Mapping[str, int | Non
 
 
 def swept(rows: pd.DataFrame, study: Study) -> list[str]:
-    """The structures that the study trains at the most levels, in its order, of those that have any row."""
+    """Return the structures that the study trains at the most levels, in its order, if they have any row."""
     tuned = {f.name for f in families(study).values() if f.transferred and f.sized}
     planned: dict[str, set[str | None]] = {}
     for model in plan(study).models.values():
@@ -159,7 +159,7 @@ def _scores(axes: Axes, rows: pd.DataFrame, shown: list[str], looks: dict[str, d
 
 
 def _by_structure(looks: dict[str, dict]) -> dict:
-    """Arguments of `pointplot` that tell the structures apart."""
+    """Return arguments of `pointplot` that tell the structures apart."""
     return {
         "hue": "structure", "hue_order": list(looks), "legend": False, "markersize": 3.8, "markeredgewidth": 0,
         "palette": {structure: look["color"] for structure, look in looks.items()},
@@ -168,7 +168,7 @@ def _by_structure(looks: dict[str, dict]) -> dict:
 
 
 def _replicates(axes: Axes, each: pd.DataFrame, rows: pd.DataFrame, shown: list[str], study: Study) -> None:
-    """Beside each level's mean those of its replicates."""
+    """Draw the mean of each replicate beside each level's mean."""
     for position, level in enumerate(shown):
         own = rows[rows["level"] == level].drop_duplicates(["family", "structure"])
         same = each[each["n_train"] == study.sizes[-1]].merge(own[["family", "structure"]])
@@ -177,7 +177,7 @@ def _replicates(axes: Axes, each: pd.DataFrame, rows: pd.DataFrame, shown: list[
 
 
 def _references(axes: Axes, metrics: pd.DataFrame, structures: list[str], study: Study) -> None:
-    """The mean over the same structures and cases of the models that don't fine-tune."""
+    """Draw the mean, over the same structures and cases, of the models that don't fine-tune."""
     rows = main_scores(metrics, study)
     rows = rows[rows["structure"].isin(structures)]
     for family in _standing(study):
@@ -228,12 +228,12 @@ def _frame(axes: Axes, shown: list[str], levels: Mapping[str, int | None]) -> No
 
 
 def _tuned(study: Study) -> str:
-    """The colour of the main question's fine-tuned family."""
+    """Return the colour of the main question's fine-tuned family."""
     return style.family_colour(study, fine_tuned(study))
 
 
 def _looks(structures: list[str], study: Study) -> dict[str, dict]:
-    """Colour, marker and line of each structure; no family of the figure has its colour."""
+    """Return colour, marker and line of each structure; no family of the figure has its colour."""
     taken = {_tuned(study), *(style.family_colour(study, f) for f in _standing(study))}
     free = [c for c in style.OKABE_ITO[:6] if c not in taken]
     return {

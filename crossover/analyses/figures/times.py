@@ -55,7 +55,7 @@ ROW_MM = 5.2
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
+    """Return the figure that `draw` makes of the tables and images given."""
     names = ("training_time", "training_time_saved")
     return draw(*(given.table(f"statistics/{name}.csv") for name in names), study)
 
@@ -75,7 +75,9 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
-    """At the study's largest size, the first replicate; totals alone where no parts were recorded.
+    """Draw the times of the first replicate at the study's largest size.
+
+    Where the parts of a training's time were not recorded, totals alone are drawn.
 
     Args:
         times: of `scores.training_time.training_times`. savings: of its `savings`.
@@ -100,9 +102,9 @@ def draw(times: pd.DataFrame, savings: pd.DataFrame, study: Study) -> Figure:
 
 
 def _means(times: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Of each of the main families that were trained, over its trainings at the largest size.
+    """Return the mean times (s) of each main family that was trained, over its trainings at the largest size.
 
-    Of the structures for which all of these families were.
+    They are of the structures for which all of these families were trained.
     """
     rows = main_rows(times, study)
     size = rows["n_train"].where(~rows["family"].isin(references(study)), study.sizes[-1])
@@ -171,7 +173,7 @@ def _saved(axes: Axes, rows: pd.DataFrame, study: Study, family: str) -> None:
 
 
 def _networks(frames: Frames, study: Study) -> str:
-    """ " (12 each)", " (1 to 12)": at the largest size."""
+    """Return the number of trainings of a family at the largest size, as " (12 each)" or " (1 to 12)"."""
     times = frames.get("training_time", pd.DataFrame())
     if times.empty:
         return ""

@@ -35,14 +35,18 @@ ANALYSIS = Analysis(
 
 CURVES = ["stage", "step", "loss", "validation_dsc", "best_step"]
 COLUMNS, LETTERS, ROW_MM, AROUND_MM = 6, 17, 33.0, 14.0
-"""Families in a row, at most; letters of a title's line; height of a row; legend and labels."""
-TOLD = 7  # more colours than these are told by a scale from light to dark
+"""The most families in a row, the letters of a title's line, the height of a row, and that of legend and labels."""
+DISTINCT = 7  # more colours than these are shown as a scale from light to dark
 DASHED, DOTTED = (0, (4, 1.5)), (0, (1, 1.2))
 _SUFFIXES = re.compile(r"(-[rf]\d+)+$")
 
 
-def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
-    """The histories of the stages that manifests list, with the columns `CURVES`, and which stages failed."""
+def read_histories(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
+    """Read the histories of the stages that manifests list, and the names of the stages that failed.
+
+    Returns:
+        The histories of all stages, with the columns `CURVES`, and the failed stages.
+    """
     manifests, parts = list(manifests), [pd.DataFrame(columns=CURVES)]
     for manifest in manifests:
         for name, record in read_json(manifest)["items"].items():
@@ -53,8 +57,8 @@ def read(manifests: Iterable[Path]) -> tuple[pd.DataFrame, set[str]]:
 
 
 def make(given: Inputs, study: Study) -> Figure:
-    """See `draw`."""
-    return draw(*read(given.stages), study)
+    """Return the figure that `draw` makes of the tables and images given."""
+    return draw(*read_histories(given.stages), study)
 
 
 def caption(frames: Frames, study: Study) -> str:
@@ -71,10 +75,12 @@ def caption(frames: Frames, study: Study) -> str:
 
 @style.styled
 def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
-    """Families in the study's order, then what chains begin with and no model ends on, then the selection.
+    """Draw a pair of axes for each family, in the study's order, and for the stages that belong to none.
+
+    After the families come the trainings that chains begin with and no model ends on, then the selection's.
 
     Args:
-        curves: of `read`. failed: stages without a curve.
+        curves: of `read_histories`. failed: stages without a curve.
     """
     groups = grouped(study)
     lines = -(-len(groups) // COLUMNS)
@@ -93,7 +99,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
         for stage in stages:
             if stage.name in own:
                 _curve(scores, losses, own[stage.name], **looks(stage))
-        _told(scores, [s.name for s in stages], failed)
+        _write_failures(scores, [s.name for s in stages], failed)
         wrapped = [textwrap.fill(text, LETTERS) for text in title.splitlines()]
         scores.set_title("\n".join(wrapped), size=6.5, pad=2)
         _frame(
@@ -110,7 +116,7 @@ def draw(curves: pd.DataFrame, failed: Collection[str], study: Study) -> Figure:
 
 
 def grouped(study: Study) -> dict[str, list[Stage]]:
-    """Title -> the trainings that share a pair of axes."""
+    """Return title -> the trainings that share a pair of axes."""
     shown = plan(study)
     ends: dict[str, Model] = {}
     for model in shown.models.values():
@@ -136,7 +142,7 @@ class _looks:
             names = {s: about.label for s, about in study.structures.items()}
         else:
             names = {}
-        scale = len(study.sizes) > 1 or len(names) > TOLD
+        scale = len(study.sizes) > 1 or len(names) > DISTINCT
         self._colours = dict(zip(names, _colours(len(names), scale), strict=True))
         lines: list[tuple[str, Any, Any]] = [(names[key], colour, "-") for key, colour in self._colours.items()]
         stages = plan(study).stages.values()
@@ -164,7 +170,7 @@ class _looks:
 
 
 def _colours(count: int, scale: bool) -> list:
-    """From light to dark, for what has an order or is too much to be told apart otherwise."""
+    """Return colours from light to dark, for values that have an order or are too many to tell apart otherwise."""
     if not scale:
         return style.OKABE_ITO[:count]
     return [matplotlib.colormaps["viridis"](x) for x in np.linspace(0.92, 0.05, count)]
@@ -182,7 +188,7 @@ def _title(stage: Stage, ends: dict[str, Model], study: Study) -> str:
     return _SUFFIXES.sub("", name)
 
 
-def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look) -> None:
+def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look: Any) -> None:
     scores.plot(own["step"], own["validation_dsc"], linewidth=0.8, **look)
     losses.plot(own["step"], own["loss"], linewidth=0.8, **look)
     for best in own[own["step"] == own["best_step"]].itertuples():
@@ -190,8 +196,8 @@ def _curve(scores: Axes, losses: Axes, own: pd.DataFrame, **look) -> None:
                     color=look["color"], markeredgewidth=0, zorder=4, clip_on=False)  # fmt: skip
 
 
-def _told(axes: Axes, stages: list[str], failed: Collection[str]) -> None:
-    """How many of the trainings failed."""
+def _write_failures(axes: Axes, stages: list[str], failed: Collection[str]) -> None:
+    """Write how many of the trainings failed."""
     lost = sum(name in failed for name in stages)
     if lost:
         text = "failed" if lost == len(stages) else f"{lost} of {len(stages)} failed"

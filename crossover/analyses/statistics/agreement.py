@@ -15,7 +15,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `estimates.agreement.agreement`."""
+    """Return the table of `estimates.agreement.agreement`."""
     assert study.radiomics
     features = read_radiomics(given.path("radiomics.csv"))
     return {"icc": agreement(features, study.radiomics.icc, study.statistics.confidence)}

@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `learning_curves.crossing.cases_needed`."""
+    """Return the table of `learning_curves.crossing.cases_needed`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"cases_needed": cases_needed(metrics, how.metric, how.confidence)}

@@ -31,7 +31,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `differences.chains`."""
+    """Return the tables of `differences.chains`: scores of the chains, gains, contrasts and contrasts by attribute."""
     of, how = chains(study), study.statistics
     validation = given.table("statistics/validation.csv")
     metrics = at_largest(read_completed(given.path("metrics.csv"), how.missing))

@@ -2,7 +2,7 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_claims
-from crossover.findings.claims.files import judged
+from crossover.findings.claims.files import judge_claims
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -32,5 +32,5 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `findings.claims.files.judged`."""
-    return {"claims": judged(study, given.tables)}
+    """Return the table of `findings.claims.files.judge_claims`."""
+    return {"claims": judge_claims(study, given.tables)}

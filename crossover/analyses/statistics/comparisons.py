@@ -19,7 +19,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `differences.comparisons.compare`."""
+    """Return the tables of `differences.comparisons.compare`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     anova, tukey = compare(metrics, how.metric, how.alpha)

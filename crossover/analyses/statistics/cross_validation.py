@@ -16,6 +16,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `scores.cross_validation.cross_validation`."""
+    """Return the table of `scores.cross_validation.cross_validation`."""
     assert study.selection
     return {"cross_validation": cross_validation(records_of(given.stages), study.selection.cells)}

@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `learning_curves.crossing.crossovers`."""
+    """Return the table of `learning_curves.crossing.crossovers`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"crossover": crossovers(metrics, how.metric, how.confidence, how.alpha)}

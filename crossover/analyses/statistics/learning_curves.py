@@ -16,7 +16,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `learning_curves.curves.learning_curves`."""
+    """Return the table of `learning_curves.curves.learning_curves`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"learning_curves": learning_curves(metrics, how.metric, how.confidence)}

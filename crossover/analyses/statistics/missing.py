@@ -13,6 +13,9 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `scores.missing.counts`; it is of the table as it was written, whatever the study does about it."""
+    """Return the table of `scores.missing.counts`.
+
+    It counts in the table of scores as it was written, whatever the study does about missing predictions.
+    """
     metrics = read_metrics(given.path("metrics.csv"))
     return {"missing": counts(metrics, missing_predictions(metrics))}

@@ -17,7 +17,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `differences.paired.paired`."""
+    """Return the table of `differences.paired.paired`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     there = set(metrics["family"])  # a family whose trainings all failed has no row

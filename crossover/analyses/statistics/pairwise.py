@@ -17,7 +17,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `differences.repeated.pairwise`."""
+    """Return the table of `differences.repeated.pairwise`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     tukey = given.optional("statistics/tukey.csv")

@@ -18,7 +18,10 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `study_planning.plans.surer`: of fine-tuning and training from scratch, on the target's test cases."""
+    """Return the table of `study_planning.plans.surer`.
+
+    It compares fine-tuning with training from scratch on the target's test cases.
+    """
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     rules = Rules(alpha=how.alpha, confidence=how.confidence, trainings=(3, 10))

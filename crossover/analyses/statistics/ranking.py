@@ -19,7 +19,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `differences.ranking`."""
+    """Return the tables of `differences.ranking`: the rankings, and how often each model has each rank."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"ranking": ranking(metrics, how.confidence), "rank_shares": rank_shares(metrics, how.metric)}

@@ -17,7 +17,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `differences.repeated.repeated`."""
+    """Return the tables of `differences.repeated.repeated`."""
     how = study.statistics
     metrics = read_completed(given.path("metrics.csv"), how.missing)
     return {"repeated": repeated(metrics, how.metric, how.alpha, comparison(study))}

@@ -15,6 +15,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `differences.stability.stability`."""
+    """Return the table of `differences.stability.stability`."""
     metrics = read_completed(given.path("metrics.csv"), study.statistics.missing)
     return {"stability": stability(metrics, study.statistics.metric)}

@@ -14,6 +14,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `estimates.summary.summarise`."""
+    """Return the table of `estimates.summary.summarise`."""
     metrics = read_completed(given.path("metrics.csv"), study.statistics.missing)
     return {"summary": summarise(metrics, study.statistics.confidence)}

@@ -21,6 +21,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `scores.training_time`."""
+    """Return the tables of `scores.training_time`: the time of every training, and what fine-tuning saved."""
     times = training_times(records_of(given.stages), plan(study).models.values())
     return {"training_time": times, "training_time_saved": savings(times, baseline(study))}

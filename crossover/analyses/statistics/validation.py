@@ -17,6 +17,6 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `scores.cross_validation.validation`."""
+    """Return the table of `scores.cross_validation.validation`."""
     models, failed = plan(study).models.values(), failed_of(given.stages)
     return {"validation": validation(records_of(given.stages), models, failed)}

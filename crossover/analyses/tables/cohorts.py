@@ -22,7 +22,7 @@ ANALYSIS = Analysis(
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `cohorts_table`."""
+    """Return the table of `cohorts_table`."""
     published = paper_of(study)
     slices = {
         path.parent.name: sum(item["with_structure"] for item in read_json(path)["items"].values())
@@ -35,14 +35,17 @@ def make(given: Inputs, study: Study) -> Frames:
 def cohorts_table(
     study: Study, splits: pd.DataFrame, slices: Mapping[str, int], published: Published | None
 ) -> pd.DataFrame:
-    """Table I: a row for each cohort.
-
-    Columns: cohort, label, cases, test_cases, `attribute_<name>` for each of the study's attributes, slices, and
-    what the paper has of these as `published_<column>`.
+    """Return Table I of Touijer: a row for each cohort.
 
     Args:
         splits: the study's split.
         slices: cohort -> its slices with the structure, of all its cases.
+        published: the paper's numbers, if the study has a paper.
+
+    Returns:
+        The columns cohort, label, cases, test_cases, `attribute_<name>` for each of the study's attributes,
+            slices, and
+        what the paper has of these as `published_<column>`.
     """
     printed = {row.cohort: row for row in published.cohorts} if published else {}
     rows = []

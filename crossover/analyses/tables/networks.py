@@ -25,7 +25,7 @@ GRID = [
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `grid_table`."""
+    """Return the table of `grid_table`."""
     published = paper_of(study)
     cells = given.optional("statistics/cross_validation.csv")
     cells = pd.DataFrame(columns=CELLS) if cells is None else cells
@@ -33,9 +33,9 @@ def make(given: Inputs, study: Study) -> Frames:
 
 
 def grid_table(cross_validation: pd.DataFrame, published: Published | None) -> pd.DataFrame:
-    """Table II: a row for each architecture with an encoder, ours first, with the columns `GRID`.
+    """Return Table II of Touijer: a row for each architecture with an encoder, with the columns `GRID`.
 
-    A network that only the paper has stands here too, without scores of ours.
+    Our networks come first. A network that only the paper has stands here too, without scores of ours.
     """
     key = ["architecture", "encoder"]
     ours = by_cell(cross_validation)

@@ -20,7 +20,7 @@ PARTS = {"train": "training", "test": "testing"}
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `scores.table_one.table_one`."""
+    """Return the table of `scores.table_one.table_one`."""
     splits = read_splits(given.path("splits.csv"))
     own = splits[splits.cohort == study.target].drop_duplicates("patient").set_index("patient")
     own = own.sort_values("part", ascending=False)  # training first, as in the papers

@@ -21,7 +21,7 @@ COLUMNS = ["family", "models", "slices", "seconds_per_slice", "fastest", "slowes
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `prediction_times`."""
+    """Return the table of `prediction_times`."""
     return {"prediction_time": prediction_times(records_of(given.predictions), plan(study).models)}
 
 

@@ -24,23 +24,22 @@ THEIRS = ["published_n_train", "published_mean", "published_ci_low", "published_
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `scores_table`."""
+    """Return the table of `scores_table`."""
     published = paper_of(study)
     return {"scores": scores_table(given.table("statistics/summary.csv"), published, study)}
 
 
 def scores_table(summary: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
-    """Scores of the models that the paper's table of scores has, ours and the paper's, tidy.
+    """Return the scores of the models that the paper's table of scores has, ours and the paper's, as a tidy table.
 
     The models are those with a published value at a size that corresponds to one of `Published.tabulated`;
     all models where there is no such value. The metric is the study's (`statistics.metric`).
 
     Returns:
-        One row for each structure, model and test set: structure, model_label ("TL (L1)"),
-        training ("Uterus (n = 13)"), test_set, test_set_label, family, n_train, cases, mean,
-        ci_low, ci_high, replicates, sd_replicates, published_n_train, published_mean, published_ci_low,
-        published_ci_high;
-        families in the study's order, those without target cases last, as the paper has them.
+        One row for each structure, model and test set: structure, model_label ("TL (L1)"), training ("Uterus
+            (n = 13)"), test_set, test_set_label, family, n_train, cases, mean, ci_low, ci_high, replicates,
+            sd_replicates, published_n_train, published_mean, published_ci_low, published_ci_high. Families
+            stand in the study's order, those without target cases last, as the paper has them.
     """
     summary = summary[summary["metric"] == study.statistics.metric]
     if published is None:
@@ -63,14 +62,14 @@ def scores_table(summary: pd.DataFrame, published: Published | None, study: Stud
 
 
 def _label(study: Study, strategy: str, level: str | float) -> str:
-    """A table read back from its file has a missing level where there is none."""
+    """Return a model's label; a table read back from its file has a missing level where there is none."""
     known = study.strategies.get(strategy)
     label = known.label if known else strategy
     return f"{label} ({level})" if pd.notna(level) and level else label
 
 
 def _training(study: Study, strategy: str, n: int) -> str:
-    """What the last training of the chain sees; what came before is in the model's label."""
+    """Return what the last training of the chain sees; what came before is in the model's label."""
     known: Strategy | None = study.strategies.get(strategy)
     if known is None:
         return f"n = {n}"

@@ -4,7 +4,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
-from crossover.findings.published import Published, at_sizes, once, paper_of, printed_metric
+from crossover.findings.published import Published, at_sizes, first_printed, paper_of, printed_metric
 from crossover.study.families import at_largest
 from crossover.study.schema import Study
 
@@ -24,23 +24,24 @@ SOURCES = [
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `sources_table`."""
+    """Return the table of `sources_table`."""
     published = paper_of(study)
     return {"sources": sources_table(given.table("statistics/chains.csv"), published, study)}
 
 
 def sources_table(scores: pd.DataFrame, published: Published | None, study: Study) -> pd.DataFrame:
-    """Table III: a row for each target, family and metric, with the columns `SOURCES`.
+    """Return Table III of Touijer: a row for each target, family and metric, with the columns `SOURCES`.
+
+    The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
 
     Args:
         scores: of `differences.chains.chain_scores`.
-
-    The paper's score of a name ("dsc") stands beside ours of whole volumes and of the structure's slices.
+        published: the paper's numbers, if the study has a paper.
     """
     keys = ["target", "family", "printed"]
     printed = pd.DataFrame(columns=[*keys, "published"])
     if published:
-        values = at_largest(once(at_sizes(published, study.sizes)))
+        values = at_largest(first_printed(at_sizes(published, study.sizes)))
         names = {"test_set": "target", "metric": "printed", "mean": "published"}
         printed = values.rename(columns=names)[[*keys, "published"]]
     ours = scores.assign(printed=printed_metric(scores["metric"]))

@@ -7,7 +7,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import several_structures, sized
-from crossover.findings.published import Published, at_sizes, corresponding, once, paper_of
+from crossover.findings.published import Published, at_sizes, corresponding, first_printed, paper_of
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import main_question, pairs_of, references
 from crossover.study.schema import Study
@@ -34,7 +34,7 @@ _TESTED = [
 
 
 def make(given: Inputs, study: Study) -> Frames:
-    """See `table_two_paired`."""
+    """Return the table of `table_two_paired`."""
     published = paper_of(study)
     summary, paired = given.table("statistics/summary.csv"), given.optional("statistics/paired.csv")
     return {"structures": table_two_paired(summary, paired, published, study)}
@@ -43,19 +43,20 @@ def make(given: Inputs, study: Study) -> Frames:
 def table_two_paired(
     summary: pd.DataFrame, paired: pd.DataFrame | None, published: Published | None, study: Study
 ) -> pd.DataFrame:
-    """The main question's models and comparisons on the target's test cases, tidy.
+    """Return the main question's models and comparisons on the target's test cases, as a tidy table.
 
     Args:
         summary: of `estimates.summary.summarise`.
         paired: of `differences.paired.paired`; None where the study has a single family.
+        published: the paper's numbers, if the study has a paper.
 
     Returns:
-        The columns `COLUMNS`: for each size and structure one row of kind "model" for each family
-        (`a`), and one of kind "comparison" for each pair, `a` the later family in the study's order.
-        Where there are several structures, "all" comes last: a model's mean is the average over the
-        structures, its SD that of all their cases about it; a comparison is of each case's mean over
-        the structures; a model that lacks a structure has neither. The paper's numbers stand beside ours at the
-        corresponding size.
+        The columns `COLUMNS`: for each size and structure one row of kind "model" for each family (`a`), and
+            one of kind "comparison" for each pair, `a` the later family in the study's order. Where there are
+            several structures, "all" comes last: a model's mean is the average over the structures, its SD
+            that of all their cases about it; a comparison is of each case's mean over the structures; a model
+            that lacks a structure has neither. The paper's numbers stand beside ours at the corresponding
+            size.
     """
     metric = study.statistics.metric
     ours = summary[(summary["metric"] == metric) & (summary["test_set"] == study.target)]
@@ -89,7 +90,7 @@ def _rows(summary: pd.DataFrame, tests: pd.DataFrame | None, structure: str, n: 
 
 
 def _score(own: pd.DataFrame) -> dict[str, float]:
-    """Mean of the structures' means, and the SD of all cases about it, from the summaries alone."""
+    """Return the mean of the structures' means, and the SD of all cases about it, from the summaries alone."""
     mean, cases = own["mean"].mean(), own["cases"].sum()
     if len(own) == 1:
         row = own.iloc[0]
@@ -109,7 +110,7 @@ def _with_published(table: pd.DataFrame, published: Published | None, study: Stu
     def here(rows: pd.DataFrame) -> pd.DataFrame:
         return rows[(rows["test_set"] == study.target) & (rows["metric"] == metric)]
 
-    values = here(once(at_sizes(published, study.sizes))).set_index(["structure", "family", "n_train"])
+    values = here(first_printed(at_sizes(published, study.sizes))).set_index(["structure", "family", "n_train"])
     size = corresponding(study.sizes, published)
     tests = here(published.paired_table())
     keys = ["structure", "family_a", "n_train_a", "family_b", "n_train_b"]

@@ -13,7 +13,7 @@ from crossover.findings.audit.interval import (
     likely_average,
     unrounded,
 )
-from crossover.findings.audit.lookup import POOLED_STRUCTURE, first_values, key_of, told
+from crossover.findings.audit.lookup import POOLED_STRUCTURE, first_values, key_of, key_text
 from crossover.findings.audit.scores import cases_of
 from crossover.findings.audit.spread import short_range
 from crossover.findings.printed import Value
@@ -59,7 +59,7 @@ def _mean(value: Value, rows: list[Value], published: Published) -> Finding:
     cases = [n for row in rows if (n := cases_of(row, published))]
     if len(cases) == len(rows) and len(set(cases)) > 1:
         readings.append(Reading("rows weighted by their cases", average(terms, cases)))
-    about, where = f"Mean of {told(key_of(value))}", places(value.where, *(r.where for r in rows))
+    about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     if len(set(cases)) > 1 and value.sd_of == "averages":
         why = "the mean of each case's average over the rows it has, which the rows don't tell"
         return unchecked(CHECK, about, where, value.mean.text, why)
@@ -86,7 +86,7 @@ def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
             Reading(f"{name}, roundings nearly all widening or narrowing it", s.worst)
             for name, s in zip(names, spreads)
         ]
-    about, where = f"SD of {told(key_of(value))}", places(value.where, *(r.where for r in rows))
+    about, where = f"SD of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
     found = judged(
         CHECK, about, where, value.sd.text, "SDs and means of the rows", printed, readings,
         note=f"over the rows' means {over_rows.sd:.3f}, over rows and cases {over_all.sd:.3f}, "
@@ -119,10 +119,12 @@ class _Spread:
 
     @property
     def worst(self) -> Interval:
+        """All values that the SD may have, whatever the rounding was."""
         return exactly(self.sd).widened(self.most).clipped()
 
     @property
     def likely(self) -> Interval:
+        """The values that the SD has in 99.9% of cases, if rounding errors are independent."""
         return exactly(self.sd).widened(min(self.usual, self.most)).clipped()
 
 
@@ -152,5 +154,5 @@ def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
 
 
 def _usual(moved: float, freedom: int, sd: float, most: float) -> float:
-    """First order in uniform errors, whose SD is the half unit over the root of 3."""
+    """Return how far the SD moves usually, to first order in uniform errors, whose SD is the half unit over √3."""
     return TAIL * math.sqrt(moved / 3) / (freedom * sd) if sd > 0 else most

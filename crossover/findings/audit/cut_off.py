@@ -17,7 +17,7 @@ from crossover.findings.published import Published
 
 WAY = "all of the paper's numbers cut off, not rounded"
 EXACT = ("alpha", "p_below")
-"""Thresholds, whose digits are all there are."""
+"""The fields that hold thresholds, whose digits are all that there are."""
 
 
 def cut_off(published: Published) -> Published:

@@ -53,7 +53,7 @@ def _highest(grid: Grid) -> Finding:
 
 
 def _apart(grid: Grid) -> Finding:
-    """Welch's t of the selected network against each other one, folds as independent runs."""
+    """Test the selected network against each other one by Welch's t, folds as independent runs."""
     from scipy import stats
 
     chosen, k = selected(grid), grid.folds
@@ -78,7 +78,7 @@ def _apart(grid: Grid) -> Finding:
 
 
 def _single_runs(published: Published, grid: Grid) -> Iterator[Finding]:
-    """Gains between scores without a spread, beside the spread over folds of the same network."""
+    """Yield gains between scores without a spread, beside the spread over folds of the same network."""
     bare = [g for g in published.gains if g.metric == grid.metric and not any(
         v.sd is not None or v.ci for v in published.values
         if v.metric == g.metric and v.test_set == g.test_set
@@ -115,7 +115,7 @@ def _associations(published: Published) -> Iterator[Finding]:
 
 
 def _as_fine(published: Published, other: str, attribute: str) -> bool:
-    """Cohorts that differ in the attribute differ in the other, too."""
+    """Return whether cohorts that differ in the attribute differ in the other, too."""
     rows = published.cohorts
     return all(
         a.attributes[other] != b.attributes[other]

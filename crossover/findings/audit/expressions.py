@@ -21,6 +21,7 @@ from collections.abc import Callable
 from crossover.findings.audit.interval import Interval, average, exactly, unrounded
 from crossover.findings.audit.lookup import POOLED_STRUCTURE, first_values
 from crossover.findings.audit.places import fact_interval
+from crossover.findings.printed import GridCell
 from crossover.findings.published import Grid, Published, TableOne
 
 OPERATORS = {
@@ -114,7 +115,7 @@ def _count(published: Published) -> Callable[[str, str], Interval]:
 
 
 def _continuous(published: Published, which: int) -> Callable[[str], Interval]:
-    """Return the mean, or about the SD, of all patients: the parts' weighted by their patients."""
+    """Return the mean of all patients, or about their SD, from the parts' weighted by their patients."""
 
     def of_all(variable: str) -> Interval:
         row = next(r for r in _table_one(published).continuous if r.variable == variable)
@@ -173,7 +174,7 @@ def _table_one(published: Published) -> TableOne:
     return published.table_one
 
 
-def _selected(published: Published):
+def _selected(published: Published) -> GridCell:
     grid = _grid(published)
     return next(c for c in grid.cells if (c.architecture, c.encoder) == tuple(grid.selected))
 

@@ -34,9 +34,9 @@ COLUMNS = [
     "probability", "lowest", "highest", "correlation", "correlation_low", "correlation_high", "correlation_of",
 ]  # fmt: skip
 LIKELY = 0.05
-"""Claims that are false with a higher probability are named."""
+"""The probability above which a claim that may be false is named."""
 FEWEST = 8
-"""Cases that two models share, for their scores' correlation to be used."""
+"""The number of cases that two models must share, for their scores' correlation to be used."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,14 @@ def probability(better: Value, worse: Value, sd_better: float, sd_worse: float, 
 
 
 def of_scores(scores: pd.DataFrame | None, metric: str) -> Correlation | None:
-    """Return percentiles 10, 50 and 90 over pairs and structures, of any two models of different families.
+    """Return percentiles 10, 50 and 90 of the correlation of two models' scores on the same cases.
 
-    None without scores, or where no two models share `FEWEST` cases.
+    They are over pairs of models of different families, and structures. None without scores, or where no two
+    models share `FEWEST` cases.
+
+    Args:
+        scores: the study's own metrics table.
+        metric: its column.
     """
     if scores is None or metric not in scores:
         return None
@@ -119,7 +124,7 @@ def of_scores(scores: pd.DataFrame | None, metric: str) -> Correlation | None:
 
 
 def _claims(published: Published) -> Iterator[tuple[Value, Value, str]]:
-    """(better, worse, where) of all that is claimed of printed means."""
+    """Yield (better, worse, where) of all that is claimed of printed means."""
     values = first_values(published)
     for said in published.orderings:
         for high, low in _pairs(said, published):
@@ -147,7 +152,7 @@ def _pairs(said: Ordering, published: Published) -> Iterator[tuple[Value, Value]
 
 
 def _sample(a: Value, b: Value, published: Published) -> tuple[float, float, int] | None:
-    """Both SDs over cases, and how many there are."""
+    """Return both SDs over cases, and how many cases there are."""
     n, other = (cases_of(v, published) for v in (a, b))
     if not n or not other:
         return None

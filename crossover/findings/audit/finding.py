@@ -39,7 +39,7 @@ class Finding:
     """The recomputed interval: of the first reading that follows, else of the nearest one."""
     high: float = math.nan
     reading: str = ""
-    """Under which it follows, where not under all."""
+    """The reading under which it follows, where it doesn't follow under all."""
     off_by: float = math.nan
     """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
     note: str = ""
@@ -106,6 +106,6 @@ def places(*where: str) -> str:
     return "; ".join(dict.fromkeys(p for w in where for p in w.split("; ")))
 
 
-def short(value: float, decimals: int = 3) -> str:
+def short_text(value: float, decimals: int = 3) -> str:
     """Format a number for a note, a small one with two digits."""
     return f"{value:.{decimals}f}" if value >= 10**-decimals or value == 0 else f"{value:.2g}"

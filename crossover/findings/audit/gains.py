@@ -3,7 +3,7 @@
 from crossover.findings.audit.averages import rows_of
 from crossover.findings.audit.finding import NOT, Finding, Reading, judged, places
 from crossover.findings.audit.interval import Interval, average, exactly, likely_average, unrounded
-from crossover.findings.audit.lookup import first_values, told
+from crossover.findings.audit.lookup import first_values, key_text
 from crossover.findings.audit.scores import better_when_higher, scale_of, unit_of
 from crossover.findings.printed import Gain, Value
 from crossover.findings.published import Published
@@ -69,7 +69,7 @@ def _of_rows(rows: list[list[Value]]) -> Interval:
 
 
 def _name(gain: Gain) -> str:
-    return told((gain.over, 0, gain.structure, gain.test_set, gain.metric))
+    return key_text((gain.over, 0, gain.structure, gain.test_set, gain.metric))
 
 
 def _sources(gain: Gain) -> Finding:

@@ -46,7 +46,7 @@ def group_tests(published: Published) -> list[Finding]:
                 categorical,
                 readings + of_two_groups(counts, list(categorical.categories)),
                 table,
-                _told(counts),
+                _counts_text(counts),
             )
         )
         findings += _no_difference(categorical, readings, table)
@@ -61,8 +61,11 @@ def counts_of(row: CategoricalRow) -> np.ndarray:
 def of_counts(counts: np.ndarray) -> list[Reading]:
     """Test the whole table, two-sided: chi-square, the likelihood ratio, and Fisher's exact test.
 
-    Chi-square with Yates' correction in 2x2 tables, too; Fisher's for more than two categories as Freeman & Halton
-    1951.
+    Chi-square has Yates' correction in 2x2 tables, too; Fisher's test is for more than two categories that of
+    Freeman & Halton 1951.
+
+    Args:
+        counts: shape (categories, parts).
     """
     from scipy import stats
 
@@ -77,7 +80,12 @@ def of_counts(counts: np.ndarray) -> list[Reading]:
 
 
 def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
-    """Apply the tests of `of_counts` to every way to make two groups of more than two categories."""
+    """Apply the tests of `of_counts` to every way to make two groups of more than two categories.
+
+    Args:
+        counts: shape (categories, parts).
+        names: of the categories.
+    """
     k = len(counts)
     if k < 3:
         return []
@@ -97,7 +105,10 @@ def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
 def fisher(counts: np.ndarray) -> float | None:
     """Return p of the exact test of an r x 2 table; None for more than a million tables.
 
-    The probability, margins given, of all tables that are no more probable.
+    It is the probability, margins given, of all tables that are no more probable.
+
+    Args:
+        counts: shape (r, 2).
     """
     rows, second = counts.sum(axis=1), int(counts[:, 1].sum())
     order = np.argsort(rows)
@@ -150,7 +161,7 @@ def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, fl
 
 
 def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float, float]:
-    """Welch and Satterthwaite's degrees of freedom, which depend on the ratio of the variances alone.
+    """Return Welch and Satterthwaite's degrees of freedom, which depend on the ratio of the variances alone.
 
     They are most, n1 + n2 - 2, where each is in proportion to its n - 1, and fall to either side.
     """
@@ -166,7 +177,7 @@ def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float,
 
 
 def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str) -> Finding:
-    values = "; ".join(f"{r.name} {_told_p(r.value)}" for r in readings if " against " not in r.name)
+    values = "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name)
     grouped = [r for r in readings if " against " in r.name]
     if grouped:
         low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
@@ -188,11 +199,11 @@ def _no_difference(row: ContinuousRow | CategoricalRow, readings: list[Reading],
     )]  # fmt: skip
 
 
-def _told(counts: np.ndarray) -> str:
+def _counts_text(counts: np.ndarray) -> str:
     return "counts " + ", ".join(f"{a}:{b}" for a, b in counts)
 
 
-def _told_p(value: Interval) -> str:
+def _p_text(value: Interval) -> str:
     low, high = f"{value.low:.3f}", f"{value.high:.3f}"
     return low if low == high else f"{low} to {high}"
 

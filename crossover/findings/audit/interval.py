@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from crossover.findings.printed_number import Printed
 
 TOLERANCE = 1e-9
-"""Of comparisons: sums of decimal fractions aren't exact in binary."""
+"""The tolerance of comparisons: sums of decimal fractions aren't exact in binary."""
 TAIL = 3.29
-"""SDs within which 99.9% of a normal variable lie."""
+"""The number of SDs within which 99.9% of a normal variable lie."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Interval:
 
     @property
     def half_width(self) -> float:
-        """Half the distance of the two ends."""
+        """Half of the distance between the two ends."""
         return (self.high - self.low) / 2
 
 

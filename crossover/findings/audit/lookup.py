@@ -6,7 +6,7 @@ from crossover.findings.printed import Value
 from crossover.findings.published import Published
 
 Key = tuple[str, int, str | None, str, str]
-"""Family, n_train, structure, test set, quantity (a metric, or "median" and the metric)."""
+"""What a value is about: family, n_train, structure, test set, quantity (a metric, or "median" and the metric)."""
 POOLED_STRUCTURE = "all"
 
 
@@ -27,13 +27,16 @@ def first_values(published: Published) -> dict[Key, Value]:
 def at_size(
     values: dict[Key, Value], family: str, n: int, structure: str | None, test_set: str, metric: str
 ) -> Value | None:
-    """Return the family's mean at a size, or median; families that train on no target case have one for every size."""
+    """Return the family's mean at a size, or median; None where none is printed.
+
+    Families that train on no target case have one value for every size.
+    """
     keys = product((metric, f"median {metric}"), (n, 0))
     found = (values.get((family, size, structure, test_set, what)) for what, size in keys)
     return next(filter(None, found), None)
 
 
-def told(key: Key) -> str:
+def key_text(key: Key) -> str:
     """Return a key in words: "transfer-L1 at n = 51, uterus, dsc"."""
     family, n, structure, test_set, metric = key
     model = f"{family} at n = {n}" if n else family

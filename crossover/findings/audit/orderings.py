@@ -131,7 +131,7 @@ def _with_spread(said: Ordering, name: str, pairs: dict[str, _Pair], published: 
 
 
 def _sample(pair: _Pair, published: Published) -> tuple[Interval, Interval, int] | None:
-    """Both SDs and the number of cases; None where nothing tells them."""
+    """Return both SDs and the number of cases; None where nothing printed gives them."""
     n, other = (cases_of(v, published) for v in (pair.higher, pair.lower))
     if not n or not other:
         return None
@@ -182,7 +182,7 @@ def _least_correlation(a: Interval, b: Interval, wanted: float) -> float:
 
 
 def _icc(said: Ordering, published: Published) -> Iterator[Finding]:
-    """If every feature is higher, so are the smallest and the largest."""
+    """Yield findings on the smallest and the largest ICC, which are higher if every feature's is."""
     ranges = {(i.model.family, i.model.n_train): i for i in reversed(published.icc)}
     for n in said.n_train:
         for high in said.higher:

@@ -4,7 +4,7 @@ import math
 
 from crossover.findings.audit.finding import Finding, Reading, judged, places
 from crossover.findings.audit.interval import Interval, exactly, unrounded
-from crossover.findings.audit.lookup import first_values, key_of, told
+from crossover.findings.audit.lookup import first_values, key_of, key_text
 from crossover.findings.audit.scores import unit_of
 from crossover.findings.printed import Value
 from crossover.findings.published import Published
@@ -32,7 +32,7 @@ def iou_of(dice: float) -> float:
 def mean_iou_range(mean_dice: Interval) -> Interval:
     """Return the range of the mean IoU for a mean Dice score D: from the IoU of D up to D.
 
-    At least since D / (2 - D) is convex (Jensen), at most where every case is 0 or 1.
+    It is the least since D / (2 - D) is convex (Jensen), and the most where every case is 0 or 1.
     """
     inside = mean_dice.clipped(0, 1)
     return Interval(iou_of(inside.low), inside.high)
@@ -48,7 +48,7 @@ def _of_means(iou: Value, dice: Value, iou_unit: Interval, dice_unit: Interval) 
         sd = math.sqrt(2 * beyond * (2 - mean) ** 3 / 4)
         note = f"{beyond:.4f} above the IoU of the mean Dice, which needs an SD of Dice of about {sd:.2f}"
     return judged(
-        CHECK, f"IoU of {told(key_of(iou))}", places(iou.where, dice.where), iou.mean.text,
+        CHECK, f"IoU of {key_text(key_of(iou))}", places(iou.where, dice.where), iou.mean.text,
         f"a Dice of {dice.mean.text}", unrounded(iou.mean),
         [Reading("", allowed)], note=note,
     )  # fmt: skip

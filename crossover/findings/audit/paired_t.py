@@ -24,9 +24,10 @@ def paired_t(published: Published) -> list[Finding]:
 
 
 def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[Finding]:
-    """p grows with the SD of the differences, which the correlation of the scores decides.
+    """Check a p, which grows with the SD of the differences; that depends on the correlation of the scores.
 
-    From |sa - sb| where it is 1, over the root of sa^2 + sb^2 where it is 0, to sa + sb where it is -1.
+    It goes from |sa - sb| where it is 1, over the root of sa^2 + sb^2 where it is 0, to sa + sb where it is
+    -1.
     """
     n = cases_of(a, published)
     if not n or n < 2 or n != cases_of(b, published):
@@ -48,7 +49,7 @@ def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[Findi
 
 
 def _p_range(difference: Interval, spread: tuple[float, float], n: int) -> Interval:
-    """Two-sided p from the smallest and largest SD of the differences."""
+    """Return the two-sided p from the smallest and largest SD of the differences."""
     from scipy import stats
 
     sizes = abs(difference.low), abs(difference.high)

@@ -25,7 +25,7 @@ from crossover.findings.published import Published
 
 CHECK = "signed-rank test"
 MOST_CASES = 12
-"""Above, nearly every p can be had and there are too many patterns."""
+"""The number of cases above which nearly every p can be had and there are too many patterns."""
 NO_TIES, TIES = "no ties", "with ties or without difference"
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from crossover.findings.audit.finding import FOLLOWS, READING, Finding, Reading, judged, places
 from crossover.findings.audit.interval import Interval, unrounded
-from crossover.findings.audit.lookup import Key, first_values, key_of, told
+from crossover.findings.audit.lookup import Key, first_values, key_of, key_text
 from crossover.findings.printed import Fact, Value
 from crossover.findings.printed_number import Printed
 from crossover.findings.published import Published
@@ -39,7 +39,7 @@ def _values(published: Published) -> Iterator[Finding]:
         there = others[own].ci if own in others else None
         if value.ci and there:
             for name, end, printed in zip(("Lower", "Upper"), value.ci, there):
-                about = f"{name} end of the interval of {told(own)}"
+                about = f"{name} end of the interval of {key_text(own)}"
                 yield _same(about, end, value.where, printed, others[own].where)
 
 
@@ -48,14 +48,14 @@ def _alternative(key: Key, family: str | None, n: int | None, test_set: str | No
 
 
 def _value(value: Value, keys: list[Key], others: dict[Key, Value]) -> Finding:
-    """Against each of the models and test sets that its sentence may be about."""
-    readings = [Reading(told(key), unrounded(other.mean)) for key, other in others.items()]
-    from_ = "; ".join(f"{told(key)}: {other.mean.text}" for key, other in others.items())
+    """Compare a value with each of the models and test sets that its sentence may be about."""
+    readings = [Reading(key_text(key), unrounded(other.mean)) for key, other in others.items()]
+    from_ = "; ".join(f"{key_text(key)}: {other.mean.text}" for key, other in others.items())
     found = judged(
-        CHECK, f"Mean of {told(key_of(value))}", places(value.where, *(o.where for o in others.values())),
+        CHECK, f"Mean of {key_text(key_of(value))}", places(value.where, *(o.where for o in others.values())),
         value.mean.text, from_, unrounded(value.mean), readings,
     )  # fmt: skip
-    alone = [told(key) for key in keys if key not in others]
+    alone = [key_text(key) for key in keys if key not in others]
     if alone and found.verdict != FOLLOWS:
         note = f"{alone[0]} is printed nowhere else; the sentence doesn't say which is meant"
         own = unrounded(value.mean)

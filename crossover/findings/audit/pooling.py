@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from crossover.findings.audit.averages import rows_of
 from crossover.findings.audit.finding import Finding, Reading, judged, places, unchecked
 from crossover.findings.audit.interval import Interval, average, exactly, gap, unrounded
-from crossover.findings.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, told
+from crossover.findings.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, key_text
 from crossover.findings.audit.scores import (
     cases_of,
     normal_quantile,
@@ -27,7 +27,7 @@ def pooled(published: Published) -> list[Finding]:
     findings: list[Finding] = []
     for whole, parts in _pools(published):
         if any(row.cases for row in rows_of(whole, published)):
-            about = f"Mean of {told(key_of(whole))}"
+            about = f"Mean of {key_text(key_of(whole))}"
             why = "structures are of other numbers of cases in each part"
             findings.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
             continue
@@ -56,7 +56,7 @@ def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
 
 
 def _new(value: Value, first: Value) -> bool:
-    """It stands elsewhere with another number, or another interval."""
+    """Return whether the same value stands elsewhere with another number, or another interval."""
     return value.mean != first.mean or (value.ci is not None and value.ci != first.ci)
 
 
@@ -70,7 +70,7 @@ def _mean(whole: Value, parts: list[Value], cases: list[int]) -> Finding:
         share = cases[0] / sum(cases)
         note = f"a share of {low:.2f} to {high:.2f} of {parts[0].test_set} would give it; by cases it is {share:.2f}"
     return judged(
-        CHECK, f"Mean of {told(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
+        CHECK, f"Mean of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         whole.mean.text, f"({terms}) / {sum(cases)}", unrounded(whole.mean), [weighted], note=note,
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def _between(whole: Value, parts: list[Value]) -> Finding:
     means = [unrounded(p.mean) for p in parts]
     span = Interval(min(m.low for m in means), max(m.high for m in means))
     return judged(
-        CHECK, f"Mean of {told(key_of(whole))}, between its parts",
+        CHECK, f"Mean of {key_text(key_of(whole))}, between its parts",
         places(whole.where, *(p.where for p in parts)), whole.mean.text,
         "between " + " and ".join(p.mean.text for p in parts), unrounded(whole.mean), [Reading("", span)],
     )  # fmt: skip
@@ -99,7 +99,7 @@ def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: fl
         about = Interval(normal.low * (1 - BOOTSTRAP), normal.high * (1 + BOOTSTRAP))
         readings.append(Reading("bootstrap or transformed intervals", about))
     return judged(
-        CHECK, f"Interval of {told(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
+        CHECK, f"Interval of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
         f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
         "SDs from the parts' intervals and the distance of their means", half, readings,
         note="the interval's half width, cases independent",
@@ -126,7 +126,7 @@ def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Find
     name = "SD" if whole.sd is not None else "Standard error"
     scaled = exactly(1 if whole.sd is not None else 1 / math.sqrt(total))
     yield judged(
-        CHECK, f"{name} of {told(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
+        CHECK, f"{name} of {key_text(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
         printed.text, "the parts' spread and the distance of their means", unrounded(printed),
         [Reading("", _pooled_sd(parts, cases, sds) * scaled)],
     )  # fmt: skip
@@ -166,7 +166,7 @@ def _share(whole: Value, parts: list[Value]) -> tuple[float, float]:
 
 
 def _one_weight(published: Published) -> list[Finding]:
-    """Is there one weight of the first part that gives all pooled means of a place?"""
+    """Check whether one weight of the first part gives all pooled means of a place."""
     groups: dict[tuple[str, str, str], list[tuple[Value, list[Value]]]] = {}
     for whole, parts in _pools(published):
         if len(parts) == 2 and len({whole.where, *(p.where for p in parts)}) == 1:
@@ -180,7 +180,7 @@ def _one_weight(published: Published) -> list[Finding]:
         if len(members) < 2 or not candidates:
             continue
         best = max(candidates, key=lambda c: _holding(c, shares))
-        out = [told(key_of(w)) for (w, _), s in zip(members, shares) if not _holding(best, [s])]
+        out = [key_text(key_of(w)) for (w, _), s in zip(members, shares) if not _holding(best, [s])]
         first = members[0][1][0].test_set
         findings.append(judged(
             CHECK, f"One weight of {first} for all means of {test_set}, {metric}", where,

@@ -38,7 +38,7 @@ def unit_of(metric: str, published: Published) -> float:
 
 
 def better_when_higher(metric: str) -> bool:
-    """Whether higher values of a metric are better, as of every one that isn't known."""
+    """Return whether higher values of a metric are better; a metric that isn't known counts as such."""
     return metric not in KNOWN or KNOWN[metric].better == "higher"
 
 
@@ -58,7 +58,7 @@ def sd_of_interval(ci: Pair, n: int, quantile: float) -> Interval:
 def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
     """Return the SD over n cases: printed, or behind the standard error or the interval of a mean.
 
-    None where nothing tells it: no spread is printed, or one of runs, or it is a median's.
+    None where it doesn't follow: no spread is printed, or one of runs, or it is a median's.
     """
     if value.statistic == "median" or value.sd_of == "runs" or n < 2:
         return None
@@ -70,7 +70,7 @@ def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
 
 
 def spread_text(value: Value) -> str:
-    """Return the mean with what is printed of its spread."""
+    """Return the mean with what is printed of its spread, as text."""
     if value.ci:
         return f"{value.mean.text}, interval {value.ci[0].text} to {value.ci[1].text}"
     spread = value.sd if value.sd is not None else value.se

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from crossover.core.cells import some
+from crossover.core.cells import first_few
 from crossover.findings.audit.false_claims import LIKELY
 from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, span
 from crossover.findings.published import Published
@@ -22,7 +22,7 @@ MOST_NAMED = 3
 
 
 def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, console: Console) -> None:
-    """Return a line of counts, then what does not follow, entry by entry.
+    """Print a line of counts, then what does not follow, entry by entry.
 
     What follows only under a reading, what no check finds, and which claims of superiority may be false
     (`false_claims.false_claims`) come after it.
@@ -50,7 +50,7 @@ def show(published: Published, table: pd.DataFrame, claims: pd.DataFrame, consol
 
 
 def _show_claims(claims: pd.DataFrame, console: Console) -> None:
-    """How many claims may be false, and each that is with more than `LIKELY`."""
+    """Print how many claims may be false, and each that is with more than `LIKELY`."""
     doubtful = claims[claims["probability"] > LIKELY]
     heading = "Claims of superiority that may be false by the chance of the cases"
     console.print(Padding(Text(heading, "underline"), (1, 0, 0, 2)))
@@ -93,7 +93,7 @@ def for_machines(published: Published, table: pd.DataFrame, claims: pd.DataFrame
 def _entry(own: pd.DataFrame) -> Text:
     first = own.iloc[0]
     names = list(dict.fromkeys(own["about"]))
-    text = Text(some(names, MOST_NAMED, "; "), "bold")
+    text = Text(first_few(names, MOST_NAMED, "; "), "bold")
     text.append(f" ({first['where']}): printed {first['printed']}", "not bold")
     if first["follows_from"] and len(names) == 1:
         text.append(f"; from {first['follows_from']}", "not bold")

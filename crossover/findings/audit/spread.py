@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from crossover.findings.audit.finding import Finding, Reading, judged, unchecked
 from crossover.findings.audit.interval import Interval, exactly, unrounded
-from crossover.findings.audit.lookup import POOLED_STRUCTURE, key_of, told
+from crossover.findings.audit.lookup import POOLED_STRUCTURE, key_of, key_text
 from crossover.findings.audit.scores import cases_of, scale_of, sd_of, t_quantile
 from crossover.findings.printed import Pair, Value
 from crossover.findings.printed_number import Printed
@@ -18,8 +18,9 @@ CHECK = "interval and spread"
 def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
     """Return the largest SD (unbiased form) of n values with a mean in the interval; infinite without a lowest value.
 
-    Bhatia & Davis (2000): (highest - mean) (mean - lowest) n / (n - 1). Nor can one of n values above the lowest
-    be further from it than n times their mean is: (mean - lowest) sqrt(n), which holds without a highest, too.
+    By Bhatia & Davis (2000) it is (highest - mean) (mean - lowest) n / (n - 1). Nor can one of n values above
+    the lowest be further from it than n times their mean is: (mean - lowest) sqrt(n), which holds without a
+    highest, too.
     """
     low, high = scale
     if math.isinf(low):
@@ -47,10 +48,13 @@ def spread(published: Published) -> list[Finding]:
 
 
 def _off_scale(published: Published) -> Iterator[Finding]:
-    """Printed scores, ends of intervals and ICCs that no such measure can have; those on their scale aren't told."""
+    """Yield printed scores, ends of intervals and ICCs that no such measure can have.
+
+    There is no finding for those on their scale.
+    """
     for value in published.values:
         scale = scale_of(value.metric, published)
-        yield from _beyond(f"Mean of {told(key_of(value))}", value.where, (value.mean,), scale)
+        yield from _beyond(f"Mean of {key_text(key_of(value))}", value.where, (value.mean,), scale)
     for icc in published.icc:
         about = f"ICC of {icc.model.family} at n = {icc.model.n_train}"
         yield from _beyond(about, icc.where, icc.range, AGREEMENT)
@@ -78,7 +82,7 @@ def _symmetric(value: Value, ci: Pair) -> Finding:
     ends = Interval(unrounded(low).low, unrounded(high).high)
     middle = (unrounded(low) + unrounded(high)) * exactly(0.5)
     return judged(
-        CHECK, f"Interval of {told(key_of(value))} about its mean", value.where, value.mean.text,
+        CHECK, f"Interval of {key_text(key_of(value))} about its mean", value.where, value.mean.text,
         f"the middle of {low.text} to {high.text}", unrounded(value.mean), [
             Reading("a symmetric interval (t, normal)", middle),
             Reading("an asymmetric one (bootstrap, transformed)", ends),
@@ -89,14 +93,14 @@ def _symmetric(value: Value, ci: Pair) -> Finding:
 def _median(value: Value, iqr: Pair) -> Finding:
     low, high = iqr
     return judged(
-        CHECK, f"Median of {told(key_of(value))} between its quartiles", value.where, value.mean.text,
+        CHECK, f"Median of {key_text(key_of(value))} between its quartiles", value.where, value.mean.text,
         f"between {low.text} and {high.text}", unrounded(value.mean),
         [Reading("", Interval(unrounded(low).low, unrounded(high).high))],
     )  # fmt: skip
 
 
 def _possible(value: Value, n: int, published: Published) -> Iterator[Finding]:
-    about = f"SD of {told(key_of(value))}"
+    about = f"SD of {key_text(key_of(value))}"
     printed = " to ".join(x.text for x in _printed_spread(value))
     if value.sd_of == "runs":
         why = "an SD of averages of runs, whose number of runs isn't printed"

@@ -41,9 +41,9 @@ def _relation(said: Statement, published: Published) -> Finding:
     left = evaluate(said.left, published)
     readings = [Reading(name, evaluate(text, published)) for name, text in said.right.items()]
     if len(readings) == 1:
-        sides = f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_told(readings[0].value)}"
+        sides = f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_interval_text(readings[0].value)}"
     else:
-        sides = "; ".join(f"{r.name}: {WORDS[said.relation]}{_told(r.value)}" for r in readings)
+        sides = "; ".join(f"{r.name}: {WORDS[said.relation]}{_interval_text(r.value)}" for r in readings)
     return judged(
         CHECK, said.about, _where(said, published), _printed(said.left, published, left), sides, left,
         readings, relation=said.relation, note=said.note,
@@ -71,9 +71,9 @@ def _printed(text: str, published: Published, value: Interval) -> str:
     facts = {f.key: f for f in reversed(published.facts) if f.key}
     if text in facts:
         return facts[text].value.text + (f" {facts[text].unit}" if facts[text].unit else "")
-    return f"{text} = {_told(value)}"
+    return f"{text} = {_interval_text(value)}"
 
 
-def _told(value: Interval) -> str:
+def _interval_text(value: Interval) -> str:
     low, high = f"{value.low:.4g}", f"{value.high:.4g}"
     return low if low == high else f"{low} to {high}"

@@ -30,12 +30,12 @@ from crossover.findings.claims.statements import (
     Within,
 )
 from crossover.statistics.estimates.chance import Effect
-from crossover.statistics.estimates.effects import effect_of, mean_interval, on_scale
-from crossover.statistics.scores.intervals import ended, of_differences, on_line
+from crossover.statistics.estimates.effects import effect_of, mean_interval, unbounded_effect
+from crossover.statistics.scores.intervals import clip_to_scale, of_differences, to_unbounded
 from crossover.statistics.scores.scales import Scale, scale
 
 Controls = Mapping[tuple[str, str], Sequence[str]]
-"""Of `crossover.study.chains.longer`: families of chains a, b -> what b is as long as a."""
+"""What `crossover.study.chains.longer` returns: families of chains a, b -> what b is as long as a."""
 NO_CONTROLS: Controls = MappingProxyType({})
 Compared = Better | Majority | NoDifference
 Values = Above | Below | Within
@@ -61,7 +61,7 @@ def differences(statement: Compared, scores: Scores, controls: Controls = NO_CON
 
 
 def missing_controls(statement: Statement, scores: Scores | None, controls: Controls) -> list[tuple[str, str]]:
-    """Return the pairs of families of which the first was trained longer, and nothing here tells what that makes."""
+    """Return the pairs of families of which the first was trained longer, without a control for that."""
     if not isinstance(statement, Better) or statement.metric == ICC or scores is None:
         return []
     pairs = [(a, b) for of in statement.pairs for a in of.a for b in of.b]
@@ -115,7 +115,7 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
 
     @functools.cache
     def interval(confidence: float) -> Interval:
-        low, high = ended(*found.interval(confidence), of_differences(scale))
+        low, high = clip_to_scale(*found.interval(confidence), of_differences(scale))
         return float(low), float(high)
 
     return Part(name, found.estimate, interval, p_of(found, region), published, about=found.about)
@@ -123,13 +123,13 @@ def part(name: str, found: Effect, region: Interval, published: float, scale: Sc
 
 def mean_part(name: str, found: Effect, region: Interval, published: float, scale: Scale) -> Part:
     """Make a part from an effect that is a mean of values on a scale."""
-    there = on_scale(found, scale)
+    there = unbounded_effect(found, scale)
 
     @functools.cache
     def interval(confidence: float) -> Interval:
         return mean_interval(found, confidence, scale)
 
-    least, most = (end if math.isinf(end) else float(on_line(end, scale)[0]) for end in region)
+    least, most = (end if math.isinf(end) else float(to_unbounded(end, scale)[0]) for end in region)
     return Part(name, found.estimate, interval, p_of(there, (least, most)), published, about=found.about)
 
 
@@ -153,11 +153,12 @@ class _Side(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int, str, str, str]:
+        """What the side's scores are found by: family, n, test set, metric and structure."""
         return self[1:]
 
 
 def _effect(places: Sequence[Sequence[_Side]], scores: Scores) -> Effect:
-    """Return an effect over places: of a case, its mean over the places on whose test set it is.
+    """Return an effect over places; a case counts by its mean over the places on whose test set it is.
 
     Folds are paired, since the models of a fold are trained on the same patients.
 

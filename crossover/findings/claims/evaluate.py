@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from crossover.core.cells import some
-from crossover.findings.claims import effects, others, reliability
+from crossover.core.cells import first_few
+from crossover.findings.claims import effects, from_statistics, reliability
 from crossover.findings.claims.parts import (
     FAILS,
     HOLDS,
@@ -106,10 +106,10 @@ def _row(
     if found != OPEN and any(part.about == MODELS for part in parts):
         because = f"of these trained models it {found}; another training of each is needed ({because})"
         found = OPEN
-    untold = effects.missing_controls(statement, tables.get("scores"), controls)
-    if found == HOLDS and untold:
-        found, because = OPEN, f"{_longer(untold)} ({because})"
-    low, high = shown.told or shown.interval(confidence)
+    without_control = effects.missing_controls(statement, tables.get("scores"), controls)
+    if found == HOLDS and without_control:
+        found, because = OPEN, f"{_longer(without_control)} ({because})"
+    low, high = shown.shown_interval or shown.interval(confidence)
     return row | {
         "verdict": found,
         "effect": shown.effect,
@@ -123,7 +123,7 @@ def _row(
 
 
 def _longer(pairs: list[tuple[str, str]]) -> str:
-    named = some([f"{a} than {b}" for a, b in dict.fromkeys(pairs)], _NAMED)
+    named = first_few([f"{a} than {b}" for a, b in dict.fromkeys(pairs)], _NAMED)
     return (
         f"trained longer: {named}, which alone may make them better; a control is needed "
         "that trains the target's patients as often"
@@ -141,11 +141,11 @@ def _parts(
 
     found: Iterable[Part]
     if isinstance(statement, Crossover):
-        return others.crossovers(statement, table("crossover"), sizes)
+        return from_statistics.crossovers(statement, table("crossover"), sizes)
     if isinstance(statement, Time):
-        found = others.time(statement, table("training_time_saved"), sizes)
+        found = from_statistics.time(statement, table("training_time_saved"), sizes)
     elif isinstance(statement, BestNetwork):
-        found = others.best_network(statement, table("cross_validation"))
+        found = from_statistics.best_network(statement, table("cross_validation"))
     elif isinstance(statement, Rises):
         found = effects.rises(statement, table("scores"))
     elif isinstance(statement, Better) and statement.metric == ICC:
@@ -160,7 +160,7 @@ def _parts(
 
 
 def measure(statement: Statement) -> str:
-    """Name what a claim's effect is: "difference of DSC", "ICC", "% of training time"."""
+    """Return words for what a claim's effect is: "difference of DSC", "ICC", "% of training time"."""
     if isinstance(statement, Untested):
         return ""
     if isinstance(statement, Time):
@@ -208,4 +208,4 @@ def _because(
     if found == HOLDS:
         return f"{text}; least clear: {shown.name}"
     named = outside if found == FAILS else [p for p in parts if p not in inside]
-    return f"{text}; not: {some([part.name for part in named], _NAMED, '; ')}"
+    return f"{text}; not: {first_few([part.name for part in named], _NAMED, '; ')}"

@@ -23,7 +23,8 @@ def read_claims(study: str, folder: Path = Path("config")) -> Claims:
     """Read the claims about a study.
 
     Raises:
-        ConfigError: no such file, or every key and value that is wrong, with its place.
+        ConfigError: there is no such file, or keys and values are wrong; the message has all of them with
+            their places.
     """
     path = folder / "claims" / f"{study}.yaml"
     claims = validate(Claims, read_yaml(path), path)
@@ -32,13 +33,14 @@ def read_claims(study: str, folder: Path = Path("config")) -> Claims:
     return claims
 
 
-def judged(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
+def judge_claims(study: Study, files: Iterable[Path], folder: Path = Path("config")) -> pd.DataFrame:
     """Return the verdicts on a study's claims, with the columns `evaluate.COLUMNS`.
 
     Args:
-        study: its name, published numbers, sizes, strategies, confidence, policy on missing predictions and radiomics
-            are read, and `recipe.steps`.
+        study: its name, published numbers, sizes, strategies, confidence, policy on missing predictions and
+        radiomics are read, and `recipe.steps`.
         files: those there are of `TABLES`; known by their names.
+        folder: where the configuration lies.
 
     Raises:
         ConfigError: the files of claims or of published numbers are wrong.

@@ -32,7 +32,7 @@ class Part:
         p: two-sided, of the effect being the bound of the claim's region; with two bounds, that of the
             effect being at or beyond the nearer one.
         published: the paper's effect, NaN where it prints none.
-        told: the interval to show, where it is not the one to judge by.
+        shown_interval: the one to show, where it is not the one to judge by.
         about: methods, or only the models that were trained (`estimates.chance`).
     """
 
@@ -41,7 +41,7 @@ class Part:
     interval: Callable[[float], Interval]
     p: float = math.nan
     published: float = math.nan
-    told: Interval | None = None
+    shown_interval: Interval | None = None
     about: str = METHODS
 
 
@@ -50,7 +50,14 @@ class Missing(Exception):
 
 
 def verdict(parts: Sequence[Part], region: Interval, confidence: float, least: int | None = None) -> str:
-    """Whether at least `least` of the parts (all by default) lie in the region."""
+    """Return the verdict on a claim: holds, does not hold, or can't tell.
+
+    Args:
+        parts: the claim's effects.
+        region: where they have to lie.
+        confidence: of the claim's test.
+        least: how many of the parts have to lie there; all by default.
+    """
     n, k = len(parts), least or len(parts)
     alpha = 1 - confidence
     inside = sum(_inside(p.interval(1 - alpha / (n - k + 1)), region) for p in parts)
@@ -67,7 +74,7 @@ def decisive(parts: Sequence[Part], region: Interval, confidence: float, least: 
 
 
 def sides(parts: Sequence[Part], region: Interval, confidence: float) -> tuple[list[Part], list[Part]]:
-    """Return the parts whose own interval lies inside, and those whose lies outside."""
+    """Return the parts whose own interval lies inside the region, and those whose lies outside."""
     found = [(part, part.interval(confidence)) for part in parts]
     inside = [part for part, interval in found if _inside(interval, region)]
     return inside, [part for part, interval in found if _outside(interval, region)]
@@ -81,7 +88,7 @@ def _inside(interval: Interval, region: Interval) -> bool:
 
 
 def _outside(interval: Interval, region: Interval) -> bool:
-    """An interval that ends at a bound holds it, and excludes nothing."""
+    """Return whether an interval lies outside a region; one that ends at a bound holds it, and excludes nothing."""
     (low, high), (least, most) = interval, region
     return high < least or low > most
 

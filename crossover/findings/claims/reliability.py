@@ -25,7 +25,7 @@ from crossover.findings.claims.statements import Better
 from crossover.statistics.estimates.agreement import MANUAL, Form, estimate
 
 DRAWS = 4999
-"""Of the bootstrap, seeded: the same table gives the same interval."""
+"""The draws of the bootstrap, which is seeded: the same table gives the same interval."""
 
 
 def icc_values(statement: Values, icc: pd.DataFrame, sizes: Sizes, confidence: float) -> Iterator[Part]:
@@ -109,13 +109,13 @@ def _model_rows(table: pd.DataFrame, family: str, n: int, sizes: Sizes) -> pd.Da
 
 
 def _wide(rows: pd.DataFrame) -> pd.DataFrame:
-    """Cases x (structure, feature); of several replicates the mean."""
+    """Return cases x (structure, feature); of several replicates the mean."""
     keys = ["cohort", "case", "structure", "feature"]
     return rows.groupby(keys)["value"].mean().unstack(["structure", "feature"])
 
 
 def _drawn(values: np.ndarray, form: Form) -> np.ndarray:
-    """Differences of ICC, shape (draws, features)."""
+    """Return differences of ICC, shape (draws, features)."""
     rng = np.random.default_rng(0)
     chosen = values[rng.integers(len(values), size=(DRAWS, len(values)))]
     manual, a, b = (chosen[:, :, i] for i in range(3))

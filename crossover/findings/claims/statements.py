@@ -36,7 +36,7 @@ class Comparison(Section):
 class _Testable(Section):
     @property
     def region(self) -> tuple[float, float]:
-        """The ends between which every effect lies where the statement holds."""
+        """The two ends between which every effect lies where the statement holds."""
         match self:
             case Better(by=least) | Above(bound=least) | Time(at_least=least):
                 return least, math.inf
@@ -52,9 +52,9 @@ class _Testable(Section):
 class _OfScores(_Testable):
     metric: Metric
     structures: list[str] = []
-    """Each of these; each of the study's by default; "all" is a case's mean over the study's."""
+    """The structures; by default each of the study's; "all" is a case's mean over the study's."""
     sizes: Sizes = []
-    """None where no family has sizes. A family without sizes is the same at each."""
+    """The sizes; none where no family has sizes. A family without sizes is the same at each."""
 
 
 class _Compared(_OfScores):
@@ -211,7 +211,7 @@ class Claims(Section):
     claims: Annotated[list[Claim], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _told_apart(self) -> Claims:
+    def _one_of_each_id(self) -> Claims:
         ids = [claim.id for claim in self.claims]
         if again := sorted({i for i in ids if ids.count(i) > 1}):
             raise ValueError(f"claims: {', '.join(again)} stand twice")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from crossover.core.configuration import ConfigError
 from crossover.findings.claims.check import check_claims
-from crossover.findings.claims.files import TABLES, judged
+from crossover.findings.claims.files import TABLES, judge_claims
 from crossover.findings.claims.parts import FAILS, HOLDS, OPEN, VERDICTS
 from crossover.findings.claims.words import effect, p
 from crossover.study.config import load_study
@@ -41,11 +41,11 @@ def verdicts(studies: list[str], results: Path, scale: str, config: Path) -> dic
         raise ConfigError("\n".join(findings))
     loaded = {name: load_study(name, scale, config) for name in studies or there}
     check_claims(loaded, config)
-    return {name: judged(study, _files(results / name), config) for name, study in loaded.items()}
+    return {name: judge_claims(study, _files(results / name), config) for name, study in loaded.items()}
 
 
 def records(table: pd.DataFrame) -> list[dict]:
-    """Return the rows for JSON, which has neither NaN nor infinity."""
+    """Return the rows as plain values for JSON, which has neither NaN nor infinity."""
     return [
         {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
         for row in table.to_dict("records")

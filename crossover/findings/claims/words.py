@@ -6,7 +6,7 @@ from typing import Any
 
 
 def effect(row: Mapping[str, Any]) -> str:
-    """ "+0.07 (+0.01, +0.13) difference of DSC"; without an interval "16.4 % of training time saved"."""
+    """Return an effect in words: "+0.07 (+0.01, +0.13) difference of DSC", with its interval where it has one."""
     if math.isnan(row["effect"]):
         return ""
     if row["measure"].startswith("n at"):

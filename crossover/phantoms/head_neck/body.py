@@ -74,7 +74,7 @@ class Body:
 
 
 def _step(value: NDArray, low: float, high: float) -> NDArray:
-    """Rise smoothly from 0 at `low` to 1 at `high`."""
+    """Return a step that rises smoothly from 0 at `low` to 1 at `high`."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 

@@ -86,7 +86,7 @@ class Jaw:
 
     @property
     def bone(self) -> Union:
-        """The mandible without teeth."""
+        """The mandible without its teeth."""
         return Union((*self.body.parts, *self.rami.parts))
 
 
@@ -237,8 +237,8 @@ def _draw_masseter(side: int, draw: Draw) -> Shape:
 def _draw_parotid(side: int, jaw: Jaw, masseter: Shape, draw: Draw) -> Parotid:
     """Draw a gland of three parts; left and right differ a little, patients much.
 
-    The superficial lobe behind and over the jaw, the deep lobe behind the ramus, and the tail; an accessory lobe may
-    lie on the masseter.
+    They are the superficial lobe behind and over the jaw, the deep lobe behind the ramus, and the tail; an
+    accessory lobe may lie on the masseter.
     """
     size = draw.number(1, 0.085)
     high = draw.number(0, 2)
@@ -296,7 +296,7 @@ def tentorium(side: int) -> Below:
 def _temporal_lobe(side: int, cavity: Shape, sylvian: Below, brainstem: Shape) -> Shape:
     """Return the brain below the Sylvian fissure and beside the brain stem.
 
-    In the middle fossa and, behind the petrous ridge, above the tentorium.
+    It lies in the middle fossa and, behind the petrous ridge, above the tentorium.
     """
     lateral = Below((-side, 0, 0), (side * 16.0, 0, 0))
     behind = Below((0, 1, 0), (0, TEMPORAL_POSTERIOR_Y, 0))

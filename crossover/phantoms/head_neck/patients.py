@@ -28,7 +28,7 @@ COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), 
 def write_patient(source: HeadNeckSource, index: int, out: Path) -> dict[str, object]:
     """Write one patient below `out` and return the row for clinical.csv.
 
-    Files: <patient>/CT/<slice>.dcm and <patient>/RTSTRUCT/rtstruct.dcm.
+    The files are <patient>/CT/<slice>.dcm and <patient>/RTSTRUCT/rtstruct.dcm.
     """
     exam = examine(source, index)
     record, scanner = exam.clinical, exam.scanner
@@ -65,10 +65,8 @@ def _image(exam: Examination, subject: Subject) -> Dataset:
 def _rois(exam: Examination, drawn_by: Center) -> list[Roi]:
     """Return all regions by the names that the center uses.
 
-    The twelve organs and what stands beside them in a real structure set, which is skin, tumour, planning target, and a
-    point.
-
-    An absent tumour leaves an empty region.
+    They are the twelve organs and what stands beside them in a real structure set, which is skin, tumour,
+    planning target, and a point. An absent tumour leaves an empty region.
     """
     names, drawn = CENTERS[drawn_by].names, exam.contours
     masks = {"body": (drawn.body, "EXTERNAL")}

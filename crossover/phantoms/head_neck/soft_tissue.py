@@ -36,7 +36,7 @@ AIRWAY = (
 def brain(draw: Draw, organs: Organs) -> Iterator[Layer]:
     """Yield what is in the brain, in a cavity that is grey and white matter already.
 
-    Fissures, ventricles, cisterns, the brain stem with its peduncles, and its arteries.
+    It is fissures, ventricles, cisterns, the brain stem with its peduncles, and its arteries.
     """
     inside = Grown(organs.cavity, -2)
     atrophy = draw.number(1, 0.2)

@@ -27,7 +27,7 @@ class Tumour:
     push: Push | None
 
     def layers(self) -> Iterator[Layer]:
-        """Yield all of it, to be painted over everything that it has replaced."""
+        """Yield all parts of the tumour, to be painted over everything that it has replaced."""
         yield Layer(self.primary, Tissue.TUMOUR, 7)
         if self.necrosis is not None:
             yield Layer(self.necrosis, Tissue.NECROSIS, 4)

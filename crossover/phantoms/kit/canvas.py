@@ -27,15 +27,15 @@ class Field:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Layers, rows, columns of samples."""
+        """The numbers of layers, rows and columns of samples."""
         return self.x.shape
 
     @cached_property
     def _ranges(self) -> tuple[NDArray, ...]:
-        """Least and most y and z of each row, x of each column, z of each layer.
+        """The least and most y and z of each row, x of each column, z of each layer.
 
-        The arrays are (layers, rows or columns), the last two (layers,). They are found from every fourth sample and
-        2 mm wider, since coordinates change smoothly.
+        The arrays are (layers, rows or columns), the last two (layers,). They are found from every fourth
+        sample and 2 mm wider, since coordinates change smoothly.
         """
         along_x, along_y = slice(None, None, 4), slice(None, None, 4)
         rows = [a[:, :, along_x] for a in (self.y, self.z)]

@@ -33,7 +33,7 @@ def stream(seed: int, cohort: int, index: int, part: int) -> np.random.Generator
         part: what the numbers are for (record, anatomy, noise, ...), from 0.
 
     Raises:
-        ValueError: if `index` is negative.
+        ValueError: `index` is negative.
     """
     if index < 0:
         raise ValueError(f"index must be >= 0, got {index}")

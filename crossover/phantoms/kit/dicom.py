@@ -84,10 +84,10 @@ class Subject:
 
 
 def describe_images(ds: Dataset, modality: str, geometry: Geometry, bits: int = 12, signed: bool = False) -> None:
-    """Make `ds`, which has the patient and the series, what all images of a stack share.
+    """Add to a data set what all images of a stack share.
 
     Args:
-        ds: as `Subject.series` returns it.
+        ds: has the patient and the series, as `Subject.series` returns it; it is changed in place.
         modality: CT or MR.
         geometry: where the slices lie.
         bits: of 16 that are allocated, how many are stored.

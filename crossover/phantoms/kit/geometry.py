@@ -20,17 +20,17 @@ class Geometry:
     """A stack of square slices along the patient's axes."""
 
     pixel_mm: float
-    """Distance between the centres of neighbouring pixels, the same along rows and columns."""
+    """The distance between the centres of neighbouring pixels, the same along rows and columns."""
     spacing_mm: float
-    """Distance between the centres of neighbouring slices."""
+    """The distance between the centres of neighbouring slices."""
     origin: Triple
-    """Centre of row 0, column 0 of slice 0: x, y, z in mm, as in DICOM."""
+    """The centre of row 0, column 0 of slice 0: x, y, z in mm, as in DICOM."""
     shape: tuple[int, int, int]
-    """Slices, rows, columns."""
+    """The numbers of slices, rows and columns."""
     row_direction: Triple = AXIAL[0]
     column_direction: Triple = AXIAL[1]
     gap_mm: float = 0
-    """Distance between neighbouring slices that no image shows."""
+    """The distance between neighbouring slices that no image shows."""
 
     @property
     def normal(self) -> Triple:
@@ -80,7 +80,7 @@ def magnitudes(signal: NDArray[np.float32], sigma: float, gain: float, rng: np.r
     """Return the stored magnitudes of a complex signal with Gaussian noise, which is Rician noise.
 
     Args:
-        signal: what the coils receive, without noise.
+        signal: what the coils receive, without noise, of any shape.
         sigma: SD of the noise in the real and in the imaginary part, in units of the signal.
         gain: stored value of a signal of 1; values are rounded and cut to 12 bits.
         rng: where the noise comes from.

@@ -67,10 +67,10 @@ def without_midpoints(lines: Lines) -> Lines:
 def structure_set(
     ds: Dataset, label: str, subject: Subject, drawn_on: Dataset, slices: int, rois: Sequence[Roi]
 ) -> None:
-    """Make `ds`, which has the patient and the series, a structure set.
+    """Add to a data set what makes it a structure set.
 
     Args:
-        ds: as `Subject.series` returns it.
+        ds: has the patient and the series, as `Subject.series` returns it; it is changed in place.
         label: the structure set's label.
         subject: whose it is.
         drawn_on: what the images of the contoured series share.

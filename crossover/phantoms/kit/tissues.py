@@ -17,7 +17,7 @@ class TissueTable(IntEnum):
     """What the anatomy's images show of the tissue: a record of means and spreads."""
 
     def __new__(cls, properties: Any) -> "TissueTable":
-        """Number the tissue and keep its properties."""
+        """Give the tissue its number, and keep its properties."""
         number = len(cls.__members__)
         tissue = int.__new__(cls, number)
         tissue._value_ = number

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 WAVES = 12
 ALONE = 2**18
-"""Multiplications of a matrix product up to which OpenBLAS uses one thread."""
+"""The number of multiplications of a matrix product up to which OpenBLAS uses one thread."""
 
 
 @dataclass(frozen=True)

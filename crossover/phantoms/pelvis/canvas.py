@@ -18,8 +18,11 @@ from crossover.phantoms.kit.shapes import Points, Vector
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the samples lie, in mm. `y` is full-size since distortion moves samples along y; `y_axis` is where
-    they are in the image, and no sample is moved by more than `margin_mm`."""
+    """Where the samples lie, in mm.
+
+    `y` is full-size since distortion moves samples along y; `y_axis` is where they are in the image, and no
+    sample is moved by more than `margin_mm`.
+    """
 
     x: NDArray[np.float32]  # (slices, 1, 1)
     y: NDArray[np.float32]  # (slices, rows, columns)
@@ -29,7 +32,7 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Slices, rows, columns of samples."""
+        """The numbers of slices, rows and columns of samples."""
         return self.y.shape
 
     def box(self, low: Vector, high: Vector) -> Box | None:

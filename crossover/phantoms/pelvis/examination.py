@@ -44,7 +44,7 @@ class Examination(clinical.Examined):
 
     @property
     def tumour_ml(self) -> float:
-        """The volume of the mask, ml."""
+        """The volume of the mask in ml."""
         return float(self.mask.sum()) * self.geometry.voxel_ml
 
 

@@ -37,7 +37,7 @@ SERIES = {"DWI_low": 1, "DWI_high": 2, "ADC": 3, "CONTOUR": 4}
 def write_patient(source: PhantomSource, index: int, out: Path) -> dict[str, object]:
     """Write one patient below `out` and return the row for clinical.csv.
 
-    Files: <patient>/{DWI_b<low>,DWI_b<high>,ADC}/<slice>.dcm and <patient>/CONTOUR/<kind>.dcm.
+    The files are <patient>/{DWI_b<low>,DWI_b<high>,ADC}/<slice>.dcm and <patient>/CONTOUR/<kind>.dcm.
     """
     exam = examine(source, index)
     record, uids = exam.clinical, Uids(source.seed, source.anatomy, index)

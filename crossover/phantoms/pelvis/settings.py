@@ -7,13 +7,15 @@ from pydantic import BaseModel, Field, model_validator
 Anatomy = Literal["cervix", "uterus"]
 Scanner = Literal["Skyra", "TrioTim"]
 SCANNERS: dict[Scanner, int] = {"Skyra": 248, "TrioTim": 72}
-"""Patients of each in the paper."""
+"""The number of the paper's patients on each scanner."""
 
 
 class PhantomSource(BaseModel, extra="forbid"):
-    """One synthetic cohort. The defaults are those of the paper (Lin 2023, Methods): sagittal
-    slices of 4 mm with a gap of 1 mm, 256 x 256 pixels on 200 mm, b = 0 and 1000 s/mm², and two
-    scanners in the proportion 248:72."""
+    """One synthetic cohort of pelvis MRI.
+
+    The defaults are those of the paper (Lin 2023, Methods): sagittal slices of 4 mm with a gap of 1 mm, 256 x
+    256 pixels on 200 mm, b = 0 and 1000 s/mm², and two scanners in the proportion 248:72.
+    """
 
     kind: Literal["phantom"] = "phantom"
     anatomy: Anatomy = Field(description="the organ that the tumour is in")
@@ -23,12 +25,12 @@ class PhantomSource(BaseModel, extra="forbid"):
     """The seed that they are drawn by."""
     matrix: int = Field(256, ge=32, description="rows and columns of a slice, in pixels")
     field_of_view_mm: float = Field(200, gt=0)
-    """The field of view."""
+    """The field of view in mm."""
     slices: tuple[int, int] = Field((14, 22), description="fewest and most sagittal slices of a patient")
     slice_thickness_mm: float = Field(4, gt=0)
-    """The slices' thickness."""
+    """The slices' thickness in mm."""
     slice_gap_mm: float = Field(1, ge=0)
-    """The gap between two slices."""
+    """The gap between two slices in mm."""
     b_values: tuple[int, int] = Field((0, 1000), description="the two b-values, in s/mm²")
     scanners: dict[Scanner, int] = Field(
         default_factory=SCANNERS.copy, description="scanner -> its share of the patients, as a proportion"
@@ -50,10 +52,10 @@ class PhantomSource(BaseModel, extra="forbid"):
 
     @property
     def pixel_mm(self) -> float:
-        """Distance between the centres of neighbouring pixels in plane, mm."""
+        """The distance between the centres of neighbouring pixels in plane, mm."""
         return self.field_of_view_mm / self.matrix
 
     @property
     def slice_spacing_mm(self) -> float:
-        """Distance between the centres of neighbouring slices, mm."""
+        """The distance between the centres of neighbouring slices, mm."""
         return self.slice_thickness_mm + self.slice_gap_mm

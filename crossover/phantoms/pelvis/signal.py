@@ -121,7 +121,10 @@ def acquire(
     profile: ScannerProfile,
     rng: np.random.Generator,
 ) -> list[NDArray[np.uint16]]:
-    """Return stored magnitude images: weighted by the coils, with Rician noise, on the scanner's scale of 12 bits."""
+    """Return stored magnitude images, (slices, rows, columns) each, on the scanner's scale of 12 bits.
+
+    The signal is weighted by the coils, and its noise is Rician.
+    """
     wall = Tissue.MYOMETRIUM.properties
     reference = wall.density * np.exp(-te_ms / wall.t2_ms)
     sigma = reference / profile.snr_b0

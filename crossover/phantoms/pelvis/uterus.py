@@ -31,8 +31,10 @@ WALL = 2.6  # a corpus has at least this many times the volume of the tumour it 
 
 @dataclass(frozen=True)
 class Tumour:
-    """A tumour: lobes, of which the union is grown until it fills the drawn volume, and waves that make its surface
-    irregular."""
+    """A tumour: its lobes, and waves that make its surface irregular.
+
+    The union of the lobes is grown until it fills the drawn volume.
+    """
 
     volume_ml: float
     lobes: tuple[Ellipsoid, ...]
@@ -205,8 +207,10 @@ def _draw_waves(radius: float, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _draw_cervical_tumour(volume: float, cervix: Ellipsoid, corpus: Ellipsoid, rng: np.random.Generator) -> Tumour:
-    """Draw an ovoid from one lip, towards the vagina (exophytic) or up the canal; in a quarter of the patients it
-    invades the corpus (an assumption)."""
+    """Draw an ovoid from one lip, towards the vagina (exophytic) or up the canal.
+
+    In a quarter of the patients it invades the corpus (an assumption).
+    """
     radius = ball_radius(volume)
     proportions = rng.uniform(0.82, 1.2, 3)
     half = radius * proportions / np.cbrt(proportions.prod())

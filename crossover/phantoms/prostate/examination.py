@@ -47,7 +47,7 @@ class Examination(clinical.Examined):
 
     @property
     def prostate_ml(self) -> float:
-        """The volume of the gland as contoured, ml."""
+        """The volume of the gland as contoured, in ml."""
         return float(self.prostate.sum()) * self.t2.geometry.voxel_ml
 
 

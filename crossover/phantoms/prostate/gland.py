@@ -68,12 +68,12 @@ class Gland:
 
     @property
     def front_y(self) -> float:
-        """How far the gland reaches to the front: y, mm."""
+        """The y of the gland's front, mm."""
         return self.axes.centre[1] - self.axes.half[1]
 
     @property
     def top_z(self) -> float:
-        """The level of the base: z, mm."""
+        """The z of the gland's base, mm."""
         return self.axes.centre[2] + self.axes.half[2]
 
 

@@ -31,7 +31,7 @@ INSIDE = 255  # stored value of the mask's images
 def write_patient(source: ProstateSource, index: int, out: Path) -> dict[str, object]:
     """Write one patient below `out` and return the row for clinical.csv.
 
-    Files: <patient>/{T2W,T2W_SAG,LOCALIZER}/<slice>.dcm and the mask as `source.mask_files` says.
+    The files are <patient>/{T2W,T2W_SAG,LOCALIZER}/<slice>.dcm and the mask as `source.mask_files` says.
     """
     exam = examine(source, index)
     record, uids = exam.clinical, Uids(source.seed, "prostate", source.site, index)

@@ -36,8 +36,8 @@ MUSCLES = (
     ((110, 4, -25), (36, 40, 60), 0),  # vasti, about the femur
     ((50, 4, 6), (11.5, 42, 46), 8),  # obturator internus
 )
-"""Centre and half-sizes of those on the left, mm, and their turn about z, degrees; later ones cover
-earlier ones."""
+"""The centre and half-sizes of each muscle on the left, mm, and its turn about z, degrees; later ones cover earlier
+ones."""
 
 
 def draw_skin(draw: Draw) -> Ellipsoid:
@@ -137,8 +137,8 @@ def vessels(draw: Draw) -> Iterator[Layer]:
 def strands(draw: Draw, front_y: float, top_z: float) -> Iterator[Layer]:
     """Yield small vessels.
 
-    The plexus before and beside the gland, the bundles behind it, and those between rectum and sacrum and beside the
-    bladder.
+    They are the plexus before and beside the gland, the bundles behind it, and those between rectum and
+    sacrum and beside the bladder.
     """
     for side in SIDES:
         for _ in range(7):

@@ -111,5 +111,5 @@ def _layers(gland: Gland, balloon: Balloon | None, draws: list[Draw]) -> Iterato
     yield from pelvis.strands(draws[1], gland.front_y, gland.top_z)
     yield from viscera.bladder(gland, draws[2])
     yield from vesicles(gland, draws[3])
-    yield from viscera.around(balloon) if balloon else viscera.rectum(gland, draws[2])
+    yield from viscera.rectum_over_balloon(balloon) if balloon else viscera.rectum(gland, draws[2])
     yield from gland.layers

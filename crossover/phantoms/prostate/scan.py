@@ -171,5 +171,5 @@ def layers_of(geometry: Geometry) -> int:
 
 
 def acquire(signal: NDArray[np.float32], look: Look, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Return the stored magnitudes, slice by slice."""
+    """Return the stored magnitudes of a signal with noise, slice by slice: (slices, rows, columns) of 12 bits."""
     return np.stack([magnitudes(image, look.sigma, look.gain, rng) for image in signal])

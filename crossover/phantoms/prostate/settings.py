@@ -34,7 +34,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def _not_required(schema: dict[str, Any]) -> None:
-    """In the JSON schema, settings that the site has need not be given."""
+    """Change the JSON schema so that settings that the site has need not be given."""
     schema["required"] = [name for name in schema["required"] if name not in DEFAULTS["A"]]
 
 
@@ -74,9 +74,9 @@ class ProstateSource(BaseModel, extra="forbid", json_schema_extra=_not_required)
 
     @property
     def mask_files(self) -> dict[str, str]:
-        """Structure -> where its mask lies in a patient's folder.
+        """Where the mask of each structure lies in a patient's folder.
 
-        As the archives have it, A and B have one NRRD with the peripheral zone and the central gland, and C a folder
-        of DICOM slices.
+        As the archives have it, A and B have one NRRD with the peripheral zone and the central gland, and C a
+        folder of DICOM slices.
         """
         return {"prostate": "GT/prostate" if self.site == "C" else "zones.nrrd"}

@@ -72,7 +72,7 @@ def rectum(gland: Gland, draw: Draw) -> Iterator[Layer]:
         yield layer(Ellipsoid((x, y - 1.5, z), gas), Tissue.AIR)
 
 
-def around(balloon: Balloon) -> Iterator[Layer]:
+def rectum_over_balloon(balloon: Balloon) -> Iterator[Layer]:
     """Yield the rectum over the balloon, and the anal canal below."""
     yield layer(tube([(0, 24, -62), (0, 30, -36)], (11, 12)), Tissue.RECTUM, 0.08)
     wall = Coat(Tissue.RECTUM, WALL_MM, 0.05)

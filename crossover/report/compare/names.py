@@ -6,13 +6,13 @@ from functools import partial
 
 import pandas as pd
 
-from crossover.core.cells import TableError, some
+from crossover.core.cells import TableError, first_few
 from crossover.sources.score_files import stem
 
 TRIED = "letters' case, blanks and signs between words, folders, file extensions and leading zeros"
 """What `matched` does away with before it says that a name is of one model only."""
 _NUMBERED = re.compile(r"(?:label|class|channel|roi)?[\s_-]*0*(\d+)", re.IGNORECASE)
-_some = partial(some, most=6)
+_some = partial(first_few, most=6)
 
 
 def matched(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:

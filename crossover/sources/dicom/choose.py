@@ -19,9 +19,10 @@ from crossover.sources.findings import Finding, Refused
 from crossover.sources.settings import Repeated, SeriesRule
 
 ADC_LOW, ADC_HIGH = 10.0, 20_000.0
-"""Between these lies the median of any map in 10⁻⁶ mm²/s; water's is 3,000 at body temperature."""
+"""The limits between which the median of any map lies, in 10⁻⁶ mm²/s; water's is 3,000 at body temperature."""
 TISSUE_ADC = 100.0, 4_000.0
-"""Between these lies the median of a map in a patient, in 10⁻⁶ mm²/s: a fit outside them used wrong images."""
+"""The limits between which the median of a map in a patient lies, in 10⁻⁶ mm²/s: a fit outside them used wrong
+images."""
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Chosen:
 
 
 def matches(stack: Stack, rule: SeriesRule) -> bool:
-    """Whether all that the rule gives holds of the stack."""
+    """Return whether the stack fulfils every condition of the rule."""
     return all(_conditions(stack, rule))
 
 
@@ -53,40 +54,43 @@ def _conditions(stack: Stack, rule: SeriesRule) -> list[bool]:
 
 
 def _is_source(stack: Stack, rule: SeriesRule) -> bool:
-    """Whether a map may be fitted from it: it is none itself, though the description matches it too."""
+    """Return whether a map may be fitted from the stack: it is no map itself, though the description matches it too."""
     d = stack.frame.diffusion
     fitted = rule.computed_from is not None and rule.image_type is None
-    return fitted and d.b_value is not None and d.made != "map"
+    return fitted and d.b_value is not None and d.origin != "map"
 
 
 def _weighted(stack: Stack, b_value: float, calculated: bool) -> bool:
-    """b-values are whole numbers; some scanners write 999.99."""
+    """Return whether the stack is weighted with a b-value (s/mm²).
+
+    b-values are whole numbers; some scanners write 999.99.
+    """
     d = stack.frame.diffusion
     near = d.b_value is not None and abs(d.b_value - b_value) < 1
-    return near and (d.made == "measured" or (calculated and d.made != "map"))
+    return near and (d.origin == "measured" or (calculated and d.origin != "map"))
 
 
 def _contains(texts: str, pattern: str) -> bool:
-    """Whether one of the lines does; each is searched alone, so that `^` and `$` are its own ends."""
+    """Return whether one of the lines matches; each is searched alone, so that `^` and `$` are its own ends."""
     return any(re.search(pattern, line, re.IGNORECASE) for line in texts.split("\n"))
 
 
-def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
+def channel(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
     """Return the image of a channel.
 
     Args:
-        found: all stacks of the examination.
+        candidates: all stacks of the examination.
         rule: as it holds for the case.
         drawn_on: UIDs of the series that its structures were drawn on; they decide between several.
 
     Raises:
         Refused: where no stack or several match, or the chosen one is no volume.
     """
-    matching = [s for s in found if matches(s, rule)]
+    matching = [s for s in candidates if matches(s, rule)]
     if not matching and rule.computed_from:
-        return _computed(found, rule, drawn_on)
+        return _computed(candidates, rule, drawn_on)
     if not matching:
-        raise Refused("series-missing", _missing(found, rule))
+        raise Refused("series-missing", _missing(candidates, rule))
     taken, why, findings = _pick(matching, rule, drawn_on)
     image = volume(taken[0]) if len(taken) == 1 else _mean(taken)
     if _is_adc(rule, taken[0]):
@@ -96,19 +100,19 @@ def channel(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str])
     return Chosen(image, taken, how + told, findings)
 
 
-def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
+def matching_stacks(candidates: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> list[Stack]:
     """Return the stacks that `channel` would read, by their headers alone.
 
     Raises:
         Refused: as `channel` does, but for what only pixels show.
     """
-    matching = [s for s in found if matches(s, rule)]
+    matching = [s for s in candidates if matches(s, rule)]
     if not matching and rule.computed_from:
         rules = [rule.at_b_value(b) for b in rule.computed_from]
-        together = _measured_together(found, rules, drawn_on)
-        return [s for own in rules for s in picked(together, own, drawn_on)]
+        together = _measured_together(candidates, rules, drawn_on)
+        return [s for own in rules for s in matching_stacks(together, own, drawn_on)]
     if not matching:
-        raise Refused("series-missing", _missing(found, rule))
+        raise Refused("series-missing", _missing(candidates, rule))
     stacks, _, _ = _pick(matching, rule, drawn_on)
     for stack in stacks:
         grid(stack)
@@ -117,10 +121,10 @@ def picked(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) 
 
 def _missing(found: Sequence[Stack], rule: SeriesRule) -> str:
     nearest = sorted(found, key=lambda stack: -sum(_conditions(stack, rule)))
-    what = f"none matches {_told(rule)}; there are, the most alike first: {listed(nearest)}"
+    what = f"none matches {_rule_text(rule)}; there are, the most alike first: {stacks_text(nearest)}"
     if rule.b_value is not None:
         all_of = (s.frame.diffusion for s in found)
-        measured = {d.b_value for d in all_of if d.b_value is not None and d.made != "map"}
+        measured = {d.b_value for d in all_of if d.b_value is not None and d.origin != "map"}
         values = ", ".join(f"{b:g}" for b in sorted(measured))
         what += f"; the b-values of all images are {values}" if values else "; no image has a b-value"
         if any(matches(s, rule.model_copy(update={"calculated": True})) for s in found):
@@ -133,15 +137,15 @@ def _is_adc(rule: SeriesRule, stack: Stack) -> bool:
     return named or "ADC" in stack.frame.kinds
 
 
-def listed(found: Sequence[Stack]) -> str:
+def stacks_text(candidates: Sequence[Stack]) -> str:
     """Describe the stacks in words, equal ones counted."""
-    counts = Counter(s.describe() for s in found)
+    counts = Counter(s.describe() for s in candidates)
     lines = [(f"{n} times " if n > 1 else "") + text for text, n in counts.items()]
     more = [f"{len(lines) - 12} others"] if len(lines) > 12 else []
     return "; ".join(lines[:12] + more) or "no image"
 
 
-def _told(rule: SeriesRule) -> str:
+def _rule_text(rule: SeriesRule) -> str:
     """Describe a rule without its description, which may quote a hospital's text."""
     other = {"description", "computed_from", "by_patient"}
     told = rule.model_dump(exclude_defaults=True, exclude=other)
@@ -190,16 +194,16 @@ def _pick(
 
 
 def _alike(a: Stack, b: Stack) -> bool:
-    """Whether both may be of one measurement: magnitude and phase, two planes or two sizes are not."""
+    """Return whether both may be of one measurement: magnitude and phase, two planes or two sizes are not."""
     sizes = [(s.instance.rows, s.instance.columns, s.frame.kinds) for s in (a, b)]
     return sizes[0] == sizes[1] and same_view(a.frame, b.frame)
 
 
 def _open(matching: list[Stack], rule: SeriesRule) -> Refused:
-    """Say that several match, and how they differ."""
-    there = listed(matching)
+    """Return a refusal that says that several match, and how they differ."""
+    there = stacks_text(matching)
     if len(_by_series(matching)) > 1:
-        what = f"{len(matching)} match {_told(rule)}: {there}"
+        what = f"{len(matching)} match {_rule_text(rule)}: {there}"
         return Refused("series-ambiguous", what, _files(matching))
     turned = len({s.frame.orientation for s in matching})
     sizes = len({(s.instance.rows, s.instance.columns, s.frame.spacing) for s in matching})
@@ -215,7 +219,7 @@ def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
     """
     directed = {s.instance.series for s in matching if s.frame.diffusion.direction}
     steps = {
-        "calculated or derived": lambda s: s.frame.diffusion.made == "measured",
+        "calculated or derived": lambda s: s.frame.diffusion.origin == "measured",
         "not known for diffusion images": lambda s: s.frame.diffusion.b_value or s.frame.diffusion.known_by == "header",
         "trace": lambda s: s.frame.diffusion.isotropic or _undirected(s, directed),
     }  # fmt: skip
@@ -234,7 +238,7 @@ def _signals(matching: list[Stack]) -> tuple[list[Stack], list[str]]:
 
 
 def _undirected(stack: Stack, directed: Collection[str]) -> bool:
-    """A weighted image without a direction in a series whose others have one is the mean over them."""
+    """Return whether a weighted image has no direction in a series whose others have one: it is the mean over them."""
     d = stack.frame.diffusion
     return bool(d.b_value) and d.direction is None and stack.instance.series in directed
 
@@ -244,8 +248,8 @@ def _doubts(matching: Sequence[Stack], rule: SeriesRule) -> list[Finding]:
     if rule.b_value is None:
         return []
     out = []
-    if all(s.frame.diffusion.made != "measured" for s in matching):
-        how = " or ".join(sorted({s.frame.diffusion.made for s in matching}))
+    if all(s.frame.diffusion.origin != "measured" for s in matching):
+        how = " or ".join(sorted({s.frame.diffusion.origin for s in matching}))
         out.append(Finding("b-calculated", f"b {rule.b_value:g} is {how}, as the rule allows"))
     if rule.b_value < 1 and all(s.frame.diffusion.known_by == "readout" for s in matching):
         what = "b 0 by its b-value, and diffusion by no more than its echo-planar readout"
@@ -275,7 +279,10 @@ def _repeated(groups: list[list[Stack]], which: Repeated) -> list[Stack]:
 
 
 def _when(group: Sequence[Stack]) -> tuple[str, int, tuple[float, ...], int]:
-    """Time of acquisition ("" where it isn't told), number of the series, time point, number of the image."""
+    """Return what repetitions are sorted by: time of acquisition, series' number, time point, image's number.
+
+    The time is "" where no header has it.
+    """
     planes = [plane for stack in group for plane in stack.planes]
     time = min(instance.acquired for instance, _ in planes)
     points = tuple(_number(word) for word in min(frame.repeat[2:4] for _, frame in planes))
@@ -290,7 +297,7 @@ def _number(word: str) -> float:
 
 
 def _of_several(taken: Sequence[Stack], series: Sequence[Sequence[Stack]], which: Repeated) -> list[Finding]:
-    """Say that a repeated series was chosen, and whether the others have its name."""
+    """Warn that one of a repeated series was chosen, and where the others have another name."""
     names = {group[0].instance.text.split("\n")[0].strip().casefold() for group in series}
     out = [Finding("series-repeated", f"the {_words(which)} of {len(series)} series that match")]
     if len(names) > 1:
@@ -304,7 +311,10 @@ def _words(which: Repeated) -> str:
 
 
 def _may_be_a_volume(stack: Stack) -> bool:
-    """Neither a localiser nor a screenshot, as they stand beside the volumes of nearly every study."""
+    """Return whether the stack is neither a localiser nor a screenshot.
+
+    These stand beside the volumes of nearly every study.
+    """
     placed = bool(stack.frame.position and stack.frame.orientation)
     grey = stack.instance.samples == 1 and not stack.instance.palette
     return placed and grey and "LOCALIZER" not in stack.frame.kinds
@@ -341,7 +351,7 @@ def _in_adc_unit(image: sitk.Image, stack: Stack) -> sitk.Image:
 
 
 def _computed(found: Sequence[Stack], rule: SeriesRule, drawn_on: Collection[str]) -> Chosen:
-    """Return the ADC map fitted from the images at the declared b-values; from one series where one holds them all."""
+    """Return the ADC map fitted from the images at the declared b-values, of one series where one has them all."""
     rules = {b: rule.at_b_value(b) for b in rule.computed_from or ()}
     found = _measured_together(found, list(rules.values()), drawn_on)
     parts = {b: channel(found, own, drawn_on) for b, own in rules.items()}
@@ -376,7 +386,7 @@ def _measured_together(
 
 
 def _implausible(adc: np.ndarray, signal: np.ndarray) -> list[Finding]:
-    """Warn of a map whose median, over voxels with a tenth of the brightest signal or more, is that of no tissue."""
+    """Warn of a map whose median is that of no tissue, over voxels with a tenth of the brightest signal or more."""
     inside = adc[signal > 0.1 * np.percentile(signal, 99)]
     middle = float(np.median(inside)) if inside.size else 0.0
     if TISSUE_ADC[0] <= middle <= TISSUE_ADC[1]:

@@ -12,9 +12,10 @@ import re
 from collections.abc import Collection
 from typing import Literal
 
-Made = Literal["measured", "calculated", "derived", "map"]
-"""A signal as measured, or averaged over directions or repetitions; the signal that was calculated for a
-b-value; what was derived in a way that we don't know; values that are no signal (ADC, FA, T2, phase, ...)."""
+Origin = Literal["measured", "calculated", "derived", "map"]
+"""Where values come from: a signal as measured, or averaged over directions or repetitions; the signal that was
+calculated for a b-value; what was derived in a way that we don't know; values that are no signal (ADC, FA, T2,
+phase, ...)."""
 
 TRACES = frozenset(("TRACEW", "TRACE", "ISO", "ISODWI", "ISOTROPIC", "COMBINED"))
 """Means over directions that scanners make: Siemens, GE and Philips."""
@@ -42,7 +43,7 @@ _NEUTRAL = re.compile(
     """,
     re.VERBOSE,
 )
-"""Of a derived image, what says nothing of how it was derived, or that its signal stayed."""
+"""The values of a derived image that say nothing of how it was derived, or that its signal stayed."""
 
 _MAP_NAMES = re.compile(
     r"(?<![a-z])[ed]?adc|apparent.diff|average.dc|anisotrop|(?<![a-z])colfa(?![a-z])|_fa$|eigen|ktrans",
@@ -56,20 +57,21 @@ _CALCULATED_NAMES = re.compile(
     r"calc[\W_]*b|calculated|computed|(?<![a-z])cdwi|(?<![a-z])dw[\W_]+synth|synth\w*[\W_]*(dw|b\d)",
     re.IGNORECASE,
 )
-"""Siemens: "...CALC_BVAL"; GE: "DW Synthetic: ..."; Canon and others: "computed DWI", "cDWI"."""
+"""What makers call calculated images. Siemens: "...CALC_BVAL"; GE: "DW Synthetic: ..."; Canon and others: "computed
+DWI", "cDWI"."""
 _SEVERAL_B = re.compile(r"ep_b\d+_\d+")
 """Siemens' sequence name of what was made from several b-values: `*ep_b50_800`."""
 
 
-def made(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool) -> Made:
-    """Tell what an image with a b-value is, in this order: a map, calculated, measured, else derived.
+def origin_of(kinds: Collection[str], unit: str, named: str, sequence: str, single_b_value: bool) -> Origin:
+    """Return what an image with a b-value is, decided in this order: a map, calculated, measured, else derived.
 
     Args:
-        kinds: values of ImageType or FrameType, upper case.
+        kinds: values of ImageType (0008,0008) or FrameType (0008,9007), upper case.
         unit: of the rescaled values.
-        named: what tells the series' content, as `added_name` gives it.
+        named: what names the series' content, as `added_name` gives it.
         sequence: SequenceName (0018,0024).
-        single_b_value: whether the image tells a direction, or that it is isotropic: then its signal is
+        single_b_value: whether the image has a direction, or says that it is isotropic: then its signal is
             that of one b-value, whatever else was done.
     """
     is_derived = "DERIVED" in kinds
@@ -93,6 +95,6 @@ def added_name(description: str, protocol: str) -> str:
     """Return what a series' description adds to the protocol's name, which all its measured and derived images share.
 
     Scanners append to it: of the protocol "dwi_adc", "dwi_adc_ADC" is the map and "dwi_adc" the measured
-    image. The whole description where the protocol has no name or another one, or the same.
+    image. It is the whole description where the protocol has no name or another one, or the same.
     """
     return description.removeprefix(protocol) or description

@@ -10,24 +10,24 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from crossover.sources.dicom.derived import TRACES, Made, added_name, made
+from crossover.sources.dicom.derived import TRACES, Origin, added_name, origin_of
 from crossover.sources.dicom.elements import csa_items, numbers, text
 
 PHILIPS = "Philips Imaging DD 001"
-"""Creator of the private elements that its diffusion is told in."""
+"""The creator of the private elements in which Philips writes diffusion."""
 
 
 class Diffusion(NamedTuple):
     """How one plane is diffusion-weighted."""
 
     b_value: float | None
-    """s/mm²; None where the image tells of no diffusion weighting."""
+    """The b-value in s/mm²; None where the image has no diffusion weighting."""
     direction: tuple[float, ...] | None
-    """Unit gradient direction; None for none, for a trace image, or where it isn't told."""
+    """The unit gradient direction; None for none, for a trace image, or where no header has it."""
     isotropic: bool
-    """A trace-weighted image: a mean over directions, made on the scanner."""
-    made: Made = "measured"
-    """Whether the values are a signal, as measured; images without a b-value count as such."""
+    """Whether it is a trace-weighted image: a mean over directions, made on the scanner."""
+    origin: Origin = "measured"
+    """Where the values come from; images without a b-value count as measured."""
     known_by: Literal["", "readout", "header"] = ""
     """What shows that an image at b = 0 belongs to a diffusion measurement: its header, no more than its
     echo-planar readout, or nothing. GE, Philips and Canon write 0 to images of any kind."""
@@ -60,9 +60,9 @@ def diffusion(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...], 
     named = added_name(text(whole, "SeriesDescription"), text(whole, "ProtocolName"))
     named += "\n" + text(whole, "DerivationDescription")
     one = isotropic or direction is not None
-    is_made = made(kinds, unit, named, text(whole, "SequenceName"), one)
-    known_by = _known_by(parts, whole, kinds) if b_value == 0 and is_made == "measured" else ""
-    return Diffusion(b_value, direction, isotropic, is_made, known_by)
+    origin = origin_of(kinds, unit, named, text(whole, "SequenceName"), one)
+    known_by = _known_by(parts, whole, kinds) if b_value == 0 and origin == "measured" else ""
+    return Diffusion(b_value, direction, isotropic, origin, known_by)
 
 
 def _standard(part: Dataset) -> float | None:
@@ -102,7 +102,7 @@ def _csa(part: Dataset) -> float | None:
 
 
 def _first(part: Dataset, group: int, element: int, creator: str) -> float | None:
-    """First number of a private element: by its creator, else at the block the maker always uses."""
+    """Return the first number of a private element: by its creator, else at the block that the maker always uses."""
     found = _element(part, group, element, creator)
     return None if found is None else _float(found)
 
@@ -159,7 +159,7 @@ def _known_by(parts: Sequence[Dataset], whole: Dataset, kinds: tuple[str, ...]) 
 
 
 def _directionality(parts: Sequence[Dataset], whole: Dataset) -> str:
-    """DIRECTIONAL, ISOTROPIC, BMATRIX or NONE; "" where nothing is told.
+    """Return DIRECTIONAL, ISOTROPIC, BMATRIX or NONE; "" where no header has it.
 
     Standard: (0018,9075). Siemens: (0019,xx0D).
     """
@@ -171,7 +171,10 @@ def _directionality(parts: Sequence[Dataset], whole: Dataset) -> str:
 
 
 def _vendor_trace(whole: Dataset) -> bool:
-    """Philips: (2001,xx04) is I, for isotropic. GE: (0043,xx30) is 19, T2-weighted trace."""
+    """Return whether a maker's private element says that the image is a trace image.
+
+    Philips: (2001,xx04) is I, for isotropic. GE: (0043,xx30) is 19, T2-weighted trace.
+    """
     maker = text(whole, "Manufacturer").upper()
     if "PHILIPS" in maker:
         return _private_text(whole, 0x2001, 0x04, PHILIPS) == "I"
@@ -213,16 +216,16 @@ def _values(value: object) -> list[float]:
 
 
 def fit_adc(images: Mapping[float, np.ndarray]) -> np.ndarray:
-    """Return the apparent diffusion coefficient in 10⁻⁶ mm²/s, float32: S(b) = S(0) exp(-b ADC).
+    """Return the apparent diffusion coefficient in 10⁻⁶ mm²/s, float32, by S(b) = S(0) exp(-b ADC).
 
-    Fitted by least squares of ln S over all given b-values, with equal weights. Where any signal is
+    It is fitted by least squares of ln S over all given b-values, with equal weights. Where any signal is
     zero or less, or the fit is negative, the result is 0.
 
     Args:
         images: b-value in s/mm² -> signal; two or more, of one shape.
 
     Raises:
-        ValueError: for fewer than two b-values.
+        ValueError: there are fewer than two b-values.
     """
     b = np.array(sorted(images), float)
     if len(b) < 2:
@@ -242,10 +245,10 @@ UNITS = {
 
 
 def adc_scale(unit: str, values: np.ndarray) -> float | None:
-    """Return the factor that gives an ADC map's values in 10⁻⁶ mm²/s.
+    """Return the factor that gives an ADC map's values in 10⁻⁶ mm²/s, None where it can't be known.
 
-    By its unit where one is named; else by size: tissue lies between 100 and 4,000 x 10⁻⁶ mm²/s, so
-    the median of the positive values tells the power of ten. None where neither tells.
+    It follows from the unit where one is named; else from the size: tissue lies between 100 and 4,000 x 10⁻⁶
+    mm²/s, so that the median of the positive values shows the power of ten.
     """
     named = unit.lower().replace(" ", "").replace("^", "*").replace("²", "2").replace("µ", "u")
     if named in UNITS:

@@ -80,9 +80,9 @@ def _values(value: Any) -> tuple[float, ...]:
 
 
 def csa_items(d: Dataset) -> dict[str, list]:
-    """Return the items of each tag of Siemens' CSA image header (0029,1010), by NiBabel.
+    """Return the items of each tag of Siemens' CSA image header (0029,1010), read with NiBabel.
 
-    Nothing where there is no such header, or it is damaged: whatever is wrong with a private blob, it tells nothing.
+    It is empty where there is no such header, or it is damaged in whatever way.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nibabel warns of its own reader at import
@@ -97,7 +97,7 @@ def csa_items(d: Dataset) -> dict[str, list]:
 
 
 def _goes_backwards(blob: bytes) -> bool:
-    """Whether an item of a CSA2 header ("SV10") has a negative length.
+    """Return whether an item of a CSA2 header ("SV10") has a negative length.
 
     NiBabel's reader then goes back and reads the same bytes again, and a header of 4 MB takes gigabytes.
 

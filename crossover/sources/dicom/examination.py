@@ -29,7 +29,7 @@ from crossover.sources.dicom.structures import (
 )
 from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import days_back, scanner_name
-from crossover.sources.reading import Reading, brought_onto, kept
+from crossover.sources.reading import Reading, brought_onto, errors_as_findings
 from crossover.sources.settings import IngestRules, LabelMap, OtherGrids, Structure
 
 
@@ -39,15 +39,18 @@ def read_examination(
     label_maps: Mapping[str, tuple[Sequence[LabelMapFiles], LabelMap]],
     key: bytes,
 ) -> Reading:
-    """Read channels by rule and structures by name. It never raises: what is wrong is among the findings.
+    """Read channels by rule and structures by name.
+
+    It never raises: what is wrong is among the findings.
 
     Args:
         instances: headers of all files of the examination.
+        rules: which series are channels, and what structures are called.
         label_maps: structure -> what was found to be its label map: one thing, where all is well.
         key: the secret, for the dates and the scanner's name.
     """
     out = Reading()
-    with kept(out.findings, ""):
+    with errors_as_findings(out.findings, ""):
         _read(out, instances, rules, label_maps, key)
     return out
 
@@ -66,7 +69,7 @@ def _read(
     drawn_on = {uid for i in objects for uid in i.references}
     chosen: dict[str, Chosen] = {}
     for name, rule in rules.series.items():
-        with kept(out.findings, f"channel {name}"):
+        with errors_as_findings(out.findings, f"channel {name}"):
             chosen[name] = channel(there, rule, drawn_on)
             out.chosen[name] = chosen[name].how
             out.findings += _about(chosen[name].findings, f"channel {name}")
@@ -92,13 +95,13 @@ def _read_structures(
     drawn_on = [{s.instance.series for c in some for s in c.stacks} for some in ([first], chosen.values())]
     there: list[Drawable] = []
     for instance in objects:
-        with kept(out.findings, f"{instance.modality} object"):
+        with errors_as_findings(out.findings, f"{instance.modality} object"):
             own, findings = _load(instance)
             there += own
             out.findings += _about(findings, f"{instance.modality} object")
     out.found += [structure.describe() for structure in there]
     for name, structure in structures.items():
-        with kept(out.findings, f"structure {name}"):
+        with errors_as_findings(out.findings, f"structure {name}"):
             if name in label_maps:
                 mask, findings = _label_map(*label_maps[name], first)
                 out.structures[name] = on_grid(mask.astype("uint8"), first.image)
@@ -175,13 +178,13 @@ def _digest(instance: Instance) -> str:
 
 
 def _bring_onto_one_grid(out: Reading, chosen: Mapping[str, Chosen], other_grids: OtherGrids) -> None:
-    """Have all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
+    """Put all channels on the first one's grid, by resampling where that is asked for and one frame holds both."""
     first = next(iter(out.channels), "")
     for name in [n for n in out.channels if n != first]:
         about, grid = f"channel {name}", out.channels[first]
         if same_grid(grid, out.channels[name]):
             continue
-        with kept(out.findings, about):
+        with errors_as_findings(out.findings, about):
             frames = {chosen[n].stacks[0].instance.frame_of_reference for n in (first, name)}
             if other_grids != "refuse" and len(frames) > 1:
                 what = f"it lies in another frame of reference than channel {first}"

@@ -19,11 +19,11 @@ from crossover.sources.findings import Finding, Refused
 from crossover.sources.pseudonyms import token
 
 MAX_DEPTH = 40
-"""Folders below the source that are entered."""
+"""The number of folders below the source that are entered."""
 MAX_MEMBER = 1 << 30
-"""Bytes of one file in an archive; it is unpacked in memory."""
+"""The most bytes of one file in an archive, which is unpacked in memory."""
 MAX_RATIO = 1000
-"""Unpacked to packed size; beyond it, and above a megabyte, an archive is taken for a trap."""
+"""The most of unpacked to packed size; beyond it, and above a megabyte, an archive is taken for a trap."""
 PACKED, NO_DICOM = ".gz", (".nii.gz", ".tar.gz")
 """Names of single files that are packed, and of those among them which hold no DICOM file."""
 
@@ -35,11 +35,11 @@ class FileRef:
     path: str
     member: str | None
     token: str
-    """Names the file in findings; tells nothing of its path without the secret."""
+    """The name of the file in findings, which reveals nothing of its path without the secret."""
     place: str = ""
-    """The path below the source, an archive counting as a folder. Never written."""
+    """The path below the source, an archive counting as a folder. It is never written."""
     patient: str = ""
-    """Whose it is, where its place tells and not its PatientID. Never written."""
+    """Whose it is, where its place says so and not its PatientID. It is never written."""
 
     @property
     def name(self) -> str:
@@ -90,7 +90,7 @@ def _archive(path: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def walk(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
+def list_files(source: Path, key: bytes) -> tuple[list[FileRef], list[Finding]]:
     """Return all regular files of `source` (a folder, an archive or a file), sorted by path.
 
     Links to folders are not followed, sockets and pipes not opened, names that are no UTF-8 are fine.
@@ -146,7 +146,7 @@ def _paths(source: Path, key: bytes, findings: list[Finding]) -> Iterator[Path]:
 
 
 def _no_file(path: Path) -> tuple[str, str] | None:
-    """Return why there is nothing to be read; a pipe would be waited on for ever."""
+    """Return why a path can't be read as a file, None where it can; a pipe would be waited on for ever."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "not-dicom", "a pipe, socket or device"
@@ -158,7 +158,10 @@ def _no_file(path: Path) -> tuple[str, str] | None:
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether a file is an archive by its first bytes: `zipfile` looks at the end, which may be cut off or chance."""
+    """Return whether a file is an archive by its first bytes.
+
+    `zipfile` looks at the end, which may be cut off or look like an archive's by chance.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(132)
@@ -168,7 +171,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _members(path: Path, name: bytes, key: bytes, findings: list[Finding]) -> Iterator[FileRef]:
-    """Members of an archive, by what its index declares; names serve as keys, never as paths."""
+    """Yield the members of an archive, by what its index declares; names serve as keys, never as paths."""
     try:
         members = [m for m in _archive(str(path)).infolist() if not m.is_dir()]
     except Exception as error:

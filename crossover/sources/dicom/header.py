@@ -36,7 +36,7 @@ IMAGES = ("MR", "CT", "PT")
 STRUCTURES = ("RTSTRUCT", "SEG")
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 FAR_MM = 1e5
-"""No image lies farther off, or has larger pixels."""
+"""The largest coordinate and pixel size that a header may give, in mm; its inverse is the smallest pixel size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +45,23 @@ class Frame:
 
     index: int
     position: tuple[float, ...]
-    """Centre of the first pixel, patient axes, mm (0020,0032); empty where the file gives none."""
+    """The centre of the first pixel, patient axes, mm (0020,0032); empty where the file gives none."""
     orientation: tuple[float, ...]
-    """Direction cosines along a row and along a column (0020,0037); empty where the file gives none."""
+    """The direction cosines along a row and along a column (0020,0037); empty where the file gives none."""
     spacing: tuple[float, ...]
-    """Between rows, between columns, mm (0028,0030); empty where the file gives none."""
+    """The distances of rows and of columns, mm (0028,0030); empty where the file gives none."""
     thickness: float
     kinds: tuple[str, ...]
-    """ImageType (0008,0008) or FrameType (0008,9007), upper case."""
+    """The values of ImageType (0008,0008) or FrameType (0008,9007), upper case."""
     slope: float
     intercept: float
     rescaled: bool
     """Whether the file gives a slope; else it is 1."""
     unit: str
-    """Unit of the rescaled values, as the file names it; "" where it doesn't."""
+    """The unit of the rescaled values, as the file names it; "" where it doesn't."""
     diffusion: Diffusion
     repeat: tuple[str, ...]
-    """What tells repeated measurements of one plane apart: direction, echo, time point, acquisition."""
+    """What distinguishes repeated measurements of one plane: direction, echo, time point, acquisition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Instance:
     study: str
     date: str
     acquired: str
-    """When its acquisition began, else its series, as fourteen digits and more; "" where no time is told."""
+    """When its acquisition began, else its series, as fourteen digits and more; "" where the header has no time."""
     series: str
     uid: str
     modality: str
@@ -81,7 +81,7 @@ class Instance:
     series_number: int
     number: int
     text: str
-    """Series description and protocol name, which `description` rules search."""
+    """The series description and protocol name, which `description` rules search."""
     rows: int
     columns: int
     samples: int
@@ -96,14 +96,14 @@ class Instance:
     pixels: Pixels | None
     frames: tuple[Frame, ...]
     references: tuple[str, ...]
-    """Series that an RTSTRUCT or SEG was drawn on."""
+    """The series that an RTSTRUCT or SEG was drawn on."""
     facts: tuple[tuple[str, str | float], ...]
     scanner: str
-    """Maker, model and serial number, for a keyed hash."""
+    """The maker, model and serial number, for a keyed hash."""
 
     @property
     def image(self) -> Pixels:
-        """Return its pixels. Only for an instance that holds an image, such as those of a stack."""
+        """The place and form of its pixels; only for an instance that holds an image, such as those of a stack."""
         assert self.pixels is not None, f"{self.modality} without pixels"
         return self.pixels
 
@@ -165,7 +165,7 @@ def _uid_in(head: bytes, tag: bytes) -> str:
 
 
 def _is_dicom(head: bytes) -> bool:
-    """Whether it has the prefix of part 10, or is a bare data set whose first element is of group 2 or 8."""
+    """Return whether it has the prefix of part 10, or is a bare data set whose first element is of group 2 or 8."""
     if head[128:132] == b"DICM":
         return True
     group, element = head[:2], int.from_bytes(head[2:4], "little")
@@ -286,7 +286,7 @@ def _frame(index: int, parts: list[Dataset], whole: Dataset) -> Frame:
 
 
 def _rescale(parts: list[Dataset]) -> tuple[float, float, str] | None:
-    """Slope, intercept and unit: RescaleSlope (0028,1053), else the real-world mapping (0040,9096)."""
+    """Return slope, intercept and unit: RescaleSlope (0028,1053), else the real-world mapping (0040,9096)."""
     for part in parts:
         if "RescaleSlope" in part:
             unit = text(part, "RescaleType")
@@ -349,7 +349,7 @@ def _within(found: tuple[float, ...] | None, low: float, high: float) -> tuple[f
 
 
 def _orientation(cosines: tuple[float, ...] | None) -> tuple[float, ...]:
-    """Two unit vectors at right angles, else nothing."""
+    """Return two unit vectors at right angles, else nothing."""
     if cosines is None:
         return ()
     row, column = cosines[:3], cosines[3:]

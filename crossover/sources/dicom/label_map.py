@@ -9,19 +9,21 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from crossover.sources.dicom.files import FileRef
-from crossover.sources.dicom.landing import contradictory, landed
+from crossover.sources.dicom.landing import contradictory, land_with_findings
 from crossover.sources.dicom.mask_series import mask_series
 from crossover.sources.findings import Finding
 from crossover.sources.volume_file import read_mask
 
 
 def label_map_mask(path: Path, labels: list[int] | None, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a label map; None: any but 0.
+    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a label map.
 
     The map has the image's voxels; its axes may be permuted or flipped, and it may cover a part, or more.
 
     Args:
         path: a file, or a folder of DICOM slices, which findings name by their files' names.
+        labels: values that stand for the structure; None: any but 0.
+        grid: the image.
 
     Raises:
         Refused: what `read_mask` refuses; structure-refused (another lattice than the image's, saying how it
@@ -31,5 +33,5 @@ def label_map_mask(path: Path, labels: list[int] | None, grid: sitk.Image) -> tu
         files = sorted(p for p in path.iterdir() if p.is_file())
         return mask_series([FileRef(str(p), None, p.name, p.name) for p in files], labels, grid)
     image, findings = read_mask(path, labels)
-    mask, more = landed(image, grid, contradictory(findings))
+    mask, more = land_with_findings(image, grid, contradictory(findings))
     return mask, findings + more

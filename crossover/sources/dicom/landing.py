@@ -12,19 +12,21 @@ from crossover.imaging.grids import GeometryError, laid_on, match, reoriented
 from crossover.sources.findings import Finding, Refused
 
 WHOLE = 1e-3
-"""How far a label may be off a whole number: slopes that were 1 are written as 0.9999999975."""
+"""The most by which a label may be off a whole number: slopes that were 1 are written as 0.9999999975."""
 
 MOST_LABELS = 256
-"""Different values in a mask or one slice of it, of any label; more are an image's."""
+"""The most different values in a mask or one slice of it, of any label; more are an image's."""
 
 LISTED = 20
-"""Values of a mask that a message lists."""
+"""The number of a mask's values that a message lists."""
 
 
 def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, float] = (1.0, 0.0)) -> NDArray[np.bool_]:
-    """Return where values are one of the labels; None: any but 0.
+    """Return where values are one of the labels.
 
     Args:
+        values: of any shape.
+        labels: None: any but 0.
         scaling: slope and intercept that the values were made with; messages name them.
 
     Raises:
@@ -40,14 +42,14 @@ def inside(values: NDArray, labels: list[int] | None, scaling: tuple[float, floa
 
 
 def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
-    """Values without what rounding put off whole numbers."""
+    """Return values rounded to whole numbers, from which they may differ by rounding alone."""
     if wrong := int(np.count_nonzero(~np.isfinite(values))):
         what = f"{wrong} of {values.size} values are NaN or infinite instead of whole numbers: write 0 there"
         raise Refused("structure-refused", what)
     rounded = np.rint(values)
     off = np.abs(values - rounded) > WHOLE
     if off.any():
-        what = f"{np.count_nonzero(off)} of {values.size} values are not whole numbers ({listed(values[off])})"
+        what = f"{np.count_nonzero(off)} of {values.size} values are not whole numbers ({values_text(values[off])})"
         if scaling != (1.0, 0.0):
             what += f" after slope {scaling[0]:.10g} and intercept {scaling[1]:.10g}"
         what += ": threshold it, or resample labels by nearest neighbour, and save whole numbers"
@@ -55,26 +57,29 @@ def _whole(values: NDArray, scaling: tuple[float, float]) -> NDArray:
     return rounded
 
 
-def listed(values: Iterable[float]) -> str:
-    """Return the smallest few of the different values."""
+def values_text(values: Iterable[float]) -> str:
+    """Return the smallest few of the different values, in words."""
     there = np.unique(np.asarray(list(values) if isinstance(values, set) else values))
     more = ", ..." if len(there) > LISTED else ""
     return ", ".join(f"{v:.6g}" for v in there[:LISTED].tolist()) + more
 
 
-def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
-    """Do as `inside` for all values of a mask, and refuse a mask without any such value.
+def inside_or_refuse(values: NDArray, labels: list[int] | None, scaling: tuple[float, float]) -> NDArray:
+    """Return where the values of a whole mask are one of the labels, and refuse a mask without any such value.
+
+    Args:
+        values, labels, scaling: see `inside`.
 
     Raises:
-        Refused: also structure-empty, telling the labels that are there, and structure-refused where no voxel
-            is outside.
+        Refused: structure-refused (also where no voxel is outside); structure-empty, naming the labels that
+            are there.
     """
     chosen = inside(values, labels, scaling)
     if not chosen.any():
         if labels is None:
             raise Refused("structure-empty", "a label map without a voxel with any label")
         which = " or ".join(map(str, labels))
-        what = f"a label map without a voxel of label {which}; there are {listed(values)}"
+        what = f"a label map without a voxel of label {which}; there are {values_text(values)}"
         raise Refused("structure-empty", what)
     if chosen.all():
         raise Refused("structure-refused", "all its voxels are inside: none is 0")
@@ -82,13 +87,14 @@ def checked(values: NDArray, labels: list[int] | None, scaling: tuple[float, flo
 
 
 def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], bool]:
-    """Lay a mask (non-zero is inside) on the voxels of a grid; tell whether any of it lies beyond the grid.
+    """Lay a mask (non-zero is inside) on the voxels of a grid.
 
     The mask's voxels must be the grid's, all corners within the tolerance of `crossover.imaging.grids`; its
     axes may be permuted or flipped, and it may cover a part of the grid, or more.
 
     Returns:
-        (slices, rows, columns); voxels that the mask doesn't cover are outside.
+        The mask (slices, rows, columns), in which voxels that it doesn't cover are outside; and whether any
+            of it lies beyond the grid.
 
     Raises:
         Refused: structure-refused, saying how the mask's lattice differs.
@@ -103,15 +109,18 @@ def land(mask_image: sitk.Image, grid: sitk.Image) -> tuple[NDArray[np.bool_], b
     return out, int(np.count_nonzero(out)) < int(np.count_nonzero(values))
 
 
-def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Do as `land`, and count the mask's voxels that lie beyond the grid.
+def land_with_findings(
+    mask_image: sitk.Image, grid: sitk.Image, whole: bool = False
+) -> tuple[NDArray[np.bool_], list[Finding]]:
+    """Lay a mask on a grid as `land` does, with a finding that counts its voxels beyond the grid.
 
     Args:
-        whole: whether the mask must cover the grid exactly, for headers that contradict themselves: a part
-            of the grid may be the whole in the wrong place.
+        mask_image, grid: see `land`.
+        whole: whether the mask must cover the grid exactly, for headers that contradict themselves: a part of
+            the grid may be the whole in the wrong place.
 
     Raises:
-        Refused: structure-outside, where all do; structure-refused.
+        Refused: structure-outside, where all voxels lie beyond the grid; structure-refused.
     """
     if whole:
         try:
@@ -131,5 +140,8 @@ def landed(mask_image: sitk.Image, grid: sitk.Image, whole: bool = False) -> tup
 
 
 def contradictory(findings: Iterable[Finding]) -> bool:
-    """Whether a file's header gives two places; see `landed`."""
+    """Return whether findings say that a file's header gives two places (code header-forms).
+
+    `land_with_findings` then asks for a mask that covers the grid exactly.
+    """
     return any(f.code == "header-forms" for f in findings)

@@ -17,11 +17,11 @@ from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.imaging.volumes import on_grid
 from crossover.sources.dicom.files import FileRef
 from crossover.sources.dicom.header import STRUCTURES, Frame, Instance, read_header
-from crossover.sources.dicom.landing import LISTED, inside, landed, listed
+from crossover.sources.dicom.landing import LISTED, inside, land_with_findings, values_text
 from crossover.sources.dicom.pixels import stored
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.dicom.stacks import Stack
-from crossover.sources.findings import Finding, Refused, gathered
+from crossover.sources.findings import Finding, Refused, join_findings
 
 Slice = tuple[Instance, Frame]
 
@@ -33,18 +33,20 @@ def mask_series(
     image: Sequence[Slice] = (),
     by: Literal["positions", "names"] = "positions",
 ) -> tuple[NDArray[np.bool_], list[Finding]]:
-    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a mask's slices; None: any but 0.
+    """Return the voxels (slices, rows, columns) of an image with one of `labels` in a mask's slices.
 
     Values are those stored x slope + intercept. Where slices are missing the mask is empty.
 
     Args:
         files: all that lies in the mask's folder.
+        labels: None: any but 0.
+        grid: the image's grid.
         image: the image's planes in the order of the grid's slices.
-        by: what tells where a slice belongs: its position, or its file's name, which is that of an image.
+        by: what says where a slice belongs: its position, or its file's name, which is that of an image.
 
     Raises:
-        Refused: structure-refused, structure-empty, structure-outside, no-geometry, colour, or why the
-            pixels can't be read.
+        Refused: structure-refused, structure-empty, structure-outside, no-geometry, colour, or why the pixels
+            can't be read.
     """
     slices, findings = _slices(files)
     names = {i.file.name: k for k, (i, _) in enumerate(image)}
@@ -62,7 +64,7 @@ def mask_series(
         volume = _on_slices({places[k]: chosen[k] for k in held}, grid)
     else:
         volume = _where_they_lie([(slices[k][1], chosen[k]) for k in held], grid)
-    mask, clipped = landed(volume, grid)
+    mask, clipped = land_with_findings(volume, grid)
     return mask, findings + clipped + _gap(places, held)
 
 
@@ -90,7 +92,7 @@ def _slices(files: Sequence[FileRef]) -> tuple[list[Slice], list[Finding]]:
         raise Refused("colour", f"{len(colour)} of its slices hold colours", colour)
     if len({(i.rows, i.columns) for i in instances}) > 1:
         raise Refused("structure-refused", "its slices differ in size")
-    return [(i, frame) for i in instances for frame in i.frames], gathered(wrong)
+    return [(i, frame) for i in instances for frame in i.frames], join_findings(wrong)
 
 
 def _by_names(slices: Sequence[Slice], names: dict[str, int], grid: sitk.Image) -> list[int]:
@@ -130,7 +132,10 @@ def _on_slices(planes: Mapping[int, NDArray[np.bool_]], grid: sitk.Image) -> sit
 
 
 def _where_they_lie(planes: list[tuple[Frame, NDArray[np.bool_]]], grid: sitk.Image) -> sitk.Image:
-    """Place a mask's slices as far apart as the image's, which headers round; `landed` measures the difference."""
+    """Place a mask's slices as far apart as the image's, since headers round this distance.
+
+    `land_with_findings` measures the difference.
+    """
     first = planes[0][0]
     step = step_of(grid, first)
     along = np.array([frame.position for frame, _ in planes]) @ directions(first)[:, 2]
@@ -139,7 +144,7 @@ def _where_they_lie(planes: list[tuple[Frame, NDArray[np.bool_]]], grid: sitk.Im
 
 
 def _order(slices: Sequence[Slice], names: dict[str, int], image: Sequence[Slice]) -> list[Finding]:
-    """Whether the slices lie elsewhere than the image's files of their names."""
+    """Warn where most of the slices lie elsewhere than the image's files of their names."""
     pairs = [(f, image[names[i.file.name]][1]) for i, f in slices if i.file.name in names]
     apart = [np.linalg.norm(np.subtract(a.position, b.position)) for a, b in pairs]
     off = sum(mm > TOLERANCE_MM for mm in apart)
@@ -161,13 +166,13 @@ def _chosen(slices: Sequence[Slice], labels: list[int] | None) -> list[NDArray[n
     if all(plane.all() for plane in out):
         raise Refused("structure-refused", "all its pixels are inside: none is 0")
     if not any(plane.any() for plane in out):
-        what = f"none of {len(slices)} slices holds the structure; their values: {listed(there)}"
+        what = f"none of {len(slices)} slices holds the structure; their values: {values_text(there)}"
         raise Refused("structure-empty", what)
     return out
 
 
 def _gap(places: Sequence[int], held: Sequence[int]) -> list[Finding]:
-    """Whether slices are missing between those that hold the structure."""
+    """Warn where slices are missing between those that hold the structure."""
     first, last = (f(places[k] for k in held) for f in (min, max))
     missing = last - first + 1 - sum(first <= place <= last for place in places)
     what = f"{missing} missing between the first and the last slice that hold it"

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from crossover.sources.dicom.header import Frame
 
 MOST = 4096
-"""Tiles in one image."""
+"""The most tiles in one image."""
 ALONG = 0.99
-"""Cosine between the images' normal and the tiles' direction, at least."""
+"""The least cosine between the images' normal and the tiles' direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Tiles:
 
     count: int
     across: int
-    """Tiles in a row, and rows of tiles."""
+    """The number of tiles in a row, and of rows of tiles."""
     rows: int
     columns: int
-    """Of a tile."""
+    """The columns of a tile."""
     reversed: bool
     """Whether slices follow each other against the normal of the images."""
     spacing_mm: float

@@ -13,10 +13,10 @@ WITH_PIXELS = (
 
 
 def no_image(classes: Collection[str], bare: bool = False) -> str:
-    """Say what an object is whose SOP class holds neither an image nor a structure; "" for one that may hold these.
+    """Return what an object is whose SOP class holds neither an image nor a structure; "" for one that may.
 
-    By the names of PS3.6: raw data, presentation states, reports, waveforms, spectra, plans, registrations.
-    Dose is no image of the patient. A private class is known by what it lacks.
+    Kinds are called by the names of PS3.6: raw data, presentation states, reports, waveforms, spectra, plans,
+    registrations. Dose is no image of the patient. A private class is known by what it lacks.
 
     Args:
         classes: of the file's meta information (0002,0002) and of the data set (0008,0016): where they

@@ -15,11 +15,11 @@ from crossover.sources.findings import Refused
 
 PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
 MAX_VALUES = 1 << 31
-"""Pixels in one file: eight times a CT of 1,000 slices of 512 x 512."""
+"""The most pixels in one file: eight times a CT of 1,000 slices of 512 x 512."""
 MAX_PLANE = 1 << 26
-"""Pixels in one plane: 8,192 x 8,192."""
+"""The most pixels in one plane: 8,192 x 8,192."""
 MAX_PACKING = 100_000
-"""Bytes of pixels to a byte of compressed data; a large blank slice in JPEG-LS has a tenth of that."""
+"""The most bytes of pixels to a byte of compressed data; a large blank slice in JPEG-LS has a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class Pixels:
     length: int
     syntax: str
     plain: bool
-    """Uncompressed little endian integers, one sample a pixel: can be read as they lie."""
+    """Whether pixels are uncompressed little endian integers, one sample a pixel, which can be read as they lie."""
     bits: int
     stored: int
-    """How many of the bits are the value's; what stands in the others is none of it."""
+    """How many of the bits hold the value; the others hold nothing of it."""
     signed: bool
     count: int
-    """Images that the file declares."""
+    """The number of images that the file declares."""
     contradiction: str = ""
-    """What the header says of the pixels and can't be; such values would be misread."""
+    """What the header says of the pixels that can't be true; such values would be misread."""
 
 
 def pixels_of(d: Dataset, opened: BinaryIO) -> Pixels:
@@ -73,13 +73,13 @@ def pixels_of(d: Dataset, opened: BinaryIO) -> Pixels:
 
 
 def stored_bits(d: Dataset) -> int:
-    """Return BitsStored (0028,0101); where it isn't given, as many as HighBit (0028,0102) or BitsAllocated tell."""
+    """Return BitsStored (0028,0101); where it isn't given, the number by HighBit (0028,0102) or BitsAllocated."""
     high = number(d, "HighBit", number(d, "BitsAllocated", 0) - 1)
     return int(number(d, "BitsStored", high + 1))
 
 
 def contradiction(d: Dataset) -> str:
-    """Say what PS3.5, 8.1.1 forbids in how stored values lie in their bits; "" where nothing is wrong.
+    """Return what PS3.5, 8.1.1 forbids in how stored values lie in their bits; "" where nothing is wrong.
 
     HighBit (0028,0102) is one less than BitsStored (0028,0101), which is BitsAllocated (0028,0100) at most.
     Old files kept values in the upper bits; as many have a wrong HighBit only, so neither is guessed.

@@ -63,7 +63,7 @@ def volume(stack: Stack) -> sitk.Image:
 
 
 def _whole(stack: Stack) -> bool:
-    """Whether all values are whole numbers, by slope and intercept."""
+    """Return whether all values are whole numbers, by slope and intercept."""
     used = {(f.slope, f.intercept, i.image.plain or i.image.bits <= 16) for i, f in stack.planes}
     return all(float(s).is_integer() and float(t).is_integer() and bits for s, t, bits in used)
 
@@ -165,7 +165,7 @@ def _jpeg(dataset: Dataset, index: int, instance: Instance) -> np.ndarray:
 
 
 def _precision(frame: bytes) -> int:
-    """Bits of a sample by the frame's SOF marker (ISO 10918-1, B.2.2)."""
+    """Return the bits of a sample by the frame's SOF marker (ISO 10918-1, B.2.2)."""
     at = 2
     while frame[at] == 0xFF:
         kind = frame[at + 1]

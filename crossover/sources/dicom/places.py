@@ -20,7 +20,7 @@ class LabelMapFiles:
 
 
 Candidates = Mapping[str, LabelMapFiles]
-"""All that may be anybody's label map of one structure, by its place below the source."""
+"""All that may be somebody's label map of one structure, by its place below the source."""
 
 
 def parted(source: Export, files: Sequence[FileRef]) -> tuple[list[FileRef], dict[str, dict[str, LabelMapFiles]]]:
@@ -69,7 +69,13 @@ def of_patient(found: Candidates, pattern: str, patient: str) -> list[LabelMapFi
 
 
 def matcher(pattern: str, patient: str | None = None, more: str = "") -> re.Pattern[str]:
-    """Return a pattern as a regular expression, which fits any patient where none is given."""
+    """Return a pattern of paths as a regular expression.
+
+    Args:
+        pattern: with `{patient}`, `*` and `**/`, see `settings.LabelMap`.
+        patient: the patient whose paths it fits; any by default.
+        more: a regular expression for what follows the pattern.
+    """
     parts = re.split(r"(\*\*/|\*?\{patient\}\*?|\*)", pattern)
     return re.compile("".join(_meaning(part, patient) for part in parts) + more, re.DOTALL)
 

@@ -13,7 +13,8 @@ from crossover.imaging.grids import TOLERANCE_MM
 from crossover.sources.findings import Refused
 
 MOST_SLICES = 2000
-"""A mask reaching over more slices than these, and than twice the image's, is a mistake."""
+"""The number of slices that a mask may reach over, whatever the image's size; more are a mistake, unless the image
+has half as many."""
 
 
 class Placed(Protocol):
@@ -21,19 +22,19 @@ class Placed(Protocol):
 
     @property
     def position(self) -> tuple[float, ...]:
-        """Centre of the first pixel, patient axes, mm."""
+        """The centre of the first pixel in mm, patient axes."""
 
     @property
     def orientation(self) -> tuple[float, ...]:
-        """Direction cosines along a row and along a column."""
+        """The direction cosines along a row and along a column."""
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Distance of rows and of columns, mm."""
+        """The distances of rows and of columns in mm."""
 
 
 def directions(plane: Placed) -> NDArray[np.float64]:
-    """Return three columns of unit vectors: along a row, along a column, and the normal."""
+    """Return three columns of unit vectors, (3, 3): along a row, along a column, and the normal."""
     row, column = np.reshape(plane.orientation, (2, 3))
     return np.stack([row, column, np.cross(row, column)], axis=1)
 
@@ -46,6 +47,11 @@ def step_of(grid: sitk.Image, plane: Placed) -> float:
 
 def assembled(planes: Sequence[tuple[Placed, NDArray[np.bool_]]], step: float, grid: sitk.Image) -> sitk.Image:
     """Stack planes into a volume of 0 and 1, from the first to the last of them.
+
+    Args:
+        planes: the place of each, and its mask (rows, columns).
+        step: the distance of slices in mm, as `step_of` gives it.
+        grid: the image's grid.
 
     Raises:
         Refused: structure-refused, where they make no regular volume.

@@ -12,7 +12,7 @@ TOLERANCE = 1e-3
 _SNAP = 2.0**-12
 """Points are rounded to this part of a pixel, so that what coincides in the file does so exactly."""
 _PORTION = 2_000_000
-"""Crossings computed at a time, which bounds the memory."""
+"""The number of crossings computed at a time, which bounds the memory."""
 
 
 def rasterise(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -42,13 +42,17 @@ def rasterise(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> N
 
 
 def filled(rings: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Do as `rasterise`, by the even-odd rule alone: of two rings with a common edge no pixel is inside both."""
+    """Find the pixels inside rings by the even-odd rule alone: of two rings with a common edge none is inside both.
+
+    Args:
+        rings, shape: see `rasterise`.
+    """
     start, end, _ = _edges(rings)
     return _inside(start, end, shape)
 
 
 def _edges(rings: Sequence[NDArray]) -> tuple[NDArray, NDArray, NDArray[np.intp]]:
-    """Start and end (edges, 2) of all rings' edges, and the ring of each."""
+    """Return start and end (edges, 2) of all rings' edges, and the ring of each."""
     lengths = np.array([len(r) for r in rings], np.intp)
     start = np.concatenate([np.reshape(r, (-1, 2)) for r in rings] or [np.zeros((0, 2))])
     start = np.round(start / _SNAP) * _SNAP
@@ -79,7 +83,7 @@ def _channels(start: NDArray, end: NDArray, ring: NDArray[np.intp]) -> NDArray[n
 
 
 def _inside(start: NDArray, end: NDArray, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Even-odd: a pixel is inside after an odd number of crossings along its row."""
+    """Return the pixels inside by the even-odd rule: those after an odd number of crossings along their row."""
     rows, columns = shape
     # From low to high, so that an edge walked both ways crosses a row at the very same place.
     up = (start[:, 1] <= end[:, 1])[:, None]

@@ -15,16 +15,16 @@ REDRAWN = 0.9
 """Two rings that aren't one in the other, and share this much of what they enclose, are one outline drawn
 twice: what even-odd would leave of it are slivers."""
 PARTLY = 0.05
-"""By how much of the smaller ring two may overlap in part without a word: holes touch their outer ring."""
+"""The share of the smaller ring by which two may overlap in part without a finding: holes touch their outer ring."""
 MOST_PIXELS = 1024
-"""Along a side, where overlaps are counted."""
+"""The most pixels along a side, where overlaps are counted."""
 _PORTION = 1_000_000
-"""Distances computed at a time, which bounds the memory."""
+"""The number of distances computed at a time, which bounds the memory."""
 
 Ring = NDArray[np.float64]
 
 
-def once(rings: Sequence[Ring], tolerance: float) -> list[int]:
+def without_copies(rings: Sequence[Ring], tolerance: float) -> list[int]:
     """Return the numbers of the rings (n, 2) to keep so that each is there once.
 
     Two are the same where their lines are, within `tolerance`: whatever the points that they start from,
@@ -34,7 +34,7 @@ def once(rings: Sequence[Ring], tolerance: float) -> list[int]:
     boxes = _boxes(rings)
     for i, ring in enumerate(rings):
         alike = np.abs(boxes[kept] - boxes[i]).max(axis=(1, 2), initial=0) <= tolerance
-        if not any(same(ring, rings[kept[k]], tolerance) for k in np.flatnonzero(alike)):
+        if not any(same_line(ring, rings[kept[k]], tolerance) for k in np.flatnonzero(alike)):
             kept.append(i)
     return kept
 
@@ -44,8 +44,8 @@ def _boxes(rings: Sequence[Ring]) -> NDArray[np.float64]:
     return np.array([(ring.min(axis=0), ring.max(axis=0)) for ring in rings])
 
 
-def same(a: Ring, b: Ring, tolerance: float) -> bool:
-    """Whether two rings (n, 2) are one line, within `tolerance`."""
+def same_line(a: Ring, b: Ring, tolerance: float) -> bool:
+    """Return whether two rings (n, 2) are one line, within `tolerance`."""
     if a.shape == b.shape and (a == b).all():
         return True
     if abs(_area(a) - _area(b)) > tolerance * max(_length(a), _length(b)):
@@ -63,7 +63,7 @@ def _length(ring: Ring) -> float:
 
 
 def _along(points: Ring, ring: Ring, tolerance: float) -> bool:
-    """Whether a ring's points, and the middles between them, lie on another ring's line."""
+    """Return whether a ring's points, and the middles between them, lie on another ring's line."""
     points = np.concatenate([points, (points + np.roll(points, -1, axis=0)) / 2])
     way = np.roll(ring, -1, axis=0) - ring
     length = (way**2).sum(axis=1)

@@ -21,12 +21,13 @@ from skimage.measure import points_in_poly
 
 from crossover.sources.dicom.elements import numbers
 from crossover.sources.dicom.raster import rasterise
-from crossover.sources.dicom.rings import once, overlaps
+from crossover.sources.dicom.rings import overlaps, without_copies
 from crossover.sources.findings import Finding, Refused
 
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 FLAT = 0.1
-"""In voxels along the normal: how far a contour may leave its plane, or a plane a slice to count as on it."""
+"""The most that a contour may leave its plane, or a plane lie off a slice to count as on it, in voxels along the
+normal."""
 SPREAD_MM = 10.0
 """Contours farther apart aren't joined: nothing is known of what lies between them."""
 GAP = 1.25
@@ -51,7 +52,7 @@ class Roi:
     frame_of_reference: str
     contours: list[Contour]
     descriptions: tuple[str, ...] = ()
-    """ROIDescription (3006,0028) and ROIObservationLabel (3006,0085)."""
+    """The ROIDescription (3006,0028) and ROIObservationLabel (3006,0085)."""
     kind: Dataset | None = None
     """What it is by a code, the item of RTROIIdentificationCodeSequence (3006,0086)."""
     colour: tuple[int, ...] = ()
@@ -59,7 +60,7 @@ class Roi:
     reader: str = ""
     """ROIInterpreter (3006,00A6)."""
     shared: str = ""
-    """What else has its number, so that contours can't be told apart; "" where nothing has."""
+    """What else has its number, so that contours can't be assigned; "" where nothing has."""
 
 
 class _Plane(NamedTuple):
@@ -74,8 +75,8 @@ class _Plane(NamedTuple):
 def rois(dataset: Dataset) -> list[Roi]:
     """Return all regions of interest of an RTSTRUCT, in the order of StructureSetROISequence (3006,0020).
 
-    Never raises for what is missing: a region without contours has none, an unknown frame of reference
-    is "". Coordinates that are not numbers, or too few for the last point, become NaN.
+    It never raises for what is missing: a region without contours has none, an unknown frame of reference is
+    "". Coordinates that are not numbers, or too few for the last point, become NaN.
     """
     frames = dataset.get("ReferencedFrameOfReferenceSequence") or [dataset]
     frame = str(frames[0].get("FrameOfReferenceUID") or "")
@@ -120,7 +121,7 @@ def _shared(regions: int, parts: int) -> str:
 
 
 def unclaimed_contours(dataset: Dataset) -> list[Finding]:
-    """Whether an RTSTRUCT holds contours for ROI numbers that none of its structures has."""
+    """Warn of contours in an RTSTRUCT for ROI numbers that none of its structures has."""
     known = {_number(i, "ROINumber") for i in dataset.get("StructureSetROISequence") or []} - {-1}
     drawn = dataset.get("ROIContourSequence") or []
     loose = [i for i in drawn if i.get("ContourSequence")]
@@ -155,13 +156,14 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
     """Draw a region of interest as voxels (slices, rows, columns) of an image; return them with the findings.
 
     Inside is even-odd over all closed contours of a plane, see `raster.rasterise`; a contour that is there
-    twice counts once, see `rings.once`. Planes may lie along any axis of the grid, oblique to it, or between its
-    slices; a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined half-way; where
-    one is missing in between, or there are fewer than three, the gap stays empty. The mask may be empty.
+    twice counts once, see `rings.without_copies`. Planes may lie along any axis of the grid, oblique to it, or between
+    its slices; a contour within `FLAT` of a slice is on it. Planes up to `SPREAD_MM` apart are joined
+    half-way; where one is missing in between, or there are fewer than three, the gap stays empty. The mask
+    may be empty.
 
     Raises:
         Refused: numbers-shared, structure-empty (no closed contour), structure-outside, structure-refused
-            (coordinates that are not numbers or all zero; contours that aren't flat or not parallel),
+        (coordinates that are not numbers or all zero; contours that aren't flat or not parallel),
             contours-redrawn (one outline twice on a plane, not quite the same).
     """
     if roi.shared:
@@ -192,7 +194,7 @@ def roi_mask(roi: Roi, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Findin
 
 
 def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
-    """Points of the closed contours, (n, 3) in mm; and how many others there are."""
+    """Return the points of the closed contours, (n, 3) in mm, and a finding that counts the others."""
     closed = [c for c in roi.contours if c.kind in CLOSED and len(c.points) > 2]
     rings = [c.points for c in closed]
     few = sum(c.kind in CLOSED for c in roi.contours) - len(closed)
@@ -214,13 +216,13 @@ def _closed(roi: Roi) -> tuple[list[NDArray[np.float64]], list[Finding]]:
 
 
 def _to_index(points: NDArray[np.float64], grid: sitk.Image) -> NDArray[np.float64]:
-    """Patient mm as continuous voxel index (x, y, z); both (n, 3)."""
+    """Return points in patient mm as continuous voxel index (x, y, z); both (n, 3)."""
     direction = np.reshape(grid.GetDirection(), (3, 3))
     return (points - grid.GetOrigin()) @ direction / grid.GetSpacing()
 
 
 def _leaving(index: Sequence[NDArray], grid: sitk.Image) -> list[Finding]:
-    """Whether contours (voxel index) leave the image, voxels to their outer faces."""
+    """Warn of contours (voxel index) that leave the image, whose voxels count to their outer faces."""
     last = np.array(grid.GetSize()) - 0.5
     low, high = (np.array([f(i, axis=0) for i in index]) for f in (np.min, np.max))
     if (high.max(axis=0) < -0.5).any() or (low.min(axis=0) > last).any():
@@ -250,7 +252,7 @@ def _normal(rings: Sequence[NDArray], spacing: NDArray) -> NDArray[np.float64]:
 
 
 def _planes(rings: Sequence[NDArray], normal: NDArray, own: float) -> tuple[list[_Plane], int]:
-    """Rings (n, 3) in mm as planes with their slabs, from low to high, and the number of gaps."""
+    """Return rings (n, 3) in mm as planes with their slabs, from low to high, and the number of gaps."""
     places = np.array([float((ring @ normal).mean()) for ring in rings])
     order = np.argsort(places, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(places[order]) > FLAT * own) + 1)
@@ -275,7 +277,7 @@ def _planes(rings: Sequence[NDArray], normal: NDArray, own: float) -> tuple[list
 
 
 def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple[list[_Plane], list[Finding]]:
-    """Planes without the rings that stand on them already; what was left out, and what overlaps.
+    """Leave out the rings that stand on their plane already; return the planes, and findings of copies and overlaps.
 
     Raises:
         Refused: contours-redrawn.
@@ -284,7 +286,7 @@ def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple
     out, copies, redrawn, partly = [], 0, 0, 0
     for plane in planes:
         flat = [ring @ basis / pixel for ring in plane.rings]
-        kept = once(flat, FLAT)
+        kept = without_copies(flat, FLAT)
         twice, part = overlaps([flat[k] for k in kept])
         copies, redrawn, partly = copies + len(flat) - len(kept), redrawn + twice, partly + part
         out.append(plane._replace(rings=[plane.rings[k] for k in kept]))
@@ -302,7 +304,7 @@ def _each_once(planes: Sequence[_Plane], normal: NDArray, pixel: float) -> tuple
 
 
 def _fill_along(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray) -> float:
-    """Fill a mask from planes along an axis of the grid; the farthest that a voxel was filled from, in mm."""
+    """Fill a mask from planes along an axis of the grid; return the farthest in mm that a voxel was filled from."""
     axis = int(normal.argmax())
     across = [a for a in range(3) if a != axis]
     layers = np.moveaxis(mask, 2 - axis, 0)
@@ -318,7 +320,7 @@ def _fill_along(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArr
 
 
 def _fill_oblique(mask: NDArray[np.bool_], planes: Sequence[_Plane], normal: NDArray, spacing: NDArray) -> float:
-    """Fill a mask from oblique planes; the farthest that a voxel was filled from, in mm."""
+    """Fill a mask from oblique planes; return the farthest in mm that a voxel was filled from."""
     basis = np.linalg.svd(normal[None])[2][1:].T  # (3, 2), two directions within the planes
     flat = [[ring @ basis for ring in plane.rings] for plane in planes]
     low, high, positions = (np.array([p[i] for p in planes]) for i in (1, 2, 0))
@@ -352,7 +354,7 @@ def _around(planes: Sequence[_Plane], normal: NDArray, spacing: NDArray, size: S
 
 
 def _inside(points: NDArray, rings: Sequence[NDArray]) -> NDArray[np.bool_]:
-    """Even-odd: which points (n, 2) lie inside rings (m, 2)."""
+    """Return which points (n, 2) lie inside rings (m, 2) by the even-odd rule."""
     inside = np.zeros(len(points), bool)
     for ring in rings:
         near = ((points >= ring.min(axis=0)) & (points <= ring.max(axis=0))).all(axis=1)

@@ -14,14 +14,14 @@ import pydicom
 from crossover.core import incremental
 from crossover.sources.dicom.choose import matches
 from crossover.sources.dicom.elements import text
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance, read_header
 from crossover.sources.dicom.stacks import stacks
-from crossover.sources.findings import Finding, gathered
+from crossover.sources.findings import Finding, join_findings
 from crossover.sources.settings import SeriesRule
 
 MANY = 400
-"""Files above which headers are read by several processes."""
+"""The number of files above which headers are read by several processes."""
 
 
 @dataclass
@@ -33,10 +33,10 @@ class Examination:
     """The patient's pseudonym."""
     files: list[FileRef]
     instances: list[Instance] | None = None
-    """Headers, where they were read already."""
+    """The headers, where they were read already."""
     findings: list[Finding] = field(default_factory=list)
     patient_id: str = ""
-    """As received; never written."""
+    """The PatientID (0010,0020) as received; it is never written."""
 
 
 def read_headers(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[Finding]]:
@@ -68,7 +68,7 @@ def scan(
     Raises:
         ValueError: where there is no file at all.
     """
-    return gather(*walk(source, key), rules, name, workers, known)
+    return gather(*list_files(source, key), rules, name, workers, known)
 
 
 def gather(
@@ -79,7 +79,13 @@ def gather(
     workers: int = 1,
     known: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> tuple[dict[str, Examination], list[Finding]]:
-    """Group the examinations in files, as `scan` does; `findings` are what listing the files has found."""
+    """Group the examinations in files, as `scan` does.
+
+    Args:
+        files: what lies below the source.
+        findings: what listing the files has found; they are among the findings returned.
+        rules, name, workers, known: see `scan`.
+    """
     token = {file.token: file for file in files}
     held = {t for tokens in known.values() for t in tokens}
     instances, wrong = read_headers([f for f in files if f.token not in held], workers)
@@ -89,7 +95,7 @@ def gather(
     found = group(instances + more, rules, name)
     for case in (c for c in known if patient_of(c) not in touched):
         found[case] = Examination(case, patient_of(case), [token[t] for t in known[case]])
-    told = gathered([*findings, *wrong, *also_wrong]) + _indexes(files) + _strangers(rules, found)
+    told = join_findings([*findings, *wrong, *also_wrong]) + _indexes(files) + _strangers(rules, found)
     return dict(sorted(found.items())), told
 
 
@@ -99,7 +105,7 @@ def patient_of(case: str) -> str:
 
 
 def _indexes(files: Sequence[FileRef]) -> list[Finding]:
-    """Files that a DICOMDIR lists and that are gone."""
+    """Warn of files that a DICOMDIR lists and that are gone."""
     out = []
     there = {file.path.casefold() for file in files if file.member is None}
     for file in (f for f in files if f.member is None and Path(f.path).name.upper() == "DICOMDIR"):
@@ -112,7 +118,7 @@ def _indexes(files: Sequence[FileRef]) -> list[Finding]:
 
 
 def _listed(index: FileRef) -> set[str]:
-    """Paths that a DICOMDIR lists, by its records in the order they stand: their links may run in a ring."""
+    """Return the paths that a DICOMDIR lists, by its records in the order they stand: their links may run in a ring."""
     try:
         with warnings.catch_warnings(), index.open() as opened:
             warnings.simplefilter("ignore")
@@ -146,7 +152,7 @@ def group(
 
 
 def _studies(instances: Sequence[Instance]) -> list[list[Instance]]:
-    """Studies with images by date, each with the structure objects that were drawn on it."""
+    """Return the studies with images by date, each with the structure objects that were drawn on it."""
     studies: dict[str, list[Instance]] = defaultdict(list)
     for i in (i for i in instances if i.modality in IMAGES):
         studies[i.study].append(i)
@@ -169,7 +175,7 @@ def _holds_any(study: Sequence[Instance], rules: Mapping[str, SeriesRule]) -> bo
 
 
 def _strangers(rules: Mapping[str, SeriesRule], cases: Collection[str]) -> list[Finding]:
-    """Cases that a rule names under `by_patient` and that are not here."""
+    """Warn of cases that a rule names under `by_patient` and that are not here."""
     known = {*cases, *map(patient_of, cases)}
     named = {case for rule in rules.values() for case in rule.by_patient}
     what = f"{len(named - known)} of {len(named)} names under `by_patient` are no case here"

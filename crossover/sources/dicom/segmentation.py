@@ -20,7 +20,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian
 
 from crossover.imaging.grids import TOLERANCE_MM, spread_mm
 from crossover.sources.dicom.elements import numbers
-from crossover.sources.dicom.landing import landed
+from crossover.sources.dicom.landing import land_with_findings
 from crossover.sources.dicom.pixel_data import contradiction
 from crossover.sources.dicom.planes import assembled, directions, step_of
 from crossover.sources.findings import Finding, Refused
@@ -35,7 +35,7 @@ class Segment(NamedTuple):
     number: int
     """SegmentNumber (0062,0004); 0 where it has none."""
     label: str
-    """SegmentLabel (0062,0005): dcmqi writes one for all where it isn't told better."""
+    """SegmentLabel (0062,0005); dcmqi writes one for all where it is given none."""
     description: str
     """SegmentDescription (0062,0006)."""
     kind: Dataset | None
@@ -90,7 +90,7 @@ def _colour(item: Dataset) -> tuple[int, ...]:
 
 
 def unclaimed_frames(dataset: Dataset) -> list[Finding]:
-    """Whether a SEG holds frames of segments that it does not describe."""
+    """Warn of frames in a SEG whose segments it does not describe."""
     known = {segment.number for segment in segments(dataset)}
     if dataset.get("SegmentationType") == "LABELMAP":
         return []
@@ -105,13 +105,12 @@ def unclaimed_frames(dataset: Dataset) -> list[Finding]:
 def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArray[np.bool_], list[Finding]]:
     """Draw one segment as voxels (slices, rows, columns) of an image; return them with the findings.
 
-    BINARY, FRACTIONAL (half of MaximumFractionalValue (0062,000E) or more is inside) and LABELMAP. Frames
-    come in any order; where there is none the segment is empty. The mask may be empty.
+    It reads BINARY, FRACTIONAL (half of MaximumFractionalValue (0062,000E) or more is inside) and LABELMAP.
+    Frames come in any order; where there is none the segment is empty. The mask may be empty.
 
     Raises:
-        Refused: structure-refused (another lattice than the image's, saying how it differs; frames
-            without geometry; an unknown type), structure-outside, numbers-shared, bits-contradict,
-            pixels-unreadable.
+        Refused: structure-refused (another lattice than the image's, saying how it differs; frames without
+        geometry; an unknown type), structure-outside, numbers-shared, bits-contradict, pixels-unreadable.
     """
     if (times := [segment.number for segment in segments(dataset)].count(number)) > 1:
         raise Refused("numbers-shared", f"{times} segments have its number")
@@ -128,7 +127,7 @@ def segment_mask(dataset: Dataset, number: int, grid: sitk.Image) -> tuple[NDArr
     if _counts_from_corners(dataset, image, grid):
         image.SetOrigin(image.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5, 0.0)))
         findings.append(Finding("half-pixel", "moved by half a pixel along rows and columns"))
-    mask, clipped = landed(image, grid)
+    mask, clipped = land_with_findings(image, grid)
     return mask, findings + clipped
 
 
@@ -176,7 +175,7 @@ class _Spacing(NamedTuple):
     """What a SEG says of its slices in mm, 0 where it says nothing."""
 
     between: float
-    """SpacingBetweenSlices (0018,0088); its sign tells nothing of frames that have their own place."""
+    """SpacingBetweenSlices (0018,0088); its sign says nothing of frames that have their own place."""
     thickness: float
     """SliceThickness (0018,0050)."""
 
@@ -237,7 +236,7 @@ def _encapsulated(dataset: Dataset) -> bool:
 
 
 def _unpacked(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
-    """Frames of one bit a pixel, which follow each other without padding: a byte may hold parts of two.
+    """Yield frames of one bit a pixel, which follow each other without padding: a byte may hold parts of two.
 
     pydicom (3.0) drops the last pixels of a frame that reaches into one byte more than its own bits need.
 
@@ -262,8 +261,8 @@ def _unpacked(dataset: Dataset, indices: list[int]) -> Iterator[NDArray]:
 def _step(frames: Sequence[_Frame], told: _Spacing, grid: sitk.Image) -> float:
     """Return the distance of a SEG's slices in mm, whatever frames are missing.
 
-    The declared one, or the smallest between any two frames; the image's where there is neither, or where
-    frames stand several of the image's slices apart and nothing says that they are so thick.
+    It is the declared one, or the smallest between any two frames; the image's where there is neither, or
+    where frames stand several of the image's slices apart and nothing says that they are so thick.
     """
     normal, own = directions(frames[0])[:, 2], step_of(grid, frames[0])
     places = np.sort([np.array(f.position) @ normal for f in frames])
@@ -279,7 +278,7 @@ def _step(frames: Sequence[_Frame], told: _Spacing, grid: sitk.Image) -> float:
 
 
 def _counts_from_corners(dataset: Dataset, image: sitk.Image, grid: sitk.Image) -> bool:
-    """Whether a SEG lies half a pixel off along rows and columns alike, with its source's pixels.
+    """Return whether a SEG lies half a pixel off along rows and columns alike, with its source's pixels.
 
     Some tools take ImagePositionPatient for the first pixel's corner, and give their frames its centre. Only
     where the file says that it keeps its source's pixels, (0028,135A), and has as many.

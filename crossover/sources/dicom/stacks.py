@@ -50,12 +50,12 @@ class Stack:
 
     @cached_property
     def placed(self) -> bool:
-        """Whether all planes tell where they lie."""
+        """Whether all planes have a position and an orientation."""
         return all(f.position and f.orientation and f.spacing for _, f in self.planes)
 
     @cached_property
     def places(self) -> np.ndarray:
-        """Positions along the normal in mm."""
+        """The positions of the planes along the normal in mm."""
         return np.array([along(frame) for _, frame in self.planes])
 
     def files(self) -> list[str]:
@@ -70,9 +70,9 @@ class Stack:
             step = abs(float(np.median(np.diff(self.places)))) if len(self.planes) > 1 else 0.0
             text += f", {step:.3g} x {f.spacing[0]:.3g} x {f.spacing[1]:.3g} mm"
         d = f.diffusion
-        if d.b_value is not None and d.made != "map":
+        if d.b_value is not None and d.origin != "map":
             text += f", b {d.b_value:g}" + (", trace" if d.isotropic else "")
-        text += f", {d.made}" if d.made != "measured" else ""
+        text += f", {d.origin}" if d.origin != "measured" else ""
         for word in ("ADC", "LOCALIZER", "MPR", "MOSAIC"):
             text += f", {word.lower()}" if word in f.kinds else ""
         # Some workstations number series by the date, which tells when somebody was there.
@@ -97,8 +97,8 @@ def along(frame: Frame) -> float:
 def stacks(instances: Iterable[Instance]) -> list[Stack]:
     """Return all stacks of the images among `instances`; each plane is in one of them.
 
-    Planes of a series part by orientation, matrix, kind and b-value, then, where several lie at one
-    place, by the first of direction, echo, time point and acquisition that tells them apart.
+    Planes of a series are divided by orientation, matrix, kind and b-value, then, where several lie at one
+    place, by the first of direction, echo, time point and acquisition that separates them.
     """
     groups: dict[tuple, list[tuple[Instance, Frame]]] = defaultdict(list)
     for instance, frame in _known_zeros([i for i in instances if i.modality in IMAGES and i.pixels]):
@@ -108,19 +108,19 @@ def stacks(instances: Iterable[Instance]) -> list[Stack]:
 
 
 def _known_zeros(instances: Sequence[Instance]) -> Iterator[tuple[Instance, Frame]]:
-    """Yield all planes; a b-value of 0 stays where the image, or others of its series, tell of a diffusion measurement.
+    """Yield all planes; a b-value of 0 stays where the image, or others of its series, show a diffusion measurement.
 
     A derived image is known by others of its own kind only: maps stand in one series with their sources.
     """
     weighted: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for i in instances:
-        kinds = {f.kinds for f in i.frames if f.diffusion.b_value and f.diffusion.made == "measured"}
+        kinds = {f.kinds for f in i.frames if f.diffusion.b_value and f.diffusion.origin == "measured"}
         weighted[i.series] |= kinds
     for i in instances:
         mates = weighted[i.series]
         for f in i.frames:
             d = f.diffusion
-            if d.b_value == 0 and d.made == "measured" and d.known_by != "header":
+            if d.b_value == 0 and d.origin == "measured" and d.known_by != "header":
                 if f.kinds in mates or (mates and "DERIVED" not in f.kinds):
                     d = d._replace(known_by="header")
                 elif not d.known_by:
@@ -133,12 +133,12 @@ def _key(i: Instance, f: Frame) -> tuple:
     d = f.diffusion
     return (
         i.series, i.frame_of_reference, i.rows, i.columns, i.samples, f.kinds,
-        d.b_value, d.isotropic, d.made, not f.position,
+        d.b_value, d.isotropic, d.origin, not f.position,
     )  # fmt: skip
 
 
 def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Frame]]]:
-    """Parts of one orientation and pixel spacing each."""
+    """Divide planes into parts of one orientation and pixel spacing each."""
     parts: list[list[tuple[Instance, Frame]]] = []
     for plane in group:
         own = next((p for p in parts if same_view(p[0][1], plane[1])), None)
@@ -150,7 +150,7 @@ def _alike(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fra
 
 
 def same_view(a: Frame, b: Frame) -> bool:
-    """Whether orientation and pixel spacing differ by no more than rounding."""
+    """Return whether orientation and pixel spacing differ by no more than rounding."""
     turned = _apart(a.orientation, b.orientation) <= ALIKE_COSINE
     return turned and _apart(a.spacing, b.spacing) <= ALIKE_SPACING_MM
 
@@ -181,12 +181,12 @@ def _parted(group: list[tuple[Instance, Frame]]) -> list[list[tuple[Instance, Fr
 
 
 def _place(frame: Frame) -> int:
-    """Position along the normal in micrometres."""
+    """Return the position along the normal in micrometres."""
     return round(along(frame) * 1000)
 
 
 def _whole(part: Sequence[tuple[Instance, Frame]], places: Collection[int]) -> bool:
-    """Whether the part has each place once."""
+    """Return whether the part has each place once."""
     return Counter(_place(frame) for _, frame in part) == dict.fromkeys(places, 1)
 
 
@@ -234,7 +234,7 @@ def _refuse_what_is_no_measurement(stack: Stack) -> None:
 
 
 def _even_step(stack: Stack, steps: np.ndarray) -> float:
-    """Distance between neighbouring slices in mm."""
+    """Return the distance between neighbouring slices in mm."""
     n = len(stack.planes)
     regular = (stack.places[-1] - stack.places[0]) / (n - 1)
     off = np.abs(stack.places - stack.places[0] - regular * np.arange(n)).max()
@@ -251,7 +251,7 @@ def _even_step(stack: Stack, steps: np.ndarray) -> float:
 
 
 def _refuse_shear(stack: Stack, step: float) -> None:
-    """A tilted gantry shifts each slice against its neighbour, in the plane."""
+    """Refuse slices of a tilted gantry, which shifts each slice against its neighbour, in the plane."""
     places = np.array([f.position for _, f in stack.planes])
     turned = axes(stack.frame)
     aside = float(np.abs((places - places[0]) @ turned[:2].T).max())

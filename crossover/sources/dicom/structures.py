@@ -26,7 +26,7 @@ from crossover.sources.settings import StructureName
 Drawing = tuple[NDArray[np.bool_], list[Finding]]
 
 BY = ("name", "description", "coded meaning", "number")
-"""What a structure may be known by. Of several structures, those count that an earlier one tells."""
+"""What a structure may be known by. Of several structures, those count that an earlier one of these finds."""
 READERS = ("ContentCreatorName", "ReviewerName", "OperatorsName")
 """Who drew all structures of an object."""
 ALIKE_COLOUR = 3
@@ -37,7 +37,7 @@ class Drawable(NamedTuple):
     """A structure of a dataset: what it is known by, where it lies, and how to draw it on a grid."""
 
     kind: str
-    """"SEG segment" or "RTSTRUCT structure"."""
+    """What the object and the structure in it are called: "SEG segment" or "RTSTRUCT structure"."""
     number: int
     names: tuple[frozenset[str], ...]
     """Its normal names by each of `BY` but the number: it may have several descriptions and meanings."""
@@ -45,29 +45,29 @@ class Drawable(NamedTuple):
     """What it is by its code, in the standard's words; "" where they have none for it."""
     frame_of_reference: str
     series: frozenset[str]
-    """UIDs of the series that its object says it was drawn on."""
+    """The UIDs of the series that its object says it was drawn on."""
     draw: Callable[[sitk.Image], Drawing]
     colour: tuple[int, ...] = ()
     """Red, green and blue from 0 to 255; empty where none is given."""
     readers: frozenset[str] = frozenset()
-    """Normal names of who drew it."""
+    """The normal names of who drew it."""
     series_number: int = -1
-    """Of its object."""
+    """The SeriesNumber (0020,0011) of its object."""
     place: str = ""
-    """Of its object's file below the source."""
+    """Where its object's file lies below the source."""
 
     def describe(self) -> str:
         """Describe the structure in numbers and closed words only: "SEG segment 2: Lymph node"."""
         return f"{self.kind} {self.number}" + (f": {self.meaning}" if self.meaning else "")
 
     def known_by(self, names: Collection[str | int]) -> int | None:
-        """Return the place in `BY` of what one of the names is; None where it has none of them."""
+        """Return the index in `BY` of what the structure has one of the names by; None where it has none of them."""
         wanted = {normal_name(name) for name in names if isinstance(name, str)} - {""}
         place = next((k for k, own in enumerate(self.names) if own & wanted), None)
         return len(self.names) if place is None and self.number in names else place
 
     def fits(self, known: StructureName) -> bool:
-        """Whether all holds of it that is given beside a name and an order."""
+        """Return whether the structure has all that an entry gives beside a name and an order."""
         return (
             (known.colour is None or (len(self.colour) == 3 and _apart(self.colour, known.colour) <= ALIKE_COLOUR))
             and (known.reader is None or normal_name(known.reader) in self.readers)
@@ -87,34 +87,38 @@ def normal_name(name: str) -> str:
 
 
 def find_structure(
-    there: Sequence[Drawable],
+    structures: Sequence[Drawable],
     names: Sequence[str | int | StructureName],
     grid: sitk.Image,
     frame_of_reference: str,
     drawn_on: Sequence[Collection[str]] = (),
 ) -> tuple[sitk.Image, list[Finding]]:
-    """Return the one among an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
+    """Return the one of an examination's structures with one of `names`, as 0/1 (uint8) on the grid.
 
     Names are compared by `normal_name` with labels and ROI names, else descriptions, else coded meanings;
-    whole numbers with segment and ROI numbers. Of several those in another frame of reference than the
-    image's, those drawn on another series than the image's where some were drawn on it, and then the
-    empty ones, are passed over; the same mask twice counts once.
+    whole numbers with segment and ROI numbers. Of several, those in another frame of reference than the
+    image's, those drawn on another series than the image's where some were drawn on it, and then the empty
+    ones, are passed over; the same mask twice counts once.
 
     Args:
+        structures: the structures of the examination.
+        names: what the structure may be called.
+        grid: the image.
+        frame_of_reference: the image's, (0020,0052).
         drawn_on: UIDs of the image's series; then of others, if no structure was drawn on these.
 
     Raises:
-        Refused: structure-missing, two-frames, structure-doubled, structure-empty, or what
-            `roi_mask` and `segment_mask` refuse.
+        Refused: structure-missing, two-frames, structure-doubled, structure-empty, or what `roi_mask` and
+            `segment_mask` refuse.
     """
     known = {"", frame_of_reference}
-    here = [s for s in there if not frame_of_reference or s.frame_of_reference in known]
+    here = [s for s in structures if not frame_of_reference or s.frame_of_reference in known]
     named, findings = _named(here, names)
-    if not named and _named(there, names)[0]:
+    if not named and _named(structures, names)[0]:
         what = "it was drawn in another frame of reference than the image's"
         raise Refused("two-frames", what)
     if not named:
-        raise Refused("structure-missing", _missing(there))
+        raise Refused("structure-missing", _missing(structures))
     named, passed = _drawn_on(named, drawn_on)
     drawings = _drawings(named, grid)
     if any((mask != drawings[0][0]).any() for mask, _ in drawings[1:]):
@@ -219,7 +223,7 @@ def _of_object(dataset: Dataset, series: frozenset[str]) -> Iterator[Drawable]:
 
 
 def unclaimed(dataset: Dataset) -> list[Finding]:
-    """Say which contours or frames of an RTSTRUCT or SEG belong to none of its structures, by their numbers."""
+    """Warn of contours or frames of an RTSTRUCT or SEG that belong to none of its structures, by their numbers."""
     return unclaimed_frames(dataset) if dataset.Modality == "SEG" else unclaimed_contours(dataset)
 
 

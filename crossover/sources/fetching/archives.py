@@ -18,12 +18,13 @@ DAMAGED = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMA
 
 
 def unpack(archive: Path, into: Path) -> None:
-    """Unpack an archive into a folder that is there when all of it is unpacked.
+    """Unpack an archive into a folder, which is there only when all of it is unpacked.
 
     macOS's companions (`__MACOSX/`, `._*`) are passed over.
 
     Raises:
-        FetchError: it is none, is damaged, leads out of the folder, or holds links or devices: nothing is unpacked.
+        FetchError: it is no archive, is damaged, leads out of the folder, or holds links or devices: nothing
+            is unpacked.
     """
     part = into.with_name(into.name + ".unpacking")
     shutil.rmtree(part, ignore_errors=True)
@@ -71,7 +72,7 @@ def _companion(name: str) -> bool:
 
 
 def _special(mode: int) -> bool:
-    """Whether a zip member's mode is that of a link or device; 0 where the archive has no modes."""
+    """Return whether a zip member's mode is that of a link or device; 0 where the archive has no modes."""
     return stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)
 
 

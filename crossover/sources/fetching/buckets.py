@@ -29,7 +29,7 @@ class Stored(NamedTuple):
     md5: str | None
 
 
-def listing(endpoint: str, prefix: str, session: requests.Session) -> list[Stored]:
+def list_objects(endpoint: str, prefix: str, session: requests.Session) -> list[Stored]:
     """Return a bucket's objects below a prefix, without empty ones, which stand for folders.
 
     Raises:
@@ -69,15 +69,15 @@ def _answer(endpoint: str, asked: dict[str, str], session: requests.Session) -> 
 
 
 def fetch_series(series: Series, endpoint: str, folder: Path, session: requests.Session) -> tuple[list[Path], int]:
-    """Put a series' files below a folder.
+    """Download a series' files to a folder, where they are not there already.
 
     Returns:
         Its files, and how many were downloaded now.
 
     Raises:
-        FetchError: as `listing` and `download` do; the bucket has not the files that the registry lists.
+        FetchError: as `list_objects` and `download` do; the bucket has not the files that the registry lists.
     """
-    stored = listing(endpoint, f"{series.series}/", session)
+    stored = list_objects(endpoint, f"{series.series}/", session)
     what = f"{endpoint}, {series.series}"
     if not stored:
         raise Moved(f"{what}: the bucket has nothing there (patient {series.patient})")

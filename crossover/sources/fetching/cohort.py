@@ -15,13 +15,13 @@ from crossover.core.locks import held
 from crossover.sources.fetching.archives import unpack
 from crossover.sources.fetching.buckets import fetch_series
 from crossover.sources.fetching.errors import FetchError, Moved
-from crossover.sources.fetching.records import Beside
+from crossover.sources.fetching.records import FetchRecords
 from crossover.sources.fetching.registry import Cohort, RemoteFile, Series
 from crossover.sources.fetching.repositories import fetch_commit
 from crossover.sources.fetching.transfers import download, size_of
 
 STREAMS = 8
-"""Series that are downloaded at once."""
+"""The number of series that are downloaded at once."""
 SHOWN = 3
 Tell = Callable[[str], None]
 
@@ -30,7 +30,7 @@ class Fetched(NamedTuple):
     """What a fetch did."""
 
     parts: int
-    """Archives, files, commits and series that were fetched now; 0 where all were here and as noted."""
+    """The number of archives, files, commits and series that were fetched now; 0 where all were here and as noted."""
     files: int
     bytes: int
 
@@ -41,26 +41,27 @@ class Work(NamedTuple):
     name: str
     cohort: Cohort
     series: list[Series]
-    beside: Beside
+    beside: FetchRecords
     session: requests.Session
     tell: Tell
 
 
 def fetch(name: str, cohort: Cohort, series: list[Series], folder: Path, tell: Tell = lambda line: None) -> Fetched:
-    """Make a cohort whole below a folder; files that are here as they were noted are not downloaded again.
+    """Complete a cohort below a folder; files that are here as they were noted are not downloaded again.
 
     Args:
+        name: the cohort's name in the registry. cohort: its entry.
         series: those of its bucket, none where it has no bucket.
         folder: of public cohorts; the data are put into `<folder>/<name>/`.
         tell: is given a line for the user at a time.
 
     Raises:
-        FetchError: what could not be fetched, verified or unpacked, with what to do; what is whole stays, and the same
-            command goes on from there.
+        FetchError: what could not be fetched, verified or unpacked, with what to do; what is whole stays, and
+        the same command goes on from there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with held(f"fetch of {name}", folder), requests.Session() as session:
-        work = Work(name, cohort, series, Beside(folder, name), session, tell)
+        work = Work(name, cohort, series, FetchRecords(folder, name), session, tell)
         todo = _missing(work)
         if todo:
             work.beside.begin()
@@ -96,7 +97,7 @@ def size(cohort: Cohort, series: list[Series]) -> int | None:
 
 
 def _files(cohort: Cohort) -> dict[str, RemoteFile]:
-    """Label -> file; another checksum makes it another part."""
+    """Return label -> file; a file with another checksum is another part."""
     return {f"{file.url} {file.checksum or ''}".strip(): file for file in cohort.files}
 
 
@@ -120,7 +121,11 @@ def _missing(work: Work) -> list[str]:
 
 
 def _check_room(work: Work, todo: list[str]) -> None:
-    """Raises FetchError where what is to come, as far as its size is known, is more than the disk has."""
+    """Refuse to download more than the disk has room for, as far as sizes are known.
+
+    Raises:
+        FetchError: the disk has too little room.
+    """
     needed = 0
     for label, file in _files(work.cohort).items():
         if label in todo:
@@ -148,7 +153,7 @@ def _of_bucket(work: Work) -> Path:
 
 
 def _archive(work: Work, file: RemoteFile) -> Path:
-    """Where a file is downloaded to: among the data, or beside them until it is unpacked."""
+    """Return where a file is downloaded to: among the data, or beside them until it is unpacked."""
     return (work.beside.folder / f"{work.name}.archives" if file.unpack else work.beside.data) / file.name
 
 

@@ -21,7 +21,7 @@ THREADS = 8
 SHOWN = 3
 
 
-class Beside:
+class FetchRecords:
     """The records of one cohort below the folder of public cohorts."""
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -45,7 +45,7 @@ class Beside:
         write_json(self.record_path, values)
 
     def begin(self) -> None:
-        """Put on record that the cohort is not whole."""
+        """Put on record that the cohort is not complete."""
         if record := read_json_or_none(self.record_path):
             write_json(self.record_path, {key: value for key, value in record.items() if key != "complete"})
 
@@ -59,7 +59,7 @@ class Beside:
 
     @property
     def is_complete(self) -> bool:
-        """Whether a fetch of it has ended well."""
+        """Whether the cohort's last fetch ended well."""
         return "complete" in (read_json_or_none(self.record_path) or {})
 
     def changed(self, label: str) -> list[Path]:
@@ -70,7 +70,7 @@ class Beside:
             return [self.data / path for path, is_same in zip(files, same) if not is_same]
 
     def put_aside(self, paths: Iterable[Path]) -> list[str]:
-        """Move changed files out of the data; return what is to be told of each."""
+        """Move changed files out of the data; return a message about each."""
         told = []
         for path in paths:
             if path.exists():
@@ -86,7 +86,7 @@ class Beside:
         """Note the SHA-256 of a part's files, which must be those of an earlier fetch of the same part.
 
         Raises:
-            WrongChecksum: other files than then; they are moved aside.
+            WrongChecksum: the files differ from those of the earlier fetch; they are moved aside.
         """
         paths = sorted(files)
         with ThreadPoolExecutor(THREADS) as threads:

@@ -47,9 +47,9 @@ class RemoteFile(Section):
     url: Annotated[str, Field(pattern=r"^https?://")]
     name: Below
     checksum: Checksum | None = None
-    """As published; without one the first download can't be verified."""
+    """The checksum as published; without one the first download can't be verified."""
     bytes: Bytes | None = None
-    """Its size, where that is known before the server says it."""
+    """The size, where that is known before the server says it."""
     unpack: Below | None = None
     """Where a zip or tar archive is unpacked to, below the cohort's folder; the archive is then removed."""
     unpacked_bytes: Bytes | None = None
@@ -61,7 +61,7 @@ class Repository(Section):
     url: str
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     folders: Annotated[list[Below], Field(min_length=1)]
-    """What is kept of it."""
+    """The folders of it that are kept."""
 
 
 class Bucket(Section):
@@ -129,7 +129,7 @@ class Series(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """Where it is put, below `Bucket.into`."""
+        """The folder that its files are put into, below `Bucket.into`."""
         return f"{self.patient}/{self.study}/{self.modality}-{self.series[:8]}"
 
 
@@ -142,7 +142,8 @@ def load(name: str, folder: Path = FOLDER) -> Cohort:
     """Read a cohort's entry.
 
     Raises:
-        ConfigError: no such cohort, with those that there are; or all that is wrong in its file.
+        ConfigError: there is no such cohort (the message names those that there are), or the file is wrong
+        (the message lists all that is).
     """
     path = folder / f"{name}.yaml"
     if not path.exists():
@@ -154,7 +155,7 @@ def series_of(name: str, folder: Path = FOLDER) -> list[Series]:
     """Read the list of a cohort's series in its bucket.
 
     Raises:
-        ConfigError: naming the file and its wrong lines.
+        ConfigError: the file has wrong lines; the message names it and them.
     """
     path = folder / f"{name}.csv"
     if not path.exists():

@@ -14,10 +14,10 @@ from crossover.sources.fetching.errors import FetchError, Moved, WrongChecksum
 
 TRIES = 5
 PAUSE_S = 2.0
-"""Seconds before the second try; each further pause is twice as long."""
+"""The seconds before the second try; each further pause is twice as long."""
 TIMEOUT_S = 60
 CHUNK = 8192
-"""Bytes: what of a chunk has come when a transfer breaks is lost."""
+"""The bytes of a chunk: what of one has come when a transfer breaks is lost."""
 GONE = (401, 403, 404, 410)
 """HTTP statuses of files that are no longer at their address, or no longer for everybody."""
 BROKEN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
@@ -28,14 +28,17 @@ pooch.get_logger().setLevel(logging.ERROR)
 def download(
     url: str, path: Path, checksum: str | None, size: int | None = None, session: requests.Session | None = None
 ) -> bool:
-    """Put the file at an address to a path, by pooch; where it is there with the checksum, nothing is downloaded.
+    """Download the file at an address to a path with pooch; nothing is downloaded where it is there with the checksum.
 
-    What has come of a broken transfer stays beside it as `<name>.part` and is gone on with, if the server can and still
-    has the same file.
+    What has come of a broken transfer stays beside it as `<name>.part` and is gone on with, if the server can
+    and still has the same file.
 
     Args:
-        checksum: "md5:…" or "sha256:…"; None where nobody publishes one: a file that is there is then taken as it is.
+        url: the address. path: the file that is written.
+        checksum: "md5:…" or "sha256:…"; None where nobody publishes one: a file that is there is then taken
+            as it is.
         size: bytes.
+        session: for the requests; a new one by default.
 
     Returns:
         Whether it was downloaded now.
@@ -54,7 +57,7 @@ def download(
 
 
 def matches(path: Path, checksum: str) -> bool:
-    """Whether a file has this checksum."""
+    """Return whether a file has this checksum."""
     kind, _, digits = checksum.partition(":")
     return pooch.file_hash(str(path), kind) == digits
 
@@ -104,7 +107,7 @@ class _Resumed:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def _whole(self, url: str) -> bool:
-        """Transfer what is missing; return whether nothing is then."""
+        """Transfer what is missing; return whether the file is then complete."""
         have = self._bytes()
         tag = self.tag.read_text() if self.tag.exists() else ""
         headers = {"Accept-Encoding": "identity"}

@@ -20,11 +20,11 @@ def inspect(path: Path, workers: int) -> Inventory:
 def inspect_cohorts(paths: Sequence[Path], workers: int) -> list[Inventory]:
     """Return what each of several folders, archives or DICOMDIRs' folders holds.
 
-    A folder with volumes and no DICOM image is one of volumes; with both, the volumes are label maps beside DICOM.
-    DICOM exports get the same rules, those that take most of all patients.
+    A folder with volumes and no DICOM image is one of volumes; with both, the volumes are label maps beside
+    DICOM. DICOM exports get the same rules, those that take most of all patients.
 
     Raises:
-        ValueError: nothing is there that can be read as images of patients, saying what is.
+        ValueError: nothing is there that can be read as images of patients; the message says what is.
     """
     from crossover.sources.inspection.dicom import inventories, read_export
     from crossover.sources.inspection.volumes import inspect_volumes
@@ -57,7 +57,7 @@ def _holds_volumes(path: Path) -> bool:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    """Whether a file has the prefix of DICOM's part 10, or is an archive, which may hold such files."""
+    """Return whether a file has the prefix of DICOM's part 10, or is an archive, which may hold such files."""
     try:
         with path.open("rb") as file:
             head = file.read(132)

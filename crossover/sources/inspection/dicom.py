@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from crossover.sources.dicom.files import FileRef, walk
+from crossover.sources.dicom.files import FileRef, list_files
 from crossover.sources.dicom.header import IMAGES, STRUCTURES, Instance
 from crossover.sources.dicom.pixels import volume
 from crossover.sources.dicom.places import first_folder
@@ -20,23 +20,23 @@ from crossover.sources.dicom.rtstruct import rois
 from crossover.sources.dicom.scan import read_headers
 from crossover.sources.dicom.segmentation import segments
 from crossover.sources.dicom.stacks import Stack, grid, stacks
-from crossover.sources.findings import Finding, Refused, gathered
+from crossover.sources.findings import Finding, Refused, join_findings
 from crossover.sources.inspection.inventory import (
     ChannelKind,
     Inventory,
     Lacks,
     StructureKind,
-    by_axis,
-    distinct,
     identifier,
+    ranges_text,
+    unique_names,
 )
 from crossover.sources.inspection.label_maps import LabelMaps, label_maps
 from crossover.sources.inspection.layout import is_volume
-from crossover.sources.inspection.names import Named, grouped
+from crossover.sources.inspection.names import Named, group_names
 from crossover.sources.inspection.series import Candidate, candidates
 
 KEY = b"inspect"
-"""Tokens of files are made with it: they stay in this process."""
+"""The key by which tokens of files are made: they stay in this process."""
 
 
 @dataclass
@@ -46,9 +46,9 @@ class Patient:
     name: str
     stacks: list[Stack] = field(default_factory=list)
     drawn_on: frozenset[str] = frozenset()
-    """UIDs of the series that structures were drawn on."""
+    """The UIDs of the series that structures were drawn on."""
     structures: list[str] = field(default_factory=list)
-    """As the objects call them, those that are drawn at all."""
+    """The names of the structures that are drawn at all, as the objects call them."""
     studies: int = 0
 
 
@@ -60,7 +60,7 @@ class Export:
     maps: LabelMaps
     odd: list[str]
     by_folder: bool
-    """Whether folders tell its patients apart."""
+    """Whether folders identify its patients."""
 
 
 def read_export(root: Path, workers: int) -> Export:
@@ -69,15 +69,15 @@ def read_export(root: Path, workers: int) -> Export:
     Raises:
         ValueError: where no file in it is a DICOM image.
     """
-    files, findings = walk(root, KEY)
+    files, findings = list_files(root, KEY)
     maps = [f for f in files if is_volume(f.place)]
     instances, wrong = _read([f for f in files if not is_volume(f.place)], workers)
     if not any(i.modality in IMAGES and i.pixels for i in instances):
-        told = "; ".join(f"{f.code}, {f.what}" for f in gathered([*findings, *wrong])[:5])
+        told = "; ".join(f"{f.code}, {f.what}" for f in join_findings([*findings, *wrong])[:5])
         raise ValueError(f"{root}: none of its {len(files)} files is a DICOM image" + (f": {told}" if told else ""))
-    by_folder = _told_by_folders(instances)
+    by_folder = _identified_by_folders(instances)
     patients = _patients(instances, by_folder)
-    odd = [f"{f.what} ({f.code}): {f.remedy}" for f in gathered([*findings, *wrong]) if f.severity != "note"]
+    odd = [f"{f.what} ({f.code}): {f.remedy}" for f in join_findings([*findings, *wrong]) if f.severity != "note"]
     return Export(patients, label_maps(maps, [p.name for p in patients]), odd, by_folder)
 
 
@@ -85,7 +85,7 @@ def inventories(exports: Sequence[Export]) -> list[Inventory]:
     """Return an inventory of each export, all with the same rules: those that take most patients of them together."""
     patients = [p for export in exports for p in export.patients]
     found = candidates([(p.stacks, p.drawn_on) for p in patients])
-    named = grouped([p.structures for p in patients])
+    named = group_names([p.structures for p in patients])
     out, first = [], 0
     for export in exports:
         own = range(first, first + len(export.patients))
@@ -114,8 +114,11 @@ def _read(files: Sequence[FileRef], workers: int) -> tuple[list[Instance], list[
     return instances + more, [f for f in wrong if f.code != "no-patient"] + also
 
 
-def _told_by_folders(instances: Sequence[Instance]) -> bool:
-    """Whether patients are told by folders: some have no PatientID, or all have one, in folders of other studies."""
+def _identified_by_folders(instances: Sequence[Instance]) -> bool:
+    """Return whether folders identify patients, and not PatientID (0010,0020).
+
+    They do where some files name no patient, or all name one and lie in folders of other studies.
+    """
     if any(i.file.patient for i in instances):
         return True
     folders: dict[str, set[str]] = defaultdict(set)
@@ -134,12 +137,12 @@ def _patients(instances: Sequence[Instance], by_folder: bool) -> list[Patient]:
 
 def _patient(name: str, instances: Sequence[Instance]) -> Patient:
     objects = [i for i in instances if i.modality in STRUCTURES]
-    names = [name for i in objects for name in called(i)]
+    names = [name for i in objects for name in structure_names(i)]
     drawn_on = frozenset(uid for i in objects for uid in i.references)
     return Patient(name, stacks(instances), drawn_on, names, len({i.study for i in instances if i.modality in IMAGES}))
 
 
-def called(instance: Instance) -> list[str]:
+def structure_names(instance: Instance) -> list[str]:
     """Return what an object's structures are called; of an RTSTRUCT's those with an area."""
     try:
         with instance.file.open() as opened:
@@ -153,7 +156,7 @@ def called(instance: Instance) -> list[str]:
 def _inventory(export: Export, found: Sequence[Candidate], named: Sequence[Named]) -> Inventory:
     patients = export.patients
     cases: dict[str, Lacks] = {p.name: {} for p in patients}
-    names = distinct(c.name for c in found)
+    names = unique_names(c.name for c in found)
     channels = [_channel(name, c, patients, cases) for name, c in zip(names, found)]
     structures = _drawn(named, cases) + export.maps.structures(cases)
     source: dict[str, Any] = {"kind": "dicom"} | ({"patients": "folder"} if export.by_folder else {})
@@ -177,7 +180,7 @@ def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Ma
     drawn = sum(bool(c) and c[0].instance.series in p.drawn_on for c, p in zip(found.chosen, patients))
     return ChannelKind(
         name, found.about, [text for text, _ in texts.most_common(4)], len(taken), found.several,
-        by_axis(sizes, 5) if taken else "", by_axis(spacings) if taken else "", found.rule,
+        ranges_text(sizes, 5) if taken else "", ranges_text(spacings) if taken else "", found.rule,
         found.rule["modality"], drawn,
         max((max(n * mm for n, mm in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
         float(np.median([s[0] for s in spacings])) if taken else 0.0,
@@ -187,7 +190,7 @@ def _channel(name: str, found: Candidate, patients: Sequence[Patient], cases: Ma
 
 def _drawn(named: Sequence[Named], cases: Mapping[str, Lacks]) -> list[StructureKind]:
     out, patients = [], [*cases]
-    for name, own in zip(distinct(identifier(own.names[0], "structure") for own in named), named):
+    for name, own in zip(unique_names(identifier(own.names[0], "structure") for own in named), named):
         rule = {"label": own.names[0], "names": list(own.names)}
         if own.patients:
             out.append(StructureKind(name, list(own.names), len(own.patients), rule, alike=list(own.alike)))

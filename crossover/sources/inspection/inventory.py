@@ -17,21 +17,21 @@ class ChannelKind:
     name: str
     """What the channel may be called; the first word of a rule to paste."""
     about: str
-    """In numbers and closed words: "MR axial, b 800"."""
+    """A description in numbers and closed words: "MR axial, b 800"."""
     quoted: list[str]
-    """As the files call them, the most frequent first; these may tell who somebody is."""
+    """The names in the files, the most frequent first; these may tell who somebody is."""
     patients: int
     several: int
-    """Patients who have more than one."""
+    """The patients who have more than one."""
     size: str
-    """Columns, rows and slices: "512 x 512 x 80 to 134"."""
+    """The columns, rows and slices: "512 x 512 x 80 to 134"."""
     spacing_mm: str
-    """Between columns, rows and slices."""
+    """The distances of columns, rows and slices."""
     rule: Any
-    """As it stands under `series:` or in a cohort's `channels:`."""
+    """The rule as it stands under `series:` or in a cohort's `channels:`."""
     modality: str
     drawn_on: int = 0
-    """Patients of whom a structure was drawn on it."""
+    """The patients of whom a structure was drawn on it."""
     extent_mm: float = 0.0
     """The largest field of view in plane, mm."""
     finest_mm: float = 0.0
@@ -46,10 +46,10 @@ class StructureKind:
 
     name: str
     names: list[str | int]
-    """As the files call it."""
+    """The names in the files."""
     patients: int
     rule: Any
-    """As it stands under `structures:` or in a cohort's `structures:`."""
+    """The rule as it stands under `structures:` or in a cohort's `structures:`."""
     median_ml: float | None = None
     alike: list[str] = field(default_factory=list)
     """Further names that may mean the same, each a structure of its own here."""
@@ -71,25 +71,26 @@ class Inventory:
     cases: dict[str, Lacks]
     """Patient -> what the patient lacks. The names of patients are the folder's own."""
     channels: list[ChannelKind]
-    """The likely channels first."""
+    """The channels, the likely ones first."""
     structures: list[StructureKind]
     odd: list[str]
     """What wants a look, a sentence each."""
     source: dict[str, Any]
     """The source of a cohort, as in a study's file, but for its channels and structures."""
     columns: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """What tells few groups of patients apart: column of a table, or "group" for folders -> value -> patients."""
+    """The columns that divide patients into few groups: column of a table, or "group" for folders -> value ->
+    patients."""
 
     @property
     def dicom(self) -> bool:
         """Whether channels are rules of a study's `series:`, and not files of a cohort."""
         return self.source["kind"] == "dicom"
 
-    def only(self, column: str, value: str) -> Inventory:
+    def of_patients_with(self, column: str, value: str) -> Inventory:
         """Return what there is of the patients with a value in a column.
 
         Raises:
-            ValueError: where no patient has it, naming the columns and values that there are.
+            ValueError: no patient has it; the message names the columns and values that there are.
         """
         own = self.columns.get(column, {}).get(value)
         if own is None:
@@ -98,7 +99,7 @@ class Inventory:
         cases = {patient: lacks for patient, lacks in self.cases.items() if patient in own}
         return replace(self, cases=cases, source=self.source | {"where": {column: value}})
 
-    def having(self, name: str) -> int:
+    def count_having(self, name: str) -> int:
         """Count the patients who have a channel or structure."""
         return sum(name not in lacks for lacks in self.cases.values())
 
@@ -114,8 +115,8 @@ class Inventory:
 
     def proposed_structures(self) -> list[str]:
         """Return the structures that most patients have."""
-        most = max((self.having(s.name) for s in self.structures), default=0)
-        return [s.name for s in self.structures if self.having(s.name) >= USUAL * most]
+        most = max((self.count_having(s.name) for s in self.structures), default=0)
+        return [s.name for s in self.structures if self.count_having(s.name) >= USUAL * most]
 
     @property
     def proposed(self) -> list[str]:
@@ -130,13 +131,18 @@ class Inventory:
 
 
 def identifier(words: str, otherwise: str) -> str:
-    """Return a text as the name of a channel or structure: "Parotid L" becomes "parotid_l"."""
+    """Return a text as the name of a channel or structure: "Parotid L" becomes "parotid_l".
+
+    Args:
+        words: the text.
+        otherwise: what the name begins with where the text doesn't begin with a letter.
+    """
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", words)
     name = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
     return name if name and name[0].isalpha() else f"{otherwise}_{name}".rstrip("_")
 
 
-def distinct(names: Iterable[str]) -> list[str]:
+def unique_names(names: Iterable[str]) -> list[str]:
     """Return names of which none stands twice: a second "t2" is "t2_2"."""
     out: list[str] = []
     for name in names:
@@ -148,12 +154,12 @@ def distinct(names: Iterable[str]) -> list[str]:
     return out
 
 
-def ranged(values: Sequence[float], digits: int = 3) -> str:
-    """Return the smallest and largest value: "0.5 to 0.7", or the one value."""
+def range_text(values: Sequence[float], digits: int = 3) -> str:
+    """Return the smallest and largest value in words: "0.5 to 0.7", or the one value."""
     low, high = (f"{v:.{digits}g}" for v in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 
-def by_axis(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
-    """Return the ranges of each axis: "512 x 512 x 80 to 134"."""
-    return " x ".join(ranged(axis, digits) for axis in zip(*rows))
+def ranges_text(rows: Sequence[Sequence[float]], digits: int = 3) -> str:
+    """Return the ranges of each axis in words: "512 x 512 x 80 to 134"."""
+    return " x ".join(range_text(axis, digits) for axis in zip(*rows))

@@ -17,9 +17,9 @@ from crossover.sources.inspection.layout import files_of, stem
 from crossover.sources.volume_file import read_volume
 
 MOST_VALUES = 256
-"""Different values in a label map; more are an image's."""
+"""The most different values in a label map; more are an image's."""
 READ = 10
-"""Maps of a pattern that are read, to learn their labels."""
+"""The number of a pattern's maps that are read, to learn their labels."""
 
 
 @dataclass
@@ -66,9 +66,9 @@ def label_maps(files: Sequence[FileRef], patients: Sequence[str]) -> LabelMaps:
 
 
 def _labels(paths: Sequence[str]) -> list[int | None]:
-    """Return the values other than 0 that half of some label maps have, None for any value where there is none such.
+    """Return the values other than 0 that half of some label maps have.
 
-    None at all where a file is an image.
+    The list is [None], for any value, where there is none such, and empty where a file is an image.
     """
     there: Counter[int] = Counter()
     read = 0

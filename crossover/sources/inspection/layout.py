@@ -15,7 +15,7 @@ WORDS = re.compile(
     r"|test|structures)$",
     re.IGNORECASE,
 )
-"""What names a kind of file, and no patient."""
+"""Words that name a kind of file, and no patient."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,18 @@ class Layout:
     """The patterns of a tree, each with the file of every patient who has one."""
 
     roles: dict[str, dict[str, str]]
-    """Pattern with `{patient}`, and `{group}` where folders above tell groups apart -> patient -> path."""
+    """The pattern with `{patient}`, and `{group}` where folders above differ -> patient -> path."""
     loose: tuple[str, ...]
-    """Files that fit no pattern."""
+    """The files that fit no pattern."""
 
     @property
     def patients(self) -> list[str]:
-        """All patients that some pattern tells, with their group where there are such: "siteA/p1"."""
+        """All patients that some pattern finds, with their group where there are groups: "siteA/p1"."""
         return sorted({patient for files in self.roles.values() for patient in files})
 
 
 def is_volume(path: str) -> bool:
-    """Whether a file's name says that it holds a volume."""
+    """Return whether a file's name says that it holds a volume."""
     return path.lower().endswith(SUFFIXES)
 
 
@@ -48,7 +48,8 @@ def stem(path: str) -> tuple[str, str]:
 def layout(paths: Sequence[str]) -> Layout:
     """Return the most regular reading of the paths: that in which most patients have most patterns, then the fewest.
 
-    Patients are told by a folder's name, at any depth, or by the beginning or the number of a file's name.
+    A patient is identified by a folder's name, at any depth, or by the beginning or the number of a file's
+    name.
     """
     deepest = max((path.count("/") for path in paths), default=0)
     options = [_by_folder(paths, depth) for depth in range(deepest)] + [
@@ -68,7 +69,7 @@ def _regular(reading: Layout) -> float:
 
 
 Option = tuple[str, str, str]
-"""Path, pattern, patient."""
+"""A file's path, its pattern and its patient."""
 
 
 def _of(options: Iterable[Option], paths: Sequence[str]) -> Layout:
@@ -116,7 +117,10 @@ def word_runs(path: str) -> Iterator[tuple[int, int]]:
 
 
 def _by_folder(paths: Sequence[str], depth: int) -> Iterator[Option]:
-    """The folder at a depth is the patient; those above it are a group where they differ."""
+    """Yield each file's pattern and patient where the folder at a depth is the patient.
+
+    The folders above it are a group where they differ.
+    """
     deep = [path for path in paths if path.count("/") > depth]
     above = {path.rsplit("/", path.count("/") - depth + 1)[0] if depth else "" for path in deep}
     for path in deep:
@@ -138,7 +142,10 @@ def _replaced(part: str, patient: str) -> str:
 
 
 def _by_name(paths: Sequence[str], parted: Callable[[str], Iterator[tuple[str, str]]]) -> Iterator[Option]:
-    """A part of a file's name is the patient's, and the rest says what it is: "case01_t2", "case01_seg"."""
+    """Yield each file's pattern and patient where a part of the file's name is the patient's.
+
+    The rest of the name says what it is: "case01_t2", "case01_seg".
+    """
     options = {path: list(parted(path)) for path in paths}
     times = Counter(pattern for own in options.values() for pattern, _ in own)
     roles_of: dict[str, set[str]] = defaultdict(set)

@@ -25,15 +25,15 @@ class Named:
     """Names that are one structure's."""
 
     names: tuple[str, ...]
-    """As they were written, the most frequent first."""
+    """The names as they were written, the most frequent first."""
     patients: frozenset[int]
-    """Places in the list of patients."""
+    """The places of its patients in the list of patients."""
     alike: tuple[str, ...]
-    """Names of others that share a word with it."""
+    """The names of others that share a word with it."""
 
 
 Key = tuple[str, str]
-"""The side of a structure, "" where it has none; and what it is called beside."""
+"""The side of a structure, "" where it has none; and the rest of its name."""
 
 
 def key_of(name: str) -> Key:
@@ -45,7 +45,7 @@ def key_of(name: str) -> Key:
     return "".join(sides), "".join(w for w in kept if w not in sides)
 
 
-def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
+def group_names(structures: Sequence[Sequence[str]]) -> list[Named]:
     """Return the structures of all patients, those that most have first.
 
     Args:
@@ -66,7 +66,7 @@ def grouped(structures: Sequence[Sequence[str]]) -> list[Named]:
 
 
 def _alike(key: Key, keys: Sequence[Key], written: Mapping[Key, Counter[str]]) -> tuple[str, ...]:
-    """Return names on the same side of which one holds the other."""
+    """Return up to five names on the same side that hold this one, or that this one holds."""
     side, name = key
     near = [k for k in keys if k != key and k[0] == side and len(min(k[1], name, key=len)) > 3]
     near = [k for k in near if k[1] in name or name in k[1]]

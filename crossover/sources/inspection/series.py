@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crossover.sources.dicom.choose import matches, picked
+from crossover.sources.dicom.choose import matches, matching_stacks
 from crossover.sources.dicom.header import IMAGES
 from crossover.sources.dicom.stacks import Stack
 from crossover.sources.findings import Refused
@@ -18,11 +18,11 @@ from crossover.sources.settings import SeriesRule
 WORDS = ("t2", "t1", "flair", "stir", "pd", "dce", "dyn", "swi", "adc", "dwi", "perf")
 """Words of descriptions that tell one kind of MR image from another."""
 OPENS = ("series-ambiguous", "mixed-matrix", "mixed-orientation", "doubled-slice")
-"""What is refused because several series match."""
+"""The codes of refusals because several series match."""
 MOST = 20
-"""Kinds that are shown."""
+"""The number of kinds that are shown."""
 SAMPLED = 30
-"""Patients with several series that match, and as many others, by whom an addition to a rule is judged."""
+"""The number of patients with several series that match, and of others, by whom an addition to a rule is judged."""
 
 PatientStacks = tuple[Sequence[Stack], Collection[str]]
 """A patient's stacks, and the series that structures were drawn on."""
@@ -36,24 +36,24 @@ class Candidate:
     about: str
     rule: dict[str, Any]
     chosen: list[list[Stack]]
-    """Of each patient what the rule takes; nothing where it takes nothing, or leaves open what."""
+    """What the rule takes of each patient; nothing where it takes nothing, or leaves open what."""
     why: list[str]
-    """Of each patient why nothing is taken; "" where something is."""
+    """Why nothing is taken of each patient; "" where something is."""
     several: int = 0
-    """Patients of whom several series match without what was added to settle it."""
+    """The patients of whom several series match without what was added to decide between them."""
     added: dict[str, Any] = field(default_factory=dict)
 
     @property
     def taken(self) -> int:
-        """The number of patients of whom it takes something."""
+        """The number of patients of whom the rule takes something."""
         return sum(map(bool, self.chosen))
 
 
 def candidates(patients: Sequence[PatientStacks]) -> list[Candidate]:
     """Return the likely channels: those that structures were drawn on first, then those that most patients have."""
-    found = [c for name, rule in _rules(patients).items() if (c := _settled(name, rule, patients)).taken]
+    found = [c for name, rule in _rules(patients).items() if (c := _decided(name, rule, patients)).taken]
     if fitted := _fitted([c.rule for c in found]):
-        found = [c for c in found if c.name != "adc"] + [_settled("adc", fitted, patients)]
+        found = [c for c in found if c.name != "adc"] + [_decided("adc", fitted, patients)]
     found = _without_doubles(found)
     drawn = {c.name: _drawn(c, patients) for c in found}
     return sorted(found, key=lambda c: (-drawn[c.name], -c.taken, *_likely(c.rule)))[:MOST]
@@ -106,7 +106,7 @@ def _keys(stack: Stack) -> Iterator[tuple]:
     if "ADC" in stack.frame.kinds or re.search(r"(?<![a-z])adc(?![a-z])", i.text, re.IGNORECASE):
         yield (("modality", "MR"), ("image_type", "ADC"))
         return
-    if d.b_value is not None and d.made != "map":
+    if d.b_value is not None and d.origin != "map":
         yield (("modality", "MR"), ("b_value", float(round(d.b_value))))
         return
     yield plane
@@ -134,8 +134,8 @@ def _fitted(rules: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     return {"modality": "MR", "image_type": "ADC", "computed_from": [measured[0], measured[-1]]}
 
 
-def _settled(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
-    """Try a rule; where it leaves open which series is meant, add the one or two attributes that settle it for most."""
+def _decided(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -> Candidate:
+    """Try a rule; where it leaves open which series is meant, add the one or two attributes that decide for most."""
     best = _tried(name, rule, patients)
     open_at_first = sum(why.startswith(OPENS) for why in best.why)
     for _ in range(2):
@@ -158,7 +158,7 @@ def _tried(name: str, rule: dict[str, Any], patients: Sequence[PatientStacks]) -
     typed, chosen, why = SeriesRule(**rule), [], []
     for there, drawn_on in patients:
         try:
-            chosen.append(picked(there, typed, drawn_on))
+            chosen.append(matching_stacks(there, typed, drawn_on))
             why.append("")
         except Refused as refused:
             chosen.append([])

@@ -26,26 +26,26 @@ from crossover.sources.inspection.inventory import (
     ChannelKind,
     Inventory,
     StructureKind,
-    by_axis,
-    distinct,
     identifier,
+    ranges_text,
+    unique_names,
 )
 from crossover.sources.inspection.label_maps import usual
 from crossover.sources.inspection.layout import Layout, is_volume, layout, stem
-from crossover.sources.reading import kept
+from crossover.sources.reading import errors_as_findings
 from crossover.sources.settings import VolumeImage, VolumesSource, VolumeStructure
 from crossover.sources.volume_file import read_volume
 from crossover.sources.volumes import read_patient
 
 TABLES = (".csv", ".tsv", ".xlsx")
 MOST_VALUES = 64
-"""Different values in a label map; more are an image's."""
+"""The most different values in a label map; more are an image's."""
 SAMPLED = 5
-"""Patients whose files tell which patterns are label maps."""
+"""The number of patients whose files show which patterns are label maps."""
 AIR_HU = -500
-"""An image with values below it is CT."""
+"""The value (HU) below which an image's values show that it is CT."""
 MOST_GROUPS = 8
-"""Values of a column that may tell cohorts apart."""
+"""The most values of a column that may divide patients into cohorts."""
 PERCENTILES = (1, 99.5)
 
 
@@ -65,7 +65,7 @@ def inspect_volumes(root: Path, workers: int) -> Inventory:
     """Return what a tree of volumes holds; every file of a regular pattern is read.
 
     Raises:
-        ValueError: where the files fit no pattern, with what would be one.
+        ValueError: the files fit no pattern; the message says what would be one.
     """
     said = described(root)
     paths = [p for p in said.listed or paths_below(root) if is_volume(p)]
@@ -86,7 +86,7 @@ class _FileKind:
 
     mask: bool
     volumes: int
-    """Along a fourth axis."""
+    """The number of volumes along a fourth axis."""
     ct: tuple[bool, ...]
     """Whether each of these has values of CT."""
 
@@ -133,6 +133,11 @@ class _Inspection:
     kinds: Mapping[str, _FileKind]
 
     def inventory(self, workers: int) -> Inventory:
+        """Return the inventory, for which all patients' files are read.
+
+        Raises:
+            ValueError: every volume looks like a label map.
+        """
         channels = self._channels()
         if not channels:
             raise ValueError(f"{self.root}: all volumes look like label maps: there is no image beside them")
@@ -145,10 +150,10 @@ class _Inspection:
                 looks = dict(zip(patients, processes.map(probe, files)))
         else:
             looks = dict(zip(patients, map(probe, files)))
-        return self._told(channels, masks, looks)
+        return self._as_inventory(channels, masks, looks)
 
     def _channels(self) -> dict[str, Any]:
-        """Name -> its file, as a source has it."""
+        """Return name -> its file, as a source has it."""
         out: list[tuple[str, Any]] = []
         for pattern, kind in self.kinds.items():
             if kind.mask:
@@ -159,9 +164,9 @@ class _Inspection:
                 own = self.said.channels.get(at) if number or kind.volumes > 1 or len(self.said.channels) == 1 else None
                 name = identifier(own or _called(pattern, kind), "channel")
                 out.append((name, {"file": pattern, "volume": volume} if kind.volumes > 1 else pattern))
-        return dict(zip(distinct(name for name, _ in out), (file for _, file in out)))
+        return dict(zip(unique_names(name for name, _ in out), (file for _, file in out)))
 
-    def _told(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
+    def _as_inventory(self, channels: Mapping[str, Any], masks: Sequence[str], looks: Mapping[str, _Look]) -> Inventory:
         structures = self._structures(masks, looks)
         kinds = [self._channel(name, file, looks) for name, file in channels.items()]
         kinds.sort(key=lambda kind: -kind.patients)
@@ -182,7 +187,7 @@ class _Inspection:
         ct = self.kinds[pattern].ct[file["volume"] if isinstance(file, dict) else 0]
         return ChannelKind(
             name, "CT (values in HU)" if ct else "image", [pattern], len(own), 0,
-            by_axis(sizes, 5) if own else "", by_axis(spacings) if own else "", file, "CT" if ct else "MR",
+            ranges_text(sizes, 5) if own else "", ranges_text(spacings) if own else "", file, "CT" if ct else "MR",
             extent_mm=max((max(n * s for n, s in zip(a[:2], b[:2])) for a, b in zip(sizes, spacings)), default=0.0),
             finest_mm=float(np.median([s[0] for s in spacings])) if own else 0.0,
             example=partial(self._example, file, pattern),
@@ -200,7 +205,7 @@ class _Inspection:
             times = Counter(label for own in maps for label in own)
             labels = [None] if usual(times, len(maps)) == [None] else sorted(times)
             out += [self._structure(pattern, label, maps, len(labels) > 1) for label in labels]
-        for kind, name in zip(out, distinct(kind.name for kind in out)):
+        for kind, name in zip(out, unique_names(kind.name for kind in out)):
             kind.name = name
         return out
 
@@ -314,7 +319,7 @@ def _look(root: Path, channels: Mapping[str, Any], masks: Sequence[str], files: 
     for name, image in reading.channels.items():
         look.sizes[name], look.spacings[name] = image.GetSize(), tuple(round(s, 4) for s in image.GetSpacing())
     for pattern in masks:
-        with kept([], pattern):
+        with errors_as_findings([], pattern):
             if files[pattern]:
                 look.labels[pattern] = _millilitres(root / files[pattern])
     return look

@@ -22,13 +22,13 @@ import pandas as pd
 
 from crossover.statistics.differences.paired import DECIMALS, describe, holm
 from crossover.statistics.estimates.chance import METHODS, Effect, combined, effect
-from crossover.statistics.scores.intervals import ended, mean_interval, of_differences
+from crossover.statistics.scores.intervals import clip_to_scale, mean_interval, of_differences
 from crossover.statistics.scores.metrics_table import POOLED, with_runs
 from crossover.statistics.scores.scales import SHARE
 from crossover.study.chains import BASELINE, ONE_SOURCE, Chain, baseline, comparable, kinds
 
 METRICS = ("dsc_structure_slices", "iou_structure_slices", "dsc", "iou", "dsc_mean_of_slices")
-"""All from 0 to 1."""
+"""The metrics that are compared, all from 0 to 1."""
 CHAINS = [
     "target", "family", "strategy", "kind", "sources", "metric", "folds", "cases",
     "best_fold", "best_fold_mean", "mean", "sd_folds", "ci_low", "ci_high",
@@ -76,23 +76,27 @@ class Scores:
         self._best = functools.cache(self._best_of)
 
     def of(self, chain: Chain, target: str, metric: str) -> pd.DataFrame:
-        """Cases (rows) x trainings (columns, named alike in every family); empty where it wasn't tested."""
+        """Return a chain's scores of a target's test cases: cases (rows) x trainings (columns).
+
+        Trainings are named alike in every family. A missing score is NaN; the table is empty where the chain
+        wasn't tested on the target.
+        """
         return self._tables.get((chain.family, target, metric), NONE)
 
     def best(self, chain: Chain, target: str, metric: str) -> tuple[int | None, float]:
         """Return (fold, test mean) of the run with the best validation DSC, the first of equals.
 
-        A run is one model, or one for each structure, whose mean then counts.
+        A run is one model, or one for each structure; then their mean counts.
 
         Raises:
-            ValueError: a model without a validation score, naming it.
+            ValueError: a model has no validation score; the message names it.
         """
         scores = self.of(chain, target, metric)
         place, fold = self._best(chain.family, tuple(scores.columns))
         return fold, float(scores.iloc[:, place].mean())
 
     def _best_of(self, family: str, runs: tuple[str, ...]) -> tuple[int, int | None]:
-        """(place among these, fold) of a family's run with the best validation DSC."""
+        """Return (place among these, fold) of a family's run with the best validation DSC."""
         own = self._validation
         own = own[(own["family"] == family) & own["run"].isin(runs)]
         if missing := own.loc[own["validation_dsc"].isna(), "model"].tolist():
@@ -103,7 +107,7 @@ class Scores:
         return place, None if pd.isna(fold) else int(fold)
 
 
-def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.DataFrame:
+def chain_scores(scores: Scores, chains: Sequence[Chain], confidence: float) -> pd.DataFrame:
     """Return every chain's scores on its target's test cases, with the columns `CHAINS`.
 
     Returns:
@@ -113,7 +117,7 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
         best, `best_fold` its fold.
     """
     rows = []
-    for chain, target, metric in _tested(scores, of):
+    for chain, target, metric in _tested(scores, chains):
         own = scores.of(chain, target, metric)
         cases = own.mean(axis=1)
         best, best_mean = scores.best(chain, target, metric)
@@ -128,7 +132,7 @@ def chain_scores(scores: Scores, of: Sequence[Chain], confidence: float) -> pd.D
     return pd.DataFrame(rows, columns=CHAINS).astype({"best_fold": "Int64"})
 
 
-def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
+def gains(scores: Scores, chains: Sequence[Chain], alpha: float) -> pd.DataFrame:
     """Compare every chain with the baseline of its target, on the same cases, with the columns `GAINS`.
 
     Returns:
@@ -139,8 +143,8 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
         `best_fold_gain` is between the two models whose validation DSC is best.
     """
     rows = []
-    for chain, target, metric in _tested(scores, of):
-        base = baseline(of, target)
+    for chain, target, metric in _tested(scores, chains):
+        base = baseline(chains, target)
         if base is None or chain.kind == BASELINE or scores.of(base, target, metric).empty:
             continue
         apart = scores.of(chain, target, metric) - scores.of(base, target, metric)
@@ -158,7 +162,7 @@ def gains(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
     return table
 
 
-def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame:
+def contrasts(scores: Scores, chains: Sequence[Chain], alpha: float) -> pd.DataFrame:
     """Compare kinds of chains with each other, on the same cases, with the columns `CONTRASTS`.
 
     A case's score under a kind is its mean over the kind's families that end on its cohort. Which kinds are
@@ -172,13 +176,13 @@ def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame
         would be a mean of something else.
     """
     rows = []
-    first = {chain.kind: chain for chain in reversed(of)}
-    for (b, a), metric in product(combinations(kinds(of), 2), scores.metrics):
+    first = {chain.kind: chain for chain in reversed(chains)}
+    for (b, a), metric in product(combinations(kinds(chains), 2), scores.metrics):
         if not comparable(first[a], first[b]):
             continue
         sides, whole = {}, True
-        for target in _targets(of):
-            own = [_of_kind(scores, of, kind, target, metric) for kind in (a, b)]
+        for target in _targets(chains):
+            own = [_of_kind(scores, chains, kind, target, metric) for kind in (a, b)]
             if not all(own):  # the study has no such chain
                 continue
             if any(table.empty for tables in own for table in tables):
@@ -194,7 +198,7 @@ def contrasts(scores: Scores, of: Sequence[Chain], alpha: float) -> pd.DataFrame
 
 def attribute_contrasts(
     scores: Scores,
-    of: Sequence[Chain],
+    chains: Sequence[Chain],
     attributes: Mapping[str, Mapping[str, float | str]],
     alpha: float,
 ) -> pd.DataFrame:
@@ -212,7 +216,7 @@ def attribute_contrasts(
     """
     rows = []
     for (name, values), metric in product(attributes.items(), scores.metrics):
-        for pairs in _pairs(of, values):
+        for pairs in _pairs(chains, values):
             about = {"attribute": name, "metric": metric}
             rows += [about | row for row in _differing(scores, pairs, values, metric, alpha)]
     return pd.DataFrame(rows, columns=ATTRIBUTES)
@@ -258,7 +262,7 @@ def _compared(differences: Sequence[pd.DataFrame], alpha: float) -> dict[str, fl
         within = found.interval(1 - alpha) if found.se > 0 else exact
         wide = within if found.about == METHODS else wide
     for name, ends in (("ci", (out["ci_low"], out["ci_high"])), ("ci_wide", wide)):
-        low, high = ended(ends[0], ends[1], of_differences(SHARE))
+        low, high = clip_to_scale(ends[0], ends[1], of_differences(SHARE))
         out |= {f"{name}_low": float(low), f"{name}_high": float(high)}
     return out
 
@@ -280,21 +284,21 @@ def mean_difference(differences: Sequence[pd.DataFrame]) -> Effect | None:
     return combined([effect([d.to_numpy(float)], [1.0]) for d in differences])
 
 
-def _tested(scores: Scores, of: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:
+def _tested(scores: Scores, chains: Iterable[Chain]) -> Iterator[tuple[Chain, str, str]]:
     for metric in scores.metrics:
-        for target in _targets(of):
-            for chain in of:
+        for target in _targets(chains):
+            for chain in chains:
                 if target in chain.targets and len(scores.of(chain, target, metric)):
                     yield chain, target, metric
 
 
-def _targets(of: Iterable[Chain]) -> list[str]:
-    return list(dict.fromkeys(target for chain in of for target in chain.targets))
+def _targets(chains: Iterable[Chain]) -> list[str]:
+    return list(dict.fromkeys(target for chain in chains for target in chain.targets))
 
 
-def _of_kind(scores: Scores, of: Iterable[Chain], kind: str, target: str, metric: str) -> list[pd.DataFrame]:
+def _of_kind(scores: Scores, chains: Iterable[Chain], kind: str, target: str, metric: str) -> list[pd.DataFrame]:
     """Return the scores of each family of a kind that ends on the target; empty where it has none."""
-    named = [c for c in of if c.kind == kind and target in c.targets]
+    named = [c for c in chains if c.kind == kind and target in c.targets]
     return [scores.of(c, target, metric) for c in named]
 
 
@@ -324,12 +328,12 @@ def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return a[both], b[both]
 
 
-def _pairs(of: Sequence[Chain], values: Mapping[str, float | str]) -> list[list[tuple[str, Chain, Chain]]]:
-    """(target, b, a) of chains with one source each whose values differ: together for numbers, else by texts."""
+def _pairs(chains: Sequence[Chain], values: Mapping[str, float | str]) -> list[list[tuple[str, Chain, Chain]]]:
+    """Return (target, b, a) of chains with one source each whose values differ: together for numbers, else by texts."""
     seen = list(dict.fromkeys(values.values()))
     groups: dict[tuple, list[tuple[str, Chain, Chain]]] = {}
-    for target in _targets(of):
-        own = [c for c in of if c.kind == ONE_SOURCE and target in c.targets and c.source in values]
+    for target in _targets(chains):
+        own = [c for c in chains if c.kind == ONE_SOURCE and target in c.targets and c.source in values]
         for pair in combinations(own, 2):
             ranked = sorted(((_rank(c, values, seen), c) for c in pair), key=lambda of_chain: of_chain[0])
             (low, b), (high, a) = ranked

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from crossover.statistics.scores.intervals import ended, of_differences
+from crossover.statistics.scores.intervals import clip_to_scale, of_differences
 from crossover.statistics.scores.metrics_table import compared, test_sets
 from crossover.statistics.scores.scales import scale
 
@@ -62,14 +62,21 @@ def compare(table: pd.DataFrame, metric: str, alpha: float) -> tuple[pd.DataFram
                 anova.append(place | {"groups": len(groups)} | one_way(groups))
                 tukey += [place | pair for pair in honest_differences(groups, alpha)]
     pairs = pd.DataFrame(tukey, columns=TUKEY)
-    pairs["ci_low"], pairs["ci_high"] = ended(
+    pairs["ci_low"], pairs["ci_high"] = clip_to_scale(
         pairs["ci_low"].astype(float), pairs["ci_high"].astype(float), of_differences(scale(metric))
     )
     return pd.DataFrame(anova, columns=ANOVA), pairs
 
 
 def one_way(groups: Groups) -> dict[str, float]:
-    """Do a one-way ANOVA by statsmodels: F, df_between, df_within, p, eta_squared; see `compare` for what gives NaN."""
+    """Do a one-way analysis of variance with statsmodels.
+
+    Args:
+        groups: the scores of each group.
+
+    Returns:
+        F, df_between, df_within, p and eta_squared; see `compare` for what gives NaN.
+    """
     from statsmodels.stats.oneway import anova_oneway
 
     values = list(groups.values())
@@ -86,7 +93,15 @@ def one_way(groups: Groups) -> dict[str, float]:
 
 
 def honest_differences(groups: Groups, alpha: float) -> Iterator[dict]:
-    """Do Tukey-Kramer for every pair: a, b, difference, ci_low, ci_high, p, significant."""
+    """Yield Tukey and Kramer's test of every pair of groups.
+
+    Args:
+        groups: the scores of each group.
+        alpha: of the simultaneous 1 - alpha intervals.
+
+    Returns:
+        For each pair a, b, difference, ci_low, ci_high, p and significant.
+    """
     from scipy.stats import studentized_range
 
     pairs = list(combinations(groups, 2))
@@ -112,14 +127,21 @@ def honest_differences(groups: Groups, alpha: float) -> Iterator[dict]:
 
 @functools.cache
 def _studentized_range(share: float, groups: int, df: int) -> float:
-    """Return a quantile of it, which takes as long as a dozen values of p; a table asks for few different ones."""
+    """Return a quantile of the studentized range.
+
+    It takes as long as a dozen values of p, and a table asks for few different ones, so that it is kept.
+    """
     from scipy.stats import studentized_range
 
     return float(studentized_range.ppf(share, groups, df))
 
 
 def degenerate(groups: Groups) -> bool:
-    """Fewer than two groups, or than two cases in one, or no variance inside any group."""
+    """Return whether there is nothing to test.
+
+    There isn't with fewer than two groups, with fewer than two cases in a group, or where no group has any
+    variance.
+    """
     few = len(groups) < 2 or min(map(len, groups.values())) < 2
     return few or all(np.ptp(values) == 0 for values in groups.values())
 

@@ -21,7 +21,14 @@ def families_differ(long: pd.DataFrame) -> dict[str, float | bool]:
 
 
 def families_gain_alike(long: pd.DataFrame) -> dict[str, float | bool]:
-    """Test the interaction in value ~ family * log2(n_train) + (1 | unit) by Wald's test; else as `families_differ`."""
+    """Test the interaction in value ~ family * log2(n_train) + (1 | unit) by Wald's test.
+
+    Args:
+        long: the columns that `families_differ` takes, and n_train.
+
+    Returns:
+        What `families_differ` returns, of the interaction's terms.
+    """
     x = np.log2(long["n_train"].astype(float))
     x = x - x.mean()  # changes no slope, and keeps the design well conditioned
     return _fitted(long.assign(log2_n=x), "value ~ family * log2_n", "family:log2_n")
@@ -53,7 +60,7 @@ def _fitted(long: pd.DataFrame, formula: str, tested: str) -> dict[str, float | 
 
 
 def _exact(value: np.ndarray, design: np.ndarray, unit: np.ndarray) -> bool:
-    """Whether cases and fixed effects explain everything: then there is no error to test against."""
+    """Return whether cases and fixed effects explain everything: then there is no error to test against."""
     cases = (unit[:, None] == np.unique(unit)).astype(float)
     whole = np.column_stack([design, cases])
     rest = value - whole @ np.linalg.lstsq(whole, value, rcond=None)[0]

@@ -38,7 +38,7 @@ from crossover.statistics.differences.sign_patterns import exact_p
 from crossover.statistics.estimates.chance import Effect, Spread
 from crossover.statistics.estimates.effects import Spreads, TrainedScores, effect_of
 from crossover.statistics.estimates.resampling import mean_of
-from crossover.statistics.scores.intervals import ended, half_width, of_differences
+from crossover.statistics.scores.intervals import clip_to_scale, half_width, of_differences
 from crossover.statistics.scores.metrics_table import POOLED, by_test_set, tested, with_runs
 from crossover.statistics.scores.scales import scale
 
@@ -52,12 +52,12 @@ PAIRED = [
 ]  # fmt: skip
 DECIMALS = 12
 ENUMERATED = 14
-"""Up to so many cases, Westfall and Young's correction takes all sign patterns; above, draws."""
+"""The number of cases up to which Westfall and Young's correction takes all sign patterns; above, it takes draws."""
 DRAWS = 9999
 
 
 Known = Callable[[], Spread | None]
-"""The spread between trainings, where something tells it."""
+"""A function that returns the spread between trainings, where it is known."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class _Pair:
         return ~np.isnan(self.differences)
 
     def effect(self) -> Effect | None:
-        """mean(a - b) by the model of chance; None without pairs, and where a score is infinite."""
+        """Return mean(a - b) by the model of chance; None without pairs, and where a score is infinite."""
         a, b = (scores[self.both] for scores in self.scores)
         if not len(a) or np.isinf(a).any() or np.isinf(b).any():
             return None
@@ -146,12 +146,17 @@ def paired(table: pd.DataFrame, metric: str, alpha: float, main: Sequence[str] |
     out = by_test_set(table, lambda rows: _of_test_set(rows, metric, alpha, main, order))[PAIRED]
     named = out["tests"].astype(str) + " tests on " + out["test_set"] + ": " + out["corrected_over"]
     out["corrected_over"] = named.where(out["tests"] > 0, "")
-    out["ci_low"], out["ci_high"] = ended(out["ci_low"], out["ci_high"], of_differences(scale(metric)))
+    out["ci_low"], out["ci_high"] = clip_to_scale(out["ci_low"], out["ci_high"], of_differences(scale(metric)))
     return out
 
 
 def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
-    """All that follows from one comparison's differences (see `PAIRED`)."""
+    """Return all that follows from the differences of one comparison, by the names of columns of `PAIRED`.
+
+    Args:
+        differences: of each case, shape (cases,); infinite where one mask is empty (a distance).
+        alpha: of Student's 1 - alpha interval of the mean difference.
+    """
     d = np.asarray(differences, float)
     finite = d if np.isfinite(d).all() else np.full(len(d), np.nan)  # no mean of infinite differences
     n, mean = len(d), float(finite.mean()) if len(d) else np.nan
@@ -176,11 +181,14 @@ def describe(differences: np.ndarray, alpha: float) -> dict[str, float]:
 
 
 def signed_rank(d: np.ndarray) -> dict[str, float]:
-    """The asymptotic signed-rank test as SPSS and Chen 2023 give it, and its effect size.
+    """Test differences by the asymptotic signed-rank test in the form of SPSS and Chen 2023, with its effect size.
+
+    Args:
+        d: differences of the cases, shape (cases,).
 
     Returns:
         statistic (the smaller of W+ and W-), p_wilcoxon_asymptotic (two-sided), rank_biserial (Kerby's
-        matched-pairs correlation, from -1 to 1); NaN without a difference.
+            matched-pairs correlation, from -1 to 1); NaN without a difference.
     """
     if not (d != 0).any():
         return dict.fromkeys(("statistic", "p_wilcoxon_asymptotic", "rank_biserial"), np.nan)
@@ -194,16 +202,23 @@ def signed_rank(d: np.ndarray) -> dict[str, float]:
 
 
 def hodges_lehmann(d: np.ndarray) -> float:
-    """The median of the Walsh averages; NaN without a case."""
+    """Return Hodges and Lehmann's estimate of differences d, shape (cases,); NaN without a case.
+
+    It is the median of the Walsh averages (d_i + d_j) / 2, i <= j.
+    """
     first, second = np.triu_indices(len(d))
     with np.errstate(invalid="ignore"):  # of infinite differences of both signs
         return float(np.median((d[first] + d[second]) / 2)) if len(d) else np.nan
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's (1979) step-down correction.
+    """Correct p values for their number by Holm's (1979) step-down procedure.
 
-    A missing p stays missing and counts as one of the tests, so that a degenerate one makes no other look better.
+    A missing p stays missing and counts as one of the tests, so that a degenerate one makes no other look
+    better.
+
+    Args:
+        p: shape (tests,), NaN where a p is missing.
     """
     order = np.argsort(np.where(np.isnan(p), 1.0, p), kind="stable")
     corrected = np.empty(len(p))
@@ -213,18 +228,19 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def westfall_young(differences: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Step-down max-T correction of signed-rank tests on the same cases (Westfall & Young 1993).
+    """Correct signed-rank tests on the same cases by the step-down max-T procedure (Westfall & Young 1993).
 
-    The signs of all of a case's differences are flipped together, which keeps how the tests depend
-    on each other; a test's statistic is |W+ - W-| / sqrt(sum of r²). A test's corrected p is the share
-    of sign patterns in which the largest statistic of it and the less extreme tests reaches its own.
-    Up to 14 cases all patterns are taken; above, 9,999 seeded draws and the data themselves.
+    The signs of all of a case's differences are flipped together, which keeps how the tests depend on each
+    other; a test's statistic is |W+ - W-| / sqrt(sum of r²). A test's corrected p is the share of sign
+    patterns in which the largest statistic of it and the less extreme tests reaches its own. Up to 14 cases
+    all patterns are taken; above, 9,999 seeded draws and the data themselves.
 
     Args:
         differences: shape (cases, tests); NaN where a case has no pair.
+        seed: of the draws.
 
     Returns:
-        Corrected p of each test, NaN for one without a difference.
+        The corrected p of each test, NaN for one without a difference.
     """
     signed = np.column_stack([_signed_ranks(d) for d in differences.T])
     size = np.sqrt((signed**2).sum(axis=0))
@@ -248,7 +264,7 @@ def _signed_ranks(d: np.ndarray) -> np.ndarray:
 
 
 def _signs(cases: int, seed: int) -> np.ndarray:
-    """Sign patterns, shape (patterns, cases), the one without a flip among them."""
+    """Return sign patterns, shape (patterns, cases), the one without a flip among them."""
     if cases <= ENUMERATED:
         bits = np.arange(2**cases)[:, None] >> np.arange(cases) & 1
         return 1.0 - 2 * bits
@@ -257,7 +273,7 @@ def _signs(cases: int, seed: int) -> np.ndarray:
 
 
 def _of_test_set(rows: pd.DataFrame, metric: str, alpha: float, main: list[str], order: list[str]) -> pd.DataFrame:
-    """The rows of one test set, but for its name."""
+    """Return the rows of one test set, without its name."""
     scores, spreads = TrainedScores(rows, metric), Spreads(rows, metric)
     pairs = [
         pair
@@ -275,7 +291,7 @@ def _of_test_set(rows: pd.DataFrame, metric: str, alpha: float, main: list[str],
 def _pairs(
     part: pd.DataFrame, scores: TrainedScores, order: list[str], structure: str, spread: Known
 ) -> Iterator[_Pair]:
-    """The comparisons of one structure, size by size. A model is called by its first training's name."""
+    """Yield the comparisons of one structure, size by size. A model is called by its first training's name."""
     part = part.sort_values(["replicate", "fold"], kind="stable")
     models = part.groupby(["family", "n_train"], sort=False)["model"].first().to_dict()
     for n in sorted({size for _, size in models}):
@@ -289,7 +305,7 @@ def _pairs(
 
 
 def _over_structures(pairs: list[_Pair], main: list[str], spread: Known) -> list[_Pair]:
-    """The main comparisons by each case's mean over the structures, where both families have all."""
+    """Return the main comparisons by each case's mean over the structures, where both families have all."""
     structures = {
         pair.place["structure"] for pair in pairs if {pair.place["family_a"], pair.place["family_b"]} & set(main)
     }
@@ -312,7 +328,7 @@ def _over_structures(pairs: list[_Pair], main: list[str], spread: Known) -> list
 
 
 def _columns(pair: _Pair, side: int, runs: list[str]) -> np.ndarray:
-    """Scores of one side by these trainings, of the cases that both have a value for."""
+    """Return the scores of one side by these trainings, of the cases that both have a value for."""
     own = pd.DataFrame(pair.scores[side], columns=pair.runs[side]).reindex(columns=runs)
     return np.where(pair.both[:, None], own.to_numpy(float), np.nan)
 

@@ -52,13 +52,16 @@ def ranking(
 
 
 def rank_shares(table: pd.DataFrame, metric: str, seed: int = 0) -> pd.DataFrame:
-    """How often each model has each rank over the bootstrap samples of `ranking`.
+    """Return how often each model has each rank over the bootstrap samples of `ranking`.
 
     Args:
         table: of `metrics_table.check_metrics`, with what missing predictions count as.
+        metric: the one to rank by.
+        seed: of the bootstrap samples.
 
     Returns:
-        One row for each family of a ranking and each rank, with the columns `SHARES`; a family's shares sum to 1.
+        One row for each family of a ranking and each rank, with the columns `SHARES`; a family's shares sum
+            to 1.
     """
 
     def of_test_set(rows: pd.DataFrame) -> pd.DataFrame:
@@ -79,10 +82,15 @@ def ranks(scores: np.ndarray, higher_is_better: bool) -> np.ndarray:
     return 1 + (values[..., None, :] > values[..., :, None]).sum(-1)
 
 
-def tau(full: np.ndarray, samples: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b of rankings, shape (samples, models), with one of shape (models,).
+def kendall_tau(full: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Return Kendall's tau-b of each of several rankings with one ranking.
 
-    NaN for a ranking in which all models are equal.
+    Args:
+        full: ranks, shape (models,).
+        samples: ranks, shape (samples, models).
+
+    Returns:
+        Shape (samples,), from -1 to 1; NaN for a ranking in which all models are equal.
     """
     first, second = np.triu_indices(len(full), 1)
     a = np.sign(full[first] - full[second])
@@ -92,7 +100,7 @@ def tau(full: np.ndarray, samples: np.ndarray) -> np.ndarray:
 
 
 def _sizes(rows: pd.DataFrame) -> Iterator[tuple[int, list[str]]]:
-    """(size, its families with those that have none), in the table's order."""
+    """Yield (size, its families with those that have none), in the table's order."""
     models = rows[["family", "n_train"]].drop_duplicates()
     for n in sorted(set(models["n_train"]) - {0}) or [0]:
         families = list(models.loc[models["n_train"].isin([0, n]), "family"].unique())
@@ -101,7 +109,7 @@ def _sizes(rows: pd.DataFrame) -> Iterator[tuple[int, list[str]]]:
 
 
 def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Scores (cases, families) of the cases that all families with the metric have, and each case's cohort."""
+    """Return scores (cases, families) of the cases that all families with the metric have, and each case's cohort."""
     rows = rows[rows["n_train"].isin([0, n])].sort_values("n_train", kind="stable")
     rows = rows.drop_duplicates(["family", "cohort", "case"], keep="last")
     wide = rows.pivot(index=["cohort", "case"], columns="family", values=metric)
@@ -112,7 +120,10 @@ def _scores(rows: pd.DataFrame, families: list[str], n: int, metric: str) -> tup
 def _rankings(
     rows: pd.DataFrame, metrics: Sequence[str] | None
 ) -> Iterator[tuple[dict[str, Any], pd.DataFrame, np.ndarray]]:
-    """(structure, n_train and metric, scores, cohorts) of each ranking of a test set of two models or more."""
+    """Yield each ranking of two models or more: its place, scores and cohorts.
+
+    The place is structure, n_train and metric; scores are (cases, families); cohorts are those of the cases.
+    """
     asked = metrics_of(rows) if metrics is None else metrics
     ranked = [m for m in asked if m in KNOWN and KNOWN[m].better != "nearer to 0"]
     for structure, own in rows.groupby("structure", sort=False):
@@ -124,7 +135,7 @@ def _rankings(
 
 
 def _samples(scores: pd.DataFrame, strata: np.ndarray, metric: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks of the models, shape (models,), and over the samples, shape (DRAWS, models)."""
+    """Return the ranks of the models, shape (models,), and over the samples, shape (DRAWS, models)."""
     higher, values = KNOWN[metric].better == "higher", scores.to_numpy(float)
     full = ranks(_means(values, np.ones((1, len(values)))), higher)[0]
     return full, ranks(_means(values, _draws(strata, seed)), higher)
@@ -135,7 +146,7 @@ def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence
     full, samples = _samples(scores, strata, metric, seed)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     low, high = np.quantile(samples, ends, axis=0, method="inverted_cdf")
-    taus = tau(full, samples)
+    taus = kendall_tau(full, samples)
     told = taus[~np.isnan(taus)]
     between = np.quantile(told, ends) if len(told) else (np.nan, np.nan)
     about = {
@@ -151,7 +162,7 @@ def _stability(scores: pd.DataFrame, strata: np.ndarray, metric: str, confidence
 
 
 def _draws(strata: np.ndarray, seed: int) -> np.ndarray:
-    """How often each case is drawn, shape (DRAWS, cases): as many of each cohort as it has."""
+    """Return how often each case is drawn, shape (DRAWS, cases): as many of each cohort as it has."""
     rng = np.random.default_rng(seed)
     counts = np.zeros((DRAWS, len(strata)))
     for cohort in dict.fromkeys(strata):
@@ -161,7 +172,7 @@ def _draws(strata: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted means (samples, models); infinite where a case that is in the sample is."""
+    """Return weighted means (samples, models); infinite where a case that is in the sample is."""
     endless = np.isinf(values)
     means = weights @ np.where(endless, 0.0, values) / weights.sum(1, keepdims=True)
     return np.where(weights @ endless > 0, np.inf, means)

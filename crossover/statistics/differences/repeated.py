@@ -46,7 +46,8 @@ STEPS = {
     "independent": [("p_t", PAIRING), ("p", CHANCE), ("p_holm", CORRECTION)],
     "paired": [("p_wilcoxon", EXACT), ("p_t", MEANS), ("p", CHANCE), ("p_holm", CORRECTION)],
 }
-"""From the paper's test to ours: p values in between, each with what it takes into account beside those before."""
+"""The steps from the paper's test to ours: p values in between, each with what it takes into account beside those
+before."""
 _PLACE = ["test_set", "structure", "question"]
 
 
@@ -122,9 +123,11 @@ def repeated(table: pd.DataFrame, metric: str, alpha: float, comparison: Compari
 
 
 def friedman(scores: pd.DataFrame) -> dict[str, float]:
-    """Do Friedman's test of cases x families: statistic (chi-square, corrected for ties), df1, p.
+    """Do Friedman's test on scores of cases (rows) x families (columns).
 
-    NaN for fewer than two cases or three families, and where every case's scores are the same.
+    Returns:
+        statistic (chi-square, corrected for ties), df1 and p; NaN for fewer than two cases or three families,
+        and where every case's scores are the same.
     """
     from scipy.stats import friedmanchisquare
 
@@ -210,17 +213,17 @@ def _pairs_of_paper(pairs: pd.DataFrame, comparison: Comparison | None, tukey: C
     return pd.Series([found.get(_key(row), np.nan) for row in pairs[columns].values], pairs.index)
 
 
-def _tukey(table: pd.DataFrame, metric: str, alpha: float, made: pd.DataFrame | None):
+def _tukey(table: pd.DataFrame, metric: str, alpha: float, made: pd.DataFrame | None) -> pd.DataFrame:
     return comparisons.compare(table, metric, alpha)[1] if made is None else made
 
 
 def _key(row: np.ndarray) -> tuple:
-    """Return a comparison, whichever of the two models comes first."""
+    """Return what names a comparison, whichever of the two models comes first."""
     return (*row[:3], frozenset(row[3:5]))
 
 
 def _agreement(out: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Whether theirs is significant, and whether ours is alike; missing where either has no p."""
+    """Add whether their test is significant, and whether ours agrees; missing where either has no p."""
     known = out["p_theirs"].notna()
     theirs = (out["p_theirs"] < alpha).astype("boolean").where(known)
     agrees = (theirs == out["significant"]).where(out["p"].notna())

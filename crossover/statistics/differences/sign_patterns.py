@@ -6,18 +6,22 @@ import numpy as np
 from scipy import fft, optimize, special, stats
 
 NEGLIGIBLE = 1e-18
-"""Probabilities that are left out: below what a sum of numbers near 1 keeps."""
+"""The probability below which terms are left out: a sum of numbers near 1 would not keep it."""
 TABLE = 1000
-"""Up to so many cases, all probabilities are held in a table and summed rank by rank, which takes the time of n³."""
+"""The number of cases up to which all probabilities are held in a table and summed rank by rank, which takes the
+time of n³."""
 TOGETHER = 100_000
-"""Factors of characteristic functions that are held at once."""
+"""The number of factors of characteristic functions that are held at once."""
 
 
 def exact_p(d: np.ndarray) -> float:
     """Return the two-sided p over all 2^n sign patterns of the ranks found; NaN without a difference.
 
-    Twice the probability of a sum as small as the smaller one, at most 1: the distribution is
+    It is twice the probability of a sum as small as the smaller one, at most 1, since the distribution is
     symmetric. Sums of doubled ranks are whole numbers.
+
+    Args:
+        d: differences of the cases, shape (n,).
     """
     d = d[d != 0]
     if not len(d):
@@ -30,7 +34,11 @@ def exact_p(d: np.ndarray) -> float:
 
 
 def by_table(ranks: np.ndarray, at_most: int) -> float:
-    """Do as `by_transform`, for few ranks: the distribution is built rank by rank."""
+    """Return what `by_transform` returns, for few ranks: the distribution is built rank by rank.
+
+    Args:
+        ranks, at_most: see `by_transform`.
+    """
     return float(_distribution(np.sort(ranks).tobytes())[: at_most + 1].sum())
 
 
@@ -54,12 +62,12 @@ def _distribution(ordered: bytes) -> np.ndarray:
 
 
 def by_transform(ranks: np.ndarray, at_most: int) -> float:
-    """Return the probability that a sum of `ranks`, each in it by a fair coin, is at most so large.
+    """Return the probability that a sum of `ranks`, each in it with probability 1/2, is `at_most` or less.
 
     Small probabilities are as exact as large ones, to 12 digits: the coins are made unfair (exponential
-    tilting, as of a saddlepoint), until `at_most` is the mean, and each sum k is weighed back by M exp(t k). The
-    tilted distribution is the Fourier transform of a product, on a circle that is so long that what is beyond
-    has a probability below NEGLIGIBLE (Bernstein's inequality).
+    tilting, as of a saddlepoint), until `at_most` is the mean, and each sum k is weighed back by M exp(t k).
+    The tilted distribution is the Fourier transform of a product, on a circle that is so long that what is
+    beyond has a probability below NEGLIGIBLE (Bernstein's inequality).
 
     Args:
         ranks: whole numbers above 0, shape (n,).
@@ -96,10 +104,10 @@ def _tilt(ranks: np.ndarray, mean: int) -> float:
 
 
 def _characteristic(ranks: np.ndarray, share: np.ndarray, size: int) -> np.ndarray:
-    """E exp(-2 pi i j sum / size) for j = 0 .. size // 2, where each rank is in the sum with its share.
+    """Return E exp(-2 pi i j sum / size) for j = 0 .. size // 2, where each rank is in the sum with its share.
 
-    Factors have absolute values of 1 or less: frequencies at which the product has become negligible are left out,
-    which a few dozen ranks make all but a few.
+    Factors have absolute values of 1 or less: frequencies at which the product has become negligible are left
+    out, which a few dozen ranks make all but a few.
     """
     circle = np.exp(-2j * np.pi * np.arange(size) / size)
     out = np.zeros(size // 2 + 1, complex)

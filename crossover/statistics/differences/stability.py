@@ -15,19 +15,20 @@ INDEPENDENT, REPEATED = "one-way", "repeated measures"
 
 
 def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Analysis of variance of a metric across the folds of each family that has folds.
+    """Analyse the variance of a metric across the folds of each family that has folds.
 
-    Where each fold is tested on the cases that it left out, the folds are independent groups and the
-    analysis is one-way. Where all folds are tested on the same cases, it is that of repeated measures on
-    each cohort's cases, with Greenhouse and Geisser's correction of p: a one-way analysis would take the
-    differences between patients, which all folds share, for noise.
+    Where each fold is tested on the cases that it left out, the folds are independent groups and the analysis
+    is one-way. Where all folds are tested on the same cases, it is that of repeated measures on each cohort's
+    cases, with Greenhouse and Geisser's correction of p: a one-way analysis would take the differences
+    between patients, which all folds share, for noise.
 
-    Returns one row for each family, structure, cohort of the cases and fold: family, strategy, level,
-    n_train, structure, cohort, folds (how many), fold, cases, mean, sd (of the fold's cases), test
-    ("one-way" or "repeated measures"), and F, df_between, df_within, p of the family's folds, the same in
-    all its rows. A small p says that the folds differ. F and p are NaN where a fold has fewer than two
-    cases (of the same cases: three), there is one fold, or nothing varies but the folds. Empty, with these columns,
-    for a table without folds.
+    Returns:
+        One row for each family, structure, cohort of the cases and fold: family, strategy, level, n_train,
+            structure, cohort, folds (how many), fold, cases, mean, sd (of the fold's cases), test ("one-way"
+            or "repeated measures"), and F, df_between, df_within, p of the family's folds, the same in all
+            its rows. A small p says that the folds differ. F and p are NaN where a fold has fewer than two
+            cases (of the same cases: three), there is one fold, or nothing varies but the folds. The table is
+            empty, with these columns, where the scores have no folds.
 
     Raises:
         ValueError: the table has no such metric.
@@ -48,15 +49,16 @@ def stability(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def repeated_measures(scores: pd.DataFrame) -> dict[str, float]:
-    """One-way analysis of variance for repeated measures by pingouin: F, df_between, df_within, p, epsilon.
+    """Do a one-way analysis of variance for repeated measures with pingouin.
 
     Args:
         scores: cases (rows) x folds (columns); cases without a score in some fold are left out.
 
     Returns:
-        df without, p with the correction of Greenhouse and Geisser (1959), epsilon. F, p and epsilon are NaN for
-        fewer than three cases, which pingouin asks for (of two, epsilon is at its lower bound whatever the
-        scores), fewer than two folds, and where no difference between the folds varies from case to case.
+        F, df_between and df_within (both without correction), p with the correction of Greenhouse and Geisser
+            (1959), and epsilon. F, p and epsilon are NaN for fewer than three cases, which pingouin asks for
+            (of two, epsilon is at its lower bound whatever the scores), fewer than two folds, and where no
+            difference between the folds varies from case to case.
     """
     from pingouin import rm_anova
 

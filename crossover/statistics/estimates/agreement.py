@@ -14,7 +14,7 @@ from scipy.stats import f
 
 from crossover.core.cells import TableError
 from crossover.core.tables import read_table
-from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.intervals import clip_to_scale
 from crossover.statistics.scores.metrics_table import test_sets
 
 Form = Literal["ICC(1,1)", "ICC(A,1)", "ICC(C,1)"]
@@ -30,10 +30,10 @@ _CASE = ["cohort", "case", "structure", "feature"]
 
 
 def read_radiomics(path: Path) -> pd.DataFrame:
-    """Read radiomics.csv; text stays text, no level is "".
+    """Read radiomics.csv; text stays text, and a missing level is "".
 
     Raises:
-        TableError: naming the file and what `check_radiomics` finds.
+        TableError: the table is not what `check_radiomics` asks for; the message names the file.
     """
     try:
         read = read_table(path, needed=REQUIRED)
@@ -46,10 +46,13 @@ def read_radiomics(path: Path) -> pd.DataFrame:
 
 
 def check_radiomics(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a radiomics table; returns a copy with `level` text and `n_train` int64 (0 if missing).
+    """Check a radiomics table.
+
+    Returns:
+        A copy with `level` as text and `n_train` as int64 (0 where it is missing).
 
     Raises:
-        TableError: missing columns; no manual rows; repeated (model, case, structure, feature).
+        TableError: columns or manual rows are missing, or a (model, case, structure, feature) is repeated.
     """
     missing = [column for column in REQUIRED if column not in table]
     if missing:
@@ -72,10 +75,16 @@ def check_radiomics(table: pd.DataFrame) -> pd.DataFrame:
 def agreement(radiomics: pd.DataFrame, icc_form: Form, confidence: float) -> pd.DataFrame:
     """Return the ICC of manual and automatic features for each test set, structure, model and feature.
 
-    Returns: test_set, structure, model, family, strategy, level, n_train, feature, cases (with both
-    values), cases_without_prediction (the manual value is there and the model's is not, as where
-    the predicted mask is empty; they can't enter the ICC, so a low ICC and many of these belong
-    together), icc, ci_low, ci_high.
+    Args:
+        radiomics: of `check_radiomics`.
+        icc_form: which of the ICCs of `intraclass`.
+        confidence: of the interval.
+
+    Returns:
+        test_set, structure, model, family, strategy, level, n_train, feature, cases (with both values),
+            cases_without_prediction, icc, ci_low, ci_high. A case without prediction has the manual value and
+            not the model's, as where the predicted mask is empty; it can't enter the ICC, so that a low ICC
+            and many of these belong together.
     """
     table = check_radiomics(radiomics)
     manual = table.loc[table["model"] == MANUAL, [*_CASE, "value"]].dropna(subset="value")
@@ -149,13 +158,13 @@ def intraclass(
             within = _within(raters, error, n, k)
             low, high = _one_f(between, within, n - 1, n * (k - 1), k, confidence)
     scale = (-1 / (k - 1), 1.0)
-    return np.clip(icc, *scale), *ended(low, high, scale)
+    return np.clip(icc, *scale), *clip_to_scale(low, high, scale)
 
 
 def estimate(
     between: np.ndarray, raters: np.ndarray, error: np.ndarray, n: np.ndarray, k: int, form: Form
 ) -> np.ndarray:
-    """Return the ICC of `intraclass` without its interval."""
+    """Return the ICC of `intraclass` without its interval, shape (m,), from the same arguments."""
     icc = _formula(between, raters, error, np.where(n > 1, n, np.nan), k, form)
     return np.clip(icc, -1 / (k - 1), 1)
 
@@ -169,19 +178,19 @@ def _formula(between, raters, error, n, k, form: Form):
 
 
 def _within(raters, error, n, k):
-    """Mean square within cases."""
+    """Return the mean square within cases."""
     return (raters * (k - 1) + error * (n - 1) * (k - 1)) / (n * (k - 1))
 
 
 def _one_f(between, error, df1, df2, k, confidence):
-    """Interval of ICC(1,1) and ICC(C,1), which follow from one F ratio."""
+    """Return the interval of ICC(1,1) or ICC(C,1), which follow from one F ratio."""
     tail, ratio = (1 + confidence) / 2, between / error
     low, high = ratio / f.ppf(tail, df1, df2), ratio * f.ppf(tail, df2, df1)
     return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
 
 
 def _absolute(icc, between, raters, error, n, k, confidence):
-    """Interval of ICC(A,1), with Satterthwaite's degrees of freedom v.
+    """Return the interval of ICC(A,1), with Satterthwaite's degrees of freedom v.
 
     v is at least the raters' own k - 1, as of any sum of variances with positive weights. A negative ICC
     makes one weight negative, and v fell to 0 there and the F quantile rose until it overflowed.

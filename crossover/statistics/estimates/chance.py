@@ -25,9 +25,9 @@ from scipy import optimize, special
 METHODS, MODELS = "methods", "trained models"
 """What an effect is about: training by a method, whatever the training; or the models that were trained."""
 NODES = 1001
-"""Points of the quadrature of the Behrens-Fisher distribution; its p is within 1e-4 of the limit."""
+"""The points of the quadrature of the Behrens-Fisher distribution; its p is within 1e-4 of the limit."""
 LARGE = 1e8
-"""Degrees of freedom from which a Student variable's density is taken for the normal one's."""
+"""The degrees of freedom from which a Student variable's density is taken for the normal one's."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def behrens_fisher(t: float, first: float, second: float, df_1: float, df_2: flo
 
 
 def _density(t: float, first: float, second: float, df_1: float, df_2: float) -> np.float64:
-    """Of the same X at t."""
+    """Return the density of the X of `behrens_fisher` at t."""
     x, df, slope = _nodes(t, first, second, df_1, df_2)
     df = min(df, LARGE)
     size = special.poch(df / 2, 0.5) / np.sqrt(np.pi * df)
@@ -146,7 +146,7 @@ def _density(t: float, first: float, second: float, df_1: float, df_2: float) ->
 
 
 def _nodes(t: float, first: float, second: float, df_1: float, df_2: float) -> tuple[np.ndarray, float, float]:
-    """(x, df, slope): P(X > t) is the mean of P(T < x) of a Student variable T, and `slope` is -dx / dt."""
+    """Return (x, df, slope): P(X > t) is the mean of P(T < x) of a Student variable T, and `slope` is -dx / dt."""
     if not second or not first:
         return np.array([-t]), df_1 if first else df_2, 1.0
     # the broader of the two is smoothed by the narrower, whose quantiles are the nodes
@@ -231,7 +231,11 @@ def _summed(weights: np.ndarray, parts: Sequence[tuple[float, float]]) -> tuple[
 
 
 def pooled_spread(scores: Sequence[np.ndarray]) -> Spread | None:
-    """Return the spread between trainings, pooled over models; None where every model has one training."""
+    """Return the spread between trainings, pooled over models; None where every model has one training.
+
+    Args:
+        scores: of each model, shape (cases, trainings), complete.
+    """
     several = [s.mean(0) for s in scores if s.shape[1] > 1]
     df = sum(len(means) - 1 for means in several)
     if not df:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.resampling import mean_of, study_spread
-from crossover.statistics.scores.intervals import off_line, on_line
+from crossover.statistics.scores.intervals import from_unbounded, to_unbounded
 from crossover.statistics.scores.metrics_table import mean_by_place
 from crossover.statistics.scores.scales import Scale
 
@@ -53,10 +53,11 @@ def effect_of(
     strata: np.ndarray,
     spread: Callable[[], Spread | None],
 ) -> Effect:
-    """Estimate a weighted sum of models' means over the same cases, of scores as `contrasted` has them.
+    """Estimate a weighted sum of models' means over the same cases.
 
     Args:
-        strata: the cohort of each case.
+        models, runs, weights, spread: as `contrasted` takes them.
+        strata: the cohort of each case, shape (cases,).
     """
     scores, weights, known = contrasted(models, runs, weights, spread)
     return effect(scores, weights, strata, known)
@@ -70,13 +71,15 @@ def contrasted(
 ) -> tuple[list[np.ndarray], Sequence[float], Spread | None]:
     """Return the scores that a weighted sum of models' means is estimated from, their weights, and the spread.
 
-    A model that lacks a case in some training counts by each case's mean over its trainings. Folds are paired, since
-    the models of a fold are trained on the same patients: then there is one array, of the weighted sums.
+    A model that lacks a case in some training counts by each case's mean over its trainings. Folds are
+    paired, since the models of a fold are trained on the same patients: then there is one array, of the
+    weighted sums.
 
     Args:
         models: shape (cases, trainings) each, finite or NaN, with at least one score of every case.
         runs: the names of each model's trainings.
-        spread: asked for the spread between trainings where every model has one; it is None elsewhere.
+        weights: of the models' means.
+        spread: returns the spread between trainings; it is called where every model has one training only.
     """
     complete = [m if not np.isnan(m).any() else mean_of(m, 1)[:, None] for m in models]
     known = spread() if all(m.shape[1] == 1 for m in complete) else None
@@ -89,14 +92,14 @@ def contrasted(
 
 
 def mean_interval(mean: Effect, confidence: float, scale: Scale) -> tuple[float, float]:
-    """Return the interval of a mean on its metric's scale, worked out on the scale without ends (`intervals`)."""
-    low, high = on_scale(mean, scale).interval(confidence)
-    return float(off_line(low, scale)), float(off_line(high, scale))
+    """Return the interval of a mean on its metric's scale, computed on the scale without ends (`intervals`)."""
+    low, high = unbounded_effect(mean, scale).interval(confidence)
+    return float(from_unbounded(low, scale)), float(from_unbounded(high, scale))
 
 
-def on_scale(mean: Effect, scale: Scale) -> Effect:
-    """Return a mean on the scale without ends: a share's logit, a distance's logarithm."""
-    level, slope = on_line(mean.estimate, scale)
+def unbounded_effect(mean: Effect, scale: Scale) -> Effect:
+    """Return a mean on the scale without ends: the logit of a share, the logarithm of a distance."""
+    level, slope = to_unbounded(mean.estimate, scale)
     return mean.scaled(float(level), float(slope))
 
 
@@ -112,7 +115,10 @@ class Spreads:
         self._known: dict[str | None, Spread | None] = {}
 
     def of(self, structure: str | None) -> Callable[[], Spread | None]:
-        """Return what `effect_of` asks; None stands for each case's mean over the structures."""
+        """Return the function that `effect_of` calls for the spread of a structure.
+
+        None stands for each case's mean over the structures.
+        """
 
         def ask() -> Spread | None:
             if structure not in self._known:

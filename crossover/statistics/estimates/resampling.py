@@ -30,7 +30,7 @@ from crossover.statistics.estimates.chance import Spread, pooled_spread
 from crossover.statistics.scores.metrics_table import mean_by_place, test_sets, tested, with_runs
 
 REPLICATES, ROUGHNESS, PATIENTS = "patients and replicates", "patients and roughness", "patients"
-"""What a resample stands for: column `resampled`."""
+"""What a resample stands for, as the column `resampled` says."""
 DRAWS = 2000
 SMOOTH = 3  # terms of the smooth curve
 SEED = 20230
@@ -55,22 +55,22 @@ class Panel:
 
     @property
     def sized(self) -> int:
-        """How many families have sizes; they come first."""
+        """The number of families that have sizes; they come first."""
         return len(self.families) - self.unsized
 
     @property
     def means(self) -> np.ndarray:
-        """Mean over cases of each case's mean over the trainings, shape (families, K)."""
+        """The mean over cases of each case's mean over the trainings, shape (families, K)."""
         return mean_of(mean_of(self.scores, 2), 2)
 
     @property
     def patients(self) -> np.ndarray:
-        """Cases with a value, shape (families, K)."""
+        """The number of cases with a value, shape (families, K)."""
         return (~np.isnan(self.scores)).any(2).sum(2)
 
     @property
     def trainings(self) -> np.ndarray:
-        """Trainings with a value, shape (families, K)."""
+        """The number of trainings with a value, shape (families, K)."""
         return (~np.isnan(self.scores)).any(3).sum(2)
 
 
@@ -83,15 +83,16 @@ class Resampled:
     draws: np.ndarray
     resampled: str
     training_sd: float
-    """SD of one training's mean by its luck alone; NaN where nothing can be said of it."""
+    """The SD of one training's mean by its chance alone; NaN where it can't be estimated."""
 
 
 def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[tuple[str, str, Panel]]:
-    """(test set, structure, panel) of every test set and structure with a family of several sizes.
+    """Yield (test set, structure, panel) of every test set and structure with a family of several sizes.
 
     Args:
         table: of `metrics_table.check_metrics`.
-        unsized: with the families that have no sizes.
+        metric: one whose higher values are better.
+        unsized: whether the panels have the families without sizes too.
 
     Raises:
         ValueError: the table has no such metric, or lower values of it are better.
@@ -110,12 +111,18 @@ def panels(table: pd.DataFrame, metric: str, unsized: bool = False) -> Iterator[
                 yield test_set, str(structure), panel(sized, metric, others)
 
 
-def panel(rows: pd.DataFrame, metric: str, others: pd.DataFrame | None = None) -> Panel:
-    """The panel of the rows of one structure, those of the families without sizes apart."""
+def panel(rows: pd.DataFrame, metric: str, unsized: pd.DataFrame | None = None) -> Panel:
+    """Return the panel of the rows of one structure.
+
+    Args:
+        rows: those of the families with sizes.
+        metric: the scores' column.
+        unsized: rows of the families without sizes, each of which has its scores at all sizes.
+    """
     sizes = np.sort(rows["n_train"].unique())
     sized = rows["family"].unique()
-    if others is not None and len(others):
-        rows = pd.concat([rows, *(others.assign(n_train=n) for n in sizes)])
+    if unsized is not None and len(unsized):
+        rows = pd.concat([rows, *(unsized.assign(n_train=n) for n in sizes)])
     families = list(dict.fromkeys(rows["family"]))
     cases = pd.MultiIndex.from_frame(rows[["cohort", "case"]].drop_duplicates())
     place = (
@@ -129,7 +136,7 @@ def panel(rows: pd.DataFrame, metric: str, others: pd.DataFrame | None = None) -
     return Panel(families, sizes.astype(float), scores, strata, len(families) - len(sized))
 
 
-def of_draws(table: pd.DataFrame) -> pd.DataFrame:
+def draws_as_trainings(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of `metrics_table.check_metrics` of which replicates are draws of the nested subsets.
 
     Two trainings or folds on the same subsets say nothing of other subsets; a `panel` has each case's mean over them.
@@ -139,7 +146,7 @@ def of_draws(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def resample(panel: Panel, draws: int = DRAWS, seed: int = SEED) -> Resampled:
-    """Draw what the means could have been, see above; the same seed gives the same draws."""
+    """Draw what the means could have been, as the module says; the same seed gives the same draws."""
     rng = np.random.default_rng(seed)
     means = panel.means
     deviations = _of_patients(panel, draws, rng)
@@ -162,10 +169,11 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
 
     Args:
         rows: of `metrics_table.tested`, of one test set; several structures count by each case's mean.
+        metric: the scores' column.
 
     Returns:
-        Pooled over the models with several trainings on complete cases; where there is none, from the roughness
-        of the means over the sizes (see above); None where neither can be told.
+        The spread pooled over the models with several trainings on complete cases; where there is none, from
+            the roughness of the means over the sizes (`roughness`); None where neither can be computed.
     """
     keys = ["family", "n_train", "replicate", "draw", "fold", "cohort", "case"]
     keys = [key for key in keys if key in rows]
@@ -186,7 +194,7 @@ def study_spread(rows: pd.DataFrame, metric: str) -> Spread | None:
 
 
 def mean_of(values: np.ndarray, axis: int) -> np.ndarray:
-    """Mean of what is there; NaN without a warning where nothing is."""
+    """Return the mean of the values that are there along an axis; NaN, without a warning, where none is."""
     known = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(known, values, 0).sum(axis) / known.sum(axis)
@@ -230,7 +238,7 @@ def _same_at_all_sizes(panel: Panel, deviations: np.ndarray) -> np.ndarray:
 
 
 def _sd_of_replicates(panel: Panel) -> float:
-    """SD of one training's mean about its family's at that size, pooled."""
+    """Return the SD of one training's mean about its family's at that size, pooled."""
     runs = mean_of(panel.scores[: panel.sized], 3)
     squares = np.nansum((runs - mean_of(runs, 2)[..., None]) ** 2)
     return float(np.sqrt(squares / np.maximum(panel.trainings[: panel.sized] - 1, 0).sum()))
@@ -253,7 +261,7 @@ def roughness(panel: Panel) -> Spread | None:
 
 
 def _covariances(panel: Panel) -> np.ndarray:
-    """Of each family's means for other patients of the same cohorts, shape (families, K, K)."""
+    """Return covariances of each family's means for other patients of the same cohorts, shape (families, K, K)."""
     cases = mean_of(panel.scores, 2)
     known = ~np.isnan(cases)
     share = known / np.maximum(known.sum(2, keepdims=True), 1)
@@ -268,5 +276,5 @@ def _covariances(panel: Panel) -> np.ndarray:
 
 
 def _student(freedom: float, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """What turns a normal draw into Student's t."""
+    """Return factors, shape (draws,), that turn normal draws into Student's t."""
     return np.sqrt(freedom / rng.chisquare(freedom, draws))

@@ -13,20 +13,26 @@ MODEL = ["model", "family", "strategy", "level", "n_train"]
 
 
 def summarise(table: pd.DataFrame, confidence: float, metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """Summarise a metrics table (see `metrics_table.check_metrics`).
+    """Summarise the scores of each model on each test set and structure.
 
     Args:
+        table: of `metrics_table.check_metrics`.
+        confidence: of the intervals.
         metrics: by default those of the table that are known (`metrics_table.metrics_of`).
 
-    Returns one row for each test set, structure, model and metric: test_set, structure, model, family, strategy,
-    level, n_train, metric, cases, mean, sd, ci_low, ci_high, about, median, replicates, sd_replicates, failures.
-    `cases` counts the cases with a value (HD95 may have none; where one is infinite there is a median but no mean);
-    `sd` has n - 1 below the line; the interval is for other patients and, where `about` is "methods", other trainings
-    (`estimates.chance`), on the logit of a metric from 0 to 1 and on the logarithm of a distance (`intervals`). Over
-    several cohorts it is for as many patients of each. With one case sd and interval are NaN, with none all are.
-    `replicates` counts the replicates and `sd_replicates` is the SD of their means over these cases, n - 1 below the
-    line, NaN for one. Replicates and folds of a case count once; k-fold models of a family that has others are left
-    out (`metrics_table.compared`). `failures`, of the metric dsc, is the share of the cases below `scales.FAILED`.
+    Returns:
+        One row for each test set, structure, model and metric: test_set, structure, model, family, strategy,
+            level, n_train, metric, cases, mean, sd, ci_low, ci_high, about, median, replicates,
+            sd_replicates, failures.
+        `cases` counts the cases with a value (HD95 may have none; where one is infinite there is a median but
+            no mean); `sd` has n - 1 below the line; the interval is for other patients and, where `about` is
+            "methods", other trainings (`estimates.chance`), on the logit of a metric from 0 to 1 and on the
+            logarithm of a distance (`intervals`). Over several cohorts it is for as many patients of each.
+            With one case sd and interval are NaN, with none all are.
+        `replicates` counts the replicates and `sd_replicates` is the SD of their means over these cases, n -
+            1 below the line, NaN for one. Replicates and folds of a case count once; k-fold models of a
+            family that has others are left out (`metrics_table.compared`). `failures`, of the metric dsc, is
+            the share of the cases below `scales.FAILED`.
     """
     metrics = metrics_of(table) if metrics is None else list(metrics)
     rows = with_runs(tested(table))
@@ -51,7 +57,7 @@ def _of_test_set(rows: pd.DataFrame, confidence: float, metrics: list[str]) -> p
 
 
 def _intervals(part: pd.DataFrame, rows: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    """The rows of one test set with ci_low, ci_high and about."""
+    """Return the rows of one test set with ci_low, ci_high and about."""
     found = {}
     for metric, own in part.groupby("metric", sort=False):
         scores, spreads = TrainedScores(rows, str(metric)), Spreads(rows, str(metric))

@@ -20,7 +20,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.chance import Effect
 from crossover.statistics.estimates.effects import effect_of
-from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, of_draws, panels, resample
+from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, draws_as_trainings, panels, resample
 from crossover.statistics.learning_curves.curves import interval
 from crossover.statistics.learning_curves.forms import FEWEST, MONOTONE, monotone, power_curve, power_law
 
@@ -48,26 +48,27 @@ def crossovers(
     alpha: float,
     draws: int = DRAWS,
 ) -> pd.DataFrame:
-    """Every pair of families with sizes on every test set and structure, with the columns `CROSSOVER`.
+    """Estimate the crossover of every pair of families with sizes, on every test set and structure.
 
     Args:
         table: of `metrics_table.check_metrics`.
+        metric: one whose higher values are better.
         confidence: of the interval of n*. alpha: of the verdicts.
-        draws: resamples.
+        draws: the number of resamples.
 
     Returns:
-        One row for each pair with two or more sizes in common: `overtakes` gains on `ahead` as n grows; and for each
-        family with sizes against each without (`off_the_shelf`), which is `ahead`.
-        `n`, `ci_low` and `ci_high` are numbers of labelled cases, 0 for "below `n_smallest`" and inf for
-        "beyond `n_largest`"; n is NaN where two curves are the same. `n_power` is n* of the two power
-        laws. `patients` and `replicates`, the draws of the nested subsets, are the fewest behind any mean of the two
-        curves (of a model off the shelf its draws don't count).
+        One row with the columns `CROSSOVER` for each pair with two or more sizes in common: `overtakes` gains
+            on `ahead` as n grows; and for each family with sizes against each without (`off_the_shelf`),
+            which is `ahead`. `n`, `ci_low` and `ci_high` are numbers of labelled cases, 0 for "below
+            `n_smallest`" and inf for "beyond `n_largest`"; n is NaN where two curves are the same. `n_power`
+            is n* of the two power laws. `patients` and `replicates`, the draws of the nested subsets, are the
+            fewest behind any mean of the two curves (of a model off the shelf its draws don't count).
 
     Raises:
-        ValueError: no such metric, or one whose lower values are the better ones.
+        ValueError: the table has no such metric, or lower values of it are better.
     """
     rows = []
-    for test_set, structure, panel in panels(of_draws(table), metric, unsized=True):
+    for test_set, structure, panel in panels(draws_as_trainings(table), metric, unsized=True):
         found = resample(panel, draws)
         place = {"test_set": test_set, "structure": structure, "metric": metric}
         sized = range(panel.sized)
@@ -79,13 +80,15 @@ def crossovers(
 
 
 def crossover(
-    panel: Panel, found: Resampled, pair: tuple[int, int], confidence: float, alpha: float
+    panel: Panel, resampled: Resampled, pair: tuple[int, int], confidence: float, alpha: float
 ) -> dict[str, object]:
-    """The row of one pair of families; empty where fewer than two sizes have cases that both were tested on.
+    """Return the row of one pair of families; empty where fewer than two sizes have cases that both were tested on.
 
     Args:
-        panel: each training of it is another draw of the nested subsets.
+        panel: its trainings are draws of the nested subsets, one each (`draws_as_trainings`).
+        resampled: the panel's resampled means.
         pair: numbers of families; one without sizes comes first.
+        confidence, alpha: see `crossovers`.
     """
     scored = (~np.isnan(panel.scores[list(pair)])).any(2)
     here = np.flatnonzero(scored.all(0).any(1))
@@ -93,11 +96,11 @@ def crossover(
     if len(n) < 2:
         return {}
     shelf = pair[0] >= panel.sized
-    apart = found.means[pair[0], here] - found.means[pair[1], here]
+    apart = resampled.means[pair[0], here] - resampled.means[pair[1], here]
     x = np.log2(n)
     first, second = pair if shelf or (x - x.mean()) @ apart <= 0 else pair[::-1]
-    means = found.means[[first, second]][:, here]
-    draws = found.draws[:, [first, second]][:, :, here]
+    means = resampled.means[[first, second]][:, here]
+    draws = resampled.draws[:, [first, second]][:, :, here]
     counted = [second] if shelf else [first, second]
     at, (low, high) = float(_stays(_apart(monotone(means)), n)), (0.0, np.inf)
     row = {
@@ -106,7 +109,7 @@ def crossover(
         "n_power": _by_power_law(means, n), "sizes": len(n), "n_smallest": int(n[0]),
         "n_largest": int(n[-1]), "patients": panel.patients[[first, second]][:, here].min(),
         "replicates": panel.trainings[counted][:, here].min(),
-        "resampled": found.resampled, "off_the_shelf": shelf,
+        "resampled": resampled.resampled, "off_the_shelf": shelf,
     }  # fmt: skip
     if len(panel.strata) > len(np.unique(panel.strata)) and not np.isnan(at):
         low, high = _interval(_stays(_apart(monotone(draws)), n), n, confidence)
@@ -118,13 +121,13 @@ def crossover(
 
 
 def lacking(row: Mapping) -> str:
-    """What a study must add before there can be a verdict on a row of the table; "" where nothing is lacking."""
+    """Return what a study must add before a row of the table can have a verdict; "" where nothing is lacking."""
     lacks = {SECOND_DRAW: row["replicates"] < 2, SIZE_BETWEEN: row["sizes"] < 3}
     return " and ".join(what for what, is_so in lacks.items() if is_so)
 
 
 def _difference(panel: Panel, first: int, second: int, k: int) -> Effect:
-    """The first family's mean minus the second's at size k, on the cases that both have."""
+    """Estimate the first family's mean minus the second's at size k, on the cases that both have."""
     scores = panel.scores[[first, second], k]
     both = (~np.isnan(scores)).any(1).all(0)
     models = [own[~np.isnan(own).all(1)][:, both].T for own in scores]
@@ -136,7 +139,8 @@ def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
     """Return who leads beyond chance as n grows: 1 for the first family, -1 for the other, without repetition.
 
     Args:
-        apart: differences by size, shape (K,). draws: resampled, shape (draws, K).
+        apart: differences by size, shape (K,). draws: the resampled ones, shape (draws, K).
+        alpha: see `crossovers`.
     """
     deviations = draws - apart
     se = deviations.std(axis=0)
@@ -150,7 +154,7 @@ def leads(apart: np.ndarray, draws: np.ndarray, alpha: float) -> list[int]:
 
 
 def _verdict(effects: list[Effect], signs: list[int], at: float, alpha: float) -> str:
-    """Of the differences at all sizes, first minus second."""
+    """Return the verdict on the differences at all sizes, first minus second."""
     first = [effect.p_above(0) <= alpha for effect in effects]
     second = [effect.p_below(0) <= alpha for effect in effects]
     if len(signs) > 2:
@@ -162,7 +166,7 @@ def _verdict(effects: list[Effect], signs: list[int], at: float, alpha: float) -
 
 
 def _within(verdict: str, at: float, interval: tuple[float, float], n: np.ndarray) -> tuple[float, float]:
-    """The part of an interval that agrees with the verdict."""
+    """Return the part of an interval that agrees with the verdict."""
     if verdict == NONE:
         return at, at
     if verdict == CROSSES:
@@ -171,15 +175,18 @@ def _within(verdict: str, at: float, interval: tuple[float, float], n: np.ndarra
 
 
 def cases_needed(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
-    """How many labelled cases does each family need for a given score? With the columns `NEEDED`.
+    """Estimate how many labelled cases each family needs for a given score.
+
+    Args:
+        table, metric, confidence, draws: as of `crossovers`.
 
     Returns:
-        One row for each test set, structure, family with sizes and target of `TARGETS` that lies between
-        the lowest and highest mean of all families there. n is where the monotone fit reaches the target
-        for good; 0, inf and the interval as in `crossovers`.
+        One row with the columns `NEEDED` for each test set, structure, family with sizes and target of
+            `TARGETS` that lies between the lowest and highest mean of all families there. n is where the
+            monotone fit reaches the target for good; 0, inf and the interval are as in `crossovers`.
 
     Raises:
-        ValueError: as `crossovers`.
+        ValueError: see `crossovers`.
     """
     rows = []
     for test_set, structure, panel in panels(table, metric):
@@ -206,12 +213,12 @@ def _each(panel: Panel, targets: list[float]) -> Iterator[tuple[tuple[int, str],
 
 
 def _apart(curves: np.ndarray) -> np.ndarray:
-    """Of shape (..., 2, K): the first minus the second."""
+    """Return the first curve minus the second, of shape (..., 2, K)."""
     return curves[..., 0, :] - curves[..., 1, :]
 
 
 def _stays(apart: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """n from which a difference is 0 or below for good, shape (...); NaN where it is 0 everywhere."""
+    """Return n from which a difference is 0 or below for good, shape (...); NaN where it is 0 everywhere."""
     x, size = np.log2(n), apart.shape[-1]
     above = apart > 0
     last = np.where(above.any(-1), size - 1 - np.argmax(above[..., ::-1], -1), -1)
@@ -224,7 +231,7 @@ def _stays(apart: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 def _interval(roots: np.ndarray, n: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Up to the next sizes; a resample without an answer counts as any answer."""
+    """Return the ends of an interval, up to the next sizes; a resample without an answer counts as any answer."""
     low, _ = interval(np.nan_to_num(roots, nan=0.0, posinf=np.inf), confidence)
     _, high = interval(np.nan_to_num(roots, nan=np.inf, posinf=np.inf), confidence)
     ends = np.array([0.0, *n, np.inf])
@@ -244,10 +251,10 @@ def _statement(row: dict) -> str:
     if row["verdict"] == CROSSES:
         if row["off_the_shelf"]:
             return (
-                f"with {number(row['n'], row)} cases or more {overtakes} is ahead of {ahead} ({_bounds(row)}); "
+                f"with {size_text(row['n'], row)} cases or more {overtakes} is ahead of {ahead} ({_bounds(row)}); "
                 f"with fewer, {ahead} as it is"
             )
-        return f"{overtakes} overtakes {ahead} at n = {number(row['n'], row)} ({_bounds(row)})"
+        return f"{overtakes} overtakes {ahead} at n = {size_text(row['n'], row)} ({_bounds(row)})"
     if row["verdict"] == CHANGES:
         return f"{CHANGES}: {ahead} and {overtakes} {sizes}"
     if row["verdict"] == NONE:
@@ -255,18 +262,18 @@ def _statement(row: dict) -> str:
         if row["off_the_shelf"] and first == overtakes:
             return f"with {row['n_smallest']} cases already {overtakes} is ahead of {ahead}, and stays so"
         return f"no crossover {sizes}: {first} stays ahead of {second}"
-    text = f"can't tell whether {overtakes} overtakes {ahead}: estimate {number(row['n'], row)} ({_bounds(row)})"
+    text = f"can't tell whether {overtakes} overtakes {ahead}: estimate {size_text(row['n'], row)} ({_bounds(row)})"
     return f"{text}; add {lacking(row)}" if lacking(row) else text
 
 
 def stays_ahead(row: Mapping) -> tuple[str, str]:
-    """The family that is ahead at all sizes, and the other, of a row with the verdict `NONE`."""
+    """Return the family that is ahead at all sizes, and the other one, of a row with the verdict `NONE`."""
     pair = row["ahead"], row["overtakes"]
     return pair if row["n"] == np.inf else pair[::-1]
 
 
 def _needs(row: dict) -> str:
-    """Cases are whole: 12.3 of them are 13."""
+    """Return a row as a sentence; cases are whole, so that 12.3 of them are 13."""
 
     def cases(n: float) -> str:
         if n == 0:
@@ -280,17 +287,17 @@ def _needs(row: dict) -> str:
 
 
 def _bounds(row: dict) -> str:
-    return f"{row['confidence']:.0%} CI {bounds(row)}"
+    return f"{row['confidence']:.0%} CI {interval_text(row)}"
 
 
-def bounds(row: dict) -> str:
-    """The interval of a row's n: "51 to beyond 256"; one end where both are the same."""
-    low, high = number(row["ci_low"], row), number(row["ci_high"], row)
+def interval_text(row: dict) -> str:
+    """Return the interval of a row's n in words: "51 to beyond 256"; one end where both are the same."""
+    low, high = size_text(row["ci_low"], row), size_text(row["ci_high"], row)
     return low if low == high else f"{low} to {high}"
 
 
-def number(n: float, row: dict) -> str:
-    """An n of a row of the table: "90", "below 5", "beyond 256", "none" where two curves are the same."""
+def size_text(n: float, row: dict) -> str:
+    """Return an n of a row in words: "90", "below 5", "beyond 256", "none" where two curves are the same."""
     if np.isnan(n):
         return "none"
     if n == 0:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossover.statistics.estimates.resampling import DRAWS, Panel, Resampled, panels, resample
 from crossover.statistics.learning_curves.forms import FEWEST, monotone, power_curve, power_law
-from crossover.statistics.scores.intervals import ended
+from crossover.statistics.scores.intervals import clip_to_scale
 from crossover.statistics.scores.scales import Scale, scale
 
 CURVES = [
@@ -21,22 +21,28 @@ CURVES = [
 
 
 def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: int = DRAWS) -> pd.DataFrame:
-    """Return learning curves of a metrics table (`metrics_table.check_metrics`), with the columns `CURVES`.
+    """Return the learning curves of a table of scores, with the columns `CURVES`.
+
+    Args:
+        table: of `metrics_table.check_metrics`.
+        metric: one whose higher values are better.
+        confidence: of the intervals.
+        draws: the number of resamples.
 
     Returns:
-        One row for each test set, structure, family of several sizes and size. `mean` is over `patients`
-        of each one's mean over `replicates`, with its interval from resamples of what `resampled` says:
-        "patients and replicates"; "patients and roughness" or "patients", where some family has one
-        training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the SD of a mean
-        by the luck of one training, the same for a test set and structure; NaN where nothing says it.
-
-        `fitted_monotone` is the isotonic regression with its interval `fit_low, fit_high`; `fitted_power`
-        is a - b n^(-c), NaN of fewer than four sizes. `residual_sd_*` is √(Σ residual² / sizes), `r2_*`
-        1 - Σ residual² / Σ (mean - mean of the means)², both the same in all rows of a curve; R² is NaN
-        where nothing varies.
+        One row for each test set, structure, family of several sizes and size. `mean` is over `patients` of
+            each one's mean over `replicates`, with its interval from resamples of what `resampled` says:
+            "patients and replicates"; "patients and roughness" or "patients", where some family has one
+            training at a size. All intervals are up to the ends of the metric's scale. `training_sd` is the
+            SD of a mean by the chance of one training, the same for a test set and structure; NaN where it
+            can't be estimated.
+        `fitted_monotone` is the isotonic regression with its interval `fit_low, fit_high`; `fitted_power` is
+            a - b n^(-c), NaN of fewer than four sizes. `residual_sd_*` is √(Σ residual² / sizes), `r2_*` 1 -
+            Σ residual² / Σ (mean - mean of the means)², both the same in all rows of a curve; R² is NaN where
+            nothing varies.
 
     Raises:
-        ValueError: no such metric, or one whose lower values are the better ones.
+        ValueError: the table has no such metric, or lower values of it are better.
     """
     frames = []
     for test_set, structure, panel in panels(table, metric):
@@ -49,7 +55,7 @@ def learning_curves(table: pd.DataFrame, metric: str, confidence: float, draws: 
 
 
 def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return percentiles along the first axis that hold the middle `confidence`; draws may be infinite."""
+    """Return the percentiles along the first axis that hold the middle `confidence`; draws may be infinite."""
     ordered = np.sort(draws, axis=0)
     outside = int((1 - confidence) / 2 * len(draws) + 1e-9)  # 49.999... are 50
     return ordered[outside], ordered[len(draws) - 1 - outside]
@@ -58,9 +64,9 @@ def interval(draws: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarr
 def _curve(panel: Panel, found: Resampled, f: int, confidence: float, scale: Scale) -> dict[str, object]:
     here = ~np.isnan(found.means[f])
     n, means, draws = panel.sizes[here], found.means[f, here], found.draws[:, f, here]
-    low, high = ended(*interval(draws, confidence), scale)
+    low, high = clip_to_scale(*interval(draws, confidence), scale)
     rising = monotone(means)
-    fit_low, fit_high = ended(*interval(monotone(draws), confidence), scale)
+    fit_low, fit_high = clip_to_scale(*interval(monotone(draws), confidence), scale)
     power = power_law(means, n) if len(n) >= FEWEST else np.full(3, np.nan)
     fitted = power_curve(power, n)
     return {

@@ -12,10 +12,10 @@ import numpy as np
 
 from crossover.statistics.estimates.resampling import PATIENTS, Resampled
 from crossover.statistics.learning_curves.curves import interval
-from crossover.statistics.learning_curves.forms import FEWEST, at, monotone, power_curve, power_law
+from crossover.statistics.learning_curves.forms import FEWEST, interpolate, monotone, power_curve, power_law
 
 FARTHEST = 2
-"""Times the largest n, beyond which nothing is said."""
+"""The multiple of the largest n beyond which a curve is not continued."""
 BEYOND_CHANCE = 0.05
 POINTS = 400
 
@@ -55,7 +55,7 @@ class Curve:
 
     @property
     def farthest(self) -> int:
-        """The largest n of which anything is said."""
+        """The largest n up to which the curve is continued."""
         return int(self.sizes[-1] * (1 if self.refused else FARTHEST))
 
     def _refused(self, resampled: str) -> str:
@@ -80,14 +80,14 @@ class Curve:
         return Continuation(estimate, low, min(high, 1.0), gain, gain_low, gain_high)
 
     def reaches(self, target: float, confidence: float, assurance: float) -> tuple[float, float, float]:
-        """Return n from which the curve has reached a score: with this assurance, and its interval's two ends.
+        """Return the n from which the curve has reached a score with this assurance, and the two ends of its interval.
 
-        Inside the sizes by the monotone fit, beyond by the power law's gain; the interval holds the other two
-        continuations. inf where it is beyond `farthest`.
+        Inside the sizes n follows from the monotone fit, beyond from the power law's gain; the interval holds
+        the other two continuations. n is inf where it is beyond `farthest`.
         """
         inside = np.geomspace(self.sizes[0], self.sizes[-1], POINTS)
         fits = monotone(self.draws)
-        known = at(fits, self.sizes, inside)
+        known = interpolate(fits, self.sizes, inside)
         if self.refused:
             beyond, ways = np.empty(0), [np.empty((len(fits), 0))] * 3
         else:
@@ -102,14 +102,17 @@ class Curve:
         return float(np.ceil(reached)), float(np.ceil(low)), float(np.ceil(high))
 
     def _line(self, draws: np.ndarray, n: float | np.ndarray) -> np.ndarray:
-        """The gain at n of a line over log2 n with the slope between the two largest sizes, 0 for a falling one."""
+        """Return the gain at n of a line over log2 n with the slope between the two largest sizes.
+
+        The slope of a falling line counts as 0.
+        """
         doublings = np.log2(self.sizes[-1] / self.sizes[-2])
         slope = np.maximum(draws[:, -1] - draws[:, -2], 0) / doublings
         return slope * np.log2(n / self.sizes[-1])
 
 
 def _first(reached: np.ndarray) -> np.ndarray:
-    """Index of the first True of each row; the number of columns where there is none."""
+    """Return the index of the first True of each row; the number of columns where there is none."""
     return np.where(reached.any(1), reached.argmax(1), reached.shape[1])
 
 

@@ -49,7 +49,7 @@ def power_curve(parameters: np.ndarray, n: np.ndarray) -> np.ndarray:
     return a - b * n**-c
 
 
-def at(values: np.ndarray, n: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def interpolate(values: np.ndarray, n: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Interpolate between the sizes along the last axis, straight on a log2 n axis."""
     x, new = np.log2(n), np.log2(wanted)
     right = np.clip(np.searchsorted(x, new), 1, len(x) - 1)
@@ -58,7 +58,7 @@ def at(values: np.ndarray, n: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def _linear(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares of y = a - b x along the last axis, with 0 <= a <= 1 and b >= 0."""
+    """Fit y = a - b x in least squares along the last axis, with 0 <= a <= 1 and b >= 0."""
     middle = x.mean(-1, keepdims=True)
     slope = -(y * (x - middle)).sum(-1) / ((x - middle) ** 2).sum(-1)
     b = np.maximum(slope, 0)

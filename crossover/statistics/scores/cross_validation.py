@@ -27,17 +27,17 @@ Record = Mapping[str, Any]
 
 
 def cross_validation(records: Iterable[Record], cells: Sequence[tuple[str, str]] = ()) -> pd.DataFrame:
-    """Return one row for each cell of the selection and fold, with the columns `CELLS`.
+    """Return the validation scores of the selection, one row for each cell and fold.
 
     Args:
-        records: of any stages; those that are no cell's are left out.
-        cells: (architecture, encoder) as the study orders them; by default those of the records, as
-            they come. The order decides between equals (`select`).
+        records: of any stages; those that belong to no cell are left out.
+        cells: (architecture, encoder) as the study orders them; by default those of the records, as they
+            come. The order decides between equals (`select`).
 
     Returns:
-        `validation_dsc` from 0 to 1; `initial` is the kind of weights that the training began with;
-        `seconds` of the whole training.
-        A cell whose training of a fold failed has no row of it.
+        The columns `CELLS`: `validation_dsc` from 0 to 1; `initial` is the kind of weights that the training
+            began with; `seconds` of the whole training. A cell whose training of a fold failed has no row of
+            it.
     """
     rows = [_cell(record) for record in records if record["stage"].get("cell")]
     there = list(dict.fromkeys((row["architecture"], row["encoder"]) for row in rows))
@@ -48,7 +48,10 @@ def cross_validation(records: Iterable[Record], cells: Sequence[tuple[str, str]]
 
 
 def by_cell(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and SD over the folds of each cell, in the table's order.
+    """Return mean and SD over the folds of each cell, in the table's order.
+
+    Args:
+        table: of `cross_validation`.
 
     Returns:
         architecture, encoder, initial, folds, mean, sd (n - 1 below the line; NaN of one fold).
@@ -61,17 +64,18 @@ def by_cell(table: pd.DataFrame) -> pd.DataFrame:
 def select(table: pd.DataFrame, cells: Sequence[tuple[str, str]] = (), folds: int | None = None) -> dict[str, Any]:
     """Return the cell with the highest mean validation DSC over the folds; of equals the first.
 
-    Cells that lack a fold's score are not chosen from: a mean over other folds is no comparison.
+    Cells that lack a fold's score can't be chosen: a mean over other folds is no comparison.
 
     Args:
         table: of `cross_validation`. cells, folds: all that were to be tried; by default those of the table.
 
     Returns:
-        architecture, encoder, initial, validation_dsc (mean), sd, folds, how many cells it was chosen from, and
-        where there are any the `incomplete` ones: their architecture, encoder and the folds that they lack.
+        architecture, encoder, initial, validation_dsc (mean), sd, folds, how many cells it was chosen from,
+            and where there are any the `incomplete` ones: their architecture, encoder and the folds that they
+            lack.
 
     Raises:
-        ValueError: no cell has every fold, naming what each lacks.
+        ValueError: no cell has every fold; the message names what each lacks.
     """
     scored = table.dropna(subset="validation_dsc")
     known = table[["architecture", "encoder"]].drop_duplicates().itertuples(index=False, name=None)
@@ -101,7 +105,7 @@ def select(table: pd.DataFrame, cells: Sequence[tuple[str, str]] = (), folds: in
 
 
 def validation(records: Iterable[Record], models: Iterable[Model], failed: Collection[str] = ()) -> pd.DataFrame:
-    """Return one row for each model, with the columns `VALIDATION`: its score on the fold that chose its weights.
+    """Return each model's score on the fold that chose its weights, with the columns `VALIDATION`.
 
     Args:
         records: of the models' stages and of those that they start from.
@@ -109,10 +113,10 @@ def validation(records: Iterable[Record], models: Iterable[Model], failed: Colle
         failed: stages that failed; their models have no row.
 
     Returns:
-        `initial` is the kind of weights that the chain's first training began with.
+        One row for each model; `initial` is the kind of weights that the chain's first training began with.
 
     Raises:
-        ValueError: naming the models' other stages without a record.
+        ValueError: a stage that did not fail has no record; the message names these stages.
     """
     by_stage = {record["stage"]["name"]: record for record in records}
     models = [model for model in models if model.stage not in failed]

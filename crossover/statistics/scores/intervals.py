@@ -16,7 +16,7 @@ from crossover.statistics.scores.scales import Scale
 def half_width(sd: ArrayLike, cases: ArrayLike, confidence: float) -> np.ndarray:
     """Return half of Student's confidence interval of a mean, t((1 + confidence) / 2; n - 1) · sd / √n.
 
-    All arguments broadcast; NaN for fewer than two cases.
+    All arguments broadcast; the result is NaN for fewer than two cases.
     """
     cases = np.asarray(cases, float)
     enough = np.where(cases > 1, cases, np.nan)
@@ -29,18 +29,22 @@ def mean_interval(
     """Return the confidence interval of a mean of `cases` values on a scale; NaN for fewer than two cases.
 
     Args:
-        sd: of the values, n - 1 below the line. All three broadcast.
+        mean, sd, cases: of the values; sd has n - 1 below the line. All three broadcast.
+        confidence: from 0 to 1.
+        scale: the lowest and highest value that the metric can have.
     """
-    return around(mean, half_width(sd, cases, confidence), scale)
+    return interval_around(mean, half_width(sd, cases, confidence), scale)
 
 
-def around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    """Return (low, high) of a mean whose symmetric interval would be mean ± half, both on the scale (see above).
+def interval_around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Return (low, high) of a mean whose symmetric interval would be mean ± half, both on the scale.
 
-    The mean itself where half is 0; mean ± half on a scale without ends; NaN where either is.
+    The interval is the mean itself where half is 0, mean ± half on a scale without ends, and NaN where either
+    is.
 
     Args:
-        scale: with two ends, a lowest value only, or none.
+        mean, half: of the same shape, in the metric's unit.
+        scale: with two ends, a lowest value only, or none; the module says how each is transformed.
     """
     mean, half = np.broadcast_arrays(np.asarray(mean, float), np.asarray(half, float))
     lowest, highest = scale
@@ -60,8 +64,8 @@ def around(mean: ArrayLike, half: ArrayLike, scale: Scale) -> tuple[np.ndarray, 
     return np.where(half == 0, mean, low), np.where(half == 0, mean, high)
 
 
-def on_line(mean: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    """Return a mean on the scale without ends (logit, logarithm, or as it is) and the slope there (see above)."""
+def to_unbounded(mean: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Return a mean on the scale without ends (logit, logarithm, or as it is), and the slope of the transform there."""
     mean, (lowest, highest) = np.asarray(mean, float), scale
     with np.errstate(divide="ignore", invalid="ignore"):
         if np.isinf(lowest) and np.isinf(highest):
@@ -74,8 +78,8 @@ def on_line(mean: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
         return np.log(mean - lowest) - np.log(highest - mean), slope
 
 
-def off_line(value: ArrayLike, scale: Scale) -> np.ndarray:
-    """Return the mean whose place on the scale without ends is `value`, as `on_line` gives it."""
+def from_unbounded(value: ArrayLike, scale: Scale) -> np.ndarray:
+    """Return the mean whose place on the scale without ends is `value`, as `to_unbounded` gives it."""
     value, (lowest, highest) = np.asarray(value, float), scale
     if np.isinf(lowest) and np.isinf(highest):
         return value
@@ -86,7 +90,7 @@ def off_line(value: ArrayLike, scale: Scale) -> np.ndarray:
     return lowest + (highest - lowest) * special.expit(value)
 
 
-def ended(low: ArrayLike, high: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+def clip_to_scale(low: ArrayLike, high: ArrayLike, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Return an interval cut to the ends of the scale."""
     return np.clip(low, *scale), np.clip(high, *scale)
 

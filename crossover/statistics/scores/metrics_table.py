@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossover.core.cells import MISSING, TableError, broken, named_rows, numbers, some
+from crossover.core.cells import MISSING, TableError, first_few, named_rows, numbers, uncomputed_cells
 from crossover.core.tables import read_table
 from crossover.statistics.scores.scales import DIAGONAL, KNOWN, scale
 
@@ -39,11 +39,12 @@ _NAMED = 5  # how many of a finding's places are named before "and ... more"
 def read_metrics(path: Path) -> pd.DataFrame:
     """Read metrics.csv, also one that a person made, and check it.
 
-    A distance (hd95_mm) that is infinite, as other tools write it where one mask is empty, is missing, as
-    in our own tables: its DSC of 0 counts. This and what else was done to read the table is logged.
+    A distance (hd95_mm) that is infinite, as other tools write it where one mask is empty, is missing, as in
+    our own tables: its DSC of 0 counts. This and what else was done to read the table is logged.
 
     Raises:
-        TableError: naming the file and everything that is wrong with it.
+        TableError: the table is not what `check_metrics` asks for; the message names the file and all that is
+            wrong.
     """
     try:
         read = read_table(path, needed=REQUIRED)
@@ -74,18 +75,21 @@ def check_metrics(
     """Check a metrics table and complete it.
 
     Args:
+        table: at least the columns `required`; it is not changed.
         required: columns that have to be there; a metric that isn't among them may be missing anywhere.
         decimal: the decimal sign of numbers that are text, as `core.tables.Table.decimal`.
         infinite: whether a distance may be infinite, which other tools write where one mask is empty.
 
-    Returns a copy with text columns as text ("" for no level), `n_train` and `replicate` int64, `draw` too where the
-    table has it (where a row has none, its replicate's number), `fold` Int64 (missing for models outside k-fold), the
-    metrics float, and `family` and `strategy`, derived from `model` and `level` where the table hasn't them: the
-    strategy is the model's name without level, size, replicate and fold; the family is the strategy with its level.
+    Returns:
+        A copy with text columns as text ("" for no level), `n_train` and `replicate` int64, `draw` too where
+            the table has it (where a row has none, its replicate's number), `fold` Int64 (missing for models
+            outside k-fold), the metrics float, and `family` and `strategy`, derived from `model` and `level`
+            where the table hasn't them: the strategy is the model's name without level, size, replicate and
+            fold; the family is the strategy with its level.
 
     Raises:
-        TableError: missing columns (all of them); else every wrong value, model described in two
-            ways, and repeated (model, cohort, case, structure), together.
+        TableError: columns are missing (the message names all of them); else every wrong value, model
+        described in two ways, and repeated (model, cohort, case, structure), together.
     """
     missing = [column for column in required if column not in table]
     if missing:
@@ -105,7 +109,7 @@ def check_metrics(
 
 
 def test_sets(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Each cohort's rows by its name, in the table's order, then all rows as "all"."""
+    """Return each cohort's rows by its name, in the table's order, then all rows as "all"."""
     cohorts = {str(name): rows for name, rows in table.groupby("cohort", sort=False)}
     return {**cohorts, POOLED: table}
 
@@ -114,9 +118,9 @@ vars(test_sets)["__test__"] = False  # pytest takes it for a test where a test m
 
 
 def by_test_set(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
-    """Return what `make` finds in each of the `test_sets`, its rows with the set's name in the column test_set.
+    """Return what `make` returns for each of the `test_sets`, its rows with the set's name in the column test_set.
 
-    Where there is one cohort all rows are its rows, and nothing is worked out twice.
+    Where there is one cohort all rows are its rows, and nothing is computed twice.
     """
     sets = test_sets(table)
     if len(sets) == 2:
@@ -126,21 +130,22 @@ def by_test_set(table: pd.DataFrame, make: Callable[[pd.DataFrame], pd.DataFrame
 
 
 def tested(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of test cases: of a family that has models outside k-fold its k-fold models are left out.
+    """Return the rows of test cases.
 
-    Their rows are training cases, which must not stand beside test cases. A family of k-fold models only
-    has its test cases in them: each in all folds, where every fold's model is tested on the same, or in one.
+    Of a family that has models outside k-fold its k-fold models are left out. Their rows are training cases,
+    which must not stand beside test cases. A family of k-fold models only has its test cases in them: each in
+    all folds, where every fold's model is tested on the same, or in one.
     """
     unfolded = table["fold"].isna()
     return table[unfolded | ~table["family"].isin(table.loc[unfolded, "family"])]
 
 
 def with_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of `tested` with column `run`, what counts as a training of its own: "replicate/fold".
+    """Return a table of `tested` with the column `run`, which names what counts as a training: "replicate/fold".
 
-    Of several draws of the training cases it is "draw/fold", so that a case has a row for each training of a draw:
-    trainings on the same cases don't tell what other cases would have made, and are averaged. The fold is empty outside
-    k-fold.
+    Of several draws of the training cases it is "draw/fold", so that a case has a row for each training of a
+    draw: trainings on the same cases don't say what other cases would have given, and are averaged. The fold
+    is empty outside k-fold.
     """
     fold = table["fold"].astype("string").fillna("")
     several = "draw" in table and table["draw"].nunique() > 1
@@ -148,11 +153,12 @@ def with_runs(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_by_place(values: pd.Series, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array of a shape with the mean of the values of each place in it; NaN where there is none.
+    """Return an array with the mean of the values of each place in it; NaN where there is none.
 
     Args:
         values: NaN ones are left out.
-        place: of each value, an array of indices for each axis.
+        place: for each axis the indices of the values.
+        shape: of the array.
     """
     known = values.notna().to_numpy()
     cell = np.ravel_multi_index(place, shape)[known]
@@ -163,10 +169,10 @@ def mean_by_place(values: pd.Series, place: tuple[np.ndarray, ...], shape: tuple
 
 
 def compared(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that models are compared by: one for each family, size, case and structure.
+    """Return the rows by which models are compared: one for each family, size, case and structure.
 
-    A case's value is the mean over replicates and folds (missing values left out), since neither are
-    further cases; `model` is then the name of the first. Which rows count is told by `tested`.
+    A case's value is the mean over replicates and folds (missing values left out), since neither are further
+    cases; `model` is then the name of the first. `tested` says which rows count.
     """
     table = tested(table)
     by = ["family", "strategy", "level", "n_train", "cohort", "case", "structure"]
@@ -180,12 +186,12 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def metrics_of(table: pd.DataFrame) -> list[str]:
-    """The metrics that a table has, in a fixed order."""
+    """Return the known metrics that a table has, in a fixed order."""
     return [metric for metric in METRICS if metric in table]
 
 
 def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str, infinite: bool) -> Iterator[str]:
-    """Turn number columns into numbers, in place, and say what is none, missing or out of range."""
+    """Turn number columns into numbers, in place, and yield a message for what is none, missing or out of range."""
     for column in (*_WHOLE, *METRICS, *SIZES):
         if column not in table:
             continue
@@ -225,7 +231,7 @@ def _numbers(table: pd.DataFrame, required: Sequence[str], decimal: str, infinit
 
 def _texts(table: pd.DataFrame) -> Iterator[str]:
     for column in ("model", "cohort", "case", "structure"):
-        yield from broken(table[column])
+        yield from uncomputed_cells(table[column])
         blank = table[column] == ""
         if blank.any():
             yield f"{column}: empty in {int(blank.sum())} rows"
@@ -257,4 +263,4 @@ def _duplicates(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _rows(rows: pd.DataFrame) -> str:
-    return some([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()], _NAMED)
+    return first_few([f"{r.model}/{r.case}/{r.structure}" for r in rows.itertuples()], _NAMED)

@@ -36,7 +36,8 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
     What is missing is logged. A distance that is infinite is missing, as in `metrics_table.read_metrics`.
 
     Raises:
-        TableError: what is wrong with the table, or predictions are missing and the policy is "error".
+        TableError: the table is not what `metrics_table.check_metrics` asks for, or predictions are missing
+        and the policy is "error".
     """
     try:
         table, found = completed(read_metrics(path), policy)
@@ -49,10 +50,11 @@ def read_completed(path: Path, policy: Policy) -> pd.DataFrame:
 
 
 def completed(table: pd.DataFrame, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Do with missing predictions as the policy says, and give distances to empty masks their worst value.
+    """Complete a table by the policy for missing predictions, and give distances to empty masks their worst value.
 
     Args:
         table: as of `metrics_table.check_metrics`.
+        policy: what a comparison does about missing predictions.
 
     Returns:
         The table (itself where nothing is missing), and what was missing (`missing_predictions`).
@@ -91,23 +93,23 @@ def missing_predictions(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([*found, empty.assign(row=empty.index)])[[*_about(table), *_CASE, "row"]]
 
 
-def counts(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def counts(table: pd.DataFrame, missing: pd.DataFrame) -> pd.DataFrame:
     """Count what is missing.
 
     Args:
         table: the table before `completed`.
-        found: of `missing_predictions`.
+        missing: of `missing_predictions`.
 
     Returns:
         One row for each test set, structure, family and size, with the columns `COUNTS`: the cases that the model has
         or lacks (`cases`), those of them that no model lacks (`common`), those that one of its trainings lacks
         (`missing`), and their names.
     """
-    rows = pd.concat([tested(table)[[*_TRAINING, *_CASE]], found[[*_TRAINING, *_CASE]]])
-    lacking = found.groupby([*_PLACE, *_TRAINING[:2]], sort=False)["case"].unique()
+    rows = pd.concat([tested(table)[[*_TRAINING, *_CASE]], missing[[*_TRAINING, *_CASE]]])
+    lacking = missing.groupby([*_PLACE, *_TRAINING[:2]], sort=False)["case"].unique()
     out = []
     for (cohort, structure), part in rows.groupby(_PLACE, sort=False):
-        gone = set(found.loc[(found["cohort"] == cohort) & (found["structure"] == structure), "case"])
+        gone = set(missing.loc[(missing["cohort"] == cohort) & (missing["structure"] == structure), "case"])
         for (family, n), own in part.groupby(_TRAINING[:2], sort=False)["case"]:
             names = list(lacking.get((cohort, structure, family, n), []))
             cases = set(own)
@@ -116,12 +118,12 @@ def counts(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out, columns=COUNTS)
 
 
-def notes(found: pd.DataFrame, policy: Policy) -> list[str]:
-    """Say what is missing by model and structure, a sentence each, with the cases' names."""
-    if found.empty:
+def notes(missing: pd.DataFrame, policy: Policy) -> list[str]:
+    """Return a sentence for each model and structure that says what is missing, with the cases' names."""
+    if missing.empty:
         return ["no prediction is missing"]
     out = []
-    for family, own in found.groupby("family", sort=False):
+    for family, own in missing.groupby("family", sort=False):
         places = []
         for structure, part in own.groupby("structure", sort=False):
             names = list(dict.fromkeys(part["case"]))
@@ -133,13 +135,16 @@ def notes(found: pd.DataFrame, policy: Policy) -> list[str]:
 
 
 def _about(table: pd.DataFrame) -> list[str]:
-    """The columns that describe a training."""
+    """Return the columns that describe a training."""
     known = ("model", "family", "strategy", "level", "n_train", "replicate", "draw", "fold")
     return [column for column in known if column in table]
 
 
 def _trainings(rows: pd.DataFrame) -> pd.Series:
-    """A number for each training; folds that divide the cases among them are one, as each case has one prediction."""
+    """Return a number for each row's training.
+
+    Folds that divide the cases among them are one training, as each case has one prediction.
+    """
     keys = [*_TRAINING, "cohort", "structure"]
     repeated = rows.duplicated([*keys, "case"]).groupby([rows[k] for k in keys]).transform("any")
     fold = rows["fold"].astype("string").fillna("").where(repeated, "")
@@ -147,7 +152,7 @@ def _trainings(rows: pd.DataFrame) -> pd.Series:
 
 
 def _absent(part: pd.DataFrame) -> pd.DataFrame:
-    """The rows that trainings lack, of one cohort and structure."""
+    """Return the rows that trainings lack, of one cohort and structure."""
     case, cases = pd.factorize(part["case"])
     training, trainings = pd.factorize(part["training"])
     unit = part.groupby(_TRAINING[:2], sort=False).ngroup().to_numpy()
@@ -165,7 +170,7 @@ def _absent(part: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_overlap(rows: pd.DataFrame) -> pd.Series:
-    """Rows with an empty overlap of a case that has the structure, as another model's overlap shows."""
+    """Return whether each row has an empty overlap where another model's shows that the case has the structure."""
     blank = pd.Series(False, rows.index)
     for metric in OVERLAPS:
         if metric in rows and rows[metric].isna().any():
@@ -176,13 +181,13 @@ def _without_overlap(rows: pd.DataFrame) -> pd.Series:
 
 
 def _measured(rows: pd.DataFrame, metric: str) -> pd.Series:
-    """Whether the model of each row has the metric at all."""
+    """Return whether the model of each row has the metric at all."""
     keys = [rows[c] for c in (*_PLACE, *_TRAINING[:2])]
     return rows[metric].notna().groupby(keys).transform("any")
 
 
 def _with_worst(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """With a row for each missing prediction, and every metric that its model has at its worst."""
+    """Add a row for each missing prediction, with every metric that its model has at its worst."""
     absent = found[found["row"] < 0]
     rows = absent.drop(columns="row").reset_index(drop=True)
     of_case = {c: table.groupby(_CASE)[c].max() for c in (SIZES[0], DIAGONAL) if c in table}
@@ -199,7 +204,7 @@ def _with_worst(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_distances(table: pd.DataFrame) -> pd.DataFrame:
-    """With the worst value for every distance to an empty mask."""
+    """Give every distance to an empty mask its worst value."""
     by_case = [table[c] for c in _CASE]
     for metric in [m for m in KNOWN if m in table and KNOWN[m].is_distance]:
         distance = table[metric]

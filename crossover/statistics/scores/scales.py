@@ -5,12 +5,12 @@ from math import inf, isinf, nan
 from typing import Literal
 
 Scale = tuple[float, float]
-"""Lowest and highest value."""
+"""The lowest and highest value of a metric."""
 SHARE, DISTANCE, PERCENT_SAVED, UNKNOWN = (0.0, 1.0), (0.0, inf), (-inf, 100.0), (-inf, inf)
 AGREEMENT: Scale = (-inf, 1.0)
-"""Of an intraclass correlation."""
+"""The scale of an intraclass correlation."""
 PERCENT_MORE: Scale = (-100.0, inf)
-"""Of a relative difference."""
+"""The scale of a relative difference."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """Return the name with the unit."""
+        """The name with the unit."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
     @property
     def is_distance(self) -> bool:
-        """Whether it is a distance, which an empty mask has none of."""
+        """Whether the metric is a distance, which does not exist for an empty mask."""
         return self.unit == "mm"
 
 
@@ -73,20 +73,24 @@ KNOWN = {
     "specificity": Metric("Specificity", ("true_negative_rate",)),
     "hd_mm": _distance("Hausdorff distance", "hd100", "maximum_hausdorff_distance", "max_hausdorff_distance"),
 }  # fmt: skip
-"""By the name of its column. Those down to lesions_false are of a study's metrics.csv (`evaluation.metrics`)."""
+"""The metrics by the names of their columns. Those down to lesions_false are of a study's metrics.csv
+(`evaluation.metrics`)."""
 DIAGONAL = "diagonal_mm"
 """The column with the length of the image's diagonal: what a distance to an empty mask counts as."""
 FAILED = 0.1
-"""A prediction with a smaller DSC failed."""
+"""The DSC below which a prediction counts as failed."""
 
 
 def scale(metric: str) -> Scale:
-    """Return the lowest and highest value of a metric; without ends for one that isn't known."""
+    """Return the lowest and highest value of a metric; infinite ends for one that isn't known."""
     return KNOWN[metric].scale if metric in KNOWN else UNKNOWN
 
 
 def method(metric: str) -> str:
-    """Say how intervals of its mean are made (`intervals.mean_interval`): "t on the logit scale"."""
+    """Return words for how intervals of a metric's mean are computed: "t on the logit scale".
+
+    `intervals.mean_interval` computes them.
+    """
     lowest, highest = scale(metric)
     if isinf(lowest):
         return "t"

@@ -56,7 +56,11 @@ def table_one(patients: pd.DataFrame, parts: pd.Series) -> pd.DataFrame:
 
 
 def equal_means(groups: list[np.ndarray]) -> float:
-    """Return p of Welch's test that all groups have one mean; NaN for fewer than two values or SD 0."""
+    """Return p of Welch's test that all groups have one mean; NaN for fewer than two values or an SD of 0.
+
+    Args:
+        groups: the values of each group, shape (patients,).
+    """
     if len(groups) < 2 or min(map(len, groups)) < 2 or any(np.ptp(g) == 0 for g in groups):
         return np.nan
     return float(stats.f_oneway(*groups, equal_var=False).pvalue)

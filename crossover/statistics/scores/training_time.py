@@ -43,7 +43,7 @@ SAVINGS = [
     "cheaper_steps_percent", "anything_else_percent", "cpu_saved_percent", "source_s", "alike", "undisturbed",
 ]  # fmt: skip
 OWN_CORES = 0.9
-"""Processor seconds for each second of the clock: 0.1 is left for reading and writing."""
+"""The processor seconds for each second of the clock: 0.1 is left for reading and writing."""
 CPU = "CPU"
 
 _TEXT = ["parent", "model", "family", "level"]
@@ -126,7 +126,7 @@ def savings(times: pd.DataFrame, scratch: str | None) -> pd.DataFrame:
 
 
 def _undisturbed(times: pd.DataFrame) -> pd.Series:
-    """Return where a training had its cores, or its GPU, to itself; not where nothing tells."""
+    """Return whether each training had its cores, or its GPU, to itself; False where no record says so."""
     own = times["cpu_seconds"] >= OWN_CORES * times["seconds"]
     return own.where(times["device"] == CPU, times["gpu_share"] == 1)
 
@@ -167,7 +167,7 @@ def _named(model: Model) -> dict[str, Any]:
 
 
 def _before(stage: str, times: pd.DataFrame) -> float:
-    """Seconds of a stage and of all that it starts from."""
+    """Return the seconds of a stage and of all that it starts from."""
     by_stage = times.drop_duplicates("stage").set_index("stage")[["parent", "seconds"]]
     total = 0.0
     while stage:
@@ -198,7 +198,7 @@ def _decomposed(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _overall(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Sums over the structures, where a family has several."""
+    """Return sums over the structures, where a family has several."""
     if pairs.empty:
         return pairs
     numbers = [*_ADDED, *(f"{name}_scratch" for name in _ADDED), *_CAUSES, "saved_s", "source_s"]

@@ -23,7 +23,7 @@ from crossover.statistics.estimates.chance import Effect, Spread, behrens_fisher
 
 DRAWS, SEED = 4000, 20250
 MOST = 1000
-"""Test cases beyond which no number is looked for."""
+"""The number of test cases beyond which no number is looked for."""
 KNOTS = 17
 
 
@@ -39,7 +39,7 @@ class MeanSquare:
     df: float
 
     def drawn(self, uniform: np.ndarray) -> np.ndarray:
-        """Return what the variance may be, for quantiles drawn from 0 to 1."""
+        """Return values that the variance may have, by quantiles drawn from 0 to 1, of the same shape."""
         if np.isinf(self.df) or not self.value:
             return np.full(len(uniform), self.value)
         return self.value * self.df / special.chdtri(self.df, uniform)
@@ -71,7 +71,10 @@ class Pilot:
     own: bool = True
 
     def effect(self) -> Effect:
-        """Return the pilot's own effect; of models with the same number of trainings as `chance.effect` has it."""
+        """Return the pilot's own effect.
+
+        Where all models have the same number of trainings, it is the same as that of `chance.effect`.
+        """
         training = self.training or MeanSquare(np.nan, np.nan)
         return Effect(
             estimate=self.estimate,
@@ -95,11 +98,15 @@ class Components:
 
 
 def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | None) -> Pilot:
-    """Return what the scores of `effects.contrasted` tell: of one model its mean, of two the first minus the second.
+    """Return the pilot that scores give: of one model its mean, of two the first minus the second.
 
     Args:
-        scores: shape (cases, trainings) each, complete.
+        scores: as of `effects.contrasted`, shape (cases, trainings) each, complete.
+        strata: the cohort of each case, shape (cases,).
         spread: between trainings, from elsewhere; by default that of these models.
+
+    Raises:
+        ValueError: no cohort has two cases.
     """
     weights = [1.0, -1.0][: len(scores)]
     by_case = sum(w * s.mean(1) for w, s in zip(weights, scores, strict=True))
@@ -126,11 +133,14 @@ def pilot_of(scores: Sequence[np.ndarray], strata: np.ndarray, spread: Spread | 
     )
 
 
-def drawn(pilot: Pilot, difference: float | None, draws: int = DRAWS) -> Components:
-    """Return what the variance may be, for quantiles drawn from 0 to 1.
+def draw_components(pilot: Pilot, difference: float | None, draws: int = DRAWS) -> Components:
+    """Return what the variances and the effect may be, drawn from what the pilot leaves uncertain.
 
     Args:
-        difference: the true one that is asked about, in the metric's unit; None for the pilot's, with its uncertainty.
+        pilot: the pilot.
+        difference: the true one that is asked about, in the metric's unit; None for the pilot's, with its
+            uncertainty.
+        draws: how many.
     """
     rng = np.random.default_rng(SEED)
     of_cases, of_training, of_rest = rng.uniform(size=(3, draws))
@@ -148,13 +158,21 @@ def drawn(pilot: Pilot, difference: float | None, draws: int = DRAWS) -> Compone
 
 
 def assurance(pilot: Pilot, components: Components, cases: int, trainings: int, alpha: float) -> float:
-    """Return the probability that a study of so many test cases, and trainings of each model, settles the effect.
+    """Return the probability that a new study settles the effect.
 
-    NaN where it could not judge: too few cases, or several trainings of which nothing tells how they differ.
+    It is NaN where the study could not judge: with too few cases, or with several trainings where it is not
+    known how they differ.
+
+    Args:
+        pilot: the pilot.
+        components: of `draw_components`.
+        cases: test cases of the new study.
+        trainings: of each model.
+        alpha: significance level.
     """
     case_df = cases - pilot.strata
     training_df = pilot.models * (trainings - 1) or (pilot.training.df if pilot.training else 0)
-    if case_df < 1 or not judged(pilot, trainings):
+    if case_df < 1 or not can_be_judged(pilot, trainings):
         return np.nan
     rng = np.random.default_rng(SEED + 1)
     of_cases, of_training, of_rest = rng.uniform(size=(3, len(components.effect)))
@@ -175,11 +193,11 @@ def assurance(pilot: Pilot, components: Components, cases: int, trainings: int, 
     return float(_settled(components.effect, critical * np.hypot(case_se, training_se), true).mean())
 
 
-def judged(pilot: Pilot, trainings: int) -> bool:
-    """Return whether a new study of so many trainings could be judged.
+def can_be_judged(pilot: Pilot, trainings: int) -> bool:
+    """Return whether a new study with this number of trainings could be judged.
 
-    Not with several where nothing tells how they differ, and with one only where other models tell it, or as a study of
-    these trained models.
+    It could not with several where it is not known how they differ; with one it can where other models say
+    how they differ, or else as a study of these trained models.
     """
     if pilot.training is None:
         return trainings == 1
@@ -187,7 +205,7 @@ def judged(pilot: Pilot, trainings: int) -> bool:
 
 
 def fewest_cases(pilot: Pilot, components: Components, trainings: int, wanted: float, alpha: float) -> int | None:
-    """Return the fewest test cases that reach an assurance with so many trainings; None where `MOST` don't."""
+    """Return the fewest test cases that reach an assurance with this number of trainings; None where `MOST` don't."""
     if not assurance(pilot, components, MOST, trainings, alpha) >= wanted:
         return None
     low, high = pilot.strata, MOST  # at `low` cases nothing can be judged
@@ -199,7 +217,7 @@ def fewest_cases(pilot: Pilot, components: Components, trainings: int, wanted: f
 
 
 def _settled(effect: np.ndarray, bound: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """P that an estimate is beyond the bound, on the side of the true effect."""
+    """Return the probability that an estimate is beyond the bound, on the side of the true effect."""
     with np.errstate(divide="ignore", invalid="ignore"):
         beyond = (np.abs(effect) - bound) / np.sqrt(variance)
     return np.where(variance > 0, special.ndtr(beyond), 0.0)
@@ -211,7 +229,10 @@ def _over_df(df: float, uniform: np.ndarray) -> np.ndarray | float:
 
 @functools.lru_cache(maxsize=4096)  # a search asks for the same numbers of cases again and again
 def _critical(df_1: float, df_2: float, alpha: float) -> interpolate.CubicSpline:
-    """Critical values of `chance.behrens_fisher` by the angle whose tangent is the second weight over the first."""
+    """Return critical values of `chance.behrens_fisher`.
+
+    They are a function of the angle whose tangent is the second weight over the first.
+    """
     angles = np.linspace(0, np.pi / 2, KNOTS)
     values = [-special.stdtrit(df_1, alpha / 2)]
     for angle in angles[1:]:  # at the last, a right angle, the cosine isn't quite 0, which is less than the tolerance

@@ -51,13 +51,20 @@ class CrossingPilot:
     case_df: int
 
 
-def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
-    """Return what a pair tells; None with too few common sizes or cases, or where nothing tells of trainings."""
-    here = ~np.isnan(found.means[list(pair)]).any(0)
+def crossing_pilot(panel: Panel, resampled: Resampled, pair: tuple[int, int]) -> CrossingPilot | None:
+    """Return what the scores of a pair tell about a new study of the same sizes.
+
+    None with too few common sizes or cases, or where it is not known how trainings differ.
+
+    Args:
+        panel: the scores. resampled: its resampled means.
+        pair: numbers of families in the panel.
+    """
+    here = ~np.isnan(resampled.means[list(pair)]).any(0)
     scores = panel.scores[list(pair)][:, here]  # (2, K, trainings, cases)
-    several = found.resampled == REPLICATES
-    counts = panel.trainings[~np.isnan(found.means)] - 1
-    spread = Spread(found.training_sd**2, counts.sum()) if several else roughness(panel)
+    several = resampled.resampled == REPLICATES
+    counts = panel.trainings[~np.isnan(resampled.means)] - 1
+    spread = Spread(resampled.training_sd**2, counts.sum()) if several else roughness(panel)
     case_df = len(panel.strata) - len(np.unique(panel.strata))
     if here.sum() < 2 or case_df < 1 or spread is None:
         return None
@@ -67,7 +74,7 @@ def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> Cro
     rest = float(np.mean([rest_of(s) for s in whole])) if several else 0.0
     covariance = _covariance(mean_of(scores, 2).reshape(-1, scores.shape[-1]), panel.strata)
     return CrossingPilot(
-        means=found.means[list(pair)][:, here],
+        means=resampled.means[list(pair)][:, here],
         sizes=panel.sizes[here],
         between_cases=covariance - rest / runs * np.eye(len(covariance)),
         training=spread.variance,
@@ -79,7 +86,7 @@ def crossing_pilot(panel: Panel, found: Resampled, pair: tuple[int, int]) -> Cro
     )
 
 
-def settled(
+def share_settled(
     pilot: CrossingPilot,
     cases: int,
     trainings: int,
@@ -87,7 +94,14 @@ def settled(
     alpha: float,
     studies: int = STUDIES,
 ) -> float:
-    """Return the share of simulated studies whose verdict is another than "can't tell"."""
+    """Return the share of simulated studies whose verdict is another than "can't tell".
+
+    Args:
+        pilot: what the studies are drawn from.
+        cases, trainings: of each simulated study: test cases, and trainings of each model.
+        confidence, alpha: see `crossing.crossovers`.
+        studies: how many are simulated.
+    """
     verdicts = [
         crossover(panel, resample(panel, DRAWS, seed), (0, 1), confidence, alpha)["verdict"]
         for seed, panel in enumerate(_simulated(pilot, cases, trainings, studies))
@@ -103,16 +117,16 @@ def cases_that_settle(
     alpha: float,
     studies: int = STUDIES,
 ) -> tuple[int, float]:
-    """Return the fewest test cases, of those tried (`FACTORS`), that settle it with this assurance, and theirs.
+    """Return the fewest test cases, of those tried (`FACTORS`), that settle the crossover, and their assurance.
 
-    Where none do, the most that are tried, with an assurance below that wanted.
+    Where none reach the assurance `wanted`, these are the most that are tried, with an assurance below that.
     """
     tried = [int(np.ceil(pilot.cases * factor)) for factor in FACTORS]
     low, high = -1, len(tried) - 1
-    reached = settled(pilot, tried[high], trainings, confidence, alpha, studies)
+    reached = share_settled(pilot, tried[high], trainings, confidence, alpha, studies)
     while high - low > 1 and reached >= wanted:
         middle = (low + high) // 2
-        share = settled(pilot, tried[middle], trainings, confidence, alpha, studies)
+        share = share_settled(pilot, tried[middle], trainings, confidence, alpha, studies)
         if share >= wanted:
             high, reached = middle, share
         else:
@@ -140,7 +154,10 @@ def _simulated(pilot: CrossingPilot, cases: int, trainings: int, studies: int) -
 
 
 def _covariance(cases: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Of models' scores of a case, within cohorts, over the cases that all have, shape (models, models)."""
+    """Return the covariance of models' scores of a case, within cohorts, shape (models, models).
+
+    It is over the cases that all models have.
+    """
     whole = ~np.isnan(cases).any(0)
     own, strata = cases[:, whole], strata[whole]
     apart = np.concatenate(

@@ -20,15 +20,15 @@ from crossover.statistics.study_planning.assurance import (
     MOST,
     Pilot,
     assurance,
-    drawn,
+    can_be_judged,
+    draw_components,
     fewest_cases,
-    judged,
     pilot_of,
 )
 from crossover.statistics.study_planning.planned_crossing import cases_that_settle, crossing_pilot
 
 DIFFERENCE, CROSSOVER, SCORE, NEXT = "difference", "crossover", "score", "next cases"
-"""What is asked: column `question`."""
+"""What is asked, as the column `question` says."""
 PLANNING = [
     "question", "test_set", "structure", "metric", "a", "b", "n_train", "about", "difference", "given", "target",
     "trainings", "cases", "assurance", "reached", "estimate", "ci_low", "ci_high", "gain", "gain_low", "gain_high",
@@ -37,7 +37,7 @@ PLANNING = [
 TRAININGS = (1, 3, 5, 10)
 MOST_TRAININGS = 100
 DRAWS = 400
-"""Resamples of a learning curve."""
+"""The number of resamples of a learning curve."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Rules:
     minutes: float | None = None
 
     def hours(self, cases: float | None) -> float:
-        """Return the hours of annotation of so many cases."""
+        """Return the hours of annotation of this number of cases."""
         if self.minutes is None or cases is None:
             return np.nan
         return cases * self.minutes / 60 if np.isfinite(cases) else np.nan
@@ -82,22 +82,24 @@ def pilot_of_pair(
 
 
 def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rules) -> list[dict]:
-    """Test cases that settle a difference, a row for each number of trainings; of trained models one.
+    """Return the test cases that settle a difference, a row for each number of trainings; of trained models one row.
 
     Where none of these settles it, their number is doubled until it does, or is beyond `MOST_TRAININGS`.
 
     Args:
+        pilot: the pair's scores.
         place: test_set, structure, metric, a, b and n_train of the pair.
         difference: the true one that is asked about; None for the pilot's own, whose uncertainty then counts.
+        rules: how the new study is judged.
     """
-    components = drawn(pilot, difference)
+    components = draw_components(pilot, difference)
     about = METHODS if pilot.training else MODELS
     place = {"question": DIFFERENCE, **place, "about": about, "given": difference is not None}
     place |= {"difference": pilot.estimate if difference is None else difference}
     place |= {"assurance": rules.assurance}
 
     def row(trainings: int) -> dict:
-        if not judged(pilot, trainings):
+        if not can_be_judged(pilot, trainings):
             why = "nothing would tell how much another training differs"
             return place | {"trainings": trainings, "refused": why}
         cases = fewest_cases(pilot, components, trainings, rules.assurance, rules.alpha)
@@ -107,23 +109,24 @@ def differences(pilot: Pilot, place: dict, difference: float | None, rules: Rule
 
     rows = [row(trainings) for trainings in (rules.trainings if pilot.training else (1,))]
     more = rules.trainings[-1] * 2
-    while pilot.training and not any(map(enough, rows)) and more <= MOST_TRAININGS:
-        rows += filter(enough, [row(more)])
+    while pilot.training and not any(map(reaches_assurance, rows)) and more <= MOST_TRAININGS:
+        rows += filter(reaches_assurance, [row(more)])
         more *= 2
     return rows
 
 
-def enough(row: dict) -> bool:
-    """Whether a row's test cases reach the assurance that is asked for; else they are the most that were tried."""
+def reaches_assurance(row: dict) -> bool:
+    """Return whether a row's test cases reach the assurance asked for; else they are the most that were tried."""
     return not row.get("refused") and row["reached"] >= row["assurance"]
 
 
-def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
-    """Test cases that settle the crossover of a pair at its sizes, a row for each number of trainings from 2.
+def crossings(panel: Panel, resampled: Resampled, pair: tuple[int, int], place: dict, rules: Rules) -> list[dict]:
+    """Return the test cases that settle the crossover of a pair at its sizes.
 
-    Empty where the pilot's own verdict settles it already.
+    There is a row for each number of trainings from 2, and none where the pilot's own verdict settles it
+    already.
     """
-    row = crossover(panel, found, pair, rules.confidence, rules.alpha)
+    row = crossover(panel, resampled, pair, rules.confidence, rules.alpha)
     if not row or row["verdict"] != OPEN:
         return []
     place = {
@@ -134,36 +137,36 @@ def crossings(panel: Panel, found: Resampled, pair: tuple[int, int], place: dict
         "about": METHODS,
     }
     place |= {"assurance": rules.assurance}
-    pilot = crossing_pilot(panel, found, pair)
+    pilot = crossing_pilot(panel, resampled, pair)
     if pilot is None:
         return [place | {"refused": "nothing tells how much another training differs"}]
     rows = []
     for trainings in (t for t in rules.trainings if t > 1):
         cases, reached = cases_that_settle(pilot, trainings, rules.assurance, rules.confidence, rules.alpha)
         row = place | {"trainings": trainings, "cases": cases, "reached": reached}
-        rows.append(row | {"hours": rules.hours(cases if enough(row) else None)})
+        rows.append(row | {"hours": rules.hours(cases if reaches_assurance(row) else None)})
     return rows
 
 
-def scores_reached(found: Resampled, place: dict, target: float, rules: Rules) -> list[dict]:
+def scores_reached(resampled: Resampled, place: dict, target: float, rules: Rules) -> list[dict]:
     """Return the labelled cases from which each family has a score; hours are of cases beyond its largest size."""
     rows = []
-    for f, curve in _curves(found):
+    for f, curve in _curves(resampled):
         n, low, high = curve.reaches(target, rules.confidence, rules.assurance)
         more = max(n - curve.sizes[-1], 0)
         rows.append(
-            _of_curve(SCORE, place, found.panel.families[f], curve, rules)
+            _of_curve(SCORE, place, resampled.panel.families[f], curve, rules)
             | {"target": target, "cases": n, "ci_low": low, "ci_high": high}
             | {"assurance": rules.assurance, "hours": rules.hours(more)}
         )
     return rows
 
 
-def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
-    """Return what so many cases beyond its largest size would bring to each family, a row for each."""
+def next_cases(resampled: Resampled, place: dict, more: int, rules: Rules) -> list[dict]:
+    """Return what `more` cases beyond its largest size would bring to each family, a row for each."""
     rows = []
-    for f, curve in _curves(found):
-        row = _of_curve(NEXT, place, found.panel.families[f], curve, rules)
+    for f, curve in _curves(resampled):
+        row = _of_curve(NEXT, place, resampled.panel.families[f], curve, rules)
         row |= {"cases": more, "hours": rules.hours(more)}
         n = curve.sizes[-1] + more
         if not curve.refused and n <= curve.farthest:
@@ -177,7 +180,10 @@ def next_cases(found: Resampled, place: dict, more: int, rules: Rules) -> list[d
 
 
 def as_table(rows: Sequence[dict]) -> pd.DataFrame:
-    """Return rows as a table with the columns `PLANNING`, each with its statement; 0 trainings where none are asked."""
+    """Return rows as a table with the columns `PLANNING`, each with its statement.
+
+    `trainings` is 0 where none are asked about.
+    """
     table = completed(pd.DataFrame(rows).reindex(columns=PLANNING))
     table["statement"] = [statement(row) for row in table.to_dict("records")]
     return table
@@ -206,13 +212,13 @@ def statement(row: dict) -> str:
     return say(row) + cost
 
 
-def models(row: dict) -> str:
-    """Return the models that a row is of: "transfer-L1 and scratch at n = 32"."""
+def models_text(row: dict) -> str:
+    """Return the models that a row is about in words: "transfer-L1 and scratch at n = 32"."""
     pair = f"{row['a']} and {row['b']}" if row["b"] else str(row["a"])
     return f"{pair} at n = {row['n_train']:.0f}" if row["n_train"] > 0 else pair
 
 
-def _curves(found: Resampled):
+def _curves(found: Resampled) -> list[tuple[int, Curve]]:
     curves = [(f, Curve(found, f)) for f in range(len(found.panel.families))]
     return [(f, curve) for f, curve in curves if len(curve.sizes) > 1]
 
@@ -224,7 +230,7 @@ def _of_curve(question: str, place: dict, family: str, curve: Curve, rules: Rule
 
 def _settles(row: dict) -> str:
     size = f"a difference of {abs(row['difference']):.3g}"
-    what = f"{size if row['given'] else f'{size}, as found,'} between {models(row)}"
+    what = f"{size if row['given'] else f'{size}, as found,'} between {models_text(row)}"
     if row["about"] == MODELS:
         text = _plan(row, "", what)
         return f"{text} (of these trained models: nothing tells how much another training differs)"
@@ -244,8 +250,8 @@ def _settles_crossover(row: dict) -> str:
 
 
 def _plan(row: dict, with_: str, what: str) -> str:
-    """ "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
-    if enough(row):
+    """Return a plan in words: "46 test cases with 3 trainings of each settle ... with an assurance of 80%"."""
+    if reaches_assurance(row):
         return f"{row['cases']:.0f} test cases{with_} settle {what} with an assurance of {row['assurance']:.0%}"
     return f"even {row['cases']:,.0f} test cases{with_} settle {what} with an assurance of {row['reached']:.0%} only"
 

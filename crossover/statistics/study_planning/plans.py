@@ -27,7 +27,7 @@ NEXT_CASES = 10
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """What a person asks of the planner.
 
     Attributes:
@@ -49,7 +49,7 @@ class Asked:
     rules: Rules = field(default_factory=Rules)
 
 
-def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
+def design(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, list[str]]:
     """Plan by a table of `metrics_table.check_metrics`: rows of `planning.PLANNING`, and notes, a sentence each.
 
     Raises:
@@ -59,46 +59,53 @@ def design(table: pd.DataFrame, asked: Asked) -> tuple[pd.DataFrame, list[str]]:
     sets = test_sets(table)
     families = list(dict.fromkeys(table["family"]))
     known = {
-        "--metric": (asked.metric, list(table)),
-        "--test-set": (asked.test_set, list(sets)),
-        "--structure": (asked.structure, ["", *dict.fromkeys(table["structure"])]),
-        **{f"--model {m}": (m, families) for m in asked.models},
+        "--metric": (question.metric, list(table)),
+        "--test-set": (question.test_set, list(sets)),
+        "--structure": (question.structure, ["", *dict.fromkeys(table["structure"])]),
+        **{f"--model {m}": (m, families) for m in question.models},
     }
     findings = [
         f"{option}: the table has no {name}; there are {', '.join(filter(None, map(str, there)))}"
         for option, (name, there) in known.items()
         if name not in there
     ]
-    if not asked.models and len(families) != 2:
+    if not question.models and len(families) != 2:
         findings.append(f"--model names the two models to compare; there are {', '.join(families)}")
     if findings:
         raise TableError("\n".join(findings))
-    rows = sets[asked.test_set].dropna(subset=asked.metric)
-    rows = rows[rows["structure"] == asked.structure] if asked.structure else rows
-    pair = tuple(asked.models or families)
+    rows = sets[question.test_set].dropna(subset=question.metric)
+    rows = rows[rows["structure"] == question.structure] if question.structure else rows
+    pair = tuple(question.models or families)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
     trained = [own for own in sizes if own != {0}] or sizes  # one without sizes is the same at all n
-    size = asked.size if asked.size is not None else max(set.intersection(*trained), default=None)
+    size = question.size if question.size is not None else max(set.intersection(*trained), default=None)
     if size is None or not all(size in own or own == {0} for own in sizes):
-        raise TableError(_sizes_of(pair, sizes, asked.size))
+        raise TableError(_sizes_of(pair, sizes, question.size))
     chosen = tuple((f, 0 if own == {0} else size) for f, own in zip(pair, sizes, strict=True))
-    found, notes = _by_pair(with_runs(rows), asked, chosen)
-    curves, more = _by_curves(rows, asked, pair)
+    found, notes = _by_pair(with_runs(rows), question, chosen)
+    curves, more = _by_curves(rows, question, pair)
     if not found and not curves:
         raise TableError("the two models have fewer than two cases in common")
     return as_table([*found, *curves]), [*notes, *more]
 
 
 def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str], rules: Rules) -> pd.DataFrame:
-    """Return what would make a study's answers surer: rows of `planning.PLANNING`.
+    """Return what would make a study's answers surer, as rows of `planning.PLANNING`.
 
-    The difference found of the pair at its largest size, of each structure where it isn't beyond chance; the
-    crossover of the pair where it can't be told, of the first such structure; and 10 further cases for each family.
+    It asks about the difference found of the pair at its largest size, of each structure where it isn't
+    beyond chance; about the crossover of the pair where it can't be told, of the first such structure; and
+    about 10 further cases for each family.
+
+    Args:
+        table: of `metrics_table.check_metrics`. metric: the scores' column.
+        test_set: a cohort, or "all".
+        pair: two families.
+        rules: how a new study is judged.
     """
     table = tested(table)
     rows = test_sets(table).get(test_set, table.iloc[:0]).dropna(subset=metric)
     sizes = [set(rows.loc[rows["family"] == family, "n_train"]) for family in pair]
-    asked = Asked(metric, models=pair, test_set=test_set, rules=rules)
+    asked = Question(metric, models=pair, test_set=test_set, rules=rules)
     found: list[dict] = []
     if shared := sizes[0] & sizes[1]:
         chosen = tuple((family, max(shared)) for family in pair)
@@ -107,7 +114,7 @@ def surer(table: pd.DataFrame, metric: str, test_set: str, pair: tuple[str, str]
     return as_table([*found, *curves])
 
 
-def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = False) -> tuple[list[dict], list[str]]:
+def _by_pair(rows: pd.DataFrame, asked: Question, pair: tuple, open_only: bool = False) -> tuple[list[dict], list[str]]:
     """Plan for each structure what settles the pair's difference; note what of the pilot is known only in part."""
     scores, spreads = TrainedScores(rows, asked.metric), Spreads(rows, asked.metric)
     found, notes = [], set()
@@ -126,7 +133,7 @@ def _by_pair(rows: pd.DataFrame, asked: Asked, pair: tuple, open_only: bool = Fa
 
 
 def _by_curves(
-    rows: pd.DataFrame, asked: Asked, pair: tuple[str, ...], first: bool = False
+    rows: pd.DataFrame, asked: Question, pair: tuple[str, ...], first: bool = False
 ) -> tuple[list[dict], list[str]]:
     """Plan for each structure the crossover of the pair, the score asked for, and what further cases bring."""
     found: list[dict] = []

@@ -73,4 +73,4 @@ def part(job: Job, name: Literal["training", "prediction"]) -> ModuleType:
 
 def files(network: Network, name: Literal["training", "prediction"]) -> tuple[str, ...]:
     """Return the source files that what a network's backend makes follows from, beside those of the script."""
-    return backends.of(network).files(name, network.architecture, network)
+    return backends.backend_of(network).files(name, network.architecture, network)

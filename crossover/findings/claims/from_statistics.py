@@ -12,7 +12,7 @@ from crossover.findings.claims.scores import Sizes
 from crossover.findings.claims.statements import BestNetwork, Crossover, Time
 from crossover.statistics.estimates.chance import Spread, effect
 from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
-from crossover.statistics.scores.intervals import ended, half_width
+from crossover.statistics.scores.intervals import clip_to_scale, half_width
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.statistics.scores.scales import PERCENT_SAVED, SHARE
 
@@ -58,7 +58,7 @@ def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
 def _student(values: np.ndarray, confidence: float) -> Interval:
     sd = values.std(ddof=1) if len(values) > 1 else math.nan
     half = half_width(sd, len(values), confidence)
-    low, high = ended(values.mean() - half, values.mean() + half, PERCENT_SAVED)
+    low, high = clip_to_scale(values.mean() - half, values.mean() + half, PERCENT_SAVED)
     return float(low), float(high)
 
 
@@ -117,15 +117,15 @@ def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple
 
 
 def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
-    told = float(row["ci_low"]), float(row["ci_high"])
+    printed = float(row["ci_low"]), float(row["ci_high"])
     wanted, found = row["ahead"] == ahead, row["verdict"]
-    outside = wanted and not lacking(row) and (told[1] < region[0] or told[0] > region[1])
+    outside = wanted and not lacking(row) and (printed[1] < region[0] or printed[0] > region[1])
     if found in (NONE, CHANGES) or (found == CROSSES and not wanted) or outside:
         judged = (math.inf, math.inf)  # beyond any size, however large
     else:
-        judged = told if wanted and found == CROSSES else (0.0, math.inf)
+        judged = printed if wanted and found == CROSSES else (0.0, math.inf)
     name = str(row.get("statement", "") or found)
-    return Part(name, float(row["n"]), lambda _: judged, told=told)
+    return Part(name, float(row["n"]), lambda _: judged, shown_interval=printed)
 
 
 def _p(measures: Sequence[np.ndarray], bound: float) -> float:
