@@ -265,7 +265,7 @@ def _rows(study: Study) -> pd.DataFrame:
 def peak_bytes(study: Study) -> float | None:
     """Return the memory of a study's largest training; None where a network that may be trained was not measured."""
     if any(backends.of(network).reads != "slices" for network in [study.network, *study.other_networks.values()]):
-        return None  # it follows from a plan
+        return None  # it follows from a plan, or from patches of any size
     peaks = _rows(study)["peak_gb"]
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
 
