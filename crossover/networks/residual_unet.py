@@ -1,6 +1,6 @@
 """The residual U-Net of Kerfoot et al., "Left-ventricle quantification using residual U-Net", STACOM 2018.
 
-It is MONAI's `UNet`, which names its settings, with residual units, five stages, strides of 2 and instance normalisation.
+It is MONAI's `UNet` with its names of settings: residual units, five stages, strides of 2 and instance normalisation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SegResNet: Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization", 2018, without the autoencoder.
+"""SegResNet: Myronenko, "3D MRI brain tumor segmentation using autoencoder regularization", 2018, less its autoencoder.
 
 It is MONAI's `SegResNet`, which names its settings, with MONAI's blocks: 1, 2, 2 and 4 down, 1 for each stage up.
 """

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from monai.networks.nets.dynunet import DynUNet
-
 from crossover.networks.dynunet import STAGES, Settings
-from crossover.networks.torch.monai import Decoder, Parts, parts
+from crossover.networks.torch.monai import Decoder, DynUNet, Parts, parts
 
 
 def build(slices: int, height: int, width_px: int, channels: int, structures: int = 1, **settings) -> Parts:

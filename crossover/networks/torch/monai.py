@@ -10,6 +10,18 @@ from torch import Tensor, nn
 
 from crossover.networks.nnunet import parts_of
 
+try:
+    from monai.networks.nets.dynunet import DynUNet
+    from monai.networks.nets.segresnet import SegResNet
+    from monai.networks.nets.unet import UNet
+except ModuleNotFoundError as error:
+    raise RuntimeError(
+        "MONAI is not installed in this environment: pip install 'crossover[monai]', or pip install --no-deps -r "
+        "requirements-exchange.lock beside requirements.lock (docs/patches.md)"
+    ) from error
+
+__all__ = ["Decoder", "DynUNet", "Parts", "SegResNet", "Stage", "UNet", "names", "parts"]
+
 
 class Parts(nn.Sequential):
     """The parts of a network, each called with what the one before it gives.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 
 from crossover.networks.residual_unet import STAGES, Settings
-from crossover.networks.torch.monai import Decoder, Parts, parts
+from crossover.networks.torch.monai import Decoder, Parts, UNet, parts
 
 
 class Up(nn.Module):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from monai.networks.nets.segresnet import SegResNet
 from torch import Tensor, nn
 
 from crossover.networks.segresnet import Settings
-from crossover.networks.torch.monai import Decoder, Parts, parts
+from crossover.networks.torch.monai import Decoder, Parts, SegResNet, parts
 
 
 class Up(nn.Module):

@@ -71,9 +71,9 @@ class TorchEngine:
             self.versions |= of_cuda
         self.device = torch.cuda.get_device_name(device) if cuda else "CPU"
         self._architecture = declared(network.architecture)
+        build = builder(network.architecture, "torch")
         if self._architecture.dimensions == 3:
             self.versions["monai"] = version("monai")  # whose networks they are
-        build = builder(network.architecture, "torch")
         self._build = lambda: build(*shape, structures, **network.settings)
         self._settings, self._device = network.device, device
         last = torch.channels_last if len(shape) == 3 else torch.channels_last_3d
