@@ -132,15 +132,18 @@ def test_initial_probability_is_what_an_untrained_network_predicts(architecture)
     assert np.median(own.predict(batch()[0])) < 0.1
 
 
-@pytest.mark.parametrize("architecture, settings, total", [
-    ("segresnet", {}, 1_209_858),
-    ("dynunet", {}, 5_000_000),
-    ("residual_unet", {}, 4_800_000),
+@pytest.mark.parametrize("architecture, total, levels", [
+    ("segresnet", 1_186_994, [1_183_290, 1_152_058, 1_027_386, 86_330, 34]),
+    ("dynunet", 16_543_650, [16_515_010, 16_348_866, 15_684_802, 13_029_570, 8_051_650, 66]),
+    ("residual_unet", 4_806_481, [4_798_655, 4_743_261, 4_521_883, 3_636_761, 949_015, 1_841]),
 ])  # fmt: skip
-def test_the_default_networks_have_as_many_parameters_as_monais(architecture, settings, total):
+def test_each_level_leaves_its_parameters_to_train(architecture, total, levels):
+    own = declared(architecture)
     with torch.device("meta"):
-        network = builder(architecture, "torch")(64, 64, 64, 1, 2, **settings)
-    assert sum(p.numel() for p in network.parameters()) == total
+        network = builder(architecture, "torch")(64, 64, 64, 1, 2)
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()}
+    assert sum(counts.values()) == total
+    assert [sum(counts[p] for p in own.parts if p not in own.frozen(level)) for level in own.levels] == levels
 
 
 # ---- windows

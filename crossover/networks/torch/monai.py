@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 
 from crossover.networks.nnunet import parts_of
+
+# MONAI imports TensorBoard, which imports TensorFlow where that is installed, unless it finds this module of its own.
+_NO_TENSORFLOW = "tensorboard.compat.notf"
+sys.modules.setdefault(_NO_TENSORFLOW, ModuleType(_NO_TENSORFLOW))
 
 try:
     from monai.networks.nets.dynunet import DynUNet
