@@ -43,7 +43,7 @@ SHAPE = (16, 32, 32)
 SMALL = {
     "segresnet": {"init_filters": 8},
     "dynunet": {"filters": [4, 6, 8, 10, 12]},
-    "residual_unet": {"channels": [4, 6, 8, 10, 12]},
+    "residual_unet": {"filters": [4, 6, 8, 10, 12]},
 }
 STRIDES = [2, 2, 2, 2]
 THEIRS = {

@@ -30,10 +30,10 @@ SIZE = (16, 0)
 class Settings(networks.Settings):
     """The settings that a study may choose."""
 
-    channels: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=STAGES, max_length=STAGES)] = [
+    filters: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=STAGES, max_length=STAGES)] = [
         16, 32, 64, 128, 256,
     ]  # fmt: skip
-    """Channels of each stage."""
+    """Channels of each stage: MONAI's `channels`, which here are those of the image."""
     num_res_units: Annotated[int, Field(ge=1)] = 2
     """Convolutions of a residual unit."""
 

@@ -28,7 +28,7 @@ def build(slices: int, height: int, width_px: int, channels: int, structures: in
         settings: see `crossover.networks.residual_unet.Settings`.
     """
     s = Settings(**settings)
-    model = UNet(3, channels, structures, s.channels, [2] * (STAGES - 1), num_res_units=s.num_res_units)
+    model = UNet(3, channels, structures, s.filters, [2] * (STAGES - 1), num_res_units=s.num_res_units)
     downs, ups = [], []
     inner: nn.Module = model.model
     while isinstance(inner, nn.Sequential):  # down, what lies below with a skip around it, up
