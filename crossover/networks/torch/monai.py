@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import torch
@@ -59,7 +59,7 @@ class Decoder(nn.Module):
         steps: for each, what is called with the map so far and the map of the encoder's stage of its size.
     """
 
-    def __init__(self, steps: list[nn.Module]) -> None:
+    def __init__(self, steps: Sequence[nn.Module]) -> None:
         super().__init__()
         self.steps = nn.ModuleList(steps)
 

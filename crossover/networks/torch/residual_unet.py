@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -29,11 +31,12 @@ def build(slices: int, height: int, width_px: int, channels: int, structures: in
     """
     s = Settings(**settings)
     model = UNet(3, channels, structures, s.filters, [2] * (STAGES - 1), num_res_units=s.num_res_units)
-    downs, ups = [], []
-    inner: nn.Module = model.model
+    downs: list[nn.Module] = []
+    ups: list[nn.Module] = []
+    inner: Any = model.model
     while isinstance(inner, nn.Sequential):  # down, what lies below with a skip around it, up
         down, skip, up = inner
         downs, ups, inner = [*downs, down], [*ups, up], skip.submodule
     head, *between = ups
     steps = [Up(up) for up in (None, *reversed(between))]
-    return parts(model, [[own] for own in (*downs, inner)], Decoder([*steps]), head)
+    return parts(model, [[own] for own in (*downs, inner)], Decoder(steps), head)

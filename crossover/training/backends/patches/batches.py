@@ -113,7 +113,7 @@ class PatchBatches:
 
     def _begin(self, volume: Volume, structure: int, seed: list[int]) -> np.ndarray:
         rng = np.random.default_rng(seed)
-        last = np.array(volume.shape) - self._size
+        last = np.subtract(volume.shape, self._size)
         if structure == ANYWHERE:
             return rng.integers(0, last + 1)
         of = volume.places[structure]
