@@ -222,6 +222,6 @@ def test_a_subset_without_the_structure_fails_the_stage(tmp_path, monkeypatch, u
     of_case = {"t": "train", "v": "validation"}
     monkeypatch.setattr(run, "load", lambda _, own, __: empty if of_case[own[0].case] == use else slices())
     with pytest.raises(TrainingFailed, match=r"none of the slices of its 1 cases .*smallest_mask_px"):
-        trainer._data(stage)
+        trainer._data(stage, "key")
     monkeypatch.setattr(run, "load", lambda *_: slices())
-    assert trainer._data(stage)[1].has_structure.sum() == 2
+    assert trainer._data(stage, "key")[1].has_structure.sum() == 2

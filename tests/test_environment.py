@@ -152,7 +152,7 @@ PACKAGE = {
     "huggingface_hub": "huggingface-hub",
 }  # fmt: skip
 """Imported name -> package, where they differ. pydicom finds gdcm by itself."""
-ENGINES = ("keras", "torch", "nnunet")
+ENGINES = ("keras", "torch", "patches", "nnunet")
 
 
 def imported(path: str) -> set[str]:
@@ -186,8 +186,10 @@ def rules() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("environment", "script"), rules())
 def test_an_environment_has_what_its_rules_import(environment: str, script: str):
-    built = [a for a in architectures() if environment in declared(a).engines]
+    built = [a for a in architectures(2) if environment in declared(a).engines]
     more = {file for a in built for file in (*backend("slices"), *network_files(a, environment))}
+    volumes = architectures(3) if environment == "patches" else ()
+    more |= {file for a in volumes for file in (*backend("patches"), *network_files(a, "torch"))}
     more |= backend("nnunet") if environment == "nnunet" else set()
     more |= {a.source for a in registry.analyses()} if script in ("analysis", "report") else set()
     files = closure(f"workflow_scripts/{script}.py", *more)
@@ -238,7 +240,9 @@ def test_the_base_imports_what_it_declares():
 def test_the_package_imports_what_it_declares():
     """All of it, and with the extras that run studies."""
     found = set().union(*(imported(str(p.relative_to(ROOT))) for p in (ROOT / "crossover").rglob("*.py")))
-    assert {canonicalize_name(n) for n in found} <= direct("ingest", "torch", "keras", "nnunet", "workflow").keys()
+    assert {canonicalize_name(n) for n in found} <= direct(
+        "ingest", "torch", "keras", "monai", "nnunet", "workflow"
+    ).keys()
 
 
 def test_a_wheel_holds_what_commands_read(tmp_path):

@@ -125,5 +125,5 @@ def _normalisation(study: Study, about: Mapping[str, Any]) -> str:
     if how.method == "window":
         return f"values from {how.window[0]:g} to {how.window[1]:g} to 0 to 1, clipped"
     if about["standardised"]:
-        return "by mean and SD over the training slices, which are in model.json"
+        return "by mean and SD over the training images, which are in model.json"
     return f"to mean 0 and SD 1 over each {how.per}"

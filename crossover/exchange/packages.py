@@ -40,7 +40,10 @@ MOST_BYTES = {WEIGHTS: 4 << 30, STUDY: 1 << 20, MODEL: 1 << 20, SCORES: 16 << 20
 FORM = 1
 """The version of the form of packages; it is raised where one of another form can't be read any more."""
 _CHUNK = 1 << 20
-_KEPT = ("initial", "parameters", "patients", "slices", "steps", "best_step", "best_validation_dsc", "seed", "versions")
+_KEPT = (
+    "initial", "parameters", "patients", "slices", "volumes", "steps", "best_step", "best_validation_dsc", "seed",
+    "versions",
+)  # fmt: skip
 """What a package has of a stage's record."""
 
 
@@ -60,7 +63,7 @@ class About(Section):
     structures: list[str]
     network: Network
     standardised: dict[str, list[float]] | None
-    """The mean and SD of each channel over the training slices; None where each case is normalised by itself."""
+    """The mean and SD of each channel over the training images; None where each case is normalised by itself."""
     training: dict[str, Any]
 
 

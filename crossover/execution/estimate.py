@@ -96,6 +96,8 @@ def stage_steps(stage: Stage, study: Study, data: Path = Path("data")) -> int | 
     recipe, slices = study.recipe, 0.0
     if recipe.steps and recipe.steps[0] == recipe.steps[1]:
         return recipe.steps[0]
+    if backends.backend_of(network).reads != "slices":
+        return None  # an epoch of patches follows from the volumes
     for cohort, n in stage.train:
         each = slices_per_patient(study, cohort, data)
         patients = n or training_patients(study.cohorts[cohort], data / "cases" / cohort)

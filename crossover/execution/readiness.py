@@ -145,7 +145,7 @@ def costs(study: Study, values: dict[str, str], cores: int) -> list[str]:
     rows = []
     for (architecture, encoder), level, called in sorted(kinds, key=str):
         network = study.network_of(called)
-        if backends.backend_of(network).reads != "slices":  # what a step takes follows from a plan of cases
+        if backends.backend_of(network).step(study, network) is None:  # what it takes follows from a plan of cases
             continue
         network = network.cell(architecture, encoder) if encoder else network
         seconds = measured(study, network, level, structures, study.execution.threads)

@@ -274,7 +274,7 @@ def peak_bytes(study: Study) -> float | None:
     if any(
         backends.backend_of(network).reads != "slices" for network in [study.network, *study.other_networks.values()]
     ):
-        return None  # it follows from a plan
+        return None  # it follows from a plan, or from patches of any size
     peaks = _rows(study)["peak_gb"]
     return float(peaks.max()) * 1e9 if peaks.notna().all() and len(peaks) else None
 

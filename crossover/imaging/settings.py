@@ -58,7 +58,7 @@ class Slices(Section):
     smallest_mask_px: Annotated[int, Field(ge=0)] = 0
     """A slice counts as one with the structure where more pixels than these of the acquired matrix are in it."""
     normalisation: Normalisation
-    """How intensities are normalised."""
+    """How intensities are normalised; also those of volumes (docs/patches.md)."""
 
 
 class Preparation(Section):

@@ -50,9 +50,10 @@ class Declared:
         parts: from input to output, as the layers' names begin.
         levels: fine-tune level -> the first part that is trained.
         engines: those that can build it.
-        size: (m, r): rows and columns of its input must be a multiple of m, plus r.
-        smallest_map: pixels of the smallest map that is batch-normalised, of the input's size; None
-            where a single value can be normalised too.
+        size: (m, r): rows and columns of its input, and slices of a 3D one's, must be a multiple of m, plus r.
+        smallest_map: pixels of the smallest map that is normalised, of the input's size; None where a single value can
+            be normalised too.
+        dimensions: 2 for a network of slices, 3 for one of volumes.
     """
 
     name: str
@@ -61,7 +62,8 @@ class Declared:
     settings: type[Settings]
     engines: list[str]
     size: tuple[int, int]
-    smallest_map: Callable[[tuple[int, int]], int] | None
+    smallest_map: Callable[[tuple[int, ...]], int] | None
+    dimensions: int = 2
 
     def frozen(self, level: str | None) -> tuple[str, ...]:
         """Return the parts that are not trained at a level; None trains everything.
@@ -81,10 +83,10 @@ class Declared:
 
 
 @cache  # every check of a configuration asks
-def architectures() -> tuple[str, ...]:
-    """Return names of the architectures that some engine builds."""
+def architectures(dimensions: int | None = None) -> tuple[str, ...]:
+    """Return names of the architectures that some engine builds, where given those of so many dimensions alone."""
     names = sorted(f.stem for f in _FOLDER.glob("[!_]*.py") if _engines(f.stem) and _declares(f))
-    return tuple(names)
+    return tuple(name for name in names if dimensions in (None, declared(name).dimensions))
 
 
 def declared(architecture: str) -> Declared:
@@ -98,11 +100,15 @@ def declared(architecture: str) -> Declared:
         list(_engines(architecture)),
         getattr(module, "SIZE", (1, 0)),
         getattr(module, "smallest_map", None),
+        getattr(module, "DIMENSIONS", 2),
     )
 
 
 def builder(architecture: str, engine: str) -> Callable:
-    """Return the architecture's `build(height, width_px, channels, classes, **settings)` for an engine."""
+    """Return the architecture's `build(height, width_px, channels, classes, **settings)` for an engine.
+
+    That of a network of volumes has the number of slices before the height.
+    """
     return importlib.import_module(f"crossover.networks.{engine}.{architecture}").build
 
 
@@ -121,8 +127,8 @@ def wrong_settings(architecture: str, settings: dict) -> list[str]:
     return []
 
 
-def wrong_size(architecture: str, size: tuple[int, int]) -> list[str]:
-    """Return what is wrong with the size (rows, columns) of a network's input; empty where nothing is."""
+def wrong_size(architecture: str, size: tuple[int, ...]) -> list[str]:
+    """Return what is wrong with the size (rows, columns; slices first) of a network's input; empty where nothing is."""
     multiple, plus = declared(architecture).size
     fitting = [n // multiple * multiple + plus for n in size]
     if list(size) == fitting:

@@ -16,7 +16,11 @@ from crossover.study.sections import (
     CaseTraining,
     Initial,
     Network,
+    Patches,
+    PatchPrediction,
+    PatchTraining,
     Prediction,
+    Recipe,
     Training,
 )
 
@@ -39,6 +43,7 @@ class Backend(NamedTuple):
         files: the entries of its code, beside those of the scripts, for its part "training" or "prediction" and an
             architecture of the network.
         steps: of a training, where the network says it; else they follow from the study's recipe.
+        step: the size of what a step sees, without channels, and its recipe; None where a plan of cases tells.
     """
 
     reads: Literal["slices", "cases"]
@@ -48,6 +53,7 @@ class Backend(NamedTuple):
     findings: Callable[[Study, Network], Iterator[str]]
     files: Callable[[str, str, Network], tuple[str, ...]]
     steps: Callable[[Network], int | None]
+    step: Callable[[Study, Network], tuple[tuple[int, ...], Recipe] | None]
 
 
 def backend_of(network: Network) -> Backend:
@@ -81,16 +87,26 @@ def _slice_prediction(study: Study, network: Network) -> Prediction:
 
 def _slice_findings(study: Study, network: Network) -> Iterator[str]:
     name = network.architecture
-    if name not in networks.architectures():
-        yield f"network.architecture: no {name!r}; there are {', '.join(networks.architectures())}"
+    yield from _own_findings(network, 2)
+    if name not in networks.architectures(2):
         return
-    for wrong in networks.wrong_settings(name, network.settings):
-        yield f"network.settings.{wrong}"
     size = study.preparation.slices.size
     for wrong in networks.wrong_size(name, size):
         yield f"preparation.slices.size: {wrong}"
     for wrong in networks.wrong_batch(name, study.recipe.batch, size):
         yield f"recipe.batch: {wrong}"
+
+
+def _own_findings(network: Network, dimensions: int) -> Iterator[str]:
+    """Yield what is wrong with a network of the own loop, whatever it sees."""
+    name, there = network.architecture, networks.architectures(dimensions)
+    if name not in there:
+        other = {2: "network.backend: patches trains", 3: "network.backend: slices trains"}[dimensions]
+        known = f"; {other} it" if name in networks.architectures() else ""
+        yield f"network.architecture: no {name!r}; there are {', '.join(there)}{known}"
+        return
+    for wrong in networks.wrong_settings(name, network.settings):
+        yield f"network.settings.{wrong}"
     engines = networks.declared(name).engines
     if network.engine not in engines:
         yield f"network.engine: {name} is built for {', '.join(engines)}, not {network.engine}"
@@ -100,6 +116,62 @@ def _slice_findings(study: Study, network: Network) -> Iterator[str]:
 
 def _slice_files(part: str, architecture: str, network: Network) -> tuple[str, ...]:
     return (f"{FOLDER}/slices/{part}.py", *network_files(architecture, network.engine))
+
+
+# ---- patches
+
+
+def patches_of(network: Network) -> Patches:
+    """Return what a network of the backend patches sees: its study was checked."""
+    assert network.patches, "the backend patches has network.patches"
+    return network.patches
+
+
+def _patch_recipe(study: Study, network: Network) -> Recipe:
+    """Return the study's recipe with the batch of patches, and without what is of slices alone."""
+    recipe = study.recipe
+    drawn = recipe.augmentation.drawn and recipe.augmentation.drawn.model_copy(update={"versions": None})
+    augmentation = recipe.augmentation.model_copy(update={"drawn": drawn})
+    batch = patches_of(network).batch
+    return recipe.model_copy(update={"batch": batch, "augmentation": augmentation, "validate_on": "volumes"})
+
+
+def _patch_training(study: Study, network: Network) -> PatchTraining:
+    return PatchTraining(
+        network=network,
+        recipe=_patch_recipe(study, network),
+        validation=study.splits.validation,
+        normalisation=study.preparation.slices.normalisation,
+        channels=study.channels,
+    )
+
+
+def _patch_prediction(study: Study, network: Network) -> PatchPrediction:
+    return PatchPrediction(
+        network=network.model_copy(update={"initial": Initial()}),
+        normalisation=study.preparation.slices.normalisation,
+        channels=study.channels,
+        threshold=study.evaluation.threshold,
+    )
+
+
+def _patch_findings(study: Study, network: Network) -> Iterator[str]:
+    name = network.architecture
+    yield from _own_findings(network, 3)
+    if network.patches is None:
+        yield "network.patches: the backend patches needs size and spacing_mm (docs/patches.md)"
+        return
+    if name not in networks.architectures(3):
+        return
+    size = network.patches.size
+    yield from (f"network.patches.size: {wrong}" for wrong in networks.wrong_size(name, size))
+    smallest = networks.declared(name).smallest_map
+    if smallest and smallest(size) == 1:
+        yield f"network.patches.size: {list(size)}: {name} normalises maps of a single voxel there; take a larger one"
+
+
+def _patch_files(part: str, architecture: str, network: Network) -> tuple[str, ...]:
+    return (f"{FOLDER}/patches/{part}.py", *network_files(architecture, network.engine))
 
 
 # ---- nnunet
@@ -147,6 +219,17 @@ BACKENDS = {
         findings=_slice_findings,
         files=_slice_files,
         steps=lambda network: None,
+        step=lambda study, network: (study.preparation.slices.size, study.recipe),
+    ),
+    "patches": Backend(
+        reads="cases",
+        environment=lambda network: "patches",
+        training=_patch_training,
+        prediction=_patch_prediction,
+        findings=_patch_findings,
+        files=_patch_files,
+        steps=lambda network: None,
+        step=lambda study, network: (patches_of(network).size, _patch_recipe(study, network)),
     ),
     "nnunet": Backend(
         reads="cases",
@@ -156,5 +239,6 @@ BACKENDS = {
         findings=_case_findings,
         files=lambda part, architecture, network: (f"{FOLDER}/nnunet/{part}.py",),
         steps=lambda network: network.trainer.num_epochs * network.trainer.num_iterations_per_epoch,
+        step=lambda study, network: None,
     ),
 }

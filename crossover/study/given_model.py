@@ -42,7 +42,7 @@ def model_of(source: str) -> Model | None:
     if known.get("backend"):
         raise ValueError(
             f"{file}: a model of the backend {known['backend']}: name it in the study's file (network.backend, "
-            "network.initial.file, docs/nnunet.md)"
+            f"network.initial.file, docs/{known['backend']}.md)"
         )
     initial = {"weights": "model", "file": os.path.relpath(file)}
     every = networks.declared(known["architecture"]).settings(**known["settings"]).model_dump()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from crossover.core.configuration import Section
-from crossover.imaging.settings import Slices
+from crossover.imaging.settings import Normalisation, Slices
 from crossover.sources.settings import Source
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
@@ -181,11 +181,30 @@ class NnunetTrainer(Section):
     """The weight decay of the optimiser."""
 
 
+class Patches(Section):
+    """What a 3D network of the own loop sees: patches of volumes on voxels of one size.
+
+    Each axis is the case's own: slices as they were acquired, then rows, then columns.
+    """
+
+    size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    """Slices, rows and columns of a patch, in voxels."""
+    spacing_mm: tuple[Tolerance, Tolerance, Tolerance]
+    """Size of a voxel across slices, rows and columns; images are interpolated linearly."""
+    batch: Annotated[int, Field(ge=1)] = 2
+    """Patches in a batch, in place of the recipe's `batch`, which counts slices."""
+    overlap: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of a window, along each axis, that the next one covers too, where volumes are predicted. Of so many windows
+    the middles weigh more than the edges."""
+
+
 NNUNET = "nnunet"
 """The backend, and what stands for the architecture of its networks, which nnU-Net plans by itself."""
+OF_NNUNET = ("configuration", "plans", "gpu_memory_target_in_gb", "disable_tta", "trainer")
 UNREAD = {
-    "slices": ("backend", "configuration", "plans", "gpu_memory_target_in_gb", "disable_tta", "trainer"),
-    NNUNET: ("settings", "device"),
+    "slices": ("backend", *OF_NNUNET, "patches"),
+    "patches": OF_NNUNET,
+    NNUNET: ("settings", "device", "patches"),
 }
 """Backend -> the keys of a network that it doesn't read. The own loop reads no key that names another backend."""
 
@@ -196,8 +215,11 @@ class Network(Section):
     Keys that the backend doesn't read may stand there and mean nothing, so that one key changes the backend.
     """
 
-    backend: Literal["slices", "nnunet"] = "slices"
-    """What makes the trainings: this library's own loop over slices, or nnU-Net (docs/nnunet.md)."""
+    backend: Literal["slices", "patches", "nnunet"] = "slices"
+    """What makes the trainings: this library's own loop over slices, or over patches of volumes (docs/patches.md), or
+    nnU-Net (docs/nnunet.md)."""
+    patches: Patches | None = None
+    """Of the backend patches."""
     configuration: Literal["2d", "3d_fullres", "3d_lowres"] = "2d"
     """The configuration of nnU-Net's plans that is trained."""
     plans: Literal["default", "ResEncM", "ResEncL", "ResEncXL"] = "default"
@@ -381,6 +403,25 @@ class Training(Section):
     standardise: bool
     """Whether slices are normalised by the training slices' mean and SD (see `Normalisation`)."""
     channels: list[str]
+
+
+class PatchTraining(Section):
+    """As `Training`, of the backend patches."""
+
+    network: Network
+    recipe: Recipe
+    validation: Fraction | Literal["fold"]
+    normalisation: Normalisation
+    channels: list[str]
+
+
+class PatchPrediction(Section):
+    """As `Prediction`, of the backend patches."""
+
+    network: Network
+    normalisation: Normalisation
+    channels: list[str]
+    threshold: Fraction
 
 
 class CaseTraining(Section):

@@ -1,5 +1,7 @@
 """Augmentation of slices: a fixed set of versions, or parameters drawn and then applied.
 
+A stack of slices, as a patch of a volume, is augmented as one: each of its slices alike.
+
 Turned and scaled slices are bilinear for images and nearest for masks; outside the slice the image is
 continued by its edge and the mask is empty.
 """
@@ -26,7 +28,7 @@ class Versions:
         self.count = 1 + len(self._cuts) + self._flip
 
     def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return each slice (n, rows, columns, channels) in its version; nothing is drawn."""
+        """Return each slice, or stack of them, (n, ..., rows, columns, channels) in its version; nothing is drawn."""
         return self._of_versions(images, versions, _Map.image)
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
@@ -42,7 +44,7 @@ class Versions:
             elif version <= len(self._cuts):
                 out[at] = way(_map(self._shape, self._cuts[version - 1]), slices[at])
             else:
-                out[at] = slices[at][:, :, ::-1]
+                out[at] = slices[at][..., ::-1, :]
         return out
 
 
@@ -66,8 +68,9 @@ class Cuts:
     """Cuts whose parameters follow from seeds alone: those of each batch anew, or `versions` of each slice
     once, so that they are a finite set as `Versions` are."""
 
-    def __init__(self, drawn: Drawn, shape: tuple[int, int]) -> None:
-        self._settings, self._shape = drawn, shape
+    def __init__(self, drawn: Drawn, shape: tuple[int, int], margin: tuple[int, int] = (0, 0)) -> None:
+        """`margin`: see `augmenter`."""
+        self._settings, self._shape, self._around = drawn, shape, widened(shape, margin)
         self.drawn = "once" if drawn.versions else "anew"
         self.count = drawn.versions or 1
 
@@ -80,7 +83,7 @@ class Cuts:
         return Cut(scale, angle, (down, across))
 
     def images(self, images: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
-        """Return each slice (n, rows, columns, channels) with its own cut."""
+        """Return each slice, or stack of them, (n, ..., rows, columns, channels) with its own cut."""
         return np.stack([self._map(d).image(i) for d, i in zip(draws, images, strict=True)])
 
     def masks(self, masks: np.ndarray, versions: np.ndarray, draws: Draws) -> np.ndarray:
@@ -88,14 +91,26 @@ class Cuts:
         return np.stack([self._map(d).mask(m) for d, m in zip(draws, masks, strict=True)])
 
     def _map(self, draw: tuple[list[int], int]) -> _Map:
-        return _map(self._shape, self.draw(*draw))
+        return _map(self._around, self.draw(*draw))
 
 
-def augmenter(augmentation: Augmentation, shape: tuple[int, int]) -> Versions | Cuts:
-    """Return what makes the batches of a recipe, for slices of `shape` (rows, columns)."""
+def augmenter(
+    augmentation: Augmentation, shape: tuple[int, int], margin: tuple[int, int] = (0, 0)
+) -> Versions | Cuts:  # fmt: skip
+    """Return what makes the batches of a recipe, for slices of `shape` (rows, columns).
+
+    Args:
+        margin: rows and columns on either side by which what is augmented is larger than what is used of it, so that a
+            patch of a volume is turned together with what lies around it.
+    """
     if augmentation.drawn:
-        return Cuts(augmentation.drawn, shape)
-    return Versions(augmentation, shape)
+        return Cuts(augmentation.drawn, shape, margin)
+    return Versions(augmentation, widened(shape, margin))
+
+
+def widened(shape: tuple[int, int], margin: tuple[int, int]) -> tuple[int, int]:
+    """Return rows and columns with a margin on either side of each."""
+    return shape[0] + 2 * margin[0], shape[1] + 2 * margin[1]
 
 
 class _Map:

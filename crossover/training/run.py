@@ -1,4 +1,4 @@
-"""Train a stage by the own loop over slices."""
+"""Train a stage by the own loop: what any network of it needs, and what one of slices does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -36,45 +36,95 @@ from crossover.training.stage import Trained, planned_steps, scored_slices, trai
 
 log = logging.getLogger(__name__)
 USES = {"train": "train on", "validation": "validate on"}
-SMALLER = "a smaller recipe.batch, or fewer trainings at once (--cores, execution.per_gpu)"
+SMALLER = "a smaller {}, or fewer trainings at once (--cores, execution.per_gpu)"
 OFF = Cache(0)
 
 
-class _Data(NamedTuple):
-    """Cases by use, slices, by what these were standardised, and the augmented versions of those to train on."""
+class Data(Protocol):
+    """What a stage is trained and validated on, as its backend reads it."""
 
-    cases: dict[str, pd.DataFrame]
-    training: SliceSet
-    validation: SliceSet
-    moments: Moments | None
-    versions: Versions | Cuts
+    @property
+    def cases(self) -> dict[str, pd.DataFrame]:
+        """The cases, by their use."""
+
+    @property
+    def moments(self) -> Moments | None:
+        """By what its images were standardised."""
 
 
-class Trainer(Stages):
-    """Makes stages by the own loop; an engine is created for the first one that must be trained, and shared."""
+class Loop(Stages):
+    """Makes stages by the own loop; an engine is created for the first one that must be trained, and shared.
+
+    What a class that derives from it says is what a network sees: methods that raise `NotImplementedError` here.
+
+    Attributes:
+        batch: the setting that says how many are in a batch, for a person whose memory is too small for it.
+    """
+
+    batch = "recipe.batch"
 
     def __init__(
-        self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
-        threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *told: None,
-        activations: Cache = OFF, gpu_share: float = 1.0,
+        self, settings: Any, splits: pd.DataFrame, out: Path, cache: Path, threads: int, initial: Initials | None,
+        watch: Callable[..., None], activations: Cache = OFF, gpu_share: float = 1.0,
     ) -> None:  # fmt: skip
-        """`watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told. Where there is a
+        """`settings` has `network`, `recipe`, `validation` and `channels`, as `crossover.study.sections.Training`.
+        `watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told. Where there is a
         GPU `gpu_share` of it is this job's: below 1 others may have trained on it."""
         super().__init__(splits, out, cache, initial or Initials({}, ""))
         self.watch, self.activations, self.gpu_share = watch, activations, gpu_share
-        self.settings, self.slices, self.threads = settings, slices, threads
+        self.settings, self.threads = settings, threads
         self._engines: dict[int, engines.Engine] = {}
 
     def engine(self, structures: int) -> engines.Engine:
         """Return the engine for networks with this number of output channels."""
         if structures not in self._engines:
             s = self.settings
-            self._engines[structures] = engines.create(s.network, (*s.size, len(s.channels)), structures, self.threads)
+            shape = (*self._size(), len(s.channels))
+            self._engines[structures] = engines.create(s.network, shape, structures, self.threads)
         return self._engines[structures]
 
-    def digests(self, cases: pd.DataFrame, structures: Sequence[str]) -> dict[str, list[str]]:
-        """See `Stages`."""
-        return self.slices.digests(cases, structures)
+    # ---- what a network sees
+
+    def _size(self) -> tuple[int, ...]:
+        """Return the size of what a network sees, without channels."""
+        raise NotImplementedError
+
+    def _data(self, stage: Stage, key: str) -> Any:
+        """Read what a stage is trained and validated on, as `Data`.
+
+        Args:
+            key: of the stage, as `Stages` has it.
+
+        Raises:
+            TrainingFailed: nothing to train on, or to validate on.
+        """
+        raise NotImplementedError
+
+    def _seen(self, data: Any) -> dict[str, Any]:
+        """Return what the record says of the data, beside its cases."""
+        raise NotImplementedError
+
+    def _batches(self, data: Any, recipe: Recipe, seed: int) -> Any:
+        """Return the batches of a training, as `Batches`: functions of the seed and the step alone."""
+        raise NotImplementedError
+
+    def _validation(self, engine: engines.Engine, data: Any, name: str, stack: ExitStack) -> Callable[[], float]:
+        """Return what gives the validation DSC of the engine's present weights, until the stack is closed.
+
+        Args:
+            name: of the frozen activations, as of `_activations`.
+        """
+        raise NotImplementedError
+
+    def _activations(self, engine: engines.Engine, stage: Stage, moments: Moments | None) -> str:
+        """Return a digest of all that a frozen activation follows from, beside what it is of; "" where none is kept."""
+        return ""
+
+    def _model(self, stage: Stage, structures: int) -> engines.Arrays | None:
+        """Return the weights of the study's file, by the network's own names; None where the stage begins otherwise."""
+        return self.initial.model(stage, self.settings.network)
+
+    # ---- the training
 
     def train(self, stage: Stage, key: str, folder: Path) -> dict:
         """See `Stages`."""
@@ -82,13 +132,13 @@ class Trainer(Stages):
             return self._train(stage, key, folder)
         except Exception as error:
             if engines.out_of_memory(error):
-                raise TrainingFailed(f"no memory left: {error}", SMALLER) from error
+                raise TrainingFailed(f"no memory left: {error}", SMALLER.format(self.batch)) from error
             raise
 
     def _train(self, stage: Stage, key: str, folder: Path) -> dict:
         start, clock = perf_counter(), Clock()
         with clock("load"):
-            data = self._data(stage)
+            data = self._data(stage, key)
         with clock("import"):
             engines.module(self.settings.network)
         with clock("build"):
@@ -96,19 +146,14 @@ class Trainer(Stages):
         seed, done, counts, collapsed = self._learn(engine, stage, key, data, clock)
         save_file({k: np.ascontiguousarray(v) for k, v in done.weights.items()}, folder / WEIGHTS)
         pd.DataFrame(done.history).to_csv(folder / HISTORY, index=False)
-        training, moments = data.training, data.moments
+        moments = data.moments
         return {
             "stage": asdict(stage), "seed": seed, "collapsed": collapsed,
             "network": self.settings.network.model_dump(mode="json"),
             "initial": self.initial.of(stage, self.settings.network),
             "standardised": moments._asdict() if moments else None, "steps": done.steps, "best_step": done.best_step,
             "best_validation_dsc": done.best_dsc, "parameters": engine.parameters(),
-            "patients": {use: len(c) for use, c in data.cases.items()},
-            "slices": {
-                "train": len(training.images), "with_structure": int(training.has_structure.sum()),
-                "versions": data.versions.count,
-            },
-            "activations": counts,
+            "patients": {use: len(c) for use, c in data.cases.items()}, **self._seen(data), "activations": counts,
             "seconds": round(perf_counter() - start + done.before, 2),
             "seconds_in": done.seconds, "cpu_seconds": clock.cpu_seconds,
             "threads": self.threads, "gpu_share": self.gpu_share,
@@ -116,7 +161,7 @@ class Trainer(Stages):
         }  # fmt: skip
 
     def _learn(
-        self, engine: engines.Engine, stage: Stage, key: str, data: _Data, clock: Clock
+        self, engine: engines.Engine, stage: Stage, key: str, data: Data, clock: Clock
     ) -> tuple[int, Trained, dict | None, list[dict]]:
         """Train until it does not collapse, or the recipe's retries are used up.
 
@@ -146,24 +191,79 @@ class Trainer(Stages):
             collapsed.append({"seed": seed, "happened": happened, "history": done.history})
 
     def _attempt(
-        self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int, data: _Data, clock: Clock,
+        self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int, data: Data, clock: Clock,
         checkpoint: Path,
     ) -> tuple[Trained, dict | None]:  # fmt: skip
         with clock("build"):
             self._begin(engine, stage, recipe, seed)
         begins_trained = stage.parent is not None or stage.initial == "model"
-        batches = Batches(data.training, data.versions, recipe.batch, recipe.background_slices, seed, recipe.seed)
+        batches = self._batches(data, recipe, seed)
         name = self._activations(engine, stage, data.moments) if engine.fixed() else ""
         watch = partial(self.watch, stage.name)
         with ExitStack() as stack:
             with clock("build"):
                 steps = planned_steps(recipe, batches.epoch_steps)
                 given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
-                validate = self._validation(engine, data.validation, name, stack)
+                validate = self._validation(engine, data, name, stack)
             done = train(engine, given, validate, recipe, checkpoint, clock, watch, begins_trained)
         return done, given.counts if name else None
 
-    def _data(self, stage: Stage) -> _Data:
+    def _begin(self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int) -> None:
+        """Start the engine on the stage's initial weights."""
+        weights = load_file(self.out / stage.parent / WEIGHTS) if stage.parent else None
+        engine.start(recipe, seed, weights, stage.level)
+        channels = len(self.settings.channels)
+        if arrays := self.initial.arrays(stage, self.settings.network, channels):
+            engine.begin_from(arrays)
+        if arrays := self._model(stage, len(stage.structures)):
+            weights = engine.weights()
+            own = fitting(arrays, weights, engine.frozen())
+            if own.keys() == arrays.keys() == weights.keys():
+                engine.start(recipe, seed, arrays, stage.level)
+            else:
+                engine.begin_from(own)
+
+
+class _Data(NamedTuple):
+    """Cases by use, slices, by what these were standardised, and the augmented versions of those to train on."""
+
+    cases: dict[str, pd.DataFrame]
+    training: SliceSet
+    validation: SliceSet
+    moments: Moments | None
+    versions: Versions | Cuts
+
+
+class Trainer(Loop):
+    """Makes stages by the own loop over slices."""
+
+    settings: Training
+
+    def __init__(
+        self, settings: Training, slices: Slices, splits: pd.DataFrame, out: Path, cache: Path,
+        threads: int, initial: Initials | None = None, watch: Callable[..., None] = lambda *told: None,
+        activations: Cache = OFF, gpu_share: float = 1.0,
+    ) -> None:  # fmt: skip
+        super().__init__(settings, splits, out, cache, threads, initial, watch, activations, gpu_share)
+        self.slices = slices
+
+    def digests(self, cases: pd.DataFrame, structures: Sequence[str]) -> dict[str, list[str]]:
+        """See `Stages`."""
+        return self.slices.digests(cases, structures)
+
+    def _size(self) -> tuple[int, ...]:
+        return self.settings.size
+
+    def _seen(self, data: _Data) -> dict[str, Any]:
+        training = data.training
+        with_structure = int(training.has_structure.sum())
+        counts = {"train": len(training.images), "with_structure": with_structure, "versions": data.versions.count}
+        return {"slices": counts}
+
+    def _batches(self, data: _Data, recipe: Recipe, seed: int) -> Batches:
+        return Batches(data.training, data.versions, recipe.batch, recipe.background_slices, seed, recipe.seed)
+
+    def _data(self, stage: Stage, key: str) -> _Data:
         """Read what a stage is trained and validated on.
 
         Raises:
@@ -200,27 +300,12 @@ class Trainer(Stages):
         machine = [self.threads, engine.versions, engine.device, processor()]
         return digest([weights.hexdigest(), s.network, stage.level, how, moments, machine, code])
 
-    def _validation(self, engine: engines.Engine, slices: SliceSet, name: str, stack: ExitStack) -> Callable[[], float]:
-        on = self.settings.recipe.validate_on
+    def _validation(self, engine: engines.Engine, data: _Data, name: str, stack: ExitStack) -> Callable[[], float]:
+        slices, on = data.validation, self.settings.recipe.validate_on
         scored = np.flatnonzero(scored_slices(slices, on))
         kept = Validation(engine, slices.images, scored, self.activations, name)
         stack.callback(kept.close)
         return lambda: validation_dsc(kept.predict(), slices, on)
-
-    def _begin(self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int) -> None:
-        """Start the engine on the stage's initial weights."""
-        weights = load_file(self.out / stage.parent / WEIGHTS) if stage.parent else None
-        engine.start(recipe, seed, weights, stage.level)
-        channels = len(self.settings.channels)
-        if arrays := self.initial.arrays(stage, self.settings.network, channels):
-            engine.begin_from(arrays)
-        if arrays := self.initial.model(stage, self.settings.network):
-            weights = engine.weights()
-            own = fitting(arrays, weights, engine.frozen())
-            if own.keys() == arrays.keys() == weights.keys():
-                engine.start(recipe, seed, arrays, stage.level)
-            else:
-                engine.begin_from(own)
 
 
 def fitting(given: engines.Arrays, own: engines.Arrays, frozen: engines.Arrays) -> engines.Arrays:

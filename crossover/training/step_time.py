@@ -7,32 +7,35 @@ from time import perf_counter
 
 import numpy as np
 
+from crossover.study import backends
 from crossover.study.schema import Study
 from crossover.study.sections import Network
 from crossover.training import engines
 
 LARGEST_BATCH = 2
-"""Slices of a step that is measured; a larger batch takes as many times as long, on a processor."""
+"""Slices or patches of a step that is measured; a larger batch takes as many times as long, on a processor."""
 
 
 def measured(study: Study, network: Network, level: str | None, structures: int, threads: int, times: int = 3) -> float:
-    """Return the seconds of a step of a network at the study's size and batch: the median of some after the first.
+    """Return the seconds of a step of a network at its size and batch: the median of some after the first.
 
     Args:
         level: from which the network is trained; None for all of it.
         structures: number of channels of the masks.
     """
-    rows, columns = study.preparation.slices.size
-    batch = min(study.recipe.batch, LARGEST_BATCH)
+    step = backends.backend_of(network).step(study, network)
+    assert step, "its plan tells what a step sees"
+    size, recipe = step
+    batch = min(recipe.batch, LARGEST_BATCH)
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(batch, rows, columns, len(study.channels))).astype("float32")
-    masks = (rng.random((batch, rows, columns, structures)) > 0.9).astype("float32")
+    images = rng.normal(size=(batch, *size, len(study.channels))).astype("float32")
+    masks = (rng.random((batch, *size, structures)) > 0.9).astype("float32")
     engine = engines.create(network, images.shape[1:], structures, threads)
-    engine.start(study.recipe, 0, None, level)
-    engines.whole_step(engine, images, masks, study.recipe.learning_rate)
+    engine.start(recipe, 0, None, level)
+    engines.whole_step(engine, images, masks, recipe.learning_rate)
     taken = []
     for _ in range(times):
         start = perf_counter()
-        engines.whole_step(engine, images, masks, study.recipe.learning_rate)
+        engines.whole_step(engine, images, masks, recipe.learning_rate)
         taken.append(perf_counter() - start)
-    return median(taken) * study.recipe.batch / batch
+    return median(taken) * recipe.batch / batch

@@ -19,15 +19,18 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
+CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
+NORMS = (nn.BatchNorm2d, nn.InstanceNorm3d, nn.GroupNorm)
 
-def kept_bytes(network: nn.Module, shape: tuple[int, int, int, int]) -> int:
+
+def kept_bytes(network: nn.Module, shape: tuple[int, ...]) -> int:
     """Return bytes that a training step keeps from its forward to its backward pass, its weights included.
 
     Found by a forward pass on the meta device, which computes and changes nothing.
 
     Args:
         network: in the mode of a training step, with what is frozen frozen.
-        shape: of a batch: n, channels, rows, columns.
+        shape: of a batch: n, channels, rows, columns; of volumes the slices before the rows.
     """
     own = dict(network.named_parameters()) | dict(network.named_buffers())
     likewise = {
@@ -64,14 +67,14 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
     listed = isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict))
     for child in module.children():
         inner = list(child.modules())
-        if listed and all(_has(inner, kind) for kind in (nn.Conv2d, nn.BatchNorm2d)):
+        if listed and all(_has(inner, kinds) for kinds in (CONVOLUTIONS, NORMS)):
             yield child
         else:
             yield from _blocks(child)
 
 
-def _has(modules: list[nn.Module], kind: type[nn.Module]) -> bool:
-    return any(isinstance(module, kind) for module in modules)
+def _has(modules: list[nn.Module], kinds: tuple[type[nn.Module], ...]) -> bool:
+    return any(isinstance(module, kinds) for module in modules)
 
 
 def _forward(block: nn.Module, *given: Any, **named: Any) -> Any:

@@ -24,8 +24,8 @@ Loss = SupportsFloat
 class Engine(Protocol):
     """A network with its loss and optimiser, for one input shape and one fine-tune level at a time.
 
-    Images are (n, rows, columns, channels) float32, masks and probabilities (n, rows, columns,
-    structures) float32.
+    Images are (n, rows, columns, channels) float32, masks and probabilities (n, rows, columns, structures) float32;
+    those of a network of volumes have the slices before the rows.
     """
 
     versions: dict[str, str]
@@ -42,7 +42,7 @@ class Engine(Protocol):
         """
 
     at_once: int
-    """Slices that are predicted together."""
+    """Slices, or patches, that are predicted together."""
 
     def fixed(self) -> bool:
         """Whether some part is frozen whose output follows from the image alone: one level's, and no batch
@@ -88,11 +88,11 @@ class Engine(Protocol):
         """Return numbers of parameters: "total", and "trained" at the present level."""
 
 
-def create(network: Network, shape: tuple[int, int, int], structures: int, threads: int) -> Engine:
+def create(network: Network, shape: tuple[int, ...], structures: int, threads: int) -> Engine:
     """Return the engine that `network.engine` names.
 
     Args:
-        shape: rows, columns, channels.
+        shape: rows, columns, channels; of a network of volumes the slices before them.
         threads: CPU threads of one operation; results repeat to the last bit at one number.
     """
     return module(network).create(network, shape, structures, threads)

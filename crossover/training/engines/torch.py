@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,20 +18,20 @@ from torch.nn import functional as F
 
 from crossover.networks import builder, declared
 from crossover.networks.torch.layers import frozen_mode
-from crossover.networks.torch.recomputed import blocks, kept_bytes, recompute
+from crossover.networks.torch.recomputed import CONVOLUTIONS, blocks, kept_bytes, recompute
 from crossover.networks.torch.replay import Replayed
 from crossover.study.sections import Device, Network, Recipe
 from crossover.training.engines import Arrays, check_fit
 
 PREDICT_PIXELS = 2**20
-"""Of the slices predicted at once."""
+"""Of the slices, or voxels of the patches, predicted at once."""
 
 KEPT_BYTES = 5_000_000_000
 """Of a step on a processor, from its forward to its backward pass: above, blocks are recomputed. With the optimiser
 and copies of the weights, the published networks then train within 8 GB."""
 
 
-def create(network: Network, shape: tuple[int, int, int], structures: int, threads: int) -> TorchEngine:
+def create(network: Network, shape: tuple[int, ...], structures: int, threads: int) -> TorchEngine:
     """Return the engine for networks of this shape; see `crossover.training.engines.create`."""
     torch.set_num_threads(threads)
     _numerics(network.device)
@@ -55,7 +57,7 @@ class TorchEngine:
     def __init__(
         self,
         network: Network,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         structures: int,
         device: torch.device,
     ) -> None:
@@ -70,16 +72,18 @@ class TorchEngine:
         self.device = torch.cuda.get_device_name(device) if cuda else "CPU"
         self._architecture = declared(network.architecture)
         build = builder(network.architecture, "torch")
+        if self._architecture.dimensions == 3:
+            self.versions["monai"] = version("monai")  # whose networks they are
         self._build = lambda: build(*shape, structures, **network.settings)
         self._settings, self._device = network.device, device
-        last = network.device.channels_last
-        self._format = torch.channels_last if last else torch.contiguous_format
+        last = torch.channels_last if len(shape) == 3 else torch.channels_last_3d
+        self._format = last if network.device.channels_last else torch.contiguous_format
         self._model = self._build().to(device, memory_format=self._format)
         self._halves: dict[str | None, tuple] = {}
         self._kept_bytes: dict[tuple[int, str | None], int] = {}
         self._mode = ""
-        self._shape = (shape[2], *shape[:2])
-        self.at_once = max(1, PREDICT_PIXELS // (shape[0] * shape[1]))
+        self._shape = (shape[-1], *shape[:-1])
+        self.at_once = max(1, PREDICT_PIXELS // prod(shape[:-1]))
 
     def start(self, recipe: Recipe, seed: int, weights: Arrays | None, level: str | None) -> None:
         frozen = self._architecture.frozen(level)
@@ -87,7 +91,7 @@ class TorchEngine:
             torch.manual_seed(seed)
             self._model.load_state_dict(self._build().state_dict())
             if recipe.initial_bias is not None:
-                *_, last = (m for m in self._model.modules() if isinstance(m, nn.Conv2d))
+                *_, last = (m for m in self._model.modules() if isinstance(m, CONVOLUTIONS))
                 assert last.bias is not None, "every network's last layer has a bias"
                 nn.init.constant_(last.bias, recipe.initial_bias)
         else:
@@ -197,7 +201,7 @@ class TorchEngine:
         self._to_predict()
         with self._autocast():
             logits = self._through_tail(features)
-        return _array(logits.float().sigmoid().permute(0, 2, 3, 1))
+        return _array(logits.float().sigmoid().movedim(1, -1))
 
     @torch.no_grad()
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -206,7 +210,7 @@ class TorchEngine:
         for i in range(0, len(images), self.at_once):
             with self._autocast():
                 logits = self._model(self._tensor(images[i : i + self.at_once]))
-            out.append(_array(logits.float().sigmoid().permute(0, 2, 3, 1)))
+            out.append(_array(logits.float().sigmoid().movedim(1, -1)))
         return np.concatenate(out)
 
     def _to_train(self) -> None:
@@ -264,11 +268,11 @@ class TorchEngine:
         return torch.compile(half) if self._settings.compile and len(half) else half
 
     def _tensor(self, images: np.ndarray) -> Tensor:
-        """(n, rows, columns, channels) -> (n, channels, rows, columns), on the device."""
+        """Channels last -> channels after the first axis, on the device."""
         tensor = torch.from_numpy(images)
         if self._device.type == "cuda":  # or the copy waits for all that the GPU was told before
             tensor = tensor.pin_memory().to(self._device, non_blocking=True)
-        return tensor.permute(0, 3, 1, 2).contiguous(memory_format=self._format)
+        return tensor.movedim(-1, 1).contiguous(memory_format=self._format)
 
     def _autocast(self) -> torch.autocast:
         wanted = self._settings.precision == "bfloat16"
@@ -325,7 +329,7 @@ def _dice(masks: Tensor, logits: Tensor) -> Tensor:
     A structure that the batch does not show has no overlap to gain, and with the smoothing its first predicted pixels
     would cost far more than those of a shown one gain: one that most batches lack would never be found.
     """
-    p, axes = logits.sigmoid(), (0, 2, 3)
+    p, axes = logits.sigmoid(), (0, *range(2, logits.dim()))
     drawn = masks.sum(axes)
     dice = (2 * (p * masks).sum(axes) + 1) / (p.sum(axes) + drawn + 1)
     shown = (drawn > 0).to(dice.dtype)

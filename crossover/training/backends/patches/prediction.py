@@ -1,0 +1,68 @@
+"""Masks by 3D networks of the own loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from safetensors.numpy import load_file
+
+from crossover.imaging.slices import to_case
+from crossover.imaging.volumes import image_path, on_grid, read_grid
+from crossover.study.backends import patches_of
+from crossover.study.sections import PatchPrediction
+from crossover.training import engines
+from crossover.training.backends import Job
+from crossover.training.backends.patches.volumes import images_of
+from crossover.training.data import Moments
+from crossover.training.files import WEIGHTS, Cases, Place, record_of
+
+
+def predictor(job: Job) -> PatchPredictor:
+    """Return what predicts with stages."""
+    settings = PatchPrediction.model_validate(job.settings)
+    return PatchPredictor(settings, Cases(job.cases, job.corrected), job.threads)
+
+
+class PatchPredictor:
+    """See `crossover.training.prediction.Predictor`; an engine for each number of structures."""
+
+    def __init__(self, settings: PatchPrediction, cases: Cases, threads: int) -> None:
+        self.settings, self._cases, self._threads = settings, cases, threads
+        self._patches = patches_of(settings.network)
+        self._engines: dict[int, engines.Engine] = {}
+
+    def begins(self, record: Mapping[str, Any]) -> Any:
+        """See `Predictor`."""
+        return [record["files"][WEIGHTS]["sha256"], record["standardised"]]
+
+    def digests(self, cases: pd.DataFrame) -> dict[str, list[str]]:
+        """See `Predictor`."""
+        return self._cases.digests(cases, self.settings.channels)
+
+    def masks(self, stage: Path, structures: Sequence[str], cases: Sequence[Place]) -> Iterator[list[sitk.Image]]:
+        """See `Predictor`."""
+        from crossover.training.backends.patches.windows import probabilities
+
+        s, engine = self.settings, self._engine(len(structures))
+        engine.load(load_file(stage / WEIGHTS))
+        standardised = record_of(stage.parent, stage.name)["standardised"]
+        for place in cases:
+            images, grid = images_of(self._cases, place, s.channels, self._patches, s.normalisation)
+            if standardised:
+                images = Moments(**standardised).apply(images)
+            found = probabilities(engine, images, self._patches)
+            own = read_grid(image_path(self._cases.folder(place), s.channels[0]))
+            masks = (to_case(found[..., i], grid, own) >= s.threshold for i in range(len(structures)))
+            yield [on_grid(mask.astype(np.uint8), own) for mask in masks]
+
+    def _engine(self, structures: int) -> engines.Engine:
+        if structures not in self._engines:
+            s = self.settings
+            shape = (*self._patches.size, len(s.channels))
+            self._engines[structures] = engines.create(s.network, shape, structures, self._threads)
+        return self._engines[structures]

@@ -1,0 +1,128 @@
+"""Stages by the own loop over patches of volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from crossover.evaluation.overlap import dice_of
+from crossover.networks import builder
+from crossover.study.backends import patches_of
+from crossover.study.plan import Stage
+from crossover.study.sections import PatchTraining, Recipe
+from crossover.study.splits import stage_cases
+from crossover.training import engines
+from crossover.training.backends import Job
+from crossover.training.backends.patches import volumes
+from crossover.training.backends.patches.batches import PatchBatches
+from crossover.training.backends.patches.volumes import Volume
+from crossover.training.data import Moments
+from crossover.training.failure import Collapsed, TrainingFailed
+from crossover.training.files import Cases, places
+from crossover.training.inputs import LOWER_RATE
+from crossover.training.run import USES, Loop
+
+
+def stages(job: Job) -> PatchTrainer:
+    """Return what trains the stages of a job."""
+    return PatchTrainer(PatchTraining.model_validate(job.settings), Cases(job.cases, job.corrected), job)
+
+
+class _Data(NamedTuple):
+    """Cases by use, their volumes, and by what these are standardised."""
+
+    cases: dict[str, pd.DataFrame]
+    training: list[Volume]
+    validation: list[Volume]
+    moments: Moments | None
+
+
+class PatchTrainer(Loop):
+    """See `crossover.training.run.Loop`."""
+
+    settings: PatchTraining
+    batch = "network.patches.batch or size"
+
+    def __init__(self, settings: PatchTraining, cases: Cases, job: Job) -> None:
+        super().__init__(
+            settings, job.splits, job.out, job.cache, job.threads, job.initial, job.watch, gpu_share=job.gpu_share
+        )
+        self._cases, self._patches = cases, patches_of(settings.network)
+
+    def digests(self, cases: pd.DataFrame, structures: Sequence[str]) -> dict[str, list[str]]:
+        """See `Stages`."""
+        return self._cases.digests(cases, self.settings.channels, structures)
+
+    def _size(self) -> tuple[int, ...]:
+        return self._patches.size
+
+    def _data(self, stage: Stage, key: str) -> _Data:
+        """Write the volumes that a stage is trained and validated on, where they aren't there since before a kill.
+
+        Raises:
+            TrainingFailed: no volume to train on that shows a structure, or none to validate on.
+        """
+        s, root = self.settings, self.cache / stage.name / f"{key[:24]}-volumes"
+        cases = stage_cases(self.splits, stage, s.validation)
+        used = {use: cases[cases.use == use] for use in ("train", "validation")}
+        sets = {
+            use: [
+                volumes.write(
+                    root / place.cohort / place.case, self._cases, place, s.channels, stage.structures, self._patches,
+                    s.normalisation,
+                )
+                for place in places(own)
+            ]
+            for use, own in used.items()
+        }  # fmt: skip
+        shown = any(len(of) for volume in sets["train"] for of in volume.places)
+        for use, enough in (("train", shown), ("validation", bool(sets["validation"]))):
+            if not enough:
+                what = f"none of its {len(used[use])} cases to {USES[use]} has the structure"
+                raise TrainingFailed(what, "more patients (sizes)")
+        standardise = s.normalisation.method == "training"
+        moments = volumes.moments(sets["train"]) if standardise else None
+        return _Data(used, sets["train"], sets["validation"], moments)
+
+    def _seen(self, data: _Data) -> dict[str, Any]:
+        voxels = sum(int(np.prod(volume.shape)) for volume in data.training)
+        return {"volumes": {"train": len(data.training), "voxels": voxels}}
+
+    def _batches(self, data: _Data, recipe: Recipe, seed: int) -> PatchBatches:
+        size, background = self._patches.size, recipe.background_slices
+        return PatchBatches(data.training, size, recipe.batch, recipe.augmentation, background, seed, data.moments)
+
+    def _validation(self, engine: engines.Engine, data: _Data, name: str, stack: ExitStack) -> Callable[[], float]:
+        return lambda: float(np.mean([dsc for volume in data.validation for dsc in self._dsc(engine, volume, data)]))
+
+    def _dsc(self, engine: engines.Engine, volume: Volume, data: _Data) -> list[float]:
+        """Return the DSC of each structure of a volume on the network's voxels, threshold 0.5.
+
+        Raises:
+            Collapsed: some probabilities are no number.
+        """
+        from crossover.training.backends.patches.windows import probabilities
+
+        images = volume.images()
+        found = probabilities(engine, data.moments.apply(images) if data.moments else images, self._patches)
+        if not np.isfinite(found).all():
+            raise Collapsed("predictions are no longer numbers", LOWER_RATE)
+        drawn, predicted = volume.masks() > 0, found >= 0.5
+        counts = (np.count_nonzero(mask, axis=(0, 1, 2)).tolist() for mask in (drawn, predicted, drawn & predicted))
+        return [dice_of(*of) for of in zip(*counts, strict=True)]
+
+    def _model(self, stage: Stage, structures: int) -> engines.Arrays | None:
+        """See `Loop`; weights by MONAI's names are those of the same layers here."""
+        arrays = super()._model(stage, structures)
+        if arrays is None:
+            return None
+        from crossover.networks.torch.monai import names
+
+        network = self.settings.network
+        shape = (*self._size(), len(self.settings.channels))
+        theirs = names(lambda: builder(network.architecture, "torch")(*shape, structures, **network.settings))
+        return {theirs.get(name, name): value for name, value in arrays.items()}

@@ -1,0 +1,135 @@
+"""Cases on the voxels that a 3D network sees, kept on disk while a stage is trained."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from crossover.imaging.settings import Normalisation
+from crossover.imaging.slices import normalise, to_network
+from crossover.imaging.volumes import image_path, read, read_grid, structure_path
+from crossover.study.sections import Patches
+from crossover.training.data import Moments
+from crossover.training.files import Cases, Place
+
+IMAGES, MASKS = "images.npy", "masks.npy"
+MOST_PLACES = 10_000
+"""Voxels of a structure in a case, evenly spaced among all of them, among which the middles of patches are drawn."""
+
+
+def volume_grid(own: sitk.Image, patches: Patches) -> sitk.Image:
+    """Return an empty image on voxels of the patches' size: a case's axes and middle, all of it, and a patch or more.
+
+    Where an axis has the case's own spacing its voxels are the case's, and nothing is blurred.
+
+    Args:
+        own: any image on the case's grid.
+    """
+    spacing = np.array(patches.spacing_mm[::-1])
+    size, acquired = np.array(own.GetSize()), np.array(own.GetSpacing())
+    covering = np.ceil(size * acquired / spacing - 1e-6).astype(int)
+    voxels = np.maximum(covering, patches.size[::-1])
+    first = (size - 1) / 2 - (voxels - 1) / 2 * spacing / acquired  # as an index of the case's
+    first = np.where(np.isclose(spacing, acquired), np.floor(first), first)
+    grid = sitk.Image([int(n) for n in voxels], sitk.sitkUInt8)
+    grid.SetSpacing(spacing.tolist())
+    grid.SetDirection(own.GetDirection())
+    grid.SetOrigin(own.TransformContinuousIndexToPhysicalPoint(first.tolist()))
+    return grid
+
+
+def images_of(
+    cases: Cases, place: Place, channels: Sequence[str], patches: Patches, normalisation: Normalisation
+) -> tuple[np.ndarray, sitk.Image]:
+    """Return a case's images (slices, rows, columns, channels) float32, normalised, and their grid."""
+    grid = volume_grid(read_grid(image_path(cases.folder(place), channels[0])), patches)
+    resampled = (to_network(read(cases.image(place, channel)), grid) for channel in channels)
+    return np.stack([normalise(channel, normalisation) for channel in resampled], -1), grid
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A case as it lies on disk, of which windows are read.
+
+    Attributes:
+        folder: with images (slices, rows, columns, channels) float32 and masks (..., structures) uint8.
+        shape: slices, rows, columns.
+        places: of each structure some of its voxels, as indices of the flattened volume; empty where it has none.
+    """
+
+    folder: Path
+    shape: tuple[int, int, int] = field(init=False)
+    places: tuple[np.ndarray, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        masks = self._array(MASKS)
+        found = (np.flatnonzero(masks[..., s]) for s in range(masks.shape[-1]))
+        object.__setattr__(self, "shape", masks.shape[:3])
+        object.__setattr__(self, "places", tuple(map(_some, found)))
+
+    def images(self) -> np.ndarray:
+        """Return the whole image, which is read as it is used."""
+        return self._array(IMAGES)
+
+    def masks(self) -> np.ndarray:
+        """Return all masks, which are read as they are used."""
+        return self._array(MASKS)
+
+    def window(self, name: str, begin: np.ndarray, size: Sequence[int]) -> np.ndarray:
+        """Return a box of `IMAGES` or `MASKS`, which may reach beyond the volume.
+
+        There the image goes on as at its edge, and masks are empty.
+
+        Args:
+            begin: its first slice, row and column. size: how many of each.
+        """
+        end = begin + np.array(size)
+        first, last = np.maximum(begin, 0), np.minimum(end, self.shape)
+        inner = np.array(self._array(name)[tuple(slice(a, b) for a, b in zip(first, last))])
+        beyond = [*zip(first - begin, end - last), (0, 0)]
+        return np.pad(inner, beyond, mode="edge" if name == IMAGES else "constant") if np.any(beyond) else inner
+
+    def _array(self, name: str) -> np.ndarray:
+        # opened each time: a study has more files than a process may have open
+        return np.load(self.folder / name, mmap_mode="r")
+
+
+def _some(places: np.ndarray) -> np.ndarray:
+    if len(places) <= MOST_PLACES:
+        return places
+    return places[np.arange(MOST_PLACES) * len(places) // MOST_PLACES]
+
+
+def write(
+    folder: Path, cases: Cases, place: Place, channels: Sequence[str], structures: Sequence[str], patches: Patches,
+    normalisation: Normalisation,
+) -> Volume:  # fmt: skip
+    """Return a case on the network's voxels; it is written to a folder, whole or not at all, unless it is there."""
+    if not folder.exists():
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        images, grid = images_of(cases, place, channels, patches, normalisation)
+        drawn = (read(structure_path(cases.folder(place), structure)) for structure in structures)
+        masks = [to_network(mask, grid, mask=True) > 0 for mask in drawn]
+        np.save(part / IMAGES, images)
+        np.save(part / MASKS, np.stack(masks, -1).astype(np.uint8))
+        part.rename(folder)
+    return Volume(folder)
+
+
+def moments(volumes: Sequence[Volume]) -> Moments:
+    """Return mean and SD of each channel over all voxels of volumes; a constant channel has SD 1."""
+    voxels = sum(int(np.prod(volume.shape)) for volume in volumes)
+
+    def total(of) -> np.ndarray:
+        return sum(of(volume.images().astype(np.float64)).sum((0, 1, 2)) for volume in volumes) / voxels
+
+    mean = total(lambda images: images)
+    sd = np.sqrt(total(lambda images: (images - mean) ** 2))
+    return Moments(mean.tolist(), np.where(sd > 0, sd, 1.0).tolist())

@@ -1,0 +1,224 @@
+"""Volumes and patches of 3D networks: which voxels they are, what is drawn of them, and which studies are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from crossover import networks
+from crossover.core.configuration import ConfigError
+from crossover.imaging.slices import to_case, to_network
+from crossover.imaging.volumes import on_grid
+from crossover.study.config import load_study
+from crossover.study.sections import Augmentation, Drawn, Patches
+from crossover.training.augmentation import Cut
+from crossover.training.backends.patches.batches import PatchBatches, margin
+from crossover.training.backends.patches.volumes import IMAGES, MASKS, Volume, moments, volume_grid
+from tests.dry_runs import ROOT
+
+SIZE = (4, 6, 8)
+PLAIN = Augmentation()
+
+
+def volume(folder: Path, shape: tuple[int, int, int], boxes: list[tuple[slice, slice, slice] | None]) -> Volume:
+    """An image that is linear in each index, and a mask for each box; None for a structure that isn't there."""
+    folder.mkdir(parents=True)
+    z, y, x = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
+    image = (1000 * z + y + 0.01 * x).astype(np.float32)
+    masks = np.zeros((*shape, len(boxes)), np.uint8)
+    for s, box in enumerate(boxes):
+        masks[(*box, s)] = 1 if box else 0
+    np.save(folder / IMAGES, image[..., None])
+    np.save(folder / MASKS, masks)
+    return Volume(folder)
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> list[Volume]:
+    """The second structure is a single voxel of the second volume."""
+    box = (slice(2, 5), slice(20, 30), slice(20, 34))
+    point = (slice(11, 12), slice(39, 40), slice(0, 1))
+    small = volume(tmp_path / "small", (6, 40, 44), [box, (slice(0, 0),) * 3])
+    return [small, volume(tmp_path / "large", (12, 40, 44), [box, point])]
+
+
+def batches(volumes: list[Volume], augmentation: Augmentation = PLAIN, background: float = 1.0, seed: int = 3):
+    return PatchBatches(volumes, SIZE, 4, augmentation, background, seed)
+
+
+def test_a_batch_is_a_function_of_seed_and_step_alone(two):
+    one, other = batches(two), batches(two)
+    steps = [0, 1, one.epoch_steps, 7]
+    given = {step: (one.images(step), one.masks(step)) for step in steps}
+    for step in reversed(steps):
+        masks, images = other.masks(step), other.images(step)
+        assert np.array_equal(images, given[step][0]) and np.array_equal(masks, given[step][1])
+        assert images.shape == (4, *SIZE, 1) and masks.shape == (4, *SIZE, 2)
+        assert images.dtype == masks.dtype == np.float32
+    assert not np.array_equal(batches(two, seed=4).images(0), given[0][0])
+    assert not np.array_equal(given[0][0], given[one.epoch_steps][0]), "another epoch"
+
+
+def test_an_epoch_holds_as_many_patches_as_the_volumes_have_voxels(two):
+    held = 55 + 110  # 6 x 40 x 44 and 12 x 40 x 44 voxels in patches of 192
+    own = batches(two, background=1.0)
+    # half of them anywhere, half at two structures in equal shares
+    assert own.epoch_items == 82 + 2 * 42 and held == 165
+    assert own.epoch_steps == -(-own.epoch_items // 4)
+    assert batches(two, Augmentation(flip=True, rotations_deg=[5]), 1.0).epoch_items == 3 * own.epoch_items
+
+
+def test_each_structure_has_an_equal_share_of_the_patches_that_show_one(two):
+    own = batches(two, background=0.0)
+    shown = np.concatenate([own.masks(step).any(axis=(1, 2, 3)) for step in range(own.epoch_steps)])[: own.epoch_items]
+    assert shown.any(axis=1).all(), "without background every patch shows a structure"
+    assert shown[:, 1].mean() == pytest.approx(0.5, abs=0.05), "though it has one voxel"
+
+
+def test_patches_lie_in_the_volume_and_images_and_masks_belong_together(two):
+    own = batches(two)
+    for step in range(own.epoch_steps):
+        images, masks = own.images(step)[..., 0], own.masks(step)
+        z, y = np.divmod(images, 1000)
+        y, x = np.floor(y + 1e-3), np.round((y - np.floor(y + 1e-3)) * 100)
+        inside = (z >= 2) & (z < 5) & (y >= 20) & (y < 30) & (x >= 20) & (x < 34)
+        assert np.array_equal(masks[..., 0] > 0, inside)
+
+
+@pytest.mark.parametrize("augmentation", [
+    Augmentation(rotations_deg=[-12, 30]),
+    Augmentation(drawn=Drawn(scales=[0.8, 1.25], rotation_deg=20)),
+])  # fmt: skip
+def test_an_augmented_patch_shows_what_lies_around_it_and_not_its_edge_continued(tmp_path, augmentation):
+    """Interpolation is exact on an image that is linear, wherever it is cut out, unless it is continued by an edge."""
+    wide = volume(tmp_path / "wide", (4, 200, 200), [(slice(0, 4), slice(95, 105), slice(95, 105))])
+    own = batches([wide], augmentation, background=0.0)
+    seen = 0
+    for step in range(6):
+        images = own.images(step)[..., 0].astype(np.float64)
+        along, across = np.diff(images, axis=2), np.diff(images, axis=3)
+        flat = [np.allclose(d, d.flat[0], atol=2e-3) for i in range(4) for d in (along[i], across[i])]
+        assert all(flat)
+        seen += not np.allclose(along, 1, atol=1e-3)
+    assert seen, "some are turned"
+
+
+def test_the_margin_holds_every_corner_of_a_cut():
+    """Where the corners of a patch come from, by the formula of the cuts themselves."""
+    drawn = Drawn(scales=[0.75, 1.0, 1.5], rotation_deg=25)
+    rows, columns = 40, 24
+    down, across = margin(Augmentation(drawn=drawn), rows, columns)
+    furthest = np.zeros(2)
+    for scale in drawn.scales:
+        for angle in np.deg2rad(np.linspace(-25, 25, 51)):
+            cut = Cut(scale, np.rad2deg(angle), (abs(scale - 1) * rows / 2, abs(scale - 1) * columns / 2))
+            for sy, sx in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+                y = sy * ((rows - 1) / 2 + cut.place[0]) / scale
+                x = sx * ((columns - 1) / 2 + cut.place[1]) / scale
+                at = np.cos(angle) * y - np.sin(angle) * x, np.sin(angle) * y + np.cos(angle) * x
+                furthest = np.maximum(furthest, np.abs(at))
+    assert (furthest <= [(rows - 1) / 2 + down + 0.5, (columns - 1) / 2 + across + 0.5]).all()
+    assert (furthest >= [rows / 2 + down - 3, columns / 2 + across - 3]).all(), "and hardly more"
+    assert margin(PLAIN, rows, columns) == (0, 0) == margin(Augmentation(flip=True), rows, columns)
+
+
+def test_patches_of_a_structure_are_of_the_volumes_that_have_it(two):
+    own = batches(two, background=0.0)
+    for step in range(own.epoch_steps):
+        images, masks = own.images(step), own.masks(step)
+        assert (images[masks[..., 1:] > 0] == 11039).all(), "where the second volume has its only voxel"
+
+
+def test_moments_are_those_of_all_voxels(two):
+    values = np.concatenate([v.images().ravel() for v in two]).astype(np.float64)
+    found = moments(two)
+    assert found.mean == pytest.approx([values.mean()]) and found.sd == pytest.approx([values.std()])
+
+
+# ---- the network's voxels
+
+
+def image(shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> sitk.Image:
+    out = sitk.GetImageFromArray(np.random.default_rng(0).random(shape).astype(np.float32))
+    out.SetSpacing(spacing)
+    out.SetOrigin((5.0, -7.0, 11.0))
+    out.SetDirection((0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0))
+    return out
+
+
+@pytest.mark.parametrize("size", [(8, 16, 16), (8, 64, 48), (16, 33, 30)])
+def test_with_the_acquired_spacing_voxels_are_the_acquired_ones(size):
+    own = image((9, 31, 30), (1.5, 1.5, 4.0))
+    grid = volume_grid(own, Patches(size=size, spacing_mm=(4.0, 1.5, 1.5)))
+    assert grid.GetSize() == tuple(max(a, b) for a, b in zip(own.GetSize(), size[::-1], strict=True))
+    first = grid.TransformPhysicalPointToContinuousIndex(own.GetOrigin())
+    np.testing.assert_allclose(first, np.round(first), atol=1e-9)
+    assert np.isin(sitk.GetArrayFromImage(own), to_network(own, grid)).all()
+
+
+@pytest.mark.parametrize("spacing", [(4.0, 3.0, 3.0), (5.0, 1.0, 2.2), (2.0, 1.5, 0.7)])
+def test_every_voxel_of_a_case_lies_on_the_networks_grid(spacing):
+    own = image((9, 31, 30), (1.5, 1.5, 4.0))
+    grid = volume_grid(own, Patches(size=(4, 8, 8), spacing_mm=spacing))
+    np.testing.assert_allclose(grid.GetSpacing(), spacing[::-1])
+    everywhere = np.ones(grid.GetSize()[::-1], np.float32)
+    assert (to_case(everywhere, grid, own) == 1).all()
+
+
+def test_masks_come_back_from_the_networks_voxels_as_they_were():
+    own = image((9, 31, 30), (1.5, 1.5, 4.0))
+    drawn = (sitk.GetArrayFromImage(own) > 0.5).astype(np.uint8)
+    for size in ((8, 16, 16), (16, 48, 48)):
+        grid = volume_grid(own, Patches(size=size, spacing_mm=(4.0, 1.5, 1.5)))
+        back = to_case(to_network(on_grid(drawn, own), grid, mask=True), grid, own)
+        assert np.array_equal(back >= 0.5, drawn > 0)
+
+
+# ---- what a study may ask for
+
+
+def study(tmp_path: Path, **network: object):
+    """The phantom study with another 3D network."""
+    import yaml
+
+    values = yaml.safe_load((ROOT / "tests/patches_phantom.yaml").read_text())
+    values["other_networks"]["volumes"] |= network
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies/patches_phantom.yaml").write_text(yaml.safe_dump(values))
+    return load_study("patches_phantom", "smoke", tmp_path)
+
+
+SEGRESNET = {"size": [8, 16, 16], "spacing_mm": [13.5, 8.0, 8.0]}
+
+
+@pytest.mark.parametrize("network, told", [
+    ({"architecture": "unet"}, "no 'unet'; there are dynunet, residual_unet, segresnet; .*backend: slices trains it"),
+    ({"backend": "slices"}, "no 'segresnet'; there are .*; network.backend: patches trains it"),
+    ({"patches": None}, "the backend patches needs size and spacing_mm"),
+    ({"patches": SEGRESNET | {"size": [8, 16, 20]}}, "segresnet needs multiples of 8"),
+    ({"architecture": "dynunet", "settings": {}, "patches": SEGRESNET | {"size": [16, 16, 16]}},
+     "normalises maps of a single voxel"),
+    ({"settings": {"init_filters": 12}}, "network|other_networks.volumes.settings.init_filters"),
+    ({"engine": "keras"}, "segresnet is built for torch, not keras"),
+])  # fmt: skip
+def test_a_network_that_does_not_fit_is_refused_with_what_would(tmp_path, network, told):
+    with pytest.raises(ConfigError, match=told):
+        study(tmp_path, **network)
+
+
+def test_keys_of_other_backends_are_no_part_of_a_networks_settings(tmp_path):
+    own = study(tmp_path)
+    dumped = own.other_networks["volumes"].model_dump(mode="json")
+    assert {"backend", "patches", "settings"} <= dumped.keys() and not {"plans", "trainer"} & dumped.keys()
+    assert "patches" not in own.network.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("architecture", ["segresnet", "dynunet", "residual_unet"])
+def test_levels_have_the_names_that_nnunets_networks_have(architecture):
+    own = networks.declared(architecture)
+    assert own.dimensions == 3 and own.engines == ["torch"]
+    assert list(own.levels) == [*(f"stage{i}" for i in range(1, len(own.parts) - 3)), "bottleneck", "decoder", "head"]
+    assert own.frozen("decoder") == own.parts[:-2] and own.frozen("stage1") == ("stage0",)
