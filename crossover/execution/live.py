@@ -118,16 +118,17 @@ def run(command: Sequence[str], plain: bool = False) -> int:
     """Run Snakemake with the view, and return its exit status; without the view this process becomes Snakemake.
 
     Args:
-        command: that runs it.
+        command: that runs it, `snakemake` or `python -m snakemake` with its arguments.
         plain: whether only lines are printed, on a terminal too.
     """
     console = Console()
-    if plain or not console.is_terminal:
+    if plain or not sys.stdout.isatty() or console.is_dumb_terminal:
         os.execvp(command[0], list(command))
     places = [str(ROOT), str(ROOT / "workflow_scripts/live"), os.environ.get("PYTHONPATH", "")]
     path = os.pathsep.join(filter(None, places))
+    own = next(i for i, word in enumerate(command, 1) if word.endswith("snakemake"))
     child = subprocess.Popen(
-        [*command, "--logger", "crossover"], env=os.environ | {"PYTHONPATH": path},
+        [*command[:own], "--logger", "crossover", *command[own:]], env=os.environ | {"PYTHONPATH": path},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     for name in ENDING:
