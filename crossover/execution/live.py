@@ -24,13 +24,13 @@ from rich.text import Text
 
 from crossover.core.paths import ROOT
 from crossover.execution import progress
+from crossover.execution.workflow import ENDING
 
 MARK = "\x1eevent "
 """Begins a line that is an event."""
 PLAIN = "--plain"
 TOLD = re.compile(r"\[\d\d:\d\d:\d\d\] ")
 """Begins what `progress` tells of trainings."""
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EVERY = 0.5
 """Seconds between two drawings."""
 MESSAGES, SHOWN = 5, 4

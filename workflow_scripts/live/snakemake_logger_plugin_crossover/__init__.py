@@ -4,6 +4,7 @@ Each event is a line on standard error that begins with `MARK`, then JSON; messa
 Snakemake finds plugins by their module's name, in the folders of `PYTHONPATH`.
 """
 
+import contextlib
 import json
 import logging
 import sys
@@ -43,7 +44,5 @@ class LogHandler(LogHandlerBase):
             self._write(self.format(record))
 
     def _write(self, text: str) -> None:
-        try:
+        with contextlib.suppress(OSError):  # nobody reads any more
             print(text, file=sys.stderr, flush=True)
-        except OSError:  # nobody reads any more
-            self.handleError = lambda record: None
