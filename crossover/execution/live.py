@@ -31,6 +31,8 @@ MARK = "\x1eevent "
 PLAIN = "--plain"
 TOLD = re.compile(r"\[\d\d:\d\d:\d\d\] ")
 """Begins what `progress` tells of trainings."""
+NOISE = re.compile(r"Using workflow specific profile|.*absl::InitializeLog|.*oneDNN custom operations are on")
+"""Begins what Snakemake and TensorFlow say at each start, which tells nobody anything of a run."""
 EVERY = 0.5
 """Seconds between two drawings."""
 MESSAGES, SHOWN = 5, 4
@@ -69,7 +71,7 @@ class Run:
             self._event(json.loads(line.removeprefix(MARK)))
         elif TOLD.match(line):
             self.messages.append(line)
-        else:
+        elif not NOISE.match(line):
             return line
         return None
 
