@@ -2,6 +2,7 @@
 STUDIES ?=
 SCALE ?=
 DATA ?=
+PLAIN ?=
 CORES ?= $(shell nproc)
 BIN := .venv/bin
 
@@ -11,6 +12,7 @@ export PYTHON STUDIES SCALE DATA
 
 .PHONY: reproduce headneck figures test test-quick lint pictures schema docs setup setup-dev setup-docs lock
 
+# On a terminal a view of the run keeps itself up to date; elsewhere, and with PLAIN=1, there are lines.
 # Snakemake reads a value as YAML, after it has taken quotes off its ends: so the blanks around the quoted folder.
 reproduce: setup
 	@set --; \
@@ -18,7 +20,9 @@ reproduce: setup
 	[ -z "$$SCALE" ] || set -- "$$@" "scale=$$SCALE"; \
 	[ -z "$$DATA" ] || set -- "$$@" "data= '$$(realpath -ms -- "$$DATA" | sed "s/'/''/g")' "; \
 	[ $$# = 0 ] || set -- --config "$$@"; \
-	$(BIN)/snakemake --cores $(CORES) "$$@"
+	set -- $(BIN)/snakemake --cores $(CORES) "$$@"; \
+	[ ! -t 1 ] || [ -n "$(PLAIN)" ] || set -- $(BIN)/python -m crossover.execution.live "$$@"; \
+	"$$@"
 
 # Real patients: make headneck DATA=<folder>; see config/studies/headneck.yaml.
 headneck: STUDIES = headneck

@@ -19,6 +19,7 @@ from crossover.study.sections import Network
 from crossover.execution.integrity import Checker
 from crossover.analyses import registry
 from crossover.analyses.registry import Registered
+from crossover.report import first_page
 from crossover.execution.scratch import keep_activations_in
 from crossover.execution.preflight import check, check_results, check_weights
 from crossover.sources.inventory import listing_digest
@@ -35,6 +36,7 @@ from crossover.execution.workflow import (
 )
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # Jobs run `python`: the one of this environment, also where it is not activated; and the scripts beside these rules, in
 # whatever folder, and under whatever Snakefile that takes them as a module.
@@ -47,6 +49,8 @@ os.environ.update(
 Wildcards = Any
 """The wildcards of a job by their names, as attributes and as items. Snakemake has moved its class between releases."""
 
+# Said at each step, of no use to anybody; what a step is is said when it is done.
+logger.addFilter(lambda record: not re.match(r"Select jobs to execute|Execute \d+ jobs", str(record.msg)))
 ask_functions_once()
 gc.set_threshold(50_000)  # a graph of thousands of jobs is no garbage, to look through it takes a sixth of all its time
 
@@ -476,11 +480,11 @@ def begin_progress() -> None:
 
 
 def where_the_report_is() -> str:
-    """Return a sentence that says where the report is."""
+    """Return the answers on the report's first page, and its place."""
     page = Path("results/report.html")
-    return (
-        f"The report: {page.resolve()}" if page.exists() else "There is no report: the run was asked for other files."
-    )
+    if not page.exists():
+        return "There is no report: the run was asked for other files."
+    return "\n".join([*first_page.answers(page), f"The report: {page.resolve()}"])
 
 
 # In a dry run no handler is called.

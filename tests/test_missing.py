@@ -214,7 +214,7 @@ def test_the_page_of_a_study_says_whether_predictions_are_missing():
 
     def said(gone: pd.DataFrame) -> str:
         frames = {"missing": counts(rows, gone)}
-        return " ".join(s.text for s in how_sure(StudyResults(study, frames, {}), ""))
+        return " ".join(s.text for s in how_sure(StudyResults(study, frames, {})))
 
     found = missing_predictions(rows)
     assert "Every model has a prediction for every test case" in said(found.iloc[:0])

@@ -16,6 +16,8 @@ Source = Literal["stages", "selection", "images", "corrected", "patients", "slic
 the trainings that choose the network, with the choice; images with masks and predictions;
 images after bias field correction; the clinical table of the target; how many slices a cohort has; the paper's
 numbers; the paper's findings."""
+Part = Literal["results", "paper", "appendix"]
+"""Of a study's page: what answers its question; the paper's own figures; all else."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Analysis:
         writes: table under results/<study> -> the columns that name its rows, whose other columns that are numbers
             become values by name; none for the papers' tables. A figure writes figures/<name>.svg, .png and .pdf.
         title: of a figure's caption.
+        part: of the page in which a figure stands; without a paper its figures stand in the appendix.
         order: the place among the figures, or the statistics, in the report; the last by default.
     """
 
@@ -44,6 +47,7 @@ class Analysis:
     applies: Sequence[Callable[[Study], bool]] = ()
     writes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     title: str = ""
+    part: Part = "appendix"
     order: int = 100
 
 

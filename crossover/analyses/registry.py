@@ -11,7 +11,7 @@ from types import ModuleType
 import pandas as pd
 
 from crossover.analyses import design
-from crossover.analyses.analysis import Analysis, Frames, Inputs
+from crossover.analyses.analysis import Analysis, Frames, Inputs, Part
 from crossover.core.paths import ROOT
 from crossover.core.source_code import STUDY
 from crossover.study import parameters
@@ -140,6 +140,13 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
     if figure not in known:
         return figure.replace("_", " ").capitalize(), ""
     return known[figure].declared.title, known[figure].module().caption(frames, study)
+
+
+def part(figure: str, study: Study) -> Part:
+    """Return the part of a study's page in which a figure stands; one that is no analysis of ours stands in the appendix."""
+    known = {a.name: a.declared.part for a in analyses() if a.kind == "figures"}
+    own = known.get(figure, "appendix")
+    return "appendix" if own == "paper" and study.paper is None else own
 
 
 def tables_of(study: Study) -> list[str]:

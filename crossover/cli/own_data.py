@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -230,10 +229,16 @@ def run(
     scale: Annotated[str, typer.Option(help="smoke: does it run; demo: small networks; paper: all of it.")] = "demo",
     data: Data = "",
     cores: Annotated[int, typer.Option(help="Number of cores.")] = CORES,
+    plain: Annotated[bool, typer.Option("--plain", help="Print lines, as where no terminal is.")] = False,
 ) -> None:
     """Run a study, from its patients to the report; what is there already is not made again.
 
+    On a terminal a view of the run keeps itself up to date.
+
     It does the same as `snakemake --config studies=NAME scale=SCALE data=FOLDER`, and has its exit status.
     """
+    from crossover.execution import live
+
     settings = [f"{key}={value}" for key, value in workflow_settings(name, scale, data).items()]
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings])
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--config", *settings]
+    raise typer.Exit(live.run(command, plain))

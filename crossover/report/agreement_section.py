@@ -9,8 +9,7 @@ from crossover.statistics.differences.repeated import CHANCE, CORRECTION, EXACT,
 from crossover.study.schema import Study
 
 TITLE = "Ours beside the paper's tests"
-SHOWN = 40
-"""Rows of a table that stands open; a longer one opens on a click."""
+WITHOUT_PAPER = "Tests in pairs"
 BECAUSE = {
     PAIRING: "the same cases are compared, which theirs leaves out",
     EXACT: "our test is exact and theirs an approximation",
@@ -21,16 +20,20 @@ BECAUSE = {
 
 
 def agreement_section(results: StudyResults) -> Section | None:
-    """Return the section of what the paper's kind of test and ours decide; None without a table of pairs."""
+    """Return the section of what the paper's kind of test and ours decide; None without a table of pairs.
+
+    Without a paper it is about ours alone, and one of the checks.
+    """
     study, pairs = results.study, results.frame("pairwise")
     if pairs.empty:
         return None
-    said = statements(study, "our_tests", pairs=pairs) + disagreement(pairs, study)
-    apart = titled_tables(results, [TableKind("disagreeing_pairs", "pairwise", disagreeing_layout)])
+    said = statements(study, "our_tests", pairs=pairs)
     families = titled_tables(results, [TableKind("families_at_once", "repeated", families_layout)])
-    if any(len(shown.table.rows) > SHOWN for shown in apart):
-        return Section("tests", TITLE, said, [], apart + families)
-    return Section("tests", TITLE, said, apart, families)
+    if study.paper is None:
+        return Section("tests", WITHOUT_PAPER, said, details=families, part="checks")
+    said += disagreement(pairs, study)
+    apart = titled_tables(results, [TableKind("disagreeing_pairs", "pairwise", disagreeing_layout)])
+    return Section("tests", TITLE, said, details=apart + families)
 
 
 def disagreement(pairs: pd.DataFrame, study: Study) -> list[str]:

@@ -187,6 +187,18 @@ def from_chains(results: StudyResults) -> Answer:
     return Answer("", said, table(kinds_layout(contrasts, study), study))
 
 
+def chains_in_short(results: StudyResults) -> list[str]:
+    """Return which kinds of chains are better than what they stand against, which are worse, which can't be told."""
+    contrasts = results.frame("contrasts", "metric", "a", "b", "target")
+    contrasts = of_metric(contrasts, results.study)
+    sides: dict[str, list[str]] = {"higher": [], "lower": [], "open": []}
+    for pair, text in KINDS.items():
+        for row in _overall(contrasts, *pair).head(1).itertuples() if len(contrasts) else ():
+            side = "higher" if row.low > 0 else "lower" if row.high < 0 else "open"
+            sides[side].append(text[:1].lower() + text[1:])
+    return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
+
+
 def _at_home(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, str, str]]:
     """Families without sizes: label, means on the cohorts that they were trained on, mean on the target."""
     for family in references(study):

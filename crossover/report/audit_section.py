@@ -25,9 +25,9 @@ def audit_section(results: StudyResults) -> Section | None:
         TableKind("does_not_follow", "audit", unfollowed_layout, wraps=True),
         TableKind("contradictions", "contradictions", lambda rows, _: rows, wraps=True),
         TableKind("may_be_false", "false_claims", claims_layout, wraps=True),
+        TableKind("follows_under_a_reading", "audit", readings_layout, wraps=True),
     ]
-    details = [TableKind("follows_under_a_reading", "audit", readings_layout, wraps=True)]
-    return Section("audit", TITLE, said, titled_tables(results, tables), titled_tables(results, details))
+    return Section("audit", TITLE, said, details=titled_tables(results, tables))
 
 
 def unfollowed_layout(found: pd.DataFrame, study: Study) -> pd.DataFrame:

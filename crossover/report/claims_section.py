@@ -36,8 +36,8 @@ def claims_section(results: StudyResults) -> Section | None:
     sizes_for = [f"{r.ours} for {r.theirs}" for r in other.itertuples()]
     said = [verdicts_sentence(claims), *statements(study, "claims", sizes_for=sizes_for)]
     kinds = {v: TableKind(e, "claims", partial(claims_layout, verdict=v), wraps=True) for v, e in ENTRIES.items()}
-    not_run = titled_tables(results, [kinds.pop(NOT_RUN)])
-    return Section("claims", TITLE, said, titled_tables(results, kinds.values()), not_run)
+    decided, rest = ([kinds[v] for v in verdicts] for verdicts in ((HOLDS, FAILS), (OPEN, NOT_RUN)))
+    return Section("claims", TITLE, said, titled_tables(results, decided), titled_tables(results, rest))
 
 
 def verdicts_sentence(claims: pd.DataFrame) -> str:

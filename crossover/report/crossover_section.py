@@ -23,6 +23,8 @@ from crossover.study.families import baseline, families, fine_tuned
 from crossover.study.schema import Study
 
 TITLE = "Crossover: how many labelled cases?"
+SPELT = 2
+"""Pairs that can't be told, each in a sentence."""
 IN_SHORT = {CROSSES: "crosses", CHANGES: "changes", NONE: "none"}
 
 
@@ -30,18 +32,34 @@ def crossover_section(results: StudyResults) -> Section:
     """Return the section of the crossover, also where there is none to locate: then it says so."""
     study, crossover = results.study, results.frame("crossover")
     if crossover.empty:
-        return Section("crossover", TITLE, statements(study, "no_learning_curve"))
+        return Section("crossover", TITLE, statements(study, "no_learning_curve"), part="results")
     here = _on_target(crossover, study)
-    said = [*_lacking(here, study), *(statement(row, study) for row in here.to_dict("records"))]
+    said = [*_lacking(here, study), *_each(here, study)]
     said += statements(study, "crossover", resampled=crossover["resampled"].iloc[0])
-    tables = [
+    tables = [TableKind("cases_needed", "cases_needed", cases_needed_layout)]
+    details = [
         TableKind("crossovers", "crossover", crossovers_layout),
-        TableKind("cases_needed", "cases_needed", cases_needed_layout),
+        TableKind("other_crossovers", "crossover", other_crossovers_layout),
     ]
-    details = [TableKind("other_crossovers", "crossover", other_crossovers_layout)]
     figure = "learning_curves" if len(results.frame("learning_curves")) else ""
     shown, closed = (titled_tables(results, kinds) for kinds in (tables, details))
-    return Section("crossover", TITLE, said, shown, closed, figure)
+    return Section("crossover", TITLE, said, shown, closed, figure, "results")
+
+
+def _each(here: pd.DataFrame, study: Study) -> list[str]:
+    """Return a sentence for each pair; of more than `SPELT` that can't be told one for all, as the table has them."""
+    unclear = here["verdict"].isin([CROSSES, CHANGES, NONE]).eq(False)
+    if unclear.sum() <= SPELT:
+        return [statement(row, study) for row in here.to_dict("records")]
+    said = [statement(row, study) for row in here[~unclear].to_dict("records")]
+    return said + statements(study, "crossovers_open", left=int(unclear.sum()), pairs=len(here))
+
+
+def crossovers_found(results: StudyResults) -> list[str]:
+    """Return the sentences of the crossovers on the target that are beyond chance, for how sure an answer is."""
+    study, crossover = results.study, results.frame("crossover", "test_set", "verdict")
+    here = crossover[crossover["test_set"].eq(study.target) & crossover["verdict"].isin([CROSSES, CHANGES])]
+    return [statement(row, study) for row in shown_pairs(here, study).to_dict("records")] if len(here) else []
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:

@@ -51,7 +51,7 @@ def failures_section(results: StudyResults) -> Section | None:
     """Return the section of the trainings that failed, were done again, or scored 0; None where there are none."""
     said = statements(results.study, "retried_and_scored_zero", names=results.scored_zero, retried=results.retried)
     tables = titled_tables(results, [TableKind("failed", "failed", failures_layout, wraps=True)])
-    return Section("failed", TITLE, said, tables) if said or tables else None
+    return Section("failed", TITLE, said, tables, part="checks") if said or tables else None
 
 
 def failures_layout(failed: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -81,10 +81,10 @@ def spread(mean: float, sd: float, write: Callable[[float], str] = number) -> st
     return write(mean) + about if pd.notna(mean) else ""
 
 
-def listed(texts: Sequence[object]) -> str:
+def listed(texts: Sequence[object], joint: str = "and") -> str:
     """Join names: "a, b and c"."""
     *first, last = map(str, texts) if texts else [""]
-    return f"{', '.join(first)} and {last}" if first else last
+    return f"{', '.join(first)} {joint} {last}" if first else last
 
 
 def counted(count: float, what: str) -> str:

@@ -8,9 +8,10 @@ import pandas as pd
 from crossover.analyses.figures import style
 from crossover.analyses.figures.learning_curves import shown_pairs
 from crossover.findings.claims.parts import VERDICTS
-from crossover.report.agreement_section import disagreement
+from crossover.report.answers import chains_in_short
+from crossover.report.best_by_size import answer_in_short, rests_on
 from crossover.report.claims_section import verdicts_sentence
-from crossover.report.crossover_section import crossover_sentences
+from crossover.report.crossover_section import crossover_sentences, crossovers_found
 from crossover.report.failures_section import failures_in_short
 from crossover.report.layout import Table
 from crossover.report.prose import statements
@@ -28,7 +29,7 @@ from crossover.statistics.study_planning.planning import (
 from crossover.study.families import families, fine_tuned
 
 MOST = 2
-"""Sentences of a study's own answer that stand on the first page."""
+"""Sentences of a study's tables that stand on the first page where no answer in short can be given."""
 
 
 @dataclass(frozen=True)
@@ -40,23 +41,18 @@ class LinkedSentence:
 
 
 def found(results: StudyResults, answers: Sequence[Answer]) -> Iterator[LinkedSentence]:
-    """Yield what a study found: its crossovers, the first sentences of its answers, and the verdicts on its claims."""
-    for text in crossover_sentences(results):
-        yield LinkedSentence(text, "crossover")
-    said = [sentence for answer in answers for sentence in answer.sentences]
-    for text in said[:MOST]:
-        yield LinkedSentence(text, "answer")
-    claims = results.frame("claims")
-    if len(claims):
-        yield LinkedSentence(verdicts_sentence(claims), "claims")
+    """Yield a study's answer: which way to train at which sizes, or of which chains; else what its tables say first."""
+    said = answer_in_short(results) or chains_in_short(results)
+    if not said:
+        for text in crossover_sentences(results):
+            yield LinkedSentence(text, "crossover")
+        said = [sentence for answer in answers for sentence in answer.sentences][:MOST]
+    for text in said:
+        yield LinkedSentence(text, "answer" if answers else "")
 
 
-def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
-    """Say how sure that is: scale, data, patients tested, trainings, failures, and tests that decide otherwise.
-
-    Args:
-        meaning: of the study's scale.
-    """
+def how_sure(results: StudyResults) -> Iterator[LinkedSentence]:
+    """Say how sure that is: crossovers, correction, patients tested, trainings, failures, verdicts on the paper."""
     study, metrics = results.study, results.frame("metrics")
     by_cohort = {c.label: patients_tested(results, name) for name, c in study.cohorts.items()}
     tested = [f"{n} of {label}" for label, n in by_cohort.items() if n]
@@ -64,18 +60,29 @@ def how_sure(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
     if len(metrics):
         folds = metrics["fold"].nunique() if metrics["fold"].notna().all() else 0
         replicates = metrics.groupby(["family", "n_train"])["replicate"].nunique().min()
+    if answer_in_short(results):
+        yield from (LinkedSentence(text, "crossover") for text in crossovers_found(results))
+    yield from (LinkedSentence(text, "tests") for text in rests_on(results))
     said = statements(
-        study, "how_sure", meaning=meaning, patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
+        study, "how_sure", patients=sum(by_cohort.values()), tested=tested, scored=len(metrics),
         folds=folds, replicates=replicates, missing=results.frame("missing"),
         judged=results.frame("pairwise").get("about", pd.Series(dtype=str)).eq(METHODS).any(),
     )  # fmt: skip
     yield from map(LinkedSentence, said)
     if line := failures_in_short(results):
         yield LinkedSentence(line, "failed")
-    pairs = results.frame("pairwise")
-    for text in disagreement(pairs, study) if len(pairs) else []:
-        yield LinkedSentence(text, "tests")
-    yield from makes_surer(results)
+    claims = results.frame("claims")
+    if len(claims):
+        yield LinkedSentence(verdicts_sentence(claims), "claims")
+
+
+def is_not(results: StudyResults, meaning: str) -> Iterator[LinkedSentence]:
+    """Say what the answer is not: of which data and scale it is, and what it says nothing of.
+
+    Args:
+        meaning: of the study's scale.
+    """
+    yield from map(LinkedSentence, statements(results.study, "is_not", meaning=meaning))
 
 
 def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
@@ -90,7 +97,11 @@ def makes_surer(results: StudyResults) -> Iterator[LinkedSentence]:
     shown = [row for row in settling if reaches_assurance(row)][:1] or settling[-1:]
     tuned = [r for r in rows if r["question"] == NEXT and r["a"] == label[fine_tuned(study)]]
     shown += [row for row in tuned if not row["refused"]][:1]
-    for text in statements(study, "surer", plans=[statement(row) for row in shown]):
+    several = len(study.structures) > 1
+    said = [
+        f"{study.structures[row['structure']].label}: {statement(row)}" if several else statement(row) for row in shown
+    ]
+    for text in statements(study, "surer", plans=said):
         yield LinkedSentence(text)
 
 

@@ -1,7 +1,8 @@
 """The report: one HTML file that holds everything, whoever opens it and wherever.
 
 Its sentences, captions and counts come from the tables (`prose.j2`, and the figures' own captions), its layout from
-`template.html.j2`.
+`template.html.j2`. It tells a story: on the first page each study's answer; then its results, what the paper says of
+them, what was checked; and at the end, apart on paper too, an appendix with all else.
 """
 
 import base64
@@ -16,7 +17,7 @@ from markupsafe import Markup, escape
 
 from crossover.analyses import registry
 from crossover.analyses.figures.style import DPI, PAGE_MM
-from crossover.report import study_tables
+from crossover.report import best_by_size, study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.answers import answers
 from crossover.report.audit_section import audit_section
@@ -24,7 +25,7 @@ from crossover.report.claims_section import claims_section
 from crossover.report.crossover_section import crossover_section
 from crossover.report.failures_section import failures_in_short, failures_section
 from crossover.report.formats import duration
-from crossover.report.overview import LinkedSentence, found, how_sure, overview
+from crossover.report.overview import LinkedSentence, found, how_sure, is_not, makes_surer, overview
 from crossover.report.prose import environment
 from crossover.report.provenance_note import ProvenanceNote
 from crossover.report.results import Answer, Section, StudyResults, TitledTable
@@ -41,6 +42,7 @@ MEANING = {
     "shows the workflow and the shape of an answer, not the paper's numbers",
     "paper": "the published design: its numbers of patients, sizes, network and recipe",
 }
+PARTS = ("results", "paper", "checks", "appendix")
 MIME = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
@@ -63,26 +65,49 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a study's page."""
+
+    pictures: list[Picture]
+    tables: list[TitledTable]
+    sections: list[Section]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in it."""
+        return not (self.pictures or self.tables or self.sections)
+
+
+@dataclass(frozen=True)
 class StudyPage:
     """One study, ready to print.
 
     Attributes:
-        pictures: those that stand under Figures. in_sections: those that stand in a section, by name.
+        found, sure, surer, isnt: the sentences of the first page. picture: of the answer, where it has sizes.
+        only_runs: at the smallest scale, whose numbers mean nothing.
+        answers: what the tables say of all structures together, or else of each. others: of each, for the appendix.
+        results, paper, checks, appendix: the parts of the page, the appendix apart from the others.
+        in_sections: figures that stand in a section, by name.
         failures: how many trainings failed or found nothing; "" for none.
     """
 
     study: Study
     found: list[LinkedSentence]
     sure: list[LinkedSentence]
+    surer: list[LinkedSentence]
+    isnt: list[LinkedSentence]
+    picture: best_by_size.Picture | None
+    only_runs: bool
+    others: list[Answer]
     meaning: str
     published_scale: str
     notices: list[str]
     answers: list[Answer]
-    pictures: list[Picture]
+    results: Part
+    paper: Part
+    checks: Part
+    appendix: Part
     in_sections: dict[str, Picture]
-    tables: list[TitledTable]
-    details: list[TitledTable]
-    sections: list[Section]
     facts: list[tuple[str, str]]
     failures: str
     provenance: dict[str, ProvenanceNote]
@@ -102,31 +127,51 @@ def study_page(results: StudyResults) -> StudyPage:
     """Return what a study's page holds, which follows from the study and from the frames that there are."""
     study, meaning = results.study, MEANING.get(results.study.scale, "")
     answered = list(answers(results))
+    whole = [answer for answer in answered if not answer.structure]
     sections = [section for make in SECTIONS if (section := make(results))]
+    pictures = _pictures(results, sections)
     named = {section.figure for section in sections}
-    pictures = _pictures(results, named)
+    tables = {
+        "results": study_tables.of_results(results), "paper": study_tables.of_paper(results),
+        "checks": [], "appendix": study_tables.of_appendix(results),
+    }  # fmt: skip
+    parts = {
+        name: Part(
+            [p for p in pictures if p.name not in named and registry.part(p.name, study) == name],
+            own, [section for section in sections if section.part == name],
+        )
+        for name, own in tables.items()
+    }  # fmt: skip
     return StudyPage(
         study=study,
         found=list(found(results, answered)),
-        sure=list(how_sure(results, meaning)),
+        sure=list(how_sure(results)),
+        surer=list(makes_surer(results)),
+        isnt=list(is_not(results, meaning)),
+        picture=best_by_size.picture(results),
+        only_runs=study.scale == SCALES[0],
         meaning=meaning,
         published_scale=SCALES[-1],
         notices=notices(results.frame("initial"), study),
-        answers=answered,
-        pictures=[p for p in pictures if p.name not in named],
+        answers=whole or answered,
+        others=[answer for answer in answered if whole and answer.structure],
+        **parts,
         in_sections={p.name: p for p in pictures if p.name in named},
-        tables=study_tables.open_tables(results),
-        details=study_tables.details(results),
-        sections=sections,
         facts=[(_head(name), _fact(name, value)) for name, value in results.facts.items()],
         failures=failures_in_short(results),
         provenance=results.provenance,
     )
 
 
-def _pictures(results: StudyResults, last: set[str]) -> list[Picture]:
-    """Return all figures, numbered in their order; the `last` ones stand in sections, below the others."""
-    names = sorted(results.figures, key=lambda name: name in last)
+def _pictures(results: StudyResults, sections: list[Section]) -> list[Picture]:
+    """Return all figures, numbered as they come on the page: by part, those of sections after the others."""
+    named = {section.figure: section.part for section in sections}
+
+    def place(name: str) -> tuple[int, bool]:
+        part = named.get(name) or registry.part(name, results.study)
+        return PARTS.index(part), name in named
+
+    names = sorted(results.figures, key=place)
     return [
         Picture(name, i, *registry.caption(name, results.frames, results.study), _inline(path), _width(path),
                 results.provenance.get(f"figures/{name}"))

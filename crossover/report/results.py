@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -97,8 +97,9 @@ class Section:
 
     Attributes:
         name: of its anchor.
-        tables: that stand open. details: that open on a click.
+        tables: that stand in it. details: long ones, that stand in the appendix.
         figure: the name of a figure that stands here, "" for none.
+        part: of the study's page in which it stands.
     """
 
     name: str
@@ -107,6 +108,7 @@ class Section:
     tables: list[TitledTable] = field(default_factory=list)
     details: list[TitledTable] = field(default_factory=list)
     figure: str = ""
+    part: Literal["results", "paper", "checks"] = "paper"
 
 
 def titled_tables(results: StudyResults, kinds: Iterable[TableKind]) -> list[TitledTable]:

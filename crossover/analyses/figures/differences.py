@@ -21,6 +21,7 @@ ANALYSIS = Analysis(
     reads=("statistics/pairwise.csv",),
     settings=("design", "labels", "statistics.metric", "statistics.alpha", "figures.colours"),
     applies=(several_sizes, fine_tuned_and_scratch),
+    part="results",
     order=8,
 )
 

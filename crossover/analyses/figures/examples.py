@@ -44,6 +44,7 @@ ANALYSIS = Analysis(
     sources=("images", "corrected"),
     settings=("design", "labels", "statistics.metric", "channels", "preparation"),
     applies=(chained,),
+    part="results",
     order=5,
 )
 

@@ -33,6 +33,7 @@ ANALYSIS = Analysis(
     reads=("statistics/gains.csv", "statistics/chains.csv"),
     settings=("design", "labels", "statistics.metric"),
     applies=(chained,),
+    part="results",
     order=4,
 )
 

@@ -28,6 +28,7 @@ ANALYSIS = Analysis(
     reads=("metrics.csv", "statistics/learning_curves.csv", "statistics/crossover.csv"),
     settings=("design", "labels", *SCORES, "statistics.confidence", "figures.colours"),
     applies=(several_sizes,),
+    part="results",
     order=7,
 )
 

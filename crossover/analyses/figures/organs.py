@@ -43,6 +43,7 @@ ANALYSIS = Analysis(
         "published",
     ),
     applies=(sized, several_families),
+    part="results",
     order=8,
 )
 

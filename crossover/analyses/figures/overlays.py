@@ -45,6 +45,7 @@ ANALYSIS = Analysis(
     sources=("images",),
     settings=("design", "labels", "figures.overlays"),
     applies=(sized, has_overlays),
+    part="results",
     order=11,
 )
 

@@ -37,6 +37,7 @@ ANALYSIS = Analysis(
         "published",
     ),
     applies=(several_sizes, several_families),
+    part="paper",
     order=12,
 )
 

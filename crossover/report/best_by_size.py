@@ -1,0 +1,221 @@
+"""Which way to train is best at each number of labelled cases, from the verdicts on pairs: the answer of a study.
+
+At a size a family is beaten where another one's mean on the same test cases of the target is higher and p < alpha
+(`differences.paired`, `differences.repeated`), or where the verdict on their crossover says so: below the interval of
+n* the one is ahead, above it the other (`learning_curves.crossing`). What isn't beaten is what the data leave to choose
+from. Every size and pair is judged for itself, as crossovers are; `rests_on` counts what Holm's correction leaves.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from crossover.analyses.figures import style
+from crossover.report.formats import listed
+from crossover.report.prose import statements
+from crossover.report.results import StudyResults
+from crossover.statistics.estimates.chance import MODELS
+from crossover.statistics.learning_curves.crossing import CROSSES, NONE, stays_ahead
+from crossover.statistics.scores.metrics_table import POOLED
+from crossover.study.families import baseline, families, main_question
+from crossover.study.schema import Study
+
+MOST_GROUPS = 3
+"""Sentences about single structures; of more groups of them the picture tells."""
+
+
+class Choice(NamedTuple):
+    """What the data leave to choose from at a size, and what they show to be worse, in the study's order."""
+
+    best: tuple[str, ...]
+    beaten: tuple[str, ...] = ()
+
+
+Choices = Mapping[int, Choice]
+"""Of a structure, or of the mean over all, by size."""
+
+
+def best_by_size(results: StudyResults, structure: str) -> Choices:
+    """Return the choices for a structure, `POOLED` for the mean of all; empty where no pairs were compared."""
+    study = results.study
+    pairs = _pairs(results, structure)
+    crossings = results.frame("crossover", "test_set", "structure")
+    crossings = crossings[crossings["test_set"].eq(study.target) & crossings["structure"].eq(structure)]
+    out = {}
+    for n in (n for n in study.sizes if n in set(pairs["n_train"])):
+        rows = pairs[pairs["n_train"] == n]
+        there = [f for f in main_question(study) if f in {*rows["family_a"], *rows["family_b"]}]
+        worse = {*_worse(rows[rows["p"] < study.statistics.alpha]), *_left_behind(crossings, n)}
+        best = tuple(f for f in there if f not in worse)
+        # of verdicts that contradict each other, so that nothing is left, none is taken
+        out[n] = Choice(best, tuple(f for f in there if f in worse)) if best else Choice(tuple(there))
+    return out
+
+
+def _pairs(results: StudyResults, *structures: str) -> pd.DataFrame:
+    """Return the main question's pairs of structures, or of their mean, on the target's test cases."""
+    name, asked = "paired" if structures == (POOLED,) else "pairwise", main_question(results.study)
+    rows = results.frame(name, "test_set", "structure", "n_train", "family_a", "family_b", "p", "about")
+    here = rows["test_set"].eq(results.study.target) & rows["structure"].isin(structures)
+    return rows[here & rows["family_a"].isin(asked) & rows["family_b"].isin(asked)]
+
+
+def _worse(rows: pd.DataFrame) -> list[str]:
+    """Return the family of the lower mean of each pair."""
+    return [r.family_a if r.difference < 0 else r.family_b for r in rows.itertuples()]
+
+
+def _left_behind(crossings: pd.DataFrame, n: int) -> Iterator[str]:
+    """Yield what the verdicts on crossovers say is behind at a size."""
+    for row in crossings.to_dict("records"):
+        if row["verdict"] == NONE and row["n_smallest"] <= n <= row["n_largest"]:
+            yield stays_ahead(row)[1]
+        elif row["verdict"] == CROSSES and (n < row["ci_low"] or n == row["n_smallest"]):
+            yield row["overtakes"]
+        elif row["verdict"] == CROSSES and (n > row["ci_high"] or n == row["n_largest"]):
+            yield row["ahead"]
+
+
+# ---- in words
+
+
+def answer_in_short(results: StudyResults) -> list[str]:
+    """Return the answer in a sentence; of several structures that of their mean, then what differs from it."""
+    own = _by_structure(results)
+    said = [_sentence(results.study, about, choices) for about, choices in _groups(results.study, own)]
+    if said and _pairs(results, *results.study.structures)["about"].eq(MODELS).any():
+        said += statements(results.study, "answer_of_models")
+    return said
+
+
+def rests_on(results: StudyResults) -> list[str]:
+    """Say what is left of the differences behind the answer after correction for the number of comparisons."""
+    study = results.study
+    pairs = _pairs(results, *study.structures)
+    found = pairs[pairs["p"] < study.statistics.alpha]
+    if found.empty:
+        return []
+    return statements(
+        study, "answer_rests_on", found=len(found), left=found["significant"].sum(), tests=found["tests"].max()
+    )
+
+
+def _by_structure(results: StudyResults) -> dict[str, Choices]:
+    """Return the choices of the mean over all structures, where there are several, and of each."""
+    names = [*results.study.structures]
+    names = [POOLED, *names] if len(names) > 1 else names
+    return {name: choices for name in names if (choices := best_by_size(results, name))}
+
+
+def _groups(study: Study, own: Mapping[str, Choices]) -> Iterator[tuple[str, Choices]]:
+    """Yield (what it is about, choices) of structures with the same choices, the mean over all of them first."""
+    alike: list[tuple[list[str], Choices]] = []
+    for name, choices in own.items():
+        same = [names for names, known in alike if known == choices and names != [POOLED]]
+        same[0].append(name) if same else alike.append(([name], choices))
+    pooled = own.get(POOLED)
+    parts = [(names, choices) for names, choices in alike if names != [POOLED] and choices != pooled]
+    if pooled:
+        whole = "" if parts else " and for each of them"
+        yield f"On average over the {len(study.structures)} structures{whole}: ", pooled
+    for names, choices in parts if len(parts) <= MOST_GROUPS else []:
+        every = len(names) == len(study.structures)
+        labels = "Each structure" if every else listed([study.structures[name].label for name in names])
+        yield "" if len(study.structures) == 1 else f"{labels}: ", choices
+
+
+def _sentence(study: Study, about: str, choices: Choices) -> str:
+    every = [f for f in main_question(study) if any(f in (*c.best, *c.beaten) for c in choices.values())]
+    sizes: dict[Choice, list[int]] = {}
+    for n, choice in choices.items():
+        sizes.setdefault(choice, []).append(n)
+    parts = [
+        {"sizes": ranges(ns, list(choices)), "best": [action(study, f, every) for f in choice.best],
+         "beaten": [style.family_label(study, f) for f in choice.beaten]}
+        for choice, ns in sizes.items()
+    ]  # fmt: skip
+    [said] = statements(study, "answer_by_size", parts=parts)
+    return about + (said if about else said[:1].upper() + said[1:])
+
+
+def ranges(chosen: Sequence[int], sizes: Sequence[int]) -> str:
+    """Return sizes in words, neighbours among all `sizes` together: "3 to 8 and 20"."""
+    runs: list[list[int]] = []
+    for n in chosen:
+        follows = runs and sizes.index(n) == sizes.index(runs[-1][-1]) + 1
+        runs[-1].append(n) if follows else runs.append([n])
+    return listed([f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs])
+
+
+def action(study: Study, family: str, among: Sequence[str]) -> str:
+    """Return what a family means to do, in words; with its label where another one `among` these has the same words."""
+    words = {f: _action(study, f) for f in among}
+    same = sum(text == words[family] for text in words.values()) > 1
+    return f"{words[family]} ({style.family_label(study, family)})" if same else words[family]
+
+
+def _action(study: Study, family: str) -> str:
+    about = families(study)[family]
+    if not about.sized:
+        return f"take {style.family_label(study, family)} as it is"
+    if about.transferred:
+        return f"fine-tune from {about.level}" if about.level else "fine-tune"
+    if len(about.cohorts) > 1:
+        return f"train on {listed([study.cohorts[c].label for c in about.cohorts])} together"
+    return "train from scratch" if family == baseline(study) else f"train {style.family_label(study, family)}"
+
+
+# ---- as a picture
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Neighbouring sizes with one choice.
+
+    Attributes:
+        sizes: how many they are.
+        colour: of the family that is best, "" where several are. ink: readable on it.
+    """
+
+    text: str
+    sizes: int
+    colour: str = ""
+    ink: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The answer at each size: a row of cells for each structure, the average over all of them first."""
+
+    sizes: list[int]
+    rows: list[tuple[str, list[Cell]]]
+
+
+def picture(results: StudyResults) -> Picture | None:
+    """Return the picture of the answer; None where there is none."""
+    study, own = results.study, _by_structure(results)
+    if not own:
+        return None
+    labels = {name: s.label for name, s in study.structures.items()} | {POOLED: "Average"}
+    sizes = sorted({n for choices in own.values() for n in choices})
+    return Picture(sizes, [(labels[name], list(_cells(study, choices, sizes))) for name, choices in own.items()])
+
+
+def _cells(study: Study, choices: Choices, sizes: Sequence[int]) -> Iterator[Cell]:
+    runs: list[tuple[Choice | None, int]] = []
+    for n in sizes:
+        choice = choices.get(n)
+        before, count = runs.pop() if runs and runs[-1][0] == choice else (choice, 0)
+        runs.append((before, count + 1))
+    for choice, count in runs:
+        if choice is None:
+            yield Cell("not compared", count)
+        elif len(choice.best) == 1:
+            colour = style.family_colour(study, choice.best[0])
+            yield Cell(style.family_label(study, choice.best[0]), count, colour, style.readable_on(colour))
+        elif choice.beaten:
+            yield Cell(" or ".join(style.family_label(study, f) for f in choice.best), count)
+        else:
+            yield Cell("can't say", count)

@@ -1,0 +1,142 @@
+"""The answer of a study in a sentence: which way to train at which sizes, from verdicts on pairs and crossovers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossover.report.best_by_size import Choice, answer_in_short, best_by_size, picture, ranges, rests_on
+from crossover.report.results import StudyResults
+from crossover.statistics.estimates.chance import METHODS, MODELS
+from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.learning_curves.crossing import OPEN as CANT
+from crossover.statistics.scores.metrics_table import POOLED
+from crossover.study.config import load_study
+
+STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [4, 16, 64]})
+ORGANS = load_study("headneck", "demo")
+TUNED, SCRATCH, ALL, SHELF = "transfer-L1", "scratch", "aggregated", "pretrained"
+
+
+def pairs(study, *rows, structure="tumour", about=METHODS) -> pd.DataFrame:
+    """Of (n, family, other, difference of the first minus the second, p)."""
+    names = ["n_train", "family_a", "family_b", "difference", "p"]
+    table = pd.DataFrame(rows, columns=names)
+    return table.assign(
+        test_set=study.target, structure=structure, about=about, significant=table["p"] < 0.001, tests=90
+    )
+
+
+def crossing(verdict, n, low, high, ahead=TUNED, overtakes=ALL) -> pd.DataFrame:
+    return pd.DataFrame([{
+        "test_set": STUDY.target, "structure": "tumour", "ahead": ahead, "overtakes": overtakes, "verdict": verdict,
+        "n": n, "ci_low": low, "ci_high": high, "n_smallest": 4, "n_largest": 64, "confidence": 0.95,
+        "off_the_shelf": False,
+    }])  # fmt: skip
+
+
+def of(study=STUDY, **frames) -> StudyResults:
+    return StudyResults(study, frames, {})
+
+
+def two(*ps: float) -> pd.DataFrame:
+    """Fine-tuned against all together at three sizes: ahead, level, behind."""
+    rows = [(n, TUNED, ALL, d, p) for n, d, p in zip((4, 16, 64), (0.1, 0.0, -0.1), ps, strict=True)]
+    return pairs(STUDY, *rows)
+
+
+def test_each_answer_stands_with_the_sizes_where_no_other_is_better():
+    assert answer_in_short(of(pairwise=two(0.01, 0.8, 0.02))) == [
+        "With 4 labelled cases, fine-tune from L1; with 16, these data can't say; with 64, train on Cervix and Uterus "
+        "together."
+    ]
+
+
+def test_where_nothing_is_beyond_chance_one_sentence_says_so():
+    assert answer_in_short(of(pairwise=two(0.2, 0.8, 0.3))) == [
+        "With 4 to 64 labelled cases, these data can't say whether to fine-tune from L1 or train on Cervix and Uterus "
+        "together."
+    ]
+
+
+def test_a_crossover_says_who_is_ahead_outside_its_interval():
+    """Also at sizes whose own differences are not beyond chance."""
+    unclear = two(0.2, 0.8, 0.3)
+    found = best_by_size(of(pairwise=unclear, crossover=crossing(CROSSES, 23, 16, 48)), "tumour")
+    assert [choice.best for choice in found.values()] == [(TUNED,), (TUNED, ALL), (ALL,)]
+    wide = best_by_size(of(pairwise=unclear, crossover=crossing(CROSSES, 23, 4, 64)), "tumour")
+    assert wide == found, "it is ahead at the ends, by the verdict's own tests"
+    stays = best_by_size(of(pairwise=unclear, crossover=crossing(NONE, np.inf, np.inf, np.inf)), "tumour")
+    assert {choice.best for choice in stays.values()} == {(TUNED,)}
+    open_ = best_by_size(of(pairwise=unclear, crossover=crossing(CANT, 23, 16, 48)), "tumour")
+    assert {choice.best for choice in open_.values()} == {(TUNED, ALL)}
+
+
+def test_verdicts_that_contradict_each_other_say_nothing():
+    against = crossing(NONE, 0.0, 0.0, 0.0)
+    found = best_by_size(of(pairwise=two(0.01, 0.8, 0.3), crossover=against), "tumour")
+    assert found[4] == Choice((TUNED, ALL)) and found[16].best == (ALL,)
+
+
+def test_what_is_worse_than_another_is_named_where_the_rest_is_open():
+    three = pairs(STUDY, (4, TUNED, SCRATCH, 0.2, 0.01), (4, TUNED, SHELF, 0.0, 0.9), (4, SCRATCH, SHELF, -0.2, 0.1))
+    assert answer_in_short(of(pairwise=three)) == [
+        "With 4 labelled cases, take Pretrained as it is or fine-tune from L1 (these data can't say which), "
+        "not UT-only."
+    ]
+
+
+def test_only_the_main_questions_families_on_the_targets_test_cases_count():
+    more = pairs(STUDY, (4, "transfer-L2", TUNED, 0.2, 0.01))
+    elsewhere = two(0.01, 0.01, 0.01).assign(test_set="cervix")
+    assert answer_in_short(of(pairwise=pd.concat([more, elsewhere]))) == []
+    assert answer_in_short(of()) == [] and picture(of()) is None
+
+
+def test_of_trained_models_it_says_that_it_is_about_them():
+    said = answer_in_short(of(pairwise=two(0.01, 0.8, 0.02).assign(about=MODELS)))
+    assert len(said) == 2 and said[1].startswith("This is said of these trained models alone")
+
+
+def test_what_correction_leaves_is_told():
+    [none] = rests_on(of(pairwise=two(0.01, 0.8, 0.02)))
+    assert "Of 2 differences with p < 0.05 behind this answer none remains" in none and "a hint" in none
+    [one] = rests_on(of(pairwise=two(0.0001, 0.8, 0.02)))
+    assert "answer 1 remains after Holm's correction over all 90 comparisons" in one and "hint" not in one
+    assert rests_on(of(pairwise=two(0.2, 0.8, 0.3))) == []
+
+
+def organs(*ps: float, pooled: float) -> StudyResults:
+    """The p of fine-tuned minus from scratch at 8 cases, of each organ and of their mean."""
+    by_organ = [pairs(ORGANS, (8, "transfer", "scratch", 0.1, p), structure=s)
+                for s, p in zip(ORGANS.structures, ps, strict=True)]  # fmt: skip
+    mean = pairs(ORGANS, (8, "transfer", "scratch", 0.1, pooled), structure=POOLED)
+    return of(ORGANS, pairwise=pd.concat(by_organ), paired=mean)
+
+
+def test_structures_that_are_alike_have_one_sentence():
+    open_ = "with 8 labelled cases, these data can't say whether to train from scratch or fine-tune."
+    assert answer_in_short(organs(0.5, 0.5, 0.5, 0.5, pooled=0.4)) == [
+        f"On average over the 4 structures and for each of them: {open_}"
+    ]
+    assert answer_in_short(organs(0.01, 0.01, 0.5, 0.5, pooled=0.4)) == [
+        f"On average over the 4 structures: {open_}",
+        "Brain stem and Spinal cord: with 8 labelled cases, fine-tune.",
+    ]
+
+
+def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes():
+    shown = picture(of(pairwise=two(0.2, 0.8, 0.02)))
+    assert shown.sizes == [4, 16, 64]
+    [(label, cells)] = shown.rows
+    assert label == STUDY.structures["tumour"].label
+    assert [(cell.text, cell.sizes, bool(cell.colour)) for cell in cells] == [
+        ("can't say", 2, False), ("Aggregated", 1, True)]  # fmt: skip
+    rows = picture(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4)).rows
+    assert [label for label, _ in rows] == ["Average", *(s.label for s in ORGANS.structures.values())]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"), [([4], "4"), ([4, 16], "4 to 16"), ([4, 64], "4 and 64"), ([4, 8, 64], "4 to 8 and 64")]
+)
+def test_sizes_are_told_in_ranges_of_neighbours(chosen, words):
+    assert ranges(chosen, [4, 8, 16, 64] if 8 in chosen else [4, 16, 64]) == words

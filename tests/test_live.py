@@ -1,0 +1,162 @@
+"""A run on a terminal has one view, whatever ends it ends its jobs, and its last lines are the answer and its place."""
+
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from crossover.execution.live import MARK, Run, kind
+from crossover.report.first_page import answers
+from tests.dry_runs import copy_workflow
+from tests.test_interrupted import SLOW, TARGET, processes_of, seen, until
+
+COMMAND = [sys.executable, "-m", "crossover.execution.live", sys.executable, "-m", "snakemake", "--cores", "2",
+           "--config", "scale=smoke", "studies=uterus", "--", TARGET]  # fmt: skip
+
+
+def event(name: str, **about) -> str:
+    return MARK + json.dumps({"event": name, **about})
+
+
+def shown(run: Run) -> str:
+    console = Console(width=100, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(run.drawn())
+    return capture.get()
+
+
+# ---- what is drawn
+
+
+def test_steps_are_counted_by_kind_and_what_runs_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = Run()
+    assert "reading the studies" in shown(run)
+    run.read(event("run_info", stats={"cases": 2, "figure_flow": 1, "table_patients": 1, "crossover": 3, "total": 7}))
+    run.read(event("job_info", jobid=4, rule_name="cases", wildcards={"cohort": "cervix"}))
+    run.read(event("job_info", jobid=5, rule_name="crossover", wildcards={"study": "uterus"}))
+    run.read(event("job_finished", job_id=5))
+    text = shown(run)
+    assert "1 of 7 steps done" in text and re.search(r"data .* 0 of 2 +cases cervix", text)
+    assert re.search(r"statistics .* 1 of 3", text) and re.search(r"figures .* 0 of 1", text)
+    assert text.index("data") < text.index("statistics") < text.index("tables") < text.index("figures")
+
+
+def test_a_failed_step_runs_no_more_and_is_not_done(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = Run()
+    run.read(event("run_info", stats={"train": 1, "total": 1}))
+    run.read(event("job_info", jobid=1, rule_name="train", wildcards=None))
+    run.read(event("job_error", jobid=1))
+    assert "0 of 1 steps done" in shown(run) and not run.running
+
+
+def test_what_trainings_tell_stays_in_the_view_and_all_else_is_for_good(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = Run()
+    assert run.read("[10:11:12] uterus: stage 1 of 3 done, about 2 min of training left: source") is None
+    assert "stage 1 of 3" in shown(run)
+    assert run.read("a warning") == "a warning" and "a warning" not in shown(run)
+    assert run.read("I0000 00:00:17 21288 port.cc:153] oneDNN custom operations are on. You may see") is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "of"),
+    [("figure_flow", "figures"), ("table_patients", "tables"), ("pairwise", "statistics"), ("train", "trainings")],
+)
+def test_a_rule_has_a_kind(rule, of):
+    assert kind(rule) == of
+
+
+# ---- the last lines
+
+
+def test_the_answers_are_those_of_the_page(tmp_path):
+    page = tmp_path / "report.html"
+    page.write_text(
+        '<div class="brief">\n<h3><a href="#a">A &amp; B</a></h3>\n<p class="only">They mean nothing.</p>\n'
+        '<div class="verdict"><p>With 4 cases, fine-tune.</p><p>And more.</p></div>'
+        '<div class="brief"><h3><a href="#c">C</a></h3><div class="verdict"><p>p &lt; 1.</p></div>'
+    )
+    assert answers(page) == ["A & B: They mean nothing. With 4 cases, fine-tune. And more.", "C: p < 1."]
+
+
+# ---- on a terminal
+
+
+class Terminal:
+    """A run in a copy of the workflow, on a terminal of its own or without one."""
+
+    def __init__(self, folder: Path, terminal: bool = True) -> None:
+        self.folder, self.said = copy_workflow(folder / "w"), ""
+        (self.folder / "workflow_scripts/receive.py").write_text(SLOW)
+        ours, theirs = pty.openpty() if terminal else os.pipe()
+        environment = {**os.environ, "PYTHONPATH": "", "OF_RUN": str(self.folder), "COLUMNS": "100", "LINES": "40",
+                       "TERM": "xterm"}  # fmt: skip
+        self.run = subprocess.Popen(COMMAND, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=theirs,
+                                    stderr=theirs, start_new_session=True)  # fmt: skip
+        os.close(theirs)
+        self._ours = ours
+
+    def until(self, true, seconds: float = 100) -> None:
+        """Read what the run says until something holds."""
+        end = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < end, self.said[-2000:]
+            self._read()
+
+    def ended(self) -> bool:
+        return self.run.poll() is not None and not self._read()
+
+    def _read(self) -> bool:
+        if not select.select([self._ours], [], [], 0.1)[0]:
+            return False
+        try:
+            part = os.read(self._ours, 1 << 16)
+        except OSError:  # a terminal that nobody writes to any more
+            return False
+        self.said += part.decode()
+        return bool(part)
+
+
+@pytest.mark.slow
+def test_a_run_on_a_terminal_is_drawn_and_ends_with_its_last_lines(tmp_path):
+    run = Terminal(tmp_path)
+    run.until(lambda: "receive cervix" in run.said)
+    (run.folder / "go").touch()
+    run.until(run.ended)
+    assert run.run.returncode == 0 and "1 of 1" in run.said
+    assert "There is no report: the run was asked for other files." in run.said
+    assert MARK not in run.said and "Select jobs" not in run.said and "jobid" not in run.said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_drawn_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, name):
+    run = Terminal(tmp_path)
+    run.until(lambda: seen(run.folder))
+    run.run.send_signal(getattr(signal, name))
+    run.run.send_signal(getattr(signal, name))  # who is impatient
+    run.until(run.ended, seconds=30)
+    assert run.run.returncode == 1 and "the same command goes on from there" in run.said
+    until(lambda: processes_of(run.folder) == [], seconds=2)
+
+
+@pytest.mark.slow
+def test_without_a_terminal_there_are_lines_without_noise(tmp_path):
+    run = Terminal(tmp_path, terminal=False)
+    run.until(lambda: seen(run.folder))
+    (run.folder / "go").touch()
+    run.until(run.ended)
+    assert run.run.returncode == 0 and "1 of 1 steps (100%) done" in run.said
+    assert "\x1b" not in run.said and "Select jobs" not in run.said and "Execute 1 jobs" not in run.said

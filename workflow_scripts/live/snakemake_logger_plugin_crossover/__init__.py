@@ -1,0 +1,48 @@
+"""Tells `crossover.execution.live` what Snakemake does, by Snakemake's interface of logger plugins.
+
+Each event is a line on standard error that begins with `MARK`, then JSON; messages that a person has to read are text.
+Snakemake finds plugins by their module's name, in the folders of `PYTHONPATH`.
+"""
+
+import contextlib
+import json
+import logging
+import sys
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from crossover.execution.live import MARK
+
+KEPT = {
+    LogEvent.RUN_INFO: ("stats",),
+    LogEvent.JOB_INFO: ("jobid", "rule_name", "wildcards"),
+    LogEvent.JOB_FINISHED: ("job_id",),
+    LogEvent.JOB_ERROR: ("jobid",),
+}
+"""Events that are told, with what of them."""
+FAILED = (LogEvent.ERROR, LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR)
+
+
+class LogHandler(LogHandlerBase):
+    """Writes events and messages, in place of Snakemake's own handler."""
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = True
+    has_formatter = False
+    needs_rulegraph = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record's event, and its text where it is a warning, an error, or that nothing is to be done."""
+        event = getattr(record, "event", None)
+        if event in KEPT:
+            told = {name: getattr(record, name, None) for name in KEPT[event]}
+            self._write(MARK + json.dumps({"event": str(event), **told}, default=str))
+        said = str(record.msg or "")
+        if event in FAILED or record.levelno >= logging.WARNING or said.startswith("Nothing to be done"):
+            self._write(self.format(record))
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # nobody reads any more
+            print(text, file=sys.stderr, flush=True)
