@@ -61,7 +61,7 @@ def train(kind: str, folder: Path, steps: Connection) -> None:
     with inputs(engine, made, STEPS, cache, "part") as given:
         validation = Validation(engine, held.images, np.arange(len(held.images)), cache, "part")
 
-        def validate() -> float:
+        def validate() -> np.ndarray:
             return stage.validation_dsc(validation.predict(), held, "volumes")
 
         done = stage.train(engine, given, validate, recipe, folder / "checkpoint", Clock())

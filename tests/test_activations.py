@@ -63,7 +63,7 @@ def train(engine, level, folder, limit, recipe=SHORT, data=None, seed=5, weights
     with inputs(engine, made, steps, cache, f"part-{level}") as given:
         validation = Validation(engine, held.images, np.arange(len(held.images)), cache, f"part-{level}")
 
-        def validate() -> float:
+        def validate() -> np.ndarray:
             return stage.validation_dsc(validation.predict(), held, "volumes")
 
         done = stage.train(engine, given, validate, recipe, folder / "checkpoint", Clock())

@@ -25,7 +25,7 @@ from crossover.training.failure import TrainingFailed
 from crossover.training.files import with_selected
 from crossover.training.job import what
 from crossover.training.run import Trainer
-from crossover.training.stage import scored_slices, validation_dsc
+from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
 
 CONFIG = Path(__file__).parent.parent / "config"
 STUDY = load_study("prostate", "paper", CONFIG)
@@ -165,8 +165,9 @@ def test_validation_may_be_of_the_slices_with_the_structure_alone():
     guess[2] = 1  # false positives where there is no structure
     shown = scored_slices(given, "structure_slices")
     assert shown.tolist() == [True, False, False, True]
-    assert validation_dsc([guess[shown]], given, "structure_slices") == 1.0
-    assert validation_dsc([guess[:1], guess[1:]], given, "volumes") == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
+    assert mean_dsc(validation_dsc([guess[shown]], given, "structure_slices")) == 1.0
+    whole = validation_dsc([guess[:1], guess[1:]], given, "volumes")
+    assert mean_dsc(whole) == pytest.approx((2 * 17 / (17 + 81) + 1) / 2)
 
 
 def test_standardised_training_slices_have_mean_0_and_sd_1():

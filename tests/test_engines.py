@@ -160,7 +160,7 @@ def test_a_killed_training_resumes_in_another_process_to_the_same_weights(
         engine.start(recipe, 1, None, levels(engine)[-1])
         batches = Batches(slices, Versions(recipe.augmentation, (32, 32)), 4, 0, 5)
 
-        def validate() -> float:
+        def validate() -> np.ndarray:
             return stage.validation_dsc([engine.predict(slices.images)], slices, "volumes")
 
         given = Inputs(engine, batches)

@@ -71,7 +71,7 @@ def test_a_training_that_collapses_again_is_a_result_or_a_failure_as_without_ret
 
 def test_without_retries_nothing_is_done_again(tmp_path, monkeypatch):
     (_, done, _, collapsed), attempts = learn(tmp_path, monkeypatch, 0, trained(0.0))
-    assert done.collapsed and collapsed == [] and len(attempts) == 1
+    assert done.collapsed == "the validation DSC is 0 throughout" and collapsed == [] and len(attempts) == 1
     with pytest.raises(TrainingFailed):
         learn(tmp_path, monkeypatch, 0, NAN)
 
@@ -80,3 +80,33 @@ def test_fine_tuning_that_finds_nothing_has_collapsed_though_its_beginning_found
     history = [{"step": 0, "loss": None, "validation_dsc": 0.4}]
     history += [{"step": 9, "loss": 1.0, "validation_dsc": 0.0}]
     assert Trained({}, history, 9, 0, 0.4, {}, 0.0).collapsed
+
+
+def of_two(*scores: tuple[float, float]) -> Trained:
+    """Of a network for two structures."""
+    history = [
+        {"step": step, "loss": 1.0, "validation_dsc": (a + b) / 2, "validation_dsc_cord": a, "validation_dsc_lens": b}
+        for step, (a, b) in enumerate(((0.0, 0.0), *scores))
+    ]
+    return Trained({}, history, len(scores), len(scores), max(h["validation_dsc"] for h in history), {}, 0.0)
+
+
+def test_a_structure_that_was_never_found_is_a_collapse_too(tmp_path, monkeypatch):
+    first, good = of_two((0.0, 0.4), (0.0, 0.6)), of_two((0.1, 0.0), (0.5, 0.6))
+    (_, done, _, collapsed), attempts = learn(tmp_path, monkeypatch, 1, first, good)
+    assert done is good and len(attempts) == 2
+    assert [own["happened"] for own in collapsed] == ["the validation DSC of cord is 0 throughout"]
+    assert of_two((0.0, 0.0)).collapsed == "the validation DSC is 0 throughout"
+
+
+def test_a_structure_that_no_validation_case_has_is_no_collapse():
+    history = [{"step": 1, "loss": 1.0, "validation_dsc": 0.4, "validation_dsc_cord": None, "validation_dsc_lens": 0.4}]
+    assert not Trained({}, history, 1, 1, 0.4, {}, 0.0).collapsed
+
+
+def test_of_two_that_collapsed_the_better_is_kept(tmp_path, monkeypatch):
+    better, worse = of_two((0.0, 0.6)), of_two((0.0, 0.2))
+    for attempts in ((better, worse), (worse, better), (better, NAN)):
+        (seed, done, _, collapsed), tried = learn(tmp_path, monkeypatch, 1, *attempts)
+        assert done is better and seed == tried[attempts.index(better)][0]
+        assert len(collapsed) == 1 and collapsed[0]["seed"] != seed

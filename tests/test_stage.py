@@ -73,7 +73,7 @@ def run(engine, checkpoint, recipe=RECIPE, watch=lambda *told: None, trained_bef
     batches = Batches(slices(), Versions(recipe.augmentation, (4, 4)), recipe.batch, 0, 5)
     held = slices(1)
 
-    def validate() -> float:
+    def validate() -> np.ndarray:
         return stage.validation_dsc([engine.predict(held.images)], held, "volumes")
 
     engine.begin()

@@ -18,7 +18,7 @@ from crossover.training.augmentation import augmenter
 from crossover.training.data import Batches, Moments, SliceSet, Standardised, load
 from crossover.training.files import Place, Slices
 from crossover.training.prediction import _cut
-from crossover.training.stage import scored_slices, validation_dsc
+from crossover.training.stage import mean_dsc, scored_slices, validation_dsc
 
 COUNTS = (3, 1, 4)
 FEW = {"steps": (6, 6), "validations": 2}
@@ -171,7 +171,7 @@ def test_the_validation_dsc_of_parts_is_that_of_whole_volumes(kept, on):
     read = load(slices, PLACES, ["s0", "s1", "s2"])
     for at_once in (1, 3, 8):
         parts = [guess[scored][i : i + at_once] for i in range(0, scored.sum(), at_once)]
-        assert validation_dsc(parts, read, on) == float(np.mean(expected))
+        assert mean_dsc(validation_dsc(parts, read, on)) == float(np.mean(expected))
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=5), st.integers(1, 6))

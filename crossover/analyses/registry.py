@@ -143,7 +143,7 @@ def caption(figure: str, frames: Frames, study: Study) -> tuple[str, str]:
 
 
 def part(figure: str, study: Study) -> Part:
-    """Return the part of a study's page in which a figure stands; one that is no analysis of ours stands in the appendix."""
+    """Return the part of a study's page that shows a figure: the appendix, where it is of no analysis of ours."""
     known = {a.name: a.declared.part for a in analyses() if a.kind == "figures"}
     own = known.get(figure, "appendix")
     return "appendix" if own == "paper" and study.paper is None else own

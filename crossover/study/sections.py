@@ -345,8 +345,9 @@ class Recipe(Section):
     """What a frozen part's output is rounded to, whether or not it is kept (see
     `crossover.training.activations`): float16 takes half the room."""
     retries: Literal[0, 1] = 0
-    """How often a training that collapsed (a loss that is no number, a DSC of 0 at every validation) is repeated with
-    another seed; both trainings are on record."""
+    """How often a training that collapsed (a loss that is no number, a DSC of 0 of a structure at every validation) is
+    repeated with another seed; both trainings are on record. Of two that collapsed the one with the higher validation
+    DSC is kept."""
     seed: int
     """The seed of initial weights, batches and augmentation."""
 

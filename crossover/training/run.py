@@ -52,6 +52,20 @@ class Data(Protocol):
         """By what its images were standardised."""
 
 
+class _Attempt(NamedTuple):
+    """A training: its seed, what shows that it has collapsed ("" for none), and what came of it at its end."""
+
+    seed: int
+    happened: str
+    done: Trained | None = None
+    counts: dict | None = None
+
+    @property
+    def dsc(self) -> float:
+        """The best validation DSC; -1 where the training did not come to its end."""
+        return self.done.best_dsc if self.done else -1.0
+
+
 class Loop(Stages):
     """Makes stages by the own loop; an engine is created for the first one that must be trained, and shared.
 
@@ -108,7 +122,7 @@ class Loop(Stages):
         """Return the batches of a training, as `Batches`: functions of the seed and the step alone."""
         raise NotImplementedError
 
-    def _validation(self, engine: engines.Engine, data: Any, name: str, stack: ExitStack) -> Callable[[], float]:
+    def _validation(self, engine: engines.Engine, data: Any, name: str, stack: ExitStack) -> Callable[[], np.ndarray]:
         """Return what gives the validation DSC of the engine's present weights, until the stack is closed.
 
         Args:
@@ -165,30 +179,40 @@ class Loop(Stages):
     ) -> tuple[int, Trained, dict | None, list[dict]]:
         """Train until it does not collapse, or the recipe's retries are used up.
 
+        Where every attempt has collapsed, the one with the highest validation DSC is kept, the last of equal ones.
+
         Returns:
-            The seed, what was trained, how many activations were kept and read, and of each attempt that collapsed
-            its seed, what happened, and its history where it came to its end.
+            The seed, what was trained, how many activations were kept and read, and of each other attempt its seed,
+            what happened, and its history where it came to its end.
+
+        Raises:
+            Collapsed: the last attempt did not come to its end, and none before it has found anything.
         """
         recipe = self.settings.recipe.changed(stage.recipe)
-        collapsed: list[dict] = []
-        while True:
-            again = [len(collapsed)] if collapsed else []
-            seed = seed_of(recipe.seed, stage, len(collapsed))
-            checkpoint = "-".join([key, *map(str, again)]) + ".safetensors"
-            last = len(collapsed) == recipe.retries
+        tried: list[_Attempt] = []
+        for number in range(recipe.retries + 1):
+            seed = seed_of(recipe.seed, stage, number)
+            checkpoint = "-".join([key, *([str(number)] if number else [])]) + ".safetensors"
             try:
                 done, counts = self._attempt(
                     engine, stage, recipe, seed, data, clock, self.cache / stage.name / checkpoint
                 )
             except Collapsed as error:
-                if last:
+                tried.append(_Attempt(seed, error.happened))
+                if number == recipe.retries and not any(own.dsc > 0 for own in tried):
                     raise
-                collapsed.append({"seed": seed, "happened": error.happened, "history": None})
                 continue
-            if last or not done.collapsed:
-                return seed, done, counts, collapsed
-            happened = "the validation DSC is 0 throughout"
-            collapsed.append({"seed": seed, "happened": happened, "history": done.history})
+            tried.append(_Attempt(seed, done.collapsed, done, counts))
+            if not done.collapsed:
+                break
+        kept = tried[-1] if not tried[-1].happened else max(reversed(tried), key=lambda own: own.dsc)
+        others = [
+            {"seed": own.seed, "happened": own.happened, "history": own.done and own.done.history}
+            for own in tried
+            if own is not kept
+        ]
+        assert kept.done is not None  # else the loop has raised
+        return kept.seed, kept.done, kept.counts, others
 
     def _attempt(
         self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int, data: Data, clock: Clock,
@@ -205,7 +229,7 @@ class Loop(Stages):
                 steps = planned_steps(recipe, batches.epoch_steps)
                 given = stack.enter_context(inputs(engine, batches, steps, self.activations, name))
                 validate = self._validation(engine, data, name, stack)
-            done = train(engine, given, validate, recipe, checkpoint, clock, watch, begins_trained)
+            done = train(engine, given, validate, recipe, checkpoint, clock, watch, begins_trained, stage.structures)
         return done, given.counts if name else None
 
     def _begin(self, engine: engines.Engine, stage: Stage, recipe: Recipe, seed: int) -> None:
@@ -300,7 +324,7 @@ class Trainer(Loop):
         machine = [self.threads, engine.versions, engine.device, processor()]
         return digest([weights.hexdigest(), s.network, stage.level, how, moments, machine, code])
 
-    def _validation(self, engine: engines.Engine, data: _Data, name: str, stack: ExitStack) -> Callable[[], float]:
+    def _validation(self, engine: engines.Engine, data: _Data, name: str, stack: ExitStack) -> Callable[[], np.ndarray]:
         slices, on = data.validation, self.settings.recipe.validate_on
         scored = np.flatnonzero(scored_slices(slices, on))
         kept = Validation(engine, slices.images, scored, self.activations, name)

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Literal, Protocol
 
 import numpy as np
+import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -33,13 +34,17 @@ CHECKPOINT_SHARE = 1 / 20
 FEWEST_VALIDATIONS = 3
 """Before a training is stopped for having learnt nothing."""
 
+DSC, OF_EACH = "validation_dsc", "validation_dsc_"
+"""Columns of a history: the mean DSC of a validation, and the beginning of the name of a structure's own."""
+
 Watch = Callable[[int, int, float, float], None]
 """Told at each validation: step, steps in all, mean loss since the last one, validation DSC."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The best weights by validation DSC and the history: step (0 is before the first), loss, validation_dsc.
+    """The best weights by validation DSC and the history: step (0 is before the first), loss, validation_dsc, and of
+    several structures the mean DSC of each, `OF_EACH` and its name (missing where no case is scored for it).
 
     `seconds` is the time spent in optimisation steps ("step", the first of an attempt apart, since it may
     trace the network: "first_step"), in the frozen part ("frozen": computed and written, on a GPU only begun),
@@ -57,13 +62,18 @@ class Trained:
     """Seconds that earlier attempts took, up to the checkpoint that this one went on from."""
 
     @property
-    def collapsed(self) -> bool:
-        """Whether no validation after step 0 found anything of a structure, so that another seed may help.
+    def collapsed(self) -> str:
+        """What shows that the training has collapsed, so that another seed may help; "" where it has not.
 
-        The weights that the training began with don't count: a fine-tuning that finds nothing has collapsed though
-        it keeps them, with the score that they have.
+        It has where no validation after step 0 found anything of a structure. The weights that the training began with
+        don't count: a fine-tuning that finds nothing has collapsed though it keeps them, with the score that they have.
         """
-        return not any(h["validation_dsc"] > 0 for h in self.history if h["step"])
+        scores = pd.DataFrame([h for h in self.history if h["step"]]).filter(like=DSC)
+        never = [column for column in scores if scores[column].notna().any() and not (scores[column] > 0).any()]
+        if not never:
+            return ""
+        lost = " and ".join(column.removeprefix(OF_EACH) for column in never)
+        return f"the validation DSC{'' if DSC in never else f' of {lost}'} is 0 throughout"
 
 
 def planned_steps(recipe: Recipe, epoch_steps: int) -> int:
@@ -122,12 +132,13 @@ class _Course:
 def train(
     engine: Engine,
     inputs: Inputs,
-    validate: Callable[[], float],
+    validate: Callable[[], np.ndarray],
     recipe: Recipe,
     checkpoint: Path,
     clock: Clock,
     watch: Watch = lambda *told: None,
     trained_before: bool = False,
+    structures: Sequence[str] = (),
 ) -> Trained:
     """Train a stage that the engine has begun to its end, from `checkpoint` where that exists.
 
@@ -135,7 +146,9 @@ def train(
         trained_before: whether the weights that the engine has begun with were trained for this task. Then they are
             validated too, as step 0 of the history, and kept unless later ones are as good: no training on from
             them ends with a lower validation DSC.
-        validate: gives the validation DSC of the engine's present weights.
+        validate: gives the validation DSC of the engine's present weights: (cases, structures), NaN where it is not
+            scored.
+        structures: their names, in the order of the masks; where there are several, the history tells of each.
         checkpoint: a file kept there while training; whoever has put the result in a safe place removes it.
             What resumes from it, after a kill at any moment, gives the same weights and history as an unbroken
             run.
@@ -147,7 +160,7 @@ def train(
     checks = validation_steps(recipe, steps)
     course, best, before = _resume(engine, checkpoint, clock, steps)
     if trained_before and not course.history:
-        _validate(course.history, 0, None, validate, clock)
+        _validate(course.history, 0, None, validate, clock, structures)
         best = engine.weights()
     begun, losses, saving = course.step, list[Loss](course.losses), _Saving()
     for step in range(begun, steps):
@@ -158,7 +171,7 @@ def train(
             with clock("step"):  # a device may still be at work on them
                 loss = float(np.mean(_finite(losses, step + 1)))
             losses = []
-            if _validate(course.history, step + 1, loss, validate, clock):
+            if _validate(course.history, step + 1, loss, validate, clock, structures):
                 best = engine.weights()
             _report_validation(course.history, steps, watch)
         if saving.due() and step + 1 < steps:
@@ -169,11 +182,17 @@ def train(
     return Trained(best, course.history, steps, best_step, best_dsc, clock.rounded(), before)
 
 
-def _validate(history: list[dict], step: int, loss: float | None, validate: Callable[[], float], clock: Clock) -> bool:
+def _validate(
+    history: list[dict], step: int, loss: float | None, validate: Callable[[], np.ndarray], clock: Clock,
+    structures: Sequence[str],
+) -> bool:  # fmt: skip
     """Add a validation to the history; return whether no earlier one has a higher DSC."""
     with clock("validation" if history else "first_validation"):
-        score = validate()
-    history.append({"step": step, "loss": loss, "validation_dsc": score})
+        scores = validate()
+    row = {"step": step, "loss": loss, DSC: mean_dsc(scores)}
+    for name, own in zip(structures, scores.T, strict=True) if len(structures) > 1 else ():
+        row[OF_EACH + name] = None if np.isnan(own).all() else mean_dsc(own)
+    history.append(row)
     return step == _best(history)[0]
 
 
@@ -203,7 +222,7 @@ def _report_validation(history: list[dict], steps: int, watch: Watch) -> None:
         Collapsed: nothing was learnt in half of the training.
     """
     history = [h for h in history if h["step"]]
-    step, loss, score = history[-1].values()
+    step, loss, score = (history[-1][key] for key in ("step", "loss", DSC))
     log.info("step %d of %d: loss %.4f, validation DSC %.3f", step, steps, loss, score)
     watch(step, steps, loss, score)
     learnt = any(h["validation_dsc"] > 0 for h in history)
@@ -225,9 +244,10 @@ def validation_dsc(
     probabilities: Iterable[np.ndarray],
     slices: SliceSet,
     on: Literal["volumes", "structure_slices"],
-) -> float:
-    """Mean over cases and structures of the DSC on the network's grid, threshold 0.5: of the whole
-    volume, or of its slices with the structure (of all that have any).
+) -> np.ndarray:
+    """Return (cases, structures), the DSC on the network's grid at threshold 0.5.
+
+    It is of the whole volume, or of its slices with the structure; NaN where a case has none of these.
 
     Args:
         probabilities: of the `scored_slices`, in order, of some slices after the other.
@@ -243,12 +263,17 @@ def validation_dsc(
         drawn, predicted = slices.masks[own] > 0, part >= 0.5
         for total, shown in zip(pixels, (drawn, predicted, drawn & predicted), strict=True):
             np.add.at(total, slices.case[own], counts * np.count_nonzero(shown, axis=(1, 2)))
-    scores = [
-        dice_of(*pixels[:, c, s].tolist())
-        for c, s in product(np.unique(slices.case), range(structures))
-        if on == "volumes" or slices.large[slices.case == c, s].any()
-    ]
-    return float(np.mean(scores))
+    there = np.unique(slices.case)
+    scores = np.full((len(there), structures), np.nan)
+    for (row, case), s in product(enumerate(there), range(structures)):
+        if on == "volumes" or slices.large[slices.case == case, s].any():
+            scores[row, s] = dice_of(*pixels[:, case, s].tolist())
+    return scores
+
+
+def mean_dsc(scores: np.ndarray) -> float:
+    """Return the mean of the scores that are there."""
+    return float(np.mean(scores[~np.isnan(scores)]))
 
 
 class _Saving:

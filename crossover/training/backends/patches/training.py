@@ -96,8 +96,8 @@ class PatchTrainer(Loop):
         size, background = self._patches.size, recipe.background_slices
         return PatchBatches(data.training, size, recipe.batch, recipe.augmentation, background, seed, data.moments)
 
-    def _validation(self, engine: engines.Engine, data: _Data, name: str, stack: ExitStack) -> Callable[[], float]:
-        return lambda: float(np.mean([dsc for volume in data.validation for dsc in self._dsc(engine, volume, data)]))
+    def _validation(self, engine: engines.Engine, data: _Data, name: str, stack: ExitStack) -> Callable[[], np.ndarray]:
+        return lambda: np.array([self._dsc(engine, volume, data) for volume in data.validation])
 
     def _dsc(self, engine: engines.Engine, volume: Volume, data: _Data) -> list[float]:
         """Return the DSC of each structure of a volume on the network's voxels, threshold 0.5.
