@@ -75,3 +75,13 @@ def test_the_same_tables_give_the_same_files(frames, figure, tmp_path):
     first = style.save(figure, tmp_path / "a")
     second = style.save(drawn.draw(*frames.values(), STUDY, "tumour"), tmp_path / "b")
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
+
+
+def test_a_model_off_the_shelf_is_a_dotted_line_of_its_mean(frames):
+    own = frames["metrics"].query("family == 'scratch' and n_train == n_train.min()")
+    shelf = own.assign(family="pretrained", model="pretrained", n_train=0, dsc=0.5)
+    more = {**frames, "metrics": pd.concat([frames["metrics"], shelf])}
+    figure = drawn.draw(*more.values(), STUDY, "tumour")
+    dotted = [line for line in figure.axes[0].lines if set(line.get_ydata()) == {0.5}]
+    assert len(dotted) == 1 and "Pretrained" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "Dotted: the mean of Pretrained" in caption("learning_curves", more, STUDY)[1]

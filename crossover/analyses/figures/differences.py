@@ -2,7 +2,8 @@
 
 Drawn: a panel for each structure; for each family of the main question the mean difference from training from
 scratch on the same test cases of the target, with its bootstrap interval, by number of training patients. In
-percentage points of the metric, which has no unit. Above 0 the family is better than training from scratch.
+percentage points of the metric, which has no unit; each panel has a scale of its own. Above 0 the family is better
+than training from scratch.
 """
 
 import numpy as np
@@ -42,6 +43,7 @@ def caption(frames: Frames, study: Study) -> str:
         f"Points and bars: mean difference in {captions.metric(study)} from {_scratch(study)} on the same {cases} "
         f"{captions.target(study)} test cases, with its {1 - study.statistics.alpha:.0%} interval "
         f"{captions.interval_scope(rows)}; not corrected for the number of comparisons."
+        f"{' Each structure has a scale of its own.' if rows['structure'].nunique() > 1 else ''}"
     )
 
 
@@ -77,7 +79,7 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
     lines = -(-len(structures) // columns)
     width = style.COLUMN_MM if columns == 1 else style.PAGE_MM
     figure = style.new_figure(AROUND_MM + ROW_MM * lines, width)
-    panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+    panels = figure.subplots(lines, columns, squeeze=False)  # a wide interval would flatten all others
     families = [f for f in main_question(study) if f in set(rows["family"])]
     for axes in panels.flat[len(structures) :]:
         axes.set_visible(False)
@@ -92,7 +94,7 @@ def draw(pairwise: pd.DataFrame, study: Study) -> Figure:
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, families: list[str], study: Study) -> None:
-    axes.axhline(0, color=style.INK, linewidth=0.8)
+    axes.axhline(0, color=style.INK, linewidth=1.1, zorder=1.5)
     span = np.log2(study.sizes[-1] / study.sizes[0])
     for i, family in enumerate(families):
         own = rows[rows["family"] == family]

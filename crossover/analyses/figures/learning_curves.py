@@ -1,8 +1,9 @@
 """Learning curves on the target's test cases, and from how many cases on one family is ahead of another.
 
 Drawn, left: for each family with sizes every training's mean as a point, the monotone fit as a line and its
-interval as a band, over n on a log2 axis. Right: for each pair of strategies the n from which the one that
-gains is ahead, with its interval; an arrow leaves the range of sizes. The DSC has no unit; n counts patients.
+interval as a band, over n on a log2 axis; the mean of each family without sizes as a dotted line. Right: for each
+pair of strategies the n from which the one that gains is ahead, with its interval; an arrow leaves the range of
+sizes. The DSC has no unit; n counts patients.
 """
 
 from functools import partial
@@ -20,7 +21,7 @@ from crossover.statistics.estimates.resampling import PATIENTS, REPLICATES, ROUG
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.scores.metrics_table import tested
 from crossover.statistics.scores.missing import completed
-from crossover.study.families import families
+from crossover.study.families import families, references
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(
@@ -60,13 +61,15 @@ def caption(frames: Frames, study: Study) -> str:
     confidence = f"{study.statistics.confidence:.0%}"
     trainings = int(curves["replicates"].min())
     several = f"{trainings} trainings" if trainings > 1 else "one training"
+    unsized = [style.family_label(study, family) for family in references(study)]
+    dotted = f" Dotted: the mean of {' and of '.join(unsized)}, trained on none of them." if unsized else ""
     text = (
         f"Left: mean {captions.metric(study)} of {int(curves['patients'].max())} "
         f"{captions.target(study)} test cases by number of {captions.target(study)} training "
         f"patients; each point is a training, {several} of each family and size. "
         f"Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
         f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
-        "bands that overlap may still differ. Right: the n from which one family stays ahead of another, "
+        f"bands that overlap may still differ.{dotted} Right: the n from which one family stays ahead of another, "
         f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow: "
         "they are not; arrow: beyond the sizes."
     )
@@ -112,12 +115,16 @@ def draw(
     sizes = sorted(curves["n_train"].unique())
     names = [f for f in families(study) if f in set(curves["family"])]
     _curves(left, curves, _points(metrics, study), names, study)
+    unsized = _unsized(metrics, study)
+    for family, mean in unsized.items():
+        left.axhline(mean, color=style.family_colour(study, family), linestyle=style.REFERENCE_LINE, linewidth=1.2)
     _frame(left, sizes, study)
     left.set_ylabel(style.metric_label(study.statistics.metric))
     left.set_title("Learning curves")
     _crossovers(right, pairs, sizes, study)
     handles = [style.legend_handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), 6),
+    handles += [style.legend_handle(study, f, marker="none", linestyle=style.REFERENCE_LINE) for f in unsized]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6),
                   columnspacing=1.4, handletextpad=0.5)  # fmt: skip
     return figure
 
@@ -128,6 +135,12 @@ def shown_pairs(crossover: pd.DataFrame, study: Study) -> pd.DataFrame:
     kept = [known[a].strategy != known[b].strategy
             for a, b in zip(crossover["ahead"], crossover["overtakes"], strict=True)]  # fmt: skip
     return crossover[np.array(kept, bool)]
+
+
+def _unsized(metrics: pd.DataFrame, study: Study) -> dict[str, float]:
+    """Return the mean of each family without sizes, which all n have."""
+    scores = tested(metrics).groupby("family")[study.statistics.metric].mean()
+    return {family: scores[family] for family in references(study) if family in scores.index}
 
 
 def _points(metrics: pd.DataFrame, study: Study) -> pd.DataFrame:

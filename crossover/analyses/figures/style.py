@@ -7,7 +7,9 @@ intervals (`pointplot`), cases, curves, bars and heatmaps.
 """
 
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,12 @@ RC: dict[str, Any] = {
     "pdf.fonttype": 42,  # TrueType, which journals ask for: text stays text
 }
 
+OTHER_LETTERS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "Droid Sans Fallback",
+    "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Thai",
+)  # fmt: skip
+"""Fonts for what the first one lacks, of those that a machine has: only names in these letters come to depend on it."""
+WITHOUT = re.compile(r"Glyph (\d+) .* missing from font")
 PLACE_DIGITS = 12
 """The decimals of places, which are shares of a figure's width and height: far below what is printed, far above the
 last bits."""
@@ -118,9 +126,12 @@ UNTIMED = {"svg": {"Date": None}, "png": {"Software": None}, "pdf": {"CreationDa
 def theme() -> dict[Any, Any]:
     """Return every setting of matplotlib under which figures are drawn, whatever the caller's settings are."""
     import seaborn as sns  # here, since reports read the names of things and draw nothing
+    from matplotlib.font_manager import get_font_names
 
     ours = sns.axes_style("ticks") | sns.plotting_context("paper") | RC
-    return {**matplotlib.rcParamsDefault, **ours, "backend": "agg"}
+    there = set(get_font_names())
+    fonts = [RC["font.family"], *(name for name in OTHER_LETTERS if name in there)]
+    return {**matplotlib.rcParamsDefault, **ours, "font.family": fonts, "backend": "agg"}
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -259,7 +270,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.svg`, `<stem>.png` (at `DPI`) and `<stem>.pdf`: the same figure gives the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = []
-    with matplotlib.rc_context(theme()):
+    with matplotlib.rc_context(theme()), _told_of_letters(stem.name):
         figure.set_dpi(DPI)
         figure.draw_without_rendering()
         figure.set_layout_engine(None)  # it is laid out, and so for all three
@@ -268,6 +279,23 @@ def save(figure: Figure, stem: Path) -> list[Path]:
             paths.append(stem.with_name(f"{stem.name}.{suffix}"))
             figure.savefig(paths[-1], dpi=DPI, metadata=untimed)
     return paths
+
+
+@contextmanager
+def _told_of_letters(figure: str) -> Iterator[None]:
+    """Say once what letters no font here has, and what to do, where matplotlib warns of each at each turn."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    found = [(w, WITHOUT.match(str(w.message))) for w in caught]
+    for warning in (w for w, lacks in found if lacks is None):
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if letters := "".join(sorted({chr(int(lacks[1])) for _, lacks in found if lacks})):
+        print(
+            f"figure {figure}: no font here has the letters {letters}, which are drawn as boxes; install one that has "
+            "them, such as Noto Sans CJK (Debian and Ubuntu: fonts-noto-cjk), and draw it again",
+            flush=True,
+        )
 
 
 def _round_places(figure: Figure | SubFigure) -> None:
