@@ -19,7 +19,7 @@ from crossover.statistics.learning_curves.crossing import (
     size_text,
     stays_ahead,
 )
-from crossover.study.families import baseline, families, fine_tuned
+from crossover.study.families import baseline, families, fine_tuned, main_question
 from crossover.study.schema import Study
 
 TITLE = "Crossover: how many labelled cases?"
@@ -56,10 +56,12 @@ def _each(here: pd.DataFrame, study: Study) -> list[str]:
 
 
 def crossovers_found(results: StudyResults) -> list[str]:
-    """Return the sentences of the crossovers on the target that are beyond chance, for how sure an answer is."""
-    study, crossover = results.study, results.frame("crossover", "test_set", "verdict")
+    """Return the sentences of the main question's crossovers beyond chance, for how sure an answer is."""
+    study, asked = results.study, main_question(results.study)
+    crossover = results.frame("crossover", "test_set", "verdict", "ahead", "overtakes")
     here = crossover[crossover["test_set"].eq(study.target) & crossover["verdict"].isin([CROSSES, CHANGES])]
-    return [statement(row, study) for row in shown_pairs(here, study).to_dict("records")] if len(here) else []
+    here = here[here["ahead"].isin(asked) & here["overtakes"].isin(asked)]
+    return [statement(row, study) for row in here.to_dict("records")]
 
 
 def crossover_sentences(results: StudyResults) -> list[str]:
