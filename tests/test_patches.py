@@ -19,7 +19,7 @@ from crossover.imaging.grids import same_grid
 from crossover.imaging.volumes import structure_path
 from crossover.networks import builder, declared
 from crossover.study.plan import Stage
-from crossover.study.sections import Augmentation, Network, Patches, Recipe
+from crossover.study.sections import Augmentation, Device, Network, Patches, Recipe
 from crossover.training import backends, engines, stage
 from crossover.training.backends.patches import volumes
 from crossover.training.failure import TrainingFailed
@@ -39,6 +39,7 @@ from crossover.networks.torch.recomputed import blocks, kept_bytes  # noqa: E402
 from crossover.training.backends.patches.windows import probabilities  # noqa: E402
 from crossover.training.engines import torch as engine_of_torch  # noqa: E402
 
+PLAIN = Device()
 SHAPE = (16, 32, 32)
 SMALL = {
     "segresnet": {"init_filters": 8},
@@ -59,9 +60,9 @@ RECIPE = Recipe(
 )  # fmt: skip
 
 
-def engine(architecture: str, **settings) -> engines.Engine:
+def engine(architecture: str, device: Device = PLAIN) -> engines.Engine:
     network = Network(
-        backend="patches", architecture=architecture, engine="torch", settings=SMALL[architecture] | settings
+        backend="patches", architecture=architecture, engine="torch", settings=SMALL[architecture], device=device
     )
     return engines.create(network, (*SHAPE, 1), 2, threads=1)
 
@@ -123,6 +124,39 @@ def test_recomputed_blocks_give_the_same_to_the_bit_and_keep_less(architecture, 
     (losses, state, much), (again, same, little) = results
     assert losses == again and all(np.array_equal(value, same[name]) for name, value in state.items())
     assert level or little < 0.7 * much
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_what_a_step_keeps_is_told_without_computing_it(architecture):
+    own, kept = engine(architecture), {}
+    own.start(RECIPE, 1, None, None)
+    told = kept_bytes(own._model, (2, 1, *SHAPE))
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.setdefault(t.untyped_storage()._cdata, t), lambda t: t
+    ):
+        own._model(own._tensor(batch()[0]))
+    assert told == pytest.approx(sum(t.untyped_storage().nbytes() for t in kept.values()), rel=0.03)
+
+
+@pytest.mark.parametrize("architecture", SMALL)
+def test_every_network_compiles_whole_and_trains_the_same(architecture, monkeypatch):
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager", fullgraph=True))
+    losses = []
+    for device in (Device(compile=True), Device()):
+        own = engine(architecture, device)
+        own.start(RECIPE, 1, None, "bottleneck")
+        losses.append([engines.whole_step(own, *batch(), 0.001) for _ in range(2)])
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+@pytest.mark.parametrize("device", [{"channels_last": True}, {"precision": "bfloat16"}], ids=str)
+def test_declared_numerics_stay_near_float32(device):
+    losses = []
+    for own in (engine("dynunet", Device(**device)), engine("dynunet")):
+        own.start(RECIPE, 1, None, "stage1")
+        losses.append([engines.whole_step(own, *batch(), 0.001) for _ in range(2)])
+    np.testing.assert_allclose(*losses, rtol=0.02)
 
 
 @pytest.mark.parametrize("architecture", SMALL)
