@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crossover.report.answers import KINDS, chains_in_short, chains_picture
 from crossover.report.best_by_size import Choice, answer_in_short, best_by_size, picture, ranges, rests_on
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import METHODS, MODELS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
 from crossover.statistics.scores.metrics_table import POOLED
+from crossover.study.chains import ALL_DATA, BASELINE, ONE_SOURCE, TWICE, TWO_SOURCES
 from crossover.study.config import load_study
 
 STUDY = load_study("uterus", "demo").model_copy(update={"sizes": [4, 16, 64]})
@@ -126,13 +128,35 @@ def test_structures_that_are_alike_have_one_sentence():
 
 def test_the_picture_has_a_row_for_each_structure_and_joins_neighbouring_sizes():
     shown = picture(of(pairwise=two(0.2, 0.8, 0.02)))
-    assert shown.sizes == [4, 16, 64]
+    assert shown.columns == ["4", "16", "64"]
     [(label, cells)] = shown.rows
     assert label == STUDY.structures["tumour"].label
-    assert [(cell.text, cell.sizes, bool(cell.colour)) for cell in cells] == [
+    assert [(cell.text, cell.columns, bool(cell.colour)) for cell in cells] == [
         ("can't say", 2, False), ("Aggregated", 1, True)]  # fmt: skip
     rows = picture(organs(0.01, 0.5, 0.5, 0.5, pooled=0.4)).rows
     assert [label for label, _ in rows] == ["Average", *(s.label for s in ORGANS.structures.values())]
+
+
+def test_of_chains_the_answer_names_what_is_better_worse_and_open():
+    study = load_study("prostate", "demo")
+    rows = [(ONE_SOURCE, TWICE, POOLED, 0.02, 0.01), (TWO_SOURCES, ONE_SOURCE, POOLED, -0.03, 0.01),
+            (ALL_DATA, BASELINE, POOLED, 0.01, 0.04), (ALL_DATA, BASELINE, "site_a", 0.05, 0.01)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["a", "b", "target", "difference", "half"])
+    table = table.assign(metric=study.statistics.metric, folds=5, cases=9)
+    for end, sign in (("low", -1), ("high", 1)):
+        table[f"ci_{end}"] = table[f"ci_wide_{end}"] = table["difference"] + sign * table["half"]
+    results = of(study, contrasts=table)
+    assert chains_in_short(results) == [
+        f"Better: o{KINDS[ONE_SOURCE, TWICE][1:]}. "
+        "Worse: two sources instead of one. "
+        "These data can't say: all data together instead of the target's alone."
+    ]
+    shown = chains_picture(results)
+    assert shown.columns == [study.cohorts["site_a"].label, "All"]
+    assert [cells[-1].text for _, cells in shown.rows] == ["+2.0", "−3.0", "+1.0"]
+    assert [bool(cells[-1].colour) for _, cells in shown.rows] == [True, True, False]
+    assert shown.rows[-1][1][0].text == "+5.0" and shown.rows[0][1][0].text == "–"
+    assert chains_in_short(of(study)) == [] and chains_picture(of(study)) is None
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from crossover.execution import progress
 from crossover.execution.live import MARK, Run, kind
 from crossover.report.first_page import answers
 from tests.dry_runs import copy_workflow
@@ -68,6 +69,19 @@ def test_what_trainings_tell_stays_in_the_view_and_all_else_is_for_good(tmp_path
     assert "stage 1 of 3" in shown(run)
     assert run.read("a warning") == "a warning" and "a warning" not in shown(run)
     assert run.read("I0000 00:00:17 21288 port.cc:153] oneDNN custom operations are on. You may see") is None
+
+
+def test_trainings_are_those_of_this_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    progress.begin("prostate", stages=3, jobs=1)
+    os.utime(progress.FOLDER / "prostate.json", (1, 1))
+    run = Run()
+    progress.begin("uterus", stages=4, jobs=1)
+    progress.tell("uterus", "source, 5 steps", 2.0)
+    assert "uterus" not in shown(run), "nothing is trained in this run, for all that is known"
+    run.read(event("run_info", stats={"train": 1, "total": 1}))
+    text = shown(run)
+    assert "uterus: 1 of 4 trainings done, about 6 s left" in text and "prostate" not in text
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ class Run:
     """What is known of a run from its lines."""
 
     def __init__(self) -> None:
-        self.begun = time.monotonic()
+        self.begun, self._since = time.monotonic(), time.time() - 1  # files have a coarser clock
         self.total: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self.running: dict[str, tuple[str, str]] = {}
@@ -104,9 +104,10 @@ class Run:
         return Group(*lines)
 
     def _trainings(self) -> list[str]:
-        """Return how far trainings are; none before they begin."""
+        """Return how far trainings of this run are; none before they begin."""
         lines = []
-        for own in progress.statuses() if self.total["trainings"] else ():
+        found = progress.statuses() if self.total["trainings"] else []
+        for own in (own for own in found if progress.begun(own.study) >= self._since):
             left = f", about {progress.duration_text(own.seconds_left)} left" if own.seconds_left else ""
             lines.append(f"{own.study}: {own.done} of {own.stages} trainings done{left}")
             lines += [

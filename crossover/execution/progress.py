@@ -26,6 +26,12 @@ def begin(study: str, stages: int, jobs: int) -> None:
         path.unlink()
 
 
+def begun(study: str) -> float:
+    """Return when the last run of a study was begun, in seconds of the clock; 0 where none was."""
+    path = FOLDER / f"{study}.json"
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
 def running_folder(study: str) -> Path:
     """Return the folder in which each training that runs has a file named after its stage."""
     return FOLDER / f"{study}.running"

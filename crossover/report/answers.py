@@ -7,8 +7,9 @@ from pandas.api.types import is_numeric_dtype
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.subgroups import tukey_p
+from crossover.report.best_by_size import Cell, Picture
 from crossover.report.chain_tables import judged, kinds_layout, of_attribute, of_metric
-from crossover.report.formats import interval, number, p_value
+from crossover.report.formats import interval, number, p_value, points
 from crossover.report.layout import table
 from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
@@ -55,6 +56,8 @@ KINDS = {
     (ALL_DATA, ONE_SOURCE): "All data together instead of one source before the target",
 }
 OF_CONTROL = (CONTROL, BASELINE)
+CI = ("ci_low", "ci_high", "ci_wide_low", "ci_wide_high")
+BETTER, WORSE = style.OKABE_ITO[:2]
 
 
 def answers(results: StudyResults) -> Iterator[Answer]:
@@ -197,6 +200,26 @@ def chains_in_short(results: StudyResults) -> list[str]:
             side = "higher" if row.low > 0 else "lower" if row.high < 0 else "open"
             sides[side].append(text[:1].lower() + text[1:])
     return statements(results.study, "answer_of_chains", **sides) if any(sides.values()) else []
+
+
+def chains_picture(results: StudyResults) -> Picture | None:
+    """Return the differences of kinds of chains, a row for each and a column for each target; None without any."""
+    study = results.study
+    contrasts = judged(of_metric(results.frame("contrasts", "metric", "folds", "difference", *CI), study))
+    targets = [name for name in (*study.cohorts, POOLED) if name in set(contrasts.get("target", ()))]
+    rows = []
+    for (a, b), text in KINDS.items() if targets else ():
+        own = contrasts[contrasts["a"].eq(a) & contrasts["b"].eq(b)].set_index("target")
+        if len(own):
+            rows.append((text, [_difference(own.loc[t]) if t in own.index else Cell("–", 1) for t in targets]))
+    title, note = statements(study, "answer_picture_of_chains")
+    heads = ["All" if name == POOLED else study.cohorts[name].label for name in targets]
+    return Picture(title, "", heads, rows, note) if rows else None
+
+
+def _difference(row: pd.Series) -> Cell:
+    colour = BETTER if row.low > 0 else WORSE if row.high < 0 else ""
+    return Cell(points(row.difference), 1, colour, style.readable_on(colour) if colour else "")
 
 
 def _at_home(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, str, str]]:

@@ -172,35 +172,44 @@ def _action(study: Study, family: str) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """Neighbouring sizes with one choice.
+    """Neighbouring columns with one text.
 
     Attributes:
-        sizes: how many they are.
-        colour: of the family that is best, "" where several are. ink: readable on it.
+        columns: how many they are.
+        colour: of what is beyond chance, "" where nothing is. ink: readable on it.
     """
 
     text: str
-    sizes: int
+    columns: int
     colour: str = ""
     ink: str = ""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The answer at each size: a row of cells for each structure, the average over all of them first."""
+    """The answer as rows of cells.
 
-    sizes: list[int]
+    Attributes:
+        title: above it. head: above the rows' labels. note: what colours mean.
+    """
+
+    title: str
+    head: str
+    columns: list[str]
     rows: list[tuple[str, list[Cell]]]
+    note: str
 
 
 def picture(results: StudyResults) -> Picture | None:
-    """Return the picture of the answer; None where there is none."""
+    """Return the answer at each size, a row for each structure, their average first; None without pairs of a size."""
     study, own = results.study, _by_structure(results)
     if not own:
         return None
     labels = {name: s.label for name, s in study.structures.items()} | {POOLED: "Average"}
     sizes = sorted({n for choices in own.values() for n in choices})
-    return Picture(sizes, [(labels[name], list(_cells(study, choices, sizes))) for name, choices in own.items()])
+    rows = [(labels[name], list(_cells(study, choices, sizes))) for name, choices in own.items()]
+    title, note = statements(study, "answer_picture")
+    return Picture(title, "n", [str(n) for n in sizes], rows, note)
 
 
 def _cells(study: Study, choices: Choices, sizes: Sequence[int]) -> Iterator[Cell]:

@@ -19,7 +19,7 @@ from crossover.analyses import registry
 from crossover.analyses.figures.style import DPI, PAGE_MM
 from crossover.report import best_by_size, study_tables
 from crossover.report.agreement_section import agreement_section
-from crossover.report.answers import answers
+from crossover.report.answers import answers, chains_picture
 from crossover.report.audit_section import audit_section
 from crossover.report.claims_section import claims_section
 from crossover.report.crossover_section import crossover_section
@@ -83,7 +83,7 @@ class StudyPage:
     """One study, ready to print.
 
     Attributes:
-        found, sure, surer, isnt: the sentences of the first page. picture: of the answer, where it has sizes.
+        found, sure, surer, isnt: the sentences of the first page. picture: of the answer.
         only_runs: at the smallest scale, whose numbers mean nothing.
         answers: what the tables say of all structures together, or else of each. others: of each, for the appendix.
         results, paper, checks, appendix: the parts of the page, the appendix apart from the others.
@@ -148,7 +148,7 @@ def study_page(results: StudyResults) -> StudyPage:
         sure=list(how_sure(results)),
         surer=list(makes_surer(results)),
         isnt=list(is_not(results, meaning)),
-        picture=best_by_size.picture(results),
+        picture=best_by_size.picture(results) or chains_picture(results),
         only_runs=study.scale == SCALES[0],
         meaning=meaning,
         published_scale=SCALES[-1],
