@@ -1,6 +1,8 @@
-"""Architectures. A file here that has PARTS declares one: its parts, fine-tune levels and settings; the file
-of the same name in the folder of an engine builds it. What declares imports no learning framework, so a
-configuration is checked without one."""
+"""Architectures of networks.
+
+A file here that has PARTS declares one: its parts, fine-tune levels and settings; the file of the same name in the
+folder of an engine builds it. What declares imports no learning framework, so a configuration is checked without one.
+"""
 
 from __future__ import annotations
 

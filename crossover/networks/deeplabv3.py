@@ -1,5 +1,7 @@
-"""DeepLabV3 (Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017): `DeepLabV3` of
-segmentation_models_pytorch, output stride 8, rates 12, 24 and 36."""
+"""DeepLabV3 (Chen et al., "Rethinking atrous convolution for semantic image segmentation", 2017).
+
+It is `DeepLabV3` of segmentation_models_pytorch, with output stride 8 and rates 12, 24 and 36.
+"""
 
 from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings
 

@@ -1,5 +1,8 @@
-"""What the networks of segmentation_models_pytorch 0.6.0 share: an encoder that has ImageNet weights, a
-decoder and a head. Touijer et al. choose theirs among four of these (Table II)."""
+"""What the networks of segmentation_models_pytorch 0.6.0 share.
+
+They have an encoder that has ImageNet weights, a decoder and a head. Touijer et al. choose theirs among four of these
+(Table II).
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Where an encoder's ImageNet weights are at hand: where the user says; or else in an installed package, or in the
-cache of the Hugging Face hub. Finding them downloads nothing, and imports neither the package nor a
-framework; what reads them is an engine's file of this name.
+"""Where an encoder's ImageNet weights are at hand.
+
+That is where the user says, or else in an installed package, or in the cache of the Hugging Face hub. Finding them
+downloads nothing, and imports neither the package nor a framework; what reads them is an engine's file of this name.
 
 A package comes before the cache, since the lock holds it: what a run begins with shouldn't depend on
 what other programs have downloaded on its machine.

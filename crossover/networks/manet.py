@@ -1,5 +1,7 @@
-"""MA-Net (Fan et al., "MA-Net: a multi-scale attention network for liver and tumor segmentation", IEEE Access
-2020): `MAnet` of segmentation_models_pytorch."""
+"""MA-Net, as `MAnet` of segmentation_models_pytorch has it.
+
+Fan et al., "MA-Net: a multi-scale attention network for liver and tumor segmentation", IEEE Access 2020.
+"""
 
 from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
 

@@ -4,7 +4,8 @@ They are built and trained by the backend nnunet alone (`crossover.training.back
 them. Their parts are those that these classes declare: the stages of the encoder by nnU-Net's own numbers, `stage0`
 with the stem of a residual encoder, the last stage, which is the bottleneck, the decoder with its transposed
 convolutions, and the segmentation layers. How many stages there are follows from the plan: a network of six has
-`stage0` to `stage4` and the bottleneck, and nothing from `stage5` on."""
+`stage0` to `stage4` and the bottleneck, and nothing from `stage5` on.
+"""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Settings(networks.OwnSettings):
 
     @property
     def blocks_of(self) -> dict[str, int]:
-        """Bottlenecks of each part that has any."""
+        """The number of bottlenecks of each part that has any."""
         conv2, conv3, conv4 = self.blocks
         thirds = [round(conv4 * i / 3) for i in range(4)]
         conv4_parts = {f"conv4{'abc'[i]}": thirds[i + 1] - thirds[i] for i in range(3)}

@@ -1,5 +1,7 @@
-"""U-Net (Ronneberger et al., "U-Net: convolutional networks for biomedical image segmentation", MICCAI 2015)
-with an encoder that has ImageNet weights: `Unet` of segmentation_models_pytorch."""
+"""U-Net with an encoder that has ImageNet weights, as `Unet` of segmentation_models_pytorch has it.
+
+Ronneberger et al., "U-Net: convolutional networks for biomedical image segmentation", MICCAI 2015.
+"""
 
 from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
 

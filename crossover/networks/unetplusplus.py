@@ -1,6 +1,8 @@
-"""U-Net++ (Zhou et al., "UNet++: a nested U-Net architecture for medical image segmentation", DLMIA 2018):
-`UnetPlusPlus` of segmentation_models_pytorch. With efficientnet-b3, Touijer's choice, one channel and one
-structure it has 13,624,073 parameters."""
+"""U-Net++, as `UnetPlusPlus` of segmentation_models_pytorch has it.
+
+Zhou et al., "UNet++: a nested U-Net architecture for medical image segmentation", DLMIA 2018. With efficientnet-b3,
+Touijer's choice, one channel and one structure it has 13,624,073 parameters.
+"""
 
 from crossover.networks.encoder_decoder import LEVELS, PARTS, SIZE, Settings, smallest_map
 

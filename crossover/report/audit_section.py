@@ -60,7 +60,7 @@ def claims_layout(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def _together(own: pd.DataFrame) -> pd.Series:
-    """Findings of one check with one reading as one row."""
+    """Merge findings of one check with one reading into one row."""
     first = own.iloc[0].copy()
     if len(own) > 1:
         first["about"] = f"{first['about']} and {len(own) - 1} more"

@@ -54,7 +54,7 @@ class Table:
 
     @property
     def sortable(self) -> bool:
-        """Whether rows may change places: not where some are indented under others."""
+        """Whether rows may change places, which they may not where some are indented under others."""
         return len(self.rows) > 2 and not any(row[0].startswith(" ") for row in self.rows)
 
 

@@ -15,7 +15,7 @@ from crossover.study.schema import Study
 
 
 def table_one_published(published: Published) -> pd.DataFrame:
-    """The paper's Table 1 in the layout of `patients_layout`; empty where it has none."""
+    """Return the paper's Table 1 in the layout of `patients_layout`; empty where it has none."""
     printed = published.table_one
     parts = ("training", "testing")
     rows: list[dict[str, str]] = []
@@ -31,7 +31,7 @@ def table_one_published(published: Published) -> pd.DataFrame:
 
 
 def patients_layout(patients: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `scores.table_one.table_one`: Variable, one column for each part, p value.
+    """Return the text of `scores.table_one.table_one`: Variable, one column for each part, p value.
 
     A continuous variable is one row, "52.14 (11.15)"; a categorical one is a row with its p value
     and one for each category, "207 (80.9)".
@@ -49,7 +49,7 @@ def patients_layout(patients: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def scores_layout(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The text of `analyses.tables.scores`: a row for each structure, model and training data.
+    """Return the text of `analyses.tables.scores`: a row for each structure, model and training data.
 
     For each test set "Uterus (n = 64)" with "0.62 (0.58, 0.66)", and beside it "Uterus, published"; where
     there are several replicates, "Uterus, SD of 3 replicates".
@@ -70,7 +70,7 @@ def scores_layout(scores: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def models_layout(structures: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The scores of `analyses.tables.structures`: structures down, models across, ours and the paper's.
+    """Return the scores of `analyses.tables.structures`: structures down, models across, ours and the paper's.
 
     "0.89 ± 0.02"; where there are several replicates "; replicates ± 0.01" after it, the SD of their means.
     """
@@ -87,7 +87,7 @@ def models_layout(structures: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def p_values_layout(structures: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The tests of `analyses.tables.structures`: "0.005 (0.002)", the asymptotic and the exact p; the paper's."""
+    """Return the tests of `analyses.tables.structures` as "0.005 (0.002)": the asymptotic and the exact p."""
 
     def cells(row: Any) -> dict[str, str]:
         head, ours = versus(study, row.a, row.b), p_value(row.p_wilcoxon_asymptotic)
@@ -98,7 +98,7 @@ def p_values_layout(structures: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def comparisons_layout(paired: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The columns of `differences.paired.paired` that the report shows, on the target's test cases."""
+    """Return the columns of `differences.paired.paired` that the report shows, on the target's test cases."""
     rows = paired[paired["test_set"] == study.target].rename(columns={"statistic": "W"})
     names = ["n_train", "structure", "family_a", "family_b", "cases", "difference", "ci_low", "ci_high", "p",
              "about", "p_holm", "W", "p_wilcoxon_asymptotic", "p_wilcoxon_exact", "p_t", "rank_biserial", "cohen_dz",
@@ -147,7 +147,7 @@ def prediction_time_layout(times: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The folds of a family side by side, mean (SD), with F and p over them.
+    """Return the folds of a family side by side, mean (SD), with F and p over them.
 
     With the cohort where several are tested on.
     """
@@ -163,12 +163,12 @@ def folds_layout(stability: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def missing_layout(missing: pd.DataFrame, _: Study) -> pd.DataFrame:
-    """The models that lack predictions, with the names of the cases."""
+    """Return the models that lack predictions, with the names of the cases."""
     return missing[missing["missing"] > 0].rename(columns={"named": "which"})
 
 
 def failures_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The share of failed predictions of each model on each test set, sizes side by side; no rows without any."""
+    """Return the share of failed predictions of each model on each test set; no rows where nothing failed."""
     if "failures" not in summary or not summary["failures"].gt(0).any():
         return summary.iloc[:0]
     sized = summary["n_train"].nunique() > 1
@@ -182,7 +182,7 @@ def failures_layout(summary: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def ranking_layout(ranking: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """The ranks on each test set of the models of the largest size and of those without one, the best first."""
+    """Return the ranks on each test set of the models of the largest size and of those without one, the best first."""
     rows = ranking[ranking["n_train"] == ranking["n_train"].max()]
     rows = rows[rows["test_set"] != POOLED].sort_values("rank", kind="stable")
     rows = in_study_order(rows, study)
@@ -201,7 +201,7 @@ def versus(study: Study, a: str, b: str) -> str:
 
 
 def strategy_label(study: Study, family: str) -> str:
-    """The label of a family's strategy, without its level."""
+    """Return the label of a family's strategy, without its level."""
     return next(
         strategy.label
         for name, strategy in study.strategies.items()

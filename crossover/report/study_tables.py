@@ -8,7 +8,7 @@ from crossover.report.results import StudyResults, TableKind, TitledTable, title
 
 
 def of_results(results: StudyResults) -> list[TitledTable]:
-    """Those that answer the study's question, beside the paper's numbers."""
+    """Return the tables that answer the study's question, beside the paper's numbers."""
     return titled_tables(results, [
         TableKind("scores", "scores", scores.scores_layout),
         TableKind("structures", "structures", scores.models_layout),
@@ -17,7 +17,7 @@ def of_results(results: StudyResults) -> list[TitledTable]:
 
 
 def of_paper(results: StudyResults) -> list[TitledTable]:
-    """Those that hold what the paper states against this run."""
+    """Return the tables that hold what the paper states against this run."""
     return titled_tables(results, [
         TableKind("stated_gains", "gains", lambda *_: chains.stated_gains(results)),
     ])  # fmt: skip

@@ -144,8 +144,10 @@ def _write(file: int, views: list[memoryview], offset: int) -> None:
 
 
 class Spill:
-    """Lists of arrays on disk, to be read again in the order in which they were written; gone when closed or
-    killed."""
+    """Lists of arrays on disk, to be read again in the order in which they were written.
+
+    They are gone when this is closed, or its process killed.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._file = TemporaryFile(buffering=0, dir=folder)  # noqa: SIM115

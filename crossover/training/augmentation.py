@@ -65,8 +65,10 @@ Draws = Sequence[tuple[list[int], int]]
 
 
 class Cuts:
-    """Cuts whose parameters follow from seeds alone: those of each batch anew, or `versions` of each slice
-    once, so that they are a finite set as `Versions` are."""
+    """Cuts whose parameters follow from seeds alone.
+
+    They are drawn for each batch anew, or `versions` of each slice once: then they are a finite set, as `Versions` are.
+    """
 
     def __init__(self, drawn: Drawn, shape: tuple[int, int], margin: tuple[int, int] = (0, 0)) -> None:
         """`margin`: see `augmenter`."""

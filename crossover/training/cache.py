@@ -26,8 +26,10 @@ IN_USE = "in-use"
 
 
 class Part(NamedTuple):
-    """A frozen part's folder, and how to ask for room to write so many bytes at most, in it or beside it:
-    False where they don't fit. What is asked for is promised until the part is given back."""
+    """A frozen part's folder, and how to ask for room to write so many bytes at most, in it or beside it.
+
+    The answer is False where they don't fit. What is asked for is promised until the part is given back.
+    """
 
     folder: Path
     ask: Callable[[int], bool]

@@ -157,8 +157,9 @@ def in_turn(count: int, at_once: int) -> Iterator[np.ndarray]:
 
 
 class Batches:
-    """Batch `step` of a training, a function of the seed and the step alone, so that a resumed
-    training sees what an unbroken one would have seen.
+    """The batches of a training, functions of the seed and the step alone.
+
+    So a resumed training sees what an unbroken one would have seen.
 
     An epoch is all versions of as many slices as have a structure, an equal share with each structure, and `background`
     times as many of slices without any (drawn anew each epoch), in random order. The last batch of an epoch is filled

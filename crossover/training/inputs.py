@@ -1,5 +1,7 @@
-"""What the trained part of a network is given, step by step: the frozen part's output, computed in each step
-or read from where it is kept. Both give the same, to the bit."""
+"""What the trained part of a network is given, step by step.
+
+It is the frozen part's output, computed in each step or read from where it is kept. Both give the same, to the bit.
+"""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def predict_cases(
     engine: engines.Engine, files: list[Path], cases: list[Path], settings: Prediction,
     moments: dict[str, list[float]] | None,
 ) -> Iterator[list[sitk.Image]]:  # fmt: skip
-    """The masks of each case, one for each output of the engine's network, on the case's own grid.
+    """Yield the masks of each case, one for each output of the engine's network, on the case's own grid.
 
     Args:
         files: images of each case's slices. cases: its folder.

@@ -81,9 +81,13 @@ class Loop(Stages):
         self, settings: Any, splits: pd.DataFrame, out: Path, cache: Path, threads: int, initial: Initials | None,
         watch: Callable[..., None], activations: Cache = OFF, gpu_share: float = 1.0,
     ) -> None:  # fmt: skip
-        """`settings` has `network`, `recipe`, `validation` and `channels`, as `crossover.study.sections.Training`.
-        `watch` is told of a training's course: the stage's name, then what a `stage.Watch` is told. Where there is a
-        GPU `gpu_share` of it is this job's: below 1 others may have trained on it."""
+        """Take what all trainings of a job share.
+
+        Args:
+            settings: has `network`, `recipe`, `validation` and `channels`, as `crossover.study.sections.Training`.
+            watch: is told of a training's course: the stage's name, then what a `stage.Watch` is told.
+            gpu_share: the share of a GPU that is this job's: below 1 others may have trained on it.
+        """
         super().__init__(splits, out, cache, initial or Initials({}, ""))
         self.watch, self.activations, self.gpu_share = watch, activations, gpu_share
         self.settings, self.threads = settings, threads

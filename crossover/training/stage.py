@@ -43,8 +43,10 @@ Watch = Callable[[int, int, float, float], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """The best weights by validation DSC and the history: step (0 is before the first), loss, validation_dsc, and of
-    several structures the mean DSC of each, `OF_EACH` and its name (missing where no case is scored for it).
+    """The best weights by validation DSC, and the history.
+
+    The history has step (0 is before the first), loss, validation_dsc, and of several structures the mean DSC of each,
+    `OF_EACH` and its name (missing where no case is scored for it).
 
     `seconds` is the time spent in optimisation steps ("step", the first of an attempt apart, since it may
     trace the network: "first_step"), in the frozen part ("frozen": computed and written, on a GPU only begun),

@@ -11,8 +11,9 @@ from crossover.networks import FrozenBatchNorm
 
 @keras.saving.register_keras_serializable("crossover")
 class BatchNorm(keras.layers.BatchNormalization):
-    """Batch normalisation whose behaviour when frozen is declared (`crossover.networks.FrozenBatchNorm`),
-    not left to the Keras version.
+    """Batch normalisation whose behaviour when frozen is declared, not left to the Keras version.
+
+    See `crossover.networks.FrozenBatchNorm`.
 
     With a batch's own statistics it is TensorFlow's fused operation, where Keras has some sixty. As in Keras, the
     running variance is that of the values themselves, without the n / (n - 1) of the fused operation.

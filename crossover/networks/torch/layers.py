@@ -10,8 +10,9 @@ from crossover.networks import FrozenBatchNorm, OwnSettings
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation with Keras' arithmetic, so that a network is the same under both engines: the
-    running variance is the biased one, and a batch of a single value has variance 0, not an error.
+    """Batch normalisation with Keras' arithmetic, so that a network is the same under both engines.
+
+    The running variance is the biased one, and a batch of a single value has variance 0, not an error.
 
     In training mode and with its parameters frozen it uses the batch's statistics and leaves the
     running ones alone; which mode a frozen layer is put in follows from `frozen` (see `frozen_mode`).

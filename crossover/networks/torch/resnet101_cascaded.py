@@ -1,5 +1,7 @@
-"""ResNet-101 with cascaded atrous convolution and spatial pyramid pooling for PyTorch, see
-`crossover.networks.resnet101_cascaded`."""
+"""ResNet-101 with cascaded atrous convolution and spatial pyramid pooling for PyTorch.
+
+See `crossover.networks.resnet101_cascaded`.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ EPSILON = 1e-5
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 and a shortcut. The stride is the first convolution's, as in He et al. and by the
-    sizes in Chen's Table 1 (53, 53, 53 in Conv3)."""
+    """A bottleneck: convolutions of 1x1, 3x3 and 1x1, and a shortcut.
+
+    The stride is the first convolution's, as in He et al. and by the sizes in Chen's Table 1 (53, 53, 53 in Conv3).
+    """
 
     def __init__(self, s: Settings, inputs: int, width: int, stride: int, rate: int) -> None:
         super().__init__()

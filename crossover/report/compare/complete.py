@@ -70,7 +70,7 @@ def read_all(
 
 
 def metrics_in(table: pd.DataFrame, said: Said) -> list[str]:
-    """The metrics of a table: those that are known, and those asked for."""
+    """Return the metrics of a table: those that are known, and those asked for."""
     return [m for m in dict.fromkeys((*METRICS, *said.metrics)) if m in table]
 
 
@@ -81,7 +81,7 @@ def _advice(finding: str) -> str:
 
 
 def _each(tables: Mapping[str, pd.DataFrame], sources: Sequence[str], said: Said) -> Iterable[str]:
-    """What else is wrong with each file by itself."""
+    """Return what else is wrong with each file by itself."""
     for source, table in tables.items():
         if table.empty:
             continue
@@ -105,7 +105,7 @@ def _lacking(table: pd.DataFrame, said: Said) -> list[str]:
 
 
 def _never(tables: Iterable[pd.DataFrame], called: set[str], said: Said, structures: Mapping[str, str]) -> list[str]:
-    """What the person named and no file has."""
+    """Return what the person named and no file has."""
     there = {column for table in tables for column in table}
     found = [
         f"no file has a metric {m}; there are {', '.join(m for m in METRICS if m in there) or 'none'}"
@@ -179,7 +179,7 @@ def _complete(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str]]
 
 
 def without_value(table: pd.DataFrame, said: Said) -> list[str]:
-    """Scores that are missing or infinite, counted by model, of each metric."""
+    """Return notes that count the missing and infinite scores of each metric by model."""
     notes = []
     for metric in metrics_in(table, said):
         missing, infinite = table[metric].isna(), np.isinf(table[metric])

@@ -51,7 +51,7 @@ def matched(table: pd.DataFrame, by: str) -> tuple[pd.DataFrame, list[str]]:
 
 
 def apart(names: Mapping[str, Iterable[str]], what: str) -> list[str]:
-    """Notes: which names not all models have, and under which models they are."""
+    """Return notes that say which names not all models have, and which models have them."""
     under: dict[tuple[str, ...], list[str]] = {}
     for name in dict.fromkeys(n for own in names.values() for n in own):
         models = tuple(m for m, own in names.items() if name in own)

@@ -61,7 +61,7 @@ class Said:
             raise TableError("\n".join(findings))
 
     def metric(self, name: str) -> str:
-        """The metric of a tool's name for it, "" for none that is known or asked for."""
+        """Return the metric of a tool's name for it, "" for none that is known or asked for."""
         for role, names in self.columns.items():
             if name in names:
                 return role if role not in ROLES else ""
@@ -73,12 +73,12 @@ class Said:
         return "" if self.nowhere(found) else found
 
     def nowhere(self, role: str) -> bool:
-        """Whether the person says that no column has this role."""
+        """Return whether the person says that no column has this role."""
         return "" in self.columns.get(role, [])
 
 
 def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """The columns that have a role, by its name; what was taken for what; and what is unclear.
+    """Return the columns that have a role, by its name; what was taken for what; and what is unclear.
 
     Several columns that may have one role: the one named as the role; else the one that tells rows apart which
     the others don't. A guess that the rows speak against isn't made: a level has one value in a model, and a case
@@ -111,7 +111,7 @@ def assign(table: pd.DataFrame, said: Said) -> tuple[pd.DataFrame, list[str], li
 
 
 def hint(name: str) -> str:
-    """What to say where a column or metric of this name is one of several things; "" for no such name."""
+    """Return what to say where a column or metric of this name is one of several things; "" for no such name."""
     return _HINTS.get(_key(_PREFIXES.sub("", name)), "").format(name)
 
 
@@ -128,7 +128,7 @@ def _candidates(table: pd.DataFrame, said: Said, taken: Mapping[str, str]) -> Ma
 
 
 def _finest(columns: pd.DataFrame, names: bool) -> str | None:
-    """The first column whose value tells those of all others (of scores: is theirs); None where there is none."""
+    """Return the first column whose value tells those of all others (of scores: is theirs); None for none."""
     for column in columns:
         if names and not columns.drop_duplicates()[column].duplicated().any():
             return str(column)
@@ -137,7 +137,7 @@ def _finest(columns: pd.DataFrame, names: bool) -> str | None:
 
 
 def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[str]:
-    """Takes guesses away that the rows speak against, in place; says so."""
+    """Remove guesses that contradict the rows, in place, and add a note of each."""
     notes = []
     against = {
         "level": (["model"], lambda values: values.max() > 1, "has several values in one model"),
@@ -155,7 +155,7 @@ def _doubtful(table: pd.DataFrame, taken: dict[str, str], said: Said) -> list[st
 
 
 def _measure(name: str) -> str:
-    """The metric that a tool's name stands for; the name itself where none is known."""
+    """Return the metric that a tool's name stands for; the name itself where none is known."""
     return next((m for m, names in MEASURES.items() if _key(name) in map(_key, names)), name)
 
 

@@ -107,7 +107,7 @@ def write(found: Comparison, out: Path) -> str:
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Every pair of models on the same cases; the one place that says by which statistics."""
+    """Compare every pair of models on the same cases; the one place that says by which statistics."""
     from crossover.statistics.differences.paired import paired
 
     return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
@@ -132,7 +132,7 @@ def _read_as(table: pd.DataFrame) -> str:
 
 
 def _shared(table: pd.DataFrame, read: pd.DataFrame, said: Said) -> tuple[list[str], list[str]]:
-    """The metrics by which two models can be compared, and notes of what not all models have.
+    """Return the metrics by which two models can be compared, and notes of what not all models have.
 
     Args:
         table: with what missing predictions count as.
@@ -186,7 +186,7 @@ def _apart(models: dict[str, pd.DataFrame]) -> list[str]:
 
 
 def _safe(name: str, used: set[str]) -> str:
-    """A name for a file that no other one has."""
+    """Return a name for a file that no other one has."""
     plain = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
     numbered = (f"{plain}-{i}" if i > 1 else plain for i in count(1))
     chosen = next(n for n in numbered if n.casefold() not in used)

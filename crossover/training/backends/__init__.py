@@ -1,5 +1,6 @@
-"""Backends: what makes a stage. `slices` is this library's own loop over slices, `patches` the same over patches of
-volumes, `nnunet` is nnU-Net.
+"""Backends, which make stages.
+
+`slices` is this library's own loop over slices, `patches` the same over patches of volumes, `nnunet` is nnU-Net.
 
 A backend is a package of this one with two modules, so that how it predicts is no part of what a training follows from:
 

@@ -45,8 +45,10 @@ class Engine(Protocol):
     """Slices, or patches, that are predicted together."""
 
     def fixed(self) -> bool:
-        """Whether some part is frozen whose output follows from the image alone: one level's, and no batch
-        normalisation with a batch's own statistics."""
+        """Return whether some part is frozen whose output follows from the image alone.
+
+        It is the part before one level, without a batch normalisation that takes a batch's own statistics.
+        """
 
     def frozen(self) -> Arrays:
         """Return the weights of the frozen part."""
@@ -61,7 +63,7 @@ class Engine(Protocol):
         """Return the features that `arrays` gave, to the bit; after a first call of `features`."""
 
     def same_layout(self, one: Features, other: Features) -> bool:
-        """Whether features lie alike in memory: kernels differ by that, and so may the last bit."""
+        """Return whether features lie alike in memory: kernels differ by that, and so may the last bit."""
 
     def step(self, features: Features, masks: np.ndarray, learning_rate: float) -> Loss:
         """Take one optimisation step of what is trained; return the loss before it."""
@@ -109,7 +111,7 @@ def whole_step(engine: Engine, images: np.ndarray, masks: np.ndarray, learning_r
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error of any framework means that there was no memory left."""
+    """Return whether an error of any framework means that there was no memory left."""
     named = type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError")
     told = ("allocate memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, MemoryError) or named or any(text in str(error) for text in told)

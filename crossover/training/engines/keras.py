@@ -203,7 +203,7 @@ class _Step:
 
 @contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """What is built inside computes by this policy of Keras."""
+    """Let what is built inside compute by this policy of Keras."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -237,8 +237,10 @@ class Sgd(keras.optimizers.SGD):
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras' own, with a rate of each variable's, in one operation where Keras has thirty: half of the operations of
-    a small network's step were these."""
+    """Keras' own, with a rate of each variable's, in one operation where Keras has thirty.
+
+    Half of the operations of a small network's step were these.
+    """
 
     rates: list[float]
 

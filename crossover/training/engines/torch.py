@@ -40,7 +40,7 @@ def create(network: Network, shape: tuple[int, ...], structures: int, threads: i
 
 
 def _numerics(settings: Device) -> None:
-    """Settings of the process: the same network on the same device repeats to the last bit."""
+    """Set up the process so that the same network on the same device repeats to the last bit."""
     torch.use_deterministic_algorithms(settings.deterministic)
     # PyTorch makes two of these settings as it is imported, so that type checkers don't know them
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # made at import
@@ -280,8 +280,11 @@ class TorchEngine:
 
 
 class Sgd(torch.optim.Optimizer):
-    """Stochastic gradient descent in Caffe's and Keras' form: the velocity holds the learning rate, so
-    that a change of the rate is felt as the velocity turns over; PyTorch's own applies it at once."""
+    """Stochastic gradient descent in Caffe's and Keras' form.
+
+    The velocity holds the learning rate, so that a change of the rate is felt as the velocity turns over; PyTorch's own
+    applies it at once.
+    """
 
     def __init__(self, groups: list[dict], lr: float, momentum: float, weight_decay: float) -> None:
         super().__init__(groups, {"lr": lr})

@@ -80,7 +80,7 @@ def _moved(root: Path, dataset: str, plans: dict) -> dict:
 
 
 def preprocess(root: Path, dataset: str, plans: dict, configuration: str, cases: Sequence[str]) -> Path:
-    """Preprocess cases of a raw data set, those alone that are not there yet; return the folder.
+    """Preprocess the cases of a raw data set that are not there yet, and return the folder.
 
     In this process, case after case: what nnU-Net's `DefaultPreprocessor.run` does in several.
     """

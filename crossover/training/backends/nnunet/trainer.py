@@ -119,7 +119,7 @@ class CrossoverTrainer(nnUNetTrainer):
         torch.manual_seed(int(numbers[2]))
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, PolyLRScheduler]:
-        """nnU-Net's SGD on what is trained, and no more; a group for each part where their rates differ."""
+        """Return nnU-Net's SGD on what is trained alone, with a group for each part where their rates differ."""
         self._frozen = levels.freeze(self.plain, self.level)
         own = levels.parts(self.plain)
         decay = {part: self.rates.layer_decay**i for i, part in enumerate(reversed(own))}
