@@ -33,19 +33,19 @@ def main(job: Job) -> None:
             curves.add(stage, step, steps, loss, dsc)
 
     given = backends.Job(
-        job.cfg["settings"],
-        by_cohort(job.slices),
-        by_cohort(job.cases),
-        by_cohort(job.corrected),
-        read_splits(job.splits),
-        job.threads,
-        job.selection,
-        job.out.parent,
-        Path(".cache/training") / study,
-        Initials(job.cfg["initial"], job.imagenet),
-        watch,
-        Cache(int(gigabytes * 1e9)),
-        job.tickets / TICKETS,
+        settings=job.cfg["settings"],
+        slices=by_cohort(job.slices),
+        cases=by_cohort(job.cases),
+        corrected=by_cohort(job.corrected),
+        splits=read_splits(job.splits),
+        threads=job.threads,
+        selection=job.selection,
+        out=job.out.parent,
+        cache=Path(".cache/training") / study,
+        initial=Initials(job.cfg["initial"], job.imagenet),
+        watch=watch,
+        activations=Cache(int(gigabytes * 1e9)),
+        gpu_share=job.tickets / TICKETS,
     )
     made = backends.part(given, "training").stages(given)
     code = code_digest("workflow_scripts/train.py", *backends.files(made.settings.network, "training"))
