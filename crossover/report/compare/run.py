@@ -121,12 +121,14 @@ def answers(found: Comparison) -> list[str]:
     if more := len(every) - len(lines):
         lines.append(f"{more} more differences by {metric}: {PAIRS}")
     if any(note.endswith(AS_WORST) for note in found.notes):
-        lines.append("a missing prediction counts here as the worst; of the cases that every model has: --missing exclude")
+        lines.append(
+            "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
+        )
     return lines
 
 
 def _answer(row: Any, metric: str) -> str:
-    """Say which of two models is better, or that it can't be told: by the interval, and of several tests by Holm's p."""
+    """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told."""
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
     known = KNOWN.get(metric)
     sign = {"higher": 1, "lower": -1}.get(known.better if known else "", 0)
