@@ -152,8 +152,17 @@ def test_an_unknown_key_is_named_with_the_valid_ones(tmp_path):
     path = tmp_path / "x.yaml"
     value = "model: {family: a, n_train: 0}, test_set: all, metric: dsc, mean: 0.9, std: 0.1, where: T"
     path.write_text(f"study: x\ncitation: X\nsizes: []\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
-    with pytest.raises(ConfigError, match=r"values\.0\.std: unknown key; valid keys: model, .*sd, se"):
+    with pytest.raises(ConfigError, match=r"x.yaml: values\.0\.std: unknown key; valid keys: model, .*sd, se"):
         load_published(str(path))
+
+
+def test_what_a_check_found_is_told_without_the_checkers_words(tmp_path):
+    path = tmp_path / "x.yaml"
+    value = "model: {family: a, n_train: 9}, test_set: all, metric: dsc, mean: 0.9, where: T"
+    path.write_text(f"study: x\ncitation: X\nsizes: [5]\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
+    with pytest.raises(ConfigError) as error:
+        load_published(str(path))
+    assert str(error.value) == f"{path}: n_train [9] not in sizes [5]"
 
 
 def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):

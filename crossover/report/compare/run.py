@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from crossover.analyses.figures.style import ALL
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
@@ -115,8 +114,10 @@ def write(found: Comparison, out: Path) -> str:
 
 def answers(found: Comparison) -> list[str]:
     """Say in a sentence how each pair of models differs by the first metric, on each test set and structure."""
+    from crossover.report.compare.page import of_cohorts
+
     metric, pairs = next(iter(found.pairs.items()))
-    every = [_answer(row, metric) for row in _of_cohorts(pairs).itertuples()]
+    every = [_answer(row, metric) for row in of_cohorts(pairs).itertuples()]
     lines = every[:MOST_ANSWERS]
     if more := len(every) - len(lines):
         lines.append(f"{more} more differences by {metric}: {PAIRS}")
@@ -153,11 +154,6 @@ def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     from crossover.statistics.differences.paired import paired
 
     return paired(table.dropna(subset=metric), metric, 1 - CONFIDENCE)
-
-
-def _of_cohorts(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the rows of all test sets where there is one."""
-    return pairs[pairs["test_set"] != ALL] if pairs["test_set"].nunique() == 2 else pairs
 
 
 def _structures(said: Sequence[str]) -> dict[str, str]:
