@@ -93,6 +93,14 @@ def test_the_terminal_says_which_model_is_better_or_that_it_cannot_be_told(tmp_p
     assert "6 cases: base is better" in told_of(tmp_path, base + higher, metric="hd95_mm")
 
 
+def test_of_several_tests_the_terminal_calls_none_better_that_holm_does_not(tmp_path):
+    gains = {"liver": [0.04, 0.05, 0.02, 0.03, 0.04, -0.02], "spleen": [0.01, -0.01] * 3, "aorta": [0.01, -0.02] * 3}
+    rows = [f"{m},p{i},{s},{a + d * (m == 'tuned')}" for m in ("base", "tuned")
+            for s, own in gains.items() for i, (a, d) in enumerate(zip(A, own, strict=True))]  # fmt: skip
+    (liver,) = [line for line in told_of(tmp_path, rows).splitlines() if "dsc, test, liver" in line]
+    assert "can't be told after the correction for several tests" in liver
+
+
 def test_the_terminal_says_what_a_missing_prediction_counts_as_and_how_to_leave_it_out(tmp_path):
     rows = [f"{m},p{i},liver,{a}" for m, scores in (("base", A), ("tuned", B[:5])) for i, a in enumerate(scores)]
     assert "--missing exclude" in told_of(tmp_path, rows)
