@@ -18,7 +18,7 @@ from crossover.cli.app import app
 from crossover.report.compare.complete import read_all
 from crossover.report.compare.formats import read_scores
 from crossover.report.compare.roles import Said
-from crossover.report.compare.run import comparison
+from crossover.report.compare.run import answers, comparison
 from crossover.statistics.scores.metrics_table import TableError
 from tests import drawn
 from tests.tables import simulated_metrics
@@ -75,6 +75,36 @@ def test_three_columns_are_enough(tmp_path, only_svg):
     assert summary.loc["base", "mean"] == pytest.approx(np.mean(A))
     for said in ("no column structure", "no column cohort", "no column n_train"):
         assert said in found.output and said in (out / "index.html").read_text()
+
+
+def told_of(folder: Path, rows: list[str], *more: str, metric: str = "dsc") -> str:
+    path = by_hand(folder, "\n".join([f"model,case,structure,{metric}", *rows, ""]))
+    found = comparison([str(path)], [], [], [], *more)
+    return "\n".join(answers(found))
+
+
+def test_the_terminal_says_which_model_is_better_or_that_it_cannot_be_told(tmp_path):
+    base = [f"base,p{i},liver,{a}" for i, a in enumerate(A)]
+    higher = [f"tuned,p{i},liver,{a + 0.1 + i / 1000}" for i, a in enumerate(A)]
+    alike = [f"tuned,p{i},liver,{a + 0.1 * (-1) ** i}" for i, a in enumerate(A)]
+    assert "tuned minus base +0.1" in told_of(tmp_path, base + higher)
+    assert "6 cases: tuned is better (these trained models only)" in told_of(tmp_path, base + higher)
+    assert "which is better can't be told" in told_of(tmp_path, base + alike)
+    assert "6 cases: base is better" in told_of(tmp_path, base + higher, metric="hd95_mm")
+
+
+def test_of_several_tests_the_terminal_calls_none_better_that_holm_does_not(tmp_path):
+    gains = {"liver": [0.04, 0.05, 0.02, 0.03, 0.04, -0.02], "spleen": [0.01, -0.01] * 3, "aorta": [0.01, -0.02] * 3}
+    rows = [f"{m},p{i},{s},{a + d * (m == 'tuned')}" for m in ("base", "tuned")
+            for s, own in gains.items() for i, (a, d) in enumerate(zip(A, own, strict=True))]  # fmt: skip
+    (liver,) = [line for line in told_of(tmp_path, rows).splitlines() if "dsc, test, liver" in line]
+    assert "can't be told after the correction for several tests" in liver
+
+
+def test_the_terminal_says_what_a_missing_prediction_counts_as_and_how_to_leave_it_out(tmp_path):
+    rows = [f"{m},p{i},liver,{a}" for m, scores in (("base", A), ("tuned", B[:5])) for i, a in enumerate(scores)]
+    assert "--missing exclude" in told_of(tmp_path, rows)
+    assert "--missing exclude" not in told_of(tmp_path, rows, "exclude")
 
 
 @pytest.mark.slow

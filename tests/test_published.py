@@ -1,12 +1,15 @@
 """The paper's numbers as data, and ours beside them."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from crossover.analyses.tables.scores import scores_table
+from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
 from crossover.findings.published import at_sizes, beside, corresponding, load_published
 from crossover.report.formats import interval, p_value
@@ -143,6 +146,37 @@ def test_wrong_values_are_named_with_their_place(tmp_path):
         load_published("x", tmp_path)
     assert "x.yaml: citation: Field required" in str(error.value)
     assert "x.yaml: values.0.cases: Input should be greater" in str(error.value)
+
+
+def test_an_unknown_key_is_named_with_the_valid_ones(tmp_path):
+    path = tmp_path / "x.yaml"
+    value = "model: {family: a, n_train: 0}, test_set: all, metric: dsc, mean: 0.9, std: 0.1, where: T"
+    path.write_text(f"study: x\ncitation: X\nsizes: []\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
+    with pytest.raises(ConfigError, match=r"x.yaml: values\.0\.std: unknown key; valid keys: model, .*sd, se"):
+        load_published(str(path))
+
+
+def test_what_a_check_found_is_told_without_the_checkers_words(tmp_path):
+    path = tmp_path / "x.yaml"
+    value = "model: {family: a, n_train: 9}, test_set: all, metric: dsc, mean: 0.9, where: T"
+    path.write_text(f"study: x\ncitation: X\nsizes: [5]\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
+    with pytest.raises(ConfigError) as error:
+        load_published(str(path))
+    assert str(error.value) == f"{path}: n_train [9] not in sizes [5]"
+
+
+def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):
+    page = (CONFIG.parent / "docs" / "audit.md").read_text()
+    path = tmp_path / "submission.yaml"
+    path.write_text(page.partition("## A paper of your own")[2].partition("```yaml\n")[2].partition("```")[0])
+    told = CliRunner().invoke(app, ["audit", str(path), "--json"])
+    assert told.exit_code == 0, told.output
+    (found,) = json.loads(told.output)["studies"]
+    (wrong,) = [f for f in found["findings"] if f["verdict"] == "does not follow"]
+    assert (wrong["about"], round(wrong["high"], 2)) == ("SD of C, external, dsc", 0.23)
+    assert found["verdicts"]["follows"] == 7
+    (claim,) = found["claims"]
+    assert round(claim["probability"], 2) == 0.21
 
 
 def test_published_values_come_at_our_sizes(published):

@@ -1,11 +1,15 @@
 """The PyTorch engine: batch 1, its optimiser, exact halves, and declared numerics."""
 
 import functools
+import re
+import sys
+import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crossover.networks import Declared, declared, wrong_batch
+from crossover.networks import Declared, architectures, declared, wrong_batch
 from crossover.study.sections import Augmentation, Device, Network, Recipe
 from crossover.training import engines
 
@@ -33,16 +37,23 @@ SMALL = {
     "deeplabv3": {"encoder": "resnet18", "decoder_width": 0.125},
 }
 SIZE = {"resnet101_cascaded": 33, "deeplabv3plus_xception": 33}
+EVERY = [a for a in architectures(2) if "torch" in declared(a).engines]
+"""Every network of slices: one that is added inherits their tests, with its default settings unless `SMALL` has it."""
+
+
+def size_of(architecture: str) -> int:
+    multiple, plus = declared(architecture).size
+    return SIZE.get(architecture, 64 // multiple * multiple + plus)
 
 
 def make(architecture: str = "resnet101_cascaded", **device) -> engines.Engine:
     network = Network(
         architecture=architecture,
         engine="torch",
-        settings=SMALL[architecture],
+        settings=SMALL.get(architecture, {}),
         device=Device(**device),
     )
-    size = SIZE.get(architecture, 64)
+    size = size_of(architecture)
     return engines.create(network, (size, size, 1), 2, threads=1)
 
 
@@ -51,7 +62,7 @@ made_once = functools.cache(make)
 
 
 def batch_for(architecture: str) -> tuple[np.ndarray, np.ndarray]:
-    size = SIZE.get(architecture, 64)
+    size = size_of(architecture)
     images = np.random.default_rng(0).normal(size=(2, size, size, 1)).astype("float32")
     return images, np.concatenate([images > 1, images < 0], -1).astype("float32")
 
@@ -71,7 +82,7 @@ def test_only_the_trained_parts_change_weight_decay_included(engine, batch, leve
     only_the_trained_parts_change(engine, RESNET, batch, level)
 
 
-@pytest.mark.parametrize("architecture", ["unetplusplus", "deeplabv3"])
+@pytest.mark.parametrize("architecture", ["unetplusplus", "deeplabv3", *(a for a in EVERY if a not in SMALL)])
 def test_only_the_trained_parts_change_where_some_weights_are_unused(architecture):
     engine, network = made_once(architecture), declared(architecture)
     for level in (*network.levels, None):
@@ -84,6 +95,8 @@ def only_the_trained_parts_change(engine: engines.Engine, network: Declared, bat
     for _ in range(2):
         engines.whole_step(engine, *batch, 0.01)
     after = engine.weights()
+    others = [name for name, value in after.items() if value.dtype != np.float32]
+    assert not others, f"every weight is float32 (docs/new-network.md): {others}"
     changed = {name.split(".")[0] for name in after if not np.array_equal(after[name], before[name])}
     assert changed == set(network.parts) - set(network.frozen(level))
     counts = engine.parameters()
@@ -94,7 +107,21 @@ def only_the_trained_parts_change(engine: engines.Engine, network: Declared, bat
     assert counts == {"total": sum(v.size for v in after.values()), "trained": trained}
 
 
-@pytest.mark.parametrize("architecture", SMALL)
+def test_the_network_of_the_page_is_built_as_it_is_declared(monkeypatch):
+    page = (Path(__file__).parents[1] / "docs" / "new-network.md").read_text()
+    declaring, _, building = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    own = types.ModuleType("crossover.networks.mynetwork")
+    monkeypatch.setitem(sys.modules, own.__name__, own)
+    exec(declaring, own.__dict__)
+    exec(building, built := {"__name__": "built"})
+    model = built["build"](32, 64, 3, 2, width=8)
+    assert tuple(name for name, _ in model.named_children()) == own.PARTS
+    assert model(torch.zeros(2, 3, 32, 64)).shape == (2, 2, 32, 64)
+    assert all(value.dtype == torch.float32 for value in model.state_dict().values())
+    assert set(own.LEVELS.values()) < set(own.PARTS)
+
+
+@pytest.mark.parametrize("architecture", EVERY)
 def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architecture):
     engine = made_once(architecture)
     images = engine._tensor(batch_for(architecture)[0])
@@ -106,7 +133,7 @@ def test_the_two_halves_make_the_whole_to_the_last_bit_at_every_level(architectu
             assert torch.equal(engine._tail(engine._trunk(images)), whole), level
 
 
-@pytest.mark.parametrize("architecture", [a for a in SMALL if not wrong_batch(a, 1, (64, 64))])
+@pytest.mark.parametrize("architecture", [a for a in EVERY if not wrong_batch(a, 1, (size_of(a), size_of(a)))])
 def test_it_trains_on_batches_of_one(architecture):
     engine, batch = made_once(architecture), batch_for(architecture)
     engine.start(RECIPE, 1, None, None)

@@ -12,7 +12,10 @@ from crossover.core.configuration import ConfigError
 
 
 def audit(
-    studies: Annotated[list[str] | None, typer.Argument(help="By default all that have a paper.")] = None,
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(help="Studies that have a paper, by default all; or a YAML file of any paper's numbers."),
+    ] = None,
     results: Results = None,
     as_json: Json = False,
 ) -> None:
@@ -32,7 +35,7 @@ def audit(
     names = studies or sorted(path.stem for path in (CONFIG / "published").glob("*.yaml"))
     with stop_on(ConfigError, TableError):
         papers = [load_published(name, CONFIG) for name in names]
-        paths = [(results or RESULTS) / name / "metrics.csv" for name in names]
+        paths = [(results or RESULTS) / paper.study / "metrics.csv" for paper in papers]
         scores = [read_metrics(path) if path.exists() else None for path in paths]
     tables = [(audit_table(p), false_claims(p, own)) for p, own in zip(papers, scores)]
     if as_json:

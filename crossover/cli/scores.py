@@ -47,12 +47,12 @@ def compare(
     n_train, replicate, fold and level may be there. The command prints what it took each column for. Exit status:
     0, or 2 where files are wrong.
     """
-    from crossover.report.compare.run import comparison, write
+    from crossover.report.compare.run import answers, comparison, write
     from crossover.statistics.scores.metrics_table import TableError
 
     with stop_on(TableError, OSError):
         found = comparison(files, metric or [], column or [], structure or [], missing)
-        typer.echo("\n".join([*found.notes, write(found, out)]))
+        typer.echo("\n".join([*found.notes, write(found, out), *answers(found)]))
 
 
 @in_workflow_folder

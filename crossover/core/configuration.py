@@ -132,7 +132,8 @@ def _finding(model: type[BaseModel], error: ErrorDetails, values: dict) -> str:
         valid = _fields(model, error["loc"][:-1])
         return f"{place}: unknown key" + (f"; valid keys: {', '.join(valid)}" if valid else "")
     given = "" if error["type"] in ("missing", "value_error") else f", not {error['input']!r}"
-    return f"{place + ': ' if place else ''}{error['msg']}{given}"
+    message = error["msg"].removeprefix("Value error, ")  # pydantic's word for what a check here raised
+    return f"{place + ': ' if place else ''}{message}{given}"
 
 
 def _typed(place: tuple, values: Any) -> Iterator[str]:

@@ -35,7 +35,9 @@ class Printed(float):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type, handler: object) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(cls._checked)
+        return core_schema.no_info_plain_validator_function(
+            cls._checked, json_schema_input_schema=core_schema.float_schema()
+        )
 
     @classmethod
     def _checked(cls, value: object) -> Printed:

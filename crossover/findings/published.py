@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
-from crossover.core.configuration import ConfigError, Section
+from crossover.core.configuration import Section, validate
 from crossover.core.paths import PACKAGED
 from crossover.findings.printed import (
     Announcement,
@@ -166,18 +166,15 @@ class Published(Section):
 
 
 def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Published:
-    """Read `published/<name>.yaml`.
+    """Read `published/<name>.yaml`, or the file itself where the name is a path that ends in .yaml or .yml.
 
     Raises:
         ConfigError: there is no such file, or keys and values are wrong; the message has all of them with
             their places.
     """
-    path = folder / "published" / f"{name}.yaml"
-    try:
-        return Published.model_validate(read_printed(path))
-    except ValidationError as error:
-        lines = [f"{path}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise ConfigError("\n".join(lines)) from None
+    own = Path(name)
+    path = own if own.suffix in (".yaml", ".yml") else folder / "published" / f"{name}.yaml"
+    return validate(Published, read_printed(path), path)
 
 
 def paper_of(study: Study) -> Published | None:

@@ -76,7 +76,7 @@ def _shown(section: Section, summary: pd.DataFrame) -> dict[str, object]:
 
 def pairs_layout(pairs: pd.DataFrame) -> pd.DataFrame:
     """Text: every difference with its interval and p values."""
-    pairs = _of_cohorts(pairs)
+    pairs = of_cohorts(pairs)
     table = pd.DataFrame({
         "Test set": pairs["test_set"],
         "Structure": pairs["structure"],
@@ -106,7 +106,7 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
             f"{row.test_set}, cases": str(row.cases),
         }
 
-    rows = _of_cohorts(summary[summary["metric"] == metric])
+    rows = of_cohorts(summary[summary["metric"] == metric])
     table = across(rows, ["family", "n_train", "structure"], cells)
     table["n_train"] = [str(n) if n else "" for n in table["n_train"]]
     heads = {"family": "Model", "n_train": "n", "structure": "Structure"}
@@ -115,7 +115,7 @@ def scores_layout(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
     """Text: the rank of every model, and of how many bootstrap samples it stands so."""
-    rows = _of_cohorts(ranking).sort_values(["test_set", "structure", "n_train", "rank"], kind="stable")
+    rows = of_cohorts(ranking).sort_values(["test_set", "structure", "n_train", "rank"], kind="stable")
     ends = rows[["tau", "tau_low", "tau_high"]].itertuples(index=False)
     table = pd.DataFrame({
         "Test set": rows["test_set"],
@@ -129,8 +129,8 @@ def ranking_layout(ranking: pd.DataFrame) -> pd.DataFrame:
     return _varied(table, ["Test set", "Structure", "n"])
 
 
-def _of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the rows of all cohorts where there is one cohort."""
+def of_cohorts(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows of all cohorts where there is one cohort."""
     one = table["test_set"].nunique() == 2
     return table[table["test_set"] != style.ALL] if one else table
 

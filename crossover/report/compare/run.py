@@ -1,23 +1,29 @@
 """`crossover compare`: from scores of any tool to tables, tests, figures and a page."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from crossover.report.compare.complete import metrics_in, read_all, without_value
 from crossover.report.compare.names import TRIED, apart
 from crossover.report.compare.roles import Said
+from crossover.report.formats import interval, p_value, signed
+from crossover.statistics.estimates.chance import MODELS
 from crossover.statistics.scores.metrics_table import TableError, compared
-from crossover.statistics.scores.missing import Policy, completed, counts
+from crossover.statistics.scores.missing import AS_WORST, Policy, completed, counts
 from crossover.statistics.scores.missing import notes as lacking
 from crossover.statistics.scores.scales import KNOWN
 
 CONFIDENCE = 0.95
 SUMMARY, PAIRS, MISSING, PAGE = "summary.csv", "pairs.csv", "missing.csv", "index.html"
 RANKING = "ranking.csv"
+MOST_ANSWERS = 12
+"""How many differences the terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,43 @@ def write(found: Comparison, out: Path) -> str:
     page = render(found.summary, sections, found.missing, found.notes, CONFIDENCE)
     (out / PAGE).write_text(page, encoding="utf-8")
     return f"{out / PAGE}: {SUMMARY}, {PAIRS}, {MISSING}, {RANKING}, {len(used)} figures"
+
+
+def answers(found: Comparison) -> list[str]:
+    """Say in a sentence how each pair of models differs by the first metric, on each test set and structure."""
+    from crossover.report.compare.page import of_cohorts
+
+    metric, pairs = next(iter(found.pairs.items()))
+    every = [_answer(row, metric) for row in of_cohorts(pairs).itertuples()]
+    lines = every[:MOST_ANSWERS]
+    if more := len(every) - len(lines):
+        lines.append(f"{more} more differences by {metric}: {PAIRS}")
+    if any(note.endswith(AS_WORST) for note in found.notes):
+        lines.append(
+            "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
+        )
+    return lines
+
+
+def _answer(row: Any, metric: str) -> str:
+    """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told."""
+    of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
+    known = KNOWN.get(metric)
+    sign = {"higher": 1, "lower": -1}.get(known.better if known else "", 0)
+    if not (math.isfinite(row.ci_low) and math.isfinite(row.ci_high)):
+        told = "no interval, so which is better can't be told"
+    elif row.ci_low <= 0 <= row.ci_high:
+        told = "which is better can't be told"
+    elif row.tests > 1 and not row.p_holm < 1 - CONFIDENCE:
+        told = "which is better can't be told after the correction for several tests"
+    elif not sign:
+        told = "they differ; which values are better isn't known"
+    else:
+        told = f"{row.a if sign * row.difference > 0 else row.b} is better"
+    holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 else ""
+    size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}, p {p_value(row.p)}{holm}, {row.cases} cases"
+    scope = " (these trained models only)" if row.about == MODELS else ""
+    return f"{metric}, {of}: {row.a} minus {row.b} {size}: {told}{scope}"
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:

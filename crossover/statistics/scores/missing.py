@@ -26,7 +26,8 @@ OVERLAPS = ("dsc", "iou", "nsd")
 _TRAINING = ["family", "n_train", "replicate"]
 _PLACE = ["cohort", "structure"]
 _CASE = [*_PLACE, "case"]
-_DONE = {"worst": "counted as the worst value", "exclude": "left out for all models", "error": ""}
+AS_WORST = "counted as the worst value"
+_DONE = {"worst": AS_WORST, "exclude": "left out for all models", "error": ""}
 _NAMED = 5
 
 
