@@ -89,7 +89,8 @@ def test_files_that_are_mentioned_exist(texts):
 def test_modules_that_are_mentioned_exist(texts):
     assert not is_name("crossover.figures", ROOT) and is_name("crossover.core.paths.ROOT", ROOT)
     ours = [(path, name) for path, name in said(texts, MODULE) if not name.endswith((".csv", ".md"))]
-    assert [(path, name) for path, name in ours if not is_name(name, ROOT)] == []
+    own = {"crossover.networks.mynetwork"}  # of whoever adds one
+    assert [(path, name) for path, name in ours if name not in own and not is_name(name, ROOT)] == []
 
 
 def test_names_within_packages_that_are_mentioned_exist(texts):
