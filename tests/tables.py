@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-SIZES = (4, 8, 16, 32, 64, 128)
+SIZES = (4, 8, 16, 32, 64, 96)
 CASES = {"cervix": 6, "uterus": 16}
 FAMILIES = (
     # strategy, level, sized, DSC with few cases, what all cases add

@@ -154,13 +154,13 @@ def test_a_table_of_a_study_stays_as_it_is(study, policy, tmp_path):
 
 def test_a_studys_table_is_completed_when_read_and_told(tmp_path, caplog):
     rows = simulated_metrics(folds=0)
-    gone = (rows["family"] == "scratch") & (rows["n_train"] == 128) & (rows["case"] == "uterus-003")
+    gone = (rows["family"] == "scratch") & (rows["n_train"] == 96) & (rows["case"] == "uterus-003")
     path = tmp_path / "metrics.csv"
     rows[~gone].to_csv(path, index=False)
     read = read_completed(path, "worst")
     assert len(read) == len(rows)
-    (own,) = read[read["case"] == "uterus-003"].query("family == 'scratch' and n_train == 128").itertuples()
-    assert (own.dsc, own.nsd, own.model) == (0, 0, "scratch-n128") and np.isnan(own.hd95_mm)
+    (own,) = read[read["case"] == "uterus-003"].query("family == 'scratch' and n_train == 96").itertuples()
+    assert (own.dsc, own.nsd, own.model) == (0, 0, "scratch-n96") and np.isnan(own.hd95_mm)
     assert "no prediction of scratch, by structure: tumour 1 (uterus-003)" in caplog.text
     assert len(read_completed(path, "exclude")) < len(rows)
 

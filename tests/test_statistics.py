@@ -282,7 +282,7 @@ def test_stability_is_anova_across_folds(metrics):
     found = stability(metrics, "dsc")
     assert set(found["family"]) == {"scratch", "transfer-L1"}
     assert (found["folds"] == 3).all() and len(found) == 6
-    part = metrics[metrics["model"].str.startswith("scratch-n128-f")]
+    part = metrics[metrics["model"].str.startswith("scratch-n96-f")]
     folds = [rows["dsc"] for _, rows in part.groupby("fold")]
     row = found[(found["family"] == "scratch") & (found["fold"] == 1)].iloc[0]
     assert tuple(row[["F", "p"]]) == pytest.approx(tuple(stats.f_oneway(*folds)))
