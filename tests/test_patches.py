@@ -256,7 +256,9 @@ def weights(folder: Path, name: str) -> dict[str, np.ndarray]:
 
 def test_a_stage_leaves_weights_a_history_and_a_record_and_learns(trained: Path):
     history = pd.read_csv(trained / "stages/source/history.csv")
-    assert list(history.columns) == ["step", "loss", "validation_dsc"]
+    of_each = [f"validation_dsc_{name}" for name in STRUCTURES]
+    assert list(history.columns) == ["step", "loss", "validation_dsc", *of_each]
+    assert history[of_each].mean(axis=1).tolist() == pytest.approx(history["validation_dsc"].tolist())
     assert history["step"].tolist() == [10, 20, 30, 40] and history["loss"].is_monotonic_decreasing
     own = record(trained, "source")
     assert own["best_validation_dsc"] == history["validation_dsc"].max() > 0.6
