@@ -200,7 +200,7 @@ def _validate(
 
 def _best(history: list[dict]) -> tuple[int, float]:
     """Return the last step with the highest validation DSC, and that DSC."""
-    dsc, step = max((h["validation_dsc"], h["step"]) for h in history)
+    dsc, step = max((h[DSC], h["step"]) for h in history)
     return step, dsc
 
 
@@ -227,7 +227,7 @@ def _report_validation(history: list[dict], steps: int, watch: Watch) -> None:
     step, loss, score = (history[-1][key] for key in ("step", "loss", DSC))
     log.info("step %d of %d: loss %.4f, validation DSC %.3f", step, steps, loss, score)
     watch(step, steps, loss, score)
-    learnt = any(h["validation_dsc"] > 0 for h in history)
+    learnt = any(h[DSC] > 0 for h in history)
     learnt |= any(h["loss"] < history[0]["loss"] for h in history[1:])
     if not learnt and len(history) >= FEWEST_VALIDATIONS and step >= steps / 2:
         raise Collapsed(
