@@ -21,7 +21,7 @@ from crossover.imaging.slices import network_grid, to_case
 from crossover.imaging.stored import IMAGES, Stored
 from crossover.imaging.volumes import image_path, on_grid, prediction_path, read_grid, write
 from crossover.study.plan import Model
-from crossover.study.sections import Prediction
+from crossover.study.sections import Network, Prediction
 from crossover.study.splits import evaluation_cases
 from crossover.training import engines
 from crossover.training.data import Moments, Standardised, in_turn
@@ -87,16 +87,31 @@ def predict_models(
     incremental.write_manifest(manifest, records, failed)
 
 
-class SlicePredictor:
-    """See `Predictor`: by the networks of the own loop; an engine for each number of structures."""
+class OwnPredictor:
+    """What predictors by the networks of the own loop share: an engine for each number of structures."""
 
-    def __init__(self, settings: Prediction, slices: Slices, cases: Cases, threads: int) -> None:
-        self.settings, self._slices, self._cases, self._threads = settings, slices, cases, threads
+    def __init__(self, network: Network, shape: tuple[int, ...], threads: int) -> None:
+        """Take the network, and the shape of what it sees, channels last."""
+        self._network, self._shape, self._threads = network, shape, threads
         self._engines: dict[int, engines.Engine] = {}
 
     def begins(self, record: Mapping[str, Any]) -> Any:
         """See `Predictor`."""
         return [record["files"][WEIGHTS]["sha256"], record["standardised"]]
+
+    def _engine(self, structures: int) -> engines.Engine:
+        if structures not in self._engines:
+            new = partial(engines.create, self._network, self._shape, structures, self._threads)
+            self._engines[structures] = timed("create", new)
+        return self._engines[structures]
+
+
+class SlicePredictor(OwnPredictor):
+    """See `Predictor`: of slices."""
+
+    def __init__(self, settings: Prediction, slices: Slices, cases: Cases, threads: int) -> None:
+        super().__init__(settings.network, (*settings.slices.size, len(settings.channels)), threads)
+        self.settings, self._slices, self._cases = settings, slices, cases
 
     def digests(self, cases: pd.DataFrame) -> dict[str, list[str]]:
         """See `Predictor`."""
@@ -110,14 +125,6 @@ class SlicePredictor:
         folders = [self._cases.folder(place) for place in cases]
         moments = record_of(stage.parent, stage.name)["standardised"]
         return predict_cases(engine, files, folders, self.settings, moments)
-
-    def _engine(self, structures: int) -> engines.Engine:
-        if structures not in self._engines:
-            s = self.settings
-            shape = (*s.slices.size, len(s.channels))
-            new = partial(engines.create, s.network, shape, structures, self._threads)
-            self._engines[structures] = timed("create", new)
-        return self._engines[structures]
 
 
 def predict_cases(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,11 @@ from crossover.imaging.slices import to_case
 from crossover.imaging.volumes import image_path, on_grid, read_grid
 from crossover.study.backends import patches_of
 from crossover.study.sections import PatchPrediction
-from crossover.training import engines
 from crossover.training.backends import Job
 from crossover.training.backends.patches.volumes import images_of
 from crossover.training.data import Moments
 from crossover.training.files import WEIGHTS, Cases, Place, record_of
+from crossover.training.prediction import OwnPredictor
 
 
 def predictor(job: Job) -> PatchPredictor:
@@ -28,17 +27,12 @@ def predictor(job: Job) -> PatchPredictor:
     return PatchPredictor(settings, Cases(job.cases, job.corrected), job.threads)
 
 
-class PatchPredictor:
-    """See `crossover.training.prediction.Predictor`; an engine for each number of structures."""
+class PatchPredictor(OwnPredictor):
+    """See `crossover.training.prediction.Predictor`: of volumes, by windows."""
 
     def __init__(self, settings: PatchPrediction, cases: Cases, threads: int) -> None:
-        self.settings, self._cases, self._threads = settings, cases, threads
-        self._patches = patches_of(settings.network)
-        self._engines: dict[int, engines.Engine] = {}
-
-    def begins(self, record: Mapping[str, Any]) -> Any:
-        """See `Predictor`."""
-        return [record["files"][WEIGHTS]["sha256"], record["standardised"]]
+        self.settings, self._cases, self._patches = settings, cases, patches_of(settings.network)
+        super().__init__(settings.network, (*self._patches.size, len(settings.channels)), threads)
 
     def digests(self, cases: pd.DataFrame) -> dict[str, list[str]]:
         """See `Predictor`."""
@@ -59,10 +53,3 @@ class PatchPredictor:
             own = read_grid(image_path(self._cases.folder(place), s.channels[0]))
             masks = (to_case(found[..., i], grid, own) >= s.threshold for i in range(len(structures)))
             yield [on_grid(mask.astype(np.uint8), own) for mask in masks]
-
-    def _engine(self, structures: int) -> engines.Engine:
-        if structures not in self._engines:
-            s = self.settings
-            shape = (*self._patches.size, len(s.channels))
-            self._engines[structures] = engines.create(s.network, shape, structures, self._threads)
-        return self._engines[structures]
