@@ -57,6 +57,11 @@ def test_a_flipped_leaf_reruns_what_the_page_says(pretended: Pretended):
     assert said > 60 and len(rows) > 20
 
 
+# What follows is Snakemake's and the records', and the same for every study.
+FEW = pytest.mark.parametrize("pretended", ["nasopharynx", "uterus"], indirect=True)
+
+
+@FEW
 def test_another_tools_scores_rerun_the_metrics_and_what_follows(pretended: Pretended):
     external = pretended.folder / "results" / pretended.config["studies"] / "external/nnunet-n5.csv"
     external.parent.mkdir(parents=True)
@@ -105,6 +110,7 @@ def file_of(pretended: Pretended) -> str:
     return f"config/studies/{pretended.config['studies']}.yaml"
 
 
+@FEW
 def test_form_time_and_order_rerun_nothing(pretended: Pretended):
     """Comments, layout, the order of keys; times of all files; a branch switch and back."""
     file = file_of(pretended)
@@ -125,6 +131,7 @@ def test_form_time_and_order_rerun_nothing(pretended: Pretended):
         os.utime(path, ns=(time, time))
 
 
+@FEW
 def test_without_snakemakes_metadata_the_records_decide(pretended: Pretended):
     """As after a copy of the results alone, or where `--touch` has written others."""
     file = file_of(pretended)
