@@ -12,7 +12,7 @@ from crossover.core import locks
 from crossover.execution import progress, requirements, resources
 from crossover.study import backends, parameters
 from crossover.execution.cohort_size import amount
-from crossover.findings.claims.check import check_claims
+from crossover.statistics.papers.claims.check import check_claims
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
 from crossover.study.sections import Network

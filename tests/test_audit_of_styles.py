@@ -7,21 +7,21 @@ from scipy import stats
 
 from benchmarks.audit_alarms import errors, failed, made
 from benchmarks.made_papers import styles
-from crossover.findings.audit import audit
-from crossover.findings.audit.averages import averages
-from crossover.findings.audit.cut_off import WAY
-from crossover.findings.audit.false_claims import DISTANCES, OVERLAP, false_claims
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
-from crossover.findings.audit.gains import gains
-from crossover.findings.audit.group_tests import group_tests
-from crossover.findings.audit.interval import exactly
-from crossover.findings.audit.orderings import orderings
-from crossover.findings.audit.overlap import overlap
-from crossover.findings.audit.paired_t import paired_t
-from crossover.findings.audit.paired_tests import paired_tests
-from crossover.findings.audit.pooling import pooled
-from crossover.findings.audit.spread import largest_sd, spread
-from crossover.findings.printed_number import Printed
+from crossover.statistics.papers.audit import audit
+from crossover.statistics.papers.audit.averages import averages
+from crossover.statistics.papers.audit.cut_off import WAY
+from crossover.statistics.papers.audit.false_claims import DISTANCES, OVERLAP, false_claims
+from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.gains import gains
+from crossover.statistics.papers.audit.group_tests import group_tests
+from crossover.statistics.papers.audit.interval import exactly
+from crossover.statistics.papers.audit.orderings import orderings
+from crossover.statistics.papers.audit.overlap import overlap
+from crossover.statistics.papers.audit.paired_t import paired_t
+from crossover.statistics.papers.audit.paired_tests import paired_tests
+from crossover.statistics.papers.audit.pooling import pooled
+from crossover.statistics.papers.audit.spread import largest_sd, spread
+from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
 
 TEN = {"t": {"cases": 10, "where": "T"}}
