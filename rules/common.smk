@@ -33,6 +33,7 @@ from crossover.execution.workflow import (
     force_outdated,
     hand_over,
     jobs,
+    when_nothing_is_done,
 )
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError
