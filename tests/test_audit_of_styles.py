@@ -181,7 +181,7 @@ def test_a_rank_tests_p_is_not_recomputed_from_means():
     assert by_test == [UNCHECKED, NOT]
 
 
-def compared(p: str, test: str | None, **more):
+def compared(p: str, test: str | None, digits: str = "", **more):
     a, b = ({"family": f, "n_train": 0} for f in "ab")
     tested = {
         "a": a,
@@ -192,7 +192,7 @@ def compared(p: str, test: str | None, **more):
         "test": test,
         "where": "T",
     }
-    rows = [row("a", "0.80", "0.10"), row("b", "0.70", "0.10")]
+    rows = [row("a", f"0.80{digits}", f"0.10{digits}"), row("b", f"0.70{digits}", f"0.10{digits}")]
     return paper(values=rows, paired=[tested | more], test_sets=TEN)
 
 
@@ -209,6 +209,15 @@ def test_a_paired_t_test_goes_with_means_and_sds_at_some_correlation():
     assert 0.05 < independent < 0.06
     verdicts = [paired_t(compared(p, "t"))[0].verdict for p in ("0.020", "0.200", "0.800")]
     assert verdicts == [FOLLOWS, READING, NOT]
+
+
+@pytest.mark.parametrize(("correlation", "verdict"), [(0.95, READING), (0.5, FOLLOWS)])
+def test_a_p_of_a_paired_t_test_tells_the_correlation_that_it_needs(correlation, verdict):
+    sd = np.sqrt(2 * 0.1**2 * (1 - correlation))
+    p = 2 * stats.t.sf(0.1 * np.sqrt(10) / sd, 9)
+    (found,) = paired_t(compared(f"{p:.12f}", "t", "0000"))
+    assert found.verdict == verdict
+    assert found.note == f"The p needs scores of the two models that correlate with {correlation:.2f} or more"
 
 
 # ---- numbers that are cut off

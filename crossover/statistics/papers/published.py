@@ -48,11 +48,15 @@ class Published(Section):
     """Everything that a paper printed; `sizes` are the training sizes that its models name."""
 
     study: str
+    """The name of the study that reruns the paper, or any other."""
     citation: str
+    """The paper, as it is cited."""
     sizes: list[int]
+    """The numbers of training cases that models are named by; none where they have none."""
     tabulated: list[int] = []
     """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
     confidence: float
+    """The confidence of printed intervals, 0.95 for 95%."""
     comparison: Comparison | None = None
     """How the paper tests its models; None where it doesn't."""
     alpha: Printed | None = None
@@ -60,22 +64,39 @@ class Published(Section):
     per_cent: list[str] = []
     """Metrics printed in per cent, where that isn't evident (most of their means above 1)."""
     values: list[Value]
+    """Printed means and medians of scores."""
     test_sets: dict[str, TestSet] = {}
+    """The test sets, by name."""
     orderings: list[Ordering] = []
+    """Sentences that some models are better than others."""
     gains: list[Gain] = []
+    """Printed gains of some models over another."""
     grid: Grid | None = None
+    """A printed table of validation scores of networks."""
     cohorts: list[CohortRow] = []
+    """The rows of a printed table of cohorts."""
     associations: list[Association] = []
+    """Attributes of cohorts that the text relates to results."""
     paired: list[PairedTest] = []
+    """Printed p values of two models on the same cases."""
     improvements: list[Improvement] = []
+    """Sentences that every case improves."""
     icc: list[IccRange] = []
+    """Smallest and largest ICCs of models."""
     table_one: TableOne | None = None
+    """The table of patients."""
     architecture: Architecture | None = None
+    """The network, as the paper describes it."""
     facts: list[Fact] = []
+    """Single numbers."""
     percentages: list[Percentage] = []
+    """Printed percentages of printed counts."""
     statements: list[Statement] = []
+    """Relations that the text states, or that its numbers must have."""
     announcements: list[Announcement] = []
+    """What the text says was done."""
     contradictions: list[Contradiction] = []
+    """Places that do not agree, found by reading."""
 
     @model_validator(mode="after")
     def _sizes_known(self) -> Published:

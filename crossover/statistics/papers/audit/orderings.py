@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from crossover.statistics.papers.audit.finding import NOT, Finding, Reading, judged, places, unchecked
 from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
 from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, at_size, first_values
-from crossover.statistics.papers.audit.scores import cases_of, sd_of, spread_text, t_quantile
+from crossover.statistics.papers.audit.scores import cases_of, least_correlation, sd_of, spread_text, t_quantile
 from crossover.statistics.papers.printed import RANK_TESTS, Ordering, Value
 from crossover.statistics.papers.published import Published
 
@@ -165,20 +165,7 @@ def p_of_means(a: Value, b: Value, sd_a: Interval, sd_b: Interval, n: int, p_bel
     if difference.high <= 0:
         return Interval(*ends), math.inf
     wanted = difference.high / float(stats.t.isf(p_below / 2, n - 1))
-    return Interval(*ends), _least_correlation(errors[0], errors[1], wanted)
-
-
-def _least_correlation(a: Interval, b: Interval, wanted: float) -> float:
-    """Return the least correlation at which the difference of two numbers has the wanted standard error or less."""
-    if not a.low or not b.low:
-        return -1.0
-    found = []
-    for one, other in ((a, b), (b, a)):
-        for s in (one.low, one.high):
-            # (s^2 + t^2 - wanted^2) / 2st falls to t = root(s^2 - wanted^2), then it rises.
-            t = min(max(math.sqrt(max(0.0, s * s - wanted * wanted)), other.low), other.high)
-            found.append((s * s + t * t - wanted * wanted) / (2 * s * t))
-    return min(found)
+    return Interval(*ends), least_correlation(errors[0], errors[1], wanted)
 
 
 def _icc(said: Ordering, published: Published) -> Iterator[Finding]:

@@ -76,3 +76,16 @@ def spread_text(value: Value) -> str:
     spread = value.sd if value.sd is not None else value.se
     name = "" if value.sd is not None else " (standard error)"
     return value.mean.text if spread is None else f"{value.mean.text} ± {spread.text}{name}"
+
+
+def least_correlation(a: Interval, b: Interval, wanted: float) -> float:
+    """Return the least correlation at which the difference of two numbers has the wanted standard error or less."""
+    if not a.low or not b.low:
+        return -1.0
+    found = []
+    for one, other in ((a, b), (b, a)):
+        for s in (one.low, one.high):
+            # (s^2 + t^2 - wanted^2) / 2st falls to t = root(s^2 - wanted^2), then it rises.
+            t = min(max(math.sqrt(max(0.0, s * s - wanted * wanted)), other.low), other.high)
+            found.append((s * s + t * t - wanted * wanted) / (2 * s * t))
+    return min(found)
