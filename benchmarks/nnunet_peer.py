@@ -132,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--n", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=5, help="1, 5, 10, 20, 50, ... : nnU-Net has a trainer for each")
+    parser.add_argument("--epochs", type=int, default=5, help="1, 5, 10, 20, 50 and others of which nnU-Net has a trainer")
     parser.add_argument("--memory", type=float, default=0.2, help="GB for which nnU-Net plans")
     parser.add_argument("--out", type=Path, help="an empty folder, kept")
     given = parser.parse_args()
