@@ -53,6 +53,10 @@ rule tables:
 check_what_is_there()
 
 
+if not DRY:
+    when_nothing_is_done(lambda: print(f"\n{where_the_report_is()}", flush=True))
+
+
 onstart:
     refuse_to_run_beside_another()
     refuse_what_the_disk_cannot_hold()

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.made_papers import Maker, Parts, Rng, Style, styles
-from crossover.findings.audit import audit
-from crossover.findings.audit.finding import NOT
-from crossover.findings.printed_number import Printed
-from crossover.findings.published import Published
+from crossover.statistics.papers.audit import audit
+from crossover.statistics.papers.audit.finding import NOT
+from crossover.statistics.papers.printed_number import Printed
+from crossover.statistics.papers.published import Published
 
 Plant = Callable[[Parts, Rng], None]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from crossover.findings.printed_number import Printed
+from crossover.statistics.papers.printed_number import Printed
 from crossover.statistics.scores.scales import DISTANCE, SHARE, scale
 
 Rng = np.random.Generator

@@ -1,7 +1,7 @@
-"""Write the reference's pages that say what the code says: docs/study-keys.md and docs/commands.md, by `make schema`.
+"""Write the reference's pages that say what the code says: study-keys.md, paper-keys.md, commands.md, by `make schema`.
 
-The keys of a study come from the pydantic types, with their explanations as `docs.schema` finds them; the commands from
-the command line itself. A test compares both pages with the code.
+The keys of a study's and of a paper's file come from the pydantic types, with their explanations as `docs.schema`
+finds them; the commands from the command line itself. A test compares the pages with the code.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 import typer
 
 from crossover.cli.app import app
+from crossover.statistics.papers.published import Published
 from docs.schema import explained_schema
 
 FOLDER = Path(__file__).parent
+TOP = "The top of the file"
 WRITTEN = "<!-- Written by `make schema` (docs/reference.py) from the code. Don't edit. -->\n"
 UNITS = {"mm": "mm", "deg": "degrees", "ml": "ml", "percent": "%", "px": "pixels"}
 """What the end of a key's name says of its unit."""
@@ -33,6 +35,12 @@ Three keys belong to the file alone: `extends` names a file of `config/bases/` t
 has, below `smoke`, `demo` or `paper`, the keys that are other values at that scale; `real` has those that are other
 values for real patients. A key with the default *required* must stand in the file or in its base.
 """
+PAPER_KEYS = """# The keys of a paper's file
+
+What a paper printed is one file: `config/published/<study>.yaml` for a paper that a study reruns, or any file that
+`crossover audit FILE` is given. [The audit](audit.md) has a whole example; this page has every key, generated from the
+types that check it. Numbers are written with the digits that the paper prints: 0.70 is another number than 0.7.
+"""
 COMMANDS = """# Commands
 
 Every command of `crossover`, as `crossover COMMAND --help` shows it. In a clone the program is
@@ -42,18 +50,26 @@ command tells, and 2 where the call or the configuration is wrong.
 
 
 def keys() -> str:
-    """Return the page of a study's keys: a section for each type, from the study inwards."""
+    """Return the page of a study's keys."""
     schema = explained_schema()
     del schema["properties"]["scale"]  # a run says it
-    types = {"Study": schema, **schema["$defs"]}
-    order = list(_reached(schema, types))
-    parts = [_type(name, types[name], "The top of the file" if name == "Study" else name) for name in order]
-    return WRITTEN + "\n".join([KEYS, *parts])
+    return _page(KEYS, schema)
 
 
-def _reached(node: Any, types: dict[str, dict]) -> Iterator[str]:
+def paper_keys() -> str:
+    """Return the page of the keys of a paper's file."""
+    return _page(PAPER_KEYS, explained_schema(Published))
+
+
+def _page(intro: str, schema: dict) -> str:
+    """Return a page with a section for each type, from that of the whole file inwards."""
+    types = {TOP: schema, **schema["$defs"]}
+    return WRITTEN + "\n".join([intro, *(_type(name, types[name]) for name in _reached(types))])
+
+
+def _reached(types: dict[str, dict]) -> Iterator[str]:
     """Yield the types in the order in which a reader of the file meets them."""
-    names, seen = ["Study"], set()
+    names, seen = [TOP], set()
     while names:
         name = names.pop(0)
         if name not in seen:
@@ -62,11 +78,11 @@ def _reached(node: Any, types: dict[str, dict]) -> Iterator[str]:
             names = list(dict.fromkeys(re.findall(r"#/\$defs/(\w+)", json.dumps(types[name]["properties"])))) + names
 
 
-def _type(name: str, node: dict, title: str) -> str:
+def _type(name: str, node: dict) -> str:
     rows = [_row(key, value, key in node.get("required", [])) for key, value in node["properties"].items()]
-    said = "" if name == "Study" else f"{_cell(node.get('description', ''))}\n\n"
+    said = "" if name == TOP else f"{_cell(node.get('description', ''))}\n\n"
     head = "| key | type | default | what it is |\n|---|---|---|---|\n"
-    return f"## {title}\n\n{said}{head}" + "".join(rows)
+    return f"## {name}\n\n{said}{head}" + "".join(rows)
 
 
 def _row(key: str, value: dict, required: bool) -> str:
@@ -153,7 +169,7 @@ def _parameter(each: Any) -> str:
     return f"| {', '.join(f'`{name}`' for name in names)} | {value} | {_cell(each.help or '')} |\n"
 
 
-PAGES = {FOLDER / "study-keys.md": keys, FOLDER / "commands.md": commands}
+PAGES = {FOLDER / "study-keys.md": keys, FOLDER / "paper-keys.md": paper_keys, FOLDER / "commands.md": commands}
 """The pages, each with the function that gives its text."""
 
 if __name__ == "__main__":

@@ -38,11 +38,11 @@ def study_schema() -> dict:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
 
 
-def explained_schema() -> dict:
-    """Return the JSON schema of `Study`, in which each key has what the types say of it as its description."""
-    schema = Study.model_json_schema()
-    types = {each.__name__: each for each in _types(Study, set())}
-    for name, node in {"Study": schema, **schema["$defs"]}.items():
+def explained_schema(model: type[BaseModel] = Study) -> dict:
+    """Return the JSON schema of a file's type, in which each key has what the types say of it as its description."""
+    schema = model.model_json_schema()
+    types = {each.__name__: each for each in _types(model, set())}
+    for name, node in {model.__name__: schema, **schema["$defs"]}.items():
         said = explained(types[name])
         for key, value in node.get("properties", {}).items():
             if key in said:

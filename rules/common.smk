@@ -12,7 +12,7 @@ from crossover.core import locks
 from crossover.execution import progress, requirements, resources
 from crossover.study import backends, parameters
 from crossover.execution.cohort_size import amount
-from crossover.findings.claims.check import check_claims
+from crossover.statistics.papers.claims.check import check_claims
 from crossover.core.configuration import ConfigError, canonical
 from crossover.study.config import load_settings, load_studies
 from crossover.study.sections import Network
@@ -33,6 +33,7 @@ from crossover.execution.workflow import (
     force_outdated,
     hand_over,
     jobs,
+    when_nothing_is_done,
 )
 from workflow_scripts import _fork_server
 from snakemake.exceptions import WorkflowError

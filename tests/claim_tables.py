@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from crossover.findings.claims.statements import (
+from crossover.statistics.papers.claims.statements import (
     ICC,
     Above,
     Below,

@@ -152,7 +152,7 @@ def _changed(dag, file: str, texts: list[str]) -> Iterator:
     """See `Server.changed`. The studies are read and checked as rules/common.smk does it."""
     from crossover.core.configuration import ConfigError
     from crossover.execution.preflight import check, check_weights
-    from crossover.findings.claims.check import check_claims
+    from crossover.statistics.papers.claims.check import check_claims
     from crossover.study.config import load_studies
     from crossover.study.plan import plan
 

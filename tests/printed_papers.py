@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossover.findings.audit.finding import Finding
-from crossover.findings.printed_number import Printed
-from crossover.findings.published import Published
+from crossover.statistics.papers.audit.finding import Finding
+from crossover.statistics.papers.printed_number import Printed
+from crossover.statistics.papers.published import Published
 
 
 def paper(**parts: Any) -> Published:

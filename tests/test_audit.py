@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossover.findings.audit.averages import averages
-from crossover.findings.audit.counts import counts
-from crossover.findings.audit.design import design
-from crossover.findings.audit.expressions import ExpressionError, evaluate, whole_number
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, Reading, judged
-from crossover.findings.audit.gains import gains
-from crossover.findings.audit.interval import (
+from crossover.statistics.papers.audit.averages import averages
+from crossover.statistics.papers.audit.counts import counts
+from crossover.statistics.papers.audit.design import design
+from crossover.statistics.papers.audit.expressions import ExpressionError, evaluate, whole_number
+from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED, Reading, judged
+from crossover.statistics.papers.audit.gains import gains
+from crossover.statistics.papers.audit.interval import (
     Interval,
     average,
     exactly,
@@ -22,15 +22,15 @@ from crossover.findings.audit.interval import (
     likely_average,
     unrounded,
 )
-from crossover.findings.audit.orderings import orderings, p_of_means
-from crossover.findings.audit.overlap import mean_iou_range, overlap
-from crossover.findings.audit.places import same_numbers
-from crossover.findings.audit.pooling import pooled
-from crossover.findings.audit.scores import sd_of, sd_of_interval, t_quantile
-from crossover.findings.audit.spread import largest_sd, spread
-from crossover.findings.audit.statements import statements
-from crossover.findings.printed import Value
-from crossover.findings.printed_number import Printed
+from crossover.statistics.papers.audit.orderings import orderings, p_of_means
+from crossover.statistics.papers.audit.overlap import mean_iou_range, overlap
+from crossover.statistics.papers.audit.places import same_numbers
+from crossover.statistics.papers.audit.pooling import pooled
+from crossover.statistics.papers.audit.scores import sd_of, sd_of_interval, t_quantile
+from crossover.statistics.papers.audit.spread import largest_sd, spread
+from crossover.statistics.papers.audit.statements import statements
+from crossover.statistics.papers.printed import Value
+from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
 
 unit = st.floats(0.001, 0.999)

@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from crossover.cli.app import app
 from crossover.core.paths import ROOT
-from crossover.findings.audit.expressions import named
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
-from crossover.findings.audit.table import COLUMNS, audit_table
-from crossover.findings.printed_number import Printed, read_printed
-from crossover.findings.published import Published, load_published
+from crossover.statistics.papers.audit.expressions import named
+from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.table import COLUMNS, audit_table
+from crossover.statistics.papers.printed_number import Printed, read_printed
+from crossover.statistics.papers.published import Published, load_published
 
 STUDIES = ("uterus", "nasopharynx", "prostate")
 # What once stood in the files by hand -> how the check's finding begins, and its verdict.

@@ -7,21 +7,21 @@ from scipy import stats
 
 from benchmarks.audit_alarms import errors, failed, made
 from benchmarks.made_papers import styles
-from crossover.findings.audit import audit
-from crossover.findings.audit.averages import averages
-from crossover.findings.audit.cut_off import WAY
-from crossover.findings.audit.false_claims import DISTANCES, OVERLAP, false_claims
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
-from crossover.findings.audit.gains import gains
-from crossover.findings.audit.group_tests import group_tests
-from crossover.findings.audit.interval import exactly
-from crossover.findings.audit.orderings import orderings
-from crossover.findings.audit.overlap import overlap
-from crossover.findings.audit.paired_t import paired_t
-from crossover.findings.audit.paired_tests import paired_tests
-from crossover.findings.audit.pooling import pooled
-from crossover.findings.audit.spread import largest_sd, spread
-from crossover.findings.printed_number import Printed
+from crossover.statistics.papers.audit import audit
+from crossover.statistics.papers.audit.averages import averages
+from crossover.statistics.papers.audit.cut_off import WAY
+from crossover.statistics.papers.audit.false_claims import DISTANCES, OVERLAP, false_claims
+from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.audit.gains import gains
+from crossover.statistics.papers.audit.group_tests import group_tests
+from crossover.statistics.papers.audit.interval import exactly
+from crossover.statistics.papers.audit.orderings import orderings
+from crossover.statistics.papers.audit.overlap import overlap
+from crossover.statistics.papers.audit.paired_t import paired_t
+from crossover.statistics.papers.audit.paired_tests import paired_tests
+from crossover.statistics.papers.audit.pooling import pooled
+from crossover.statistics.papers.audit.spread import largest_sd, spread
+from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed, value
 
 TEN = {"t": {"cases": 10, "where": "T"}}
@@ -181,7 +181,7 @@ def test_a_rank_tests_p_is_not_recomputed_from_means():
     assert by_test == [UNCHECKED, NOT]
 
 
-def compared(p: str, test: str | None, **more):
+def compared(p: str, test: str | None, digits: str = "", **more):
     a, b = ({"family": f, "n_train": 0} for f in "ab")
     tested = {
         "a": a,
@@ -192,7 +192,7 @@ def compared(p: str, test: str | None, **more):
         "test": test,
         "where": "T",
     }
-    rows = [row("a", "0.80", "0.10"), row("b", "0.70", "0.10")]
+    rows = [row("a", f"0.80{digits}", f"0.10{digits}"), row("b", f"0.70{digits}", f"0.10{digits}")]
     return paper(values=rows, paired=[tested | more], test_sets=TEN)
 
 
@@ -209,6 +209,15 @@ def test_a_paired_t_test_goes_with_means_and_sds_at_some_correlation():
     assert 0.05 < independent < 0.06
     verdicts = [paired_t(compared(p, "t"))[0].verdict for p in ("0.020", "0.200", "0.800")]
     assert verdicts == [FOLLOWS, READING, NOT]
+
+
+@pytest.mark.parametrize(("correlation", "verdict"), [(0.95, READING), (0.5, FOLLOWS)])
+def test_a_p_of_a_paired_t_test_tells_the_correlation_that_it_needs(correlation, verdict):
+    sd = np.sqrt(2 * 0.1**2 * (1 - correlation))
+    p = 2 * stats.t.sf(0.1 * np.sqrt(10) / sd, 9)
+    (found,) = paired_t(compared(f"{p:.12f}", "t", "0000"))
+    assert found.verdict == verdict
+    assert found.note == f"The p needs scores of the two models that correlate with {correlation:.2f} or more"
 
 
 # ---- numbers that are cut off

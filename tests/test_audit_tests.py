@@ -9,27 +9,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING
-from crossover.findings.audit.group_tests import (
+from crossover.statistics.differences.paired import signed_rank
+from crossover.statistics.differences.sign_patterns import exact_p
+from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING
+from crossover.statistics.papers.audit.group_tests import (
     fisher,
     group_tests,
     of_counts,
     of_means,
     of_two_groups,
 )
-from crossover.findings.audit.interval import exactly, unrounded
-from crossover.findings.audit.paired_tests import forms_of, paired_tests
-from crossover.findings.audit.signed_rank import (
+from crossover.statistics.papers.audit.interval import exactly, unrounded
+from crossover.statistics.papers.audit.paired_tests import forms_of, paired_tests
+from crossover.statistics.papers.audit.signed_rank import (
     FORMS,
     all_improve,
     attainable,
     compositions,
     mean_ranks,
 )
-from crossover.findings.printed import ContinuousRow
-from crossover.findings.printed_number import Printed
-from crossover.statistics.differences.paired import signed_rank
-from crossover.statistics.differences.sign_patterns import exact_p
+from crossover.statistics.papers.printed import ContinuousRow
+from crossover.statistics.papers.printed_number import Printed
 from tests.printed_papers import only, paper, printed
 
 EXACT, ASYMPTOTIC, CORRECTED = FORMS

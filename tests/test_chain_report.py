@@ -25,7 +25,6 @@ from crossover.analyses.tables.cohorts import cohorts_table
 from crossover.analyses.tables.networks import grid_table
 from crossover.analyses.tables.sources import sources_table
 from crossover.core.incremental import records_of
-from crossover.findings.published import load_published
 from crossover.report.answers import from_chains
 from crossover.report.chain_tables import (
     cohorts_layout,
@@ -49,6 +48,7 @@ from crossover.statistics.differences.chains import (
 from crossover.statistics.differences.chains import gains as compute_gains
 from crossover.statistics.differences.stability import stability
 from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.papers.published import load_published
 from crossover.statistics.scores.cross_validation import cross_validation, validation
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.study import parameters

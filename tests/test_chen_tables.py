@@ -19,7 +19,6 @@ from crossover.analyses import registry
 from crossover.analyses.analysis import Inputs
 from crossover.analyses.figures import organs, style, sweep, times
 from crossover.analyses.tables.structures import table_two_paired
-from crossover.findings.published import at_sizes, beside, load_published, of_structure
 from crossover.report.answers import from_pairs
 from crossover.report.formats import duration, share, spread
 from crossover.report.page import StudyResults, render
@@ -31,6 +30,7 @@ from crossover.report.score_tables import (
 )
 from crossover.statistics.differences.paired import paired, signed_rank
 from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.papers.published import at_sizes, beside, load_published, of_structure
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.statistics.scores.training_time import savings, training_times
 from crossover.study.config import load_study

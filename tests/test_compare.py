@@ -93,6 +93,16 @@ def test_the_terminal_says_which_model_is_better_or_that_it_cannot_be_told(tmp_p
     assert "6 cases: base is better" in told_of(tmp_path, base + higher, metric="hd95_mm")
 
 
+def test_the_terminal_counts_the_differences_by_every_other_metric(tmp_path):
+    rows = ["model,case,structure,dsc,nsd"]
+    rows += [f"{m},p{i},{s},{a},{a + (m == 'tuned') * (s == 'liver') * (0.1 + i / 1000)}"
+             for m in ("base", "tuned") for s in ("liver", "spleen") for i, a in enumerate(A)]  # fmt: skip
+    lines = answers(comparison([str(by_hand(tmp_path, "\n".join([*rows, ""])))]))
+    assert [line for line in lines if line.startswith("nsd")] == [
+        "nsd, of 3 differences: tuned is better in 2, 1 can't be told"  # the average of both structures too
+    ]
+
+
 def test_of_several_tests_the_terminal_calls_none_better_that_holm_does_not(tmp_path):
     gains = {"liver": [0.04, 0.05, 0.02, 0.03, 0.04, -0.02], "spleen": [0.01, -0.01] * 3, "aorta": [0.01, -0.02] * 3}
     rows = [f"{m},p{i},{s},{a + d * (m == 'tuned')}" for m in ("base", "tuned")

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from crossover.findings.claims.effects import mean_part, part
-from crossover.findings.claims.reliability import icc_differences
-from crossover.findings.claims.statements import Better
 from crossover.statistics.differences.comparisons import compare
 from crossover.statistics.differences.paired import paired
 from crossover.statistics.estimates.agreement import MANUAL, check_radiomics, intraclass
 from crossover.statistics.estimates.chance import effect
 from crossover.statistics.estimates.summary import summarise
 from crossover.statistics.learning_curves.curves import learning_curves
+from crossover.statistics.papers.claims.effects import mean_part, part
+from crossover.statistics.papers.claims.reliability import icc_differences
+from crossover.statistics.papers.claims.statements import Better
 from crossover.statistics.scores.intervals import interval_around, mean_interval
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.statistics.scores.scales import DISTANCE, KNOWN, SHARE, UNKNOWN

@@ -19,12 +19,12 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 from typer.testing import CliRunner
 
 from crossover.cli.app import app
-from crossover.findings.planner import Printed, design_from_printed
 from crossover.report.overview import makes_surer
 from crossover.report.results import StudyResults
 from crossover.statistics.estimates.chance import Effect, Spread, effect
 from crossover.statistics.estimates.resampling import Panel, resample
 from crossover.statistics.learning_curves.extrapolation import Curve
+from crossover.statistics.papers.planner import Printed, design_from_printed
 from crossover.statistics.scores.metrics_table import TableError, check_metrics
 from crossover.statistics.study_planning import assurance as planner
 from crossover.statistics.study_planning import planning

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from crossover.analyses.tables.scores import scores_table
 from crossover.cli.app import app
 from crossover.core.configuration import ConfigError
-from crossover.findings.published import at_sizes, beside, corresponding, load_published
 from crossover.report.formats import interval, p_value
 from crossover.report.score_tables import patients_layout, scores_layout, table_one_published
 from crossover.statistics.estimates.summary import summarise
+from crossover.statistics.papers.published import at_sizes, beside, corresponding, load_published
 from crossover.statistics.scores.metrics_table import check_metrics
 from crossover.statistics.scores.table_one import table_one
 from crossover.study.config import load_study

@@ -16,10 +16,6 @@ import pandas as pd
 import pytest
 
 from crossover.core.provenance import record_path
-from crossover.findings.audit.false_claims import false_claims
-from crossover.findings.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
-from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
-from crossover.findings.published import load_published
 from crossover.report import page, study_tables
 from crossover.report.agreement_section import agreement_section
 from crossover.report.audit_section import audit_section
@@ -34,6 +30,10 @@ from crossover.statistics.differences.repeated import CORRECTION, PAIRING
 from crossover.statistics.estimates.resampling import PATIENTS, ROUGHNESS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
 from crossover.statistics.learning_curves.crossing import OPEN as CANT
+from crossover.statistics.papers.audit.false_claims import false_claims
+from crossover.statistics.papers.audit.finding import FOLLOWS, NOT, READING, UNCHECKED
+from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
+from crossover.statistics.papers.published import load_published
 from crossover.study.config import load_study
 from crossover.study.families import baseline
 

@@ -26,10 +26,10 @@ def audit(
     found; 2 where there is no such paper.
     """
     from crossover.core.paths import CONFIG
-    from crossover.findings.audit.false_claims import false_claims
-    from crossover.findings.audit.show import for_machines, show
-    from crossover.findings.audit.table import audit_table
-    from crossover.findings.published import load_published
+    from crossover.statistics.papers.audit.false_claims import false_claims
+    from crossover.statistics.papers.audit.show import for_machines, show
+    from crossover.statistics.papers.audit.table import audit_table
+    from crossover.statistics.papers.published import load_published
     from crossover.statistics.scores.metrics_table import TableError, read_metrics
 
     names = studies or sorted(path.stem for path in (CONFIG / "published").glob("*.yaml"))
@@ -58,7 +58,7 @@ def claims(
     Exit status: 0 whatever the verdicts are; 2 where a file is missing or wrong.
     """
     from crossover.core.paths import CONFIG
-    from crossover.findings.claims.table import records, show, verdicts
+    from crossover.statistics.papers.claims.table import records, show, verdicts
     from crossover.statistics.scores.metrics_table import TableError
 
     with stop_on(ConfigError, TableError):

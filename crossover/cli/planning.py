@@ -55,9 +55,9 @@ def design(
     be judged, with an assurance that counts what the pilot leaves uncertain. Exit status: 0, or 2 where the call or a
     file is wrong.
     """
-    from crossover.findings.planner import Printed, design_from_printed, show, wrong
     from crossover.report.compare.complete import read_all
     from crossover.report.compare.roles import Said
+    from crossover.statistics.papers.planner import Printed, design_from_printed, show, wrong
     from crossover.statistics.scores.metrics_table import TableError
     from crossover.statistics.study_planning.planning import TRAININGS, Rules
     from crossover.statistics.study_planning.plans import Question

@@ -15,9 +15,9 @@ from crossover.execution.estimate import CPU, estimate
 from crossover.execution.preflight import check, check_weights
 from crossover.execution.requirements import gigabytes, machine_memory
 from crossover.execution.workflow import read_workflow
-from crossover.findings.planner import Printed, smallest_settled
 from crossover.sources.inspection.would_take import Taken, would_take
 from crossover.sources.settings import IngestRules, Phantom
+from crossover.statistics.papers.planner import Printed, smallest_settled
 from crossover.statistics.study_planning.planning import Rules
 from crossover.study import backends, parameters
 from crossover.study.config import Settings, load_settings, load_study

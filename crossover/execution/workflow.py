@@ -1,7 +1,7 @@
 """All that the library knows of Snakemake: the graph of jobs as plain data, and the commands that other tools run.
 
 No other module of the library imports Snakemake; nothing that computes imports this one. Snakemake has no public
-interface for five things that are needed here, so parts of it are used that its documentation does not name:
+interface for six things that are needed here, so parts of it are used that its documentation does not name:
 
 - `crossover plan`, `verify` and `dvc` need every job of the graph with its files and parameters. The public
   interface builds a graph and prints it, and returns none (`read_workflow`); the Snakefile has it (`workflow.dag`).
@@ -11,6 +11,7 @@ interface for five things that are needed here, so parts of it are used that its
 - Its limit of jobs per second can't be turned off, and costs more the longer a run takes (`choose_at_ends`).
 - It looks up which parameters a function of the rules takes at each of its calls, 90,000 times for 2,500 jobs
   (`ask_functions_once`).
+- It calls no handler of the workflow when there is nothing to do (`when_nothing_is_done`).
 - A run that is interrupted waits for its jobs on this machine, and may leave some to a scheduler (`end_with_jobs`).
 
 Snakemake's own files are not read. `.snakemake/metadata`, by which it knows unchanged inputs whatever their time,
@@ -20,6 +21,7 @@ is only named, for it travels with the results.
 import functools
 import io
 import json
+import logging
 import os
 import shutil
 import signal
@@ -204,6 +206,19 @@ def ask_functions_once() -> None:
         common.get_function_params.cache_clear()
     else:
         common.get_function_params = rules.get_function_params = functools.cache(common.get_function_params)
+
+
+def when_nothing_is_done(tell: Callable[[], None]) -> None:
+    """Call a function when all that a run was asked for is there: its handlers are called only after jobs."""
+    from snakemake.common import NOTHING_TO_BE_DONE_MSG
+    from snakemake.logging import logger
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == NOTHING_TO_BE_DONE_MSG:
+                tell()
+
+    logger.addHandler(Told())
 
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

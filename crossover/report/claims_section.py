@@ -4,11 +4,11 @@ from functools import partial
 
 import pandas as pd
 
-from crossover.findings.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
-from crossover.findings.claims.words import effect
 from crossover.report.formats import counted, listed
 from crossover.report.prose import statements
 from crossover.report.results import Section, StudyResults, TableKind, titled_tables
+from crossover.statistics.papers.claims.parts import FAILS, HOLDS, NOT_RUN, OPEN, VERDICTS
+from crossover.statistics.papers.claims.words import effect
 from crossover.study.schema import Study
 
 TITLE = "Claims: do the paper's findings hold here?"

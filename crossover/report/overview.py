@@ -7,7 +7,6 @@ import pandas as pd
 
 from crossover.analyses.figures import style
 from crossover.analyses.figures.learning_curves import shown_pairs
-from crossover.findings.claims.parts import VERDICTS
 from crossover.report.answers import chains_in_short
 from crossover.report.best_by_size import answer_in_short, rests_on
 from crossover.report.claims_section import verdicts_sentence
@@ -18,6 +17,7 @@ from crossover.report.prose import statements
 from crossover.report.results import Answer, StudyResults
 from crossover.statistics.estimates.chance import METHODS
 from crossover.statistics.learning_curves.crossing import CROSSES, NONE
+from crossover.statistics.papers.claims.parts import VERDICTS
 from crossover.statistics.study_planning.planning import (
     CROSSOVER,
     DIFFERENCE,

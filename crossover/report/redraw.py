@@ -18,7 +18,7 @@ from crossover.analyses.analysis import Inputs
 from crossover.core.cells import TableError
 from crossover.core.configuration import ConfigError, canonical
 from crossover.core.tables import read_table
-from crossover.findings.published import numbers_of
+from crossover.statistics.papers.published import numbers_of
 from crossover.statistics.scores.metrics_table import read_metrics
 from crossover.study import parameters
 from crossover.study.config import load_study

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from crossover.analyses.figures import style
-from crossover.findings.published import Published
 from crossover.report.formats import duration, interval, number, p_value, share, spread, whole
 from crossover.report.layout import across
+from crossover.statistics.papers.published import Published
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.families import baseline, fine_tuned, in_study_order
 from crossover.study.schema import Study

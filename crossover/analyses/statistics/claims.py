@@ -2,7 +2,7 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import has_claims
-from crossover.findings.claims.files import judge_claims
+from crossover.statistics.papers.claims.files import judge_claims
 from crossover.study.schema import Study
 
 ANALYSIS = Analysis(

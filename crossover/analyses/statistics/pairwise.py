@@ -2,8 +2,8 @@
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import SCORES
-from crossover.findings.published import comparison
 from crossover.statistics.differences.repeated import pairwise
+from crossover.statistics.papers.published import comparison
 from crossover.statistics.scores.missing import read_completed
 from crossover.study.schema import Study
 

@@ -7,7 +7,7 @@ import pandas as pd
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
 from crossover.core.files import read_json
-from crossover.findings.published import Published, paper_of
+from crossover.statistics.papers.published import Published, paper_of
 from crossover.study.schema import Study
 from crossover.study.splits import read_splits
 

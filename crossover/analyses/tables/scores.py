@@ -4,7 +4,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import one_structure, sized
-from crossover.findings.published import Published, beside, paper_of
+from crossover.statistics.papers.published import Published, beside, paper_of
 from crossover.statistics.scores.metrics_table import POOLED
 from crossover.study.schema import Study
 from crossover.study.sections import Step, Strategy

@@ -4,7 +4,7 @@ import pandas as pd
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import chained
-from crossover.findings.published import Published, at_sizes, first_printed, paper_of, printed_metric
+from crossover.statistics.papers.published import Published, at_sizes, first_printed, paper_of, printed_metric
 from crossover.study.families import at_largest
 from crossover.study.schema import Study
 

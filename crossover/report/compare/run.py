@@ -1,6 +1,7 @@
 """`crossover compare`: from scores of any tool to tables, tests, figures and a page."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -113,14 +114,18 @@ def write(found: Comparison, out: Path) -> str:
 
 
 def answers(found: Comparison) -> list[str]:
-    """Say in a sentence how each pair of models differs by the first metric, on each test set and structure."""
+    """Say in a sentence how each pair of models differs by the first metric, on each test set and structure.
+
+    By every other metric, how often which model is better.
+    """
     from crossover.report.compare.page import of_cohorts
 
-    metric, pairs = next(iter(found.pairs.items()))
+    (metric, pairs), *others = found.pairs.items()
     every = [_answer(row, metric) for row in of_cohorts(pairs).itertuples()]
     lines = every[:MOST_ANSWERS]
     if more := len(every) - len(lines):
         lines.append(f"{more} more differences by {metric}: {PAIRS}")
+    lines += [_counted(list(of_cohorts(own).itertuples()), metric) for metric, own in others]
     if any(note.endswith(AS_WORST) for note in found.notes):
         lines.append(
             "a missing prediction counts here as the worst; for the cases of every model alone: --missing exclude"
@@ -131,22 +136,35 @@ def answers(found: Comparison) -> list[str]:
 def _answer(row: Any, metric: str) -> str:
     """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told."""
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
-    known = KNOWN.get(metric)
-    sign = {"higher": 1, "lower": -1}.get(known.better if known else "", 0)
-    if not (math.isfinite(row.ci_low) and math.isfinite(row.ci_high)):
-        told = "no interval, so which is better can't be told"
-    elif row.ci_low <= 0 <= row.ci_high:
-        told = "which is better can't be told"
-    elif row.tests > 1 and not row.p_holm < 1 - CONFIDENCE:
-        told = "which is better can't be told after the correction for several tests"
-    elif not sign:
-        told = "they differ; which values are better isn't known"
-    else:
-        told = f"{row.a if sign * row.difference > 0 else row.b} is better"
+    better, told = _verdict(row, metric)
     holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 else ""
     size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}, p {p_value(row.p)}{holm}, {row.cases} cases"
     scope = " (these trained models only)" if row.about == MODELS else ""
-    return f"{metric}, {of}: {row.a} minus {row.b} {size}: {told}{scope}"
+    return f"{metric}, {of}: {row.a} minus {row.b} {size}: {f'{better} is better' if better else told}{scope}"
+
+
+def _counted(rows: Sequence[Any], metric: str) -> str:
+    """Say how many of a metric's differences are in favour of which model."""
+    counted = Counter(better for better, _ in (_verdict(row, metric) for row in rows) if better)
+    found = [f"{model} is better in {n}" for model, n in counted.most_common()]
+    rest = len(rows) - counted.total()
+    found += [f"{rest} can't be told"] if rest else []
+    return f"{metric}, of {len(rows)} difference{'s' * (len(rows) > 1)}: {', '.join(found)}"
+
+
+def _verdict(row: Any, metric: str) -> tuple[str, str]:
+    """Return the better model; "" and why, where it can't be told."""
+    known = KNOWN.get(metric)
+    sign = {"higher": 1, "lower": -1}.get(known.better if known else "", 0)
+    if not (math.isfinite(row.ci_low) and math.isfinite(row.ci_high)):
+        return "", "no interval, so which is better can't be told"
+    if row.ci_low <= 0 <= row.ci_high:
+        return "", "which is better can't be told"
+    if row.tests > 1 and not row.p_holm < 1 - CONFIDENCE:
+        return "", "which is better can't be told after the correction for several tests"
+    if not sign:
+        return "", "they differ; which values are better isn't known"
+    return row.a if sign * row.difference > 0 else row.b, ""
 
 
 def comparisons(table: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -1,0 +1,50 @@
+"""Checks of a paper's printed numbers against each other; see docs/audit.md.
+
+Each module has one kind of check, a pure function from the printed numbers to findings.
+"""
+
+from crossover.statistics.papers.audit.averages import averages
+from crossover.statistics.papers.audit.counts import counts
+from crossover.statistics.papers.audit.cut_off import cut_off, under
+from crossover.statistics.papers.audit.design import design
+from crossover.statistics.papers.audit.finding import NOT, Finding
+from crossover.statistics.papers.audit.gains import gains
+from crossover.statistics.papers.audit.group_tests import group_tests
+from crossover.statistics.papers.audit.orderings import orderings
+from crossover.statistics.papers.audit.overlap import overlap
+from crossover.statistics.papers.audit.paired_t import paired_t
+from crossover.statistics.papers.audit.paired_tests import paired_tests
+from crossover.statistics.papers.audit.places import same_numbers
+from crossover.statistics.papers.audit.pooling import pooled
+from crossover.statistics.papers.audit.spread import spread
+from crossover.statistics.papers.audit.statements import statements
+from crossover.statistics.papers.published import Published
+
+CHECKS = (
+    same_numbers, counts, statements, pooled, averages, gains, overlap, spread, group_tests, paired_tests, paired_t,
+    orderings, design,
+)  # fmt: skip
+
+
+def audit(published: Published) -> list[Finding]:
+    """Return all findings, in the order of `CHECKS`.
+
+    Where numbers do not follow as rounded ones, and fewer do not if all were cut off, the paper is read so.
+
+    Raises:
+        ExpressionError: a statement names something that isn't printed.
+    """
+    rounded = _found(published)
+    failed = _failed(rounded)
+    if not failed:
+        return rounded
+    cut = _found(cut_off(published))
+    return under(rounded, cut) if _failed(cut) < failed else rounded
+
+
+def _found(published: Published) -> list[Finding]:
+    return [finding for check in CHECKS for finding in check(published)]
+
+
+def _failed(findings: list[Finding]) -> int:
+    return sum(finding.verdict == NOT for finding in findings)

@@ -1,0 +1,158 @@
+"""A printed average over structures against the rows that it averages, and its spread."""
+
+import math
+from dataclasses import dataclass
+
+from crossover.statistics.papers.audit.finding import NOT, Finding, Reading, judged, places, unchecked
+from crossover.statistics.papers.audit.interval import (
+    TAIL,
+    Interval,
+    average,
+    exactly,
+    gap,
+    likely_average,
+    unrounded,
+)
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, first_values, key_of, key_text
+from crossover.statistics.papers.audit.scores import cases_of
+from crossover.statistics.papers.audit.spread import short_range
+from crossover.statistics.papers.printed import Value
+from crossover.statistics.papers.published import Published
+
+CHECK = "average of rows"
+
+
+def averages(published: Published) -> list[Finding]:
+    """Check every value of "all" structures against the rows of the single ones, where these are printed."""
+    findings = []
+    for value in published.values:
+        rows = rows_of(value, published) if value.statistic == "mean" else []
+        if len(rows) > 1:
+            findings.append(_mean(value, rows, published))
+            sds = [row.sd for row in rows]
+            cases = [cases_of(row, published) for row in rows]
+            of_runs = any(one.sd_of == "runs" for one in (value, *rows))
+            told_all = value.sd is not None and all(sd is not None for sd in sds) and all(cases)
+            if told_all and not of_runs:
+                findings.append(_sd(value, rows, [n for n in cases if n]))
+    return findings
+
+
+def rows_of(value: Value, published: Published) -> list[Value]:
+    """Return the values of the single structures of the same model, test set and metric; none for a single one's."""
+    if value.structure != POOLED_STRUCTURE:
+        return []
+    family, n, _, test_set, quantity = key_of(value)
+    return [
+        row
+        for key, row in first_values(published).items()
+        if key[2] not in (None, POOLED_STRUCTURE) and (*key[:2], *key[3:]) == (family, n, test_set, quantity)
+    ]
+
+
+def _mean(value: Value, rows: list[Value], published: Published) -> Finding:
+    terms = [unrounded(row.mean) for row in rows]
+    readings = [
+        Reading("rows rounded to either side", likely_average(terms)),
+        Reading("rows nearly all rounded to one side", average(terms)),
+    ]
+    cases = [n for row in rows if (n := cases_of(row, published))]
+    if len(cases) == len(rows) and len(set(cases)) > 1:
+        readings.append(Reading("rows weighted by their cases", average(terms, cases)))
+    about, where = f"Mean of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
+    if len(set(cases)) > 1 and value.sd_of == "averages":
+        why = "the mean of each case's average over the rows it has, which the rows don't tell"
+        return unchecked(CHECK, about, where, value.mean.text, why)
+    return judged(
+        CHECK, about, where, value.mean.text, f"mean of {len(rows)} rows, {average(terms).middle:.4f}",
+        unrounded(value.mean), readings,
+        note=f"rows rounded to either side: {short_range(likely_average(terms))} in 99.9% of cases",
+    )  # fmt: skip
+
+
+def _sd(value: Value, rows: list[Value], cases: list[int]) -> Finding:
+    """Return the SD over the rows' means, over all rows and cases, or of each case's average over the rows."""
+    over_rows, over_all = spreads = _over_rows(rows), _over_cases(rows, cases)
+    assert value.sd is not None, "only values with an SD are averaged"
+    mean_sd = average([unrounded(row.sd) for row in rows if row.sd is not None])
+    names = ("over the rows' means", "over all rows and cases")
+    printed = unrounded(value.sd)
+    readings = [
+        *(Reading(name, s.likely) for name, s in zip(names, spreads)),
+        Reading("mean of the rows' SDs", mean_sd),
+    ]
+    if all(gap(printed, "equals", r.value) for r in readings):
+        readings += [
+            Reading(f"{name}, roundings nearly all widening or narrowing it", s.worst)
+            for name, s in zip(names, spreads)
+        ]
+    about, where = f"SD of {key_text(key_of(value))}", places(value.where, *(r.where for r in rows))
+    found = judged(
+        CHECK, about, where, value.sd.text, "SDs and means of the rows", printed, readings,
+        note=f"over the rows' means {over_rows.sd:.3f}, over rows and cases {over_all.sd:.3f}, "
+        f"mean of the SDs {mean_sd.middle:.3f}; each case's own average isn't printed",
+    )  # fmt: skip
+    if value.sd_of == "averages" or (value.sd_of is None and found.verdict == NOT):
+        return _of_averages(found, printed, mean_sd, len(set(cases)) == 1)
+    return found
+
+
+def _of_averages(found: Finding, printed: Interval, mean_sd: Interval, same_cases: bool) -> Finding:
+    """Check whether the SD of each case's average over the rows is too large, which is all that can be checked."""
+    if same_cases and gap(printed, "at_most", mean_sd):
+        source = "at most the mean of the rows' SDs, if of each case's average"
+        return found if found.verdict == NOT else judged(
+            CHECK, found.about, found.where, found.printed, source, printed, [Reading("", mean_sd)],
+            relation="at_most",
+        )  # fmt: skip
+    why = f"of each case's average over the rows, as it seems; {found.note}"
+    return unchecked(CHECK, found.about, found.where, found.printed, why)
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """An SD and how far rounding may have moved it: at most, and in 99.9% of cases if independent."""
+
+    sd: float
+    most: float
+    usual: float
+
+    @property
+    def worst(self) -> Interval:
+        """All values that the SD may have, whatever the rounding was."""
+        return exactly(self.sd).widened(self.most).clipped()
+
+    @property
+    def likely(self) -> Interval:
+        """The values that the SD has in 99.9% of cases, if rounding errors are independent."""
+        return exactly(self.sd).widened(min(self.usual, self.most)).clipped()
+
+
+def _over_rows(rows: list[Value]) -> _Spread:
+    """Return the SD over the rows: it is a norm, so that rounding moves it by at most the norm of the errors."""
+    k = len(rows)
+    middle = math.fsum(row.mean for row in rows) / k
+    sd = math.sqrt(math.fsum((row.mean - middle) ** 2 for row in rows) / (k - 1))
+    most = math.sqrt(math.fsum(row.mean.half_unit**2 for row in rows) / (k - 1))
+    moved = math.fsum(((row.mean - middle) * row.mean.half_unit) ** 2 for row in rows)
+    return _Spread(sd, most, _usual(moved, k - 1, sd, most))
+
+
+def _over_cases(rows: list[Value], cases: list[int]) -> _Spread:
+    """Return the SD of all rows' cases together, from their SDs within rows and the means between them."""
+    total = sum(cases)
+    middle = math.fsum(n * row.mean for row, n in zip(rows, cases)) / total
+    squares, errors, moved = 0.0, 0.0, 0.0
+    for row, n in zip(rows, cases):
+        assert row.sd is not None, "only values with an SD are averaged"
+        away = row.mean - middle
+        squares += (n - 1) * row.sd**2 + n * away**2
+        errors += (n - 1) * row.sd.half_unit**2 + n * row.mean.half_unit**2
+        moved += ((n - 1) * row.sd * row.sd.half_unit) ** 2 + (n * away * row.mean.half_unit) ** 2
+    sd, most = math.sqrt(squares / (total - 1)), math.sqrt(errors / (total - 1))
+    return _Spread(sd, most, _usual(moved, total - 1, sd, most))
+
+
+def _usual(moved: float, freedom: int, sd: float, most: float) -> float:
+    """Return how far the SD moves usually, to first order in uniform errors, whose SD is the half unit over √3."""
+    return TAIL * math.sqrt(moved / 3) / (freedom * sd) if sd > 0 else most

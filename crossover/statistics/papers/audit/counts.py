@@ -1,0 +1,55 @@
+"""Counts and their percentages: does each percentage follow, and does every table add up?"""
+
+import math
+from collections.abc import Iterator
+
+from crossover.statistics.papers.audit.finding import Finding, Reading, judged, places
+from crossover.statistics.papers.audit.interval import exactly, unrounded
+from crossover.statistics.papers.printed import Percentage, TableOne
+from crossover.statistics.papers.published import Published
+
+CHECK = "counts"
+
+
+def counts(published: Published) -> list[Finding]:
+    """Check percentages of the text and of the table of patients, and that table's sums."""
+    findings = [_percentage(p) for p in published.percentages]
+    if published.table_one:
+        findings += [_percentage(p) for p in _of_table(published.table_one)]
+        findings += _sums(published.table_one)
+    return findings
+
+
+def _percentage(printed: Percentage) -> Finding:
+    share = 100 * printed.count / printed.of
+    unit = 10.0**-printed.percent.decimals
+    cut = Reading("cut off, not rounded", exactly(math.floor(share / unit + 1e-9) * unit))
+    # Cut off is a reading of its own only where rounding doesn't give the printed number.
+    rounded = Reading("rounded", exactly(share))
+    off = abs(share - printed.percent) > printed.percent.half_unit + 1e-9
+    value = exactly(printed.percent) if off else unrounded(printed.percent)
+    return judged(
+        CHECK, f"Percentage: {printed.about}", printed.where, f"{printed.percent.text}%",
+        f"{printed.count} of {printed.of}, {share:.3f}%", value, [rounded, cut] if off else [rounded],
+    )  # fmt: skip
+
+
+def _of_table(table: TableOne) -> Iterator[Percentage]:
+    for row in table.categorical:
+        for name, category in row.categories.items():
+            for part, patients in table.patients.items():
+                count, percent = getattr(category, part)
+                yield Percentage(
+                    about=f"{row.variable}, {name}, {part}", count=count, of=patients,
+                    percent=percent, where=table.where,
+                )  # fmt: skip
+
+
+def _sums(table: TableOne) -> Iterator[Finding]:
+    for row in table.categorical:
+        for part, patients in table.patients.items():
+            cells = [getattr(category, part)[0] for category in row.categories.values()]
+            yield judged(
+                CHECK, f"Sum: {row.variable}, {part}", places(table.where), str(patients),
+                " + ".join(map(str, cells)), exactly(patients), [Reading("", exactly(sum(cells)))],
+            )  # fmt: skip

@@ -1,0 +1,111 @@
+"""A finding of the audit, and the verdict that readings of a printed number lead to."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from crossover.statistics.papers.audit.interval import Interval, gap, unrounded
+from crossover.statistics.papers.printed_number import Printed
+
+Verdict = Literal[
+    "follows", "follows only under a reading", "does not follow", "can't be checked"
+]  # fmt: skip
+FOLLOWS: Final = "follows"
+READING: Final = "follows only under a reading"
+NOT: Final = "does not follow"
+UNCHECKED: Final = "can't be checked"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to understand a statement, and the numbers that then follow."""
+
+    name: str
+    value: Interval
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was checked, and how it came out."""
+
+    check: str
+    about: str
+    where: str
+    printed: str
+    follows_from: str
+    verdict: Verdict
+    low: float = math.nan
+    """The recomputed interval: of the first reading that follows, else of the nearest one."""
+    high: float = math.nan
+    reading: str = ""
+    """The reading under which it follows, where it doesn't follow under all."""
+    off_by: float = math.nan
+    """How far the nearest reading is, beyond rounding; NaN unless it doesn't follow."""
+    note: str = ""
+
+
+def span(low: float, high: float) -> str:
+    """Return an interval as text, "0.61 to 0.63" or "0.62"; "" for NaN."""
+    if math.isnan(low):
+        return ""
+    return " to ".join(dict.fromkeys((f"{low:.4g}", f"{high:.4g}")))
+
+
+def judged(
+    check: str,
+    about: str,
+    where: str,
+    printed: str,
+    follows_from: str,
+    value: Interval,
+    readings: Sequence[Reading],
+    relation: str = "equals",
+    note: str = "",
+) -> Finding:
+    """Return the finding for a printed number: it follows under all readings, under some, or under none.
+
+    Raises:
+        ValueError: no reading, or an unknown relation.
+    """
+    if not readings:
+        raise ValueError(f"{about}: a reading is needed")
+    gaps = [gap(value, relation, r.value) for r in readings]
+    holds = [r for r, g in zip(readings, gaps) if g == 0]
+    nearest = min(range(len(readings)), key=lambda k: gaps[k])
+    shown = (holds or [readings[nearest]])[0].value
+    verdict: Verdict = FOLLOWS
+    reading, off_by = "", math.nan
+    if not holds:
+        verdict, off_by = NOT, gaps[nearest]
+        reading = readings[nearest].name if len(readings) > 1 else ""
+    elif len(holds) < len(readings):
+        verdict, reading = READING, "; or ".join(r.name for r in holds)
+    return Finding(
+        check, about, where, printed, follows_from, verdict, shown.low, shown.high, reading, off_by, note
+    )  # fmt: skip
+
+
+def unchecked(check: str, about: str, where: str, printed: str, why: str) -> Finding:
+    """Return the finding for a statement that the printed numbers can't decide."""
+    return Finding(check, about, where, printed, "", UNCHECKED, note=why)
+
+
+def p_interval(p: Printed, below: bool) -> Interval:
+    """Return all p values that a printed one stands for; from 0 where only "p < ..." is printed."""
+    return Interval(0.0, float(p)) if below else unrounded(p).clipped(0, 1)
+
+
+def p_text(p: Printed, below: bool) -> str:
+    """Return a p value as it is printed."""
+    return f"< {p.text}" if below else p.text
+
+
+def places(*where: str) -> str:
+    """Join places, each named once."""
+    return "; ".join(dict.fromkeys(p for w in where for p in w.split("; ")))
+
+
+def short_text(value: float, decimals: int = 3) -> str:
+    """Format a number for a note, a small one with two digits."""
+    return f"{value:.{decimals}f}" if value >= 10**-decimals or value == 0 else f"{value:.2g}"

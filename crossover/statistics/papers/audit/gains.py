@@ -1,0 +1,82 @@
+"""Printed gains against the printed scores: as a difference, or relative to the lower score."""
+
+from crossover.statistics.papers.audit.averages import rows_of
+from crossover.statistics.papers.audit.finding import NOT, Finding, Reading, judged, places
+from crossover.statistics.papers.audit.interval import Interval, average, exactly, likely_average, unrounded
+from crossover.statistics.papers.audit.lookup import first_values, key_text
+from crossover.statistics.papers.audit.scores import better_when_higher, scale_of, unit_of
+from crossover.statistics.papers.printed import Gain, Value
+from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.scales import SHARE
+
+CHECK = "gain"
+DIFFERENCE = "difference (percentage points)"
+RELATIVE = "relative to the lower score (per cent)"
+
+
+def gains(published: Published) -> list[Finding]:
+    """Check every printed gain whose scores are printed, and the sources that its sentence names."""
+    findings = []
+    for gain in published.gains:
+        named = (*gain.families, gain.over)
+        scores = [score for family in named if (score := _only(published, gain, family))]
+        if len(scores) == len(named):
+            findings.append(_difference(gain, scores, published))
+        if gain.sources:
+            findings.append(_sources(gain))
+    return findings
+
+
+def _only(published: Published, gain: Gain, family: str) -> Value | None:
+    """Return the family's score on the gain's test set, if one of its sizes is printed there."""
+    for quantity in (gain.metric, f"median {gain.metric}"):
+        wanted = (family, gain.structure, gain.test_set, quantity)
+        found = [v for k, v in first_values(published).items() if (k[0], *k[2:]) == wanted]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
+
+
+def _difference(gain: Gain, scores: list[Value], published: Published) -> Finding:
+    mean, base = average([unrounded(s.mean) for s in scores[:-1]]), unrounded(scores[-1].mean)
+    unit = unit_of(gain.metric, published)
+    per_cent = gain.unit == "%" or (scale_of(gain.metric, published) == SHARE and abs(gain.gain) > 1)
+    points = exactly(100 / unit if per_cent else 1)
+    readings = [Reading(DIFFERENCE, (mean - base) * points)]
+    improved = mean - base
+    if not better_when_higher(gain.metric):
+        improved = -improved
+        readings.append(Reading("reduction", improved * points))
+    if base.low > 0:  # a share more than doubled may stand as a fraction, too
+        for factor in sorted({100.0 if per_cent else unit, 100.0 if gain.unit else unit}):
+            readings.append(Reading(RELATIVE, improved / base * exactly(factor)))
+    rows = [rows_of(score, published) for score in scores]
+    if all(rows):
+        readings.insert(1, Reading("difference of the rows' means", _of_rows(rows) * points))
+    terms = " + ".join(s.mean.text for s in scores[:-1])
+    averaged = f"({terms}) / {len(scores) - 1}" if len(scores) > 2 else terms
+    return judged(
+        CHECK, f"Gain of {' and '.join(gain.families)} over {_name(gain)}",
+        places(gain.where, *(s.where for s in scores)), gain.gain.text,
+        f"{averaged} - {scores[-1].mean.text}", unrounded(gain.gain), readings,
+        note="; ".join(f"{r.name}: {r.value.middle:.4f}" for r in readings),
+    )  # fmt: skip
+
+
+def _of_rows(rows: list[list[Value]]) -> Interval:
+    means = [likely_average([unrounded(row.mean) for row in own]) for own in rows]
+    return average(means[:-1]) - means[-1]
+
+
+def _name(gain: Gain) -> str:
+    return key_text((gain.over, 0, gain.structure, gain.test_set, gain.metric))
+
+
+def _sources(gain: Gain) -> Finding:
+    """Check that no cohort is named as a source of its own gain, since the models were trained on others before."""
+    own = gain.test_set in gain.sources
+    return Finding(
+        CHECK, f"Sources of the gain over {_name(gain)}", gain.where, ", ".join(gain.sources),
+        f"cohorts other than the target, {gain.test_set}", NOT if own else "follows",
+        note="the sentence names the target itself as a source" if own else "",
+    )  # fmt: skip

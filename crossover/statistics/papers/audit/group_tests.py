@@ -1,0 +1,214 @@
+"""p values of a table of patients, recomputed from its counts, or its means and SDs, under the usual tests."""
+
+import math
+from itertools import combinations, product
+
+import numpy as np
+
+from crossover.statistics.papers.audit.finding import (
+    Finding,
+    Reading,
+    judged,
+    p_interval,
+    p_text,
+    places,
+    unchecked,
+)
+from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
+from crossover.statistics.papers.printed import RANK_TESTS, CategoricalRow, ContinuousRow, TableOne
+from crossover.statistics.papers.published import Published
+
+CHECK = "p from a table"
+MOST_TABLES = 10**6
+
+
+def group_tests(published: Published) -> list[Finding]:
+    """Check each variable's printed p, and whether what the text says of all of them agrees with the table."""
+    table = published.table_one
+    if table is None:
+        return []
+    sizes = list(table.patients.values())
+    findings = []
+    for row in table.continuous:
+        if row.test in RANK_TESTS:
+            why = f"the {row.test} test is of ranks, which means and SDs don't tell"
+            printed = p_text(row.p, row.p_below)
+            findings.append(unchecked(CHECK, f"p of {row.variable}", table.where, printed, why))
+            continue
+        readings = of_means(row, sizes)
+        findings.append(_p(row, readings, table, f"means and SDs of {sizes[0]} and {sizes[1]}"))
+        findings += _no_difference(row, readings, table)
+    for categorical in table.categorical:
+        counts = counts_of(categorical)
+        readings = of_counts(counts)
+        findings.append(
+            _p(
+                categorical,
+                readings + of_two_groups(counts, list(categorical.categories)),
+                table,
+                _counts_text(counts),
+            )
+        )
+        findings += _no_difference(categorical, readings, table)
+    return findings
+
+
+def counts_of(row: CategoricalRow) -> np.ndarray:
+    """Return the variable's counts, shape (categories, parts)."""
+    return np.array([[c.training[0], c.testing[0]] for c in row.categories.values()])
+
+
+def of_counts(counts: np.ndarray) -> list[Reading]:
+    """Test the whole table, two-sided: chi-square, the likelihood ratio, and Fisher's exact test.
+
+    Chi-square has Yates' correction in 2x2 tables, too; Fisher's test is for more than two categories that of
+    Freeman & Halton 1951.
+
+    Args:
+        counts: shape (categories, parts).
+    """
+    from scipy import stats
+
+    test = stats.chi2_contingency
+    readings = [Reading("chi-square", exactly(test(counts, correction=False).pvalue))]
+    if counts.shape == (2, 2):
+        readings.append(Reading("chi-square with Yates' correction", exactly(test(counts).pvalue)))
+    ratio = test(counts, correction=False, lambda_="log-likelihood").pvalue
+    readings.append(Reading("likelihood ratio", exactly(ratio)))
+    exact = fisher(counts)
+    return readings if exact is None else [*readings, Reading("Fisher's exact test", exactly(exact))]
+
+
+def of_two_groups(counts: np.ndarray, names: list[str]) -> list[Reading]:
+    """Apply the tests of `of_counts` to every way to make two groups of more than two categories.
+
+    Args:
+        counts: shape (categories, parts).
+        names: of the categories.
+    """
+    k = len(counts)
+    if k < 3:
+        return []
+    readings = []
+    for size in range(1, k // 2 + 1):
+        for chosen in combinations(range(k), size):
+            if 2 * size == k and 0 not in chosen:
+                continue  # the same two groups
+            group = counts[list(chosen)].sum(axis=0)
+            name = " and ".join(names[i] for i in chosen) + " against the others"
+            readings += [
+                Reading(f"{name}, {r.name}", r.value) for r in of_counts(np.array([group, counts.sum(axis=0) - group]))
+            ]
+    return readings
+
+
+def fisher(counts: np.ndarray) -> float | None:
+    """Return p of the exact test of an r x 2 table; None for more than a million tables.
+
+    It is the probability, margins given, of all tables that are no more probable.
+
+    Args:
+        counts: shape (r, 2).
+    """
+    rows, second = counts.sum(axis=1), int(counts[:, 1].sum())
+    order = np.argsort(rows)
+    rows, cells = rows[order], counts[order, 1]
+    if math.prod(int(n) + 1 for n in rows[:-1]) > MOST_TABLES:
+        return None
+
+    def log_probability(column: tuple[int, ...]) -> float:
+        return sum(_log_choose(int(n), x) for n, x in zip(rows, column))
+
+    seen = log_probability(tuple(int(c) for c in cells))
+    scale = _log_choose(int(rows.sum()), second)
+    total = 0.0
+    for first in product(*(range(min(int(n), second) + 1) for n in rows[:-1])):
+        last = second - sum(first)
+        if 0 <= last <= rows[-1]:
+            own = log_probability((*first, last))
+            if own <= seen + 1e-7:
+                total += math.exp(own - scale)
+    return min(1.0, total)
+
+
+def of_means(row: ContinuousRow, sizes: list[int]) -> list[Reading]:
+    """Test the means of two independent groups, two-sided: Welch's t, Student's t and the normal approximation.
+
+    p falls with the distance of the means, and rises with its standard error and with fewer degrees of
+    freedom: the intervals have the ends of all three.
+    """
+    (m1, s1), (m2, s2) = (map(unrounded, part) for part in (row.training, row.testing))
+    n1, n2 = sizes
+    ends = [(s1.low, s2.low), (s1.high, s2.high)]
+    apart = [math.sqrt(a * a / n1 + b * b / n2) for a, b in ends]
+    pooled = [math.sqrt(((n1 - 1) * a * a + (n2 - 1) * b * b) / (n1 + n2 - 2) * (1 / n1 + 1 / n2)) for a, b in ends]
+    most = n1 + n2 - 2
+    return [
+        Reading("Welch's t", _p_range(m1 - m2, apart, _welch_freedom(s1, s2, n1, n2))),
+        Reading("Student's t", _p_range(m1 - m2, pooled, (most, most))),
+        Reading("normal", _p_range(m1 - m2, apart, (math.inf, math.inf))),
+    ]
+
+
+def _p_range(difference: Interval, errors: list[float], freedom: tuple[float, float]) -> Interval:
+    """Return the range of p from [smallest, largest] standard error and (fewest, most) degrees of freedom."""
+    from scipy import stats
+
+    sizes = abs(difference.low), abs(difference.high)
+    near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
+    low = 2 * stats.t.sf(max(sizes) / errors[0], freedom[1]) if errors[0] else 0.0
+    return Interval(float(low), float(2 * stats.t.sf(near / errors[1], freedom[0])))
+
+
+def _welch_freedom(s1: Interval, s2: Interval, n1: int, n2: int) -> tuple[float, float]:
+    """Return Welch and Satterthwaite's degrees of freedom, which depend on the ratio of the variances alone.
+
+    They are most, n1 + n2 - 2, where each is in proportion to its n - 1, and fall to either side.
+    """
+
+    def freedom(a: float, b: float) -> float:
+        v, w = a * a / n1, b * b / n2
+        return (v + w) ** 2 / (v * v / (n1 - 1) + w * w / (n2 - 1)) if v + w else n1 + n2 - 2
+
+    ends = [freedom(s1.low, s2.high), freedom(s1.high, s2.low)]
+    best = math.sqrt((n1 - 1) * n1 / ((n2 - 1) * n2))  # of s1 / s2
+    inside = s1.low <= best * s2.high and best * s2.low <= s1.high
+    return min(ends), n1 + n2 - 2 if inside else max(ends)
+
+
+def _p(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne, source: str) -> Finding:
+    values = "; ".join(f"{r.name} {_p_text(r.value)}" for r in readings if " against " not in r.name)
+    grouped = [r for r in readings if " against " in r.name]
+    if grouped:
+        low, high = min(r.value.low for r in grouped), max(r.value.high for r in grouped)
+        values += f"; {len(grouped)} tests of two groups of categories {low:.3f} to {high:.3f}"
+    return judged(
+        CHECK, f"p of {row.variable}", table.where, p_text(row.p, row.p_below), source,
+        p_interval(row.p, row.p_below), readings, note=values,
+    )  # fmt: skip
+
+
+def _no_difference(row: ContinuousRow | CategoricalRow, readings: list[Reading], table: TableOne) -> list[Finding]:
+    said = table.no_difference
+    if said is None:
+        return []
+    return [judged(
+        CHECK, f"No significant difference in {row.variable}", places(said.where, table.where),
+        f"not below {said.p_below.text}", "the table's numbers", exactly(said.p_below), readings,
+        relation="at_most",
+    )]  # fmt: skip
+
+
+def _counts_text(counts: np.ndarray) -> str:
+    return "counts " + ", ".join(f"{a}:{b}" for a, b in counts)
+
+
+def _p_text(value: Interval) -> str:
+    low, high = f"{value.low:.3f}", f"{value.high:.3f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _log_choose(n: int, k: int) -> float:
+    if not 0 <= k <= n:
+        return -math.inf
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

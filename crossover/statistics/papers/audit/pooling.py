@@ -1,0 +1,195 @@
+"""A test set that pools others: its mean is theirs weighted by their cases, its interval follows too."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from crossover.statistics.papers.audit.averages import rows_of
+from crossover.statistics.papers.audit.finding import Finding, Reading, judged, places, unchecked
+from crossover.statistics.papers.audit.interval import Interval, average, exactly, gap, unrounded
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, Key, first_values, key_of, key_text
+from crossover.statistics.papers.audit.scores import (
+    cases_of,
+    normal_quantile,
+    sd_of,
+    sd_of_interval,
+    t_quantile,
+)
+from crossover.statistics.papers.printed import Value
+from crossover.statistics.papers.published import Published
+
+CHECK = "pooled test set"
+BOOTSTRAP = 0.1
+"""How far a bootstrap interval's width may be from that of the normal one: resampling and skew."""
+
+
+def pooled(published: Published) -> list[Finding]:
+    """Check every value on a test set that pools others against the others' values at the same place."""
+    findings: list[Finding] = []
+    for whole, parts in _pools(published):
+        if any(row.cases for row in rows_of(whole, published)):
+            about = f"Mean of {key_text(key_of(whole))}"
+            why = "structures are of other numbers of cases in each part"
+            findings.append(unchecked(CHECK, about, whole.where, whole.mean.text, why))
+            continue
+        cases = [cases_of(p, published) or published.test_sets[p.test_set].cases for p in parts]
+        findings += [_mean(whole, parts, cases), _between(whole, parts)]
+        if whole.ci and all(p.ci for p in parts):
+            findings.append(_interval(whole, parts, cases, published.confidence))
+        elif not whole.ci and whole.structure != POOLED_STRUCTURE:  # that is over structures, too
+            findings += _spread(whole, parts, cases)
+    return findings + _one_weight(published)
+
+
+def _pools(published: Published) -> Iterator[tuple[Value, list[Value]]]:
+    values = first_values(published)
+    for whole in published.values:
+        known = published.test_sets.get(whole.test_set)
+        # With `or_of` it may be of another test set; a median of all does not follow from medians.
+        if not known or not known.pools or whole.or_of or whole.statistic == "median":
+            continue
+        keys: list[Key] = [
+            (whole.model.family, whole.model.n_train, whole.structure, part, whole.metric) for part in known.pools
+        ]
+        first = values[key_of(whole)]
+        if all(key in values for key in keys) and (whole is first or _new(whole, first)):
+            yield whole, [values[key] for key in keys]
+
+
+def _new(value: Value, first: Value) -> bool:
+    """Return whether the same value stands elsewhere with another number, or another interval."""
+    return value.mean != first.mean or (value.ci is not None and value.ci != first.ci)
+
+
+def _mean(whole: Value, parts: list[Value], cases: list[int]) -> Finding:
+    means = [unrounded(p.mean) for p in parts]
+    weighted = Reading("weighted by cases", average(means, cases))
+    terms = " + ".join(f"{n} × {p.mean.text}" for n, p in zip(cases, parts))
+    note = ""
+    if len(parts) == 2:
+        low, high = (min(max(0.0, v), 1.0) for v in _share(whole, parts))
+        share = cases[0] / sum(cases)
+        note = f"a share of {low:.2f} to {high:.2f} of {parts[0].test_set} would give it; by cases it is {share:.2f}"
+    return judged(
+        CHECK, f"Mean of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
+        whole.mean.text, f"({terms}) / {sum(cases)}", unrounded(whole.mean), [weighted], note=note,
+    )  # fmt: skip
+
+
+def _between(whole: Value, parts: list[Value]) -> Finding:
+    means = [unrounded(p.mean) for p in parts]
+    span = Interval(min(m.low for m in means), max(m.high for m in means))
+    return judged(
+        CHECK, f"Mean of {key_text(key_of(whole))}, between its parts",
+        places(whole.where, *(p.where for p in parts)), whole.mean.text,
+        "between " + " and ".join(p.mean.text for p in parts), unrounded(whole.mean), [Reading("", span)],
+    )  # fmt: skip
+
+
+def _interval(whole: Value, parts: list[Value], cases: list[int], confidence: float) -> Finding:
+    """Check a pooled interval: the pooled cases' SD follows from the parts' SDs and the distance of their means."""
+    assert whole.ci is not None, "only values with an interval are pooled"
+    low, high = whole.ci
+    half = (unrounded(high) - unrounded(low)) * exactly(0.5)
+    readings = [
+        Reading("t intervals", _pooled_half_width(parts, cases, confidence, t_quantile)),
+        Reading("normal intervals", _pooled_half_width(parts, cases, confidence, normal_quantile)),
+    ]
+    normal = readings[1].value
+    if gap(half, "equals", readings[0].value) and gap(half, "equals", normal):
+        about = Interval(normal.low * (1 - BOOTSTRAP), normal.high * (1 + BOOTSTRAP))
+        readings.append(Reading("bootstrap or transformed intervals", about))
+    return judged(
+        CHECK, f"Interval of {key_text(key_of(whole))}", places(whole.where, *(p.where for p in parts)),
+        f"{low.text} to {high.text} (± {(high - low) / 2:.3f})",
+        "SDs from the parts' intervals and the distance of their means", half, readings,
+        note="the interval's half width, cases independent",
+    )  # fmt: skip
+
+
+def _pooled_half_width(
+    parts: list[Value], cases: list[int], confidence: float, quantile: Callable[[int, float], float]
+) -> Interval:
+    sds = [sd_of_interval(p.ci, n, quantile(n, confidence)) for p, n in zip(parts, cases) if p.ci]
+    total = sum(cases)
+    return _pooled_sd(parts, cases, sds) * exactly(quantile(total, confidence) / math.sqrt(total))
+
+
+def _spread(whole: Value, parts: list[Value], cases: list[int]) -> Iterator[Finding]:
+    """Yield the finding for the SD of the pooled cases, where SDs or standard errors of cases are printed."""
+    total = sum(cases)
+    own = sd_of(whole, total, math.nan)
+    there = [p for p in (whole, *parts) if p.sd is not None or p.se is not None]
+    sds = [sd for p, n in zip(parts, cases) if p in there and (sd := sd_of(p, n, math.nan))]
+    printed = whole.sd if whole.sd is not None else whole.se
+    if own is None or printed is None or len(sds) < len(parts):
+        return
+    name = "SD" if whole.sd is not None else "Standard error"
+    scaled = exactly(1 if whole.sd is not None else 1 / math.sqrt(total))
+    yield judged(
+        CHECK, f"{name} of {key_text(key_of(whole))}, pooled", places(whole.where, *(p.where for p in parts)),
+        printed.text, "the parts' spread and the distance of their means", unrounded(printed),
+        [Reading("", _pooled_sd(parts, cases, sds) * scaled)],
+    )  # fmt: skip
+
+
+def _pooled_sd(parts: list[Value], cases: list[int], sds: list[Interval]) -> Interval:
+    """Return the SD of all parts' cases together, from the parts' SDs within and their means between."""
+    total = sum(cases)
+    middle = average([exactly(p.mean) for p in parts], cases).middle
+    ends = []
+    for sign in (-1, 1):
+        squares = 0.0
+        for part, n, sd in zip(parts, cases, sds):
+            # The distance from the other parts' means is uncertain by the rounding of both.
+            error = sum(m * (part.mean.half_unit + p.mean.half_unit)
+                        for p, m in zip(parts, cases) if p is not part) / total  # fmt: skip
+            away = max(0.0, abs(part.mean - middle) + sign * error)
+            squares += (n - 1) * (sd.low if sign < 0 else sd.high) ** 2 + n * away**2
+        ends.append(math.sqrt(squares / (total - 1)))
+    return Interval(*ends)
+
+
+def _share(whole: Value, parts: list[Value]) -> tuple[float, float]:
+    """Return the smallest and largest weight of the first of two parts that gives the whole's mean."""
+    a, b = (unrounded(p.mean) for p in parts)
+    difference = a - b
+    if difference.low <= 0 <= difference.high:
+        return -math.inf, math.inf
+    # Linear in each rounded number, monotone in each: its ends are at corners.
+    shares = [
+        (m - y) / (x - y)
+        for m in (unrounded(whole.mean).low, unrounded(whole.mean).high)
+        for x in (a.low, a.high)
+        for y in (b.low, b.high)
+    ]
+    return min(shares), max(shares)
+
+
+def _one_weight(published: Published) -> list[Finding]:
+    """Check whether one weight of the first part gives all pooled means of a place."""
+    groups: dict[tuple[str, str, str], list[tuple[Value, list[Value]]]] = {}
+    for whole, parts in _pools(published):
+        if len(parts) == 2 and len({whole.where, *(p.where for p in parts)}) == 1:
+            key = (whole.test_set, whole.metric, whole.where)
+            if not any(v.cases for v in (whole, *parts, *rows_of(whole, published))):
+                groups.setdefault(key, []).append((whole, parts))  # else the weight is its own
+    findings = []
+    for (test_set, metric, where), members in groups.items():
+        shares = [_share(whole, parts) for whole, parts in members]
+        candidates = [end for share in shares for end in share if math.isfinite(end)]
+        if len(members) < 2 or not candidates:
+            continue
+        best = max(candidates, key=lambda c: _holding(c, shares))
+        out = [key_text(key_of(w)) for (w, _), s in zip(members, shares) if not _holding(best, [s])]
+        first = members[0][1][0].test_set
+        findings.append(judged(
+            CHECK, f"One weight of {first} for all means of {test_set}, {metric}", where,
+            f"{len(members)} means", "the same cases behind every mean", exactly(len(members)),
+            [Reading("", exactly(_holding(best, shares)))],
+            note=f"a weight of {best:.2f} gives most of them; not: {', '.join(out)}" if out else "",
+        ))  # fmt: skip
+    return findings
+
+
+def _holding(weight: float, shares: list[tuple[float, float]]) -> int:
+    return sum(low - 1e-9 <= weight <= high + 1e-9 for low, high in shares)

@@ -1,0 +1,91 @@
+"""What a printed score tells of its cases: their scale, how many they are, their standard deviation."""
+
+import math
+from functools import cache
+
+from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
+from crossover.statistics.papers.printed import Pair, Value
+from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.scales import KNOWN, Scale, scale
+
+
+@cache
+def t_quantile(n: int, confidence: float) -> float:
+    """Return Student's t quantile for a two-sided interval of a mean of n."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + confidence) / 2, n - 1))
+
+
+@cache
+def normal_quantile(n: int, confidence: float) -> float:
+    """Return the normal quantile for the same interval; it does not depend on n."""
+    from scipy import stats
+
+    return float(stats.norm.ppf((1 + confidence) / 2))
+
+
+def scale_of(metric: str, published: Published) -> Scale:
+    """Return the lowest and highest value of a metric as the paper prints it: up to 100 where it prints per cent."""
+    low, high = scale(metric)
+    by = unit_of(metric, published)
+    return low * by, high * by
+
+
+def unit_of(metric: str, published: Published) -> float:
+    """Return what 1 is printed as: 100 where the paper prints per cent."""
+    return 100.0 if published.in_per_cent(metric) else 1.0
+
+
+def better_when_higher(metric: str) -> bool:
+    """Return whether higher values of a metric are better; a metric that isn't known counts as such."""
+    return metric not in KNOWN or KNOWN[metric].better == "higher"
+
+
+def cases_of(value: Value, published: Published) -> int | None:
+    """Return the cases behind a score: its own where it names them, else those of its test set."""
+    known = published.test_sets.get(value.test_set)
+    return value.cases or (known.cases if known else None)
+
+
+def sd_of_interval(ci: Pair, n: int, quantile: float) -> Interval:
+    """Return the SD of n independent cases whose mean has this interval: mean ± quantile x SD / sqrt(n)."""
+    width = unrounded(ci[1]) - unrounded(ci[0])
+    scale = math.sqrt(n) / (2 * quantile)
+    return (width * exactly(scale)).clipped()
+
+
+def sd_of(value: Value, n: int, quantile: float) -> Interval | None:
+    """Return the SD over n cases: printed, or behind the standard error or the interval of a mean.
+
+    None where it doesn't follow: no spread is printed, or one of runs, or it is a median's.
+    """
+    if value.statistic == "median" or value.sd_of == "runs" or n < 2:
+        return None
+    if value.sd is not None:
+        return unrounded(value.sd).clipped()
+    if value.se is not None:
+        return unrounded(value.se).clipped() * exactly(math.sqrt(n))
+    return sd_of_interval(value.ci, n, quantile) if value.ci else None
+
+
+def spread_text(value: Value) -> str:
+    """Return the mean with what is printed of its spread, as text."""
+    if value.ci:
+        return f"{value.mean.text}, interval {value.ci[0].text} to {value.ci[1].text}"
+    spread = value.sd if value.sd is not None else value.se
+    name = "" if value.sd is not None else " (standard error)"
+    return value.mean.text if spread is None else f"{value.mean.text} ± {spread.text}{name}"
+
+
+def least_correlation(a: Interval, b: Interval, wanted: float) -> float:
+    """Return the least correlation at which the difference of two numbers has the wanted standard error or less."""
+    if not a.low or not b.low:
+        return -1.0
+    found = []
+    for one, other in ((a, b), (b, a)):
+        for s in (one.low, one.high):
+            # (s^2 + t^2 - wanted^2) / 2st falls to t = root(s^2 - wanted^2), then it rises.
+            t = min(max(math.sqrt(max(0.0, s * s - wanted * wanted)), other.low), other.high)
+            found.append((s * s + t * t - wanted * wanted) / (2 * s * t))
+    return min(found)

@@ -1,0 +1,133 @@
+"""Scores, standard deviations, intervals, quartiles and numbers of cases: do they go together?"""
+
+import math
+from collections.abc import Iterator
+
+from crossover.statistics.papers.audit.finding import Finding, Reading, judged, unchecked
+from crossover.statistics.papers.audit.interval import Interval, exactly, unrounded
+from crossover.statistics.papers.audit.lookup import POOLED_STRUCTURE, key_of, key_text
+from crossover.statistics.papers.audit.scores import cases_of, scale_of, sd_of, t_quantile
+from crossover.statistics.papers.printed import Pair, Value
+from crossover.statistics.papers.printed_number import Printed
+from crossover.statistics.papers.published import Published
+from crossover.statistics.scores.scales import AGREEMENT, UNKNOWN, Scale
+
+CHECK = "interval and spread"
+
+
+def largest_sd(mean: Interval, n: int, scale: Scale = (0.0, 1.0)) -> float:
+    """Return the largest SD (unbiased form) of n values with a mean in the interval; infinite without a lowest value.
+
+    By Bhatia & Davis (2000) it is (highest - mean) (mean - lowest) n / (n - 1). Nor can one of n values above
+    the lowest be further from it than n times their mean is: (mean - lowest) sqrt(n), which holds without a
+    highest, too.
+    """
+    low, high = scale
+    if math.isinf(low):
+        return math.inf
+    one_case = max(0.0, mean.high - low) * math.sqrt(n)
+    if math.isinf(high):
+        return one_case
+    at = min(max((low + high) / 2, mean.low), mean.high)
+    return min(one_case, math.sqrt(max(0.0, (high - at) * (at - low)) * n / (n - 1)))
+
+
+def spread(published: Published) -> list[Finding]:
+    """Check scores against their scales, intervals and quartiles against means, and SDs against scales."""
+    findings = list(_off_scale(published))
+    for value in published.values:
+        n = cases_of(value, published)
+        several = value.structure == POOLED_STRUCTURE and value.sd is not None  # not over cases alone
+        if value.ci:
+            findings.append(_symmetric(value, value.ci))
+        if value.iqr and value.statistic == "median":
+            findings.append(_median(value, value.iqr))
+        if n and n > 1 and not several:
+            findings += _possible(value, n, published)
+    return findings
+
+
+def _off_scale(published: Published) -> Iterator[Finding]:
+    """Yield printed scores, ends of intervals and ICCs that no such measure can have.
+
+    There is no finding for those on their scale.
+    """
+    for value in published.values:
+        scale = scale_of(value.metric, published)
+        yield from _beyond(f"Mean of {key_text(key_of(value))}", value.where, (value.mean,), scale)
+    for icc in published.icc:
+        about = f"ICC of {icc.model.family} at n = {icc.model.n_train}"
+        yield from _beyond(about, icc.where, icc.range, AGREEMENT)
+    if published.grid:
+        grid = published.grid
+        scale = scale_of(grid.metric, published)
+        for cell in grid.cells:
+            about = f"Mean of {cell.architecture} with {cell.encoder}, {grid.metric}"
+            yield from _beyond(about, grid.where, (cell.mean,), scale)
+
+
+def _beyond(about: str, where: str, numbers: tuple[Printed, ...], scale: Scale) -> Iterator[Finding]:
+    low, high = scale
+    for number in numbers:
+        off = max(low - unrounded(number).high, unrounded(number).low - high)
+        if off > 0:
+            yield judged(
+                CHECK, about, where, number.text, f"values from {low:g} to {high:g}", unrounded(number),
+                [Reading("", Interval(low, high))],
+            )  # fmt: skip
+
+
+def _symmetric(value: Value, ci: Pair) -> Finding:
+    low, high = ci
+    ends = Interval(unrounded(low).low, unrounded(high).high)
+    middle = (unrounded(low) + unrounded(high)) * exactly(0.5)
+    return judged(
+        CHECK, f"Interval of {key_text(key_of(value))} about its mean", value.where, value.mean.text,
+        f"the middle of {low.text} to {high.text}", unrounded(value.mean), [
+            Reading("a symmetric interval (t, normal)", middle),
+            Reading("an asymmetric one (bootstrap, transformed)", ends),
+        ],
+    )  # fmt: skip
+
+
+def _median(value: Value, iqr: Pair) -> Finding:
+    low, high = iqr
+    return judged(
+        CHECK, f"Median of {key_text(key_of(value))} between its quartiles", value.where, value.mean.text,
+        f"between {low.text} and {high.text}", unrounded(value.mean),
+        [Reading("", Interval(unrounded(low).low, unrounded(high).high))],
+    )  # fmt: skip
+
+
+def _possible(value: Value, n: int, published: Published) -> Iterator[Finding]:
+    about = f"SD of {key_text(key_of(value))}"
+    printed = " to ".join(x.text for x in _printed_spread(value))
+    if value.sd_of == "runs":
+        why = "an SD of averages of runs, whose number of runs isn't printed"
+        yield unchecked(CHECK, about, value.where, printed, why)
+        return
+    sd, scale = (
+        sd_of(value, n, t_quantile(n, published.confidence)),
+        scale_of(value.metric, published),
+    )
+    if sd is None:
+        return
+    if scale == UNKNOWN:
+        yield unchecked(CHECK, about, value.where, printed, f"{value.metric} has no known scale")
+        return
+    most = largest_sd(unrounded(value.mean).clipped(*scale), n, scale)
+    kind = f"scores from {scale[0]:g} to {scale[1]:g}" if math.isfinite(scale[1]) else "distances"
+    yield judged(
+        CHECK, about, value.where, printed, f"at most what {n} {kind} with this mean can have", sd,
+        [Reading("", exactly(most))], relation="at_most",
+        note="" if value.sd is not None else f"SD behind it {short_range(sd)}",
+    )  # fmt: skip
+
+
+def _printed_spread(value: Value) -> tuple[Printed, ...]:
+    return tuple(x for x in (value.sd, value.se) if x is not None)[:1] or (value.ci or ())
+
+
+def short_range(interval: Interval) -> str:
+    """Return an interval as text with few digits."""
+    return f"{interval.low:.3f} to {interval.high:.3f}"

@@ -1,0 +1,79 @@
+"""Statements of the text as relations of printed numbers."""
+
+import math
+
+from crossover.statistics.papers.audit.expressions import evaluate, named, whole_number
+from crossover.statistics.papers.audit.finding import (
+    FOLLOWS,
+    NOT,
+    READING,
+    Finding,
+    Reading,
+    Verdict,
+    judged,
+    places,
+)
+from crossover.statistics.papers.audit.interval import Interval
+from crossover.statistics.papers.printed import Statement
+from crossover.statistics.papers.published import Published
+
+CHECK = "statement"
+WORDS = {
+    "equals": "",
+    "at_most": "at most ",
+    "below": "below ",
+    "at_least": "at least ",
+    "above": "above ",
+}
+
+
+def statements(published: Published) -> list[Finding]:
+    """Check every statement of the paper's text against its numbers.
+
+    Raises:
+        ExpressionError: a side that can't be evaluated.
+    """
+    return [_whole(s, published) if s.relation == "whole" else _relation(s, published)
+            for s in published.statements]  # fmt: skip
+
+
+def _relation(said: Statement, published: Published) -> Finding:
+    left = evaluate(said.left, published)
+    readings = [Reading(name, evaluate(text, published)) for name, text in said.right.items()]
+    if len(readings) == 1:
+        sides = f"{WORDS[said.relation]}{next(iter(said.right.values()))} = {_interval_text(readings[0].value)}"
+    else:
+        sides = "; ".join(f"{r.name}: {WORDS[said.relation]}{_interval_text(r.value)}" for r in readings)
+    return judged(
+        CHECK, said.about, _where(said, published), _printed(said.left, published, left), sides, left,
+        readings, relation=said.relation, note=said.note,
+    )  # fmt: skip
+
+
+def _whole(said: Statement, published: Published) -> Finding:
+    value = evaluate(said.left, published)
+    off = whole_number(value)
+    verdict: Verdict
+    verdict, reading = (READING, "rounded") if off and said.or_rounded else (NOT if off else FOLLOWS, "")
+    return Finding(
+        CHECK, said.about, _where(said, published), _printed(said.left, published, value), "a whole number",
+        verdict, value.low, value.high, reading, off if verdict == NOT else math.nan, said.note,
+    )  # fmt: skip
+
+
+def _where(said: Statement, published: Published) -> str:
+    keys = [key for text in (said.left, *said.right.values()) for key in named(text)]
+    of = {f.key: f.where for f in reversed(published.facts) if f.key}
+    return places(said.where, *(of[key] for key in keys if key in of))
+
+
+def _printed(text: str, published: Published, value: Interval) -> str:
+    facts = {f.key: f for f in reversed(published.facts) if f.key}
+    if text in facts:
+        return facts[text].value.text + (f" {facts[text].unit}" if facts[text].unit else "")
+    return f"{text} = {_interval_text(value)}"
+
+
+def _interval_text(value: Interval) -> str:
+    low, high = f"{value.low:.4g}", f"{value.high:.4g}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,211 @@
+"""Every claim's verdict, computed from the tables of a run."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from crossover.core.cells import first_few
+from crossover.statistics.estimates.agreement import Form
+from crossover.statistics.estimates.chance import MODELS
+from crossover.statistics.papers.claims import effects, from_statistics, reliability
+from crossover.statistics.papers.claims.parts import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    OPEN,
+    Interval,
+    Missing,
+    Part,
+    decisive,
+    sides,
+    verdict,
+)
+from crossover.statistics.papers.claims.scores import Scores
+from crossover.statistics.papers.claims.statements import (
+    ICC,
+    Above,
+    Below,
+    BestNetwork,
+    Better,
+    Claim,
+    Crossover,
+    Majority,
+    NoDifference,
+    Rises,
+    Statement,
+    Testable,
+    Time,
+    Untested,
+    Within,
+)
+
+COLUMNS = [
+    "id", "words", "where", "kind", "verdict", "effect", "ci_low", "ci_high", "p", "published",
+    "because", "measure", "reading", "parts", "confidence",
+]  # fmt: skip
+_NAMED = 3  # how many parts are named before "and ... more"
+
+Frames = Mapping[str, pd.DataFrame]
+
+
+def evaluate_claims(
+    claims: Iterable[Claim],
+    tables: Frames,
+    confidence: float,
+    sizes: Mapping[int, int],
+    icc: Form = "ICC(A,1)",
+    controls: effects.Controls = effects.NO_CONTROLS,
+) -> pd.DataFrame:
+    """Judge claims by a run's tables, with the columns `COLUMNS`.
+
+    Args:
+        tables: those there are of `metrics` (read by `metrics_table.read_metrics`), `icc`, `radiomics`,
+            `training_time_saved`, `cross_validation`, `crossover`, and `published` (`Published.table`). A claim
+            whose table, model, size or metric is missing is *not run*.
+        confidence: of the intervals that decide (see `claims.parts`).
+        sizes: the paper's training size -> ours.
+        icc: the form of the ICC.
+        controls: what chains are compared with beside what is shorter.
+
+    Returns:
+        One row for each claim. `effect, ci_low, ci_high, p` and the published effect are those of the part that
+        decides: of all that have to hold the least clear one; `parts` says of how many. `measure` says what
+        the effect is. `because` names what failed, what is undecided or what is missing.
+    """
+    known = dict(tables)
+    if "metrics" in known:
+        known["scores"] = Scores(known["metrics"], known.get("published"), sizes)
+    rows = [_row(claim, known, confidence, sizes, icc, controls) for claim in claims]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _row(
+    claim: Claim, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
+    controls: effects.Controls,
+) -> dict:  # fmt: skip
+    statement = claim.statement
+    row = claim.model_dump(include={"id", "words", "where", "reading", "published"})
+    row |= {"kind": statement.kind, "measure": measure(statement), "confidence": confidence}
+    nothing = dict.fromkeys(("effect", "ci_low", "ci_high", "p"), math.nan) | {"parts": 0}
+    if isinstance(statement, Untested):
+        return row | nothing | {"verdict": NOT_RUN, "because": statement.because}
+    try:
+        parts, region = _parts(statement, tables, confidence, sizes, icc, controls)
+        if not parts:
+            raise Missing("the tables have no such scores")
+    except Missing as missing:
+        return row | nothing | {"verdict": NOT_RUN, "because": str(missing)}
+    least = statement.at_least if isinstance(statement, Majority) else None
+    if least and least > len(parts):
+        because = f"{len(parts)} parts here; the claim is about {least} or more"
+        return row | nothing | {"verdict": NOT_RUN, "because": because}
+    shown = decisive(parts, region, confidence, least)
+    found = verdict(parts, region, confidence, least)
+    because = _because(found, parts, region, confidence, shown, least)
+    if found != OPEN and any(part.about == MODELS for part in parts):
+        because = f"of these trained models it {found}; another training of each is needed ({because})"
+        found = OPEN
+    without_control = effects.missing_controls(statement, tables.get("scores"), controls)
+    if found == HOLDS and without_control:
+        found, because = OPEN, f"{_longer(without_control)} ({because})"
+    low, high = shown.shown_interval or shown.interval(confidence)
+    return row | {
+        "verdict": found,
+        "effect": shown.effect,
+        "ci_low": low,
+        "ci_high": high,
+        "p": shown.p,
+        "published": _published(parts, statement, claim.published),
+        "because": because,
+        "parts": len(parts),
+    }
+
+
+def _longer(pairs: list[tuple[str, str]]) -> str:
+    named = first_few([f"{a} than {b}" for a, b in dict.fromkeys(pairs)], _NAMED)
+    return (
+        f"trained longer: {named}, which alone may make them better; a control is needed "
+        "that trains the target's patients as often"
+    )
+
+
+def _parts(
+    statement: Testable, tables: Mapping, confidence: float, sizes: Mapping[int, int], icc: Form,
+    controls: effects.Controls,
+) -> tuple[list[Part], Interval]:  # fmt: skip
+    def table(name: str):
+        if name not in tables:
+            raise Missing(f"no table {name}")
+        return tables[name]
+
+    found: Iterable[Part]
+    if isinstance(statement, Crossover):
+        return from_statistics.crossovers(statement, table("crossover"), sizes)
+    if isinstance(statement, Time):
+        found = from_statistics.time(statement, table("training_time_saved"), sizes)
+    elif isinstance(statement, BestNetwork):
+        found = from_statistics.best_network(statement, table("cross_validation"))
+    elif isinstance(statement, Rises):
+        found = effects.rises(statement, table("scores"))
+    elif isinstance(statement, Better) and statement.metric == ICC:
+        found = reliability.icc_differences(statement, table("radiomics"), icc, sizes)
+    elif isinstance(statement, Above | Below | Within) and statement.metric == ICC:
+        found = reliability.icc_values(statement, table("icc"), sizes, confidence)
+    elif isinstance(statement, Above | Below | Within):
+        found = effects.values(statement, table("scores"))
+    else:
+        found = effects.differences(statement, table("scores"), controls)
+    return list(found), statement.region
+
+
+def measure(statement: Statement) -> str:
+    """Return words for what a claim's effect is: "difference of DSC", "ICC", "% of training time"."""
+    if isinstance(statement, Untested):
+        return ""
+    if isinstance(statement, Time):
+        return "% of training time saved"
+    if isinstance(statement, BestNetwork):
+        return "difference of validation DSC"
+    if isinstance(statement, Crossover):
+        return "n at the crossover"
+    name = statement.metric.removesuffix("_structure_slices")
+    label = {"iou": "IoU"}.get(name, name.upper())
+    compared = isinstance(statement, Better | Majority | NoDifference | Rises)
+    return f"difference of {label}" if compared else label if name == ICC else f"mean {label}"
+
+
+def _published(parts: list[Part], statement: Statement, text: str) -> str:
+    """Return the paper's effects, from the smallest to the largest that it prints, and what else it says."""
+    known = [part.published for part in parts if not math.isnan(part.published)]
+    if not known:
+        return text
+    signed = "difference" in measure(statement)
+    digits = 3 if signed and max(map(abs, known)) < 0.1 else 2
+    ends = [f"{v:{'+' if signed else ''}.{digits}f}" for v in (min(known), max(known))]
+    found = " to ".join(dict.fromkeys(ends))
+    if 1 < len(parts) != len(known):
+        found += f" ({len(known)} of {len(parts)} printed)"
+    return f"{found}; {text}" if text else found
+
+
+def _because(
+    found: str,
+    parts: list[Part],
+    region: Interval,
+    confidence: float,
+    shown: Part,
+    least: int | None,
+) -> str:
+    """Return which parts decided, by their own intervals."""
+    n = len(parts)
+    if n == 1:
+        few = math.isnan(parts[0].interval(confidence)[0])
+        return "no interval: too few cases, or all alike" if few else parts[0].name
+    inside, outside = sides(parts, region, confidence)
+    wanted = f"at least {least} of {n}" if least else f"all {n}"
+    text = f"{len(inside)} of {n} parts hold, {len(outside)} don't, each by itself; asked: {wanted}"
+    if found == HOLDS:
+        return f"{text}; least clear: {shown.name}"
+    named = outside if found == FAILS else [p for p in parts if p not in inside]
+    return f"{text}; not: {first_few([part.name for part in named], _NAMED, '; ')}"

@@ -1,0 +1,138 @@
+"""Parts of claims about training times, networks and crossovers."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from crossover.statistics.estimates.chance import Spread, effect
+from crossover.statistics.learning_curves.crossing import CHANGES, CROSSES, NONE, lacking
+from crossover.statistics.papers.claims.effects import part
+from crossover.statistics.papers.claims.parts import Interval, Missing, Part
+from crossover.statistics.papers.claims.scores import Sizes
+from crossover.statistics.papers.claims.statements import BestNetwork, Crossover, Time
+from crossover.statistics.scores.intervals import clip_to_scale, half_width
+from crossover.statistics.scores.metrics_table import POOLED
+from crossover.statistics.scores.scales import PERCENT_SAVED, SHARE
+
+
+def time(statement: Time, saved: pd.DataFrame, sizes: Sizes) -> list[Part]:
+    """Return the mean saving in per cent over trainings (structures and replicates), with Student's interval.
+
+    On processors the interval to judge by spans those of seconds of the clock and of processor seconds, so that
+    there is a verdict only where both lead to it: what the machine did beside slows the one, hardly the other.
+
+    Raises:
+        Missing: no such trainings, or such as ran on different devices, with different threads, or while something
+            else took their time (`scores.training_time`).
+    """
+    rows = saved[(saved["family"] == statement.family) & (saved["scratch"] == statement.over)]
+    ours = [sizes[n] for n in statement.sizes if n in sizes]
+    if len(ours) < len(statement.sizes):
+        raise Missing(f"no training size here stands for n = {statement.sizes}")
+    rows = rows[rows["n_train"].isin(ours)]
+    single = rows[rows["structure"] != POOLED]
+    rows = single if len(single) else rows
+    if rows.empty:
+        raise Missing(f"no times of {statement.family} and {statement.over}")
+    if not rows["alike"].astype(bool).all():
+        raise Missing("the trainings ran on different devices, with different threads, or read kept activations")
+    if disturbed := int((~rows["undisturbed"].astype(bool)).sum()):
+        raise Missing(
+            f"in {disturbed} of {len(rows)} pairs of trainings one had its cores or its GPU not to itself, so that "
+            "their times are of the machine; train one at a time (--cores as execution.threads, execution.per_gpu: 1)"
+        )
+    clock = rows["saved_percent"].to_numpy(float)
+    measures = [clock]
+    if rows["cpu_saved_percent"].notna().all():
+        measures.append(rows["cpu_saved_percent"].to_numpy(float))
+
+    def interval(confidence: float) -> Interval:
+        lows, highs = zip(*(_student(values, confidence) for values in measures), strict=True)
+        return min(lows), max(highs)
+
+    return [Part("", float(clock.mean()), interval, _p(measures, statement.at_least))]
+
+
+def _student(values: np.ndarray, confidence: float) -> Interval:
+    sd = values.std(ddof=1) if len(values) > 1 else math.nan
+    half = half_width(sd, len(values), confidence)
+    low, high = clip_to_scale(values.mean() - half, values.mean() + half, PERCENT_SAVED)
+    return float(low), float(high)
+
+
+def best_network(statement: BestNetwork, cells: pd.DataFrame) -> list[Part]:
+    """Return the network's validation DSC minus every other's, on the same folds.
+
+    The folds' training patients overlap, so that these intervals are too narrow (Nadeau & Bengio 2003).
+
+    Raises:
+        Missing: the network is not in the selection, or is alone in it.
+    """
+    scores = cells.pivot_table("validation_dsc", "fold", ["architecture", "encoder"])
+    own = (statement.architecture, statement.encoder)
+    if own not in scores:
+        raise Missing(f"no network {' with '.join(own)} in the selection")
+    parts = []
+    for other in scores:
+        if other != own:
+            apart = (scores[own] - scores[other]).dropna()
+            # each fold is another training on other patients: their spread holds both chances
+            found = effect([apart.to_numpy(float)[:, None]], [1.0], spread=Spread(0.0, 1))
+            name = f"minus {' with '.join(other)}"
+            parts.append(part(name, found, statement.region, math.nan, SHARE))
+    if not parts:
+        raise Missing(f"no network but {' with '.join(own)} in the selection")
+    return parts
+
+
+def crossovers(statement: Crossover, table: pd.DataFrame, sizes: Sizes) -> tuple[list[Part], Interval]:
+    """Return the n at which one family overtakes the other, a part for each structure, and where n has to lie.
+
+    An interval of the table is at the table's confidence, whatever is asked for: one crossover for each
+    structure is not corrected for their number. It counts for the claim only where the table says that the two
+    cross, and against it wherever it lies outside, unless the study lacks what a verdict needs; "no crossover within
+    the range", leads that change more than once, and a crossing the other way, are against it too.
+
+    Raises:
+        Missing: no such comparison, or a size that stands for none.
+    """
+    if missing := [n for n in statement.between if n not in sizes]:
+        raise Missing(f"no training size here stands for n = {missing[0]}")
+    rows = table[table["test_set"] == statement.test_set]
+    rows = rows[rows["metric"] == statement.metric]
+    names = {statement.ahead, statement.overtakes}
+    rows = rows[rows["ahead"].isin(names) & rows["overtakes"].isin(names)]
+    structures = statement.structures or list(dict.fromkeys(rows["structure"]))
+    if rows.empty:
+        raise Missing(f"no crossover of {statement.ahead} and {statement.overtakes} in the table")
+    region = float(sizes[statement.between[0]]), float(sizes[statement.between[1]])
+    parts = []
+    for structure in structures:
+        if (own := rows[rows["structure"] == structure]).empty:
+            raise Missing(f"no crossover of {structure} in the table")
+        parts.append(_crossover(own.iloc[0], statement.ahead, region))
+    return parts, region
+
+
+def _crossover(row: pd.Series, ahead: str, region: Interval) -> Part:
+    printed = float(row["ci_low"]), float(row["ci_high"])
+    wanted, found = row["ahead"] == ahead, row["verdict"]
+    outside = wanted and not lacking(row) and (printed[1] < region[0] or printed[0] > region[1])
+    if found in (NONE, CHANGES) or (found == CROSSES and not wanted) or outside:
+        judged = (math.inf, math.inf)  # beyond any size, however large
+    else:
+        judged = printed if wanted and found == CROSSES else (0.0, math.inf)
+    name = str(row.get("statement", "") or found)
+    return Part(name, float(row["n"]), lambda _: judged, shown_interval=printed)
+
+
+def _p(measures: Sequence[np.ndarray], bound: float) -> float:
+    """Return the larger p where all lie on one side of the bound; else one that says nothing."""
+    from scipy.stats import ttest_1samp
+
+    if not all(len(values) > 1 and np.ptp(values) > 0 for values in measures):
+        return math.nan
+    one_side = len({np.sign(values.mean() - bound) for values in measures}) == 1
+    return max(float(ttest_1samp(values, bound).pvalue) for values in measures) if one_side else 1.0

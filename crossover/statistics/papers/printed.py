@@ -1,0 +1,404 @@
+"""What a paper prints, piece by piece: the models behind `config/published/<study>.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from crossover.core.configuration import Section
+from crossover.statistics.papers.printed_number import Printed
+
+Share = Annotated[Printed, Field(ge=0, le=1)]
+NotNegative = Annotated[Printed, Field(ge=0)]
+Pair = tuple[Printed, Printed]
+Test = Literal[
+    "t", "anova", "wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman", "other"
+]  # fmt: skip
+"""A test of differences that a paper names."""
+RANK_TESTS = ("wilcoxon", "sign", "mann-whitney", "kruskal-wallis", "friedman")
+"""The tests of ranks, whose p doesn't follow from means."""
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Placed(Section):
+    """Something that stands at a place in the paper."""
+
+    where: str
+    """The place, as it is cited: "Table 2", "Abstract"."""
+
+
+class PublishedModel(Section):
+    """A model that the paper names: family and number of training patients."""
+
+    family: str
+    """The model's name in the paper, or the family of the study to which it corresponds."""
+    n_train: Annotated[int, Field(ge=0)]
+    """The number of training cases; 0 where models have none."""
+
+
+class Alternative(Section):
+    """What else a printed value may be of, where its sentence doesn't say: only what differs."""
+
+    family: str | None = None
+    """The other model."""
+    n_train: int | None = None
+    """Its number of training cases."""
+    test_set: str | None = None
+    """The other test set."""
+
+
+class TestSet(Placed):
+    """The cases that scores are of; a set that holds others names them in `pools`."""
+
+    __test__ = False  # not one of pytest's
+    cases: Annotated[int, Field(ge=1)]
+    """The number of cases."""
+    pools: list[str] = []
+    """The test sets that this one holds."""
+
+
+class Value(Placed):
+    """A printed mean, or median, of one model on one test set.
+
+    `sd_of` is what the SD or standard error is of: a score of each case, each case's average over its
+    slices or structures, or averages of runs (folds, trainings). Papers don't always say.
+    """
+
+    model: PublishedModel
+    """The model that is scored."""
+    structure: str | None = None
+    """The structure; None in a study of one structure; "all" for the average over several."""
+    test_set: str
+    """The test set, a key of `test_sets` where the paper tells its cases."""
+    metric: str
+    """The metric, by any name; `dsc`, `iou`, `hd95_mm` and the others of docs/metrics.md have their scales."""
+    mean: Printed
+    """The mean, or the median, with the digits that are printed."""
+    statistic: Literal["mean", "median"] = "mean"
+    """Whether `mean` holds a mean or a median."""
+    sd: NotNegative | None = None
+    """The standard deviation."""
+    se: NotNegative | None = None
+    """The standard error, where that is printed instead of the SD."""
+    sd_of: Literal["cases", "averages", "runs"] | None = None
+    """What the SD or standard error is of, where the paper says so."""
+    ci: Pair | None = None
+    """The confidence interval."""
+    iqr: Pair | None = None
+    """The quartiles."""
+    cases: Annotated[int, Field(ge=1)] | None = None
+    """The number of cases, where it isn't the test set's."""
+    or_of: list[Alternative] = []
+    """What else the value may be of, where its sentence does not say."""
+
+    @property
+    def quantity(self) -> str:
+        """The printed quantity: the metric's name for a mean, "median dsc" for a median."""
+        return self.metric if self.statistic == "mean" else f"median {self.metric}"
+
+
+class Ordering(Placed):
+    """The paper says that `higher` are above all of `lower` at each size, with p < `p_below`."""
+
+    metric: str
+    """The metric that is compared."""
+    test_set: str | None
+    """The test set; none where the paper names none."""
+    n_train: list[int]
+    """The sizes at which it is said; 0 where models have none."""
+    structures: list[str | None] = [None]
+    """The structures of which it is said."""
+    higher: list[str]
+    """The models that are said to be better."""
+    lower: list[str]
+    """The models that they are better than."""
+    p_below: Printed | None = None
+    """The p below which the difference is said to be; none where no p is printed."""
+    test: Test | None = None
+    """The test that the paper names."""
+
+
+class Gain(Placed):
+    """A printed gain of a metric: the mean of `families` above `over`, on one test set.
+
+    `sources` are the cohorts that the sentence names as trained on before.
+    """
+
+    metric: str
+    """The metric."""
+    test_set: str
+    """The test set."""
+    structure: str | None = None
+    """The structure; none in a study of one."""
+    families: list[str]
+    """The models that gain, whose mean is meant."""
+    over: str
+    """The model over which they gain."""
+    gain: Printed
+    """The gain, with the digits that are printed."""
+    unit: Literal["%"] | None = None
+    """Per cent, or percentage points, of scores that are printed as fractions."""
+    sources: list[str] = []
+    """The cohorts that the sentence names as trained on before."""
+
+
+class GridCell(Section):
+    """A printed mean and SD over the folds."""
+
+    architecture: str
+    """The architecture."""
+    encoder: str
+    """The encoder."""
+    mean: Printed
+    """The mean over the folds."""
+    sd: NotNegative
+    """The SD over the folds."""
+
+
+class Grid(Placed):
+    """A printed table of validation scores: architectures with encoders, each trained for each fold."""
+
+    cohort: str
+    """The cohort that is validated on."""
+    metric: str
+    """The metric."""
+    folds: Annotated[int, Field(ge=2)]
+    """The number of folds."""
+    cells: list[GridCell]
+    """The printed means and SDs."""
+    selected: tuple[str, str]
+    """The architecture and encoder of the network that the paper selected."""
+
+
+class CohortRow(Placed):
+    """A row of a printed table of cohorts."""
+
+    cohort: str
+    """The cohort's name."""
+    cases: Annotated[int, Field(ge=1)]
+    """The number of cases."""
+    attributes: dict[str, Printed | str] = {}
+    """By the names of the study's attributes."""
+    slices: Annotated[int, Field(ge=1)]
+    """The number of slices."""
+
+
+class Association(Placed):
+    """The text relates an attribute of the cohorts to the results."""
+
+    about: str
+    """What the text relates."""
+    attribute: str
+    """The attribute, one of `cohorts`."""
+
+
+class PairedTest(Placed):
+    """A printed p value of two models on the same cases; `a` is named first, as "a vs. b"."""
+
+    structure: str | None = None
+    """The structure; none in a study of one."""
+    a: PublishedModel
+    """The model that is named first."""
+    b: PublishedModel
+    """The other model."""
+    test_set: str
+    """The test set."""
+    metric: str
+    """The metric."""
+    p: Share
+    """The p value, with the digits that are printed."""
+    p_below: bool = False
+    """Whether only "p < ..." is printed."""
+    test: Test | None = None
+    """The test that the paper names."""
+
+
+class Improvement(Placed):
+    """The text says that every case improves: `model` above each of `over`, one of which is meant."""
+
+    about: str
+    """What the text says."""
+    model: PublishedModel
+    """The model that is above."""
+    over: list[PublishedModel]
+    """The models of which one is meant."""
+    test_set: str
+    """The test set."""
+    metric: str
+    """The metric."""
+
+
+class Layers(Section):
+    """A row of a printed table of layers.
+
+    `kernels` are the sides of the convolutions' squares, one after the other (or side by side, as the
+    paper says), `repeats` how many times; `outputs` are rows, columns and channels after each.
+    """
+
+    layer: str
+    """The row's name."""
+    kernels: list[int] = []
+    """The sides of the convolutions' squares, one after the other, or side by side as the paper says."""
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """How many times they follow each other."""
+    outputs: list[tuple[int, int, int]]
+    """Rows, columns and channels after each."""
+
+
+class Architecture(Placed):
+    """The network as the paper describes it."""
+
+    rows: list[Layers]
+    """The rows of the table."""
+
+
+class IccRange(Placed):
+    """Smallest and largest ICC of a model's features."""
+
+    model: PublishedModel
+    """The model."""
+    range: Pair
+    """The smallest and the largest ICC."""
+
+
+class ContinuousRow(Section):
+    """[mean, SD] of each part."""
+
+    variable: str
+    """The variable."""
+    training: Pair
+    """Mean and SD of the patients who are trained on."""
+    testing: Pair
+    """Mean and SD of those who are tested on."""
+    p: Share
+    """The p value."""
+    p_below: bool = False
+    """Whether only "p < ..." is printed."""
+    test: Test | None = None
+    """The test that the paper names."""
+
+
+class Category(Section):
+    """[count, percent] of each part."""
+
+    training: tuple[int, Printed]
+    """Count and percentage of the patients who are trained on."""
+    testing: tuple[int, Printed]
+    """Count and percentage of those who are tested on."""
+
+
+class CategoricalRow(Section):
+    """A row of the table of patients with counts and shares."""
+
+    variable: str
+    """The variable."""
+    p: Share
+    """The p value."""
+    p_below: bool = False
+    """Whether only "p < ..." is printed."""
+    categories: dict[str, Category]
+    """The categories, by name."""
+
+
+class NoDifference(Placed):
+    """The text says that no variable's p is below `p_below`."""
+
+    p_below: Printed
+    """The threshold below which no p is."""
+
+
+class TableOne(Placed):
+    """The table of patients: training and testing, with p values."""
+
+    cohort: str
+    """The cohort."""
+    patients: dict[str, int]
+    """The number of patients of each part, `training` and `testing`."""
+    continuous: list[ContinuousRow]
+    """The rows with means and SDs."""
+    categorical: list[CategoricalRow]
+    """The rows with counts and percentages."""
+    no_difference: NoDifference | None = None
+    """What the text says of the p values."""
+
+
+class Fact(Placed):
+    """A single number; `key` names it in statements, and is the same wherever it stands again.
+
+    Whole numbers are exact counts and settings unless their unit is "%"; a decimal number is rounded
+    unless `exact`, as settings are.
+    """
+
+    about: str
+    """What the number is of."""
+    key: Key | None = None
+    """The name by which statements refer to it."""
+    value: Printed
+    """The number, with the digits that are printed."""
+    unit: str | None = None
+    """Its unit; "%" is a percentage."""
+    bound: Literal["at_most", "at_least"] | None = None
+    """Whether the number is a bound, as "up to" and "at least" say."""
+    exact: bool = False
+    """Whether a decimal number is exact, as a setting is, and no rounded one."""
+
+
+class Percentage(Placed):
+    """A printed percentage of a printed count."""
+
+    about: str
+    """What it is of."""
+    count: Annotated[int, Field(ge=0)]
+    """The printed count."""
+    of: Annotated[int, Field(ge=1)]
+    """The printed total."""
+    percent: NotNegative
+    """The printed percentage."""
+
+
+class Statement(Placed):
+    """A relation that the text states, or that its numbers must have.
+
+    `left` and the readings of `right` are expressions of facts and tables (`audit.expressions`). The
+    relation "whole" needs no right side: the left one must be a whole number.
+    """
+
+    about: str
+    """What is stated."""
+    left: str
+    """An expression of facts and tables."""
+    relation: Literal["equals", "at_most", "at_least", "below", "above", "whole"]
+    """How the left side relates to the right one; "whole" needs no right side."""
+    right: dict[str, str] = {}
+    """What the right side may mean -> expression."""
+    or_rounded: bool = False
+    """A number that isn't whole may have been rounded to one, as a share of patients is."""
+    note: str = ""
+    """A remark that is printed with the result."""
+
+    @model_validator(mode="after")
+    def _sides(self) -> Statement:
+        if (self.relation == "whole") == bool(self.right):
+            raise ValueError(f"{self.about}: `right` goes with every relation but whole")
+        return self
+
+
+class Announcement(Placed):
+    """Something that the text says was done; `shown` is where its result stands, None where nowhere."""
+
+    about: str
+    """What the text says was done."""
+    shown: str | None = None
+    """Where its result stands; none where nowhere."""
+
+
+class Contradiction(Section):
+    """Places that don't agree, which no check can find, and why none can."""
+
+    about: str
+    """What the places are about."""
+    what: str
+    """What stands where."""
+    unchecked: str
+    """Why no check can find it."""

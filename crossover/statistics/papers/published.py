@@ -1,0 +1,280 @@
+"""A paper's printed numbers as data (`config/published/<study>.yaml`), and ours beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import model_validator
+
+from crossover.core.configuration import Section, validate
+from crossover.core.paths import PACKAGED
+from crossover.statistics.papers.printed import (
+    Announcement,
+    Architecture,
+    Association,
+    CohortRow,
+    Contradiction,
+    Fact,
+    Gain,
+    Grid,
+    IccRange,
+    Improvement,
+    Ordering,
+    PairedTest,
+    Percentage,
+    Statement,
+    TableOne,
+    TestSet,
+    Value,
+)
+from crossover.statistics.papers.printed_number import Printed, read_printed
+from crossover.statistics.scores.scales import SHARE, scale
+from crossover.study.families import Comparison
+from crossover.study.schema import Study
+
+VALUES = [
+    "family", "n_train", "structure", "test_set", "metric", "mean", "sd", "ci_low", "ci_high", "where",
+]  # fmt: skip
+PAIRED_TESTS = [
+    "structure", "test_set", "metric", "family_a", "n_train_a", "family_b", "n_train_b", "p", "where",
+]  # fmt: skip
+KEYS = ["family", "n_train", "structure", "test_set", "metric"]
+"""What a printed value is of; of a value that stands at several places the first in the file counts."""
+GAINS = ["test_set", "metric", "families", "over", "gain", "recomputed", "where"]
+
+
+class Published(Section):
+    """Everything that a paper printed; `sizes` are the training sizes that its models name."""
+
+    study: str
+    """The name of the study that reruns the paper, or any other."""
+    citation: str
+    """The paper, as it is cited."""
+    sizes: list[int]
+    """The numbers of training cases that models are named by; none where they have none."""
+    tabulated: list[int] = []
+    """Sizes whose models the paper's table of scores has; all of `sizes` by default."""
+    confidence: float
+    """The confidence of printed intervals, 0.95 for 95%."""
+    comparison: Comparison | None = None
+    """How the paper tests its models; None where it doesn't."""
+    alpha: Printed | None = None
+    """p values below it are called significant; None where the paper names none."""
+    per_cent: list[str] = []
+    """Metrics printed in per cent, where that isn't evident (most of their means above 1)."""
+    values: list[Value]
+    """Printed means and medians of scores."""
+    test_sets: dict[str, TestSet] = {}
+    """The test sets, by name."""
+    orderings: list[Ordering] = []
+    """Sentences that some models are better than others."""
+    gains: list[Gain] = []
+    """Printed gains of some models over another."""
+    grid: Grid | None = None
+    """A printed table of validation scores of networks."""
+    cohorts: list[CohortRow] = []
+    """The rows of a printed table of cohorts."""
+    associations: list[Association] = []
+    """Attributes of cohorts that the text relates to results."""
+    paired: list[PairedTest] = []
+    """Printed p values of two models on the same cases."""
+    improvements: list[Improvement] = []
+    """Sentences that every case improves."""
+    icc: list[IccRange] = []
+    """Smallest and largest ICCs of models."""
+    table_one: TableOne | None = None
+    """The table of patients."""
+    architecture: Architecture | None = None
+    """The network, as the paper describes it."""
+    facts: list[Fact] = []
+    """Single numbers."""
+    percentages: list[Percentage] = []
+    """Printed percentages of printed counts."""
+    statements: list[Statement] = []
+    """Relations that the text states, or that its numbers must have."""
+    announcements: list[Announcement] = []
+    """What the text says was done."""
+    contradictions: list[Contradiction] = []
+    """Places that do not agree, found by reading."""
+
+    @model_validator(mode="after")
+    def _sizes_known(self) -> Published:
+        named = {v.model.n_train for v in self.values} | {v.model.n_train for v in self.icc}
+        named |= {model.n_train for test in self.paired for model in (test.a, test.b)}
+        named |= {n for ordering in self.orderings for n in ordering.n_train}
+        named |= {*self.tabulated}
+        if unknown := sorted(named - {0, *self.sizes}):
+            raise ValueError(f"n_train {unknown} not in sizes {self.sizes}")
+        return self
+
+    @model_validator(mode="after")
+    def _attributes_known(self) -> Published:
+        for said in self.associations:
+            without = [row.cohort for row in self.cohorts if said.attribute not in row.attributes]
+            if without or not self.cohorts:
+                raise ValueError(f"no {said.attribute!r} of cohorts {', '.join(without)}")
+        return self
+
+    def table(self) -> pd.DataFrame:
+        """Return the means as a table with the columns `VALUES`.
+
+        Shares are fractions. What isn't printed is NaN, and a structure that isn't named is missing.
+        """
+        rows = [
+            {
+                "family": v.model.family,
+                "n_train": v.model.n_train,
+                "structure": v.structure,
+                "test_set": v.test_set,
+                "metric": v.metric,
+                "mean": v.mean,
+                "sd": float("nan") if v.sd is None else v.sd,
+                "ci_low": v.ci[0] if v.ci else float("nan"),
+                "ci_high": v.ci[1] if v.ci else float("nan"),
+                "where": v.where,
+            }
+            for v in self.values
+            if v.statistic == "mean"
+        ]
+        table = pd.DataFrame(rows, columns=VALUES)
+        shares = [m for m in table["metric"].unique() if self.in_per_cent(m)]
+        if shares:
+            table.loc[table["metric"].isin(shares), ["mean", "sd", "ci_low", "ci_high"]] /= 100
+        return table
+
+    def in_per_cent(self, metric: str) -> bool:
+        """Return whether a metric from 0 to 1 is printed in per cent: the file says so, or most means are above 1."""
+        if metric in self.per_cent:
+            return True
+        grid = [c.mean for c in self.grid.cells] if self.grid and self.grid.metric == metric else []
+        means = [v.mean for v in self.values if v.metric == metric] + grid
+        return scale(metric) == SHARE and sum(m > 1 for m in means) > len(means) / 2
+
+    def paired_table(self) -> pd.DataFrame:
+        """Return the paired tests, with columns `PAIRED_TESTS`."""
+        rows = [
+            {
+                "structure": t.structure,
+                "test_set": t.test_set,
+                "metric": t.metric,
+                "family_a": t.a.family,
+                "n_train_a": t.a.n_train,
+                "family_b": t.b.family,
+                "n_train_b": t.b.n_train,
+                "p": t.p,
+                "where": t.where,
+            }
+            for t in self.paired
+        ]
+        return pd.DataFrame(rows, columns=PAIRED_TESTS)
+
+    def gains_table(self) -> pd.DataFrame:
+        """Return the stated gains: test_set, metric, families, over, gain, recomputed, where.
+
+        `recomputed` is what the printed scores of the same models give, NaN where one isn't printed.
+        """
+        scores = {(v.model.family, v.structure, v.test_set, v.metric): v.mean for v in self.values}
+        rows = []
+        for stated in self.gains:
+            found = [
+                scores.get((family, stated.structure, stated.test_set, stated.metric), float("nan"))
+                for family in (*stated.families, stated.over)
+            ]
+            recomputed = sum(found[:-1]) / len(stated.families) - found[-1]
+            rows.append(stated.model_dump(include=set(GAINS)) | {"recomputed": recomputed})
+        return pd.DataFrame(rows, columns=GAINS)
+
+
+def load_published(name: str, folder: Path = PACKAGED or Path("config")) -> Published:
+    """Read `published/<name>.yaml`, or the file itself where the name is a path that ends in .yaml or .yml.
+
+    Raises:
+        ConfigError: there is no such file, or keys and values are wrong; the message has all of them with
+            their places.
+    """
+    own = Path(name)
+    path = own if own.suffix in (".yaml", ".yml") else folder / "published" / f"{name}.yaml"
+    return validate(Published, read_printed(path), path)
+
+
+def paper_of(study: Study) -> Published | None:
+    """Read what a study's paper printed; None where it has no paper."""
+    return load_published(study.published) if study.published else None
+
+
+def corresponding(sizes: list[int], published: Published) -> dict[int, int]:
+    """Match our training sizes to the paper's: by position where there are as many, else the equal ones.
+
+    0, no case of the target, corresponds to 0.
+    """
+    if len(sizes) == len(published.sizes):
+        return {0: 0, **dict(zip(sizes, published.sizes, strict=True))}
+    return {0: 0, **{n: n for n in sizes if n in published.sizes}}
+
+
+def at_sizes(published: Published, sizes: list[int]) -> pd.DataFrame:
+    """Return the published values at our training sizes.
+
+    Returns:
+        `Published.table` with `n_train` ours and the paper's as `published_n_train`; values at a
+        size that corresponds to none of ours are left out.
+    """
+    ours = {theirs: n for n, theirs in corresponding(sizes, published).items()}
+    table = published.table()
+    table = table[table["n_train"].isin(list(ours))].reset_index(drop=True)
+    return table.assign(published_n_train=table["n_train"], n_train=table["n_train"].map(ours))
+
+
+def first_printed(values: pd.DataFrame) -> pd.DataFrame:
+    """Keep each printed value once (`KEYS`), at the place that comes first in the file."""
+    return values.drop_duplicates(KEYS)
+
+
+def printed_metric(metrics: pd.Series) -> pd.Series:
+    """Return the metric that a paper's name stands for; papers don't always say which slices they scored."""
+    return metrics.str.removesuffix("_structure_slices").str.removesuffix("_mean_of_slices")
+
+
+def numbers_of(study: Study) -> pd.DataFrame | None:
+    """Return a paper's values of the study's metric at its training sizes; None where it has no paper."""
+    if not (published := paper_of(study)):
+        return None
+    values = at_sizes(published, study.sizes)
+    return values[values["metric"].isin(printed_metric(pd.Series([study.statistics.metric])))]
+
+
+def comparison(study: Study) -> Comparison | None:
+    """Return how a study's paper tests its models; None where there is no paper, or it doesn't."""
+    published = paper_of(study)
+    return published.comparison if published else None
+
+
+def of_structure(table: pd.DataFrame, structure: str) -> pd.DataFrame:
+    """Return the rows of a structure, and those that name none, as in a paper on a single structure."""
+    return table[table["structure"].isna() | (table["structure"] == structure)]
+
+
+def beside(summary: pd.DataFrame, published: Published, sizes: list[int]) -> pd.DataFrame:
+    """Return our summary with the published values at the corresponding size beside it.
+
+    Args:
+        summary: of `estimates.summary.summarise`.
+        sizes: our training sizes, in the order of the paper's.
+
+    Returns:
+        The summary's rows with six more columns: published_n_train, published_mean, published_sd,
+        published_ci_low, published_ci_high and where. Missing where the paper prints nothing. A value without a
+        structure stands beside every structure. A score of the structure's slices only ("dsc_structure_slices") stands
+        beside the paper's score of that name ("dsc") too, as papers don't always say which slices
+        they scored.
+    """
+    columns = ("mean", "sd", "ci_low", "ci_high", "metric")
+    theirs = first_printed(at_sizes(published, sizes)).rename(columns={c: f"published_{c}" for c in columns})
+    every = list(summary["structure"].unique())
+    theirs["structure"] = [[s] if pd.notna(s) else every for s in theirs["structure"]]
+    theirs = theirs.explode("structure")
+    theirs["published_n_train"] = theirs["published_n_train"].astype("Int64")
+    ours = summary.assign(published_metric=printed_metric(summary["metric"]))
+    keys = ["family", "n_train", "structure", "test_set", "published_metric"]
+    return ours.merge(theirs, how="left", on=keys).drop(columns="published_metric")
