@@ -37,6 +37,16 @@ from crossover.core.paths import ROOT
 BIN = Path(sys.executable).parent
 STUDY, MODEL, DATASET = "nnunet_peer", "nnunet_scratch", "Dataset601_Peer"
 TOLD = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
+ENTRIES = {
+    "nnUNetv2_plan_and_preprocess": (
+        "nnunetv2.experiment_planning.plan_and_preprocess_entrypoints",
+        "plan_and_preprocess_entry",
+    ),
+    "nnUNetv2_train": ("nnunetv2.run.run_training", "run_training_entry"),
+    "nnUNetv2_predict": ("nnunetv2.inference.predict_from_raw_data", "predict_entry_point"),
+}
+"""nnU-Net's commands, called by their entry points: beside a torch without CUDA its own torchvision can't be imported,
+as nnU-Net does it, before `smp` has mended that."""
 PARTS = ("Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs")
 
 
@@ -44,6 +54,7 @@ def study(given: argparse.Namespace, threads: int) -> dict:
     """Return the headneck_nnunet study with one strategy, one size and one draw."""
     values = yaml.safe_load((ROOT / "config/studies/headneck_nnunet.yaml").read_text())
     values |= {"study": STUDY, "sizes": [given.n], "execution": {"threads": threads}}
+    del values["cohorts"]["center_a"]  # nnU-Net would plan with its patients too
     values["strategies"] = {MODEL: values["strategies"][MODEL]}
     values["figures"] = {"order": [MODEL], "structures": [*values["structures"]]}
     network = {"gpu_memory_target_in_gb": given.memory, "disable_tta": True, "trainer": {"num_epochs": given.epochs}}
@@ -54,14 +65,21 @@ def study(given: argparse.Namespace, threads: int) -> dict:
     return values
 
 
-def run(command: list, folder: Path, **variables: str) -> tuple[float, float]:
+def run(words: list, folder: Path, **variables: str) -> tuple[float, float]:
     """Run a command; return its wall-clock and processor seconds, children included."""
     start, before = perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(folder), **variables}
-    subprocess.run([str(word) for word in command], cwd=folder, env=environment, check=True, stdout=sys.stderr)
+    subprocess.run([str(word) for word in words], cwd=folder, env=environment, check=True, stdout=sys.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return perf_counter() - start, cpu
+
+
+def command(name: str, *arguments: object) -> list:
+    """Return the call of one of nnU-Net's commands."""
+    module, entry = ENTRIES[name]
+    code = f"from crossover.networks.torch import smp; from {module} import {entry} as run; run()"
+    return [sys.executable, "-c", code, *arguments]
 
 
 def by_workflow(folder: Path, given: argparse.Namespace) -> pd.DataFrame:
@@ -100,8 +118,8 @@ def by_commands(folder: Path, given: argparse.Namespace) -> pd.DataFrame:
     trainer = ["601", "2d", fold, "-tr", trained]
     done = []
 
-    def step(name: str, *command) -> None:
-        done.append(["nnU-Net's commands", name, *run([*command], folder, **variables)])
+    def step(name: str, *words) -> None:
+        done.append(["nnU-Net's commands", name, *run(command(*words), folder, **variables)])
 
     planning = ["-d", "601", "-c", "2d", "-gpu_memory_target", given.memory, "-overwrite_plans_name", "nnUNetPlans"]
     step("plan and preprocess", "nnUNetv2_plan_and_preprocess", *planning)
@@ -132,7 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--n", type=int, default=20)
-    parser.add_argument("--epochs", type=int, default=5, help="1, 5, 10, 20, 50 and others of which nnU-Net has a trainer")
+    parser.add_argument(
+        "--epochs", type=int, default=5, help="1, 5, 10, 20, 50 and others of which nnU-Net has a trainer"
+    )
     parser.add_argument("--memory", type=float, default=0.2, help="GB for which nnU-Net plans")
     parser.add_argument("--out", type=Path, help="an empty folder, kept")
     given = parser.parse_args()
