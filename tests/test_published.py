@@ -152,7 +152,7 @@ def test_an_unknown_key_is_named_with_the_valid_ones(tmp_path):
     path = tmp_path / "x.yaml"
     value = "model: {family: a, n_train: 0}, test_set: all, metric: dsc, mean: 0.9, std: 0.1, where: T"
     path.write_text(f"study: x\ncitation: X\nsizes: []\nconfidence: 0.95\nvalues: [{{{value}}}]\n")
-    with pytest.raises(ConfigError, match=r"x.yaml: values\.0\.std: unknown key; valid keys: model, .*sd, se"):
+    with pytest.raises(ConfigError, match=r"x.yaml: values\.0\.std: unknown key; valid keys: where, model, .*sd, se"):
         load_published(str(path))
 
 
@@ -174,7 +174,9 @@ def test_the_example_of_the_page_is_a_paper_of_anyones_own(tmp_path):
     (found,) = json.loads(told.output)["studies"]
     (wrong,) = [f for f in found["findings"] if f["verdict"] == "does not follow"]
     assert (wrong["about"], round(wrong["high"], 2)) == ("SD of C, external, dsc", 0.23)
-    assert found["verdicts"]["follows"] == 7
+    assert found["verdicts"]["follows"] == 6
+    (read,) = [f for f in found["findings"] if f["verdict"].startswith("follows only")]
+    assert read["note"] == "The p needs scores of the two models that correlate with 0.97 or more"
     (claim,) = found["claims"]
     assert round(claim["probability"], 2) == 0.21
 
