@@ -14,6 +14,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from dicom_exports import csa_header
+from dicom_reading import chosen
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -149,6 +150,16 @@ def test_slices_and_places_are_those_of_dcm2niix(tmp_path: Path, name: str, agai
 @pytest.mark.skipif(not DCM2NIIX.exists(), reason="dcm2niix is not in the environment")
 def test_real_mosaics_are_read_as_dcm2niix_reads_them(tmp_path: Path):
     assert same_as_dcm2niix(REAL, tmp_path / "out") == 6
+
+
+def test_slices_whose_distance_is_not_told_are_taken_to_touch_and_that_is_said(tmp_path: Path):
+    mosaic(tmp_path / "told", values(7))
+    mosaic(tmp_path / "silent", values(7), SpacingBetweenSlices=None)
+    for folder, mm, codes in (("told", 3.6, []), ("silent", 3.0, ["slices-touching"])):
+        found = chosen(tmp_path / folder)
+        assert [finding.code for finding in found.findings] == codes
+        (image,) = read(tmp_path / folder)
+        assert image.GetSpacing()[2] == pytest.approx(mm)
 
 
 def test_each_b_value_of_a_series_is_a_volume(tmp_path: Path):

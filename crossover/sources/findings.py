@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "series-unlike": Kind("warning", "look at the series; name theirs by `description`"),
     "series-preferred": Kind("note", "nothing: the structures were drawn on the chosen series"),
     "mosaic": Kind("error", "export the original mosaics, or split them with dcm2niix"),
+    "slices-touching": Kind("warning", "nothing, if slices lie without gaps; else split the mosaics with dcm2niix"),
     "colour": Kind("error", "export the measured images: colour holds no measurement"),
     "burnt-in": Kind("error", "export images without annotations burnt into the pixels"),
     "no-decoder": Kind("error", "install the named decoder, or export uncompressed"),

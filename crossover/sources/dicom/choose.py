@@ -171,7 +171,7 @@ def _pick(
     why: list[str] = []
     if rule.b_value is not None:
         matching, why = _signals(matching)
-    findings = _doubts(matching, rule)
+    findings = [*_doubts(matching, rule), *_touching(matching)]
     if len(matching) > 1 and (preferred := [s for s in matching if s.instance.series in drawn_on]):
         if len(preferred) == 1:
             what = f"{len(matching)} series match; the structures were drawn on this one"
@@ -255,6 +255,17 @@ def _doubts(matching: Sequence[Stack], rule: SeriesRule) -> list[Finding]:
         what = "b 0 by its b-value, and diffusion by no more than its echo-planar readout"
         out.append(Finding("b-doubtful", what))
     return out
+
+
+def _touching(matching: Sequence[Stack]) -> list[Finding]:
+    """Return a finding where mosaics don't say how far their slices lie apart."""
+    found = {s.instance.tiles.spacing_mm for s in matching if s.instance.tiles and s.instance.tiles.touching}
+    if not found:
+        return []
+    thick = " and ".join(f"{mm:g}" for mm in sorted(found))
+    return [
+        Finding("slices-touching", f"mosaics without SpacingBetweenSlices: slices are taken to be {thick} mm apart")
+    ]
 
 
 def _by_series(found: Sequence[Stack]) -> list[list[Stack]]:

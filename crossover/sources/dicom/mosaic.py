@@ -38,6 +38,8 @@ class Tiles:
     reversed: bool
     """Whether slices follow each other against the normal of the images."""
     spacing_mm: float
+    touching: bool = False
+    """Whether only the slices' thickness is known, so that they are taken to lie without gaps."""
 
     def cut(self, mosaic: np.ndarray, index: int) -> np.ndarray:
         """Return a tile of a whole mosaic (rows, columns); tiles are counted from 0."""
@@ -65,10 +67,11 @@ def tiles(d: Dataset) -> Tiles | str:
     along = float(np.dot(np.cross(orientation[:3], orientation[3:]), normal))
     if abs(along) < ALONG:
         return "the slices follow each other at an angle to their images' normal"
-    spacing = number(d, "SpacingBetweenSlices", 0.0) or number(d, "SliceThickness", 0.0)
+    apart = number(d, "SpacingBetweenSlices", 0.0)
+    spacing = apart or number(d, "SliceThickness", 0.0)
     if spacing <= 0:
         return "nothing tells how far its slices lie apart"
-    return Tiles(count, across, rows // across, columns // across, along < 0, spacing)
+    return Tiles(count, across, rows // across, columns // across, along < 0, spacing, not apart)
 
 
 def frames(whole: Frame, tiled: Tiles) -> tuple[Frame, ...]:
