@@ -6,10 +6,12 @@ and of the target cohort's training patients for the subsets.
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.text import Text
 
 from crossover.analyses.analysis import Analysis, Frames, Inputs
 from crossover.analyses.design import sized
@@ -156,8 +158,10 @@ def _strategies(axes: Axes, train: pd.DataFrame, study: Study, top: float) -> No
         levels = [f.level for f in own if f.level]
         tuned = f", fine-tuned from {', '.join(levels)}" if levels else ""
         number = sum(m.strategy == name for m in models)
-        axes.text(22, y + 1.5, strategy.label, weight="bold", va="center")
-        axes.text(52, y + 1.5, chain_text(strategy, study, counts) + tuned, va="center")
+        label = axes.text(22, y + 1.5, strategy.label, weight="bold", va="center")
+        _fit(label, 29)
+        chain = axes.text(52, y + 1.5, chain_text(strategy, study, counts) + tuned, va="center")
+        _fit(chain, style.PAGE_MM - 24 - 52)
         plural = "model" if number == 1 else "models"
         axes.text(style.PAGE_MM - 3, y + 1.5, f"{number} {plural}", va="center", ha="right")
         axes.plot([2, style.PAGE_MM - 2], [y - 1.6] * 2, color=style.RULE, linewidth=0.6)
@@ -171,7 +175,15 @@ def _box(axes: Axes, box: Box, lines: list[str], face: str = "white", bold: bool
     middle = box.y + box.height / 2 - LINE * (len(lines) - 1) / 2
     for i, line in enumerate(lines):
         weight = "bold" if bold and i == 0 else "normal"
-        axes.text(box.top[0], middle + i * LINE, line, ha="center", va="center", weight=weight)
+        _fit(axes.text(box.top[0], middle + i * LINE, line, ha="center", va="center", weight=weight), box.width - 4)
+
+
+def _fit(text: Text, width_mm: float) -> None:
+    """Make a text smaller until its place holds it; letters don't shrink in proportion to their size."""
+    assert text.axes is not None
+    to_mm = text.axes.transData.inverted()
+    while np.ptp(to_mm.transform(text.get_window_extent().get_points())[:, 0]) > width_mm:
+        text.set_fontsize(0.95 * float(text.get_fontsize()))
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -1,9 +1,9 @@
 """How often each model has each rank over bootstrap samples of the test cases (challengeR's blob plot).
 
 Drawn: a panel for each structure, of the target's test cases and the models of the largest size with those without one;
-a line for each model, the best on average first, a column for each rank. A disc's area is the share of the samples in
-which the model has the rank; a ring marks the rank that it has with all cases. Beside the structure Kendall's tau of
-the samples' rankings with that one.
+a line for each model, the best on average first, with "no model" where a structure has none of it, and a column for
+each rank. A disc's area is the share of the samples in which the model has the rank; a ring marks the rank that it has
+with all cases. Beside the structure Kendall's tau of the samples' rankings with that one.
 """
 
 import numpy as np
@@ -82,7 +82,8 @@ def draw(ranking: pd.DataFrame, shares: pd.DataFrame, study: Study) -> Figure:
         own = ranking[ranking["structure"] == structure]
         _panel(axes, own, shares[shares["structure"] == structure], order, study)
         axes.set_title(study.structures[structure].label)
-        axes.set_title(f"τ = {own['tau'].iloc[0]:.2f}", loc="right", size=7, weight="normal")
+        if np.isfinite(tau := own["tau"].iloc[0]):  # it isn't where all cases rank the models alike
+            axes.set_title(f"τ = {tau:.2f}", loc="right", size=7, weight="normal")
     for axes in panels[-1]:
         axes.set_xlabel("Rank")
     return figure
@@ -97,6 +98,8 @@ def _panel(axes: Axes, ranking: pd.DataFrame, shares: pd.DataFrame, order: list[
     for i in range(0, len(order), 2):
         axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0, zorder=0)
     place = {family: y for y, family in enumerate(order)}
+    for family in set(order) - set(shares["family"]):
+        axes.text((len(order) + 1) / 2, place[family], "no model", ha="center", va="center", size=6, color=style.MUTED)
     drawn = shares[shares["share"] > 0]
     y, colours = drawn["family"].map(place), [style.family_colour(study, f) for f in drawn["family"]]
     area = (DISC_MM * POINTS_PER_MM) ** 2
