@@ -39,6 +39,10 @@ RESAMPLED = {
     PATIENTS: "other patients, not for other trainings",
 }
 ROW_MM = 7.0
+LEAST_MM, AROUND_MM = 38.0, 8.0
+"""The least height of the axes, and what the rows of pairs need beyond their own."""
+TITLE_MM, LEGEND_MM = 5.0, 14.0
+"""The titles above the first structure; the labels of the axes and the legend below the last."""
 OFFSET = 0.012  # of log2 n for each family, so that points of equal height are told apart
 
 
@@ -70,8 +74,8 @@ def caption(frames: Frames, study: Study) -> str:
         f"Lines: monotone fits; bands: their {confidence} bootstrap intervals for "
         f"{RESAMPLED[curves['resampled'].iloc[0]]}; since all families are tested on the same patients, "
         f"bands that overlap may still differ.{dotted} Right: the n from which one family stays ahead of another, "
-        f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow: "
-        "they are not; arrow: beyond the sizes."
+        f"with its {confidence} interval; filled: both sides of the crossover are beyond chance; hollow, and "
+        "in brackets: they are not; arrow: beyond the sizes."
     )
     found = shown_pairs(pairs[pairs["verdict"] == CROSSES], study)
     told = [
@@ -110,7 +114,10 @@ def draw(
     if curves.empty:
         return style.figure_of_text("No model of several sizes was trained.", into)
     pairs = shown_pairs(crossover, study)
-    figure = into or style.new_figure(max(78, 36 + ROW_MM * len(pairs)))
+    first, last = (structure == [*study.structures][k] for k in (0, -1))
+    least = LEAST_MM if len(study.structures) > 1 else 78 - TITLE_MM - LEGEND_MM
+    height = max(least, AROUND_MM + ROW_MM * len(pairs)) + TITLE_MM * first + LEGEND_MM * last
+    figure = into or style.new_figure(height)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     sizes = sorted(curves["n_train"].unique())
     names = [f for f in families(study) if f in set(curves["family"])]
@@ -120,8 +127,14 @@ def draw(
         left.axhline(mean, color=style.family_colour(study, family), linestyle=style.REFERENCE_LINE, linewidth=1.2)
     _frame(left, sizes, study)
     left.set_ylabel(style.metric_label(study.statistics.metric))
-    left.set_title("Learning curves")
     _crossovers(right, pairs, sizes, study)
+    if first:
+        left.set_title("Learning curves")
+        right.set_title("Crossover")
+    if not last:
+        left.set_xlabel("")
+        right.set_xlabel("")
+        return figure
     handles = [style.legend_handle(study, f, markersize=4, linestyle=style.family_line(study, f)) for f in names]
     handles += [style.legend_handle(study, f, marker="none", linestyle=style.REFERENCE_LINE) for f in unsized]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6),
@@ -177,7 +190,6 @@ def _frame(axes: Axes, sizes: list[int], study: Study) -> None:
 def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study) -> None:
     _frame(axes, sizes, study)
     axes.set_xlabel("n from which the first stays ahead")
-    axes.set_title("Crossover")
     low_edge, high_edge = axes.get_xlim()
     for y, row in enumerate(pairs.itertuples()):
         colour = style.family_colour(study, row.overtakes)
@@ -189,11 +201,12 @@ def _crossovers(axes: Axes, pairs: pd.DataFrame, sizes: list[int], study: Study)
         ):  # fmt: skip
             if open_:
                 axes.plot(edge, y, marker=marker, color=colour, markersize=4.5, clip_on=False)
-        if low_edge < row.n < high_edge:
+        if estimated := low_edge < row.n < high_edge:
             sure = row.verdict == CROSSES
             axes.plot(row.n, y, marker=style.family_marker(study, row.overtakes), markersize=5.5,
                       color=colour if sure else "white", markeredgecolor=colour, zorder=4)  # fmt: skip
-        text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range"}.get(row.verdict, "can't tell")
+        unsure = f"can't tell ({row.n:.0f})" if estimated else "can't tell"
+        text = {CROSSES: f"n = {row.n:.0f}", NONE: "none in the range"}.get(row.verdict, unsure)
         axes.text(1.03, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6.5)
     names = [
         f"{style.family_label(study, row.overtakes)}\nover {style.family_label(study, row.ahead)}"
