@@ -9,9 +9,9 @@ weights, with nnU-Net's 2D configuration, for a few epochs of its 250 iterations
 - as its users do it: `crossover export nnunet`, nnUNetv2_plan_and_preprocess, nnUNetv2_train with
   nnUNetTrainer_5epochs, nnUNetv2_predict, `crossover score`.
 
-Both have all threads. nnU-Net's commands augment in processes beside the training, the backend within it, so that a
-training repeats; so wall-clock and processor seconds are printed both. nnU-Net fixes no seed: the difference in DSC is
-that of two trainings. Prints two tables of Markdown; nnU-Net's commands must be in this environment.
+Both have all threads and no GPU. nnU-Net's commands augment in processes beside the training, the backend within it, so
+that a training repeats; so wall-clock and processor seconds are printed both. nnU-Net fixes no seed: the difference in
+DSC is that of two trainings. Prints two tables of Markdown; nnU-Net's commands must be in this environment.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ import pandas as pd
 import yaml
 
 from crossover.core.paths import ROOT
+from crossover.training.backends.nnunet.environment import FOLDERS
+from tests.dry_runs import copy_workflow
 
 BIN = Path(sys.executable).parent
 STUDY, MODEL, DATASET = "nnunet_peer", "nnunet_scratch", "Dataset601_Peer"
-TOLD = ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results")
 ENTRIES = {
     "nnUNetv2_plan_and_preprocess": (
         "nnunetv2.experiment_planning.plan_and_preprocess_entrypoints",
@@ -47,7 +48,6 @@ ENTRIES = {
 }
 """nnU-Net's commands, called by their entry points: beside a torch without CUDA its own torchvision can't be imported,
 as nnU-Net does it, before `smp` has mended that."""
-PARTS = ("Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs")
 
 
 def study(given: argparse.Namespace, threads: int) -> dict:
@@ -84,9 +84,7 @@ def command(name: str, *arguments: object) -> list:
 
 def by_workflow(folder: Path, given: argparse.Namespace) -> pd.DataFrame:
     """Run the study; return what its stage's record tells of the training."""
-    for name in PARTS:
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    copy_workflow(folder)
     threads = os.cpu_count() or 1
     (folder / f"config/studies/{STUDY}.yaml").write_text(yaml.safe_dump(study(given, threads)))
     settings = ["--config", f"studies={STUDY}", "scale=paper", f"data={given.folder.resolve()}"]
@@ -107,15 +105,15 @@ def seconds_of_epochs(log: Path) -> float:
 
 def by_commands(folder: Path, given: argparse.Namespace) -> pd.DataFrame:
     """Train and predict by nnU-Net's commands; return the seconds of each, and leave a table of scores."""
-    variables = {name: str(folder / name) for name in TOLD}
-    for path in variables.values():
-        Path(path).mkdir()
-    raw, crossover = Path(variables["nnUNet_raw"]) / DATASET, BIN / "crossover"
+    places = {variable: folder / variable for variable in FOLDERS}
+    for place in places.values():
+        place.mkdir()
+    variables = {variable: str(place) for variable, place in places.items()}
+    raw, crossover = places["nnUNet_raw"] / DATASET, BIN / "crossover"
     run([crossover, "export", "nnunet", STUDY, raw, "--scale", "paper"], folder)
     folds = pd.read_csv(raw / "folds.csv")
     fold = int(folds.loc[folds["models"].str.contains(MODEL), "fold"].iloc[0])
     trained = f"nnUNetTrainer_{given.epochs}epoch{'s' if given.epochs > 1 else ''}"
-    trainer = ["601", "2d", fold, "-tr", trained]
     done = []
 
     def step(name: str, *words) -> None:
@@ -123,13 +121,12 @@ def by_commands(folder: Path, given: argparse.Namespace) -> pd.DataFrame:
 
     planning = ["-d", "601", "-c", "2d", "-gpu_memory_target", given.memory, "-overwrite_plans_name", "nnUNetPlans"]
     step("plan and preprocess", "nnUNetv2_plan_and_preprocess", *planning)
-    shutil.copy(raw / "splits_final.json", Path(variables["nnUNet_preprocessed"]) / DATASET)
-    step("train", "nnUNetv2_train", *trainer, "-device", "cpu")
-    words = ["-i", raw / "imagesTs", "-o", folder / "peer", "-d", "601", "-c", "2d", "-f", fold]
-    words += ["-tr", trained, "--disable_tta", "-device", "cpu"]
-    (log,) = Path(variables["nnUNet_results"]).rglob("training_log*.txt")
+    shutil.copy(raw / "splits_final.json", places["nnUNet_preprocessed"] / DATASET)
+    step("train", "nnUNetv2_train", "601", "2d", fold, "-tr", trained, "-device", "cpu")
+    (log,) = places["nnUNet_results"].rglob("training_log*.txt")
     done.append(["nnU-Net's commands", "an epoch", seconds_of_epochs(log), None])
-    step("predict", "nnUNetv2_predict", *words)
+    words = ["-i", raw / "imagesTs", "-o", folder / "peer", "-d", "601", "-c", "2d", "-f", fold]
+    step("predict", "nnUNetv2_predict", *words, "-tr", trained, "--disable_tta", "-device", "cpu")
     split = ["--trained-on", raw / "splits_final.json", "--fold", fold]
     run([crossover, "score", folder / "peer", "--study", STUDY, "--scale", "paper", *split], folder)
     return pd.DataFrame(done)

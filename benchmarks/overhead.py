@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,9 +28,9 @@ import pandas as pd
 
 from crossover.core.files import read_json
 from crossover.core.provenance import SUFFIX
+from tests.dry_runs import copy_workflow
 
 KINDS = ["start and imports", "networks", "work", "Snakemake", "waiting"]
-COPIED = ("Snakefile", "rules", "config", "profiles", "crossover", "workflow_scripts", "envs")
 
 
 @dataclass(frozen=True)
@@ -178,16 +177,6 @@ def table(rows: pd.DataFrame, by: str) -> str:
         over = own[["start and imports", "networks", "Snakemake"]].sum() / total
         lines.append(f"| {name} | {own['jobs']:.0f} | {total:.0f} | {' | '.join(shares)} | {over:.0%} |")
     return "\n".join(lines)
-
-
-def copy_workflow(folder: Path) -> None:
-    """Copy what a run needs into an empty folder."""
-    here = Path(__file__).parent.parent
-    for name in COPIED:
-        if (here / name).is_dir():
-            shutil.copytree(here / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(here / name, folder / name)
 
 
 def fresh(folder: Path, scale: str, studies: str, cores: int) -> float:
