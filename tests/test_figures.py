@@ -365,6 +365,22 @@ def test_flow_counts_what_the_split_has(figures, study):
     assert f"{TEST_CASES[0]} + {TEST_CASES[1]} = {TEST_CASES[0] + TEST_CASES[1]}" in written
 
 
+@pytest.mark.parametrize("copies", [1, 20])
+def test_long_labels_stay_in_their_box_or_are_the_smallest_that_are_read(study, frames, copies):
+    other = next(cohort for name, cohort in study.cohorts.items() if name != study.target)
+    long = other.model_copy(update={"label": 6 * "A hospital's long name "})
+    more = {f"other{k}": long for k in range(copies)}
+    figure = flow.draw(frames["splits"], study.model_copy(update={"cohorts": {**study.cohorts, **more}}))
+    (axes,) = figure.axes
+    labels = [text for text in axes.texts if text.get_text() == long.label]
+    assert len(labels) == copies
+    for text in labels:
+        (left, _), (right, _) = axes.transData.inverted().transform(text.get_window_extent().get_points())
+        columns = len(study.cohorts) + copies + 1
+        width = (style.PAGE_MM - 4 - (columns - 1) * flow.GAP) / columns
+        assert right - left <= width or text.get_fontsize() <= flow.SMALLEST
+
+
 def test_overlay_case_is_the_median_of_the_last_sized_family(study, frames):
     rows = frames["metrics"]
     rows = rows[(rows["cohort"] == study.target) & rows["fold"].isna()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
@@ -85,3 +87,15 @@ def test_a_model_off_the_shelf_is_a_dotted_line_of_its_mean(frames):
     dotted = [line for line in figure.axes[0].lines if set(line.get_ydata()) == {0.5}]
     assert len(dotted) == 1 and "Pretrained" in [text.get_text() for text in figure.legends[0].get_texts()]
     assert "Dotted: the mean of Pretrained" in caption("learning_curves", more, STUDY)[1]
+
+
+def test_of_several_structures_the_first_drawn_has_the_titles_and_the_last_drawn_the_legend(frames):
+    """Whichever have curves: those without stand in their order."""
+    names = ("without", "tumour", "second", "neither")
+    study = STUDY.model_copy(update={"structures": dict.fromkeys(names, STUDY.structures["tumour"])})
+    tables = [pd.concat([table, table.assign(structure="second")]) for table in frames.values()]
+    parts = style.each_structure(study, partial(drawn.draw, *tables, study)).subfigs
+    titled = [any(axes.get_title(loc="left") == "Learning curves" for axes in part.axes) for part in parts]
+    assert titled == [False, True, False, False]
+    assert [len(part.legends) for part in parts] == [0, 0, 1, 0]
+    assert [any(axes.get_xlabel() for axes in part.axes) for part in parts] == [False, False, True, False]

@@ -29,6 +29,7 @@ ANALYSIS = Analysis(
 
 GAP = 4.0  # mm between boxes, also between rows of boxes without arrows
 LINE = 3.7  # mm of a line of text
+SMALLEST = 2.5  # points of letters that stay legible
 
 
 @dataclass(frozen=True)
@@ -179,10 +180,13 @@ def _box(axes: Axes, box: Box, lines: list[str], face: str = "white", bold: bool
 
 
 def _fit(text: Text, width_mm: float) -> None:
-    """Make a text smaller until its place holds it; letters don't shrink in proportion to their size."""
+    """Make a text smaller until its place holds it, or it is `SMALLEST`; letters don't shrink in proportion."""
     assert text.axes is not None
     to_mm = text.axes.transData.inverted()
-    while np.ptp(to_mm.transform(text.get_window_extent().get_points())[:, 0]) > width_mm:
+    while (
+        float(text.get_fontsize()) > SMALLEST
+        and np.ptp(to_mm.transform(text.get_window_extent().get_points())[:, 0]) > width_mm
+    ):
         text.set_fontsize(0.95 * float(text.get_fontsize()))
 
 

@@ -39,8 +39,8 @@ RESAMPLED = {
     PATIENTS: "other patients, not for other trainings",
 }
 ROW_MM = 7.0
-LEAST_MM, AROUND_MM = 38.0, 8.0
-"""The least height of the axes, and what the rows of pairs need beyond their own."""
+LEAST_MM, LEAST_ALONE_MM, AROUND_MM = 38.0, 59.0, 17.0
+"""The least height of a structure of several and of one alone, and what the rows of pairs need beyond their own."""
 TITLE_MM, LEGEND_MM = 5.0, 14.0
 """The titles above the first structure; the labels of the axes and the legend below the last."""
 OFFSET = 0.012  # of log2 n for each family, so that points of equal height are told apart
@@ -107,6 +107,7 @@ def draw(
         structure: the structure whose rows are drawn.
         into: the part of a figure to draw in; a new figure by default.
     """
+    shown = [s for s in study.structures if s in set(curves[curves["test_set"] == study.target]["structure"])]
     metrics, curves, crossover = (
         t[(t["structure"] == structure) & (t[column] == study.target)]
         for t, column in ((metrics, "cohort"), (curves, "test_set"), (crossover, "test_set"))
@@ -114,8 +115,8 @@ def draw(
     if curves.empty:
         return style.figure_of_text("No model of several sizes was trained.", into)
     pairs = shown_pairs(crossover, study)
-    first, last = (structure == [*study.structures][k] for k in (0, -1))
-    least = LEAST_MM if len(study.structures) > 1 else 78 - TITLE_MM - LEGEND_MM
+    first, last = structure == shown[0], structure == shown[-1]
+    least = LEAST_MM if len(study.structures) > 1 else LEAST_ALONE_MM
     height = max(least, AROUND_MM + ROW_MM * len(pairs)) + TITLE_MM * first + LEGEND_MM * last
     figure = into or style.new_figure(height)
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])

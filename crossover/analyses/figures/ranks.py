@@ -98,7 +98,7 @@ def _panel(axes: Axes, ranking: pd.DataFrame, shares: pd.DataFrame, order: list[
     for i in range(0, len(order), 2):
         axes.axhspan(i - 0.5, i + 0.5, color=style.BAND, linewidth=0, zorder=0)
     place = {family: y for y, family in enumerate(order)}
-    for family in set(order) - set(shares["family"]):
+    for family in (family for family in order if family not in set(shares["family"])):
         axes.text((len(order) + 1) / 2, place[family], "no model", ha="center", va="center", size=6, color=style.MUTED)
     drawn = shares[shares["share"] > 0]
     y, colours = drawn["family"].map(place), [style.family_colour(study, f) for f in drawn["family"]]
