@@ -47,18 +47,25 @@ def snakemake(folder: Path, *arguments: str) -> None:
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
 
 
-def test_another_workflow_in_another_folder_takes_the_rules_as_a_module_and_leaves_the_clone_as_it_was(
-    home: Path, tmp_path: Path
-):
+def assert_as_it_was(home: Path, before: list[Path]) -> None:
+    made = {path for path in set(home.rglob("*")) - set(before) if "__pycache__" not in path.parts}
+    assert not {path for path in made if path.relative_to(home).parts[0] in ("data", "results", "logs", ".cache")}
+
+
+def test_another_workflow_in_another_folder_takes_the_rules_as_a_module(home: Path, tmp_path: Path):
     shutil.copytree(home / "config", tmp_path / "config")
     (tmp_path / "Snakefile").write_text(OUTER.format(home=home))
     before = sorted(home.rglob("*"))
     snakemake(tmp_path)
     assert int((tmp_path / "count.txt").read_text()) > 10
-    made = {path for path in set(home.rglob("*")) - set(before) if "__pycache__" not in path.parts}
-    assert not {path for path in made if path.relative_to(home).parts[0] in ("data", "results", "logs", ".cache")}
+    assert_as_it_was(home, before)
 
 
-def test_the_workflow_itself_is_planned_in_another_folder(home: Path, tmp_path: Path):
+def test_a_run_in_another_folder_leaves_the_clone_as_it_was(home: Path, tmp_path: Path):
+    """Of the patients of one cohort."""
     shutil.copytree(home / "config", tmp_path / "config")
-    snakemake(tmp_path, "-n", "--snakefile", f"{home}/Snakefile", "--config", "studies=uterus", "scale=smoke")
+    before = sorted(home.rglob("*"))
+    target, config = "data/raw/cervix/manifest.json", ("studies=uterus", "scale=smoke")
+    snakemake(tmp_path, "--snakefile", f"{home}/Snakefile", "--config", *config, "--", target)
+    assert (tmp_path / target).exists()
+    assert_as_it_was(home, before)

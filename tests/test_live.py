@@ -155,12 +155,12 @@ def test_a_run_on_a_terminal_is_drawn_and_ends_with_its_last_lines(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_drawn_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path):
-    """By Ctrl-C; what other signals do is the same with and without a view (test_interrupted.py)."""
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_drawn_run_that_is_interrupted_ends_its_jobs_and_leaves_no_process(tmp_path, name):
     run = Terminal(tmp_path)
     run.until(lambda: seen(run.folder))
-    run.run.send_signal(signal.SIGINT)
-    run.run.send_signal(signal.SIGINT)  # who is impatient
+    run.run.send_signal(getattr(signal, name))
+    run.run.send_signal(getattr(signal, name))  # who is impatient
     run.until(run.ended, seconds=30)
     assert run.run.returncode == 1 and "the same command goes on from there" in run.said
     until(lambda: processes_of(run.folder) == [], seconds=2)
