@@ -54,7 +54,7 @@ check_what_is_there()
 
 
 if not DRY:
-    when_nothing_is_done(lambda: print(f"\n{where_the_report_is()}", flush=True))
+    when_nothing_is_done(workflow, lambda: print(f"\n{where_the_report_is()}", flush=True))
 
 
 onstart:

@@ -208,8 +208,11 @@ def ask_functions_once() -> None:
         common.get_function_params = rules.get_function_params = functools.cache(common.get_function_params)
 
 
-def when_nothing_is_done(tell: Callable[[], None]) -> None:
-    """Call a function when all that a run was asked for is there: its handlers are called only after jobs."""
+def when_nothing_is_done(workflow: Any, tell: Callable[[], None]) -> None:
+    """Call a function when all that a run was asked for is there: its handlers are called only after jobs.
+
+    Like them, the function is that of the workflow that was started, not of one that it takes as a module.
+    """
     from snakemake.common import NOTHING_TO_BE_DONE_MSG
     from snakemake.logging import logger
 
@@ -218,7 +221,8 @@ def when_nothing_is_done(tell: Callable[[], None]) -> None:
             if record.getMessage() == NOTHING_TO_BE_DONE_MSG:
                 tell()
 
-    logger.addHandler(Told())
+    if workflow.modifier.is_main_snakefile():
+        logger.addHandler(Told())
 
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

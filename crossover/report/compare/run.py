@@ -136,11 +136,11 @@ def answers(found: Comparison) -> list[str]:
 def _answer(row: Any, metric: str) -> str:
     """Say which of two models is better, by the interval and, of several tests, Holm's p; or that it can't be told."""
     of = f"{row.test_set}, {row.structure}" + (f", n = {row.n_train}" if row.n_train else "")
-    better, told = _verdict(row, metric)
+    better, why = _verdict(row, metric)
     holm = f", Holm {p_value(row.p_holm)}" if row.tests > 1 else ""
     size = f"{interval(row.difference, row.ci_low, row.ci_high, signed)}, p {p_value(row.p)}{holm}, {row.cases} cases"
     scope = " (these trained models only)" if row.about == MODELS else ""
-    return f"{metric}, {of}: {row.a} minus {row.b} {size}: {f'{better} is better' if better else told}{scope}"
+    return f"{metric}, {of}: {row.a} minus {row.b} {size}: {f'{better} is better' if better else why}{scope}"
 
 
 def _counted(rows: Sequence[Any], metric: str) -> str:

@@ -35,7 +35,7 @@ def _p(test: PairedTest, a: Value, b: Value, published: Published) -> list[Findi
         return []
     difference = unrounded(a.mean) - unrounded(b.mean)
     readings = [
-        Reading(name, _p_range(difference, (_spread(s, r, high).low, _spread(s, r, low).high), n))
+        Reading(name, _p_range(difference, Interval(_spread(s, r, high).low, _spread(s, r, low).high), n))
         for name, low, high in (
             (f"correlation of the scores 0 to {USUAL}", 0.0, USUAL),
             ("correlation of the scores 0 or more", 0.0, 1.0),
@@ -70,14 +70,14 @@ def _correlation_text(difference: Interval, a: Interval, b: Interval, p: Interva
     return f"The p needs scores of the two models that correlate with {least:.2f} or more" if 0 < least <= 1 else ""
 
 
-def _p_range(difference: Interval, spread: tuple[float, float], n: int) -> Interval:
-    """Return the two-sided p from the smallest and largest SD of the differences."""
+def _p_range(difference: Interval, spread: Interval, n: int) -> Interval:
+    """Return the two-sided p from the SD of the differences."""
     from scipy import stats
 
     sizes = abs(difference.low), abs(difference.high)
     near = 0.0 if difference.low <= 0 <= difference.high else min(sizes)
     ends = [
         2 * float(stats.t.sf(d * math.sqrt(n) / sd, n - 1)) if sd else float(d == 0)
-        for d, sd in ((max(sizes), spread[0]), (near, spread[1]))
+        for d, sd in ((max(sizes), spread.low), (near, spread.high))
     ]
     return Interval(*ends)
