@@ -38,6 +38,8 @@ from tests.dry_runs import copy_workflow
 
 BIN = Path(sys.executable).parent
 STUDY, MODEL, DATASET = "nnunet_peer", "nnunet_scratch", "Dataset601_Peer"
+PEER = "peer.csv"
+"""The scores of what nnU-Net's commands predicted."""
 ENTRIES = {
     "nnUNetv2_plan_and_preprocess": (
         "nnunetv2.experiment_planning.plan_and_preprocess_entrypoints",
@@ -127,15 +129,15 @@ def by_commands(folder: Path, given: argparse.Namespace) -> pd.DataFrame:
     done.append(["nnU-Net's commands", "an epoch", seconds_of_epochs(log), None])
     words = ["-i", raw / "imagesTs", "-o", folder / "peer", "-d", "601", "-c", "2d", "-f", fold]
     step("predict", "nnUNetv2_predict", *words, "-tr", trained, "--disable_tta", "-device", "cpu")
-    split = ["--trained-on", raw / "splits_final.json", "--fold", fold]
-    run([crossover, "score", folder / "peer", "--study", STUDY, "--scale", "paper", *split], folder)
+    words = ["--study", STUDY, "--scale", "paper", "--trained-on", raw / "splits_final.json", "--fold", fold]
+    run([crossover, "score", folder / "peer", *words, "--out", folder / PEER], folder)
     return pd.DataFrame(done)
 
 
 def scores(folder: Path) -> pd.DataFrame:
     """Return the mean DSC of each structure by both, and the mean difference between them with its SD over cases."""
     keys = ["case", "structure"]
-    ours, theirs = (pd.read_csv(folder / f"results/{STUDY}" / name) for name in ("metrics.csv", "external/peer.csv"))
+    ours, theirs = (pd.read_csv(folder / name) for name in (f"results/{STUDY}/metrics.csv", PEER))
     both = ours.merge(theirs, on=keys, suffixes=("", "_peer"))
     both["difference"] = both["dsc"] - both["dsc_peer"]
     of: Callable = both.groupby("structure")[["dsc", "dsc_peer", "difference"]].agg
